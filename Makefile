@@ -1,0 +1,43 @@
+# `make run` and `make test` do everything; `make help` lists the rest.
+# All installing happens in scripts/bootstrap.py, which is safe to start twice and to interrupt.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+    && { echo $$p; break; }; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv .venv-run run test lint bench lock clean
+
+help: ## Show the targets
+	@grep -E '^[.a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([.a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+define bootstrap
+	@if [ -z "$(PYTHON)" ]; then echo "No Python >= 3.11 found. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@"$(PYTHON)" scripts/bootstrap.py $(1)
+endef
+
+.venv: ## Make the whole environment, tests and linters included
+	$(call bootstrap,dev)
+
+.venv-run:
+	$(call bootstrap,run)
+
+run: .venv-run ## One swarm decision on real prices, traced: no key, no network
+	@$(BIN)/moondev trade EURUSD --swarm
+
+test: .venv ## All tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv ## Formatting, lint, types and import contracts
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+bench: .venv ## Overhead of a traced call beside raw SDKs and Langfuse's own wrapper
+	@$(BIN)/python benchmarks/overhead.py $(ARGS)
+
+lock: .venv ## Resolve the locks again from pyproject.toml
+	@$(BIN)/python scripts/lock.py
+
+clean: ## Remove the environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

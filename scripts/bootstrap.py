@@ -1,0 +1,132 @@
+"""Make or update `.venv` from the hashed locks.
+
+Usage: python scripts/bootstrap.py run|dev
+
+`run` installs what the program needs, `dev` adds tests and linters. Standard library only: this runs
+before anything is installed. Safe to interrupt (the next start goes on), and to start several times
+at once (one installs, the others wait).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCKS = {
+    "run": ["requirements.txt", "requirements-nodeps.txt"],
+    "dev": ["requirements-dev.txt", "requirements-nodeps.txt"],
+}
+
+
+def fingerprint(kind: str) -> str:
+    """Return what the environment must have been made from: the locks, this Python, this place."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
+    for name in [*LOCKS[kind], "pyproject.toml", "scripts/bootstrap.py"]:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(kind: str) -> bool:
+    """Tell whether `.venv` already holds what `kind` needs."""
+    for done in {kind, "dev"}:
+        stamp = VENV / f".installed-{done}"
+        if stamp.is_file() and stamp.read_text() == fingerprint(done):
+            return True
+    return False
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold a lock file, so that two starts do not install into one folder at once."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system: no lock, and no make either
+        yield
+        return
+    with (ROOT / ".venv.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another make is installing into .venv; waiting for it ...", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def call(step: str, *command: str) -> None:
+    """Run one step, or stop with its output and what to do."""
+    print(f"  {step} ...", flush=True)
+    done = subprocess.run(command, cwd=ROOT, env=clean_environment(), check=False)  # noqa: S603 - our own arguments
+    if done.returncode:
+        sys.exit(
+            f"\n{step} failed (exit {done.returncode}); the reason stands above.\n"
+            "Nothing is lost: mend it and run the same make command again. `make clean` starts from nothing."
+        )
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would make pip install elsewhere."""
+    drop = {"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV"}
+    return {name: value for name, value in os.environ.items() if name not in drop}
+
+
+def make_venv() -> Path:
+    """Create `.venv` unless a working one of this Python version is there; return its interpreter."""
+    python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
+    probe = "import sys, pip; sys.exit(sys.version_info[:2] != (%d, %d))" % sys.version_info[:2]
+    works = python.exists() and not subprocess.run(  # noqa: S603 - our own arguments
+        [str(python), "-c", probe], capture_output=True, check=False
+    ).returncode
+    if not works:
+        try:
+            import ensurepip  # noqa: F401 - Debian splits it off, and venv then fails half-way
+        except ImportError:
+            sys.exit(
+                f"{sys.executable} cannot make virtual environments: the module ensurepip is missing.\n"
+                f"On Debian or Ubuntu: apt install python3-venv. Then run the same make command again."
+            )
+        call("Making .venv", sys.executable, "-m", "venv", "--clear", str(VENV))
+    return python
+
+
+def install(kind: str) -> None:
+    """Install the locks of `kind`, then this project itself, then write the stamp."""
+    started = time.monotonic()
+    print(f"Setting up .venv ({kind}); the first time downloads about 250 MB.", flush=True)
+    python = str(make_venv())
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--quiet", "--only-binary", ":all:"]
+    locks = LOCKS[kind]
+    call("Installing packages", *pip, "-r", locks[0])
+    call("Installing the embedded model and sample prices", *pip, "--no-deps", "-r", locks[1])
+    project = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps", "--no-build-isolation"]
+    call("Installing the project", *project, "--editable", ".")
+    temporary = VENV / f".installed-{kind}.part"
+    temporary.write_text(fingerprint(kind))
+    temporary.replace(VENV / f".installed-{kind}")
+    print(f"Ready in {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def main() -> None:
+    """Run the command line."""
+    if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
+        sys.exit(f"usage: {sys.argv[0]} run|dev")
+    kind = sys.argv[1]
+    if is_current(kind):
+        return
+    with only_one():
+        if not is_current(kind):
+            install(kind)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Traced language-model calls and trading agents: the import root."""

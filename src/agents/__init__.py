@@ -1,0 +1,1 @@
+"""Decide what to trade with traced models: risk and trading agents, swarm voting, market data."""

@@ -1,0 +1,5 @@
+"""Run the `moondev` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""Adapters, one module for each provider protocol. Only the factory imports them."""

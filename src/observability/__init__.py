@@ -1,0 +1,1 @@
+"""Trace every model call durably: sessions, agents, generations, scores, delivery to Langfuse."""
