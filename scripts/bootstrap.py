@@ -76,7 +76,15 @@ def call(step: str, *command: str) -> None:
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would make pip install elsewhere."""
-    drop = {"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV"}
+    drop = {
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_USER",
+        "VIRTUAL_ENV",
+        "PIP_REQUIRE_VIRTUALENV",
+    }
     return {name: value for name, value in os.environ.items() if name not in drop}
 
 
@@ -84,9 +92,12 @@ def make_venv() -> Path:
     """Create `.venv` unless a working one of this Python version is there; return its interpreter."""
     python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
     probe = "import sys, pip; sys.exit(sys.version_info[:2] != (%d, %d))" % sys.version_info[:2]
-    works = python.exists() and not subprocess.run(  # noqa: S603 - our own arguments
-        [str(python), "-c", probe], capture_output=True, check=False
-    ).returncode
+    works = (
+        python.exists()
+        and not subprocess.run(  # noqa: S603 - our own arguments
+            [str(python), "-c", probe], capture_output=True, check=False
+        ).returncode
+    )
     if not works:
         try:
             import ensurepip  # noqa: F401 - Debian splits it off, and venv then fails half-way
@@ -104,11 +115,30 @@ def install(kind: str) -> None:
     started = time.monotonic()
     print(f"Setting up .venv ({kind}); the first time downloads about 250 MB.", flush=True)
     python = str(make_venv())
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--quiet", "--only-binary", ":all:"]
+    pip = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--quiet",
+        "--only-binary",
+        ":all:",
+    ]
     locks = LOCKS[kind]
     call("Installing packages", *pip, "-r", locks[0])
     call("Installing the embedded model and sample prices", *pip, "--no-deps", "-r", locks[1])
-    project = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps", "--no-build-isolation"]
+    project = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
     call("Installing the project", *project, "--editable", ".")
     temporary = VENV / f".installed-{kind}.part"
     temporary.write_text(fingerprint(kind))

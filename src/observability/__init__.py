@@ -1,1 +1,46 @@
 """Trace every model call durably: sessions, agents, generations, scores, delivery to Langfuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from src.observability.langfuse_client import LangFuseTracker, get_tracker
+    from src.observability.scores import score
+    from src.observability.tracing import observe_agent
+
+__all__ = ["LangFuseTracker", "flush", "get_tracker", "observe_agent", "score", "shutdown"]
+
+_HOMES = {
+    "LangFuseTracker": "langfuse_client",
+    "get_tracker": "langfuse_client",
+    "observe_agent": "tracing",
+    "score": "scores",
+}
+
+
+def flush(timeout_s: float = 10.0) -> int:
+    """Deliver now what waits in the spool, rows of other and of dead processes too.
+
+    Returns how many observations and scores are still undelivered after at most `timeout_s` seconds;
+    0 where no destination is configured, since then nothing waits for delivery.
+    """
+    from src.observability.langfuse_client import get_tracker
+
+    return get_tracker().flush(timeout_s)
+
+
+def shutdown(timeout_s: float = 5.0) -> None:
+    """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
+    from src.observability.langfuse_client import get_tracker
+
+    get_tracker().shutdown(timeout_s)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: importing this package loads nothing else."""
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"src.observability.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

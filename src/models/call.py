@@ -1,0 +1,384 @@
+"""Run one traced call, step by step, without doing any waiting or sending itself.
+
+The steps are a generator that yields what is to be done (`Send`, `Sleep`, `Open`, `Next`, `Emit`); a driver does it,
+plainly or in asyncio. So a call is timed, traced, retried, repaired, priced and classified by the same code on
+both sides.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from src.models import pricing, reasoning, record, structured
+from src.models.errors import (
+    CallCancelled,
+    ContentBlocked,
+    EmptyResponse,
+    MalformedResponse,
+    ModelError,
+    ModelTimeout,
+)
+from src.models.retry import Retries
+from src.models.types import (
+    Chunk,
+    Completion,
+    Cost,
+    Message,
+    ModelResponse,
+    Timeouts,
+    ToolCall,
+    ToolDelta,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from opentelemetry.context import Context
+
+    from src.models.base_model import BaseModel
+    from src.models.types import ModelRequest
+    from src.observability.tracing import Observation
+
+    Steps = Generator["Send | Sleep | Open | Next | Emit", Any, ModelResponse]
+
+END: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a payload, under the generation as current span; the answer is the provider's raw reply."""
+
+    payload: Any
+    timeouts: Timeouts
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait before the next attempt."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a stream; the answer is its iterator."""
+
+    payload: Any
+    timeouts: Timeouts
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Take the next event of a stream; the answer is the event, or END."""
+
+    events: Any
+    timeouts: Timeouts
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Hand a chunk to the caller."""
+
+    chunk: Chunk
+
+
+class Call:
+    """Hold the state of one call: its generation, its clock, what it has used so far."""
+
+    def __init__(self, model: BaseModel, request: ModelRequest, clock: Callable[[], float] = time.monotonic) -> None:
+        from src.observability import tracing
+
+        self._model = model
+        self._request = request
+        self._clock = clock
+        self._began = clock()
+        self._retries = Retries(model.retry_policy, request.timeouts.total)
+        self._attempts = 0
+        self._usage: Usage | None = None
+        self._reported_usd: float | None = None
+        self._observation: Observation = tracing.start(f"{model.provider}.generate", "generation")
+        record.asked(self._observation, model.provider, request)
+
+    # A whole reply.
+
+    def steps(self) -> Steps:
+        """Ask, and return the reply; the generation ends before this returns or raises."""
+        try:
+            completion = yield from self._ask(self._request)
+            parsed: object = None
+            if self._request.response_format is not None and not completion.tool_calls:
+                completion, parsed = yield from self._fit(completion)
+            return self._finish(completion, parsed)
+        except BaseException as error:
+            raise self._failed(error) from _shown(error)
+        finally:
+            self._observation.end()
+
+    def _ask(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
+        """Send a request until it succeeds or trying again is not worth it."""
+        payload = self._model._build(request, stream=False)
+        while True:
+            self._attempts += 1
+            try:
+                raw = yield Send(payload, self._left(), self._observation.context)
+                return self._account(self._model._read(raw, request))
+            except Exception as error:  # noqa: BLE001 - classified, then retried or raised
+                yield self._wait_or_raise(error)
+
+    def _wait_or_raise(self, raised: Exception) -> Sleep:
+        error = self._classified(raised)
+        wait = self._retries.wait_after(error, self._clock() - self._began)
+        if wait is None:
+            if error is raised:
+                raise error
+            raise error from _shown(raised)
+        record.retried(self._observation, error, self._attempts, wait)
+        return Sleep(wait)
+
+    def _account(self, completion: Completion) -> Completion:
+        """Add up tokens and money, take reasoning out of the text, and refuse a reply that says nothing."""
+        usage = _known(completion)
+        self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
+        if completion.reported_cost_usd is not None:
+            self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
+        text, thought = reasoning.split(completion.content)
+        completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
+        if not text.strip() and not completion.tool_calls:
+            raise _empty(completion)
+        return completion
+
+    def _fit(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Parse a structured reply; one that does not fit is asked for once more, in the same generation."""
+        wanted = self._request.response_format
+        assert wanted is not None  # noqa: S101 - the caller has looked
+        try:
+            return completion, structured.parse(completion.content, wanted)
+        except structured.DoesNotFit as error:
+            problem = str(error)
+        self._observation.event(
+            "repair", level="WARNING", status_message=problem, metadata={"reply": completion.content}
+        )
+        mended = (
+            *self._request.messages,
+            Message("assistant", completion.content),
+            Message("user", structured.repair_instruction(problem)),
+        )
+        completion = yield from self._ask(replace(self._request, messages=mended))
+        try:
+            return completion, structured.parse(completion.content, wanted)
+        except structured.DoesNotFit as error:
+            self._observation.update(output=completion.content)
+            raise MalformedResponse(f"the reply does not fit the schema, even after one repair: {error}") from error
+
+    # A streamed reply.
+
+    def stream_steps(self) -> Steps:
+        """Ask for a stream, emit its chunks, and return the whole reply."""
+        pieces = _Pieces()
+        try:
+            events, first = yield from self._open()
+            yield from self._relay(events, first, pieces)
+            reply = self._finish(self._account(pieces.completion()), None)
+            yield Emit(_last_chunk(reply))
+            return reply
+        except BaseException as error:
+            if pieces.content and self._observation.recording:
+                self._observation.update(output="".join(pieces.content))
+            raise self._failed(error) from _shown(error)
+        finally:
+            self._observation.end()
+
+    def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
+        """Open the stream and take its first event: until then a failure is retried."""
+        payload = self._model._build(self._request, stream=True)
+        while True:
+            self._attempts += 1
+            try:
+                events = yield Open(payload, self._left(), self._observation.context)
+                first = yield Next(events, self._left(), self._observation.context)
+            except Exception as error:  # noqa: BLE001 - classified, then retried or raised
+                yield self._wait_or_raise(error)
+            else:
+                return events, first
+
+    def _relay(self, events: Any, event: Any, pieces: _Pieces) -> Generator[Next | Emit, Any, None]:
+        """Emit what the events bring, then what the reasoning filter held back."""
+        from src.observability import tracing
+
+        began = False
+        while event is not END:
+            for chunk in self._model._read_event(event, self._request):
+                told = pieces.take(chunk)
+                if told is None:
+                    continue
+                if not began:
+                    began = True
+                    self._observation.set(COMPLETION_START_TIME=tracing.completion_start(time.time_ns()))
+                yield Emit(told)
+            event = yield Next(events, self._left(), self._observation.context)
+        last = pieces.last()
+        if last is not None:
+            yield Emit(last)
+
+    # Both.
+
+    def _left(self) -> Timeouts:
+        """Return what the next step may take, so that the whole stays within the call's deadline."""
+        given = self._request.timeouts
+        left = given.total - (self._clock() - self._began)
+        if left <= 0:
+            raise ModelTimeout(f"no answer within {given.total:g} s")
+        return Timeouts(connect=min(given.connect, left), read=min(given.read, left), total=left)
+
+    def _cost(self, completion: Completion, usage: Usage | None, reported: float | None = None) -> Cost | None:
+        models = (completion.model, self._request.model)
+        return pricing.price(self._model.provider, models, usage, reported)
+
+    def _finish(self, completion: Completion, parsed: object) -> ModelResponse:
+        cost = self._cost(completion, self._usage, self._reported_usd)
+        record.answered(self._observation, completion, self._usage, cost)
+        self._observation.update(metadata={"attempts": self._attempts})
+        return ModelResponse(
+            content=completion.content,
+            model_name=completion.model or self._request.model,
+            provider=self._model.provider,
+            usage=self._usage,
+            cost_usd=cost.usd if cost else None,
+            cost_source=cost.source if cost else None,
+            latency_ms=(self._clock() - self._began) * 1000,
+            finish_reason=completion.finish_reason,
+            reasoning=completion.reasoning,
+            parsed=parsed,
+            tool_calls=completion.tool_calls,
+            attempts=self._attempts,
+            trace_id=self._observation.trace_id,
+            observation_id=self._observation.id,
+            response_id=completion.response_id,
+            raw_response=completion.raw,
+        )
+
+    def _classified(self, raised: BaseException) -> ModelError:
+        error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
+        error.provider = error.provider or self._model.provider
+        error.model = error.model or self._request.model
+        return error
+
+    def _failed(self, raised: BaseException) -> BaseException:
+        """Mark the generation as failed; return what is raised: a ModelError, or the interruption itself."""
+        interrupted = not isinstance(raised, Exception)
+        error = _interruption(raised) if interrupted else self._classified(raised)
+        error.attempts = max(self._attempts, 1)
+        error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
+        cost = self._cost(Completion(""), self._usage, self._reported_usd) if self._usage else None
+        record.spent(self._observation, self._usage, cost)
+        record.failed(self._observation, error)
+        self._observation.update(metadata={"attempts": error.attempts})
+        return raised if interrupted else error
+
+
+class _Pieces:
+    """Put the pieces of a stream together."""
+
+    def __init__(self) -> None:
+        self.content: list[str] = []
+        self.reasoning: list[str] = []
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.usage: Usage | None = None
+        self._tools: dict[int, ToolDelta] = {}
+        self.response_id: str | None = None
+        self.cost: float | None = None
+        self._filter = reasoning.ThinkFilter()
+
+    def take(self, chunk: Chunk) -> Chunk | None:
+        """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.model = chunk.model or self.model
+        self.usage = chunk.usage or self.usage
+        for piece in chunk.tool_deltas:
+            known = self._tools.get(piece.index, ToolDelta(piece.index))
+            self._tools[piece.index] = ToolDelta(
+                piece.index,
+                piece.id or known.id,
+                piece.name or known.name,
+                known.arguments + piece.arguments,
+            )
+        self.response_id = chunk.response_id or self.response_id
+        self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
+        text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
+        return self._keep(text, chunk.reasoning + thought)
+
+    def last(self) -> Chunk | None:
+        """Return what was held back to the end, if anything."""
+        return self._keep(*self._filter.finish())
+
+    def _keep(self, text: str, thought: str) -> Chunk | None:
+        if text:
+            self.content.append(text)
+        if thought:
+            self.reasoning.append(thought)
+        return Chunk(content=text, reasoning=thought) if text or thought else None
+
+    def completion(self) -> Completion:
+        """Return the whole reply."""
+        return Completion(
+            content="".join(self.content),
+            model=self.model,
+            finish_reason=self.finish_reason,
+            reasoning="".join(self.reasoning) or None,
+            usage=self.usage,
+            tool_calls=tuple(ToolCall(tool.id, tool.name, tool.arguments) for tool in self._tools.values()),
+            response_id=self.response_id,
+            reported_cost_usd=self.cost,
+        )
+
+
+def _last_chunk(reply: ModelResponse) -> Chunk:
+    return Chunk(
+        finish_reason=reply.finish_reason,
+        model=reply.model_name,
+        usage=reply.usage,
+        tool_calls=reply.tool_calls,
+        response_id=reply.response_id,
+        cost_usd=reply.cost_usd,
+    )
+
+
+def _known(completion: Completion) -> Usage | None:
+    """Return the usage, or None where zero output is told beside a text: that is unknown, not free."""
+    usage = completion.usage
+    if usage is not None and not usage.output_tokens and (completion.content or completion.tool_calls):
+        return replace(usage, output=None, output_reasoning_tokens=None) if usage.input_tokens else None
+    return usage
+
+
+def _empty(completion: Completion) -> ModelError:
+    if completion.finish_reason == "content_filter":
+        return ContentBlocked("the provider's safety rules withheld the reply")
+    if completion.finish_reason == "length":
+        return EmptyResponse("the token limit was used up before any text; raise max_tokens")
+    return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
+
+
+def _interruption(raised: BaseException) -> ModelError:
+    """Name what stopped a call from outside: a deadline of the caller's, or a cancellation."""
+    if "timeout" in raised.args:
+        return ModelTimeout("no answer within the caller's deadline")
+    reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
+    return CallCancelled(reason)
+
+
+def _shown(raised: BaseException) -> BaseException | None:
+    """Return the cause to chain, or None where its own text holds a secret that a traceback would print."""
+    from src.observability.redaction import redact_text
+
+    if isinstance(raised, ModelError) or not isinstance(raised, Exception):
+        return raised.__cause__
+    text = str(raised)
+    return raised if redact_text(text) == text else None

@@ -1,0 +1,232 @@
+"""Tell which ModelError an SDK's exception is: by status and type first, by its words last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from src.models import errors
+from src.models.errors import ModelError
+
+_LONGEST = 600
+
+# Words decide only among the reactions that one status can mean. Each entry: (pattern, class), first match wins.
+_CONTEXT = re.compile(
+    r"context.{0,12}(length|window|size)|maximum.{0,20}(context|tokens)|prompt is too long|too many tokens|"
+    r"input.{0,20}too long|token count.{0,40}exceeds|reduce the length",
+    re.IGNORECASE,
+)
+_QUOTA = re.compile(
+    r"insufficient.{0,8}(quota|balance|credit|funds)|exceeded your current quota|billing|credit balance|"
+    r"out of credits|payment required|spending limit|requires more credits",
+    re.IGNORECASE,
+)
+_BLOCKED = re.compile(
+    r"content.{0,6}(policy|filter|management)|safety|content_filter|prohibited|moderation|flagged|blocked by",
+    re.IGNORECASE,
+)
+_KEY = re.compile(
+    r"(invalid|incorrect|wrong|missing|expired|no valid).{0,20}(api|x-api)[ _-]?key|api key not valid",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"model.{0,80}(not found|does not exist|not exist|unknown|is not supported|not available|decommissioned)|"
+    r"(no such|unknown|invalid) model|not a valid model|model_not_found",
+    re.IGNORECASE,
+)
+_PARAMETER = re.compile(
+    r"(?:parameter|argument|field|property|value for)[:\s]*[`'\"]([\w.\[\]]+)[`'\"]|[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
+    r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+_BY_STATUS: dict[int, type[ModelError]] = {
+    400: errors.InvalidRequest,
+    401: errors.AuthenticationFailed,
+    402: errors.QuotaExhausted,
+    403: errors.PermissionRefused,
+    404: errors.ModelNotFound,
+    408: errors.ModelTimeout,
+    409: errors.Overloaded,
+    413: errors.ContextTooLong,
+    422: errors.InvalidRequest,
+    429: errors.RateLimited,
+    451: errors.ContentBlocked,
+    498: errors.Overloaded,
+    503: errors.Overloaded,
+    504: errors.ModelTimeout,
+    529: errors.Overloaded,
+}
+
+
+def from_status(
+    status: int | None, body: object, headers: Mapping[str, str] | None = None, request_id: str | None = None
+) -> ModelError:
+    """Return the error that an HTTP status and body mean.
+
+    Args:
+        status: None where an error came inside a stream that began with 200.
+        body: The decoded JSON, or the text.
+        headers: Of the response.
+        request_id: The provider's own id of the request.
+    """
+    headers = headers or {}
+    detail = _detail(body)
+    words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
+    status = status or _inner_status(detail)
+    kind = _kind(status, words, detail)
+    return kind(
+        _message(str(detail.get("message") or body or f"HTTP {status}")),
+        status=status,
+        request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
+        retry_after_s=retry_after(headers) if kind.retryable else None,
+        parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
+    )
+
+
+def from_exception(error: BaseException) -> ModelError:
+    """Return the error that an exception of an SDK or its HTTP client means.
+
+    The SDKs of OpenAI, Anthropic and Groq share their shape: a status error has `status_code`, `response` and
+    `body`. HTTP clients' errors are known by the names of their classes, so that no client need be imported.
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        response = getattr(error, "response", None)
+        headers = getattr(response, "headers", None)
+        body = getattr(error, "body", None)
+        return from_status(status, body or str(error), headers, getattr(error, "request_id", None))
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError"}:
+        return errors.ModelTimeout(_message(_root_text(error)))
+    if names & {"APIConnectionError", "TransportError", "ConnectionError", "NetworkError", "OSError"}:
+        return _connection(error)
+    if names & {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError"}:
+        return errors.MalformedResponse(_message(f"the reply could not be read: {_root_text(error)}"))
+    if "APIError" in names:  # an error inside a stream that began with 200
+        return from_status(None, getattr(error, "body", None) or str(error))
+    if names & {"TypeError", "ValueError"}:
+        return errors.InvalidRequest(_message(str(error)), parameter=_unexpected_keyword(str(error)))
+    return errors.ServerFailed(_message(f"{type(error).__name__}: {error}"))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a response asks to wait: `retry-after-ms`, or `retry-after` as seconds or a date."""
+    exact = _float(headers.get("retry-after-ms"))
+    if exact is not None:
+        return max(exact / 1000, 0.0)
+    text = headers.get("retry-after")
+    seconds = _float(text)
+    if seconds is not None or not text:
+        return None if seconds is None else max(seconds, 0.0)
+    try:
+        when = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return max((when - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[ModelError]:
+    code = str(detail.get("code") or "")
+    kind = str(detail.get("type") or "")
+    if status in (400, 413, 422) or (status is None and "invalid" in kind):
+        return _invalid(words, code)
+    if status == 404:
+        return errors.ModelNotFound
+    if status in (402, 403, 429):
+        return _refused(status, words)
+    if status is not None and status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if "overloaded" in words.lower():
+        return errors.Overloaded
+    if status is None and "rate" in kind:
+        return errors.RateLimited
+    if status is not None and 400 <= status < 500:
+        return errors.InvalidRequest
+    return errors.ServerFailed
+
+
+def _invalid(words: str, code: str) -> type[ModelError]:
+    """Tell apart what a 400 can mean."""
+    if code == "context_length_exceeded" or _CONTEXT.search(words):
+        return errors.ContextTooLong
+    if _KEY.search(words):
+        return errors.AuthenticationFailed
+    if _QUOTA.search(words):
+        return errors.QuotaExhausted
+    if _NO_MODEL.search(words):
+        return errors.ModelNotFound
+    return errors.ContentBlocked if _BLOCKED.search(words) else errors.InvalidRequest
+
+
+def _refused(status: int | None, words: str) -> type[ModelError]:
+    """Tell apart what a refusal can mean."""
+    if status == 402 or _QUOTA.search(words):
+        return errors.QuotaExhausted
+    if status == 403 and _BLOCKED.search(words):
+        return errors.ContentBlocked
+    return errors.RateLimited if status == 429 else errors.PermissionRefused
+
+
+def _detail(body: object) -> Mapping[str, Any]:
+    """Return the part of a body that holds message, type and code, whichever envelope it came in."""
+    if isinstance(body, Mapping):
+        inner = body.get("error", body)
+        if isinstance(inner, Mapping):
+            return inner
+        return {"message": inner, "code": body.get("code"), "type": body.get("type")}
+    if isinstance(body, list) and body:
+        return _detail(body[0])
+    return {"message": str(body or "")}
+
+
+def _inner_status(detail: Mapping[str, Any]) -> int | None:
+    """Return a status that a body carries as its code, as OpenRouter's errors inside a stream do."""
+    code = detail.get("code", detail.get("status_code"))
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else None
+
+
+def _parameter(detail: Mapping[str, Any], words: str) -> str | None:
+    named = detail.get("param")
+    if isinstance(named, str) and named:
+        return named
+    found = _PARAMETER.search(words)
+    return next((group for group in found.groups() if group), None) if found else None
+
+
+def _unexpected_keyword(text: str) -> str | None:
+    found = re.search(r"unexpected keyword argument '(\w+)'", text)
+    return found.group(1) if found else None
+
+
+def _connection(error: BaseException) -> ModelError:
+    cause = error.__cause__ or error.__context__
+    if cause is not None and any(kind.__name__ == "DecodingError" for kind in type(cause).__mro__):
+        return errors.MalformedResponse(_message(f"the reply could not be read: {cause}"))
+    return errors.ConnectionFailed(_message(_root_text(error)))
+
+
+def _root_text(error: BaseException) -> str:
+    """Return what went wrong at the bottom: an SDK's own text is often just «Connection error.»."""
+    cause = error.__cause__ or error.__context__
+    text = str(error) or type(error).__name__
+    if cause is None or not str(cause) or str(cause) == text:
+        return text
+    return f"{text.rstrip('.')}: {cause}"
+
+
+def _message(text: str) -> str:
+    from src.observability.redaction import redact_text
+
+    line = " ".join(redact_text(text).split())
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None

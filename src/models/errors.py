@@ -1,0 +1,166 @@
+"""Define ModelError and one subclass for each different reaction a caller can have."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ModelError(Exception):
+    """Tell why a model call failed; the message names provider and model and holds no secret.
+
+    Attributes: `category` (the word that stands on the trace), `provider`, `model`, `status` (HTTP, where
+    there was one), `request_id` (the provider's own), `retry_after_s`, `parameter` (the one refused),
+    `trace_id` and `observation_id` of the failed generation.
+    """
+
+    category: ClassVar[str] = "server"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        parameter: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.parameter = parameter
+        self.attempts = 1
+        self.trace_id: str | None = None
+        self.observation_id: str | None = None
+
+    def __str__(self) -> str:
+        """Return one line: who failed, how, and why."""
+        who = "/".join(part for part in (self.provider, self.model) if part)
+        how = f"{self.category}, HTTP {self.status}" if self.status else self.category
+        line = f"{who}: {self.message} [{how}]" if who else f"{self.message} [{how}]"
+        return f"{line} (request {self.request_id})" if self.request_id else line
+
+
+class AuthenticationFailed(ModelError):
+    """The key is missing, wrong or expired: set the right one."""
+
+    category = "authentication"
+
+
+class PermissionRefused(ModelError):
+    """The key is right but may not do this: ask the provider for access, or use another model."""
+
+    category = "permission"
+
+
+class ModelNotFound(ModelError):
+    """The provider has no such model: check its name, or pull it (Ollama)."""
+
+    category = "model_not_found"
+
+
+class InvalidRequest(ModelError, ValueError):
+    """The request is wrong; `parameter` names what was refused. Sending it again cannot help."""
+
+    category = "invalid_request"
+
+
+class Unsupported(InvalidRequest):
+    """This provider or model cannot do what was asked; the message says what to use instead. Nothing was sent."""
+
+
+class ContextTooLong(InvalidRequest):
+    """The prompt does not fit the model's context: shorten it, or use a model with a larger one."""
+
+    category = "context_length"
+
+
+class RateLimited(ModelError):
+    """Too many requests or tokens for now; `retry_after_s` says when to come back, where it is known."""
+
+    category = "rate_limit"
+    retryable = True
+
+
+class QuotaExhausted(ModelError):
+    """The account has no credit left: waiting does not help, paying or another provider does."""
+
+    category = "quota"
+
+
+class Overloaded(ModelError):
+    """The provider has no capacity at the moment: wait, or fall back to another."""
+
+    category = "overloaded"
+    retryable = True
+
+
+class ModelTimeout(ModelError, TimeoutError):
+    """No answer within the time allowed."""
+
+    category = "timeout"
+    retryable = True
+
+
+class ConnectionFailed(ModelError, ConnectionError):
+    """The provider could not be reached, or the connection broke."""
+
+    category = "connection"
+    retryable = True
+
+
+class ServerFailed(ModelError):
+    """The provider failed on its side."""
+
+    category = "server"
+    retryable = True
+
+
+class ContentBlocked(ModelError):
+    """The provider's safety rules refused the prompt or the reply: change the prompt."""
+
+    category = "content_blocked"
+
+
+class EmptyResponse(ModelError):
+    """The model answered with nothing. Often a token limit that reasoning used up; raise max_tokens."""
+
+    category = "empty_response"
+    retryable = True
+
+
+class MalformedResponse(ModelError):
+    """The reply could not be read, or does not fit the schema that was asked for."""
+
+    category = "malformed_response"
+
+
+class ModelUnavailable(ModelError):
+    """The provider is not set up here; the message names the variable to set or the command to run."""
+
+    category = "unavailable"
+
+
+class CallCancelled(ModelError):
+    """The caller cancelled the call; it stands on the trace under this name."""
+
+    category = "cancelled"
+
+
+class UnknownProvider(ModelError, KeyError, ValueError):
+    """There is no provider of that name; the message lists the known ones."""
+
+    category = "invalid_request"
+
+
+CATEGORIES: tuple[str, ...] = (
+    "authentication", "permission", "model_not_found", "invalid_request", "context_length", "rate_limit", "quota",
+    "overloaded", "timeout", "connection", "server", "content_blocked", "empty_response", "malformed_response",
+    "unavailable", "cancelled",
+)  # fmt: skip

@@ -1,0 +1,241 @@
+"""Give out models: a table from provider name to adapter, each imported when its first model is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from src.models.base_model import BaseModel
+from src.models.errors import ModelUnavailable, UnknownProvider
+
+if TYPE_CHECKING:
+    from src.models.types import ModelRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Describe one provider: where its adapter is, and what configures it.
+
+    `keys` are the variables that may hold its key, the first one wins and is the one an error names.
+    """
+
+    name: str
+    adapter: str
+    default_model: str
+    keys: tuple[str, ...] = ()
+    base_url: str | None = None
+    package: str | None = None
+    needs_key: bool = True
+
+    def key(self) -> str | None:
+        """Return the configured key, or None."""
+        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), None)
+
+    def address(self) -> str | None:
+        """Return the configured address, or None for the provider's own."""
+        return (os.environ.get(self.base_url, "").strip() or None) if self.base_url else None
+
+    def load(self) -> type[BaseModel]:
+        """Import the adapter."""
+        module, _, name = self.adapter.partition(":")
+        return getattr(importlib.import_module(f"src.models.adapters.{module}"), name)  # type: ignore[no-any-return] # the table says so
+
+
+PROVIDERS: dict[str, Provider] = {
+    row.name: row
+    for row in (
+        Provider("claude", "claude:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
+                 "CLAUDE_BASE_URL", "anthropic"),
+        Provider("openai", "openai:OpenAIModel", "gpt-4o", ("OPENAI_KEY", "OPENAI_API_KEY"), "OPENAI_BASE_URL", "openai"),
+        Provider("ollama", "ollama:OllamaModel", "llama3.2", (), "OLLAMA_HOST", "ollama", needs_key=False),
+        Provider("local", "local:LocalModel", "", package="xllamacpp", needs_key=False),
+    )
+}  # fmt: skip
+
+
+class UnavailableModel(BaseModel):
+    """Stand in for a model that is not set up: falsy, and every call says what to set."""
+
+    provider: ClassVar[str] = "unavailable"
+
+    def __init__(self, provider: str, model_name: str, reason: str) -> None:
+        super().__init__(model_name)
+        self.provider = provider  # type: ignore[misc] # stands in for any of them
+        self.reason = reason
+        self.client = None
+
+    @override
+    def is_available(self) -> bool:
+        """Tell that it cannot be asked."""
+        return False
+
+    @override
+    def _build(self, request: ModelRequest, *, stream: bool) -> Any:
+        raise ModelUnavailable(self.reason)
+
+
+class _Classes(Mapping[str, type[BaseModel]]):
+    """Map provider names to adapter classes, importing one when it is looked up."""
+
+    def __getitem__(self, name: str) -> type[BaseModel]:
+        return PROVIDERS[name].load()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PROVIDERS)
+
+    def __len__(self) -> int:
+        return len(PROVIDERS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in PROVIDERS
+
+
+class _Available(Mapping[str, BaseModel]):
+    """Map the configured providers to their default models, making one when it is looked up."""
+
+    def _names(self) -> list[str]:
+        return [name for name in PROVIDERS if ModelFactory.is_model_available(name)]
+
+    def __getitem__(self, name: str) -> BaseModel:
+        if name not in self._names():
+            raise KeyError(name)
+        return ModelFactory.get_model(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+
+class ModelFactory:
+    """Give out traced models. Works on the class, on an instance, and as `src.models.model_factory`.
+
+    Asking for a model never changes what the next one gets: models are kept by provider, name, key and address.
+    """
+
+    MODEL_IMPLEMENTATIONS: ClassVar[Mapping[str, type[BaseModel]]] = _Classes()
+    DEFAULT_MODELS: ClassVar[dict[str, str]] = {row.name: row.default_model for row in PROVIDERS.values()}
+    _models: ClassVar[Mapping[str, BaseModel]] = _Available()
+    _made: ClassVar[dict[tuple[str, ...], BaseModel]] = {}
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+
+    @classmethod
+    def get_model(cls, model_type: str, model_name: str | None = None, **settings: Any) -> BaseModel:
+        """Return a model; never None.
+
+        Args:
+            model_type: The provider: claude, openai, ollama, local, ... or `provider:model` in one.
+            model_name: The model; the provider's default where not given.
+            **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`: this model is then made anew.
+
+        Returns:
+            The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
+            naming the variable to set.
+
+        Raises:
+            UnknownProvider: there is no provider of that name; the message lists the known ones.
+        """
+        row, name = cls._resolve(model_type, model_name)
+        load_dotenv_once()
+        key, address = (
+            settings.pop("api_key", None) or row.key(),
+            settings.pop("base_url", None) or row.address(),
+        )
+        reason = _unavailable(row, key)
+        if reason:
+            return UnavailableModel(row.name, name, reason)
+        if settings:
+            return _make(row, name, key, address, settings)
+        identity = (row.name, name, key or "", address or "")
+        with cls._lock:
+            model = cls._made.get(identity)
+            if model is None:
+                model = _make(row, name, key, address, {})
+                if model.is_available():
+                    cls._made[identity] = model
+            return model
+
+    @classmethod
+    def _resolve(cls, model_type: str, model_name: str | None) -> tuple[Provider, str]:
+        provider, _, inline = str(model_type).partition(":")
+        row = PROVIDERS.get(provider.strip().lower())
+        if row is None:
+            raise UnknownProvider(
+                f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.", parameter="model_type"
+            )
+        return row, model_name or inline.strip() or _default_name(row)
+
+    @classmethod
+    def is_model_available(cls, model_type: str) -> bool:
+        """Tell whether a provider is set up here. Nothing is asked of it."""
+        row = PROVIDERS.get(model_type)
+        if row is None:
+            return False
+        load_dotenv_once()
+        return _unavailable(row, row.key()) is None
+
+    @property
+    def available_models(self) -> dict[str, list[str]]:
+        """Return the providers that are set up, each with the models it is known by here."""
+        return {name: [self.DEFAULT_MODELS[name] or _default_name(PROVIDERS[name])] for name in self._models}
+
+
+def _default_name(row: Provider) -> str:
+    if row.default_model:
+        return row.default_model
+    return str(importlib.import_module(f"src.models.adapters.{row.adapter.partition(':')[0]}").default_name())
+
+
+def _unavailable(row: Provider, key: str | None) -> str | None:
+    """Return why a provider cannot be asked, or None."""
+    if row.needs_key and not key:
+        other = f" (or {', '.join(row.keys[1:])})" if row.keys[1:] else ""
+        return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
+    if row.package and importlib.util.find_spec(row.package) is None:
+        return f"{row.name} needs the package {row.package}, which is not installed. Run: make .venv"
+    return None
+
+
+def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
+    from src.models import pricing
+    from src.observability import redaction
+
+    if key and hasattr(redaction, "refresh"):
+        redaction.refresh()
+    model = row.load()(name, api_key=key, base_url=address, **settings)
+    pricing.warm(row.name, name)
+    return model
+
+
+_dotenv_lock = threading.Lock()
+_dotenv_read = False
+
+
+def load_dotenv_once() -> None:
+    """Read the project's .env file, once; variables that are set already keep their values.
+
+    MOONDEV_DOTENV names another file; `off` reads none.
+    """
+    global _dotenv_read  # noqa: PLW0603 - once for a process
+    if _dotenv_read:
+        return
+    with _dotenv_lock:
+        if _dotenv_read:
+            return
+        named = os.environ.get("MOONDEV_DOTENV", "").strip()
+        if named.lower() not in {"off", "0", "false", "no"}:
+            import dotenv
+
+            dotenv.load_dotenv(named or dotenv.find_dotenv(usecwd=True))
+        _dotenv_read = True
+
+
+model_factory = ModelFactory()

@@ -1,0 +1,124 @@
+"""Write what is known of a call onto its generation."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from src.models.types import TextPart
+
+if TYPE_CHECKING:
+    from src.models.errors import ModelError
+    from src.models.types import Completion, Cost, Message, ModelRequest, Part, Usage
+    from src.observability.tracing import Observation
+
+
+def asked(observation: Observation, provider: str, request: ModelRequest) -> None:
+    """Record the request: model, parameters, and the messages as input."""
+    if not observation.recording:
+        return
+    from src.observability import encoding
+
+    parameters = request.parameters()
+    observation.set(
+        PROVIDER=provider,
+        OPERATION="chat",
+        MODEL=request.model,
+        REQUEST_MODEL=request.model,
+        MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,
+    )
+    observation.update(input=[_message(message) for message in request.messages])
+
+
+def answered(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
+    """Record the reply: output, the model that answered, tokens and money."""
+    if not observation.recording:
+        return
+    from src.observability import encoding
+
+    observation.set(
+        MODEL=completion.model,
+        RESPONSE_MODEL=completion.model,
+        RESPONSE_ID=completion.response_id,
+        FINISH_REASONS=(completion.finish_reason,) if completion.finish_reason else None,
+    )
+    observation.update(
+        output=_output(completion),
+        metadata={"finish_reason": completion.finish_reason, "cost_source": cost.source if cost else None},
+    )
+    spent(observation, usage, cost)
+    if cost is not None:
+        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+
+
+def spent(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
+    """Record tokens and money, of a failed call too where its provider told them."""
+    from src.observability import encoding
+
+    if usage is not None and observation.recording:
+        observation.set(
+            USAGE_DETAILS=encoding.json_text(usage.details()),
+            INPUT_TOKENS=usage.input_tokens,
+            OUTPUT_TOKENS=usage.output_tokens,
+            CACHE_READ_TOKENS=usage.input_cached_tokens,
+            CACHE_WRITE_TOKENS=usage.input_cache_creation,
+            REASONING_TOKENS=usage.output_reasoning_tokens,
+        )
+    if cost is not None and observation.recording:
+        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+
+
+def failed(observation: Observation, error: ModelError) -> None:
+    """Record why the call failed."""
+    observation.fail(error.message, error.category)
+    known = {"status": error.status, "request_id": error.request_id, "parameter": error.parameter}
+    observation.update(metadata={name: value for name, value in known.items() if value is not None})
+
+
+def retried(observation: Observation, error: ModelError, attempt: int, wait_s: float) -> None:
+    """Record one failed attempt that is tried again, as a child event."""
+    observation.event(
+        "attempt_failed",
+        level="WARNING",
+        status_message=error.message,
+        metadata={
+            "category": error.category,
+            "status": error.status,
+            "wait_s": round(wait_s, 3),
+            "attempt": attempt,
+        },
+    )
+
+
+def _message(message: Message) -> dict[str, Any]:
+    told: dict[str, Any] = {"role": message.role}
+    if isinstance(message.content, str):
+        told["content"] = message.content
+    else:
+        told["content"] = [_part(part) for part in message.content]
+    if message.tool_calls:
+        told["tool_calls"] = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in message.tool_calls]
+    if message.tool_call_id:
+        told["tool_call_id"] = message.tool_call_id
+    return told
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """Describe a part; an image by its hash and size, its content is not stored."""
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    if part.data is not None:
+        digest = hashlib.sha256(part.data).hexdigest()
+        return {"type": "image", "media_type": part.media_type, "bytes": len(part.data), "sha256": digest}
+    return {"type": "image", "url": part.url}
+
+
+def _output(completion: Completion) -> object:
+    if not completion.tool_calls and not completion.reasoning:
+        return completion.content
+    told: dict[str, Any] = {"role": "assistant", "content": completion.content}
+    if completion.reasoning:
+        told["reasoning"] = completion.reasoning
+    if completion.tool_calls:
+        told["tool_calls"] = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in completion.tool_calls]
+    return told

@@ -1,0 +1,64 @@
+"""Run blocking work beside asyncio in a daemon thread of its own.
+
+asyncio's default pool is joined when the loop closes and when the interpreter exits, so one hung request would
+hold both up. These threads are left behind instead: nobody waits for an answer that comes too late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+_END: Final = object()
+
+
+async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what `work` returns; a cancelled caller does not wait for it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def deliver(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result: Any = None
+        failure: BaseException | None = None
+        try:
+            result = context.run(work, *arguments)
+        except StopIteration as error:  # a future cannot hold it
+            failure = RuntimeError(f"the work stopped: {error}")
+        except BaseException as error:  # noqa: BLE001 - handed to who awaits
+            failure = error
+        try:
+            loop.call_soon_threadsafe(deliver, result, failure)
+        except RuntimeError:  # the loop has closed: nobody waits any more
+            return
+
+    threading.Thread(target=run, name="moondev-call", daemon=True).start()
+    return await future
+
+
+async def iterate_in_thread(open_stream: Callable[..., Iterator[Any]], *arguments: Any) -> AsyncIterator[Any]:
+    """Yield what a blocking iterator yields, each step in a thread."""
+    events = await in_thread(open_stream, *arguments)
+    try:
+        while True:
+            event = await in_thread(next, events, _END)
+            if event is _END:
+                return
+            yield event
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()

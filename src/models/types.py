@@ -1,0 +1,280 @@
+"""Hold the frozen records that cross the boundary between callers, the template and adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+
+# Provider-neutral reasons why a model stopped. Anything a provider invents passes through unchanged.
+FINISH_STOP = "stop"
+FINISH_LENGTH = "length"
+FINISH_TOOL_CALLS = "tool_calls"
+FINISH_CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """Hold one image of a message: `data` bytes with their `media_type`, or a `url`."""
+
+    media_type: str = "image/png"
+    data: bytes | None = field(default=None, repr=False)
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Hold one text of a message that also has images."""
+
+    text: str
+
+
+Part: TypeAlias = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """Hold one call of a tool that a model asks for; `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDelta:
+    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Hold one turn of a conversation; `content` is a text, or parts where images are among it."""
+
+    role: Role
+    content: str | tuple[Part, ...] = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Return the text of the message without its images."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """Ask for structured output: a JSON Schema, and the Pydantic model it came from where there is one."""
+
+    name: str
+    schema: Mapping[str, object]
+    model: type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Bound one request, in seconds: connecting, each read, and the whole call with its retries."""
+
+    connect: float = 10.0
+    read: float = 120.0
+    total: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Hold one validated request. None means: not sent, so that the provider's default holds."""
+
+    model: str
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    response_format: ResponseFormat | None = None
+    tools: tuple[Mapping[str, object], ...] = ()
+    tool_choice: object = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def system(self) -> str | None:
+        """Return the system prompt, several joined by a blank line, or None."""
+        texts = [message.text for message in self.messages if message.role == "system"]
+        return "\n\n".join(texts) if texts else None
+
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters that were given, by the names a trace shows."""
+        given: dict[str, object] = {
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "top_p": self.top_p,
+            "stop": list(self.stop) or None,
+            "seed": self.seed,
+            "reasoning_effort": self.reasoning_effort,
+            "response_format": self.response_format.name if self.response_format else None,
+            "tools": len(self.tools) or None,
+            **self.options,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _add(left: int | None, right: int | None) -> int | None:
+    if left is None:
+        return right
+    return left if right is None else left + right
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Count tokens in buckets that exclude one another and sum to the provider's total. Unknown is None, not 0.
+
+    `input` excludes what was read from or written to a prompt cache, `output` excludes reasoning.
+    """
+
+    input: int | None = None
+    input_cached_tokens: int | None = None
+    input_cache_creation: int | None = None
+    output: int | None = None
+    output_reasoning_tokens: int | None = None
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Return all input tokens, cached ones included; None where the provider told none."""
+        return _add(_add(self.input, self.input_cached_tokens), self.input_cache_creation)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Return all output tokens, reasoning included; None where the provider told none."""
+        return _add(self.output, self.output_reasoning_tokens)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Return the sum of all buckets; None where either side is unknown."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+    def details(self) -> dict[str, int]:
+        """Return the buckets that are known, by the names that Langfuse shows."""
+        buckets = {name: getattr(self, name) for name in self.__slots__}
+        return {name: count for name, count in buckets.items() if count is not None}
+
+    def __add__(self, other: Usage) -> Usage:
+        """Sum two usages bucket by bucket; a bucket unknown on one side keeps the other's count."""
+        return Usage(*(_add(getattr(self, name), getattr(other, name)) for name in self.__slots__))
+
+    # Existing agents read usage as a dictionary with the provider's field names.
+
+    def _legacy(self) -> dict[str, int | None]:
+        counts = {
+            "prompt_tokens": self.input_tokens,
+            "completion_tokens": self.output_tokens,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        return {**counts, **self.details()}
+
+    def __getitem__(self, name: str) -> int | None:
+        """Return a count by a provider's field name, such as `usage["completion_tokens"]`."""
+        return self._legacy()[name]
+
+    def get(self, name: str, default: int | None = None) -> int | None:
+        """Return a count by a provider's field name, or `default` where it is unknown."""
+        count = self._legacy().get(name)
+        return default if count is None else count
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Hold a price in US dollars, and where it came from (`provider`, `genai-prices 0.2.3`, `local`, ...)."""
+
+    usd: float
+    source: str
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Hold what an adapter read out of one reply of its provider."""
+
+    content: str
+    model: str | None = None
+    finish_reason: str | None = None
+    reasoning: str | None = None
+    usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    response_id: str | None = None
+    reported_cost_usd: float | None = None
+    raw: object = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Hold one piece of a streamed reply. The last one carries finish reason, usage, cost and whole tool calls."""
+
+    content: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    tool_deltas: tuple[ToolDelta, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    response_id: str | None = None
+    reported_cost_usd: float | None = None
+    cost_usd: float | None = None
+
+    def __str__(self) -> str:
+        """Return the text, so that a chunk prints as what it says."""
+        return self.content
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResponse:
+    """Hold a model's reply with what it took. `str(reply)` is its text."""
+
+    content: str
+    model_name: str
+    provider: str = ""
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    cost_source: str | None = None
+    latency_ms: float = 0.0
+    finish_reason: str | None = None
+    reasoning: str | None = None
+    parsed: object = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    attempts: int = 1
+    trace_id: str | None = None
+    observation_id: str | None = None
+    response_id: str | None = None
+    raw_response: object = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """Return the text, for code that used a string before."""
+        return self.content
+
+    def __len__(self) -> int:
+        """Return the length of the text."""
+        return len(self.content)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the text's characters, as over a string."""
+        return iter(self.content)
+
+    def __contains__(self, part: object) -> bool:
+        """Tell whether the text contains `part`."""
+        return isinstance(part, str) and part in self.content

@@ -1,0 +1,60 @@
+"""Name every span attribute once.
+
+`langfuse.*` names are those that Langfuse's server reads first; `gen_ai.*` are OpenTelemetry's semantic
+conventions for generative AI, which any other backend understands.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Langfuse: on every observation of a trace (its data model is one flat table of observations).
+TRACE_NAME: Final = "langfuse.trace.name"
+TRACE_TAGS: Final = "langfuse.trace.tags"
+TRACE_METADATA: Final = "langfuse.trace.metadata."
+SESSION_ID: Final = "session.id"
+USER_ID: Final = "user.id"
+ENVIRONMENT: Final = "langfuse.environment"
+RELEASE: Final = "langfuse.release"
+IS_APP_ROOT: Final = "langfuse.internal.is_app_root"
+
+# Langfuse: one observation.
+TYPE: Final = "langfuse.observation.type"
+LEVEL: Final = "langfuse.observation.level"
+STATUS_MESSAGE: Final = "langfuse.observation.status_message"
+INPUT: Final = "langfuse.observation.input"
+OUTPUT: Final = "langfuse.observation.output"
+METADATA: Final = "langfuse.observation.metadata."
+MODEL: Final = "langfuse.observation.model.name"
+MODEL_PARAMETERS: Final = "langfuse.observation.model.parameters"
+USAGE_DETAILS: Final = "langfuse.observation.usage_details"
+COST_DETAILS: Final = "langfuse.observation.cost_details"
+COMPLETION_START_TIME: Final = "langfuse.observation.completion_start_time"
+
+# OpenTelemetry semantic conventions.
+PROVIDER: Final = "gen_ai.provider.name"
+OPERATION: Final = "gen_ai.operation.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_ID: Final = "gen_ai.response.id"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+AGENT_NAME: Final = "gen_ai.agent.name"
+ERROR_TYPE: Final = "error.type"
+
+# Metadata keys that readers of the spool rely on.
+ERROR_CATEGORY: Final = "error_category"
+AGENT_TYPE: Final = "agent_type"
+
+# Instrumentation scope: with this name Langfuse's server reads attributes once, not a second time as metadata.
+SCOPE_NAME: Final = "langfuse-sdk"
+
+# Values that carry no text of a user's, so redaction need not read them.
+SAFE: Final = frozenset(
+    {TYPE, LEVEL, ENVIRONMENT, RELEASE, IS_APP_ROOT, PROVIDER, OPERATION, COMPLETION_START_TIME, USAGE_DETAILS,
+     COST_DETAILS, ERROR_TYPE, FINISH_REASONS}
+)  # fmt: skip

@@ -1,0 +1,59 @@
+"""Turn any value into the text that a span attribute holds; never raises, whatever the value."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+import orjson
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def text(value: object) -> str:
+    """Return a string as it is and anything else as JSON."""
+    return value if type(value) is str else json_text(value)
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, strings in quotes, as Langfuse's SDK writes metadata."""
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS).decode()
+    except Exception:  # noqa: BLE001 - 128-bit integers, cycles, lone surrogates: the slow encoder copes or we say so
+        return _slow_json(value)
+
+
+def _slow_json(value: object) -> str:
+    try:
+        return json.dumps(value, default=_plain, skipkeys=True)
+    except Exception as error:  # noqa: BLE001 - a hostile __str__ must not stop a trade
+        return json.dumps(f"[not encodable: {type(value).__name__}, {type(error).__name__}]")
+
+
+def _plain(value: object) -> object:
+    """Return something JSON knows in place of a value that it does not."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return summary(bytes(value))
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str
+        return _builtin(value)
+    return str(value)
+
+
+def _builtin(value: str | float | dict[object, object] | list[object] | tuple[object, ...]) -> object:
+    for kind in (str, bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return dict(value) if isinstance(value, dict) else list(value)  # type: ignore[arg-type] # scalars returned above
+
+
+def summary(data: bytes) -> dict[str, object]:
+    """Describe bytes, such as an image, by size and hash: their content is not stored."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

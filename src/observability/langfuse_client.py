@@ -1,0 +1,228 @@
+"""Own the Langfuse client, the tracer provider and the way from a finished span to Langfuse."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import inspect
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from src.observability.scope import Scope
+from src.observability.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langfuse import Langfuse
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer
+
+    from src.observability.exporter import Exporter
+    from src.observability.processor import SpoolProcessor
+    from src.observability.spool import Spool
+
+    F = TypeVar("F", bound=Callable[..., object])
+
+_log = logging.getLogger("moondev.observability")
+
+
+class LangFuseTracker:
+    """Trace this process: one tracer provider (never the global one), one spool, one exporter, one Langfuse client.
+
+    A process normally has one, which the first observation makes (`get_tracker()`). Attributes: `settings`,
+    `tracer` (None where tracing is off or the spool cannot be opened), `spool`, `exporter`, `client`.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, spool: Spool | None = None) -> None:
+        self.settings = settings or Settings.read_or_default()
+        self.spool: Spool | None = None
+        self.exporter: Exporter | None = None
+        self.tracer: Tracer | None = None
+        self.provider: TracerProvider | None = None
+        self.processor: SpoolProcessor | None = None
+        self._client: Langfuse | None = None
+        self._lock = threading.Lock()
+        self._scope: Scope | None = None
+        if not self.settings.tracing:
+            _log.warning("MOONDEV_TRACING is off: model calls are not recorded anywhere.")
+            return
+        self._start(spool)
+
+    def _start(self, spool: Spool | None) -> None:
+        from src.observability.spool import Spool, SpoolError
+
+        settings = self.settings
+        try:
+            limit = settings.max_mb * 1024 * 1024
+            self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit)
+        except (SpoolError, OSError) as error:
+            _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
+            return
+        self.exporter = self._make_exporter(self.spool)
+        self.provider = self._make_provider(self.spool)
+        version = _langfuse_version()
+        scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
+        from src.observability.attributes import SCOPE_NAME
+
+        self.tracer = self.provider.get_tracer(SCOPE_NAME, version, attributes=scope)
+        self._say_where()
+
+    def _make_provider(self, spool: Spool) -> TracerProvider:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+        from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+        from src.observability.ids import RandomIds
+        from src.observability.processor import SpoolProcessor
+
+        # Sampler and limits are said explicitly: variables that were set for other software must not thin an audit trail.
+        limits = SpanLimits(
+            max_span_attributes=512, max_events=512, max_links=512, max_event_attributes=512, max_link_attributes=512,
+            max_attribute_length=SpanLimits.UNSET, max_span_attribute_length=SpanLimits.UNSET, max_attributes=512,
+        )  # fmt: skip
+        provider = TracerProvider(
+            sampler=ALWAYS_ON,
+            resource=Resource.create({"service.name": self.settings.service_name}),
+            shutdown_on_exit=False,
+            id_generator=RandomIds(),
+            span_limits=limits,
+        )
+        provider._disabled = False
+        self.processor = SpoolProcessor(spool, self.default_scope, self._wake)
+        provider.add_span_processor(self.processor)
+        return provider
+
+    def _make_exporter(self, spool: Spool) -> Exporter | None:
+        from src.observability.destinations import langfuse_destination
+        from src.observability.exporter import Exporter
+
+        settings = self.settings
+        if not settings.langfuse_delivers:
+            return None
+        key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
+        return Exporter(spool, [langfuse_destination(settings.langfuse_host, key, secret)])
+
+    def _wake(self) -> None:
+        if self.exporter is not None:
+            self.exporter.wake()
+
+    def _say_where(self) -> None:
+        settings = self.settings
+        if settings.langfuse_delivers or settings.offline or not settings.langfuse_enabled:
+            return
+        _log.warning(
+            "Langfuse keys are not set: traces are kept locally in %s. "
+            "Set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see them in Langfuse.",
+            settings.trace_db,
+        )
+
+    def default_scope(self) -> Scope:
+        """Return the scope of what runs outside any agent: this process's session and environment."""
+        if self._scope is None:
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            session = f"run-{stamp}-{os.urandom(4).hex()}"
+            self._scope = Scope().narrowed(session_id=session, environment=self.settings.environment)
+        return self._scope
+
+    @property
+    def client(self) -> Langfuse:
+        """Return the Langfuse client on our tracer provider: what it observes joins our traces and our spool.
+
+        Use it for prompts, datasets and reads. It sends no observation by itself; the exporter does.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = self._make_client()
+            return self._client
+
+    def _make_client(self) -> Langfuse:
+        from langfuse import Langfuse
+
+        from src.observability.discard import DiscardingExporter
+
+        settings = self.settings
+        return Langfuse(
+            public_key=settings.langfuse_public_key or "pk-lf-not-set",
+            secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
+            base_url=settings.langfuse_host,
+            environment=settings.environment,
+            tracing_enabled=self.provider is not None,
+            tracer_provider=self.provider,
+            span_exporter=DiscardingExporter(),
+        )
+
+    def trace_llm_call(self, func: F) -> F:
+        """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
+
+        Input is the arguments, output the result; model and usage are read off the result where it is a reply
+        of the openai or anthropic SDK. For code that cannot use `ModelFactory` yet.
+        """
+        from src.observability.foreign import observe_call
+
+        if inspect.iscoroutinefunction(func):
+
+            @functools.wraps(func)
+            async def traced_async(*args: object, **kwargs: object) -> object:
+                with observe_call(func, args, kwargs) as call:
+                    return call.finish(await func(*args, **kwargs))
+
+            return cast("F", traced_async)
+
+        @functools.wraps(func)
+        def traced(*args: object, **kwargs: object) -> object:
+            with observe_call(func, args, kwargs) as call:
+                return call.finish(func(*args, **kwargs))
+
+        return cast("F", traced)
+
+    def flush(self, timeout_s: float = 10.0) -> int:
+        """Deliver now what waits; return how many observations and scores are still undelivered.
+
+        Without a destination nothing waits for delivery, and the answer is 0.
+        """
+        return self.exporter.flush(timeout_s) if self.exporter else 0
+
+    def shutdown(self, timeout_s: float = 5.0) -> None:
+        """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
+        if self.exporter is not None:
+            self.exporter.shutdown(timeout_s)
+        if self.spool is not None:
+            self.spool.close()
+
+
+def _langfuse_version() -> str:
+    """Return the version of Langfuse's SDK whose attribute format we write, without importing it."""
+    try:
+        return importlib.metadata.version("langfuse")
+    except importlib.metadata.PackageNotFoundError:
+        return "5.0.4"
+
+
+_lock = threading.Lock()
+_tracker: LangFuseTracker | None = None
+
+
+def get_tracker() -> LangFuseTracker:
+    """Return this process's tracker; the first call makes it."""
+    tracker = _tracker
+    return tracker if tracker is not None else _make_tracker()
+
+
+def _make_tracker() -> LangFuseTracker:
+    global _tracker  # noqa: PLW0603 - one tracker for a process
+    with _lock:
+        if _tracker is None:
+            _tracker = LangFuseTracker()
+        return _tracker
+
+
+def set_tracker(tracker: LangFuseTracker | None) -> Any:
+    """Put another tracker in place of this process's, or None to have the next observation make one; return the old."""
+    global _tracker
+    with _lock:
+        old, _tracker = _tracker, tracker
+        return old

@@ -1,0 +1,76 @@
+"""Hold what every observation of a run carries: session, user, tags, environment, trace metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from src.observability import attributes as names
+from src.observability.encoding import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The key under which a scope travels in OpenTelemetry's context, and so with it into threads and tasks.
+CONTEXT_KEY: Final = "moondev.scope"
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Hold the trace-level attributes of one run. `attributes` is what stands on each span."""
+
+    session_id: str | None = None
+    user_id: str | None = None
+    tags: tuple[str, ...] = ()
+    trace_name: str | None = None
+    agent: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    environment: str | None = None
+    attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+    def narrowed(
+        self,
+        *,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        tags: tuple[str, ...] = (),
+        trace_name: str | None = None,
+        agent: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        environment: str | None = None,
+    ) -> Scope:
+        """Return this scope with some parts set anew; tags and metadata are added to those it has."""
+        scope = replace(
+            self,
+            session_id=_plain(session_id) or self.session_id,
+            user_id=_plain(user_id) or self.user_id,
+            tags=tuple(dict.fromkeys([*self.tags, *(str(tag) for tag in tags if tag)])),
+            trace_name=trace_name or self.trace_name,
+            agent=agent or self.agent,
+            metadata={**self.metadata, **(metadata or {})},
+            environment=environment or self.environment,
+        )
+        return replace(scope, attributes=_attributes(scope))
+
+
+def _plain(text: str | None) -> str | None:
+    """Return an id as Langfuse takes it: US-ASCII, at most 200 characters."""
+    if text is None:
+        return None
+    return str(text).encode("ascii", "replace").decode("ascii")[:_LONGEST]
+
+
+def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
+    given: dict[str, str | tuple[str, ...] | None] = {
+        names.SESSION_ID: scope.session_id,
+        names.USER_ID: scope.user_id,
+        names.TRACE_TAGS: scope.tags or None,
+        names.TRACE_NAME: scope.trace_name,
+        names.AGENT_NAME: scope.agent,
+        names.ENVIRONMENT: scope.environment,
+    }
+    for key, value in scope.metadata.items():
+        if value is not None:
+            given[names.TRACE_METADATA + str(key)] = json_text(value)
+    return {name: value for name, value in given.items() if value is not None}

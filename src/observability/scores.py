@@ -1,0 +1,72 @@
+"""Store scores on a trace, an observation or a session; they travel the same durable way as observations."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import Literal
+
+from src.observability import encoding
+from src.observability.langfuse_client import get_tracker
+from src.observability.redaction import redact_text
+
+_log = logging.getLogger("moondev.observability")
+DataType = Literal["NUMERIC", "CATEGORICAL", "BOOLEAN"]
+
+
+def score(
+    name: str,
+    value: float | str | bool,
+    *,
+    trace_id: str | None = None,
+    observation_id: str | None = None,
+    session_id: str | None = None,
+    comment: str | None = None,
+    score_id: str | None = None,
+    timestamp_ns: int | None = None,
+    metadata: object = None,
+) -> str | None:
+    """Store a score; return its id, or None where it could not be stored (which is logged).
+
+    A number is NUMERIC, a bool BOOLEAN, a text CATEGORICAL. Give `score_id` and the first score's
+    `timestamp_ns` to replace a score later: Langfuse replaces one only when id, name and date match.
+
+    Raises:
+        ValueError: neither a trace, an observation nor a session is named.
+    """
+    if trace_id is None and session_id is None:
+        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
+    tracker = get_tracker()
+    if tracker.spool is None:
+        return None
+    from src.observability.spool import ScoreRecord
+
+    identity = score_id or uuid.uuid4().hex
+    record = ScoreRecord(
+        id=identity,
+        trace_id=trace_id,
+        observation_id=observation_id,
+        session_id=session_id,
+        name=redact_text(name),
+        value=redact_text(value) if isinstance(value, str) else float(value),
+        data_type=_data_type(value),
+        comment=redact_text(comment) if comment else None,
+        timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
+        environment=tracker.settings.environment,
+        metadata=redact_text(encoding.json_text(metadata)) if metadata is not None else None,
+    )
+    try:
+        tracker.spool.append_score(record)
+    except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
+        _log.error("The score %s was lost: %s", record.name, redact_text(str(error)))
+        return None
+    if tracker.exporter is not None:
+        tracker.exporter.wake()
+    return identity
+
+
+def _data_type(value: float | str | bool) -> DataType:
+    if isinstance(value, bool):
+        return "BOOLEAN"
+    return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"

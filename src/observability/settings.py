@@ -1,0 +1,169 @@
+"""Read the switches of tracing and delivery from the environment, else from `src/config.py`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LANGFUSE_CLOUD = "https://cloud.langfuse.com"
+_ON = {"1", "true", "yes", "on"}
+_OFF = {"0", "false", "no", "off"}
+
+
+class SettingsError(ValueError):
+    """A variable has a value that means nothing; the message names it and the values that do."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable} {problem}")
+        self.variable = variable
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Hold what tracing does in this process. Read once, when the first observation opens."""
+
+    tracing: bool
+    offline: bool
+    trace_db: Path
+    sync: Literal["normal", "full"]
+    max_mb: int
+    langfuse_enabled: bool
+    langfuse_host: str
+    langfuse_public_key: str | None
+    langfuse_secret_key: str | None
+    environment: str
+    release: str | None
+    otlp: bool
+    service_name: str
+
+    @property
+    def langfuse_configured(self) -> bool:
+        """Tell whether both Langfuse keys are set."""
+        return bool(self.langfuse_public_key and self.langfuse_secret_key)
+
+    @property
+    def langfuse_delivers(self) -> bool:
+        """Tell whether observations go to Langfuse."""
+        return self.tracing and self.langfuse_enabled and self.langfuse_configured and not self.offline
+
+    @classmethod
+    def read_or_default(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read all settings; one that means nothing is logged as an error and its default taken.
+
+        This is what tracing itself starts with: a wrong word in a variable must not stop a trade.
+        """
+        env = dict(os.environ if environ is None else environ)
+        while True:
+            try:
+                return cls.read(env)
+            except SettingsError as error:
+                logging.getLogger("moondev.observability").error("%s The default holds.", error)
+                for name in error.variable.split("/"):
+                    env.pop(name, None)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read all settings.
+
+        Raises:
+            SettingsError: a variable has a value that means nothing.
+        """
+        env = os.environ if environ is None else environ
+        host = env.get("LANGFUSE_BASE_URL") or env.get("LANGFUSE_HOST") or LANGFUSE_CLOUD
+        return cls(
+            tracing=switch(env, "MOONDEV_TRACING", default=True),
+            offline=switch(env, "MOONDEV_OFFLINE", default=False),
+            trace_db=_trace_db(env),
+            sync=_sync(env),
+            max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
+            langfuse_enabled=switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
+            langfuse_host=_host(host),
+            langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
+            langfuse_secret_key=(env.get("LANGFUSE_SECRET_KEY") or "").strip() or None,
+            environment=_environment(env),
+            release=env.get("LANGFUSE_RELEASE") or None,
+            otlp=switch(env, "MOONDEV_OTLP", default=False),
+            service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
+        )
+
+
+def config_value(name: str, default: object) -> object:
+    """Return a name of `src/config.py`, or `default` where that file lacks it or does not load."""
+    try:
+        return getattr(importlib.import_module("src.config"), name, default)
+    except Exception:  # noqa: BLE001 - a checkout's own config file may do anything while it loads
+        return default
+
+
+def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """Return whether a variable says on or off.
+
+    Raises:
+        SettingsError: it says something else.
+    """
+    text = environ.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in _ON:
+        return True
+    if text in _OFF:
+        return False
+    raise SettingsError(name, f"is {environ[name]!r}, neither on nor off: use 1, true, on, or 0, false, off.")
+
+
+def _trace_db(environ: Mapping[str, str]) -> Path:
+    named = environ.get("MOONDEV_TRACE_DB", "").strip()
+    if named:
+        path = Path(named).expanduser()
+        return path / "traces.db" if path.is_dir() else path
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("moondev", appauthor=False)) / "traces.db"
+
+
+def _sync(environ: Mapping[str, str]) -> Literal["normal", "full"]:
+    text = environ.get("MOONDEV_TRACE_SYNC", "").strip().lower() or "normal"
+    if text == "normal":
+        return "normal"
+    if text == "full":
+        return "full"
+    raise SettingsError("MOONDEV_TRACE_SYNC", f"is {text!r}: use normal (survives kill -9) or full (power loss too).")
+
+
+def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < least:
+        raise SettingsError(name, f"is {text!r}, not a whole number of at least {least}.")
+    return int(text)
+
+
+def _host(text: str) -> str:
+    host = text.strip().rstrip("/")
+    if not re.match(r"https?://[^/\s]+", host):
+        raise SettingsError(
+            "LANGFUSE_BASE_URL/LANGFUSE_HOST",
+            f"is {text!r}, not an address: it must start with https:// or http://, as {LANGFUSE_CLOUD} does.",
+        )
+    return host
+
+
+def _environment(environ: Mapping[str, str]) -> str:
+    """Return the environment's name as Langfuse allows it: lower case letters, digits, - and _, at most 40."""
+    text = environ.get("LANGFUSE_TRACING_ENVIRONMENT", "").strip() or "default"
+    if not re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", text):
+        raise SettingsError(
+            "LANGFUSE_TRACING_ENVIRONMENT",
+            f"is {text!r}, not a name that Langfuse takes: lower case letters, digits, - and _, at most 40, "
+            "not starting with langfuse.",
+        )
+    return text
