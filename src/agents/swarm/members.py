@@ -1,0 +1,59 @@
+"""Describe the members of a swarm: which model, with what weight, brief and seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Hold one member: `model` as provider:model. `brief` is added to its prompt, `seed` makes it repeatable."""
+
+    model: str
+    weight: float = 1.0
+    brief: str = ""
+    seed: int | None = None
+    label: str = ""
+
+
+BRIEFS = (
+    "Follow the trend: weigh moving averages and MACD most.",
+    "Expect a return to the mean: weigh RSI and Bollinger position most.",
+    "Protect capital: weigh volatility and drawdown most, and trade only on clear signs.",
+)
+
+
+def members(wanted: Iterable[str | Member]) -> tuple[Member, ...]:
+    """Return the members with their labels; those that name the same model get #1, #2, ...
+
+    Raises:
+        ValueError: there is none, or one names no model.
+    """
+    found = [item if isinstance(item, Member) else Member(str(item).strip()) for item in wanted]
+    if not found:
+        raise ValueError("A trading agent needs at least one member, such as openai:gpt-4o or local.")
+    if any(not member.model for member in found):
+        raise ValueError("A member's name is empty: give provider:model, such as openai:gpt-4o.")
+    total = Counter(member.label or member.model for member in found)
+    seen: Counter[str] = Counter()
+    labelled = []
+    for member in found:
+        name = member.label or member.model
+        seen[name] += 1
+        labelled.append(replace(member, label=f"{name}#{seen[name]}" if total[name] > 1 else name))
+    return tuple(labelled)
+
+
+def default_members() -> tuple[Member, ...]:
+    """Return every configured provider's default model, or three local members where no key is set."""
+    from src.models.model_factory import PROVIDERS, ModelFactory
+
+    keyed = [row.name for row in PROVIDERS.values() if row.needs_key and ModelFactory.is_model_available(row.name)]
+    if keyed:
+        return members(f"{name}:{ModelFactory.DEFAULT_MODELS[name]}" for name in keyed)
+    return members(Member("local", brief=brief, seed=seed) for seed, brief in enumerate(BRIEFS, start=1))

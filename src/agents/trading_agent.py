@@ -1,0 +1,216 @@
+"""Decide BUY, SELL or NOTHING for one market, with one model or a voting swarm. Paper decisions: nothing is ordered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from src.agents.base_agent import BaseAgent, as_model
+from src.agents.prompts import prompt
+from src.agents.swarm import loop
+from src.agents.swarm.members import Member, default_members, members
+from src.agents.swarm.runner import Question, Seat, ask_all
+from src.agents.swarm.voting import Consensus, Vote, count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from src.agents.decisions import Action
+    from src.agents.market import Candles
+    from src.observability.tracing import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class TradingResult:
+    """Hold a decision with everything that led to it.
+
+    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` sums what is known and is None where nothing is;
+    `wall_ms` is the time from asking to deciding; the ids find it in the trace store and in Langfuse.
+    """
+
+    symbol: str
+    action: Action
+    confidence: float
+    agreement: float
+    reason: str
+    votes: tuple[Vote, ...]
+    dissent: tuple[Vote, ...]
+    cost_usd: float | None
+    unpriced: int
+    wall_ms: float
+    trace_id: str | None
+    observation_id: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain data, as `moondev trade --json` prints it."""
+        return {
+            "symbol": self.symbol,
+            "action": str(self.action),
+            "confidence": self.confidence,
+            "agreement": round(self.agreement, 4),
+            "reason": self.reason,
+            "trace_id": self.trace_id,
+            "cost_usd": self.cost_usd,
+            "wall_ms": round(self.wall_ms, 1),
+            "votes": [
+                {
+                    "member": vote.member,
+                    "action": str(vote.action) if vote.action else None,
+                    "confidence": vote.confidence,
+                    "error_category": vote.error_category,
+                    "latency_ms": None if vote.latency_ms is None else round(vote.latency_ms, 1),
+                    "cost_usd": vote.cost_usd,
+                    "weight": vote.weight,
+                    "reasoning": vote.reasoning,
+                    "error": vote.error,
+                    "model": vote.model_name,
+                    "observation_id": vote.observation_id,
+                }
+                for vote in self.votes
+            ],
+        }
+
+
+class TradingAgent(BaseAgent):
+    """Decide what to do in one market.
+
+    Args:
+        members: Models as provider:model, or `Member` records with weight, brief and seed. One is single mode.
+            None takes every configured provider, or three local members where no key is set.
+        member_timeout_s: How long each member may take, its retries included.
+        total_timeout_s: How long the whole may take; a second above the members' time where not given.
+        quorum: More than this share of all weight must have voted.
+        temperature: What every member is asked with; None leaves each provider's default.
+        name: The agent's own name.
+        session_id: One run of a process or loop.
+
+    Raises:
+        UnknownProvider: a member names no known provider.
+        ValueError: a number makes no sense, or there is no member.
+    """
+
+    agent_type: ClassVar[str] = "trading_agent"
+
+    def __init__(
+        self,
+        members: Iterable[str | Member] | None = None,
+        *,
+        member_timeout_s: float = 30.0,
+        total_timeout_s: float | None = None,
+        quorum: float = 0.5,
+        temperature: float | None = 0.3,
+        name: str | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        super().__init__(name=name, session_id=session_id)
+        if member_timeout_s <= 0 or (total_timeout_s is not None and total_timeout_s <= 0):
+            raise ValueError("member_timeout_s and total_timeout_s are seconds above 0.")
+        if not 0 <= quorum < 1:
+            raise ValueError(f"quorum is {quorum!r}: give a share from 0 to below 1; 0.5 means more than half.")
+        self.members = default_members() if members is None else _labelled(members)
+        self.member_timeout_s = member_timeout_s
+        self.total_timeout_s = total_timeout_s if total_timeout_s is not None else member_timeout_s + 1.0
+        self.quorum = quorum
+        self.temperature = temperature
+        self._seats = tuple(Seat(member, as_model(member.model)) for member in self.members)
+
+    @property
+    def swarm(self) -> bool:
+        """Tell whether more than one member decides."""
+        return len(self._seats) > 1
+
+    def decide(
+        self,
+        symbol: str,
+        candles: Candles,
+        *,
+        position: str | None = None,
+        on_vote: Callable[[Vote], None] | None = None,
+    ) -> TradingResult:
+        """Return the decision for a market.
+
+        Args:
+            symbol: What is traded, such as BTC-USD.
+            candles: Its recent prices, as `load_candles` gives them.
+            position: What is held now, in words; None says nothing of it.
+            on_vote: Called as each member's vote comes in, on another thread.
+
+        Raises:
+            ValueError: there are no candles.
+        """
+        return loop.run(self.adecide(symbol, candles, position=position, on_vote=on_vote))
+
+    async def adecide(
+        self,
+        symbol: str,
+        candles: Candles,
+        *,
+        position: str | None = None,
+        on_vote: Callable[[Vote], None] | None = None,
+    ) -> TradingResult:
+        """Do what `decide` does, in asyncio."""
+        from src.agents.market import snapshot
+
+        if not len(candles):
+            raise ValueError(f"There are no candles for {symbol}: nothing can be decided.")
+        seen = snapshot(candles)
+        content = _content(symbol, seen.to_prompt(), position)
+        began = time.monotonic()
+        name = "trading_agent.swarm" if self.swarm else None
+        with self.observed(
+            symbol=symbol,
+            input=content,
+            metadata={"market_data": seen.as_metadata(), "members": [member.label for member in self.members]},
+            tags=("swarm",) if self.swarm else (),
+            name=name,
+        ) as run:
+            votes = await ask_all(self._seats, self._question(content), on_vote)
+            result = _result(symbol, count(votes, self.quorum), (time.monotonic() - began) * 1000, run)
+            _record(run, result)
+        return result
+
+    def _question(self, content: str) -> Question:
+        return Question(prompt("trading"), content, self.temperature, self.member_timeout_s, self.total_timeout_s)
+
+
+def _labelled(wanted: Iterable[str | Member]) -> tuple[Member, ...]:
+    return members(wanted)
+
+
+def _content(symbol: str, market: str, position: str | None) -> str:
+    held = f"\nPosition now: {position}" if position else ""
+    return f"Market: {symbol}\n{market}{held}"
+
+
+def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation) -> TradingResult:
+    costs = [vote.cost_usd for vote in consensus.votes]
+    known = [cost for cost in costs if cost is not None]
+    return TradingResult(
+        symbol=symbol,
+        action=consensus.action,
+        confidence=consensus.confidence,
+        agreement=consensus.agreement,
+        reason=consensus.reason,
+        votes=consensus.votes,
+        dissent=consensus.dissent,
+        cost_usd=sum(known) if known else None,
+        unpriced=len(costs) - len(known),
+        wall_ms=wall_ms,
+        trace_id=run.trace_id,
+        observation_id=run.id,
+    )
+
+
+def _record(run: Observation, result: TradingResult) -> None:
+    """Put the decision on its trace: output, metadata, and scores for it and for each vote."""
+    from src.observability.scores import score
+
+    told = result.to_dict()
+    run.update(output=told, metadata={"decision": told["action"], "confidence": result.confidence})
+    run.score("decision", str(result.action), comment=result.reason)
+    run.score("confidence", result.confidence)
+    run.score("agreement", result.agreement)
+    for vote in result.votes:
+        if vote.action is not None and vote.observation_id and result.trace_id:
+            score("vote", str(vote.action), trace_id=result.trace_id, observation_id=vote.observation_id)

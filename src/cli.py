@@ -1,5 +1,0 @@
-"""Run the `moondev` command."""
-
-
-def main() -> None:
-    """Run the command line."""

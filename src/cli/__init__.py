@@ -1,0 +1,43 @@
+"""Run the `moondev` command: decide, judge risk, look at traces, check the set-up."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from src.cli import doctor, risk, traces, trade
+from src.cli.console import problem
+
+app = typer.Typer(
+    name="moondev",
+    help="Traced trading decisions by language models. Paper decisions only: nothing here places an order.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("trade")(trade.trade)
+app.command("risk")(risk.risk)
+app.command("doctor")(doctor.doctor)
+app.add_typer(traces.app, name="traces")
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        app()
+    except (
+        ValueError,
+        OSError,
+    ) as error:  # what our packages raise for bad input, ModelError's InvalidRequest included
+        problem(str(error))
+        sys.exit(2)
+    except Exception as error:
+        from src.models.errors import ModelError
+
+        if not isinstance(error, ModelError):
+            raise
+        problem(str(error))
+        sys.exit(1)

@@ -1,0 +1,42 @@
+"""Print for people: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+ACTION_STYLES = {"BUY": "bold green", "SELL": "bold red", "NOTHING": "bold yellow"}
+
+
+def problem(text: str) -> None:
+    """Say what went wrong."""
+    err.print(f"[bold red]error:[/] {escape(text)}")
+
+
+def note(text: str) -> None:
+    """Say something beside the result."""
+    err.print(f"[dim]{escape(text)}[/]")
+
+
+def styled_action(action: str | None) -> str:
+    """Return an action in its colour; a dash where there is none."""
+    return f"[{ACTION_STYLES.get(action, 'bold')}]{action}[/]" if action else "[dim]-[/]"
+
+
+def money(usd: float | None) -> str:
+    """Return an amount of US dollars in as many digits as it needs; «unknown» is not «free»."""
+    if usd is None:
+        return "unknown"
+    if usd == 0:
+        return "$0"
+    return f"${usd:.6f}" if usd < 0.01 else f"${usd:,.4f}"
+
+
+def duration(ms: float | None) -> str:
+    """Return a time in milliseconds or seconds."""
+    if ms is None:
+        return "-"
+    return f"{ms:,.0f} ms" if ms < 1000 else f"{ms / 1000:,.1f} s"

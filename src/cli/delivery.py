@@ -1,0 +1,22 @@
+"""Say, once, what still waits for delivery when a command ends."""
+
+from __future__ import annotations
+
+from src.cli.console import note
+
+_PATIENCE_S = 2.0
+
+
+def finish() -> None:
+    """Give delivery a moment, then say what waits in the spool. Never waits on a server that does not answer."""
+    from src.observability import get_tracker
+
+    tracker = get_tracker()
+    if tracker.exporter is None:
+        return
+    waiting = tracker.flush(0.0 if tracker.exporter.failing else _PATIENCE_S)
+    if waiting:
+        note(
+            f"{waiting} observations and scores wait for Langfuse in {tracker.settings.trace_db}; "
+            "the next command, or `moondev traces export`, delivers them."
+        )

@@ -1,0 +1,148 @@
+"""Look at the local trace store: `moondev traces`."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from src.cli.console import duration, money, note, out, problem
+
+if TYPE_CHECKING:
+    from src.observability.spool import Spool, TraceRow
+
+app = typer.Typer(help="Look at what was traced on this machine, and deliver it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_traces(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """List the newest traces."""
+    found = _spool().traces(limit=limit)
+    if as_json:
+        for trace in found:
+            typer.echo(json.dumps({name: getattr(trace, name) for name in type(trace).__slots__}))
+        return
+    if not found:
+        note("There are no traces yet. `moondev trade EURUSD --swarm` makes one.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("trace", "started", "name", "took", "observations", "errors", "tokens", "cost"):
+        table.add_column(title, no_wrap=True, justify="right" if title in _NUMBERS else "left")
+    for trace in found:
+        table.add_row(
+            trace.trace_id[:12],
+            f"{_moment(trace.start_ns):%Y-%m-%d %H:%M:%S}",
+            escape(trace.name),
+            duration((trace.end_ns - trace.start_ns) / 1e6),
+            str(trace.observations),
+            f"[red]{trace.errors}[/]" if trace.errors else "0",
+            f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
+            money(trace.cost_usd),
+        )
+    out.print(table)
+
+
+_NUMBERS = {"took", "observations", "errors", "tokens", "cost"}
+
+
+@app.command("show")
+def show(
+    trace_id: Annotated[str, typer.Argument(help="The id, or how it begins; `last` is the newest.")],
+    full: Annotated[bool, typer.Option("--full", "-f", help="Show inputs, outputs and metadata too.")] = False,
+) -> None:
+    """Draw one trace as a tree."""
+    from src.cli.tree import draw
+
+    spool = _spool()
+    if trace_id == "last":
+        newest = spool.traces(limit=1)
+        if not newest:
+            raise ValueError("There are no traces yet. `moondev trade EURUSD --swarm` makes one.")
+        trace_id = newest[0].trace_id
+    rows = spool.trace(trace_id.strip().lower())
+    if not rows:
+        raise ValueError(f"There is no trace whose id begins with {trace_id!r}. `moondev traces list` shows them.")
+    out.print(draw(rows, texts=full))
+
+
+@app.command("tail")
+def tail(
+    interval: Annotated[float, typer.Option(help="Seconds between looks.", min=0.05)] = 0.5,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after so many.", show_default=False)] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the oldest, not with what comes.")
+    ] = False,
+) -> None:
+    """Print observations of every process as they end. Stop with Ctrl-C."""
+    spool = _spool()
+    seq = 0 if from_start else spool.last_seq()
+    told = 0
+    try:
+        while count is None or told < count:
+            for row in spool.rows_after(seq, limit=500):
+                seq = row.seq
+                out.print(_line(row))
+                told += 1
+                if count is not None and told >= count:
+                    return
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        return
+
+
+@app.command("export")
+def export(
+    follow: Annotated[bool, typer.Option("--follow", help="Keep delivering what comes. Stop with Ctrl-C.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to try for, without --follow.")] = 60.0,
+) -> None:
+    """Deliver what waits in the store, rows of other and of dead processes too."""
+    from src.observability import get_tracker
+
+    tracker = get_tracker()
+    if tracker.exporter is None:
+        problem("no destination is configured: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY.")
+        raise typer.Exit(2)
+    waiting = tracker.flush(timeout)
+    try:
+        while follow:
+            time.sleep(1.0)
+            waiting = tracker.flush(timeout)
+    except KeyboardInterrupt:
+        pass
+    out.print("Everything is delivered." if not waiting else f"{waiting} observations and scores are undelivered.")
+    raise typer.Exit(1 if waiting else 0)
+
+
+def _spool() -> Spool:
+    """Open the store to read it, whether tracing is on or not."""
+    from src.observability.settings import Settings
+    from src.observability.spool import Spool
+
+    settings = Settings.read()
+    if not settings.trace_db.exists():
+        raise ValueError(f"There is no trace store at {settings.trace_db} yet. MOONDEV_TRACE_DB names another.")
+    return Spool(settings.trace_db)
+
+
+def _moment(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, UTC)
+
+
+def _line(row: TraceRow) -> str:
+    parts: list[Any] = [f"{_moment(row.end_ns):%H:%M:%S}", row.trace_id[:12], f"[bold]{escape(row.name)}[/]"]
+    if row.model:
+        parts.append(escape(row.model))
+    parts.append(duration((row.end_ns - row.start_ns) / 1e6))
+    if row.type == "generation" and row.level != "ERROR":
+        parts.append(money(row.cost_usd))
+    if row.level == "ERROR":
+        parts.append(f"[red]{escape(row.error_category or '')} {escape((row.status_message or '')[:120])}[/]")
+    return "  ".join(str(part) for part in parts)

@@ -1,0 +1,187 @@
+"""Decide on one market: `moondev trade`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from src.cli import delivery
+from src.cli.console import duration, err, money, note, out, problem, styled_action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from src.agents.market import Candles
+    from src.agents.swarm.members import Member
+    from src.agents.swarm.voting import Vote
+    from src.agents.trading_agent import TradingAgent, TradingResult
+
+
+def trade(
+    symbol: Annotated[str, typer.Argument(help="What to decide on: EURUSD and GOOGL have sample prices.")],
+    swarm: Annotated[bool, typer.Option("--swarm", help="Ask many models and let them vote.")] = False,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Members as provider:model, separated by commas. Several make a swarm.", show_default=False),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Read candles from this CSV file.", show_default=False)] = None,
+    live: Annotated[
+        str | None, typer.Option(help="Read candles from this exchange, such as binance.", show_default=False)
+    ] = None,
+    timeframe: Annotated[str, typer.Option(help="Length of a live candle.")] = "15m",
+    timeout: Annotated[float, typer.Option(help="Seconds that each member may take.")] = 30.0,
+    quorum: Annotated[float, typer.Option(help="More than this share of all weight must vote.")] = 0.5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON, and nothing else.")] = False,
+) -> None:
+    """Decide BUY, SELL or NOTHING on real prices. A paper decision: no order is placed.
+
+    Without --csv or --live the sample prices that were installed with the project are used. Without --models a
+    swarm has every configured provider, or three local models where no key is set.
+    """
+    from src.agents.trading_agent import TradingAgent
+
+    candles = _candles(symbol, csv, live, timeframe)
+    _tell(candles, as_json=as_json)
+    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
+    with _progress(agent, hidden=as_json) as on_vote:
+        result = agent.decide(symbol, candles, on_vote=on_vote)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict()))
+    else:
+        _show(result)
+    delivery.finish()
+    if not any(vote.action for vote in result.votes):
+        problem("no member gave a usable answer; the table and the trace say why.")
+        raise typer.Exit(1)
+
+
+def _candles(symbol: str, csv: Path | None, live: str | None, timeframe: str) -> Candles:
+    from src.agents.market import live_candles, load_candles, sample_candles
+
+    if csv is not None and live is not None:
+        raise ValueError("--csv and --live exclude one another: name one source of prices.")
+    if csv is not None:
+        return load_candles(csv, symbol=symbol)
+    if live is not None:
+        return live_candles(symbol, live, timeframe=timeframe)
+    return sample_candles(symbol)
+
+
+def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
+    """Return the members; None leaves the choice of a swarm to the agent."""
+    if models is not None:
+        names = [name.strip() for name in models.split(",") if name.strip()]
+        if not names:
+            raise ValueError("--models names no model: give provider:model, separated by commas.")
+        return list(names)
+    if swarm:
+        return None
+    from src.observability.settings import config_value
+
+    provider, name = str(config_value("AI_MODEL_PROVIDER", "local")), config_value("AI_MODEL", None)
+    return [f"{provider}:{name}" if name else provider]
+
+
+def _tell(candles: Candles, *, as_json: bool) -> None:
+    """Say what the prices are, and what was wrong with them."""
+    for issue in candles.issues[:5]:
+        line = f" line {issue.line}" if issue.line is not None else ""
+        note(f"prices:{line} {issue.kind}: {issue.detail} ({issue.action})")
+    if len(candles.issues) > 5:
+        note(f"prices: {len(candles.issues) - 5} more remarks of this kind")
+    if not as_json:
+        first, last = candles.bars[0].time, candles.bars[-1].time
+        out.print(
+            f"{len(candles):,} candles from {escape(candles.source)}, "
+            f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, last close {candles.bars[-1].close:g}"
+        )
+
+
+@contextmanager
+def _progress(agent: TradingAgent, *, hidden: bool) -> Iterator[Callable[[Vote], None] | None]:
+    """Show who has answered while the members think; nothing where nobody watches."""
+    if hidden or not err.is_terminal:
+        yield None
+        return
+    votes: dict[str, Vote] = {}
+
+    def table() -> Table:
+        grid = Table.grid(padding=(0, 2))
+        for member in agent.members:
+            vote = votes.get(member.label)
+            state = "[dim]thinking ...[/]" if vote is None else _state(vote)
+            grid.add_row(escape(member.label), state)
+        return grid
+
+    with Live(table(), console=err, refresh_per_second=8, transient=True) as live:
+
+        def on_vote(vote: Vote) -> None:
+            votes[vote.member] = vote
+            live.update(table())
+
+        yield on_vote
+
+
+def _state(vote: Vote) -> str:
+    if vote.error_category:
+        return f"[red]{vote.error_category}[/]"
+    return styled_action(str(vote.action) if vote.action else "ABSTAIN")
+
+
+def _show(result: TradingResult) -> None:
+    out.print(_table(result))
+    out.print(
+        f"{escape(result.symbol)}: {styled_action(str(result.action))}  confidence {result.confidence:g}, "
+        f"agreement {result.agreement:.0%}, {money(result.cost_usd)}, {duration(result.wall_ms)}"
+    )
+    out.print(f"[dim]{escape(result.reason)}[/]")
+    if result.unpriced and result.cost_usd is not None:
+        note(f"{result.unpriced} of {len(result.votes)} calls have no known price and are not in the sum.")
+    _show_trace(result)
+
+
+def _table(result: TradingResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, options in _COLUMNS.items():
+        table.add_column(title, **options)
+    for vote in result.votes:
+        said = vote.error or vote.reasoning
+        table.add_row(
+            escape(vote.member),
+            _state(vote),
+            "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
+            duration(vote.latency_ms),
+            "-" if vote.error_category else money(vote.cost_usd),
+            escape(said.replace("\n", " ")),
+        )
+    return table
+
+
+_COLUMNS: dict[str, Any] = {
+    "member": {"no_wrap": True},
+    "vote": {"no_wrap": True},
+    "confidence": {"justify": "right"},
+    "latency": {"justify": "right", "no_wrap": True},
+    "cost": {"justify": "right", "no_wrap": True},
+    "reasoning": {"overflow": "ellipsis", "no_wrap": True, "ratio": 1},
+}
+
+
+def _show_trace(result: TradingResult) -> None:
+    from src.cli.tree import draw
+    from src.observability import get_tracker
+
+    spool = get_tracker().spool
+    if spool is None or result.trace_id is None:
+        note("Tracing is off: there is no trace to show.")
+        return
+    rows = spool.trace(result.trace_id)
+    if rows:
+        out.print(draw(rows))

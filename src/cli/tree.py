@@ -1,0 +1,75 @@
+"""Draw a trace as a tree: latency, tokens and cost on each node."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from src.cli.console import duration, money
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from src.observability.spool import TraceRow
+
+
+def draw(rows: Sequence[TraceRow], *, texts: bool = False) -> Tree:
+    """Return the tree of one trace; `texts` adds what was asked and answered."""
+    known = {row.span_id for row in rows}
+    children: defaultdict[str | None, list[TraceRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda item: (item.start_ns, item.span_id)):
+        children[row.parent_span_id if row.parent_span_id in known else None].append(row)
+    tree = Tree(f"[bold]trace[/] {rows[0].trace_id}", guide_style="dim")
+    for root in children[None]:
+        _grow(tree, root, children, texts)
+    return tree
+
+
+def _grow(tree: Tree, row: TraceRow, children: defaultdict[str | None, list[TraceRow]], texts: bool) -> None:
+    node = tree.add(_label(row))
+    if texts:
+        for line in _texts(row):
+            node.add(line)
+    for child in children[row.span_id]:
+        _grow(node, child, children, texts)
+
+
+def _label(row: TraceRow) -> str:
+    parts = [f"[bold]{escape(row.name)}[/] [dim]{escape(row.type)}[/]"]
+    if row.model:
+        parts.append(escape(row.model))
+    if row.type != "event":
+        parts.append(duration((row.end_ns - row.start_ns) / 1e6))
+    if row.input_tokens is not None or row.output_tokens is not None:
+        parts.append(f"{_count(row.input_tokens)} in, {_count(row.output_tokens)} out")
+    if row.type == "generation" and row.level != "ERROR":
+        parts.append(money(row.cost_usd))
+    if row.level in ("ERROR", "WARNING"):
+        colour = "red" if row.level == "ERROR" else "yellow"
+        said = " ".join(part for part in (row.error_category, row.status_message) if part)
+        parts.append(f"[{colour}]{row.level} {escape(said[:160])}[/]")
+    return "  ".join(parts)
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+def _texts(row: TraceRow) -> list[str]:
+    from src.observability import attributes as names
+    from src.observability import otlp
+
+    found = otlp.decode_span(row.span).attributes
+    lines = []
+    for title, name in (("in", names.INPUT), ("out", names.OUTPUT)):
+        if name in found:
+            lines.append(f"[cyan]{title}[/] {escape(str(found[name]))}")
+    lines.extend(
+        f"[dim]{escape(name.removeprefix(names.METADATA))}[/] {escape(str(value))}"
+        for name, value in found.items()
+        if name.startswith(names.METADATA)
+    )
+    return lines

@@ -1,0 +1,287 @@
+"""Deliver what the spool holds: in batches, in order, acknowledged, at least once, never dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from src.observability import otlp
+from src.observability.destinations import Answer, Destination, Outcome, post_score, post_traces
+from src.observability.spool import lease_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import httpx
+
+    from src.observability.spool import Spool
+
+_log = logging.getLogger("moondev.exporter")
+_POLL_S: Final = 5.0
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 60.0
+_LONGEST_ASKED_S: Final = 300.0
+_SLOW_S: Final = 1.0
+
+Rows = tuple[tuple[int, bytes, bytes], ...]
+
+
+class Exporter:
+    """Deliver to each destination on a daemon thread of its own, so that one that hangs holds up no other.
+
+    Threads start when there is first something to deliver, and again in a forked child.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        destinations: Sequence[Destination],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+        make_client: Callable[[], httpx.Client] | None = None,
+    ) -> None:
+        self._drains = tuple(_Drain(spool, item, clock, rng or random.Random(), make_client) for item in destinations)  # noqa: S311 - jitter
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Return where this delivers to."""
+        return tuple(drain.destination for drain in self._drains)
+
+    @property
+    def failing(self) -> bool:
+        """Tell whether a destination failed last time, or has kept a request waiting for over a second."""
+        return any(drain.failing for drain in self._drains)
+
+    def wake(self) -> None:
+        """Tell that there is something to deliver. Costs next to nothing; never raises."""
+        for drain in self._drains:
+            drain.wake()
+
+    def flush(self, timeout_s: float) -> int:
+        """Try now, whatever the back-off; return how many observations and scores are undelivered.
+
+        Drains the whole spool, rows of other and of dead processes too; returns within `timeout_s` in any case.
+        """
+        deadline = time.monotonic() + timeout_s
+        return sum(drain.flush(deadline) for drain in self._drains)
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Flush for at most `timeout_s`, then stop."""
+        self.flush(timeout_s)
+        for drain in self._drains:
+            drain.stop()
+
+
+class _Drain:
+    """Bring one destination up to date, again and again."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        destination: Destination,
+        clock: Callable[[], float],
+        rng: random.Random,
+        make_client: Callable[[], httpx.Client] | None,
+    ) -> None:
+        self.destination = destination
+        self._spool = spool
+        self._clock = clock
+        self._rng = rng
+        self._make_client = make_client
+        self._stopped = False
+        self._failures = 0
+        self._said_failing = False
+        self._in_flight_since: float | None = None
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            alive = weakref.WeakMethod(self._reset)
+            os.register_at_fork(after_in_child=lambda: (method := alive()) and method())
+
+    def _reset(self) -> None:
+        """Start from nothing: also what a forked child needs, which has neither the thread nor the connections."""
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._passed = threading.Condition()
+        self._passes = 0
+        self._thread: threading.Thread | None = None
+        self._client: httpx.Client | None = None
+        self._owner = lease_owner()
+        self._urgent_until = 0.0
+        self._max_rows = 512
+
+    @property
+    def failing(self) -> bool:
+        since = self._in_flight_since
+        return self._failures > 0 or (since is not None and self._clock() - since > _SLOW_S)
+
+    def wake(self) -> None:
+        if self._thread is None:
+            self._start()
+        if not self._wanted.is_set():
+            self._wanted.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(target=self._run, name="moondev-exporter", daemon=True)
+                # At interpreter shutdown no thread can start; the rows stay for the next process.
+                with contextlib.suppress(RuntimeError):
+                    self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wanted.set()
+
+    def flush(self, deadline: float) -> int:
+        self._urgent_until = max(self._urgent_until, deadline)
+        self.wake()
+        while (left := deadline - time.monotonic()) > 0:
+            with self._passed:
+                before = self._passes
+                self._wanted.set()
+                self._passed.wait_for(lambda seen=before: self._passes > seen, timeout=left)  # type: ignore[misc] # bound default
+            waiting = self._pending()
+            if waiting == 0:
+                return 0
+        return self._pending()
+
+    def _pending(self) -> int:
+        return self._spool.pending(self.destination.name, scores=self.destination.scores_url is not None)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wanted.wait(_POLL_S)
+            self._wanted.clear()
+            wait = self._one_pass()
+            with self._passed:
+                self._passes += 1
+                self._passed.notify_all()
+            if wait:
+                self._pause(wait)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait after a failure; a flush cuts it short, other work does not."""
+        until = self._clock() + seconds
+        while not self._stopped and self._clock() < until:
+            if time.monotonic() < self._urgent_until:
+                time.sleep(min(0.1 * self._failures, 1.0))
+                return
+            time.sleep(0.05)
+
+    def _one_pass(self) -> float:
+        """Deliver all there is; return how long to wait before the next try, 0 where all went well."""
+        name = self.destination.name
+        try:
+            if not self._spool.pending(name, scores=self.destination.scores_url is not None):
+                return 0.0
+            if not self._spool.lease(name, self._owner):
+                return _FIRST_WAIT_S
+            try:
+                outcome = self._deliver()
+            finally:
+                self._spool.release(name, self._owner)
+        except Exception as error:  # noqa: BLE001 - the next pass tries again; the rows are safe
+            outcome = Outcome(Answer.LATER, f"{type(error).__name__}: {error}")
+        return self._judge(outcome)
+
+    def _deliver(self) -> Outcome:
+        """Send observations, then scores, until there are none or one fails."""
+        name = self.destination.name
+        while rows := self._spool.read_batch(name, self._max_rows).rows:
+            outcome = self._send(rows)
+            if outcome.answer is not Answer.TAKEN or self._stopped:
+                return outcome
+            self._spool.lease(name, self._owner)
+        if self.destination.scores_url is not None:
+            return self._deliver_scores()
+        return Outcome(Answer.TAKEN)
+
+    def _send(self, rows: Rows) -> Outcome:
+        """Send rows and acknowledge them; a refused batch is halved until the row that is refused stands alone."""
+        name = self.destination.name
+        outcome = self._timed(lambda client: post_traces(client, self.destination, _request(rows)))
+        if outcome.answer is Answer.TAKEN:
+            if outcome.detail:
+                _log.warning("%s left observations out: %s", self.destination.traces_url, outcome.detail)
+            self._spool.acknowledge(name, rows[-1][0])
+            return outcome
+        if outcome.answer not in (Answer.REFUSED, Answer.TOO_LARGE):
+            return outcome
+        if len(rows) == 1:
+            self._spool.set_aside(name, "observation", rows[0][0], outcome.detail)
+            self._spool.acknowledge(name, rows[0][0])
+            _log.error(
+                "%s refuses observation %d for good (%s): it is set aside, and stays in the store.",
+                self.destination.traces_url, rows[0][0], outcome.detail,
+            )  # fmt: skip
+            return Outcome(Answer.TAKEN)
+        half = len(rows) // 2
+        first = self._send(rows[:half])
+        return self._send(rows[half:]) if first.answer is Answer.TAKEN else first
+
+    def _deliver_scores(self) -> Outcome:
+        name = self.destination.name
+        while found := self._spool.read_scores(name):
+            for seq, score in found:
+                outcome = self._timed(lambda client, item=score: post_score(client, self.destination, item))  # type: ignore[misc] # bound default
+                if outcome.answer in (Answer.REFUSED, Answer.TOO_LARGE):
+                    self._spool.set_aside(name, "score", seq, outcome.detail)
+                    _log.error(
+                        "%s refuses score %s for good (%s).", self.destination.scores_url, score.id, outcome.detail
+                    )
+                elif outcome.answer is not Answer.TAKEN:
+                    return outcome
+                self._spool.acknowledge_scores(name, seq)
+            self._spool.lease(name, self._owner)
+        return Outcome(Answer.TAKEN)
+
+    def _timed(self, send: Callable[[httpx.Client], Outcome]) -> Outcome:
+        if self._client is None:
+            import httpx
+
+            self._client = self._make_client() if self._make_client else httpx.Client()
+        self._in_flight_since = self._clock()
+        try:
+            return send(self._client)
+        finally:
+            self._in_flight_since = None
+
+    def _judge(self, outcome: Outcome) -> float:
+        """Log the beginning and the end of a failure, once each; return how long to wait."""
+        if outcome.answer is Answer.TAKEN:
+            if self._said_failing:
+                _log.warning("Delivery to %s works again.", self.destination.traces_url)
+            self._failures, self._said_failing = 0, False
+            return 0.0
+        self._failures += 1
+        wrong = outcome.answer is Answer.MISCONFIGURED
+        if not self._said_failing:
+            self._said_failing = True
+            advice = f" {self.destination.advice}" if wrong else ""
+            _log.warning(
+                "%s does not take observations (%s); %s wait in the store and are delivered later.%s",
+                self.destination.traces_url, outcome.detail, self._count(), advice,
+            )  # fmt: skip
+        if wrong:
+            return _LONGEST_WAIT_S
+        backoff = min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S)
+        return max(min(outcome.wait_s or 0.0, _LONGEST_ASKED_S), self._rng.uniform(backoff / 2, backoff))
+
+    def _count(self) -> str:
+        with contextlib.suppress(Exception):
+            return str(self._pending())
+        return "they"
+
+
+def _request(rows: Rows) -> bytes:
+    """Build one request: neighbours with the same resource and scope share their envelope."""
+    groups = groupby(rows, key=lambda row: row[1])
+    return otlp.build_request((envelope, [row[2] for row in group]) for envelope, group in groups)

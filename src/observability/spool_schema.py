@@ -1,0 +1,109 @@
+"""Define the trace store's tables, and bring an older file forward."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+APPLICATION_ID: Final = 0x4D4F4F4E  # "MOON", so that a stranger's SQLite file is not taken for ours
+
+
+class SpoolError(Exception):
+    """The trace store cannot be used; the message names the file, the reason and the remedy."""
+
+
+# Narrow rows apart from the encoded spans, which are nine tenths of the bytes; one index on the write path.
+_VERSION_1 = """
+CREATE TABLE observations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    trace_id TEXT NOT NULL,
+    span_id TEXT NOT NULL,
+    parent_span_id TEXT,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    status_message TEXT,
+    provider TEXT,
+    model TEXT,
+    agent TEXT,
+    session_id TEXT,
+    error_category TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cost_usd REAL,
+    envelope INTEGER NOT NULL
+);
+CREATE INDEX observations_trace ON observations (trace_id);
+CREATE TABLE payloads (seq INTEGER PRIMARY KEY, span BLOB NOT NULL);
+CREATE TABLE envelopes (id INTEGER PRIMARY KEY, body BLOB NOT NULL UNIQUE);
+CREATE TABLE scores (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    trace_id TEXT,
+    observation_id TEXT,
+    session_id TEXT,
+    name TEXT NOT NULL,
+    value NOT NULL,
+    data_type TEXT NOT NULL,
+    comment TEXT,
+    timestamp_ns INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    metadata TEXT
+);
+CREATE INDEX scores_trace ON scores (trace_id);
+CREATE TABLE destinations (
+    name TEXT PRIMARY KEY,
+    acked INTEGER NOT NULL DEFAULT 0,
+    scores_acked INTEGER NOT NULL DEFAULT 0,
+    owner TEXT,
+    lease_until REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE set_aside (
+    destination TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (destination, kind, seq)
+);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+# The script at position n takes a file from version n to n + 1. Only ever append.
+MIGRATIONS: Final = (_VERSION_1,)
+VERSION: Final = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, path: object) -> None:
+    """Bring a file to the present version, each step in one transaction.
+
+    Raises:
+        SpoolError: the file is another program's, or a newer version of this one wrote it. It is not touched.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == VERSION:
+        return
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise SpoolError(f"{path} is a database of another program. Name another file with MOONDEV_TRACE_DB.")
+    if version > VERSION:
+        raise SpoolError(
+            f"{path} was written by a newer version of this program (format {version}; this one knows {VERSION}). "
+            "Update the program, or name another file with MOONDEV_TRACE_DB."
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    try:  # another process may have been first
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
