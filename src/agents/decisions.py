@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pydantic
 
-LONGEST_REASONING = 400
+LONGEST_REASONING = 240
 
 
 class Action(StrEnum):

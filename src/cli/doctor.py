@@ -132,7 +132,9 @@ def _ask_langfuse(settings: Settings) -> Finding:
     try:
         reply = httpx.get(f"{settings.langfuse_host}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
     except httpx.HTTPError as error:
-        return Finding("langfuse", settings.langfuse_host, False, f"does not answer: {error or type(error).__name__}")
+        return Finding(
+            "langfuse", settings.langfuse_host, False, f"does not answer: {str(error) or type(error).__name__}"
+        )
     if reply.status_code in (401, 403):
         return Finding(
             "langfuse", settings.langfuse_host, False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host"

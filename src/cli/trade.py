@@ -148,7 +148,7 @@ def _show(result: TradingResult) -> None:
 
 
 def _table(result: TradingResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for title, options in _COLUMNS.items():
         table.add_column(title, **options)
     for vote in result.votes:
@@ -170,7 +170,7 @@ _COLUMNS: dict[str, Any] = {
     "confidence": {"justify": "right"},
     "latency": {"justify": "right", "no_wrap": True},
     "cost": {"justify": "right", "no_wrap": True},
-    "reasoning": {"overflow": "ellipsis", "no_wrap": True, "ratio": 1},
+    "reasoning": {"ratio": 1, "min_width": 20},
 }
 
 

@@ -282,9 +282,10 @@ class BaseModel:
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         model = arguments.pop("model", None) or self.model_name
         request = requests.build(model, messages, self.timeouts, arguments)
-        if request.response_format is not None and capabilities.of(self.provider, model).structured == "instructed":
-            return _instructed(request)
-        return request
+        can, wanted = capabilities.of(self.provider, model), request.response_format
+        if wanted is None or (can.structured != "instructed" and (can.json_mode or wanted.name != "json_object")):
+            return request
+        return _instructed(request)
 
     def _run(self, request: ModelRequest) -> ModelResponse:
         return _drive(self, Call(self, request).steps())

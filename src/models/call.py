@@ -300,7 +300,8 @@ class _Pieces:
         """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
         self.finish_reason = chunk.finish_reason or self.finish_reason
         self.model = chunk.model or self.model
-        self.usage = chunk.usage or self.usage
+        if chunk.usage is not None:
+            self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
         for piece in chunk.tool_deltas:
             known = self._tools.get(piece.index, ToolDelta(piece.index))
             self._tools[piece.index] = ToolDelta(

@@ -23,6 +23,8 @@ class Capabilities:
     max_output: int | None = None
     context: int | None = None
     structured: Structured = "instructed"
+    json_mode: bool = True
+    schema_bounds: bool = True
     temperature: bool = True
     top_p: bool = True
     stop: bool = True
@@ -45,7 +47,8 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("openai", r".*", {"structured": "json_schema", "max_tokens_name": "max_completion_tokens"},
+    Row("openai", r".*", {"structured": "json_schema", "max_tokens_name": "max_completion_tokens",
+        "schema_bounds": False},
         "platform.openai.com/docs/api-reference/chat/create: max_tokens is deprecated for max_completion_tokens"),
     Row("openai", r"gpt-3\.5|gpt-4(-|$)(?!o)(?!\.)", {"structured": "json_object"},
         "platform.openai.com/docs/guides/structured-outputs: json_schema from gpt-4o on"),
@@ -54,8 +57,10 @@ ROWS: tuple[Row, ...] = (
         "platform.openai.com/docs/guides/reasoning: sampling parameters are refused"),
     Row("openai", r"o1-(mini|preview)", {"system_role": "merged", "tools": False, "structured": "instructed"},
         "platform.openai.com/docs/guides/reasoning: no system or developer messages"),
-    Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "reasoning_effort": False},
-        "docs.anthropic.com/en/api/messages: max_tokens is required; there is no seed"),
+    Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "json_mode": False, "schema_bounds": False},
+        "docs.anthropic.com/en/api/messages: max_tokens is required; there is no seed, and no JSON mode"),
+    Row("claude", r"claude-(opus-4-[1-9]|sonnet-4-[5-9]|haiku-4-[5-9]|[a-z]+-[5-9])", {"structured": "json_schema"},
+        "docs.claude.com/en/docs/build-with-claude/structured-outputs: from Opus 4.1, Sonnet 4.5 and Haiku 4.5 on"),
     Row("ollama", r".*", {"structured": "json_schema"}, "docs.ollama.com/capabilities/structured-outputs"),
     Row("local", r".*", {"structured": "json_schema", "images": False, "reasoning_effort": False},
         "llama.cpp's server: response_format json_schema is turned into a grammar"),

@@ -32,6 +32,7 @@ class Provider:
     keys: tuple[str, ...] = ()
     base_url: str | None = None
     package: str | None = None
+    default_base_url: str | None = None
     needs_key: bool = True
 
     def key(self) -> str | None:
@@ -52,9 +53,11 @@ PROVIDERS: dict[str, Provider] = {
     row.name: row
     for row in (
         Provider("claude", "claude:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
-                 "CLAUDE_BASE_URL", "anthropic"),
-        Provider("openai", "openai:OpenAIModel", "gpt-4o", ("OPENAI_KEY", "OPENAI_API_KEY"), "OPENAI_BASE_URL", "openai"),
-        Provider("ollama", "ollama:OllamaModel", "llama3.2", (), "OLLAMA_HOST", "ollama", needs_key=False),
+                 "CLAUDE_BASE_URL", "anthropic", "https://api.anthropic.com"),
+        Provider("openai", "openai:OpenAIModel", "gpt-4o", ("OPENAI_KEY", "OPENAI_API_KEY"),
+                 "OPENAI_BASE_URL", "openai", "https://api.openai.com/v1"),
+        Provider("ollama", "ollama:OllamaModel", "llama3.2", (),
+                 "OLLAMA_HOST", "ollama", "http://127.0.0.1:11434", needs_key=False),
         Provider("local", "local:LocalModel", "", package="xllamacpp", needs_key=False),
     )
 }  # fmt: skip

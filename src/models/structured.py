@@ -79,6 +79,31 @@ def _close(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+# What strict modes refuse: platform.openai.com/docs/guides/structured-outputs#supported-schemas and
+# docs.claude.com/en/docs/build-with-claude/structured-outputs#json-schema-limitations
+_BOUNDS = (
+    "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems",
+    "maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern",
+)  # fmt: skip
+
+
+def without_bounds(schema: Any) -> Any:
+    """Return a schema whose bounds are said in its descriptions, for providers that refuse them as keywords.
+
+    A reply is checked against the whole schema here in any case.
+    """
+    if isinstance(schema, list):
+        return [without_bounds(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    plain = {key: without_bounds(value) for key, value in schema.items() if key not in (*_BOUNDS, "default")}
+    bounds = [f"{key} {schema[key]}" for key in _BOUNDS if key in schema and not isinstance(schema[key], Mapping)]
+    if bounds:
+        said = schema.get("description")
+        plain["description"] = f"{said} ({', '.join(bounds)})" if said else ", ".join(bounds)
+    return plain
+
+
 def instruction(wanted: ResponseFormat) -> str:
     """Say in words what the schema demands, for models that take no schema."""
     return (

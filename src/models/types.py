@@ -172,9 +172,22 @@ class Usage:
         buckets = {name: getattr(self, name) for name in self.__slots__}
         return {name: count for name, count in buckets.items() if count is not None}
 
+    def updated(self, later: Usage) -> Usage:
+        """Return this usage with what a later event of the same stream tells anew."""
+        return Usage(*(own if new is None else new for own, new in zip(self._counts(), later._counts(), strict=True)))
+
+    def _counts(self) -> tuple[int | None, ...]:
+        return (
+            self.input,
+            self.input_cached_tokens,
+            self.input_cache_creation,
+            self.output,
+            self.output_reasoning_tokens,
+        )
+
     def __add__(self, other: Usage) -> Usage:
         """Sum two usages bucket by bucket; a bucket unknown on one side keeps the other's count."""
-        return Usage(*(_add(getattr(self, name), getattr(other, name)) for name in self.__slots__))
+        return Usage(*(_add(own, new) for own, new in zip(self._counts(), other._counts(), strict=True)))
 
     # Existing agents read usage as a dictionary with the provider's field names.
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse
+from src.models.structured import without_bounds
 from src.models.types import (
     Chunk,
     Completion,
@@ -28,6 +30,7 @@ from src.models.types import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
+    from src.models.capabilities import Capabilities
     from src.models.types import Timeouts
 
 
@@ -97,7 +100,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
-        can = self.capabilities_of(request.model)
+        can = capabilities.of(self.provider, request.model)
         payload: dict[str, Any] = {"model": request.model, "messages": _messages(request, can.system_role)}
         asked: dict[str, Any] = {
             "temperature": request.temperature if can.temperature else None,
@@ -108,7 +111,7 @@ class OpenAICompatibleModel(BaseModel):
             "reasoning_effort": request.reasoning_effort,
             "tools": list(request.tools),
             "tool_choice": request.tool_choice,
-            "response_format": _response_format(request, can.structured),
+            "response_format": _response_format(request, can),
         }
         payload.update({name: value for name, value in asked.items() if value is not None and value != []})
         if stream:
@@ -191,12 +194,6 @@ class OpenAICompatibleModel(BaseModel):
         """Return what the provider itself says the call cost, in US dollars."""
         return None
 
-    def capabilities_of(self, model: str) -> Any:
-        """Return what a model of this provider can do."""
-        from src.models import capabilities
-
-        return capabilities.of(self.provider, model)
-
 
 def field(value: Any, name: str) -> Any:
     """Return a field of an SDK's object or of plain JSON, None where it is not there."""
@@ -232,16 +229,14 @@ def _tool_delta(call: Any) -> ToolDelta:
     return ToolDelta(field(call, "index") or 0, field(call, "id") or "", name, arguments)
 
 
-def _response_format(request: ModelRequest, structured: str) -> dict[str, Any] | None:
+def _response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
     wanted = request.response_format
-    if wanted is None or structured == "instructed":
+    if wanted is None or can.structured == "instructed":
         return None
-    if structured == "json_object" or wanted.name == "json_object":
+    if can.structured == "json_object" or wanted.name == "json_object":
         return {"type": "json_object"}
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": wanted.name, "schema": dict(wanted.schema), "strict": True},
-    }
+    schema = dict(wanted.schema) if can.schema_bounds else without_bounds(wanted.schema)
+    return {"type": "json_schema", "json_schema": {"name": wanted.name, "schema": schema, "strict": True}}
 
 
 def _messages(request: ModelRequest, system_role: str) -> list[dict[str, Any]]:

@@ -1,0 +1,191 @@
+"""Sum up a market for a prompt: price, changes and indicators, from TA-Lib."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from src.agents.market.candles import Candle, Candles
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSnapshot:
+    """Hold what is known of a market at its last bar; None where there are too few bars.
+
+    Changes and volatility are in percent, ATR in units of price, RSI 0 to 100, `bollinger` 0 at the lower band
+    and 1 at the upper (20 bars, 2 deviations), `volume_ratio` to the mean of 20 bars.
+    """
+
+    symbol: str | None
+    time: datetime
+    price: float
+    bars: int
+    interval_s: int | None
+    change_1: float | None = None
+    change_24: float | None = None
+    change_all: float | None = None
+    high: float | None = None
+    low: float | None = None
+    sma_20: float | None = None
+    sma_50: float | None = None
+    ema_12: float | None = None
+    ema_26: float | None = None
+    rsi_14: float | None = None
+    atr_14: float | None = None
+    macd: float | None = None
+    macd_signal: float | None = None
+    macd_histogram: float | None = None
+    bollinger: float | None = None
+    volatility: float | None = None
+    volume_ratio: float | None = None
+    last_closes: tuple[float, ...] = ()
+
+    def to_prompt(self) -> str:
+        """Return the snapshot as text; the same prices give the same bytes."""
+        lines = [f"Last bar: {self.time:%Y-%m-%d %H:%M} UTC, {self.bars} bars{_every(self.interval_s)}"]
+        lines.append(f"Price: {number(self.price)}")
+        lines.extend(f"{label}: {text}" for label, text in _lines(self) if text is not None)
+        lines.append(f"Last closes: {', '.join(number(close) for close in self.last_closes)}")
+        return "\n".join(lines)
+
+    def as_metadata(self) -> dict[str, float | str]:
+        """Return what is known as flat values."""
+        told: dict[str, float | str] = {"time": self.time.isoformat()}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int | float):
+                told[item.name] = float(f"{value:.8g}")
+        return told
+
+
+def snapshot(candles: Candles, *, lookback: int = 200) -> MarketSnapshot:
+    """Return what is known of a market at its last bar.
+
+    Raises:
+        ValueError: there are no candles.
+    """
+    bars = candles.last(max(lookback, 60))
+    if not bars:
+        raise ValueError("A market snapshot needs at least one candle.")
+    closes = [bar.close for bar in bars]
+    return MarketSnapshot(
+        symbol=candles.symbol,
+        time=bars[-1].time,
+        price=closes[-1],
+        bars=len(bars),
+        interval_s=candles.interval_s,
+        change_1=_change(closes, 1),
+        change_24=_change(closes, 24),
+        change_all=_change(closes, len(closes) - 1),
+        high=max(bar.high for bar in bars),
+        low=min(bar.low for bar in bars),
+        volatility=_volatility(closes),
+        volume_ratio=_volume_ratio(bars),
+        last_closes=tuple(closes[-5:]),
+        **_indicators(bars),
+    )
+
+
+def _indicators(bars: Sequence[Candle]) -> dict[str, float | None]:
+    import numpy
+    import talib
+
+    close = numpy.array([bar.close for bar in bars], dtype=float)
+    high = numpy.array([bar.high for bar in bars], dtype=float)
+    low = numpy.array([bar.low for bar in bars], dtype=float)
+    macd, signal, histogram = talib.MACD(close)
+    upper, _, lower = talib.BBANDS(close, timeperiod=20, nbdevup=2.0, nbdevdn=2.0)
+    top, bottom = _last(upper), _last(lower)
+    width = None if top is None or bottom is None else top - bottom
+    return {
+        "sma_20": _last(talib.SMA(close, timeperiod=20)),
+        "sma_50": _last(talib.SMA(close, timeperiod=50)),
+        "ema_12": _last(talib.EMA(close, timeperiod=12)),
+        "ema_26": _last(talib.EMA(close, timeperiod=26)),
+        "rsi_14": _last(talib.RSI(close, timeperiod=14)) if len(set(close[-15:])) > 1 else None,
+        "atr_14": _last(talib.ATR(high, low, close, timeperiod=14)),
+        "macd": _last(macd),
+        "macd_signal": _last(signal),
+        "macd_histogram": _last(histogram),
+        "bollinger": (float(close[-1]) - bottom) / width if width and bottom is not None else None,
+    }
+
+
+def _last(values: Any) -> float | None:
+    value = float(values[-1]) if len(values) else math.nan
+    return value if math.isfinite(value) else None
+
+
+def _change(closes: Sequence[float], back: int) -> float | None:
+    return (closes[-1] / closes[-1 - back] - 1) * 100 if 0 < back < len(closes) else None
+
+
+def _volatility(closes: Sequence[float]) -> float | None:
+    """Return the standard deviation of the returns from bar to bar, in percent."""
+    import statistics
+
+    returns = [(after / before - 1) * 100 for before, after in zip(closes, closes[1:], strict=False)]
+    return statistics.stdev(returns) if len(returns) > 1 else None
+
+
+def _volume_ratio(bars: Sequence[Candle]) -> float | None:
+    volumes = [bar.volume for bar in bars[-20:] if bar.volume is not None]
+    mean = sum(volumes) / len(volumes) if len(volumes) == 20 else 0.0
+    last = bars[-1].volume
+    return last / mean if last is not None and mean > 0 and math.isfinite(mean) else None
+
+
+def number(value: float) -> str:
+    """Return a price with six significant digits, and no exponent: 16531.8, 1.05236, 0.00000123."""
+    if value == 0 or not math.isfinite(value):
+        return str(value)
+    digits = max(5 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:.{min(digits, 12)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value:+.2f}%"
+
+
+def _plain(value: float | None, digits: int = 1) -> str | None:
+    return None if value is None else f"{value:.{digits}f}"
+
+
+def _price(value: float | None) -> str | None:
+    return None if value is None else number(value)
+
+
+def _lines(seen: MarketSnapshot) -> list[tuple[str, str | None]]:
+    return [
+        ("Change over 1 bar", _percent(seen.change_1)),
+        ("Change over 24 bars", _percent(seen.change_24)),
+        ("Change over all bars", _percent(seen.change_all)),
+        ("Highest", _price(seen.high)),
+        ("Lowest", _price(seen.low)),
+        ("SMA 20", _price(seen.sma_20)),
+        ("SMA 50", _price(seen.sma_50)),
+        ("EMA 12", _price(seen.ema_12)),
+        ("EMA 26", _price(seen.ema_26)),
+        ("RSI 14", _plain(seen.rsi_14)),
+        ("ATR 14", _price(seen.atr_14)),
+        ("MACD histogram", _price(seen.macd_histogram)),
+        ("Bollinger position (0 lower band, 1 upper)", _plain(seen.bollinger, 2)),
+        ("Volatility per bar", _percent(seen.volatility)),
+        ("Volume to its mean", _plain(seen.volume_ratio, 2)),
+    ]
+
+
+def _every(interval_s: int | None) -> str:
+    if not interval_s:
+        return ""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if interval_s % size == 0:
+            count = interval_s // size
+            return f" of {count} {unit}{'s' if count > 1 else ''}"
+    return f" of {interval_s} s"
