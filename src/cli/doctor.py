@@ -85,12 +85,12 @@ class ModelFactoryText:
 
 
 def _local() -> Finding:
-    from src.models.adapters.local import INSTALL, model_file
+    from src.models.model_factory import ModelFactory
 
-    path = model_file()
-    if path is None:
-        return Finding("provider", "local", False, f"the model file is missing; run: {INSTALL}")
-    return Finding("provider", "local", True, f"embedded, {path.name} ({path.stat().st_size / 1e6:.0f} MB)")
+    model = ModelFactory.get_model("local")
+    if not model:
+        return Finding("provider", "local", False, "the model file is missing; run: make .venv")
+    return Finding("provider", "local", True, f"embedded, {model.model_name}")
 
 
 def _unreachable(address: str) -> str | None:

@@ -139,7 +139,7 @@ def encode_span(
         b"\x12\x08",
         span_id.to_bytes(8, "big"),
         b"" if parent_span_id is None else b"\x22\x08" + parent_span_id.to_bytes(8, "big"),
-        _block(b"\x2a", _text(name)),
+        _block(b"\x2a", _text(name)) if name else b"",
         b"\x30",
         _varint(kind),
         b"\x39",

@@ -87,7 +87,9 @@ _SECRET_NAME = re.compile(
     r"(?:auth|access|refresh|bearer|session|bot|api|id)token|webhookurl|rpcurl|dsn$|connectionstring|"
     r"^(?:secret|token|key|pwd|seed|auth|bearer|cookie|setcookie)$|(?:secret|password|mnemonic|privatekey)$",
 )
-_HARMLESS_NAME = re.compile(r"public|tokens$|tokenaddress|maxtoken|count|limit|usage|hash$|id$|name$|type$|symbol$|path$|file$")
+_HARMLESS_NAME = re.compile(
+    r"public|tokens$|tokenaddress|maxtoken|count|limit|usage|hash$|id$|name$|type$|symbol$|path$|file$"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -126,7 +128,9 @@ def _high_entropy(text: str, start: int, end: int) -> bool:
 
 _WINDOW = 64
 _PRIVATE = re.compile(r"priv|secret|signing|seed|wallet.?key|mnemonic|keypair|\bsk\b|pkey", re.IGNORECASE)
-_PUBLIC = re.compile(r"\btx|transaction|hash|block|sha-?256|digest|checksum|signature|commit|root|topic|order", re.IGNORECASE)
+_PUBLIC = re.compile(
+    r"\btx|transaction|hash|block|sha-?256|digest|checksum|signature|commit|root|topic|order", re.IGNORECASE
+)
 
 
 def _hex_is_private(text: str, start: int, end: int) -> bool:

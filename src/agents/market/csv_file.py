@@ -30,7 +30,6 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _NEEDED = ("time", "open", "high", "low", "close")
 _LARGEST = 1 << 30
-_DAY = ("time", "hour", "hhmm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +137,16 @@ def _columns(names: list[str]) -> dict[str, int]:
             at = next((place for place, name in enumerate(names) if name.startswith("vol")), None)
         if at is not None:
             found[field_name] = at
+    if "date" in names and found.get("time") is not None and names[found["time"]] == "time":
+        found["time"] = names.index("date")  # a date with the time of day beside it
     return found
 
 
 def _clock(names: list[str], date_column: int) -> int | None:
     """Return the column of the time of day, where date and time stand apart."""
-    if names[date_column] not in ("date", "day"):
-        beside = next((place for place, name in enumerate(names) if name == "date" and place != date_column), None)
-        return None if beside is None or names[date_column] not in _DAY else date_column
-    return next((place for place, name in enumerate(names) if name in _DAY and place != date_column), None)
+    if names[date_column] != "date":
+        return None
+    return next((place for place, name in enumerate(names) if name in ("time", "hour", "hhmm")), None)
 
 
 def _is_headerless(row: list[str]) -> bool:
@@ -163,7 +163,7 @@ def _is_headerless(row: list[str]) -> bool:
 
 def _time_text(row: list[str], layout: _Layout) -> str:
     text = row[layout.columns["time"]].strip()
-    if layout.clock is not None and len(row) > layout.clock and layout.clock != layout.columns["time"]:
+    if layout.clock is not None and len(row) > layout.clock:
         return f"{text} {row[layout.clock].strip()}"
     return text
 

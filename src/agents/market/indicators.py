@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _volatility(closes: Sequence[float]) -> float | None:
     """Return the standard deviation of the returns from bar to bar, in percent."""
     import statistics
 
-    returns = [(after / before - 1) * 100 for before, after in zip(closes, closes[1:], strict=False)]
+    returns = [(after / before - 1) * 100 for before, after in pairwise(closes)]
     return statistics.stdev(returns) if len(returns) > 1 else None
 
 

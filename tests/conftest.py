@@ -1,0 +1,59 @@
+"""Isolate each test: its own trace store, no keys, no network but this machine's loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.models import model_factory
+from src.observability import langfuse_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from src.observability.spool import Spool
+
+_PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
+             "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith(_PREFIXES):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "traces.db"))
+    monkeypatch.setenv("MOONDEV_DOTENV", "off")
+    before = langfuse_client.set_tracker(None)
+    model_factory._made.clear()
+    yield
+    tracker = langfuse_client.set_tracker(before)
+    if tracker is not None:
+        tracker.shutdown(0.0)
+    model_factory._made.clear()
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that leaves this machine."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(host).startswith(("127.", "::1", "localhost")):
+            raise AssertionError(f"a test tried to reach {host}")
+        return real(self, address)  # type: ignore[arg-type] # passed through
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture
+def spool() -> Spool:
+    """Return the store that this test's calls are recorded in."""
+    found = langfuse_client.get_tracker().spool
+    assert found is not None
+    return found

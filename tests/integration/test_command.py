@@ -1,0 +1,192 @@
+"""The `moondev` command as its user runs it: in a process of its own, on the embedded model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers import Langfuse, Reply, Server, chat_reply, decision
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOONDEV = [sys.executable, "-c", "from src.cli import main; main()"]
+CSV = "\n".join(
+    ["Date,Open,High,Low,Close,Volume"]
+    + [
+        f"2026-01-{1 + n // 24:02d} {n % 24:02d}:00,{100 + n % 5},{103 + n % 5},{99 + n % 5},{101 + n % 5},7"
+        for n in range(80)
+    ]
+)
+
+
+def moondev(*words: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MOONDEV, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
+    done = moondev("trade", "EURUSD", "--swarm")
+    assert done.returncode == 0, done.stderr
+    for label in ("local#1", "local#2", "local#3"):
+        assert label in done.stdout
+    assert done.stdout.count("local.generate") == 3
+    assert "trading_agent.swarm" in done.stdout
+    assert "Langfuse keys are not set" in done.stderr
+
+
+def test_json_is_the_only_output_and_has_what_was_promised(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text(CSV)
+    with Server(lambda _: chat_reply(decision("BUY", 70))) as server:
+        done = moondev(
+            "trade", "ABC", "--swarm", "--models", "openai:a,openai:b,claude", "--csv", str(file), "--json",
+            OPENAI_KEY="sk-test-0123456789abcdef", OPENAI_BASE_URL=server.url + "/v1",
+        )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert {"symbol", "action", "confidence", "agreement", "reason", "trace_id", "cost_usd", "wall_ms", "votes"} <= set(
+        told
+    )
+    assert (told["symbol"], told["action"], told["confidence"]) == ("ABC", "BUY", 70)
+    assert [(vote["member"], vote["action"], vote["error_category"]) for vote in told["votes"]] == [
+        ("openai:a", "BUY", None), ("openai:b", "BUY", None), ("claude", None, "unavailable"),
+    ]  # fmt: skip
+    assert {"latency_ms", "cost_usd", "confidence"} <= set(told["votes"][0])
+    shown = moondev("traces", "show", told["trace_id"][:10])
+    assert "openai.generate" in shown.stdout
+    assert told["trace_id"][:12] in moondev("traces", "list").stdout
+
+
+def test_the_same_decision_with_langfuse_unreachable_and_what_waits_is_said_once(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text(CSV)
+    with Langfuse() as gone:
+        address = gone.url
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-x", "LANGFUSE_SECRET_KEY": "sk-lf-x-0123456789"}
+    with Server(lambda _: chat_reply(decision("SELL", 66))) as server:
+        openai = {"OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1"}
+        words = ("trade", "ABC", "--models", "openai:a,openai:b", "--csv", str(file))
+        away = moondev(*words, LANGFUSE_HOST=address, **keys, **openai)
+        assert away.returncode == 0
+        assert "SELL" in away.stdout
+        assert away.stderr.count("wait for Langfuse") == 1
+        with Langfuse() as langfuse:
+            back = moondev("traces", "export", LANGFUSE_HOST=langfuse.url, **keys)
+            assert "Everything is delivered" in back.stdout
+            assert sorted(span.name for span in langfuse.spans) == ["openai.generate"] * 2 + ["trading_agent.swarm"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("trade", "FOO"), "only for EURUSD and GOOGL"),
+        (("trade", "EURUSD", "--csv", "missing.csv"), "does not exist"),
+        (("trade", "EURUSD", "--models", "nobody:x"), "There is no provider"),
+        (("trade", "EURUSD", "--models", ","), "names no model"),
+        (("trade", "EURUSD", "--quorum", "2"), "quorum"),
+        (("risk", "missing.json"), "cannot be read"),
+        (("traces", "show", "abc"), "There is no trace"),
+    ],
+)
+def test_bad_input_gets_one_clear_error_and_exit_code_2(words: tuple[str, ...], said: str) -> None:
+    done = moondev(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_swarm_in_which_nobody_answers_says_nothing_and_fails() -> None:
+    done = moondev("trade", "EURUSD", "--models", "claude,openai", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["action"] == "NOTHING"
+
+
+def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
+    key = "sk-test-of-the-doctor-0123456789"
+    with Langfuse() as langfuse, Server(lambda _: Reply(404)) as server:
+        langfuse.answer = lambda request: Reply(body=b'{"data":[]}') if "projects" in request.path else None
+        done = moondev(
+            "doctor", OPENAI_KEY=key, OPENAI_BASE_URL=server.url, LANGFUSE_HOST=langfuse.url,
+            LANGFUSE_PUBLIC_KEY="pk-lf-x", LANGFUSE_SECRET_KEY="sk-lf-secret-0123",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "set up (OPENAI_KEY)" in done.stdout
+    assert "answers and takes the keys" in done.stdout
+    assert "set ANTHROPIC_KEY" in done.stdout
+    for secret in (key, "sk-lf-secret-0123"):
+        assert secret not in done.stdout + done.stderr
+
+
+def test_the_doctor_fails_where_the_keys_are_wrong() -> None:
+    with Langfuse() as langfuse:
+        langfuse.answer = lambda _: Reply(401)
+        done = moondev("doctor", LANGFUSE_HOST=langfuse.url, LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-lf-0123")
+    assert done.returncode == 1
+    assert "refuses the keys" in done.stdout
+
+
+def test_risk_judges_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    file.write_text(moondev("risk", "--example").stdout)
+    done = moondev("risk", str(file), "--max-loss", "100", "--rules-only", "--json")
+    assert json.loads(done.stdout)["action"] == "CLOSE_ALL"
+
+
+CALLER = """
+import os, sys
+from src.models import ModelFactory
+model = ModelFactory.get_model("openai", "gpt-4o")
+while True:
+    reply = model.generate_response("s", "u")
+    os.write(1, (reply.observation_id + "\\n").encode())
+"""
+
+
+def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
+    """Four processes share one store and are killed at no particular moment; then all is delivered, once."""
+    rounds = int(os.environ.get("MOONDEV_TEST_KILL_ROUNDS", "3"))
+    returned: set[str] = set()
+    with Server(lambda _: chat_reply("ok")) as server:
+        environment = {
+            **os.environ, "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1",
+            "MOONDEV_TRACE_DB": str(tmp_path / "shared.db"),
+        }  # fmt: skip
+        for turn in range(rounds):
+            processes = [
+                subprocess.Popen(
+                    [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+                )
+                for _ in range(4)
+            ]
+            for process in processes:
+                assert process.stdout is not None
+                process.stdout.readline()
+            time.sleep(0.1 + 0.05 * turn)
+            for process in processes:
+                process.send_signal(signal.SIGKILL)
+            for process in processes:
+                out, _ = process.communicate()
+                returned |= {line for line in out.decode().split("\n") if len(line) == 16}
+    with Langfuse() as langfuse:
+        done = moondev(
+            "traces", "export", MOONDEV_TRACE_DB=str(tmp_path / "shared.db"), LANGFUSE_HOST=langfuse.url,
+            LANGFUSE_PUBLIC_KEY="pk-lf-x", LANGFUSE_SECRET_KEY="sk-lf-x-0123456789",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    arrived = [span.span_id for span in langfuse.spans]
+    assert len(returned) > 4 * rounds
+    assert returned <= set(arrived)
+    assert len(arrived) == len(set(arrived))

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import math
+import statistics
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.agents.market import (
+    Candle,
+    Candles,
+    MarketDataError,
+    live_candles,
+    load_candles,
+    sample_candles,
+    snapshot,
+)
+from tests.servers import Received, Reply, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BITCOIN = Path(__file__).parents[5] / "shared" / "data" / "BTC-USD-15m.csv"
+ROWS = ["1.0,2.0,0.5,1.5,10", "1.5,2.5,1.0,2.0,11", "2.0,3.0,1.5,2.5,12"]
+TIMES = ["2024-01-01T00:00:00+00:00", "2024-01-01T00:15:00+00:00", "2024-01-01T00:30:00+00:00"]
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "prices.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def file_of(folder: Path, header: str, times: Sequence[str] = TIMES, rows: Sequence[str] = ROWS) -> Path:
+    return write(folder, "\n".join([header, *(f"{time},{row}" for time, row in zip(times, rows, strict=False))]) + "\n")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "time,open,high,low,close,volume",
+        "datetime, open, high, low, close, volume,",
+        "Date,Open,High,Low,Close,Volume",
+        "timestamp,O,H,L,C,V",
+        "Open time,Open,High,Low,Close,Volume BTC",
+        '"Gmt time","Open","High","Low","Close","Vol."',
+        "\ufeffUnix,OPEN,HIGH,LOW,CLOSE,Tick Volume",
+        "Datetime (UTC),open price,high price,low price,close price,qty",
+    ],
+)
+def test_the_usual_headers_are_read(tmp_path: Path, header: str) -> None:
+    found = load_candles(file_of(tmp_path, header))
+    assert found[0] == Candle(datetime(2024, 1, 1, tzinfo=UTC), 1.0, 2.0, 0.5, 1.5, 10.0)
+    assert (len(found), found.interval_s, found.issues) == (3, 900, ())
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2024-01-01 00:00", "2024-01-01 00:15", "2024-01-01 00:30"],
+        ["2024-01-01T00:00:00Z", "2024-01-01T00:15:00Z", "2024-01-01T00:30:00Z"],
+        ["2024-01-01 02:00:00+02:00", "2024-01-01 02:15:00+02:00", "2024-01-01 02:30:00+02:00"],
+        ["01.01.2024 00:00:00.000", "01.01.2024 00:15:00.000", "01.01.2024 00:30:00.000"],
+        ["1/1/2024 00:00", "1/1/2024 00:15", "1/1/2024 00:30"],
+        ["20240101 000000", "20240101 001500", "20240101 003000"],
+        ["1704067200", "1704068100", "1704069000"],
+        ["1704067200000", "1704068100000", "1704069000000"],
+        ["1704067200000000", "1704068100000000", "1704069000000000"],
+        ["1704067200000000000", "1704068100000000000", "1704069000000000000"],
+    ],
+)
+def test_the_usual_times_are_read_as_utc(tmp_path: Path, times: list[str]) -> None:
+    found = load_candles(file_of(tmp_path, "time,open,high,low,close,volume", times))
+    assert [bar.time.isoformat() for bar in found] == TIMES
+
+
+def test_slashed_dates_are_told_apart_by_the_whole_column(tmp_path: Path) -> None:
+    day_first = ["30/01/2024", "31/01/2024", "01/02/2024"]
+    found = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", day_first))
+    assert [bar.time.day for bar in found] == [30, 31, 1]
+    month_first = ["01/30/2024", "01/31/2024", "02/01/2024"]
+    found = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", month_first))
+    assert [bar.time.month for bar in found] == [1, 1, 2]
+    unclear = ["01/02/2024", "02/02/2024", "03/02/2024"]
+    found = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", unclear))
+    assert found.issue_counts["ambiguous_dates"] == 1
+
+
+def test_date_and_time_may_stand_apart_and_semicolons_come_with_decimal_commas(tmp_path: Path) -> None:
+    text = "Date;Time;Open;High;Low;Close\n2024.01.01;00:00;1.000,5;2.000,5;500,5;1.500,5\n"
+    for date in ("2024.01.01", "01.01.2024", "2024-01-01"):
+        found = load_candles(write(tmp_path, text.replace("2024.01.01", date)))[0]
+        assert (found.open, found.time.isoformat()) == (1000.5, "2024-01-01T00:00:00+00:00")
+
+
+def test_a_binance_dump_without_a_header_is_read(tmp_path: Path) -> None:
+    rows = [f"{1704067200000 + 900000 * n},1.0,2.0,0.5,1.5,10,{n},0,5,1,1,0" for n in range(3)]
+    assert len(load_candles(write(tmp_path, "\n".join(rows)))) == 3
+
+
+def test_bad_rows_are_dropped_and_reported_with_their_line(tmp_path: Path) -> None:
+    good = [f"2024-01-01 {hour:02d}:00,1,2,0.5,1.5,9" for hour in range(12)]
+    bad = ["2024-01-02 00:00,nan,2,1,1,1", "never,1,2,0.5,1,1", "2024-01-02 02:00,1,2,-0.5,1,1", "2024-01-02 03:00,1,,0.5,1,1",
+           "2024-01-02 04:00,1,0.9,0.95,1,1", "2024-01-02 05:00,5,2,1,1,1", "2024-01-02 06:00,1"]  # fmt: skip
+    found = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *good, *bad])))
+    assert len(found) == 12
+    assert [(issue.line, issue.kind) for issue in found.issues] == [
+        (15, "bad_time"), (17, "not_a_number"), (20, "short_row"), (14, "not_a_number"), (16, "not_positive"),
+        (18, "high_below_low"), (19, "outside_range"),
+    ] or {(issue.line, issue.kind) for issue in found.issues} == {
+        (15, "bad_time"), (17, "not_a_number"), (20, "short_row"), (14, "not_a_number"), (16, "not_positive"),
+        (18, "high_below_low"), (19, "outside_range"),
+    }  # fmt: skip
+    assert {issue.action for issue in found.issues} == {"dropped"}
+
+
+def test_unsorted_rows_are_sorted_and_of_equal_times_the_last_wins(tmp_path: Path) -> None:
+    rows = ["2024-01-01 00:15,1,2,0.5,1.5,1", "2024-01-01 00:00,1,2,0.5,1.5,2", "2024-01-01 00:30,1,2,0.5,1.5,3",
+            "2024-01-01 00:30,1,2,0.5,1.9,4"]  # fmt: skip
+    found = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *rows])))
+    assert [(bar.time.minute, bar.volume) for bar in found] == [(0, 2), (15, 1), (30, 4)]
+    assert {(issue.kind, issue.line) for issue in found.issues} == {("unsorted", 3), ("duplicate_time", 4)}
+
+
+def test_gaps_stay_gaps_and_are_told_in_one_line(tmp_path: Path) -> None:
+    times = [f"2024-01-0{day} {hour:02d}:00" for day in (1, 2, 4) for hour in range(24)]
+    rows = [f"{time},1,2,0.5,1.5,1" for time in times]
+    found = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *rows])))
+    assert (len(found), found.interval_s, dict(found.issue_counts)) == (72, 3600, {"gaps": 1})
+    assert "25 hours" in found.issues[0].detail
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("time,open,high,low\n1704067200,1,2,0.5\n", "lacks close"),
+        ("hello world\n", "no header"),
+        ("time,open,high,low,close\nx,1,2,0.5,1\ny,1,2,0.5,1\n", "0 of 2 rows"),
+        ("time,open,high,low,close\n", "0 of 0 rows"),
+    ],
+)
+def test_a_hopeless_file_gets_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(MarketDataError, match=said) as raised:
+        load_candles(path)
+    assert "prices.csv" in str(raised.value)
+
+
+def test_what_is_no_file_of_prices_is_told(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_bytes(b"PK\x03\x04\x00\x00")
+    (tmp_path / "l.csv").write_bytes("time,ö\n".encode("latin-1"))
+    for path, said in ((tmp_path, "folder"), (tmp_path / "none", "does not exist"), (tmp_path / "b.csv", "not a text"),
+                       (tmp_path / "l.csv", "UTF-8")):  # fmt: skip
+        with pytest.raises(MarketDataError, match=said):
+            load_candles(path)
+
+
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_file_makes_anything_but_a_clear_error(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "any.csv"
+    path.write_bytes(data)
+    try:
+        load_candles(path)
+    except MarketDataError as error:
+        assert "any.csv" in str(error)
+
+
+@pytest.mark.skipif(not BITCOIN.exists(), reason="the trial data beside the project is not here")
+def test_a_year_of_bitcoin_is_read_whole() -> None:
+    found = load_candles(BITCOIN)
+    assert (len(found), found.interval_s, dict(found.issue_counts)) == (31_066, 900, {"gaps": 2})
+
+
+@pytest.mark.parametrize(("symbol", "bars", "interval"), [("eur/usd", 6225, 3600), ("GOOGL", 2335, 86400)])
+def test_the_installed_sample_is_read(symbol: str, bars: int, interval: int) -> None:
+    found = sample_candles(symbol)
+    assert (len(found), found.interval_s) == (bars, interval)
+
+
+def made(closes: Sequence[float]) -> Candles:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    return Candles(
+        tuple(Candle(start + timedelta(hours=n), c, c * 1.01, c * 0.98, c, 10.0 + n) for n, c in enumerate(closes))
+    )
+
+
+CLOSES = [100 + 5 * math.sin(n / 3) + n * 0.1 for n in range(200)]
+
+
+def test_indicators_are_what_their_formulas_say() -> None:
+    seen = snapshot(made(CLOSES))
+    assert seen.sma_20 == pytest.approx(statistics.fmean(CLOSES[-20:]))
+    assert seen.rsi_14 == pytest.approx(_wilder_rsi(CLOSES, 14))
+    assert seen.change_24 == pytest.approx((CLOSES[-1] / CLOSES[-25] - 1) * 100)
+    deviation = statistics.pstdev(CLOSES[-20:])
+    low = statistics.fmean(CLOSES[-20:]) - 2 * deviation
+    assert seen.bollinger == pytest.approx((CLOSES[-1] - low) / (4 * deviation))
+    assert seen.atr_14 == pytest.approx(_wilder_atr(made(CLOSES), 14))
+    assert seen.volume_ratio == pytest.approx(209 / statistics.fmean(range(190, 210)))
+
+
+def _wilder_rsi(closes: Sequence[float], period: int) -> float:
+    moves = [after - before for before, after in zip(closes, closes[1:], strict=False)]
+    gain = statistics.fmean(max(move, 0) for move in moves[:period])
+    loss = statistics.fmean(max(-move, 0) for move in moves[:period])
+    for move in moves[period:]:
+        gain = (gain * (period - 1) + max(move, 0)) / period
+        loss = (loss * (period - 1) + max(-move, 0)) / period
+    return 100 * gain / (gain + loss)
+
+
+def _wilder_atr(candles: Candles, period: int) -> float:
+    ranges = [
+        max(here.high, before.close) - min(here.low, before.close)
+        for before, here in zip(candles, candles[1:], strict=False)
+    ]
+    value = statistics.fmean(ranges[:period])
+    for one in ranges[period:]:
+        value = (value * (period - 1) + one) / period
+    return value
+
+
+@pytest.mark.parametrize("closes", [[1.0], [1.0] * 300, [5.0, 6.0], [1e-9 * (n + 1) for n in range(100)], [1e9] * 40])
+def test_few_flat_tiny_and_huge_prices_do_not_crash(closes: list[float]) -> None:
+    seen = snapshot(made(closes))
+    text = seen.to_prompt()
+    assert "nan" not in text
+    assert "inf" not in text
+    assert all(math.isfinite(value) for value in seen.as_metadata().values() if isinstance(value, float))
+
+
+def test_the_same_prices_give_the_same_prompt() -> None:
+    assert snapshot(made(CLOSES)).to_prompt() == snapshot(made(CLOSES)).to_prompt()
+
+
+def kraken(server: Server) -> Any:
+    import ccxt
+
+    client = ccxt.kraken({"enableRateLimit": False, "timeout": 5000})
+    client.urls["api"] = {name: server.url for name in client.urls["api"]}
+    return client
+
+
+PAIR = {
+    "XXBTZUSD": {
+        "altname": "XBTUSD", "wsname": "XBT/USD", "aclass_base": "currency", "base": "XXBT", "aclass_quote": "currency",
+        "quote": "ZUSD", "pair_decimals": 1, "lot_decimals": 8, "cost_decimals": 5, "lot_multiplier": 1,
+        "leverage_buy": [], "leverage_sell": [], "fees": [[0, 0.4]], "fees_maker": [[0, 0.25]],
+        "ordermin": "0.0001", "costmin": "0.5", "tick_size": "0.1", "status": "online",
+    }
+}  # fmt: skip
+
+
+def exchange(request: Received) -> Reply:
+    import json
+    import time
+
+    if "AssetPairs" in request.path:
+        result: Any = PAIR
+    elif "Assets" in request.path:
+        asset = {"aclass": "currency", "decimals": 10, "display_decimals": 5, "status": "enabled"}
+        result = {"XXBT": {**asset, "altname": "XBT"}, "ZUSD": {**asset, "altname": "USD"}}
+    else:
+        now = int(time.time()) // 900 * 900
+        rows = [[now - 900 * n, "100", "102", "99", "101", "100", "5", 3] for n in range(5, -1, -1)]
+        result = {"XXBTZUSD": rows, "last": now}
+    body = json.dumps({"error": [], "result": result}).encode()
+    return Reply(body=body, headers={"content-type": "application/json"})
+
+
+def test_live_candles_leave_the_open_one_out() -> None:
+    with Server(exchange) as server:
+        found = live_candles("BTC-USD", "kraken", client=kraken(server))
+    assert (len(found), found[0].close, found.interval_s) == (5, 101.0, 900)
+    assert found.issue_counts["open_candle"] == 1
+
+
+def test_live_problems_are_told() -> None:
+    with pytest.raises(MarketDataError, match="Do you mean"):
+        live_candles("BTC-USD", "binanc")
+    with Server(exchange) as server:
+        with pytest.raises(MarketDataError, match="Near it: BTC/USD"):
+            live_candles("BTX-USD", "kraken", client=kraken(server))
+        client = kraken(server)
+    with pytest.raises(MarketDataError, match="does not answer"):
+        live_candles("BTC-USD", "kraken", client=client)

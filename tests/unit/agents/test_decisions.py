@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from src.agents.decisions import LONGEST_REASONING, Action, Decision
+from src.models.structured import DoesNotFit, parse, response_format
+from src.models.types import ResponseFormat
+
+
+def wanted() -> ResponseFormat:
+    found = response_format(Decision)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"action": "BUY", "confidence": 80, "reasoning": "x"}',
+        '```json\n{"action": "buy", "confidence": 80.0}\n```',
+        ' {"confidence": 80, "action": " BUY ", "extra": 1} ',
+    ],
+)
+def test_a_decision_is_read(text: str) -> None:
+    found = parse(text, wanted())
+    assert isinstance(found, Decision)
+    assert (found.voted, found.confidence) == (Action.BUY, 80)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BUY",
+        "don't buy, SELL",
+        'I would say {"action": "BUY", "confidence": 80}',
+        '{"action": "BUY", "confidence": 80} {"action": "SELL", "confidence": 80}',
+        '{"action": "BUY OR SELL", "confidence": 80}',
+        '{"action": "BUY"}',
+        '{"action": "BUY", "confidence": 0.8}',
+        '{"action": "BUY", "confidence": 101}',
+        '{"action": "BUY", "confidence": true}',
+        '{"action": "BUY", "confidence": "80%"}',
+        '{"action": null, "confidence": 80}',
+        '["BUY", 80]',
+        '{"action": "BUY", "confidence": 80, "reasoning": "cut o',
+        "",
+    ],
+)
+def test_anything_else_is_no_decision(text: str) -> None:
+    with pytest.raises(DoesNotFit):
+        parse(text, wanted())
+
+
+def test_an_abstention_is_no_vote() -> None:
+    assert Decision(action="ABSTAIN", confidence=0).voted is None
+
+
+def test_a_long_reasoning_is_cut_not_refused() -> None:
+    assert len(Decision(action="SELL", confidence=1, reasoning="x" * 5000).reasoning) == LONGEST_REASONING
+
+
+def test_the_schema_bounds_what_a_small_model_could_run_on_in() -> None:
+    assert wanted().schema["properties"]["reasoning"]["maxLength"] == LONGEST_REASONING  # type: ignore[index] # plain JSON

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import gzip
+import itertools
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.observability import otlp
+from src.observability.destinations import Destination, langfuse_destination
+from src.observability.exporter import Exporter
+from src.observability.spool import ScoreRecord, SpanRecord, Spool
+from tests.servers import Langfuse, Received, Reply, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENVELOPE = otlp.encode_envelope({"service.name": "t"}, "langfuse-sdk", "5", {})
+
+
+def record(number: int, size: int = 10) -> SpanRecord:
+    span = otlp.encode_span(
+        trace_id=number + 1, span_id=number + 1, parent_span_id=None, name=f"n{number}", kind=1, start_ns=1, end_ns=2,
+        attributes={"text": "x" * size},
+    )  # fmt: skip
+    return SpanRecord(
+        f"{number + 1:032x}", f"{number + 1:016x}", None, f"n{number}", "span", 1, 2, "DEFAULT", *[None] * 9,  # type: ignore[arg-type] # unknown fields
+        envelope=ENVELOPE, span=span,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "t.db")
+
+
+@pytest.fixture
+def langfuse() -> Iterator[Langfuse]:
+    with Langfuse() as server:
+        yield server
+
+
+def to(langfuse: Langfuse) -> Destination:
+    return langfuse_destination(langfuse.url, "pk-lf-1", "sk-lf-1")
+
+
+def names_of(langfuse: Langfuse) -> list[str]:
+    return [span.name for span in langfuse.spans]
+
+
+def test_everything_arrives_once_in_order_with_the_right_headers(spool: Spool, langfuse: Langfuse) -> None:
+    for number in range(1200):
+        spool.append(record(number))
+    spool.append_score(
+        ScoreRecord(
+            "id1", "t" * 32, None, None, "decision", "BUY", "CATEGORICAL", "c", 1_700_000_000_123_456_789, "prod"
+        )
+    )
+    exporter = Exporter(spool, [to(langfuse)])
+    assert exporter.flush(30) == 0
+    assert names_of(langfuse) == [f"n{number}" for number in range(1200)]
+    assert langfuse.scores == [
+        {
+            "id": "id1", "traceId": "t" * 32, "name": "decision", "value": "BUY", "dataType": "CATEGORICAL",
+            "comment": "c", "environment": "prod", "timestamp": "2023-11-14T22:13:20.123Z",
+        }
+    ]  # fmt: skip
+    headers = langfuse.requests[0].headers
+    assert headers["authorization"] == "Basic cGstbGYtMTpzay1sZi0x"
+    assert headers["x-langfuse-ingestion-version"] == "4"
+    assert headers["content-encoding"] == "gzip"
+    exporter.shutdown(1)
+
+
+def test_an_outage_loses_nothing_and_is_said_once(
+    spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = itertools.count()
+    langfuse.answer = lambda _: Reply(503) if next(turns) < 3 else None
+    for number in range(20):
+        spool.append(record(number))
+    with caplog.at_level(logging.WARNING, "moondev.exporter"):
+        exporter = Exporter(spool, [to(langfuse)])
+        assert exporter.flush(30) == 0
+    assert names_of(langfuse) == [f"n{number}" for number in range(20)]
+    told = [item.message for item in caplog.records]
+    assert len([line for line in told if "does not take" in line]) == 1
+    assert "20 wait" in told[0]
+    assert len([line for line in told if "works again" in line]) == 1
+
+
+def test_flush_comes_back_in_time_from_a_server_that_hangs(spool: Spool, langfuse: Langfuse) -> None:
+    langfuse.answer = lambda _: Reply(hang=True)
+    spool.append(record(1))
+    exporter = Exporter(spool, [to(langfuse)])
+    assert exporter.flush(0.5) == 1
+    assert eventually(lambda: exporter.failing)
+
+
+def test_a_refused_connection_leaves_all_waiting(spool: Spool) -> None:
+    with Langfuse() as gone:
+        destination = to(gone)
+    spool.append(record(1))
+    exporter = Exporter(spool, [destination])
+    assert exporter.flush(0.5) == 1
+    assert exporter.failing
+
+
+def test_the_one_row_that_is_refused_is_set_aside_and_all_others_arrive(spool: Spool, langfuse: Langfuse) -> None:
+    def refuse_seven(request: Received) -> Reply | None:
+        body = gzip.decompress(request.body) if "traces" in request.path else b""
+        return Reply(400, b'{"error":"bad span"}') if b"n7\x30" in body else None
+
+    langfuse.answer = refuse_seven
+    for number in range(10):
+        spool.append(record(number))
+    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert names_of(langfuse) == [f"n{number}" for number in range(10) if number != 7]
+    assert spool.stats().set_aside == 1
+
+
+def test_a_batch_that_is_too_large_is_split(spool: Spool, langfuse: Langfuse) -> None:
+    langfuse.answer = lambda request: (
+        Reply(413) if "traces" in request.path and len(gzip.decompress(request.body)) > 5000 else None
+    )
+    for number in range(30):
+        spool.append(record(number, size=900))
+    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert names_of(langfuse) == [f"n{number}" for number in range(30)]
+    assert spool.stats().set_aside == 0
+
+
+def test_wrong_keys_drop_nothing_and_name_the_variables(
+    spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    langfuse.answer = lambda _: Reply(401)
+    spool.append(record(1))
+    with caplog.at_level(logging.WARNING, "moondev.exporter"):
+        assert Exporter(spool, [to(langfuse)]).flush(0.5) == 1
+    assert "LANGFUSE_SECRET_KEY" in caplog.text
+    assert "sk-lf-1" not in caplog.text
+    assert spool.stats().set_aside == 0
+
+
+def test_two_exporters_on_one_store_deliver_each_row_once(spool: Spool, langfuse: Langfuse) -> None:
+    for number in range(600):
+        spool.append(record(number))
+    exporters = [Exporter(Spool(spool.path), [to(langfuse)]) for _ in range(2)]
+    threads = [threading.Thread(target=exporter.flush, args=(20,)) for exporter in exporters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names_of(langfuse)) == sorted(f"n{number}" for number in range(600))
+
+
+def test_waking_delivers_in_the_background(spool: Spool, langfuse: Langfuse) -> None:
+    exporter = Exporter(spool, [to(langfuse)])
+    spool.append(record(1))
+    exporter.wake()
+    assert eventually(lambda: names_of(langfuse) == ["n1"])
+
+
+def test_a_reset_in_mid_request_is_tried_again(spool: Spool, langfuse: Langfuse) -> None:
+    turns = itertools.count()
+    langfuse.answer = lambda _: Reply(reset=True) if next(turns) < 2 else None
+    spool.append(record(1))
+    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert names_of(langfuse) == ["n1"]

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import sqlite3
+import stat
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.observability.spool import ScoreRecord, SpanRecord, Spool, SpoolError, lease_owner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def record(number: int = 0, trace: str | None = None, size: int = 10) -> SpanRecord:
+    return SpanRecord(
+        trace_id=trace or f"{number:032x}", span_id=f"{number:016x}", parent_span_id=None, name="n", type="generation",
+        start_ns=1, end_ns=2, level="DEFAULT", status_message=None, provider="p", model="m", agent=None, session_id="s",
+        error_category=None, input_tokens=3, output_tokens=4, cost_usd=0.5, envelope=b"envelope", span=b"x" * size,
+    )  # fmt: skip
+
+
+SCORE = ScoreRecord("id", "t", None, None, "decision", "BUY", "CATEGORICAL", None, 5, "default")
+
+
+def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "a" / "t.db")
+    spool.append(record(7))
+    spool.append_score(SCORE)
+    row = spool.trace("0" * 30)[0]
+    assert (row.span_id, row.model, row.cost_usd, row.span) == (f"{7:016x}", "m", 0.5, b"x" * 10)
+    assert spool.read_batch("d").rows == ((1, b"envelope", b"x" * 10),)
+    assert spool.read_scores("d") == [(1, SCORE)]
+    assert spool.traces()[0].cost_usd == 0.5
+
+
+def test_only_the_user_may_read_the_file(tmp_path: Path) -> None:
+    Spool(tmp_path / "a" / "t.db")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "a" / "t.db").stat().st_mode) == 0o600
+
+
+def test_acknowledged_rows_are_not_read_again_and_each_destination_has_its_own_count(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+    for number in range(5):
+        spool.append(record(number))
+    assert spool.pending("a") == spool.pending("b") == 5
+    spool.acknowledge("a", 3)
+    assert [row[0] for row in spool.read_batch("a").rows] == [4, 5]
+    assert (spool.pending("a"), spool.pending("b")) == (2, 5)
+    spool.acknowledge("a", 1)  # an older acknowledgement never takes a newer one back
+    assert spool.pending("a") == 2
+
+
+def test_a_batch_is_bounded_in_rows_and_bytes_but_never_empty(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+    for number in range(4):
+        spool.append(record(number, size=1000))
+    assert len(spool.read_batch("d", max_rows=3).rows) == 3
+    assert len(spool.read_batch("d", max_bytes=2500).rows) == 2
+    assert len(spool.read_batch("d", max_bytes=1).rows) == 1
+
+
+def test_threads_lose_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+
+    def write(thread: int) -> None:
+        for number in range(200):
+            spool.append(record(thread * 1000 + number))
+
+    threads = [threading.Thread(target=write, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert spool.stats().observations == 1600
+
+
+def _write_many(path: Path, process: int) -> None:
+    spool = Spool(path)
+    for number in range(200):
+        spool.append(record(process * 1000 + number))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_share_one_file(tmp_path: Path, method: str) -> None:
+    context = multiprocessing.get_context(method)
+    path = tmp_path / "t.db"
+    processes = [context.Process(target=_write_many, args=(path, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert Spool(path).stats().observations == 800
+
+
+def test_a_forked_child_writes_on_a_connection_of_its_own(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+    spool.append(record(1))
+    child = os.fork()
+    if child == 0:
+        try:
+            spool.append(record(2))
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - told by the exit code
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    spool.append(record(3))
+    assert spool.stats().observations == 3
+
+
+def test_a_newer_format_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    Spool(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(SpoolError, match="newer version"):
+        Spool(path)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE accounts (id)")
+    with pytest.raises(SpoolError, match="another program"):
+        Spool(path)
+
+
+def test_a_damaged_file_is_kept_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "t.db"
+    path.write_bytes(b"this is not a database" * 100)
+    with caplog.at_level(logging.ERROR, "moondev.spool"):
+        spool = Spool(path)
+    spool.append(record(1))
+    assert spool.stats().observations == 1
+    kept = [file for file in tmp_path.iterdir() if ".corrupt-" in file.name]
+    assert kept[0].read_bytes().startswith(b"this is not")
+    assert "damaged" in caplog.text
+
+
+def test_a_file_that_is_damaged_while_open_loses_only_what_it_held(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    spool = Spool(path)
+    for number in range(50):
+        spool.append(record(number, size=4000))
+    spool.close()
+    data = bytearray(path.read_bytes())
+    data[100 : len(data)] = b"\xff" * (len(data) - 100)
+    path.write_bytes(data)
+    spool.append(record(99))
+    assert spool.trace(f"{99:032x}")
+
+
+def test_a_full_disk_raises_to_its_caller_alone_and_is_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+    spool.append(record(1))
+    assert spool._connection is not None
+    pages = spool._connection.execute("PRAGMA page_count").fetchone()[0]
+    spool._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(SpoolError, match="full"):
+        spool.append(record(2, size=500_000))
+    spool._connection.execute("PRAGMA max_page_count = 1000000")
+    spool.append(record(3))
+    stats = spool.stats()
+    assert (stats.observations, stats.losses) == (2, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match="cannot be written"):
+        Spool(tmp_path / "file" / "t.db")
+
+
+def test_at_the_limit_delivered_rows_go_first_and_loudly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = Spool(tmp_path / "t.db", max_bytes=700_000)
+    for number in range(900):
+        spool.append(record(number, size=200))
+    spool.acknowledge("d", 800)
+    with caplog.at_level(logging.ERROR, "moondev.spool"):
+        for number in range(900, 2000):
+            spool.append(record(number, size=200))
+    assert "reached its limit" in caplog.text
+    left = [row[0] for row in spool.read_batch("d", max_rows=5000).rows]
+    assert left[0] == 801
+    assert spool.stats().losses == 0
+
+
+def test_one_process_delivers_at_a_time_and_a_dead_ones_lease_is_taken(tmp_path: Path) -> None:
+    now = [1000.0]
+    spool = Spool(tmp_path / "t.db", clock=lambda: now[0])
+    mine, other = lease_owner(), lease_owner()
+    assert spool.lease("d", mine)
+    assert not spool.lease("d", other)
+    spool.release("d", mine)
+    assert spool.lease("d", other)
+    now[0] += 60
+    assert spool.lease("d", mine)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    host = mine.partition("|")[0]
+    spool.release("d", mine)
+    assert spool.lease("d", f"{host}|{child}|dead")
+    assert spool.lease("d", mine)
+
+
+def test_a_prefix_that_fits_several_traces_is_told(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+    spool.append(record(1))
+    spool.append(replace(record(2), trace_id=f"{2:032x}"))
+    with pytest.raises(ValueError, match="Several traces"):
+        spool.trace("000")
+    assert spool.trace("fff") == []
