@@ -91,7 +91,7 @@ def clean_environment() -> dict[str, str]:
 def make_venv() -> Path:
     """Create `.venv` unless a working one of this Python version is there; return its interpreter."""
     python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
-    probe = "import sys, pip; sys.exit(sys.version_info[:2] != (%d, %d))" % sys.version_info[:2]
+    probe = f"import sys, pip; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
     works = (
         python.exists()
         and not subprocess.run(  # noqa: S603 - our own arguments

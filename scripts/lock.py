@@ -18,8 +18,9 @@ GROUPS = {"requirements.txt": ["build"], "requirements-dev.txt": ["build", "test
 def resolve(output: str, *arguments: str, stdin: str | None = None) -> None:
     """Write one lock with hashes, without registry addresses."""
     command = [
-        str(Path(sys.executable).parent / "uv"), "pip", "compile", "--generate-hashes", "--universal", "--no-emit-index-url",
-        "--python-version", "3.11", "--quiet", "--custom-compile-command", "make lock", "--output-file", output,
+        str(Path(sys.executable).parent / "uv"), "pip", "compile", "--generate-hashes", "--universal",
+        "--no-emit-index-url", "--python-version", "3.11", "--quiet", "--custom-compile-command", "make lock",
+        "--output-file", output,
         *arguments,
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, input=stdin, text=True, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own arguments

@@ -14,7 +14,7 @@ from rich.table import Table
 from src.cli.console import out
 
 if TYPE_CHECKING:
-    from src.models.model_factory import Provider
+    from src.models.providers import Provider
     from src.observability.settings import Settings
 
 _PATIENCE_S = 5.0
@@ -57,7 +57,7 @@ def _provider(row: Provider, set_up: bool, *, offline: bool) -> Finding:
         return Finding("provider", row.name, None, ModelFactoryText.not_set_up(row))
     if row.name == "local":
         return _local()
-    address = row.address() or row.default_base_url
+    address = row.address() or row.url or getattr(row.load(), "default_base_url", None)
     if offline or address is None:
         return Finding("provider", row.name, True, f"set up ({ModelFactoryText.key_variable(row)})")
     problem = _unreachable(address)

@@ -79,7 +79,7 @@ class LangFuseTracker:
         from src.observability.ids import RandomIds
         from src.observability.processor import SpoolProcessor
 
-        # Sampler and limits are said explicitly: variables that were set for other software must not thin an audit trail.
+        # Sampler and limits are said: variables that were set for other software must not thin an audit trail.
         limits = SpanLimits(
             max_span_attributes=512, max_events=512, max_links=512, max_event_attributes=512, max_link_attributes=512,
             max_attribute_length=SpanLimits.UNSET, max_span_attribute_length=SpanLimits.UNSET, max_attributes=512,

@@ -56,14 +56,22 @@ class DecodedSpan:
 
 
 def _varint(number: int) -> bytes:
-    if number < 0x80:
-        return bytes((number,))
+    if number < _KNOWN:
+        return _SMALL[number]
+    return _long_varint(number)
+
+
+def _long_varint(number: int) -> bytes:
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+_KNOWN = 2048
+_SMALL = [_long_varint(number) for number in range(_KNOWN)]
 
 
 def _text(value: str) -> bytes:
@@ -110,10 +118,19 @@ def _key(name: str) -> bytes:
 
 
 def _attributes(tag: bytes, attributes: Mapping[str, AttributeValue]) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     for name, value in attributes.items():
-        body = _key(name) + _block(b"\x12", _value(value))
-        parts.append(tag + _varint(len(body)) + body)
+        key = _keys.get(name) or _key(name)
+        if type(value) is str:  # nearly all are: an AnyValue with a string in it, written without calls
+            data = _text(value)
+            size = len(data)
+            length = _varint(size)
+            inner = _varint(size + len(length) + 1)
+            total = len(key) + 2 + len(inner) + len(length) + size
+            parts += (tag, _varint(total), key, b"\x12", inner, b"\x0a", length, data)
+        else:
+            body = key + _block(b"\x12", _value(value))
+            parts += (tag, _varint(len(body)), body)
     return b"".join(parts)
 
 

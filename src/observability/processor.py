@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from typing_extensions import override
 
 from src.observability import attributes as names
-from src.observability import otlp
+from src.observability import encoding, otlp
 from src.observability.redaction import redact, redact_text
 from src.observability.scope import CONTEXT_KEY, Scope
 from src.observability.spool import SpanRecord
@@ -52,11 +52,10 @@ class SpoolProcessor(SpanProcessor):
             scope = context.get(CONTEXT_KEY)
             if not isinstance(scope, Scope):
                 scope = self._default_scope()
-            stamped: dict[str, object] = dict(scope.attributes)
+            encoding.set_attributes(span, scope.attributes)
             parent = otel_trace.get_current_span(context)
             if getattr(parent, "resource", None) is not span.resource:
-                stamped[names.IS_APP_ROOT] = True
-            span.set_attributes(stamped)  # type: ignore[arg-type] # strings, a tuple of strings, a bool
+                encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("start", error)
 

@@ -336,9 +336,9 @@ class Spool:
         cursor = connection.execute(
             _INSERT,
             (
-                r.trace_id, r.span_id, r.parent_span_id, r.name, r.type, r.start_ns, r.end_ns, r.level, r.status_message,
-                r.provider, r.model, r.agent, r.session_id, r.error_category, r.input_tokens, r.output_tokens, r.cost_usd,
-                envelope,
+                r.trace_id, r.span_id, r.parent_span_id, r.name, r.type, r.start_ns, r.end_ns, r.level,
+                r.status_message, r.provider, r.model, r.agent, r.session_id, r.error_category, r.input_tokens,
+                r.output_tokens, r.cost_usd, envelope,
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, r.span))
@@ -359,7 +359,7 @@ class Spool:
         rows = connection.execute("SELECT min(seq), max(seq) FROM observations").fetchone()
         if rows[0] is None:
             return
-        upto = rows[0] + max((rows[1] - rows[0]) // 20, _CHECK_EVERY)
+        upto = min(rows[0] + max((rows[1] - rows[0]) // 20, _CHECK_EVERY), rows[1] - 1)
         lost = 0 if delivered is None else max(upto - max(delivered, rows[0] - 1), 0)
         if delivered is not None and delivered >= rows[0]:
             upto, lost = min(upto, delivered), 0

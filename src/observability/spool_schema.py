@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
 
 APPLICATION_ID: Final = 0x4D4F4F4E  # "MOON", so that a stranger's SQLite file is not taken for ours
 
@@ -12,10 +14,11 @@ class SpoolError(Exception):
     """The trace store cannot be used; the message names the file, the reason and the remedy."""
 
 
+# Numbers grow because the newest row is never deleted (AUTOINCREMENT would write one more page at each commit).
 # Narrow rows apart from the encoded spans, which are nine tenths of the bytes; one index on the write path.
 _VERSION_1 = """
 CREATE TABLE observations (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     trace_id TEXT NOT NULL,
     span_id TEXT NOT NULL,
     parent_span_id TEXT,
@@ -39,7 +42,7 @@ CREATE INDEX observations_trace ON observations (trace_id);
 CREATE TABLE payloads (seq INTEGER PRIMARY KEY, span BLOB NOT NULL);
 CREATE TABLE envelopes (id INTEGER PRIMARY KEY, body BLOB NOT NULL UNIQUE);
 CREATE TABLE scores (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
     trace_id TEXT,
     observation_id TEXT,

@@ -142,9 +142,9 @@ class Observation:
             for key, value in self._metadata.items():
                 if value is not None:
                     self._attributes[names.METADATA + str(key)] = encoding.json_text(value)
-            span.set_attributes(self._attributes)
+            encoding.set_attributes(span, self._attributes)
             span.end()
-        except Exception:
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("An observation could not be ended.")
 
     @contextmanager
@@ -175,7 +175,7 @@ def start(
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
         span = tracer.start_span(name, context=parent, attributes={names.TYPE: type}, start_time=start_ns)
         return Observation(span, otel_trace.set_span_in_context(span, parent))
-    except Exception:
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
         return Observation(None, parent)
 
@@ -277,7 +277,7 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
                 agent=self._run["agent_name"],
                 metadata=known,
             )
-        except Exception:
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("The run's scope could not be set; the agent runs on without it.")
             scope = None
         return observe(self._name, "agent", scope=scope, input=self._input, metadata={**known, **self._metadata})

@@ -27,13 +27,13 @@ CSV = "\n".join(
 )
 
 
-def moondev(*words: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def moondev(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*MOONDEV, *words],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
-        timeout=timeout,
+        timeout=120,
         check=False,
     )
 

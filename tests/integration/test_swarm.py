@@ -115,9 +115,12 @@ def test_one_root_and_one_generation_for_each_member_failed_and_hung_ones_too(
 def test_a_hung_member_does_not_hold_up_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
 
+    def wait() -> None:
+        released.wait(30)
+
     def answer(request: Received) -> Reply:
         if request.json["model"] == "hangs":
-            return Reply(body=b"late", before=lambda: released.wait(30) and None)
+            return Reply(body=b"late", before=wait)
         return chat_reply(decision("SELL"))
 
     with Server(answer) as server:

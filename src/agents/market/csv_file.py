@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "time": (
         "datetime", "timestamp", "opentime", "time", "date", "gmttime", "localtime", "utc", "utctime", "unix",
-        "unixtime", "timestamputc", "datetimeutc", "dateutc", "starttime", "start", "candlebegin", "timeperiodstart", "ts", "t",
+        "unixtime", "timestamputc", "datetimeutc", "dateutc", "starttime", "start", "candlebegin", "timeperiodstart",
+        "ts", "t",
     ),
     "open": ("open", "o", "openprice", "firstprice", "openbid", "openask", "bidopen", "askopen"),
     "high": ("high", "h", "highprice", "max", "highbid", "highask", "bidhigh", "askhigh"),
     "low": ("low", "l", "lowprice", "min", "lowbid", "lowask", "bidlow", "asklow"),
     "close": ("close", "c", "closeprice", "last", "closelast", "price", "closebid", "closeask", "bidclose", "askclose",
               "adjclose", "adjustedclose"),
-    "volume": ("volume", "vol", "v", "basevolume", "volumebase", "tickvolume", "tickvol", "volumefrom", "volumeusd", "qty"),
+    "volume": ("volume", "vol", "v", "basevolume", "volumebase", "tickvolume", "tickvol", "volumefrom", "volumeusd",
+               "qty"),
 }  # fmt: skip
 _NEEDED = ("time", "open", "high", "low", "close")
 _LARGEST = 1 << 30
@@ -117,8 +119,9 @@ def _layout(rows: list[list[str]], file: Path, delimiter: str) -> _Layout:
             return _Layout({"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}, None, comma, number)
         if len(row) > 1 and any(name in columns for name in ("open", "high", "close")):
             missing = [name for name in _NEEDED if name not in columns]
+            has = ", ".join(cell.strip() for cell in row if cell.strip())
             raise MarketDataError(
-                f"{file} lacks {', '.join(missing)}: its header has {', '.join(cell.strip() for cell in row if cell.strip())}. "
+                f"{file} lacks {', '.join(missing)}: its header has {has}. "
                 f"Rename a column, for example to {missing[0]}."
             )
     first = next((row for row in rows if any(cell.strip() for cell in row)), [])

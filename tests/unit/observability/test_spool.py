@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,7 +89,7 @@ def _write_many(path: Path, process: int) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_share_one_file(tmp_path: Path, method: str) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     path = tmp_path / "t.db"
     processes = [context.Process(target=_write_many, args=(path, number)) for number in range(4)]
     for process in processes:

@@ -1,0 +1,210 @@
+"""Measure what tracing adds to a call: latency and CPU over the raw SDK, beside Langfuse's own OpenAI wrapper.
+
+Every variant asks the same model on a loopback server, in a process of its own (Langfuse's wrapper patches the openai
+package, so variants cannot share one). Rounds are interleaved and the median of each is taken, so that a noisy
+machine is noisy for all. CPU is that of the whole process, background delivery included.
+
+Usage: python benchmarks/overhead.py [--calls 400] [--rounds 5] [--sizes 1 100] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+KEY = "sk-benchmark-0123456789abcdefghijklmnop"
+VARIANTS = {
+    "raw": "openai SDK alone",
+    "ours": "ours, stored and delivered",
+    "ours_local": "ours, stored only",
+    "ours_off": "ours, MOONDEV_TRACING=off",
+    "langfuse": "langfuse.openai wrapper",
+    "observe": "openai SDK in Langfuse's @observe",
+}
+REPLY = json.dumps(
+    {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "HOLD " * 60}}],
+        "usage": {"prompt_tokens": 250, "completion_tokens": 60, "total_tokens": 310},
+    }
+).encode()  # fmt: skip
+LINE = "BTC-USD 15m close 42,137.55 RSI 61.3 MACD 20.1 SMA20 41,990.2 volume 231.05 trend up; "
+
+
+class Provider(BaseHTTPRequestHandler):
+    """Answer every POST at once: chat completions, OTLP and scores alike."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Read the request and send the one reply."""
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = REPLY if "chat" in self.path else b"{}"
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        self.wfile.write(head.encode() + body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def serve() -> None:
+    """Serve until killed; print the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    server.daemon_threads = True
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+def prompt_of(kilobytes: int) -> str:
+    """Return an ordinary trading prompt of this size."""
+    return (LINE * (kilobytes * 1024 // len(LINE) + 1))[: kilobytes * 1024]
+
+
+def caller(variant: str, url: str, prompt: str) -> Any:
+    """Return the function that makes one call in this variant."""
+    messages: list[Any] = [{"role": "system", "content": "You trade."}, {"role": "user", "content": prompt}]
+    if variant.startswith("ours"):
+        from src.models import ModelFactory
+
+        model = ModelFactory.get_model("openai", "gpt-4o")
+        return lambda: model.generate_response("You trade.", prompt, temperature=None)
+    if variant == "langfuse":
+        from langfuse.openai import OpenAI  # type: ignore[attr-defined] # a module that stands in for openai
+    else:
+        from openai import OpenAI
+    client = OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
+
+    def call() -> Any:
+        return client.chat.completions.create(model="gpt-4o", messages=messages)
+
+    if variant == "observe":
+        from langfuse import observe
+
+        return observe(as_type="generation")(call)
+    return call
+
+
+def work(variant: str, url: str, kilobytes: int, calls: int) -> None:
+    """Make the calls of one round; print what they took as JSON."""
+    call = caller(variant, url, prompt_of(kilobytes))
+    for _ in range(60):
+        call()
+    wall = []
+    cpu = time.process_time()
+    for _ in range(calls):
+        before = time.perf_counter()
+        call()
+        wall.append(time.perf_counter() - before)
+    cpu = time.process_time() - cpu
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    took = {"p50_us": statistics.median(wall) * 1e6, "cpu_us": cpu / calls * 1e6, "memory_mb": memory}
+    print(json.dumps(took), flush=True)
+    os._exit(0)  # what is still to be delivered is not part of the measure
+
+
+def environment(variant: str, url: str, folder: str) -> dict[str, str]:
+    """Return a variant's environment: only what it needs."""
+    told = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    told |= {"PYTHONPATH": str(ROOT), "OPENAI_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1", "MOONDEV_DOTENV": "off"}
+    told |= {"MOONDEV_TRACE_DB": str(Path(folder) / f"{variant}-{time.monotonic_ns()}.db")}
+    if variant == "ours_off":
+        told["MOONDEV_TRACING"] = "off"
+    if variant in ("ours", "langfuse", "observe"):
+        told |= {"LANGFUSE_PUBLIC_KEY": "pk-lf-b", "LANGFUSE_SECRET_KEY": "sk-lf-b", "LANGFUSE_HOST": url}
+    return told
+
+
+def measure(options: argparse.Namespace, url: str) -> list[dict[str, Any]]:
+    """Run all rounds of all variants; return a row for each variant and size."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in options.sizes:
+            found: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
+            for turn in range(options.rounds):
+                for variant in VARIANTS:
+                    print(f"\r{size} KB, round {turn + 1} of {options.rounds}, {variant:12}", end="", file=sys.stderr)
+                    command = [sys.executable, __file__, "--work", variant, "--url", url, "--sizes", str(size)]
+                    done = subprocess.run(
+                        [*command, "--calls", str(options.calls)],
+                        env=environment(variant, url, folder), capture_output=True, text=True, check=False,
+                    )  # fmt: skip
+                    if done.returncode:
+                        sys.exit(f"\n{variant} failed:\n{done.stderr}")
+                    found[variant].append(json.loads(done.stdout.splitlines()[-1]))
+            rows += [summed(variant, size, turns, found["raw"]) for variant, turns in found.items()]
+    print(file=sys.stderr)
+    return rows
+
+
+def summed(variant: str, size: int, turns: list[dict[str, float]], raw: list[dict[str, float]]) -> dict[str, Any]:
+    """Return the medians of a variant, and what it adds to the raw SDK in the same round."""
+    added = {
+        f"added_{name}": statistics.median(here[name] - base[name] for here, base in zip(turns, raw, strict=True))
+        for name in ("p50_us", "cpu_us")
+    }
+    told = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+    return {"variant": variant, "size_kb": size, **told, **added}
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("prompt", "variant", "p50", "added p50", "CPU a call", "added CPU", "of Langfuse's", "memory"):
+        table.add_column(title, justify="left" if title == "variant" else "right", no_wrap=True)
+    peers = {row["size_kb"]: row["added_cpu_us"] for row in rows if row["variant"] == "langfuse"}
+    for row in rows:
+        share = row["added_cpu_us"] / peers[row["size_kb"]] if row["variant"] != "raw" else 0.0
+        table.add_row(
+            f"{row['size_kb']} KB",
+            VARIANTS[row["variant"]],
+            f"{row['p50_us'] / 1000:.3f} ms",
+            f"{row['added_p50_us'] / 1000:+.3f} ms",
+            f"{row['cpu_us']:.0f} us",
+            f"{row['added_cpu_us']:+.0f} us",
+            f"{share:.2f}" if share else "",
+            f"{row['memory_mb']:.0f} MB",
+        )
+    Console(width=140).print(table)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--calls", type=int, default=400, help="calls in a round")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each variant")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100], help="prompt sizes in KB")
+    parser.add_argument("--json", action="store_true", help="print rows as JSON")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--work", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve()
+    elif options.work:
+        work(options.work, options.url, options.sizes[0], options.calls)
+    else:
+        with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                rows = measure(options, f"http://127.0.0.1:{server.stdout.readline().strip()}")
+            finally:
+                server.kill()
+        print(json.dumps(rows)) if options.json else show(rows)
+
+
+if __name__ == "__main__":
+    main()
