@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib.metadata
 import inspect
@@ -9,6 +10,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from src.observability.scope import Scope
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from src.observability.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])
+
+_EXIT_PATIENCE_S = 2.0
 
 _log = logging.getLogger("moondev.observability")
 
@@ -104,7 +108,9 @@ class LangFuseTracker:
         if not settings.langfuse_delivers:
             return None
         key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-        return Exporter(spool, [langfuse_destination(settings.langfuse_host, key, secret)])
+        exporter = Exporter(spool, [langfuse_destination(settings.langfuse_host, key, secret)])
+        atexit.register(_last_flush, weakref.ref(exporter))
+        return exporter
 
     def _wake(self) -> None:
         if self.exporter is not None:
@@ -192,6 +198,13 @@ class LangFuseTracker:
             self.exporter.shutdown(timeout_s)
         if self.spool is not None:
             self.spool.close()
+
+
+def _last_flush(reference: weakref.ref[Exporter]) -> None:
+    """Give delivery a moment when the interpreter exits; a server that does not answer is not waited for."""
+    exporter = reference()
+    if exporter is not None and not exporter.failing:
+        exporter.flush(_EXIT_PATIENCE_S)
 
 
 def _langfuse_version() -> str:

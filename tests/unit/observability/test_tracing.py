@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry import trace as otel_trace
+
+from src.observability import LangFuseTracker, attributes, flush, get_tracker, observe_agent, otlp, score
+from src.observability.settings import Settings, SettingsError
+from src.observability.tracing import observe, start
+from tests.servers import Langfuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from src.observability.spool import Spool, TraceRow
+
+
+def told(row: TraceRow) -> dict[str, Any]:
+    return dict(otlp.decode_span(row.span).attributes)
+
+
+def only(spool: Spool) -> TraceRow:
+    rows = spool.rows_after(0)
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_a_run_is_an_agent_root_whose_session_and_tags_stand_on_every_observation(spool: Spool) -> None:
+    with observe_agent(
+        "risk", trading_pair="BTC-USD", session_id="loop-7", user_id="me", tags=["x"], metadata={"pnl": 1.5}
+    ) as run:
+        with observe("look", "tool", input={"a": 1}) as tool:
+            pass
+        run.update(output="ok", metadata={"decision": "HOLD"})
+    inner, root = spool.rows_after(0)
+    assert (root.name, root.type, root.parent_span_id, root.session_id) == ("risk.run", "agent", None, "loop-7")
+    assert (inner.name, inner.parent_span_id, inner.span_id) == ("look", root.span_id, tool.id)
+    for row in (inner, root):
+        found = told(row)
+        assert found[attributes.SESSION_ID] == "loop-7"
+        assert found[attributes.USER_ID] == "me"
+        assert found[attributes.TRACE_TAGS] == ("risk", "BTC-USD", "x")
+        assert found[attributes.TRACE_METADATA + "trading_pair"] == '"BTC-USD"'
+        assert found[attributes.ENVIRONMENT] == "default"
+    assert told(root)[attributes.METADATA + "pnl"] == "1.5"
+    assert told(root)[attributes.METADATA + "decision"] == '"HOLD"'
+    assert told(root)[attributes.IS_APP_ROOT] is True
+    assert attributes.IS_APP_ROOT not in told(inner)
+
+
+def test_an_exception_marks_the_run_and_goes_on(spool: Spool) -> None:
+    with pytest.raises(ValueError, match="bad price"), observe_agent("risk"):
+        raise ValueError("bad price, key sk-ant-api03-" + "a1B" * 20)
+    row = only(spool)
+    assert (row.level, row.error_category) == ("ERROR", "ValueError")
+    assert "bad price" in (row.status_message or "")
+    assert "a1Ba1B" not in str(row)
+
+
+def test_a_function_plain_or_async_can_be_a_run(spool: Spool) -> None:
+    @observe_agent("plain")
+    def plain(x: int) -> int:
+        return x + 1
+
+    @observe_agent("async")
+    async def later(x: int) -> int:
+        await asyncio.sleep(0)
+        return x + 1
+
+    async def both() -> list[int]:
+        return list(await asyncio.gather(later(1), later(2)))
+
+    assert plain(1) == 2
+    assert asyncio.run(both()) == [2, 3]
+    rows = spool.rows_after(0)
+    assert sorted(row.name for row in rows) == ["async.run", "async.run", "plain.run"]
+    assert len({row.trace_id for row in rows}) == 3
+
+
+def test_an_agent_inside_an_agent_is_its_child_and_keeps_the_session(spool: Spool) -> None:
+    with observe_agent("outer", session_id="s1"), observe_agent("inner"):
+        pass
+    inner, outer = spool.rows_after(0)
+    assert (inner.parent_span_id, inner.session_id) == (outer.span_id, "s1")
+    assert set(told(inner)[attributes.TRACE_TAGS]) == {"outer", "inner"}
+
+
+def test_a_seeded_random_does_not_repeat_ids(spool: Spool) -> None:
+    ids = []
+    for _ in range(2):
+        random.seed(42)
+        with observe_agent("a") as run:
+            ids.append(run.trace_id)
+    assert len(set(ids)) == 2
+
+
+def test_the_global_tracer_provider_is_left_alone(spool: Spool) -> None:
+    with observe_agent("a"):
+        pass
+    assert otel_trace.get_tracer_provider() is not get_tracker().provider
+    assert type(otel_trace.get_tracer_provider()).__name__ == "ProxyTracerProvider"
+
+
+def test_variables_meant_for_other_software_thin_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "OTEL_SDK_DISABLED": "true", "OTEL_TRACES_SAMPLER": "always_off", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "2",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "3",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with observe_agent("a", metadata={f"k{n}": "long enough" for n in range(20)}):
+        pass
+    spool = get_tracker().spool
+    assert spool is not None
+    found = told(only(spool))
+    assert found[attributes.METADATA + "k19"] == '"long enough"'
+
+
+def test_any_value_can_be_an_input(spool: Spool) -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    for value in (Hostile(), cycle, 2**80, {1: {2, 3}}, b"\x00\xff", "\ud800", float("nan"), object):
+        start("x", "span").update(input=value, output=value, metadata={"v": value}).end()
+    assert len(spool.rows_after(0)) == 8
+
+
+def test_secrets_do_not_reach_the_file(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "my-own-broker-password-77"
+    monkeypatch.setenv("BROKER_PASSWORD", own)
+    key = "sk-ant-api03-" + "a1B" * 20
+    with observe_agent(
+        "a",
+        metadata={"api_key": "plainword", "note": f"use {key}"},
+        input={"deep": [{"private_key": "0x" + "ab" * 32}]},
+    ) as run:
+        run.update(output=f"the pass is {own}", status_message=key)
+        run.score("s", 1.0, comment=f"with {key}")
+    spool.close()
+    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    for secret in (key, own, "plainword", "ab" * 32):
+        assert secret.encode() not in stored
+    assert b"[REDACTED" in stored
+
+
+def test_a_redactor_that_fails_withholds_the_texts(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: str) -> str:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("src.observability.processor.redact_text", broken)
+    with observe_agent("a", input="the secret words"):
+        pass
+    assert all(b"secret words" not in row.span for row in spool.rows_after(0))
+
+
+def test_scores_are_stored_with_their_type(spool: Spool) -> None:
+    with observe_agent("a") as run:
+        run.score("decision", "BUY", comment="c")
+        run.score("right", True)
+    score("pnl", 1.5, trace_id=run.trace_id, score_id="fixed", timestamp_ns=5)
+    found = {item.name: item for _, item in spool.read_scores("d")}
+    assert (found["decision"].value, found["decision"].data_type) == ("BUY", "CATEGORICAL")
+    assert (found["right"].value, found["right"].data_type) == (1.0, "BOOLEAN")
+    assert (found["pnl"].data_type, found["pnl"].id, found["pnl"].timestamp_ns) == ("NUMERIC", "fixed", 5)
+    with pytest.raises(ValueError, match="needs a trace_id"):
+        score("x", 1)
+
+
+def test_threads_keep_their_own_parents(spool: Spool) -> None:
+    def work(name: str) -> None:
+        with observe_agent(name), observe("inner", "span"):
+            pass
+
+    threads = [threading.Thread(target=work, args=(f"a{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = spool.rows_after(0)
+    roots = {row.span_id: row for row in rows if row.parent_span_id is None}
+    assert len(roots) == 8
+    for row in rows:
+        if row.parent_span_id is not None:
+            assert roots[row.parent_span_id].trace_id == row.trace_id
+
+
+@pytest.fixture
+def langfuse(monkeypatch: pytest.MonkeyPatch) -> Any:
+    with Langfuse() as server:
+        monkeypatch.setenv("LANGFUSE_HOST", server.url)
+        monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-tracing")
+        monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-tracing-secret")
+        yield server
+
+
+def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(langfuse: Langfuse) -> None:
+    from langfuse import observe as langfuse_observe
+    from langfuse import propagate_attributes
+
+    client = get_tracker().client
+    key = "sk-ant-api03-" + "a1B" * 20
+
+    @langfuse_observe(name="users_own")  # type: ignore[untyped-decorator] # as langfuse ships it
+    def users_own(text: str) -> str:
+        return text.upper()
+
+    with propagate_attributes(user_id="u1"), observe_agent("mine") as run:
+        users_own(f"my key is {key}")
+    client.flush()
+    assert flush(20) == 0
+    spans = {span.name: span for span in langfuse.spans}
+    assert sorted(span.name for span in langfuse.spans) == ["mine.run", "users_own"]
+    assert spans["users_own"].parent == run.id
+    assert spans["users_own"].attributes[attributes.SESSION_ID].startswith("run-")
+    assert spans["users_own"].attributes[attributes.USER_ID] == "u1"
+    assert key not in str(spans)
+    assert client.get_current_trace_id() is None
+
+
+def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:
+    class Counts:
+        prompt_tokens, completion_tokens = 5, 3
+
+    class Reply:
+        model, usage = "gpt-4o", Counts()
+
+        def __str__(self) -> str:
+            return "the reply"
+
+    tracker = get_tracker()
+
+    @tracker.trace_llm_call
+    def ask(prompt: str) -> Reply:
+        return Reply()
+
+    @tracker.trace_llm_call
+    async def fail(prompt: str) -> None:
+        raise TimeoutError("slow")
+
+    assert isinstance(ask("buy?"), Reply)
+    with pytest.raises(TimeoutError):
+        asyncio.run(fail("x"))
+    good, bad = spool.rows_after(0)
+    assert (good.type, good.model, good.input_tokens, good.output_tokens) == ("generation", "gpt-4o", 5, 3)
+    assert "buy?" in told(good)[attributes.INPUT]
+    assert (bad.level, bad.error_category) == ("ERROR", "timeout")
+
+
+def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.observability.langfuse_client import set_tracker
+
+    for name, value in (("ENABLE_LANGFUSE", "false"), ("MOONDEV_OFFLINE", "1")):
+        with monkeypatch.context() as scoped:
+            scoped.setenv(name, value)
+            set_tracker(None)
+            with observe_agent("quiet"):
+                pass
+            assert flush(1) == 0
+    assert langfuse.requests == []
+    set_tracker(None)
+    with observe_agent("loud"):
+        pass
+    assert flush(20) == 0  # what was stored while delivery was off goes too
+    assert sorted(span.name for span in langfuse.spans) == ["loud.run", "quiet.run", "quiet.run"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MOONDEV_TRACING", "maybe"), ("MOONDEV_TRACE_SYNC", "always"), ("MOONDEV_TRACE_MAX_MB", "-3"),
+        ("LANGFUSE_HOST", "cloud.langfuse.com"), ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_means_nothing_is_named_and_its_default_taken(
+    name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.read({name: value})
+    assert Settings.read_or_default({name: value}) == Settings.read({})
+    assert name in caplog.text
+
+
+def test_the_base_url_wins_over_the_host() -> None:
+    both = {"LANGFUSE_BASE_URL": "http://a:1/", "LANGFUSE_HOST": "http://b:2"}
+    assert Settings.read(both).langfuse_host == "http://a:1"
+
+
+def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
+    code = "from src.observability import observe_agent\nwith observe_agent('brief'): pass"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert [span.name for span in langfuse.spans] == ["brief.run"]
+
+
+def test_a_tracker_of_its_own_can_be_made(tmp_path: Path) -> None:
+    tracker = LangFuseTracker(Settings.read({"MOONDEV_TRACE_DB": str(tmp_path / "own.db")}))
+    assert tracker.tracer is not None
+    assert tracker.flush() == 0
+    tracker.shutdown()
+
+
+def test_metadata_is_json_as_langfuses_sdk_writes_it(spool: Spool) -> None:
+    start("x", "span").update(metadata={"a": "text", "b": 1, "c": {"d": [1]}, "n": None}).end()
+    found = told(only(spool))
+    decoded = {
+        k.removeprefix(attributes.METADATA): json.loads(v)
+        for k, v in found.items()
+        if k.startswith(attributes.METADATA)
+    }
+    assert decoded == {"a": "text", "b": 1, "c": {"d": [1]}}
