@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from src.cli import doctor, risk, traces, trade
+from src.cli import doctor, models, risk, traces, trade
 from src.cli.console import problem
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("trade")(trade.trade)
 app.command("risk")(risk.risk)
+app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 

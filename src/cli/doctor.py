@@ -152,7 +152,10 @@ def _spool() -> list[Finding]:
         why = "MOONDEV_TRACING is off" if not tracker.settings.tracing else "it cannot be opened"
         return [Finding("traces", str(tracker.settings.trace_db), None if not tracker.settings.tracing else False, why)]
     stats = tracker.spool.stats()
-    waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in stats.undelivered.items())
+    undelivered = dict(stats.undelivered)
+    for destination in tracker.exporter.destinations if tracker.exporter else ():
+        undelivered[destination.name] = tracker.spool.pending(destination.name)
+    waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
     parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
     if stats.set_aside:
         parts.append(f"{stats.set_aside:,} set aside (refused for good)")

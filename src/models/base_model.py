@@ -6,17 +6,18 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from src.models import capabilities, requests, structured
+from src.models import capabilities, catalogue, fitting, requests, wire
 from src.models.call import END, Call, Emit, Next, Open, Send, Sleep
 from src.models.errors import ModelError, ModelTimeout
 from src.models.retry import RetryPolicy
-from src.models.types import Chunk, Message, ModelRequest, ModelResponse, Timeouts
+from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.call import Steps
-    from src.models.types import Completion
+    from src.models.limiter import Limiter
+    from src.models.types import Completion, Message
 
 __all__ = ["BaseModel", "ModelResponse"]
 
@@ -44,6 +45,7 @@ class BaseModel:
     """
 
     provider: ClassVar[str] = ""
+    AVAILABLE_MODELS: ClassVar[catalogue.Known] = catalogue.Known()
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class BaseModel:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
+        self.limiter: Limiter | None = None
         self._api_key = api_key
         self._base_url = base_url
 
@@ -252,6 +255,14 @@ class BaseModel:
 
         return from_exception(error)
 
+    def _list_models(self) -> Iterable[str]:
+        """Return the names of the models that the provider lists; raise what the SDK raises."""
+        raise NotImplementedError(f"{type(self).__name__} has no _list_models.")
+
+    def _is_free(self, model: str) -> bool:  # noqa: ARG002 - for adapters that run some models here and some not
+        """Tell whether a model runs on one's own machine, so that its calls cost nothing."""
+        return False
+
     # How calls run: plainly, and in asyncio.
 
     def _prompt(
@@ -281,20 +292,28 @@ class BaseModel:
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         model = arguments.pop("model", None) or self.model_name
-        request = requests.build(model, messages, self.timeouts, arguments)
-        can, wanted = capabilities.of(self.provider, model), request.response_format
-        if wanted is None or (can.structured != "instructed" and (can.json_mode or wanted.name != "json_object")):
-            return request
-        return _instructed(request)
+        return self._fitted(requests.build(model, messages, self.timeouts, arguments))
+
+    def _fitted(self, request: ModelRequest) -> ModelRequest:
+        """Return the request as its model takes it."""
+        return fitting.fit(request, capabilities.of(self.provider, request.model))
+
+    def _steps(self, request: ModelRequest) -> Steps:
+        """Return what one call does, step by step."""
+        return Call(self, request).steps()
+
+    def _stream_steps(self, request: ModelRequest) -> Steps:
+        """Return what one streamed call does, step by step."""
+        return Call(self, request).stream_steps()
 
     def _run(self, request: ModelRequest) -> ModelResponse:
-        return _drive(self, Call(self, request).steps())
+        return _drive(self._steps(request))
 
     async def _arun(self, request: ModelRequest) -> ModelResponse:
-        return await _adrive(self, Call(self, request).steps())
+        return await _adrive(self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
-        steps = Call(self, request).stream_steps()
+        steps = self._stream_steps(request)
         value: Any = None
         failure: BaseException | None = None
         events: Any = None
@@ -306,7 +325,7 @@ class BaseModel:
                     yield step.chunk
                     continue
                 try:
-                    value = _do(self, step)
+                    value = _do(step)
                     events = value if isinstance(step, Open) else events
                 except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                     failure = error
@@ -319,7 +338,7 @@ class BaseModel:
                 close()
 
     async def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
-        steps = Call(self, request).stream_steps()
+        steps = self._stream_steps(request)
         value: Any = None
         failure: BaseException | None = None
         events: Any = None
@@ -334,7 +353,7 @@ class BaseModel:
                     yield step.chunk
                     continue
                 try:
-                    value = await _ado(self, step)
+                    value = await _ado(step)
                     events = value if isinstance(step, Open) else events
                 except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                     failure = error
@@ -345,18 +364,7 @@ class BaseModel:
                 await close()
 
 
-def _instructed(request: ModelRequest) -> ModelRequest:
-    """Add the schema in words, for a model that takes no schema."""
-    from dataclasses import replace
-
-    assert request.response_format is not None  # noqa: S101 - the caller has looked
-    text = structured.instruction(request.response_format)
-    system = f"{request.system}\n\n{text}" if request.system else text
-    rest = tuple(message for message in request.messages if message.role != "system")
-    return replace(request, messages=(Message("system", system), *rest))
-
-
-def _drive(model: BaseModel, steps: Steps) -> ModelResponse:
+def _drive(steps: Steps) -> ModelResponse:
     """Do a call's steps plainly."""
     value: Any = None
     failure: BaseException | None = None
@@ -367,12 +375,12 @@ def _drive(model: BaseModel, steps: Steps) -> ModelResponse:
             return stop.value  # type: ignore[no-any-return] # what `steps` returns
         value = failure = None
         try:
-            value = _do(model, step)
+            value = _do(step)
         except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
             failure = error
 
 
-async def _adrive(model: BaseModel, steps: Steps) -> ModelResponse:
+async def _adrive(steps: Steps) -> ModelResponse:
     """Do a call's steps in asyncio."""
     value: Any = None
     failure: BaseException | None = None
@@ -383,31 +391,32 @@ async def _adrive(model: BaseModel, steps: Steps) -> ModelResponse:
             return stop.value  # type: ignore[no-any-return] # what `steps` returns
         value = failure = None
         try:
-            value = await _ado(model, step)
+            value = await _ado(step)
         except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
             failure = error
 
 
-def _do(model: BaseModel, step: Any) -> Any:
+def _do(step: Any) -> Any:
     if isinstance(step, Sleep):
         return time.sleep(step.seconds)
     from opentelemetry import context as otel_context
 
     token = otel_context.attach(step.context)
     try:
-        match step:
-            case Send():
-                return model._send(step.payload, step.timeouts)
-            case Open():
-                return model._open_stream(step.payload, step.timeouts)
-            case Next():
-                return next(step.events, END)
+        with wire.within(step.timeouts):
+            match step:
+                case Send():
+                    return step.model._send(step.payload, step.timeouts)
+                case Open():
+                    return step.model._open_stream(step.payload, step.timeouts)
+                case Next():
+                    return next(step.events, END)
     finally:
         otel_context.detach(token)
     raise AssertionError(step)
 
 
-async def _ado(model: BaseModel, step: Any) -> Any:
+async def _ado(step: Any) -> Any:
     import asyncio
 
     if isinstance(step, Sleep):
@@ -417,7 +426,8 @@ async def _ado(model: BaseModel, step: Any) -> Any:
     token = otel_context.attach(step.context)
     try:
         async with asyncio.timeout(step.timeouts.total) as deadline:
-            return await _awaitable(model, step)
+            with wire.within(step.timeouts):
+                return await _awaitable(step)
     except TimeoutError as error:
         if deadline.expired():
             raise ModelTimeout("no answer within the time allowed for the whole call") from error
@@ -426,12 +436,12 @@ async def _ado(model: BaseModel, step: Any) -> Any:
         otel_context.detach(token)
 
 
-def _awaitable(model: BaseModel, step: Any) -> Any:
+def _awaitable(step: Any) -> Any:
     match step:
         case Send():
-            return model._asend(step.payload, step.timeouts)
+            return step.model._asend(step.payload, step.timeouts)
         case Open():
-            return model._aopen_stream(step.payload, step.timeouts)
+            return step.model._aopen_stream(step.payload, step.timeouts)
         case Next():
             return anext(step.events, END)
     raise AssertionError(step)

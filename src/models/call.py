@@ -11,14 +11,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models import pricing, reasoning, record, structured
+from src.models import limiter, pricing, rate_limits, reasoning, record, structured
 from src.models.errors import (
     CallCancelled,
+    ConnectionFailed,
     ContentBlocked,
     EmptyResponse,
     MalformedResponse,
     ModelError,
     ModelTimeout,
+    RateLimited,
 )
 from src.models.retry import Retries
 from src.models.types import (
@@ -51,6 +53,7 @@ END: Final = object()
 class Send:
     """Send a payload, under the generation as current span; the answer is the provider's raw reply."""
 
+    model: BaseModel
     payload: Any
     timeouts: Timeouts
     context: Context
@@ -67,6 +70,7 @@ class Sleep:
 class Open:
     """Open a stream; the answer is its iterator."""
 
+    model: BaseModel
     payload: Any
     timeouts: Timeouts
     context: Context
@@ -91,7 +95,13 @@ class Emit:
 class Call:
     """Hold the state of one call: its generation, its clock, what it has used so far."""
 
-    def __init__(self, model: BaseModel, request: ModelRequest, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        model: BaseModel,
+        request: ModelRequest,
+        clock: Callable[[], float] = time.monotonic,
+        context: Context | None = None,
+    ) -> None:
         from src.observability import tracing
 
         self._model = model
@@ -102,7 +112,9 @@ class Call:
         self._attempts = 0
         self._usage: Usage | None = None
         self._reported_usd: float | None = None
-        self._observation: Observation = tracing.start(f"{model.provider}.generate", "generation")
+        self._expected = 0
+        self.handed_out = False
+        self._observation: Observation = tracing.start(f"{model.provider}.generate", "generation", context=context)
         record.asked(self._observation, model.provider, request)
 
     # A whole reply.
@@ -110,23 +122,41 @@ class Call:
     def steps(self) -> Steps:
         """Ask, and return the reply; the generation ends before this returns or raises."""
         try:
-            completion = yield from self._ask(self._request)
-            parsed: object = None
-            if self._request.response_format is not None and not completion.tool_calls:
-                completion, parsed = yield from self._fit(completion)
+            completion, parsed = yield from self._answer()
             return self._finish(completion, parsed)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             raise self._failed(error) from _shown(error)
         finally:
             self._observation.end()
+
+    def _answer(self) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Ask, and parse the reply where it is to be structured."""
+        completion = yield from self._ask(self._request)
+        if self._request.response_format is not None and not completion.tool_calls:
+            return (yield from self._fit(completion))
+        return completion, None
+
+    def _admit(self, request: ModelRequest) -> Generator[Sleep, Any, None]:
+        """Wait until the limits that are set here let the call go."""
+        limit = self._model.limiter
+        if limit is None:
+            return
+        self._expected = limiter.expected_tokens(request)
+        wait = limit.reserve(self._expected, self._left().total)
+        if wait is None:
+            raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+        if wait:
+            self._observation.update(metadata={"limiter_wait_s": round(wait, 3)})
+            yield Sleep(wait)
 
     def _ask(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
         """Send a request until it succeeds or trying again is not worth it."""
         payload = self._model._build(request, stream=False)
         while True:
+            yield from self._admit(request)
             self._attempts += 1
             try:
-                raw = yield Send(payload, self._left(), self._observation.context)
+                raw = yield Send(self._model, payload, self._left(), self._observation.context)
                 return self._account(self._model._read(raw, request))
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
                 yield self._wait_or_raise(error)
@@ -144,6 +174,8 @@ class Call:
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, take reasoning out of the text, and refuse a reply that says nothing."""
         usage = _known(completion)
+        if self._model.limiter is not None:
+            self._model.limiter.correct(self._expected, usage.total_tokens if usage else None)
         self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
         if completion.reported_cost_usd is not None:
             self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
@@ -184,12 +216,14 @@ class Call:
         try:
             events, first = yield from self._open()
             yield from self._relay(events, first, pieces)
+            pieces.check_end()
             reply = self._finish(self._account(pieces.completion()), None)
             yield Emit(_last_chunk(reply))
             return reply
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             if pieces.content and self._observation.recording:
                 self._observation.update(output="".join(pieces.content))
+            self._usage, self._reported_usd = self._usage or pieces.usage, self._reported_usd or pieces.cost
             raise self._failed(error) from _shown(error)
         finally:
             self._observation.end()
@@ -198,9 +232,10 @@ class Call:
         """Open the stream and take its first event: until then a failure is retried."""
         payload = self._model._build(self._request, stream=True)
         while True:
+            yield from self._admit(self._request)
             self._attempts += 1
             try:
-                events = yield Open(payload, self._left(), self._observation.context)
+                events = yield Open(self._model, payload, self._left(), self._observation.context)
                 first = yield Next(events, self._left(), self._observation.context)
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
                 yield self._wait_or_raise(error)
@@ -211,14 +246,13 @@ class Call:
         """Emit what the events bring, then what the reasoning filter held back."""
         from src.observability import tracing
 
-        began = False
         while event is not END:
             for chunk in self._model._read_event(event, self._request):
                 told = pieces.take(chunk)
                 if told is None:
                     continue
-                if not began:
-                    began = True
+                if not self.handed_out:
+                    self.handed_out = True
                     self._observation.set(COMPLETION_START_TIME=tracing.completion_start(time.time_ns()))
                 yield Emit(told)
             event = yield Next(events, self._left(), self._observation.context)
@@ -236,19 +270,29 @@ class Call:
             raise ModelTimeout(f"no answer within {given.total:g} s")
         return Timeouts(connect=min(given.connect, left), read=min(given.read, left), total=left)
 
+    def _limits(self) -> dict[str, Any] | None:
+        """Return the provider's rate limits where this call's responses told them."""
+        return rate_limits.since(self._model.provider, self._began)
+
     def _cost(self, completion: Completion, usage: Usage | None, reported: float | None = None) -> Cost | None:
         models = (completion.model, self._request.model)
-        return pricing.price(self._model.provider, models, usage, reported)
+        if reported is None and self._model._is_free(self._request.model):
+            return pricing.free()
+        return pricing.price(self._model.provider, models, usage, reported, tier=completion.service_tier)
+
+    def _totals(self, completion: Completion) -> tuple[Usage | None, Cost | None]:
+        """Return what all attempts of this call have used and cost."""
+        return self._usage, self._cost(completion, self._usage, self._reported_usd)
 
     def _finish(self, completion: Completion, parsed: object) -> ModelResponse:
-        cost = self._cost(completion, self._usage, self._reported_usd)
-        record.answered(self._observation, completion, self._usage, cost)
-        self._observation.update(metadata={"attempts": self._attempts})
+        usage, cost = self._totals(completion)
+        record.answered(self._observation, completion, usage, cost)
+        record.tried(self._observation, self._attempts, self._limits())
         return ModelResponse(
             content=completion.content,
             model_name=completion.model or self._request.model,
             provider=self._model.provider,
-            usage=self._usage,
+            usage=usage,
             cost_usd=cost.usd if cost else None,
             cost_source=cost.source if cost else None,
             latency_ms=(self._clock() - self._began) * 1000,
@@ -275,10 +319,10 @@ class Call:
         error = _interruption(raised) if interrupted else self._classified(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
-        cost = self._cost(Completion(""), self._usage, self._reported_usd) if self._usage else None
-        record.spent(self._observation, self._usage, cost)
+        usage, cost = self._totals(Completion(""))
+        record.spent(self._observation, usage, cost if usage else None)
         record.failed(self._observation, error)
-        self._observation.update(metadata={"attempts": error.attempts})
+        record.tried(self._observation, error.attempts, self._limits())
         return raised if interrupted else error
 
 
@@ -294,6 +338,8 @@ class _Pieces:
         self._tools: dict[int, ToolDelta] = {}
         self.response_id: str | None = None
         self.cost: float | None = None
+        self.service_tier: str | None = None
+        self.notes: dict[str, object] = {}
         self._filter = reasoning.ThinkFilter()
 
     def take(self, chunk: Chunk) -> Chunk | None:
@@ -312,6 +358,8 @@ class _Pieces:
             )
         self.response_id = chunk.response_id or self.response_id
         self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
+        self.service_tier = chunk.service_tier or self.service_tier
+        self.notes.update(chunk.notes)
         text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
         return self._keep(text, chunk.reasoning + thought)
 
@@ -326,6 +374,11 @@ class _Pieces:
             self.reasoning.append(thought)
         return Chunk(content=text, reasoning=thought) if text or thought else None
 
+    def check_end(self) -> None:
+        """Raise where the stream stopped without an end: half a reply is no reply."""
+        if self.content and self.finish_reason is None and self.usage is None:
+            raise ConnectionFailed("the stream broke off before its end")
+
     def completion(self) -> Completion:
         """Return the whole reply."""
         return Completion(
@@ -337,6 +390,8 @@ class _Pieces:
             tool_calls=tuple(ToolCall(tool.id, tool.name, tool.arguments) for tool in self._tools.values()),
             response_id=self.response_id,
             reported_cost_usd=self.cost,
+            service_tier=self.service_tier,
+            notes=self.notes,
         )
 
 
@@ -363,7 +418,9 @@ def _empty(completion: Completion) -> ModelError:
     if completion.finish_reason == "content_filter":
         return ContentBlocked("the provider's safety rules withheld the reply")
     if completion.finish_reason == "length":
-        return EmptyResponse("the token limit was used up before any text; raise max_tokens")
+        error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
+        error.retryable = False  # the same limit would be used up again
+        return error
     return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
 
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.models import errors
-from src.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from src.models.errors import ModelError
 
 _LONGEST = 600
 
@@ -38,7 +40,9 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(
-    r"(?:parameter|argument|field|property|value for)[:\s]*[`'\"]([\w.\[\]]+)[`'\"]|[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
+    r"(?:parameter|argument|field|property|value(?: for)?)[:\s]*[`'\"]([\w.\[\]]+)[`'\"]|"
+    r"[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
+    r"does not support (tools|thinking|images|\w+_\w+)|argument supplied: (\w+)|"
     r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -14,7 +14,7 @@ class ModelError(Exception):
     """
 
     category: ClassVar[str] = "server"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False  # of the class; one error may know better
 
     def __init__(
         self,

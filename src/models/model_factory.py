@@ -6,61 +6,19 @@ import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from src.models.base_model import BaseModel
 from src.models.errors import ModelUnavailable, UnknownProvider
+from src.models.providers import PROVIDERS, Provider
 
 if TYPE_CHECKING:
     from src.models.types import ModelRequest
 
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Describe one provider: where its adapter is, and what configures it.
-
-    `keys` are the variables that may hold its key, the first one wins and is the one an error names.
-    """
-
-    name: str
-    adapter: str
-    default_model: str
-    keys: tuple[str, ...] = ()
-    base_url: str | None = None
-    package: str | None = None
-    default_base_url: str | None = None
-    needs_key: bool = True
-
-    def key(self) -> str | None:
-        """Return the configured key, or None."""
-        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), None)
-
-    def address(self) -> str | None:
-        """Return the configured address, or None for the provider's own."""
-        return (os.environ.get(self.base_url, "").strip() or None) if self.base_url else None
-
-    def load(self) -> type[BaseModel]:
-        """Import the adapter."""
-        module, _, name = self.adapter.partition(":")
-        return getattr(importlib.import_module(f"src.models.adapters.{module}"), name)  # type: ignore[no-any-return] # the table says so
-
-
-PROVIDERS: dict[str, Provider] = {
-    row.name: row
-    for row in (
-        Provider("claude", "claude:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
-                 "CLAUDE_BASE_URL", "anthropic", "https://api.anthropic.com"),
-        Provider("openai", "openai:OpenAIModel", "gpt-4o", ("OPENAI_KEY", "OPENAI_API_KEY"),
-                 "OPENAI_BASE_URL", "openai", "https://api.openai.com/v1"),
-        Provider("ollama", "ollama:OllamaModel", "llama3.2", (),
-                 "OLLAMA_HOST", "ollama", "http://127.0.0.1:11434", needs_key=False),
-        Provider("local", "local:LocalModel", "", package="xllamacpp", needs_key=False),
-    )
-}  # fmt: skip
+__all__ = ["PROVIDERS", "ModelFactory", "Provider", "UnavailableModel", "load_dotenv_once", "model_factory"]
 
 
 class UnavailableModel(BaseModel):
@@ -100,6 +58,19 @@ class _Classes(Mapping[str, type[BaseModel]]):
         return name in PROVIDERS
 
 
+class _Defaults(Mapping[str, str]):
+    """Map provider names to the models that are asked where none is named."""
+
+    def __getitem__(self, name: str) -> str:
+        return PROVIDERS[name].default_model
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PROVIDERS)
+
+    def __len__(self) -> int:
+        return len(PROVIDERS)
+
+
 class _Available(Mapping[str, BaseModel]):
     """Map the configured providers to their default models, making one when it is looked up."""
 
@@ -125,19 +96,23 @@ class ModelFactory:
     """
 
     MODEL_IMPLEMENTATIONS: ClassVar[Mapping[str, type[BaseModel]]] = _Classes()
-    DEFAULT_MODELS: ClassVar[dict[str, str]] = {row.name: row.default_model for row in PROVIDERS.values()}
+    DEFAULT_MODELS: ClassVar[Mapping[str, str]] = _Defaults()
     _models: ClassVar[Mapping[str, BaseModel]] = _Available()
     _made: ClassVar[dict[tuple[str, ...], BaseModel]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
 
     @classmethod
-    def get_model(cls, model_type: str, model_name: str | None = None, **settings: Any) -> BaseModel:
+    def get_model(
+        cls, model_type: str, model_name: str | None = None, *, fallbacks: Iterable[str] = (), **settings: Any
+    ) -> BaseModel:
         """Return a model; never None.
 
         Args:
             model_type: The provider: claude, openai, ollama, local, ... or `provider:model` in one.
             model_name: The model; the provider's default where not given.
-            **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`: this model is then made anew.
+            fallbacks: Models to ask, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
+            **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
+                as in "60rpm,100000tpm"): this model is then made anew.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
@@ -146,8 +121,13 @@ class ModelFactory:
         Raises:
             UnknownProvider: there is no provider of that name; the message lists the known ones.
         """
-        row, name = cls._resolve(model_type, model_name)
         load_dotenv_once()
+        others = [fallbacks] if isinstance(fallbacks, str) else list(fallbacks)
+        if others:
+            from src.models.fallback import FallbackModel
+
+            return FallbackModel([cls.get_model(model_type, model_name, **settings), *map(cls.get_model, others)])
+        row, name = cls._resolve(model_type, model_name)
         key, address = (
             settings.pop("api_key", None) or row.key(),
             settings.pop("base_url", None) or row.address(),
@@ -179,16 +159,35 @@ class ModelFactory:
     @classmethod
     def is_model_available(cls, model_type: str) -> bool:
         """Tell whether a provider is set up here. Nothing is asked of it."""
+        load_dotenv_once()
         row = PROVIDERS.get(model_type)
         if row is None:
             return False
-        load_dotenv_once()
         return _unavailable(row, row.key()) is None
 
+    @classmethod
+    def register(cls, row: Provider) -> None:
+        """Add a provider of your own: one that speaks Chat Completions is one row.
+
+        `ModelFactory.register(Provider("together", url="https://api.together.xyz/v1", keys=("TOGETHER_API_KEY",)))`.
+        Rows can also stand in a file that MOONDEV_PROVIDERS names; see `src.models.providers.rows_of`.
+
+        Raises:
+            InvalidRequest: the name is a built-in provider's, or cannot be a name.
+        """
+        PROVIDERS.register(row)
+
     @property
-    def available_models(self) -> dict[str, list[str]]:
-        """Return the providers that are set up, each with the models it is known by here."""
-        return {name: [self.DEFAULT_MODELS[name] or _default_name(PROVIDERS[name])] for name in self._models}
+    def available_models(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+        """Return the providers that are set up, each with the models it is known to have."""
+        from src.models import catalogue
+
+        return {name: catalogue.known(name) for name in self._models}
+
+    @property
+    def AVAILABLE_MODELS(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:  # noqa: N802 - as existing agents read it
+        """Return what `available_models` does."""
+        return self.available_models
 
 
 def _default_name(row: Provider) -> str:
@@ -202,18 +201,27 @@ def _unavailable(row: Provider, key: str | None) -> str | None:
     if row.needs_key and not key:
         other = f" (or {', '.join(row.keys[1:])})" if row.keys[1:] else ""
         return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
-    if row.package and importlib.util.find_spec(row.package) is None:
+    if row.package and not _installed(row.package):
         return f"{row.name} needs the package {row.package}, which is not installed. Run: make .venv"
     return None
 
 
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package inside one that is not there
+        return False
+
+
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
-    from src.models import pricing
+    from src.models import limiter, pricing
     from src.observability import redaction
 
     if key and hasattr(redaction, "refresh"):
         redaction.refresh()
+    limit = settings.pop("limit", None)
     model = row.load()(name, api_key=key, base_url=address, **settings)
+    model.limiter = limiter.made(limit) if limit else limiter.of(row.name, key or "")
     pricing.warm(row.name, name)
     return model
 

@@ -27,7 +27,10 @@ def asked(observation: Observation, provider: str, request: ModelRequest) -> Non
         REQUEST_MODEL=request.model,
         MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,
     )
-    observation.update(input=[_message(message) for message in request.messages])
+    observation.update(
+        input=[_message(message) for message in request.messages],
+        metadata={"adjusted_parameters": dict(request.adjusted)} if request.adjusted else None,
+    )
 
 
 def answered(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
@@ -44,7 +47,12 @@ def answered(observation: Observation, completion: Completion, usage: Usage | No
     )
     observation.update(
         output=_output(completion),
-        metadata={"finish_reason": completion.finish_reason, "cost_source": cost.source if cost else None},
+        metadata={
+            "finish_reason": completion.finish_reason,
+            "cost_source": cost.source if cost else None,
+            "cost_date": cost.date if cost else None,
+            **completion.notes,
+        },
     )
     spent(observation, usage, cost)
     if cost is not None:
@@ -88,6 +96,11 @@ def retried(observation: Observation, error: ModelError, attempt: int, wait_s: f
             "attempt": attempt,
         },
     )
+
+
+def tried(observation: Observation, attempts: int, limits: dict[str, Any] | None) -> None:
+    """Record how many attempts it took, and the rate limits that the provider told."""
+    observation.update(metadata={"attempts": attempts, "rate_limits": limits})
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -134,7 +134,8 @@ def _part(part: object, where: str) -> Part:
         if found is not None:
             return found
     raise InvalidRequest(
-        f"{where} has a part that cannot be read: give a text, an ImagePart, a Path to an image, or an OpenAI-style part.",
+        f"{where} has a part that cannot be read: give a text, an ImagePart, a Path to an image, "
+        "or an OpenAI-style part.",
         parameter=where,
     )
 

@@ -93,7 +93,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """Hold one validated request. None means: not sent, so that the provider's default holds."""
+    """Hold one validated request. None means: not sent, so that the provider's default holds.
+
+    `adjusted` says what differs from what the caller asked, because the model would have refused it.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -108,6 +111,7 @@ class ModelRequest:
     tool_choice: object = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     options: Mapping[str, object] = field(default_factory=dict)
+    adjusted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def system(self) -> str | None:
@@ -213,16 +217,27 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Hold a price in US dollars, and where it came from (`provider`, `genai-prices 0.2.3`, `local`, ...)."""
+    """Hold a price in US dollars, its source (`provider`, `genai-prices 0.2.3`, `own table`, `local`) and date."""
 
     usd: float
     source: str
+    date: str | None = None
     details: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Hold dollars per million tokens by usage bucket, or the catalogue's own tiered price where it is not flat."""
+
+    per_million: Mapping[str, float]
+    source: str
+    date: str
+    tiered: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """Hold what an adapter read out of one reply of its provider."""
+    """Hold what an adapter read out of one reply of its provider; `notes` go to the generation's metadata."""
 
     content: str
     model: str | None = None
@@ -232,6 +247,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     response_id: str | None = None
     reported_cost_usd: float | None = None
+    service_tier: str | None = None
+    notes: Mapping[str, object] = field(default_factory=dict)
     raw: object = field(default=None, repr=False)
 
 
@@ -249,6 +266,8 @@ class Chunk:
     response_id: str | None = None
     reported_cost_usd: float | None = None
     cost_usd: float | None = None
+    service_tier: str | None = None
+    notes: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return the text, so that a chunk prints as what it says."""

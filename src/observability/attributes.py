@@ -53,6 +53,12 @@ AGENT_TYPE: Final = "agent_type"
 # Instrumentation scope: with this name Langfuse's server reads attributes once, not a second time as metadata.
 SCOPE_NAME: Final = "langfuse-sdk"
 
+# What MOONDEV_CAPTURE=metadata leaves out, by our names and by OpenTelemetry's.
+TEXTS: Final = frozenset(
+    {INPUT, OUTPUT, "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.prompt",
+     "gen_ai.completion", "input.value", "output.value"}
+)  # fmt: skip
+
 # Values that carry no text of a user's, so redaction need not read them.
 SAFE: Final = frozenset(
     {TYPE, LEVEL, ENVIRONMENT, RELEASE, IS_APP_ROOT, PROVIDER, OPERATION, COMPLETION_START_TIME, USAGE_DETAILS,

@@ -77,6 +77,16 @@ def langfuse_destination(host: str, public_key: str, secret_key: str) -> Destina
     )
 
 
+def otlp_destination(url: str, headers: Mapping[str, str]) -> Destination:
+    """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
+    return Destination(
+        name=f"otlp:{url}",
+        traces_url=url,
+        headers=headers,
+        advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
+    )
+
+
 def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> Outcome:
     """Send an encoded ExportTraceServiceRequest."""
     headers = {**destination.headers, "Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}

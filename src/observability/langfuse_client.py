@@ -96,19 +96,25 @@ class LangFuseTracker:
             span_limits=limits,
         )
         provider._disabled = False
-        self.processor = SpoolProcessor(spool, self.default_scope, self._wake)
+        texts = self.settings.capture == "redacted"
+        self.processor = SpoolProcessor(spool, self.default_scope, self._wake, texts=texts)
         provider.add_span_processor(self.processor)
         return provider
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:
-        from src.observability.destinations import langfuse_destination
+        from src.observability.destinations import langfuse_destination, otlp_destination
         from src.observability.exporter import Exporter
 
         settings = self.settings
-        if not settings.langfuse_delivers:
+        destinations = []
+        if settings.langfuse_delivers:
+            key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
+        if settings.otlp_url is not None and not settings.offline:
+            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
+        if not destinations:
             return None
-        key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-        exporter = Exporter(spool, [langfuse_destination(settings.langfuse_host, key, secret)])
+        exporter = Exporter(spool, destinations)
         atexit.register(_last_flush, weakref.ref(exporter))
         return exporter
 
@@ -118,7 +124,7 @@ class LangFuseTracker:
 
     def _say_where(self) -> None:
         settings = self.settings
-        if settings.langfuse_delivers or settings.offline or not settings.langfuse_enabled:
+        if self.exporter is not None or settings.offline or not settings.langfuse_enabled:
             return
         _log.warning(
             "Langfuse keys are not set: traces are kept locally in %s. "

@@ -36,8 +36,11 @@ class SpoolProcessor(SpanProcessor):
     Nothing here raises into the traced code: what cannot be stored is counted in `losses` and logged once.
     """
 
-    def __init__(self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], *, texts: bool = True
+    ) -> None:
         self._spool = spool
+        self._texts = texts
         self._default_scope = default_scope
         self._wake = wake
         self._envelopes: dict[tuple[int, int], tuple[object, bytes]] = {}
@@ -86,6 +89,9 @@ class SpoolProcessor(SpanProcessor):
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
         attributes = _redacted(span.attributes or {})
+        if not self._texts:
+            for name in names.TEXTS & attributes.keys():
+                del attributes[name]
         description = redact_text(span.status.description) if span.status.description else ""
         encoded = otlp.encode_span(
             trace_id=context.trace_id,

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,9 @@ class Settings:
     langfuse_secret_key: str | None
     environment: str
     release: str | None
-    otlp: bool
+    otlp_url: str | None
+    otlp_headers: Mapping[str, str]
+    capture: Literal["redacted", "metadata"]
     service_name: str
 
     @property
@@ -90,7 +93,9 @@ class Settings:
             langfuse_secret_key=(env.get("LANGFUSE_SECRET_KEY") or "").strip() or None,
             environment=_environment(env),
             release=env.get("LANGFUSE_RELEASE") or None,
-            otlp=switch(env, "MOONDEV_OTLP", default=False),
+            otlp_url=_otlp_url(env) if switch(env, "MOONDEV_OTLP", default=False) else None,
+            otlp_headers=_otlp_headers(env),
+            capture=_capture(env),
             service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
         )
 
@@ -136,6 +141,32 @@ def _sync(environ: Mapping[str, str]) -> Literal["normal", "full"]:
     if text == "full":
         return "full"
     raise SettingsError("MOONDEV_TRACE_SYNC", f"is {text!r}: use normal (survives kill -9) or full (power loss too).")
+
+
+def _capture(environ: Mapping[str, str]) -> Literal["redacted", "metadata"]:
+    text = environ.get("MOONDEV_CAPTURE", "").strip().lower() or "redacted"
+    if text == "redacted":
+        return "redacted"
+    if text == "metadata":
+        return "metadata"
+    raise SettingsError(
+        "MOONDEV_CAPTURE", f"is {text!r}: use redacted (texts without secrets) or metadata (no inputs and outputs)."
+    )
+
+
+def _otlp_url(environ: Mapping[str, str]) -> str:
+    """Return where OTLP goes, by OpenTelemetry's own variables: opentelemetry.io/docs/specs/otel/protocol/exporter."""
+    exact = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip()
+    if exact:
+        return exact
+    base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or "http://localhost:4318"
+    return f"{base.rstrip('/')}/v1/traces"
+
+
+def _otlp_headers(environ: Mapping[str, str]) -> dict[str, str]:
+    text = environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or environ.get("OTEL_EXPORTER_OTLP_HEADERS") or ""
+    pairs = (item.partition("=") for item in text.split(",") if "=" in item)
+    return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs}
 
 
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int) -> int:

@@ -46,6 +46,10 @@ class LocalModel(OpenAICompatibleModel):
         return importlib.util.find_spec("xllamacpp") is not None and model_file() is not None
 
     @override
+    def _is_free(self, model: str) -> bool:
+        return True
+
+    @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         payload = super()._build(request, stream=stream)
         return {**payload, **payload.pop("extra_body", {}), "cache_prompt": True}

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
+import logging
 import weakref
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from src.models import classify, wire
 from src.models.adapters.openai_compatible import field
 from src.models.base_model import BaseModel
-from src.models.errors import ConnectionFailed, InvalidRequest, ModelError, ModelNotFound
+from src.models.errors import (
+    ConnectionFailed,
+    InvalidRequest,
+    MalformedResponse,
+    ModelError,
+    ModelNotFound,
+    Unsupported,
+)
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
@@ -21,14 +28,14 @@ if TYPE_CHECKING:
 
     from src.models.types import Timeouts
 
-# docs.ollama.com/modelfile#valid-parameters-and-values
-_OPTIONS = frozenset(
-    {"num_ctx", "num_predict", "top_k", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
-     "frequency_penalty", "num_gpu", "num_thread", "num_keep", "typical_p", "mirostat", "mirostat_tau", "mirostat_eta"}
-)  # fmt: skip
+_log = logging.getLogger("moondev.models")
 _SMALLEST_CONTEXT = 4096
 _LARGEST_CONTEXT = 131_072
-_CHARACTERS_A_TOKEN = 3
+_ANSWER_TOKENS = 1024
+_IMAGE_TOKENS = 1024
+_BYTES_A_TOKEN = 3
+# What `chat` takes beside its options: docs.ollama.com/api/chat
+_ARGUMENTS = ("think", "keep_alive", "logprobs", "top_logprobs")
 
 
 class OllamaModel(BaseModel):
@@ -41,39 +48,42 @@ class OllamaModel(BaseModel):
         super().__init__(model_name, **settings)
         import ollama
 
-        self.client = ollama.Client(**self._settings())
-        self._timed = lru_cache(maxsize=16)(self._make_client)
+        self.client = ollama.Client(**self._settings(), event_hooks=wire.hooks(self.provider))
         self._aclients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
     def _settings(self) -> dict[str, Any]:
-        return {"host": self._base_url or self.default_base_url, "follow_redirects": False}
+        """Return what a client is made with; each request's own timeouts are set by the wire's hook."""
+        headers = {"authorization": f"Bearer {self._api_key}"} if self._api_key else None
+        return {"host": self._address, "follow_redirects": False, "headers": headers, "timeout": self.timeouts.read}
 
-    def _make_client(self, connect: float, read: float) -> Any:
-        """Make a client with these limits: the SDK takes them only here."""
-        import httpx
-        import ollama
-
-        return ollama.Client(**self._settings(), timeout=httpx.Timeout(read, connect=connect))
-
-    def _client_within(self, timeouts: Timeouts) -> Any:
-        return self._timed(float(math.ceil(timeouts.connect)), float(math.ceil(timeouts.read)))
+    @property
+    def _address(self) -> str:
+        return self._base_url or self.default_base_url
 
     @property
     def _aclient(self) -> Any:
-        """Return the client of the running event loop; the template's own deadline bounds each call."""
-        import httpx
+        """Return the client of the running event loop: connections cannot be shared between loops."""
         import ollama
 
         loop = asyncio.get_running_loop()
         client = self._aclients.get(loop)
         if client is None:
-            timeout = httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect)
-            client = self._aclients[loop] = ollama.AsyncClient(**self._settings(), timeout=timeout)
+            client = ollama.AsyncClient(**self._settings(), event_hooks=wire.async_hooks(self.provider))
+            self._aclients[loop] = client
         return client
 
     @override
+    def _is_free(self, model: str) -> bool:
+        """Tell a model on one's own machine from one in Ollama's cloud: docs.ollama.com/cloud."""
+        return not (model.endswith(("-cloud", ":cloud")) or "ollama.com" in self._address)
+
+    @override
+    def _list_models(self) -> Iterable[str]:
+        return [str(model.model) for model in self.client.list().models]
+
+    @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._client_within(timeouts).chat(**payload)
+        return self.client.chat(**payload)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
@@ -81,7 +91,7 @@ class OllamaModel(BaseModel):
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return self._client_within(timeouts).chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
+        return self.client.chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
@@ -90,8 +100,15 @@ class OllamaModel(BaseModel):
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         extra = dict(request.options)
-        options = {name: extra.pop(name) for name in _OPTIONS & extra.keys()}
-        options.setdefault("num_ctx", _context(request))
+        payload: dict[str, Any] = {"model": request.model, "messages": _messages(request), "stream": stream}
+        if request.tools:
+            payload["tools"] = list(request.tools)
+        if request.reasoning_effort is not None:
+            payload["think"] = _think(request)
+        if request.response_format is not None:
+            plain = request.response_format.name == "json_object"
+            payload["format"] = "json" if plain else dict(request.response_format.schema)
+        payload.update({name: extra.pop(name) for name in _ARGUMENTS if name in extra})
         given = {
             "temperature": request.temperature,
             "num_predict": request.max_tokens,
@@ -99,100 +116,146 @@ class OllamaModel(BaseModel):
             "stop": list(request.stop) or None,
             "seed": request.seed,
         }
-        options.update({name: value for name, value in given.items() if value is not None})
-        payload: dict[str, Any] = {
-            "model": request.model,
-            "messages": [_message(message) for message in request.messages],
-            "options": options,
-            "stream": stream,
-        }
-        if request.tools:
-            payload["tools"] = list(request.tools)
-        if request.reasoning_effort is not None:
-            payload["think"] = request.reasoning_effort
-        if request.response_format is not None:
-            plain = request.response_format.name == "json_object"
-            payload["format"] = "json" if plain else dict(request.response_format.schema)
-        payload.update({name: extra.pop(name) for name in ("think", "keep_alive", "logprobs") if name in extra})
-        options.update(extra)
+        options = {"num_ctx": _context(request), **extra}
+        payload["options"] = options | {name: value for name, value in given.items() if value is not None}
         return payload
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         message = field(raw, "message")
+        usage, notes = self._usage(raw, request)
         return Completion(
             content=field(message, "content") or "",
             model=field(raw, "model"),
             finish_reason="tool_calls" if field(message, "tool_calls") else field(raw, "done_reason"),
             reasoning=field(message, "thinking") or None,
-            usage=_usage(raw),
-            tool_calls=tuple(_tool_call(call) for call in field(message, "tool_calls") or ()),
+            usage=usage,
+            tool_calls=tuple(_tool_call(call, at) for at, call in enumerate(field(message, "tool_calls") or ())),
+            notes=notes,
             raw=raw,
         )
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
         message = field(event, "message")
-        calls = [_tool_call(call) for call in field(message, "tool_calls") or ()]
+        calls = [_tool_call(call, at) for at, call in enumerate(field(message, "tool_calls") or ())]
+        usage, notes = self._usage(event, request) if field(event, "done") else (None, {})
         yield Chunk(
             content=field(message, "content") or "",
             reasoning=field(message, "thinking") or "",
-            finish_reason=field(event, "done_reason"),
+            finish_reason=field(event, "done_reason") or ("stop" if field(event, "done") else None),
             model=field(event, "model"),
-            usage=_usage(event) if field(event, "done") else None,
+            usage=usage,
             tool_deltas=tuple(ToolDelta(at, call.id, call.name, call.arguments) for at, call in enumerate(calls)),
+            notes=notes,
         )
+
+    def _usage(self, raw: Any, request: ModelRequest) -> tuple[Usage | None, dict[str, object]]:
+        """Return the tokens, and a warning where the prompt's count is missing or was cut: it is then unknown.
+
+        Ollama cuts a prompt that is longer than num_ctx without saying so: docs.ollama.com/context-length
+        """
+        prompt, output = field(raw, "prompt_eval_count"), field(raw, "eval_count")
+        room = request.options.get("num_ctx") or _context(request)
+        warning = None
+        if isinstance(prompt, int) and isinstance(room, int) and prompt >= room - 1:
+            warning = f"the prompt filled the context of {room} tokens, so Ollama has cut it: raise num_ctx"
+            prompt = None
+        elif prompt is None:
+            warning = "Ollama told no prompt token count"
+        if warning:
+            _log.warning("%s:%s: %s", self.provider, request.model, warning)
+        usage = None if prompt is None and output is None else Usage(input=prompt, output=output)
+        return usage, {"num_ctx": room, **({"warning": warning} if warning else {})}
 
     @override
     def _classify(self, error: BaseException) -> ModelError:
-        found = super()._classify(error)
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int):  # -1 for an error inside a stream
+            headers = wire.refusal_headers() if status > 0 else None
+            found = classify.from_status(status if status > 0 else None, getattr(error, "error", str(error)), headers)
+        elif isinstance(error, TypeError | AttributeError):  # the SDK takes any JSON for an object
+            found = MalformedResponse(f"the reply could not be read: {error}")
+        else:
+            found = super()._classify(error)
         if isinstance(found, ModelNotFound):
             found.message = f"{found.message}. Pull it: ollama pull {self.model_name}"
-        if isinstance(found, ConnectionFailed):
-            found.message = f"nothing answers at {self._base_url or self.default_base_url}. Start it: ollama serve"
+        if isinstance(found, ConnectionFailed) and _refused(error):
+            found.message = f"nothing answers at {self._address}. Is Ollama running? Start it: ollama serve"
         return found
+
+
+def _refused(error: BaseException) -> bool:
+    """Tell that no connection could be made: the SDK then raises Python's own ConnectionError, or httpx its own."""
+    return type(error) is ConnectionError or type(error).__name__ == "ConnectError"
 
 
 def _context(request: ModelRequest) -> int:
     """Return the context to ask for: Ollama's default silently cuts long prompts.
 
-    Powers of two, since another size makes the server load the model again.
+    A rough count in powers of two, since another size makes the server load the model again.
     """
-    characters = sum(len(message.text) for message in request.messages)
-    needed = characters // _CHARACTERS_A_TOKEN + (request.max_tokens or 1024)
-    size = _SMALLEST_CONTEXT
-    while size < needed and size < _LARGEST_CONTEXT:
-        size *= 2
-    return size
+    size = sum(len(message.text.encode()) for message in request.messages) + len(json.dumps(request.tools, default=str))
+    images = sum(isinstance(part, ImagePart) for message in request.messages for part in message.content)
+    answer = request.max_tokens or _ANSWER_TOKENS
+    needed = size // _BYTES_A_TOKEN + images * _IMAGE_TOKENS + answer
+    room = _SMALLEST_CONTEXT
+    while room < needed and room < _LARGEST_CONTEXT:
+        room *= 2
+    return room
 
 
-def _usage(raw: Any) -> Usage | None:
-    """Return the tokens; either count may be missing (a cached prompt has none), and is then unknown."""
-    prompt, output = field(raw, "prompt_eval_count"), field(raw, "eval_count")
-    return None if prompt is None and output is None else Usage(input=prompt, output=output)
+def _think(request: ModelRequest) -> str | bool:
+    """Return the effort: gpt-oss takes levels and cannot be stopped, other models think or do not.
+
+    docs.ollama.com/capabilities/thinking
+    """
+    effort = request.reasoning_effort or ""
+    off = effort in ("none", "minimal", "off")
+    if "gpt-oss" in request.model:
+        return "low" if off else effort
+    return not off
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _messages(request: ModelRequest) -> list[dict[str, Any]]:
+    """Return the messages; a tool's result names its tool, which other providers know by the call's id."""
+    names = {call.id: call.name for message in request.messages for call in message.tool_calls if call.id}
+    return [_message(message, names) for message in request.messages]
+
+
+def _message(message: Message, names: dict[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {"role": message.role, "content": message.text}
     if not isinstance(message.content, str):
         told["images"] = [_image(part) for part in message.content if isinstance(part, ImagePart)]
     if message.tool_calls:
         told["tool_calls"] = [
-            {"function": {"name": call.name, "arguments": json.loads(call.arguments or "{}")}}
-            for call in message.tool_calls
+            {"function": {"name": call.name, "arguments": _arguments(call)}} for call in message.tool_calls
         ]
-    if message.role == "tool" and message.name:
-        told["tool_name"] = message.name
+    if message.role == "tool":
+        told["tool_name"] = message.name or names.get(message.tool_call_id or "", "")
     return told
 
 
-
-def _tool_call(call: Any) -> ToolCall:
-    function = field(call, "function")
-    return ToolCall("", field(function, "name") or "", json.dumps(dict(field(function, "arguments") or {})))
+def _arguments(call: ToolCall) -> Any:
+    try:
+        return json.loads(call.arguments or "{}")
+    except ValueError as error:
+        raise InvalidRequest(
+            f"The arguments of the tool call {call.name} are not JSON.", parameter="messages"
+        ) from error
 
 
 def _image(image: ImagePart) -> bytes:
     if image.data is None:
-        raise InvalidRequest(f"Ollama takes an image's bytes, not an address ({image.url}).", parameter="image")
+        raise Unsupported(
+            f"Ollama takes an image's bytes, not its address ({image.url}): read it, and give an ImagePart with data.",
+            parameter="messages",
+        )
     return image.data
+
+
+def _tool_call(call: Any, position: int) -> ToolCall:
+    """Return a call under an id of ours, since Ollama gives it none."""
+    function = field(call, "function")
+    name = field(function, "name") or ""
+    return ToolCall(f"call_{position}_{name}", name, json.dumps(dict(field(function, "arguments") or {})))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
+import json
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities
+from src.models import capabilities, classify, wire
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse
 from src.models.structured import without_bounds
@@ -43,6 +45,8 @@ class OpenAICompatibleModel(BaseModel):
     provider: ClassVar[str] = "openai_compatible"
     default_base_url: ClassVar[str | None] = None
     extra_body: ClassVar[Mapping[str, object]] = {}
+    stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
+    sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
 
     def __init__(self, model_name: str, **settings: Any) -> None:
         super().__init__(model_name, **settings)
@@ -56,20 +60,22 @@ class OpenAICompatibleModel(BaseModel):
         address = self._base_url or self.default_base_url
         return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
 
-    def _make_client(self) -> Any:
-        import openai
+    def _library(self) -> Any:
+        return importlib.import_module(self.sdk[0])
 
-        return openai.OpenAI(**self._settings())
+    def _make_client(self) -> Any:
+        sdk = self._library()
+        http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
+        return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=wire.hooks(self.provider)))
 
     def _make_async_client(self) -> Any:
-        import openai
-
-        return openai.AsyncOpenAI(**self._settings())
+        sdk = self._library()
+        http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
+        hooks = wire.async_hooks(self.provider)
+        return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _timeout(self, timeouts: Timeouts) -> Any:
-        import openai
-
-        return openai.Timeout(timeouts.read, connect=timeouts.connect)
+        return self._library().Timeout(timeouts.read, connect=timeouts.connect)
 
     @property
     def _aclient(self) -> Any:
@@ -103,11 +109,11 @@ class OpenAICompatibleModel(BaseModel):
         can = capabilities.of(self.provider, request.model)
         payload: dict[str, Any] = {"model": request.model, "messages": _messages(request, can.system_role)}
         asked: dict[str, Any] = {
-            "temperature": request.temperature if can.temperature else None,
-            "top_p": request.top_p if can.top_p else None,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
             can.max_tokens_name: request.max_tokens or can.default_max_tokens,
-            "stop": list(request.stop) if can.stop else None,
-            "seed": request.seed if can.seed else None,
+            "stop": list(request.stop),
+            "seed": request.seed,
             "reasoning_effort": request.reasoning_effort,
             "tools": list(request.tools),
             "tool_choice": request.tool_choice,
@@ -116,7 +122,8 @@ class OpenAICompatibleModel(BaseModel):
         payload.update({name: value for name, value in asked.items() if value is not None and value != []})
         if stream:
             payload["stream"] = True
-            payload["stream_options"] = {"include_usage": True}
+            if self.stream_options is not None:
+                payload["stream_options"] = self.stream_options
         return self._with_options(payload, request.options)
 
     def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
@@ -131,39 +138,49 @@ class OpenAICompatibleModel(BaseModel):
         return payload
 
     @override
+    def _list_models(self) -> Iterable[str]:
+        return [model.id for model in self.client.models.list()]
+
+    @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        choices = field(raw, "choices")
-        if not choices:
-            raise MalformedResponse("the reply has no choices")
-        message = field(choices[0], "message")
+        choice = _first_choice(raw)
+        message = field(choice, "message")
         if message is None:
             raise MalformedResponse("the reply's first choice has no message")
+        content, refusal = _text(field(message, "content")), field(message, "refusal")
         return Completion(
-            content=_text(field(message, "content")) or field(message, "refusal") or "",
+            content=content,
             model=field(raw, "model"),
-            finish_reason=field(choices[0], "finish_reason"),
+            finish_reason="content_filter" if refusal and not content else finish(field(choice, "finish_reason")),
             reasoning=reasoning_of(message),
             usage=self._usage(field(raw, "usage")),
             tool_calls=tuple(_tool_call(call) for call in field(message, "tool_calls") or ()),
             response_id=field(raw, "id"),
             reported_cost_usd=self._reported_cost(field(raw, "usage")),
+            service_tier=field(raw, "service_tier"),
+            notes=_notes(raw, choice, refusal),
             raw=raw,
         )
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        _raise_error(event)
         choices = field(event, "choices") or ()
-        usage = field(event, "usage")
-        delta = field(choices[0], "delta") if choices else None
+        choice = choices[0] if choices else None
+        delta = field(choice, "delta")
+        # Groq tells the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
+        usage = field(event, "usage") or field(field(event, "x_groq"), "usage")
         yield Chunk(
             content=_text(field(delta, "content")),
             reasoning=reasoning_of(delta) or "",
-            finish_reason=field(choices[0], "finish_reason") if choices else None,
+            finish_reason=finish(field(choice, "finish_reason")),
             model=field(event, "model"),
             usage=self._usage(usage),
             tool_deltas=tuple(_tool_delta(call) for call in field(delta, "tool_calls") or ()),
             response_id=field(event, "id"),
             reported_cost_usd=self._reported_cost(usage),
+            service_tier=field(event, "service_tier"),
+            notes=_notes(event, choice, None) if usage else {},
         )
 
     def _usage(self, usage: Any) -> Usage | None:
@@ -172,18 +189,20 @@ class OpenAICompatibleModel(BaseModel):
         prompt_tokens includes cached ones and completion_tokens includes reasoning, unless the total says otherwise
         (xAI counts reasoning beside): platform.openai.com/docs/api-reference/chat/object.
         """
-        prompt, completion = field(usage, "prompt_tokens"), field(usage, "completion_tokens")
+        prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
         if prompt is None and completion is None:
             return None
         details = field(usage, "prompt_tokens_details")
-        cached = field(details, "cached_tokens")
-        cached = field(usage, "prompt_cache_hit_tokens") if cached is None else cached
-        written = field(details, "cache_write_tokens")
-        thought = field(field(usage, "completion_tokens_details"), "reasoning_tokens")
-        total = field(usage, "total_tokens")
-        beside = bool(thought) and total == (prompt or 0) + (completion or 0) + thought
+        cached = _count(details, "cached_tokens")
+        cached = _count(usage, "prompt_cache_hit_tokens") if cached is None else cached
+        written = _count(details, "cache_write_tokens")
+        thought = _count(field(usage, "completion_tokens_details"), "reasoning_tokens")
+        total = _count(usage, "total_tokens")
+        beside = bool(thought) and total == (prompt or 0) + (completion or 0) + (thought or 0)
+        if completion is not None and thought is not None and not beside:
+            thought = min(thought, completion)  # some routers count more reasoning than output
         return Usage(
-            input=None if prompt is None else prompt - (cached or 0) - (written or 0),
+            input=None if prompt is None else max(prompt - (cached or 0) - (written or 0), 0),
             input_cached_tokens=cached,
             input_cache_creation=written,
             output=None if completion is None else completion - (0 if beside else thought or 0),
@@ -200,6 +219,52 @@ def field(value: Any, name: str) -> Any:
     if value is None:
         return None
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+# What imitating servers say instead of the protocol's own words.
+_FINISH = {
+    "end_turn": "stop", "eos": "stop", "stop_sequence": "stop", "completed": "stop", "max_tokens": "length",
+    "model_length": "length", "max_output_tokens": "length", "tool_use": "tool_calls", "function_call": "tool_calls",
+    "safety": "content_filter",
+}  # fmt: skip
+
+
+def finish(reason: Any) -> str | None:
+    """Return a finish reason in the protocol's own words."""
+    return _FINISH.get(reason.lower(), reason) if isinstance(reason, str) and reason else None
+
+
+def _first_choice(raw: Any) -> Any:
+    _raise_error(raw)
+    choices = field(raw, "choices")
+    if not choices or not isinstance(choices, list):
+        raise MalformedResponse("the reply has no choices")
+    _raise_error(choices[0])
+    return choices[0]
+
+
+def _raise_error(part: Any) -> None:
+    """Raise an error that came inside a 200: openrouter.ai/docs/api-reference/errors."""
+    error = field(part, "error") or field(field(part, "x_groq"), "error")
+    if error:
+        detail = error if isinstance(error, Mapping) else getattr(error, "model_dump", lambda: {"message": error})()
+        raise classify.from_status(None, {"error": detail})
+
+
+def _notes(raw: Any, choice: Any, refusal: Any) -> dict[str, object]:
+    """Return what a trace shows besides: who served the reply where a router chose, and the words of a refusal."""
+    told = {
+        "upstream_provider": field(raw, "provider"),
+        "native_finish_reason": field(choice, "native_finish_reason"),
+        "system_fingerprint": field(raw, "system_fingerprint"),
+        "refusal": refusal,
+    }
+    return {name: value for name, value in told.items() if isinstance(value, str)}
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = field(usage, name)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
 def reasoning_of(message: Any) -> str | None:
@@ -220,13 +285,19 @@ def _text(content: Any) -> str:
 
 def _tool_call(call: Any) -> ToolCall:
     function = field(call, "function")
-    return ToolCall(field(call, "id") or "", field(function, "name") or "", field(function, "arguments") or "")
+    return ToolCall(field(call, "id") or "", field(function, "name") or "", _arguments(function))
+
+
+def _arguments(function: Any) -> str:
+    """Return a call's arguments as JSON text; some servers send them decoded."""
+    arguments = field(function, "arguments")
+    return json.dumps(arguments) if isinstance(arguments, Mapping) else arguments or ""
 
 
 def _tool_delta(call: Any) -> ToolDelta:
     function = field(call, "function")
-    name, arguments = field(function, "name") or "", field(function, "arguments") or ""
-    return ToolDelta(field(call, "index") or 0, field(call, "id") or "", name, arguments)
+    name = field(function, "name") or ""
+    return ToolDelta(field(call, "index") or 0, field(call, "id") or "", name, _arguments(function))
 
 
 def _response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:

@@ -273,10 +273,42 @@ def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: p
     assert sorted(span.name for span in langfuse.spans) == ["loud.run", "quiet.run", "quiet.run"]
 
 
+def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.observability.langfuse_client import set_tracker
+
+    with Langfuse() as collector:
+        collector_url = f"{collector.url}/api/public/otel/v1/traces"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector_url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-team=desk%201")
+        with observe_agent("quiet"):
+            pass
+        assert flush(1) == 0
+        assert collector.requests == []
+        monkeypatch.setenv("MOONDEV_OTLP", "on")
+        set_tracker(None)
+        with observe_agent("told") as run:
+            run.score("s", 1)
+        assert flush(20) == 0
+        assert [span.name for span in collector.spans] == ["quiet.run", "told.run"]
+        assert collector.scores == []
+        assert collector.requests[0].headers["x-team"] == "desk 1"
+
+
+def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_CAPTURE", "metadata")
+    with observe_agent("a", input="the words asked") as run:
+        run.update(output="the words said", metadata={"decision": "BUY"})
+    spool = get_tracker().spool
+    assert spool is not None
+    found = told(only(spool))
+    assert "the words" not in str(found)
+    assert found[attributes.METADATA + "decision"] == '"BUY"'
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MOONDEV_TRACING", "maybe"), ("MOONDEV_TRACE_SYNC", "always"), ("MOONDEV_TRACE_MAX_MB", "-3"),
+        ("MOONDEV_TRACING", "maybe"), ("MOONDEV_TRACE_SYNC", "always"), ("MOONDEV_CAPTURE", "all"), ("MOONDEV_TRACE_MAX_MB", "-3"),
         ("LANGFUSE_HOST", "cloud.langfuse.com"), ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
     ],
 )  # fmt: skip

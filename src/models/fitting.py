@@ -1,0 +1,88 @@
+"""Fit a request to what its model can do: drop, bound or say in words what it does not take, or refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from src.models import structured
+from src.models.errors import Unsupported
+from src.models.types import ImagePart, Message
+
+if TYPE_CHECKING:
+    from src.models.capabilities import Capabilities
+    from src.models.types import ModelRequest
+
+# Without these the answer may differ, but it answers what was asked. The trace says that they were not sent.
+_DISPENSABLE = ("temperature", "top_p", "seed", "reasoning_effort")
+DROPPED = "dropped"
+
+
+def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
+    """Return the request as the model takes it; `adjusted` says what differs from what was asked.
+
+    Raises:
+        Unsupported: it asks for what the model cannot do and what cannot be left out; nothing is sent.
+    """
+    _refuse(request, can)
+    changes: dict[str, Any] = {}
+    told: dict[str, str] = {}
+    for name in _DISPENSABLE:
+        if getattr(request, name) is not None and not getattr(can, name):
+            changes[name], told[name] = None, DROPPED
+    for name, asked, bounded in _bounded(request, can):
+        if name not in changes and bounded != asked:
+            changes[name], told[name] = bounded, f"{asked:g} -> {bounded:g}"
+    if changes:
+        request = replace(request, **changes, adjusted={**request.adjusted, **told})
+    wanted = request.response_format
+    if wanted is None or (can.structured == "json_schema" and (can.json_mode or wanted.name != "json_object")):
+        return request
+    if can.structured == "json_object" and wanted.name == "json_object":
+        return request
+    return _instructed(request)
+
+
+def _bounded(request: ModelRequest, can: Capabilities) -> list[tuple[str, float, float]]:
+    """Return what has bounds: name, what was asked, what the model takes."""
+    found: list[tuple[str, float, float]] = []
+    if request.max_tokens is not None:
+        bounded = min(request.max_tokens, can.max_output or request.max_tokens)
+        found.append(("max_tokens", request.max_tokens, max(bounded, can.min_output)))
+    if request.temperature is not None:
+        found.append(("temperature", request.temperature, min(request.temperature, can.max_temperature)))
+    return found
+
+
+def _refuse(request: ModelRequest, can: Capabilities) -> None:
+    if not can.images and any(_has_image(message) for message in request.messages):
+        raise Unsupported(
+            f"{request.model} takes no images: describe the image in text, or use a model that sees, such as "
+            "openai:gpt-4o, claude:claude-haiku-4-5 or gemini:gemini-2.5-flash. Nothing was sent.",
+            parameter="messages",
+        )
+    if not can.tools and request.tools:
+        raise Unsupported(
+            f"{request.model} takes no tools: ask for structured output with response_format instead, or use another "
+            "model. Nothing was sent.",
+            parameter="tools",
+        )
+    if not can.stop and request.stop:
+        raise Unsupported(
+            f"{request.model} takes no stop sequences: cut the reply after it has come, bound it with max_tokens, or "
+            "use another model. Nothing was sent.",
+            parameter="stop",
+        )
+
+
+def _has_image(message: Message) -> bool:
+    return not isinstance(message.content, str) and any(isinstance(part, ImagePart) for part in message.content)
+
+
+def _instructed(request: ModelRequest) -> ModelRequest:
+    """Add the schema in words, for a model that takes no schema."""
+    assert request.response_format is not None  # noqa: S101 - the caller has looked
+    text = structured.instruction(request.response_format)
+    system = f"{request.system}\n\n{text}" if request.system else text
+    rest = tuple(message for message in request.messages if message.role != "system")
+    return replace(request, messages=(Message("system", system), *rest))

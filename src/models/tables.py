@@ -1,0 +1,32 @@
+"""Read a user's table from a TOML or JSON file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from src.models.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(path: Path, variable: str) -> dict[str, Any]:
+    """Return what a file says, as a dictionary.
+
+    Args:
+        path: Ends in .json for JSON; anything else is TOML.
+        variable: The variable that names the file, for the error.
+
+    Raises:
+        InvalidRequest: the file cannot be read; the message names the variable and the place.
+    """
+    try:
+        text = path.read_text("utf-8")
+        found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"{variable} names {path}, which cannot be read: {error}", parameter=variable) from error
+    if not isinstance(found, dict):
+        raise InvalidRequest(f"{variable} names {path}, which holds no table.", parameter=variable)
+    return found

@@ -1,0 +1,91 @@
+"""Give each contract test a provider, its dialect, a wire that answers, and a way to call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_httpx2._plugin  # noqa: F401 # registers the router for httpx2
+import respx
+
+from src.models import limiter, rate_limits
+from src.models.adapters import local
+from src.models.model_factory import ModelFactory
+from src.models.providers import PROVIDERS
+from src.models.retry import RetryPolicy
+from tests.contract.harness import CASES, EXAMPLE, ORIGIN, ROWS, Caller, EngineOnWire, Wire, dialect_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from src.models.base_model import BaseModel
+    from tests.contract.dialects.base import Dialect
+
+QUICK = RetryPolicy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0)
+ONCE = RetryPolicy(max_attempts=1)
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["sync", "async"])
+def call(request: pytest.FixtureRequest) -> Caller:
+    return Caller(request.param)
+
+
+@pytest.fixture
+def dialect(case: str) -> Dialect:
+    return dialect_of(case)
+
+
+@pytest.fixture
+def configured(case: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set the provider up as a user would."""
+    PROVIDERS.register(EXAMPLE)
+    row = ROWS[case.partition("__")[0]]
+    for name, value in getattr(dialect, "environment", {}).items():
+        monkeypatch.setenv(name, value)
+    if row.keys:
+        monkeypatch.setenv(row.keys[0], "test-key-4711")
+    if row.base_url:
+        monkeypatch.setenv(row.base_url, dialect.base_url(ORIGIN))
+    rate_limits._seen.clear()
+    limiter._shared.cache_clear()
+    yield
+    PROVIDERS._rows.pop(EXAMPLE.name, None)
+
+
+@pytest.fixture
+def wire(configured: None, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    found = Wire()
+    if dialect.engine:
+        monkeypatch.setattr(local, "_load", lambda path: EngineOnWire(found))
+        monkeypatch.setattr(local, "_engine", None)
+        yield found
+        return
+    with (
+        respx.mock(using="httpcore", assert_all_called=False) as one,
+        respx.mock(using="httpcore2", assert_all_called=False) as two,
+    ):
+        for router in (one, two):
+            router.route().mock(side_effect=found.over_http)
+        yield found
+
+
+@pytest.fixture
+def make(case: str, configured: None, dialect: Dialect) -> Callable[..., BaseModel]:
+    """Return how to get the provider's model; without retries unless said otherwise."""
+
+    def get(name: str | None = None, **settings: Any) -> BaseModel:
+        return ModelFactory.get_model(
+            case.partition("__")[0], name or dialect.model, **{"retry_policy": ONCE, **settings}
+        )
+
+    return get
+
+
+@pytest.fixture
+def model(make: Callable[..., BaseModel]) -> BaseModel:
+    return make()

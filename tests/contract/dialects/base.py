@@ -1,0 +1,140 @@
+"""Say things the way a provider's wire says them, and read what was asked of it.
+
+A provider that speaks plain Chat Completions needs nothing here: the dialect of `chat.py` is taken. Any other has a
+module named like its row of the factory's table, with a class named `Dialect` that fills in this one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from src.models.types import Usage
+    from tests.servers import Received, Reply
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Count what a reply took, as exclusive buckets; None is not told."""
+
+    input: int | None = 20
+    cached: int | None = 5
+    output: int | None = 7
+    reasoning: int | None = 3
+
+
+@dataclass(frozen=True)
+class Says:
+    """Describe one reply in no provider's words. `pieces` is its text as a stream brings it."""
+
+    text: str = "hello"
+    reasoning: str = ""
+    tokens: Tokens | None = field(default_factory=Tokens)
+    tools: Sequence[tuple[str, dict[str, Any]]] = ()
+    finish: str = "stop"
+    model: str = ""
+
+    @property
+    def pieces(self) -> list[str]:
+        middle = len(self.text) // 2
+        return [piece for piece in (self.text[:middle], self.text[middle:]) if piece]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Hold what a request asked, in no provider's words. Images are their bytes, or their address where told so."""
+
+    model: str
+    system: str | None
+    texts: list[str]
+    images: list[bytes | str] = field(default_factory=list)
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: list[str] | None = None
+    tools: list[str] = field(default_factory=list)
+    schema: dict[str, Any] | None = None
+    stream: bool = False
+
+
+class Dialect(ABC):
+    """Speak one provider's wire.
+
+    Attributes:
+        model: A model that this provider has, which sees images and takes tools and schemas natively where the
+            provider has such models.
+        text_only_model: A model that takes no images, where the provider has one.
+        sees: Whether `model` takes images.
+        stops: Whether `model` takes stop sequences.
+        priced: Whether a call of `model` has a known cost.
+        unsaid: Error categories that this provider cannot express.
+        told: What of `Tokens` this wire can tell: names of its fields.
+        engine: Whether calls go to an engine in this process and not over HTTP.
+    """
+
+    model: ClassVar[str]
+    text_only_model: ClassVar[str | None] = None
+    sees: ClassVar[bool] = True
+    stops: ClassVar[bool] = True
+    priced: ClassVar[bool] = True
+    unsaid: ClassVar[frozenset[str]] = frozenset()
+    told: ClassVar[frozenset[str]] = frozenset({"input", "cached", "output", "reasoning"})
+    engine: ClassVar[bool] = False
+    prefix: ClassVar[str] = ""
+
+    def base_url(self, origin: str) -> str:
+        """Return the address to configure for a server at `origin`, such as http://127.0.0.1:8000."""
+        return origin + self.prefix
+
+    @abstractmethod
+    def reply(self, says: Says) -> Reply:
+        """Return a whole reply."""
+
+    @abstractmethod
+    def stream(self, says: Says) -> Reply:
+        """Return a streamed reply, its usage included as this provider tells it."""
+
+    @abstractmethod
+    def error(self, category: str) -> Reply:
+        """Return an error response of a category of `src.models.errors.CATEGORIES`.
+
+        Only for those that come over the wire as a response: authentication, permission, model_not_found,
+        invalid_request (refusing the parameter `temperature` by name), context_length, rate_limit, quota, overloaded,
+        server, content_blocked.
+        """
+
+    @abstractmethod
+    def stream_error(self) -> Reply:
+        """Return a stream that began with 200, said a piece of text, and then tells an overload or server error."""
+
+    @abstractmethod
+    def zero_usage(self, text: str) -> Reply:
+        """Return a reply whose usage is all zeros beside a text."""
+
+    @abstractmethod
+    def asked(self, request: Received) -> Asked:
+        """Return what a request asked."""
+
+    def expected_usage(self, tokens: Tokens) -> Usage:
+        """Return the buckets that `tokens` must be read as, by what this wire can tell."""
+        from src.models.types import Usage
+
+        cached = tokens.cached if "cached" in self.told else None
+        reasoning = tokens.reasoning if "reasoning" in self.told else None
+        return Usage(
+            input=tokens.input,
+            input_cached_tokens=cached,
+            output=tokens.output,
+            output_reasoning_tokens=reasoning,
+        )
+
+    def empty(self) -> Reply:
+        """Return a reply that says nothing."""
+        return self.reply(Says(text=""))
+
+    def blocked(self) -> Reply | None:
+        """Return a 200 whose text was withheld by the provider's safety rules, or None where there is no such thing."""
+        return self.reply(Says(text="", finish="content_filter"))
