@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from src.models import capabilities, catalogue, fitting, requests, wire
-from src.models.call import END, Call, Emit, Next, Open, Send, Sleep
-from src.models.errors import ModelError, ModelTimeout
+from src.models import capabilities, catalogue, driver, fitting, requests
+from src.models.call import Call, Emit, Open
+from src.models.errors import ModelError
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.call import Steps
+    from src.models.capabilities import Capabilities
     from src.models.limiter import Limiter
     from src.models.types import Completion, Message
 
@@ -91,9 +91,9 @@ class BaseModel:
         return self.provider
 
     @property
-    def capabilities(self) -> capabilities.Capabilities:
+    def capabilities(self) -> Capabilities:
         """Return what this model can do."""
-        return capabilities.of(self.provider, self.model_name)
+        return self._can(self.model_name)
 
     # The public calls.
 
@@ -296,7 +296,11 @@ class BaseModel:
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:
         """Return the request as its model takes it."""
-        return fitting.fit(request, capabilities.of(self.provider, request.model))
+        return fitting.fit(request, self._can(request.model))
+
+    def _can(self, model: str) -> Capabilities:
+        """Return what a model of this provider can do, as it is asked here."""
+        return capabilities.of(self.provider, model)
 
     def _steps(self, request: ModelRequest) -> Steps:
         """Return what one call does, step by step."""
@@ -307,10 +311,10 @@ class BaseModel:
         return Call(self, request).stream_steps()
 
     def _run(self, request: ModelRequest) -> ModelResponse:
-        return _drive(self._steps(request))
+        return driver.drive(self._steps(request))
 
     async def _arun(self, request: ModelRequest) -> ModelResponse:
-        return await _adrive(self._steps(request))
+        return await driver.adrive(self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
         steps = self._stream_steps(request)
@@ -325,7 +329,7 @@ class BaseModel:
                     yield step.chunk
                     continue
                 try:
-                    value = _do(step)
+                    value = driver.do(step)
                     events = value if isinstance(step, Open) else events
                 except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                     failure = error
@@ -353,7 +357,7 @@ class BaseModel:
                     yield step.chunk
                     continue
                 try:
-                    value = await _ado(step)
+                    value = await driver.ado(step)
                     events = value if isinstance(step, Open) else events
                 except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                     failure = error
@@ -362,86 +366,3 @@ class BaseModel:
             close = getattr(events, "aclose", None) or getattr(events, "close", None)
             if close is not None:
                 await close()
-
-
-def _drive(steps: Steps) -> ModelResponse:
-    """Do a call's steps plainly."""
-    value: Any = None
-    failure: BaseException | None = None
-    while True:
-        try:
-            step = steps.throw(failure) if failure else steps.send(value)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return] # what `steps` returns
-        value = failure = None
-        try:
-            value = _do(step)
-        except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
-            failure = error
-
-
-async def _adrive(steps: Steps) -> ModelResponse:
-    """Do a call's steps in asyncio."""
-    value: Any = None
-    failure: BaseException | None = None
-    while True:
-        try:
-            step = steps.throw(failure) if failure else steps.send(value)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return] # what `steps` returns
-        value = failure = None
-        try:
-            value = await _ado(step)
-        except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
-            failure = error
-
-
-def _do(step: Any) -> Any:
-    if isinstance(step, Sleep):
-        return time.sleep(step.seconds)
-    from opentelemetry import context as otel_context
-
-    token = otel_context.attach(step.context)
-    try:
-        with wire.within(step.timeouts):
-            match step:
-                case Send():
-                    return step.model._send(step.payload, step.timeouts)
-                case Open():
-                    return step.model._open_stream(step.payload, step.timeouts)
-                case Next():
-                    return next(step.events, END)
-    finally:
-        otel_context.detach(token)
-    raise AssertionError(step)
-
-
-async def _ado(step: Any) -> Any:
-    import asyncio
-
-    if isinstance(step, Sleep):
-        return await asyncio.sleep(step.seconds)
-    from opentelemetry import context as otel_context
-
-    token = otel_context.attach(step.context)
-    try:
-        async with asyncio.timeout(step.timeouts.total) as deadline:
-            with wire.within(step.timeouts):
-                return await _awaitable(step)
-    except TimeoutError as error:
-        if deadline.expired():
-            raise ModelTimeout("no answer within the time allowed for the whole call") from error
-        raise
-    finally:
-        otel_context.detach(token)
-
-
-def _awaitable(step: Any) -> Any:
-    match step:
-        case Send():
-            return step.model._asend(step.payload, step.timeouts)
-        case Open():
-            return step.model._aopen_stream(step.payload, step.timeouts)
-        case Next():
-            return anext(step.events, END)
-    raise AssertionError(step)

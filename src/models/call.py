@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from src.models import limiter, pricing, rate_limits, reasoning, record, structured
 from src.models.errors import (
     CallCancelled,
-    ConnectionFailed,
     ContentBlocked,
     EmptyResponse,
     MalformedResponse,
@@ -22,6 +21,7 @@ from src.models.errors import (
     ModelTimeout,
     RateLimited,
 )
+from src.models.pieces import Pieces
 from src.models.retry import Retries
 from src.models.types import (
     Chunk,
@@ -30,8 +30,6 @@ from src.models.types import (
     Message,
     ModelResponse,
     Timeouts,
-    ToolCall,
-    ToolDelta,
     Usage,
 )
 
@@ -212,7 +210,7 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Ask for a stream, emit its chunks, and return the whole reply."""
-        pieces = _Pieces()
+        pieces = Pieces()
         try:
             events, first = yield from self._open()
             yield from self._relay(events, first, pieces)
@@ -242,7 +240,7 @@ class Call:
             else:
                 return events, first
 
-    def _relay(self, events: Any, event: Any, pieces: _Pieces) -> Generator[Next | Emit, Any, None]:
+    def _relay(self, events: Any, event: Any, pieces: Pieces) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
         from src.observability import tracing
 
@@ -324,75 +322,6 @@ class Call:
         record.failed(self._observation, error)
         record.tried(self._observation, error.attempts, self._limits())
         return raised if interrupted else error
-
-
-class _Pieces:
-    """Put the pieces of a stream together."""
-
-    def __init__(self) -> None:
-        self.content: list[str] = []
-        self.reasoning: list[str] = []
-        self.finish_reason: str | None = None
-        self.model: str | None = None
-        self.usage: Usage | None = None
-        self._tools: dict[int, ToolDelta] = {}
-        self.response_id: str | None = None
-        self.cost: float | None = None
-        self.service_tier: str | None = None
-        self.notes: dict[str, object] = {}
-        self._filter = reasoning.ThinkFilter()
-
-    def take(self, chunk: Chunk) -> Chunk | None:
-        """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
-        self.finish_reason = chunk.finish_reason or self.finish_reason
-        self.model = chunk.model or self.model
-        if chunk.usage is not None:
-            self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
-        for piece in chunk.tool_deltas:
-            known = self._tools.get(piece.index, ToolDelta(piece.index))
-            self._tools[piece.index] = ToolDelta(
-                piece.index,
-                piece.id or known.id,
-                piece.name or known.name,
-                known.arguments + piece.arguments,
-            )
-        self.response_id = chunk.response_id or self.response_id
-        self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
-        self.service_tier = chunk.service_tier or self.service_tier
-        self.notes.update(chunk.notes)
-        text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
-        return self._keep(text, chunk.reasoning + thought)
-
-    def last(self) -> Chunk | None:
-        """Return what was held back to the end, if anything."""
-        return self._keep(*self._filter.finish())
-
-    def _keep(self, text: str, thought: str) -> Chunk | None:
-        if text:
-            self.content.append(text)
-        if thought:
-            self.reasoning.append(thought)
-        return Chunk(content=text, reasoning=thought) if text or thought else None
-
-    def check_end(self) -> None:
-        """Raise where the stream stopped without an end: half a reply is no reply."""
-        if self.content and self.finish_reason is None and self.usage is None:
-            raise ConnectionFailed("the stream broke off before its end")
-
-    def completion(self) -> Completion:
-        """Return the whole reply."""
-        return Completion(
-            content="".join(self.content),
-            model=self.model,
-            finish_reason=self.finish_reason,
-            reasoning="".join(self.reasoning) or None,
-            usage=self.usage,
-            tool_calls=tuple(ToolCall(tool.id, tool.name, tool.arguments) for tool in self._tools.values()),
-            response_id=self.response_id,
-            reported_cost_usd=self.cost,
-            service_tier=self.service_tier,
-            notes=self.notes,
-        )
 
 
 def _last_chunk(reply: ModelResponse) -> Chunk:

@@ -45,6 +45,7 @@ class Capabilities:
     tools: bool = True
     reasoning_effort: bool = True
     system_role: Literal["system", "developer", "merged"] = "system"
+    api: Literal["chat", "responses"] = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ ROWS: tuple[Row, ...] = (
     Row("openai", r"o1-(mini|preview)", {"system_role": "merged", "tools": False, "structured": "instructed",
         "json_mode": False, "reasoning_effort": False},
         "platform.openai.com/docs/guides/reasoning: no system or developer messages"),
+    Row("openai", r"o\d-pro|gpt-5(\.\d)?-pro|.*codex|computer-use|.*deep-research", {"api": "responses"},
+        "platform.openai.com/docs/models/o3-pro: in the Responses API only"),
     # DeepSeek
     Row("deepseek", r".*", {"structured": "json_object", "images": False},
         "api-docs.deepseek.com/guides/json_mode: json_object alone; docs/api/create-chat-completion: text messages"),
@@ -109,6 +112,8 @@ ROWS: tuple[Row, ...] = (
         r"anthropic/claude-(opus-4\.[1-9]|sonnet-4\.[5-9]|haiku-4\.[5-9]))",
         {"structured": "json_schema", "schema_bounds": False},
         "openrouter.ai/docs/features/structured-outputs#model-support"),
+    Row("gemini", r".*", {"structured": "json_schema"},
+        "ai.google.dev/gemini-api/docs/structured-output: responseJsonSchema takes JSON Schema with its bounds"),
     Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "json_mode": False, "schema_bounds": False},
         "docs.anthropic.com/en/api/messages: max_tokens is required; there is no seed, and no JSON mode"),
     Row("claude", r"claude-(opus-4-[1-9]|sonnet-4-[5-9]|haiku-4-[5-9]|[a-z]+-[5-9])", {"structured": "json_schema"},

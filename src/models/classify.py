@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from src.models import errors
+from src.models import errors, rate_limits
 
 if TYPE_CHECKING:
     from src.models.errors import ModelError
@@ -17,7 +17,7 @@ _LONGEST = 600
 
 # Words decide only among the reactions that one status can mean. Each entry: (pattern, class), first match wins.
 _CONTEXT = re.compile(
-    r"context.{0,12}(length|window|size)|maximum.{0,20}(context|tokens)|prompt is too long|too many tokens|"
+    r"context.{0,12}(length|window|size|limit)|maximum.{0,20}(context|tokens)|prompt is too long|too many tokens|"
     r"input.{0,20}too long|token count.{0,40}exceeds|reduce the length",
     re.IGNORECASE,
 )
@@ -26,6 +26,14 @@ _QUOTA = re.compile(
     r"out of credits|payment required|spending limit|requires more credits",
     re.IGNORECASE,
 )
+# "Rate limit reached ... add a payment method at .../billing" is a rate limit all the same.
+_RATE = re.compile(r"rate.?limit|too many requests|per (minute|day|hour)", re.IGNORECASE)
+_CAPACITY = re.compile(r"overloaded|capacity|server busy|unavailable", re.IGNORECASE)
+_SPENT = re.compile(r"insufficient.{0,8}(quota|balance|credit|funds)|exceeded your current quota", re.IGNORECASE)
+# console.groq.com/docs/errors: the model wrote what fits neither the schema nor the tools.
+_UNFIT = ("json_validate_failed", "tool_use_failed")
+_REFUSED_CONTENT = ("content_filter", "content_policy_violation", "moderation_blocked", "data_inspection_failed")
+_WAIT = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:ms|s|m|h)\s?)+)", re.IGNORECASE)
 _BLOCKED = re.compile(
     r"content.{0,6}(policy|filter|management)|safety|content_filter|prohibited|moderation|flagged|blocked by",
     re.IGNORECASE,
@@ -86,7 +94,7 @@ def from_status(
         _message(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
         request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
-        retry_after_s=retry_after(headers) if kind.retryable else None,
+        retry_after_s=_wait(headers, words) if kind.retryable else None,
         parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
 
@@ -130,45 +138,79 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         when = parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max((when - datetime.now(UTC)).total_seconds(), 0.0)
 
 
+def _wait(headers: Mapping[str, str], words: str) -> float | None:
+    """Return how long to wait: by the headers, else by the words that OpenAI and Groq say it in."""
+    told = retry_after(headers)
+    said = _WAIT.search(words) if told is None else None
+    return rate_limits.seconds(said.group(1), 0.0) if said else told
+
+
 def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[ModelError]:
-    code = str(detail.get("code") or "")
     kind = str(detail.get("type") or "")
     if status in (400, 413, 422) or (status is None and "invalid" in kind):
-        return _invalid(words, code)
+        found = _invalid(words, detail)
+        return errors.ContextTooLong if status == 413 and found is errors.InvalidRequest else found
     if status == 404:
         return errors.ModelNotFound
     if status in (402, 403, 429):
         return _refused(status, words)
     if status is not None and status in _BY_STATUS:
         return _BY_STATUS[status]
+    if status is None:
+        return _unnumbered(words)
     if "overloaded" in words.lower():
         return errors.Overloaded
-    if status is None and "rate" in kind:
-        return errors.RateLimited
-    if status is not None and 400 <= status < 500:
-        return errors.InvalidRequest
+    return errors.InvalidRequest if 400 <= status < 500 else errors.ServerFailed
+
+
+def _unnumbered(words: str) -> type[ModelError]:
+    """Tell apart what an error inside a stream can mean, that has words alone."""
+    for pattern, kind in (
+        (_CONTEXT, errors.ContextTooLong),
+        (_RATE, errors.RateLimited),
+        (_QUOTA, errors.QuotaExhausted),
+        (_CAPACITY, errors.Overloaded),
+        (_NO_MODEL, errors.ModelNotFound),
+    ):
+        if pattern.search(words):
+            return kind
     return errors.ServerFailed
 
 
-def _invalid(words: str, code: str) -> type[ModelError]:
-    """Tell apart what a 400 can mean."""
-    if code == "context_length_exceeded" or _CONTEXT.search(words):
+def _invalid(words: str, detail: Mapping[str, Any]) -> type[ModelError]:
+    """Tell apart what a 400 can mean. Where it names a parameter, its words are about that one."""
+    code, parameter = detail.get("code"), detail.get("param")
+    if code == "context_length_exceeded":
         return errors.ContextTooLong
-    if _KEY.search(words):
-        return errors.AuthenticationFailed
-    if _QUOTA.search(words):
-        return errors.QuotaExhausted
-    if _NO_MODEL.search(words):
-        return errors.ModelNotFound
-    return errors.ContentBlocked if _BLOCKED.search(words) else errors.InvalidRequest
+    if code in _UNFIT:
+        return errors.MalformedResponse
+    if code in _REFUSED_CONTENT:
+        return errors.ContentBlocked
+    if isinstance(parameter, str) and parameter not in ("", "messages", "input", "model"):
+        return errors.InvalidRequest
+    for pattern, kind in (
+        (_CONTEXT, errors.ContextTooLong),
+        (_KEY, errors.AuthenticationFailed),
+        (_QUOTA, errors.QuotaExhausted),
+        (_NO_MODEL, errors.ModelNotFound),
+        (_BLOCKED, errors.ContentBlocked),
+    ):
+        if pattern.search(words):
+            return kind
+    return errors.InvalidRequest
 
 
 def _refused(status: int | None, words: str) -> type[ModelError]:
     """Tell apart what a refusal can mean."""
-    if status == 402 or _QUOTA.search(words):
+    if status == 402 or _SPENT.search(words):
+        return errors.QuotaExhausted
+    if status == 429 and _RATE.search(words):
+        return errors.RateLimited
+    if _QUOTA.search(words):
         return errors.QuotaExhausted
     if status == 403 and _BLOCKED.search(words):
         return errors.ContentBlocked

@@ -145,6 +145,15 @@ def _tell(observation: Observation, error: ModelError, following: BaseModel) -> 
     )
 
 
+def _sum(one: Cost | None, other: Cost | None) -> Cost | None:
+    if one is None or other is None:
+        return None
+    names = [*one.details, *(name for name in other.details if name not in one.details)]
+    details = {name: one.details.get(name, 0.0) + other.details.get(name, 0.0) for name in names}
+    source = one.source if one.source == other.source else f"{other.source}, {one.source}"
+    return Cost(one.usd + other.usd, source, one.date or other.date, details)
+
+
 class OneGeneration(Call):
     """Run a chain as one call: one generation, tokens and money summed over all tries."""
 
@@ -199,5 +208,5 @@ class OneGeneration(Call):
             if earlier is None:
                 continue
             usage = earlier if usage is None else usage + earlier
-            cost = Cost(cost.usd + spent.usd, cost.source, cost.date) if cost and spent else None
+            cost = _sum(cost, spent)
         return usage, cost

@@ -41,6 +41,10 @@ class UnavailableModel(BaseModel):
     def _build(self, request: ModelRequest, *, stream: bool) -> Any:
         raise ModelUnavailable(self.reason)
 
+    @override
+    def _list_models(self) -> Iterable[str]:
+        raise ModelUnavailable(self.reason)
+
 
 class _Classes(Mapping[str, type[BaseModel]]):
     """Map provider names to adapter classes, importing one when it is looked up."""

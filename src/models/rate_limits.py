@@ -56,7 +56,7 @@ class Seen:
                     for part in ("limit", "remaining", "reset")
                 }
                 if any(told.values()):
-                    limit = Limit(_number(told["limit"]), _number(told["remaining"]), _seconds(told["reset"], self.at))
+                    limit = Limit(_number(told["limit"]), _number(told["remaining"]), seconds(told["reset"], self.at))
                     found.setdefault(kind.replace("-", "_"), limit)
         return found
 
@@ -92,7 +92,7 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _seconds(text: str | None, at: float) -> float | None:
+def seconds(text: str | None, at: float) -> float | None:
     """Return the seconds in `6m0s`, in `12.5`, or until an RFC 3339 date or a Unix time."""
     if not text:
         return None

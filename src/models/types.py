@@ -47,7 +47,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolDelta:
-    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together."""
+    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together, -1 is a whole call."""
 
     index: int
     id: str = ""

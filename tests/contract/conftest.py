@@ -45,7 +45,7 @@ def configured(case: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> 
     """Set the provider up as a user would."""
     PROVIDERS.register(EXAMPLE)
     row = ROWS[case.partition("__")[0]]
-    for name, value in getattr(dialect, "environment", {}).items():
+    for name, value in dialect.environment.items():
         monkeypatch.setenv(name, value)
     if row.keys:
         monkeypatch.setenv(row.keys[0], "test-key-4711")
@@ -80,7 +80,7 @@ def make(case: str, configured: None, dialect: Dialect) -> Callable[..., BaseMod
 
     def get(name: str | None = None, **settings: Any) -> BaseModel:
         return ModelFactory.get_model(
-            case.partition("__")[0], name or dialect.model, **{"retry_policy": ONCE, **settings}
+            case.partition("__")[0], name or dialect.model, **{"retry_policy": ONCE, **dialect.settings, **settings}
         )
 
     return get

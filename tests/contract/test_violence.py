@@ -42,7 +42,7 @@ def at(case: str, dialect: Dialect) -> Callable[..., BaseModel]:
         return ModelFactory.get_model(
             case.partition("__")[0],
             dialect.model,
-            **{"base_url": dialect.base_url(origin), "retry_policy": ONCE, **settings},
+            **{"base_url": dialect.base_url(origin), "retry_policy": ONCE, **dialect.settings, **settings},
         )
 
     return get

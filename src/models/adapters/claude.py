@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities
-from src.models.adapters.openai_compatible import field
+from src.models import capabilities, wire
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest, MalformedResponse
+from src.models.reading import field
 from src.models.structured import without_bounds
 from src.models.types import Chunk, Completion, Message, ModelRequest, Part, TextPart, ToolCall, ToolDelta, Usage
 
@@ -52,7 +52,8 @@ class ClaudeModel(BaseModel):
         super().__init__(model_name, **settings)
         import anthropic
 
-        self.client = anthropic.Anthropic(**self._settings())
+        http = anthropic.DefaultHttpxClient(event_hooks=wire.hooks(self.provider))
+        self.client = anthropic.Anthropic(**self._settings(), http_client=http)
         self._aclients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
     def _settings(self) -> dict[str, Any]:
@@ -67,7 +68,8 @@ class ClaudeModel(BaseModel):
         loop = asyncio.get_running_loop()
         client = self._aclients.get(loop)
         if client is None:
-            client = self._aclients[loop] = anthropic.AsyncAnthropic(**self._settings())
+            http = anthropic.DefaultAsyncHttpxClient(event_hooks=wire.async_hooks(self.provider))
+            client = self._aclients[loop] = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
         return client
 
     @staticmethod
@@ -76,6 +78,10 @@ class ClaudeModel(BaseModel):
         import anthropic
 
         return anthropic.Timeout(timeouts.read, connect=timeouts.connect)
+
+    @override
+    def _list_models(self) -> Iterable[str]:
+        return [model.id for model in self.client.models.list()]
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:

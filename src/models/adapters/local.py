@@ -46,6 +46,10 @@ class LocalModel(OpenAICompatibleModel):
         return importlib.util.find_spec("xllamacpp") is not None and model_file() is not None
 
     @override
+    def _list_models(self) -> Iterable[str]:
+        return [default_name()]
+
+    @override
     def _is_free(self, model: str) -> bool:
         return True
 

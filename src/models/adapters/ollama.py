@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from src.models import classify, wire
-from src.models.adapters.openai_compatible import field
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
@@ -21,6 +20,7 @@ from src.models.errors import (
     ModelNotFound,
     Unsupported,
 )
+from src.models.reading import field
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:

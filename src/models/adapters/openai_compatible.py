@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import importlib
 import json
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities, classify, wire
+from src.models import capabilities, classify, responses, wire
 from src.models.base_model import BaseModel
-from src.models.errors import MalformedResponse
+from src.models.errors import InvalidRequest, MalformedResponse
+from src.models.reading import count, data_url, field
 from src.models.structured import without_bounds
 from src.models.types import (
     Chunk,
     Completion,
-    ImagePart,
     Message,
     ModelRequest,
     Part,
@@ -40,6 +40,11 @@ class OpenAICompatibleModel(BaseModel):
     """Ask any provider that speaks Chat Completions, through the openai SDK.
 
     A provider of its own is a short subclass, or a row of the factory's table: what differs is data.
+
+    Args:
+        model_name: The model to ask.
+        api: `chat` or `responses`; where not said, Chat Completions for every model that has them.
+        **settings: As for `BaseModel`.
     """
 
     provider: ClassVar[str] = "openai_compatible"
@@ -48,8 +53,11 @@ class OpenAICompatibleModel(BaseModel):
     stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
     sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
 
-    def __init__(self, model_name: str, **settings: Any) -> None:
+    def __init__(self, model_name: str, *, api: str | None = None, **settings: Any) -> None:
         super().__init__(model_name, **settings)
+        if api not in (None, "chat", "responses"):
+            raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
+        self._api = api
         self.client = self._make_client()
         self._aclients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
@@ -88,25 +96,35 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self.client.chat.completions.create(**payload, timeout=self._timeout(timeouts))
+        return _call(self.client, payload)(**payload, timeout=self._timeout(timeouts))
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._aclient.chat.completions.create(**payload, timeout=self._timeout(timeouts))
+        return await _call(self._aclient, payload)(**payload, timeout=self._timeout(timeouts))
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return self.client.chat.completions.create(**payload, timeout=self._timeout(timeouts))  # type: ignore[no-any-return] # the SDK's stream
+        return _call(self.client, payload)(**payload, timeout=self._timeout(timeouts))  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await self._aclient.chat.completions.create(**payload, timeout=self._timeout(timeouts))  # type: ignore[no-any-return] # the SDK's stream
+        return await _call(self._aclient, payload)(**payload, timeout=self._timeout(timeouts))  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 
     @override
+    def _can(self, model: str) -> Capabilities:
+        can = capabilities.of(self.provider, model)
+        if (self._api or can.api) != "responses":
+            return can
+        return replace(can, api="responses", seed=False, stop=False, min_output=responses.LEAST_OUTPUT)
+
+    @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
-        can = capabilities.of(self.provider, request.model)
+        can = self._can(request.model)
+        if can.api == "responses":
+            body = responses.build(request, can) | ({"stream": True} if stream else {})
+            return self._with_options(body, request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": _messages(request, can.system_role)}
         asked: dict[str, Any] = {
             "temperature": request.temperature,
@@ -139,10 +157,12 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _list_models(self) -> Iterable[str]:
-        return [model.id for model in self.client.models.list()]
+        return [model.id for model in self.client.models.list().data]
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        if self._can(request.model).api == "responses":
+            return responses.read(raw)
         choice = _first_choice(raw)
         message = field(choice, "message")
         if message is None:
@@ -164,6 +184,9 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        if self._can(request.model).api == "responses":
+            yield from responses.read_event(event)
+            return
         _raise_error(event)
         choices = field(event, "choices") or ()
         choice = choices[0] if choices else None
@@ -189,15 +212,15 @@ class OpenAICompatibleModel(BaseModel):
         prompt_tokens includes cached ones and completion_tokens includes reasoning, unless the total says otherwise
         (xAI counts reasoning beside): platform.openai.com/docs/api-reference/chat/object.
         """
-        prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+        prompt, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
         if prompt is None and completion is None:
             return None
         details = field(usage, "prompt_tokens_details")
-        cached = _count(details, "cached_tokens")
-        cached = _count(usage, "prompt_cache_hit_tokens") if cached is None else cached
-        written = _count(details, "cache_write_tokens")
-        thought = _count(field(usage, "completion_tokens_details"), "reasoning_tokens")
-        total = _count(usage, "total_tokens")
+        cached = count(details, "cached_tokens")
+        cached = count(usage, "prompt_cache_hit_tokens") if cached is None else cached
+        written = count(details, "cache_write_tokens")
+        thought = count(field(usage, "completion_tokens_details"), "reasoning_tokens")
+        total = count(usage, "total_tokens")
         beside = bool(thought) and total == (prompt or 0) + (completion or 0) + (thought or 0)
         if completion is not None and thought is not None and not beside:
             thought = min(thought, completion)  # some routers count more reasoning than output
@@ -214,11 +237,8 @@ class OpenAICompatibleModel(BaseModel):
         return None
 
 
-def field(value: Any, name: str) -> Any:
-    """Return a field of an SDK's object or of plain JSON, None where it is not there."""
-    if value is None:
-        return None
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+def _call(client: Any, payload: Mapping[str, Any]) -> Any:
+    return client.responses.create if "input" in payload else client.chat.completions.create
 
 
 # What imitating servers say instead of the protocol's own words.
@@ -260,11 +280,6 @@ def _notes(raw: Any, choice: Any, refusal: Any) -> dict[str, object]:
         "refusal": refusal,
     }
     return {name: value for name, value in told.items() if isinstance(value, str)}
-
-
-def _count(usage: Any, name: str) -> int | None:
-    value = field(usage, name)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
 def reasoning_of(message: Any) -> str | None:
@@ -350,10 +365,3 @@ def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     return {"type": "image_url", "image_url": {"url": data_url(part)}}
-
-
-def data_url(image: ImagePart) -> str:
-    """Return an image's address, its data in it where it has no other."""
-    if image.data is None:
-        return image.url or ""
-    return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models.adapters.openai_compatible import OpenAICompatibleModel, field
+from src.models.adapters.openai_compatible import OpenAICompatibleModel
+from src.models.reading import field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from src.models.adapters.openai_compatible import OpenAICompatibleModel, field
+from src.models.adapters.openai_compatible import OpenAICompatibleModel
+from src.models.reading import field
 
 TICKS_PER_DOLLAR = 10**10  # docs.x.ai/docs/api-reference: usage.cost_in_usd_ticks
 

@@ -6,12 +6,13 @@ module named like its row of the factory's table, with a class named `Dialect` t
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from src.models.types import Usage
     from tests.servers import Received, Reply
@@ -72,6 +73,8 @@ class Dialect(ABC):
         priced: Whether a call of `model` has a known cost.
         unsaid: Error categories that this provider cannot express.
         told: What of `Tokens` this wire can tell: names of its fields.
+        settings: What `get_model` is given besides, for a variant.
+        environment: Variables that are set, for a variant.
         engine: Whether calls go to an engine in this process and not over HTTP.
     """
 
@@ -84,6 +87,8 @@ class Dialect(ABC):
     told: ClassVar[frozenset[str]] = frozenset({"input", "cached", "output", "reasoning"})
     engine: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    environment: ClassVar[Mapping[str, str]] = {}
 
     def base_url(self, origin: str) -> str:
         """Return the address to configure for a server at `origin`, such as http://127.0.0.1:8000."""
@@ -130,6 +135,18 @@ class Dialect(ABC):
             output=tokens.output,
             output_reasoning_tokens=reasoning,
         )
+
+    def listing(self, names: Sequence[str]) -> Reply:
+        """Return the list of the provider's models; this one suits OpenAI's SDK, its likes, and Anthropic's."""
+        from tests.servers import Reply
+
+        data = [
+            {"id": name, "object": "model", "type": "model", "created": 1, "owned_by": "x", "display_name": name,
+             "created_at": "2026-01-01T00:00:00Z"}
+            for name in names
+        ]  # fmt: skip
+        body = {"object": "list", "data": data, "has_more": False}
+        return Reply(body=json.dumps(body).encode(), headers={"content-type": "application/json"})
 
     def empty(self) -> Reply:
         """Return a reply that says nothing."""

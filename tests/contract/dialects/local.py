@@ -8,6 +8,7 @@ from typing import ClassVar
 from tests.contract.dialects import chat
 from tests.servers import Reply
 
+
 class Dialect(chat.ChatDialect):
     model: ClassVar[str] = "smollm2-135m-instruct.q4_1"
     text_only_model: ClassVar[str | None] = model

@@ -11,7 +11,7 @@ from tests.contract.dialects.base import Asked, Says, Tokens
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 JSON = {"content-type": "application/json"}
 LINES = {"content-type": "application/x-ndjson"}
@@ -79,6 +79,9 @@ class Dialect(base.Dialect):
 
     def zero_usage(self, text: str) -> Reply:
         return self.reply(Says(text=text, tokens=Tokens(0, 0, 0, 0)))
+
+    def listing(self, names: Sequence[str]) -> Reply:
+        return Reply(body=json.dumps({"models": [{"model": name} for name in names]}).encode(), headers=JSON)
 
     def blocked(self) -> Reply | None:
         return None

@@ -1,0 +1,83 @@
+"""Put the pieces of a stream together."""
+
+from __future__ import annotations
+
+from src.models import reasoning
+from src.models.errors import ConnectionFailed
+from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
+
+
+class Pieces:
+    """Hold what a stream has brought so far."""
+
+    def __init__(self) -> None:
+        self.content: list[str] = []
+        self.reasoning: list[str] = []
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.usage: Usage | None = None
+        self._tools: dict[int, ToolDelta] = {}
+        self.response_id: str | None = None
+        self.cost: float | None = None
+        self.service_tier: str | None = None
+        self.notes: dict[str, object] = {}
+        self._counted_last = False
+        self._filter = reasoning.ThinkFilter()
+
+    def take(self, chunk: Chunk) -> Chunk | None:
+        """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.model = chunk.model or self.model
+        if chunk.content or chunk.usage is not None:
+            self._counted_last = chunk.usage is not None
+        if chunk.usage is not None:
+            self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
+        for piece in chunk.tool_deltas:
+            index = piece.index if piece.index >= 0 else len(self._tools)
+            known = self._tools.get(index, ToolDelta(index, id="" if piece.index >= 0 else f"call_{index}"))
+            self._tools[index] = ToolDelta(
+                index,
+                piece.id or known.id,
+                piece.name or known.name,
+                known.arguments + piece.arguments,
+            )
+        self.response_id = chunk.response_id or self.response_id
+        self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
+        self.service_tier = chunk.service_tier or self.service_tier
+        self.notes.update(chunk.notes)
+        text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
+        return self._keep(text, chunk.reasoning + thought)
+
+    def last(self) -> Chunk | None:
+        """Return what was held back to the end, if anything."""
+        return self._keep(*self._filter.finish())
+
+    def _keep(self, text: str, thought: str) -> Chunk | None:
+        if text:
+            self.content.append(text)
+        if thought:
+            self.reasoning.append(thought)
+        return Chunk(content=text, reasoning=thought) if text or thought else None
+
+    def check_end(self) -> None:
+        """Raise where the stream stopped without an end: half a reply is no reply.
+
+        The end is a finish reason, or, from servers that tell none, usage after the last of the text.
+        """
+        if self.content and self.finish_reason is None and not self._counted_last:
+            raise ConnectionFailed("the stream broke off before its end")
+
+    def completion(self) -> Completion:
+        """Return the whole reply."""
+        return Completion(
+            content="".join(self.content),
+            model=self.model,
+            finish_reason=self.finish_reason,
+            reasoning="".join(self.reasoning) or None,
+            usage=self.usage,
+            tool_calls=tuple(ToolCall(tool.id, tool.name, tool.arguments) for tool in self._tools.values()),
+            response_id=self.response_id,
+            reported_cost_usd=self.cost,
+            service_tier=self.service_tier,
+            notes=self.notes,
+        )

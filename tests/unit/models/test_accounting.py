@@ -1,0 +1,90 @@
+"""Buckets exclude one another and sum to the provider's own total, whatever the counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.models import responses
+from src.models.adapters.deepseek import DeepSeekModel
+from src.models.adapters.groq import GroqModel
+from src.models.adapters.openai import OpenAIModel
+from src.models.adapters.openrouter import OpenRouterModel
+from src.models.adapters.xai import XAIModel
+from src.models.types import Usage
+
+COUNT = st.integers(0, 10**6)
+COMPATIBLE = [
+    kind("m", api_key="k", base_url="http://x.test")
+    for kind in (OpenAIModel, DeepSeekModel, GroqModel, OpenRouterModel, XAIModel)
+]
+
+
+def _told(fresh: int, cached: int, written: int, said: int, thought: int, *, beside: bool) -> dict[str, Any]:
+    prompt, completion = fresh + cached + written, said + (0 if beside else thought)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + said + thought,
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    }
+
+
+@pytest.mark.parametrize("model", COMPATIBLE, ids=lambda model: model.provider)
+@given(COUNT, COUNT, COUNT, COUNT, st.integers(1, 10**6))
+def test_reasoning_inside_and_beside_the_output_give_the_same_buckets(
+    model: OpenAIModel, fresh: int, cached: int, written: int, said: int, thought: int
+) -> None:
+    for beside in (False, True):
+        told = _told(fresh, cached, written, said, thought, beside=beside)
+        usage = model._usage(told)
+        assert usage == Usage(fresh, cached, written, said, thought)
+        assert usage is not None
+        assert usage.total_tokens == sum(usage.details().values()) == told["total_tokens"]
+
+
+@given(COUNT, COUNT, COUNT)
+def test_deepseeks_hits_and_misses_sum_to_its_prompt(hit: int, miss: int, said: int) -> None:
+    told = {"prompt_tokens": hit + miss, "prompt_cache_hit_tokens": hit, "prompt_cache_miss_tokens": miss,
+            "completion_tokens": said, "total_tokens": hit + miss + said}  # fmt: skip
+    usage = COMPATIBLE[1]._usage(told)
+    assert usage is not None
+    assert (usage.input, usage.input_cached_tokens, usage.total_tokens) == (miss, hit, hit + miss + said)
+
+
+@given(st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
+                                        "completion_tokens_details", "prompt_cache_hit_tokens"]),
+                       st.one_of(st.none(), COUNT, st.booleans(), st.text(max_size=3), st.floats(allow_nan=False, allow_infinity=False),
+                                 st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens"]), COUNT))))  # fmt: skip
+def test_no_usage_however_odd_gives_a_negative_count(told: dict[str, Any]) -> None:
+    usage = COMPATIBLE[0]._usage(told)
+    assert usage is None or all(count >= 0 for count in usage.details().values())
+
+
+@given(COUNT, COUNT, COUNT, COUNT)
+def test_the_responses_apis_buckets_sum_to_its_total(fresh: int, cached: int, said: int, thought: int) -> None:
+    usage = responses.usage({"input_tokens": fresh + cached, "output_tokens": said + thought,
+                             "input_tokens_details": {"cached_tokens": cached},
+                             "output_tokens_details": {"reasoning_tokens": thought}})  # fmt: skip
+    assert usage == Usage(fresh, cached, None, said, thought)
+
+
+def test_more_reasoning_than_output_is_held_to_the_total() -> None:
+    usage = COMPATIBLE[0]._usage({"prompt_tokens": 43, "completion_tokens": 10, "total_tokens": 53,
+                                  "completion_tokens_details": {"reasoning_tokens": 11}})  # fmt: skip
+    assert usage is not None
+    assert usage.total_tokens == 53
+
+
+def test_openrouter_is_asked_for_its_cost_and_xai_tells_it_in_ticks() -> None:
+    openrouter, xai = COMPATIBLE[3], COMPATIBLE[4]
+    assert openrouter.extra_body == {"usage": {"include": True}}
+    assert openrouter._reported_cost({"cost": 0.25}) == 0.25
+    assert openrouter._reported_cost({}) is None
+    assert openrouter._reported_cost({"cost": True}) is None
+    assert xai._reported_cost({"cost_in_usd_ticks": 4_121_500}) == pytest.approx(0.00041215)
+    assert xai._reported_cost(None) is None

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from src.models import classify, errors
+
+E = errors
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "more", "kind"),
+    [
+        # Real words of providers, by status.
+        (400, "Incorrect API key provided: xa***me.", {}, E.AuthenticationFailed),
+        (400, "API key not valid. Please pass a valid API key.", {}, E.AuthenticationFailed),
+        (400, "Your credit balance is too low to access the Anthropic API.", {}, E.QuotaExhausted),
+        (400, "Billing hard limit has been reached", {"code": "billing_hard_limit_reached"}, E.QuotaExhausted),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", {}, E.ContextTooLong),
+        (400, "This endpoint's maximum context length is 8192 tokens.", {}, E.ContextTooLong),
+        (400, "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000", {}, E.ContextTooLong),
+        (400, "request (9031 tokens) exceeds the available context size (4096 tokens)", {}, E.ContextTooLong),
+        (400, "max_tokens is too large: 100000. This model supports at most 16384 completion tokens",
+         {"param": "max_tokens"}, E.InvalidRequest),
+        (400, "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens", {}, E.InvalidRequest),
+        (400, "Unsupported parameter: 'stop' is not supported with this model.", {"param": "stop"}, E.InvalidRequest),
+        (400, "The model `mixtral-8x7b-32768` has been decommissioned", {"code": "model_decommissioned"}, E.ModelNotFound),
+        (400, "nobody/nothing is not a valid model ID", {}, E.ModelNotFound),
+        (400, "Invalid value for safety setting.", {"param": "safety_settings"}, E.InvalidRequest),
+        (400, "The response was filtered due to the prompt triggering content management policy.",
+         {"code": "content_filter"}, E.ContentBlocked),
+        (400, "Failed to generate JSON. See 'failed_generation'", {"code": "json_validate_failed"}, E.MalformedResponse),
+        (401, "No auth credentials found", {}, E.AuthenticationFailed),
+        (402, "Insufficient Balance", {}, E.QuotaExhausted),
+        (403, "Your input was flagged by moderation", {}, E.ContentBlocked),
+        (403, "Country, region, or territory not supported", {}, E.PermissionRefused),
+        (403, "Your team has used all available credits or reached its monthly spending limit.", {}, E.QuotaExhausted),
+        (404, "The model `x` does not exist", {}, E.ModelNotFound),
+        (408, "Request timeout", {}, E.ModelTimeout),
+        (413, "Request too large for model", {"code": "rate_limit_exceeded"}, E.ContextTooLong),
+        (422, "Input should be a valid string", {}, E.InvalidRequest),
+        (429, "You exceeded your current quota, please check your plan and billing details.",
+         {"code": "insufficient_quota"}, E.QuotaExhausted),
+        (429, "Rate limit reached for model on tokens per day (TPD): Limit 100000. Upgrade at "
+         "https://console.groq.com/settings/billing", {"code": "rate_limit_exceeded"}, E.RateLimited),
+        (429, "Provider returned error", {}, E.RateLimited),
+        (498, "Flex tier capacity exceeded", {}, E.Overloaded),
+        (500, "Internal", {}, E.ServerFailed),
+        (502, "Bad gateway", {}, E.ServerFailed),
+        (503, "no healthy upstream", {}, E.Overloaded),
+        (504, "Gateway timeout", {}, E.ModelTimeout),
+        (524, "A timeout occurred", {}, E.ServerFailed),
+        (529, "Overloaded", {"type": "overloaded_error"}, E.Overloaded),
+        (418, "I'm a teapot", {}, E.InvalidRequest),
+        # Inside a stream that began with 200.
+        (None, "Overloaded", {"type": "overloaded_error"}, E.Overloaded),
+        (None, "Rate limit exceeded: free-models-per-min.", {}, E.RateLimited),
+        (None, "Token limit reached", {"code": 400}, E.InvalidRequest),
+        (None, "upstream broke", {"code": 502}, E.ServerFailed),
+        (None, "something", {}, E.ServerFailed),
+    ],
+)  # fmt: skip
+def test_a_status_and_its_words_are_one_kind(
+    status: int | None, message: str, more: dict[str, Any], kind: type[errors.ModelError]
+) -> None:
+    for body in ({"error": {"message": message, **more}}, {"message": message, **more}):
+        found = classify.from_status(status, body)
+        assert type(found) is kind
+        assert found.message.split()[0] == message.split(maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, "", "text", [], {}, {"error": "text"}, {"error": None}, {"error": ["x"]}, 7, [{"error": {"message": "m"}}]],
+)
+def test_any_body_gives_an_error(body: object) -> None:
+    assert type(classify.from_status(500, body)) is errors.ServerFailed
+    assert type(classify.from_status(None, body)) is errors.ServerFailed
+
+
+@pytest.mark.parametrize(
+    ("message", "more", "parameter"),
+    [
+        ("whatever", {"param": "messages[0].role"}, "messages[0].role"),
+        ("Unsupported value: 'temperature' does not support 0.2 with this model.", {}, "temperature"),
+        ("Unsupported parameter: 'max_tokens' is not supported with this model.", {}, "max_tokens"),
+        ("Unrecognized request argument supplied: foo_bar", {}, "foo_bar"),
+        ("temperature: Extra inputs are not permitted", {}, "temperature"),
+        ("`top_k` is not supported", {}, "top_k"),
+        ("Argument not supported: \"frequency_penalty\"", {}, None),
+        ("no idea", {}, None),
+    ],
+)  # fmt: skip
+def test_the_refused_parameter_is_named(message: str, more: dict[str, Any], parameter: str | None) -> None:
+    assert classify.from_status(400, {"error": {"message": message, **more}}).parameter == parameter
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "seconds"),
+    [
+        ({"retry-after": "7"}, "slow down", 7.0),
+        ({"retry-after": "0.5"}, "slow down", 0.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, "slow down", 1.5),
+        ({"retry-after": "-3"}, "slow down", 0.0),
+        ({"retry-after": "soon"}, "slow down", None),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, "slow down", 0.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 -0000"}, "slow down", 0.0),
+        ({}, "Rate limit reached. Please try again in 7m12s.", 432.0),
+        ({}, "Rate limit reached. Please try again in 20ms.", 0.02),
+        ({"retry-after": "5"}, "Please try again in 7m12s.", 5.0),
+        ({}, "slow down", None),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], message: str, seconds: float | None) -> None:
+    found = classify.from_status(429, {"error": {"message": message}}, httpx.Headers(headers))
+    assert found.retry_after_s == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_what_is_not_retried_has_no_wait() -> None:
+    assert classify.from_status(401, {}, {"retry-after": "5"}).retry_after_s is None
+
+
+def _because(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (httpx.ReadTimeout("slow"), E.ModelTimeout),
+        (httpx.ConnectTimeout("slow"), E.ModelTimeout),
+        (TimeoutError("slow"), E.ModelTimeout),
+        (httpx.ConnectError("no"), E.ConnectionFailed),
+        (httpx.RemoteProtocolError("broke off"), E.ConnectionFailed),
+        (ConnectionResetError("reset"), E.ConnectionFailed),
+        (OSError("no route"), E.ConnectionFailed),
+        (httpx.DecodingError("gzip"), E.MalformedResponse),
+        (json.JSONDecodeError("bad", "x", 0), E.MalformedResponse),
+        (TypeError("create() got an unexpected keyword argument 'foo'"), E.InvalidRequest),
+        (RuntimeError("?"), E.ServerFailed),
+    ],
+)
+def test_an_exception_is_one_kind(error: Exception, kind: type[errors.ModelError]) -> None:
+    assert type(classify.from_exception(error)) is kind
+
+
+def test_an_unexpected_keyword_is_named() -> None:
+    found = classify.from_exception(TypeError("create() got an unexpected keyword argument 'foo'"))
+    assert found.parameter == "foo"
+
+
+def test_a_long_message_is_cut_and_a_secret_hidden() -> None:
+    secret = "sk-proj-" + "Ab3" * 16
+    found = classify.from_status(500, {"error": {"message": f"key {secret} " + "x" * 5000}})
+    assert secret not in str(found)
+    assert len(found.message) < 700
+
+
+def test_every_category_is_a_class_and_every_class_a_category() -> None:
+    def below(kind: type[errors.ModelError]) -> set[type[errors.ModelError]]:
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    assert {kind.category for kind in below(errors.ModelError)} == set(errors.CATEGORIES)

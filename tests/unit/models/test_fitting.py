@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from src.models import capabilities, fitting
+from src.models.capabilities import ROWS, Capabilities
+from src.models.errors import InvalidRequest, Unsupported
+from src.models.providers import PROVIDERS
+from src.models.structured import response_format
+from src.models.types import ImagePart, Message, ModelRequest, TextPart
+
+QUESTION = (Message("system", "be kind"), Message("user", "hi"))
+SCHEMA = response_format({"type": "object", "properties": {"n": {"type": "integer"}}})
+
+
+def _request(**more: object) -> ModelRequest:
+    return ModelRequest("m", QUESTION, **more)  # type: ignore[arg-type] # by name
+
+
+def test_a_request_that_fits_is_left_alone() -> None:
+    request = _request(temperature=0.5, max_tokens=100, seed=1, top_p=0.9, stop=("x",), reasoning_effort="low")
+    assert fitting.fit(request, Capabilities()) is request
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("temperature", 0.0), ("top_p", 0.5), ("seed", 0), ("reasoning_effort", "low")]
+)
+def test_what_can_be_left_out_is_left_out_and_told(name: str, value: object) -> None:
+    fitted = fitting.fit(_request(**{name: value}), Capabilities(**{name: False}))  # type: ignore[arg-type] # by name
+    assert getattr(fitted, name) is None
+    assert fitted.adjusted == {name: "dropped"}
+    assert name not in fitted.parameters()
+
+
+def test_bounds_are_held_and_told() -> None:
+    can = Capabilities(max_output=4096, min_output=16, max_temperature=1.0)
+    fitted = fitting.fit(_request(max_tokens=100_000, temperature=1.5), can)
+    assert (fitted.max_tokens, fitted.temperature) == (4096, 1.0)
+    assert fitted.adjusted == {"max_tokens": "100000 -> 4096", "temperature": "1.5 -> 1"}
+    assert fitting.fit(_request(max_tokens=1), can).max_tokens == 16
+
+
+def test_what_cannot_be_left_out_is_refused_with_what_to_use_instead() -> None:
+    picture = (Message("user", (TextPart("look"), ImagePart(data=b"x"))),)
+    for request, can, parameter, instead in (
+        (ModelRequest("m", picture), Capabilities(images=False), "messages", "claude"),
+        (_request(tools=({"type": "function"},)), Capabilities(tools=False), "tools", "response_format"),
+        (_request(stop=("x",)), Capabilities(stop=False), "stop", "max_tokens"),
+    ):
+        with pytest.raises(Unsupported, match=instead) as caught:
+            fitting.fit(request, can)
+        assert caught.value.parameter == parameter
+        assert isinstance(caught.value, InvalidRequest)
+
+
+@pytest.mark.parametrize(("structured", "said"), [("json_schema", False), ("json_object", True), ("instructed", True)])
+def test_a_schema_is_said_in_words_where_the_provider_takes_none(structured: str, *, said: bool) -> None:
+    fitted = fitting.fit(_request(response_format=SCHEMA), Capabilities(structured=structured))  # type: ignore[arg-type] # a literal
+    assert ('"n"' in (fitted.system or "")) is said
+    assert (fitted.system or "").startswith("be kind")
+    assert fitted.messages[-1] == QUESTION[-1]
+
+
+def test_plain_json_needs_words_only_where_there_is_no_json_mode() -> None:
+    plain = _request(response_format=response_format({"type": "json_object"}))
+    assert fitting.fit(plain, Capabilities(structured="json_object")) is plain
+    assert fitting.fit(plain, Capabilities(structured="json_schema")) is plain
+    assert fitting.fit(plain, Capabilities(structured="json_schema", json_mode=False)).system != "be kind"
+
+
+# The table.
+
+
+def test_an_unknown_model_of_an_unknown_provider_gets_sane_defaults() -> None:
+    assert capabilities.of("nobody", "no-such-model") == Capabilities()
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        ("openai", "gpt-4o", {"temperature": True, "max_tokens_name": "max_completion_tokens", "structured": "json_schema",
+                              "max_output": 16_384, "reasoning_effort": False, "images": True}),
+        ("openai", "gpt-4o-mini-2024-07-18", {"max_output": 16_384}),
+        ("openai", "gpt-4", {"structured": "json_object", "max_output": 8192, "images": False}),
+        ("openai", "gpt-4-turbo", {"max_output": 4096, "images": True}),
+        ("openai", "gpt-4.1-mini", {"max_output": 32_768, "temperature": True, "structured": "json_schema"}),
+        ("openai", "o3-mini", {"temperature": False, "stop": False, "system_role": "developer", "images": False,
+                               "reasoning_effort": True}),
+        ("openai", "o1-mini", {"system_role": "merged", "structured": "instructed", "tools": False}),
+        ("openai", "gpt-5.6-sol", {"temperature": False, "reasoning_effort": True, "api": "chat"}),
+        ("openai", "gpt-6-luna", {"temperature": False}),
+        ("openai", "gpt-5-chat-latest", {"temperature": True, "reasoning_effort": False}),
+        ("openai", "gpt-5-pro", {"api": "responses"}),
+        ("openai", "o3-pro-2025-06-10", {"api": "responses"}),
+        ("openai", "gpt-5.3-codex", {"api": "responses"}),
+        ("deepseek", "deepseek-chat", {"structured": "json_object", "images": False, "temperature": True}),
+        ("deepseek", "deepseek-reasoner", {"temperature": False}),
+        ("groq", "llama-3.3-70b-versatile", {"structured": "json_object", "images": False, "reasoning_effort": False}),
+        ("groq", "openai/gpt-oss-120b", {"structured": "json_schema", "reasoning_effort": True}),
+        ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", {"images": True, "structured": "json_schema"}),
+        ("xai", "grok-4-fast-reasoning", {"stop": False, "reasoning_effort": False, "images": True}),
+        ("xai", "grok-4-fast-non-reasoning", {"stop": True}),
+        ("xai", "grok-3-mini", {"stop": False, "reasoning_effort": True, "images": False}),
+        ("xai", "grok-4.3", {"reasoning_effort": True, "stop": False}),
+        ("openrouter", "google/gemini-2.5-flash", {"structured": "json_schema"}),
+        ("openrouter", "meta-llama/llama-3.1-8b-instruct", {"structured": "instructed"}),
+        ("ollama", "llama3.2", {"images": False, "tools": True, "reasoning_effort": False}),
+        ("ollama", "llama3.2:1b", {"images": False}),
+        ("ollama", "llama3.2-vision", {"images": True}),
+        ("ollama", "gemma3:4b", {"images": True, "tools": False}),
+        ("ollama", "gpt-oss:20b-cloud", {"images": False, "reasoning_effort": True}),
+        ("ollama", "somebody/unheard-of:latest", {"images": True, "tools": True, "structured": "json_schema"}),
+        ("local", "smollm2-135m-instruct.q4_1", {"images": False, "structured": "json_schema"}),
+    ],
+)  # fmt: skip
+def test_a_models_quirks(provider: str, model: str, expected: dict[str, object]) -> None:
+    can = capabilities.of(provider, model)
+    assert {name: getattr(can, name) for name in expected} == expected
+
+
+def test_every_row_is_of_a_provider_and_has_a_source() -> None:
+    assert {row.provider for row in ROWS} <= set(PROVIDERS)
+    assert all("." in row.source and len(row.source) > 10 for row in ROWS)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.models import own_prices, pricing
+from src.models.types import Usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+THOUSAND = Usage(input=1000, output=1000)
+NOVEMBER = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    own_prices._table.cache_clear()
+
+
+def _usd(provider: str, model: str, usage: Usage, **more: object) -> float | None:
+    found = pricing.price(provider, (model,), usage, at=NOVEMBER, **more)  # type: ignore[arg-type] # a tier
+    return found.usd if found else None
+
+
+def test_what_the_provider_reports_wins() -> None:
+    cost = pricing.price("openai", ("gpt-4o",), THOUSAND, 0.5, at=NOVEMBER)
+    assert cost is not None
+    assert (cost.usd, cost.source, cost.date) == (0.5, "provider", "2026-11-01")
+
+
+def test_each_bucket_has_its_rate() -> None:
+    assert _usd("openai", "gpt-4o", Usage(input=1000)) is None  # output unknown
+    assert _usd("openai", "gpt-4o", Usage(1000, 0, None, 0)) == pytest.approx(0.0025)
+    assert _usd("openai", "gpt-4o", Usage(0, 1000, None, 0)) == pytest.approx(0.00125)
+    assert _usd("openai", "gpt-4o", Usage(0, 0, None, 1000)) == pytest.approx(0.01)
+    assert _usd("openai", "gpt-4o", Usage(0, 0, None, 0, 1000)) == pytest.approx(0.01)  # reasoning is output
+
+
+def test_the_source_and_its_date_are_told() -> None:
+    cost = pricing.price("openai", ("gpt-4o",), THOUSAND, at=NOVEMBER)
+    assert cost is not None
+    assert cost.source.startswith("genai-prices ")
+    assert cost.date == "2026-11-01"
+    assert cost.details == pytest.approx({"input": 0.0025, "output": 0.01, "total": 0.0125})
+
+
+def test_the_replys_model_is_priced_else_the_requested_one() -> None:
+    both = pricing.price("openai", ("gpt-4o-mini", "gpt-4o"), THOUSAND, at=NOVEMBER)
+    unknown = pricing.price("openai", ("no-such-model", "gpt-4o"), THOUSAND, at=NOVEMBER)
+    assert both is not None
+    assert unknown is not None
+    assert both.usd < unknown.usd == pytest.approx(0.0125)
+
+
+def test_unknown_is_none_and_never_zero() -> None:
+    assert pricing.price("openai", ("no-such-model", None), THOUSAND) is None
+    assert pricing.price("no-such-provider", ("gpt-4o",), THOUSAND) is None
+    assert pricing.price("openai", ("gpt-4o",), None) is None
+    assert pricing.price("ollama", ("llama3.2",), THOUSAND) is None
+
+
+def test_a_price_that_depends_on_the_hour_is_looked_up_for_that_hour() -> None:
+    day = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
+    night = datetime(2026, 11, 1, 20, tzinfo=UTC).timestamp()
+    by_day = pricing.price("deepseek", ("deepseek-chat",), THOUSAND, at=day)
+    by_night = pricing.price("deepseek", ("deepseek-chat",), THOUSAND, at=night)
+    assert by_day is not None
+    assert by_night is not None
+    assert by_day.usd == pytest.approx(2 * by_night.usd, rel=0.05)
+
+
+def test_a_service_tier_has_its_own_rates() -> None:
+    standard, priority = (_usd("openai", "gpt-5", THOUSAND, tier=tier) for tier in ("default", "priority"))
+    assert standard is not None
+    assert priority == pytest.approx(2 * standard)
+
+
+def test_a_price_in_tiers_depends_on_the_prompts_length() -> None:
+    short, long = _usd("xai", "grok-4.3", Usage(100_000, output=0)), _usd("xai", "grok-4.3", Usage(300_000, output=0))
+    assert short is not None
+    assert long == pytest.approx(6 * short)
+
+
+def test_rates_are_cached() -> None:
+    pricing._rates.cache_clear()
+    for _ in range(5):
+        _usd("openai", "gpt-4o", THOUSAND)
+    assert pricing._rates.cache_info().misses == 1
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "prices.toml"
+    path.write_text('["openai:ft:*"]\ninput = 2\noutput = 4\ncached_input = 1\n["*:gpt-4o"]\ninput = 99\noutput = 99\n')
+    monkeypatch.setenv("MOONDEV_PRICES", str(path))
+    return path
+
+
+def test_the_users_table_prices_what_no_catalogue_knows(table: Path) -> None:
+    cost = pricing.price("openai", ("FT:mine-7",), Usage(1000, 1000, None, 1000, 1000))
+    assert cost is not None
+    assert cost.usd == pytest.approx((2 + 1 + 4 + 4) / 1000)
+    assert (cost.source, cost.date) == (
+        "own table",
+        datetime.fromtimestamp(table.stat().st_mtime, UTC).date().isoformat(),
+    )
+
+
+def test_the_catalogue_comes_before_the_users_table(table: Path) -> None:
+    assert _usd("openai", "gpt-4o", THOUSAND) == pytest.approx(0.0125)
+
+
+def test_json_does_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text('{"mine:*": {"input": 1, "output": 1}}')
+    monkeypatch.setenv("MOONDEV_PRICES", str(path))
+    assert _usd("mine", "m", THOUSAND) == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    "text", ["[", '["a"]\ninput = 1', '["a"]\ninput = "x"\noutput = 1', '["a"]\ninptu = 1\noutput = 1']
+)
+def test_a_broken_table_costs_a_warning_not_the_reply(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(text)
+    monkeypatch.setenv("MOONDEV_PRICES", str(path))
+    assert pricing.price("openai", ("no-such-model",), THOUSAND) is None
+    assert "prices.toml" in caplog.text
