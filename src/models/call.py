@@ -336,11 +336,15 @@ def _last_chunk(reply: ModelResponse) -> Chunk:
 
 
 def _known(completion: Completion) -> Usage | None:
-    """Return the usage, or None where zero output is told beside a text: that is unknown, not free."""
+    """Return the usage without the zeros that cannot be: no prompt has no tokens, and no text either."""
     usage = completion.usage
-    if usage is not None and not usage.output_tokens and (completion.content or completion.tool_calls):
-        return replace(usage, output=None, output_reasoning_tokens=None) if usage.input_tokens else None
-    return usage
+    if usage is None:
+        return None
+    if not usage.output_tokens and (completion.content or completion.tool_calls):
+        usage = replace(usage, output=None, output_reasoning_tokens=None)
+    if usage.input_tokens == 0:
+        usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
+    return usage if usage.details() else None
 
 
 def _empty(completion: Completion) -> ModelError:

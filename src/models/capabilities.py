@@ -45,6 +45,7 @@ class Capabilities:
     tools: bool = True
     reasoning_effort: bool = True
     system_role: Literal["system", "developer", "merged"] = "system"
+    keep_reasoning: bool = False
     api: Literal["chat", "responses"] = "chat"
 
 
@@ -87,14 +88,16 @@ ROWS: tuple[Row, ...] = (
     # DeepSeek
     Row("deepseek", r".*", {"structured": "json_object", "images": False},
         "api-docs.deepseek.com/guides/json_mode: json_object alone; docs/api/create-chat-completion: text messages"),
+    Row("deepseek", r"deepseek-(?!chat|reasoner)", {"keep_reasoning": True},
+        "api-docs.deepseek.com/guides/thinking_mode: reasoning_content must come back after a tool call"),
     Row("deepseek", r"deepseek-reasoner", {"temperature": False, "top_p": False},
         "api-docs.deepseek.com/guides/reasoning_model: accepted without effect"),
     # Groq
     Row("groq", r".*", {"structured": "json_object", "max_tokens_name": "max_completion_tokens", "images": False,
         "reasoning_effort": False},
         "console.groq.com/docs/api-reference#chat-create: max_tokens is deprecated"),
-    Row("groq", r"openai/gpt-oss|moonshotai/kimi|meta-llama/llama-4", {"structured": "json_schema"},
-        "console.groq.com/docs/structured-outputs#supported-models"),
+    Row("groq", r"openai/gpt-oss-\d", {"structured": "json_schema", "schema_bounds": False},
+        "console.groq.com/docs/structured-outputs#supported-models: strict mode, which refuses bounds"),
     Row("groq", r"meta-llama/llama-4|.*vision", {"images": True}, "console.groq.com/docs/vision"),
     Row("groq", r"openai/gpt-oss|qwen/qwen3", {"reasoning_effort": True}, "console.groq.com/docs/reasoning"),
     Row("groq", r".*guard", {"tools": False, "structured": "instructed", "json_mode": False},
@@ -104,7 +107,7 @@ ROWS: tuple[Row, ...] = (
         "docs.x.ai/docs/api-reference#chat-completions: max_tokens is deprecated"),
     Row("xai", r"grok-(3-mini|4)(?!.*non-reasoning)", {"stop": False},
         "docs.x.ai/docs/guides/reasoning: stop is refused by reasoning models"),
-    Row("xai", r"grok-(2|3(?!-mini)|4-0709|4(-1)?-fast|4$|code)", {"reasoning_effort": False},
+    Row("xai", r"grok-(2|3(?!-mini)|4-0709|4(-1)?-fast|4$|4\.20|code)", {"reasoning_effort": False},
         "docs.x.ai/docs/guides/reasoning: reasoning_effort is refused by these"),
     Row("xai", r"grok-(2-1212|3|code)", {"images": False}, "docs.x.ai/docs/models"),
     # OpenRouter drops what a model does not take, by itself, except for schemas and images.

@@ -84,6 +84,7 @@ def _message(item: object, position: int) -> Message:
         tool_calls=tuple(_tool_call(call, where) for call in item.get("tool_calls") or ()),
         tool_call_id=item.get("tool_call_id"),
         name=item.get("name"),
+        reasoning=item.get("reasoning_content") or item.get("reasoning"),
     )
 
 

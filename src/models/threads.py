@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import queue
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +48,31 @@ async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
 
     threading.Thread(target=run, name="moondev-call", daemon=True).start()
     return await future
+
+
+def within(seconds: float, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Return what blocking work returns, for plain callers of an SDK that takes no deadline for a whole reply.
+
+    Raises:
+        TimeoutError: it took longer; its thread is left behind.
+    """
+    done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            done.put((context.run(work, *arguments, **options), None))
+        except BaseException as error:  # noqa: BLE001 - handed to who waits
+            done.put((None, error))
+
+    threading.Thread(target=run, name="moondev-call", daemon=True).start()
+    try:
+        result, failure = done.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError("the reply was not complete within the time allowed for the whole call") from None
+    if failure is not None:
+        raise failure
+    return result
 
 
 async def iterate_in_thread(open_stream: Callable[..., Iterator[Any]], *arguments: Any) -> AsyncIterator[Any]:

@@ -14,6 +14,7 @@ from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
 from src.models.retry import RetryPolicy
 from tests.contract.harness import CASES, EXAMPLE, ORIGIN, ROWS, Caller, EngineOnWire, Wire, dialect_of
+from tests.servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,20 @@ def dialect(case: str) -> Dialect:
 
 
 @pytest.fixture
-def configured(case: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def served(dialect: Dialect) -> Iterator[tuple[Wire, str]]:
+    """Return what answers, and where: a real server for an SDK whose HTTP client no router can stand in for."""
+    found = Wire()
+    if not dialect.loopback:
+        yield found, ORIGIN
+        return
+    with Server(found.answer) as server:
+        yield found, server.url
+
+
+@pytest.fixture
+def configured(
+    case: str, dialect: Dialect, served: tuple[Wire, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Set the provider up as a user would."""
     PROVIDERS.register(EXAMPLE)
     row = ROWS[case.partition("__")[0]]
@@ -50,7 +64,7 @@ def configured(case: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> 
     if row.keys:
         monkeypatch.setenv(row.keys[0], "test-key-4711")
     if row.base_url:
-        monkeypatch.setenv(row.base_url, dialect.base_url(ORIGIN))
+        monkeypatch.setenv(row.base_url, dialect.base_url(served[1]))
     rate_limits._seen.clear()
     limiter._shared.cache_clear()
     yield
@@ -58,8 +72,13 @@ def configured(case: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def wire(configured: None, dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    found = Wire()
+def wire(
+    configured: None, dialect: Dialect, served: tuple[Wire, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Wire]:
+    found = served[0]
+    if dialect.loopback:
+        yield found
+        return
     if dialect.engine:
         monkeypatch.setattr(local, "_load", lambda path: EngineOnWire(found))
         monkeypatch.setattr(local, "_engine", None)

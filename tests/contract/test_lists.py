@@ -42,7 +42,11 @@ def test_known_models_have_what_existing_agents_read(case: str, configured: None
     if row.default_model:
         assert row.default_model in known
     assert all(told["description"] for told in known.values())
-    assert known == ModelFactory.get_model(name).AVAILABLE_MODELS == ModelFactory.MODEL_IMPLEMENTATIONS[name].AVAILABLE_MODELS
+    assert (
+        known
+        == ModelFactory.get_model(name).AVAILABLE_MODELS
+        == ModelFactory.MODEL_IMPLEMENTATIONS[name].AVAILABLE_MODELS
+    )
     assert ModelFactory().available_models[name] == known
 
 

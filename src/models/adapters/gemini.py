@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities, classify, wire
+from src.models import capabilities, classify, threads, wire
 from src.models.base_model import BaseModel
 from src.models.errors import (
     AuthenticationFailed,
@@ -145,10 +145,13 @@ class GeminiModel(BaseModel):
     @override
     def _classify(self, error: BaseException) -> ModelError:
         names = {kind.__name__ for kind in type(error).__mro__}
+        if "streaming response" in str(error) and "BadRequest" in names:  # the old SDK's word for a stream it cannot read
+            return MalformedResponse("the stream could not be read")
         code = getattr(error, "code", None)
         if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
             return _of_status(error, int(code))
-        if names & {"UnknownApiResponseError", "JSONDecodeError", "ParseError"}:
+        unreadable = {"UnknownApiResponseError", "JSONDecodeError", "ParseError", "UnicodeDecodeError"}
+        if names & unreadable or (self._legacy and names & {"ValueError", "TypeError"}):  # the old SDK's own parser
             return MalformedResponse(f"the reply could not be read: {type(error).__name__}")
         return super()._classify(error)
 
@@ -255,7 +258,8 @@ class _Legacy:
         return told
 
     def generate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return _as_dict(self._model(payload).generate_content(**self._arguments(payload, timeouts)))
+        generate = self._model(payload).generate_content
+        return _as_dict(threads.within(timeouts.total, generate, **self._arguments(payload, timeouts)))
 
     def stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         found = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)

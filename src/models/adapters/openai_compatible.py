@@ -125,7 +125,7 @@ class OpenAICompatibleModel(BaseModel):
         if can.api == "responses":
             body = responses.build(request, can) | ({"stream": True} if stream else {})
             return self._with_options(body, request.options)
-        payload: dict[str, Any] = {"model": request.model, "messages": _messages(request, can.system_role)}
+        payload: dict[str, Any] = {"model": request.model, "messages": _messages(request, can)}
         asked: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,
@@ -325,16 +325,16 @@ def _response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any]
     return {"type": "json_schema", "json_schema": {"name": wanted.name, "schema": schema, "strict": True}}
 
 
-def _messages(request: ModelRequest, system_role: str) -> list[dict[str, Any]]:
-    if system_role == "merged" and request.system is not None:
-        return _merged(request)
-    return [_message(message, system_role) for message in request.messages]
+def _messages(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:
+    if can.system_role == "merged" and request.system is not None:
+        return _merged(request, can)
+    return [_message(message, can) for message in request.messages]
 
 
-def _merged(request: ModelRequest) -> list[dict[str, Any]]:
+def _merged(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:
     """Put the system prompt before the first user message, for models that take none."""
     rest = [message for message in request.messages if message.role != "system"]
-    told = [_message(message, "system") for message in rest]
+    told = [_message(message, can) for message in rest]
     for item in told:
         if item["role"] == "user" and isinstance(item["content"], str):
             item["content"] = f"{request.system}\n\n{item['content']}"
@@ -342,8 +342,8 @@ def _merged(request: ModelRequest) -> list[dict[str, Any]]:
     return [{"role": "user", "content": request.system}, *told]
 
 
-def _message(message: Message, system_role: str) -> dict[str, Any]:
-    role = system_role if message.role == "system" else message.role
+def _message(message: Message, can: Capabilities) -> dict[str, Any]:
+    role = can.system_role if message.role == "system" else message.role
     content: Any = message.content
     if not isinstance(content, str):
         content = [_part(part) for part in content]
@@ -354,6 +354,8 @@ def _message(message: Message, system_role: str) -> dict[str, Any]:
             for call in message.tool_calls
         ]
         told["content"] = content or None
+    if message.reasoning and can.keep_reasoning:
+        told["reasoning_content"] = message.reasoning
     if message.tool_call_id:
         told["tool_call_id"] = message.tool_call_id
     if message.name:

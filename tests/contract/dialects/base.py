@@ -76,6 +76,9 @@ class Dialect(ABC):
         settings: What `get_model` is given besides, for a variant.
         environment: Variables that are set, for a variant.
         engine: Whether calls go to an engine in this process and not over HTTP.
+        reasons: Whether it can tell reasoning apart.
+        stream_error_categories: What an error inside a stream may be told as.
+        loopback: Whether its SDK has an HTTP client that only a real server can answer.
     """
 
     model: ClassVar[str]
@@ -86,6 +89,9 @@ class Dialect(ABC):
     unsaid: ClassVar[frozenset[str]] = frozenset()
     told: ClassVar[frozenset[str]] = frozenset({"input", "cached", "output", "reasoning"})
     engine: ClassVar[bool] = False
+    reasons: ClassVar[bool] = True
+    stream_error_categories: ClassVar[frozenset[str]] = frozenset({"overloaded", "server"})
+    loopback: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
     settings: ClassVar[Mapping[str, Any]] = {}
     environment: ClassVar[Mapping[str, str]] = {}

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class Dialect(chat.ChatDialect):
-    model: ClassVar[str] = "deepseek-chat"
-    text_only_model: ClassVar[str | None] = "deepseek-chat"
+    model: ClassVar[str] = "deepseek-flash"
+    text_only_model: ClassVar[str | None] = "deepseek-flash"
     sees: ClassVar[bool] = False
     priced: ClassVar[bool] = True
     prefix: ClassVar[str] = ""

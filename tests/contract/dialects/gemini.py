@@ -51,9 +51,10 @@ class Dialect(base.Dialect):
     def stream(self, says: Says) -> Reply:
         parts = _parts(says, says.pieces)
         events = [self.body(says, [part], last=at == len(parts) - 1) for at, part in enumerate(parts)]
-        return Reply(
-            body=events_of(events or [self.body(says, [], last=True)]), headers={"content-type": "text/event-stream"}
-        )
+        return self.events(events or [self.body(says, [], last=True)])
+
+    def events(self, told: Sequence[dict[str, Any]]) -> Reply:
+        return Reply(body=events_of(told), headers={"content-type": "text/event-stream"})
 
     def error(self, category: str) -> Reply:
         status, name, message, details = ERRORS[category]
@@ -63,7 +64,7 @@ class Dialect(base.Dialect):
     def stream_error(self) -> Reply:
         begun = self.body(Says(), [{"text": "hel"}], last=False)
         told = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
-        return Reply(body=events_of([begun, told]), headers={"content-type": "text/event-stream"})
+        return self.events([begun, told])
 
     def zero_usage(self, text: str) -> Reply:
         return self.reply(Says(text=text, tokens=Tokens(0, 0, 0, 0)))

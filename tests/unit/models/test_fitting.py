@@ -78,7 +78,8 @@ def test_an_unknown_model_of_an_unknown_provider_gets_sane_defaults() -> None:
 @pytest.mark.parametrize(
     ("provider", "model", "expected"),
     [
-        ("openai", "gpt-4o", {"temperature": True, "max_tokens_name": "max_completion_tokens", "structured": "json_schema",
+        ("openai", "gpt-4o", {"temperature": True, "max_tokens_name": "max_completion_tokens",
+                              "structured": "json_schema",
                               "max_output": 16_384, "reasoning_effort": False, "images": True}),
         ("openai", "gpt-4o-mini-2024-07-18", {"max_output": 16_384}),
         ("openai", "gpt-4", {"structured": "json_object", "max_output": 8192, "images": False}),
@@ -97,10 +98,12 @@ def test_an_unknown_model_of_an_unknown_provider_gets_sane_defaults() -> None:
         ("deepseek", "deepseek-reasoner", {"temperature": False}),
         ("groq", "llama-3.3-70b-versatile", {"structured": "json_object", "images": False, "reasoning_effort": False}),
         ("groq", "openai/gpt-oss-120b", {"structured": "json_schema", "reasoning_effort": True}),
-        ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", {"images": True, "structured": "json_schema"}),
+        ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", {"images": True, "structured": "json_object"}),
         ("xai", "grok-4-fast-reasoning", {"stop": False, "reasoning_effort": False, "images": True}),
         ("xai", "grok-4-fast-non-reasoning", {"stop": True}),
         ("xai", "grok-3-mini", {"stop": False, "reasoning_effort": True, "images": False}),
+        ("xai", "grok-4.20-reasoning", {"reasoning_effort": False}),
+        ("deepseek", "deepseek-flash", {"keep_reasoning": True}),
         ("xai", "grok-4.3", {"reasoning_effort": True, "stop": False}),
         ("openrouter", "google/gemini-2.5-flash", {"structured": "json_schema"}),
         ("openrouter", "meta-llama/llama-3.1-8b-instruct", {"structured": "instructed"}),

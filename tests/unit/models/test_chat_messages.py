@@ -1,0 +1,76 @@
+"""What is sent for a conversation, where models differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from src.models.model_factory import ModelFactory
+from src.models.types import ImagePart, Message
+from tests.servers import Server, chat_reply
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def _sent(who: str, name: str, messages: list[Any], **options: Any) -> dict[str, Any]:
+    with Server(lambda _: chat_reply("hi")) as server:
+        ModelFactory.get_model(who, name, api_key="k", base_url=server.url + "/v1").chat(messages, **options)
+    return server.received[0].json  # type: ignore[no-any-return] # JSON
+
+
+def test_reasoning_goes_back_only_where_it_must() -> None:
+    turn = {"role": "assistant", "content": None, "tool_calls": [CALL], "reasoning_content": "hm"}
+    messages = [{"role": "user", "content": "q"}, turn, {"role": "tool", "tool_call_id": "c1", "content": "5"}]
+    assert _sent("deepseek", "deepseek-flash", messages)["messages"][1]["reasoning_content"] == "hm"
+    assert "reasoning_content" not in _sent("openai", "gpt-4o", messages)["messages"][1]
+
+
+def test_system_prompts_take_the_role_that_the_model_knows() -> None:
+    messages = [Message("system", "be kind"), Message("user", "hi")]
+    assert [item["role"] for item in _sent("openai", "gpt-4o", messages)["messages"]] == ["system", "user"]
+    assert [item["role"] for item in _sent("openai", "o3-mini", messages)["messages"]] == ["developer", "user"]
+    assert _sent("openai", "o1-mini", messages)["messages"] == [{"role": "user", "content": "be kind\n\nhi"}]
+
+
+def test_a_merged_system_prompt_stands_before_an_image_too() -> None:
+    messages = [Message("system", "be kind"), Message("user", (ImagePart(url="http://x/y.png"),))]
+    sent = _sent("openai", "o1-preview", messages)["messages"]
+    assert sent[0] == {"role": "user", "content": "be kind"}
+    assert sent[1]["content"][0]["image_url"]["url"] == "http://x/y.png"
+
+
+def test_unknown_options_go_to_the_provider_as_they_are() -> None:
+    sent = _sent(
+        "openai", "gpt-4o", [Message("user", "hi")], presence_penalty=0.5, extra_body={"x": 1}, logit_bias={"1": 2}
+    )
+    assert (sent["presence_penalty"], sent["x"], sent["logit_bias"]) == (0.5, 1, {"1": 2})
+
+
+def test_openrouter_is_asked_for_its_cost_beside_the_callers_own_options() -> None:
+    sent = _sent("openrouter", "google/gemini-2.5-flash", [Message("user", "hi")], provider={"order": ["x"]})
+    assert sent["usage"] == {"include": True}
+    assert sent["provider"] == {"order": ["x"]}
+
+
+def test_effort_goes_only_to_models_that_think() -> None:
+    messages = [Message("user", "hi")]
+    assert _sent("openai", "o3-mini", messages, reasoning_effort="low")["reasoning_effort"] == "low"
+    assert "reasoning_effort" not in _sent("openai", "gpt-4o", messages, reasoning_effort="low")
+
+
+def test_a_responses_model_is_asked_through_that_api() -> None:
+    reply = {"id": "r", "object": "response", "model": "gpt-5-pro", "status": "completed", "error": None,
+             "output": [{"type": "message", "id": "m", "role": "assistant", "status": "completed",
+                         "content": [{"type": "output_text", "text": "hi", "annotations": []}]}]}  # fmt: skip
+    import json
+
+    from tests.servers import Reply
+
+    told = Reply(body=json.dumps(reply).encode(), headers={"content-type": "application/json"})
+    with Server(lambda _: told) as server:
+        model = ModelFactory.get_model("openai", "gpt-5-pro", api_key="k", base_url=server.url + "/v1")
+        assert model.generate_response("be kind", "hi", reasoning_effort="high", max_tokens=3).content == "hi"
+    (request,) = server.received
+    assert request.path == "/v1/responses"
+    assert request.json["reasoning"] == {"effort": "high"}
+    assert request.json["max_output_tokens"] == 16
+    assert request.json["store"] is False

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.models.reasoning import ThinkFilter, split
+
+CASES = [
+    ("plain", "plain", ""),
+    ("<think>hm</think>42", "42", "hm"),
+    ("  \n<think>\nhm\n</think>\n\n42", "42", "hm"),
+    ("<think>never closed", "", "never closed"),
+    ("<think></think>42", "42", ""),
+    ("say <think>x</think>", "say <think>x</think>", ""),
+    ("<thinking>x</thinking>", "<thinking>x</thinking>", ""),
+    ("<think>a < b </thin </think>c </think>", "c </think>", "a < b </thin"),
+    ("<", "<", ""),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("content", "text", "thought"), CASES)
+def test_takes_a_leading_block_out(content: str, text: str, thought: str) -> None:
+    assert split(content) == (text, thought or None)
+
+
+def _streamed(content: str, cuts: list[int]) -> tuple[str, str]:
+    places = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
+    found = ThinkFilter()
+    told = [found.feed(content[a:b]) for a, b in pairwise(places)]
+    told.append(found.finish())
+    return "".join(text for text, _ in told), "".join(thought for _, thought in told)
+
+
+@given(st.sampled_from(CASES), st.lists(st.integers(0, 60), max_size=8))
+def test_a_stream_cut_anywhere_says_the_same(case: tuple[str, str, str], cuts: list[int]) -> None:
+    content, text, thought = case
+    streamed, reasoned = _streamed(content, cuts)
+    assert (streamed, reasoned.strip()) == (text, thought)
+
+
+@given(st.text(alphabet="<>/think x\n", max_size=40), st.lists(st.integers(0, 60), max_size=8))
+def test_nothing_is_lost_and_nothing_doubled(content: str, cuts: list[int]) -> None:
+    text, thought = _streamed(content, cuts)
+    whole, reasoned = split(content)
+    assert text == whole
+    assert thought.strip() == (reasoned or "")
