@@ -1,0 +1,1 @@
+"""Hold the parts of redaction; only src.observability.redaction is public."""

@@ -1,0 +1,187 @@
+"""Decide by checksum, or by what a value spells, whether it can be a secret; every check is pure."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import re
+from collections.abc import Callable, Sequence
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
+
+
+def base58_decode(text: str) -> bytes | None:
+    """Return the bytes that a base58 text spells, or None where a character is not of base58."""
+    number = 0
+    for char in text:
+        digit = _DIGIT58.get(char)
+        if digit is None:
+            return None
+        number = number * 58 + digit
+    leading = len(text) - len(text.lstrip("1"))
+    return b"\0" * leading + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def base58check(text: str) -> bytes | None:
+    """Return the payload where the last four bytes are its double SHA-256 (Bitcoin's base58check)."""
+    data = base58_decode(text)
+    if data is None or len(data) < 5:
+        return None
+    payload, checksum = data[:-4], data[-4:]
+    digest = hashlib.sha256(hashlib.sha256(payload).digest()).digest()
+    return payload if digest[:4] == checksum else None
+
+
+def is_wif(text: str) -> bool:
+    """Say whether a text is a private key in Bitcoin's wallet import format, any network's."""
+    payload = base58check(text)
+    if payload is None:
+        return False
+    return len(payload) == 33 or (len(payload) == 34 and payload[-1] == 1)
+
+
+def is_bip38(text: str) -> bool:
+    """Say whether a text is a private key encrypted by BIP-38."""
+    payload = base58check(text)
+    return payload is not None and len(payload) == 39 and payload[:2] in {b"\x01\x42", b"\x01\x43"}
+
+
+@functools.cache
+def _ed25519_public() -> Callable[[bytes], bytes] | None:
+    """Return the function from a seed to its public key, or None where no library offers it."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except Exception:  # noqa: BLE001 - a broken install counts as none: context then decides
+        return None
+    return lambda seed: Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
+def is_ed25519_pair(data: bytes) -> bool | None:
+    """Say whether 64 bytes are a seed and its own public key; None where that cannot be worked out."""
+    if len(data) != 64:
+        return False
+    derive = _ed25519_public()
+    if derive is None:
+        return None
+    return derive(data[:32]) == data[32:]
+
+
+@functools.cache
+def bip39_index() -> dict[str, int]:
+    """Return each English BIP-39 word's number, or nothing where no word list is installed."""
+    try:
+        from mnemonic import Mnemonic
+
+        words = Mnemonic("english").wordlist
+    except Exception:  # noqa: BLE001 - without the list, only named phrases can be found
+        return {}
+    return {word: index for index, word in enumerate(words)}
+
+
+def is_bip39(words: Sequence[str]) -> bool:
+    """Say whether words (lower case, all in the list) carry a right BIP-39 checksum."""
+    if len(words) not in {12, 15, 18, 21, 24}:
+        return False
+    index = bip39_index()
+    number = 0
+    for word in words:
+        number = (number << 11) | index[word]
+    checksum_bits = len(words) // 3
+    entropy = (number >> checksum_bits).to_bytes(len(words) * 4 // 3, "big")
+    expected = hashlib.sha256(entropy).digest()[0] >> (8 - checksum_bits)
+    return number & ((1 << checksum_bits) - 1) == expected
+
+
+def is_luhn(digits: str) -> bool:
+    """Say whether digits carry a right Luhn checksum, as payment cards do."""
+    total = 0
+    for position, char in enumerate(reversed(digits)):
+        value = int(char)
+        if position % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0
+
+
+def entropy(text: str) -> float:
+    """Return the Shannon entropy of a text's characters, in bits per character."""
+    length = len(text)
+    return -sum(count / length * math.log2(count / length) for count in (text.count(char) for char in set(text)))
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9]+")
+_RUN = re.compile(r"[A-Za-z]+|[0-9]+")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_SYMBOL = re.compile(r"\$?[A-Z0-9]{1,14}(?:[-/_:.][A-Z0-9]{1,10}){0,3}\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_NUMBER = re.compile(r"[-+$]?[\d.,_:%/TZ \-+]*(?:[eE][-+]?\d+)?[%kKmMbB]?\Z")
+
+
+def is_address(text: str) -> bool:
+    """Say whether a text is a public address: 0x and 40 hex digits, or base58 of 32 bytes."""
+    if _ADDRESS.match(text):
+        return True
+    if not 32 <= len(text) <= 44:
+        return False
+    data = base58_decode(text)
+    return data is not None and len(data) == 32
+
+
+def is_symbol(text: str) -> bool:
+    """Say whether a text is a ticker such as BTC, SOL/USDT or 1000PEPE."""
+    return len(text) <= 20 and bool(_SYMBOL.match(text))
+
+
+def is_uuid(text: str) -> bool:
+    """Say whether a text is a UUID."""
+    return bool(_UUID.match(text))
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is a number, a price, a percentage or a date."""
+    return bool(_NUMBER.match(text))
+
+
+def is_wordy(text: str) -> bool:
+    """Say whether a text is made of words and small numbers, as an identifier, a model name or a slug is."""
+    tokens = _TOKEN.findall(text[:512])
+    changes = 0  # from letters to digits or back within one token: 4o has one, a random token many
+    for token in tokens:
+        runs = _RUN.findall(token)
+        changes += len(runs) - 1
+        longest = 4 if len(runs) > 1 else 10
+        if any(len(run) > longest if run[0].isdigit() else not _looks_like_word(run) for run in runs):
+            return False
+    return changes <= 1 + (len(tokens) + 1) // 2
+
+
+_CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_VOWELS = frozenset("aeiouyAEIOUY")
+
+
+def _looks_like_word(word: str) -> bool:
+    parts = _CAMEL.findall(word)
+    if any(len(part) > 16 for part in parts) or len(parts) > 1 + len(word) // 5:
+        return False
+    return all(len(part) <= 4 or not _VOWELS.isdisjoint(part) for part in parts)
+
+
+def looks_random(text: str, least: int = 16) -> bool:
+    """Say whether a text can be a generated secret: long, of letters and digits, and not made of words."""
+    if len(text) < least or is_number(text) or is_wordy(text):
+        return False
+    has_digit = any(char.isdigit() for char in text)
+    has_alpha = any(char.isalpha() for char in text)
+    if not has_alpha:
+        return False
+    if not has_digit and not (any(c.isupper() for c in text) and any(c.islower() for c in text) and len(text) >= 24):
+        return False
+    return entropy(text[:256]) >= 2.6
+
+
+@functools.cache
+def bip39_bytes() -> frozenset[bytes]:
+    """Return the English BIP-39 words as bytes."""
+    return frozenset(word.encode() for word in bip39_index())

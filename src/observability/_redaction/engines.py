@@ -1,0 +1,209 @@
+"""Find where the gates match: through Hyperscan where it is installed, else in plain Python with equal results."""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from src.observability._redaction import checks
+from src.observability._redaction.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, gates
+
+Hit = tuple[int, int]
+"""Where a gate's match ends, and the gate's number."""
+
+Engine = Callable[[bytes], list[Hit]]
+
+_RUN = 0
+PHRASE = 1
+
+
+def _shape(kinds: str) -> bytes:
+    """Return a table that turns letters, digits and the given characters into `a`, everything else into a blank."""
+    return bytes(
+        ord("a") if code < 128 and (chr(code).isalnum() or chr(code) in kinds) else ord(" ") for code in range(256)
+    )
+
+
+_ALNUM = _shape("")
+_WIDE = _shape(WIDE)
+_WIDE_RUN = b"a" * WIDE_LENGTH
+_LONGEST_PREFIX = 32
+_LETTERS = bytes(
+    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalpha() else ord(" ") for code in range(256)
+)
+_SHORT_WORK = 40_000  # characters times forms, below which looking for each form beats starting the engine
+_STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
+_LONG = b"a" * RUN_LENGTH
+_TWELVE = b"\1" * 12
+_ESCAPED_BLANK = re.compile(rb"\\+[nrt]")
+
+
+@functools.cache
+def fast_engine() -> Engine | None:
+    """Return the Hyperscan engine, or None where it is not installed or does not run on this machine."""
+    try:
+        import hyperscan
+
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        rows = gates()
+        database.compile(
+            expressions=[gate.pattern.encode() for gate in rows],
+            ids=list(range(len(rows))),
+            elements=len(rows),
+            flags=[hyperscan.HS_FLAG_CASELESS if gate.caseless else 0 for gate in rows],
+        )
+        local = threading.local()
+
+        def scan(data: bytes) -> list[Hit]:
+            # Scanning releases the interpreter's lock, so every thread needs working memory of its own.
+            scratch = getattr(local, "scratch", None)
+            if scratch is None:
+                scratch = local.scratch = hyperscan.Scratch(database)
+            hits: list[Hit] = []
+            database.scan(data, _note, context=hits.append, scratch=scratch)
+            if hits:
+                hits.sort()
+            return hits
+
+        scan(b"self-test")
+    except Exception:  # noqa: BLE001 - no library, or a processor that it does not support: the plain engine works
+        return None
+    return scan
+
+
+def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:  # noqa: ANN401 - the library passes any object
+    note((end, number))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    number: int
+    literals: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+    caseless: bool
+
+
+@functools.cache
+def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
+    """Return the gates of families, which need a wide run, and the others that have literals."""
+    families, others = [], []
+    for number, gate in enumerate(gates()):
+        if number in {_RUN, PHRASE}:
+            continue
+        pattern = re.compile(gate.pattern.encode(), re.IGNORECASE if gate.caseless else 0)
+        row = _Row(number, tuple(literal.encode() for literal in gate.literals), pattern, gate.caseless)
+        (families if gate.token else others).append(row)
+    return tuple(families), tuple(others)
+
+
+def plain_engine(data: bytes) -> list[Hit]:
+    """Find the gates' matches with the standard library alone: a literal first, its pattern only where it stands."""
+    hits: set[Hit] = set()
+    families, others = _plain_rows()
+    lower = data.lower()
+    for row in others:
+        _find_row(row, data, lower if row.caseless else data, 0, len(data), hits)
+    stretches = _wide_stretches(data)
+    for start, end in stretches:
+        for row in families:
+            _find_row(row, data, data, start, end, hits)
+    if stretches:
+        _find_runs(data, hits)
+    _find_phrases(data, hits)
+    return sorted(hits)
+
+
+def _find_row(row: _Row, data: bytes, where: bytes, start: int, end: int, hits: set[Hit]) -> None:
+    for literal in row.literals:
+        position = where.find(literal, start, end)
+        while position >= 0:
+            match = row.pattern.match(data, position)
+            if match:
+                hits.add((match.end(), row.number))
+            position = where.find(literal, position + 1, end)
+
+
+def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
+    """Return where long runs stand, each with what can stand before it of a family's prefix."""
+    shape = data.translate(_WIDE)
+    stretches: list[tuple[int, int]] = []
+    position = shape.find(_WIDE_RUN)
+    while position >= 0:
+        end = shape.find(b" ", position)
+        end = len(shape) if end < 0 else end
+        start = max(0, position - _LONGEST_PREFIX)
+        if stretches and start <= stretches[-1][1]:
+            stretches[-1] = (stretches[-1][0], end)
+        else:
+            stretches.append((start, end))
+        position = shape.find(_WIDE_RUN, end)
+    return stretches
+
+
+def _find_runs(data: bytes, hits: set[Hit]) -> None:
+    shape = data.translate(_ALNUM)
+    position = shape.find(_LONG)
+    while position >= 0:
+        hits.add((position + RUN_LENGTH, _RUN))
+        end = shape.find(b" ", position)
+        if end < 0:
+            return
+        position = shape.find(_LONG, end)
+
+
+def _find_phrases(data: bytes, hits: set[Hit]) -> None:
+    """Note places all over a text where twelve words of the BIP-39 list follow one another anywhere in it."""
+    known = checks.bip39_bytes()
+    if b"\\" in data:
+        data = _ESCAPED_BLANK.sub(_blanks, data)
+    words = data.translate(_LETTERS).split()
+    if len(words) >= 12 and _TWELVE in bytes([word in known for word in words]):
+        hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
+
+
+def _blanks(match: re.Match[bytes]) -> bytes:
+    return b" " * (match.end() - match.start())
+
+
+def present(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:
+    """Return which of the forms of our own secrets stand in a text."""
+    if not fast or len(forms) * len(text) < _SHORT_WORK:
+        return [form for form in forms if form in text]
+    found: set[int] = set()
+    _literals(forms)(data, found.add)
+    return [form for number, form in enumerate(forms) if number in found or (not form.isascii() and form in text)]
+
+
+@functools.lru_cache(maxsize=4)
+def _literals(forms: tuple[str, ...]) -> Callable[[bytes, Callable[[int], None]], None]:
+    import hyperscan
+
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    rows = [(number, form.encode()) for number, form in enumerate(forms) if form.isascii()]
+    if rows:
+        database.compile(
+            expressions=[form for _, form in rows],
+            ids=[number for number, _ in rows],
+            elements=len(rows),
+            flags=hyperscan.HS_FLAG_SINGLEMATCH,
+            literal=True,
+        )
+    local = threading.local()
+
+    def scan(data: bytes, note: Callable[[int], None]) -> None:
+        if not rows:
+            return
+        scratch = getattr(local, "scratch", None)
+        if scratch is None:
+            scratch = local.scratch = hyperscan.Scratch(database)
+        database.scan(data, _note_number, context=note, scratch=scratch)
+
+    return scan
+
+
+def _note_number(number: int, _start: int, _end: int, _flags: int, note: Any) -> None:  # noqa: ANN401 - as above
+    note(number)

@@ -1,0 +1,97 @@
+"""List the gates: cheap patterns whose match ends are the only places where a text is looked at closely.
+
+Both engines report the same (end, gate) pairs, which is what makes their results equal: a gate's pattern begins with one of
+its literals and has one end for each beginning.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from dataclasses import dataclass
+
+from src.observability._redaction.tokens import TOKENS, Token
+
+
+class Close(enum.Enum):
+    """Name the close look that a gate's match asks for."""
+
+    TOKEN = enum.auto()
+    ASSIGNMENT = enum.auto()
+    FLAG = enum.auto()
+    BEARER = enum.auto()
+    JWT = enum.auto()
+    PEM = enum.auto()
+    URL = enum.auto()
+    RUN = enum.auto()
+    BYTES = enum.auto()
+    PHRASE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Hold one pattern (bytes, ASCII), the literals it can begin with, and what to do where it ends."""
+
+    close: Close
+    pattern: str
+    literals: tuple[str, ...]
+    caseless: bool = False
+    length: int = 0  # of the match, where it is fixed
+    token: Token | None = None
+
+
+RUN_LENGTH = 20
+# Every family's prefix and shortest body hold a run of this many characters of these kinds.
+WIDE_LENGTH = 16
+WIDE = "_-.+/=~%$"
+_KEYWORDS = (
+    "key", "secret", "passw", "passphrase", "pass", "pwd", "token", "mnemonic", "seed", "phrase", "auth", "cred", "bearer",
+    "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn",
+)  # fmt: skip
+_WORDS = f"(?:{'|'.join(_KEYWORDS)})"
+_QUOTE = r"(?:\\{0,8}[\"'`]|\\{1,8}u0022|&quot;|%22)"
+_CLOSERS = r"(?:\\{0,8}[\"'`*\])]|\\{1,8}u0022|&quot;|%22){0,4}"
+
+_FIXED: tuple[Gate, ...] = (
+    # name = value, "name": value, seed phrase (12 words): value, ("name", "value"), <name>value</name>, name is value
+    Gate(
+        Close.ASSIGNMENT,
+        _WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
+        r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals)[ \t])",
+        _KEYWORDS,
+        caseless=True,
+    ),
+    # --api-key value
+    Gate(Close.FLAG, r" --[a-z][\w\-]{0,40}[ \t]", (" --",), caseless=True),
+    Gate(Close.BEARER, r"(?:bearer|basic)(?: |%20|\+)[\w~+/=.\-]{8}", ("bearer", "basic"), caseless=True),
+    Gate(Close.JWT, r"eyJ[\w\-]{10}", ("eyJ",), length=13),
+    Gate(Close.PEM, r"---- ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", ("----BEGIN ", "---- BEGIN ")),
+    Gate(Close.PEM, r"Private-Lines:", ("Private-Lines:",)),
+    Gate(Close.URL, r"://", ("://",), length=3),
+    Gate(
+        Close.BYTES,
+        r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){31}",
+        ("[", "(", "{"),
+    ),
+)  # fmt: skip
+
+# What stands between the words of a phrase: blanks, commas, quotes of any level, and a number: 2. word, "2": "word".
+_BLANK = r"(?:[\s,;|\"'`/\\\[\]_\-]|\\[nrt])"
+PHRASE_GAP = rf"{_BLANK}{{1,12}}(?:\d{{1,2}}[.):\]\"'\-]{{0,3}}{_BLANK}{{0,4}})?"
+
+# These two have no literal; each engine finds them in its own way.
+RUN = Gate(Close.RUN, rf"(?:^|[^A-Za-z0-9])[A-Za-z0-9]{{{RUN_LENGTH}}}", ())
+PHRASE = Gate(Close.PHRASE, rf"(?:[a-z]{{3,8}}{PHRASE_GAP}){{11}}[a-z]{{3}}", (), caseless=True)
+
+
+def _of_token(token: Token, prefix: str) -> Gate:
+    pattern = f"{re.escape(prefix)}[{token.alphabet}]{{{token.least}}}"
+    return Gate(Close.TOKEN, pattern, (prefix,), length=len(prefix) + token.least, token=token)
+
+
+@functools.cache
+def gates() -> tuple[Gate, ...]:
+    """Return every gate; a gate's number is its place."""
+    tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
+    return (RUN, PHRASE, *_FIXED, *tokens)

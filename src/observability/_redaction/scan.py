@@ -1,0 +1,101 @@
+"""Hold what is found while one text is scanned, and write the text without it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
+FAILED = "[REDACTED:redaction_failed]"
+_CHECKS = 1_000
+
+
+class TooManyError(Exception):
+    """Tell that a text holds more candidates than are looked at; the rest of the text is to be replaced."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """Hold one secret: where it stands, its kind, and the quote that its replacement needs in JSON."""
+
+    start: int
+    end: int
+    kind: str
+    general: bool = False  # found by its name alone: a finding by its shape names the kind better
+    quote: str = ""
+
+
+@dataclass(slots=True)
+class Scan:
+    """Collect the findings of one text; the hint is the mapping key under which the text stands."""
+
+    text: str
+    hint: str = ""
+    strict: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    checks_left: int = _CHECKS
+    token_end: int = 0
+
+    def add(self, start: int, end: int, kind: str, *, general: bool = False, quote: str = "") -> None:
+        """Note a secret."""
+        if end > start:
+            self.findings.append(Finding(start, end, kind, general, quote))
+
+    def spend_check(self, position: int) -> None:
+        """Count one costly check; stop the scan where a text asks for too many."""
+        self.checks_left -= 1
+        if self.checks_left < 0:
+            raise TooManyError(position)
+
+
+def apply(text: str, findings: list[Finding]) -> str:
+    """Return the text with each finding replaced; findings inside earlier replacements are left alone."""
+    if "[REDACTED:" in text:
+        findings = _outside_markers(text, findings)
+    if not findings:
+        return text
+    pieces: list[str] = []
+    position = 0
+    for merged in _merge(sorted(findings)):
+        pieces += (text[position : merged.start], merged.quote, f"[REDACTED:{merged.kind}]", merged.quote)
+        position = merged.end
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def _merge(findings: list[Finding]) -> list[Finding]:
+    merged: list[Finding] = []
+    for finding in findings:
+        if not merged or finding.start >= merged[-1].end:
+            merged.append(finding)
+            continue
+        last = merged[-1]
+        named = last if last.general <= finding.general else finding
+        outer = last if last.end - last.start >= finding.end - finding.start else finding
+        merged[-1] = Finding(
+            last.start, max(last.end, finding.end), named.kind, named.general, outer.quote if outer is last else ""
+        )
+    return merged
+
+
+def _outside_markers(text: str, findings: list[Finding]) -> list[Finding]:
+    """Drop findings that hold nothing but a marker, and widen those that cut one."""
+    markers = [match.span() for match in MARKER.finditer(text)]
+    kept = []
+    for finding in findings:
+        start, end = finding.start, finding.end
+        inside = False
+        for left, right in markers:
+            if left <= start and end <= right:
+                inside = True
+                break
+            if left < end and start < right:
+                start, end = min(start, left), max(end, right)
+        bare = "" if inside else MARKER.sub("", text[start:end])
+        if not inside and any(char.isalnum() for char in bare):
+            kept.append(Finding(start, end, finding.kind, finding.general, finding.quote))
+    return kept

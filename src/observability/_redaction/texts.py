@@ -1,0 +1,101 @@
+"""Redact one text: gates by either engine, a close look where they match, then the findings replaced."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from src.observability._redaction import assignments, engines, own, personal, phrases, shapes, urls
+from src.observability._redaction.gates import RUN_LENGTH, Close, Gate, gates
+from src.observability._redaction.scan import FAILED, Finding, Scan, TooManyError, apply
+
+EngineName = Literal["auto", "fast", "plain"]
+
+_CANDIDATES = 20_000  # close looks per text
+_MARGIN = 1_024  # before the place where a text is cut, since a secret can begin before its gate ends
+_PASSES = 6
+_SHORTEST = 6
+
+_LOOKS: dict[Close, Callable[[Scan, int], None]] = {
+    Close.ASSIGNMENT: assignments.find,
+    Close.FLAG: assignments.find_flag,
+    Close.BEARER: shapes.find_bearer,
+    Close.PEM: shapes.find_pem,
+    Close.URL: urls.find,
+    Close.BYTES: shapes.find_bytes,
+    Close.RUN: lambda scan, end: shapes.find_run(scan, end, RUN_LENGTH),
+    Close.JWT: lambda scan, end: shapes.find_jwt(scan, end - 13),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Hold what decides how texts are redacted: our own secrets' forms, the switches, the engine."""
+
+    forms: own.Forms = ()
+    strict: bool = False
+    pii: frozenset[str] = frozenset()
+    engine: EngineName = "auto"
+
+
+@functools.cache
+def _engine(name: EngineName) -> tuple[engines.Engine, bool]:
+    fast = engines.fast_engine() if name != "plain" else None
+    if fast is None and name == "fast":
+        raise RuntimeError("the fast engine is not installed")
+    return (fast, True) if fast else (engines.plain_engine, False)
+
+
+def redact(text: str, options: Options, hint: str = "") -> str:
+    """Return the text without secrets. Redacting again changes nothing; a failure replaces all of it."""
+    if len(text) < _SHORTEST:
+        return text
+    try:
+        for _ in range(_PASSES):
+            clean = _once(text, options, hint)
+            if clean == text:
+                return text if type(text) is str else clean
+            text = clean
+    except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
+        return FAILED
+    return FAILED
+
+
+def _once(text: str, options: Options, hint: str) -> str:
+    engine, is_fast = _engine(options.engine)
+    data = text.encode("ascii", "replace")  # one byte for each character, so that places agree
+    hits = engine(data)
+    scan = Scan(text, hint, options.strict)
+    if options.forms:
+        own.find(scan, engines.present(options.forms, text, data, fast=is_fast))
+    if options.pii:
+        personal.find(scan, options.pii)
+    if hits:
+        _look(scan, hits)
+    return apply(text, scan.findings) if scan.findings else text
+
+
+def _look(scan: Scan, hits: list[engines.Hit]) -> None:
+    rows = gates()
+    phrase_ends = [end for end, number in hits if number == engines.PHRASE]
+    if phrase_ends:
+        hits = [hit for hit in hits if hit[1] != engines.PHRASE]
+        for start, end in phrases.regions(phrase_ends, len(scan.text)):
+            phrases.find(scan, start, end)
+    try:
+        for end, number in hits[:_CANDIDATES]:
+            _look_at(scan, end, rows[number])
+        if len(hits) > _CANDIDATES:
+            raise TooManyError(hits[_CANDIDATES][0])
+    except TooManyError as error:
+        cut = max(0, error.position - _MARGIN)
+        scan.findings.append(Finding(cut, len(scan.text), "too_many_candidates"))
+
+
+def _look_at(scan: Scan, end: int, gate: Gate) -> None:
+    if gate.token is None:
+        _LOOKS[gate.close](scan, end)
+    else:
+        shapes.find_token(scan, gate.token, end - gate.length, end)

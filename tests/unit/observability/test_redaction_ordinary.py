@@ -1,0 +1,191 @@
+"""Ordinary trading texts come through redaction as they went in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+
+from src.observability.redaction import Redactor, redact
+from tests.unit.observability.test_redaction_families import BASE58, base58, some, uuid
+
+PROSE = """
+You are a risk agent. Do not answer with anything but BUY, SELL or NOTHING.
+The key levels are 42,000 and 43,500; a close above the key resistance opens 45k.
+Key: support at 41,200 held twice. Token: SOL. Secret sauce: patience.
+The token is trading at $1.2345 with 24h volume of 1,234,567.89 USD.
+The key is BTC's 200-day moving average, the password to this market is patience.
+Token metrics: holders 12,345, liquidity 1.2M, market cap 45M, FDV 90M.
+The password: never chase a candle. The secret: the trend is your friend.
+We spent 1,234 prompt tokens and 567 completion tokens on this call; max_tokens=1000.
+Tokens: BONK, WIF, POPCAT. Token address: So11111111111111111111111111111111111111112
+Authorization: required for withdrawals above 10,000 USDT.
+API key: required. Set OPENAI_KEY in your environment before you start the agent.
+openai is not set up: set OPENAI_KEY (or OPENAI_API_KEY) in the environment or in .env.
+Use basic strategies first, then bearer bonds; basic authentication is not needed here.
+Risk-adjusted returns beat raw returns; risk-managed-position-sizing-strategy wins.
+Funding is 0.01% per 8h, open interest rose 4.5% and the long/short ratio is 1.23.
+RSI(14)=61.2, MACD(12,26,9)=[12.3, 8.1, 4.2], ATR=350.25, EMA20=42150.5
+Buy 0.25 BTC at 42,150.50, stop 41,200, take profit 44,000; risk 1.5% of equity.
+Signature verified. Session opened. Private sale ended; public sale starts Monday.
+The seed round closed at a 40M valuation; seed investors unlock in 2025-06.
+This phrase is famous: buy the rumor, sell the news.
+Wallet 0x742d35Cc6634C0532925a3b844Bc454e4438f44e received 12.5 ETH.
+Whale 9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM moved 1,000,000 USDC to Binance.
+Contract: EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v (USDC on Solana)
+Candles: open,high,low,close,volume
+2023-01-01 00:15:00,16541.5,16555.2,16530.1,16549.9,123.456
+Consider the following: inflation cools, yields fall, dollar weakens, gold rises.
+Think step by step. First list the risks, then give your confidence from 0 to 100.
+model: gpt-4o-mini-2024-07-18, claude-3-5-sonnet-20241022, deepseek-chat, llama3.2:3b
+models: openai:gpt-4o,claude:claude-haiku-4-5,ollama:llama3.2
+gemini-2.5-flash-preview-09-2025 answered in 812 ms for $0.00042 (1,024 tokens in, 256 out).
+Error 429: rate limit reached for gpt-4o in organization org-1234 on tokens per min (TPM): Limit 30000, Used 29500.
+Error code: 401 - Incorrect API key provided. You can find your API key in your account settings.
+The key insight: liquidity follows volatility. Key takeaway: size down.
+Password reset emails were sent. Secret Network (SCRT) rose 12%.
+Keyboard shortcuts: ctrl+k. Hotkey: F5. Turkey raises rates by 500bp; the monkey bought MKR.
+The author of the study: author_id=12345, authority: SEC, authentic: yes.
+Bitcoin ETF inflows: IBIT +123.4M, FBTC +56.7M, GBTC -89.1M.
+Order 1234567890123456789 filled at 42150.5; client order id x-A6SIDXVS17012345678901
+https://www.binance.com/en/trade/BTC_USDT?type=spot
+https://api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=15m&limit=500
+https://api.coingecko.com/api/v3/coins/markets?vs_currency=usd&ids=bitcoin,ethereum&per_page=250&page=1
+https://dexscreener.com/solana/9wFFyRfZBsuAha4YcuxcXLKwMxJR43S7fPfQLusDBzvT
+https://solscan.io/token/EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v?cluster=mainnet
+https://api.mainnet-beta.solana.com and wss://stream.binance.com:9443/ws/btcusdt@kline_1m
+https://raw.githubusercontent.com/moondevonyt/moon-dev-ai-agents/main/src/models/model_factory.py
+https://etherscan.io/tx/0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060
+Git commit 5a151cfe0a1b2c3d4e5f60718293a4b5c6d7e8f9 broke the risk agent.
+sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+UUID 123e4567-e89b-12d3-a456-426614174000 is the run id.
+trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7
+| symbol | price | key level |
+|--------|-------|-----------|
+The market can remain irrational longer than you can remain solvent.
+At 10:30 UTC the price broke out; at 11:45 it came back: 42,150 -> 41,980 => -0.4%.
+Pass: 12, fail: 3. Passed tests: 45. Bypass: none. Compass: north.
+Email the desk at the usual address; call me at noon; see you @ 5pm.
+Prices: 100.25, 101.5, 99.75; sizes: 1, 2, 3; ids: 1001, 1002, 1003.
+Credit spreads widen; credentials of the analyst: CFA, 12 years.
+Author: Moon Dev. Cookie: chocolate. Connection: stable. Session: London open.
+$BTC $ETH $SOL to the moon; 1000PEPE/USDT:USDT is the perp symbol.
+If key == "close": return candles[key]; tokens = text.split(); token = tokens[0]
+""".strip().splitlines()
+
+CODE = [
+    'api_key = os.environ["OPENAI_KEY"]',
+    'self.api_key = os.getenv("ANTHROPIC_KEY")',
+    "client = OpenAI(api_key=api_key, base_url=base_url)",
+    "client = anthropic.Anthropic(api_key=self.api_key)",
+    "def __init__(self, api_key: str | None = None, token: str = '') -> None:",
+    "headers = {'Authorization': f'Bearer {token}'}",
+    'if not os.getenv("BIRDEYE_API_KEY"): raise ValueError("BIRDEYE_API_KEY not found")',
+    "for key, value in settings.items(): print(key, value)",
+    "sorted(rows, key=lambda row: row.price)",
+    "password = getpass.getpass()",
+    "secret = load_secret(name)",
+    "private_key = Keypair.from_base58_string(KEY)",
+    "OPENAI_KEY=your_openai_key_here",
+    "ANTHROPIC_KEY=",
+    "GROQ_API_KEY=<your key>",
+    "RPC_ENDPOINT=https://api.mainnet-beta.solana.com",
+    "export OPENAI_KEY=$OPENAI_API_KEY",
+    "api_key: ${{ secrets.OPENAI_KEY }}",
+    "token = lexer.next_token()",
+    "tokenizer = AutoTokenizer.from_pretrained(name)",
+    "input_tokens: int; output_tokens: int; cached_tokens: int",
+    "usage = {'prompt_tokens': 12, 'completion_tokens': 34, 'total_tokens': 46}",
+    "class KeyError(Exception): pass",
+    "cache_key = f'{symbol}:{interval}:{start}'",
+    'cache_key = "BTC-USD:15m:2024-01-01"',
+    "primary_key=True, foreign_key='orders.id', sort_key=price",
+    "@lru_cache(maxsize=1024)",
+    "df.groupby(key='symbol').agg(total=('pnl', 'sum'))",
+    "def strategy_with_a_rather_long_name_for_breakouts(candles, risk_per_trade=0.01): ...",
+    "from src.models.model_factory import ModelFactory, model_factory",
+    "model = ModelFactory.get_model('openai', 'gpt-4o')",
+    "assert reply.usage.total_tokens == 46",
+    "const token = await getToken(); let key = 'close';",
+    "interface Settings { apiKey: string; password: string; maxTokens: number }",
+    "SELECT key, value FROM settings WHERE token_address = ?",
+    "pytest -k 'key and not token' --maxfail=1",
+    "uv pip install langfuse==5.0.4 --hash=sha256:" + hashlib.sha256(b"langfuse").hexdigest(),
+    "curl -H 'Accept: application/json' https://api.kraken.com/0/public/Ticker?pair=XBTUSD",
+]
+
+
+def ordinary_texts() -> list[str]:  # noqa: PLR0915 - a list of examples
+    rng = random.Random(7)
+    texts = [*PROSE, *CODE, "\n".join(PROSE), "\n".join(CODE)]
+    for number in range(20):
+        price = 40_000 + rng.random() * 5_000
+        candle = {"t": 1_700_000_000 + number, "o": price, "h": price + 9, "l": price - 9, "c": price, "v": rng.random()}
+        texts.append(json.dumps({"symbol": "BTC-USD", "interval": "15m", "candles": [candle] * 3}))
+        texts.append(json.dumps({"messages": [{"role": "user", "content": PROSE[number]}], "max_tokens": 1000 + number}))
+        texts.append(json.dumps({"content": json.dumps({"note": PROSE[-number], "tokens": number, "key": "close"})}))
+        tx = base58(rng.randbytes(64))
+        texts.append(f"signature {tx} slot {rng.randrange(10**8)}")
+        texts.append(json.dumps({"signature": tx, "err": None, "memo": None, "blockTime": 1_700_000_000 + number}))
+        texts.append(f"tx hash: 0x{some(rng, '0123456789abcdef', 64)} confirmed in block {rng.randrange(10**7)}")
+        texts.append(json.dumps({"txHash": "0x" + rng.randbytes(32).hex(), "blockHash": "0x" + rng.randbytes(32).hex()}))
+        texts.append(json.dumps({"token": "SOL", "token_address": base58(rng.randbytes(32)), "tokenSymbol": "BONK"}))
+        texts.append(json.dumps({"owner": base58(rng.randbytes(32)), "mint": base58(rng.randbytes(32)), "amount": number}))
+        texts.append(json.dumps({"id": uuid(rng), "order_id": str(rng.randrange(10**18)), "status": "filled"}))
+        texts.append(f"commit {rng.randbytes(20).hex()} by agent {number}")
+        texts.append(json.dumps([rng.randrange(256) for _ in range(20 + 2 * number)]))
+        texts.append(json.dumps([round(rng.random() * 100, 2) for _ in range(40)]))
+        texts.append("data:image/png;base64," + base64.b64encode(rng.randbytes(300 + number)).decode())
+        texts.append(f"Observation {rng.randbytes(8).hex()} of trace {rng.randbytes(16).hex()} took {number} ms")
+        texts.append(f"The token 0x{rng.randbytes(20).hex()} has {number} holders and the pair 0x{rng.randbytes(20).hex()}")
+    return texts
+
+
+BIP39_SENTENCES = [
+    "Can you tell about what they will have that day because there was just one more chance",
+    "Maybe they should gather enough data before this volume can rise above that level",
+    "This market will rise once they cover their short, then all will follow that trend again",
+    "They say that cash will flow when there are more people that can trade this asset",
+    "You should only trade when there will also be enough volume that you can exit before they sell",
+]
+
+
+def test_at_most_one_ordinary_text_in_a_hundred_changes() -> None:
+    redactor = Redactor()
+    texts = [*dict.fromkeys(ordinary_texts()), *BIP39_SENTENCES]
+    assert len(texts) >= 200
+    changed = {text: redactor.text(text) for text in texts if redactor.text(text) != text}
+    assert len(changed) <= len(texts) // 100, "\n".join(f"{old}\n  -> {new}" for old, new in changed.items())
+
+
+def test_ordinary_values_are_kept_under_ordinary_keys() -> None:
+    rng = random.Random(1)
+    value = {
+        "max_tokens": 1000,
+        "prompt_tokens": 12,
+        "usage": {"total_tokens": 46, "input_cached_tokens": 0},
+        "token": "BTC",
+        "tokens": ["BTC", "ETH"],
+        "token_address": base58(rng.randbytes(32)),
+        "tokenAddress": "0x" + rng.randbytes(20).hex(),
+        "token_name": "Wrapped SOL",
+        "key": "close",
+        "key_levels": [42_000, 43_500],
+        "keywords": ["momentum"],
+        "public_key": base58(rng.randbytes(32)),
+        "tx_hash": "0x" + rng.randbytes(32).hex(),
+        "signature": base58(rng.randbytes(64)),
+        "author": "Moon Dev",
+        "seed": 42,
+        "next_page_token": None,
+        "api_key": None,
+        "password": "",
+        "secret": False,
+        "model": "gpt-4o-mini-2024-07-18",
+        "candles": [(1, 2.5, 3.5), (2, 2.6, 3.6)],
+        "id": uuid(rng),
+        "bytes": b"plain",
+        "letters": "".join(BASE58),
+    }
+    assert redact(value) == value
