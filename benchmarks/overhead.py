@@ -35,10 +35,18 @@ VARIANTS = {
     "langfuse": "langfuse.openai wrapper",
     "observe": "openai SDK in Langfuse's @observe",
 }
+ANSWER = json.dumps(
+    {
+        "action": "NOTHING",
+        "confidence": 62,
+        "reasoning": "RSI at 61 is neutral while price sits above both averages; volume is a third of its mean, "
+        "so the move lacks support and waiting costs little.",
+    }
+)
 REPLY = json.dumps(
     {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "HOLD " * 60}}],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}],
         "usage": {"prompt_tokens": 250, "completion_tokens": 60, "total_tokens": 310},
     }
 ).encode()  # fmt: skip

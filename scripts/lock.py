@@ -22,7 +22,8 @@ def resolve(output: str, *arguments: str, stdin: str | None = None) -> None:
     """Write one lock with hashes, without registry addresses."""
     command = [
         str(Path(sys.executable).parent / "uv"), "pip", "compile", "--generate-hashes", "--universal",
-        "--no-emit-index-url", "--no-strip-extras", "--python-version", "3.11", "--quiet", "--custom-compile-command", "make lock",
+        "--no-emit-index-url", "--no-strip-extras", "--python-version", "3.11", "--quiet",
+        "--custom-compile-command", "make lock",
         "--output-file", output,
         *arguments,
     ]  # fmt: skip

@@ -116,7 +116,8 @@ class ModelFactory:
             model_name: The model; the provider's default where not given.
             fallbacks: Models to ask, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
-                as in "60rpm,100000tpm"): this model is then made anew.
+                as in "60rpm,100000tpm"), `api` (`chat` or `responses`, where a provider has both): this model is
+                then made anew. Fallbacks share `timeouts` and `retry_policy`.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
@@ -130,7 +131,9 @@ class ModelFactory:
         if others:
             from src.models.fallback import FallbackModel
 
-            return FallbackModel([cls.get_model(model_type, model_name, **settings), *map(cls.get_model, others)])
+            shared = {name: settings[name] for name in ("timeouts", "retry_policy") if name in settings}
+            first = cls.get_model(model_type, model_name, **settings)
+            return FallbackModel([first, *(cls.get_model(other, **shared) for other in others)])
         row, name = cls._resolve(model_type, model_name)
         key, address = (
             settings.pop("api_key", None) or row.key(),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moondev.exporter")
 _POLL_S: Final = 5.0
+# How long work may gather before it is sent: a request for each observation would cost more than all the rest.
+_LINGER_S: Final = 1.0
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 _LONGEST_ASKED_S: Final = 300.0
@@ -109,6 +111,7 @@ class _Drain:
         """Start from nothing: also what a forked child needs, which has neither the thread nor the connections."""
         self._lock = threading.Lock()
         self._wanted = threading.Event()
+        self._hurry = threading.Event()
         self._passed = threading.Condition()
         self._passes = 0
         self._thread: threading.Thread | None = None
@@ -139,10 +142,12 @@ class _Drain:
     def stop(self) -> None:
         self._stopped = True
         self._wanted.set()
+        self._hurry.set()
 
     def flush(self, deadline: float) -> int:
         self._urgent_until = max(self._urgent_until, deadline)
         self.wake()
+        self._hurry.set()
         while (left := deadline - time.monotonic()) > 0:
             with self._passed:
                 before = self._passes
@@ -158,7 +163,8 @@ class _Drain:
 
     def _run(self) -> None:
         while not self._stopped:
-            self._wanted.wait(_POLL_S)
+            if self._wanted.wait(_POLL_S):
+                self._gather()
             self._wanted.clear()
             wait = self._one_pass()
             with self._passed:
@@ -166,6 +172,15 @@ class _Drain:
                 self._passed.notify_all()
             if wait:
                 self._pause(wait)
+
+    def _gather(self) -> None:
+        """Let work gather for a moment, unless a flush is waiting."""
+        until = time.monotonic() + _LINGER_S
+        while not self._stopped and (left := until - time.monotonic()) > 0:
+            if time.monotonic() < self._urgent_until:
+                return
+            self._hurry.wait(left)
+            self._hurry.clear()
 
     def _pause(self, seconds: float) -> None:
         """Wait after a failure; a flush cuts it short, other work does not."""

@@ -40,7 +40,7 @@ _BLOCKED = frozenset(
         "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
     }
 )  # fmt: skip
-# ai.google.dev/gemini-api/docs/thinking#set-budget: Gemini 2.5 takes a budget in tokens, Gemini 3 a level.
+# Gemini 2.5 takes a budget in tokens, Gemini 3 a level: ai.google.dev/gemini-api/docs/thinking#set-budget
 _BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
 _CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY"}
 
@@ -145,7 +145,9 @@ class GeminiModel(BaseModel):
     @override
     def _classify(self, error: BaseException) -> ModelError:
         names = {kind.__name__ for kind in type(error).__mro__}
-        if "streaming response" in str(error) and "BadRequest" in names:  # the old SDK's word for a stream it cannot read
+        if (
+            "streaming response" in str(error) and "BadRequest" in names
+        ):  # the old SDK's word for a stream it cannot read
             return MalformedResponse("the stream could not be read")
         code = getattr(error, "code", None)
         if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
@@ -183,7 +185,8 @@ class _Current:
 
         options = {
             "base_url": self._address,
-            "api_version": "v1beta",  # v1, the SDK's default now, lacks features: ai.google.dev/gemini-api/docs/api-versions
+            # v1, the SDK's default now, lacks features: ai.google.dev/gemini-api/docs/api-versions
+            "api_version": "v1beta",
             "retry_options": {"attempts": 1},
             **transport,
         }
@@ -235,8 +238,9 @@ class _Legacy:
     """Talk through google-generativeai, over REST; it has no asyncio there, so the template runs it in threads."""
 
     def __init__(self, key: str | None, address: str) -> None:
-        import google.generativeai as genai  # type: ignore[import-not-found,import-untyped,unused-ignore] # an extra
+        import importlib
 
+        genai: Any = importlib.import_module("google.generativeai")  # an extra, not always installed
         genai.configure(api_key=key, transport="rest", client_options={"api_endpoint": address})
         self.client = genai
 

@@ -209,7 +209,7 @@ def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(lang
     client = get_tracker().client
     key = "sk-ant-api03-" + "a1B" * 20
 
-    @langfuse_observe(name="users_own")  # type: ignore[untyped-decorator] # as langfuse ships it
+    @langfuse_observe(name="users_own")
     def users_own(text: str) -> str:
         return text.upper()
 
