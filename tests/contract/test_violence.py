@@ -94,6 +94,11 @@ def test_a_server_that_hangs_is_a_timeout(
     assert row.error_category == "timeout"
 
 
+def test_a_timeout_given_to_one_call_holds_for_it(at: Callable[..., BaseModel], call: Caller) -> None:
+    with Server(lambda _: Reply(hang=True)) as server, pytest.raises(ModelTimeout):
+        call.ask(at(server.url), None, "hi", timeout=0.4)
+
+
 def test_a_timeout_is_retried_inside_the_deadline(at: Callable[..., BaseModel], dialect: Dialect, call: Caller) -> None:
     replies = iter([Reply(hang=True), dialect.reply(Says(text="late"))])
     with Server(lambda _: next(replies)) as server:

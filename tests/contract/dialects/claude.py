@@ -34,8 +34,9 @@ class Dialect(base.Dialect):
 
     def message(self, says: Says, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {
-            "id": "msg_1", "type": "message", "role": "assistant", "model": says.model or self.model, "content": content,
-            "stop_reason": "tool_use" if says.tools else FINISH.get(says.finish, says.finish), "stop_sequence": None,
+            "id": "msg_1", "type": "message", "role": "assistant", "model": says.model or self.model,
+            "content": content, "stop_sequence": None,
+            "stop_reason": "tool_use" if says.tools else FINISH.get(says.finish, says.finish),
             "usage": _usage(says.tokens or Tokens(0, None, 0, None)),
         }  # fmt: skip
 
@@ -50,13 +51,11 @@ class Dialect(base.Dialect):
         begun = {**whole, "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
         yield {"type": "message_start", "message": begun}
         yield {"type": "ping"}
-        at = 0
-        for block in _blocks(says):
+        for at, block in enumerate(_blocks(says)):
             yield {"type": "content_block_start", "index": at, "content_block": _opened(block)}
             for delta in _deltas(block, says):
                 yield {"type": "content_block_delta", "index": at, "delta": delta}
             yield {"type": "content_block_stop", "index": at}
-            at += 1
         usage = {name: count for name, count in whole["usage"].items() if name.startswith("output")}
         yield {"type": "message_delta", "delta": {"stop_reason": whole["stop_reason"]}, "usage": usage}
         yield {"type": "message_stop"}

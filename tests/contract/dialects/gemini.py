@@ -25,7 +25,7 @@ ERRORS: dict[str, tuple[int, str, str, list[Any]]] = {
     "permission": (403, "PERMISSION_DENIED", "The caller does not have permission", []),
     "model_not_found": (404, "NOT_FOUND", "models/x is not found for API version v1beta", []),
     "invalid_request": (400, "INVALID_ARGUMENT", "Invalid value for parameter 'temperature'", []),
-    "context_length": (400, "INVALID_ARGUMENT", "The input token count (2) exceeds the maximum number of tokens allowed", []),
+    "context_length": (400, "INVALID_ARGUMENT", "The input token count exceeds the maximum number of tokens", []),
     "rate_limit": (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota, please check your plan", []),
     "quota": (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota, please check your plan", [QUOTA]),
     "overloaded": (503, "UNAVAILABLE", "The model is overloaded. Please try again later.", []),

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from src.agents.decisions import LONGEST_REASONING, Action, Decision
 from src.models.structured import DoesNotFit, parse, response_format
-from src.models.types import ResponseFormat
+
+if TYPE_CHECKING:
+    from src.models.types import ResponseFormat
 
 
 def wanted() -> ResponseFormat:

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from src.models import fallback
-from src.models.errors import ModelTimeout, QuotaExhausted, RateLimited, ServerFailed, Unsupported
+from src.models.errors import ModelTimeout, Overloaded, QuotaExhausted, RateLimited, ServerFailed, Unsupported
 from src.models.model_factory import ModelFactory
 from src.models.retry import RetryPolicy
 from src.models.types import ImagePart, Timeouts
@@ -219,6 +219,14 @@ def test_an_image_that_no_model_takes_is_refused_before_anything_is_sent(both: B
     with pytest.raises(Unsupported):
         chain.generate_response(None, ["what?", ImagePart("image/png", b"png")])
     assert both.two.received == []
+
+
+def test_the_retry_policy_holds_for_every_model(both: Both) -> None:
+    both.first = lambda: error_reply(503, "overloaded")
+    both.second = lambda: Reply(503, json.dumps({"error": "server busy"}).encode())
+    with pytest.raises(Overloaded):
+        both.chain().generate_response(None, "hi")
+    assert (len(both.one.received), len(both.two.received)) == (2, 2)
 
 
 def test_a_rate_limit_longer_than_the_cap_fails_over_at_once(both: Both) -> None:

@@ -27,7 +27,8 @@ def record(number: int, size: int = 10) -> SpanRecord:
         attributes={"text": "x" * size},
     )  # fmt: skip
     return SpanRecord(
-        trace_id=f"{number + 1:032x}", span_id=f"{number + 1:016x}", parent_span_id=None, name=f"n{number}", type="span",
+        trace_id=f"{number + 1:032x}", span_id=f"{number + 1:016x}", parent_span_id=None, name=f"n{number}",
+        type="span",
         start_ns=1, end_ns=2, level="DEFAULT", status_message=None, provider=None, model=None, agent=None,
         session_id=None, error_category=None, input_tokens=None, output_tokens=None, cost_usd=None,
         envelope=ENVELOPE, span=span,

@@ -334,7 +334,9 @@ NAMED_PLACES: dict[str, str] = {
 
 def cores(secret: str) -> list[str]:
     """The parts of a planted secret that must be gone: addresses and introductions may stay readable."""
-    words = [word for word in secret.replace("\\n", "\n").replace("/", " ").replace("=", " ").split() if len(word) >= 20]
+    words = [
+        word for word in secret.replace("\\n", "\n").replace("/", " ").replace("=", " ").split() if len(word) >= 20
+    ]
     return words or [secret]
 
 

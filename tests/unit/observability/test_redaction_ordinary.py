@@ -116,29 +116,44 @@ CODE = [
 ]
 
 
-def ordinary_texts() -> list[str]:  # noqa: PLR0915 - a list of examples
+def ordinary_texts() -> list[str]:
     rng = random.Random(7)
     texts = [*PROSE, *CODE, "\n".join(PROSE), "\n".join(CODE)]
     for number in range(20):
         price = 40_000 + rng.random() * 5_000
-        candle = {"t": 1_700_000_000 + number, "o": price, "h": price + 9, "l": price - 9, "c": price, "v": rng.random()}
+        candle = {
+            "t": 1_700_000_000 + number,
+            "o": price,
+            "h": price + 9,
+            "l": price - 9,
+            "c": price,
+            "v": rng.random(),
+        }
         texts.append(json.dumps({"symbol": "BTC-USD", "interval": "15m", "candles": [candle] * 3}))
-        texts.append(json.dumps({"messages": [{"role": "user", "content": PROSE[number]}], "max_tokens": 1000 + number}))
+        texts.append(
+            json.dumps({"messages": [{"role": "user", "content": PROSE[number]}], "max_tokens": 1000 + number})
+        )
         texts.append(json.dumps({"content": json.dumps({"note": PROSE[-number], "tokens": number, "key": "close"})}))
         tx = base58(rng.randbytes(64))
         texts.append(f"signature {tx} slot {rng.randrange(10**8)}")
         texts.append(json.dumps({"signature": tx, "err": None, "memo": None, "blockTime": 1_700_000_000 + number}))
         texts.append(f"tx hash: 0x{some(rng, '0123456789abcdef', 64)} confirmed in block {rng.randrange(10**7)}")
-        texts.append(json.dumps({"txHash": "0x" + rng.randbytes(32).hex(), "blockHash": "0x" + rng.randbytes(32).hex()}))
+        texts.append(
+            json.dumps({"txHash": "0x" + rng.randbytes(32).hex(), "blockHash": "0x" + rng.randbytes(32).hex()})
+        )
         texts.append(json.dumps({"token": "SOL", "token_address": base58(rng.randbytes(32)), "tokenSymbol": "BONK"}))
-        texts.append(json.dumps({"owner": base58(rng.randbytes(32)), "mint": base58(rng.randbytes(32)), "amount": number}))
+        texts.append(
+            json.dumps({"owner": base58(rng.randbytes(32)), "mint": base58(rng.randbytes(32)), "amount": number})
+        )
         texts.append(json.dumps({"id": uuid(rng), "order_id": str(rng.randrange(10**18)), "status": "filled"}))
         texts.append(f"commit {rng.randbytes(20).hex()} by agent {number}")
         texts.append(json.dumps([rng.randrange(256) for _ in range(20 + 2 * number)]))
         texts.append(json.dumps([round(rng.random() * 100, 2) for _ in range(40)]))
         texts.append("data:image/png;base64," + base64.b64encode(rng.randbytes(300 + number)).decode())
         texts.append(f"Observation {rng.randbytes(8).hex()} of trace {rng.randbytes(16).hex()} took {number} ms")
-        texts.append(f"The token 0x{rng.randbytes(20).hex()} has {number} holders and the pair 0x{rng.randbytes(20).hex()}")
+        texts.append(
+            f"The token 0x{rng.randbytes(20).hex()} has {number} holders and the pair 0x{rng.randbytes(20).hex()}"
+        )
     return texts
 
 
