@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from src.models.types import ImagePart
+
+
+_NO_MODEL: Final = object()
 
 
 def field(value: Any, name: str) -> Any:
     """Return a field, None where it is not there."""
     if value is None:
         return None
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    if isinstance(value, dict):
+        return value.get(name)
+    extra: Any = getattr(value, "__pydantic_extra__", _NO_MODEL)
+    if extra is _NO_MODEL:
+        return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    # An SDK's record is a Pydantic model. Asking it for a name that it lacks costs more than all else here.
+    inside = value.__dict__
+    return inside[name] if name in inside else extra.get(name) if extra else None
 
 
 def count(value: Any, name: str) -> int | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from src.observability.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
+_NUMBERS = frozenset({bool, int, float})
 _SEPARATOR = "\n\x1e\n"
 _WITHHELD = "[REDACTED:redaction_failed]"
 
@@ -134,21 +135,33 @@ class SpoolProcessor(SpanProcessor):
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 
+_last_words: dict[str, str] = {}
+
+
+def _last_word(name: str) -> str:
+    """Return the end of an attribute's name, which is the key that a user gave; our own recur, so they are kept."""
+    word = _last_words.get(name)
+    if word is None:
+        word = name.rpartition(".")[2]
+        if len(_last_words) < 1024:
+            _last_words[name] = word
+    return word
+
+
 def _redacted(attributes: Mapping[str, object]) -> dict[str, object]:
     """Return attributes without secrets. One scan clears all texts together; only a hit looks at each."""
     values = dict(attributes)
-    texts = {
-        name: value for name, value in values.items() if name not in names.SAFE and not isinstance(value, int | float)
-    }
+    texts = {name: value for name, value in values.items() if type(value) not in _NUMBERS and name not in names.SAFE}
     try:
-        joined = _SEPARATOR.join(
-            f"{name.rpartition('.')[2]}: {value if isinstance(value, str) else orjson.dumps(value).decode()}"
+        parts = [
+            f"{_last_word(name)}: {value if type(value) is str else orjson.dumps(value).decode()}"
             for name, value in texts.items()
-        )
+        ]
+        joined = _SEPARATOR.join(parts)
         if redact_text(joined) == joined:
             return values
         for name, value in texts.items():
-            key = name.rpartition(".")[2]
+            key = _last_word(name)
             values[name] = redact({key: value})[key]
     except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
         return values | dict.fromkeys(texts, _WITHHELD)
