@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from src.agents.decisions import Action
     from src.agents.market import Candles
+    from src.models.base_model import BaseModel
     from src.observability.tracing import Observation
 
 
@@ -113,7 +114,7 @@ class TradingAgent(BaseAgent):
         self.total_timeout_s = total_timeout_s if total_timeout_s is not None else member_timeout_s + 1.0
         self.quorum = quorum
         self.temperature = temperature
-        self._seats = tuple(Seat(member, as_model(member.model)) for member in self.members)
+        self._seats = tuple(Seat(member, _model_of(member)) for member in self.members)
 
     @property
     def swarm(self) -> bool:
@@ -172,6 +173,10 @@ class TradingAgent(BaseAgent):
 
     def _question(self, content: str) -> Question:
         return Question(prompt("trading"), content, self.temperature, self.member_timeout_s, self.total_timeout_s)
+
+
+def _model_of(member: Member) -> BaseModel:
+    return as_model(member.model, fallbacks=list(member.fallbacks)) if member.fallbacks else as_model(member.model)
 
 
 def _labelled(wanted: Iterable[str | Member]) -> tuple[Member, ...]:

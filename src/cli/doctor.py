@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,7 +36,7 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server.")] = False,
 ) -> None:
     """Check providers, Langfuse and the trace store. Exit code 1 where something that is configured does not work."""
-    findings = [*_providers(offline=offline), *_langfuse(offline=offline), *_spool()]
+    findings = [*_providers(offline=offline), *_langfuse(offline=offline), *_spool(), *_rate_limits()]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -162,6 +163,39 @@ def _spool() -> list[Finding]:
     if stats.losses:
         parts.append(f"{stats.losses:,} LOST")
     return [Finding("traces", str(tracker.settings.trace_db), not stats.losses, ", ".join(parts))]
+
+
+_RECENT = 500
+
+
+def _rate_limits() -> list[Finding]:
+    """Return what each provider last told of its rate limits, on whichever process's call."""
+    from src.observability import attributes as names
+    from src.observability import get_tracker, otlp
+
+    spool = get_tracker().spool
+    if spool is None:
+        return []
+    told: dict[str, Finding] = {}
+    for row in spool.rows_after(max(spool.last_seq() - _RECENT, 0), limit=_RECENT):
+        if row.type != "generation" or row.provider is None:
+            continue
+        limits = otlp.decode_span(row.span).attributes.get(names.METADATA + "rate_limits")
+        if isinstance(limits, str):
+            at = datetime.fromtimestamp(row.end_ns / 1e9, UTC)
+            detail = f"{_limits_in_words(json.loads(limits))} (told {at:%Y-%m-%d %H:%M:%S} UTC)"
+            told[row.provider] = Finding("rate limit", row.provider, None, detail)
+    return list(told.values())
+
+
+def _limits_in_words(limits: dict[str, dict[str, float]]) -> str:
+    """Return limits such as `requests 59 of 60 left, tokens 39,500 of 40,000 left`."""
+    parts = []
+    for kind, limit in limits.items():
+        most = f" of {limit['limit']:,.0f}" if limit.get("limit") is not None else ""
+        left = f"{limit['remaining']:,.0f}{most} left" if limit.get("remaining") is not None else f"at most{most[3:]}"
+        parts.append(f"{kind.replace('_', ' ')} {left}")
+    return ", ".join(parts)
 
 
 def _show(findings: list[Finding]) -> None:

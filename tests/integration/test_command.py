@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +129,20 @@ def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
     assert "set ANTHROPIC_KEY" in done.stdout
     for secret in (key, "sk-lf-secret-0123"):
         assert secret not in done.stdout + done.stderr
+
+
+def test_the_doctor_shows_the_rate_limits_that_a_provider_told_last(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text(CSV)
+    limits = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59"}
+    with Server(
+        lambda _: replace(chat_reply(decision("BUY")), headers={"content-type": "application/json", **limits})
+    ) as server:
+        moondev(
+            "trade", "ABC", "--models", "openai:a", "--csv", str(file),
+            OPENAI_KEY="sk-test-0123456789abcdef", OPENAI_BASE_URL=server.url + "/v1",
+        )  # fmt: skip
+    assert "requests 59 of 60 left" in moondev("doctor", "--offline").stdout
 
 
 def test_the_doctor_fails_where_the_keys_are_wrong() -> None:

@@ -206,6 +206,26 @@ def test_an_unset_provider_in_a_swarm_is_a_failed_member(monkeypatch: pytest.Mon
     assert result.votes[2].error_category == "unavailable"
 
 
+def test_a_member_that_is_a_chain_is_one_generation_and_one_vote(
+    monkeypatch: pytest.MonkeyPatch, langfuse: Langfuse
+) -> None:
+    with (
+        Server(lambda _: error_reply(401, "wrong key")) as broken,
+        Server(lambda _: ollama_reply(decision("SELL", 61))) as works,
+    ):
+        provider(monkeypatch, "openai", broken)
+        provider(monkeypatch, "ollama", works)
+        agent = TradingAgent([Member("openai:a", fallbacks=("ollama:llama3.2",)), "ollama:llama3.2"])
+        result = agent.decide("X", CANDLES)
+    assert (result.action, [vote.action for vote in result.votes]) == (Action.SELL, [Action.SELL, Action.SELL])
+    assert result.votes[0].model_name == "llama3.2"
+    assert flush(20) == 0
+    generations = [span for span in langfuse.spans if span.attributes[names.TYPE] == "generation"]
+    roots = [span for span in langfuse.spans if span.parent is None]
+    assert len(generations) == 2
+    assert {span.parent for span in generations} == {roots[0].span_id}
+
+
 def test_an_unknown_provider_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(UnknownProvider):
         TradingAgent(["opnai:gpt-4o"])

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Hold one member: `model` as provider:model. `brief` is added to its prompt, `seed` makes it repeatable."""
+    """Hold one member: `model` as provider:model. `brief` is added to its prompt, `seed` makes it repeatable.
+
+    `fallbacks` are asked in turn where the model fails; the member stays one vote and one generation.
+    """
 
     model: str
     weight: float = 1.0
     brief: str = ""
     seed: int | None = None
     label: str = ""
+    fallbacks: tuple[str, ...] = ()
 
 
 BRIEFS = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from src.agents.decisions import Decision
 from src.agents.swarm.voting import Vote
+from src.models import fallback
 from src.models.errors import ModelError
 from src.models.types import Timeouts
 
@@ -86,14 +87,15 @@ async def _ask(seat: Seat, question: Question) -> Vote:
     options = {} if member.seed is None else {"seed": member.seed}
     limit = question.member_timeout_s
     try:
-        reply = await seat.model.agenerate_response(
-            prompt,
-            question.user_content,
-            question.temperature,
-            response_format=Decision,
-            timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),
-            **options,
-        )
+        with fallback.as_member():
+            reply = await seat.model.agenerate_response(
+                prompt,
+                question.user_content,
+                question.temperature,
+                response_format=Decision,
+                timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),
+                **options,
+            )
     except ModelError as error:
         return Vote(
             member.label,
