@@ -34,6 +34,20 @@ VARIANTS = {
     "ours_off": "ours, MOONDEV_TRACING=off",
     "langfuse": "langfuse.openai wrapper",
     "observe": "openai SDK in Langfuse's @observe",
+    "raw_claude": "anthropic SDK alone",
+    "ours_claude": "ours over it, stored",
+    "raw_groq": "groq SDK alone",
+    "ours_groq": "ours over it, stored",
+    "raw_ollama": "ollama SDK alone",
+    "ours_ollama": "ours over it, stored",
+    "raw_gemini": "google-genai SDK alone",
+    "ours_gemini": "ours over it, stored",
+}
+MODELS = {
+    "claude": "claude-haiku-4-5",
+    "groq": "openai/gpt-oss-120b",
+    "ollama": "llama3.2",
+    "gemini": "gemini-2.5-flash",
 }
 ANSWER = json.dumps(
     {
@@ -50,6 +64,22 @@ REPLY = json.dumps(
         "usage": {"prompt_tokens": 250, "completion_tokens": 60, "total_tokens": 310},
     }
 ).encode()  # fmt: skip
+OTHER_REPLIES = {
+    "/v1/messages": {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": MODELS["claude"], "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": ANSWER}], "usage": {"input_tokens": 250, "output_tokens": 60},
+    },
+    "/api/chat": {
+        "model": MODELS["ollama"], "created_at": "2026-01-01T00:00:00Z", "done": True, "done_reason": "stop",
+        "message": {"role": "assistant", "content": ANSWER}, "prompt_eval_count": 250, "eval_count": 60,
+    },
+    ":generateContent": {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": ANSWER}]}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 250, "candidatesTokenCount": 60, "totalTokenCount": 310},
+        "modelVersion": MODELS["gemini"], "responseId": "r1",
+    },
+}  # fmt: skip
+REPLIES = {path: json.dumps(told).encode() for path, told in OTHER_REPLIES.items()} | {"/chat/completions": REPLY}
 LINE = "BTC-USD 15m close 42,137.55 RSI 61.3 MACD 20.1 SMA20 41,990.2 volume 231.05 trend up; "
 
 
@@ -61,7 +91,7 @@ class Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Read the request and send the one reply."""
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = REPLY if "chat" in self.path else b"{}"
+        body = next((told for end, told in REPLIES.items() if self.path.split("?")[0].endswith(end)), b"{}")
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self.wfile.write(head.encode() + body)
 
@@ -82,14 +112,61 @@ def prompt_of(kilobytes: int) -> str:
     return (LINE * (kilobytes * 1024 // len(LINE) + 1))[: kilobytes * 1024]
 
 
+def provider_of(variant: str) -> str:
+    """Return the provider that a variant asks."""
+    name = variant.partition("_")[2]
+    return name if name in MODELS else "openai"
+
+
+def raw_claude(url: str, messages: list[Any]) -> Any:
+    """Return a call of the anthropic SDK alone."""
+    import anthropic
+
+    client = anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0)
+    system, user = messages[0]["content"], messages[1:]
+    return lambda: client.messages.create(model=MODELS["claude"], max_tokens=4096, system=system, messages=user)
+
+
+def raw_groq(url: str, messages: list[Any]) -> Any:
+    """Return a call of the groq SDK alone."""
+    import groq
+
+    client = groq.Groq(api_key=KEY, base_url=url, max_retries=0)
+    return lambda: client.chat.completions.create(model=MODELS["groq"], messages=messages)
+
+
+def raw_ollama(url: str, messages: list[Any]) -> Any:
+    """Return a call of the ollama SDK alone."""
+    import ollama
+
+    client = ollama.Client(host=url)
+    return lambda: client.chat(model=MODELS["ollama"], messages=messages)
+
+
+def raw_gemini(url: str, messages: list[Any]) -> Any:
+    """Return a call of the google-genai SDK alone."""
+    from google import genai
+
+    client = genai.Client(api_key=KEY, http_options={"base_url": url, "api_version": "v1beta"})
+    config: Any = {"system_instruction": messages[0]["content"]}
+    contents = messages[1]["content"]
+    return lambda: client.models.generate_content(model=MODELS["gemini"], contents=contents, config=config)
+
+
+RAW = {"claude": raw_claude, "groq": raw_groq, "ollama": raw_ollama, "gemini": raw_gemini}
+
+
 def caller(variant: str, url: str, prompt: str) -> Any:
     """Return the function that makes one call in this variant."""
     messages: list[Any] = [{"role": "system", "content": "You trade."}, {"role": "user", "content": prompt}]
+    provider = provider_of(variant)
     if variant.startswith("ours"):
         from src.models import ModelFactory
 
-        model = ModelFactory.get_model("openai", "gpt-4o")
+        model = ModelFactory.get_model(provider, MODELS.get(provider, "gpt-4o"))
         return lambda: model.generate_response("You trade.", prompt, temperature=None)
+    if provider != "openai":
+        return RAW[provider](url, messages)
     if variant == "langfuse":
         from langfuse.openai import OpenAI  # type: ignore[attr-defined] # a module that stands in for openai
     else:
@@ -128,6 +205,8 @@ def environment(variant: str, url: str, folder: str) -> dict[str, str]:
     """Return a variant's environment: only what it needs."""
     told = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     told |= {"PYTHONPATH": str(ROOT), "OPENAI_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1", "MOONDEV_DOTENV": "off"}
+    told |= {"ANTHROPIC_KEY": KEY, "CLAUDE_BASE_URL": url, "GROQ_API_KEY": KEY, "GROQ_BASE_URL": url}
+    told |= {"GEMINI_KEY": KEY, "GEMINI_BASE_URL": url, "OLLAMA_HOST": url}
     told |= {"MOONDEV_TRACE_DB": str(Path(folder) / f"{variant}-{time.monotonic_ns()}.db")}
     if variant == "ours_off":
         told["MOONDEV_TRACING"] = "off"
@@ -153,9 +232,15 @@ def measure(options: argparse.Namespace, url: str) -> list[dict[str, Any]]:
                     if done.returncode:
                         sys.exit(f"\n{variant} failed:\n{done.stderr}")
                     found[variant].append(json.loads(done.stdout.splitlines()[-1]))
-            rows += [summed(variant, size, turns, found["raw"]) for variant, turns in found.items()]
+            rows += [summed(variant, size, turns, found[alone(variant)]) for variant, turns in found.items()]
     print(file=sys.stderr)
     return rows
+
+
+def alone(variant: str) -> str:
+    """Return the variant that is the same provider's SDK alone."""
+    provider = provider_of(variant)
+    return "raw" if provider == "openai" else f"raw_{provider}"
 
 
 def summed(variant: str, size: int, turns: list[dict[str, float]], raw: list[dict[str, float]]) -> dict[str, Any]:
@@ -175,7 +260,7 @@ def show(rows: list[dict[str, Any]]) -> None:
         table.add_column(title, justify="left" if title == "variant" else "right", no_wrap=True)
     peers = {row["size_kb"]: row["added_cpu_us"] for row in rows if row["variant"] == "langfuse"}
     for row in rows:
-        share = row["added_cpu_us"] / peers[row["size_kb"]] if row["variant"] != "raw" else 0.0
+        share = 0.0 if row["variant"].startswith("raw") else row["added_cpu_us"] / peers[row["size_kb"]]
         table.add_row(
             f"{row['size_kb']} KB",
             VARIANTS[row["variant"]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -98,7 +99,7 @@ class SpoolProcessor(SpanProcessor):
             trace_id=context.trace_id,
             span_id=context.span_id,
             parent_span_id=parent.span_id if parent else None,
-            name=redact_text(span.name),
+            name=_clean(span.name),
             kind=span.kind.value + 1,
             start_ns=span.start_time,
             end_ns=span.end_time,
@@ -133,6 +134,12 @@ class SpoolProcessor(SpanProcessor):
 
 
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+
+
+@lru_cache(maxsize=1024)
+def _clean(name: str) -> str:
+    """Return a span's name without secrets; the same few recur."""
+    return redact_text(name)
 
 
 _last_words: dict[str, str] = {}
@@ -176,7 +183,7 @@ def _row(
         trace_id=f"{context.trace_id:032x}",
         span_id=f"{context.span_id:016x}",
         parent_span_id=f"{span.parent.span_id:016x}" if span.parent else None,
-        name=redact_text(span.name),
+        name=_clean(span.name),
         type=_text(attributes.get(names.TYPE)) or "span",
         start_ns=span.start_time or 0,
         end_ns=span.end_time or 0,

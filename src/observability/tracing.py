@@ -173,7 +173,8 @@ def start(
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
-        span = tracer.start_span(name, context=parent, attributes={names.TYPE: type}, start_time=start_ns)
+        span = tracer.start_span(name, context=parent, start_time=start_ns)
+        encoding.set_attributes(span, {names.TYPE: type})
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
