@@ -1,0 +1,76 @@
+"""The embedded model itself: loaded once, shared by threads, and clear where it is missing."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+import pytest
+
+from src.models import ModelFactory, errors
+from src.models.adapters import local
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Colour(pydantic.BaseModel):
+    colour: str = pydantic.Field(max_length=12)
+    number: int = pydantic.Field(ge=0, le=9)
+
+
+def test_threads_share_one_engine_and_each_gets_its_schema_and_true_counts() -> None:
+    model = ModelFactory.get_model("local")
+    replies: list[Any] = []
+
+    def ask(seed: int) -> None:
+        replies.append(model.generate_response("Answer in JSON.", "A colour?", seed=seed, response_format=Colour))
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(replies) == 5
+    for reply in replies:
+        assert isinstance(reply.parsed, Colour)
+        assert reply.cost_usd == 0
+        assert reply.usage.input_tokens > 10
+        assert 0 < reply.usage.output_tokens <= 60
+    assert len({reply.usage.input_tokens for reply in replies}) == 1
+    assert local.engine() is local.engine()
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    model = ModelFactory.get_model("local")
+    first, again = (model.generate_response(None, "Tell a story.", seed=7, max_tokens=12).content for _ in range(2))
+    assert first == again
+
+
+def test_a_prompt_that_does_not_fit_says_so() -> None:
+    with pytest.raises(errors.ContextTooLong):
+        ModelFactory.get_model("local").generate_response(None, "x " * 9000)
+
+
+def test_a_missing_file_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined] # a module
+    model = ModelFactory.get_model("local")
+    assert not model
+    with pytest.raises(errors.ModelUnavailable, match="make .venv"):
+        model.generate_response(None, "hi")
+
+
+def test_a_file_of_the_users_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MOONDEV_LOCAL_MODEL", str(tmp_path / "mine.gguf"))
+    model = ModelFactory.get_model("local")
+    with pytest.raises(errors.ModelUnavailable, match=r"mine\.gguf"):
+        model.generate_response(None, "hi")
+
+
+def test_a_file_that_is_no_model_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(b"not a model" * 100)
+    monkeypatch.setenv("MOONDEV_LOCAL_MODEL", str(path))
+    with pytest.raises(errors.ModelUnavailable, match="could not be loaded"):
+        ModelFactory.get_model("local").generate_response(None, "hi")
