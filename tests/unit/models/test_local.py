@@ -57,7 +57,7 @@ def test_a_missing_file_names_the_command_that_installs_it(monkeypatch: pytest.M
     monkeypatch.setattr(local.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined] # a module
     model = ModelFactory.get_model("local")
     assert not model
-    with pytest.raises(errors.ModelUnavailable, match="make .venv"):
+    with pytest.raises(errors.ModelUnavailable, match=r"make \.venv"):
         model.generate_response(None, "hi")
 
 
