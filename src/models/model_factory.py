@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,11 +13,12 @@ from typing_extensions import override
 from src.models.base_model import BaseModel
 from src.models.errors import ModelUnavailable, UnknownProvider
 from src.models.providers import PROVIDERS, Provider
+from src.observability.settings import load_dotenv_once
 
 if TYPE_CHECKING:
     from src.models.types import ModelRequest
 
-__all__ = ["PROVIDERS", "ModelFactory", "Provider", "UnavailableModel", "load_dotenv_once", "model_factory"]
+__all__ = ["PROVIDERS", "ModelFactory", "Provider", "UnavailableModel", "model_factory"]
 
 
 class UnavailableModel(BaseModel):
@@ -231,29 +231,6 @@ def _make(row: Provider, name: str, key: str | None, address: str | None, settin
     model.limiter = limiter.made(limit) if limit else limiter.of(row.name, key or "")
     pricing.warm(row.name, name)
     return model
-
-
-_dotenv_lock = threading.Lock()
-_dotenv_read = False
-
-
-def load_dotenv_once() -> None:
-    """Read the project's .env file, once; variables that are set already keep their values.
-
-    MOONDEV_DOTENV names another file; `off` reads none.
-    """
-    global _dotenv_read  # noqa: PLW0603 - once for a process
-    if _dotenv_read:
-        return
-    with _dotenv_lock:
-        if _dotenv_read:
-            return
-        named = os.environ.get("MOONDEV_DOTENV", "").strip()
-        if named.lower() not in {"off", "0", "false", "no"}:
-            import dotenv
-
-            dotenv.load_dotenv(named or dotenv.find_dotenv(usecwd=True))
-        _dotenv_read = True
 
 
 model_factory = ModelFactory()

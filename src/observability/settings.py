@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -63,6 +64,8 @@ class Settings:
 
         This is what tracing itself starts with: a wrong word in a variable must not stop a trade.
         """
+        if environ is None:
+            load_dotenv_once()
         env = dict(os.environ if environ is None else environ)
         while True:
             try:
@@ -79,6 +82,8 @@ class Settings:
         Raises:
             SettingsError: a variable has a value that means nothing.
         """
+        if environ is None:
+            load_dotenv_once()
         env = os.environ if environ is None else environ
         host = env.get("LANGFUSE_BASE_URL") or env.get("LANGFUSE_HOST") or LANGFUSE_CLOUD
         return cls(
@@ -98,6 +103,29 @@ class Settings:
             capture=_capture(env),
             service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
         )
+
+
+_dotenv_lock = threading.Lock()
+_dotenv_read = False
+
+
+def load_dotenv_once() -> None:
+    """Read the project's .env file, once; variables that are set already keep their values.
+
+    MOONDEV_DOTENV names another file; `off` reads none.
+    """
+    global _dotenv_read  # noqa: PLW0603 - once for a process
+    if _dotenv_read:
+        return
+    with _dotenv_lock:
+        if _dotenv_read:
+            return
+        named = os.environ.get("MOONDEV_DOTENV", "").strip()
+        if named.lower() not in {"off", "0", "false", "no"}:
+            import dotenv
+
+            dotenv.load_dotenv(named or dotenv.find_dotenv(usecwd=True))
+        _dotenv_read = True
 
 
 def config_value(name: str, default: object) -> object:

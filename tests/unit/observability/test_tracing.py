@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,9 +19,10 @@ from src.observability.tracing import observe, start
 from tests.servers import Langfuse
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from src.observability.spool import Spool, TraceRow
+
+
+ROOT = Path(__file__).parents[3]
 
 
 def told(row: TraceRow) -> dict[str, Any]:
@@ -320,6 +323,22 @@ def test_a_setting_that_means_nothing_is_named_and_its_default_taken(
         Settings.read({name: value})
     assert Settings.read_or_default({name: value}) == Settings.read({})
     assert name in caplog.text
+
+
+def test_keys_in_the_projects_env_file_are_found_before_any_model_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "LANGFUSE_PUBLIC_KEY=pk-lf-file\nLANGFUSE_SECRET_KEY=sk-lf-file\nOPENAI_KEY=sk-file-0123\n"
+    )
+    code = (
+        "from src.observability.settings import Settings; from src.models import ModelFactory; "
+        "print(Settings.read_or_default().langfuse_public_key, ModelFactory.is_model_available('openai'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "MOONDEV_DOTENV"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["pk-lf-file", "True"]
 
 
 def test_the_base_url_wins_over_the_host() -> None:
