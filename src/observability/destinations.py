@@ -90,7 +90,7 @@ def otlp_destination(url: str, headers: Mapping[str, str]) -> Destination:
 def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> Outcome:
     """Send an encoded ExportTraceServiceRequest."""
     headers = {**destination.headers, "Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
-    return _post(client, destination, destination.traces_url, gzip.compress(body, 5), headers)
+    return _post(client, destination, destination.traces_url, gzip.compress(body, 1), headers)
 
 
 def post_score(client: httpx.Client, destination: Destination, score: ScoreRecord) -> Outcome:

@@ -196,7 +196,8 @@ def _context(request: ModelRequest) -> int:
     A rough count in powers of two, since another size makes the server load the model again.
     """
     size = sum(len(message.text.encode()) for message in request.messages) + len(json.dumps(request.tools, default=str))
-    images = sum(isinstance(part, ImagePart) for message in request.messages for part in message.content)
+    parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
+    images = sum(isinstance(part, ImagePart) for part in parts)
     answer = request.max_tokens or _ANSWER_TOKENS
     needed = size // _BYTES_A_TOKEN + images * _IMAGE_TOKENS + answer
     room = _SMALLEST_CONTEXT
