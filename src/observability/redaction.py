@@ -1,9 +1,9 @@
 """Replace secrets in any value by [REDACTED:<kind>]; everything that is written anywhere passes through here first.
 
-`redact` never changes its argument, gives the same result when applied twice, and fails closed: what it cannot judge, it
-replaces. The default redactor follows the environment: MOONDEV_REDACT=strict also replaces 64 hex digits that no word
-nearby explains, MOONDEV_REDACT_PII=email,phone,card,wallet adds personal data, and the values of all variables that are
-named like secrets are replaced wherever they occur.
+`redact` never changes its argument, gives the same result when applied twice, and fails closed: what it cannot judge,
+it replaces. The default redactor follows the environment: MOONDEV_REDACT=strict also replaces 64 hex digits that no
+word nearby explains, MOONDEV_REDACT_PII=email,phone,card,wallet adds personal data, and the values of all variables
+that are named like secrets are replaced wherever they occur.
 """
 
 from __future__ import annotations
@@ -11,47 +11,57 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from src.observability._redaction import own, personal, texts
-from src.observability._redaction.scan import FAILED
-from src.observability._redaction.texts import EngineName
-from src.observability._redaction.values import Walk
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Redactor", "configure", "redact", "redact_text", "refresh"]
+    from src.observability._redaction.own import Forms
+    from src.observability._redaction.texts import EngineName
+
+__all__ = ["FAILED", "Redactor", "configure", "redact", "redact_text", "refresh"]
 
 T = TypeVar("T")
 
+FAILED: Final = "[REDACTED:redaction_failed]"
+
 
 @functools.lru_cache(maxsize=64)
-def _forms(secrets: tuple[str, ...]) -> own.Forms:
+def _forms(secrets: tuple[str, ...]) -> Forms:
+    from src.observability._redaction import own
+
     return own.forms(secrets)
 
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Hold one immutable way to redact: our own secrets' values, the strict switch, kinds of personal data, the engine."""
+    """Hold one immutable way to redact: our own secrets' values, the switches, the engine (auto, fast or plain)."""
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
     strict: bool = False
     pii: frozenset[str] = frozenset()
     engine: EngineName = "auto"
-    _options: texts.Options = field(init=False, repr=False, compare=False)
+    _text: Callable[[str, str], str] = field(init=False, repr=False, compare=False)
+    _value: Callable[[object], object] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        options = texts.Options(_forms(self.secrets), self.strict, self.pii & personal.KINDS, self.engine)
-        object.__setattr__(self, "_options", options)
+        # The patterns are loaded here, so that importing this module costs next to nothing.
+        from src.observability._redaction import texts
+        from src.observability._redaction.values import Walk
+
+        options = texts.Options(_forms(self.secrets), self.strict, self.pii, self.engine)
+        object.__setattr__(self, "_text", functools.partial(texts.redact, options))
+        object.__setattr__(self, "_value", lambda value: Walk(self._text).value(value))
 
     def text(self, text: str, hint: str = "") -> str:
         """Return a text without secrets; the hint is the key under which it stands, if any."""
-        return texts.redact(text, self._options, hint)
+        return self._text(text, hint)
 
     def value(self, value: T) -> T:
         """Return a value without secrets: mappings as dicts, lists, tuples, sets and bytes as themselves."""
         try:
-            return cast("T", Walk(self.text).value(value))
+            return cast("T", self._value(value))
         except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
             return cast("T", FAILED)
 
@@ -133,10 +143,12 @@ def _redactor() -> Redactor:
 
 
 def _build(environment: Mapping[str, str], settings: _Settings) -> Redactor:
+    from src.observability._redaction import own
+
     mode = environment.get("MOONDEV_REDACT", "").strip().lower()
-    kinds = frozenset(kind.strip().lower() for kind in environment.get("MOONDEV_REDACT_PII", "").split(","))
+    kinds = frozenset(kind.strip().lower() for kind in environment.get("MOONDEV_REDACT_PII", "").split(",")) - {""}
     return Redactor(
         secrets=tuple(dict.fromkeys((*settings.secrets, *own.from_environment(environment)))),
         strict=mode == "strict" if settings.strict is None else settings.strict,
-        pii=kinds & personal.KINDS if settings.pii is None else settings.pii & personal.KINDS,
+        pii=kinds if settings.pii is None else settings.pii,
     )

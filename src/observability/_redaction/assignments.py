@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from src.observability._redaction import checks, names
 from src.observability._redaction.names import Rule, Verdict
-from src.observability._redaction.scan import Scan
+
+if TYPE_CHECKING:
+    from src.observability._redaction.scan import Scan
 
 _LEFT = 104  # characters looked back for a name
 _LONGEST = 16_384  # of a quoted value
@@ -15,16 +18,18 @@ _LONGEST_PLAIN = 4_096
 
 # A name read backwards from its separator: remark, closing quotes, then at most three words.
 _NAME_BACK = re.compile(
-    r"[ \t]*(?:\)[^()\n]{0,32}\( ?)?(?P<close>(?:[\"'`*\])]\\*|2200u\\+|;touq&|22%)*)(?P<name>[\w.\-]+(?: [\w\-]+){0,2})",
+    r"[ \t]*(?:\)[^()\n]{0,32}\( ?)?(?P<close>(?:[\"'`*\])]\\*|2200u\\+|;touq&|22%)*)"
+    r"(?P<name>[\w.\-]+(?: [\w\-]+){0,2})",
     re.ASCII,
 )
-_IS_BACK = re.compile(r"[ \t](?:is|was|are|equals)[ \t]{1,2}\Z", re.IGNORECASE)
+_IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
 _OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,16}[\"'`]|\\{1,16}u0022|&quot;|%22)")
-# Between separator and value: the second half of := or =>, a type, blanks, a block scalar's line, a wrapper, a value key.
+# Between separator and value: the second half of := or =>, a type, blanks, a block scalar, a wrapper, a value key.
 _GAP = re.compile(
     r"[=>]?[ \t]{0,16}(?:(?:str|String|string|bytes|SecretStr|Optional\[str\]|str \| None|&str)[ \t]{0,4}=[ \t]{0,4})?"
-    r"(?:[|>][+-]?[ \t]*\n[ \t]+)?(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
+    r"(?:(?:[|>][+-]?[ \t]{0,8})?(?:\r?\n|\\n)[ \t]{1,32})?"
+    r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
     r"(?:\\{0,8}[\"']val(?:ue)?\\{0,8}[\"'][ \t]{0,4}:[ \t]{0,4})?"
 )
 _PLAIN = re.compile(r"[^\s\"'`,;<>\\|(){}\[\]]{1,4096}")
@@ -35,10 +40,10 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.])")
-_NEEDLESS = re.compile(r"(?:true|false|null|none|nil|undefined|nan)\b", re.IGNORECASE)
 _BLANK_SPACE = re.compile(r"<[^<>\n]{1,60}>|\$?\{\{[^{}\n]{0,80}\}\}|\$[({]")  # for a reader or a program to fill in
 _PLACEHOLDER = re.compile(
-    r"(?:Bearer |Basic |Token )?(?:<[^<>]*>|\$\{?[\w.:-]*\}?|\{\{?[\w. ]*\}?\}|%\(?\w*\)?s?|\*+|\.{2,}|…|x{3,}|X{3,}|-+|_+|\?+|"
+    r"(?:Bearer |Basic |Token )?(?:"
+    r"<[^<>]*>|\$\{?[\w.:-]*\}?|\{\{?[\w. ]*\}?\}|%\(?\w*\)?s?|\*+|\.{2,}|…|x{3,}|X{3,}|-+|_+|\?+|"
     r"(?:your|insert|enter|put|add|set|replace|paste)[-_ a-zA-Z]*|change[-_]?me|placeholder|redacted|hidden|masked|"
     r"required|optional|none|null|nil|true|false|undefined|unset|empty|missing|invalid|valid|expired|wrong|incorrect|"
     r"str|string|String|bytes|int|float|bool|boolean|number|object|any|text|varchar|char|secret|password|token|key)"
@@ -98,7 +103,7 @@ def _find_pair(scan: Scan, end: int) -> None:
     value = scan.text[start:stop]
     strict = Verdict(verdict.kind, Rule.TOKEN) if verdict.rule is Rule.ALWAYS and not is_value_key else verdict
     if names.judge(value) is None and names.is_secret(strict, value) and not _PLACEHOLDER.match(value):
-        scan.add(start, stop, verdict.kind, general=True)
+        _add(scan, start, stop, verdict.kind)
 
 
 def _find_element(scan: Scan, end: int) -> None:
@@ -109,7 +114,7 @@ def _find_element(scan: Scan, end: int) -> None:
     verdict = names.judge(name.text)
     stop = scan.text.find("<", end, end + _LONGEST_PLAIN)
     if verdict and stop > end and names.is_secret(verdict, scan.text[end:stop]):
-        scan.add(end, stop, verdict.kind, general=True)
+        _add(scan, end, stop, verdict.kind)
 
 
 def find_flag(scan: Scan, end: int) -> None:
@@ -119,6 +124,14 @@ def find_flag(scan: Scan, end: int) -> None:
     verdict = names.judge(name.text)
     if verdict:
         _find_value(scan, end, name, verdict, certain=True)
+
+
+def find_login(scan: Scan, end: int) -> None:
+    """Look at `-u user:password`."""
+    match = _PLAIN.match(scan.text, end)
+    value = match.group() if match else ""
+    if match and len(value) >= 6 and not checks.is_number(value) and not _PLACEHOLDER.match(value):
+        _add(scan, end, match.end(), "password")
 
 
 def _find_prose(scan: Scan, end: int) -> None:
@@ -137,9 +150,15 @@ def _find_prose(scan: Scan, end: int) -> None:
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     mixed = mixed or (len(value) >= 10 and not checks.is_wordy(value))
     least = 6 if verdict.kind == "password" else 12
-    if mixed and len(value) >= least and not checks.is_symbol(value) and not checks.is_number(value):
-        if verdict.rule is Rule.ALWAYS or names.is_secret(verdict, value):
-            scan.add(match.start(), match.start() + len(value), verdict.kind, general=True)
+    if not mixed or len(value) < least or checks.is_symbol(value) or checks.is_number(value):
+        return
+    if verdict.rule is Rule.ALWAYS or names.is_secret(verdict, value):
+        _add(scan, match.start(), match.start() + len(value), verdict.kind)
+
+
+def _add(scan: Scan, start: int, end: int, kind: str, quote: str = "") -> None:
+    scan.value_end = max(scan.value_end, end)
+    scan.add(start, end, kind, general=True, quote=quote)
 
 
 def _name_before(text: str, end: int) -> _Name | None:
@@ -149,6 +168,8 @@ def _name_before(text: str, end: int) -> _Name | None:
         return None
     closers, name = match.group("close")[::-1], match.group("name")[::-1]
     where = end - match.end()
+    if closers[:1] == "]" and text.endswith("[REDACTED:", 0, where):
+        return None
     if where > 0 and text[where - 1] == "\\":  # an escape's letters are glued to the name
         glue = _GLUE.match(name)
         cut = glue.end() if glue else 1 if name[0] in "nrt" else 0
@@ -159,7 +180,7 @@ def _name_before(text: str, end: int) -> _Name | None:
 
 
 def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain: bool = False) -> None:
-    if verdict.rule is Rule.URL:
+    if verdict.rule is Rule.URL or end <= scan.value_end:
         return
     text = scan.text
     gap = _GAP.match(text, end)
@@ -182,21 +203,31 @@ def _find_quoted(scan: Scan, opened: re.Match[str], name: _Name, verdict: Verdic
         return  # code that names a secret: api_key = "api_key"
     if not name.quote and " " in value and verdict.kind not in {"seed_phrase", "password", "authorization", "cookie"}:
         return  # code that speaks of one: secret = "the trend is your friend"
-    scan.add(start, stop, verdict.kind, general=True)
+    _add(scan, start, stop, verdict.kind)
 
 
 def _closing(text: str, opened: re.Match[str]) -> int:
     """Return where a quoted value ends; a value that is cut off ends with the text, or where looking ends."""
     quote, start = opened.group("quote"), opened.end()
-    position = text.find(quote, start, start + _LONGEST)
-    while position > 0 and _backslashes_before(text, position, start) % 2 and quote[0] != "&" and quote[0] != "%":
-        position = text.find(quote, position + 1, start + _LONGEST)
+    level = len(quote) - 1 if quote[-1] in "\"'`" else -1  # backslashes before the quote
+    limit = start + _LONGEST
+    position = text.find(quote, start, limit) if level < 0 else _closing_mark(text, quote[-1], level, start)
     if position >= 0:
         return position
     if quote in {"'", "`"}:  # an apostrophe opens no value
         plain = _PLAIN.match(text, start)
         return plain.end() if plain else start
     return min(len(text), start + _LONGEST)
+
+
+def _closing_mark(text: str, mark: str, level: int, start: int) -> int:
+    """Return where a quote of the same level of escaping begins, or -1: deeper ones belong to the value."""
+    position = text.find(mark, start, start + _LONGEST)
+    while position >= 0:
+        if _backslashes_before(text, position, start) % (2 * level + 2) == level:
+            return position - level
+        position = text.find(mark, position + 1, start + _LONGEST)
+    return -1
 
 
 def _backslashes_before(text: str, position: int, start: int) -> int:
@@ -216,7 +247,7 @@ def _find_json(scan: Scan, start: int, name: _Name, verdict: Verdict) -> None:
     else:
         number = _NUMBER.match(text, start)
         stop = number.end() if number else start
-    scan.add(start, stop, verdict.kind, general=True, quote=name.quote)
+    _add(scan, start, stop, verdict.kind, quote=name.quote)
 
 
 def _balanced(text: str, start: int) -> int:
@@ -251,7 +282,7 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
     if _PLACEHOLDER.match(value) or follows_call:
         return
     if _is_plain_secret(verdict, value, certain=certain or is_env, line=_is_line(text, name.start, start + len(value))):
-        scan.add(start, start + len(value), verdict.kind, general=True)
+        _add(scan, start, start + len(value), verdict.kind)
 
 
 def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:
@@ -260,7 +291,7 @@ def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool)
     if verdict.kind in {"authorization", "cookie"}:
         return len(value) >= 8 and any(char.isdigit() or char in "=+/" for char in value)
     if certain:
-        return len(value) >= 4 and not _REFERENCE.match(value) or bool(re.match(r"[a-z]{8,}\Z", value))
+        return (len(value) >= 4 and not _REFERENCE.match(value)) or bool(re.match(r"[a-z]{8,}\Z", value))
     if checks.is_number(value) or checks.is_symbol(value):
         return verdict.kind == "password" and len(value) >= 4 and line
     if _IDENTIFIER.match(value):

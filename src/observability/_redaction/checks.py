@@ -6,7 +6,10 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
@@ -111,6 +114,7 @@ def entropy(text: str) -> float:
     return -sum(count / length * math.log2(count / length) for count in (text.count(char) for char in set(text)))
 
 
+_JUDGED = 128  # characters that are looked at
 _TOKEN = re.compile(r"[A-Za-z0-9]+")
 _RUN = re.compile(r"[A-Za-z]+|[0-9]+")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
@@ -146,7 +150,12 @@ def is_number(text: str) -> bool:
 
 def is_wordy(text: str) -> bool:
     """Say whether a text is made of words and small numbers, as an identifier, a model name or a slug is."""
-    tokens = _TOKEN.findall(text[:512])
+    return _is_wordy(text[:_JUDGED])
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_wordy(text: str) -> bool:
+    tokens = _TOKEN.findall(text)
     changes = 0  # from letters to digits or back within one token: 4o has one, a random token many
     for token in tokens:
         runs = _RUN.findall(token)

@@ -4,62 +4,105 @@ from __future__ import annotations
 
 import re
 
-from src.observability._redaction import checks
+from src.observability._redaction import checks, names
+from src.observability._redaction.scan import MARKER
 
 _BEFORE = 80
 _AFTER = 40
+_LONGEST_MARKER = 52
 
-# Alternatives that speak for a public value stand first, so that `public key` is not read as `key`.
-_DECIDING = re.compile(
-    r"(?P<public>pub(?:lic)?[ _-]?key|key[ _-]?hash|public|tx|hash|trans(?:action|fer)|block|sha-?\d|signature|digest|"
-    r"checksum|merkle|root|commit|topic|receipt|order|event|address|proof|\bid\b|_id\b|etherscan|contract|calldata|"
-    r"selector|position|request|trace|session|swap|proposal|salt|nonce|market[ _-]?id|condition|token[ _-]?id)"
-    r"|(?P<secret>priv|secret|sign(?:ing|er)|\bseed|mnemonic|key|\bpk\b|\bsk\b|passw|passphrase|credential|keystore|"
-    r"wallet\s*(?:is|:|=))",
-    re.IGNORECASE,
+# As they read once everything but letters and digits is a blank and capitals are small; a leading or closing blank is a
+# word's edge. Of two that end at one place the longer decides, so that `public key` is not read as `key`.
+_PUBLIC = (
+    "public key", "publickey", "pub key", "pubkey", "key hash", "public", "tx", "hash", "transaction", "transfer",
+    "block", "sha1", "sha256", "sha512", "sha 256", "digest", "checksum", "merkle", "root", "commit", "topic",
+    "receipt", "order", "event", "address", "proof", " id ", "signature", "scan", "contract", "calldata",
+    "selector", "position", "request", "trace", "session", "swap", "proposal", "salt", "nonce", "condition",
+    "market id", "token id",
+)  # fmt: skip
+_SECRET = (
+    "priv", "secret", "signing", "signer", " seed", "mnemonic", "key", " pk ", " sk ", "passw", "passphrase",
+    "credential", "keystore", "wallet is ", "sign with", "import",
+)  # fmt: skip
+_STRONG = ("priv", "secret", "seed", "signing", "signer", "keypair", "key pair", "wallet key", " key")
+_PROSE_PUBLIC = (
+    "public key", "publickey", "pub key", "pubkey", "tx", "hash", "transaction", "signature", "address", "mint",
+    "block", "order", " id ", "uuid", "public", "commit", "sha1", "sha256", "contract", "account", "program",
+    "pool", "model", "file", "branch", "version", "token mint", "image", "url",
+)  # fmt: skip
+_PROSE_SECRET = (
+    "api key", "apikey", "secret", "password", "passwd", "passphrase", "token", "priv", "signing", "credential",
+    " auth ", "bearer", " key",
+)  # fmt: skip
+# - name: API_KEY, and on the next line value: ..., as deployment files list their settings.
+_NAMED_VALUE = re.compile(
+    r"name[\"'\\]*\s*[:=]\s*[\"'\\]*([\w.\-]{2,64})[\"'\\]*,?(?:\s|\\n){1,16}[\"'\\]*value[\"'\\]*\s*[:=]\s*[\"'\\]*\Z"
 )
-_STRONG = re.compile(r"priv|secret|seed|sign(?:ing|er)|key ?pair|wallet[ _-]?key|\bkey", re.IGNORECASE)
-_PROSE = re.compile(
-    r"(?P<public>pub(?:lic)?[ _-]?key|tx|hash|transaction|signature|address|mint|block|order|\bid\b|[_-]id\b|uuid|"
-    r"public|commit|sha-?\d|contract|account|program|pool|model|file|branch|version|token[ _-]?(?:mint|address)|image|url)"
-    r"|(?P<secret>api[ _-]?key|secret|passw(?:or)?d|passphrase|token|priv(?:ate)?|signing|credential|\bauth\b|bearer|"
-    r"\bkey|[ _-]key)",
-    re.IGNORECASE,
-)
+_PAIR_REACH = 128
+_NAME = re.compile(r"([\w.\-]+)[\"'`\\]*\s*[:=]\s*[\"'`\\]*\Z")
+_EDGES = re.compile(r"[^a-z0-9]+")
 
 
-def _nearest(pattern: re.Pattern[str], text: str) -> str | None:
-    last = None
-    for match in pattern.finditer(text):
-        last = match.lastgroup
-    return last
+def _nearest(text: str, public: tuple[str, ...], secret: tuple[str, ...]) -> bool | None:
+    """Say whether the last deciding word of a text speaks of a secret; None where there is none."""
+    plain = f" {_EDGES.sub(' ', text.lower())} "
+    known = _last(plain, public)
+    hidden = _last(plain, secret)
+    if known == hidden == (0, 0):
+        return None
+    return hidden > known
+
+
+def _last(text: str, words: tuple[str, ...]) -> tuple[int, int]:
+    """Return the end and the length of the word that ends last, the longest where two end at one place."""
+    best = (0, 0)
+    for word in words:
+        position = text.rfind(word)
+        if position >= 0:
+            length = len(word.strip())
+            best = max(best, (position + len(word.rstrip()), length))
+    return best
 
 
 def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
     """Return the text that leads up to a value; the hint, a mapping key, stands before all of it."""
-    lead = text[max(0, start - width) : start]
+    lead = text[max(0, start - width - _LONGEST_MARKER) : start]
+    if "[REDACTED:" in lead:  # the kinds of secrets that were replaced decide nothing
+        lead = MARKER.sub(" ", lead)
+    lead = lead[-width:]
     return f"{hint}: {lead}" if hint and start < width else lead
 
 
 def is_named_secret(text: str, start: int, end: int, hint: str) -> bool | None:
     """Say whether the nearest deciding word calls a 64-hex value secret or public; None where no word decides."""
-    verdict = _nearest(_DECIDING, before(text, start, hint))
+    verdict = _nearest(before(text, start, hint), _PUBLIC, _SECRET)
     if verdict is None:
-        match = _DECIDING.search(text, end, min(len(text), end + _AFTER))
-        verdict = match.lastgroup if match else None
-    return None if verdict is None else verdict == "secret"
+        after = _EDGES.sub(" ", MARKER.sub(" ", text[end : end + _AFTER]).lower())
+        words = after.split()
+        for count in range(1, len(words) + 1):  # the first that decides, read forwards
+            verdict = _nearest(" ".join(words[:count]), _PUBLIC, _SECRET)
+            if verdict is not None:
+                break
+    return verdict
 
 
 def has_strong_word(text: str, start: int, hint: str, width: int = 48) -> bool:
     """Say whether a word such as `private` or `seed` leads up to a value and no public word stands between."""
     lead = before(text, start, hint, width)
-    return _nearest(_DECIDING, lead) == "secret" and bool(_STRONG.search(lead))
+    plain = f" {_EDGES.sub(' ', lead.lower())} "
+    return bool(_nearest(lead, _PUBLIC, _SECRET)) and any(word in plain for word in _STRONG)
 
 
 def is_introduced(text: str, start: int, value: str, hint: str) -> bool:
     """Say whether prose introduces a random value as a key, a secret, a password or a token."""
-    if not checks.looks_random(value, 20) or checks.is_address(value) or checks.is_uuid(value):
-        return False
     lead = before(text, start, hint, 32)
+    pair = _NAMED_VALUE.search(text, max(0, start - _PAIR_REACH), start)
+    if pair and names.judge(pair.group(1)):
+        return checks.looks_random(value, 20)
     cut = max(lead.rfind("\n"), lead.rfind(". "), lead.rfind(", "), lead.rfind("; "))
-    return _nearest(_PROSE, lead[cut + 1 :]) == "secret"
+    if not _nearest(lead[cut + 1 :], _PROSE_PUBLIC, _PROSE_SECRET):
+        return False
+    name = _NAME.search(lead)
+    if name and names.judge(name.group(1)) is None and _nearest(name.group(1), _PROSE_PUBLIC, _PROSE_SECRET):
+        return False  # a name such as cache_key says what the value is
+    return checks.looks_random(value, 20) and not checks.is_address(value) and not checks.is_uuid(value)

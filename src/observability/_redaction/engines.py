@@ -39,7 +39,7 @@ _SHORT_WORK = 40_000  # characters times forms, below which looking for each for
 _STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
 _LONG = b"a" * RUN_LENGTH
 _TWELVE = b"\1" * 12
-_ESCAPED_BLANK = re.compile(rb"\\+[nrt]")
+_ESCAPED_BLANK = re.compile(rb"\\[nrt]")
 
 
 @functools.cache
@@ -75,7 +75,7 @@ def fast_engine() -> Engine | None:
     return scan
 
 
-def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:  # noqa: ANN401 - the library passes any object
+def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
     note((end, number))
 
 
@@ -90,7 +90,8 @@ class _Row:
 @functools.cache
 def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
     """Return the gates of families, which need a wide run, and the others that have literals."""
-    families, others = [], []
+    families: list[_Row] = []
+    others: list[_Row] = []
     for number, gate in enumerate(gates()):
         if number in {_RUN, PHRASE}:
             continue
@@ -159,14 +160,10 @@ def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     """Note places all over a text where twelve words of the BIP-39 list follow one another anywhere in it."""
     known = checks.bip39_bytes()
     if b"\\" in data:
-        data = _ESCAPED_BLANK.sub(_blanks, data)
+        data = _ESCAPED_BLANK.sub(b"  ", data)
     words = data.translate(_LETTERS).split()
     if len(words) >= 12 and _TWELVE in bytes([word in known for word in words]):
         hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
-
-
-def _blanks(match: re.Match[bytes]) -> bytes:
-    return b" " * (match.end() - match.start())
 
 
 def present(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:
@@ -205,5 +202,5 @@ def _literals(forms: tuple[str, ...]) -> Callable[[bytes, Callable[[int], None]]
     return scan
 
 
-def _note_number(number: int, _start: int, _end: int, _flags: int, note: Any) -> None:  # noqa: ANN401 - as above
+def _note_number(number: int, _start: int, _end: int, _flags: int, note: Any) -> None:
     note(number)

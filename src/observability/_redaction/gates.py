@@ -1,7 +1,7 @@
 """List the gates: cheap patterns whose match ends are the only places where a text is looked at closely.
 
-Both engines report the same (end, gate) pairs, which is what makes their results equal: a gate's pattern begins with one of
-its literals and has one end for each beginning.
+Both engines report the same (end, gate) pairs, which makes their results equal: a gate's pattern begins with one
+of its literals and has one end for each beginning.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ class Close(enum.Enum):
     TOKEN = enum.auto()
     ASSIGNMENT = enum.auto()
     FLAG = enum.auto()
+    LOGIN = enum.auto()
     BEARER = enum.auto()
     JWT = enum.auto()
     PEM = enum.auto()
@@ -46,8 +47,8 @@ RUN_LENGTH = 20
 WIDE_LENGTH = 16
 WIDE = "_-.+/=~%$"
 _KEYWORDS = (
-    "key", "secret", "passw", "passphrase", "pass", "pwd", "token", "mnemonic", "seed", "phrase", "auth", "cred", "bearer",
-    "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn",
+    "key", "secret", "passw", "passphrase", "pass", "pwd", "token", "mnemonic", "seed", "phrase", "auth", "cred",
+    "bearer", "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn",
 )  # fmt: skip
 _WORDS = f"(?:{'|'.join(_KEYWORDS)})"
 _QUOTE = r"(?:\\{0,8}[\"'`]|\\{1,8}u0022|&quot;|%22)"
@@ -58,12 +59,14 @@ _FIXED: tuple[Gate, ...] = (
     Gate(
         Close.ASSIGNMENT,
         _WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
-        r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals)[ \t])",
+        r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals|to)[ \t])",
         _KEYWORDS,
         caseless=True,
     ),
     # --api-key value
     Gate(Close.FLAG, r" --[a-z][\w\-]{0,40}[ \t]", (" --",), caseless=True),
+    # curl -u user:password
+    Gate(Close.LOGIN, r" (?:-u|--user)[ =][\w.@\-]{1,64}:", (" -u", " --user")),
     Gate(Close.BEARER, r"(?:bearer|basic)(?: |%20|\+)[\w~+/=.\-]{8}", ("bearer", "basic"), caseless=True),
     Gate(Close.JWT, r"eyJ[\w\-]{10}", ("eyJ",), length=13),
     Gate(Close.PEM, r"---- ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", ("----BEGIN ", "---- BEGIN ")),
@@ -71,7 +74,7 @@ _FIXED: tuple[Gate, ...] = (
     Gate(Close.URL, r"://", ("://",), length=3),
     Gate(
         Close.BYTES,
-        r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){31}",
+        r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
         ("[", "(", "{"),
     ),
 )  # fmt: skip

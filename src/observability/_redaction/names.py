@@ -14,7 +14,7 @@ class Rule(enum.Enum):
     """Say what a value must look like to be secret under a name."""
 
     ALWAYS = "whatever its shape"
-    TOKEN = "anything but a ticker, a word, a number or a public address"
+    TOKEN = "anything but a ticker, a word, a number or a public address"  # noqa: S105 - a rule's text
     RANDOM = "long and random"
     URL = "an address that carries a key"
 
@@ -28,212 +28,27 @@ class Verdict:
 
 
 # Services whose own name, before `key` or alone, is enough to expect a credential.
-VENDORS = frozenset(
-    [
-        "openai",
-        "anthropic",
-        "claude",
-        "deepseek",
-        "groq",
-        "gemini",
-        "google",
-        "grok",
-        "xai",
-        "openrouter",
-        "mistral",
-        "cohere",
-        "together",
-        "perplexity",
-        "replicate",
-        "huggingface",
-        "fireworks",
-        "cerebras",
-        "nvidia",
-        "azure",
-        "aws",
-        "gcp",
-        "langfuse",
-        "langsmith",
-        "langchain",
-        "wandb",
-        "binance",
-        "bybit",
-        "okx",
-        "kraken",
-        "kucoin",
-        "coinbase",
-        "bitget",
-        "bitfinex",
-        "bitmex",
-        "bitstamp",
-        "deribit",
-        "gate",
-        "gateio",
-        "mexc",
-        "huobi",
-        "htx",
-        "phemex",
-        "hyperliquid",
-        "dydx",
-        "gemini",
-        "bittrex",
-        "poloniex",
-        "cryptocom",
-        "birdeye",
-        "helius",
-        "alchemy",
-        "infura",
-        "quicknode",
-        "ankr",
-        "moralis",
-        "etherscan",
-        "solscan",
-        "bscscan",
-        "polygonscan",
-        "basescan",
-        "arbiscan",
-        "covalent",
-        "dune",
-        "nansen",
-        "glassnode",
-        "coingecko",
-        "coinmarketcap",
-        "cmc",
-        "cryptocompare",
-        "coinglass",
-        "coinapi",
-        "messari",
-        "santiment",
-        "lunarcrush",
-        "polygon",
-        "finnhub",
-        "alphavantage",
-        "twelvedata",
-        "tiingo",
-        "alpaca",
-        "tradier",
-        "oanda",
-        "quandl",
-        "iex",
-        "marketstack",
-        "newsapi",
-        "fred",
-        "benzinga",
-        "tradingview",
-        "discord",
-        "slack",
-        "telegram",
-        "twitter",
-        "twilio",
-        "sendgrid",
-        "mailgun",
-        "mailchimp",
-        "stripe",
-        "github",
-        "gitlab",
-        "bitbucket",
-        "npm",
-        "pypi",
-        "docker",
-        "heroku",
-        "netlify",
-        "vercel",
-        "cloudflare",
-        "digitalocean",
-        "datadog",
-        "newrelic",
-        "sentry",
-        "pagerduty",
-        "elevenlabs",
-        "pinecone",
-        "weaviate",
-        "qdrant",
-        "supabase",
-        "firebase",
-        "mongodb",
-        "redis",
-        "algolia",
-        "mapbox",
-        "plaid",
-        "square",
-        "shopify",
-        "paypal",
-        "adyen",
-        "airtable",
-        "asana",
-        "linear",
-        "notion",
-        "jira",
-        "confluence",
-        "zendesk",
-        "hubspot",
-        "intercom",
-        "okta",
-        "auth0",
-        "adafruit",
-        "adobe",
-        "beamer",
-        "clojars",
-        "codecov",
-        "contentful",
-        "databricks",
-        "droneci",
-        "dropbox",
-        "duffel",
-        "dynatrace",
-        "etsy",
-        "facebook",
-        "fastly",
-        "finicity",
-        "flickr",
-        "flutterwave",
-        "freshbooks",
-        "gitter",
-        "gocardless",
-        "grafana",
-        "harness",
-        "jfrog",
-        "launchdarkly",
-        "linkedin",
-        "lob",
-        "mattermost",
-        "messagebird",
-        "nytimes",
-        "prefect",
-        "pulumi",
-        "rapidapi",
-        "readme",
-        "rubygems",
-        "scalingo",
-        "sendbird",
-        "sidekiq",
-        "snyk",
-        "squarespace",
-        "sumologic",
-        "travisci",
-        "trello",
-        "twitch",
-        "typeform",
-        "vault",
-        "yandex",
-        "moondev",
-        "jupiter",
-        "jito",
-        "shyft",
-        "bitquery",
-        "tavily",
-        "serper",
-        "serpapi",
-        "exa",
-        "brave",
-        "firecrawl",
-        "assemblyai",
-        "deepgram",
-        "stability",
-        "voyage",
-        "jina",
-    ]
+_VENDORS_TEXT = (
+    "openai anthropic claude deepseek groq gemini google grok xai openrouter mistral cohere together perplexity "
+    "replicate huggingface fireworks cerebras nvidia azure aws gcp langfuse langsmith langchain wandb binance "
+    "bybit okx kraken kucoin coinbase bitget bitfinex bitmex bitstamp deribit gate gateio mexc huobi htx phemex "
+    "hyperliquid dydx bittrex poloniex cryptocom birdeye helius alchemy infura quicknode ankr moralis etherscan "
+    "solscan bscscan polygonscan basescan arbiscan covalent dune nansen glassnode coingecko coinmarketcap cmc "
+    "cryptocompare coinglass coinapi messari santiment lunarcrush polygon finnhub alphavantage twelvedata tiingo "
+    "alpaca tradier oanda quandl iex marketstack newsapi fred benzinga tradingview discord slack telegram twitter "
+    "twilio sendgrid mailgun mailchimp stripe github gitlab bitbucket npm pypi docker heroku netlify vercel "
+    "cloudflare digitalocean datadog newrelic sentry pagerduty elevenlabs pinecone weaviate qdrant supabase "
+    "firebase mongodb redis algolia mapbox plaid square shopify paypal adyen airtable asana linear notion jira "
+    "confluence zendesk hubspot intercom okta auth0 adafruit adobe beamer clojars codecov contentful databricks "
+    "droneci dropbox duffel dynatrace etsy facebook fastly finicity flickr flutterwave freshbooks gitter "
+    "gocardless grafana harness jfrog launchdarkly linkedin lob mattermost messagebird nytimes prefect pulumi "
+    "rapidapi readme rubygems scalingo sendbird sidekiq snyk squarespace sumologic travisci trello twitch "
+    "typeform vault yandex moondev jupiter jito shyft bitquery tavily serper serpapi exa brave firecrawl "
+    "assemblyai deepgram stability voyage jina "
 )
+VENDORS = frozenset(_VENDORS_TEXT.split())
+
+_JUDGED = 256  # characters of a value that are looked at
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SPLIT = re.compile(r"[^a-z0-9]+")
@@ -245,157 +60,19 @@ _SUFFIX = (
 )
 
 # Names that end so speak about a secret but do not hold it, or are not about secrets at all.
-_HARMLESS_TAIL = frozenset(
-    [
-        "count",
-        "counts",
-        "length",
-        "len",
-        "limit",
-        "limits",
-        "max",
-        "min",
-        "size",
-        "type",
-        "types",
-        "name",
-        "names",
-        "address",
-        "addresses",
-        "addr",
-        "symbol",
-        "symbols",
-        "mint",
-        "mints",
-        "decimals",
-        "supply",
-        "price",
-        "prices",
-        "usage",
-        "used",
-        "budget",
-        "policy",
-        "rotation",
-        "expiry",
-        "expires",
-        "expired",
-        "at",
-        "ttl",
-        "in",
-        "created",
-        "updated",
-        "enabled",
-        "disabled",
-        "required",
-        "present",
-        "missing",
-        "invalid",
-        "valid",
-        "version",
-        "status",
-        "algorithm",
-        "alg",
-        "algo",
-        "path",
-        "paths",
-        "file",
-        "files",
-        "filename",
-        "dir",
-        "directory",
-        "env",
-        "var",
-        "variable",
-        "variables",
-        "hint",
-        "label",
-        "description",
-        "desc",
-        "format",
-        "index",
-        "prefix",
-        "level",
-        "levels",
-        "id",
-        "ids",
-        "set",
-        "holders",
-        "holder",
-        "balance",
-        "balances",
-        "pair",
-        "pairs",
-        "metrics",
-        "market",
-        "markets",
-        "chain",
-        "program",
-        "account",
-        "accounts",
-        "list",
-        "usd",
-        "cost",
-        "costs",
-        "score",
-        "scores",
-        "error",
-        "errors",
-        "exists",
-        "provider",
-        "source",
-        "field",
-        "fields",
-        "details",
-        "detail",
-        "info",
-        "data",
-        "stats",
-        "total",
-        "remaining",
-        "left",
-        "window",
-        "rate",
-        "per",
-        "volume",
-        "liquidity",
-        "amount",
-        "launch",
-        "url",
-        "uri",
-        "host",
-        "scope",
-        "scopes",
-        "insight",
-        "insights",
-        "takeaway",
-        "takeaways",
-        "point",
-        "points",
-        "factor",
-        "factors",
-        "driver",
-        "drivers",
-        "findings",
-        "support",
-        "resistance",
-        "metric",
-        "indicator",
-        "indicators",
-        "signal",
-        "signals",
-        "reason",
-        "reasons",
-        "risk",
-        "risks",
-        "question",
-        "questions",
-        "strategy",
-        "checker",
-        "check",
-        "mode",
-        "only",
-    ]
+_HARMLESS_TAIL_TEXT = (
+    "count counts length len limit limits max min size type types name names address addresses addr symbol "
+    "symbols mint mints decimals supply price prices usage used budget policy rotation expiry expires expired at "
+    "ttl in created updated enabled disabled required present missing invalid valid version status algorithm alg "
+    "algo path paths file files filename dir directory env var variable variables hint label description desc "
+    "format index prefix level levels id ids set holders holder balance balances pair pairs metrics market "
+    "markets chain program account accounts list usd cost costs score scores error errors exists provider source "
+    "field fields details detail info data stats total remaining left window rate per volume liquidity amount "
+    "launch url uri host scope scopes insight insights takeaway takeaways point points factor factors driver "
+    "drivers findings support resistance metric indicator indicators signal signals reason reasons risk risks "
+    "question questions strategy checker check mode only "
 )
+_HARMLESS_TAIL = frozenset(_HARMLESS_TAIL_TEXT.split())
 _HARMLESS = re.compile(
     r"(?:^|_)(?:public_?key|pub_?key|publishable_key|primary_key|foreign_key|sort_key|partition_key|cache_key|"
     r"prompt_cache_key|idempotency_key|dict_key|group_key|row_key|map_key|object_key|hot_?key|token_(?:address|mint)|"
@@ -439,7 +116,10 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ("credentials", r"credentials?|creds"),
     ("connection_string", r"connection_?string|conn_?str"),
 )
-_URL = r"rpc|rpc_(?:url|uri|endpoint|node|http|https|ws|wss)s?|(?:[a-z]+_)?webhook(?:_(?:url|uri))?|dsn|database_url|db_url|endpoint_url"
+_URL = (
+    r"rpc|rpc_(?:url|uri|endpoint|node|http|https|ws|wss)s?|"
+    r"(?:[a-z]+_)?webhook(?:_(?:url|uri))?|dsn|database_url|db_url|endpoint_url"
+)
 
 
 @functools.cache
@@ -463,7 +143,7 @@ def canonical(name: str) -> str:
 @functools.lru_cache(maxsize=4096)
 def judge(name: str) -> Verdict | None:
     """Return what a key's name says about its value, or None where it says nothing."""
-    if len(name) > 200:
+    if len(name) > 200 or "[REDACTED:" in name:
         return None
     flat = canonical(name)
     if _HARMLESS.search(flat):
@@ -504,7 +184,7 @@ def _inside(flat: str) -> Verdict | None:
 
 def is_secret(verdict: Verdict, value: str) -> bool:
     """Say whether a text value is secret under a name that was judged so."""
-    text = value.strip()
+    text = value[:_JUDGED].strip()
     if not text:
         return False
     if verdict.rule is Rule.ALWAYS:

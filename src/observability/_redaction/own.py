@@ -6,20 +6,25 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, urlsplit
 
 from src.observability._redaction import names
 from src.observability._redaction.names import Rule
 from src.observability._redaction.scan import MARKER, Scan
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 _SHORTEST = 8
-_TRIVIAL = frozenset(
-    "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 123456789 "
-    "1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key your-api-key yourapikey "
-    "your_api_key_here your-api-key-here your_key_here api_key_here not_needed not-needed no-key-needed not_used localhost "
-    "production development staging example_key dummy-key dummy_key fake_key fake-key notset not_set private_key".split()
+_TRIVIAL_TEXT = (
+    "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
+    "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key your-api- "
+    "key yourapikey your_api_key_here your-api-key-here your_key_here api_key_here not_needed not-needed no-key- "
+    "needed not_used localhost production development staging example_key dummy-key dummy_key fake_key fake-key "
+    "notset not_set private_key "
 )
+_TRIVIAL = frozenset(_TRIVIAL_TEXT.split())
 _REPEATED = re.compile(r"(.)\1*\Z")
 _NOT_A_SECRET = re.compile(r"(?:true|false|yes|no|on|off|none|null|auto|default|\d{1,7})\Z", re.IGNORECASE)
 _PUBLIC_NAMES = re.compile(
@@ -28,10 +33,12 @@ _PUBLIC_NAMES = re.compile(
 _URL_NAMES = re.compile(
     r"RPC|WEBHOOK|(?:^|_)DSN|(?:DATABASE|DB|REDIS|MONGO\w*|AMQP|PROXY|NODE|WSS?)_(?:URL|URI)$|ENDPOINT"
 )
-_PROVIDER_KEYS = frozenset(
-    "ANTHROPIC_KEY ANTHROPIC_API_KEY OPENAI_KEY OPENAI_API_KEY DEEPSEEK_KEY DEEPSEEK_API_KEY GROQ_API_KEY GEMINI_KEY "
-    "GEMINI_API_KEY GOOGLE_API_KEY GROK_API_KEY XAI_API_KEY OPENROUTER_API_KEY LANGFUSE_SECRET_KEY LANGFUSE_PUBLIC_KEY".split()
+_PROVIDER_KEYS_TEXT = (
+    "ANTHROPIC_KEY ANTHROPIC_API_KEY OPENAI_KEY OPENAI_API_KEY DEEPSEEK_KEY DEEPSEEK_API_KEY GROQ_API_KEY "
+    "GEMINI_KEY GEMINI_API_KEY GOOGLE_API_KEY GROK_API_KEY XAI_API_KEY OPENROUTER_API_KEY LANGFUSE_SECRET_KEY "
+    "LANGFUSE_PUBLIC_KEY "
 )
+_PROVIDER_KEYS = frozenset(_PROVIDER_KEYS_TEXT.split())
 
 Forms = tuple[str, ...]
 
@@ -78,7 +85,7 @@ def _is_private(name: str, value: str) -> bool:
 
 
 def forms(secrets: Iterable[str]) -> Forms:
-    """Return every form in which the secrets can occur, longest first: plain, JSON- and URL-escaped, base64, in parts."""
+    """Return every form in which the secrets can occur, longest first: plain, escaped, base64, and in parts."""
     found: set[str] = set()
     for secret in secrets:
         text = secret.strip()

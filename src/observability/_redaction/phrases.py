@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from src.observability._redaction import checks
+from src.observability._redaction import checks, context
 from src.observability._redaction.gates import PHRASE_GAP
-from src.observability._redaction.scan import Scan
+
+if TYPE_CHECKING:
+    from src.observability._redaction.scan import Scan
 
 _REACH = 360  # the longest that twelve words with their separators can be
 _WORD = re.compile(r"[A-Za-z]+")
-_ESCAPED_BLANK = re.compile(r"\\+[nrt]")
+_ESCAPED_BLANK = re.compile(r"\\[nrt]")
 _GAP = re.compile(rf"(?:{PHRASE_GAP})\Z")
 _GAP_LONGEST = 24
 _NAMED = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _SIZES = (24, 21, 18, 15, 12)
 # Words of the list that hold sentences together: three of them among random words are rarer than one in five hundred.
-_COMMON = frozenset(
-    "that this they then there have will can you your only just more most about above again all also another any because "
-    "before between could once over still such than very what when where which while who why would much must not one "
-    "own same should through under until use into like now out first last every each other off".split()
+_COMMON_TEXT = (
+    "that this they then there have will can you your only just more most about above again all also another any "
+    "because before between could once over still such than very what when where which while who why would much "
+    "must not one own same should through under until use into like now out first last every each other off "
 )
+_COMMON = frozenset(_COMMON_TEXT.split())
 
 Word = tuple[str, int, int]
 
@@ -39,9 +43,9 @@ def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
 
 def find(scan: Scan, start: int, end: int) -> None:
     """Look at one stretch of text."""
-    text = _ESCAPED_BLANK.sub(lambda match: " " * len(match.group()), scan.text[start:end])
+    text = _ESCAPED_BLANK.sub("  ", scan.text[start:end])
     for chain in _chains(text, start, end, len(scan.text)):
-        named = bool(_NAMED.search(scan.text, max(0, chain[0][1] - 80), chain[0][1])) or bool(_NAMED.search(scan.hint))
+        named = bool(_NAMED.search(context.before(scan.text, chain[0][1], scan.hint)))
         _find_in(scan, chain, named=named)
 
 
@@ -69,7 +73,7 @@ def _is_gap(gap: str) -> bool:
 
 
 def _find_in(scan: Scan, chain: list[Word], *, named: bool) -> None:
-    """Note the phrases of one chain. Sentences can be built of these words too, so a chain must fit a phrase closely."""
+    """Note the phrases of one chain. Sentences can be built of these words too, so a chain must fit closely."""
     words = [word for word, _, _ in chain]
     for size in _SIZES:
         slack = len(words) - size

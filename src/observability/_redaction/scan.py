@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from dataclasses import dataclass, field
 
@@ -38,7 +39,8 @@ class Scan:
     strict: bool = False
     findings: list[Finding] = field(default_factory=list)
     checks_left: int = _CHECKS
-    token_end: int = 0
+    token_end: int = 0  # where the last secret found by its shape ends; what begins before it is part of it
+    value_end: int = 0  # the same of secrets found by their names
 
     def add(self, start: int, end: int, kind: str, *, general: bool = False, quote: str = "") -> None:
         """Note a secret."""
@@ -54,7 +56,7 @@ class Scan:
 
 def apply(text: str, findings: list[Finding]) -> str:
     """Return the text with each finding replaced; findings inside earlier replacements are left alone."""
-    if "[REDACTED:" in text:
+    if "[REDACTED:" in text and MARKER.search(text):
         findings = _outside_markers(text, findings)
     if not findings:
         return text
@@ -85,17 +87,19 @@ def _merge(findings: list[Finding]) -> list[Finding]:
 def _outside_markers(text: str, findings: list[Finding]) -> list[Finding]:
     """Drop findings that hold nothing but a marker, and widen those that cut one."""
     markers = [match.span() for match in MARKER.finditer(text)]
+    starts = [start for start, _ in markers]
     kept = []
     for finding in findings:
         start, end = finding.start, finding.end
-        inside = False
-        for left, right in markers:
-            if left <= start and end <= right:
-                inside = True
-                break
-            if left < end and start < right:
-                start, end = min(start, left), max(end, right)
-        bare = "" if inside else MARKER.sub("", text[start:end])
-        if not inside and any(char.isalnum() for char in bare):
+        first = max(0, bisect.bisect_right(starts, start) - 1)
+        last = bisect.bisect_left(starts, end)
+        touching = [
+            span for span in (markers[first], markers[max(first, last - 1)]) if span[0] < end and start < span[1]
+        ]
+        if any(left <= start and end <= right for left, right in touching):
+            continue
+        start = min([start, *(left for left, _ in touching)])
+        end = max([end, *(right for _, right in touching)])
+        if not touching or any(char.isalnum() for char in MARKER.sub("", text[start:end])):
             kept.append(Finding(start, end, finding.kind, finding.general, finding.quote))
     return kept

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from typing import TYPE_CHECKING
 
 from src.observability._redaction import checks, context
-from src.observability._redaction.scan import Scan
-from src.observability._redaction.tokens import Token
+
+if TYPE_CHECKING:
+    from src.observability._redaction.scan import Scan
+    from src.observability._redaction.tokens import Token
 
 _ESCAPE = re.compile(r"u[0-9a-fA-F]{4}")
 _ALNUM = re.compile(r"[A-Za-z0-9]+")
@@ -22,7 +25,7 @@ _MAILCHIMP = re.compile(r"-us\d{1,2}")
 _CREDENTIAL = re.compile(r"[\w~+/=.\-]{8,8192}", re.ASCII)
 _PEM_START = re.compile(r"-----? ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY\Z|Private-Lines:\Z")
 _PEM_END = re.compile(r"---- ?END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?:-{0,5}| ----)")
-_PEM_GAP = r"(?:\s|\\+[nrt]|\\|[\"'+,>|#]|-{4,5})*"
+_PEM_GAP = r"(?:\s|\\[nrt]?|[\"'+,>|#]|-{4,5})*+"  # possessive: there is one way to read it
 _PEM_BODY = re.compile(
     rf"(?: BLOCK)?[- ]{{0,5}}(?:{_PEM_GAP}(?:Proc-Type|DEK-Info|Version|Comment|Private-MAC)[^\n\\]{{0,80}})*"
     rf"(?:{_PEM_GAP}[A-Za-z0-9+/]{{16,}}={{0,2}})*(?:{_PEM_GAP}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
@@ -71,12 +74,9 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
 
 def _is_random_tail(tail: str) -> bool:
     """Say whether what follows a common prefix was generated: `sk-learn-based-signal-model` was not."""
-    return (
-        not checks.is_wordy(tail)
-        and not checks.is_number(tail)
-        and checks.entropy(tail[:64]) > 0
-        or len(set(tail)) == 1
-    )
+    return (not checks.is_wordy(tail) and not checks.is_number(tail) and checks.entropy(tail[:64]) > 0) or len(
+        set(tail)
+    ) == 1
 
 
 def _back_length(text: str, token: Token, start: int) -> int:
@@ -140,11 +140,13 @@ def find_pem(scan: Scan, end: int) -> None:
     """Look at a PEM private key: to its END line, or as far as it goes where that is cut off."""
     text = scan.text
     begin = _PEM_START.search(text, max(0, end - 64), end)
-    if not begin:
+    if not begin or begin.start() < scan.token_end:
         return
-    closing = _PEM_END.search(text, end, end + _PEM_LONGEST)
+    closes = text.find("END ", end, end + _PEM_LONGEST) >= 0
+    closing = _PEM_END.search(text, end, end + _PEM_LONGEST) if closes else None
     body = _PEM_BODY.match(text, end, min(len(text), end + _PEM_LONGEST))
     stop = closing.end() if closing else body.end() if body else end
+    scan.token_end = stop
     scan.add(begin.start(), stop, "private_key")
 
 
@@ -226,6 +228,8 @@ def _pair_kind(scan: Scan, data: bytes | None, start: int) -> str | None:
 def _find_introduced(scan: Scan, start: int, stop: int) -> None:
     text = scan.text
     lead = _WIDE_BACK.match(text[max(0, start - 128) : start][::-1])
+    if lead and lead.end() == 128:
+        return  # inside a long text of base64, such as an image
     first = start - (lead.end() if lead and not _glued(text, start) and text[start - 1 : start] != "\\" else 0)
     rest = _WIDE.match(text, first)
     last = rest.end() if rest else stop

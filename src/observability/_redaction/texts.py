@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from src.observability._redaction import assignments, engines, own, personal, phrases, shapes, urls
 from src.observability._redaction.gates import RUN_LENGTH, Close, Gate, gates
 from src.observability._redaction.scan import FAILED, Finding, Scan, TooManyError, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EngineName = Literal["auto", "fast", "plain"]
 
@@ -21,6 +23,7 @@ _SHORTEST = 6
 _LOOKS: dict[Close, Callable[[Scan, int], None]] = {
     Close.ASSIGNMENT: assignments.find,
     Close.FLAG: assignments.find_flag,
+    Close.LOGIN: assignments.find_login,
     Close.BEARER: shapes.find_bearer,
     Close.PEM: shapes.find_pem,
     Close.URL: urls.find,
@@ -48,11 +51,11 @@ def _engine(name: EngineName) -> tuple[engines.Engine, bool]:
     return (fast, True) if fast else (engines.plain_engine, False)
 
 
-def redact(text: str, options: Options, hint: str = "") -> str:
+def redact(options: Options, text: str, hint: str = "") -> str:
     """Return the text without secrets. Redacting again changes nothing; a failure replaces all of it."""
-    if len(text) < _SHORTEST:
-        return text
     try:
+        if len(text) < _SHORTEST:
+            return text
         for _ in range(_PASSES):
             clean = _once(text, options, hint)
             if clean == text:
@@ -87,11 +90,11 @@ def _look(scan: Scan, hits: list[engines.Hit]) -> None:
     try:
         for end, number in hits[:_CANDIDATES]:
             _look_at(scan, end, rows[number])
-        if len(hits) > _CANDIDATES:
-            raise TooManyError(hits[_CANDIDATES][0])
+        cut = hits[_CANDIDATES][0] if len(hits) > _CANDIDATES else None
     except TooManyError as error:
-        cut = max(0, error.position - _MARGIN)
-        scan.findings.append(Finding(cut, len(scan.text), "too_many_candidates"))
+        cut = error.position
+    if cut is not None:
+        scan.findings.append(Finding(max(0, cut - _MARGIN), len(scan.text), "too_many_candidates"))
 
 
 def _look_at(scan: Scan, end: int, gate: Gate) -> None:

@@ -1,7 +1,7 @@
 """List the secrets that announce themselves by a prefix, as data.
 
-Each row is our own reading of the issuer's documentation. A row's body is one run of one alphabet, so the end of a secret
-needs no delimiter: a comma, a bracket, a quote or an escape stops it because it is not of the alphabet.
+Each row is our own reading of the issuer's documentation. A row's body is one run of one alphabet, so the end of a
+secret needs no delimiter: a comma, a bracket, a quote or an escape stops it because it is not of the alphabet.
 """
 
 from __future__ import annotations

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from src.observability._redaction import checks, names
 from src.observability._redaction.names import Rule
-from src.observability._redaction.scan import Scan
 
-_REST = re.compile(r"[^\s\"'<>`\\{}|^\])]{1,4096}")
+if TYPE_CHECKING:
+    from src.observability._redaction.scan import Scan
+
+_REST = re.compile(r"[^\s\"'<>`\\{}|^\])]{1,2048}")
 _AUTHORITY = re.compile(r"[^/?#]*")
 
 # Hosts whose path carries the caller's key, by the providers' own documentation of their endpoints.
@@ -29,15 +32,17 @@ _HOOKS = re.compile(
     re.IGNORECASE,
 )
 _HOOK_PATH = re.compile(
-    r"/(?:api/(?:v\d+/)?webhooks|services|workflows|triggers|webhook\w*|hooks?|trigger|bot|incoming)(?:/|\b)", re.I
+    r"/(?:api/(?:v\d+/)?webhooks|services|workflows|triggers|webhook\w*|hooks?|trigger|bot|incoming)(?:/|\b)",
+    re.IGNORECASE,
 )
 _NODE_WORD = re.compile(r"rpc|node|mainnet|devnet|testnet", re.IGNORECASE)
 _SEGMENT = re.compile(r"[^/?#]+")
 _PARAMETER = re.compile(r"(?P<name>[\w.\-%\[\]]{1,64})=(?P<value>[^&#;\s]*)")
-_SIGNED = frozenset(
+_SIGNED_TEXT = (
     "key apikey api_key appkey app_key token access_token auth secret password pwd pass passwd sig signature dkey "
-    "x_amz_signature x_amz_credential x_amz_security_token client_secret jwt sas code hmac api_token authkey".split()
+    "x_amz_signature x_amz_credential x_amz_security_token client_secret jwt sas code hmac api_token authkey "
 )
+_SIGNED = frozenset(_SIGNED_TEXT.split())
 _PUBLIC_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z|0x[0-9a-fA-F]{40}\Z")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -19,6 +20,7 @@ _SCALARS = (int, float, complex, bool, type(None))
 _SCHEMA_WORDS = frozenset(
     {"type", "description", "title", "format", "minLength", "maxLength", "pattern", "anyOf", "nullable"}
 )
+_NAME = re.compile(r"[\w.\- ]{2,64}")
 _NAME_KEYS = ("name", "key", "header")
 
 Text = Callable[[str, str], str]
@@ -76,15 +78,15 @@ class Walk:
         if isinstance(item, str):
             if MARKER.fullmatch(item) or not names.is_secret(verdict, item):
                 return self.text(item, hint)
-            return self._named(verdict, item, hint)
+            return self._named(verdict, item)
         empty = item is None or isinstance(item, bool) or (isinstance(item, list | tuple | dict | bytes) and not item)
         if empty or verdict.rule is not Rule.ALWAYS or _is_schema(item):
             return self.value(item, hint, depth + 1)
         return f"[REDACTED:{verdict.kind}]"
 
-    def _named(self, verdict: Verdict, item: str, hint: str) -> str:
+    def _named(self, verdict: Verdict, item: str) -> str:
         """Replace a value by its most particular kind: its own shape may say more than its key."""
-        scanned = self.text(item, hint)
+        scanned = self.text(item, "")
         return scanned if MARKER.fullmatch(scanned) else f"[REDACTED:{verdict.kind}]"
 
     def _items(
@@ -95,7 +97,7 @@ class Walk:
             return whole
         items = [self.value(item, hint, depth + 1) for item in value]
         if isinstance(value, tuple):
-            if len(items) == 2 and isinstance(value[0], str):
+            if len(items) == 2 and isinstance(value[0], str) and _NAME.fullmatch(value[0]):
                 verdict = names.judge(value[0])
                 items[1] = self._under(verdict, value[1], value[0], depth) if verdict else items[1]
             make = getattr(type(value), "_make", None)

@@ -72,6 +72,88 @@ Credit spreads widen; credentials of the analyst: CFA, 12 years.
 Author: Moon Dev. Cookie: chocolate. Connection: stable. Session: London open.
 $BTC $ETH $SOL to the moon; 1000PEPE/USDT:USDT is the perp symbol.
 If key == "close": return candles[key]; tokens = text.split(); token = tokens[0]
+The wallet key insight is to hold. Wallet: 0x742d35Cc6634C0532925a3b844Bc454e4438f44e
+Signal key: RSI14_15m_cross_up
+Using model key claude-sonnet-4-5-20250929 for this call
+"key": "claude-sonnet-4-5-20250929"
+"session": "london_open_2024_01_01"
+session_id: 4bf92f3577b34da6a3ce929d0e0e4736
+"sessionId": "4bf92f3577b34da6a3ce929d0e0e4736"
+"prompt_cache_key": "4bf92f3577b34da6a3ce929d0e0e4736"
+langfuse.session.id: run-2024-01-01-abcdef012345
+token: EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v
+Token 2022 program: TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb
+authorities: mint=none freeze=none
+auth: ok
+author: Satoshi
+password reset required
+Secret to success: patience123 and time
+{"role": "system", "content": "You are a key opinion leader. Key: be brief."}
+{"finish_reason":"stop","usage":{"prompt_tokens":12,"prompt_tokens_details":{"cached_tokens":0}}}
+"id": "chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz012"
+"id": "msg_01XFDUDYJgAACzvnptvVoYEL"
+"id":"toolu_01A09q90qw90lq917835lq9"
+"call_id": "call_abc123def456ghi789jkl012"
+"system_fingerprint": "fp_44709d6fcb"
+request id req_011CSHoEeqs5C35K2UUqR7Fy
+"request_id": "req_7c9a1b2d3e4f5a6b7c8d9e0f1a2b3c4d"
+"encrypted_content": "short"
+cursor=eyJwYWdlIjoxfQ
+next_page_token: null
+Keys: open, high, low, close
+The keys are open/high/low/close and volume24h
+Risk key is 2% to 5% exposure
+token0: 0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599 token1: 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2
+pair_key = "WBTC/WETH-0.3%"
+order_key=LIMIT_BUY_42000_20240101
+strategy_key: momentum-breakout-v2
+KEY_LEVELS = [42000, 43500]
+MAX_TOKENS=4096
+TOKEN_LIMIT = 128000
+MONITORED_TOKENS = ['9BB6NFEcjBCtnNLFko2FqVQBq8HHM13kCyYcdQbgpump']
+DO_NOT_TRADE_LIST = ['EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v']
+if token == "So11111111111111111111111111111111111111111": continue
+image_url: data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk
+Password must have 12 characters; passphrase: see docs.
+private key: never share it
+Private key: keep it offline
+API key: see settings page
+The api_key is required
+Set the api key to your own value
+Secret: unknown
+secret level: 3
+api_key parameter: string
+OPENAI_KEY is not set
+set OPENAI_KEY (or OPENAI_API_KEY)
+missing key: 'close'
+KeyError: 'close'
+KeyError: "close_price_15m"
+bearer of bad news
+Basic attention token (BAT) is up
+basic understanding
+seed: 1234567
+seed=42, temperature=0.7
+random_seed: 20240101
+pass: true
+passed=12
+cookie: none
+connection: keep-alive
+signature: 5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW
+mnemonic: RSI = relative strength index
+rpc: https://api.mainnet-beta.solana.com
+wss://api.hyperliquid.xyz/ws
+https://api.hyperliquid.xyz/info
+https://www.tradingview.com/chart/?symbol=BINANCE%3ABTCUSDT
+https://x.com/user/status/1234567890123456789
+https://cdn.discordapp.com/attachments/1234567890/0987654321/chart.png
+https://hooks.example.com/ok
+https://github.com/langfuse/langfuse/commit/5a151cfe0a1b2c3d4e5f60718293a4b5c6d7e8f9
+git@github.com:moondevonyt/moon-dev-ai-agents.git
+ssh://git@github.com/moondevonyt/moon-dev-ai-agents
+docker run -u 1000:1000 image
+2024-01-01T00:00:00.000Z INFO key=value count=3
+| token | price | key |
+max_completion_tokens: 2048
 """.strip().splitlines()
 
 CODE = [

@@ -1,0 +1,352 @@
+"""What redact promises of any value: keys decide, nothing leaks, nothing is changed in place, nothing raises."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import random
+import subprocess
+import sys
+import urllib.parse
+from collections import OrderedDict, namedtuple
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from src.observability import redaction
+from src.observability._redaction import checks, texts
+from src.observability.redaction import Redactor, configure, redact, redact_text, refresh
+from tests.unit.observability.test_redaction_families import ALNUM, HEX, base58, ed25519_pair, jwt, pem, phrase, some
+
+OURS = "Zq8-own/secret+value=7"
+
+
+@pytest.fixture(autouse=True)
+def _default_settings() -> Iterator[None]:
+    configure()
+    yield
+    configure()
+
+
+def key(seed: int = 0) -> str:
+    return "sk-" + "proj-" + some(random.Random(seed), ALNUM, 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("api_key", "api_key"),
+        ("apiKey", "api_key"),
+        ("X-API-Key", "api_key"),
+        ("OPENAI_KEY", "api_key"),
+        ("openaiApiKey", "api_key"),
+        ("secret", "secret"),
+        ("client_secret", "secret"),
+        ("binance_secret_key", "secret"),
+        ("password", "password"),
+        ("DB_PASSWORD_2", "password"),
+        ("private_key", "private_key"),
+        ("privateKey", "private_key"),
+        ("walletSecret", "private_key"),
+        ("seed_phrase", "seed_phrase"),
+        ("recoveryPhrase", "seed_phrase"),
+        ("mnemonic", "seed_phrase"),
+        ("Authorization", "authorization"),
+        ("access_token", "token"),
+        ("refreshToken", "token"),
+        ("Cookie", "cookie"),
+        ("credentials", "credentials"),
+    ],
+)
+@pytest.mark.parametrize("value", ["x", "two words", 12345678, [1, 2], {"a": "b"}, ("x",), 1.5])
+def test_replaces_any_value_under_a_deciding_key(name: str, kind: str, value: object) -> None:
+    assert redact({name: value}) == {name: f"[REDACTED:{kind}]"}
+
+
+@pytest.mark.parametrize("value", [None, "", False, True, [], {}])
+def test_keeps_what_holds_nothing_under_a_deciding_key(value: object) -> None:
+    assert redact({"api_key": value}) == {"api_key": value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_tokens", 1000),
+        ("prompt_tokens", "12"),
+        ("tokens", ["BTC"]),
+        ("token", "BTC"),
+        ("token", "SOL/USDT"),
+        ("token", "dogwifhat"),
+        ("token", "Wrapped Ether"),
+        ("token", 17),
+        ("token_address", "0x" + "ab" * 20),
+        ("tokenSymbol", "BONK"),
+        ("key", "close"),
+        ("key", "BTC-USD-15m"),
+        ("cache_key", "a1b2c3d4e5f6a7b8c9d0"),
+        ("public_key", "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"),
+        ("password_policy", "twelve characters"),
+        ("secret_name", "db"),
+        ("author", "Moon Dev"),
+        ("monkey", "see"),
+        ("seed", 42),
+        ("passed", "12"),
+    ],
+)
+def test_keeps_harmless_keys(name: str, value: object) -> None:
+    assert redact({name: value}) == {name: value}
+    assert redact_text(json.dumps({name: value})) == json.dumps({name: value})
+
+
+def test_a_token_that_looks_generated_is_replaced() -> None:
+    value = some(random.Random(3), ALNUM, 24) + "7"
+    assert redact({"token": value, "key": value}) == {"token": "[REDACTED:token]", "key": "[REDACTED:key]"}
+
+
+def test_a_value_is_named_by_its_own_shape_where_it_has_one() -> None:
+    assert redact({"api_key": key()}) == {"api_key": "[REDACTED:openai_key]"}
+    assert redact_text(f"OPENAI_KEY={key()}") == "OPENAI_KEY=[REDACTED:openai_key]"
+
+
+def test_keeps_types_and_never_changes_its_argument() -> None:
+    point = namedtuple("point", "name value")
+    value = {
+        "a": [key(), {"password": "x"}],
+        "t": (key(), 1),
+        "p": point("n", key()),
+        "b": key().encode(),
+        "s": {key()},
+    }
+    value["o"] = OrderedDict(api_key="x")
+    before = copy.deepcopy(value)
+    clean = redact(value)
+    assert value == before
+    hidden = "[REDACTED:openai_key]"
+    assert clean == {
+        "a": [hidden, {"password": "[REDACTED:password]"}],
+        "t": (hidden, 1),
+        "p": point("n", hidden),
+        "b": hidden.encode(),
+        "s": {hidden},
+        "o": {"api_key": "[REDACTED:api_key]"},
+    }
+    assert isinstance(clean["p"], point)
+
+
+def test_secrets_in_keys_are_replaced_and_no_entry_is_lost() -> None:
+    clean = redact({key(1): 1, key(2): 2})
+    assert sorted(clean.values()) == [1, 2]
+    assert key(1) not in str(clean)
+    assert key(2) not in str(clean)
+
+
+def test_scalars_and_unknown_objects_pass() -> None:
+    marker = object()
+    for value in (1, 2.5, None, True, marker):
+        assert redact(value) is value
+
+
+def test_binary_bytes_are_replaced_and_text_bytes_kept() -> None:
+    assert redact(b"\xff\xfe\x00") == b"[REDACTED:binary]"
+    assert redact(b"plain") == b"plain"
+
+
+def test_named_pairs_decide_as_keys_do() -> None:
+    assert redact([{"name": "X-Api-Key", "value": "hunter2"}]) == [{"name": "X-Api-Key", "value": "[REDACTED:api_key]"}]
+    assert redact(("Authorization", "abc")) == ("Authorization", "[REDACTED:authorization]")
+
+
+def test_lists_that_are_one_secret_are_replaced() -> None:
+    rng = random.Random(5)
+    value: object = list(ed25519_pair(rng))
+    assert redact(value) == "[REDACTED:solana_private_key]"
+    words: object = phrase(12)(rng).split()
+    assert redact({"words": words}) == {"words": "[REDACTED:seed_phrase]"}
+
+
+def test_a_schema_of_a_secret_field_is_kept() -> None:
+    schema = {"properties": {"api_key": {"type": "string", "description": "the key"}}, "required": ["api_key"]}
+    assert redact(schema) == schema
+    assert redact_text(json.dumps(schema)) == json.dumps(schema)
+
+
+def test_depth_cycles_and_size_are_bounded() -> None:
+    deep: object = key()
+    for _ in range(500):
+        deep = [deep]
+    assert key() not in repr(redact(deep))
+    cycle: list[object] = [key()]
+    cycle.append(cycle)
+    assert redact(cycle) == ["[REDACTED:openai_key]", "[REDACTED:too_deep]"]
+
+
+class _Hostile(Mapping[str, str]):
+    def __getitem__(self, name: str) -> str:
+        raise RuntimeError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile: object = _Hostile()
+    assert redact(hostile) == "[REDACTED:redaction_failed]"
+    monkeypatch.setattr(texts, "_once", lambda *_: 1 // 0)
+    assert redact_text("an ordinary text") == "[REDACTED:redaction_failed]"
+    assert redact({"a": "an ordinary text"}) == {"a": "[REDACTED:redaction_failed]"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ANTHROPIC_KEY", "ANTHROPIC_API_KEY", "OPENAI_KEY", "OPENAI_API_KEY", "DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
+        *("GROQ_API_KEY", "GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "GROK_API_KEY", "XAI_API_KEY"),
+        *("OPENROUTER_API_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_PUBLIC_KEY", "SOLANA_PRIVATE_KEY", "MY_PASSWORD"),
+        *("BIRDEYE_API_KEY", "WALLET_MNEMONIC", "TELEGRAM_TOKEN", "HYPER_LIQUID_ETH_PRIVATE_KEY", "MOONDEV_API_KEY"),
+    ],
+)
+def test_own_secrets_are_found_in_every_form(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, OURS)
+    forms = [OURS, json.dumps(OURS), json.dumps(json.dumps(OURS)), urllib.parse.quote(OURS, safe="")]
+    forms += [base64.b64encode((lead + OURS + "tail").encode()).decode() for lead in ("", "a", "ab", "user:")]
+    for form in forms:
+        clean = redact_text(f"before {form} after")
+        assert "[REDACTED:" in clean
+        assert form not in clean
+        assert clean.startswith("before ")
+        assert clean.endswith(" after")
+
+
+def test_own_secrets_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"it is {OURS}!"
+    assert redact_text(text) == text
+    monkeypatch.setenv("OPENAI_KEY", OURS)
+    assert redact_text(text) == "it is [REDACTED:configured_secret]!"
+    monkeypatch.setenv("OPENAI_KEY", "another-value-x1")
+    assert redact_text(text) == text
+    monkeypatch.delenv("OPENAI_KEY")
+    refresh()
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "value", ["test", "changeme", "none", "short", "xxxxxxxxxxxx", "12345678", "REDACTED", "your_api_key_here"]
+)
+def test_trivial_values_of_own_secrets_are_not_looked_for(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_KEY", value)
+    assert redact_text(f"we {value} it") == f"we {value} it"
+
+
+def test_only_secret_addresses_of_nodes_count_as_own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RPC_ENDPOINT", "https://api.mainnet-beta.solana.com")
+    assert redact_text("via https://api.mainnet-beta.solana.com now") == "via https://api.mainnet-beta.solana.com now"
+    monkeypatch.setenv("RPC_ENDPOINT", "https://node.example.com/9f8e7d6c5b4a39281706")
+    assert "9f8e7d6c5b4a39281706" not in redact_text("key part 9f8e7d6c5b4a39281706 alone")
+
+
+def test_configure_adds_secrets_and_returns_the_redactor() -> None:
+    redactor = configure(secrets=[OURS], strict=True, pii=["email"])
+    assert (redactor.strict, redactor.pii) == (True, frozenset({"email"}))
+    assert OURS not in repr(redactor)
+    assert redact_text(f"a {OURS} b me@example.com") == "a [REDACTED:configured_secret] b [REDACTED:email]"
+
+
+def test_hex_of_64_is_decided_by_the_words_near_it() -> None:
+    value = some(random.Random(2), HEX, 64)
+    for lead in (
+        "private key 0x",
+        "the secret ",
+        "signing key: ",
+        "wallet key = 0x",
+        '"pk": "',
+        "hash of the private key ",
+    ):
+        assert value not in redact_text(f"{lead}{value}"), lead
+    for lead in ("tx 0x", "hash ", "block 0x", "sha256:", "signature of transaction ", "public key ", "see ", "txid="):
+        assert redact_text(f"{lead}{value}") == f"{lead}{value}"
+    assert value not in redact_text(f"0x{value} is my private key")
+    strict = Redactor(strict=True)
+    assert strict.text(f"see 0x{value}") == "see [REDACTED:private_key]"
+    assert strict.text(f"tx 0x{value}") == f"tx 0x{value}"
+    assert strict.value({"tx_hash": f"0x{value}", "note": f"0x{value}"}) == {
+        "tx_hash": f"0x{value}",
+        "note": "[REDACTED:private_key]",
+    }
+
+
+def test_strict_and_personal_data_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = f"0x{some(random.Random(2), HEX, 64)}"
+    address = "0x" + "ab" * 20
+    text = f"see {value}, me@example.com, +49 30 1234567, 4111 1111 1111 1111, {address}"
+    assert redact_text(text) == text
+    monkeypatch.setenv("MOONDEV_REDACT", "strict")
+    monkeypatch.setenv("MOONDEV_REDACT_PII", "email,phone,card,wallet")
+    kinds = ["private_key", "email", "phone", "card", "wallet"]
+    assert redact_text(text) == "see " + ", ".join(f"[REDACTED:{kind}]" for kind in kinds)
+
+
+def test_a_solana_key_is_told_from_a_signature_by_its_checksum() -> None:
+    rng = random.Random(11)
+    pair, signature = base58(ed25519_pair(rng)), base58(rng.randbytes(64))
+    assert redact_text(f"a {pair} b {signature}") == f"a [REDACTED:solana_private_key] b {signature}"
+    numbers = [rng.randrange(256) for _ in range(64)]
+    assert redact_text(f"{numbers}") == f"{numbers}"
+    assert redact_text(f"secret key {numbers[:32]}") == "secret key [REDACTED:solana_private_key]"
+
+
+def test_without_a_curve_library_words_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_ed25519_public", lambda: None)
+    pair = base58(ed25519_pair(random.Random(11)))
+    assert pair not in redact_text(f"private key {pair}")
+    assert redact_text(f"signature {pair}") == f"signature {pair}"
+
+
+def test_json_stays_json() -> None:
+    value = {
+        "api_key": 12345678,
+        "private_key": list(ed25519_pair(random.Random(1))),
+        "secret": {"a": ["b", {"c": 1}]},
+        "password": 'quo"te\\d',
+        "note": f"use {key()}\nand {jwt(random.Random(1))}",
+        "keep": [1, "two", None],
+    }
+    for text in (json.dumps(value), json.dumps(value, indent=2), json.dumps(value, separators=(",", ":"))):
+        clean = json.loads(redact_text(text))
+        assert clean["keep"] == [1, "two", None]
+        assert clean["secret"] == "[REDACTED:secret]"
+        assert clean["password"] == "[REDACTED:password]"
+        nested = json.loads(redact_text(json.dumps({"inner": text})))
+        assert json.loads(nested["inner"]) == clean
+
+
+def test_a_pem_key_is_replaced_whole_and_the_text_after_it_kept() -> None:
+    block = pem("RSA " + "PRIVATE KEY", 8)(random.Random(1))
+    assert redact_text(f"a\n{block}\nafter it") == "a\n[REDACTED:private_key]\nafter it"
+
+
+def test_a_text_with_too_many_candidates_is_cut() -> None:
+    text = "\n".join(f"api_key=abc{number}def" for number in range(40_000))
+    clean = redact_text(text)
+    assert clean.endswith("[REDACTED:too_many_candidates]")
+    assert "abc39999def" not in clean
+    assert redact_text(clean) == clean
+
+
+def test_importing_compiles_and_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import src.observability.redaction; "
+        "print([m for m in ('cryptography', 'mnemonic', 'hyperscan') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_module_default_is_built_on_first_use() -> None:
+    refresh()
+    assert redaction._current is None
+    redact_text("hello there")
+    assert redaction._current is not None

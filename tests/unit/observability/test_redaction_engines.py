@@ -1,0 +1,204 @@
+"""Both engines give the same text, redacting twice changes nothing, and no text is too nasty."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.observability._redaction.engines import fast_engine, plain_engine
+from src.observability._redaction.gates import gates
+from src.observability._redaction.tokens import TOKENS
+from src.observability.redaction import Redactor, redact
+from tests.unit.observability.test_redaction_families import BASE58, NAMED, SHAPED
+from tests.unit.observability.test_redaction_ordinary import ordinary_texts
+
+PLAIN = Redactor(engine="plain")
+needs_fast = pytest.mark.skipif(fast_engine() is None, reason="hyperscan is not installed")
+
+_PIECES = [
+    *(
+        "api_key",
+        "password",
+        "token",
+        "private key",
+        "seed phrase",
+        "tx hash",
+        "Authorization: ",
+        "Bearer ",
+        "Basic ",
+        "=",
+        ":",
+    ),
+    *(
+        ": ",
+        " is ",
+        '"',
+        "'",
+        '\\"',
+        "\\n",
+        "\\u0022",
+        ",",
+        ")",
+        "]",
+        "[",
+        "{",
+        "}",
+        "://",
+        "@",
+        "?key=",
+        "&",
+        "%22",
+        " ",
+        "\n",
+    ),
+    *(
+        "sk-",
+        "xai-",
+        "eyJ",
+        "AKIA",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "[REDACTED:x]",
+        "[REDACTED:",
+        "é",
+    ),
+    *("abandon ", "about ", "1. ", "12, ", "0x", "--secret ", "<password>", "\\", "🚀", "\ud800", "\0"),
+]
+
+
+def _secret(seed: int) -> str:
+    rng = random.Random(seed)
+    return rng.choice([*SHAPED.values(), *(make for _, make in NAMED.values())])(rng)
+
+
+pieces = st.one_of(
+    st.sampled_from(_PIECES),
+    st.integers(0, 10_000).map(_secret),
+    st.text(max_size=20),
+    st.text(alphabet=BASE58, min_size=16, max_size=90),
+    st.text(alphabet="0123456789abcdef", min_size=30, max_size=66),
+)
+nasty_texts = st.lists(pieces, max_size=24).map("".join)
+
+
+@needs_fast
+@settings(max_examples=400, deadline=None)
+@given(nasty_texts)
+def test_engines_agree_and_redacting_twice_changes_nothing(text: str) -> None:
+    clean = PLAIN.text(text)
+    assert Redactor(engine="fast").text(text) == clean
+    assert PLAIN.text(clean) == clean
+    assert "redaction_failed" not in clean or "redaction_failed" in text
+
+
+@needs_fast
+def test_engines_agree_on_ordinary_texts() -> None:
+    for text in ordinary_texts():
+        assert Redactor(engine="fast").text(text) == PLAIN.text(text)
+
+
+@needs_fast
+@settings(max_examples=200, deadline=None)
+@given(nasty_texts)
+def test_engines_report_the_same_places(text: str) -> None:
+    data = text.encode("ascii", "replace")
+    fast = fast_engine()
+    assert fast is not None
+    phrase = 1
+    assert [hit for hit in fast(data) if hit[1] != phrase] == [hit for hit in plain_engine(data) if hit[1] != phrase]
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), nasty_texts, st.binary(max_size=30)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.dictionaries(
+            st.one_of(st.text(max_size=12), st.sampled_from(["api_key", "token", "note", "value", "name"])), inner
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(values)
+def test_redacting_any_value_twice_equals_once(value: object) -> None:
+    clean = redact(value)
+    assert redact(clean) == clean
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 10_000), max_size=3), st.text(max_size=40))
+def test_json_with_secrets_stays_json(seeds: list[int], note: str) -> None:
+    value = {"note": note, "items": [_secret(seed) for seed in seeds], "n": 1}
+    assert json.loads(PLAIN.text(json.dumps(value)))["n"] == 1
+
+
+def test_every_gate_begins_with_its_literals() -> None:
+    for gate in gates():
+        assert gate.token is None or gate.pattern.startswith(tuple(re.escape(one) for one in gate.literals))
+    assert len({prefix for token in TOKENS for prefix in token.prefixes}) > 200
+
+
+@pytest.mark.parametrize("engine", ["auto", "plain"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "a" * 1_000_000,
+            "1" * 1_000_000,
+            "{" * 1_000_000,
+            "[" * 500_000,
+            '"' * 500_000,
+            "\\" * 500_000,
+            "\n" * 500_000,
+        ),
+        *(
+            "key=" * 250_000,
+            "api_key='" * 100_000,
+            '"api_key":{' * 90_000,
+            "sk-" * 300_000,
+            "://" * 300_000,
+            "eyJ" * 300_000,
+        ),
+        *(
+            "-----BEGIN PRIVATE KEY-----" * 30_000,
+            "[" + "1," * 400_000,
+            "abandon " * 100_000,
+            "bearer " * 100_000,
+            "%22" * 300_000,
+        ),
+        "".join(random.Random(1).choices(BASE58, k=1_000_000)),
+        " ".join("".join(random.Random(n).choices(BASE58, k=87)) for n in range(5_000)),
+    ],
+    ids=lambda text: f"{text[:12]!r}",
+)
+def test_hostile_megabytes_end_and_stay_stable(text: str, engine: str) -> None:
+    redactor = Redactor(engine="plain" if engine == "plain" else "auto")
+    clean = redactor.text(text)
+    assert "redaction_failed" not in clean
+    assert redactor.text(clean) == clean
+
+
+def test_threads_share_an_engine() -> None:
+    redactor = Redactor()
+    results: list[str] = []
+    secret = SHAPED["groq"](random.Random(1))
+
+    def work() -> None:
+        results.extend(redactor.text(f"{number} {secret}," * 20) for number in range(50))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 400
+    assert not any(secret in text or "failed" in text for text in results)
