@@ -29,8 +29,9 @@ run: .venv-run ## One swarm decision on real prices, traced: no key, no network
 test: .venv ## All tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: .venv ## Formatting, lint, types and import contracts
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+lint: .venv ## Formatting, lint, types, import contracts, and no call round the factory
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo \
+	    && $(BIN)/python scripts/check_direct_calls.py
 
 bench: .venv ## Overhead of a traced call beside raw SDKs and Langfuse's own wrapper
 	@$(BIN)/python benchmarks/overhead.py $(ARGS)
