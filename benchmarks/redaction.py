@@ -15,8 +15,8 @@ from src.observability.redaction import Redactor, redact_text
 
 SIZES = (1_000, 10_000, 100_000)
 PROMPT = """You are a careful trading agent. Analyse BTC-USD on the 15 minute chart and answer with BUY, SELL or
-NOTHING, your confidence from 0 to 100 and a short reason. Support is at 42,000 and resistance at 43,500; price is above its
-200-day moving average, funding is neutral and the long/short ratio is 1.2. Risk at most 2% of equity per trade.
+NOTHING, your confidence from 0 to 100 and a short reason. Support is at 42,000 and resistance at 43,500; price is above
+its 200-day moving average, funding is neutral and the long/short ratio is 1.2. Risk at most 2% of equity per trade.
 """
 
 

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Find code that calls a language model's provider without the factory. See docs/check.md."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from src.migration.check_command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

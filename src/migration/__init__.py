@@ -1,0 +1,1 @@
+"""Move existing agents onto the factory, and keep them there."""
