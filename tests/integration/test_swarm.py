@@ -132,6 +132,19 @@ def test_a_hung_member_does_not_hold_up_the_answer(monkeypatch: pytest.MonkeyPat
     assert result.action is Action.SELL
 
 
+def test_the_whole_has_a_deadline_too_and_who_is_cut_off_is_on_record_as_late(
+    monkeypatch: pytest.MonkeyPatch, langfuse: Langfuse
+) -> None:
+    with Server(lambda _: Reply(hang=True)) as server:
+        provider(monkeypatch, "openai", server)
+        agent = TradingAgent(["openai:a", "openai:b"], member_timeout_s=25, total_timeout_s=0.6)
+        result = agent.decide("X", CANDLES)
+    assert [vote.error_category for vote in result.votes] == ["timeout", "timeout"]
+    assert flush(20) == 0
+    ended = [span for span in langfuse.spans if span.name == "openai.generate"]
+    assert [json.loads(span.attributes[names.METADATA + "error_category"]) for span in ended] == ["timeout", "timeout"]
+
+
 def test_words_that_hold_an_action_are_no_vote(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(lambda _: chat_reply("don't buy, SELL")) as server:
         provider(monkeypatch, "openai", server)

@@ -106,6 +106,7 @@ def test_a_forked_child_writes_on_a_connection_of_its_own(tmp_path: Path) -> Non
     child = os.fork()
     if child == 0:
         try:
+            assert spool._connection is None  # SQLite's must not cross a fork
             spool.append(record(2))
             os._exit(0)
         except BaseException:  # noqa: BLE001 - told by the exit code
