@@ -224,7 +224,7 @@ def _make(row: Provider, name: str, key: str | None, address: str | None, settin
     from src.models import limiter, pricing
     from src.observability import redaction
 
-    if key and hasattr(redaction, "refresh"):
+    if key:
         redaction.refresh()
     limit = settings.pop("limit", None)
     model = row.load()(name, api_key=key, base_url=address, **settings)

@@ -209,8 +209,12 @@ class LangFuseTracker:
 def _last_flush(reference: weakref.ref[Exporter]) -> None:
     """Give delivery a moment when the interpreter exits; a server that does not answer is not waited for."""
     exporter = reference()
-    if exporter is not None and not exporter.failing:
+    if exporter is None or exporter.failing:
+        return
+    try:
         exporter.flush(_EXIT_PATIENCE_S)
+    except Exception as error:  # noqa: BLE001 - the store may be gone; an exit must stay quiet
+        _log.debug("The last delivery failed: %s", error)
 
 
 def _langfuse_version() -> str:

@@ -67,8 +67,8 @@ def _last(text: str, words: tuple[str, ...]) -> tuple[int, int]:
 def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
     """Return the text that leads up to a value; the hint, a mapping key, stands before all of it."""
     lead = text[max(0, start - width - _LONGEST_MARKER) : start]
-    if "[REDACTED:" in lead:  # the kinds of secrets that were replaced decide nothing
-        lead = MARKER.sub(" ", lead)
+    if "[REDACTED:" in lead:  # what led up to a secret that was replaced does not lead up to the next value too
+        lead = MARKER.split(lead)[-1]
     lead = lead[-width:]
     return f"{hint}: {lead}" if hint and start < width else lead
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import threading
@@ -73,6 +74,21 @@ def fast_engine() -> Engine | None:
     except Exception:  # noqa: BLE001 - no library, or a processor that it does not support: the plain engine works
         return None
     return scan
+
+
+_prepared: list[Engine | None] = []
+_preparing = threading.Lock()
+
+
+def prepared_engine() -> Engine | None:
+    """Return the fast engine once it is ready. The first call prepares it in the background, for that takes a while."""
+    if _prepared:
+        return _prepared[0]
+    if _preparing.acquire(blocking=False):  # once: never released
+        worker = threading.Thread(target=lambda: _prepared.append(fast_engine()), name="redaction-engine", daemon=True)
+        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: the plain engine works
+            worker.start()
+    return None
 
 
 def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:

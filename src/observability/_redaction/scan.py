@@ -41,6 +41,8 @@ class Scan:
     checks_left: int = _CHECKS
     token_end: int = 0  # where the last secret found by its shape ends; what begins before it is part of it
     value_end: int = 0  # the same of secrets found by their names
+    pem_end: int = 0  # the same of PEM blocks
+    hex_end: int = 0  # where the last private key of 64 hex digits ends: in a list the next is one too
 
     def add(self, start: int, end: int, kind: str, *, general: bool = False, quote: str = "") -> None:
         """Note a secret."""

@@ -31,6 +31,7 @@ _PEM_BODY = re.compile(
     rf"(?:{_PEM_GAP}[A-Za-z0-9+/]{{16,}}={{0,2}})*(?:{_PEM_GAP}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
 )
 _PEM_LONGEST = 16_384
+_LIST_GAP = 8  # between the items of a list
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
 _ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
 _INTEGER = re.compile(r"\d{1,3}")
@@ -140,13 +141,13 @@ def find_pem(scan: Scan, end: int) -> None:
     """Look at a PEM private key: to its END line, or as far as it goes where that is cut off."""
     text = scan.text
     begin = _PEM_START.search(text, max(0, end - 64), end)
-    if not begin or begin.start() < scan.token_end:
+    if not begin or begin.start() < scan.pem_end:
         return
     closes = text.find("END ", end, end + _PEM_LONGEST) >= 0
     closing = _PEM_END.search(text, end, end + _PEM_LONGEST) if closes else None
     body = _PEM_BODY.match(text, end, min(len(text), end + _PEM_LONGEST))
     stop = closing.end() if closing else body.end() if body else end
-    scan.token_end = stop
+    scan.pem_end = scan.token_end = stop
     scan.add(begin.start(), stop, "private_key")
 
 
@@ -211,7 +212,11 @@ def _hex_kind(scan: Scan, digits: str, start: int, stop: int) -> str | None:
     if len(digits) == 128:
         return _pair_kind(scan, bytes.fromhex(digits), start)
     named = context.is_named_secret(scan.text, start, stop, scan.hint)
-    return "private_key" if named or (named is None and scan.strict) else None
+    listed = named is None and scan.hex_end > 0 and start - scan.hex_end <= _LIST_GAP
+    if not named and not listed and not (named is None and scan.strict):
+        return None
+    scan.hex_end = stop
+    return "private_key"
 
 
 def _pair_kind(scan: Scan, data: bytes | None, start: int) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -43,9 +42,10 @@ class Options:
     engine: EngineName = "auto"
 
 
-@functools.cache
 def _engine(name: EngineName) -> tuple[engines.Engine, bool]:
-    fast = engines.fast_engine() if name != "plain" else None
+    if name == "plain":
+        return engines.plain_engine, False
+    fast = engines.prepared_engine() if name == "auto" else engines.fast_engine()
     if fast is None and name == "fast":
         raise RuntimeError("the fast engine is not installed")
     return (fast, True) if fast else (engines.plain_engine, False)

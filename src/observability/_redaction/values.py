@@ -76,12 +76,19 @@ class Walk:
         if verdict is None:
             return self.value(item, hint, depth + 1)
         if isinstance(item, str):
-            if MARKER.fullmatch(item) or not names.is_secret(verdict, item):
-                return self.text(item, hint)
-            return self._named(verdict, item)
+            if MARKER.fullmatch(item):
+                return item
+            return self._named(verdict, item) if names.is_secret(verdict, item) else self._scanned(verdict, item, hint)
         empty = item is None or isinstance(item, bool) or (isinstance(item, list | tuple | dict | bytes) and not item)
         if empty or verdict.rule is not Rule.ALWAYS or _is_schema(item):
             return self.value(item, hint, depth + 1)
+        return f"[REDACTED:{verdict.kind}]"
+
+    def _scanned(self, verdict: Verdict, item: str, hint: str) -> str:
+        """Scan a value that its key does not condemn, unless what remains of it would be."""
+        clean = self.text(item, hint)
+        if clean == item or MARKER.fullmatch(clean) or not names.is_secret(verdict, clean):
+            return clean
         return f"[REDACTED:{verdict.kind}]"
 
     def _named(self, verdict: Verdict, item: str) -> str:

@@ -278,6 +278,15 @@ def test_hex_of_64_is_decided_by_the_words_near_it() -> None:
     }
 
 
+def test_every_key_of_a_list_is_replaced() -> None:
+    keys = [f"0x{some(random.Random(seed), HEX, 64)}" for seed in range(30)]
+    for separator in ("\n", ", ", '", "', "\\n"):
+        clean = redact_text("private keys: " + separator.join(keys) + " end")
+        assert clean.count("[REDACTED:private_key]") == 30
+        assert clean.endswith(" end")
+        assert redact_text("txs: " + separator.join(keys)) == "txs: " + separator.join(keys)
+
+
 def test_strict_and_personal_data_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     value = f"0x{some(random.Random(2), HEX, 64)}"
     address = "0x" + "ab" * 20

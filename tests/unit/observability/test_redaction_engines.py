@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import random
 import re
+import subprocess
+import sys
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +18,11 @@ from src.observability._redaction.engines import fast_engine, plain_engine
 from src.observability._redaction.gates import gates
 from src.observability._redaction.tokens import TOKENS
 from src.observability.redaction import Redactor, redact
-from tests.unit.observability.test_redaction_families import BASE58, NAMED, SHAPED
+from tests.unit.observability.test_redaction_families import BASE58, ENGINES, NAMED, SHAPED
 from tests.unit.observability.test_redaction_ordinary import ordinary_texts
+
+if TYPE_CHECKING:
+    from src.observability._redaction.texts import EngineName
 
 PLAIN = Redactor(engine="plain")
 needs_fast = pytest.mark.skipif(fast_engine() is None, reason="hyperscan is not installed")
@@ -147,7 +153,7 @@ def test_every_gate_begins_with_its_literals() -> None:
     assert len({prefix for token in TOKENS for prefix in token.prefixes}) > 200
 
 
-@pytest.mark.parametrize("engine", ["auto", "plain"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "text",
     [
@@ -180,11 +186,21 @@ def test_every_gate_begins_with_its_literals() -> None:
     ],
     ids=lambda text: f"{text[:12]!r}",
 )
-def test_hostile_megabytes_end_and_stay_stable(text: str, engine: str) -> None:
-    redactor = Redactor(engine="plain" if engine == "plain" else "auto")
+def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) -> None:
+    redactor = Redactor(engine=engine)
     clean = redactor.text(text)
     assert "redaction_failed" not in clean
     assert redactor.text(clean) == clean
+
+
+def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
+    secret = SHAPED["groq"](random.Random(1))
+    program = (
+        "from src.observability._redaction import engines; from src.observability.redaction import redact_text; "
+        f"print(redact_text('a {secret}'), engines._prepared)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "a [REDACTED:groq_key] []"
 
 
 def test_threads_share_an_engine() -> None:

@@ -7,6 +7,8 @@ import hashlib
 import json
 import random
 
+from mnemonic import Mnemonic
+
 from src.observability.redaction import Redactor, redact
 from tests.unit.observability.test_redaction_families import BASE58, base58, some, uuid
 
@@ -286,3 +288,34 @@ def test_ordinary_values_are_kept_under_ordinary_keys() -> None:
         "letters": "".join(BASE58),
     }
     assert redact(value) == value
+
+
+def test_listed_words_without_the_checksum_are_kept() -> None:
+    rng = random.Random(4)
+    words = Mnemonic("english")
+    texts = [" ".join(rng.choices(words.wordlist, k=12)) for _ in range(100)]
+    wrong = [text for text in texts if not words.check(text)]
+    assert [text for text in wrong if Redactor().text(text) != text] == []
+    assert len(wrong) > 80
+
+
+def test_sentences_of_listed_words_are_kept_even_with_the_checksum() -> None:
+    words = Mnemonic("english")
+    frame = "they will have {} this year because you can only {} {} when {} one"
+    sentences = []
+    for seed in range(400):
+        rng = random.Random(seed)
+        text = " ".join(rng.choice(words.wordlist) if word == "{}" else word for word in frame.split())
+        sentences += [text] if words.check(" ".join(text.split()[:12])) else []
+    assert len(sentences) > 5
+    assert [text for text in sentences if Redactor().text(text) != text] == []
+
+
+def test_prefixes_inside_words_and_slugs_are_kept() -> None:
+    for text in (
+        "task-a1b2c3d4e5f6a7b8c9d0e1f2a3b4 is done",
+        "sk-learn-based-momentum-signal-model-with-volume-filter",
+        "risk-managed-portfolio-2024-rebalancing-notes",
+        "https://example.com/blog/desk-1a2b3c4d5e6f7a8b9c0d1e2f3a4b",
+    ):
+        assert Redactor().text(text) == text
