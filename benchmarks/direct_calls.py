@@ -121,10 +121,10 @@ def write_tree(folder: Path) -> tuple[dict[str, set[tuple[str, int]]], dict[str,
     return places, innocent
 
 
-def by_ruff(folder: Path) -> set[tuple[str, int]]:
+def by_ruff(folder: Path, place: Path) -> set[tuple[str, int]]:
     """Return the places that ruff names."""
     rules = "".join(f'"{name}".msg = "no"\n' for name in BANNED)
-    config = folder / "ruff.toml"
+    config = place / "ruff.toml"
     config.write_text(f'[lint]\nselect = ["TID251"]\n[lint.flake8-tidy-imports.banned-api]\n{rules}', encoding="utf-8")
     ruff = Path(sys.executable).parent / "ruff"
     command = [
@@ -140,7 +140,7 @@ def by_ruff(folder: Path) -> set[tuple[str, int]]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode not in {0, 1}:
         raise RuntimeError(done.stderr)
-    return {(Path(one["filename"]).name, one["location"]["row"]) for one in json.loads(done.stdout)}
+    return {(one["filename"], one["location"]["row"]) for one in json.loads(done.stdout) if one["code"] == "TID251"}
 
 
 def by_check(folder: Path) -> set[tuple[str, int]]:
@@ -153,7 +153,8 @@ def compare() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         places, innocent = write_tree(folder)
-        found = {"ruff TID251": by_ruff(folder), "check": by_check(folder)}
+        ruff = {(Path(path).name, line) for path, line in by_ruff(folder, folder)}
+        found = {"ruff TID251": ruff, "check": by_check(folder)}
     print(f"| {'true sites':<24} | there | {' | '.join(f'{tool:>11}' for tool in found)} |\n|---|---:|---:|---:|")
     for kind, sites in places.items():
         print(f"| {kind:<24} | {len(sites):>5} | {' | '.join(f'{len(sites & hits):>11}' for hits in found.values())} |")
@@ -168,13 +169,24 @@ def compare() -> None:
     assert found["ruff TID251"] & every < found["check"] & every, "the check must find strictly more"
 
 
-def measure(count: int, jobs: int) -> None:
-    """Print how long many files take, one in twenty of which uses a provider."""
+def compare_on(folder: Path) -> None:
+    """Print what each finds in a real tree, and what only ruff finds."""
+    with tempfile.TemporaryDirectory() as name:
+        ruff = by_ruff(folder, Path(name))
+    ours = {(str(folder.resolve() / path), line) for path, line in by_check(folder)}
+    print(f"ruff TID251: {len(ruff)} lines in {len({path for path, _ in ruff})} files")
+    print(f"check:       {len(ours)} lines in {len({path for path, _ in ours})} files")
+    print(f"only ruff:   {sorted(ruff - ours)[:20]}")
+
+
+def measure(count: int, jobs: int, each: int) -> None:
+    """Print how long many files take, one in `each` of which calls a provider."""
+    print(f"\none file in {each} calls a provider")
     snippets = [one for kind in TRUE.values() for one in kind]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(count):
-            text = _PLAIN + (snippets[number // 20 % len(snippets)] if number % 20 == 0 else "")
+            text = _PLAIN + (snippets[number // each % len(snippets)] if number % each == 0 else "")
             (folder / f"f{number}.py").write_text(f"{text}\nN = {number}\n", encoding="utf-8")
         config, cache = Config(folder.resolve()), folder / "cache"
         for label, where in (("no cache", None), ("cache, first", cache), ("cache, again", cache)):
@@ -190,10 +202,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--tree", type=Path, help="only compare what both find in this folder")
     options = parser.parse_args()
+    if options.tree:
+        compare_on(options.tree)
+        return
     compare()
-    print()
-    measure(options.files, options.jobs)
+    for each in (20, 1):
+        measure(options.files, options.jobs, each)
 
 
 if __name__ == "__main__":

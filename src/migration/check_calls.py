@@ -46,6 +46,9 @@ _RUN = frozenset({"run", "call", "Popen", "check_output", "check_call", "getoutp
                   "popen",
                   "create_subprocess_exec", "create_subprocess_shell", "spawn"})  # fmt: skip
 _STARTERS = ("subprocess", "os.", "asyncio.", "pexpect", "anyio.", "trio.", "plumbum", "invoke.", "sh.")
+_IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_name", "locate", "run_module"})
+_LAZY = re.compile(r"lazy_?(?:import|load|module)|(?:try|safe|optional)_?import|import_?optional", re.IGNORECASE)
+_HANDED = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
 _SHELL = re.compile(r"[|;&\n(`]+")
 _PREFIXES = frozenset({"sudo", "env", "nohup", "time", "timeout", "npx", "uvx", "exec", "nice", "bash", "sh", "-c",
                        "cmd",
@@ -64,10 +67,15 @@ class Calls:
 
     def judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
         """Give everything that one call does wrong; `names` are the dotted names of what is called."""
+        yield from self._judge(place, node, names)
+        for inner in _handed_on(node):
+            handed = self.folder.dotted(inner.func, place.scope)
+            if any(name.startswith(_HANDED) for name in handed):
+                yield from self._judge(place, inner, handed)
+
+    def _judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
         last = _last(node.func, names)
-        if last in {"import_module", "__import__", "importorskip", "resolve_name", "locate", "run_module"} or _is_lazy(
-            last
-        ):
+        if last in _IMPORTERS or _LAZY.search(last):
             yield from self._imports(place, node)
         elif last in {"exec", "eval", "compile"}:
             yield from self._code(self.folder.fold(_argument(node, 0), place.scope))
@@ -225,14 +233,20 @@ def _last(node: ast.expr, names: tuple[str, ...]) -> str:
     return node.id if isinstance(node, ast.Name) else names[0].rpartition(".")[2].lstrip("?")
 
 
-def _is_lazy(last: str) -> bool:
-    return bool(
-        re.search(
-            r"lazy_?(?:import|load|module)|try_?import|optional_?import|import_?optional|safe_?import",
-            last,
-            re.IGNORECASE,
-        )
-    )
+def _handed_on(node: ast.Call) -> Iterator[ast.Call]:
+    """Give the calls that a call makes for us, as in `submit(post, url)` and `Thread(target=post, args=(url,))`."""
+    each = _last(node.func, ("?",)) in {"map", "imap", "imap_unordered", "starmap", "amap"}
+    for index, argument in enumerate(node.args[:3]):
+        if isinstance(argument, (ast.Name, ast.Attribute)):
+            rest: list[ast.expr] = node.args[index + 1 :]
+            if each:
+                rest = [ast.Subscript(value=one, slice=ast.Constant(None)) for one in rest]
+            yield ast.Call(func=argument, args=rest, keywords=node.keywords)
+    named = {keyword.arg: keyword.value for keyword in node.keywords}
+    if "target" in named:
+        arguments = named.get("args")
+        given = arguments.elts if isinstance(arguments, (ast.Tuple, ast.List)) else []
+        yield ast.Call(func=named["target"], args=given, keywords=[])
 
 
 def _imitates(names: tuple[str, ...]) -> bool:

@@ -22,7 +22,6 @@ def as_sarif(report: Report) -> str:
         results.append(_result(one, order) | {"suppressions": [{"kind": "inSource", "justification": reason}]})
     driver = {
         "name": "check_direct_calls",
-        "informationUri": "https://github.com/moondevonyt/moon-dev-ai-agents",
         "rules": [
             {
                 "id": rule,

@@ -69,7 +69,6 @@ class _Reader:
     def __init__(self, cache: Cache, vocabulary: Vocabulary) -> None:
         self.cache = cache
         self.words = vocabulary
-        self.triggers = vocabulary.triggers
 
     def batch(self, files: list[tuple[str, Path]]) -> list[Scanned]:
         """Return the outcome of each file."""
@@ -82,7 +81,7 @@ class _Reader:
         except OSError as error:
             site = Site("unparseable", 1, 1, 1, 1, "", f"it cannot be read: {error.strerror}", "")
             return Scanned(name, None, Facts(sites=(site,)), False, False)
-        if not any(trigger in source for trigger in self.triggers):
+        if not self.words.may_matter(source):
             return Scanned(name, None, Facts(), False, False)
         key = digest(source)
         known = self.cache.get(key)

@@ -97,6 +97,11 @@ class _Sites:
     def _call(self, place: Place, node: ast.Call) -> Iterator[Hit]:
         names = self.folder.dotted(node.func, place.scope)
         yield from self.calls.judge(place, node, names)
+        if names[0].rpartition(".")[2].lstrip("?") == "attrgetter":
+            texts = self.folder.fold(node.args[0] if node.args else None, place.scope)
+            yield from (
+                (kind, UNKNOWN, f"{text} is read") for text in texts if (kind := chain_kind(f".{text}", frozenset()))
+            )
         if not isinstance(node.func, ast.Attribute):
             # A method under another name (`create = client.messages.create`), or a function of an SDK.
             for name in names:

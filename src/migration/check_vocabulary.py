@@ -33,6 +33,19 @@ _MODULES = {
 _COMMON = frozenset(
     {"google", "components", "generators", "inference", "models", "connectors"}
 )  # too many files say these
+_ENGLISH = frozenset(
+    {"together", "replicate", "instructor", "fireworks"}
+)  # these count in an import or as a whole text
+_WORDS = frozenset({
+    "langchain_", "11434", "import_module", "__import__", "exec(", "eval(", "chat.comp", "generate_content",
+    "/chat/completions", "/v1/messages", "/v1/completions", "invoke_model", ".post(", "urlopen", "direct-call:",
+    "bedrock",
+    "messages.stream", ".images", ".videos", "embed_content",
+})  # fmt: skip
+_QUICK = re.compile(
+    rb"\.a?create\b|(?:import|from)\b[^\n]*\b(?:together|replicate|instructor|fireworks)\b"
+    rb"|[\"'](?:together|replicate|instructor|fireworks)[.:\"']"
+)
 _LANGCHAIN = re.compile(
     r"langchain_(?:openai|anthropic|groq|ollama|google_genai|google_vertexai|mistralai|cohere|xai|deepseek|together"
     r"|fireworks|aws|huggingface|openrouter|perplexity|nvidia_ai_endpoints|ibm|cerebras|litellm)"
@@ -175,15 +188,17 @@ class Vocabulary:
             self._host(value.strip().lower(), "/api", "") if re.fullmatch(r"[\w.-]+(?::\d+)?", value.strip()) else None
         )
 
+    def may_matter(self, source: bytes) -> bool:
+        """Tell quickly whether a file can hold anything that the check looks for."""
+        return any(word in source for word in self.triggers) or _QUICK.search(source) is not None
+
     @cached_property
     def triggers(self) -> tuple[bytes, ...]:
-        """Return substrings of which a file has at least one if it can hold anything that the check looks for."""
-        words = {max(set(name.split(".")) - _COMMON or {name}, key=len) for name in self._modules}
+        """Return substrings that make a file worth parsing."""
+        words = {max(set(name.split(".")) - _COMMON or {name}, key=len) for name in self._modules} - _ENGLISH
         words |= {host.partition("/")[0] for host in self._hosts} | set(_SUFFIXES) | set(COMMANDS)
-        words |= {"langchain_", "11434", "import_module", "__import__", "exec(", "eval(", "chat.comp", ".create",
-                  "generate_content", "/chat/completions", "/v1/messages", "/v1/completions", "invoke_model", ".post(",
-                  "urlopen", "direct-call:", "bedrock", "messages.stream"} | CLIENTS  # fmt: skip
-        return tuple(sorted(w.encode() for w in words if not any(o != w and o in w for o in words)))
+        words |= _WORDS | CLIENTS
+        return tuple(sorted(word.encode() for word in words if not any(one != word and one in word for one in words)))
 
 
 def path_of_model_server(value: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from src.migration import check_cache
 from src.migration.check_cache import Cache, digest
 from src.migration.check_command import check, main
 from src.migration.check_config import Config, find_config
@@ -169,6 +170,12 @@ def test_other_names_make_another_cache(tree: Path) -> None:
     check([tree], find_config(tree), tree / "cache")
     (tree / "pyproject.toml").write_text('[tool.check_direct_calls]\nmodules = ["os"]', encoding="utf-8")
     assert len(check([tree], find_config(tree), tree / "cache").findings) == 2
+
+
+def test_another_version_of_the_check_makes_another_cache(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check([tree], find_config(tree), tree / "cache")
+    monkeypatch.setattr(check_cache, "_own_text", lambda: b"changed")
+    assert check([tree], find_config(tree), tree / "cache").cached == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"%s": 3}', b'{"%s": [[["x"]], [], [], []]}'])

@@ -11,7 +11,9 @@ from src.migration.check_vocabulary import Vocabulary
 
 
 def found(source: str, *, modules: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> list[tuple[str, int]]:
-    facts = facts_of(textwrap.dedent(source).encode(), Vocabulary(modules, hosts))
+    words, data = Vocabulary(modules, hosts), textwrap.dedent(source).encode()
+    facts = facts_of(data, words)
+    assert words.may_matter(data) or not facts.sites  # the quick look must let it through
     return [(site.rule, site.line) for site in facts.sites]
 
 
@@ -88,6 +90,8 @@ DYNAMIC = [
     "import importlib\nimportlib.import_module('.types', package='openai')",
     "import importlib\nx = importlib.import_module(a if b else 'openai')",
     "import pytest\npytest.importorskip('openai')",
+    "import importlib\nlist(map(importlib.import_module, ['json', 'openai']))",
+    "import importlib, os\nimportlib.import_module(os.environ.get('SDK', 'openai'))",
     "exec('import openai')",
     "eval(\"__import__('openai')\")",
     "import sys\nclient = sys.modules['openai'].OpenAI()",
@@ -119,6 +123,7 @@ CALLS = [
     "def f(x):\n    return getattr(x, 'chat').completions.create(model='m')",
     "def f(x):\n    return (x\n        .chat\n        .completions\n        .create(model='m'))",
     "class A:\n    def f(self):\n        return self.llm.client.chat.completions.create(model='m')",
+    "from operator import attrgetter\nattrgetter('chat.completions.create')(x)(model='m')",
     "def f(clients):\n    return clients['a'].chat.completions.create(model='m')",
     "def f(sdk):\n    return sdk.OpenAI(api_key='k')",
     "import boto3\nboto3.client('bedrock-runtime')",
@@ -192,6 +197,15 @@ URLS = [
     "requests.post('https://me.openai.azure.com/openai/deployments/x/chat/completions?api-version=1')",
     "requests.post(url := 'https://api.openai.com/v1/x')",
     "subprocess.run(['curl', '-X', 'POST', 'https://api.openai.com/v1/chat/completions'])",
+    "pool.submit(requests.post, 'https://api.openai.com/v1/x', json={})",
+    "functools.partial(requests.post, 'https://api.openai.com/v1/x')(json={})",
+    "loop.run_in_executor(None, requests.post, 'https://api.openai.com/v1/x')",
+    "threading.Thread(target=requests.post, args=('https://api.openai.com/v1/x',)).start()",
+    "pool.map(requests.get, ['https://a.b', 'https://api.openai.com/v1/x'])",
+    "requests.post(f'http://{host}:11434/api/generate')",
+    "URL = 'http://localhost:11434/api'\nrequests.post(f'{URL}/chat')",
+    "httpx.Client().stream('POST', 'https://api.openai.com/v1/x')",
+    "class A:\n    c = {'url': 'https://api.openai.com/v1/x'}\n    def f(self): self.s.post(self.c['url'])",
     "os.system('curl -s https://api.openai.com/v1/models | jq .')",
 ]
 
@@ -221,6 +235,7 @@ COMMANDS = [
     "subprocess.run(['sudo', 'env', 'A=1', 'ollama', 'run', m])",
     "from subprocess import run as go\ngo(['ollama', 'run', m])",
     "subprocess.run([sys.executable, '-m', 'openai', 'api'])",
+    "asyncio.to_thread(subprocess.run, ['ollama', 'run', m])",
     "run_command(['ollama', 'run', 'x'])",
 ]
 
@@ -264,6 +279,7 @@ INNOCENT = [
     "respx_mock.post('https://api.openai.com/v1/responses')",
     "httpx_mock.add_response(url='https://api.openai.com/v1')",
     "twilio.messages.create(to='+1', from_='+2', body='hi')", "db.messages.create(title='x')",
+    "twilio.messages.create(to='+1', **rest)",
     "discord.responses.create('x')",
     "model.chat(messages, temperature=0.2)", "model.generate_response('system', 'user')", "chat.send_message('hi')",
     "from src.models import ModelFactory\nModelFactory.get_model('openai', 'gpt-4o').generate_response('a', 'b')",
@@ -279,7 +295,12 @@ INNOCENT = [
     "runner.run('llm cost report')", "parser.add_argument('--model', default='openai')",
     "{'openai': 'gpt-4o'}['openai']",
     "class OpenAI: ...\nOpenAI()", "def openai(): ...\nopenai()", "openai_client = make()\nopenai_client.close()",
-    "os.environ['OPENAI_BASE_URL'] = 'https://api.openai.com/v1'", "mock.patch('openai.OpenAI')", "exec('import json')",
+    "os.environ['OPENAI_BASE_URL'] = 'https://api.openai.com/v1'", "mock.patch('openai.OpenAI')",
+    "pool.submit(parse, 'openai')",
+    "os.path.join(home, 'claude', '-p')", "os.makedirs('ollama/run')",
+    "os.execv(path, ['x', '-p'])",
+    "log.exception('ollama run failed: %s', x)", "pool.map(print, ['https://api.openai.com/v1'])",
+    "exec('import json')",
     "factory.completions.create(name='x')", "User.objects.create(model='x')", "self.videos.append(1)",
 ]  # fmt: skip
 
