@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +33,8 @@ def held_versions() -> Path:
     """Write the run-time lock's versions where the development lock can be held to them."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.removesuffix(" \\") for line in lines if "==" in line and not line.startswith((" ", "#", *FREE))]
-    path = Path(tempfile.mkdtemp()) / "held.txt"
-    path.write_text("\n".join(pins), encoding="utf-8")
+    path = Path(".venv") / "held-versions.txt"
+    (ROOT / path).write_text("\n".join(pins), encoding="utf-8")
     return path
 
 
