@@ -4,7 +4,7 @@ Every variant asks the same model on a loopback server, in a process of its own 
 package, so variants cannot share one). Rounds are interleaved and the median of each is taken, so that a noisy
 machine is noisy for all. CPU is that of the whole process, background delivery included.
 
-Usage: python benchmarks/overhead.py [--calls 400] [--rounds 5] [--sizes 1 100] [--json]
+Usage: python benchmarks/overhead.py [--calls 300] [--rounds 3] [--sizes 1 100] [--json]
 """
 
 from __future__ import annotations
@@ -277,8 +277,8 @@ def show(rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--calls", type=int, default=400, help="calls in a round")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each variant")
+    parser.add_argument("--calls", type=int, default=300, help="calls in a round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100], help="prompt sizes in KB")
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
