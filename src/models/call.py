@@ -349,7 +349,8 @@ def _known(completion: Completion) -> Usage | None:
 
 def _empty(completion: Completion) -> ModelError:
     if completion.finish_reason == "content_filter":
-        return ContentBlocked("the provider's safety rules withheld the reply")
+        reason = completion.notes.get("block_reason")
+        return ContentBlocked(f"the provider's safety rules withheld the reply{f' ({reason})' if reason else ''}")
     if completion.finish_reason == "length":
         error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
         error.retryable = False  # the same limit would be used up again

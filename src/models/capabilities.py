@@ -26,6 +26,8 @@ class Capabilities:
     What is False is refused by the provider. `src.models.fitting` leaves out what can be left out (and the trace says
     so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured` means: the
     provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
+    `efforts` are the words that are taken for reasoning_effort, least first (empty: any), `effort_as` how a provider
+    with several ways wants them said, `effort_off` how it is said to a Claude model that it is not to think.
     """
 
     max_tokens_name: str = "max_tokens"
@@ -44,6 +46,9 @@ class Capabilities:
     images: bool = True
     tools: bool = True
     reasoning_effort: bool = True
+    efforts: tuple[str, ...] = ()
+    effort_as: Literal["effort", "adaptive", "budget", "level"] = "effort"
+    effort_off: Literal["omitted", "disabled", "between_tools"] = "omitted"
     system_role: Literal["system", "developer", "merged"] = "system"
     keep_reasoning: bool = False
     api: Literal["chat", "responses"] = "chat"
@@ -58,6 +63,12 @@ class Row:
     change: dict[str, Any]
     source: str
 
+
+_ALL_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_GEMINI = r"(models/)?gemini-"
+_CLAUDE = r"(.*[./:])?claude-"  # gateways put their own words before a name
+# The families from 5 on, and the ones that began there; every one that is still to come is taken to be like them.
+_CLAUDE_NEW = r"((opus|sonnet|haiku)-([5-9]|\d\d(?!\d))|(?!opus|sonnet|haiku|instant|v?\d)[a-z]+)"
 
 ROWS: tuple[Row, ...] = (
     # OpenAI
@@ -115,12 +126,55 @@ ROWS: tuple[Row, ...] = (
         r"anthropic/claude-(opus-4\.[1-9]|sonnet-4\.[5-9]|haiku-4\.[5-9]))",
         {"structured": "json_schema", "schema_bounds": False},
         "openrouter.ai/docs/features/structured-outputs#model-support"),
-    Row("gemini", r".*", {"structured": "json_schema"},
+    Row("gemini", r".*", {"structured": "json_schema", "effort_as": "budget"},
         "ai.google.dev/gemini-api/docs/structured-output: responseJsonSchema takes JSON Schema with its bounds"),
-    Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "json_mode": False, "schema_bounds": False},
-        "docs.anthropic.com/en/api/messages: max_tokens is required; there is no seed, and no JSON mode"),
-    Row("claude", r"claude-(opus-4-[1-9]|sonnet-4-[5-9]|haiku-4-[5-9]|[a-z]+-[5-9])", {"structured": "json_schema"},
-        "docs.claude.com/en/docs/build-with-claude/structured-outputs: from Opus 4.1, Sonnet 4.5 and Haiku 4.5 on"),
+    Row("gemini", _GEMINI + r"(1|2\.0)", {"reasoning_effort": False},
+        "ai.google.dev/gemini-api/docs/thinking#supported-models: from 2.5 on"),
+    Row("gemini", _GEMINI + r"2\.5-pro", {"efforts": _ALL_EFFORTS[1:]},
+        "ai.google.dev/gemini-api/docs/thinking#set-budget: 2.5 Pro cannot be kept from thinking"),
+    Row("gemini", _GEMINI + r"([3-9]|\d\d|flash-latest|flash-lite-latest|pro-latest)",
+        {"effort_as": "level", "efforts": ("low", "medium", "high")},
+        "ai.google.dev/gemini-api/docs/thinking#thinking-levels: a level in place of a budget from Gemini 3 on"),
+    Row("gemini", _GEMINI + r"3-pro", {"efforts": ("low", "high")},
+        "ai.google.dev/gemini-api/docs/thinking#thinking-levels"),
+    Row("gemini", _GEMINI + r"3(\.[0-7])?-flash", {"efforts": ("minimal", "low", "medium", "high")},
+        "ai.google.dev/gemini-api/docs/thinking#thinking-levels"),
+    Row("gemini", r"(models/)?gemma-[1-3]", {"structured": "instructed", "json_mode": False, "tools": False,
+        "reasoning_effort": False, "system_role": "merged"},
+        "ai.google.dev/gemma/docs/core/gemma_on_gemini_api: refused with «Developer instruction is not enabled», "
+        "«JSON mode is not enabled», «Function calling is not enabled»"),
+    # Claude
+    Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "json_mode": False, "schema_bounds": False,
+        "max_temperature": 1.0},
+        "docs.anthropic.com/en/api/messages: max_tokens is required, temperature ends at 1; no seed, no JSON mode"),
+    Row("claude", _CLAUDE + r"(instant|v?2|3-(opus|sonnet|haiku|5-))", {"reasoning_effort": False},
+        "docs.claude.com/en/docs/build-with-claude/extended-thinking#supported-models: from Sonnet 3.7 on"),
+    Row("claude", _CLAUDE + r"(3-7|opus-4|sonnet-4|haiku-4)", {"effort_as": "budget", "efforts": _ALL_EFFORTS},
+        "platform.claude.com/docs/en/build-with-claude/extended-thinking: a budget in tokens up to 4.5"),
+    Row("claude", _CLAUDE + r"3-(opus|sonnet|haiku)", {"max_output": 4096},
+        "docs.claude.com/en/docs/about-claude/models"),
+    Row("claude", _CLAUDE + r"3-5-", {"max_output": 8192}, "docs.claude.com/en/docs/about-claude/models"),
+    Row("claude", _CLAUDE + r"opus-4(-[01])?(-\d{8}|@|$)", {"max_output": 32_000},
+        "docs.claude.com/en/docs/about-claude/models"),
+    Row("claude", _CLAUDE + r"(3-7-|sonnet-4(-[05])?(-\d{8}|@|$)|(haiku|opus)-4-5)", {"max_output": 64_000},
+        "docs.claude.com/en/docs/about-claude/models"),
+    Row("claude", _CLAUDE + r"(opus-4-[1-9](?!\d)|(sonnet|haiku)-4-[5-9]|" + _CLAUDE_NEW + r")",
+        {"structured": "json_schema"},
+        "platform.claude.com/docs/en/build-with-claude/structured-outputs: generally available from 4.5 on"),
+    Row("claude", _CLAUDE + r"((opus|sonnet)-4-[6-9]|" + _CLAUDE_NEW + r")", {"effort_as": "adaptive",
+        "efforts": ("none", "low", "medium", "high", "max"), "default_max_tokens": 16_000},
+        "platform.claude.com/docs/en/build-with-claude/thinking: adaptive from 4.6 on; thinking counts as output"),
+    Row("claude", _CLAUDE + r"(opus-4-[7-9]|" + _CLAUDE_NEW + r")", {"temperature": False, "top_p": False,
+        "efforts": ("none", "low", "medium", "high", "xhigh", "max"), "max_output": 128_000},
+        "platform.claude.com/docs/en/models/opus-5-5/migration-guide: sampling parameters are refused from 4.7 on"),
+    Row("claude", _CLAUDE + _CLAUDE_NEW, {"efforts": ("low", "medium", "high", "xhigh", "max")},
+        "platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5: thinking cannot be disabled"),
+    Row("claude", _CLAUDE + r"((opus|sonnet)-5(?!-\d\b|\.)|haiku-5)", {"effort_off": "disabled",
+        "efforts": ("none", "low", "medium", "high", "xhigh", "max")},
+        "platform.claude.com/docs/en/build-with-claude/thinking: these think unless told not to"),
+    Row("claude", _CLAUDE + r"sonnet-5[-.]5", {"effort_off": "between_tools",
+        "efforts": ("none", "low", "medium", "high", "xhigh", "max")},
+        "platform.claude.com/docs/en/build-with-claude/thinking: between_tools in place of disabled"),
     # Ollama
     Row("ollama", r".*", {"structured": "json_schema"}, "docs.ollama.com/capabilities/structured-outputs"),
     Row("ollama", r"(llama[23](\.[13])?|llama3\.2|mistral|mixtral|qwen2(\.5)?|qwen3|deepseek-r1|"
@@ -132,6 +186,17 @@ ROWS: tuple[Row, ...] = (
     Row("local", r".*", {"structured": "json_schema", "images": False, "reasoning_effort": False},
         "llama.cpp's server: response_format json_schema is turned into a grammar"),
 )  # fmt: skip
+
+
+def nearest_effort(asked: str, can: Capabilities) -> str:
+    """Return the effort to ask a model for: the greatest that it takes up to the asked one, else its least.
+
+    A word that is none of the known ones is returned as it is, for the provider to judge.
+    """
+    if not can.efforts or asked in can.efforts or asked not in _ALL_EFFORTS:
+        return asked
+    below = [word for word in can.efforts if _ALL_EFFORTS.index(word) < _ALL_EFFORTS.index(asked)]
+    return below[-1] if below and asked != "minimal" else next(word for word in can.efforts if word != "none")
 
 
 _added: dict[str, Mapping[str, Any]] = {}

@@ -74,13 +74,29 @@ _BY_STATUS: dict[int, type[ModelError]] = {
 }
 
 
+# docs.anthropic.com/en/api/errors; OpenAI and Groq use some of the same words. Where an error came inside a 200, and
+# where a gateway gave it a number of its own, the word tells more than the number.
+_BY_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
 def from_status(
     status: int | None, body: object, headers: Mapping[str, str] | None = None, request_id: str | None = None
 ) -> ModelError:
     """Return the error that an HTTP status and body mean.
 
     Args:
-        status: None where an error came inside a stream that began with 200.
+        status: None or 200 where an error came inside a reply that began as a success.
         body: The decoded JSON, or the text.
         headers: Of the response.
         request_id: The provider's own id of the request.
@@ -88,8 +104,8 @@ def from_status(
     headers = headers or {}
     detail = _detail(body)
     words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
-    status = status or _inner_status(detail)
-    kind = _kind(status, words, detail)
+    status = (None if status == 200 else status) or _inner_status(detail)
+    kind = _kind(_meant(status, detail), words, detail)
     return kind(
         _message(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
@@ -227,6 +243,11 @@ def _detail(body: object) -> Mapping[str, Any]:
     if isinstance(body, list) and body:
         return _detail(body[0])
     return {"message": str(body or "")}
+
+
+def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
+    """Return the status that an error's own word stands for, where its number tells less."""
+    return _BY_TYPE.get(str(detail.get("type")), status) if status in (None, 400, 500) else status
 
 
 def _inner_status(detail: Mapping[str, Any]) -> int | None:

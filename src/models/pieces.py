@@ -28,7 +28,7 @@ class Pieces:
         """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
         self.finish_reason = chunk.finish_reason or self.finish_reason
         self.model = chunk.model or self.model
-        if chunk.content or chunk.usage is not None:
+        if chunk.content or chunk.tool_deltas or chunk.usage is not None:
             self._counted_last = chunk.usage is not None
         if chunk.usage is not None:
             self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
@@ -40,6 +40,7 @@ class Pieces:
                 piece.id or known.id,
                 piece.name or known.name,
                 known.arguments + piece.arguments,
+                piece.replay or known.replay,
             )
         self.response_id = chunk.response_id or self.response_id
         self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
@@ -62,9 +63,9 @@ class Pieces:
     def check_end(self) -> None:
         """Raise where the stream stopped without an end: half a reply is no reply.
 
-        The end is a finish reason, or, from servers that tell none, usage after the last of the text.
+        The end is a finish reason, or, from servers that tell none, usage after the last of the text or tool calls.
         """
-        if self.content and self.finish_reason is None and not self._counted_last:
+        if (self.content or self._tools) and self.finish_reason is None and not self._counted_last:
             raise ConnectionFailed("the stream broke off before its end")
 
     def completion(self) -> Completion:
@@ -75,7 +76,9 @@ class Pieces:
             finish_reason=self.finish_reason,
             reasoning="".join(self.reasoning) or None,
             usage=self.usage,
-            tool_calls=tuple(ToolCall(tool.id, tool.name, tool.arguments) for tool in self._tools.values()),
+            tool_calls=tuple(
+                ToolCall(tool.id, tool.name, tool.arguments, tool.replay) for tool in self._tools.values()
+            ),
             response_id=self.response_id,
             reported_cost_usd=self.cost,
             service_tier=self.service_tier,

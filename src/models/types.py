@@ -38,11 +38,16 @@ Part: TypeAlias = TextPart | ImagePart
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """Hold one call of a tool that a model asks for; `arguments` is the JSON text as the model wrote it."""
+    """Hold one call of a tool that a model asks for; `arguments` is the JSON text as the model wrote it.
+
+    `replay` is what its provider wants to see again when the conversation goes on, such as a signature of its thoughts;
+    only the adapter that wrote it reads it.
+    """
 
     id: str
     name: str
     arguments: str
+    replay: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class ToolDelta:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    replay: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
