@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities, classify, fitting, wire
+from src.models import capabilities, classify, fitting, posting, wire
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest, MalformedResponse, ModelError
 from src.models.reading import count, field
@@ -40,6 +40,7 @@ _SDK_NAMES = frozenset(
         "speed", "thinking", "user_profile_id", "workspace_id", "extra_headers", "extra_query",
     }
 )  # fmt: skip
+_AS_HEADERS = {"user_profile_id": "anthropic-user-profile-id", "workspace_id": "anthropic-workspace-id"}
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_000, "max": 32_000}
 _LEAST_BUDGET = 1024
 _LEAST_THINKING_TOP_P = 0.95
@@ -60,6 +61,9 @@ class ClaudeModel(BaseModel):
 
         http = anthropic.DefaultHttpxClient(event_hooks=wire.hooks(self.provider))
         self.client = anthropic.Anthropic(**self._settings(), http_client=http)
+        self._route = posting.Route(
+            "/v1/messages", anthropic.types.Message, anthropic.types.RawMessageStreamEvent, anthropic, _AS_HEADERS
+        )
         self._aclients: dict[asyncio.AbstractEventLoop, Any] = {}
 
     def _settings(self) -> dict[str, Any]:
@@ -83,36 +87,25 @@ class ClaudeModel(BaseModel):
             client = self._aclients[loop] = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
         return client
 
-    @staticmethod
-    def _timeout(timeouts: Timeouts) -> Any:
-        """Return the limits of one request. Saying them also lifts the SDK's own refusal of long replies.
-
-        It raises ValueError above 21,333 tokens, streaming apart, where neither the call nor the client says a timeout:
-        platform.claude.com/docs/en/cli-sdks-libraries/sdks/python#long-requests
-        """
-        import anthropic
-
-        return anthropic.Timeout(timeouts.read, connect=timeouts.connect)
-
     @override
     def _list_models(self) -> Iterable[str]:
         return [model.id for model in self.client.models.list()]
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self.client.messages.create(**payload, timeout=self._timeout(timeouts))
+        return posting.post(self.client, self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._aclient.messages.create(**payload, timeout=self._timeout(timeouts))
+        return await posting.apost(self._aclient, self._route, payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return _followed(self.client.messages.create(**payload, timeout=self._timeout(timeouts)))
+        return _followed(posting.post(self.client, self._route, payload, timeouts))
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return _afollowed(await self._aclient.messages.create(**payload, timeout=self._timeout(timeouts)))
+        return _afollowed(await posting.apost(self._aclient, self._route, payload, timeouts))
 
     def _suited(self, request: ModelRequest) -> Capabilities:
         """Return what the model can do for this request: a schema that native mode cannot say is said in words.

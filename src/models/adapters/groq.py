@@ -18,3 +18,4 @@ class GroqModel(OpenAICompatibleModel):
     # A stream tells its usage unasked, and the SDK knows no such parameter.
     stream_options: ClassVar[Mapping[str, object] | None] = None
     sdk: ClassVar[tuple[str, str, str]] = ("groq", "Groq", "AsyncGroq")
+    path: ClassVar[str] = "/openai/v1/chat/completions"

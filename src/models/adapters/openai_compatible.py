@@ -8,11 +8,12 @@ import json
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities, classify, responses, wire
+from src.models import capabilities, classify, posting, responses, wire
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest, MalformedResponse
 from src.models.reading import count, data_url, field
@@ -52,6 +53,7 @@ class OpenAICompatibleModel(BaseModel):
     extra_body: ClassVar[Mapping[str, object]] = {}
     stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
     sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
+    path: ClassVar[str] = "/chat/completions"
 
     def __init__(self, model_name: str, *, api: str | None = None, **settings: Any) -> None:
         super().__init__(model_name, **settings)
@@ -82,8 +84,9 @@ class OpenAICompatibleModel(BaseModel):
         hooks = wire.async_hooks(self.provider)
         return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
 
-    def _timeout(self, timeouts: Timeouts) -> Any:
-        return self._library().Timeout(timeouts.read, connect=timeouts.connect)
+    def _route(self, payload: Mapping[str, Any]) -> posting.Route:
+        """Return where a call of its protocol goes, and what the SDK makes of the reply."""
+        return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
 
     @property
     def _aclient(self) -> Any:
@@ -96,19 +99,19 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return _call(self.client, payload)(**payload, timeout=self._timeout(timeouts))
+        return posting.post(self.client, self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await _call(self._aclient, payload)(**payload, timeout=self._timeout(timeouts))
+        return await posting.apost(self._aclient, self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return _call(self.client, payload)(**payload, timeout=self._timeout(timeouts))  # type: ignore[no-any-return] # the SDK's stream
+        return posting.post(self.client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await _call(self._aclient, payload)(**payload, timeout=self._timeout(timeouts))  # type: ignore[no-any-return] # the SDK's stream
+        return await posting.apost(self._aclient, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 
@@ -237,8 +240,16 @@ class OpenAICompatibleModel(BaseModel):
         return None
 
 
-def _call(client: Any, payload: Mapping[str, Any]) -> Any:
-    return client.responses.create if "input" in payload else client.chat.completions.create
+@cache
+def _chat_route(sdk: str, path: str) -> posting.Route:
+    kinds = importlib.import_module(f"{sdk}.types.chat")
+    return posting.Route(path, kinds.ChatCompletion, kinds.ChatCompletionChunk, importlib.import_module(sdk))
+
+
+@cache
+def _responses_route(sdk: str) -> posting.Route:
+    kinds = importlib.import_module(f"{sdk}.types.responses")
+    return posting.Route("/responses", kinds.Response, kinds.ResponseStreamEvent, importlib.import_module(sdk))
 
 
 # What imitating servers say instead of the protocol's own words.
