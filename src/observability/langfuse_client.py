@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
     from src.observability.exporter import Exporter
+    from src.observability.light import LightSpans
     from src.observability.processor import SpoolProcessor
     from src.observability.spool import Spool
 
@@ -48,6 +49,7 @@ class LangFuseTracker:
         self.tracer: Tracer | None = None
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
+        self.light: LightSpans | None = None
         self._client: Langfuse | None = None
         self._lock = threading.Lock()
         self._scope: Scope | None = None
@@ -57,6 +59,9 @@ class LangFuseTracker:
         self._start(spool)
 
     def _start(self, spool: Spool | None) -> None:
+        from src.observability.attributes import SCOPE_NAME
+        from src.observability.light import LightSpans
+        from src.observability.processor import SpoolProcessor
         from src.observability.spool import Spool, SpoolError
 
         settings = self.settings
@@ -67,21 +72,23 @@ class LangFuseTracker:
             _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
             return
         self.exporter = self._make_exporter(self.spool)
-        self.provider = self._make_provider(self.spool)
+        self.processor = SpoolProcessor(
+            self.spool, self.default_scope, self._wake, texts=settings.capture == "redacted"
+        )
+        self.provider = self._make_provider(self.processor)
         version = _langfuse_version()
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
-        from src.observability.attributes import SCOPE_NAME
-
         self.tracer = self.provider.get_tracer(SCOPE_NAME, version, attributes=scope)
+        instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
+        self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
         self._say_where()
 
-    def _make_provider(self, spool: Spool) -> TracerProvider:
+    def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import SpanLimits, TracerProvider
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
         from src.observability.ids import RandomIds
-        from src.observability.processor import SpoolProcessor
 
         # Sampler and limits are said: variables that were set for other software must not thin an audit trail.
         limits = SpanLimits(
@@ -96,9 +103,7 @@ class LangFuseTracker:
             span_limits=limits,
         )
         provider._disabled = False
-        texts = self.settings.capture == "redacted"
-        self.processor = SpoolProcessor(spool, self.default_scope, self._wake, texts=texts)
-        provider.add_span_processor(self.processor)
+        provider.add_span_processor(processor)
         return provider
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:

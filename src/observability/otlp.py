@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 Scalar: TypeAlias = str | bool | int | float | bytes
@@ -117,21 +118,36 @@ def _key(name: str) -> bytes:
     return known
 
 
-def _attributes(tag: bytes, attributes: Mapping[str, AttributeValue]) -> bytes:
-    parts: list[bytes] = []
-    for name, value in attributes.items():
-        key = _keys.get(name) or _key(name)
-        if type(value) is str:  # nearly all are: an AnyValue with a string in it, written without calls
-            data = _text(value)
-            size = len(data)
-            length = _varint(size)
-            inner = _varint(size + len(length) + 1)
-            total = len(key) + 2 + len(inner) + len(length) + size
-            parts += (tag, _varint(total), key, b"\x12", inner, b"\x0a", length, data)
-        else:
-            body = key + _block(b"\x12", _value(value))
-            parts += (tag, _varint(len(body)), body)
-    return b"".join(parts)
+@lru_cache(maxsize=1024)
+def _name(name: str) -> bytes:
+    return _block(b"\x2a", _text(name)) if name else b""
+
+
+def encode_attribute(name: str, value: object) -> bytes:
+    """Return one attribute as a field of a Span."""
+    return _attribute(b"\x4a", name, value)
+
+
+def encode_attributes(attributes: Mapping[str, object]) -> bytes:
+    """Return attributes as fields of a Span."""
+    return _attributes(b"\x4a", attributes)
+
+
+def _attributes(tag: bytes, attributes: Mapping[str, object]) -> bytes:
+    return b"".join([_attribute(tag, name, value) for name, value in attributes.items()])
+
+
+def _attribute(tag: bytes, name: str, value: object) -> bytes:
+    key = _keys.get(name) or _key(name)
+    if type(value) is str:  # nearly all are: an AnyValue with a string in it, written without calls
+        data = _text(value)
+        size = len(data)
+        length = _SMALL[size] if size < _KNOWN else _long_varint(size)
+        inner = _varint(size + len(length) + 1)
+        total = _varint(len(key) + 2 + len(inner) + len(length) + size)
+        return b"".join((tag, total, key, b"\x12", inner, b"\x0a", length, data))
+    body = key + _block(b"\x12", _value(value))
+    return tag + _varint(len(body)) + body
 
 
 def encode_span(
@@ -143,27 +159,30 @@ def encode_span(
     kind: int,
     start_ns: int,
     end_ns: int,
-    attributes: Mapping[str, AttributeValue],
+    attributes: Mapping[str, AttributeValue] | bytes,
     events: Sequence[SpanEvent] = (),
     links: Sequence[SpanLink] = (),
     status_code: int = 0,
     status_message: str = "",
 ) -> bytes:
-    """Return one opentelemetry.proto.trace.v1.Span; times in nanoseconds since 1970."""
+    """Return one opentelemetry.proto.trace.v1.Span; times in nanoseconds since 1970.
+
+    Attributes are a mapping, or what `encode_attributes` has made of one.
+    """
     parts = [
         b"\x0a\x10",
         trace_id.to_bytes(16, "big"),
         b"\x12\x08",
         span_id.to_bytes(8, "big"),
         b"" if parent_span_id is None else b"\x22\x08" + parent_span_id.to_bytes(8, "big"),
-        _block(b"\x2a", _text(name)) if name else b"",
+        _name(name),
         b"\x30",
         _varint(kind),
         b"\x39",
         _FIXED64(start_ns),
         b"\x41",
         _FIXED64(end_ns),
-        _attributes(b"\x4a", attributes),
+        attributes if isinstance(attributes, bytes) else encode_attributes(attributes),
     ]
     parts.extend(_block(b"\x5a", _event(event)) for event in events)
     parts.extend(_block(b"\x6a", _link(link)) for link in links)

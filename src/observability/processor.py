@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import orjson
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -15,21 +14,22 @@ from typing_extensions import override
 
 from src.observability import attributes as names
 from src.observability import encoding, otlp
-from src.observability.redaction import redact, redact_text
+from src.observability.fields import Fields, redacted
+from src.observability.redaction import redact_text
+from src.observability.rows import row
 from src.observability.scope import CONTEXT_KEY, Scope
-from src.observability.spool import SpanRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
 
-    from src.observability.spool import Spool
+    from src.observability.light import LightSpan
+    from src.observability.spool import SpanRecord, Spool
 
 _log = logging.getLogger("moondev.observability")
-_NUMBERS = frozenset({bool, int, float})
-_SEPARATOR = "\n\x1e\n"
-_WITHHELD = "[REDACTED:redaction_failed]"
+_STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+_INTERNAL = 1
 
 
 class SpoolProcessor(SpanProcessor):
@@ -43,6 +43,7 @@ class SpoolProcessor(SpanProcessor):
     ) -> None:
         self._spool = spool
         self._texts = texts
+        self._fields = Fields()
         self._default_scope = default_scope
         self._wake = wake
         self._envelopes: dict[tuple[int, int], tuple[object, bytes]] = {}
@@ -66,9 +67,18 @@ class SpoolProcessor(SpanProcessor):
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
-        """Store the span. Returns when it is durable."""
+        """Store a span of the SDK. Returns when it is durable."""
         try:
             self._spool.append(self._record(span))
+        except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
+            self._lose("store", error)
+            return
+        self._wake()
+
+    def end(self, span: LightSpan, attributes: Mapping[str, object], failure: str | None) -> None:
+        """Store a light span with what is known of it; `failure` says why it failed. Returns when it is durable."""
+        try:
+            self._spool.append(self._light_record(span, attributes, failure))
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("store", error)
             return
@@ -86,135 +96,77 @@ class SpoolProcessor(SpanProcessor):
         if first:
             _log.error("An observation was lost (%s): %s. Further losses are counted.", step, redact_text(str(error)))
 
+    def _light_record(self, span: LightSpan, given: Mapping[str, object], failure: str | None) -> SpanRecord:
+        context, parent = span.get_span_context(), span.parent
+        mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
+        attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
+        status, description = (0, "") if failure is None else (2, redact_text(failure))
+        name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
+        encoded = otlp.encode_span(
+            trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=_INTERNAL,
+            start_ns=span.start_ns, end_ns=end_ns, attributes=fields, status_code=status, status_message=description,
+        )  # fmt: skip
+        envelope = self._envelope(span.resource, span.source.instrumentation)
+        ids = (context.trace_id, context.span_id, parent_id)
+        return row(ids, name, (span.start_ns, end_ns), (status, description), attributes, (envelope, encoded))
+
     def _record(self, span: ReadableSpan) -> SpanRecord:
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        attributes = _redacted(span.attributes or {})
-        if not self._texts:
-            for name in names.TEXTS & attributes.keys():
-                del attributes[name]
+        attributes, fields = self._captured(span.attributes or {})
         description = redact_text(span.status.description) if span.status.description else ""
+        name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
+        parent_id = parent.span_id if parent else None
         encoded = otlp.encode_span(
             trace_id=context.trace_id,
             span_id=context.span_id,
-            parent_span_id=parent.span_id if parent else None,
-            name=_clean(span.name),
+            parent_span_id=parent_id,
+            name=name,
             kind=span.kind.value + 1,
             start_ns=span.start_time,
             end_ns=span.end_time,
-            attributes=attributes,  # type: ignore[arg-type] # the SDK has checked the values' types
+            attributes=fields,
             events=tuple(
-                otlp.SpanEvent(event.name, event.timestamp, _redacted(event.attributes or {}))  # type: ignore[arg-type] # as above
+                otlp.SpanEvent(event.name, event.timestamp, redacted(event.attributes or {}))  # type: ignore[arg-type] # as above
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, _redacted(link.attributes or {}))  # type: ignore[arg-type] # as above
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, redacted(link.attributes or {}))  # type: ignore[arg-type] # as above
                 for link in span.links
             ),
-            status_code=_STATUS.get(span.status.status_code.name, 0),
+            status_code=status,
             status_message=description,
         )
-        return _row(span, attributes, self._envelope(span), encoded, description)
+        envelope = self._envelope(span.resource, span.instrumentation_scope)
+        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, span.end_time)
+        return row(ids, name, times, (status, description), attributes, (envelope, encoded))
 
-    def _envelope(self, span: ReadableSpan) -> bytes:
-        scope = span.instrumentation_scope
-        key = (id(span.resource), id(scope))
+    def _captured(self, attributes: Mapping[str, object]) -> tuple[Mapping[str, object], bytes]:
+        """Return the attributes that are stored, without secrets, and their encoded fields."""
+        if not self._texts:
+            attributes = {name: value for name, value in attributes.items() if name not in names.TEXTS}
+        return self._fields.encode(attributes)
+
+    def _envelope(self, resource: object, scope: object) -> bytes:
+        key = (id(resource), id(scope))
         known = self._envelopes.get(key)
         if known is None:
-            envelope = otlp.encode_envelope(
-                _redacted(span.resource.attributes),  # type: ignore[arg-type] # the SDK has checked the values' types
-                scope.name if scope else "",
-                (scope.version or "") if scope else "",
-                (scope.attributes or {}) if scope else {},  # type: ignore[arg-type] # as above
-            )
             # The objects are kept with the bytes, so that their ids cannot come to mean others.
-            known = self._envelopes[key] = ((span.resource, scope), envelope)
+            known = self._envelopes[key] = ((resource, scope), _encoded_envelope(resource, scope))
         return known[1]
 
 
-_STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+def _encoded_envelope(resource: Any, scope: Any) -> bytes:
+    return otlp.encode_envelope(
+        redacted(resource.attributes),  # type: ignore[arg-type] # the SDK has checked the values' types
+        scope.name if scope else "",
+        (scope.version or "") if scope else "",
+        (scope.attributes or {}) if scope else {},
+    )
 
 
 @lru_cache(maxsize=1024)
 def _clean(name: str) -> str:
     """Return a span's name without secrets; the same few recur."""
     return redact_text(name)
-
-
-_last_words: dict[str, str] = {}
-
-
-def _last_word(name: str) -> str:
-    """Return the end of an attribute's name, which is the key that a user gave; our own recur, so they are kept."""
-    word = _last_words.get(name)
-    if word is None:
-        word = name.rpartition(".")[2]
-        if len(_last_words) < 1024:
-            _last_words[name] = word
-    return word
-
-
-def _redacted(attributes: Mapping[str, object]) -> dict[str, object]:
-    """Return attributes without secrets. One scan clears all texts together; only a hit looks at each."""
-    values = dict(attributes)
-    texts = {name: value for name, value in values.items() if type(value) not in _NUMBERS and name not in names.SAFE}
-    try:
-        parts = [
-            f"{_last_word(name)}: {value if type(value) is str else orjson.dumps(value).decode()}"
-            for name, value in texts.items()
-        ]
-        joined = _SEPARATOR.join(parts)
-        if redact_text(joined) == joined:
-            return values
-        for name, value in texts.items():
-            key = _last_word(name)
-            values[name] = redact({key: value})[key]
-    except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
-        return values | dict.fromkeys(texts, _WITHHELD)
-    return values
-
-
-def _row(
-    span: ReadableSpan, attributes: dict[str, object], envelope: bytes, encoded: bytes, description: str
-) -> SpanRecord:
-    context = span.context
-    return SpanRecord(
-        trace_id=f"{context.trace_id:032x}",
-        span_id=f"{context.span_id:016x}",
-        parent_span_id=f"{span.parent.span_id:016x}" if span.parent else None,
-        name=_clean(span.name),
-        type=_text(attributes.get(names.TYPE)) or "span",
-        start_ns=span.start_time or 0,
-        end_ns=span.end_time or 0,
-        level=_text(attributes.get(names.LEVEL)) or ("ERROR" if span.status.status_code.name == "ERROR" else "DEFAULT"),
-        status_message=_text(attributes.get(names.STATUS_MESSAGE)) or description or None,
-        provider=_text(attributes.get(names.PROVIDER)),
-        model=_text(attributes.get(names.RESPONSE_MODEL)) or _text(attributes.get(names.MODEL)),
-        agent=_text(attributes.get(names.AGENT_NAME)),
-        session_id=_text(attributes.get(names.SESSION_ID)),
-        error_category=_text(attributes.get(names.ERROR_TYPE)),
-        input_tokens=_number(attributes.get(names.INPUT_TOKENS)),
-        output_tokens=_number(attributes.get(names.OUTPUT_TOKENS)),
-        cost_usd=_total_cost(attributes.get(names.COST_DETAILS)),
-        envelope=envelope,
-        span=encoded,
-    )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _total_cost(details: object) -> float | None:
-    if not isinstance(details, str):
-        return None
-    costs = orjson.loads(details)
-    if not isinstance(costs, dict) or not costs:
-        return None
-    total = costs.get("total")
-    return float(total) if total is not None else float(sum(costs.values()))

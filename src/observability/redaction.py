@@ -14,13 +14,15 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from src.observability._redaction.known import SHORTEST, KnownClean
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from src.observability._redaction.own import Forms
     from src.observability._redaction.texts import EngineName
 
-__all__ = ["FAILED", "Redactor", "configure", "redact", "redact_text", "refresh"]
+__all__ = ["FAILED", "Redactor", "configure", "current", "redact", "redact_text", "refresh"]
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ class Redactor:
     engine: EngineName = "auto"
     _text: Callable[[str, str], str] = field(init=False, repr=False, compare=False)
     _value: Callable[[object], object] = field(init=False, repr=False, compare=False)
+    _clean: KnownClean = field(init=False, repr=False, compare=False, default_factory=KnownClean)
 
     def __post_init__(self) -> None:
         # The patterns are loaded here, so that importing this module costs next to nothing.
@@ -56,7 +59,14 @@ class Redactor:
 
     def text(self, text: str, hint: str = "") -> str:
         """Return a text without secrets; the hint is the key under which it stands, if any."""
-        return self._text(text, hint)
+        if hint or len(text) < SHORTEST or type(text) is not str:
+            return self._text(text, hint)
+        if text in self._clean:
+            return text
+        clean = self._text(text, "")
+        if clean == text:
+            self._clean.add(text)
+        return clean
 
     def value(self, value: T) -> T:
         """Return a value without secrets: mappings as dicts, lists, tuples, sets and bytes as themselves."""
@@ -102,6 +112,15 @@ def redact_text(text: str) -> str:
     except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
         return FAILED
     return redactor.text(text)
+
+
+def current() -> Redactor:
+    """Return the redactor of now: another object as soon as the environment or the settings are others.
+
+    Raises:
+        Exception: it could not be made; what was to be redacted must then be withheld.
+    """
+    return _redactor()
 
 
 def configure(secrets: Iterable[str] = (), *, strict: bool | None = None, pii: Iterable[str] | None = None) -> Redactor:

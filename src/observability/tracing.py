@@ -20,6 +20,7 @@ from opentelemetry.trace import Status, StatusCode
 from src.observability import attributes as names
 from src.observability import encoding
 from src.observability.langfuse_client import get_tracker
+from src.observability.light import LightSpan
 from src.observability.scope import CONTEXT_KEY, Scope
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Type = Literal["agent", "generation", "tool", "chain", "event", "span"]
 Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
+_LIGHT = frozenset({"generation", "event"})
 _log = logging.getLogger("moondev.observability")
 
 
@@ -41,12 +43,13 @@ class Observation:
     `context`, the OpenTelemetry context whose current span is this observation.
     """
 
-    __slots__ = ("_attributes", "_metadata", "_span", "context", "id", "trace_id")
+    __slots__ = ("_attributes", "_failure", "_metadata", "_span", "context", "id", "trace_id")
 
     def __init__(self, span: otel_trace.Span | None, context: Context) -> None:
         self._span = span
         self._attributes: dict[str, Any] = {}
         self._metadata: dict[str, object] = {}
+        self._failure: str | None = None
         self.context = context
         self.trace_id: str | None = None
         self.id: str | None = None
@@ -97,7 +100,7 @@ class Observation:
             return self
         self.update(level="ERROR", status_message=message, metadata={names.ERROR_CATEGORY: category})
         self._attributes[names.ERROR_TYPE] = category
-        self._span.set_status(Status(StatusCode.ERROR, message))
+        self._failure = message
         return self
 
     def event(
@@ -142,7 +145,12 @@ class Observation:
             for key, value in self._metadata.items():
                 if value is not None:
                     self._attributes[names.METADATA + str(key)] = encoding.json_text(value)
+            if type(span) is LightSpan:
+                span.source.processor.end(span, self._attributes, self._failure)
+                return
             encoding.set_attributes(span, self._attributes)
+            if self._failure is not None:
+                span.set_status(Status(StatusCode.ERROR, self._failure))
             span.end()
         except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("An observation could not be ended.")
@@ -165,14 +173,35 @@ def start(
     scope: Scope | None = None,
     start_ns: int | None = None,
 ) -> Observation:
-    """Open an observation under the current one (or under `context`); end it by hand. Never raises."""
+    """Open an observation under the current one (or under `context`); end it by hand. Never raises.
+
+    Generations and events are light: no user's code runs inside them that could write to their span.
+    """
+    return _start(name, type, context, scope, start_ns, light=type in _LIGHT)
+
+
+def _start(
+    name: str,
+    type: Type,  # noqa: A002 - as above
+    context: Context | None = None,
+    scope: Scope | None = None,
+    start_ns: int | None = None,
+    *,
+    light: bool = False,
+) -> Observation:
     parent = context if context is not None else otel_context.get_current()
     try:
-        tracer = get_tracker().tracer
+        tracker = get_tracker()
+        tracer, spans = tracker.tracer, tracker.light
         if tracer is None:
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
+        if light and spans is not None and start_ns is None and spans.unheard:
+            begun = spans.start(name, parent)
+            observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
+            observation._attributes[names.TYPE] = type
+            return observation
         span = tracer.start_span(name, context=parent, start_time=start_ns)
         encoding.set_attributes(span, {names.TYPE: type})
         return Observation(span, otel_trace.set_span_in_context(span, parent))
@@ -191,7 +220,7 @@ def observe(
     metadata: Mapping[str, object] | None = None,
 ) -> Iterator[Observation]:
     """Open an observation as the parent of what opens inside the block; an exception marks it and goes on."""
-    observation = start(name, type, scope=scope).update(input=input, metadata=metadata)
+    observation = _start(name, type, scope=scope).update(input=input, metadata=metadata)
     try:
         with observation.current():
             yield observation

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from src.observability._redaction import checks
+from src.observability._redaction import checks, compiled
 from src.observability._redaction.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, gates
 
 Hit = tuple[int, int]
@@ -49,14 +49,7 @@ def fast_engine() -> Engine | None:
     try:
         import hyperscan
 
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        rows = gates()
-        database.compile(
-            expressions=[gate.pattern.encode() for gate in rows],
-            ids=list(range(len(rows))),
-            elements=len(rows),
-            flags=[hyperscan.HS_FLAG_CASELESS if gate.caseless else 0 for gate in rows],
-        )
+        database = compiled.database(gates())
         local = threading.local()
 
         def scan(data: bytes) -> list[Hit]:

@@ -159,7 +159,7 @@ def test_a_redactor_that_fails_withholds_the_texts(spool: Spool, monkeypatch: py
     def broken(_: str) -> str:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("src.observability.processor.redact_text", broken)
+    monkeypatch.setattr("src.observability.redaction.current", broken)
     with observe_agent("a", input="the secret words"):
         pass
     assert all(b"secret words" not in row.span for row in spool.rows_after(0))

@@ -1,0 +1,99 @@
+"""What recurs is remembered, and what is remembered never outlives what made it clean."""
+
+from __future__ import annotations
+
+import pytest
+
+from src.observability import attributes as names
+from src.observability import otlp, redaction
+from src.observability.fields import Fields
+from src.observability.otlp import decode_span, encode_span
+
+KEY = "sk-ant-api03-" + "a1B2" * 24
+
+
+def decoded(fields: bytes) -> dict[str, object]:
+    span = encode_span(
+        trace_id=1, span_id=2, parent_span_id=None, name="n", kind=1, start_ns=1, end_ns=2, attributes=fields
+    )
+    return dict(decode_span(span).attributes)
+
+
+@pytest.fixture(autouse=True)
+def default_redactor() -> object:
+    yield
+    redaction.configure()
+
+
+def test_clean_attributes_come_out_as_they_went_in_every_time() -> None:
+    given = {
+        names.INPUT: "what now?", names.MODEL: "gpt-4o", names.INPUT_TOKENS: 12, names.IS_APP_ROOT: True, "share": 0.5,
+        names.TRACE_TAGS: ("risk", "BTC-USD"), "long": "x " * 5000, "big": 2**70, "negative": -3,
+    }  # fmt: skip
+    fields = Fields()
+    for _ in range(3):
+        attributes, encoded = fields.encode(given)
+        assert attributes == given
+        assert decoded(encoded) == {**given, "big": str(2**70)}
+
+
+@pytest.mark.parametrize("name", [names.INPUT, names.OUTPUT, names.TRACE_METADATA + "note", "user.id", "anything"])
+@pytest.mark.parametrize("padding", ["", "price 42,137.55 rsi 61 " * 400])
+def test_a_secret_is_found_in_any_attribute_and_any_length(name: str, padding: str) -> None:
+    fields = Fields()
+    fields.encode({name: f"{padding}nothing here"})
+    attributes, encoded = fields.encode({name: f"{padding}use {KEY} now", names.MODEL: "gpt-4o"})
+    assert KEY not in str(attributes)
+    assert KEY.encode() not in encoded
+    assert "[REDACTED" in str(attributes[name])
+    assert attributes[names.MODEL] == "gpt-4o"
+
+
+@pytest.mark.parametrize("length", [20, 9000])
+def test_what_was_clean_is_read_again_once_it_is_a_secret(length: int) -> None:
+    """A value becomes one of our own secrets, for instance when a .env file is loaded."""
+    fields, value = Fields(), ("correct-horse-battery " * 500)[:length] + "!"
+    _, before = fields.encode({names.INPUT: value})
+    assert value.encode() in before
+    redaction.configure(secrets=[value])
+    attributes, after = fields.encode({names.INPUT: value})
+    assert value.encode() not in after
+    assert value not in str(attributes)
+
+
+def test_a_name_that_makes_a_secret_of_its_value_is_not_confused_with_another() -> None:
+    fields = Fields()
+    clean, _ = fields.encode({"metadata.note": "plainword1"})
+    hidden, _ = fields.encode({"metadata.api_key": "plainword1"})
+    assert clean["metadata.note"] == "plainword1"
+    assert "plainword1" not in str(hidden)
+
+
+def test_truth_and_one_are_told_apart() -> None:
+    fields = Fields()
+    for value in (True, 1, 1.0, ("1",)):
+        _, encoded = fields.encode({"a": value})
+        assert repr(decoded(encoded)["a"]) == repr(value)
+
+
+def test_a_redactor_that_cannot_be_made_withholds_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> object:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(redaction, "current", broken)
+    attributes, encoded = Fields().encode({names.INPUT: "the words", names.INPUT_TOKENS: 5, names.TYPE: "generation"})
+    assert attributes == {names.INPUT: redaction.FAILED, names.INPUT_TOKENS: 5, names.TYPE: "generation"}
+    assert b"the words" not in encoded
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    fields = Fields()
+    for number in range(20_000):
+        fields.encode({names.RESPONSE_ID: f"resp-{number}"})
+    assert len(fields._known[1]) < 5000
+
+
+def test_an_attribute_alone_is_what_it_is_among_others() -> None:
+    given = {"a": "x", "b": 3, "c": ("d", "e")}
+    alone = b"".join(otlp.encode_attribute(name, value) for name, value in given.items())
+    assert alone == otlp.encode_attributes(given)
