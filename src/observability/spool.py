@@ -29,6 +29,9 @@ _log = logging.getLogger("moondev.spool")
 _BUSY_S = 15.0
 _LEASE_S = 30.0
 _CHECK_EVERY = 1000
+_CHECKPOINT_EVERY_BYTES = 8_000_000  # of spans: then what the log holds is moved into the file, in the background
+_ROW_BYTES = 12_000  # about what a commit writes besides the span: pages of rows and of the index
+_LAST_RESORT_PAGES = 32_000  # where that did not happen, a commit does it
 _DEFAULT_MAX_BYTES = 2 * 1024**3
 
 
@@ -184,6 +187,7 @@ class Spool:
         self._lock = threading.Lock()
         self._envelopes: dict[bytes, int] = {}
         self._since_check = 0
+        self._log_bytes = 0
         self._abandoned: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = self._open()
         if hasattr(os, "register_at_fork"):
@@ -213,7 +217,7 @@ class Spool:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._sync == 'full' else 'NORMAL'}")
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             migrate(connection, self.path)
         except BaseException:
@@ -306,6 +310,18 @@ class Spool:
         if self._since_check >= _CHECK_EVERY:
             self._since_check = 0
             self._keep_within_limit()
+        if self._log_bytes >= _CHECKPOINT_EVERY_BYTES:
+            self._log_bytes = 0
+            with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
+                threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
+
+    def _checkpoint(self) -> None:
+        """Move the log into the file, on a connection of its own; writers go on meanwhile."""
+        try:
+            with self._reader() as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
 
     def _transaction(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
         if self._connection is None:
@@ -342,6 +358,7 @@ class Spool:
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, r.span))
+        self._log_bytes += len(r.span) + _ROW_BYTES
 
     def _persist_losses(self, connection: sqlite3.Connection) -> None:
         connection.execute(

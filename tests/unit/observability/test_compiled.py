@@ -22,7 +22,7 @@ def hits(database: object) -> list[tuple[int, int]]:
     import hyperscan
 
     found: list[tuple[int, int]] = []
-    scratch = hyperscan.Scratch(database)
+    scratch = hyperscan.Scratch(database)  # type: ignore[arg-type] # as above
     database.scan(SECRET, lambda number, _start, end, _flags, _context: found.append((end, number)), scratch=scratch)  # type: ignore[attr-defined] # hyperscan's
     return sorted(found)
 

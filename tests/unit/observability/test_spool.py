@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.observability.spool import ScoreRecord, SpanRecord, Spool, SpoolError, lease_owner
+from tests.servers import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,3 +222,28 @@ def test_a_prefix_that_fits_several_traces_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Several traces"):
         spool.trace("000")
     assert spool.trace("fff") == []
+
+
+def test_the_log_is_moved_into_the_file_in_the_background(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "t.db")
+    for number in range(300):
+        spool.append(record(number, size=100_000))
+    assert eventually(lambda: spool.path.stat().st_size > 20_000_000)
+    assert eventually(lambda: not any(thread.name == "spool-checkpoint" for thread in threading.enumerate()))
+    log = spool.path.with_name("t.db-wal")
+    assert log.stat().st_size < 30_000_000  # it is written from its beginning again
+    assert spool.last_seq() == 300
+
+
+def test_a_log_that_cannot_be_moved_costs_no_row(tmp_path: Path) -> None:
+    """A reader that stays open, such as a backup, keeps the log; it grows, and everything is there."""
+    spool = Spool(tmp_path / "t.db")
+    spool.append(record(0))
+    reader = sqlite3.connect(spool.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM observations").fetchone()
+    for number in range(1, 200):
+        spool.append(record(number, size=100_000))
+    assert reader.execute("SELECT count(*) FROM observations").fetchone() == (1,)
+    reader.close()
+    assert spool.last_seq() == 200
