@@ -17,7 +17,7 @@ from src.observability import encoding, otlp
 from src.observability.fields import Fields, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
-from src.observability.scope import CONTEXT_KEY, Scope
+from src.observability.scope import CONTEXT_KEY, Scope, joins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,8 +59,7 @@ class SpoolProcessor(SpanProcessor):
             if not isinstance(scope, Scope):
                 scope = self._default_scope()
             encoding.set_attributes(span, scope.attributes)
-            parent = otel_trace.get_current_span(context)
-            if getattr(parent, "resource", None) is not span.resource:
+            if not joins(otel_trace.get_current_span(context), span):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("start", error)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry import trace as otel_trace
+
 from src.observability import attributes as names
 from src.observability.encoding import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from opentelemetry.sdk.trace import Span
 
 # The key under which a scope travels in OpenTelemetry's context, and so with it into threads and tasks.
 CONTEXT_KEY: Final = "moondev.scope"
@@ -52,6 +56,16 @@ class Scope:
             environment=environment or self.environment,
         )
         return replace(scope, attributes=_attributes(scope))
+
+
+class RemoteParent(otel_trace.NonRecordingSpan):
+    """Stand for an observation of ours in another process."""
+
+
+def joins(parent: otel_trace.Span, span: Span) -> bool:
+    """Tell whether a span continues one of ours, of this process, of the one it was forked from, or of another."""
+    # The processor tells, not the resource: that is made anew in a forked process.
+    return getattr(parent, "_span_processor", None) is span._span_processor or isinstance(parent, RemoteParent)
 
 
 def _plain(text: str | None) -> str | None:

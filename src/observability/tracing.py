@@ -18,7 +18,7 @@ from opentelemetry import trace as otel_trace
 from opentelemetry.trace import Status, StatusCode
 
 from src.observability import attributes as names
-from src.observability import encoding
+from src.observability import carrying, encoding
 from src.observability.langfuse_client import get_tracker
 from src.observability.light import LightSpan
 from src.observability.scope import CONTEXT_KEY, Scope
@@ -323,7 +323,9 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         self._open.pop().__exit__(*failure)
 
     def __call__(self, func: F) -> F:
-        """Run a function, plain or async, as one agent run each time it is called."""
+        """Run a function, plain or async, a generator or not, as one agent run each time it is called."""
+        if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+            return carrying.within(func, self._observe)
         if inspect.iscoroutinefunction(func):
 
             @functools.wraps(func)
