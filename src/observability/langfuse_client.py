@@ -13,7 +13,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from src.observability.scope import Scope
+from src.observability.redaction import redact
+from src.observability.scope import Scope, ours
 from src.observability.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., object])
 
 _EXIT_PATIENCE_S = 2.0
+_NO_KEY = "pk-lf-not-set"
 
 _log = logging.getLogger("moondev.observability")
 
@@ -51,7 +53,7 @@ class LangFuseTracker:
         self.processor: SpoolProcessor | None = None
         self.light: LightSpans | None = None
         self._client: Langfuse | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._scope: Scope | None = None
         if not self.settings.tracing:
             _log.warning("MOONDEV_TRACING is off: model calls are not recorded anywhere.")
@@ -82,6 +84,9 @@ class LangFuseTracker:
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
         self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
         self._say_where()
+        from src.observability.joining import join
+
+        join(self)
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
         from opentelemetry.sdk.resources import Resource
@@ -104,6 +109,7 @@ class LangFuseTracker:
         )
         provider._disabled = False
         provider.add_span_processor(processor)
+        ours.add(provider._active_span_processor)
         return provider
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:
@@ -151,26 +157,51 @@ class LangFuseTracker:
 
         Use it for prompts, datasets and reads. It sends no observation by itself; the exporter does.
         """
+        import langfuse  # noqa: F401 - outside the lock: loading it may make the client
+
         with self._lock:
             if self._client is None:
-                self._client = self._make_client()
+                self.make_client()
+            manager: Any = self._client and self._client._resources
+            if manager is not None:
+                manager._moondev = "asked"
+            assert self._client is not None  # noqa: S101 - made above
             return self._client
 
-    def _make_client(self) -> Langfuse:
+    @property
+    def public_key(self) -> str:
+        """Return the key under which Langfuse's SDK knows our client."""
+        return self.settings.langfuse_public_key or _NO_KEY
+
+    def make_client(self, *, registered: bool = False) -> None:
+        """Make the Langfuse client; `registered` where only its SDK asked, which may prefer another later."""
         from langfuse import Langfuse
 
         from src.observability.discard import DiscardingExporter
 
         settings = self.settings
-        return Langfuse(
-            public_key=settings.langfuse_public_key or "pk-lf-not-set",
-            secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
-            base_url=settings.langfuse_host,
-            environment=settings.environment,
-            tracing_enabled=self.provider is not None,
-            tracer_provider=self.provider,
-            span_exporter=DiscardingExporter(),
-        )
+        with self._lock:
+            self._client = client = Langfuse(
+                public_key=self.public_key,
+                secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
+                base_url=settings.langfuse_host,
+                environment=settings.environment,
+                tracing_enabled=self.provider is not None,
+                tracer_provider=self.provider,
+                span_exporter=DiscardingExporter(),
+                should_export_span=lambda _: False,  # else it would upload the media that it finds in spans
+            )
+            manager: Any = client._resources
+            if manager is not None and self.spool is not None:
+                manager.add_score_task = functools.partial(self.take_score, manager.add_score_task)
+                manager._moondev = "registered" if registered else "asked"
+
+    def take_score(self, send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
+        """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
+        from src.observability.scores import take
+
+        if not take(body):
+            send(redact(body), force_sample=force_sample)
 
     def trace_llm_call(self, func: F) -> F:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
@@ -209,6 +240,9 @@ class LangFuseTracker:
             self.exporter.shutdown(timeout_s)
         if self.spool is not None:
             self.spool.close()
+        from src.observability.joining import leave
+
+        leave(self)
 
 
 def _last_flush(reference: weakref.ref[Exporter]) -> None:

@@ -13,11 +13,11 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from typing_extensions import override
 
 from src.observability import attributes as names
-from src.observability import encoding, otlp
+from src.observability import encoding, otlp, second
 from src.observability.fields import Fields, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
-from src.observability.scope import CONTEXT_KEY, Scope, joins
+from src.observability.scope import CONTEXT_KEY, Scope, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +59,8 @@ class SpoolProcessor(SpanProcessor):
             if not isinstance(scope, Scope):
                 scope = self._default_scope()
             encoding.set_attributes(span, scope.attributes)
-            if not joins(otel_trace.get_current_span(context), span):
+            second.started(span)
+            if not is_ours(otel_trace.get_current_span(context)):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("start", error)
@@ -97,6 +98,7 @@ class SpoolProcessor(SpanProcessor):
 
     def _light_record(self, span: LightSpan, given: Mapping[str, object], failure: str | None) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
+        second.closed(context.span_id)
         mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
         status, description = (0, "") if failure is None else (2, redact_text(failure))
@@ -113,7 +115,7 @@ class SpoolProcessor(SpanProcessor):
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        attributes, fields = self._captured(span.attributes or {})
+        attributes, fields = self._captured(second.judged(span, span.attributes or {}))
         description = redact_text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
         parent_id = parent.span_id if parent else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +13,6 @@ from src.observability.encoding import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from opentelemetry.sdk.trace import Span
 
 # The key under which a scope travels in OpenTelemetry's context, and so with it into threads and tasks.
 CONTEXT_KEY: Final = "moondev.scope"
@@ -58,14 +57,29 @@ class Scope:
         return replace(scope, attributes=_attributes(scope))
 
 
-class RemoteParent(otel_trace.NonRecordingSpan):
+class OwnSpan(otel_trace.NonRecordingSpan):
+    """Be known as one of ours without being a span of the SDK."""
+
+
+class RemoteParent(OwnSpan):
     """Stand for an observation of ours in another process."""
 
 
-def joins(parent: otel_trace.Span, span: Span) -> bool:
-    """Tell whether a span continues one of ours, of this process, of the one it was forked from, or of another."""
+def is_ours(parent: otel_trace.Span) -> bool:
+    """Tell whether a span is one of ours, of this process, of the one it was forked from, or of another."""
+    if isinstance(parent, OwnSpan):
+        return True
     # The processor tells, not the resource: that is made anew in a forked process.
-    return getattr(parent, "_span_processor", None) is span._span_processor or isinstance(parent, RemoteParent)
+    processor = getattr(parent, "_span_processor", None)
+    if processor is None or processor in ours:
+        return processor is not None
+    scope = getattr(parent, "instrumentation_scope", None)
+    return processor in also_ours and scope is not None and scope.name == names.SCOPE_NAME
+
+
+# What hands on the spans of our own tracer providers, and of others from which we store what Langfuse's SDK observes.
+ours: weakref.WeakSet[object] = weakref.WeakSet()
+also_ours: weakref.WeakSet[object] = weakref.WeakSet()
 
 
 def _plain(text: str | None) -> str | None:

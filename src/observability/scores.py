@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from typing import Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from src.observability import encoding
 from src.observability.langfuse_client import get_tracker
 from src.observability.redaction import redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _log = logging.getLogger("moondev.observability")
 DataType = Literal["NUMERIC", "CATEGORICAL", "BOOLEAN"]
@@ -70,3 +74,29 @@ def _data_type(value: float | str | bool) -> DataType:
     if isinstance(value, bool):
         return "BOOLEAN"
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
+
+
+def take(body: Mapping[str, Any]) -> bool:
+    """Store a score as Langfuse's API spells it; False where it says more than a score of ours can."""
+    kind, value = body.get("dataType"), body.get("value")
+    plain = kind in (None, "NUMERIC", "BOOLEAN", "CATEGORICAL") and isinstance(value, str | int | float)
+    if (
+        not plain
+        or body.get("datasetRunId")
+        or body.get("configId")
+        or not (body.get("traceId") or body.get("sessionId"))
+    ):
+        return False
+    moment = body.get("timestamp")
+    score(
+        str(body.get("name", "")),
+        bool(value) if kind == "BOOLEAN" else value,  # type: ignore[arg-type] # looked at above
+        trace_id=body.get("traceId"),
+        observation_id=body.get("observationId"),
+        session_id=body.get("sessionId"),
+        comment=body.get("comment"),
+        score_id=body.get("id"),
+        timestamp_ns=int(moment.timestamp() * 1e9) if isinstance(moment, datetime) else None,
+        metadata=body.get("metadata"),
+    )
+    return True
