@@ -259,12 +259,16 @@ def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool)
 
 
 def test_trace_llm_call_around_the_factory_counts_nothing_twice(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.models import ModelFactory
+    from src.models import ModelFactory, ModelResponse
 
     with Server(lambda _: chat_reply("hold")) as provider:
         monkeypatch.setenv("OPENAI_KEY", "k")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
-        ask = get_tracker().trace_llm_call(lambda: ModelFactory.get_model("openai").generate_response(None, "x"))
+
+        @get_tracker().trace_llm_call
+        def ask() -> ModelResponse:
+            return ModelFactory.get_model("openai").generate_response(None, "x")
+
         assert ask().content == "hold"
     inner, outer = spool.rows_after(0)
     assert (inner.type, inner.input_tokens, inner.parent_span_id) == ("generation", 10, outer.span_id)
