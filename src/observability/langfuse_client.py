@@ -62,6 +62,7 @@ class LangFuseTracker:
 
     def _start(self, spool: Spool | None) -> None:
         from src.observability.attributes import SCOPE_NAME
+        from src.observability.capture import Kept
         from src.observability.light import LightSpans
         from src.observability.processor import SpoolProcessor
         from src.observability.spool import Spool, SpoolError
@@ -74,9 +75,7 @@ class LangFuseTracker:
             _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
             return
         self.exporter = self._make_exporter(self.spool)
-        self.processor = SpoolProcessor(
-            self.spool, self.default_scope, self._wake, texts=settings.capture == "redacted"
-        )
+        self.processor = SpoolProcessor(self.spool, self.default_scope, self._wake, Kept.of(settings))
         self.provider = self._make_provider(self.processor)
         version = _langfuse_version()
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
@@ -135,6 +134,11 @@ class LangFuseTracker:
 
     def _say_where(self) -> None:
         settings = self.settings
+        if settings.capture == "full":
+            _log.warning(
+                "MOONDEV_CAPTURE is full: texts are stored and delivered as they are, with whatever secret stands in "
+                "them, but for your own configured keys."
+            )
         if self.exporter is not None or settings.offline or not settings.langfuse_enabled:
             return
         _log.warning(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from src.observability import encoding
 from src.observability.langfuse_client import get_tracker
-from src.observability.redaction import redact_text
+from src.observability.redaction import hide_own, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,19 +46,20 @@ def score(
         return None
     from src.observability.spool import ScoreRecord
 
+    clean = hide_own if tracker.settings.capture == "full" else redact_text
     identity = score_id or uuid.uuid4().hex
     record = ScoreRecord(
         id=identity,
         trace_id=trace_id,
         observation_id=observation_id,
         session_id=session_id,
-        name=redact_text(name),
-        value=redact_text(value) if isinstance(value, str) else float(value),
+        name=clean(name),
+        value=clean(value) if isinstance(value, str) else float(value),
         data_type=_data_type(value),
-        comment=redact_text(comment) if comment else None,
+        comment=clean(comment) if comment else None,
         timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
         environment=tracker.settings.environment,
-        metadata=redact_text(encoding.json_text(metadata)) if metadata is not None else None,
+        metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
     )
     try:
         tracker.spool.append_score(record)

@@ -45,7 +45,8 @@ class Settings:
     release: str | None
     otlp_url: str | None
     otlp_headers: Mapping[str, str]
-    capture: Literal["redacted", "metadata"]
+    capture: Literal["redacted", "full", "metadata"]
+    images: Literal["hash", "whole"]
     service_name: str
 
     @property
@@ -101,6 +102,7 @@ class Settings:
             otlp_url=_otlp_url(env) if switch(env, "MOONDEV_OTLP", default=False) else None,
             otlp_headers=_otlp_headers(env),
             capture=_capture(env),
+            images=_images(env),
             service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
         )
 
@@ -171,15 +173,28 @@ def _sync(environ: Mapping[str, str]) -> Literal["normal", "full"]:
     raise SettingsError("MOONDEV_TRACE_SYNC", f"is {text!r}: use normal (survives kill -9) or full (power loss too).")
 
 
-def _capture(environ: Mapping[str, str]) -> Literal["redacted", "metadata"]:
+def _capture(environ: Mapping[str, str]) -> Literal["redacted", "full", "metadata"]:
     text = environ.get("MOONDEV_CAPTURE", "").strip().lower() or "redacted"
     if text == "redacted":
         return "redacted"
+    if text == "full":
+        return "full"
     if text == "metadata":
         return "metadata"
     raise SettingsError(
-        "MOONDEV_CAPTURE", f"is {text!r}: use redacted (texts without secrets) or metadata (no inputs and outputs)."
+        "MOONDEV_CAPTURE",
+        f"is {text!r}: use redacted (texts without secrets), full (texts as they are, but for your own configured "
+        "keys) or metadata (no inputs and outputs).",
     )
+
+
+def _images(environ: Mapping[str, str]) -> Literal["hash", "whole"]:
+    text = environ.get("MOONDEV_IMAGES", "").strip().lower() or "hash"
+    if text == "hash":
+        return "hash"
+    if text == "whole":
+        return "whole"
+    raise SettingsError("MOONDEV_IMAGES", f"is {text!r}: use hash (size and SHA-256) or whole (the data too).")
 
 
 def _otlp_url(environ: Mapping[str, str]) -> str:

@@ -330,6 +330,7 @@ def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "value"),
     [
         ("MOONDEV_TRACING", "maybe"), ("MOONDEV_TRACE_SYNC", "always"), ("MOONDEV_CAPTURE", "all"),
+        ("MOONDEV_IMAGES", "small"),
         ("MOONDEV_TRACE_MAX_MB", "-3"),
         ("LANGFUSE_HOST", "cloud.langfuse.com"), ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
     ],
