@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
+    from src.observability.destinations import Destination
     from src.observability.exporter import Exporter
     from src.observability.light import LightSpans
     from src.observability.processor import SpoolProcessor
+    from src.observability.retention import Keeper
     from src.observability.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])
@@ -48,6 +50,7 @@ class LangFuseTracker:
         self.settings = settings or Settings.read_or_default()
         self.spool: Spool | None = None
         self.exporter: Exporter | None = None
+        self.keeper: Keeper | None = None
         self.tracer: Tracer | None = None
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
@@ -63,8 +66,10 @@ class LangFuseTracker:
     def _start(self, spool: Spool | None) -> None:
         from src.observability.attributes import SCOPE_NAME
         from src.observability.capture import Kept
+        from src.observability.joining import join
         from src.observability.light import LightSpans
         from src.observability.processor import SpoolProcessor
+        from src.observability.retention import Keeper
         from src.observability.spool import Spool, SpoolError
 
         settings = self.settings
@@ -75,6 +80,8 @@ class LangFuseTracker:
             _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
             return
         self.exporter = self._make_exporter(self.spool)
+        self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations())
+        self.keeper.start()
         self.processor = SpoolProcessor(self.spool, self.default_scope, self._wake, Kept.of(settings))
         self.provider = self._make_provider(self.processor)
         version = _langfuse_version()
@@ -83,8 +90,6 @@ class LangFuseTracker:
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
         self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
         self._say_where()
-        from src.observability.joining import join
-
         join(self)
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
@@ -112,21 +117,27 @@ class LangFuseTracker:
         return provider
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:
-        from src.observability.destinations import langfuse_destination, otlp_destination
         from src.observability.exporter import Exporter
 
-        settings = self.settings
-        destinations = []
-        if settings.langfuse_delivers:
-            key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
-        if settings.otlp_url is not None and not settings.offline:
-            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
-        if not destinations:
+        destinations = self._destinations()
+        if self.settings.offline or not destinations:
             return None
         exporter = Exporter(spool, destinations)
         atexit.register(_last_flush, weakref.ref(exporter))
         return exporter
+
+    def _destinations(self) -> list[Destination]:
+        """Return where observations go; while offline, where they will go later."""
+        from src.observability.destinations import langfuse_destination, otlp_destination
+
+        settings = self.settings
+        destinations = []
+        if settings.langfuse_enabled and settings.langfuse_configured:
+            key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
+        if settings.otlp_url is not None:
+            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
+        return destinations
 
     def _wake(self) -> None:
         if self.exporter is not None:
@@ -242,6 +253,8 @@ class LangFuseTracker:
         """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
         if self.exporter is not None:
             self.exporter.shutdown(timeout_s)
+        if self.keeper is not None:
+            self.keeper.stop()
         if self.spool is not None:
             self.spool.close()
         from src.observability.joining import leave

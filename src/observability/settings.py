@@ -37,6 +37,7 @@ class Settings:
     trace_db: Path
     sync: Literal["normal", "full"]
     max_mb: int
+    keep_days: int | None
     langfuse_enabled: bool
     langfuse_host: str
     langfuse_public_key: str | None
@@ -93,6 +94,7 @@ class Settings:
             trace_db=_trace_db(env),
             sync=_sync(env),
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
+            keep_days=_keep_days(env),
             langfuse_enabled=switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
             langfuse_host=_host(host),
             langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
@@ -219,6 +221,15 @@ def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least:
     if not text.isdecimal() or int(text) < least:
         raise SettingsError(name, f"is {text!r}, not a whole number of at least {least}.")
     return int(text)
+
+
+def _keep_days(environ: Mapping[str, str]) -> int | None:
+    text = environ.get("MOONDEV_TRACE_KEEP_DAYS", "").strip().lower()
+    if text in {"0", "forever"}:
+        return None
+    if text and not text.isdecimal():
+        raise SettingsError("MOONDEV_TRACE_KEEP_DAYS", f"is {text!r}: use a whole number of days, or 0 for forever.")
+    return int(text or 90)
 
 
 def _host(text: str) -> str:
