@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from src.models.types import TextPart
@@ -117,12 +116,13 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    """Describe a part; an image by its hash and size, its content is not stored."""
+    """Describe a part; an image by its hash and size unless its data was asked for."""
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     if part.data is not None:
-        digest = hashlib.sha256(part.data).hexdigest()
-        return {"type": "image", "media_type": part.media_type, "bytes": len(part.data), "sha256": digest}
+        from src.observability import capture
+
+        return capture.image(part.media_type, part.data)
     return {"type": "image", "url": part.url}
 
 

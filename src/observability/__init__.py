@@ -5,15 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from src.observability.carrying import carry
     from src.observability.langfuse_client import LangFuseTracker, get_tracker
+    from src.observability.propagation import child_environment, continue_trace, inject
     from src.observability.scores import score
     from src.observability.tracing import observe_agent
 
-__all__ = ["LangFuseTracker", "flush", "get_tracker", "observe_agent", "score", "shutdown"]
+__all__ = [
+    "LangFuseTracker",
+    "carry",
+    "child_environment",
+    "continue_trace",
+    "flush",
+    "get_tracker",
+    "inject",
+    "observe_agent",
+    "score",
+    "shutdown",
+]
 
 _HOMES = {
     "LangFuseTracker": "langfuse_client",
+    "carry": "carrying",
+    "child_environment": "propagation",
+    "continue_trace": "propagation",
     "get_tracker": "langfuse_client",
+    "inject": "propagation",
     "observe_agent": "tracing",
     "score": "scores",
 }

@@ -18,7 +18,10 @@ class ForeignCall:
         self._observation = observation
 
     def finish(self, result: Any) -> Any:
-        """Record a result and return it unchanged."""
+        """Record a result and return it unchanged; one that came from the factory was measured there already."""
+        if getattr(result, "observation_id", None) is not None:
+            self._observation.set(TYPE="span").update(output=getattr(result, "content", None))
+            return result
         model = getattr(result, "model", None)
         usage = getattr(result, "usage", None)
         counts = _counts(usage)

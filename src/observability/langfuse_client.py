@@ -13,7 +13,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from src.observability.scope import Scope
+from src.observability.redaction import redact
+from src.observability.scope import Scope, ours
 from src.observability.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
+    from src.observability.destinations import Destination
     from src.observability.exporter import Exporter
     from src.observability.light import LightSpans
     from src.observability.processor import SpoolProcessor
+    from src.observability.retention import Keeper
     from src.observability.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])
 
 _EXIT_PATIENCE_S = 2.0
+_NO_KEY = "pk-lf-not-set"
 
 _log = logging.getLogger("moondev.observability")
 
@@ -46,12 +50,13 @@ class LangFuseTracker:
         self.settings = settings or Settings.read_or_default()
         self.spool: Spool | None = None
         self.exporter: Exporter | None = None
+        self.keeper: Keeper | None = None
         self.tracer: Tracer | None = None
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
         self.light: LightSpans | None = None
         self._client: Langfuse | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._scope: Scope | None = None
         if not self.settings.tracing:
             _log.warning("MOONDEV_TRACING is off: model calls are not recorded anywhere.")
@@ -60,8 +65,11 @@ class LangFuseTracker:
 
     def _start(self, spool: Spool | None) -> None:
         from src.observability.attributes import SCOPE_NAME
+        from src.observability.capture import Kept
+        from src.observability.joining import join
         from src.observability.light import LightSpans
         from src.observability.processor import SpoolProcessor
+        from src.observability.retention import Keeper
         from src.observability.spool import Spool, SpoolError
 
         settings = self.settings
@@ -72,9 +80,9 @@ class LangFuseTracker:
             _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
             return
         self.exporter = self._make_exporter(self.spool)
-        self.processor = SpoolProcessor(
-            self.spool, self.default_scope, self._wake, texts=settings.capture == "redacted"
-        )
+        self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations())
+        self.keeper.start()
+        self.processor = SpoolProcessor(self.spool, self.default_scope, self._wake, Kept.of(settings))
         self.provider = self._make_provider(self.processor)
         version = _langfuse_version()
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
@@ -82,6 +90,7 @@ class LangFuseTracker:
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
         self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
         self._say_where()
+        join(self)
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
         from opentelemetry.sdk.resources import Resource
@@ -104,24 +113,31 @@ class LangFuseTracker:
         )
         provider._disabled = False
         provider.add_span_processor(processor)
+        ours.add(provider._active_span_processor)
         return provider
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:
-        from src.observability.destinations import langfuse_destination, otlp_destination
         from src.observability.exporter import Exporter
 
-        settings = self.settings
-        destinations = []
-        if settings.langfuse_delivers:
-            key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
-        if settings.otlp_url is not None and not settings.offline:
-            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
-        if not destinations:
+        destinations = self._destinations()
+        if self.settings.offline or not destinations:
             return None
         exporter = Exporter(spool, destinations)
         atexit.register(_last_flush, weakref.ref(exporter))
         return exporter
+
+    def _destinations(self) -> list[Destination]:
+        """Return where observations go; while offline, where they will go later."""
+        from src.observability.destinations import langfuse_destination, otlp_destination
+
+        settings = self.settings
+        destinations = []
+        if settings.langfuse_enabled and settings.langfuse_configured:
+            key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
+        if settings.otlp_url is not None:
+            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
+        return destinations
 
     def _wake(self) -> None:
         if self.exporter is not None:
@@ -129,6 +145,11 @@ class LangFuseTracker:
 
     def _say_where(self) -> None:
         settings = self.settings
+        if settings.capture == "full":
+            _log.warning(
+                "MOONDEV_CAPTURE is full: texts are stored and delivered as they are, with whatever secret stands in "
+                "them, but for your own configured keys."
+            )
         if self.exporter is not None or settings.offline or not settings.langfuse_enabled:
             return
         _log.warning(
@@ -151,26 +172,51 @@ class LangFuseTracker:
 
         Use it for prompts, datasets and reads. It sends no observation by itself; the exporter does.
         """
+        import langfuse  # noqa: F401 - outside the lock: loading it may make the client
+
         with self._lock:
             if self._client is None:
-                self._client = self._make_client()
+                self.make_client()
+            manager: Any = self._client and self._client._resources
+            if manager is not None:
+                manager._moondev = "asked"
+            assert self._client is not None  # noqa: S101 - made above
             return self._client
 
-    def _make_client(self) -> Langfuse:
+    @property
+    def public_key(self) -> str:
+        """Return the key under which Langfuse's SDK knows our client."""
+        return self.settings.langfuse_public_key or _NO_KEY
+
+    def make_client(self, *, registered: bool = False) -> None:
+        """Make the Langfuse client; `registered` where only its SDK asked, which may prefer another later."""
         from langfuse import Langfuse
 
         from src.observability.discard import DiscardingExporter
 
         settings = self.settings
-        return Langfuse(
-            public_key=settings.langfuse_public_key or "pk-lf-not-set",
-            secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
-            base_url=settings.langfuse_host,
-            environment=settings.environment,
-            tracing_enabled=self.provider is not None,
-            tracer_provider=self.provider,
-            span_exporter=DiscardingExporter(),
-        )
+        with self._lock:
+            self._client = client = Langfuse(
+                public_key=self.public_key,
+                secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
+                base_url=settings.langfuse_host,
+                environment=settings.environment,
+                tracing_enabled=self.provider is not None,
+                tracer_provider=self.provider,
+                span_exporter=DiscardingExporter(),
+                should_export_span=lambda _: False,  # else it would upload the media that it finds in spans
+            )
+            manager: Any = client._resources
+            if manager is not None and self.spool is not None:
+                manager.add_score_task = functools.partial(self.take_score, manager.add_score_task)
+                manager._moondev = "registered" if registered else "asked"
+
+    def take_score(self, send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
+        """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
+        from src.observability.scores import take
+
+        if not take(body):
+            send(redact(body), force_sample=force_sample)
 
     def trace_llm_call(self, func: F) -> F:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
@@ -207,8 +253,13 @@ class LangFuseTracker:
         """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
         if self.exporter is not None:
             self.exporter.shutdown(timeout_s)
+        if self.keeper is not None:
+            self.keeper.stop()
         if self.spool is not None:
             self.spool.close()
+        from src.observability.joining import leave
+
+        leave(self)
 
 
 def _last_flush(reference: weakref.ref[Exporter]) -> None:

@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as otel_trace
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags
 
-from src.observability.scope import CONTEXT_KEY, Scope
+from src.observability.scope import CONTEXT_KEY, OwnSpan, Scope, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FLAGS = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
-class LightSpan(NonRecordingSpan):
+class LightSpan(OwnSpan):
     """Hold the beginning of a span: `parent` is its parent's context, `scope` what stands on every span of its run.
 
     Its duration is measured on the monotonic clock, so that a clock set back cannot make it negative.
@@ -83,5 +83,5 @@ class LightSpans:
         own = SpanContext(trace_id, int.from_bytes(os.urandom(8)) or 1, False, _FLAGS, state)
         scope = context.get(CONTEXT_KEY)
         span = LightSpan(self, name, own, above, scope if isinstance(scope, Scope) else self._default_scope())
-        span.is_app_root = getattr(parent, "resource", None) is not self.resource
+        span.is_app_root = not is_ours(parent)
         return span

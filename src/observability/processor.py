@@ -13,11 +13,12 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from typing_extensions import override
 
 from src.observability import attributes as names
-from src.observability import encoding, otlp
+from src.observability import encoding, otlp, second
+from src.observability.capture import Kept
 from src.observability.fields import Fields, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
-from src.observability.scope import CONTEXT_KEY, Scope
+from src.observability.scope import CONTEXT_KEY, Scope, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,10 +40,10 @@ class SpoolProcessor(SpanProcessor):
     """
 
     def __init__(
-        self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], *, texts: bool = True
+        self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], kept: Kept | None = None
     ) -> None:
         self._spool = spool
-        self._texts = texts
+        self._kept = kept or Kept()
         self._fields = Fields()
         self._default_scope = default_scope
         self._wake = wake
@@ -59,8 +60,8 @@ class SpoolProcessor(SpanProcessor):
             if not isinstance(scope, Scope):
                 scope = self._default_scope()
             encoding.set_attributes(span, scope.attributes)
-            parent = otel_trace.get_current_span(context)
-            if getattr(parent, "resource", None) is not span.resource:
+            second.started(span)
+            if not is_ours(otel_trace.get_current_span(context)):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("start", error)
@@ -98,9 +99,10 @@ class SpoolProcessor(SpanProcessor):
 
     def _light_record(self, span: LightSpan, given: Mapping[str, object], failure: str | None) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
+        second.closed(context.span_id)
         mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
-        status, description = (0, "") if failure is None else (2, redact_text(failure))
+        status, description = (0, "") if failure is None else (2, self._kept.text(failure))
         name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
         encoded = otlp.encode_span(
             trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=_INTERNAL,
@@ -114,8 +116,8 @@ class SpoolProcessor(SpanProcessor):
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        attributes, fields = self._captured(span.attributes or {})
-        description = redact_text(span.status.description) if span.status.description else ""
+        attributes, fields = self._captured(second.judged(span, span.attributes or {}))
+        description = self._kept.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
         parent_id = parent.span_id if parent else None
         encoded = otlp.encode_span(
@@ -128,11 +130,11 @@ class SpoolProcessor(SpanProcessor):
             end_ns=span.end_time,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(event.name, event.timestamp, redacted(event.attributes or {}))  # type: ignore[arg-type] # as above
+                otlp.SpanEvent(event.name, event.timestamp, self._kept.values(event.attributes or {}))  # type: ignore[arg-type] # as above
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, redacted(link.attributes or {}))  # type: ignore[arg-type] # as above
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, self._kept.values(link.attributes or {}))  # type: ignore[arg-type] # as above
                 for link in span.links
             ),
             status_code=status,
@@ -144,9 +146,11 @@ class SpoolProcessor(SpanProcessor):
 
     def _captured(self, attributes: Mapping[str, object]) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        if not self._texts:
-            attributes = {name: value for name, value in attributes.items() if name not in names.TEXTS}
-        return self._fields.encode(attributes)
+        attributes = self._kept.reduced(attributes)
+        if not self._kept.full:
+            return self._fields.encode(attributes)
+        attributes = self._kept.values(attributes)
+        return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:
         key = (id(resource), id(scope))

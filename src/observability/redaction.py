@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from src.observability._redaction.own import Forms
     from src.observability._redaction.texts import EngineName
 
-__all__ = ["FAILED", "Redactor", "configure", "current", "redact", "redact_text", "refresh"]
+__all__ = ["FAILED", "Redactor", "configure", "current", "hide_own", "redact", "redact_text", "refresh"]
 
 T = TypeVar("T")
 
 FAILED: Final = "[REDACTED:redaction_failed]"
+OWN: Final = "[REDACTED:configured_secret]"
 
 
 @functools.lru_cache(maxsize=64)
@@ -121,6 +122,17 @@ def current() -> Redactor:
         Exception: it could not be made; what was to be redacted must then be withheld.
     """
     return _redactor()
+
+
+def hide_own(text: str) -> str:
+    """Return a text without our own configured secrets; whatever else is secret in it stays."""
+    try:
+        for form in _forms(_redactor().secrets):
+            if form in text:
+                text = text.replace(form, OWN)
+    except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
+        return FAILED
+    return text
 
 
 def configure(secrets: Iterable[str] = (), *, strict: bool | None = None, pii: Iterable[str] | None = None) -> Redactor:

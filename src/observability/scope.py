@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace as otel_trace
 
 from src.observability import attributes as names
 from src.observability.encoding import json_text
@@ -52,6 +55,31 @@ class Scope:
             environment=environment or self.environment,
         )
         return replace(scope, attributes=_attributes(scope))
+
+
+class OwnSpan(otel_trace.NonRecordingSpan):
+    """Be known as one of ours without being a span of the SDK."""
+
+
+class RemoteParent(OwnSpan):
+    """Stand for an observation of ours in another process."""
+
+
+def is_ours(parent: otel_trace.Span) -> bool:
+    """Tell whether a span is one of ours, of this process, of the one it was forked from, or of another."""
+    if isinstance(parent, OwnSpan):
+        return True
+    # The processor tells, not the resource: that is made anew in a forked process.
+    processor = getattr(parent, "_span_processor", None)
+    if processor is None or processor in ours:
+        return processor is not None
+    scope = getattr(parent, "instrumentation_scope", None)
+    return processor in also_ours and scope is not None and scope.name == names.SCOPE_NAME
+
+
+# What hands on the spans of our own tracer providers, and of others from which we store what Langfuse's SDK observes.
+ours: weakref.WeakSet[object] = weakref.WeakSet()
+also_ours: weakref.WeakSet[object] = weakref.WeakSet()
 
 
 def _plain(text: str | None) -> str | None:

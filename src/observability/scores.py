@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from typing import Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from src.observability import encoding
 from src.observability.langfuse_client import get_tracker
-from src.observability.redaction import redact_text
+from src.observability.redaction import hide_own, redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _log = logging.getLogger("moondev.observability")
 DataType = Literal["NUMERIC", "CATEGORICAL", "BOOLEAN"]
@@ -42,19 +46,20 @@ def score(
         return None
     from src.observability.spool import ScoreRecord
 
+    clean = hide_own if tracker.settings.capture == "full" else redact_text
     identity = score_id or uuid.uuid4().hex
     record = ScoreRecord(
         id=identity,
         trace_id=trace_id,
         observation_id=observation_id,
         session_id=session_id,
-        name=redact_text(name),
-        value=redact_text(value) if isinstance(value, str) else float(value),
+        name=clean(name),
+        value=clean(value) if isinstance(value, str) else float(value),
         data_type=_data_type(value),
-        comment=redact_text(comment) if comment else None,
+        comment=clean(comment) if comment else None,
         timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
         environment=tracker.settings.environment,
-        metadata=redact_text(encoding.json_text(metadata)) if metadata is not None else None,
+        metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
     )
     try:
         tracker.spool.append_score(record)
@@ -70,3 +75,29 @@ def _data_type(value: float | str | bool) -> DataType:
     if isinstance(value, bool):
         return "BOOLEAN"
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
+
+
+def take(body: Mapping[str, Any]) -> bool:
+    """Store a score as Langfuse's API spells it; False where it says more than a score of ours can."""
+    kind, value = body.get("dataType"), body.get("value")
+    plain = kind in (None, "NUMERIC", "BOOLEAN", "CATEGORICAL") and isinstance(value, str | int | float)
+    if (
+        not plain
+        or body.get("datasetRunId")
+        or body.get("configId")
+        or not (body.get("traceId") or body.get("sessionId"))
+    ):
+        return False
+    moment = body.get("timestamp")
+    score(
+        str(body.get("name", "")),
+        bool(value) if kind == "BOOLEAN" else value,  # type: ignore[arg-type] # looked at above
+        trace_id=body.get("traceId"),
+        observation_id=body.get("observationId"),
+        session_id=body.get("sessionId"),
+        comment=body.get("comment"),
+        score_id=body.get("id"),
+        timestamp_ns=int(moment.timestamp() * 1e9) if isinstance(moment, datetime) else None,
+        metadata=body.get("metadata"),
+    )
+    return True

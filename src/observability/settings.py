@@ -37,6 +37,7 @@ class Settings:
     trace_db: Path
     sync: Literal["normal", "full"]
     max_mb: int
+    keep_days: int | None
     langfuse_enabled: bool
     langfuse_host: str
     langfuse_public_key: str | None
@@ -45,7 +46,8 @@ class Settings:
     release: str | None
     otlp_url: str | None
     otlp_headers: Mapping[str, str]
-    capture: Literal["redacted", "metadata"]
+    capture: Literal["redacted", "full", "metadata"]
+    images: Literal["hash", "whole"]
     service_name: str
 
     @property
@@ -92,6 +94,7 @@ class Settings:
             trace_db=_trace_db(env),
             sync=_sync(env),
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
+            keep_days=_keep_days(env),
             langfuse_enabled=switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
             langfuse_host=_host(host),
             langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
@@ -101,6 +104,7 @@ class Settings:
             otlp_url=_otlp_url(env) if switch(env, "MOONDEV_OTLP", default=False) else None,
             otlp_headers=_otlp_headers(env),
             capture=_capture(env),
+            images=_images(env),
             service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
         )
 
@@ -171,15 +175,28 @@ def _sync(environ: Mapping[str, str]) -> Literal["normal", "full"]:
     raise SettingsError("MOONDEV_TRACE_SYNC", f"is {text!r}: use normal (survives kill -9) or full (power loss too).")
 
 
-def _capture(environ: Mapping[str, str]) -> Literal["redacted", "metadata"]:
+def _capture(environ: Mapping[str, str]) -> Literal["redacted", "full", "metadata"]:
     text = environ.get("MOONDEV_CAPTURE", "").strip().lower() or "redacted"
     if text == "redacted":
         return "redacted"
+    if text == "full":
+        return "full"
     if text == "metadata":
         return "metadata"
     raise SettingsError(
-        "MOONDEV_CAPTURE", f"is {text!r}: use redacted (texts without secrets) or metadata (no inputs and outputs)."
+        "MOONDEV_CAPTURE",
+        f"is {text!r}: use redacted (texts without secrets), full (texts as they are, but for your own configured "
+        "keys) or metadata (no inputs and outputs).",
     )
+
+
+def _images(environ: Mapping[str, str]) -> Literal["hash", "whole"]:
+    text = environ.get("MOONDEV_IMAGES", "").strip().lower() or "hash"
+    if text == "hash":
+        return "hash"
+    if text == "whole":
+        return "whole"
+    raise SettingsError("MOONDEV_IMAGES", f"is {text!r}: use hash (size and SHA-256) or whole (the data too).")
 
 
 def _otlp_url(environ: Mapping[str, str]) -> str:
@@ -204,6 +221,15 @@ def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least:
     if not text.isdecimal() or int(text) < least:
         raise SettingsError(name, f"is {text!r}, not a whole number of at least {least}.")
     return int(text)
+
+
+def _keep_days(environ: Mapping[str, str]) -> int | None:
+    text = environ.get("MOONDEV_TRACE_KEEP_DAYS", "").strip().lower()
+    if text in {"0", "forever"}:
+        return None
+    if text and not text.isdecimal():
+        raise SettingsError("MOONDEV_TRACE_KEEP_DAYS", f"is {text!r}: use a whole number of days, or 0 for forever.")
+    return int(text or 90)
 
 
 def _host(text: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from src.observability.spool_schema import SpoolError, migrate
+from src.observability.spool_schema import SpoolError, migrate, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -215,6 +215,7 @@ class Spool:
             self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
+            prepare(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._sync == 'full' else 'NORMAL'}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")

@@ -74,9 +74,21 @@ CREATE TABLE set_aside (
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
+# Which destinations some process was set up to deliver to, and when that was last so: retention waits for those.
+_VERSION_2 = """
+CREATE TABLE configured (name TEXT PRIMARY KEY, scores INTEGER NOT NULL, seen REAL NOT NULL);
+INSERT INTO configured
+    SELECT name, name LIKE 'langfuse:%', CAST(strftime('%s', 'now') AS REAL) FROM destinations;
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1,)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
 VERSION: Final = len(MIGRATIONS)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Have a new file give back the space of deleted rows. An older file keeps its way: only VACUUM changes that."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before WAL mode writes the file's first page
 
 
 def migrate(connection: sqlite3.Connection, path: object) -> None:

@@ -18,7 +18,7 @@ from opentelemetry import trace as otel_trace
 from opentelemetry.trace import Status, StatusCode
 
 from src.observability import attributes as names
-from src.observability import encoding
+from src.observability import carrying, encoding, second
 from src.observability.langfuse_client import get_tracker
 from src.observability.light import LightSpan
 from src.observability.scope import CONTEXT_KEY, Scope
@@ -201,9 +201,13 @@ def _start(
             begun = spans.start(name, parent)
             observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
             observation._attributes[names.TYPE] = type
+            if type == "generation":
+                second.opened(begun.get_span_context().span_id)
             return observation
         span = tracer.start_span(name, context=parent, start_time=start_ns)
         encoding.set_attributes(span, {names.TYPE: type})
+        if type == "generation":
+            second.opened(span.get_span_context().span_id)
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
@@ -323,7 +327,9 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         self._open.pop().__exit__(*failure)
 
     def __call__(self, func: F) -> F:
-        """Run a function, plain or async, as one agent run each time it is called."""
+        """Run a function, plain or async, a generator or not, as one agent run each time it is called."""
+        if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+            return carrying.within(func, self._observe)
         if inspect.iscoroutinefunction(func):
 
             @functools.wraps(func)

@@ -16,7 +16,7 @@ from opentelemetry import trace as otel_trace
 from src.observability import LangFuseTracker, attributes, flush, get_tracker, observe_agent, otlp, score
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
-from tests.servers import Langfuse
+from tests.servers import Langfuse, Server, chat_reply
 
 if TYPE_CHECKING:
     from src.observability.spool import Spool, TraceRow
@@ -258,6 +258,24 @@ def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool)
     assert (bad.level, bad.error_category) == ("ERROR", "timeout")
 
 
+def test_trace_llm_call_around_the_factory_counts_nothing_twice(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.models import ModelFactory, ModelResponse
+
+    with Server(lambda _: chat_reply("hold")) as provider:
+        monkeypatch.setenv("OPENAI_KEY", "k")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
+
+        @get_tracker().trace_llm_call
+        def ask() -> ModelResponse:
+            return ModelFactory.get_model("openai").generate_response(None, "x")
+
+        assert ask().content == "hold"
+    inner, outer = spool.rows_after(0)
+    assert (inner.type, inner.input_tokens, inner.parent_span_id) == ("generation", 10, outer.span_id)
+    assert (outer.type, outer.input_tokens, outer.model) == ("span", None, None)
+    assert told(outer)[attributes.OUTPUT] == "hold"
+
+
 def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     from src.observability.langfuse_client import set_tracker
 
@@ -312,6 +330,7 @@ def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "value"),
     [
         ("MOONDEV_TRACING", "maybe"), ("MOONDEV_TRACE_SYNC", "always"), ("MOONDEV_CAPTURE", "all"),
+        ("MOONDEV_IMAGES", "small"),
         ("MOONDEV_TRACE_MAX_MB", "-3"),
         ("LANGFUSE_HOST", "cloud.langfuse.com"), ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
     ],

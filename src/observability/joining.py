@@ -1,0 +1,245 @@
+"""Have what users observe with Langfuse's own SDK join our traces and our store, whoever made its client first.
+
+Langfuse's SDK keeps one resource manager for each public key, and `@observe`, `get_client()` and `langfuse.openai` take
+the one there is. So, as soon as both a tracker and that SDK are there: where no client was made yet, ours is; where the
+program made one with our keys, its spans come to our store, redacted, in place of going out by themselves. A
+client for another project is left alone, and said once.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+import sys
+import weakref
+from importlib.abc import MetaPathFinder
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from typing_extensions import override
+
+from src.observability import scope as scopes
+from src.observability import second
+from src.observability.attributes import SCOPE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from opentelemetry.context import Context
+
+    from src.observability.langfuse_client import LangFuseTracker
+
+_log = logging.getLogger("moondev.observability")
+_REMEDY = (
+    "Set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to its keys in the environment or .env, "
+    "or use get_tracker().client in its place."
+)
+_said: set[str] = set()
+_own_key: str | None = None
+
+
+def join(tracker: LangFuseTracker) -> None:
+    """Join with Langfuse's SDK now where it is loaded, else when it will be. Never raises."""
+    if getattr(sys.modules.get("langfuse"), "Langfuse", None) is not None:
+        settle(tracker)
+    else:
+        sys.meta_path.insert(0, _Watch(weakref.ref(tracker)))
+
+
+class _Watch(MetaPathFinder):
+    """Wait for the first import of Langfuse's SDK: importing it here would cost half a second for nothing."""
+
+    def __init__(self, tracker: weakref.ref[LangFuseTracker]) -> None:
+        self._tracker = tracker
+
+    @override
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find the SDK as it would be found without us, and settle when it has loaded."""
+        if fullname != "langfuse":
+            return None
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+            spec.loader.exec_module = self._then_settle(load)  # type: ignore[assignment] # this one spec's own loader
+        return spec
+
+    def _then_settle(self, load: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+        def loaded(module: ModuleType) -> None:
+            load(module)
+            tracker = self._tracker()
+            if tracker is not None and _current(tracker):
+                settle(tracker)
+
+        return loaded
+
+
+def settle(tracker: LangFuseTracker) -> None:
+    """Have the one Langfuse client of this program be ours, or join the one that it made. Never raises."""
+    global _own_key  # noqa: PLW0603 - one tracker is current in a process
+    _own_key = tracker.public_key
+    try:
+        from langfuse._client.resource_manager import LangfuseResourceManager as Managers
+
+        with Managers._lock:
+            _drop_stale(Managers, tracker)
+            _watch_others(Managers)
+            key = tracker.public_key
+            own = Managers._instances.get(key)
+            for other in Managers._instances:
+                if other != key:
+                    _tell_of(other)
+            if own is None and not Managers._instances:
+                tracker.make_client(registered=True)
+            elif own is not None and own.tracer_provider is not tracker.provider:
+                _take_over(own, tracker)
+    except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code, nor an import
+        _say("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
+
+
+def leave(tracker: LangFuseTracker) -> None:
+    """Take this tracker's own client out of Langfuse's register, so that a later tracker can put in its own."""
+    managers = _managers()
+    if managers is not None:
+        with managers._lock:
+            own = managers._instances.get(tracker.public_key)
+            if own is not None and own.tracer_provider is tracker.provider:
+                del managers._instances[tracker.public_key]
+
+
+def other_projects() -> tuple[str, ...]:
+    """Return the public keys of Langfuse clients whose observations do not come to our store."""
+    managers = _managers()
+    return () if managers is None else tuple(key for key in managers._instances if key != _own_key)
+
+
+def _managers() -> Any:
+    module = sys.modules.get("langfuse._client.resource_manager")
+    return getattr(module, "LangfuseResourceManager", None)
+
+
+def _current(tracker: LangFuseTracker) -> bool:
+    from src.observability import langfuse_client
+
+    return langfuse_client._tracker in (None, tracker)
+
+
+def _drop_stale(managers: Any, tracker: LangFuseTracker) -> None:
+    """Forget the clients of earlier trackers of this process."""
+    for key, manager in list(managers._instances.items()):
+        if getattr(manager, "_moondev", None) is not None and manager.tracer_provider is not tracker.provider:
+            dict.pop(managers._instances, key)
+
+
+class _Instances(dict[str, Any]):
+    """Keep Langfuse's clients; one that the program makes for another project takes the place of ours.
+
+    With two of them the SDK would not know which is meant, and observe nothing.
+    """
+
+    @override
+    def __setitem__(self, key: str, manager: Any) -> None:
+        for known, own in list(self.items()):
+            if known != key and getattr(own, "_moondev", "") == "registered":
+                self.pop(known)
+        super().__setitem__(key, manager)
+        if key != _own_key:
+            _tell_of(key)
+
+
+def _watch_others(managers: Any) -> None:
+    if type(managers._instances) is dict:
+        managers._instances = _Instances(managers._instances)
+
+
+def _tell_of(key: str) -> None:
+    _say(
+        f"other:{key}",
+        "A Langfuse client for another project (%s) is in use: what is observed with it goes there by itself, past "
+        "redaction and the local store. %s",
+        f"{key[:9]}..." if len(key) > 12 else key,
+        _REMEDY,
+    )
+
+
+def _say(kind: str, message: str, *values: object) -> None:
+    if kind not in _said:
+        _said.add(kind)
+        _log.warning(message, *values)
+
+
+# A client that the program made with our keys.
+
+
+def _take_over(manager: Any, tracker: LangFuseTracker) -> None:
+    """Have the spans of a client that was made before us come to our store, in place of its own delivery."""
+    provider = manager.tracer_provider
+    if provider is None or tracker.processor is None:
+        return
+    key = tracker.public_key
+    senders = [
+        item
+        for item in getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+        if type(item).__name__ == "LangfuseSpanProcessor" and getattr(item, "public_key", None) == key
+    ]
+    if (
+        manager.mask_otel_spans is not None
+        or not senders
+        or not all(hasattr(s, "_should_export_span") for s in senders)
+    ):
+        _say("take_over", "A Langfuse client was made before tracing began and could not be joined: what is observed "
+             "with it is delivered by itself, past redaction and the local store. %s", _REMEDY)  # fmt: skip
+        return
+    joined = _Joined(tracker, key)
+    for sender in senders:
+        sender._should_export_span = joined.unless_ours(sender._should_export_span)
+    provider.add_span_processor(joined)
+    scopes.also_ours.add(provider._active_span_processor)
+    manager.add_score_task = functools.partial(tracker.take_score, manager.add_score_task)
+
+
+class _Joined(SpanProcessor):
+    """Stand in another tracer provider and hand on what Langfuse's SDK observes there with our keys."""
+
+    def __init__(self, tracker: LangFuseTracker, public_key: str) -> None:
+        self._tracker = weakref.ref(tracker)
+        self._public_key = public_key
+
+    def takes(self, span: ReadableSpan | Span) -> bool:
+        """Tell whether a span is ours to store."""
+        scope, tracker = span.instrumentation_scope, self._tracker()
+        if scope is None or scope.name != SCOPE_NAME or tracker is None or not _current(tracker):
+            return False
+        return (scope.attributes or {}).get("public_key") == self._public_key
+
+    def unless_ours(self, rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+        """Return the sender's rule of what it sends, without what is stored here."""
+        return lambda span: not self.takes(span) and rule(span)
+
+    @override
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Put the run's session, user and tags on the span, where the program did not say others."""
+        tracker = self._tracker()
+        if tracker is None or tracker.processor is None:
+            return
+        if not self.takes(span):
+            second.started(span)
+            return
+        said = dict(span.attributes or {})
+        tracker.processor.on_start(span, parent_context)
+        span.set_attributes(said)
+
+    @override
+    def on_end(self, span: ReadableSpan) -> None:
+        """Store the span; one of another instrumentation is only looked at, for a call that is counted twice."""
+        tracker = self._tracker()
+        if tracker is None or tracker.processor is None:
+            return
+        if self.takes(span):
+            tracker.processor.on_end(span)
+        else:
+            second.ended_elsewhere(span)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.observability import flush, get_tracker, observe_agent, retention, score
+from src.observability.destinations import Destination
+from src.observability.retention import Keeper
+from src.observability.settings import Settings
+from src.observability.spool import ScoreRecord, SpanRecord, Spool
+from src.observability.spool_schema import APPLICATION_ID, MIGRATIONS, VERSION
+from tests.servers import Langfuse, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+DAY = 86_400
+NOW = 1_800_000_000.0
+HERE = Destination("langfuse:here", "http://x/v1/traces", {}, scores_url="http://x/scores")
+OTLP = Destination("otlp:there", "http://y/v1/traces", {})
+
+
+def row(number: int, days_old: float, size: int = 100) -> SpanRecord:
+    end = int((NOW - days_old * DAY) * 1e9)
+    return SpanRecord(
+        f"{number:032x}", f"{number:016x}", None, f"n{number}", "span", end - 5, end, "DEFAULT", None, None, None, None,
+        "s", None, None, None, None, b"\x0a\x00\x0a\x00", os.urandom(size),
+    )  # fmt: skip
+
+
+def rate(number: int, days_old: float) -> ScoreRecord:
+    moment = int((NOW - days_old * DAY) * 1e9)
+    return ScoreRecord(f"s{number}", f"{number:032x}", None, None, "pnl", 1.0, "NUMERIC", None, moment, "default")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "t.db", clock=lambda: NOW)
+
+
+def keeper(store: Spool, destinations: Sequence[Destination] = (), days: int | None = 90, at: float = NOW) -> Keeper:
+    return Keeper(store.path, days, destinations, clock=lambda: at, pause=lambda _: False)
+
+
+def names(store: Spool) -> list[str]:
+    return [found.name for found in store.rows_after(0, 10_000)]
+
+
+def test_old_delivered_rows_go_and_the_rest_stays(store: Spool) -> None:
+    for number in range(1, 11):
+        store.append(row(number, days_old=100 - number))  # 90 days old is not yet too old
+        store.append_score(rate(number, days_old=100 - number))
+    store.acknowledge(HERE.name, 10)
+    store.acknowledge_scores(HERE.name, 10)
+    assert keeper(store, [HERE]).run_once() == 2 * 9
+    assert names(store) == ["n10"]
+    assert store.stats().scores == 1
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("SELECT count(*) FROM payloads").fetchone()[0] == 1
+    assert retention.state(store.path, 90, clock=lambda: NOW).expired == 18
+
+
+def test_an_undelivered_row_never_goes_by_age(store: Spool) -> None:
+    for number in range(1, 6):
+        store.append(row(number, days_old=1000))
+    store.append(row(6, days_old=0))
+    store.acknowledge(HERE.name, 2)
+    assert keeper(store, [HERE]).run_once() == 2
+    assert names(store) == ["n3", "n4", "n5", "n6"]
+    found = retention.state(store.path, 90, clock=lambda: NOW)
+    assert (found.overdue, found.waiting_for) == (3, (HERE.name,))
+
+
+def test_every_destination_must_have_a_row_and_one_without_scores_holds_up_no_score(store: Spool) -> None:
+    for number in range(1, 4):
+        store.append(row(number, 200))
+        store.append_score(rate(number, 200))
+    store.append(row(4, 0))
+    store.append_score(rate(4, 0))
+    store.acknowledge(HERE.name, 4)
+    store.acknowledge_scores(HERE.name, 4)
+    store.acknowledge(OTLP.name, 1)
+    assert keeper(store, [HERE, OTLP]).run_once() == 1 + 3
+    assert names(store) == ["n2", "n3", "n4"]
+
+
+def test_what_another_process_still_has_to_deliver_stays(store: Spool) -> None:
+    store.append(row(1, 200))
+    store.append(row(2, 0))
+    keeper(store, [HERE]).sign_in()  # set up to deliver, and has not yet
+    assert keeper(store, []).run_once() == 0
+    assert names(store) == ["n1", "n2"]
+
+
+def test_a_destination_that_nobody_is_set_up_for_any_more_is_forgotten_after_as_long(store: Spool) -> None:
+    store.append(row(1, 200))
+    store.append(row(2, 0))
+    keeper(store, [HERE], at=NOW - 89 * DAY).sign_in()
+    assert keeper(store).run_once() == 0
+    keeper(store, [HERE], at=NOW - 91 * DAY).sign_in()
+    assert keeper(store).run_once(force=True) == 1
+
+
+def test_without_any_destination_age_alone_decides(store: Spool) -> None:
+    store.append(row(1, 91))
+    store.append(row(2, 89))
+    assert keeper(store).run_once() == 1
+    assert names(store) == ["n2"]
+
+
+def test_what_was_refused_for_good_stays(store: Spool) -> None:
+    for number in (1, 2, 3):
+        store.append(row(number, 200))
+    store.set_aside(HERE.name, "observation", 2, "HTTP 400")
+    store.acknowledge(HERE.name, 3)
+    assert keeper(store, [HERE]).run_once() == 1
+    assert names(store) == ["n2", "n3"]
+
+
+def test_the_newest_row_stays_so_that_numbers_never_begin_again(store: Spool) -> None:
+    store.append(row(1, 400))
+    store.append(row(2, 399))
+    store.append_score(rate(1, 400))
+    store.acknowledge(HERE.name, 2)
+    keeper(store, [HERE]).run_once()
+    assert names(store) == ["n2"]
+    assert store.stats().scores == 1
+    store.append(row(3, 0))
+    assert [number for number, _, _ in store.read_batch(HERE.name).rows] == [3]
+
+
+def test_a_clock_that_jumps_ahead_and_back_deletes_nothing(store: Spool) -> None:
+    for number in range(1, 5):
+        store.append(row(number, days_old=1))
+    store.acknowledge(HERE.name, 4)
+    assert keeper(store, [HERE]).run_once() == 0
+    assert keeper(store, [HERE], at=NOW + 4000 * DAY).run_once() == 0
+    assert keeper(store, [HERE], at=NOW + 3600).run_once() == 0
+    assert len(names(store)) == 4
+
+
+def test_after_a_long_silence_the_second_pass_deletes(store: Spool) -> None:
+    store.append(row(1, 1))
+    store.append(row(2, 0))
+    keeper(store).run_once()
+    assert keeper(store, at=NOW + 200 * DAY).run_once() == 0
+    assert keeper(store, at=NOW + 200 * DAY + 3600).run_once() == 1
+
+
+@pytest.mark.parametrize(("text", "days"), [("", 90), ("0", None), ("forever", None), (" 7 ", 7)])
+def test_the_variable_says_how_long(text: str, days: int | None) -> None:
+    assert Settings.read({"MOONDEV_TRACE_KEEP_DAYS": text}).keep_days == days
+
+
+def test_forever_keeps_everything_and_starts_no_thread(store: Spool) -> None:
+    store.append(row(1, 9999))
+    store.append(row(2, 0))
+    forever = keeper(store, days=None)
+    forever.start()
+    assert forever.run_once(force=True) == 0
+    assert "moondev-retention" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_many_rows_go_in_many_small_steps_and_a_stop_is_heard_between_them(store: Spool) -> None:
+    for number in range(1, 1002):
+        store.append(row(number, 200 if number < 1001 else 0))
+    waits: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) == 3
+
+    assert Keeper(store.path, 90, clock=lambda: NOW, pause=pause).run_once() == 600
+    assert keeper(store).run_once(force=True) == 400
+    assert names(store) == ["n1001"]
+
+
+def test_one_process_an_hour_does_it(store: Spool) -> None:
+    store.append(row(1, 200))
+    store.append(row(2, 0))
+    assert keeper(store).run_once() == 1
+    store.append(row(3, 200))
+    store.append(row(4, 0))
+    assert keeper(store, at=NOW + 3599).run_once() == 0
+    assert keeper(store, at=NOW + 3601).run_once() == 1
+    assert keeper(store, at=NOW - 10 * DAY).run_once() == 0  # a clock set back: runs, and nothing is due
+
+
+def test_the_space_of_deleted_rows_goes_back_to_the_disk(store: Spool) -> None:
+    for number in range(1, 2001):
+        store.append(row(number, 200, size=8000))
+    store.append(row(2001, 0))
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = store.path.stat().st_size
+    keeper(store).run_once()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert before > 16_000_000
+    assert store.path.stat().st_size < 6_000_000
+    assert names(store) == ["n2001"]
+
+
+def test_writers_go_on_while_rows_go(store: Spool) -> None:
+    for number in range(1, 1001):
+        store.append(row(number, 200))
+    before = store.last_seq()
+    thread = threading.Thread(target=keeper(store).run_once)
+    thread.start()
+    for number in range(2000, 2300):
+        store.append(row(number, 0))
+    thread.join(60)
+    assert store.last_seq() == before + 300
+    assert {f"n{number}" for number in range(2000, 2300)} <= set(names(store))
+    assert "n1" not in names(store)
+
+
+# From an older file.
+
+
+def older_file(path: Path, rows: int) -> None:
+    """Write a file as the first version of the format had it."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(MIGRATIONS[0])
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("INSERT INTO envelopes VALUES (1, ?)", (b"\x0a\x00\x0a\x00",))
+    for number in range(1, rows + 1):
+        end = int((NOW - 200 * DAY) * 1e9)
+        connection.execute(
+            "INSERT INTO observations VALUES "
+            "(?, ?, ?, NULL, ?, 'span', ?, ?, 'DEFAULT', NULL, NULL, NULL, NULL, 's', NULL, 1, 2, 0.5, 1)",
+            (number, f"{number:032x}", f"{number:016x}", f"n{number}", end, end),
+        )
+        connection.execute("INSERT INTO payloads VALUES (?, ?)", (number, b"span"))
+    connection.execute("INSERT INTO destinations (name, acked, scores_acked) VALUES ('langfuse:here', 2, 0)")
+    connection.close()
+
+
+def test_an_older_file_comes_forward_with_its_rows_and_destinations(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    older_file(path, 5)
+    store = Spool(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == VERSION == 2
+        assert connection.execute("SELECT name, scores FROM configured").fetchall() == [("langfuse:here", 1)]
+        seen = connection.execute("SELECT seen FROM configured").fetchone()[0]
+    assert seen > NOW - 400 * DAY
+    assert names(store) == [f"n{number}" for number in range(1, 6)]
+    assert store.pending("langfuse:here") == 3
+    assert Keeper(path, 90, clock=lambda: seen, pause=lambda _: False).run_once() == 2  # only what it has
+
+
+def test_a_small_older_file_learns_to_shrink(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    older_file(path, 5)
+    store = Spool(path)
+    keeper(store).run_once()
+    store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
+    store.append(row(9, 0))
+    assert names(store)[-1] == "n9"
+
+
+def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "_FIRST_WAIT_S", 0.01)
+    with Langfuse() as server:
+        for name, value in {"HOST": server.url, "PUBLIC_KEY": "pk-lf-1", "SECRET_KEY": "sk-lf-1"}.items():
+            monkeypatch.setenv(f"LANGFUSE_{name}", value)
+        tracker = get_tracker()
+        assert tracker.spool is not None
+        path = tracker.spool.path
+        with observe_agent("a"):
+            score("s", 1, session_id="x")
+        assert eventually(lambda: retention.state(path, 90).last_run is not None)
+        with sqlite3.connect(path) as connection:
+            assert [found[0][:9] for found in connection.execute("SELECT name FROM configured")] == ["langfuse:"]
+        assert flush(20) == 0
+        assert tracker.spool.stats().observations == 1
+        tracker.shutdown(0.0)
+        assert eventually(lambda: "moondev-retention" not in {thread.name for thread in threading.enumerate()})

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from src.observability import attributes, get_tracker, otlp, patched, second
+from src.observability.tracing import observe, start
+
+if TYPE_CHECKING:
+    from src.observability.spool import Spool, TraceRow
+
+SCOPE = "openinference.instrumentation.openai"
+# As the instrumentations write them.
+CALLS: dict[str, dict[str, Any]] = {
+    "langfuse": {attributes.TYPE: "generation", attributes.USAGE_DETAILS: '{"input":10}',
+                 attributes.COST_DETAILS: '{"total":0.5}', attributes.MODEL: "gpt-4o"},
+    "opentelemetry": {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10,
+                      "gen_ai.usage.output_tokens": 5, "gen_ai.usage.cost": 0.5, "gen_ai.request.model": "gpt-4o"},
+    "openinference": {"openinference.span.kind": "LLM", "llm.token_count.prompt": 10, "llm.model_name": "gpt-4o"},
+    "traceloop": {"llm.request.type": "chat", "llm.usage.total_tokens": 15},
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> None:
+    second._inside.clear()
+    second._warned.clear()
+    patched._said.clear()
+
+
+def told(row: TraceRow) -> dict[str, Any]:
+    return dict(otlp.decode_span(row.span).attributes)
+
+
+def foreign(name: str, told: dict[str, Any], scope: str = SCOPE) -> None:
+    provider = get_tracker().provider
+    assert provider is not None
+    with provider.get_tracer(scope).start_as_current_span(name) as span:
+        span.set_attributes(told)
+
+
+@pytest.mark.parametrize("convention", CALLS)
+def test_a_call_measured_again_inside_our_generation_is_kept_without_its_counts(
+    convention: str, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "moondev.observability"):
+        for _ in range(2):
+            with observe("openai.generate", "generation") as ours:
+                foreign("theirs", CALLS[convention])
+    row = spool.rows_after(0)[0]
+    assert (row.name, row.type, row.input_tokens, row.output_tokens, row.cost_usd) == (
+        "theirs",
+        "span",
+        None,
+        None,
+        None,
+    )
+    found = told(row)
+    why = json.loads(found.pop(attributes.METADATA + "second_instrumentation"))
+    assert (why["source"], len(why["counted_in"])) == (SCOPE, 16)
+    assert why["left_out"]
+    assert not [name for name in found if "usage" in name or "cost" in name or "token" in name]
+    assert not second._is_call(found)
+    warnings = [record.getMessage() for record in caplog.records if "second instrumentation" in record.getMessage()]
+    assert len(warnings) == 1
+    assert SCOPE in warnings[0]
+    assert "remove" in warnings[0]
+    assert list(second.warned()) == [SCOPE]
+    assert ours.id is not None
+
+
+@pytest.mark.parametrize("convention", CALLS)
+def test_the_same_call_outside_our_generation_counts(convention: str, spool: Spool) -> None:
+    with observe("openai.generate", "generation"):
+        pass
+    with observe("risk.run", "agent"):
+        foreign("theirs", CALLS[convention])
+    row = spool.rows_after(0)[1]
+    assert attributes.METADATA + "second_instrumentation" not in told(row)
+    assert {**CALLS[convention]}.items() <= told(row).items()
+
+
+def test_it_is_found_below_other_spans_and_on_other_threads_too(spool: Spool) -> None:
+    from src.observability import carry
+
+    with observe("openai.generate", "generation"), observe("their_wrapper", "span"):
+        thread = threading.Thread(target=carry(foreign), args=("theirs", CALLS["traceloop"]))
+        thread.start()
+        thread.join()
+    assert attributes.METADATA + "second_instrumentation" in told(spool.rows_after(0)[0])
+
+
+def test_it_is_found_where_it_ends_after_ours(spool: Spool) -> None:
+    provider = get_tracker().provider
+    assert provider is not None
+    with observe("openai.generate", "generation"):
+        late = provider.get_tracer(SCOPE).start_span("late", attributes=CALLS["opentelemetry"])
+    late.end()
+    assert spool.rows_after(0)[1].input_tokens is None
+
+
+def test_what_is_no_call_stays_as_it_is(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    with observe("openai.generate", "generation"):
+        foreign("POST", {"http.request.method": "POST", attributes.TYPE: "span"})
+        foreign("tool", {"openinference.span.kind": "TOOL", "gen_ai.operation.name": "execute_tool"})
+    assert not [row for row in spool.rows_after(0) if attributes.METADATA + "second_instrumentation" in told(row)]
+    assert "second instrumentation" not in caplog.text
+
+
+def test_our_own_generations_inside_one_another_all_count(spool: Spool) -> None:
+    with observe("outer", "generation"), observe("inner", "generation") as inner:
+        inner.set(USAGE_DETAILS='{"input":1}', INPUT_TOKENS=1)
+    assert spool.rows_after(0)[0].input_tokens == 1
+
+
+def test_nothing_is_kept_of_spans_that_ended(spool: Spool) -> None:
+    for _ in range(50):
+        with observe("openai.generate", "generation"):
+            foreign("theirs", CALLS["langfuse"])
+            foreign("POST", {})
+    assert second._inside == {}
+
+
+def test_spans_that_never_end_do_not_pile_up() -> None:
+    second._inside.update(dict.fromkeys(range(second._MOST), 1))
+    start("x", "generation")
+    assert len(second._inside) == 1
+
+
+def test_the_sdks_as_they_come_are_not_patched() -> None:
+    for module, _, _ in patched._POINTS:
+        importlib.import_module(module)
+    for module, owner, method in patched._POINTS:
+        assert callable(getattr(getattr(sys.modules[module], owner), method))
+    assert [patch for patch in patched.patched() if not patch.by.startswith("langfuse")] == []
+
+
+def test_a_patched_sdk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    import wrapt
+    from anthropic.resources import messages
+
+    def theirs(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return wrapped(*args, **kwargs)
+
+    monkeypatch.setattr(messages.Messages, "create", wrapt.FunctionWrapper(messages.Messages.create, theirs))
+    (found,) = (patch for patch in patched.patched() if patch.sdk == "anthropic")
+    assert found.by == __name__
+    patched.say()
+    patched.say()
+    assert caplog.text.count(f"The anthropic SDK is also instrumented by {__name__}") == 1
