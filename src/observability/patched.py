@@ -11,18 +11,15 @@ from src.observability import second
 
 _log = logging.getLogger("moondev.observability")
 
-# Where instrumentations take hold of an SDK: module, class, method. Looked at only where the SDK is loaded.
+# Where instrumentations take hold of an SDK on the way of our calls: module, class, method. Looked at only where the
+# SDK is loaded. The `create` of openai, groq and anthropic is not on that way: see src/models/posting.py.
 _POINTS: Final = (
     ("openai", "OpenAI", "request"),
     ("openai", "AsyncOpenAI", "request"),
-    ("openai.resources.chat.completions", "Completions", "create"),
-    ("openai.resources.chat.completions", "AsyncCompletions", "create"),
-    ("openai.resources.responses", "Responses", "create"),
-    ("openai.resources.responses", "AsyncResponses", "create"),
-    ("anthropic.resources.messages", "Messages", "create"),
-    ("anthropic.resources.messages", "AsyncMessages", "create"),
-    ("groq.resources.chat.completions", "Completions", "create"),
-    ("groq.resources.chat.completions", "AsyncCompletions", "create"),
+    ("groq", "Groq", "request"),
+    ("groq", "AsyncGroq", "request"),
+    ("anthropic", "Anthropic", "request"),
+    ("anthropic", "AsyncAnthropic", "request"),
     ("google.genai.models", "Models", "generate_content"),
     ("google.genai.models", "AsyncModels", "generate_content"),
     ("ollama", "Client", "chat"),
@@ -46,7 +43,7 @@ def patched() -> tuple[Patch, ...]:
         function = getattr(getattr(sys.modules.get(module), owner, None), method, None)
         by = _patcher(function, module.partition(".")[0])
         if by is not None:
-            sdk = module.removesuffix(".models").partition(".resources")[0]
+            sdk = module.removesuffix(".models")
             found[sdk, by] = Patch(sdk, by, second.remedy(by))
     return tuple(found.values())
 

@@ -130,11 +130,11 @@ class SpoolProcessor(SpanProcessor):
             end_ns=span.end_time,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(event.name, event.timestamp, self._kept.values(event.attributes or {}))  # type: ignore[arg-type] # as above
+                otlp.SpanEvent(event.name, event.timestamp, self._kept.values(event.attributes or {}))
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, self._kept.values(link.attributes or {}))  # type: ignore[arg-type] # as above
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, self._kept.values(link.attributes or {}))
                 for link in span.links
             ),
             status_code=status,

@@ -31,6 +31,7 @@ _LEASE_S = 30.0
 _CHECK_EVERY = 1000
 _CHECKPOINT_EVERY_BYTES = 8_000_000  # of spans: then what the log holds is moved into the file, in the background
 _ROW_BYTES = 12_000  # about what a commit writes besides the span: pages of rows and of the index
+_LONG_LOG_BYTES = 32_000_000
 _LAST_RESORT_PAGES = 32_000  # where that did not happen, a commit does it
 _DEFAULT_MAX_BYTES = 2 * 1024**3
 
@@ -317,11 +318,19 @@ class Spool:
                 threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
 
     def _checkpoint(self) -> None:
-        """Move the log into the file, on a connection of its own; writers go on meanwhile."""
+        """Move the log into the file, on a connection of its own; writers go on meanwhile.
+
+        A log is written from its beginning again once all of it was moved, which busy writers keep from happening: when
+        it is long, they wait while the little is moved that came in between.
+        """
+        log = self.path.with_name(self.path.name + "-wal")
         try:
             with self._reader() as connection:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.Error as error:
+                if log.stat().st_size > _LONG_LOG_BYTES:
+                    with self._lock:
+                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except (sqlite3.Error, OSError) as error:
             _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
 
     def _transaction(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:

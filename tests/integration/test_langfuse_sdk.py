@@ -242,18 +242,40 @@ def provider() -> Iterator[Server]:
      "import langfuse\nlangfuse.get_client()\nimport langfuse.openai\n"],
 )  # fmt: skip
 def test_langfuses_openai_wrapper_is_not_counted_twice(first: str, provider: Server, sink: Langfuse, db: Path) -> None:
+    """It wraps `create`, which our calls do not go through, so there is nothing to warn of either."""
     script = OURS + "from langfuse import get_client\n" + first + ASK * 2 + END
     address = {"OPENAI_KEY": "k", "OPENAI_BASE_URL": f"{provider.url}/v1"}
     said = run(script, db, LANGFUSE_HOST=sink.url, **address, **KEYS)
     rows = Spool(db).rows_after(0)
+    assert [(row.name, row.type, row.input_tokens) for row in rows] == [("openai.generate", "generation", 10)] * 2
+    assert "instrument" not in said
+    assert len(sink.spans) == 2
+
+
+def test_an_instrumentation_on_our_way_is_told_and_not_counted_twice(
+    provider: Server, sink: Langfuse, db: Path
+) -> None:
+    """OpenInference, for one, wraps `OpenAI.request`, which every call goes through."""
+    wrap = (
+        "import openai\nreal = openai.OpenAI.request\n"
+        "def request(self, *args, **kwargs):\n"
+        "    tracer = get_tracker().provider.get_tracer('openinference.instrumentation.openai')\n"
+        "    with tracer.start_as_current_span('theirs') as span:\n"
+        "        span.set_attributes({'openinference.span.kind': 'LLM', 'llm.token_count.prompt': 10})\n"
+        "        return real(self, *args, **kwargs)\n"
+        "openai.OpenAI.request = request\n"
+    )
+    address = {"OPENAI_KEY": "k", "OPENAI_BASE_URL": f"{provider.url}/v1"}
+    script = OURS + "from langfuse import get_client\n" + wrap + ASK * 2 + END
+    said = run(script, db, LANGFUSE_HOST=sink.url, **address, **KEYS)
+    rows = Spool(db).rows_after(0)
     assert [(row.name, row.type, row.input_tokens) for row in rows] == [
-        ("OpenAI-generation", "span", None), ("openai.generate", "generation", 10),
+        ("theirs", "span", None), ("openai.generate", "generation", 10),
     ] * 2  # fmt: skip
     assert rows[0].parent_span_id == rows[1].span_id
     extra = told(rows[0])
     assert not [name for name in extra if "usage" in name or "cost" in name]
     assert rows[1].span_id in str(extra[attributes.METADATA + "second_instrumentation"])
-    assert said.count("A second instrumentation (langfuse-sdk)") == 1
-    assert said.count("The openai SDK is also instrumented by langfuse.openai") == 1
-    assert "not langfuse.openai" in said
+    assert said.count("A second instrumentation (openinference.instrumentation.openai)") == 1
+    assert said.count("The openai SDK is also instrumented by") == 1
     assert len(sink.spans) == 4

@@ -142,13 +142,13 @@ def test_the_sdks_as_they_come_are_not_patched() -> None:
 
 
 def test_a_patched_sdk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    import anthropic
     import wrapt
-    from anthropic.resources import messages
 
     def theirs(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         return wrapped(*args, **kwargs)
 
-    monkeypatch.setattr(messages.Messages, "create", wrapt.FunctionWrapper(messages.Messages.create, theirs))
+    monkeypatch.setattr(anthropic.Anthropic, "request", wrapt.FunctionWrapper(anthropic.Anthropic.request, theirs))
     (found,) = (patch for patch in patched.patched() if patch.sdk == "anthropic")
     assert found.by == __name__
     patched.say()
