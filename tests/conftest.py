@@ -10,6 +10,7 @@ import pytest
 
 from src.models import model_factory
 from src.observability import langfuse_client
+from tests import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
 
 _PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
              "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE")  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", choices=sorted(faults.SEAMS), help="break tracing at this seam in every test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that look at what was recorded, where recording is broken on purpose."""
+    if config.getoption("--faults"):
+        items[:] = [item for item in items if not faults.LOOKING & set(getattr(item, "fixturenames", ()))]
+
+
+@pytest.fixture(autouse=True)
+def broken(request: pytest.FixtureRequest, isolated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    seam = request.config.getoption("--faults")
+    if seam:
+        faults.Faults().strike(seam, monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import logging
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from src.models.types import TextPart
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from src.models.errors import ModelError
     from src.models.types import Completion, Cost, Message, ModelRequest, Part, Usage
     from src.observability.tracing import Observation
 
+P = ParamSpec("P")
+_log = logging.getLogger("moondev.observability")
 
+
+def _safely(write: Callable[P, None]) -> Callable[P, None]:
+    """Have a failure to record cost the record, never the call."""
+
+    @functools.wraps(write)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            write(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("A call could not be recorded in full.")
+
+    return guarded
+
+
+@_safely
 def asked(observation: Observation, provider: str, request: ModelRequest) -> None:
     """Record the request: model, parameters, and the messages as input."""
     if not observation.recording:
@@ -32,6 +53,7 @@ def asked(observation: Observation, provider: str, request: ModelRequest) -> Non
     )
 
 
+@_safely
 def answered(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
     """Record the reply: output, the model that answered, tokens and money."""
     if not observation.recording:
@@ -58,6 +80,7 @@ def answered(observation: Observation, completion: Completion, usage: Usage | No
         observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
 
 
+@_safely
 def spent(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
     """Record tokens and money, of a failed call too where its provider told them."""
     from src.observability import encoding
@@ -75,6 +98,7 @@ def spent(observation: Observation, usage: Usage | None, cost: Cost | None) -> N
         observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
 
 
+@_safely
 def failed(observation: Observation, error: ModelError) -> None:
     """Record why the call failed."""
     observation.fail(error.message, error.category)
@@ -82,6 +106,7 @@ def failed(observation: Observation, error: ModelError) -> None:
     observation.update(metadata={name: value for name, value in known.items() if value is not None})
 
 
+@_safely
 def retried(observation: Observation, error: ModelError, attempt: int, wait_s: float) -> None:
     """Record one failed attempt that is tried again, as a child event."""
     observation.event(
@@ -97,6 +122,7 @@ def retried(observation: Observation, error: ModelError, attempt: int, wait_s: f
     )
 
 
+@_safely
 def tried(observation: Observation, attempts: int, limits: dict[str, Any] | None) -> None:
     """Record how many attempts it took, and the rate limits that the provider told."""
     observation.update(metadata={"attempts": attempts, "rate_limits": limits})

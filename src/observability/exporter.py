@@ -76,8 +76,11 @@ class Exporter:
         return sum(drain.flush(deadline) for drain in self._drains)
 
     def shutdown(self, timeout_s: float) -> None:
-        """Flush for at most `timeout_s`, then stop."""
-        self.flush(timeout_s)
+        """Flush for at most `timeout_s`, then stop; never raises."""
+        try:
+            self.flush(timeout_s)
+        except Exception as error:  # noqa: BLE001 - the store may be gone; what it holds is delivered later
+            _log.error("The last delivery failed: %s", error)
         for drain in self._drains:
             drain.stop()
 

@@ -8,6 +8,7 @@ import importlib.metadata
 import inspect
 import logging
 import os
+import sqlite3
 import threading
 import time
 import weakref
@@ -82,7 +83,7 @@ class LangFuseTracker:
         self.exporter = self._make_exporter(self.spool)
         self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations())
         self.keeper.start()
-        self.processor = SpoolProcessor(self.spool, self.default_scope, self._wake, Kept.of(settings))
+        self.processor = SpoolProcessor(self.spool, self.default_scope, self.wake, Kept.of(settings))
         self.provider = self._make_provider(self.processor)
         version = _langfuse_version()
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
@@ -139,9 +140,14 @@ class LangFuseTracker:
             destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
         return destinations
 
-    def _wake(self) -> None:
-        if self.exporter is not None:
+    def wake(self) -> None:
+        """Tell the exporter, if there is one, that there is something to deliver; never raises."""
+        if self.exporter is None:
+            return
+        try:
             self.exporter.wake()
+        except Exception as error:  # noqa: BLE001 - what is stored is delivered later
+            _log.error("Delivery could not be started: %s", error)
 
     def _say_where(self) -> None:
         settings = self.settings
@@ -246,8 +252,21 @@ class LangFuseTracker:
         """Deliver now what waits; return how many observations and scores are still undelivered.
 
         Without a destination nothing waits for delivery, and the answer is 0.
+
+        Raises:
+            SpoolError: the store cannot be read, so nobody knows what is undelivered.
         """
-        return self.exporter.flush(timeout_s) if self.exporter else 0
+        if self.exporter is None:
+            return 0
+        try:
+            return self.exporter.flush(timeout_s)
+        except sqlite3.Error as error:
+            from src.observability.spool import SpoolError
+
+            path = self.settings.trace_db
+            raise SpoolError(
+                f"the trace store {path} cannot be read, so what is undelivered is unknown: {error}."
+            ) from error
 
     def shutdown(self, timeout_s: float = 5.0) -> None:
         """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""

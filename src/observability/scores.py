@@ -66,8 +66,7 @@ def score(
     except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
         _log.error("The score %s was lost: %s", record.name, redact_text(str(error)))
         return None
-    if tracker.exporter is not None:
-        tracker.exporter.wake()
+    tracker.wake()
     return identity
 
 

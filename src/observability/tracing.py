@@ -83,9 +83,9 @@ class Observation:
         if self._span is None:
             return self
         if input is not None:
-            self._attributes[names.INPUT] = encoding.text(input)
+            self._attributes[names.INPUT] = _text(input)
         if output is not None:
-            self._attributes[names.OUTPUT] = encoding.text(output)
+            self._attributes[names.OUTPUT] = _text(output)
         if level is not None:
             self._attributes[names.LEVEL] = level
         if status_message is not None:
@@ -244,6 +244,14 @@ def builtins_category(error: BaseException) -> str:
     if isinstance(error, ConnectionError):
         return "connection"
     return type(error).__name__
+
+
+def _text(value: object) -> str:
+    try:
+        return encoding.text(value)
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("A value could not be written to the trace.")
+        return "[not encodable]"
 
 
 def _say(error: BaseException) -> str:

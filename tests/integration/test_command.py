@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -179,7 +180,7 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
             **os.environ, "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1",
             "MOONDEV_TRACE_DB": str(tmp_path / "shared.db"),
         }  # fmt: skip
-        for turn in range(rounds):
+        for _ in range(rounds):
             processes = [
                 subprocess.Popen(
                     [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
@@ -189,7 +190,7 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
             for process in processes:
                 assert process.stdout is not None
                 process.stdout.readline()
-            time.sleep(0.1 + 0.05 * turn)
+            time.sleep(random.uniform(0.05, 0.6))
             for process in processes:
                 process.send_signal(signal.SIGKILL)
             for process in processes:
