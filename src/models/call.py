@@ -111,6 +111,7 @@ class Call:
         self._usage: Usage | None = None
         self._reported_usd: float | None = None
         self._expected = 0
+        self._counted = False
         self.handed_out = False
         self._observation: Observation = tracing.start(f"{model.provider}.generate", "generation", context=context)
         record.asked(self._observation, model.provider, request)
@@ -286,6 +287,7 @@ class Call:
         usage, cost = self._totals(completion)
         record.answered(self._observation, completion, usage, cost)
         record.tried(self._observation, self._attempts, self._limits())
+        self._count(completion.model, usage, cost)
         return ModelResponse(
             content=completion.content,
             model_name=completion.model or self._request.model,
@@ -305,6 +307,13 @@ class Call:
             raw_response=completion.raw,
         )
 
+    def _count(self, answered_by: str | None, usage: Usage | None, cost: Cost | None, error: str | None = None) -> None:
+        """Count the call, once: a stream whose reader stops after the last chunk has succeeded."""
+        if not self._counted:
+            self._counted = True
+            call = (self._model.provider, self._request.model, answered_by)
+            record.counted(call, self._clock() - self._began, usage, cost, error)
+
     def _classified(self, raised: BaseException) -> ModelError:
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
@@ -321,6 +330,7 @@ class Call:
         record.spent(self._observation, usage, cost if usage else None)
         record.failed(self._observation, error)
         record.tried(self._observation, error.attempts, self._limits())
+        self._count(None, usage, cost if usage else None, error.category)
         return raised if interrupted else error
 
 

@@ -109,6 +109,9 @@ def failed(observation: Observation, error: ModelError) -> None:
 @_safely
 def retried(observation: Observation, error: ModelError, attempt: int, wait_s: float) -> None:
     """Record one failed attempt that is tried again, as a child event."""
+    from src.observability import metrics
+
+    metrics.retried(error.provider or "", error.model or "", error.category)
     observation.event(
         "attempt_failed",
         level="WARNING",
@@ -126,6 +129,17 @@ def retried(observation: Observation, error: ModelError, attempt: int, wait_s: f
 def tried(observation: Observation, attempts: int, limits: dict[str, Any] | None) -> None:
     """Record how many attempts it took, and the rate limits that the provider told."""
     observation.update(metadata={"attempts": attempts, "rate_limits": limits})
+
+
+def counted(
+    call: tuple[str, str, str | None], seconds: float, usage: Usage | None, cost: Cost | None, error: str | None = None
+) -> None:
+    """Count a call that ended, for whoever reads metrics: its provider, the model asked and the one that answered."""
+    from src.observability import metrics
+
+    if metrics.wanted():
+        spent = (usage.input_tokens, usage.output_tokens) if usage else (None, None)
+        metrics.ended(metrics.Ended(*call, seconds, *spent, cost.usd if cost else None, error))
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import importlib.metadata
 import inspect
@@ -11,7 +10,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from src.observability.redaction import redact
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., object])
 
-_EXIT_PATIENCE_S = 2.0
 _NO_KEY = "pk-lf-not-set"
 
 _log = logging.getLogger("moondev.observability")
@@ -118,13 +115,14 @@ class LangFuseTracker:
         return provider
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:
+        from src.observability import exits
         from src.observability.exporter import Exporter
 
         destinations = self._destinations()
         if self.settings.offline or not destinations:
             return None
         exporter = Exporter(spool, destinations)
-        atexit.register(_last_flush, weakref.ref(exporter))
+        exits.watch(exporter, signals=self.settings.signals)
         return exporter
 
     def _destinations(self) -> list[Destination]:
@@ -279,17 +277,6 @@ class LangFuseTracker:
         from src.observability.joining import leave
 
         leave(self)
-
-
-def _last_flush(reference: weakref.ref[Exporter]) -> None:
-    """Give delivery a moment when the interpreter exits; a server that does not answer is not waited for."""
-    exporter = reference()
-    if exporter is None or exporter.failing:
-        return
-    try:
-        exporter.flush(_EXIT_PATIENCE_S)
-    except Exception as error:  # noqa: BLE001 - the store may be gone; an exit must stay quiet
-        _log.debug("The last delivery failed: %s", error)
 
 
 def _langfuse_version() -> str:

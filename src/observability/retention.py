@@ -74,11 +74,13 @@ class Keeper:
         self._clock = clock
         self._stop = threading.Event()
         self._pause = pause or self._stop.wait
+        self.thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Look after the store on a daemon thread, soon and then each hour."""
         if self._keep_days is not None:
-            threading.Thread(target=self._run, name="moondev-retention", daemon=True).start()
+            self.thread = threading.Thread(target=self._run, name="moondev-retention", daemon=True)
+            self.thread.start()
 
     def stop(self) -> None:
         """End the thread; a batch that is under way is finished."""

@@ -49,6 +49,7 @@ class Settings:
     capture: Literal["redacted", "full", "metadata"]
     images: Literal["hash", "whole"]
     service_name: str
+    signals: bool
 
     @property
     def langfuse_configured(self) -> bool:
@@ -106,6 +107,7 @@ class Settings:
             capture=_capture(env),
             images=_images(env),
             service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
+            signals=switch(env, "MOONDEV_SIGNALS", default=True),
         )
 
 

@@ -279,3 +279,34 @@ def test_an_instrumentation_on_our_way_is_told_and_not_counted_twice(
     assert said.count("A second instrumentation (openinference.instrumentation.openai)") == 1
     assert said.count("The openai SDK is also instrumented by") == 1
     assert len(sink.spans) == 4
+
+
+BY_HAND = """
+import openai
+client = openai.OpenAI(api_key="k", base_url=ADDRESS)
+
+@get_tracker().trace_llm_call
+def by_hand():
+    return client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+
+assert by_hand().usage.prompt_tokens == 10
+by_hand()
+"""
+
+
+def test_a_call_by_hand_that_langfuses_openai_wrapper_measures_too_counts_once(
+    provider: Server, sink: Langfuse, db: Path
+) -> None:
+    address = f"ADDRESS = {provider.url + '/v1'!r}\n"
+    script = OURS + "import langfuse.openai\nfrom langfuse import get_client\n" + address + BY_HAND + END
+    said = run(script, db, LANGFUSE_HOST=sink.url, **KEYS)
+    rows = Spool(db).rows_after(0)
+    assert [(row.name, row.type, row.input_tokens) for row in rows] == [
+        ("OpenAI-generation", "span", None), ("by_hand", "generation", 10),
+    ] * 2  # fmt: skip
+    assert rows[0].parent_span_id == rows[1].span_id
+    extra = told(rows[0])
+    assert not [name for name in extra if "usage" in name or "cost" in name]
+    assert rows[1].span_id in str(extra[attributes.METADATA + "second_instrumentation"])
+    assert said.count("A second instrumentation (langfuse-sdk)") == 1
+    assert "not langfuse.openai" in said

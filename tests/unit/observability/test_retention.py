@@ -163,7 +163,7 @@ def test_forever_keeps_everything_and_starts_no_thread(store: Spool) -> None:
     forever = keeper(store, days=None)
     forever.start()
     assert forever.run_once(force=True) == 0
-    assert "moondev-retention" not in {thread.name for thread in threading.enumerate()}
+    assert forever.thread is None
 
 
 def test_many_rows_go_in_many_small_steps_and_a_stop_is_heard_between_them(store: Spool) -> None:
@@ -285,5 +285,10 @@ def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest
             assert [found[0][:9] for found in connection.execute("SELECT name FROM configured")] == ["langfuse:"]
         assert flush(20) == 0
         assert tracker.spool.stats().observations == 1
+        assert tracker.keeper is not None
+        thread = tracker.keeper.thread
+        assert thread is not None
+        assert thread.daemon
         tracker.shutdown(0.0)
-        assert eventually(lambda: "moondev-retention" not in {thread.name for thread in threading.enumerate()})
+        thread.join(20)
+        assert not thread.is_alive()

@@ -1,0 +1,186 @@
+"""Count calls, tokens, money, retries and errors through OpenTelemetry's metrics API, for whoever exports them.
+
+Nothing is set up here: the instruments belong to the global meter provider of the program, and as long as it sets none,
+nothing is counted. Names and units of `gen_ai.*` are OpenTelemetry's semantic conventions for generative AI
+(github.com/open-telemetry/semantic-conventions-genai); `moondev.*` are ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import metrics as otel_metrics
+
+from src.observability import attributes as names
+from src.observability.redaction import redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+
+    from src.observability.spool import Spool
+
+_log = logging.getLogger("moondev.observability")
+_SCOPE: Final = "moondev"
+_SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_TOKENS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+_TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - an attribute's name
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Hold what is counted of a call that ended; `error` is the category of its failure, None where it succeeded."""
+
+    provider: str
+    model: str
+    answered_by: str | None
+    seconds: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    error: str | None
+
+
+class _Instruments:
+    """Hold the instruments of one meter provider."""
+
+    def __init__(self, provider: MeterProvider) -> None:
+        meter = provider.get_meter(_SCOPE)
+        self.duration = meter.create_histogram(
+            "gen_ai.client.operation.duration",
+            unit="s",
+            description="GenAI operation duration.",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self.tokens = meter.create_histogram(
+            "gen_ai.client.token.usage",
+            unit="{token}",
+            description="Number of input and output tokens used.",
+            explicit_bucket_boundaries_advisory=_TOKENS,
+        )
+        self.cost = meter.create_counter("moondev.cost", unit="USD", description="Known cost of calls.")
+        self.unpriced = meter.create_counter(
+            "moondev.calls.unpriced", unit="{call}", description="Calls of unknown cost."
+        )
+        self.errors = meter.create_counter(
+            "moondev.errors", unit="{call}", description="Calls that failed, by category."
+        )
+        self.retries = meter.create_counter(
+            "moondev.retries", unit="{attempt}", description="Attempts that failed and were tried again, by category."
+        )
+        for name, unit, description, read in _STORE:
+            meter.create_observable_gauge(name, [_observer(read)], unit=unit, description=description)
+
+
+_lock = threading.Lock()
+_known: tuple[MeterProvider, _Instruments] | None = None
+_failed = False
+
+
+def wanted() -> bool:
+    """Tell whether anybody counts: whether the program has set a meter provider."""
+    return type(otel_metrics.get_meter_provider()).__name__ not in ("_ProxyMeterProvider", "NoOpMeterProvider")
+
+
+def ended(call: Ended) -> None:
+    """Count a call. Never raises."""
+    try:
+        instruments = _instruments()
+        told = {names.OPERATION: "chat", names.PROVIDER: call.provider, names.REQUEST_MODEL: call.model}
+        if call.answered_by:
+            told[names.RESPONSE_MODEL] = call.answered_by
+        for count, kind in ((call.input_tokens, "input"), (call.output_tokens, "output")):
+            if count is not None:
+                instruments.tokens.record(count, {**told, _TOKEN_TYPE: kind})
+        if call.cost_usd is not None:
+            instruments.cost.add(call.cost_usd, told)
+        elif call.error is None:
+            instruments.unpriced.add(1, told)
+        if call.error is not None:
+            told = {**told, names.ERROR_TYPE: call.error}
+            instruments.errors.add(1, told)
+        instruments.duration.record(call.seconds, told)
+    except Exception as error:  # noqa: BLE001 - counting never breaks a call
+        _say(error)
+
+
+def retried(provider: str, model: str, category: str) -> None:
+    """Count an attempt that failed and is tried again. Never raises."""
+    try:
+        if wanted():
+            told = {names.PROVIDER: provider, names.REQUEST_MODEL: model, names.ERROR_TYPE: category}
+            _instruments().retries.add(1, told)
+    except Exception as error:  # noqa: BLE001 - counting never breaks a call
+        _say(error)
+
+
+def _instruments() -> _Instruments:
+    """Return the instruments of the provider that is set now; they are made once."""
+    global _known  # noqa: PLW0603 - one set for a process
+    provider = otel_metrics.get_meter_provider()
+    known = _known
+    if known is not None and known[0] is provider:
+        return known[1]
+    with _lock:
+        if _known is None or _known[0] is not provider:
+            _known = (provider, _Instruments(provider))
+        return _known[1]
+
+
+def _say(error: Exception) -> None:
+    global _failed  # noqa: PLW0603 - said once
+    if not _failed:
+        _failed = True
+        _log.warning("A call could not be counted (%s). Said once.", redact_text(str(error)))
+
+
+# The store: read when a reader collects, on its thread.
+
+
+def _lost(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
+    with spool._reader() as connection:
+        kept = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
+    return [(spool.losses + (kept[0] if kept else 0), {})]
+
+
+def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
+    with spool._reader() as connection:
+        found = [row[0] for row in connection.execute("SELECT name FROM destinations")]
+        return [(spool._pending(connection, name), {"destination": name}) for name in found]
+
+
+def _set_aside(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
+    with spool._reader() as connection:
+        return [(connection.execute("SELECT count(*) FROM set_aside").fetchone()[0], {})]
+
+
+def _size(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
+    return [(sum(path.stat().st_size for path in spool.path.parent.glob(f"{spool.path.name}*")), {})]
+
+
+_STORE: Final[tuple[tuple[str, str, str, Callable[[Spool], Iterable[tuple[int, dict[str, str]]]]], ...]] = (
+    ("moondev.store.lost", "{observation}", "Observations and scores that could not be stored or kept.", _lost),
+    ("moondev.store.undelivered", "{observation}", "What waits for delivery, by destination.", _undelivered),
+    ("moondev.store.refused", "{observation}", "What a destination refused for good.", _set_aside),
+    ("moondev.store.size", "By", "Size of the trace store's files.", _size),
+)
+
+
+def _observer(read: Callable[[Spool], Any]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        from src.observability import langfuse_client
+
+        tracker = langfuse_client._tracker
+        if tracker is None or tracker.spool is None:
+            return []
+        try:
+            return [otel_metrics.Observation(value, told) for value, told in read(tracker.spool)]
+        except Exception as error:  # noqa: BLE001 - the store may be locked or gone: no value this time
+            _say(error)
+            return []
+
+    return observe
