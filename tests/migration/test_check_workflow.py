@@ -33,22 +33,31 @@ def step(workflow: dict[Any, Any]) -> dict[str, Any]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a small checkout that holds the check."""
-    (tmp_path / "src" / "my agents").mkdir(parents=True)
-    (tmp_path / "src" / "good.py").write_text("import os\n", encoding="utf-8")
-    shutil.copytree(ROOT / "src" / "migration", tmp_path / "src" / "migration")
-    (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / "check_direct_calls.py", tmp_path / "scripts")
-    (tmp_path / "pyproject.toml").write_text("[tool.check_direct_calls]\npaths = ['src']\n", encoding="utf-8")
-    return tmp_path
+    folder = tmp_path / "checkout"
+    (folder / "src" / "my agents").mkdir(parents=True)
+    (folder / "src" / "good.py").write_text("import os\n", encoding="utf-8")
+    shutil.copytree(ROOT / "src" / "migration", folder / "src" / "migration")
+    (folder / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "check_direct_calls.py", folder / "scripts")
+    (folder / "pyproject.toml").write_text("[tool.check_direct_calls]\npaths = ['src']\n", encoding="utf-8")
+    return folder
 
 
 def run(step: dict[str, Any], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the step's command as a runner does, in bash with its flags."""
-    given = {"PATHS": "", "SCRIPT": "scripts/check_direct_calls.py", **environment}
+    given = {"PATHS": "", "FROM": "", **environment}
     assert set(given) == set(step["env"])
+    (folder.parent / "temp").mkdir(exist_ok=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-    return subprocess.run(command, cwd=folder, env={**given, "PATH": path}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**given, "PATH": path, "RUNNER_TEMP": str(folder.parent / "temp")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_runs_as_it_is_and_when_called(workflow: dict[Any, Any]) -> None:
@@ -87,11 +96,14 @@ def test_reads_the_paths_that_are_given_and_expands_nothing(step: dict[str, Any]
     assert not (checkout / "ran").exists()
 
 
-def test_takes_the_check_from_elsewhere(step: dict[str, Any], checkout: Path) -> None:
+def test_takes_the_check_from_elsewhere_and_does_not_read_it(step: dict[str, Any], checkout: Path) -> None:
     elsewhere = checkout / ".direct-calls-check"
     elsewhere.mkdir()
     for name in ("scripts", "src"):
         shutil.move(checkout / name, elsewhere / name)
+    (elsewhere / "src" / "adapter.py").write_text("import openai\n", encoding="utf-8")
     (checkout / "src").mkdir()
     (checkout / "src" / "bad.py").write_text("import openai\n", encoding="utf-8")
-    assert run(step, checkout, SCRIPT=".direct-calls-check/scripts/check_direct_calls.py").returncode == 1
+    (checkout / "pyproject.toml").unlink()
+    done = run(step, checkout, FROM="owner/name")
+    assert (done.returncode, done.stdout.count("::error"), done.stdout.count("src/bad.py")) == (1, 1, 1)
