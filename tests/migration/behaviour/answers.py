@@ -1,0 +1,109 @@
+"""Answer as whichever provider was asked would, well or badly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tests.contract.dialects import chat, claude, gemini, ollama, openai__responses
+from tests.servers import Received, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.dialects.base import Dialect, Says
+
+JSON = {"content-type": "application/json"}
+PLAIN_CHAT = chat.ChatDialect()
+DIALECTS: tuple[tuple[str, Dialect], ...] = (
+    ("/chat/completions", PLAIN_CHAT),
+    ("/responses", openai__responses.Dialect()),
+    ("/messages", claude.Dialect()),
+    (":generateContent", gemini.Dialect()),
+    (":streamGenerateContent", gemini.Dialect()),
+    ("/api/chat", ollama.Dialect()),
+    ("/api/generate", ollama.Dialect()),
+)
+CATEGORIES = {"401": "authentication", "429": "rate_limit", "500": "server"}
+SCENARIOS = ("reply", *CATEGORIES, "malformed", "html")  # what every program meets
+OTHERS = ("timeout", "reset")  # for programs that bound their patience, or say that they care
+
+
+def answering(scenario: str, says: Says) -> Callable[[Received], Reply]:
+    """Return what answers all requests of one run."""
+
+    def answer(request: Received) -> Reply:
+        dialect = next((found for end, found in DIALECTS if _path(request).endswith(end)), None)
+        if dialect is None:
+            return _besides(_path(request))
+        if scenario == "reply":
+            return _good(dialect, request, says)
+        if scenario in CATEGORIES:
+            return dialect.error(CATEGORIES[scenario])
+        if scenario == "timeout":
+            return Reply(hang=True)
+        if scenario == "reset":
+            return Reply(body=b"{", headers=JSON, reset=True)
+        if scenario == "malformed":
+            return Reply(body=b'{"unexpected": true}', headers=JSON)
+        return Reply(body=b"<html><body>Bad gateway</body></html>", headers={"content-type": "text/html"})
+
+    return answer
+
+
+def _path(request: Received) -> str:
+    return request.path.partition("?")[0]
+
+
+def _good(dialect: Dialect, request: Received, says: Says) -> Reply:
+    path, body = _path(request), request.json
+    says = replace(says, model=body.get("model", ""))
+    if path.endswith("/api/generate"):
+        return _generated(says, stream=body.get("stream", True))
+    if path.endswith("/api/chat"):
+        return dialect.stream(says) if body.get("stream", True) else dialect.reply(says)
+    if ":streamGenerateContent" in path and "alt=sse" not in request.path:
+        whole = [json.loads(line[5:]) for line in dialect.stream(says).body.splitlines() if line.startswith(b"data:")]
+        return Reply(body=json.dumps(whole).encode(), headers=JSON)
+    if body.get("stream") or ":streamGenerateContent" in path:
+        return dialect.stream(says)
+    return _several(dialect.reply(says), body.get("n") or 1) if dialect is PLAIN_CHAT else dialect.reply(says)
+
+
+def _several(reply: Reply, count: int) -> Reply:
+    """Give a chat reply that many choices; the second and later ones say their number."""
+    told: dict[str, Any] = json.loads(reply.body)
+    first = told["choices"][0]
+    text = first["message"]["content"]
+    told["choices"] += [
+        {**first, "index": at, "message": {**first["message"], "content": f"{text} #{at}"}} for at in range(1, count)
+    ]
+    return replace(reply, body=json.dumps(told).encode())
+
+
+def _generated(says: Says, *, stream: bool) -> Reply:
+    """Answer as Ollama's generate does: docs.ollama.com/api/generate."""
+    head = {"model": says.model, "created_at": "2026-01-01T00:00:00Z"}
+    last = {"done": True, "done_reason": "stop", "prompt_eval_count": 25, "eval_count": 10}
+    if not stream:
+        return Reply(body=json.dumps({**head, "response": says.text, **last}).encode(), headers=JSON)
+    told = [{**head, "response": piece, "done": False} for piece in says.pieces]
+    return Reply(body=ollama.lines([*told, {**head, "response": "", **last}]), headers=ollama.LINES)
+
+
+def _besides(path: str) -> Reply:
+    """Answer what is no chat: speech, embeddings, images, transcriptions, lists, health checks."""
+    told: dict[str, Any] = {"models": [{"name": "llama3.2", "model": "llama3.2"}], "data": [], "object": "list"}
+    if path.endswith("/audio/speech"):
+        return Reply(body=b"ID3-sound", headers={"content-type": "audio/mpeg"})
+    if path.endswith("/embeddings"):
+        told = {"object": "list", "model": "e", "usage": {"prompt_tokens": 1, "total_tokens": 1},
+                "data": [{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}]}  # fmt: skip
+    elif path.endswith("/images/generations"):
+        told = {"created": 1, "data": [{"url": "https://images.example/1.png"}]}
+    elif path.endswith("/audio/transcriptions"):
+        told = {"text": "buy the dip"}
+    elif path.endswith("/api/embed"):
+        told = {"model": "e", "embeddings": [[0.25, 0.5]]}
+    return Reply(body=json.dumps(told).encode(), headers=JSON)

@@ -1,0 +1,152 @@
+"""Say what a request asks, so that two requests which ask the same are equal.
+
+Two spellings count as the same only where this module says so, with the reason:
+
+- `max_completion_tokens` for `max_tokens` at OpenAI, Groq and xAI, and the role `developer` for `system` at OpenAI: the
+  capability table sends the names that these providers' current models want;
+- a content of one text part is that text; `stream: false` is the default; one stop word is a list of one;
+- `stream_options` beside a stream (the factory asks for the usage, which nothing else changes);
+- `usage: {include: true}` at OpenRouter (the same for its own accounting);
+- DeepSeek's address with and without `/v1`: api-docs.deepseek.com says that they are one;
+- Gemini's API versions, and `user` where a turn names no role: the factory speaks v1beta;
+- Ollama's three endpoints (`/api/chat`, `/api/generate` whose prompt is one user message, `/v1/chat/completions`),
+  which run the same template, and `num_ctx`, which the factory says so that a long prompt is not cut;
+- the Responses API's `instructions` is its system message, and an `input` of text one user message.
+
+Anything else that a request holds is compared as it is. Headers are not, but for the key.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers import Received
+
+_COMPLETION_TOKENS = {"api.openai.com", "api.groq.com", "api.x.ai"}
+_NATIVE = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
+_OPTIONS = ("temperature", "top_p", "stop", "seed", "num_predict", "presence_penalty", "frequency_penalty")
+
+
+def asked(request: Received) -> dict[str, Any]:
+    """Return what a request asks, in one spelling."""
+    url = urlsplit(request.path)
+    host = request.headers.get("host", "").replace("127.0.0.1", "localhost")
+    told: dict[str, Any] = {"host": host, "path": url.path, "key": _key(request, parse_qs(url.query))}
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return told | {"bytes": len(request.body)}
+    body = {name: value for name, value in request.json.items() if value is not None}
+    if body.get("stream") is False and "ollama" not in _kind(host, url.path):
+        del body["stream"]
+    read = READERS.get(_kind(host, url.path))
+    found = read(told, body) if read else told | body
+    if "stop" in found:
+        found["stop"] = [found["stop"]] if isinstance(found["stop"], str) else found["stop"]
+    return found
+
+
+def _kind(host: str, path: str) -> str:
+    if host.endswith(":11434") and path.endswith(("/chat", "/generate", "/chat/completions")):
+        return "ollama"
+    ends = {"/chat/completions": "chat", "/messages": "claude", "GenerateContent": "gemini", "/responses": "responses",
+            "generateContent": "gemini"}  # fmt: skip
+    return next((kind for end, kind in ends.items() if path.endswith(end)), "other")
+
+
+def _key(request: Received, query: dict[str, list[str]]) -> str:
+    told = request.headers
+    bearer = told.get("authorization", "").removeprefix("Bearer ")
+    return bearer or told.get("x-api-key") or told.get("x-goog-api-key") or "".join(query.get("key", ()))
+
+
+def _chat(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    host = told["host"]
+    if host in _COMPLETION_TOKENS and "max_completion_tokens" in body:
+        body["max_tokens"] = body.pop("max_completion_tokens")
+    if host == "api.deepseek.com":
+        told["path"] = told["path"].removeprefix("/v1")
+    if host == "openrouter.ai" and body.get("usage") == {"include": True}:
+        del body["usage"]
+    body.pop("stream_options", None)
+    body["messages"] = [_message(item) for item in body["messages"]]
+    return told | body
+
+
+def _message(item: dict[str, Any]) -> dict[str, Any]:
+    role = "system" if item["role"] == "developer" else item["role"]
+    return {**item, "role": role, "content": _text(item.get("content"))}
+
+
+def _text(content: Any) -> Any:
+    """Return a content of one text part as that text."""
+    only = content[0] if isinstance(content, list) and len(content) == 1 else None
+    return only["text"] if isinstance(only, dict) and set(only) == {"type", "text"} else content
+
+
+def _claude(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    body["messages"] = [_message(item) for item in body["messages"]]
+    if "system" in body:
+        body["system"] = _text(body["system"])
+    return told | body
+
+
+def _responses(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    given = body.pop("input")
+    said = [{"role": "user", "content": given}] if isinstance(given, str) else [_message(item) for item in given]
+    if "instructions" in body:
+        said.insert(0, {"role": "system", "content": body.pop("instructions")})
+    for item in said:
+        if isinstance(item["content"], list):
+            parts = [{**part, "type": "text"} if part["type"] == "input_text" else part for part in item["content"]]
+            item["content"] = _text(parts)
+    return told | body | {"messages": said}
+
+
+def _gemini(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    turns = body.pop("contents")
+    contents = [{"role": turn.get("role", "user"), "parts": turn["parts"]} for turn in turns]
+    system = body.pop("systemInstruction", None)
+    if system is not None:
+        body["system"] = [part["text"] for part in system["parts"]]
+    for turn in contents:
+        for part in turn["parts"]:
+            if "inlineData" in part:  # two alphabets of base64, padded or not
+                data = re.sub("=+$", "", part["inlineData"]["data"]).replace("-", "+").replace("_", "/")
+                part["inlineData"] = {**part["inlineData"], "data": data}
+    config = body.pop("generationConfig", None) or {}
+    told["path"] = re.sub(r"^/v1(beta)?/", "/", told["path"])
+    return told | body | ({"config": config} if config else {}) | {"messages": contents}
+
+
+def _ollama(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    native = "/v1/" not in told["path"]
+    if native:
+        body.setdefault("stream", True)
+    options = dict(body.pop("options", None) or {})
+    options |= {_NATIVE.get(name, name): body.pop(name) for name in (*_NATIVE, *_OPTIONS) if name in body}
+    options.pop("num_ctx", None)
+    body.pop("stream_options", None)
+    if body.get("tools") == []:  # Ollama's own package says that there are none
+        del body["tools"]
+    if "prompt" in body:
+        system = [{"role": "system", "content": body.pop("system")}] if body.get("system") else []
+        body["messages"] = [*system, {"role": "user", "content": body.pop("prompt")}]
+    if body.get("response_format") == {"type": "json_object"}:
+        body["format"] = "json"
+        del body["response_format"]
+    body["messages"] = [{name: value for name, value in _message(item).items() if value} for item in body["messages"]]
+    if isinstance(options.get("stop"), str):
+        options["stop"] = [options["stop"]]
+    if not body.get("stream"):
+        body.pop("stream", None)
+    told |= {"path": "ollama", "key": ""}  # its own server takes none, whatever the openai SDK is made to send
+    return told | body | {"options": options}
+
+
+READERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
+    "chat": _chat, "claude": _claude, "gemini": _gemini, "ollama": _ollama, "responses": _responses,
+}  # fmt: skip

@@ -1,0 +1,86 @@
+"""Read the programs, each in a style in which existing agents call models.
+
+A file of `programs/` is one program. Lines that begin with `#:` are about it and not part of it:
+
+    #: note = "what the style is"
+    #: expect = "migrated" (the default), "left" (untouched, with a reason), "either", or "kept" (it is no chat call)
+    #: sites = 2             how many calls generate text; 1 where not said
+    #: reply = "..."         what the model says
+    #: scenarios = ["reset"] besides those that every program meets, or exactly these where "reply" is among them
+    #: differs = { malformed = "reason" }  scenarios whose outcome is another one afterwards, on purpose
+    #: env = { NAME = "x" }  variables, in place of the usual keys
+    #: file helper.py        what follows is another file beside the program
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.contract.dialects.base import Says
+from tests.migration.behaviour.answers import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROGRAMS = Path(__file__).parent / "programs"
+REPLY = "BUY\nConfidence: 80%\nMomentum is strong, and volume confirms it."
+EXPECTED = frozenset({"migrated", "left", "either", "kept"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """Hold one program and what is expected of its migration."""
+
+    name: str
+    files: Mapping[str, str]
+    note: str
+    expect: str = "migrated"
+    sites: int = 1
+    reply: str = REPLY
+    scenarios: tuple[str, ...] = SCENARIOS
+    env: Mapping[str, str] = field(default_factory=dict)
+    differs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def says(self) -> Says:
+        """Return what the model says."""
+        return Says(text=self.reply)
+
+    def write(self, folder: Path) -> Path:
+        """Write the program's files, and return the one to run."""
+        folder.mkdir(parents=True)
+        for name, text in self.files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return folder / "main.py"
+
+
+def read(path: Path) -> Case:
+    """Read one program."""
+    told: list[str] = []
+    files: dict[str, list[str]] = {"main.py": []}
+    current = "main.py"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#: file "):
+            current = line.removeprefix("#: file ").strip()
+            files[current] = []
+        elif line.startswith("#: "):
+            told.append(line.removeprefix("#: "))
+        else:
+            files[current].append(line)
+    about: dict[str, Any] = tomllib.loads("\n".join(told))
+    given = tuple(about.pop("scenarios", ()))
+    case = Case(
+        path.stem,
+        {name: "\n".join(lines) + "\n" for name, lines in files.items()},
+        scenarios=given if "reply" in given else (*SCENARIOS, *given),
+        **about,
+    )
+    assert case.expect in EXPECTED, f"{path.name}: expect is {case.expect!r}"
+    assert set(case.differs) <= set(case.scenarios), f"{path.name}: differs names a scenario that it does not meet"
+    return case
+
+
+CASES = {path.stem: read(path) for path in sorted(PROGRAMS.glob("*.txt"))}

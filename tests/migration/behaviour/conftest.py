@@ -1,0 +1,56 @@
+"""Give the tests of behaviour one loopback server and one process that forks programs, for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.migration.behaviour.cases import CASES, Case
+from tests.migration.behaviour.loopback import Loopback
+from tests.migration.behaviour.running import Outcome, Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Run = Callable[[Case, Path, str], Outcome]
+    Before = Callable[[Case, str], Outcome]
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with Loopback(tmp_path_factory.mktemp("authority")) as loopback:
+        found = Runner(loopback, tmp_path_factory.mktemp("runs"))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def run(runner: Runner) -> Run:
+    """Return how to run a case's program, as it stands in some folder, through one scenario."""
+
+    def start(case: Case, folder: Path, scenario: str) -> Outcome:
+        return runner.run(folder / "main.py", scenario, case.says, dict(case.env))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def before(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Before:
+    """Return how a case's program ends in a scenario before it is migrated; each is run once."""
+    found: dict[tuple[str, str], Outcome] = {}
+
+    def start(case: Case, scenario: str) -> Outcome:
+        if (case.name, scenario) not in found:
+            folder = tmp_path_factory.mktemp(case.name) / "before"
+            case.write(folder)
+            found[case.name, scenario] = run(case, folder, scenario)
+        return found[case.name, scenario]
+
+    return start
+
+
+@pytest.fixture(params=sorted(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]

@@ -1,0 +1,141 @@
+"""Run a program against the loopback server, and keep what it asked and what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.migration.behaviour.answers import answering
+from tests.migration.behaviour.asked import asked
+
+if TYPE_CHECKING:
+    from tests.contract.dialects.base import Says
+    from tests.migration.behaviour.loopback import Loopback
+
+# Each provider under the name that Moon Dev's agents use and under its SDK's own.
+KEYS = {
+    "OPENAI_KEY": "key-openai", "OPENAI_API_KEY": "key-openai", "ANTHROPIC_KEY": "key-anthropic",
+    "ANTHROPIC_API_KEY": "key-anthropic", "DEEPSEEK_KEY": "key-deepseek", "DEEPSEEK_API_KEY": "key-deepseek",
+    "GROK_API_KEY": "key-xai", "XAI_API_KEY": "key-xai", "OPENROUTER_API_KEY": "key-openrouter",
+    "GROQ_API_KEY": "key-groq", "GEMINI_KEY": "key-gemini", "GOOGLE_API_KEY": "key-gemini",
+}  # fmt: skip
+ZYGOTE = Path(__file__).parent / "zygote.py"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what one run asked, printed and ended with; `traced` counts the generations in its store."""
+
+    asked: list[dict[str, Any]]
+    out: str
+    code: int
+    err: str = field(compare=False)
+    traced: int = field(compare=False)
+    scenario: str = field(compare=False)
+
+    @property
+    def distinct(self) -> list[dict[str, Any]]:
+        """Return what was asked, each once: how often a failure is tried again is each SDK's own policy."""
+        found: list[dict[str, Any]] = []
+        for one in self.asked:
+            if one not in found:
+                found.append(one)
+        return found
+
+
+class Runner:
+    """Run programs, one at a time, in forks of one process."""
+
+    def __init__(self, loopback: Loopback, work: Path) -> None:
+        self._loopback, self._work = loopback, work
+        self._count = 0
+        environment = {"PATH": os.environ["PATH"], "HOME": str(work), "MOONDEV_DOTENV": "off", **self._trust()}
+        command = [sys.executable, "-B", str(ZYGOTE), *(str(port) for port in loopback.ports)]
+        self._log = (work / "zygote.log").open("wb")
+        self._zygote = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, text=True
+        )
+        self._line()
+
+    def _trust(self) -> dict[str, str]:
+        return {name: str(self._loopback.trusted) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")}
+
+    def _line(self, patience_s: int = 120) -> str:
+        pipe = self._zygote.stdout
+        assert pipe is not None
+        assert select.select([pipe], [], [], patience_s)[0], "the process that forks says nothing"
+        line = pipe.readline()
+        assert line, (self._work / "zygote.log").read_text(encoding="utf-8")
+        return line
+
+    def run(self, program: Path, scenario: str, says: Says, environment: dict[str, str]) -> Outcome:
+        """Run a program in its folder while the server does what the scenario says."""
+        self._count += 1
+        place = self._work / f"run{self._count}"
+        place.mkdir()
+        before = len(self._loopback.received)
+        self._loopback.answer = answering(scenario, says)
+        told = {
+            "program": str(program), "folder": str(program.parent), "out": str(place / "out"),
+            "err": str(place / "err"), "seconds": 40,
+            "environment": {
+                "PATH": os.environ["PATH"], "HOME": str(place), "MOONDEV_DOTENV": "off", "PYTHONUTF8": "1",
+                "MOONDEV_TRACE_DB": str(place / "traces.db"), **self._trust(), **KEYS, **environment,
+            },
+        }  # fmt: skip
+        assert self._zygote.stdin is not None
+        self._zygote.stdin.write(json.dumps(told) + "\n")
+        self._zygote.stdin.flush()
+        code = json.loads(self._line())["code"]
+        return Outcome(
+            [asked(request) for request in self._loopback.received[before:]],
+            (place / "out").read_text(encoding="utf-8"),
+            code,
+            (place / "err").read_text(encoding="utf-8"),
+            _generations(place / "traces.db"),
+            scenario,
+        )
+
+    def close(self) -> None:
+        """End the process that forks."""
+        assert self._zygote.stdin is not None
+        self._zygote.stdin.close()
+        self._zygote.wait(20)
+        self._log.close()
+
+
+def _generations(store: Path) -> int:
+    """Return how many model calls a program's store holds."""
+    if not store.exists():
+        return 0
+    with sqlite3.connect(store) as found:
+        (count,) = found.execute("select count(*) from observations where type = 'generation'").fetchone()
+    return int(count)
+
+
+def differences(before: Outcome, after: Outcome) -> list[str]:
+    """Return what a migrated program does otherwise than before; empty where nothing."""
+    found = []
+    if before.out != after.out:
+        found.append(f"printed {before.out!r}, now {after.out!r}")
+    if before.code != after.code:
+        found.append(f"ended with {before.code}, now with {after.code}: {after.err[-600:]}")
+    first, second = (before.asked, after.asked) if before.scenario == "reply" else (before.distinct, after.distinct)
+    # Threads and tasks ask in any order.
+    if sorted(map(repr_of, first)) != sorted(map(repr_of, second)):
+        found.append(f"asked {first}, now {second}")
+    if before.scenario == "reply" and after.traced == 0 and second:
+        found.append("no call was traced")
+    return [f"{before.scenario}: {text}" for text in found]
+
+
+def repr_of(one: dict[str, Any]) -> str:
+    """Return one request as a text that is equal for equal ones."""
+    return json.dumps(one, sort_keys=True)

@@ -1,0 +1,178 @@
+"""Run programs in processes of their own, forked from one that has imported the SDKs already.
+
+Started as `python zygote.py TLS_PORT PLAIN_PORT`; it reads one JSON object a line, runs it, and answers with another.
+Each program sees the real SDKs and the project's `src`. Three things of its world are ours:
+
+- names resolve to the loopback server (port 443 to the one with TLS), so that programs ask their providers' real
+  addresses and no SDK is told another;
+- two SDKs take what they took in the versions that agents were written for: see `restore_sampling`, `rest_by_default`;
+- sleeping takes a hundredth of the time asked, so that back-offs between attempts do not make the tests slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[3]
+SDKS = (
+    "openai", "openai.resources.chat", "openai.resources.responses", "anthropic", "anthropic.resources.messages",
+    "groq", "groq.resources.chat", "ollama", "google.genai", "google.generativeai", "requests", "httpx", "httpx2",
+    "src.models", "src.models.call", "src.models.adapters.openai", "src.models.adapters.claude",
+    "src.models.adapters.gemini", "src.models.adapters.ollama", "src.models.adapters.groq", "src.observability.spool",
+    "src.observability.tracing", "src.observability.redaction", "tenacity",
+)  # fmt: skip
+_FASTER = 100
+
+
+def redirect(tls: int, plain: int) -> None:
+    """Send every connection of this process to the loopback server."""
+    real_lookup, real_connect = socket.getaddrinfo, socket.socket.connect
+
+    def ours(port: Any) -> int:
+        return {"443": tls, "https": tls, str(tls): tls}.get(str(port), plain)
+
+    def lookup(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
+        return real_lookup("127.0.0.1", ours(port), *rest, **options)
+
+    def connect(self: socket.socket, address: Any) -> None:
+        return real_connect(self, ("127.0.0.1", ours(address[1])) if self.family == socket.AF_INET else address)
+
+    socket.getaddrinfo = lookup
+    socket.socket.connect = connect  # type: ignore[method-assign,assignment] # for this process alone
+
+
+def hurry() -> None:
+    """Make sleeping short, for programs, SDKs and the factory alike."""
+    real_sleep, real_asleep = time.sleep, asyncio.sleep
+
+    def sleep(seconds: float) -> None:
+        real_sleep(seconds / _FASTER)
+
+    async def asleep(delay: float, result: Any = None) -> Any:
+        return await real_asleep(delay / _FASTER, result)
+
+    time.sleep, asyncio.sleep = sleep, asleep  # type: ignore[assignment] # with fewer overloads
+
+
+def restore_sampling() -> None:
+    """Let `messages.create` take the sampling parameters that version 2 of anthropic has dropped from its signature.
+
+    Agents that were written for earlier versions pass them, and there they went to the wire as they are.
+    """
+    from anthropic.resources.messages import AsyncMessages, Messages
+
+    for owner, name in (
+        (Messages, "create"),
+        (Messages, "stream"),
+        (AsyncMessages, "create"),
+        (AsyncMessages, "stream"),
+    ):
+        real = getattr(owner, name)
+
+        @functools.wraps(real)
+        def take(self: Any, *, real: Any = real, **options: Any) -> Any:
+            told = {key: options.pop(key) for key in ("temperature", "top_p", "top_k") if key in options}
+            if told:
+                options["extra_body"] = {**told, **(options.get("extra_body") or {})}
+            return real(self, **options)
+
+        setattr(owner, name, take)
+
+
+def rest_by_default() -> None:
+    """Let google.generativeai speak HTTP where a program does not say how: the loopback server knows no gRPC."""
+    genai: Any = importlib.import_module("google.generativeai")
+    real = genai.configure
+
+    @functools.wraps(real)
+    def configure(**options: Any) -> None:
+        real(**{"transport": "rest", **options})
+
+    genai.configure = configure
+
+
+def serve() -> None:
+    """Fork a child for each line read, and tell how it ended."""
+    for line in sys.stdin:
+        told = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _run(told)
+        signal.signal(signal.SIGALRM, lambda *_, pid=child: os.kill(pid, signal.SIGKILL))
+        signal.alarm(told["seconds"])
+        _, status = os.waitpid(child, 0)
+        signal.alarm(0)
+        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
+        sys.stdout.flush()
+
+
+def _run(told: dict[str, Any]) -> None:
+    """Be the program: its folder, environment, output and exit code."""
+    code = 1
+    try:
+        _become(told)
+        try:
+            runpy.run_path(told["program"], run_name="__main__")
+            code = 0
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BaseException:  # noqa: BLE001 - as the interpreter does
+            traceback.print_exc()
+        threading._shutdown()  # type: ignore[attr-defined] # what the interpreter does at its end
+        atexit._run_exitfuncs()
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _become(told: dict[str, Any]) -> None:
+    signal.signal(signal.SIGUSR1, _show)
+    os.chdir(told["folder"])
+    os.environ.clear()
+    os.environ.update(told["environment"])
+    sys.path[:0] = [told["folder"]]
+    sys.argv[:] = [told["program"]]
+    for number, name in ((1, "out"), (2, "err")):
+        file = os.open(told[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+
+
+def _show(_signal: int, _frame: FrameType | None) -> None:
+    traceback.print_stack()
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+    hurry()
+    for name in SDKS:
+        importlib.import_module(name)
+    restore_sampling()
+    rest_by_default()
+    gc.freeze()  # a fork then copies little
+    redirect(*(int(port) for port in sys.argv[1:3]))
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    serve()
