@@ -45,9 +45,9 @@ class Received:
 
 
 class Server:
-    """Answer every POST with what `answer(request)` returns, on a free port of 127.0.0.1."""
+    """Answer every POST with what `answer(request)` returns, on a free port of 127.0.0.1 unless one is given."""
 
-    def __init__(self, answer: Callable[[Received], Reply]) -> None:
+    def __init__(self, answer: Callable[[Received], Reply], port: int = 0) -> None:
         self.received: list[Received] = []
         self._release = threading.Event()
         outer = self
@@ -73,7 +73,7 @@ class Server:
             def handle_error(self, *_: object) -> None:
                 """A client that went away is part of the tests."""
 
-        self._httpd = Quiet(("127.0.0.1", 0), Handler)
+        self._httpd = Quiet(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._httpd.server_address[1]}"
         self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.02,), daemon=True)
 
@@ -176,14 +176,14 @@ class Seen:
 class Langfuse:
     """Take OTLP and scores as Langfuse does; `answer` may be set to misbehave."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.spans: list[Seen] = []
         self.scores: list[dict[str, Any]] = []
         self.problems: list[str] = []
         self.scopes: set[str] = set()
         self.answer: Callable[[Received], Reply | None] = lambda _: None
         self.lock = threading.Lock()
-        self._server = Server(self._answer)
+        self._server = Server(self._answer, port)
         self.url = self._server.url
 
     @property
