@@ -200,7 +200,16 @@ class Langfuse:
             with self.lock:
                 self.scores.append(request.json)
             return Reply(body=b'{"id":"x"}')
+        if request.path.startswith("/api/public/traces/"):
+            return self._show(request.path.rpartition("/")[2])
         return Reply(404)
+
+    def _show(self, trace_id: str) -> Reply:
+        """Show a trace that has come, as Langfuse's API does."""
+        with self.lock:
+            found = [span for span in self.spans if span.trace_id == trace_id]
+        told = {"id": trace_id, "observations": [{"id": span.span_id, "metadata": span.attributes} for span in found]}
+        return Reply(body=json.dumps(told).encode()) if found else Reply(404)
 
     def _take_spans(self, request: Received) -> Reply:
         body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body

@@ -7,8 +7,9 @@ import sys
 
 import typer
 
-from src.cli import doctor, models, risk, traces, trade
-from src.cli.console import problem
+from src.cli import doctor, models, risk, trade
+from src.observability.commands import traces
+from src.observability.commands.console import problem
 
 app = typer.Typer(
     name="moondev",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.cli.console import note
+from src.observability.commands.console import note
 
 _PATIENCE_S = 2.0
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from src.cli.console import note, out
+from src.observability.commands.console import note, out
 
 if TYPE_CHECKING:
     from src.models.catalogue import KnownModel

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from src.cli import delivery
-from src.cli.console import money, note, out
+from src.observability.commands.console import money, note, out
 
 if TYPE_CHECKING:
     from src.agents.risk_agent import RiskVerdict

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from src.cli import delivery
-from src.cli.console import duration, err, money, note, out, problem, styled_action
+from src.cli.actions import styled_action
+from src.observability.commands.console import duration, err, money, note, out, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,8 +176,8 @@ _COLUMNS: dict[str, Any] = {
 
 
 def _show_trace(result: TradingResult) -> None:
-    from src.cli.tree import draw
     from src.observability import get_tracker
+    from src.observability.commands.tree import draw
 
     spool = get_tracker().spool
     if spool is None or result.trace_id is None:

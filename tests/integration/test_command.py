@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MOONDEV = [sys.executable, "-c", "from src.cli import main; main()"]
 CSV = "\n".join(
@@ -127,6 +125,8 @@ def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "set up (OPENAI_KEY)" in done.stdout
     assert "answers and takes the keys" in done.stdout
+    assert "took the test observation and shows it" in done.stdout
+    assert "its made-up key is not" in done.stdout
     assert "set ANTHROPIC_KEY" in done.stdout
     for secret in (key, "sk-lf-secret-0123"):
         assert secret not in done.stdout + done.stderr
@@ -152,6 +152,55 @@ def test_the_doctor_fails_where_the_keys_are_wrong() -> None:
         done = moondev("doctor", LANGFUSE_HOST=langfuse.url, LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-lf-0123")
     assert done.returncode == 1
     assert "refuses the keys" in done.stdout
+
+
+def test_the_doctor_says_where_a_test_observation_is_stuck() -> None:
+    with Langfuse() as langfuse:
+        langfuse.answer = lambda request: Reply(body=b"{}") if "projects" in request.path else Reply(500)
+        keys = {"LANGFUSE_HOST": langfuse.url, "LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-lf-0123"}
+        done = moondev("doctor", "--json", **keys)
+    told = {(finding["part"], finding["ok"]): finding["detail"] for finding in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert "is stored" in told["test", True]
+    assert "was not taken" in told["test", False]
+    assert "LANGFUSE_HOST" in told["test", False]
+
+
+def test_the_doctor_tests_another_otlp_endpoint_too() -> None:
+    with Langfuse() as backend:
+        done = moondev(
+            "doctor", "--json", MOONDEV_OTLP="on",
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=backend.url + "/api/public/otel/v1/traces",
+        )  # fmt: skip
+        assert [span.name for span in backend.spans] == ["moondev.doctor"]
+        assert "made-up key" in str(backend.spans[0].attributes)
+        assert "D0ct0rMadeUp" not in str(backend.spans[0].attributes)
+    assert any("took the test observation" in finding["detail"] for finding in json.loads(done.stdout))
+
+
+ROOT = Path(__file__).resolve().parents[2]
+OBSERVABILITY = [sys.executable, "-m", "src.observability"]
+
+
+def test_the_observability_package_has_commands_of_its_own(tmp_path: Path) -> None:
+    """A checkout that adopts src/observability has no src/cli."""
+    place = tmp_path / "checkout" / "src"
+    shutil.copytree(ROOT / "src" / "observability", place / "observability")
+    environment = {**os.environ, "MOONDEV_OFFLINE": "1", "MOONDEV_TRACE_DB": str(tmp_path / "t.db")}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*OBSERVABILITY, *words]
+        return subprocess.run(
+            command, cwd=place.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    done = run("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    assert any(finding["part"] == "test" and finding["ok"] for finding in json.loads(done.stdout))
+    assert "moondev.doctor" in run("traces", "list").stdout
+    assert "ok" in run("traces", "show", "last", "--full").stdout
+    assert run("export").returncode == 2
+    assert run("traces", "show", "nothing").returncode == 2
 
 
 def test_risk_judges_a_file(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ def _console(*, stderr: bool) -> Console:
 out = _console(stderr=False)
 err = _console(stderr=True)
 
-ACTION_STYLES = {"BUY": "bold green", "SELL": "bold red", "NOTHING": "bold yellow"}
-
 
 def problem(text: str) -> None:
     """Say what went wrong."""
@@ -28,11 +26,6 @@ def problem(text: str) -> None:
 def note(text: str) -> None:
     """Say something beside the result."""
     err.print(f"[dim]{escape(text)}[/]")
-
-
-def styled_action(action: str | None) -> str:
-    """Return an action in its colour; a dash where there is none."""
-    return f"[{ACTION_STYLES.get(action, 'bold')}]{action}[/]" if action else "[dim]-[/]"
 
 
 def money(usd: float | None) -> str:

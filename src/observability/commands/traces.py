@@ -1,4 +1,4 @@
-"""Look at the local trace store: `moondev traces`."""
+"""Look at the local trace store, and deliver it: `moondev traces`, `python -m src.observability traces`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from src.cli.console import duration, money, note, out, problem
+from src.observability.commands.console import duration, money, note, out, problem
 
 if TYPE_CHECKING:
     from src.observability.spool import Spool, TraceRow
@@ -31,7 +31,7 @@ def list_traces(
             typer.echo(json.dumps({name: getattr(trace, name) for name in type(trace).__slots__}))
         return
     if not found:
-        note("There are no traces yet. `moondev trade EURUSD --swarm` makes one.")
+        note(f"{_NONE}.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("trace", "started", "name", "took", "observations", "errors", "tokens", "cost"):
@@ -50,6 +50,7 @@ def list_traces(
     out.print(table)
 
 
+_NONE = "There are no traces yet: any call through ModelFactory makes one"
 _NUMBERS = {"took", "observations", "errors", "tokens", "cost"}
 
 
@@ -59,17 +60,17 @@ def show(
     full: Annotated[bool, typer.Option("--full", "-f", help="Show inputs, outputs and metadata too.")] = False,
 ) -> None:
     """Draw one trace as a tree."""
-    from src.cli.tree import draw
+    from src.observability.commands.tree import draw
 
     spool = _spool()
     if trace_id == "last":
         newest = spool.traces(limit=1)
         if not newest:
-            raise ValueError("There are no traces yet. `moondev trade EURUSD --swarm` makes one.")
+            raise ValueError(f"{_NONE}.")
         trace_id = newest[0].trace_id
     rows = spool.trace(trace_id.strip().lower())
     if not rows:
-        raise ValueError(f"There is no trace whose id begins with {trace_id!r}. `moondev traces list` shows them.")
+        raise ValueError(f"There is no trace whose id begins with {trace_id!r}; `traces list` shows them.")
     out.print(draw(rows, texts=full))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.tree import Tree
 
-from src.cli.console import duration, money
+from src.observability.commands.console import duration, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,171 @@
+"""Check what tracing is set up to do: settings, Langfuse, the store, other instrumentations. Never tells a key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from src.observability.commands.console import out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from src.observability.settings import Settings
+
+_PATIENCE_S = 5.0
+_RECENT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Hold what one check found. `ok` is None where there is nothing to be right or wrong."""
+
+    part: str
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print findings, and end with exit code 1 where one of them is bad."""
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        _show(findings)
+    if any(finding.ok is False for finding in findings):
+        raise typer.Exit(1)
+
+
+def of_tracing(*, offline: bool) -> list[Finding]:
+    """Return all findings about tracing; `offline` asks no server."""
+    from src.observability.commands.probe import probe
+
+    told = _langfuse(offline=offline)
+    wrong = any(finding.ok is False for finding in told)
+    return [*told, *_store(), *probe(offline=offline or wrong), *_retention(), *_second(), *_rate_limits()]
+
+
+def _langfuse(*, offline: bool) -> list[Finding]:
+    from src.observability.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.read()
+    except SettingsError as error:
+        return [Finding("settings", error.variable, False, str(error))]
+    if not settings.langfuse_configured:
+        detail = "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
+        return [Finding("langfuse", settings.langfuse_host, None, detail)]
+    if not settings.langfuse_delivers:
+        return [Finding("langfuse", settings.langfuse_host, None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)")]
+    if offline:
+        return [Finding("langfuse", settings.langfuse_host, True, "keys are set; not asked")]
+    return [_ask_langfuse(settings)]
+
+
+def _ask_langfuse(settings: Settings) -> Finding:
+    """Ask for the project that the keys belong to: it proves address and keys at once."""
+    import httpx
+
+    host = settings.langfuse_host
+    auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
+    try:
+        reply = httpx.get(f"{host}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Finding("langfuse", host, False, f"does not answer: {str(error) or type(error).__name__}")
+    if reply.status_code in (401, 403):
+        return Finding("langfuse", host, False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host")
+    if reply.status_code != 200:
+        return Finding("langfuse", host, False, f"answers with HTTP {reply.status_code}")
+    return Finding("langfuse", host, True, "answers and takes the keys")
+
+
+def _store() -> list[Finding]:
+    from src.observability import get_tracker
+
+    tracker = get_tracker()
+    if tracker.spool is None:
+        off = not tracker.settings.tracing
+        why = "MOONDEV_TRACING is off" if off else "it cannot be opened"
+        return [Finding("traces", str(tracker.settings.trace_db), None if off else False, why)]
+    stats = tracker.spool.stats()
+    undelivered = dict(stats.undelivered)
+    for destination in tracker.exporter.destinations if tracker.exporter else ():
+        undelivered[destination.name] = tracker.spool.pending(destination.name)
+    waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
+    parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
+    if stats.set_aside:
+        parts.append(f"{stats.set_aside:,} set aside (refused for good)")
+    if stats.losses:
+        parts.append(f"{stats.losses:,} LOST")
+    return [Finding("traces", str(tracker.settings.trace_db), not stats.losses, ", ".join(parts))]
+
+
+def _retention() -> list[Finding]:
+    """Return how long rows are kept, and what keeps old ones from going."""
+    from src.observability import get_tracker
+    from src.observability.retention import state
+
+    tracker = get_tracker()
+    if tracker.spool is None:
+        return []
+    days = tracker.settings.keep_days
+    told = state(tracker.settings.trace_db, days)
+    parts = ["everything is kept" if days is None else f"delivered rows go after {days} days"]
+    if told.expired:
+        parts.append(f"{told.expired:,} have gone")
+    if told.waiting_for:
+        parts.append(f"{told.overdue:,} older ones still wait for {', '.join(told.waiting_for)}")
+    return [Finding("retention", "MOONDEV_TRACE_KEEP_DAYS", None, ", ".join(parts))]
+
+
+def _second() -> list[Finding]:
+    """Return which other instrumentations measure the same calls."""
+    from src.observability.patched import patched
+
+    return [Finding("instrumentation", patch.sdk, None, f"also by {patch.by}: {patch.remedy}") for patch in patched()]
+
+
+def _rate_limits() -> list[Finding]:
+    """Return what each provider last told of its rate limits, on whichever process's call."""
+    from src.observability import attributes as names
+    from src.observability import get_tracker, otlp
+
+    spool = get_tracker().spool
+    if spool is None:
+        return []
+    told: dict[str, Finding] = {}
+    for row in spool.rows_after(max(spool.last_seq() - _RECENT, 0), limit=_RECENT):
+        if row.type != "generation" or row.provider is None:
+            continue
+        limits = otlp.decode_span(row.span).attributes.get(names.METADATA + "rate_limits")
+        if isinstance(limits, str):
+            at = datetime.fromtimestamp(row.end_ns / 1e9, UTC)
+            detail = f"{_limits_in_words(json.loads(limits))} (told {at:%Y-%m-%d %H:%M:%S} UTC)"
+            told[row.provider] = Finding("rate limit", row.provider, None, detail)
+    return list(told.values())
+
+
+def _limits_in_words(limits: dict[str, dict[str, float]]) -> str:
+    """Return limits such as `requests 59 of 60 left, tokens 39,500 of 40,000 left`."""
+    parts = []
+    for kind, limit in limits.items():
+        most = f" of {limit['limit']:,.0f}" if limit.get("limit") is not None else ""
+        left = f"{limit['remaining']:,.0f}{most} left" if limit.get("remaining") is not None else f"at most{most[3:]}"
+        parts.append(f"{kind.replace('_', ' ')} {left}")
+    return ", ".join(parts)
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", "part", "name", "finding"):
+        table.add_column(title, no_wrap=title != "finding", overflow="fold")
+    marks = {True: "[green]ok[/]", False: "[bold red]bad[/]", None: "[dim]-[/]"}
+    for finding in findings:
+        table.add_row(marks[finding.ok], finding.part, escape(finding.name), escape(finding.detail))
+    out.print(table)

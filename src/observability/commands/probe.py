@@ -1,0 +1,94 @@
+"""Send one test observation all the way, and read it back wherever that can be done.
+
+It carries a made-up key, so that it also shows that redaction works: what is read back must not have it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from src.observability.commands.findings import Finding
+
+if TYPE_CHECKING:
+    from src.observability.langfuse_client import LangFuseTracker
+
+NAME = "moondev.doctor"
+_MADE_UP = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
+_DELIVERY_S = 10.0
+_READING_S = 15.0
+_PAUSE_S = 0.5
+_REQUEST_S = 5.0
+
+
+def probe(*, offline: bool) -> list[Finding]:
+    """Return what became of a test observation: in the store, at each destination, and read back from Langfuse."""
+    from src.observability import get_tracker
+    from src.observability.tracing import observe
+
+    tracker = get_tracker()
+    if tracker.spool is None:
+        return []
+    with observe(NAME, "span", input={"made-up key": _MADE_UP}, metadata={"purpose": "test of the set-up"}) as made:
+        made.update(output="ok")
+    trace_id = made.trace_id or ""
+    stored = _in_store(tracker, trace_id)
+    if not stored.ok or offline or tracker.exporter is None:
+        return [stored]
+    return [stored, *_delivered(tracker, trace_id)]
+
+
+def _in_store(tracker: LangFuseTracker, trace_id: str) -> Finding:
+    where = str(tracker.settings.trace_db)
+    rows = tracker.spool.trace(trace_id) if tracker.spool is not None and trace_id else []
+    if not rows:
+        return Finding("test", where, False, "the test observation was not stored: the log says why")
+    if tracker.settings.capture != "full" and any(_MADE_UP.encode() in row.span for row in rows):
+        return Finding("test", where, False, "the test observation was stored, but its made-up key was not redacted")
+    return Finding("test", where, True, "the test observation is stored, its made-up key is not")
+
+
+def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
+    """Deliver it, with whatever waits before it, and say what each destination did."""
+    assert tracker.exporter is not None  # noqa: S101 - the caller has looked
+    assert tracker.spool is not None  # noqa: S101 - as above
+    tracker.exporter.flush(_DELIVERY_S)
+    told = []
+    for destination in tracker.exporter.destinations:
+        waiting = tracker.spool.pending(destination.name, scores=False)
+        if waiting:
+            detail = (
+                f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"
+            )
+            told.append(Finding("test", destination.name, False, detail))
+        elif destination.name.startswith("langfuse:"):
+            told.append(_read_back(tracker, trace_id))
+        else:
+            told.append(Finding("test", destination.name, True, "took the test observation (OTLP has no way to ask)"))
+    return told
+
+
+def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
+    """Ask Langfuse for the trace; it shows one some seconds after it took it."""
+    import httpx
+
+    settings = tracker.settings
+    host, url = settings.langfuse_host, f"{settings.langfuse_host}/api/public/traces/{trace_id}"
+    auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
+    until = time.monotonic() + _READING_S
+    while True:
+        try:
+            reply = httpx.get(url, auth=auth, timeout=_REQUEST_S)
+        except httpx.HTTPError as error:
+            return Finding("test", host, None, f"took the test observation; it cannot be read back: {error}")
+        if reply.status_code == 200:
+            if settings.capture != "full" and _MADE_UP in reply.text:
+                return Finding("test", host, False, "has the test observation, and its made-up key, which is a leak")
+            return Finding("test", host, True, f"took the test observation and shows it: trace {trace_id}")
+        if reply.status_code != 404:
+            detail = f"took the test observation; asked for it, it answers with HTTP {reply.status_code}"
+            return Finding("test", host, None, detail)
+        if time.monotonic() > until:
+            detail = f"took the test observation and does not show it after {_READING_S:g} s yet: trace {trace_id}"
+            return Finding("test", host, None, detail)
+        time.sleep(_PAUSE_S)
