@@ -79,9 +79,12 @@ def _unreachable(address: str) -> str | None:
     """Return why an address does not answer, or None. Any answer will do: no key is sent."""
     import httpx
 
+    from src.models import guard
+
     url = address if "://" in address else f"http://{address}"
     try:
-        httpx.get(url, timeout=_PATIENCE_S, follow_redirects=False)
+        with guard.exempt():
+            httpx.get(url, timeout=_PATIENCE_S, follow_redirects=False)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     except (httpx.InvalidURL, ValueError) as error:

@@ -65,8 +65,11 @@ def live_models(provider: str) -> tuple[KnownModel, ...]:
 
 def listed(model: BaseModel) -> list[str]:
     """Return the names that a model's provider lists."""
+    from src.models import guard
+
     try:
-        return sorted(set(model._list_models()))
+        with guard.exempt():
+            return sorted(set(model._list_models()))
     except NotImplementedError as error:
         raise Unsupported(f"{model.provider} has no list of its models.", provider=model.provider) from error
     except Exception as error:

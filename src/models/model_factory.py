@@ -221,7 +221,7 @@ def _installed(package: str) -> bool:
 
 
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
-    from src.models import limiter, pricing
+    from src.models import guard, limiter, pricing
     from src.observability import patched, redaction
 
     if key:
@@ -229,6 +229,7 @@ def _make(row: Provider, name: str, key: str | None, address: str | None, settin
     limit = settings.pop("limit", None)
     model = row.load()(name, api_key=key, base_url=address, **settings)
     patched.say()
+    guard.install()
     model.limiter = limiter.made(limit) if limit else limiter.of(row.name, key or "")
     pricing.warm(row.name, name)
     return model

@@ -45,6 +45,11 @@ def within(timeouts: Timeouts) -> Iterator[None]:
         _LIMITS.reset(token)
 
 
+def is_calling() -> bool:
+    """Tell whether a traced call is being sent in this thread or task."""
+    return _LIMITS.get() is not None
+
+
 def hooks(provider: str) -> dict[str, list[Callable[[Any], Any]]]:
     """Return event hooks for an httpx or httpx2 client: `DefaultHttpxClient(event_hooks=hooks("openai"))`."""
 

@@ -90,6 +90,11 @@ def ended_elsewhere(span: ReadableSpan) -> None:
         _warn(_source(span), elsewhere=True)
 
 
+def is_inside(span_id: int) -> bool:
+    """Tell whether a span is an open generation of ours, or inside one."""
+    return span_id in _inside
+
+
 def warned() -> dict[str, str]:
     """Return the instrumentations that were found to measure our calls a second time, and what to do about each."""
     return dict(_warned)

@@ -1,0 +1,266 @@
+"""No request to a provider leaves unnoticed, whatever route it takes; what is traced passes."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import httpx
+import httpx2
+import openai
+import pytest
+import requests
+
+from src.models import ModelFactory, guard
+from src.models.errors import InvalidRequest
+from src.observability import get_tracker
+from tests.servers import Reply, Server, chat_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATH = "/v1/chat/completions"
+
+
+@pytest.fixture
+def only_loopback() -> None:
+    """Leave sockets as they are: what stands in for them elsewhere would be the caller here."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with Server(lambda _: chat_reply("hold")) as running:
+        monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
+        monkeypatch.setenv("OPENAI_BASE_URL", running.url + "/v1")
+        yield running
+    guard.uninstall()
+
+
+async def _async_post(library: Any, url: str) -> None:
+    async with library.AsyncClient() as client:
+        await client.post(url, json={})
+
+
+async def _by_aiohttp(url: str) -> None:
+    async with aiohttp.ClientSession() as session, session.post(url + PATH, json={}) as reply:
+        await reply.read()
+
+
+def _by_http_client(url: str) -> None:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
+    connection.request("POST", PATH, b"{}")
+    connection.getresponse().read()
+    connection.close()
+
+
+def _by_socket(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as sock:
+        sock.sendall(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        sock.recv(10)
+
+
+def _by_sdk(url: str) -> None:
+    client = openai.OpenAI(api_key="k", base_url=url + "/v1", max_retries=0)
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+
+
+ROUTES: dict[str, Callable[[str], Any]] = {
+    "httpx": lambda url: httpx.post(url + PATH, json={}),
+    "httpx2": lambda url: httpx2.post(url + PATH, json={}),
+    "httpx async": lambda url: asyncio.run(_async_post(httpx, url + PATH)),
+    "httpx2 async": lambda url: asyncio.run(_async_post(httpx2, url + PATH)),
+    "aiohttp": lambda url: asyncio.run(_by_aiohttp(url)),
+    "requests": lambda url: requests.post(url + PATH, json={}, timeout=5),
+    "urllib": lambda url: urllib.request.urlopen(url + PATH, b"{}", timeout=5).read(),  # noqa: S310 - our own server
+    "http.client": _by_http_client,
+    "socket": _by_socket,
+    "sdk": _by_sdk,
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_is_blocked_before_anything_is_sent(route: str, server: Server) -> None:
+    ROUTES[route](server.url)
+    assert len(server.received) == 1
+    guard.install("block")
+    with pytest.raises(Exception, match=r"calls 127\.0\.0\.1 directly") as caught:
+        ROUTES[route](server.url)
+    chain, seen = caught.value, []
+    while chain is not None:
+        seen.append(type(chain))
+        chain = chain.__cause__ or chain.__context__  # type: ignore[assignment] # the end is None
+    assert guard.DirectCallBlocked in seen
+    assert __file__ in str(caught.value)
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_is_told_once_and_passes(route: str, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    guard.install("warn")
+    for _ in range(3):
+        ROUTES[route](server.url)
+    assert len(server.received) == 3
+    said = [record.getMessage() for record in caplog.records if record.name == "moondev.guard"]
+    assert len(said) == 1
+    assert f"{__file__}:" in said[0]
+    assert "ModelFactory" in said[0]
+
+
+def test_a_second_request_on_an_open_connection_is_noticed(server: Server) -> None:
+    with httpx.Client() as client:
+        client.post(server.url + PATH, json={})
+        guard.install("block")
+        with pytest.raises(guard.DirectCallBlocked):
+            client.post(server.url + PATH, json={})
+    assert len(server.received) == 1
+
+
+def test_calls_through_the_factory_pass_plain_async_and_streamed(server: Server) -> None:
+    guard.install("block")
+    model = ModelFactory.get_model("openai", "gpt-4o")
+    assert model.generate_response(None, "hi").content == "hold"
+    assert asyncio.run(model.agenerate_response(None, "hi")).content == "hold"
+    assert len(server.received) == 2
+
+
+def test_calls_through_the_factory_pass_with_tracing_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_TRACING", "off")
+    guard.install("block")
+    assert ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "hi").content == "hold"
+
+
+def test_a_function_that_is_traced_by_the_decorator_passes(server: Server) -> None:
+    guard.install("block")
+    get_tracker().trace_llm_call(lambda: _by_sdk(server.url))()
+    assert len(server.received) == 1
+
+
+def test_asking_for_the_list_of_models_passes(server: Server) -> None:
+    from src.models.catalogue import listed
+
+    guard.install("block")
+    with pytest.raises(Exception, match=r"^(?!.*directly)"):
+        listed(ModelFactory.get_model("openai", "gpt-4o"))
+    assert len(server.received) == 1
+
+
+def test_a_line_with_a_reason_passes_and_so_does_an_allowed_file(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard.install("block")
+    httpx.post(server.url + PATH, json={})  # direct-call: allow (a test of the guard)
+    # direct-call: allow (the line below)
+    httpx.post(server.url + PATH, json={})
+    monkeypatch.setenv("MOONDEV_GUARD_ALLOW", "other.py, *test_guard.py")
+    httpx.post(server.url + PATH, json={})
+    assert len(server.received) == 3
+
+
+def test_other_hosts_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.install("block")
+    try:
+        with Server(lambda _: Reply(404)) as other:
+            assert httpx.post(other.url, json={}).status_code == 404
+    finally:
+        guard.uninstall()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "known"),
+    [
+        ("api.openai.com", 443, True), ("API.OpenAI.com.", 443, True), ("my.openai.azure.com", 443, True),
+        ("us-central1-aiplatform.googleapis.com", 443, True), ("localhost", 11434, True), ("127.0.0.1", 8080, False),
+        ("notapi.openai.com.evil.test", 443, False), ("openai.com", 443, False), ("example.com", 443, False),
+    ],
+)  # fmt: skip
+def test_knows_providers_by_their_hosts(host: str, port: int, known: bool) -> None:
+    assert guard.is_provider(host, port) is known
+
+
+def test_a_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_GUARD", "loud")
+    with pytest.raises(InvalidRequest, match="MOONDEV_GUARD is 'loud'"):
+        guard.install()
+
+
+def _run(tmp_path: Path, code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    script = tmp_path / "agent.py"
+    script.write_text(textwrap.dedent(code))
+    told = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environment}
+    command = [sys.executable, *(words or (str(script),))]
+    return subprocess.run(
+        [str(script) if word == "SCRIPT" else word for word in command],
+        env=told, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+DIRECT = """
+    import os, httpx
+    reply = httpx.post(os.environ["OPENAI_BASE_URL"] + "/chat/completions", json={})
+    print(reply.status_code)
+"""
+
+
+def test_the_variable_switches_it_on_when_the_package_is_imported(server: Server, tmp_path: Path) -> None:
+    done = _run(tmp_path, "    import src.models" + DIRECT, MOONDEV_GUARD="block")
+    assert done.returncode == 1
+    assert "agent.py:3 calls 127.0.0.1 directly" in done.stderr, done.stderr
+    assert server.received == []
+    assert _run(tmp_path, "    import src.models" + DIRECT).stdout.strip() == "200"
+
+
+def test_any_program_runs_under_it(server: Server, tmp_path: Path) -> None:
+    done = _run(tmp_path, DIRECT, "-m", "src.models.guard", "SCRIPT")
+    assert done.stdout.strip() == "200"
+    assert done.stderr.count("calls 127.0.0.1 directly") == 1
+    assert _run(tmp_path, DIRECT, "-m", "src.models.guard", "SCRIPT", MOONDEV_GUARD="block").returncode == 1
+
+
+def test_it_is_a_plugin_of_pytest(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "test_agent.py").write_text(
+        "import os, httpx\n\n\ndef test_it():\n    httpx.post(os.environ['OPENAI_BASE_URL'], json={})\n"
+    )
+    done = _run(tmp_path, "", "-m", "pytest", "-p", "src.models.guard", "-q", str(tmp_path / "test_agent.py"))
+    assert "DirectCallBlocked" in done.stdout, done.stdout + done.stderr
+    assert server.received == []
+
+
+def test_a_command_that_calls_a_provider_is_noticed(tmp_path: Path) -> None:
+    code = """
+        import subprocess, sys, src.models
+        subprocess.run([sys.executable, "-c", "pass", "https://api.openai.com/v1/chat/completions"])
+    """
+    done = _run(tmp_path, code, MOONDEV_GUARD="block")
+    assert done.returncode == 1
+    assert "agent.py:3 calls api.openai.com directly (command)" in done.stderr
+
+
+def test_nothing_is_hooked_where_it_is_not_asked_for(tmp_path: Path) -> None:
+    code = """
+        import http.client
+        real = http.client.HTTPConnection.putrequest
+        from src.models import ModelFactory
+        ModelFactory.get_model("openai", "gpt-4o", api_key="k")
+        assert http.client.HTTPConnection.putrequest is real
+        import sys
+        assert "src.models.guard_routes" not in sys.modules
+    """
+    assert _run(tmp_path, code).returncode == 0
+
+
+def test_a_warning_has_no_secret(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    guard.install("warn")
+    with caplog.at_level(logging.WARNING):
+        httpx.post(f"{server.url}{PATH}?key=sk-test-0123456789abcdef", headers={"authorization": "Bearer abcdefgh12"})
+    assert "sk-test" not in caplog.text
