@@ -133,9 +133,10 @@ class LangFuseTracker:
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
-        if settings.otlp_url is not None:
-            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
+            alone = settings.langfuse_scores_only
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=alone))
+        if settings.otlp is not None:
+            destinations.append(otlp_destination(settings.otlp))
         return destinations
 
     def wake(self) -> None:
