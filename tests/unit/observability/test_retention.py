@@ -292,3 +292,16 @@ def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest
         tracker.shutdown(0.0)
         thread.join(20)
         assert not thread.is_alive()
+
+
+def test_a_destination_of_scores_alone_makes_no_loss_of_what_others_have(tmp_path: Path) -> None:
+    store = Spool(tmp_path / "t.db", max_bytes=1)
+    for number in range(1, 11):
+        store.append(row(number, 0))
+    store.append_score(rate(1, 0))
+    store.acknowledge(OTLP.name, 10)
+    store.acknowledge_scores("langfuse-scores:here", 1)
+    store._keep_within_limit()
+    assert names(store) == ["n10"]
+    assert store.stats().losses == 0
+    assert store.stats().undelivered == {OTLP.name: 0, "langfuse-scores:here": 0}
