@@ -101,6 +101,19 @@ def settle(tracker: LangFuseTracker) -> None:
         _say("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
 
 
+def silence(provider: Any, public_key: str) -> None:
+    """Take the sender of Langfuse's SDK out of our provider: its spans are in the store, and it has nothing to send.
+
+    What it would put on spans, `scope.of` does. With nobody else listening, generations can be light spans.
+    """
+    listeners = provider._active_span_processor
+    senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]
+    with listeners._lock:
+        listeners._span_processors = tuple(item for item in listeners._span_processors if item not in senders)
+    for sender in senders:
+        sender.shutdown()
+
+
 def leave(tracker: LangFuseTracker) -> None:
     """Take this tracker's own client out of Langfuse's register, so that a later tracker can put in its own."""
     managers = _managers()

@@ -197,6 +197,7 @@ class LangFuseTracker:
         """Make the Langfuse client; `registered` where only its SDK asked, which may prefer another later."""
         from langfuse import Langfuse
 
+        from src.observability import joining
         from src.observability.discard import DiscardingExporter
 
         settings = self.settings
@@ -215,6 +216,7 @@ class LangFuseTracker:
             if manager is not None and self.spool is not None:
                 manager.add_score_task = functools.partial(self.take_score, manager.add_score_task)
                 manager._moondev = "registered" if registered else "asked"
+                joining.silence(self.provider, self.public_key)
 
     def take_score(self, send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
         """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
