@@ -12,7 +12,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from src.observability.redaction import redact
 from src.observability.scope import Scope, ours
 from src.observability.settings import Settings
 
@@ -214,16 +213,9 @@ class LangFuseTracker:
             )
             manager: Any = client._resources
             if manager is not None and self.spool is not None:
-                manager.add_score_task = functools.partial(self.take_score, manager.add_score_task)
+                manager.add_score_task = functools.partial(joining.take_score, manager.add_score_task)
                 manager._moondev = "registered" if registered else "asked"
                 joining.silence(self.provider, self.public_key)
-
-    def take_score(self, send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
-        """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
-        from src.observability.scores import take
-
-        if not take(body):
-            send(redact(body), force_sample=force_sample)
 
     def trace_llm_call(self, func: F) -> F:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
