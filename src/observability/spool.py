@@ -457,16 +457,16 @@ class Spool:
             "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, ?)", (destination, kind, seq, reason, self._clock())
         )
 
-    def pending(self, destination: str) -> int:
-        """Return how many observations and scores a destination lacks, of those that it takes."""
+    def pending(self, destination: str, *, scores: bool = True) -> int:
+        """Return how many observations (and scores) a destination lacks, of those that it takes."""
         with self._reader() as connection:
-            return self._pending(connection, destination)
+            return self._pending(connection, destination, scores=scores)
 
-    def _pending(self, connection: sqlite3.Connection, destination: str) -> int:
+    def _pending(self, connection: sqlite3.Connection, destination: str, *, scores: bool = True) -> int:
         count = 0
         for table, column, takes in (
             ("observations", "acked", not destination.startswith(_SCORES_ONLY)),
-            ("scores", "scores_acked", destination.startswith(_LANGFUSE)),
+            ("scores", "scores_acked", scores and destination.startswith(_LANGFUSE)),
         ):
             if takes:
                 acked = self._acked(connection, destination, column)
