@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from src.observability.settings import Settings
 
 _LARGEST_IMAGE: Final = 5_000_000  # bytes; a larger one is stored as its hash in any case
-_SHORTEST: Final = 512  # base64 digits
+_SHORTEST: Final = 4096  # base64 digits; what is shorter is an icon at most
+# A cheap look first, as a search costs a long prompt 0.3 ms: in so long a run of digits each 128th character is one.
+_STEP: Final = 128
+_RUN: Final = re.compile(rf"[A-Za-z0-9+/_=-]{{{_SHORTEST // _STEP - 1}}}")
 # A data: address, or base64 under the key "data", as Anthropic's and Google's requests have it; in nested JSON too.
 _DATA: Final = re.compile(
     r"(?:data:[\w.+-]{1,64}/[\w.+-]{1,64}(?:;[\w=.+-]{1,64}){0,4};base64,"
@@ -81,11 +84,10 @@ class Kept:
 
 def without_files(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return attributes with size and hash in place of the files that stand in them as base64."""
-    shorter = {
-        name: _DATA.sub(_summarised, value)
-        for name, value in attributes.items()
-        if type(value) is str and len(value) > _SHORTEST and ("base64" in value or '"data' in value)
-    }
+    shorter: dict[str, str] = {}
+    for name, value in attributes.items():
+        if type(value) is str and len(value) > _SHORTEST and _RUN.search(value[_STEP - 1 :: _STEP]):
+            shorter[name] = _DATA.sub(_summarised, value)
     return {**attributes, **shorter} if shorter else attributes
 
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from src.observability.otlp_settings import Otlp
     from src.observability.spool import ScoreRecord
+
+
+SCORES_ONLY = "langfuse-scores:"
 
 
 class Answer(Enum):
@@ -48,13 +52,21 @@ class Destination:
     traces_url: str
     headers: Mapping[str, str] = field(repr=False)
     scores_url: str | None = None
+    observations: bool = True
     connect_timeout_s: float = 5.0
     timeout_s: float = 15.0
     advice: str = "Check the endpoint."
+    gzip: bool = True
+    ca_file: str | None = None
+    client_certificate: tuple[str, str | None] | None = None
 
 
-def langfuse_destination(host: str, public_key: str, secret_key: str) -> Destination:
-    """Return the destination for a Langfuse server: OTLP for observations, its own API for scores."""
+def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_only: bool = False) -> Destination:
+    """Return the destination for a Langfuse server: OTLP for observations, its own API for scores.
+
+    With `scores_only` its observations come another way, through an OpenTelemetry Collector; it is then known to the
+    store under a name of its own, so that what it has got is counted apart.
+    """
     token = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
     project = hashlib.sha256(public_key.encode()).hexdigest()[:12]
     try:
@@ -69,28 +81,53 @@ def langfuse_destination(host: str, public_key: str, secret_key: str) -> Destina
         "x-langfuse-ingestion-version": "4",
     }
     return Destination(
-        name=f"langfuse:{host}:{project}",
+        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{host}:{project}",
         traces_url=f"{host}/api/public/otel/v1/traces",
         headers=headers,
         scores_url=f"{host}/api/public/scores",
+        observations=not scores_only,
         advice="Check LANGFUSE_HOST, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY.",
     )
 
 
-def otlp_destination(url: str, headers: Mapping[str, str]) -> Destination:
+def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
     return Destination(
-        name=f"otlp:{url}",
-        traces_url=url,
-        headers=headers,
+        name=f"otlp:{otlp.url}",
+        traces_url=otlp.url,
+        headers=otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
+        gzip=otlp.gzip,
+        ca_file=otlp.ca_file,
+        client_certificate=(otlp.cert_file, otlp.key_file) if otlp.cert_file else None,
     )
+
+
+def make_client(destination: Destination) -> httpx.Client:
+    """Return an HTTP client that trusts and shows what the destination asks for.
+
+    Raises:
+        OSError: a certificate's file cannot be read or used.
+    """
+    import ssl
+
+    import httpx
+
+    if destination.ca_file is None and destination.client_certificate is None:
+        return httpx.Client()
+    context = ssl.create_default_context(cafile=destination.ca_file)
+    if destination.client_certificate is not None:
+        context.load_cert_chain(*destination.client_certificate)
+    return httpx.Client(verify=context)
 
 
 def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> Outcome:
     """Send an encoded ExportTraceServiceRequest."""
-    headers = {**destination.headers, "Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
-    return _post(client, destination, destination.traces_url, gzip.compress(body, 1), headers)
+    headers = {**destination.headers, "Content-Type": "application/x-protobuf"}
+    if destination.gzip:
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body, 1)
+    return _post(client, destination, destination.traces_url, body, headers)
 
 
 def post_score(client: httpx.Client, destination: Destination, score: ScoreRecord) -> Outcome:

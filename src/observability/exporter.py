@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from src.observability import otlp
-from src.observability.destinations import Answer, Destination, Outcome, post_score, post_traces
+from src.observability.destinations import Answer, Destination, Outcome, make_client, post_score, post_traces
 from src.observability.spool import lease_owner
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class _Drain:
         return self._pending()
 
     def _pending(self) -> int:
-        return self._spool.pending(self.destination.name, scores=self.destination.scores_url is not None)
+        return self._spool.pending(self.destination.name)
 
     def _run(self) -> None:
         while not self._stopped:
@@ -198,7 +198,7 @@ class _Drain:
         """Deliver all there is; return how long to wait before the next try, 0 where all went well."""
         name = self.destination.name
         try:
-            if not self._spool.pending(name, scores=self.destination.scores_url is not None):
+            if not self._pending():
                 return 0.0
             if not self._spool.lease(name, self._owner):
                 return _FIRST_WAIT_S
@@ -213,7 +213,7 @@ class _Drain:
     def _deliver(self) -> Outcome:
         """Send observations, then scores, until there are none or one fails."""
         name = self.destination.name
-        while rows := self._spool.read_batch(name, self._max_rows).rows:
+        while self.destination.observations and (rows := self._spool.read_batch(name, self._max_rows).rows):
             outcome = self._send(rows)
             if outcome.answer is not Answer.TAKEN or self._stopped:
                 return outcome
@@ -263,9 +263,7 @@ class _Drain:
 
     def _timed(self, send: Callable[[httpx.Client], Outcome]) -> Outcome:
         if self._client is None:
-            import httpx
-
-            self._client = self._make_client() if self._make_client else httpx.Client()
+            self._client = self._make_client() if self._make_client else make_client(self.destination)
         self._in_flight_since = self._clock()
         try:
             return send(self._client)

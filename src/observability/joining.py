@@ -8,6 +8,7 @@ client for another project is left alone, and said once.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib.util
 import logging
@@ -22,6 +23,7 @@ from typing_extensions import override
 from src.observability import scope as scopes
 from src.observability import second
 from src.observability.attributes import SCOPE_NAME
+from src.observability.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +103,27 @@ def settle(tracker: LangFuseTracker) -> None:
         _say("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
 
 
+def take_score(send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
+    """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
+    from src.observability.scores import take
+
+    if not take(body):
+        send(redact(body), force_sample=force_sample)
+
+
+def silence(provider: Any, public_key: str) -> None:
+    """Take the sender of Langfuse's SDK out of our provider: its spans are in the store, and it has nothing to send.
+
+    What it would put on spans, `scope.of` does. With nobody else listening, generations can be light spans.
+    """
+    listeners = provider._active_span_processor
+    senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]
+    with listeners._lock:
+        listeners._span_processors = tuple(item for item in listeners._span_processors if item not in senders)
+    for sender in senders:
+        sender.shutdown()
+
+
 def leave(tracker: LangFuseTracker) -> None:
     """Take this tracker's own client out of Langfuse's register, so that a later tracker can put in its own."""
     managers = _managers()
@@ -108,7 +131,7 @@ def leave(tracker: LangFuseTracker) -> None:
         with managers._lock:
             own = managers._instances.get(tracker.public_key)
             if own is not None and own.tracer_provider is tracker.provider:
-                del managers._instances[tracker.public_key]
+                _forget(managers, tracker.public_key)
 
 
 def other_projects() -> tuple[str, ...]:
@@ -132,7 +155,12 @@ def _drop_stale(managers: Any, tracker: LangFuseTracker) -> None:
     """Forget the clients of earlier trackers of this process."""
     for key, manager in list(managers._instances.items()):
         if getattr(manager, "_moondev", None) is not None and manager.tracer_provider is not tracker.provider:
-            dict.pop(managers._instances, key)
+            _forget(managers, key)
+
+
+def _forget(managers: Any, key: str) -> None:
+    """Take a client of ours out of the register. It has nothing to deliver at exit, and is not kept for that."""
+    atexit.unregister(managers._instances.pop(key).shutdown)
 
 
 class _Instances(dict[str, Any]):
@@ -199,7 +227,7 @@ def _take_over(manager: Any, tracker: LangFuseTracker) -> None:
         sender._should_export_span = joined.unless_ours(sender._should_export_span)
     provider.add_span_processor(joined)
     scopes.also_ours.add(provider._active_span_processor)
-    manager.add_score_task = functools.partial(tracker.take_score, manager.add_score_task)
+    manager.add_score_task = functools.partial(take_score, manager.add_score_task)
 
 
 class _Joined(SpanProcessor):

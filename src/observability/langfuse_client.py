@@ -12,7 +12,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from src.observability.redaction import redact
 from src.observability.scope import Scope, ours
 from src.observability.settings import Settings
 
@@ -133,9 +132,10 @@ class LangFuseTracker:
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret))
-        if settings.otlp_url is not None:
-            destinations.append(otlp_destination(settings.otlp_url, settings.otlp_headers))
+            alone = settings.langfuse_scores_only
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=alone))
+        if settings.otlp is not None:
+            destinations.append(otlp_destination(settings.otlp))
         return destinations
 
     def wake(self) -> None:
@@ -196,6 +196,7 @@ class LangFuseTracker:
         """Make the Langfuse client; `registered` where only its SDK asked, which may prefer another later."""
         from langfuse import Langfuse
 
+        from src.observability import joining
         from src.observability.discard import DiscardingExporter
 
         settings = self.settings
@@ -212,15 +213,9 @@ class LangFuseTracker:
             )
             manager: Any = client._resources
             if manager is not None and self.spool is not None:
-                manager.add_score_task = functools.partial(self.take_score, manager.add_score_task)
+                manager.add_score_task = functools.partial(joining.take_score, manager.add_score_task)
                 manager._moondev = "registered" if registered else "asked"
-
-    def take_score(self, send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
-        """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
-        from src.observability.scores import take
-
-        if not take(body):
-            send(redact(body), force_sample=force_sample)
+                joining.silence(self.provider, self.public_key)
 
     def trace_llm_call(self, func: F) -> F:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace as otel_trace
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from src.observability.scope import CONTEXT_KEY, OwnSpan, Scope, is_ours
+from src.observability import scope as scopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
     from src.observability.processor import SpoolProcessor
+    from src.observability.scope import Scope
 
 _FLAGS = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
-class LightSpan(OwnSpan):
+class LightSpan(scopes.OwnSpan):
     """Hold the beginning of a span: `parent` is its parent's context, `scope` what stands on every span of its run.
 
     Its duration is measured on the monotonic clock, so that a clock set back cannot make it negative.
@@ -81,7 +82,6 @@ class LightSpans:
         else:
             trace_id, state, above = int.from_bytes(os.urandom(16)) or 1, None, None
         own = SpanContext(trace_id, int.from_bytes(os.urandom(8)) or 1, False, _FLAGS, state)
-        scope = context.get(CONTEXT_KEY)
-        span = LightSpan(self, name, own, above, scope if isinstance(scope, Scope) else self._default_scope())
-        span.is_app_root = not is_ours(parent)
+        span = LightSpan(self, name, own, above, scopes.of(context, self._default_scope))
+        span.is_app_root = not scopes.is_ours(parent)
         return span

@@ -14,11 +14,11 @@ from typing_extensions import override
 
 from src.observability import attributes as names
 from src.observability import encoding, otlp, second
+from src.observability import scope as scopes
 from src.observability.capture import Kept
 from src.observability.fields import Fields, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
-from src.observability.scope import CONTEXT_KEY, Scope, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from src.observability.light import LightSpan
+    from src.observability.scope import Scope
     from src.observability.spool import SpanRecord, Spool
 
 _log = logging.getLogger("moondev.observability")
@@ -56,12 +57,9 @@ class SpoolProcessor(SpanProcessor):
         """Put the run's session, user, tags and metadata on the span, and mark the first one of a trace."""
         try:
             context = parent_context if parent_context is not None else otel_context.get_current()
-            scope = context.get(CONTEXT_KEY)
-            if not isinstance(scope, Scope):
-                scope = self._default_scope()
-            encoding.set_attributes(span, scope.attributes)
+            encoding.set_attributes(span, scopes.of(context, self._default_scope).attributes)
             second.started(span)
-            if not is_ours(otel_trace.get_current_span(context)):
+            if not scopes.is_ours(otel_trace.get_current_span(context)):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("start", error)

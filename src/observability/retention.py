@@ -33,6 +33,11 @@ _BATCH: Final = 200
 _SPARE_PAGES: Final = 1_000  # free pages that stay in the file, since new rows will need them
 _LARGEST_REBUILT: Final = 16 * 1024 * 1024  # an older file without incremental vacuum is rebuilt while it is small
 
+# What stands in the column `scores` of a destination: that it takes none, both, or scores alone.
+_NO_SCORES: Final = 0
+_BOTH: Final = 1
+_SCORES_ALONE: Final = 2
+
 Kind = Literal["observation", "score"]
 
 
@@ -70,7 +75,7 @@ class Keeper:
     ) -> None:
         self._path = path
         self._keep_days = keep_days
-        self._destinations = {item.name: item.scores_url is not None for item in destinations}
+        self._destinations = {item.name: _takes(item) for item in destinations}
         self._clock = clock
         self._stop = threading.Event()
         self._pause = pause or self._stop.wait
@@ -166,6 +171,12 @@ class Keeper:
                 return
 
 
+def _takes(destination: Destination) -> int:
+    if destination.scores_url is None:
+        return _NO_SCORES
+    return _BOTH if destination.observations else _SCORES_ALONE
+
+
 _TABLES: Final[dict[Kind, tuple[str, str]]] = {
     "observation": ("observations", "end_ns"),
     "score": ("scores", "timestamp_ns"),
@@ -182,8 +193,8 @@ def _delivered(connection: sqlite3.Connection, kind: Kind, since: float) -> int:
     column = "acked" if kind == "observation" else "scores_acked"
     acked = connection.execute(
         f"SELECT min(coalesce(d.{column}, 0)) FROM configured c LEFT JOIN destinations d USING (name) "  # noqa: S608 - our own names
-        "WHERE c.seen > ? AND (c.scores OR ?)",
-        (since, kind == "observation"),
+        "WHERE c.seen > ? AND c.scores <> ?",
+        (since, _SCORES_ALONE if kind == "observation" else _NO_SCORES),
     ).fetchone()[0]
     return int(newest - 1 if acked is None else min(acked, newest - 1))
 
@@ -220,9 +231,10 @@ def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = tim
             cutoff = int((clock() - keep_days * _DAY_S) * 1e9)
             overdue = connection.execute("SELECT count(*) FROM observations WHERE end_ns < ?", (cutoff,)).fetchone()[0]
             lacking = connection.execute(
-                "SELECT c.name FROM configured c LEFT JOIN destinations d USING (name) WHERE c.seen > ? AND "
+                "SELECT c.name FROM configured c LEFT JOIN destinations d USING (name) "
+                "WHERE c.seen > ? AND c.scores <> ? AND "
                 "coalesce(d.acked, 0) < (SELECT coalesce(max(seq), 0) FROM observations WHERE end_ns < ?) ORDER BY 1",
-                (clock() - keep_days * _DAY_S, cutoff),
+                (clock() - keep_days * _DAY_S, _SCORES_ALONE, cutoff),
             ).fetchall()
         return State(
             keep_days=keep_days,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace as otel_trace
 
@@ -12,11 +13,15 @@ from src.observability import attributes as names
 from src.observability.encoding import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.context import Context
 
 # The key under which a scope travels in OpenTelemetry's context, and so with it into threads and tasks.
 CONTEXT_KEY: Final = "moondev.scope"
 _LONGEST = 200
+# How the keys begin under which Langfuse's propagate_attributes and OpenTelemetry's baggage keep theirs.
+_THEIRS: Final = ("langfuse.propagated.", "baggage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,24 @@ class Scope:
             environment=environment or self.environment,
         )
         return replace(scope, attributes=_attributes(scope))
+
+
+def of(context: Context, default: Callable[[], Scope]) -> Scope:
+    """Return the scope in a context, with what the program propagates through Langfuse's SDK, which wins."""
+    found = context.get(CONTEXT_KEY)
+    scope = found if isinstance(found, Scope) else default()
+    for key in context:
+        if type(key) is str and key.startswith(_THEIRS):
+            return replace(scope, attributes={**scope.attributes, **_propagated(context)})
+    return scope
+
+
+def _propagated(context: Context) -> Mapping[str, Any]:
+    """Return the attributes that Langfuse's SDK would put on a span, in its own way; nothing where it is not loaded."""
+    theirs = sys.modules.get("langfuse._client.propagation")
+    read = getattr(theirs, "_get_propagated_attributes_from_context", None)
+    values = read(context) if read is not None else {}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 class OwnSpan(otel_trace.NonRecordingSpan):

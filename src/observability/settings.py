@@ -10,10 +10,13 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote
+
+from src.observability import otlp_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from src.observability.otlp_settings import Otlp
 
 LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _ON = {"1", "true", "yes", "on"}
@@ -39,13 +42,13 @@ class Settings:
     max_mb: int
     keep_days: int | None
     langfuse_enabled: bool
+    langfuse_scores_only: bool
     langfuse_host: str
     langfuse_public_key: str | None
     langfuse_secret_key: str | None
     environment: str
     release: str | None
-    otlp_url: str | None
-    otlp_headers: Mapping[str, str]
+    otlp: Otlp | None
     capture: Literal["redacted", "full", "metadata"]
     images: Literal["hash", "whole"]
     service_name: str
@@ -58,7 +61,7 @@ class Settings:
 
     @property
     def langfuse_delivers(self) -> bool:
-        """Tell whether observations go to Langfuse."""
+        """Tell whether anything goes to Langfuse: observations and scores, or scores alone."""
         return self.tracing and self.langfuse_enabled and self.langfuse_configured and not self.offline
 
     @classmethod
@@ -96,14 +99,15 @@ class Settings:
             sync=_sync(env),
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
-            langfuse_enabled=switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
+            langfuse_enabled=_scores_only(env)
+            or switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
+            langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
             langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
             langfuse_secret_key=(env.get("LANGFUSE_SECRET_KEY") or "").strip() or None,
             environment=_environment(env),
             release=env.get("LANGFUSE_RELEASE") or None,
-            otlp_url=_otlp_url(env) if switch(env, "MOONDEV_OTLP", default=False) else None,
-            otlp_headers=_otlp_headers(env),
+            otlp=_otlp(env),
             capture=_capture(env),
             images=_images(env),
             service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
@@ -158,6 +162,12 @@ def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     raise SettingsError(name, f"is {environ[name]!r}, neither on nor off: use 1, true, on, or 0, false, off.")
 
 
+def _scores_only(environ: Mapping[str, str]) -> bool:
+    """Tell whether Langfuse gets scores alone, since its observations come from an OpenTelemetry Collector."""
+    said = environ.get("ENABLE_LANGFUSE", "").strip() or str(config_value("ENABLE_LANGFUSE", True))
+    return said.lower() == "scores"
+
+
 def _trace_db(environ: Mapping[str, str]) -> Path:
     named = environ.get("MOONDEV_TRACE_DB", "").strip()
     if named:
@@ -201,19 +211,13 @@ def _images(environ: Mapping[str, str]) -> Literal["hash", "whole"]:
     raise SettingsError("MOONDEV_IMAGES", f"is {text!r}: use hash (size and SHA-256) or whole (the data too).")
 
 
-def _otlp_url(environ: Mapping[str, str]) -> str:
-    """Return where OTLP goes, by OpenTelemetry's own variables: opentelemetry.io/docs/specs/otel/protocol/exporter."""
-    exact = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip()
-    if exact:
-        return exact
-    base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or "http://localhost:4318"
-    return f"{base.rstrip('/')}/v1/traces"
-
-
-def _otlp_headers(environ: Mapping[str, str]) -> dict[str, str]:
-    text = environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or environ.get("OTEL_EXPORTER_OTLP_HEADERS") or ""
-    pairs = (item.partition("=") for item in text.split(",") if "=" in item)
-    return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs}
+def _otlp(environ: Mapping[str, str]) -> Otlp | None:
+    if not switch(environ, "MOONDEV_OTLP", default=False):
+        return None
+    try:
+        return otlp_settings.read(environ)
+    except otlp_settings.OtlpError as error:
+        raise SettingsError(error.variable, str(error)) from error
 
 
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int) -> int:

@@ -27,6 +27,9 @@ __all__ = ["Batch", "ScoreRecord", "SpanRecord", "Spool", "SpoolError", "Stats",
 
 _log = logging.getLogger("moondev.spool")
 _BUSY_S = 15.0
+# How the names of destinations begin that take scores too, and scores alone.
+_LANGFUSE = "langfuse"
+_SCORES_ONLY = "langfuse-scores:"
 _LEASE_S = 30.0
 _CHECK_EVERY = 1000
 _CHECKPOINT_EVERY_BYTES = 8_000_000  # of spans: then what the log holds is moved into the file, in the background
@@ -382,7 +385,9 @@ class Spool:
         connection = self._connection
         if connection is None or _bytes_used(connection) <= self._max_bytes:
             return
-        delivered = connection.execute("SELECT min(acked) FROM destinations").fetchone()[0]
+        delivered = connection.execute(
+            "SELECT min(acked) FROM destinations WHERE name NOT LIKE ?", (f"{_SCORES_ONLY}%",)
+        ).fetchone()[0]
         rows = connection.execute("SELECT min(seq), max(seq) FROM observations").fetchone()
         if rows[0] is None:
             return
@@ -453,19 +458,20 @@ class Spool:
         )
 
     def pending(self, destination: str, *, scores: bool = True) -> int:
-        """Return how many observations (and scores) a destination lacks."""
+        """Return how many observations (and scores) a destination lacks, of those that it takes."""
         with self._reader() as connection:
             return self._pending(connection, destination, scores=scores)
 
     def _pending(self, connection: sqlite3.Connection, destination: str, *, scores: bool = True) -> int:
-        count = connection.execute(
-            "SELECT count(*) FROM observations WHERE seq > ?", (self._acked(connection, destination, "acked"),)
-        ).fetchone()[0]
-        if scores:
-            count += connection.execute(
-                "SELECT count(*) FROM scores WHERE seq > ?", (self._acked(connection, destination, "scores_acked"),)
-            ).fetchone()[0]
-        return int(count)
+        count = 0
+        for table, column, takes in (
+            ("observations", "acked", not destination.startswith(_SCORES_ONLY)),
+            ("scores", "scores_acked", scores and destination.startswith(_LANGFUSE)),
+        ):
+            if takes:
+                acked = self._acked(connection, destination, column)
+                count += connection.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (acked,)).fetchone()[0]  # noqa: S608 - our own names
+        return count
 
     def lease(self, destination: str, owner: str) -> bool:
         """Take or renew the right to deliver to a destination; False where another living process has it."""

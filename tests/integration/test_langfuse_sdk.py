@@ -143,6 +143,30 @@ def test_sessions_that_the_program_says_through_langfuse_win(sink: Langfuse, db:
     assert found == ["theirs", "theirs"]
 
 
+def test_generations_stay_light_beside_the_sdk_and_carry_what_it_propagates(sink: Langfuse, db: Path) -> None:
+    script = OURS + "get_tracker()\n" + THEIRS + (
+        "import threading\n"
+        "given = dict(session_id='theirs', user_id='u', tags=['t'], metadata={'k': 'v'}, environment='stage')\n"
+        "with langfuse.propagate_attributes(**given):\n"
+        "    tracing.start('plain', 'generation').end()\n"
+        "    with observe_agent('a', metadata={'m': 1}):\n"
+        "        tracing.start('inside', 'generation').end()\n"
+        "tracing.start('after', 'generation').end()\n"
+        "assert get_tracker().light.unheard\n"
+        "assert not [t.name for t in threading.enumerate() if 'Batch' in t.name]\n"
+    )  # fmt: skip
+    run(script + END, db, LANGFUSE_HOST=sink.url, **KEYS)
+    rows = stored(db)
+    for name in ("plain", "inside", "a.run"):
+        found = told(rows[name])
+        assert (found[attributes.SESSION_ID], found[attributes.USER_ID]) == ("theirs", "u")
+        assert found[attributes.TRACE_TAGS] == ("t",)
+        assert found[attributes.TRACE_METADATA + "k"] == '"v"'
+        assert found[attributes.ENVIRONMENT] == "stage"
+    assert told(rows["inside"])[attributes.TRACE_METADATA + "agent_type"] == '"a"'
+    assert attributes.USER_ID not in told(rows["after"])
+
+
 def test_scores_given_to_langfuses_sdk_are_durable_and_redacted(sink: Langfuse, db: Path) -> None:
     for first in (OURS + "get_tracker()\n" + THEIRS, THEIRS + "get_client()\n" + OURS + "get_tracker()\n"):
         script = first + (

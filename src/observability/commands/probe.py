@@ -55,6 +55,8 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
     tracker.exporter.flush(_DELIVERY_S)
     told = []
     for destination in tracker.exporter.destinations:
+        if not destination.observations:
+            continue
         waiting = tracker.spool.pending(destination.name, scores=False)
         if waiting:
             detail = (

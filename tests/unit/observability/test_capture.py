@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SECRET = "sk-ant-api03-" + "a1B" * 20
 OWN = "oddly shaped: own/secret+value"
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12 + bytes(5)
 DIGEST = hashlib.sha256(PICTURE).hexdigest()
 ADDRESS = f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
 
@@ -109,6 +109,8 @@ def test_metadata_keeps_no_words_of_any_instrumentation(monkeypatch: pytest.Monk
         json.dumps({"inline_data": {"mime_type": "image/png", "data": base64.urlsafe_b64encode(PICTURE).decode()}}),
         json.dumps(json.dumps({"inlineData": {"data": ADDRESS.partition(",")[2]}})),
         ADDRESS.replace("image/png", "audio/wav;codec=1"),
+        "words " * 5000 + ADDRESS + " words" * 5000,
+        "w" * 77 + " " + ADDRESS,
     ],
 )
 @pytest.mark.parametrize("capture", ["redacted", "full"])
