@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +68,25 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
             "model. Nothing was sent.",
             parameter="tools",
         )
+    if not can.forced_tools and forces_a_tool(request.tool_choice):
+        raise Unsupported(
+            f"{request.model} cannot be forced to call a tool: leave tool_choice at auto and say in the prompt that "
+            "the tool is to be used, or use another model. Nothing was sent.",
+            parameter="tool_choice",
+        )
     if not can.stop and request.stop:
         raise Unsupported(
             f"{request.model} takes no stop sequences: cut the reply after it has come, bound it with max_tokens, or "
             "use another model. Nothing was sent.",
             parameter="stop",
         )
+
+
+def forces_a_tool(choice: object) -> bool:
+    """Tell whether a tool_choice, in any provider's form, leaves the model no way but to call a tool."""
+    if isinstance(choice, Mapping):
+        return choice.get("type") in ("function", "tool", "any") or "function" in choice
+    return isinstance(choice, str) and choice not in ("auto", "none")
 
 
 def _has_image(message: Message) -> bool:
