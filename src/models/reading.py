@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 
 _NO_MODEL: Final = object()
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_MOST: Final = 10**15
 
 
 def field(value: Any, name: str) -> Any:
@@ -28,9 +31,11 @@ def field(value: Any, name: str) -> Any:
 
 
 def count(value: Any, name: str) -> int | None:
-    """Return a field that counts something; what is no count is unknown."""
+    """Return a field that counts something, a number or its digits; what is no count is unknown."""
     found = field(value, name)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
+    if isinstance(found, str):
+        return int(found) if _DIGITS.fullmatch(found) else None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _MOST:
         return None
     return int(found)
 

@@ -46,6 +46,7 @@ class ClaudeModel(BaseModel):
         self._route = posting.Route(
             "/v1/messages", anthropic.types.Message, anthropic.types.RawMessageStreamEvent, anthropic, _AS_HEADERS
         )
+        self._route.stream, self._route.astream = trail.streams()
 
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with. Its own retries are off: the template retries."""

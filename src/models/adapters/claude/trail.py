@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from src.models.adapters.claude import reading, turns
@@ -9,6 +11,40 @@ from src.models.reading import count, field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+
+@cache
+def streams() -> tuple[Any, Any]:
+    """Return the SDK's stream classes, made to read events whose name only their data tells.
+
+    The SDK passes over an event without an `event:` line, as gateways send them, and over an error in one too.
+    """
+    import anthropic
+
+    event = anthropic.types.RawMessageStreamEvent
+
+    class Plain(anthropic.Stream[event]):  # type: ignore[valid-type] # an alias of the SDK's
+        """Name the events of a stream."""
+
+        def _iter_events(self) -> Iterator[Any]:
+            yield from (_with_name(told) for told in super()._iter_events())
+
+    class Asynchronous(anthropic.AsyncStream[event]):  # type: ignore[valid-type] # an alias of the SDK's
+        """Name the events of an asynchronous stream."""
+
+        async def _iter_events(self) -> AsyncIterator[Any]:
+            async for told in super()._iter_events():
+                yield _with_name(told)
+
+    return Plain, Asynchronous
+
+
+def _with_name(told: Any) -> Any:
+    if told.event is not None or not told.data.startswith("{"):
+        return told
+    data = json.loads(told.data)
+    name = data.get("type") if isinstance(data.get("type"), str) else None
+    return type(told)(event="error" if data.get("error") else name, data=told.data)
 
 
 def followed(events: Any, model: str) -> Iterator[Any]:
