@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models import structured
+from src.models import capabilities, structured
 from src.models.errors import Unsupported
 from src.models.types import ImagePart, Message
 
@@ -31,6 +31,9 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
     for name in _DISPENSABLE:
         if getattr(request, name) is not None and not getattr(can, name):
             changes[name], told[name] = None, DROPPED
+    effort = _effort(request, can)
+    if effort != request.reasoning_effort and "reasoning_effort" not in changes:
+        changes["reasoning_effort"], told["reasoning_effort"] = effort, f"{request.reasoning_effort} -> {effort}"
     for name, asked, bounded in _bounded(request, can):
         if name not in changes and bounded != asked:
             changes[name], told[name] = bounded, f"{asked:g} -> {bounded:g}"
@@ -42,6 +45,12 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
     if can.structured == "json_object" and wanted.name == "json_object":
         return request
     return _instructed(request)
+
+
+def _effort(request: ModelRequest, can: Capabilities) -> str | None:
+    """Return the nearest effort that the model takes."""
+    asked = request.reasoning_effort
+    return None if asked is None else capabilities.nearest_effort(asked, can)
 
 
 def _bounded(request: ModelRequest, can: Capabilities) -> list[tuple[str, float, float]]:

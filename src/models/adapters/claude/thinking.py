@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models import capabilities, fitting
+from src.models import fitting
 from src.models.adapters.claude import turns
 from src.models.reading import count, field
 
@@ -19,8 +19,8 @@ _LEAST_TOP_P = 0.95
 
 
 def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
-    """Return the request with an effort that the model takes, and with nothing that is refused beside it."""
-    return _without_clashes(_with_known_effort(request, can), can)
+    """Return the request without an effort that cannot be said here, and with nothing that is refused beside it."""
+    return _without_clashes(_with_possible_budget(request, can), can)
 
 
 def config(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
@@ -42,14 +42,12 @@ def enough_tokens(can: Capabilities, thinking: Any) -> int:
     return min(tokens, can.max_output or tokens)
 
 
-def _with_known_effort(request: ModelRequest, can: Capabilities) -> ModelRequest:
-    """Return the request with an effort that the model takes; one that cannot be said here is left out."""
-    if request.reasoning_effort is None:
+def _with_possible_budget(request: ModelRequest, can: Capabilities) -> ModelRequest:
+    effort = request.reasoning_effort
+    if can.effort_as != "budget" or effort not in _BUDGETS or "thinking" in request.options:
         return request
-    effort: str | None = capabilities.nearest_effort(request.reasoning_effort, can)
-    if can.effort_as == "budget" and effort in _BUDGETS and "thinking" not in request.options:
-        effort = effort if _budget(request, str(effort)) and _can_think_on(request) else None
-    return _told(request, "reasoning_effort", effort)
+    possible = _budget(request, effort) and _can_think_on(request)
+    return request if possible else _told(request, "reasoning_effort", None)
 
 
 def _without_clashes(request: ModelRequest, can: Capabilities) -> ModelRequest:
