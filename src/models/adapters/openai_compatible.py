@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import json
-import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -16,6 +14,7 @@ from typing_extensions import override
 from src.models import capabilities, classify, posting, responses, wire
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest, MalformedResponse
+from src.models.loops import PerLoop
 from src.models.reading import count, data_url, field
 from src.models.structured import without_bounds
 from src.models.types import (
@@ -61,7 +60,7 @@ class OpenAICompatibleModel(BaseModel):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
         self.client = self._make_client()
-        self._aclients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+        self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
 
     # The connection.
 
@@ -88,22 +87,13 @@ class OpenAICompatibleModel(BaseModel):
         """Return where a call of its protocol goes, and what the SDK makes of the reply."""
         return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
 
-    @property
-    def _aclient(self) -> Any:
-        """Return the client of the running event loop: connections cannot be shared between loops."""
-        loop = asyncio.get_running_loop()
-        client = self._aclients.get(loop)
-        if client is None:
-            client = self._aclients[loop] = self._make_async_client()
-        return client
-
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         return posting.post(self.client, self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await posting.apost(self._aclient, self._route(payload), payload, timeouts)
+        return await posting.apost(self._aclients.get(), self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -111,7 +101,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await posting.apost(self._aclient, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await posting.apost(self._aclients.get(), self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 

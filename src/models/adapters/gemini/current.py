@@ -22,7 +22,7 @@ class Current:
         self.client = self._make(
             {"client_args": {"event_hooks": {**hooks, "response": [*hooks["response"], events.watch]}}}
         )
-        self._aclients = PerLoop(self._make_async, lambda client: client.aio.aclose())
+        self._aclients = PerLoop(self._make_async, lambda made: made[1].aclose())
 
     def _make(self, transport: dict[str, Any]) -> Any:
         from google import genai
@@ -36,13 +36,17 @@ class Current:
         }
         return genai.Client(api_key=self._key, vertexai=False, http_options=options)  # type: ignore[arg-type] # as a dict
 
-    def _make_async(self) -> Any:
+    def _make_async(self) -> tuple[Any, Any]:
+        """Return a client, and its HTTP client: one of our own, which the SDK leaves for us to close.
+
+        It would take aiohttp wherever that is installed.
+        """
         import httpx2
 
-        # A client of our own, or the SDK would take aiohttp wherever that is installed.
         hooks = wire.async_hooks("gemini")
         watched = {**hooks, "response": [*hooks["response"], events.awatch]}
-        return self._make({"httpx_async_client": httpx2.AsyncClient(event_hooks=watched, follow_redirects=True)})
+        http = httpx2.AsyncClient(event_hooks=watched, follow_redirects=True)
+        return self._make({"httpx_async_client": http}), http
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +65,7 @@ class Current:
 
     async def agenerate(self, payload: dict[str, Any]) -> Any:
         """Do what `generate` does, in asyncio."""
-        return await self._aclients.get().aio.models.generate_content(**self._arguments(payload))
+        return await self._aclients.get()[0].aio.models.generate_content(**self._arguments(payload))
 
     def stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:  # noqa: ARG002 - held by the client's hooks
         """Return a stream."""
@@ -69,7 +73,7 @@ class Current:
 
     async def astream(self, payload: dict[str, Any]) -> Any:
         """Do what `stream` does, in asyncio."""
-        return await self._aclients.get().aio.models.generate_content_stream(**self._arguments(payload))
+        return await self._aclients.get()[0].aio.models.generate_content_stream(**self._arguments(payload))
 
     def names(self) -> list[str]:
         """Return the names of the models that generate text."""
