@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+
+from src.models.errors import MalformedResponse
 
 if TYPE_CHECKING:
     from src.models.types import ImagePart
@@ -38,6 +41,28 @@ def count(value: Any, name: str) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _MOST:
         return None
     return int(found)
+
+
+def text(value: Any, name: str) -> str:
+    """Return a field that is a text; what is none is empty."""
+    found = field(value, name)
+    return found if isinstance(found, str) else ""
+
+
+def decoded(raw: Any) -> Any:
+    """Return a reply that an SDK hands over as text, because its content type does not say JSON, as what it holds.
+
+    Raises:
+        MalformedResponse: it is no JSON.
+    """
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return json.loads(raw.removeprefix("\ufeff"))
+    except ValueError as error:
+        page = raw.lstrip()[:1] == "<"
+        what = "a web page: is the base URL that of the API?" if page else f"{raw[:80]!r}"
+        raise MalformedResponse(f"the reply is no JSON but {what}") from error
 
 
 def data_url(image: ImagePart) -> str:

@@ -16,6 +16,9 @@ FINISH_LENGTH = "length"
 FINISH_TOOL_CALLS = "tool_calls"
 FINISH_CONTENT_FILTER = "content_filter"
 
+# The index of a piece of a tool call that has none.
+UNNUMBERED = -2
+
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
@@ -52,7 +55,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolDelta:
-    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together, -1 is a whole call."""
+    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together.
+
+    -1 is a whole call; UNNUMBERED goes on with the last one, unless it has an id or a name of its own.
+    """
 
     index: int
     id: str = ""

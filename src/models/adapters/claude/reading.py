@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from src.models import classify
 from src.models.adapters.claude import turns
 from src.models.errors import InvalidRequest, MalformedResponse, ModelError
-from src.models.reading import count, field
+from src.models.reading import count, decoded, field, text
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _NAMED = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
 
 def reply(raw: Any, model: str) -> Completion:
     """Return what a reply of `model` says."""
+    raw = decoded(raw)
     blocks = field(raw, "content")
     if field(raw, "error") and not blocks:  # of a gateway: an error that says 200
         raise named(classify.from_status(None, {"error": field(raw, "error")}), raw)
@@ -39,14 +40,14 @@ def reply(raw: Any, model: str) -> Completion:
         raise MalformedResponse("the reply has no content blocks")
     usage, calls = field(raw, "usage"), _calls(blocks, model)
     return Completion(
-        content="".join(_text(block, "text") for block in blocks if field(block, "type") == "text"),
-        model=_text(raw, "model") or None,
+        content="".join(text(block, "text") for block in blocks if field(block, "type") == "text"),
+        model=text(raw, "model") or None,
         finish_reason=_finish(field(raw, "stop_reason")) or ("tool_calls" if calls else None),
-        reasoning="".join(_text(block, "thinking") for block in blocks) or None,
+        reasoning="".join(text(block, "thinking") for block in blocks) or None,
         usage=_usage(usage),
         tool_calls=calls,
-        response_id=_text(raw, "id") or None,
-        service_tier=_text(usage, "service_tier") or None,
+        response_id=text(raw, "id") or None,
+        service_tier=text(usage, "service_tier") or None,
         notes=_notes(raw),
         raw=raw,
     )
@@ -60,25 +61,25 @@ def event(told: Any) -> Iterator[Chunk]:
         usage = field(message, "usage")
         # Its output_tokens counts the first piece alone; message_delta tells them all.
         yield Chunk(
-            model=_text(message, "model") or None,
-            response_id=_text(message, "id") or None,
+            model=text(message, "model") or None,
+            response_id=text(message, "id") or None,
             usage=replace(begun, output=None, output_reasoning_tokens=None) if (begun := _usage(usage)) else None,
-            service_tier=_text(usage, "service_tier") or None,
+            service_tier=text(usage, "service_tier") or None,
         )
     elif kind == "content_block_start":
         block = field(told, "content_block")
         if field(block, "type") == "tool_use":
             given = field(block, "input")  # empty, but for servers that imitate this one
-            delta = ToolDelta(at, _text(block, "id"), _text(block, "name"), json.dumps(given) if given else "")
-            yield Chunk(tool_deltas=(replace(delta, replay=_text(told, "replay")),))
+            delta = ToolDelta(at, text(block, "id"), text(block, "name"), json.dumps(given) if given else "")
+            yield Chunk(tool_deltas=(replace(delta, replay=text(told, "replay")),))
         else:
-            yield Chunk(content=_text(block, "text"), reasoning=_text(block, "thinking"))
+            yield Chunk(content=text(block, "text"), reasoning=text(block, "thinking"))
     elif kind == "content_block_delta":
         delta = field(told, "delta")
-        piece = _text(delta, "partial_json")
+        piece = text(delta, "partial_json")
         yield Chunk(
-            content=_text(delta, "text"),
-            reasoning=_text(delta, "thinking"),
+            content=text(delta, "text"),
+            reasoning=text(delta, "thinking"),
             tool_deltas=(ToolDelta(at, arguments=piece),) if piece else (),
         )
     elif kind == "message_delta":
@@ -92,16 +93,11 @@ def event(told: Any) -> Iterator[Chunk]:
 
 def named(error: ModelError, body: Any) -> ModelError:
     """Return an error with the request's id, which its body has too, and the parameter that its message begins with."""
-    error.request_id = error.request_id or _text(body, "request_id") or None
+    error.request_id = error.request_id or text(body, "request_id") or None
     if type(error) is InvalidRequest and error.parameter is None:
         found = _NAMED.match(error.message)
         error.parameter = found.group(1) if found else None
     return error
-
-
-def _text(value: Any, name: str) -> str:
-    found = field(value, name)
-    return found if isinstance(found, str) else ""
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +150,7 @@ def _calls(blocks: list[Any], model: str) -> tuple[ToolCall, ...]:
             told = field(block, "input")
             arguments = told if isinstance(told, str) else json.dumps(told or {}, ensure_ascii=False)
             replay = turns.replay(thoughts, model)
-            calls.append(ToolCall(_text(block, "id") or f"toolu_{at}", _text(block, "name"), arguments, replay))
+            calls.append(ToolCall(text(block, "id") or f"toolu_{at}", text(block, "name"), arguments, replay))
             thoughts = []
     return tuple(calls)
 
@@ -162,4 +158,4 @@ def _calls(blocks: list[Any], model: str) -> tuple[ToolCall, ...]:
 def thought(block: Any) -> dict[str, str]:
     """Return a block of thoughts as it is sent back."""
     names = ("type", "data") if field(block, "type") == "redacted_thinking" else ("type", "thinking", "signature")
-    return {name: _text(block, name) for name in names}
+    return {name: text(block, name) for name in names}
