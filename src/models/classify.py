@@ -121,13 +121,17 @@ def from_status(
     words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
     status = (None if status == 200 else status) or _inner_status(detail)
     kind = _kind(_meant(status, detail), words, detail)
-    return kind(
+    error = kind(
         _message(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
         request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
         retry_after_s=_wait(headers, words) if kind.retryable else None,
         parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
+    draft = detail.get("failed_generation")
+    if isinstance(error, errors.MalformedResponse) and isinstance(draft, str) and draft.strip():
+        error.draft = draft
+    return error
 
 
 def from_exception(error: BaseException) -> ModelError:
