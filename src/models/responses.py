@@ -43,8 +43,8 @@ def read(raw: Any) -> Completion:
     output = field(raw, "output")
     error = field(raw, "error")
     if error:
-        detail = {name: field(error, name) for name in ("code", "message", "type")}
-        raise classify.from_status(None, {"error": detail})
+        told = {name: field(error, name) for name in ("code", "message", "type")}
+        raise classify.from_status(None, {"error": error if isinstance(error, str) else told})
     if not isinstance(output, list):
         raise MalformedResponse("the reply has no output")
     parts = [part for item in output if field(item, "type") == "message" for part in field(item, "content") or ()]
@@ -81,8 +81,10 @@ def read_event(event: Any) -> Iterator[Chunk]:
         yield Chunk(tool_deltas=(ToolDelta(at, field(item, "call_id") or "", field(item, "name") or ""),))
     elif kind == "response.function_call_arguments.delta":
         yield Chunk(tool_deltas=(ToolDelta(at, arguments=piece or ""),))
-    elif kind == "error":
-        raise classify.from_status(None, {"error": {name: field(event, name) for name in ("code", "message", "param")}})
+    elif kind == "error" or field(event, "error"):
+        told = field(event, "error") or event
+        detail = told if isinstance(told, str) else {name: field(told, name) for name in ("code", "message", "param")}
+        raise classify.from_status(None, {"error": detail})
     elif kind in _ENDS:
         whole = read(field(event, "response"))
         yield Chunk(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import classify, wire
+from src.models import classify, gateways, wire
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
@@ -47,7 +47,9 @@ class OllamaModel(BaseModel):
         super().__init__(model_name, **settings)
         import ollama
 
-        self.client = ollama.Client(**self._settings(), event_hooks=wire.hooks(self.provider))
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.watch)
+        self.client = ollama.Client(**self._settings(), event_hooks=hooks)
         self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
 
     def _settings(self) -> dict[str, Any]:
@@ -62,7 +64,9 @@ class OllamaModel(BaseModel):
     def _make_async_client(self) -> Any:
         import ollama
 
-        return ollama.AsyncClient(**self._settings(), event_hooks=wire.async_hooks(self.provider))
+        hooks = wire.async_hooks(self.provider)
+        hooks["response"].append(gateways.awatch)
+        return ollama.AsyncClient(**self._settings(), event_hooks=hooks)
 
     @override
     def _is_free(self, model: str) -> bool:

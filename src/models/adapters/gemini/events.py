@@ -6,43 +6,31 @@ a 200 would be read as a reply without candidates, or break the SDK where it has
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models import classify
+from src.models import gateways
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 _BOM = b"\xef\xbb\xbf"
-_ERROR_WITHIN = 64
 
 
 def watch(response: Any) -> None:
     """Clean the body of a response, as an event hook of an HTTP client."""
-    if response.status_code != 200:
-        return
-    if _is_stream(response):
+    if response.status_code == 200 and gateways.is_stream(response):
         response.iter_bytes = partial(_cleaned, response.iter_bytes, response.headers)
     else:
-        response.read()
-        _raise_error(response.content, response.headers)
+        gateways.watch(response)
 
 
 async def awatch(response: Any) -> None:
     """Do what `watch` does, for an asynchronous client."""
-    if response.status_code != 200:
-        return
-    if _is_stream(response):
+    if response.status_code == 200 and gateways.is_stream(response):
         response.aiter_bytes = partial(_acleaned, response.aiter_bytes, response.headers)
     else:
-        await response.aread()
-        _raise_error(response.content, response.headers)
-
-
-def _is_stream(response: Any) -> bool:
-    return "text/event-stream" in response.headers.get("content-type", "")
+        await gateways.awatch(response)
 
 
 def _cleaned(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
@@ -83,19 +71,6 @@ class _Lines:
             self._begun, line = True, line.removeprefix(_BOM)
         if line.startswith(b"data:"):
             data = line[5:].strip()
-            _raise_error(data, self._headers)
+            gateways.raise_error(data, self._headers)
             return b"" if data == b"[DONE]" else b"data: " + data + b"\n"
         return b"" if line.startswith((b":", b"event:", b"id:", b"retry:")) else line + b"\n"
-
-
-def _raise_error(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise the error that a body tells in place of a reply."""
-    if b'"error"' not in body[:_ERROR_WITHIN]:
-        return
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return
-    told = told[0] if isinstance(told, list) and told else told
-    if isinstance(told, dict) and told.get("error") and not told.get("candidates"):
-        raise classify.from_status(None, told, headers)
