@@ -1,4 +1,7 @@
-"""Raise errors that come inside a 200, for SDKs that would take them for a reply: as hooks of their HTTP clients."""
+"""Mend what gateways do to replies that an SDK then takes for something else: as hooks of its HTTP client.
+
+An error inside a 200 is raised, and a byte order mark before a stream's first event, which would be lost, is taken off.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 _ERROR_WITHIN = 64
+_BOM = b"\xef\xbb\xbf"
 _STREAMS = ("text/event-stream", "application/x-ndjson")
 
 
@@ -42,6 +46,33 @@ async def awatch(response: Any) -> None:
     else:
         await response.aread()
         raise_error(response.content, response.headers)
+
+
+def unmark(response: Any) -> None:
+    """Take the byte order mark off a stream of events."""
+    if response.headers.get("content-type", "").startswith(_STREAMS):
+        response.iter_bytes = partial(_unmarked, response.iter_bytes)
+
+
+async def aunmark(response: Any) -> None:
+    """Do what `unmark` does, for an asynchronous client."""
+    if response.headers.get("content-type", "").startswith(_STREAMS):
+        response.aiter_bytes = partial(_aunmarked, response.aiter_bytes)
+
+
+def _unmarked(pieces: Callable[..., Iterator[bytes]], *size: Any) -> Iterator[bytes]:
+    told = pieces(*size)
+    for first in told:
+        yield first.removeprefix(_BOM)
+        break
+    yield from told
+
+
+async def _aunmarked(pieces: Callable[..., AsyncIterator[bytes]], *size: Any) -> AsyncIterator[bytes]:
+    begun = False
+    async for piece in pieces(*size):
+        yield piece if begun else piece.removeprefix(_BOM)
+        begun = True
 
 
 def raise_error(body: bytes, headers: Mapping[str, str]) -> None:

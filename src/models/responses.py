@@ -81,10 +81,8 @@ def read_event(event: Any) -> Iterator[Chunk]:
         yield Chunk(tool_deltas=(ToolDelta(at, field(item, "call_id") or "", field(item, "name") or ""),))
     elif kind == "response.function_call_arguments.delta":
         yield Chunk(tool_deltas=(ToolDelta(at, arguments=piece or ""),))
-    elif kind == "error" or field(event, "error"):
-        told = field(event, "error") or event
-        detail = told if isinstance(told, str) else {name: field(told, name) for name in ("code", "message", "param")}
-        raise classify.from_status(None, {"error": detail})
+    elif kind == "error":
+        raise classify.from_status(None, {"error": {name: field(event, name) for name in ("code", "message", "param")}})
     elif kind in _ENDS:
         whole = read(field(event, "response"))
         yield Chunk(

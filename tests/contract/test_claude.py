@@ -10,7 +10,7 @@ import pytest
 from src.models import errors
 from src.models.types import Message, Usage
 from tests.contract.dialects import claude
-from tests.contract.dialects.base import Says
+from tests.contract.dialects.base import Says, Tokens
 from tests.contract.dialects.claude import JSON, events_of
 from tests.servers import Reply
 
@@ -401,3 +401,29 @@ def test_a_refusal_says_which_rule_it_was_for(model: BaseModel, wire: Wire, call
     wire.say(Reply(body=json.dumps(told).encode(), headers=JSON))
     with pytest.raises(errors.ContentBlocked, match="cyber"):
         call.ask(model, None, "hi")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_reply_under_any_content_type(model: BaseModel, wire: Wire, call: Caller, kind: str, mark: bytes) -> None:
+    wire.say(Reply(body=mark + HELLO.body, headers={"content-type": kind} if kind else {}))
+    assert call.ask(model, None, "hi").content == "hello"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda body: body.replace(b"\n", b"\r\n"),
+        lambda body: b"\xef\xbb\xbf" + body,
+        lambda body: b": keep-alive\n\n" + body,
+        lambda body: body.replace(b"data: ", b"data:"),
+        lambda body: body.partition(b"event: message_stop")[0],
+    ],
+)
+def test_a_stream_as_loosely_as_the_format_allows(
+    model: BaseModel, wire: Wire, call: Caller, written: Callable[[bytes], bytes]
+) -> None:
+    wire.say(Reply(body=written(claude.Dialect().stream(Says(text="hello")).body), headers=EVENTS))
+    chunks = call.stream(model, None, "hi")
+    assert ("".join(chunk.content for chunk in chunks), chunks[-1].finish_reason) == ("hello", "stop")
+    assert chunks[-1].usage == claude.Dialect().expected_usage(Tokens())

@@ -442,6 +442,7 @@ def test_a_total_that_nothing_sums_up_to_is_told(
         lambda body: body.replace(b"data: {", b"event: message\nid: 7\nretry: 1000\ndata: {"),
         lambda body: body.replace(b"data: [DONE]\n\n", b""),
         lambda body: body + b"data: rubbish after the end\n\n",
+        lambda body: b"\xef\xbb\xbf" + body.partition(b"\n\n")[2],  # what comes first is text
     ],
 )
 def test_a_stream_as_loosely_as_the_format_allows(

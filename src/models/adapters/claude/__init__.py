@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import fitting, posting, wire
+from src.models import fitting, gateways, posting, wire
 from src.models.adapters.claude import reading, schemas, thinking, trail, turns
 from src.models.base_model import BaseModel
 from src.models.loops import PerLoop
@@ -40,7 +40,9 @@ class ClaudeModel(BaseModel):
         super().__init__(model_name, **settings)
         import anthropic
 
-        http = anthropic.DefaultHttpxClient(event_hooks=wire.hooks(self.provider))
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.unmark)
+        http = anthropic.DefaultHttpxClient(event_hooks=hooks)
         self.client = anthropic.Anthropic(**self._settings(), http_client=http)
         self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
         self._route = posting.Route(
@@ -55,7 +57,9 @@ class ClaudeModel(BaseModel):
     def _make_async_client(self) -> Any:
         import anthropic
 
-        http = anthropic.DefaultAsyncHttpxClient(event_hooks=wire.async_hooks(self.provider))
+        hooks = wire.async_hooks(self.provider)
+        hooks["response"].append(gateways.aunmark)
+        http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks)
         return anthropic.AsyncAnthropic(**self._settings(), http_client=http)
 
     @override

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities, posting, responses, wire
+from src.models import capabilities, gateways, posting, responses, wire
 from src.models.adapters.openai_compatible import reading, turns
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
@@ -63,12 +63,15 @@ class OpenAICompatibleModel(BaseModel):
     def _make_client(self) -> Any:
         sdk = self._library()
         http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
-        return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=wire.hooks(self.provider)))
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.unmark)
+        return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _make_async_client(self) -> Any:
         sdk = self._library()
         http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         hooks = wire.async_hooks(self.provider)
+        hooks["response"].append(gateways.aunmark)
         return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _route(self, payload: Mapping[str, Any]) -> posting.Route:
