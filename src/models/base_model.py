@@ -177,7 +177,9 @@ class BaseModel:
     ) -> Iterator[Chunk]:
         """Ask one question and yield the reply piece by piece; the last chunk carries usage and cost.
 
-        The generation ends when the stream does, when it fails, or when the caller stops reading.
+        The generation ends when the stream does, when it fails, or when the caller stops reading. The last chunk's
+        `reply` is the whole reply. With `response_format` its `parsed` is the value: a text that does not fit is
+        repaired once after it has been streamed, and `reply.content` is then the repaired text.
         """
         return self._stream(self._prompt(system_prompt, user_content, temperature, max_tokens, options))
 

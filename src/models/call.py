@@ -130,10 +130,11 @@ class Call:
 
     def _answer(self) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Ask, and parse the reply where it is to be structured."""
-        completion = yield from self._ask(self._request)
-        if self._request.response_format is not None and not completion.tool_calls:
-            return (yield from self._fit(completion))
-        return completion, None
+        try:
+            completion = yield from self._ask(self._request)
+        except MalformedResponse as error:
+            return (yield from self._redo(error))
+        return (yield from self._fit(completion))
 
     def _admit(self, request: ModelRequest) -> Generator[Sleep, Any, None]:
         """Wait until the limits that are set here let the call go."""
@@ -186,23 +187,27 @@ class Call:
 
     def _fit(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Parse a structured reply; one that does not fit is asked for once more, in the same generation."""
-        wanted = self._request.response_format
-        assert wanted is not None  # noqa: S101 - the caller has looked
         try:
-            return completion, structured.parse(completion.content, wanted)
+            return completion, structured.value_of(completion, self._request.response_format)
         except structured.DoesNotFit as error:
             problem = str(error)
-        self._observation.event(
-            "repair", level="WARNING", status_message=problem, metadata={"reply": completion.content}
-        )
-        mended = (
-            *self._request.messages,
-            Message("assistant", completion.content),
-            Message("user", structured.repair_instruction(problem)),
-        )
+        return (yield from self._mend(completion.content, problem))
+
+    def _redo(self, error: MalformedResponse) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Ask once more where the provider itself refused what its model wrote, and shows it."""
+        if error.draft is None:
+            raise error
+        return (yield from self._mend(error.draft, error.message))
+
+    def _mend(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Show the model what it wrote and what is wrong with it, and take its next reply."""
+        wanted = self._request.response_format
+        self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
+        asked_again = Message("user", structured.repair_instruction(problem, tool=wanted is None))
+        mended = (*self._request.messages, Message("assistant", text), asked_again)
         completion = yield from self._ask(replace(self._request, messages=mended))
         try:
-            return completion, structured.parse(completion.content, wanted)
+            return completion, structured.value_of(completion, wanted)
         except structured.DoesNotFit as error:
             self._observation.update(output=completion.content)
             raise MalformedResponse(f"the reply does not fit the schema, even after one repair: {error}") from error
@@ -213,10 +218,16 @@ class Call:
         """Ask for a stream, emit its chunks, and return the whole reply."""
         pieces = Pieces()
         try:
-            events, first = yield from self._open()
-            yield from self._relay(events, first, pieces)
-            pieces.check_end()
-            reply = self._finish(self._account(pieces.completion()), None)
+            try:
+                events, first = yield from self._open()
+            except MalformedResponse as error:
+                completion, parsed = yield from self._redo(error)
+                yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
+            else:
+                yield from self._relay(events, first, pieces)
+                pieces.check_end()
+                completion, parsed = yield from self._fit(self._account(pieces.completion()))
+            reply = self._finish(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
@@ -342,6 +353,7 @@ def _last_chunk(reply: ModelResponse) -> Chunk:
         tool_calls=reply.tool_calls,
         response_id=reply.response_id,
         cost_usd=reply.cost_usd,
+        reply=reply,
     )
 
 

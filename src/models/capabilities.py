@@ -45,6 +45,7 @@ class Capabilities:
     seed: bool = True
     images: bool = True
     tools: bool = True
+    forced_tools: bool = True
     reasoning_effort: bool = True
     efforts: tuple[str, ...] = ()
     effort_as: Literal["effort", "adaptive", "budget", "level"] = "effort"
@@ -158,7 +159,7 @@ ROWS: tuple[Row, ...] = (
         "docs.claude.com/en/docs/about-claude/models"),
     Row("claude", _CLAUDE + r"(3-7-|sonnet-4(-[05])?(-\d{8}|@|$)|(haiku|opus)-4-5)", {"max_output": 64_000},
         "docs.claude.com/en/docs/about-claude/models"),
-    Row("claude", _CLAUDE + r"(opus-4-[1-9](?!\d)|(sonnet|haiku)-4-[5-9]|" + _CLAUDE_NEW + r")",
+    Row("claude", _CLAUDE + r"((opus|sonnet|haiku)-4-[5-9](?!\d)|" + _CLAUDE_NEW + r")",
         {"structured": "json_schema"},
         "platform.claude.com/docs/en/build-with-claude/structured-outputs: generally available from 4.5 on"),
     Row("claude", _CLAUDE + r"((opus|sonnet)-4-[6-9]|" + _CLAUDE_NEW + r")", {"effort_as": "adaptive",
@@ -175,6 +176,9 @@ ROWS: tuple[Row, ...] = (
     Row("claude", _CLAUDE + r"sonnet-5[-.]5", {"effort_off": "between_tools",
         "efforts": ("none", "low", "medium", "high", "xhigh", "max")},
         "platform.claude.com/docs/en/build-with-claude/thinking: between_tools in place of disabled"),
+    Row("claude", _CLAUDE + r"((opus|sonnet)-5[-.]5|fable-5[-.][1-9](?!\d))", {"forced_tools": False},
+        "platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#forced-tool-use-is-not-supported; "
+        "docs/en/models/sonnet-5-5/whats-new-sonnet-5-5: the same; so on Fable 5.1"),
     # Ollama
     Row("ollama", r".*", {"structured": "json_schema"}, "docs.ollama.com/capabilities/structured-outputs"),
     Row("ollama", r"(llama[23](\.[13])?|llama3\.2|mistral|mixtral|qwen2(\.5)?|qwen3|deepseek-r1|"

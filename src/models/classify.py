@@ -39,9 +39,11 @@ _BLOCKED = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(
-    r"(invalid|incorrect|wrong|missing|expired|no valid).{0,20}(api|x-api)[ _-]?key|api key not valid",
+    r"(invalid|incorrect|wrong|missing|expired|no valid).{0,20}(api|x-api)[ _-]?key|api key not valid|"
+    r"not authenticated|unauthorized",
     re.IGNORECASE,
 )
+_SLOW = re.compile(r"timed?[ _-]?out|deadline exceeded", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not exist|unknown|is not supported|not available|decommissioned)|"
     r"(no such|unknown|invalid) model|not a valid model|model_not_found",
@@ -74,19 +76,32 @@ _BY_STATUS: dict[int, type[ModelError]] = {
 }
 
 
-# docs.anthropic.com/en/api/errors; OpenAI and Groq use some of the same words. Where an error came inside a 200, and
-# where a gateway gave it a number of its own, the word tells more than the number.
-_BY_TYPE = {
+# The words for a kind of error, in the fields `type`, `code` and `status`: docs.anthropic.com/en/api/errors,
+# platform.openai.com/docs/guides/error-codes, google.golang.org/grpc/codes. Where an error came inside a 200, and where
+# a gateway gave it a number of its own, the word tells more than the number.
+_BY_WORD = {
     "invalid_request_error": 400,
+    "invalid_argument": 400,
+    "context_length_exceeded": 400,
+    "content_filter": 400,
     "authentication_error": 401,
+    "invalid_api_key": 401,
+    "unauthenticated": 401,
     "billing_error": 402,
+    "insufficient_quota": 402,
     "permission_error": 403,
+    "permission_denied": 403,
     "not_found_error": 404,
+    "model_not_found": 404,
     "request_too_large": 413,
     "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "resource_exhausted": 429,
     "api_error": 500,
     "timeout_error": 504,
+    "deadline_exceeded": 504,
     "overloaded_error": 529,
+    "unavailable": 503,
 }
 
 
@@ -106,13 +121,17 @@ def from_status(
     words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
     status = (None if status == 200 else status) or _inner_status(detail)
     kind = _kind(_meant(status, detail), words, detail)
-    return kind(
+    error = kind(
         _message(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
         request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
         retry_after_s=_wait(headers, words) if kind.retryable else None,
         parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
+    draft = detail.get("failed_generation")
+    if isinstance(error, errors.MalformedResponse) and isinstance(draft, str) and draft.strip():
+        error.draft = draft
+    return error
 
 
 def from_exception(error: BaseException) -> ModelError:
@@ -191,6 +210,9 @@ def _unnumbered(words: str) -> type[ModelError]:
         (_QUOTA, errors.QuotaExhausted),
         (_CAPACITY, errors.Overloaded),
         (_NO_MODEL, errors.ModelNotFound),
+        (_KEY, errors.AuthenticationFailed),
+        (_SLOW, errors.ModelTimeout),
+        (_BLOCKED, errors.ContentBlocked),
     ):
         if pattern.search(words):
             return kind
@@ -236,9 +258,13 @@ def _refused(status: int | None, words: str) -> type[ModelError]:
 def _detail(body: object) -> Mapping[str, Any]:
     """Return the part of a body that holds message, type and code, whichever envelope it came in."""
     if isinstance(body, Mapping):
-        inner = body.get("error", body)
+        inner = body.get("error") or body.get("detail") or body.get("errors") or body
+        if (
+            isinstance(inner, list) and inner
+        ):  # fastapi.tiangolo.com/tutorial/handling-errors: {"detail": [{"loc", "msg"}]}
+            inner = inner[0]
         if isinstance(inner, Mapping):
-            return inner
+            return inner if inner.get("message") else {**inner, "message": inner.get("msg") or inner.get("error")}
         return {"message": inner, "code": body.get("code"), "type": body.get("type")}
     if isinstance(body, list) and body:
         return _detail(body[0])
@@ -246,20 +272,31 @@ def _detail(body: object) -> Mapping[str, Any]:
 
 
 def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
-    """Return the status that an error's own word stands for, where its number tells less."""
-    return _BY_TYPE.get(str(detail.get("type")), status) if status in (None, 400, 500) else status
+    """Return the status that an error's own words stand for, where its number tells less."""
+    if status not in (None, 400, 500):
+        return status
+    words = (str(detail.get(name) or "").lower() for name in ("type", "code", "status"))
+    return next((_BY_WORD[word] for word in words if word in _BY_WORD), status)
 
 
 def _inner_status(detail: Mapping[str, Any]) -> int | None:
     """Return a status that a body carries as its code, as OpenRouter's errors inside a stream do."""
-    code = detail.get("code", detail.get("status_code"))
-    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else None
+    for name in ("code", "status_code", "status"):
+        code = detail.get(name)
+        if isinstance(code, str) and code.isdecimal():
+            code = int(code)
+        if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
+            return code
+    return None
 
 
 def _parameter(detail: Mapping[str, Any], words: str) -> str | None:
     named = detail.get("param")
     if isinstance(named, str) and named:
         return named
+    where = detail.get("loc")
+    if isinstance(where, list) and where:
+        return str(where[-1])
     found = _PARAMETER.search(words)
     return next((group for group in found.groups() if group), None) if found else None
 

@@ -136,9 +136,13 @@ class EmptyResponse(ModelError):
 
 
 class MalformedResponse(ModelError):
-    """The reply could not be read, or does not fit the schema that was asked for."""
+    """The reply could not be read, or does not fit the schema that was asked for.
+
+    `draft` is what the model wrote, where its provider refused that and shows it.
+    """
 
     category = "malformed_response"
+    draft: str | None = None
 
 
 class ModelUnavailable(ModelError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models import structured
+from src.models import capabilities, structured
 from src.models.errors import Unsupported
 from src.models.types import ImagePart, Message
 
@@ -30,6 +31,9 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
     for name in _DISPENSABLE:
         if getattr(request, name) is not None and not getattr(can, name):
             changes[name], told[name] = None, DROPPED
+    effort = _effort(request, can)
+    if effort != request.reasoning_effort and "reasoning_effort" not in changes:
+        changes["reasoning_effort"], told["reasoning_effort"] = effort, f"{request.reasoning_effort} -> {effort}"
     for name, asked, bounded in _bounded(request, can):
         if name not in changes and bounded != asked:
             changes[name], told[name] = bounded, f"{asked:g} -> {bounded:g}"
@@ -41,6 +45,12 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
     if can.structured == "json_object" and wanted.name == "json_object":
         return request
     return _instructed(request)
+
+
+def _effort(request: ModelRequest, can: Capabilities) -> str | None:
+    """Return the nearest effort that the model takes."""
+    asked = request.reasoning_effort
+    return None if asked is None else capabilities.nearest_effort(asked, can)
 
 
 def _bounded(request: ModelRequest, can: Capabilities) -> list[tuple[str, float, float]]:
@@ -67,12 +77,25 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
             "model. Nothing was sent.",
             parameter="tools",
         )
+    if not can.forced_tools and forces_a_tool(request.tool_choice):
+        raise Unsupported(
+            f"{request.model} cannot be forced to call a tool: leave tool_choice at auto and say in the prompt that "
+            "the tool is to be used, or use another model. Nothing was sent.",
+            parameter="tool_choice",
+        )
     if not can.stop and request.stop:
         raise Unsupported(
             f"{request.model} takes no stop sequences: cut the reply after it has come, bound it with max_tokens, or "
             "use another model. Nothing was sent.",
             parameter="stop",
         )
+
+
+def forces_a_tool(choice: object) -> bool:
+    """Tell whether a tool_choice, in any provider's form, leaves the model no way but to call a tool."""
+    if isinstance(choice, Mapping):
+        return choice.get("type") in ("function", "tool", "any") or "function" in choice
+    return isinstance(choice, str) and choice not in ("auto", "none")
 
 
 def _has_image(message: Message) -> bool:

@@ -17,6 +17,7 @@ class Pieces:
         self.model: str | None = None
         self.usage: Usage | None = None
         self._tools: dict[int, ToolDelta] = {}
+        self._slots: dict[int, int] = {}
         self.response_id: str | None = None
         self.cost: float | None = None
         self.service_tier: str | None = None
@@ -33,21 +34,38 @@ class Pieces:
         if chunk.usage is not None:
             self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
         for piece in chunk.tool_deltas:
-            index = piece.index if piece.index >= 0 else len(self._tools)
-            known = self._tools.get(index, ToolDelta(index, id="" if piece.index >= 0 else f"call_{index}"))
-            self._tools[index] = ToolDelta(
-                index,
-                piece.id or known.id,
-                piece.name or known.name,
-                known.arguments + piece.arguments,
-                piece.replay or known.replay,
-            )
+            self._add(piece)
         self.response_id = chunk.response_id or self.response_id
         self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
         self.service_tier = chunk.service_tier or self.service_tier
         self.notes.update(chunk.notes)
         text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
         return self._keep(text, chunk.reasoning + thought)
+
+    def _add(self, piece: ToolDelta) -> None:
+        """Put a piece of a tool call to its call."""
+        at = self._place(piece)
+        known = self._tools.get(at, ToolDelta(at))
+        self._tools[at] = ToolDelta(
+            at,
+            piece.id or known.id,
+            piece.name or known.name,
+            known.arguments + piece.arguments,
+            piece.replay or known.replay,
+        )
+
+    def _place(self, piece: ToolDelta) -> int:
+        """Return which call a piece belongs to. Some servers number no call, and some number all of them 0."""
+        if piece.index == -1:
+            return len(self._tools)
+        last = len(self._tools) - 1
+        at = self._slots.get(piece.index, len(self._tools)) if piece.index >= 0 else max(last, 0)
+        known = self._tools.get(at)
+        if known is not None and _begins_another(known, piece):
+            at = len(self._tools)
+        if piece.index >= 0:
+            self._slots[piece.index] = at
+        return at
 
     def last(self) -> Chunk | None:
         """Return what was held back to the end, if anything."""
@@ -73,14 +91,23 @@ class Pieces:
         return Completion(
             content="".join(self.content),
             model=self.model,
-            finish_reason=self.finish_reason,
+            finish_reason="tool_calls" if self._tools and self.finish_reason in (None, "stop") else self.finish_reason,
             reasoning="".join(self.reasoning) or None,
             usage=self.usage,
             tool_calls=tuple(
-                ToolCall(tool.id, tool.name, tool.arguments, tool.replay) for tool in self._tools.values()
+                ToolCall(tool.id or f"call_{at}", tool.name, tool.arguments or "{}", tool.replay)
+                for at, tool in self._tools.items()
+                if tool.name
             ),
             response_id=self.response_id,
             reported_cost_usd=self.cost,
             service_tier=self.service_tier,
             notes=self.notes,
         )
+
+
+def _begins_another(known: ToolDelta, piece: ToolDelta) -> bool:
+    """Tell whether a piece that goes by the number of a known call is another's first."""
+    if piece.id and known.id:
+        return piece.id != known.id and bool(piece.name)
+    return bool(piece.name and known.name and known.arguments) and piece.index < 0

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+
+from src.models.errors import MalformedResponse
 
 if TYPE_CHECKING:
     from src.models.types import ImagePart
 
 
 _NO_MODEL: Final = object()
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_MOST: Final = 10**15
 
 
 def field(value: Any, name: str) -> Any:
@@ -28,11 +34,35 @@ def field(value: Any, name: str) -> Any:
 
 
 def count(value: Any, name: str) -> int | None:
-    """Return a field that counts something; what is no count is unknown."""
+    """Return a field that counts something, a number or its digits; what is no count is unknown."""
     found = field(value, name)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
+    if isinstance(found, str):
+        return int(found) if _DIGITS.fullmatch(found) else None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _MOST:
         return None
     return int(found)
+
+
+def text(value: Any, name: str) -> str:
+    """Return a field that is a text; what is none is empty."""
+    found = field(value, name)
+    return found if isinstance(found, str) else ""
+
+
+def decoded(raw: Any) -> Any:
+    """Return a reply that an SDK hands over as text, because its content type does not say JSON, as what it holds.
+
+    Raises:
+        MalformedResponse: it is no JSON.
+    """
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return json.loads(raw.removeprefix("\ufeff"))
+    except ValueError as error:
+        page = raw.lstrip()[:1] == "<"
+        what = "a web page: is the base URL that of the API?" if page else f"{raw[:80]!r}"
+        raise MalformedResponse(f"the reply is no JSON but {what}") from error
 
 
 def data_url(image: ImagePart) -> str:

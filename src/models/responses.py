@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models import classify
+from src.models import buckets, classify
 from src.models.errors import MalformedResponse
 from src.models.reading import count, data_url, field
 from src.models.structured import without_bounds
@@ -43,8 +43,8 @@ def read(raw: Any) -> Completion:
     output = field(raw, "output")
     error = field(raw, "error")
     if error:
-        detail = {name: field(error, name) for name in ("code", "message", "type")}
-        raise classify.from_status(None, {"error": detail})
+        told = {name: field(error, name) for name in ("code", "message", "type")}
+        raise classify.from_status(None, {"error": error if isinstance(error, str) else told})
     if not isinstance(output, list):
         raise MalformedResponse("the reply has no output")
     parts = [part for item in output if field(item, "type") == "message" for part in field(item, "content") or ()]
@@ -96,18 +96,14 @@ def read_event(event: Any) -> Iterator[Chunk]:
 
 def usage(told: Any) -> Usage | None:
     """Return the tokens: input_tokens includes cached ones, output_tokens includes reasoning."""
-    prompt, output = count(told, "input_tokens"), count(told, "output_tokens")
-    if prompt is None and output is None:
-        return None
-    cached = count(field(told, "input_tokens_details"), "cached_tokens")
-    written = count(field(told, "input_tokens_details"), "cache_write_tokens")
-    thought = count(field(told, "output_tokens_details"), "reasoning_tokens")
-    return Usage(
-        input=None if prompt is None else max(prompt - (cached or 0) - (written or 0), 0),
-        input_cached_tokens=cached,
-        input_cache_creation=written,
-        output=None if output is None else max(output - (thought or 0), 0),
-        output_reasoning_tokens=thought,
+    details = field(told, "input_tokens_details")
+    return buckets.exclusive(
+        count(told, "input_tokens"),
+        count(told, "output_tokens"),
+        cached=count(details, "cached_tokens"),
+        written=count(details, "cache_write_tokens"),
+        thought=count(field(told, "output_tokens_details"), "reasoning_tokens"),
+        total=count(told, "total_tokens"),
     )
 
 

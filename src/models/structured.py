@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
 from src.models.types import ResponseFormat
+
+if TYPE_CHECKING:
+    from src.models.types import Completion
 
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 
@@ -112,9 +115,20 @@ def instruction(wanted: ResponseFormat) -> str:
     )
 
 
-def repair_instruction(problem: str) -> str:
-    """Say what was wrong with a reply and ask for it again."""
+def repair_instruction(problem: str, *, tool: bool = False) -> str:
+    """Say what was wrong with a reply, or with a call of a tool, and ask for it again."""
+    if tool:
+        return f"Your tool call cannot be read: {problem}. Call the tool again, with arguments that fit its definition."
     return f"Your reply does not fit: {problem}. Reply again with only the corrected JSON object."
+
+
+def value_of(completion: Completion, wanted: ResponseFormat | None) -> object:
+    """Return the value of a reply that was to be structured; None where it was not, or where it calls tools instead.
+
+    Raises:
+        DoesNotFit: it does not fit.
+    """
+    return None if wanted is None or completion.tool_calls else parse(completion.content, wanted)
 
 
 def parse(text: str, wanted: ResponseFormat) -> object:

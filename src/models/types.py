@@ -16,6 +16,9 @@ FINISH_LENGTH = "length"
 FINISH_TOOL_CALLS = "tool_calls"
 FINISH_CONTENT_FILTER = "content_filter"
 
+# The index of a piece of a tool call that has none.
+UNNUMBERED = -2
+
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
@@ -52,7 +55,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolDelta:
-    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together, -1 is a whole call."""
+    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together.
+
+    -1 is a whole call; UNNUMBERED goes on with the last one, unless it has an id or a name of its own.
+    """
 
     index: int
     id: str = ""
@@ -261,7 +267,12 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Hold one piece of a streamed reply. The last one carries finish reason, usage, cost and whole tool calls."""
+    """Hold one piece of a streamed reply. The last one carries finish reason, usage, cost and whole tool calls.
+
+    `reply`, on the last one, is the whole reply as `generate_response` would have returned it. With `response_format`
+    its `parsed` is the value; where the streamed text did not fit and was repaired, `reply.content` is the repaired
+    text, while the chunks before stay as they were streamed.
+    """
 
     content: str = ""
     reasoning: str = ""
@@ -275,6 +286,12 @@ class Chunk:
     cost_usd: float | None = None
     service_tier: str | None = None
     notes: Mapping[str, object] = field(default_factory=dict)
+    reply: ModelResponse | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def parsed(self) -> object:
+        """Return the value of a structured reply; None but on the last chunk."""
+        return self.reply.parsed if self.reply is not None else None
 
     def __str__(self) -> str:
         """Return the text, so that a chunk prints as what it says."""

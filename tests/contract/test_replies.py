@@ -156,6 +156,49 @@ def test_a_misfit_after_the_repair_is_malformed(model: BaseModel, dialect: Diale
     assert len(wire.received) == 2
 
 
+def test_a_stream_ends_with_the_parsed_reply(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
+    text = '{"action": "BUY", "confidence": 70}'
+    wire.say(dialect.stream(Says(text=text)))
+    *chunks, last = call.stream(model, None, "now?", response_format=Verdict)
+    assert "".join(chunk.content for chunk in chunks) == text
+    assert last.parsed == Verdict(action="BUY", confidence=70)
+    assert last.reply is not None
+    assert (last.reply.content, last.reply.parsed, last.reply.usage) == (text, last.parsed, last.usage)
+    assert [chunk.reply for chunk in chunks] == [None] * len(chunks)
+    assert len(wire.received) == 1
+
+
+def test_a_stream_that_does_not_fit_is_repaired_after_it_was_streamed(
+    model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, spool: Spool
+) -> None:
+    wire.say(dialect.stream(Says(text='{"action": "BUY", "confidence": 700}')),
+             dialect.reply(Says(text='{"action": "BUY", "confidence": 70}')))  # fmt: skip
+    *chunks, last = call.stream(model, None, "now?", response_format=Verdict)
+    assert "".join(chunk.content for chunk in chunks) == '{"action": "BUY", "confidence": 700}'
+    assert last.reply is not None
+    assert (last.reply.content, last.parsed) == (
+        '{"action": "BUY", "confidence": 70}',
+        Verdict(action="BUY", confidence=70),
+    )
+    once = dialect.expected_usage(Tokens())
+    assert last.usage == last.reply.usage == once + once
+    assert any("700" in text for text in dialect.asked(wire.received[1]).texts)
+    rows = spool.trace(str(last.reply.trace_id))
+    assert sorted((row.type, row.name) for row in rows) == [
+        ("event", "repair"),
+        ("generation", f"{model.provider}.generate"),
+    ]
+
+
+def test_a_stream_that_does_not_fit_after_the_repair_is_malformed(
+    model: BaseModel, dialect: Dialect, wire: Wire, call: Caller
+) -> None:
+    wire.say(dialect.stream(Says(text="I would buy.")), dialect.reply(Says(text="I would buy.")))
+    with pytest.raises(MalformedResponse, match="repair"):
+        call.stream(model, None, "now?", response_format=Verdict)
+    assert len(wire.received) == 2
+
+
 def test_takes_a_json_schema_too(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     wire.say(dialect.reply(Says(text='{"n": 3}')))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import classify, wire
+from src.models import classify, gateways, wire
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
@@ -20,6 +18,7 @@ from src.models.errors import (
     ModelNotFound,
     Unsupported,
 )
+from src.models.loops import PerLoop
 from src.models.reading import field
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
@@ -48,8 +47,10 @@ class OllamaModel(BaseModel):
         super().__init__(model_name, **settings)
         import ollama
 
-        self.client = ollama.Client(**self._settings(), event_hooks=wire.hooks(self.provider))
-        self._aclients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.watch)
+        self.client = ollama.Client(**self._settings(), event_hooks=hooks)
+        self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
 
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with; each request's own timeouts are set by the wire's hook."""
@@ -60,17 +61,12 @@ class OllamaModel(BaseModel):
     def _address(self) -> str:
         return self._base_url or self.default_base_url
 
-    @property
-    def _aclient(self) -> Any:
-        """Return the client of the running event loop: connections cannot be shared between loops."""
+    def _make_async_client(self) -> Any:
         import ollama
 
-        loop = asyncio.get_running_loop()
-        client = self._aclients.get(loop)
-        if client is None:
-            client = ollama.AsyncClient(**self._settings(), event_hooks=wire.async_hooks(self.provider))
-            self._aclients[loop] = client
-        return client
+        hooks = wire.async_hooks(self.provider)
+        hooks["response"].append(gateways.awatch)
+        return ollama.AsyncClient(**self._settings(), event_hooks=hooks)
 
     @override
     def _is_free(self, model: str) -> bool:
@@ -87,7 +83,7 @@ class OllamaModel(BaseModel):
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._aclient.chat(**payload)
+        return await self._aclients.get().chat(**payload)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -95,7 +91,7 @@ class OllamaModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await self._aclient.chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
+        return await self._aclients.get().chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""Follow a stream of Anthropic's, for what one event alone does not tell."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from src.models.adapters.claude import reading, turns
+from src.models.reading import count, field
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@cache
+def streams() -> tuple[Any, Any]:
+    """Return the SDK's stream classes, made to read events whose name only their data tells.
+
+    The SDK passes over an event without an `event:` line, as gateways send them, and over an error in one too.
+    """
+    import anthropic
+
+    event = anthropic.types.RawMessageStreamEvent
+
+    class Plain(anthropic.Stream[event]):  # type: ignore[valid-type] # an alias of the SDK's
+        """Name the events of a stream."""
+
+        def _iter_events(self) -> Iterator[Any]:
+            yield from (_with_name(told) for told in super()._iter_events())
+
+    class Asynchronous(anthropic.AsyncStream[event]):  # type: ignore[valid-type] # an alias of the SDK's
+        """Name the events of an asynchronous stream."""
+
+        async def _iter_events(self) -> AsyncIterator[Any]:
+            async for told in super()._iter_events():
+                yield _with_name(told)
+
+    return Plain, Asynchronous
+
+
+def _with_name(told: Any) -> Any:
+    if told.event is not None or not told.data.startswith("{"):
+        return told
+    data = json.loads(told.data)
+    name = data.get("type") if isinstance(data.get("type"), str) else None
+    return type(told)(event="error" if data.get("error") else name, data=told.data)
+
+
+def followed(events: Any, model: str) -> Iterator[Any]:
+    """Yield the events of a stream as `reading.event` needs them."""
+    trail = _Trail(model)
+    try:
+        yield from (told for event in events if (told := trail.passed(event)) is not None)
+    finally:
+        events.close()
+
+
+async def afollowed(events: Any, model: str) -> AsyncIterator[Any]:
+    """Do what `followed` does, in asyncio."""
+    trail = _Trail(model)
+    try:
+        async for event in events:
+            told = trail.passed(event)
+            if told is not None:
+                yield told
+    finally:
+        await events.close()
+
+
+class _Trail:
+    """Give each call of a tool the thoughts before it, and leave out calls that the server makes itself."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._thoughts: dict[int, dict[str, str]] = {}
+        self._foreign: set[int] = set()
+
+    def passed(self, event: Any) -> Any:
+        """Return the event as the reader needs it; None where it is none of its business."""
+        kind, at = field(event, "type"), count(event, "index") or 0
+        if kind == "content_block_start":
+            return self._begun(event, at, field(event, "content_block"))
+        if kind != "content_block_delta":
+            return event
+        delta = field(event, "delta")
+        if at in self._thoughts:
+            for name in ("thinking", "signature"):
+                self._thoughts[at][name] = self._thoughts[at].get(name, "") + (field(delta, name) or "")
+        return None if at in self._foreign else event
+
+    def _begun(self, event: Any, at: int, block: Any) -> Any:
+        kind = field(block, "type")
+        if kind in ("thinking", "redacted_thinking"):
+            self._thoughts[at] = reading.thought(block)
+        elif kind == "tool_use":
+            replay, self._thoughts = turns.replay(list(self._thoughts.values()), self._model), {}
+            return {"type": "content_block_start", "index": at, "content_block": block, "replay": replay}
+        elif kind != "text":
+            self._foreign.add(at)
+        return event

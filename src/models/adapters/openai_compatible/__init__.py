@@ -1,0 +1,176 @@
+"""Speak the Chat Completions protocol: what OpenAI defined, and most providers offer."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from src.models import capabilities, gateways, posting, responses, wire
+from src.models.adapters.openai_compatible import reading, turns
+from src.models.base_model import BaseModel
+from src.models.errors import InvalidRequest
+from src.models.loops import PerLoop
+from src.models.reading import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from src.models.capabilities import Capabilities
+    from src.models.types import Chunk, Completion, ModelRequest, Timeouts, Usage
+
+
+class OpenAICompatibleModel(BaseModel):
+    """Ask any provider that speaks Chat Completions, through the openai SDK.
+
+    A provider of its own is a short subclass, or a row of the factory's table: what differs is data.
+
+    Args:
+        model_name: The model to ask.
+        api: `chat` or `responses`; where not said, Chat Completions for every model that has them.
+        **settings: As for `BaseModel`.
+    """
+
+    provider: ClassVar[str] = "openai_compatible"
+    default_base_url: ClassVar[str | None] = None
+    extra_body: ClassVar[Mapping[str, object]] = {}
+    stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
+    sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
+    path: ClassVar[str] = "/chat/completions"
+
+    def __init__(self, model_name: str, *, api: str | None = None, **settings: Any) -> None:
+        super().__init__(model_name, **settings)
+        if api not in (None, "chat", "responses"):
+            raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
+        self._api = api
+        self.client = self._make_client()
+        self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
+
+    # The connection.
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what a client is made with. Its own retries are off: the template retries."""
+        address = self._base_url or self.default_base_url
+        return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
+
+    def _library(self) -> Any:
+        return importlib.import_module(self.sdk[0])
+
+    def _make_client(self) -> Any:
+        sdk = self._library()
+        http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.unmark)
+        return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=hooks))
+
+    def _make_async_client(self) -> Any:
+        sdk = self._library()
+        http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
+        hooks = wire.async_hooks(self.provider)
+        hooks["response"].append(gateways.aunmark)
+        return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
+
+    def _route(self, payload: Mapping[str, Any]) -> posting.Route:
+        """Return where a call of its protocol goes, and what the SDK makes of the reply."""
+        return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
+
+    @override
+    def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        return posting.post(self.client, self._route(payload), payload, timeouts)
+
+    @override
+    async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        return await posting.apost(self._aclients.get(), self._route(payload), payload, timeouts)
+
+    @override
+    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
+        return posting.post(self.client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+
+    @override
+    async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
+        return await posting.apost(self._aclients.get(), self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+
+    # The protocol.
+
+    @override
+    def _can(self, model: str) -> Capabilities:
+        can = capabilities.of(self.provider, model)
+        if (self._api or can.api) != "responses":
+            return can
+        return replace(can, api="responses", seed=False, stop=False, min_output=responses.LEAST_OUTPUT)
+
+    @override
+    def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+        can = self._can(request.model)
+        if can.api == "responses":
+            body = responses.build(request, can) | ({"stream": True} if stream else {})
+            return self._with_options(body, request.options)
+        payload: dict[str, Any] = {"model": request.model, "messages": turns.messages(request, can)}
+        asked: dict[str, Any] = {
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            can.max_tokens_name: request.max_tokens or can.default_max_tokens,
+            "stop": list(request.stop),
+            "seed": request.seed,
+            "reasoning_effort": request.reasoning_effort,
+            "tools": list(request.tools),
+            "tool_choice": request.tool_choice,
+            "response_format": turns.response_format(request, can),
+        }
+        payload.update({name: value for name, value in asked.items() if value is not None and value != []})
+        if stream:
+            payload["stream"] = True
+            if self.stream_options is not None:
+                payload["stream_options"] = self.stream_options
+        return self._with_options(payload, request.options)
+
+    def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
+        """Add what the caller and the provider's row want sent besides."""
+        known = {"extra_body", "extra_headers", "extra_query"}
+        for name in known & options.keys():
+            payload[name] = options[name]
+        body = {**self.extra_body, **{name: value for name, value in options.items() if name not in known}}
+        given = payload.get("extra_body")
+        if body:
+            payload["extra_body"] = {**body, **(given if isinstance(given, Mapping) else {})}
+        return payload
+
+    @override
+    def _list_models(self) -> Iterable[str]:
+        return [model.id for model in self.client.models.list().data]
+
+    @override
+    def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        if self._can(request.model).api == "responses":
+            return responses.read(decoded(raw))
+        return reading.reply(decoded(raw), self)
+
+    @override
+    def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        if self._can(request.model).api == "responses":
+            return responses.read_event(event)
+        return reading.event(event, self)
+
+    def _usage(self, usage: Any) -> Usage | None:
+        """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
+        return reading.usage(usage)
+
+    def _reported_cost(self, usage: Any) -> float | None:  # noqa: ARG002 - for providers that tell it
+        """Return what the provider itself says the call cost, in US dollars."""
+        return None
+
+
+@cache
+def _chat_route(sdk: str, path: str) -> posting.Route:
+    kinds = importlib.import_module(f"{sdk}.types.chat")
+    return posting.Route(path, kinds.ChatCompletion, kinds.ChatCompletionChunk, importlib.import_module(sdk))
+
+
+@cache
+def _responses_route(sdk: str) -> posting.Route:
+    kinds = importlib.import_module(f"{sdk}.types.responses")
+    return posting.Route("/responses", kinds.Response, kinds.ResponseStreamEvent, importlib.import_module(sdk))

@@ -1,0 +1,75 @@
+"""Connections live as long as their event loop, for every provider that has an asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.dialects.base import Says
+from tests.contract.harness import CASES, dialect_of
+from tests.servers import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from src.models.base_model import BaseModel
+    from tests.contract.dialects.base import Dialect
+
+
+@pytest.fixture(params=[name for name in CASES if not (dialect_of(name).engine or dialect_of(name).loopback)])
+def case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def server(dialect: Dialect) -> Iterator[Server]:
+    with Server(lambda _: dialect.reply(Says(text="hello"))) as found:
+        yield found
+
+
+@pytest.fixture
+def at(make: Callable[..., BaseModel], dialect: Dialect, server: Server) -> BaseModel:
+    return make(base_url=dialect.base_url(server.url))
+
+
+def _open_to(server: Server) -> int:
+    """Return how many connections of this process to a server are open, whoever holds them."""
+    port = int(server.url.rpartition(":")[2])
+    found = 0
+    for item in gc.get_objects():
+        if isinstance(item, socket.socket) and item.fileno() != -1:
+            try:
+                found += item.getpeername()[:2] == ("127.0.0.1", port)
+            except OSError:
+                continue
+    return found
+
+
+def test_each_loop_closes_its_connections_when_it_ends(at: BaseModel, server: Server) -> None:
+    for _ in range(3):
+        assert asyncio.run(at.agenerate_response(None, "hi")).content == "hello"
+        assert _open_to(server) == 0
+
+
+def test_one_loop_keeps_its_connection(at: BaseModel, server: Server) -> None:
+    async def ask_three_times() -> int:
+        for _ in range(3):
+            await at.agenerate_response(None, "hi")
+        return _open_to(server)
+
+    assert asyncio.run(ask_three_times()) <= 1
+    assert len(server.received) == 3
+
+
+def test_a_loop_that_is_ended_roughly_leaves_nothing_behind(at: BaseModel, server: Server) -> None:
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(at.agenerate_response(None, "hi"))
+        loop.close()
+    asyncio.run(at.agenerate_response(None, "hi"))
+    gc.collect()
+    assert _open_to(server) == 0
