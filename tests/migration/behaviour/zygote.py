@@ -34,12 +34,33 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 SDKS = (
-    "openai", "openai.resources.chat", "openai.resources.responses", "anthropic", "anthropic.resources.messages",
-    "groq", "groq.resources.chat", "ollama", "google.genai", "google.generativeai", "requests", "httpx", "httpx2",
-    "src.models", "src.models.call", "src.models.adapters.openai", "src.models.adapters.claude",
-    "src.models.adapters.gemini", "src.models.adapters.ollama", "src.models.adapters.groq", "src.observability.spool",
-    "src.observability.tracing", "src.observability.redaction", "tenacity",
-)  # fmt: skip
+    "openai",
+    "anthropic",
+    "groq",
+    "ollama",
+    "google.genai",
+    "google.generativeai",
+    "requests",
+    "httpx",
+    "src.models",
+)
+_CHAT = "chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'x'}])"
+_CLAUDE = "messages.create(model='m', max_tokens=1, messages=[{'role': 'user', 'content': 'x'}])"
+# What imports, beside the SDKs themselves, all that a first call imports.
+KEYED = ("OPENAI", "ANTHROPIC", "GEMINI", "DEEPSEEK", "GROQ_API", "GROK_API", "OPENROUTER_API")
+FIRST_CALLS = (
+    f"import openai; openai.OpenAI(api_key='x').{_CHAT}",
+    f"import openai, asyncio; asyncio.run(openai.AsyncOpenAI(api_key='x').{_CHAT})",
+    f"import anthropic; anthropic.Anthropic(api_key='x').{_CLAUDE}",
+    f"import anthropic, asyncio; asyncio.run(anthropic.AsyncAnthropic(api_key='x').{_CLAUDE})",
+    f"import groq; groq.Groq(api_key='x').{_CHAT}",
+    "from google import genai; genai.Client(api_key='x').models.generate_content(model='m', contents='x')",
+    "import ollama; ollama.chat(model='m', messages=[])",
+    *(
+        f"from src.models import ModelFactory; ModelFactory.get_model('{name}', 'm').chat('x')"
+        for name in ("openai", "claude", "gemini", "ollama", "groq", "deepseek", "xai", "openrouter")
+    ),
+)
 _FASTER = 100
 
 
@@ -110,6 +131,24 @@ def rest_by_default() -> None:
     genai.configure = configure
 
 
+def learn() -> list[str]:
+    """Return the modules that a process has after its first calls, made in a child whose world ends with it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.environ |= {"MOONDEV_TRACE_DB": str(Path.home() / "learned.db"), **{f"{name}_KEY": "x" for name in KEYED}}
+        for call in FIRST_CALLS:
+            with contextlib.suppress(Exception):
+                exec(call, {})  # noqa: S102 - the texts above
+        os.write(writer, "\n".join(sys.modules).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as told:
+        names = told.read().split("\n")
+    os.waitpid(child, 0)
+    return names
+
+
 def serve() -> None:
     """Fork a child for each line read, and tell how it ended."""
     for line in sys.stdin:
@@ -171,8 +210,12 @@ if __name__ == "__main__":
         importlib.import_module(name)
     restore_sampling()
     rest_by_default()
-    gc.freeze()  # a fork then copies little
     redirect(*(int(port) for port in sys.argv[1:3]))
+    for name in learn():
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    importlib.import_module("src.observability.redaction").redact("its patterns are compiled once")
+    gc.freeze()  # a fork then copies little
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     serve()
