@@ -230,6 +230,7 @@ class _Drain:
             if outcome.detail:
                 _log.warning("%s left observations out: %s", self.destination.traces_url, outcome.detail)
             self._spool.acknowledge(name, rows[-1][0])
+            self._failures = 0  # a server that takes some and fails some is not backed away from further and further
             return outcome
         if outcome.answer not in (Answer.REFUSED, Answer.TOO_LARGE):
             return outcome
@@ -258,6 +259,7 @@ class _Drain:
                 elif outcome.answer is not Answer.TAKEN:
                     return outcome
                 self._spool.acknowledge_scores(name, seq)
+                self._failures = 0
             self._spool.lease(name, self._owner)
         return Outcome(Answer.TAKEN)
 

@@ -77,7 +77,8 @@ class LangFuseTracker:
             _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
             return
         self.exporter = self._make_exporter(self.spool)
-        self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations())
+        said = settings.keep_days_said
+        self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations(), unsent_too=said)
         self.keeper.start()
         self.processor = SpoolProcessor(self.spool, self.default_scope, self.wake, Kept.of(settings))
         self.provider = self._make_provider(self.processor)

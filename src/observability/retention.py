@@ -60,6 +60,7 @@ class Keeper:
         path: The store.
         keep_days: How long delivered rows are kept.
         destinations: Where this process delivers to, or would if it were not offline.
+        unsent_too: Whether rows go by age where there is no destination at all that they could be delivered to.
         clock: Seconds since 1970.
         pause: Waits between two batches; returns True to stop.
     """
@@ -70,11 +71,13 @@ class Keeper:
         keep_days: int | None,
         destinations: Sequence[Destination] = (),
         *,
+        unsent_too: bool = False,
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], bool] | None = None,
     ) -> None:
         self._path = path
         self._keep_days = keep_days
+        self._unsent_too = unsent_too
         self._destinations = {item.name: _takes(item) for item in destinations}
         self._clock = clock
         self._stop = threading.Event()
@@ -148,7 +151,8 @@ class Keeper:
         cursor = gone = 0
         while True:
             with _transaction(connection):
-                upto = _delivered(connection, kind, self._clock() - self._keep_days * _DAY_S)
+                since = self._clock() - self._keep_days * _DAY_S
+                upto = _delivered(connection, kind, since, unsent_too=self._unsent_too)
                 rows = connection.execute(
                     f"SELECT seq, {moment} FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 - our own names
                     (cursor, upto),
@@ -183,12 +187,15 @@ _TABLES: Final[dict[Kind, tuple[str, str]]] = {
 }
 
 
-def _delivered(connection: sqlite3.Connection, kind: Kind, since: float) -> int:
+def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unsent_too: bool) -> int:
     """Return up to which number every destination has the rows; the newest row always stays.
 
     Numbers go on from the newest row, so without it they would begin again, and be taken for delivered.
     """
     table = _TABLES[kind][0]
+    known = connection.execute("SELECT count(*) FROM configured WHERE seen > ?", (since,)).fetchone()[0]
+    if not known and not unsent_too:
+        return 0
     newest = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
     column = "acked" if kind == "observation" else "scores_acked"
     acked = connection.execute(

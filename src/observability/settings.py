@@ -41,6 +41,7 @@ class Settings:
     sync: Literal["normal", "full"]
     max_mb: int
     keep_days: int | None
+    keep_days_said: bool
     langfuse_enabled: bool
     langfuse_scores_only: bool
     langfuse_host: str
@@ -99,6 +100,7 @@ class Settings:
             sync=_sync(env),
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
+            keep_days_said=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
             langfuse_enabled=_scores_only(env)
             or switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
             langfuse_scores_only=_scores_only(env),

@@ -173,3 +173,15 @@ def test_a_reset_in_mid_request_is_tried_again(spool: Spool, langfuse: Langfuse)
     spool.append(record(1))
     assert Exporter(spool, [to(langfuse)]).flush(20) == 0
     assert names_of(langfuse) == ["n1"]
+
+
+def test_a_server_that_takes_every_second_request_is_not_backed_away_from(spool: Spool, langfuse: Langfuse) -> None:
+    for number in range(6000):
+        spool.append(record(number))
+    turns = itertools.count()
+    langfuse.answer = lambda _: Reply(500) if next(turns) % 2 else None
+    drain = Exporter(spool, [to(langfuse)])._drains[0]
+    waits = list(iter(drain._one_pass, 0.0))
+    assert len(waits) > 5
+    assert max(waits) <= 0.5
+    assert names_of(langfuse) == [f"n{number}" for number in range(6000)]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,8 +45,15 @@ def store(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "t.db", clock=lambda: NOW)
 
 
-def keeper(store: Spool, destinations: Sequence[Destination] = (), days: int | None = 90, at: float = NOW) -> Keeper:
-    return Keeper(store.path, days, destinations, clock=lambda: at, pause=lambda _: False)
+def keeper(
+    store: Spool,
+    destinations: Sequence[Destination] = (),
+    days: int | None = 90,
+    at: float = NOW,
+    *,
+    unsent_too: bool = True,
+) -> Keeper:
+    return Keeper(store.path, days, destinations, unsent_too=unsent_too, clock=lambda: at, pause=lambda _: False)
 
 
 def names(store: Spool) -> list[str]:
@@ -106,11 +115,28 @@ def test_a_destination_that_nobody_is_set_up_for_any_more_is_forgotten_after_as_
     assert keeper(store).run_once(force=True) == 1
 
 
-def test_without_any_destination_age_alone_decides(store: Spool) -> None:
+def test_without_any_destination_all_stays_unless_days_were_asked_for(store: Spool) -> None:
     store.append(row(1, 91))
     store.append(row(2, 89))
-    assert keeper(store).run_once() == 1
+    assert keeper(store, unsent_too=False).run_once() == 0
+    assert names(store) == ["n1", "n2"]
+    assert keeper(store, unsent_too=True).run_once(force=True) == 1
     assert names(store) == ["n2"]
+
+
+@pytest.mark.parametrize(("said", "rows"), [("", ["n1", "n2"]), ("90", ["n2"])])
+def test_days_count_as_asked_for_where_the_variable_is_set(
+    said: str, rows: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONDEV_TRACE_KEEP_DAYS", said)
+    tracker = get_tracker()
+    assert tracker.spool is not None
+    assert tracker.keeper is not None
+    now = time.time()
+    for number, days in ((1, 91), (2, 1)):
+        tracker.spool.append(replace(row(number, 0), end_ns=int((now - days * DAY) * 1e9)))
+    tracker.keeper.run_once(force=True)
+    assert names(tracker.spool) == rows
 
 
 def test_what_was_refused_for_good_stays(store: Spool) -> None:
@@ -175,7 +201,7 @@ def test_many_rows_go_in_many_small_steps_and_a_stop_is_heard_between_them(store
         waits.append(seconds)
         return len(waits) == 3
 
-    assert Keeper(store.path, 90, clock=lambda: NOW, pause=pause).run_once() == 600
+    assert Keeper(store.path, 90, unsent_too=True, clock=lambda: NOW, pause=pause).run_once() == 600
     assert keeper(store).run_once(force=True) == 400
     assert names(store) == ["n1001"]
 
