@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import ctypes
 import importlib.util
 import os
 import queue
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -121,10 +123,36 @@ class Engine:
 
     path: Path
     server: Any
+    _working: set[object] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Have the process end well whatever the model is doing then."""
+        atexit.register(self._leave)
 
     def ask(self, payload: dict[str, Any]) -> Any:
         """Return the reply to one request; blocks without holding the interpreter."""
-        return self.server.handle_chat_completions(payload)
+        return self._work(payload)
+
+    def _work(self, *arguments: Any) -> Any:
+        mark = object()
+        self._working.add(mark)
+        try:
+            return self.server.handle_chat_completions(*arguments)
+        finally:
+            self._working.discard(mark)
+
+    def _leave(self) -> None:
+        """Keep llama.cpp's own clean-up from running under its threads when the process ends, which would crash it.
+
+        A request cannot be stopped while it reads its prompt. What is at work then is left to end with the process:
+        glibc's last step is made the plain end, with the exit status that was to be.
+        """
+        if not self._working:
+            return
+        library = ctypes.CDLL(None)
+        if hasattr(library, "on_exit"):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.server))
+            library.on_exit(library._exit, None)
 
     def stream(self, payload: dict[str, Any]) -> Iterator[Any]:
         """Yield the events of a streamed reply as they come; closing the iterator stops the model."""
@@ -138,7 +166,7 @@ class Engine:
 
         def run() -> None:
             try:
-                self.server.handle_chat_completions(payload, hand_over)
+                self._work(payload, hand_over)
                 events.put(None)
             except BaseException as error:  # noqa: BLE001 - raised where the stream is read
                 events.put(error)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -74,3 +77,22 @@ def test_a_file_that_is_no_model_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("MOONDEV_LOCAL_MODEL", str(path))
     with pytest.raises(errors.ModelUnavailable, match="could not be loaded"):
         ModelFactory.get_model("local").generate_response(None, "hi")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "on_exit"), reason="the C library has no on_exit, as glibc does")
+@pytest.mark.parametrize("status", [0, 7])
+def test_a_process_that_ends_while_the_model_is_at_work_ends_with_its_own_status(status: int, tmp_path: Path) -> None:
+    code = (
+        "import sys, threading, time\n"
+        "from src.models import ModelFactory\n"
+        "model = ModelFactory.get_model('local')\n"
+        "model.generate_response(None, 'hi', max_tokens=2)\n"
+        "long = 'You trade. ' * 150\n"
+        "ask = lambda: model.generate_response(long, 'Say much.', max_tokens=300)\n"
+        "threading.Thread(target=ask, daemon=True).start()\n"
+        "time.sleep(0.3)\n"
+        f"print('over')\nsys.exit({status})\n"
+    )
+    for _ in range(3):  # without care it crashed more often than not
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stdout) == (status, "over\n"), done.stderr
