@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from src.observability import forking
 from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -259,12 +260,13 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 @contextlib.contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=15.0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        yield connection
-    finally:
-        connection.close()
+    with forking.brief():
+        connection = sqlite3.connect(path, timeout=15.0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield connection
+        finally:
+            connection.close()
 
 
 @contextlib.contextmanager
