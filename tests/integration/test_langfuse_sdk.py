@@ -240,6 +240,12 @@ def test_other_spans_of_the_programs_own_provider_are_not_taken(sink: Langfuse, 
     assert attributes.IS_APP_ROOT in told(rows["risk.run"])  # its parent is not in our store
 
 
+def test_nobody_waits_for_the_sdk_after_the_end_of_tracing(db: Path) -> None:
+    watchers = "[f for f in sys.meta_path if type(f).__name__ == '_Watch']"
+    ends = f"assert len({watchers}) == 1\nget_tracker().shutdown()\nassert not {watchers}\nimport langfuse\n"
+    run(OURS + "import sys\nget_tracker()\n" + ends, db)
+
+
 def test_loading_our_package_does_not_load_langfuses_sdk(db: Path) -> None:
     run(OURS + "with observe_agent('a'): pass\nimport sys\nassert 'langfuse' not in sys.modules\n", db, **KEYS)
 
