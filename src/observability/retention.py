@@ -194,9 +194,6 @@ def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unse
     Numbers go on from the newest row, so without it they would begin again, and be taken for delivered.
     """
     table = _TABLES[kind][0]
-    known = connection.execute("SELECT count(*) FROM configured WHERE seen > ?", (since,)).fetchone()[0]
-    if not known and not unsent_too:
-        return 0
     newest = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
     column = "acked" if kind == "observation" else "scores_acked"
     acked = connection.execute(
@@ -204,7 +201,9 @@ def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unse
         "WHERE c.seen > ? AND c.scores <> ?",
         (since, _SCORES_ALONE if kind == "observation" else _NO_SCORES),
     ).fetchone()[0]
-    return int(newest - 1 if acked is None else min(acked, newest - 1))
+    if acked is None:  # nobody takes these
+        return int(newest - 1) if unsent_too else 0
+    return int(min(acked, newest - 1))
 
 
 def _delete(connection: sqlite3.Connection, kind: Kind, numbers: Sequence[int]) -> int:
