@@ -148,6 +148,8 @@ class _Drain:
         self._hurry.set()
 
     def flush(self, deadline: float) -> int:
+        if self._stopped:  # nobody would come
+            return self._pending()
         self._urgent_until = max(self._urgent_until, deadline)
         self.wake()
         self._hurry.set()

@@ -70,6 +70,10 @@ class _Watch(MetaPathFinder):
             spec.loader.exec_module = self._then_settle(load)  # type: ignore[assignment] # this one spec's own loader
         return spec
 
+    def waits_for(self, tracker: LangFuseTracker) -> bool:
+        """Tell whether it is this tracker that waits, or one that is gone."""
+        return self._tracker() in (None, tracker)
+
     def _then_settle(self, load: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
         def loaded(module: ModuleType) -> None:
             load(module)
@@ -126,6 +130,9 @@ def silence(provider: Any, public_key: str) -> None:
 
 def leave(tracker: LangFuseTracker) -> None:
     """Take this tracker's own client out of Langfuse's register, so that a later tracker can put in its own."""
+    for finder in list(sys.meta_path):
+        if isinstance(finder, _Watch) and finder.waits_for(tracker):
+            sys.meta_path.remove(finder)
     managers = _managers()
     if managers is not None:
         with managers._lock:

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from src.observability.attributes import RELEASE
 from src.observability.scope import Scope, ours
 from src.observability.settings import Settings
 
@@ -104,7 +105,7 @@ class LangFuseTracker:
         )  # fmt: skip
         provider = TracerProvider(
             sampler=ALWAYS_ON,
-            resource=Resource.create({"service.name": self.settings.service_name}),
+            resource=Resource.create(self._resource_attributes()),
             shutdown_on_exit=False,
             id_generator=RandomIds(),
             span_limits=limits,
@@ -113,6 +114,13 @@ class LangFuseTracker:
         provider.add_span_processor(processor)
         ours.add(provider._active_span_processor)
         return provider
+
+    def _resource_attributes(self) -> dict[str, str]:
+        """Return what stands once for all spans of this process; the release under both names that are read."""
+        told = {"service.name": self.settings.service_name}
+        if self.settings.release:
+            told |= {RELEASE: self.settings.release, "service.version": self.settings.release}
+        return told
 
     def _make_exporter(self, spool: Spool) -> Exporter | None:
         from src.observability import exits
@@ -183,7 +191,7 @@ class LangFuseTracker:
             if self._client is None:
                 self.make_client()
             manager: Any = self._client and self._client._resources
-            if manager is not None:
+            if manager is not None and manager.tracer_provider is self.provider:
                 manager._moondev = "asked"
             assert self._client is not None  # noqa: S101 - made above
             return self._client
@@ -213,7 +221,7 @@ class LangFuseTracker:
                 should_export_span=lambda _: False,  # else it would upload the media that it finds in spans
             )
             manager: Any = client._resources
-            if manager is not None and self.spool is not None:
+            if manager is not None and self.spool is not None and manager.tracer_provider is self.provider:
                 manager.add_score_task = functools.partial(joining.take_score, manager.add_score_task)
                 manager._moondev = "registered" if registered else "asked"
                 joining.silence(self.provider, self.public_key)
@@ -222,9 +230,19 @@ class LangFuseTracker:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
 
         Input is the arguments, output the result; model and usage are read off the result where it is a reply
-        of the openai or anthropic SDK. For code that cannot use `ModelFactory` yet.
+        of the openai or anthropic SDK. A generator function is one generation from its first step to its last; what it
+        yields is not recorded. For code that cannot use `ModelFactory` yet.
         """
+        from src.observability import carrying
         from src.observability.foreign import observe_call
+
+        if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+
+            @functools.wraps(func)
+            def traced_steps(*args: object, **kwargs: object) -> object:
+                return carrying.within(func, lambda: observe_call(func, args, kwargs))(*args, **kwargs)
+
+            return cast("F", traced_steps)
 
         if inspect.iscoroutinefunction(func):
 

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from src.observability import forking
 from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -193,9 +194,6 @@ def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unse
     Numbers go on from the newest row, so without it they would begin again, and be taken for delivered.
     """
     table = _TABLES[kind][0]
-    known = connection.execute("SELECT count(*) FROM configured WHERE seen > ?", (since,)).fetchone()[0]
-    if not known and not unsent_too:
-        return 0
     newest = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
     column = "acked" if kind == "observation" else "scores_acked"
     acked = connection.execute(
@@ -203,7 +201,9 @@ def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unse
         "WHERE c.seen > ? AND c.scores <> ?",
         (since, _SCORES_ALONE if kind == "observation" else _NO_SCORES),
     ).fetchone()[0]
-    return int(newest - 1 if acked is None else min(acked, newest - 1))
+    if acked is None:  # nobody takes these
+        return int(newest - 1) if unsent_too else 0
+    return int(min(acked, newest - 1))
 
 
 def _delete(connection: sqlite3.Connection, kind: Kind, numbers: Sequence[int]) -> int:
@@ -259,12 +259,13 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 @contextlib.contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=15.0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        yield connection
-    finally:
-        connection.close()
+    with forking.brief():
+        connection = sqlite3.connect(path, timeout=15.0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield connection
+        finally:
+            connection.close()
 
 
 @contextlib.contextmanager

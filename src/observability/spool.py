@@ -12,12 +12,12 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections import deque
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from src.observability import forking
 from src.observability.spool_schema import SpoolError, migrate, prepare
 
 if TYPE_CHECKING:
@@ -194,9 +194,8 @@ class Spool:
         self._log_bytes = 0
         self._abandoned: list[sqlite3.Connection] = []
         self._connection: sqlite3.Connection | None = self._open()
-        if hasattr(os, "register_at_fork"):
-            alive = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := alive()) and method())
+        self._locked_for_fork = False
+        forking.watch(self)
 
     # Opening.
 
@@ -244,11 +243,22 @@ class Spool:
             "The trace store %s is damaged (%s). It is kept as %s; a new one begins.", self.path, error, kept.name
         )
 
-    def _after_fork(self) -> None:
-        """Forget the parent's connection without closing it: SQLite's must not cross a fork."""
-        if self._connection is not None:
+    def before_fork(self) -> None:
+        """Close the connection for the time of a fork: SQLite's must not cross it."""
+        self._locked_for_fork = forking.taken(self._lock)
+        if self._locked_for_fork and self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Go on; the next append opens a connection. In a child no other thread is waiting for a commit."""
+        if not in_child:
+            if self._locked_for_fork:
+                self._lock.release()
+            return
+        if self._connection is not None:  # it was in use for too long: forget it without closing it
             self._abandoned.append(self._connection)
-        self._connection = None
+            self._connection = None
         self._lock = threading.Lock()
         self._queue = deque()
 
@@ -522,11 +532,12 @@ class Spool:
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Open a connection of its own: readers never hold up the traced code."""
-        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
-        try:
-            yield connection
-        finally:
-            connection.close()
+        with forking.brief():
+            connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
+            try:
+                yield connection
+            finally:
+                connection.close()
 
     def trace(self, trace_id: str) -> list[TraceRow]:
         """Return the observations of the trace whose id begins with `trace_id`, in the order they ended.

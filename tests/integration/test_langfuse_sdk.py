@@ -132,6 +132,18 @@ def test_a_client_held_by_hand_joins_too(sink: Langfuse, db: Path) -> None:
     assert SECRET not in str(sink.spans)
 
 
+def test_our_client_beside_one_made_first_is_the_same(sink: Langfuse, db: Path) -> None:
+    script = THEIRS + "mine = Langfuse()\n" + OURS + (
+        "client = get_tracker().client\n"
+        "for held in (mine, client, get_client()):\n"
+        "    with held.start_as_current_observation(name='x') as span:\n"
+        "        span.score(name='pnl', value=1.5)\n"
+    )  # fmt: skip
+    run(script + END, db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert (Spool(db).stats().observations, Spool(db).stats().scores) == (3, 3)
+    assert (len(sink.spans), len(sink.scores)) == (3, 3)
+
+
 def test_sessions_that_the_program_says_through_langfuse_win(sink: Langfuse, db: Path) -> None:
     for first in (OURS + "get_tracker()\n" + THEIRS, THEIRS + "get_client()\n" + OURS + "get_tracker()\n"):
         script = first + (
@@ -238,6 +250,12 @@ def test_other_spans_of_the_programs_own_provider_are_not_taken(sink: Langfuse, 
     rows = stored(db)
     assert set(rows) == {"risk.run"}
     assert attributes.IS_APP_ROOT in told(rows["risk.run"])  # its parent is not in our store
+
+
+def test_nobody_waits_for_the_sdk_after_the_end_of_tracing(db: Path) -> None:
+    watchers = "[f for f in sys.meta_path if type(f).__name__ == '_Watch']"
+    ends = f"assert len({watchers}) == 1\nget_tracker().shutdown()\nassert not {watchers}\nimport langfuse\n"
+    run(OURS + "import sys\nget_tracker()\n" + ends, db)
 
 
 def test_loading_our_package_does_not_load_langfuses_sdk(db: Path) -> None:

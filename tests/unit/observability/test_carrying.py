@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry import trace as otel_trace
 
-from src.observability import attributes, carry, observe_agent, otlp
+from src.observability import attributes, carry, get_tracker, observe_agent, otlp
 from src.observability.tracing import observe
 
 if TYPE_CHECKING:
@@ -251,3 +251,17 @@ async def test_what_is_sent_to_and_thrown_into_an_async_generator_passes_through
     assert await events.athrow(ValueError("x")) == "ValueError('x')"
     with pytest.raises(StopAsyncIteration):
         await events.asend("end")
+
+
+async def test_a_generator_that_calls_a_model_is_one_generation(spool: Spool) -> None:
+    traced = get_tracker().trace_llm_call
+    with observe_agent("b") as caller:
+        for _ in traced(stream)(1):
+            assert current() == caller.id
+        async for _ in traced(stream_later)(1):
+            assert current() == caller.id
+    names = {row.span_id: row.name for row in spool.rows_after(0)}
+    rows = [(row.name, row.type, names.get(row.parent_span_id or "")) for row in spool.rows_after(0)]
+    steps = [("step0", "tool", "stream"), ("stream", "chain", "stream"), ("stream", "generation", "b.run")]
+    later = [("step0", "tool", "stream"), ("stream", "chain", "stream_later"), ("stream_later", "generation", "b.run")]
+    assert rows == [*steps, *later, ("b.run", "agent", None)]

@@ -98,6 +98,16 @@ def test_every_destination_must_have_a_row_and_one_without_scores_holds_up_no_sc
     assert names(store) == ["n2", "n3", "n4"]
 
 
+def test_scores_stay_where_no_destination_takes_any(store: Spool) -> None:
+    for number in (1, 2):
+        store.append(row(number, 200))
+        store.append_score(rate(number, 200))
+    store.acknowledge(OTLP.name, 2)
+    assert keeper(store, [OTLP], unsent_too=False).run_once() == 1
+    assert names(store) == ["n2"]
+    assert store.stats().scores == 2
+
+
 def test_what_another_process_still_has_to_deliver_stays(store: Spool) -> None:
     store.append(row(1, 200))
     store.append(row(2, 0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import random
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import trace as otel_trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from src.observability import LangFuseTracker, attributes, flush, get_tracker, observe_agent, otlp, score
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
-from tests.servers import Langfuse, Server, chat_reply
+from tests.servers import Langfuse, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
     from src.observability.spool import Spool, TraceRow
@@ -313,6 +315,33 @@ def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch:
         assert [span.name for span in collector.spans] == ["quiet.run", "told.run"]
         assert collector.scores == []
         assert collector.requests[0].headers["x-team"] == "desk 1"
+
+
+def test_the_release_stands_on_what_is_delivered(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGFUSE_RELEASE", "v1.2.3")
+    with observe_agent("a"):
+        pass
+    assert flush(20) == 0
+    (request,) = (found for found in langfuse.requests if "traces" in found.path)
+    (resource,) = ExportTraceServiceRequest.FromString(gzip.decompress(request.body)).resource_spans
+    told = {item.key: item.value.string_value for item in resource.resource.attributes}
+    assert told["langfuse.release"] == told["service.version"] == "v1.2.3"
+
+
+def test_after_shutdown_nobody_is_waited_for(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    langfuse.answer = lambda _: Reply(503)
+    tracker = get_tracker()
+    with observe_agent("a"):
+        pass
+    tracker.shutdown(0.0)
+    assert tracker.exporter is not None
+
+    def wait(*_: object) -> None:
+        raise AssertionError("waited")
+
+    for drain in tracker.exporter._drains:
+        monkeypatch.setattr(drain._passed, "wait_for", wait)
+    assert tracker.exporter.flush(60.0) == 1
 
 
 def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> None:
