@@ -27,7 +27,7 @@ class Capabilities:
     so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured` means: the
     provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
     `efforts` are the words that are taken for reasoning_effort, least first (empty: any), `effort_as` how a provider
-    with several ways wants them said, `effort_off` how it is said to a Claude model that it is not to think.
+    with several ways wants them said, `effort_off` how it is said to a model that thinks unless told otherwise.
     """
 
     max_tokens_name: str = "max_tokens"
@@ -100,8 +100,11 @@ ROWS: tuple[Row, ...] = (
     # DeepSeek
     Row("deepseek", r".*", {"structured": "json_object", "images": False},
         "api-docs.deepseek.com/guides/json_mode: json_object alone; docs/api/create-chat-completion: text messages"),
-    Row("deepseek", r"deepseek-(?!chat|reasoner)", {"keep_reasoning": True},
-        "api-docs.deepseek.com/guides/thinking_mode: reasoning_content must come back after a tool call"),
+    Row("deepseek", r"deepseek-(v4-)?flash", {"images": True},
+        "api-docs.deepseek.com/quick_start/pricing: image understanding, not in V4 Pro"),
+    Row("deepseek", r"deepseek-(?!chat|reasoner)", {"keep_reasoning": True, "effort_off": "disabled"},
+        "api-docs.deepseek.com/guides/thinking_mode: reasoning_content must come back after a tool call; thinks unless "
+        "told not to by `thinking`; other efforts are mapped there"),
     Row("deepseek", r"deepseek-reasoner", {"temperature": False, "top_p": False},
         "api-docs.deepseek.com/guides/reasoning_model: accepted without effect"),
     # Groq
@@ -112,6 +115,9 @@ ROWS: tuple[Row, ...] = (
         "console.groq.com/docs/structured-outputs#supported-models: strict mode, which refuses bounds"),
     Row("groq", r"meta-llama/llama-4|.*vision", {"images": True}, "console.groq.com/docs/vision"),
     Row("groq", r"openai/gpt-oss|qwen/qwen3", {"reasoning_effort": True}, "console.groq.com/docs/reasoning"),
+    Row("groq", r"openai/gpt-oss-\d", {"efforts": ("low", "medium", "high")},
+        "console.groq.com/docs/reasoning: low, medium or high"),
+    Row("groq", r"qwen/qwen3\.8", {"efforts": ("none", "low", "medium", "high")}, "console.groq.com/docs/reasoning"),
     Row("groq", r".*guard", {"tools": False, "structured": "instructed", "json_mode": False},
         "console.groq.com/docs/content-moderation"),
     # xAI

@@ -116,7 +116,7 @@ class OpenAICompatibleModel(BaseModel):
             can.max_tokens_name: request.max_tokens or can.default_max_tokens,
             "stop": list(request.stop),
             "seed": request.seed,
-            "reasoning_effort": request.reasoning_effort,
+            **_effort(request.reasoning_effort, can),
             "tools": list(request.tools),
             "tool_choice": request.tool_choice,
             "response_format": turns.response_format(request, can),
@@ -162,6 +162,13 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> float | None:  # noqa: ARG002 - for providers that tell it
         """Return what the provider itself says the call cost, in US dollars."""
         return None
+
+
+def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:
+    """Return how an effort is said; some models are kept from thinking by a parameter of its own."""
+    if effort == "none" and can.effort_off != "omitted":
+        return {"thinking": {"type": can.effort_off}}
+    return {"reasoning_effort": effort}
 
 
 @cache
