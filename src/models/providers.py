@@ -74,11 +74,13 @@ class Provider:
         return hash(self.name)
 
 
-# The default models, as looked up in November 2026. Gemini: 3.5 Flash-Lite replaces 2.5 Flash, which ends on
-# 1 December, at its price (ai.google.dev/gemini-api/docs/deprecations). Groq: gpt-oss-120b is the production model that
-# replaced Llama 3.3 (console.groq.com/docs/models, /docs/deprecations). DeepSeek:
-# api-docs.deepseek.com/quick_start/pricing. xAI: docs.x.ai/docs/migration/may-15-retirement. OpenAI: gpt-4o is what existing agents ask; its dated versions end on
-# 14 January 2027 (developers.openai.com/api/docs/deprecations).
+# The default models, as looked up in November 2026:
+# - gemini: 3.5 Flash-Lite replaces 2.5 Flash, which ends on 1 December, at its price:
+#   ai.google.dev/gemini-api/docs/deprecations
+# - groq: gpt-oss-120b is the production model that replaced Llama 3.3: console.groq.com/docs/models, /docs/deprecations
+# - deepseek: api-docs.deepseek.com/quick_start/pricing; xai: docs.x.ai/docs/migration/may-15-retirement
+# - openai: gpt-4o is what existing agents ask. Its dated versions end on 14 January 2027:
+#   developers.openai.com/api/docs/deprecations
 BUILT_IN: tuple[Provider, ...] = (
     Provider("claude", "claude:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
              "CLAUDE_BASE_URL", "anthropic"),

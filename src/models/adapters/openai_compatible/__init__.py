@@ -147,13 +147,13 @@ class OpenAICompatibleModel(BaseModel):
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         if self._can(request.model).api == "responses":
             return responses.read(decoded(raw))
-        return reading.reply(decoded(raw), self)
+        return reading.reply(decoded(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
         if self._can(request.model).api == "responses":
             return responses.read_event(event)
-        return reading.event(event, self)
+        return reading.event(event, self, request.model)
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
