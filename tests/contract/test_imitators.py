@@ -401,6 +401,8 @@ def _usage(prompt: int, completion: int, total: int | None, cached: int = 0, tho
         (_usage(10, 5, 15, cached=12), Usage(0, 10, None, 5, 0)),  # more than the prompt, which the total holds
         (_usage(10, 5, 27, cached=12), Usage(10, 12, None, 5, 0)),  # beside the prompt, says the total
         (_usage(10, 5, None, cached=12), Usage(10, 12, None, 5, 0)),  # beside the prompt: it cannot be inside
+        ({"prompt_tokens": 10, "total_tokens": 15}, Usage(10, None, None, 5)),
+        ({"completion_tokens": 5, "total_tokens": 15}, Usage(10, None, None, 5)),
         (_usage(10, 5, 18, thought=3), Usage(10, 0, None, 5, 3)),
         (_usage(10, 5, 15, thought=9), Usage(10, 0, None, 0, 5)),
         (_usage(10, 5, 22, cached=4, thought=3), Usage(10, 4, None, 5, 3)),
