@@ -97,6 +97,14 @@ ROWS: tuple[Row, ...] = (
         "platform.openai.com/docs/guides/reasoning: no system or developer messages"),
     Row("openai", r"o\d-pro|gpt-5(\.\d)?-pro|.*codex|computer-use|.*deep-research", {"api": "responses"},
         "platform.openai.com/docs/models/o3-pro: in the Responses API only"),
+    Row("openai", r"o[1-9]", {"efforts": ("low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: minimal from gpt-5 on, none from 5.1 on"),
+    Row("openai", r"gpt-5(-mini|-nano)?(-\d|$)", {"efforts": ("minimal", "low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort"),
+    Row("openai", r"gpt-5-pro", {"efforts": ("high",)},
+        "platform.openai.com/docs/models/gpt-5-pro: high effort only"),
+    Row("openai", r"gpt-5\.1(-\d|$)", {"efforts": ("none", "low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: xhigh after gpt-5.1-codex-max"),
     # DeepSeek
     Row("deepseek", r".*", {"structured": "json_object", "images": False},
         "api-docs.deepseek.com/guides/json_mode: json_object alone; docs/api/create-chat-completion: text messages"),
@@ -127,6 +135,8 @@ ROWS: tuple[Row, ...] = (
         "docs.x.ai/docs/guides/reasoning: stop is refused by reasoning models"),
     Row("xai", r"grok-(2|3(?!-mini)|4-0709|4(-1)?-fast|4$|4\.20|code)", {"reasoning_effort": False},
         "docs.x.ai/docs/guides/reasoning: reasoning_effort is refused by these"),
+    Row("xai", r"grok-3-mini", {"efforts": ("low", "high")}, "docs.x.ai/docs/guides/reasoning: low or high"),
+    Row("xai", r"grok-4\.5", {"efforts": ("low", "medium", "high")}, "docs.x.ai/developers/grok-4-5"),
     Row("xai", r"grok-(2-1212|3|code)", {"images": False}, "docs.x.ai/docs/models"),
     # OpenRouter drops what a model does not take, by itself, except for schemas and images.
     Row("openrouter", r"(openai/(gpt-4o|gpt-4\.1|gpt-[5-9]|o\d)|google/gemini|x-ai/grok-[3-9]|"
