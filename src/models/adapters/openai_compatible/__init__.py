@@ -64,14 +64,14 @@ class OpenAICompatibleModel(BaseModel):
         sdk = self._library()
         http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.unmark)
+        hooks["response"].append(gateways.mend)
         return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _make_async_client(self) -> Any:
         sdk = self._library()
         http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         hooks = wire.async_hooks(self.provider)
-        hooks["response"].append(gateways.aunmark)
+        hooks["response"].append(gateways.amend)
         return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _route(self, payload: Mapping[str, Any]) -> posting.Route:
