@@ -16,12 +16,18 @@ def exclusive(
 ) -> Usage | None:
     """Return the buckets of one reply; None where neither side is told.
 
+    Where one side is not told, it is what the total has more than the other.
+
     A prompt includes what was read from or written to a cache, and an output includes reasoning, unless the total says
     that they stand beside (xAI counts reasoning so, gateways to Anthropic the cache), or the part is greater than the
     whole. What contradicts the total is cut down to it: no token is counted twice.
     """
     if prompt is None and output is None:
         return None
+    if total is not None and prompt is None and output is not None and total > output:
+        prompt = total - output
+    elif total is not None and output is None and prompt is not None and total > prompt:
+        output = total - prompt
     cache = (cached or 0) + (written or 0)
     thought_beside, cache_beside = _beside((prompt or 0) + (output or 0), thought or 0, cache, total)
     if total is None and cache > (prompt or 0):

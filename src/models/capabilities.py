@@ -27,7 +27,7 @@ class Capabilities:
     so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured` means: the
     provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
     `efforts` are the words that are taken for reasoning_effort, least first (empty: any), `effort_as` how a provider
-    with several ways wants them said, `effort_off` how it is said to a Claude model that it is not to think.
+    with several ways wants them said, `effort_off` how it is said to a model that thinks unless told otherwise.
     """
 
     max_tokens_name: str = "max_tokens"
@@ -97,11 +97,22 @@ ROWS: tuple[Row, ...] = (
         "platform.openai.com/docs/guides/reasoning: no system or developer messages"),
     Row("openai", r"o\d-pro|gpt-5(\.\d)?-pro|.*codex|computer-use|.*deep-research", {"api": "responses"},
         "platform.openai.com/docs/models/o3-pro: in the Responses API only"),
+    Row("openai", r"o[1-9]", {"efforts": ("low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: minimal from gpt-5 on, none from 5.1 on"),
+    Row("openai", r"gpt-5(-mini|-nano)?(-\d|$)", {"efforts": ("minimal", "low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort"),
+    Row("openai", r"gpt-5-pro", {"efforts": ("high",)},
+        "platform.openai.com/docs/models/gpt-5-pro: high effort only"),
+    Row("openai", r"gpt-5\.1(-\d|$)", {"efforts": ("none", "low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: xhigh after gpt-5.1-codex-max"),
     # DeepSeek
     Row("deepseek", r".*", {"structured": "json_object", "images": False},
         "api-docs.deepseek.com/guides/json_mode: json_object alone; docs/api/create-chat-completion: text messages"),
-    Row("deepseek", r"deepseek-(?!chat|reasoner)", {"keep_reasoning": True},
-        "api-docs.deepseek.com/guides/thinking_mode: reasoning_content must come back after a tool call"),
+    Row("deepseek", r"deepseek-(v4-)?flash", {"images": True},
+        "api-docs.deepseek.com/quick_start/pricing: image understanding, not in V4 Pro"),
+    Row("deepseek", r"deepseek-(?!chat|reasoner)", {"keep_reasoning": True, "effort_off": "disabled"},
+        "api-docs.deepseek.com/guides/thinking_mode: reasoning_content must come back after a tool call; thinks unless "
+        "told not to by `thinking`; other efforts are mapped there"),
     Row("deepseek", r"deepseek-reasoner", {"temperature": False, "top_p": False},
         "api-docs.deepseek.com/guides/reasoning_model: accepted without effect"),
     # Groq
@@ -112,6 +123,9 @@ ROWS: tuple[Row, ...] = (
         "console.groq.com/docs/structured-outputs#supported-models: strict mode, which refuses bounds"),
     Row("groq", r"meta-llama/llama-4|.*vision", {"images": True}, "console.groq.com/docs/vision"),
     Row("groq", r"openai/gpt-oss|qwen/qwen3", {"reasoning_effort": True}, "console.groq.com/docs/reasoning"),
+    Row("groq", r"openai/gpt-oss-\d", {"efforts": ("low", "medium", "high")},
+        "console.groq.com/docs/reasoning: low, medium or high"),
+    Row("groq", r"qwen/qwen3\.8", {"efforts": ("none", "low", "medium", "high")}, "console.groq.com/docs/reasoning"),
     Row("groq", r".*guard", {"tools": False, "structured": "instructed", "json_mode": False},
         "console.groq.com/docs/content-moderation"),
     # xAI
@@ -121,6 +135,8 @@ ROWS: tuple[Row, ...] = (
         "docs.x.ai/docs/guides/reasoning: stop is refused by reasoning models"),
     Row("xai", r"grok-(2|3(?!-mini)|4-0709|4(-1)?-fast|4$|4\.20|code)", {"reasoning_effort": False},
         "docs.x.ai/docs/guides/reasoning: reasoning_effort is refused by these"),
+    Row("xai", r"grok-3-mini", {"efforts": ("low", "high")}, "docs.x.ai/docs/guides/reasoning: low or high"),
+    Row("xai", r"grok-4\.5", {"efforts": ("low", "medium", "high")}, "docs.x.ai/developers/grok-4-5"),
     Row("xai", r"grok-(2-1212|3|code)", {"images": False}, "docs.x.ai/docs/models"),
     # OpenRouter drops what a model does not take, by itself, except for schemas and images.
     Row("openrouter", r"(openai/(gpt-4o|gpt-4\.1|gpt-[5-9]|o\d)|google/gemini|x-ai/grok-[3-9]|"

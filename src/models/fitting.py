@@ -68,7 +68,7 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
     if not can.images and any(_has_image(message) for message in request.messages):
         raise Unsupported(
             f"{request.model} takes no images: describe the image in text, or use a model that sees, such as "
-            "openai:gpt-4o, claude:claude-haiku-4-5 or gemini:gemini-2.5-flash. Nothing was sent.",
+            "openai:gpt-4o, claude:claude-haiku-4-5 or gemini:gemini-3.5-flash-lite. Nothing was sent.",
             parameter="messages",
         )
     if not can.tools and request.tools:

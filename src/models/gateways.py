@@ -1,6 +1,7 @@
 """Mend what gateways do to replies that an SDK then takes for something else: as hooks of its HTTP client.
 
-An error inside a 200 is raised, and a byte order mark before a stream's first event, which would be lost, is taken off.
+An error inside a 200 is raised. A byte order mark before a stream's first event, which would be lost with it, is taken
+off. A whole reply to a request for a stream, which would be passed over, becomes the stream's one event.
 """
 
 from __future__ import annotations
@@ -48,31 +49,54 @@ async def awatch(response: Any) -> None:
         raise_error(response.content, response.headers)
 
 
-def unmark(response: Any) -> None:
-    """Take the byte order mark off a stream of events."""
-    if response.headers.get("content-type", "").startswith(_STREAMS):
-        response.iter_bytes = partial(_unmarked, response.iter_bytes)
+def mend(response: Any) -> None:
+    """Hand a stream on without a byte order mark, and as one event where it was answered by a whole reply."""
+    if _answers_a_stream(response):
+        response.iter_bytes = partial(_mended, response.iter_bytes)
 
 
-async def aunmark(response: Any) -> None:
-    """Do what `unmark` does, for an asynchronous client."""
-    if response.headers.get("content-type", "").startswith(_STREAMS):
-        response.aiter_bytes = partial(_aunmarked, response.aiter_bytes)
+async def amend(response: Any) -> None:
+    """Do what `mend` does, for an asynchronous client."""
+    if _answers_a_stream(response):
+        response.aiter_bytes = partial(_amended, response.aiter_bytes)
 
 
-def _unmarked(pieces: Callable[..., Iterator[bytes]], *size: Any) -> Iterator[bytes]:
+def _answers_a_stream(response: Any) -> bool:
+    return response.status_code == 200 and is_stream(response)
+
+
+def _mended(pieces: Callable[..., Iterator[bytes]], *size: Any) -> Iterator[bytes]:
     told = pieces(*size)
     for first in told:
-        yield first.removeprefix(_BOM)
-        break
-    yield from told
+        begun = first.removeprefix(_BOM)
+        if begun.lstrip()[:1] == b"{":
+            yield _as_event(begun + b"".join(told))
+        else:
+            yield begun
+            yield from told
+        return
 
 
-async def _aunmarked(pieces: Callable[..., AsyncIterator[bytes]], *size: Any) -> AsyncIterator[bytes]:
+async def _amended(pieces: Callable[..., AsyncIterator[bytes]], *size: Any) -> AsyncIterator[bytes]:
+    held: list[bytes] | None = None
     begun = False
     async for piece in pieces(*size):
-        yield piece if begun else piece.removeprefix(_BOM)
-        begun = True
+        if not begun:
+            begun, first = True, piece.removeprefix(_BOM)
+            held = [first] if first.lstrip()[:1] == b"{" else None
+            if held is None:
+                yield first
+        elif held is not None:
+            held.append(piece)
+        else:
+            yield piece
+    if held is not None:
+        yield _as_event(b"".join(held))
+
+
+def _as_event(body: bytes) -> bytes:
+    """Return a whole reply as the one event of a stream."""
+    return b"".join(b"data: " + line + b"\n" for line in body.strip().splitlines()) + b"\n"
 
 
 def raise_error(body: bytes, headers: Mapping[str, str]) -> None:

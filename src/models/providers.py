@@ -74,6 +74,13 @@ class Provider:
         return hash(self.name)
 
 
+# The default models, as looked up in November 2026:
+# - gemini: 3.5 Flash-Lite replaces 2.5 Flash, which ends on 1 December, at its price:
+#   ai.google.dev/gemini-api/docs/deprecations
+# - groq: gpt-oss-120b is the production model that replaced Llama 3.3: console.groq.com/docs/models, /docs/deprecations
+# - deepseek: api-docs.deepseek.com/quick_start/pricing; xai: docs.x.ai/docs/migration/may-15-retirement
+# - openai: gpt-4o is what existing agents ask. Its dated versions end on 14 January 2027:
+#   developers.openai.com/api/docs/deprecations
 BUILT_IN: tuple[Provider, ...] = (
     Provider("claude", "claude:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
              "CLAUDE_BASE_URL", "anthropic"),
@@ -81,11 +88,11 @@ BUILT_IN: tuple[Provider, ...] = (
     Provider("deepseek", "deepseek:DeepSeekModel", "deepseek-flash", ("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
              "DEEPSEEK_BASE_URL"),
     Provider("groq", "groq:GroqModel", "openai/gpt-oss-120b", ("GROQ_API_KEY",), "GROQ_BASE_URL", "groq"),
-    Provider("gemini", "gemini:GeminiModel", "gemini-2.5-flash", ("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
-             "GEMINI_BASE_URL", "google.genai"),
+    Provider("gemini", "gemini:GeminiModel", "gemini-3.5-flash-lite",
+             ("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"), "GEMINI_BASE_URL", "google.genai"),
     Provider("xai", "xai:XAIModel", "grok-4.3", ("GROK_API_KEY", "XAI_API_KEY"), "XAI_BASE_URL"),
     Provider("ollama", "ollama:OllamaModel", "llama3.2", (), "OLLAMA_HOST", "ollama", needs_key=False),
-    Provider("openrouter", "openrouter:OpenRouterModel", "google/gemini-2.5-flash", ("OPENROUTER_API_KEY",),
+    Provider("openrouter", "openrouter:OpenRouterModel", "google/gemini-3.5-flash-lite", ("OPENROUTER_API_KEY",),
              "OPENROUTER_BASE_URL"),
     Provider("local", "local:LocalModel", "", package="xllamacpp", needs_key=False),
 )  # fmt: skip

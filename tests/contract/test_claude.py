@@ -427,3 +427,23 @@ def test_a_stream_as_loosely_as_the_format_allows(
     chunks = call.stream(model, None, "hi")
     assert ("".join(chunk.content for chunk in chunks), chunks[-1].finish_reason) == ("hello", "stop")
     assert chunks[-1].usage == claude.Dialect().expected_usage(Tokens())
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_a_whole_reply_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
+    says = Says(text="hello", reasoning="hm", tools=[("price_of", {"n": 1})])
+    wire.say(Reply(body=claude.Dialect().reply(says).body, headers={"content-type": kind}))
+    chunks = call.stream(model, None, "hi", tools=[TOOL])
+    assert "".join(chunk.content for chunk in chunks) == "hello"
+    assert "".join(chunk.reasoning for chunk in chunks) == "hm"
+    assert [json.loads(item.arguments) for item in chunks[-1].tool_calls] == [{"n": 1}]
+    assert chunks[-1].finish_reason == "tool_calls"
+    assert chunks[-1].usage == claude.Dialect().expected_usage(Tokens())
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_a_whole_error_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
+    body = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, indent=2)
+    wire.say(Reply(body=body.encode(), headers={"content-type": kind}))
+    with pytest.raises(errors.Overloaded):
+        call.stream(model, None, "hi")

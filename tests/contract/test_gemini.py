@@ -12,6 +12,7 @@ import pytest
 from src.models import errors
 from src.models.model_factory import ModelFactory
 from src.models.types import ImagePart, Message, Usage
+from tests.contract.conftest import ONCE
 from tests.contract.dialects import gemini
 from tests.contract.dialects.base import Says
 from tests.contract.dialects.gemini import JSON, events_of
@@ -351,3 +352,35 @@ def test_the_old_sdk_takes_a_tool_turn_of_the_new_one(
         {"n": 1},
         {"n": 2},
     ]
+
+
+@pytest.mark.parametrize(("error", "expected"), ERRORS_INSIDE)
+def test_the_old_sdk_tells_an_error_inside_a_200_by_its_kind(
+    monkeypatch: pytest.MonkeyPatch, error: Any, expected: type[errors.ModelError]
+) -> None:
+    monkeypatch.setenv("MOONDEV_GEMINI_SDK", "legacy")
+    told = Reply(body=json.dumps({"error": error}).encode(), headers=JSON)
+    with Server(lambda _: told) as server:
+        model = ModelFactory.get_model(
+            "gemini", "gemini-2.5-flash", api_key="k-123456789", base_url=server.url, retry_policy=ONCE
+        )
+        with pytest.raises(errors.ModelError) as caught:
+            model.generate_response(None, "hi")
+    assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_total_that_nothing_sums_up_to_is_told(
+    model: BaseModel, wire: Wire, call: Caller, spool: Spool, *, streamed: bool
+) -> None:
+    told = json.loads(HELLO.body)
+    told["usageMetadata"] = {"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 1,
+                             "totalTokenCount": 99}  # fmt: skip
+    wire.say(
+        Reply(body=events_of([told]), headers=EVENTS)
+        if streamed
+        else Reply(body=json.dumps(told).encode(), headers=JSON)
+    )
+    call.stream(model, None, "hi") if streamed else call.ask(model, None, "hi")
+    (row,) = spool.rows_after(0)
+    assert b"provider_total_tokens" in row.span

@@ -130,11 +130,31 @@ def test_a_stream_with_empty_choices_and_null_deltas(model: BaseModel, wire: Wir
     assert chunks[-1].usage is None
 
 
-def test_a_whole_reply_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller) -> None:
-    wire.say(_whole({"content": "hi"}))
-    with pytest.raises(errors.ModelError) as caught:
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_whole_reply_where_a_stream_was_asked(
+    model: BaseModel, wire: Wire, call: Caller, kind: str, indent: int | None
+) -> None:
+    told = json.loads(_whole({"content": "hi"}, {"prompt_tokens": 5, "completion_tokens": 4}).body)
+    wire.say(Reply(body=json.dumps(told, indent=indent).encode(), headers={"content-type": kind}))
+    chunks = call.stream(model, None, "q")
+    assert "".join(chunk.content for chunk in chunks) == "hi"
+    assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(input=5, output=4))
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_a_whole_error_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
+    body = json.dumps({"error": {"code": 429, "message": "slow down"}}, indent=2)
+    wire.say(Reply(body=body.encode(), headers={"content-type": kind}))
+    with pytest.raises(errors.RateLimited):
         call.stream(model, None, "q")
-    assert caught.value.category in ("empty_response", "malformed_response")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+def test_a_stream_under_another_content_type(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
+    told = [{"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}]
+    wire.say(Reply(body=events(told), headers={"content-type": kind} if kind else {}))
+    assert "".join(chunk.content for chunk in call.stream(model, None, "q")) == "hi"
 
 
 # What wraps a reply.
@@ -401,6 +421,8 @@ def _usage(prompt: int, completion: int, total: int | None, cached: int = 0, tho
         (_usage(10, 5, 15, cached=12), Usage(0, 10, None, 5, 0)),  # more than the prompt, which the total holds
         (_usage(10, 5, 27, cached=12), Usage(10, 12, None, 5, 0)),  # beside the prompt, says the total
         (_usage(10, 5, None, cached=12), Usage(10, 12, None, 5, 0)),  # beside the prompt: it cannot be inside
+        ({"prompt_tokens": 10, "total_tokens": 15}, Usage(10, None, None, 5)),
+        ({"completion_tokens": 5, "total_tokens": 15}, Usage(10, None, None, 5)),
         (_usage(10, 5, 18, thought=3), Usage(10, 0, None, 5, 3)),
         (_usage(10, 5, 15, thought=9), Usage(10, 0, None, 0, 5)),
         (_usage(10, 5, 22, cached=4, thought=3), Usage(10, 4, None, 5, 3)),

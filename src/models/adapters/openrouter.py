@@ -10,7 +10,9 @@ from src.models.adapters.openai_compatible import OpenAICompatibleModel
 from src.models.reading import field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from src.models.types import Timeouts
 
 
 class OpenRouterModel(OpenAICompatibleModel):
@@ -25,3 +27,71 @@ class OpenRouterModel(OpenAICompatibleModel):
     def _reported_cost(self, usage: Any) -> float | None:
         cost = field(usage, "cost")
         return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+
+    @override
+    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
+        return _followed(super()._open_stream(payload, timeouts))
+
+    @override
+    async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
+        return _afollowed(await super()._aopen_stream(payload, timeouts))
+
+
+class _Thoughts:
+    """Put together the signed thoughts of a stream, which must come back with the results of its tool calls."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[Any, Any], dict[str, Any]] = {}
+        self._first: dict[str, Any] | None = None
+
+    def pass_by(self, event: Any) -> None:
+        """Keep what an event tells of them."""
+        for choice in field(event, "choices") or ():
+            delta = field(choice, "delta")
+            for block in field(delta, "reasoning_details") or ():
+                self._add(block)
+            for call in field(delta, "tool_calls") or ():
+                known = {"index": field(call, "index") or 0, "extra_content": field(call, "extra_content")}
+                self._first = self._first or known
+
+    def _add(self, block: Any) -> None:
+        if not isinstance(block, dict):
+            return
+        known = self._blocks.setdefault((block.get("index"), block.get("type")), {})
+        for name, value in block.items():
+            grows = name in ("text", "summary") and isinstance(value, str) and isinstance(known.get(name), str)
+            if value is not None:
+                known[name] = known[name] + value if grows else value
+
+    def last_event(self) -> dict[str, Any] | None:
+        """Return an event that puts the thoughts to the first call, where there are both."""
+        if self._first is None or not self._blocks:
+            return None
+        call = {**self._first, "reasoning_details": list(self._blocks.values())}
+        return {"choices": [{"delta": {"tool_calls": [call]}}]}
+
+
+def _followed(events: Any) -> Iterator[Any]:
+    thoughts = _Thoughts()
+    try:
+        for event in events:
+            thoughts.pass_by(event)
+            yield event
+        last = thoughts.last_event()
+        if last is not None:
+            yield last
+    finally:
+        events.close()
+
+
+async def _afollowed(events: Any) -> AsyncIterator[Any]:
+    thoughts = _Thoughts()
+    try:
+        async for event in events:
+            thoughts.pass_by(event)
+            yield event
+        last = thoughts.last_event()
+        if last is not None:
+            yield last
+    finally:
+        await events.close()

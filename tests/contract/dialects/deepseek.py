@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 class Dialect(chat.ChatDialect):
     model: ClassVar[str] = "deepseek-flash"
-    text_only_model: ClassVar[str | None] = "deepseek-flash"
-    sees: ClassVar[bool] = False
+    text_only_model: ClassVar[str | None] = "deepseek-v4-pro"
     priced: ClassVar[bool] = True
     prefix: ClassVar[str] = ""
 

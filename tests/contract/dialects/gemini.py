@@ -34,7 +34,7 @@ ERRORS: dict[str, tuple[int, str, str, list[Any]]] = {
 
 
 class Dialect(base.Dialect):
-    model: ClassVar[str] = "gemini-2.5-flash"
+    model: ClassVar[str] = "gemini-3.5-flash-lite"
     unsaid: ClassVar[frozenset[str]] = frozenset({"content_blocked"})
 
     def body(self, says: Says, parts: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:

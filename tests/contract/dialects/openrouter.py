@@ -15,7 +15,7 @@ STATUS = {"quota": 402, "content_blocked": 403, "overloaded": 502}
 
 
 class Dialect(chat.ChatDialect):
-    model: ClassVar[str] = "google/gemini-2.5-flash"
+    model: ClassVar[str] = "google/gemini-3.5-flash-lite"
     priced: ClassVar[bool] = True
 
     def usage(self, tokens: Tokens | None) -> dict[str, Any] | None:

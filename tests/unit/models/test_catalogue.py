@@ -14,6 +14,7 @@ def test_each_provider_has_known_models_with_context_and_prices(name: str) -> No
     assert [item.name for item in found] == sorted({item.name for item in found})
     assert any(item.context for item in found)
     default = next(item for item in found if item.name == PROVIDERS[name].default_model)
+    assert not default.deprecated
     assert default.input_price
     assert default.output_price
 

@@ -68,6 +68,32 @@ def test_plain_json_needs_words_only_where_there_is_no_json_mode() -> None:
     assert fitting.fit(plain, Capabilities(structured="json_schema", json_mode=False)).system != "be kind"
 
 
+@pytest.mark.parametrize(
+    ("choice", "forced"),
+    [
+        (None, False), ("auto", False), ("none", False), ("required", True), ("any", True), ("price_of", True),
+        ({"type": "auto"}, False), ({"type": "any"}, True), ({"type": "tool", "name": "f"}, True),
+        ({"type": "function", "function": {"name": "f"}}, True),
+    ],
+)  # fmt: skip
+def test_a_tool_is_forced_in_any_providers_words(choice: object, *, forced: bool) -> None:
+    assert fitting.forces_a_tool(choice) is forced
+
+
+@pytest.mark.parametrize(
+    ("asked", "takes", "given"),
+    [
+        ("high", (), "high"), ("high", ("low", "high"), "high"), ("medium", ("low", "high"), "low"),
+        ("minimal", ("low", "high"), "low"), ("none", ("low", "high"), "low"), ("none", ("none", "low"), "none"),
+        ("max", ("low", "medium"), "medium"), ("own-word", ("low",), "own-word"),
+    ],
+)  # fmt: skip
+def test_an_effort_becomes_the_nearest_that_the_model_takes(asked: str, takes: tuple[str, ...], given: str) -> None:
+    fitted = fitting.fit(_request(reasoning_effort=asked), Capabilities(efforts=takes))
+    assert fitted.reasoning_effort == given
+    assert fitted.adjusted == ({} if asked == given else {"reasoning_effort": f"{asked} -> {given}"})
+
+
 # The table.
 
 
@@ -96,6 +122,34 @@ def test_an_unknown_model_of_an_unknown_provider_gets_sane_defaults() -> None:
         ("openai", "gpt-5.3-codex", {"api": "responses"}),
         ("deepseek", "deepseek-chat", {"structured": "json_object", "images": False, "temperature": True}),
         ("deepseek", "deepseek-reasoner", {"temperature": False}),
+        ("openai", "o4-mini", {"efforts": ("low", "medium", "high")}),
+        ("openai", "gpt-5-mini-2025-08-07", {"efforts": ("minimal", "low", "medium", "high")}),
+        ("openai", "gpt-5.1", {"efforts": ("none", "low", "medium", "high")}),
+        ("openai", "gpt-5-pro", {"efforts": ("high",)}),
+        ("openai", "gpt-6-luna", {"efforts": ()}),
+        ("xai", "grok-4.5", {"efforts": ("low", "medium", "high")}),
+        ("deepseek", "deepseek-flash", {"images": True, "effort_off": "disabled"}),
+        ("deepseek", "deepseek-v4-pro", {"images": False, "keep_reasoning": True}),
+        ("groq", "openai/gpt-oss-20b", {"efforts": ("low", "medium", "high")}),
+        ("claude", "claude-opus-4-1-20250805", {"structured": "instructed", "effort_as": "budget",
+                                                "max_output": 32_000}),
+        ("claude", "claude-opus-4-20250514", {"structured": "instructed", "max_output": 32_000}),
+        ("claude", "claude-sonnet-4-20250514", {"structured": "instructed", "effort_as": "budget",
+                                                "max_output": 64_000}),
+        ("claude", "claude-haiku-4-5-20251001", {"structured": "json_schema", "effort_as": "budget",
+                                                 "temperature": True, "default_max_tokens": 4096}),
+        ("claude", "claude-sonnet-4-6", {"structured": "json_schema", "effort_as": "adaptive", "temperature": True}),
+        ("claude", "claude-opus-4-8", {"temperature": False, "effort_as": "adaptive", "forced_tools": True}),
+        ("claude", "claude-opus-5", {"effort_off": "disabled", "forced_tools": True}),
+        ("claude", "claude-sonnet-5-5", {"effort_off": "between_tools", "forced_tools": False}),
+        ("claude", "claude-haiku-5-5", {"effort_off": "disabled", "forced_tools": True, "max_output": 128_000}),
+        ("claude", "claude-fable-5-1", {"forced_tools": False, "effort_as": "adaptive", "temperature": False}),
+        ("claude", "claude-fable-5", {"forced_tools": True}),
+        ("claude", "anthropic/claude-3.5-sonnet", {"structured": "instructed"}),
+        ("claude", "claude-3-opus-20240229", {"max_output": 4096, "reasoning_effort": False}),
+        ("gemini", "gemini-3.5-flash-lite", {"effort_as": "level", "efforts": ("minimal", "low", "medium", "high")}),
+        ("gemini", "gemini-3.8-flash", {"effort_as": "level", "efforts": ("low", "medium", "high")}),
+        ("gemini", "gemini-2.5-flash-lite", {"effort_as": "budget", "efforts": ()}),
         ("groq", "llama-3.3-70b-versatile", {"structured": "json_object", "images": False, "reasoning_effort": False}),
         ("groq", "openai/gpt-oss-120b", {"structured": "json_schema", "reasoning_effort": True}),
         ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", {"images": True, "structured": "json_object"}),

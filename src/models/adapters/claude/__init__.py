@@ -41,7 +41,7 @@ class ClaudeModel(BaseModel):
         import anthropic
 
         hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.unmark)
+        hooks["response"].append(gateways.mend)
         http = anthropic.DefaultHttpxClient(event_hooks=hooks)
         self.client = anthropic.Anthropic(**self._settings(), http_client=http)
         self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
@@ -58,7 +58,7 @@ class ClaudeModel(BaseModel):
         import anthropic
 
         hooks = wire.async_hooks(self.provider)
-        hooks["response"].append(gateways.aunmark)
+        hooks["response"].append(gateways.amend)
         http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks)
         return anthropic.AsyncAnthropic(**self._settings(), http_client=http)
 

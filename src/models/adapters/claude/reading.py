@@ -82,6 +82,18 @@ def event(told: Any) -> Iterator[Chunk]:
             reasoning=text(delta, "thinking"),
             tool_deltas=(ToolDelta(at, arguments=piece),) if piece else (),
         )
+    elif kind == "message":  # of a server that answers a request for a stream with a whole reply
+        whole = reply(told, text(told, "model"))
+        yield Chunk(
+            content=whole.content,
+            reasoning=whole.reasoning or "",
+            finish_reason=whole.finish_reason,
+            model=whole.model,
+            usage=whole.usage,
+            tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments) for call in whole.tool_calls),
+            response_id=whole.response_id,
+            notes=whole.notes,
+        )
     elif kind == "message_delta":
         delta = field(told, "delta")
         yield Chunk(

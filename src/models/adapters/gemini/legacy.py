@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from src.models import threads
+from src.models import gateways, threads
 
 if TYPE_CHECKING:
     from src.models.types import Timeouts
@@ -25,6 +25,7 @@ class Legacy:
         language: Any = importlib.import_module("google.ai.generativelanguage")
         how = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
         self.client = language.GenerativeServiceClient(**how)
+        self.client.transport._session.hooks["response"].append(_watch)
         self._models = language.ModelServiceClient(**how)
 
     def _model(self, payload: dict[str, Any]) -> Any:
@@ -60,6 +61,12 @@ class Legacy:
         """Return the names of the models that generate text."""
         found = self._sdk.list_models(client=self._models)
         return [item.name for item in found if "generateContent" in item.supported_generation_methods]
+
+
+def _watch(response: Any, *_: object, stream: bool = False, **__: object) -> None:
+    """Raise an error that came as a whole reply with status 200: the SDK would drop it."""
+    if response.status_code == 200 and not stream:
+        gateways.raise_error(response.content, response.headers)
 
 
 def _as_dict(response: Any) -> dict[str, Any]:

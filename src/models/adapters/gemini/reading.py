@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models import classify, wire
+from src.models import buckets, classify, wire
 from src.models.adapters.gemini import turns
 from src.models.errors import (
     AuthenticationFailed,
@@ -53,7 +53,7 @@ def reply(raw: Any, model: str) -> Completion:
         tool_calls=tuple(ToolCall(call.id or f"call_{at}", call.name, call.arguments, call.replay)
                          for at, call in enumerate(calls)),
         response_id=field(raw, "response_id"),
-        notes=_notes(candidate),
+        notes={**_notes(candidate), **_mismatch(raw)},
         raw=raw,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ def event(told: Any, model: str) -> Iterator[Chunk]:
         usage=_usage(field(told, "usage_metadata")),
         tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments, call.replay) for call in calls),
         response_id=field(told, "response_id"),
-        notes=_notes(candidate),
+        notes={**_notes(candidate), **(_mismatch(told) if _finish(candidate) else {})},
     )
 
 
@@ -177,6 +177,11 @@ def _usage(usage: Any) -> Usage | None:
         output=output,
         output_reasoning_tokens=thoughts,
     )
+
+
+def _mismatch(raw: Any) -> dict[str, object]:
+    told = field(raw, "usage_metadata")
+    return buckets.mismatch(_usage(told), count(told, "total_token_count"))
 
 
 def _no_candidates(raw: Any) -> ModelError:

@@ -64,14 +64,14 @@ class OpenAICompatibleModel(BaseModel):
         sdk = self._library()
         http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.unmark)
+        hooks["response"].append(gateways.mend)
         return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _make_async_client(self) -> Any:
         sdk = self._library()
         http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         hooks = wire.async_hooks(self.provider)
-        hooks["response"].append(gateways.aunmark)
+        hooks["response"].append(gateways.amend)
         return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
 
     def _route(self, payload: Mapping[str, Any]) -> posting.Route:
@@ -116,7 +116,7 @@ class OpenAICompatibleModel(BaseModel):
             can.max_tokens_name: request.max_tokens or can.default_max_tokens,
             "stop": list(request.stop),
             "seed": request.seed,
-            "reasoning_effort": request.reasoning_effort,
+            **_effort(request.reasoning_effort, can),
             "tools": list(request.tools),
             "tool_choice": request.tool_choice,
             "response_format": turns.response_format(request, can),
@@ -147,13 +147,13 @@ class OpenAICompatibleModel(BaseModel):
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         if self._can(request.model).api == "responses":
             return responses.read(decoded(raw))
-        return reading.reply(decoded(raw), self)
+        return reading.reply(decoded(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
         if self._can(request.model).api == "responses":
             return responses.read_event(event)
-        return reading.event(event, self)
+        return reading.event(event, self, request.model)
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
@@ -162,6 +162,13 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> float | None:  # noqa: ARG002 - for providers that tell it
         """Return what the provider itself says the call cost, in US dollars."""
         return None
+
+
+def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:
+    """Return how an effort is said; some models are kept from thinking by a parameter of its own."""
+    if effort == "none" and can.effort_off != "omitted":
+        return {"thinking": {"type": can.effort_off}}
+    return {"reasoning_effort": effort}
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from src.models import buckets, classify
+from src.models.adapters.openai_compatible import turns
 from src.models.errors import MalformedResponse, ServerFailed
 from src.models.reading import count, field, text
 from src.models.types import UNNUMBERED, Chunk, Completion, ToolCall, ToolDelta, Usage
@@ -28,15 +29,15 @@ class Accounts(Protocol):
     def _reported_cost(self, usage: Any) -> float | None: ...
 
 
-def reply(raw: Any, accounts: Accounts) -> Completion:
-    """Return what a whole reply says."""
+def reply(raw: Any, accounts: Accounts, model: str) -> Completion:
+    """Return what a whole reply of `model` says."""
     choice = _first_choice(raw)
     message = field(choice, "message")
     if message is None and not isinstance(field(choice, "text"), str):
         raise MalformedResponse("the reply's first choice has no message")
     content = _text(field(message, "content")) or text(choice, "text")
     refusal, told = text(message, "refusal"), field(raw, "usage")
-    calls = _tool_calls(message)
+    calls = _tool_calls(message, model)
     used = accounts._usage(told)
     return Completion(
         content=content,
@@ -53,7 +54,7 @@ def reply(raw: Any, accounts: Accounts) -> Completion:
     )
 
 
-def event(told: Any, accounts: Accounts) -> Iterator[Chunk]:
+def event(told: Any, accounts: Accounts, model: str) -> Iterator[Chunk]:
     """Return the chunk that one event of a stream brings."""
     inner = field(told, "data")
     if inner is not None and field(told, "event"):  # how Groq's SDK hands over an event that has a name
@@ -73,7 +74,7 @@ def event(told: Any, accounts: Accounts) -> Iterator[Chunk]:
         finish_reason=_finish_of(choice, called=False),
         model=text(told, "model") or None,
         usage=used,
-        tool_deltas=tuple(_tool_deltas(delta)),
+        tool_deltas=tuple(_tool_deltas(delta, model)),
         response_id=text(told, "id") or None,
         reported_cost_usd=accounts._reported_cost(usage),
         service_tier=text(told, "service_tier") or None,
@@ -182,11 +183,17 @@ def _text(content: Any) -> str:
     )
 
 
-def _tool_calls(message: Any) -> tuple[ToolCall, ...]:
+def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
     """Return the calls of tools; one that names none is none."""
+    thoughts = field(message, "reasoning_details")
     calls = field(message, "tool_calls")
     found = [
-        ToolCall(text(call, "id") or f"call_{at}", text(function, "name"), _arguments(function) or "{}")
+        ToolCall(
+            text(call, "id") or f"call_{at}",
+            text(function, "name"),
+            _arguments(function) or "{}",
+            turns.replay(model, field(call, "extra_content"), thoughts if at == 0 else None),
+        )
         for at, call in enumerate(calls if isinstance(calls, list) else ())
         if (function := field(call, "function")) is not None and text(function, "name")
     ]
@@ -196,12 +203,13 @@ def _tool_calls(message: Any) -> tuple[ToolCall, ...]:
     return tuple(found)
 
 
-def _tool_deltas(delta: Any) -> Iterator[ToolDelta]:
+def _tool_deltas(delta: Any, model: str) -> Iterator[ToolDelta]:
     calls = field(delta, "tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function, index = field(call, "function"), count(call, "index")
         at = UNNUMBERED if index is None else index
-        yield ToolDelta(at, text(call, "id"), text(function, "name"), _arguments(function))
+        kept = turns.replay(model, field(call, "extra_content"), field(call, "reasoning_details"))
+        yield ToolDelta(at, text(call, "id"), text(function, "name"), _arguments(function), kept)
     old = field(delta, "function_call")
     if old is not None:
         yield ToolDelta(0, "", text(old, "name"), _arguments(old))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from src.models.reading import data_url
 from src.models.structured import without_bounds
-from src.models.types import Message, ModelRequest, Part, TextPart
+from src.models.types import Message, ModelRequest, Part, TextPart, ToolCall
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
+
+_REPLAY = "chat:"
 
 
 def response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
@@ -27,13 +30,33 @@ def messages(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:
     """Return the turns of a conversation."""
     if can.system_role == "merged" and request.system is not None:
         return _merged(request, can)
-    return [_message(message, can) for message in request.messages]
+    return [_message(message, can, request.model) for message in request.messages]
+
+
+def replay(model: str, extra: Any, thoughts: Any) -> str:
+    """Return what a tool call keeps for the next turn: its own extra content, and the thoughts before it.
+
+    openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks: models that sign their thoughts want them
+    back; ai.google.dev/gemini-api/docs/openai puts the signature into extra_content.
+    """
+    told = {"extra_content": extra, "reasoning_details": thoughts if isinstance(thoughts, list) else None}
+    kept = {name: value for name, value in told.items() if value}
+    return f"{_REPLAY}{model}:{json.dumps(kept, default=str)}" if kept else ""
+
+
+def _kept(call: ToolCall, model: str) -> dict[str, Any]:
+    """Return what a call of the same model has kept."""
+    start = f"{_REPLAY}{model}:"
+    if not call.replay.startswith(start):
+        return {}
+    kept: dict[str, Any] = json.loads(call.replay.removeprefix(start))
+    return kept
 
 
 def _merged(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:
     """Put the system prompt before the first user message, for models that take none."""
     rest = [message for message in request.messages if message.role != "system"]
-    told = [_message(message, can) for message in rest]
+    told = [_message(message, can, request.model) for message in rest]
     for item in told:
         if item["role"] == "user" and isinstance(item["content"], str):
             item["content"] = f"{request.system}\n\n{item['content']}"
@@ -41,18 +64,18 @@ def _merged(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:
     return [{"role": "user", "content": request.system}, *told]
 
 
-def _message(message: Message, can: Capabilities) -> dict[str, Any]:
+def _message(message: Message, can: Capabilities, model: str) -> dict[str, Any]:
     role = can.system_role if message.role == "system" else message.role
     content: Any = message.content
     if not isinstance(content, str):
         content = [_part(part) for part in content]
     told: dict[str, Any] = {"role": role, "content": content}
     if message.tool_calls:
-        told["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
+        told["tool_calls"] = [_tool_call(call, model) for call in message.tool_calls]
         told["content"] = content or None
+        thoughts = _kept(message.tool_calls[0], model).get("reasoning_details")
+        if thoughts:
+            told["reasoning_details"] = thoughts
     if message.reasoning and can.keep_reasoning:
         told["reasoning_content"] = message.reasoning
     if message.tool_call_id:
@@ -60,6 +83,14 @@ def _message(message: Message, can: Capabilities) -> dict[str, Any]:
     if message.name:
         told["name"] = message.name
     return told
+
+
+def _tool_call(call: ToolCall, model: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": call.id, "type": "function"}
+    extra = _kept(call, model).get("extra_content")
+    if extra:
+        told["extra_content"] = extra
+    return {**told, "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _part(part: Part) -> dict[str, Any]:
