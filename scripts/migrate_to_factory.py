@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Move direct calls of language models to the factory, in an existing checkout. See docs/migration.md."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from src.migration.migrate_command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Migrate one file: read it, plan, rewrite, check the result, and report."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from src.migration import migrate_imports, migrate_marks, migrate_selfcheck
+from src.migration import migrate_sdk as sdk
+from src.migration.check_vocabulary import Vocabulary
+from src.migration.migrate_plan import Plan, plan
+from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW, Outcome, Reported, Site, Unprovable
+from src.migration.migrate_rewrite import describe, edits_for
+from src.migration.migrate_syntax import code
+from src.migration.migrate_tree import index
+from src.migration.migrate_values import Evaluator
+
+if TYPE_CHECKING:
+    from src.migration.migrate_plan import Move
+    from src.migration.migrate_tree import Tree
+
+_WORDS = Vocabulary()
+CHANGED, UNCHANGED, LEFT_OVER, UNPARSEABLE, FAILED = "migrated", "unchanged", "left over", "unparseable", "failed"
+_ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
+_VANISHING = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
+
+
+def migrate(path: Path, name: str, borrowed: frozenset[str] = frozenset()) -> Outcome:
+    """Return what becomes of one file; nothing is written."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        return Outcome(path, name, FAILED, (Reported(name, 1, "file", LEFT, f"cannot be read: {error.strerror}"),))
+    if not _WORDS.may_matter(source):
+        return Outcome(path, name, UNCHANGED)
+    try:
+        module = cst.parse_module(source)
+        compile(source, name, "exec", dont_inherit=True, flags=0x400)
+        return _migrated(path, name, source, module, borrowed)
+    except (cst.ParserSyntaxError, SyntaxError, ValueError, LookupError, UnicodeError) as error:
+        line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 1
+        return Outcome(path, name, UNPARSEABLE, (Reported(name, line, "file", LEFT, "the file does not parse"),))
+    except (RecursionError, MemoryError):
+        return Outcome(path, name, UNPARSEABLE, (Reported(name, 1, "file", LEFT, "the file is nested too deeply"),))
+
+
+def _migrated(path: Path, name: str, source: bytes, module: cst.Module, borrowed: frozenset[str]) -> Outcome:
+    tree = index(module)
+    values = Evaluator(tree)
+    made = plan(values, borrowed)
+    fault = ""
+    try:
+        after = _rewritten(made, values, path)
+    except Unprovable as error:
+        after, fault = tree.module.code, error.reason
+    if after != tree.module.code:
+        fault = migrate_selfcheck.fault(tree, after, name) or fault
+    if fault:
+        after = tree.module.code
+    left = {sdk.PROVIDERS[site.sdk] for site in made.sites if site.blocked is not None or fault}
+    marked, calls = migrate_marks.marked(after, left)
+    if marked != after and migrate_selfcheck.fault(tree, marked, name):
+        marked = after
+    sites = _reported(made, values, name, fault) + _non_chat(source, name, calls, marked)
+    status = CHANGED if marked != tree.module.code else UNCHANGED
+    if any(site.status == LEFT for site in sites):
+        status = LEFT_OVER if status == UNCHANGED else status
+    encoded = marked.encode(module.encoding) if status in (CHANGED, LEFT_OVER) and marked != tree.module.code else None
+    return Outcome(path, name, status, tuple(sorted(sites, key=lambda one: one.line)), source, encoded)
+
+
+def _rewritten(made: Plan, values: Evaluator, path: Path) -> str:
+    tree = values.tree
+    touched = [move.site.call for move in made.moves] + list(made.converted)
+    if not touched:
+        return _cleaned(tree.module, values) if _dead_import(tree) else tree.module.code
+    first = min(tree.line(node) for node in touched)
+    factory = migrate_imports.factory_name(tree, first)
+    edits, needed = edits_for(made, values, factory)
+    if factory != "ModelFactory":
+        needed.discard(("src.models.model_factory", "ModelFactory"))
+    before = _first_top(tree, touched)
+    marker = tree.module.body[before] if before < len(tree.module.body) else None
+    module = edits.apply(tree.module)
+    at = before if marker is not None else len(module.body)
+    module = migrate_imports.with_imports(module, needed, at, _levels(path))
+    return _cleaned(module, values)
+
+
+def _cleaned(module: cst.Module, values: Evaluator) -> str:
+    return migrate_imports.without_dead(module, values).code
+
+
+def _dead_import(tree: Tree) -> bool:
+    return any(
+        one.kind == "import" and migrate_imports._is_sdk(one)
+        for names in tree.bound.values()
+        for bindings in names.values()
+        for one in bindings
+    )
+
+
+def _first_top(tree: Tree, touched: list[cst.CSTNode]) -> int:
+    """Return the position in the module's body of the first statement outside functions that is rewritten."""
+    body = list(tree.module.body)
+    found = len(body)
+    for node in touched:
+        above = [node, *tree.above(node)]
+        if any(isinstance(one, cst.FunctionDef | cst.Lambda) for one in above):
+            continue
+        top = next((one for one in above if tree.parent(one) is tree.module), None)
+        if top in body:
+            found = min(found, body.index(top))
+    return found
+
+
+def _levels(path: Path) -> int | None:
+    """Return how many folders up the folder is that holds `src`, None where the file stands in it or there is none."""
+    for levels, folder in enumerate(path.resolve().parents):
+        if (folder / "src" / "models").is_dir() or folder.name == "src":
+            if folder.name == "src":
+                return levels + 1
+            return levels or None
+    return None
+
+
+def _reported(made: Plan, values: Evaluator, name: str, fault: str) -> list[Reported]:
+    moves = {move.site: move for move in made.moves}
+    undefined = {} if values.tree.stars else values.tree.undefined()
+    found = []
+    for site in made.sites:
+        ask = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
+        if site.blocked is not None:
+            found.append(
+                Reported(name, site.line, site.style, LEFT, site.blocked.reason, site.blocked.suggestion or ask)
+            )
+        elif fault:
+            found.append(Reported(name, site.line, site.style, LEFT, f"the file stays as it was: {fault}", ask))
+        else:
+            found.append(_moved(moves[site], site, values, undefined, name))
+    return found
+
+
+def _moved(move: Move, site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]], name: str) -> Reported:
+    reasons = [*site.notes, *(move.made.notes if move.made else ()), *filter(None, [describe(move)])]
+    warnings = _warnings(site, values, undefined)
+    if warnings:
+        reason = "; ".join([f"review: behaviour may change: {', '.join(warnings)}", *reasons])
+        return Reported(name, site.line, site.style, REVIEW, reason, "read this path once more before it runs")
+    return Reported(name, site.line, site.style, MIGRATED, "; ".join(reasons))
+
+
+def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]]) -> list[str]:
+    """Return what on this site's path may behave otherwise: names that are not defined, handlers that lose their cause."""
+    tree = values.tree
+    function = tree.function(site.call)
+    found = []
+    for one, nodes in undefined.items():
+        lines = [tree.line(node) for node in nodes if tree.function(node) is function]
+        if lines:
+            found.append(f"{one} is not defined (line {lines[0]})")
+    child: cst.CSTNode = site.call
+    for above in tree.above(site.call):
+        if above is function:
+            break
+        if isinstance(above, cst.Try) and child is above.body:
+            for handler in above.handlers:
+                if handler.type is not None and _VANISHING.search(code(handler.type)):
+                    found.append(
+                        f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
+                    )
+        child = above
+    return found
+
+
+def _non_chat(source: bytes, name: str, calls: list[tuple[int, str]], marked: str) -> list[Reported]:
+    """Return the calls that stay, each with its line in the file as it is now."""
+    lines = source.decode("utf-8", "replace").splitlines()
+    del marked
+    before = migrate_marks.marked(source.decode("utf-8", "replace"), {"a provider"})[1]
+    shown = before if len(before) == len(calls) else [(min(line, len(lines)), reason) for line, reason in calls]
+    return [
+        Reported(name, line, f"non-chat.{reason.partition(',')[0]}", NON_CHAT, f"stays, and is marked: {reason}")
+        for line, reason in shown
+    ]

@@ -1,0 +1,39 @@
+"""Report what the check still finds in a file after its migration, so that nothing is left unsaid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from src.migration.check_sites import facts_of
+from src.migration.check_vocabulary import Vocabulary
+from src.migration.migrate_records import LEFT, Reported
+
+if TYPE_CHECKING:
+    from src.migration.migrate_records import Outcome
+
+_WORDS = Vocabulary()
+# These follow from a call that is reported by itself, where there is one.
+_FOLLOWING = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
+_ASK = "ModelFactory.get_model(provider, model).generate_response(system_prompt, user_content)"
+
+
+def leftovers(outcome: Outcome) -> list[Reported]:
+    """Return the direct calls that no style of the migration knows, such as an unusual request over raw HTTP."""
+    text = outcome.after if outcome.after is not None else outcome.before
+    if not text or not _WORDS.may_matter(text):
+        return []
+    try:
+        facts = facts_of(text, _WORDS)
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    allowed = {allow.line for allow in facts.allows}
+    left = [site for site in outcome.sites if site.status == LEFT]
+    known = {site.line for site in left} if outcome.after is None else set()
+    found = []
+    for site in facts.sites:
+        spoken = site.first - 1 in allowed or allowed & set(range(site.first, site.last + 1))
+        if spoken or (left and site.rule in _FOLLOWING) or known & set(range(site.first, site.last + 1)):
+            continue
+        reason = f"{site.what}: the script does not rewrite this; it stays as it was"
+        found.append(Reported(outcome.name, site.line, site.rule, LEFT, reason, _ASK))
+    return found

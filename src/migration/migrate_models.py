@@ -1,0 +1,201 @@
+"""Say which model of the factory stands for a client: its provider, and the settings that it keeps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from src.migration import migrate_sdk as sdk
+from src.migration.check_vocabulary import Vocabulary
+from src.migration.migrate_arguments import google_options
+from src.migration.migrate_folding import MARK, fold, variable
+from src.migration.migrate_records import Unprovable
+from src.migration.migrate_syntax import code, expression, is_none, positional, text_of, walk
+
+if TYPE_CHECKING:
+    from src.migration.migrate_values import Evaluator
+
+_WORDS = Vocabulary()
+_OLLAMA = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):11434(?:/v1|/api)?/?$")
+_OLLAMA_ELSEWHERE = re.compile(r":11434(?:/v1|/api)?/?$")
+
+
+@dataclass(slots=True)
+class Made:
+    """Hold how a client is asked for at the factory."""
+
+    provider: str
+    settings: list[tuple[str, cst.BaseExpression]] = field(default_factory=list)
+    model: cst.BaseExpression | None = None
+    system: cst.BaseExpression | None = None
+    options: list[tuple[str, cst.BaseExpression]] = field(default_factory=list)  # of each call
+    imports: set[tuple[str, str]] = field(default_factory=set)
+    foreign_address: bool = False
+    notes: list[str] = field(default_factory=list)
+    gone: list[cst.BaseExpression] = field(default_factory=list)
+
+    def get_model(
+        self, factory: str, model: cst.BaseExpression | None, more: list[tuple[str, cst.BaseExpression]] | None = None
+    ) -> str:
+        """Return the text of the call that gets the model."""
+        named = model if model is not None else self.model
+        parts = [f'"{self.provider}"']
+        if named is not None:
+            parts.append(code(named))
+        parts += [f"{name}={code(value)}" for name, value in [*self.settings, *(more or [])]]
+        return f"{factory}.get_model({', '.join(parts)})"
+
+
+def of_client(call: cst.Call, kit: str, values: Evaluator) -> Made:
+    """Return how a client's construction is said at the factory.
+
+    Raises:
+        Unprovable: it is made with something that the factory does not take.
+    """
+    if any(arg.star for arg in call.args):
+        raise Unprovable("what the client is made with is not known", "make the model with ModelFactory.get_model")
+    given = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+    if kit == "generativeai":
+        return _generative_model(call, given, values)
+    if positional(call):
+        names = {"ollama": "host"}.get(kit)
+        if names is None or len(positional(call)) > 1:
+            raise Unprovable("the client is made with positional arguments", "name them")
+        given[names] = positional(call)[0]
+    made = Made(sdk.PROVIDERS[kit])
+    address = given.pop("base_url", None) or given.pop("host", None)
+    if address is not None and not is_none(address):
+        _address(made, address, values)
+    key = given.pop("api_key", None)
+    if key is not None and not is_none(key):
+        _key(made, key, values)
+    _limits(made, given)
+    headers = given.pop("default_headers", None)
+    if headers is not None:
+        made.options.append(("extra_headers", headers))
+    if given:
+        raise Unprovable(
+            f"the client is made with {', '.join(sorted(given))}", "make the model with ModelFactory.get_model"
+        )
+    return made
+
+
+def of_module(kit: str, values: Evaluator) -> Made:
+    """Return how calls on an SDK's module itself are said at the factory: `openai.chat.completions.create(...)`.
+
+    Raises:
+        Unprovable: the module is set up in a way that the factory does not take.
+    """
+    made = Made(sdk.PROVIDERS[kit])
+    for stored in values.tree.stored:
+        target = _stored_on(stored.node, values)
+        if target != kit:
+            continue
+        if stored.value is None or stored.name in ("api_type", "api_version", "proxy", "organization", "http_client"):
+            raise Unprovable(f"{kit}.{stored.name} is set", "make the model with ModelFactory.get_model")
+        if stored.name in ("api_base", "base_url") and not is_none(stored.value):
+            _address(made, stored.value, values)
+        elif stored.name == "api_key":
+            _key(made, stored.value, values, of_module=True)
+    return made
+
+
+def _stored_on(node: cst.CSTNode, values: Evaluator) -> str | None:
+    targets = [one.target for one in node.targets] if isinstance(node, cst.Assign) else []
+    for target in targets:
+        if isinstance(target, cst.Attribute):
+            name = values.module(target.value)
+            if name in sdk.MODULES:
+                return sdk.MODULES[name]
+    return None
+
+
+def _address(made: Made, address: cst.BaseExpression, values: Evaluator) -> None:
+    texts = fold(address, values)
+    text = next(iter(texts)) if len(texts) == 1 else MARK
+    provider = _WORDS.url(text.replace(MARK, "x")) if text != MARK else None
+    if made.provider == "openai" and provider in sdk.FACTORY and provider not in ("claude", "gemini"):
+        made.provider = provider
+    made.gone.append(address)
+    if _OLLAMA.match(text):
+        made.provider = "ollama"
+        return
+    if made.provider == "ollama" and _OLLAMA_ELSEWHERE.search(text) and text.endswith(("/v1", "/v1/")):
+        made.provider = "openai"  # an Ollama elsewhere, asked as OpenAI's protocol has it
+    known = sdk.FACTORY[made.provider].addresses
+    if text.rstrip("/") in known:
+        return
+    made.gone.remove(address)
+    made.settings.append(("base_url", address))
+    made.foreign_address = made.provider == "openai"
+
+
+def _key(made: Made, key: cst.BaseExpression, values: Evaluator, *, of_module: bool = False) -> None:
+    names = variable(key, values)
+    if names and names <= set(sdk.FACTORY[made.provider].keys):
+        made.gone.append(key)
+        return
+    if made.provider == "ollama" and text_of(key) is not None:
+        made.gone.append(key)  # Ollama takes any
+        return
+    if of_module:
+        texts = fold(key, values)
+        if not isinstance(key, cst.Name | cst.Attribute) and len(texts) == 1 and MARK not in texts:
+            made.settings.append(("api_key", key))
+            return
+        made.notes.append("the key is the factory's own: check that the variable is set")
+        return
+    made.settings.append(("api_key", key))
+
+
+def _limits(made: Made, given: dict[str, cst.BaseExpression]) -> None:
+    retries, timeout = given.pop("max_retries", None), given.pop("timeout", None)
+    attempts = 3
+    if retries is not None:
+        if not isinstance(retries, cst.Integer):
+            raise Unprovable("the client's retries are not a literal number", "use retry_policy=RetryPolicy(...)")
+        attempts = int(retries.value) + 1
+        made.settings.append(("retry_policy", expression(f"RetryPolicy(max_attempts={attempts})")))
+        made.imports.add(("src.models.retry", "RetryPolicy"))
+    if timeout is not None and not is_none(timeout):
+        if not isinstance(timeout, cst.Integer | cst.Float):
+            raise Unprovable("the client's timeout is not a literal number", "use timeouts=Timeouts(...)")
+        total = float(timeout.value) * attempts
+        seconds = f"{total:g}" if total != int(total) else str(int(total))
+        bounds = f"Timeouts(connect={timeout.value}, read={timeout.value}, total={seconds})"
+        made.settings.append(("timeouts", expression(bounds)))
+        made.imports.add(("src.models.types", "Timeouts"))
+
+
+def _generative_model(call: cst.Call, given: dict[str, cst.BaseExpression], values: Evaluator) -> Made:
+    made = Made("gemini")
+    if positional(call):
+        given = {"model_name": positional(call)[0], **given}
+    made.model = given.pop("model_name", None)
+    made.system = given.pop("system_instruction", None)
+    config = given.pop("generation_config", None)
+    if config is not None and not is_none(config):
+        made.options = google_options(config, values)
+    if given:
+        raise Unprovable(f"the model is made with {', '.join(sorted(given))}", "pass these options to the call")
+    return made
+
+
+def stands_alone(node: cst.CSTNode | None, values: Evaluator) -> bool:
+    """Tell whether an expression means the same anywhere in the module: literals and names bound once at its top."""
+    for part in walk(node) if node is not None else ():
+        if isinstance(part, cst.Lambda | cst.Await | cst.Yield | cst.NamedExpr):
+            return False
+        if not isinstance(part, cst.Name) or not values.tree.is_load(part):
+            continue
+        home = values.tree.home(part.value, values.tree.scope(part))
+        if home is None:
+            if part.value not in ("None", "True", "False", "str", "int", "float", "dict"):
+                return False
+            continue
+        if home is not values.tree.module or len(values.tree.bound[home][part.value]) != 1:
+            return False
+    return True

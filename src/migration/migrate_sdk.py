@@ -1,0 +1,145 @@
+"""Know what the providers' SDKs offer: clients, calls and exceptions, and what the factory has for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Constructor -> (SDK, asynchronous)
+CONSTRUCTORS: dict[str, tuple[str, bool]] = {
+    "openai.OpenAI": ("openai", False), "openai.Client": ("openai", False),
+    "openai.AsyncOpenAI": ("openai", True), "openai.AsyncClient": ("openai", True),
+    "anthropic.Anthropic": ("anthropic", False), "anthropic.Client": ("anthropic", False),
+    "anthropic.AsyncAnthropic": ("anthropic", True), "anthropic.AsyncClient": ("anthropic", True),
+    "groq.Groq": ("groq", False), "groq.Client": ("groq", False),
+    "groq.AsyncGroq": ("groq", True), "groq.AsyncClient": ("groq", True),
+    "ollama.Client": ("ollama", False), "ollama.AsyncClient": ("ollama", True),
+    "google.generativeai.GenerativeModel": ("generativeai", False),
+    "google.generativeai.generative_models.GenerativeModel": ("generativeai", False),
+    "google.genai.Client": ("genai", False), "google.genai.client.Client": ("genai", False),
+}  # fmt: skip
+MODULES = {"openai": "openai", "anthropic": "anthropic", "groq": "groq", "ollama": "ollama",
+           "google.generativeai": "generativeai", "google.genai": "genai"}  # fmt: skip
+PROVIDERS = {"openai": "openai", "anthropic": "claude", "groq": "groq", "ollama": "ollama", "generativeai": "gemini",
+             "genai": "gemini"}  # fmt: skip
+STYLES = {"openai": "openai", "anthropic": "anthropic", "groq": "groq", "ollama": "ollama",
+          "generativeai": "google.generativeai", "genai": "google.genai"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Describe a provider as the factory's table has it: its key's variables and its own address."""
+
+    name: str
+    keys: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+
+
+FACTORY: dict[str, Provider] = {
+    one.name: one
+    for one in (
+        Provider("claude", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"), ("https://api.anthropic.com",)),
+        Provider("openai", ("OPENAI_KEY", "OPENAI_API_KEY"), ("https://api.openai.com/v1",)),
+        Provider("deepseek", ("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
+                 ("https://api.deepseek.com", "https://api.deepseek.com/v1")),
+        Provider("groq", ("GROQ_API_KEY",), ("https://api.groq.com", "https://api.groq.com/openai/v1")),
+        Provider("gemini", ("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+                 ("https://generativelanguage.googleapis.com",)),
+        Provider("xai", ("GROK_API_KEY", "XAI_API_KEY"), ("https://api.x.ai/v1", "https://api.x.ai")),
+        Provider("ollama", ()),
+        Provider("openrouter", ("OPENROUTER_API_KEY",), ("https://openrouter.ai/api/v1",)),
+    )
+}  # fmt: skip
+
+# Attributes after a client (or after the SDK's module) -> what kind of call it is.
+CALLS: dict[tuple[str, tuple[str, ...]], str] = {
+    ("openai", ("chat", "completions", "create")): "chat",
+    ("groq", ("chat", "completions", "create")): "chat",
+    ("openai", ("responses", "create")): "responses",
+    ("openai", ("ChatCompletion", "create")): "legacy",
+    ("openai", ("ChatCompletion", "acreate")): "legacy",
+    ("anthropic", ("messages", "create")): "messages",
+    ("ollama", ("chat",)): "chat",
+    ("ollama", ("generate",)): "generate",
+    ("generativeai", ("generate_content",)): "generate",
+    ("generativeai", ("generate_content_async",)): "generate",
+    ("genai", ("models", "generate_content")): "generate",
+    ("genai", ("models", "generate_content_stream")): "generate",
+    ("genai", ("aio", "models", "generate_content")): "generate",
+    ("genai", ("aio", "models", "generate_content_stream")): "generate",
+}
+# Calls that ask for text all the same, and that this script leaves to a person.
+LEFT: dict[tuple[str, tuple[str, ...]], str] = {
+    ("openai", ("chat", "completions", "parse")): "a parsed reply: use response_format=YourModel and reply.parsed",
+    ("openai", ("beta", "chat", "completions", "parse")): "a parsed reply: use response_format and reply.parsed",
+    ("openai", ("chat", "completions", "stream")): "a stream's helper: use stream_response",
+    ("openai", ("beta", "chat", "completions", "stream")): "a stream's helper: use stream_response",
+    ("openai", ("responses", "parse")): "a parsed reply: use response_format and reply.parsed",
+    ("openai", ("responses", "stream")): "a stream's helper: use stream_response",
+    ("openai", ("completions", "create")): "plain completions have no messages, and the factory has none of them",
+    ("openai", ("Completion", "create")): "plain completions have no messages, and the factory has none of them",
+    ("openai", ("Completion", "acreate")): "plain completions have no messages, and the factory has none of them",
+    ("anthropic", ("messages", "stream")): "a stream's helper: use stream_response",
+    ("anthropic", ("messages", "parse")): "a parsed reply: use response_format and reply.parsed",
+    ("anthropic", ("beta", "messages", "create")): "a beta of the Messages API",
+    ("anthropic", ("completions", "create")): "plain completions have no messages, and the factory has none of them",
+    ("anthropic", ("messages", "batches", "create")): "a batch, not one call",
+    ("generativeai", ("start_chat",)): "a chat session: keep the messages in a list and use chat(messages)",
+    ("genai", ("chats", "create")): "a chat session: keep the messages in a list and use chat(messages)",
+    ("genai", ("aio", "chats", "create")): "a chat session: keep the messages in a list and use achat(messages)",
+}
+
+# Anything else that is asked of a client, by words in its chain: reason of the allow comment.
+NON_CHAT = (
+    ("speech", "speech, not text"), ("transcri", "transcription, not text"), ("translations", "transcription, not text"),
+    ("Audio", "transcription, not text"), ("images", "images, not text"), ("Image", "images, not text"),
+    ("videos", "video, not text"), ("embed", "embeddings, not text"), ("Embedding", "embeddings, not text"),
+    ("moderation", "moderation, not text"), ("Moderation", "moderation, not text"),
+    ("assistants", "assistants, which the factory has not"), ("threads", "assistants, which the factory has not"),
+    ("files", "files, not text"), ("fine_tuning", "fine-tuning, not text"), ("batches", "batches, not one call"),
+    ("vector_stores", "files, not text"), ("realtime", "realtime audio, not text"),
+    ("models", "the list of models, not text"), ("list", "the list of models, not text"),
+    ("pull", "management of models, not text"), ("show", "management of models, not text"),
+    ("generate_videos", "video, not text"), ("generate_images", "images, not text"),
+)  # fmt: skip
+
+
+def non_chat(names: tuple[str, ...]) -> str | None:
+    """Return why a chain of attributes on a client is no chat call, or None."""
+    for word, reason in NON_CHAT:
+        if any(word in name for name in names):
+            return reason
+    return None
+
+
+# SDK exception -> our errors. docs/errors.md says what each means.
+_OPENAI_LIKE = {
+    "OpenAIError": ("ModelError",), "AnthropicError": ("ModelError",), "GroqError": ("ModelError",),
+    "APIError": ("ModelError",), "APIStatusError": ("ModelError",),
+    "APIConnectionError": ("ConnectionFailed", "ModelTimeout"), "APITimeoutError": ("ModelTimeout",),
+    "AuthenticationError": ("AuthenticationFailed", "ModelUnavailable"),
+    "PermissionDeniedError": ("PermissionRefused",), "NotFoundError": ("ModelNotFound",),
+    "RateLimitError": ("RateLimited", "QuotaExhausted"),
+    "BadRequestError": ("InvalidRequest", "ContentBlocked"), "UnprocessableEntityError": ("InvalidRequest",),
+    "InternalServerError": ("ServerFailed", "Overloaded"), "ConflictError": ("Overloaded",),
+    "OverloadedError": ("Overloaded",), "ServiceUnavailableError": ("Overloaded",),
+    "Timeout": ("ModelTimeout",), "InvalidRequestError": ("InvalidRequest", "ContentBlocked"),
+    "PermissionError": ("PermissionRefused",), "APIResponseValidationError": ("MalformedResponse",),
+}  # fmt: skip
+_HTTP = {
+    "Timeout": ("ModelTimeout",), "ReadTimeout": ("ModelTimeout",), "ConnectTimeout": ("ModelTimeout",),
+    "ConnectionError": ("ConnectionFailed",), "HTTPError": ("ModelError",), "RequestException": ("ModelError",),
+    "TimeoutException": ("ModelTimeout",), "ConnectError": ("ConnectionFailed",), "HTTPStatusError": ("ModelError",),
+    "RequestError": ("ConnectionFailed", "ModelTimeout"), "JSONDecodeError": ("MalformedResponse",),
+}  # fmt: skip
+
+
+def errors_for(name: str) -> tuple[str, ...] | None:
+    """Return our errors for an SDK's or an HTTP library's exception, by its dotted name, or None."""
+    package, last = name.partition(".")[0], name.rpartition(".")[2]
+    if package in ("openai", "anthropic", "groq"):
+        return _OPENAI_LIKE.get(last)
+    if package in ("requests", "httpx"):
+        return _HTTP.get(last)
+    if name in ("ollama.ResponseError", "google.genai.errors.APIError"):
+        return ("ModelError",)
+    return None

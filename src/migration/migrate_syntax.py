@@ -1,0 +1,161 @@
+"""Read and make small pieces of LibCST syntax."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import libcst as cst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_EMPTY = cst.Module([])
+
+
+def code(node: cst.CSTNode) -> str:
+    """Return a node's source text."""
+    return _EMPTY.code_for_node(node)
+
+
+def expression(text: str) -> cst.BaseExpression:
+    """Parse an expression."""
+    return cst.parse_expression(text)
+
+
+def statement(text: str) -> cst.BaseStatement:
+    """Parse one statement."""
+    return cast("cst.BaseStatement", cst.parse_statement(text))
+
+
+def dotted(node: cst.CSTNode | None) -> str | None:
+    """Return `a.b.c` for a chain of plain names, else None."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        left = dotted(node.value)
+        return f"{left}.{node.attr.value}" if left else None
+    return None
+
+
+def chain(node: cst.CSTNode) -> tuple[cst.CSTNode, tuple[str, ...]]:
+    """Split `base.a.b.c` into the innermost base that is no attribute, and the attributes."""
+    names: list[str] = []
+    while isinstance(node, cst.Attribute):
+        names.append(node.attr.value)
+        node = node.value
+    return node, tuple(reversed(names))
+
+
+def text_of(node: cst.CSTNode | None) -> str | None:
+    """Return the value of a plain string literal, else None."""
+    if isinstance(node, cst.SimpleString | cst.ConcatenatedString):
+        value = node.evaluated_value
+        return value if isinstance(value, str) else None
+    return None
+
+
+def keyword(call: cst.Call, name: str) -> cst.BaseExpression | None:
+    """Return the value of a keyword argument, or None."""
+    return next((arg.value for arg in call.args if arg.keyword is not None and arg.keyword.value == name), None)
+
+
+def positional(call: cst.Call) -> list[cst.BaseExpression]:
+    """Return the positional arguments; starred ones end the list."""
+    found: list[cst.BaseExpression] = []
+    for arg in call.args:
+        if arg.star or arg.keyword is not None:
+            break
+        found.append(arg.value)
+    return found
+
+
+def is_none(node: cst.CSTNode | None) -> bool:
+    """Tell whether an expression is the literal None."""
+    return isinstance(node, cst.Name) and node.value == "None"
+
+
+def is_constant(node: cst.CSTNode | None) -> bool:
+    """Tell whether an expression is a literal number, text or constant."""
+    if isinstance(node, cst.UnaryOperation):
+        return is_constant(node.expression)
+    return isinstance(node, cst.Integer | cst.Float | cst.SimpleString | cst.ConcatenatedString) or (
+        isinstance(node, cst.Name) and node.value in ("None", "True", "False")
+    )
+
+
+def entries(node: cst.Dict) -> dict[str, cst.BaseExpression] | None:
+    """Return a dictionary literal's entries, None where a key is no literal text or one is starred."""
+    found: dict[str, cst.BaseExpression] = {}
+    for element in node.elements:
+        key = text_of(element.key) if isinstance(element, cst.DictElement) else None
+        if key is None:
+            return None
+        found[key] = element.value
+    return found
+
+
+def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Yield a node and all below it, in source order."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(reversed(one.children))
+
+
+def plain(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Return an expression without brackets around it, as it can stand as an argument."""
+    lines = any(isinstance(part, cst.Newline) for part in walk(node))
+    return node if lines or not getattr(node, "lpar", ()) else node.with_changes(lpar=(), rpar=())
+
+
+def argument(name: str | None, value: cst.BaseExpression, star: str = "") -> cst.Arg:
+    """Return an argument of a call, with plain spacing."""
+    none = cst.SimpleWhitespace("")
+    return cst.Arg(
+        value=value,
+        keyword=cst.Name(name) if name else None,
+        star=star,
+        equal=cst.AssignEqual(none, none) if name else cst.MaybeSentinel.DEFAULT,
+    )
+
+
+def spread(args: Sequence[cst.Arg], like: cst.Call) -> list[cst.Arg]:
+    """Give new arguments the layout of the call that they replace: one a line where those stood so."""
+    old = next((arg for arg in like.args[:-1] if isinstance(arg.comma, cst.Comma)), None)
+    multiline = old is not None and isinstance(old.comma, cst.Comma) and _breaks(old.comma.whitespace_after)
+    if not args:
+        return []
+    between = cst.Comma(whitespace_after=_break(like) if multiline else cst.SimpleWhitespace(" "))
+    last_old = like.args[-1] if like.args else None
+    last_space = last_old.whitespace_after_arg if last_old else cst.SimpleWhitespace("")
+    last_comma: cst.Comma | cst.MaybeSentinel = cst.MaybeSentinel.DEFAULT
+    if last_old is not None and isinstance(last_old.comma, cst.Comma):
+        last_comma = last_old.comma.with_changes(whitespace_after=_uncommented(last_old.comma.whitespace_after))
+    made = [arg.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args[:-1]]
+    return [*made, args[-1].with_changes(comma=last_comma, whitespace_after_arg=_uncommented(last_space))]
+
+
+def _breaks(space: cst.BaseParenthesizableWhitespace) -> bool:
+    return isinstance(space, cst.ParenthesizedWhitespace)
+
+
+def _uncommented(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+    if isinstance(space, cst.ParenthesizedWhitespace):
+        return space.with_changes(first_line=cst.TrailingWhitespace(newline=space.first_line.newline))
+    return space
+
+
+def _break(call: cst.Call) -> cst.BaseParenthesizableWhitespace:
+    for arg in call.args[:-1]:
+        if isinstance(arg.comma, cst.Comma) and isinstance(arg.comma.whitespace_after, cst.ParenthesizedWhitespace):
+            space = arg.comma.whitespace_after
+            return space.with_changes(
+                first_line=cst.TrailingWhitespace(newline=space.first_line.newline), empty_lines=()
+            )
+    return cst.SimpleWhitespace(" ")
+
+
+def comments_in(call: cst.Call) -> list[str]:
+    """Return the comments that stand between a call's arguments."""
+    return [node.value for arg in call.args for node in walk(arg) if isinstance(node, cst.Comment)]
