@@ -7,6 +7,7 @@ power loss). Rows are numbered in the order of their commits, so how far a desti
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
@@ -202,7 +203,7 @@ class Spool:
     def _open(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._create()
         except OSError as error:
             raise SpoolError(f"the trace store {self.path} cannot be written: {error.strerror}.") from error
         try:
@@ -212,6 +213,18 @@ class Spool:
                 raise SpoolError(f"the trace store {self.path} cannot be opened: {error}.") from error
             self._move_aside(error)
             return self._connect()
+
+    def _create(self) -> None:
+        """Make the file where it is missing.
+
+        One that exists is not opened here: to close it again would drop all locks that this process has on it (fcntl's
+        rule), and another process could then delete the log that we write.
+        """
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path)) from None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -49,10 +49,18 @@ class Child:
     def end(self, number: int = signal.SIGTERM, times: int = 1) -> int:
         for _ in range(times):
             self.process.send_signal(number)
-        return self.wait()
+        return self.wait(number)
 
-    def wait(self) -> int:
-        self.out, self.err = self.process.communicate(timeout=60)
+    def wait(self, number: int = 0) -> int:
+        try:
+            self.out, self.err = self.process.communicate(timeout=15 if number else 60)
+        except subprocess.TimeoutExpired:
+            # Python runs a handler between two steps of the main thread: a signal that comes in the microseconds before
+            # a blocking call is noticed at its end, or when the next signal comes.
+            if not number:
+                raise
+            self.process.send_signal(number)
+            return self.wait()
         return self.process.returncode
 
 

@@ -118,6 +118,22 @@ print(sum(written))
     assert counts(tmp_path / "t.db") == {"parent.run": 1, "child.run": 400, "thread.run": written}
 
 
+def test_a_second_store_in_a_process_takes_no_lock_from_the_first(tmp_path: Path) -> None:
+    """Else another process that comes and goes takes itself for the last one, and deletes the log that we write."""
+    script = """
+import subprocess
+from src.observability.spool import Spool
+db = get_tracker().spool.path
+trace("first")
+Spool(db).stats()
+visit = "import sys; from src.observability.spool import Spool; s = Spool(sys.argv[1]); s.stats(); s.close()"
+subprocess.run([sys.executable, "-c", visit, str(db)], check=True)
+trace("first", 20)
+"""
+    run(script + "os._exit(0)\n", tmp_path / "t.db")
+    assert counts(tmp_path / "t.db") == {"first.run": 21}
+
+
 def test_a_fork_waits_for_a_connection_that_is_in_use(spool: Spool) -> None:
     with observe_agent("a"):
         pass
