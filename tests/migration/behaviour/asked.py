@@ -2,6 +2,7 @@
 
 Two spellings count as the same only where this module says so, with the reason:
 
+- numbers by their value, as JSON has them: the factory sends a temperature of 1 as 1.0;
 - `max_completion_tokens` for `max_tokens` at OpenAI, Groq and xAI, and the role `developer` for `system` at OpenAI: the
   capability table sends the names that these providers' current models want;
 - a content of one text part is that text; `stream: false` is the default; one stop word is a list of one;
@@ -11,7 +12,9 @@ Two spellings count as the same only where this module says so, with the reason:
 - Gemini's API versions, and `user` where a turn names no role: the factory speaks v1beta;
 - Ollama's three endpoints (`/api/chat`, `/api/generate` whose prompt is one user message, `/v1/chat/completions`),
   which run the same template, and `num_ctx`, which the factory says so that a long prompt is not cut;
-- the Responses API's `instructions` is its system message, and an `input` of text one user message.
+- the Responses API's `instructions` is its system message, and an `input` of text one user message;
+- `store: false` there: the factory lets OpenAI keep nothing. A program that goes on from a kept response names it
+  (`previous_response_id`), and is not to be migrated.
 
 Anything else that a request holds is compared as it is. Headers are not, but for the key.
 """
@@ -39,7 +42,7 @@ def asked(request: Received) -> dict[str, Any]:
     told: dict[str, Any] = {"host": host, "path": url.path, "key": _key(request, parse_qs(url.query))}
     if not request.headers.get("content-type", "").startswith("application/json"):
         return told | {"bytes": len(request.body)}
-    body = {name: value for name, value in request.json.items() if value is not None}
+    body = {name: _numbers(value) for name, value in request.json.items() if value is not None}
     if body.get("stream") is False and "ollama" not in _kind(host, url.path):
         del body["stream"]
     read = READERS.get(_kind(host, url.path))
@@ -47,6 +50,15 @@ def asked(request: Received) -> dict[str, Any]:
     if "stop" in found:
         found["stop"] = [found["stop"]] if isinstance(found["stop"], str) else found["stop"]
     return found
+
+
+def _numbers(value: Any) -> Any:
+    """Return a value whose whole numbers are integers."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _numbers(inner) for name, inner in value.items()}
+    return [_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _kind(host: str, path: str) -> str:
@@ -97,6 +109,8 @@ def _claude(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
 def _responses(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     given = body.pop("input")
     said = [{"role": "user", "content": given}] if isinstance(given, str) else [_message(item) for item in given]
+    if body.get("store") is False and "previous_response_id" not in body:
+        del body["store"]
     if "instructions" in body:
         said.insert(0, {"role": "system", "content": body.pop("instructions")})
     for item in said:

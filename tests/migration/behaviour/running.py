@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ KEYS = {
     "GROK_API_KEY": "key-xai", "XAI_API_KEY": "key-xai", "OPENROUTER_API_KEY": "key-openrouter",
     "GROQ_API_KEY": "key-groq", "GEMINI_KEY": "key-gemini", "GOOGLE_API_KEY": "key-gemini",
 }  # fmt: skip
+_STATUS = re.compile(r"\b(None|[1-5]\d\d)\b")
 ZYGOTE = Path(__file__).parent / "zygote.py"
 
 
@@ -118,6 +120,17 @@ def _generations(store: Path) -> int:
     with sqlite3.connect(store) as found:
         (count,) = found.execute("select count(*) from observations where type = 'generation'").fetchone()
     return int(count)
+
+
+def fails_as(failed: Outcome, after: Outcome) -> bool:
+    """Tell whether a program does what it did when the provider failed, another status aside.
+
+    For a reply that is none: SDKs hand on an empty object, whose reading then raises, or does not; the factory raises
+    MalformedResponse where the call stands. What the program does about a failed call is then what it should do.
+    """
+    told = differences(replace(failed, scenario=after.scenario, out=_STATUS.sub("#", failed.out)),
+                       replace(after, out=_STATUS.sub("#", after.out)))  # fmt: skip
+    return not told
 
 
 def differences(before: Outcome, after: Outcome) -> list[str]:

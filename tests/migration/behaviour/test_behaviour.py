@@ -1,0 +1,139 @@
+"""A migrated program asks the same and does the same with the reply, errors included; what is not safe is left."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.migration.behaviour.cases import CASES, Case
+from tests.migration.behaviour.running import differences, fails_as
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.migration.behaviour.conftest import Before, Run
+
+ROOT = Path(__file__).resolve().parents[3]
+MIGRATE = ROOT / "scripts" / "migrate_to_factory.py"
+CHECK = ROOT / "scripts" / "check_direct_calls.py"
+LEFT_OVER = 20
+NO_REPLY = ("malformed", "html")
+DONE_WORDS = ("migrated", "review")  # of a site that was rewritten; the second tells what a person should read again
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """Hold the tree of all programs after one run of the script, and its report."""
+
+    tree: Path
+    code: int
+    report: dict[str, Any]
+
+    def sites(self, case: Case) -> list[dict[str, Any]]:
+        """Return the sites that the report names in one program."""
+        return [site for site in self.report["sites"] if case.name in Path(site["file"]).parts]
+
+    def changed(self, case: Case) -> list[str]:
+        """Return which files of a program are not what they were, byte for byte."""
+        return [
+            name for name, text in case.files.items() if (self.tree / case.name / name).read_bytes() != text.encode()
+        ]
+
+
+def migrate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the script."""
+    command = [sys.executable, str(MIGRATE), *(str(one) for one in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+    """Migrate all programs at once, as a checkout is."""
+    tree, report = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("report") / "report.json"
+    for case in CASES.values():
+        case.write(tree / case.name)
+    dry = migrate(tree, "--report", report)
+    assert dry.returncode == LEFT_OVER, dry.stderr
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert all((tree / case.name / name).read_text(encoding="utf-8") == text
+               for case in CASES.values() for name, text in case.files.items()), "a dry run wrote"  # fmt: skip
+    done = migrate(tree, "--write", "--report", report)
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert (done.returncode, found["sites"]) == (dry.returncode, told["sites"]), done.stderr
+    return Migrated(tree, done.returncode, found)
+
+
+def with_status(sites: Iterable[dict[str, Any]], *statuses: str) -> list[dict[str, Any]]:
+    return [site for site in sites if site["status"] in statuses]
+
+
+def test_what_is_expected_of_the_migration_holds(case: Case, migrated: Migrated) -> None:
+    sites, changed = migrated.sites(case), migrated.changed(case)
+    done, left = with_status(sites, *DONE_WORDS), with_status(sites, "left")
+    for site in sites:
+        assert 1 <= site["line"] <= sum(text.count("\n") for text in case.files.values())
+        assert site["style"]
+        assert site["reason"] or site["status"] == "migrated"
+        assert site["suggestion"] or site["status"] != "left"
+    if case.expect == "left" or (case.expect == "either" and not done):
+        assert left, "nothing is reported"
+        assert changed == []
+    elif case.expect == "kept":
+        assert done == []
+        assert bool(changed) == bool(sites)
+    else:
+        assert len(done) == case.sites, [(site["line"], site["status"], site["reason"]) for site in sites]
+        assert left == []
+        assert changed
+
+
+def test_a_migrated_program_does_the_same(case: Case, migrated: Migrated, before: Before, run: Run) -> None:
+    if not migrated.changed(case):
+        return
+    found: dict[str, list[str]] = {}
+    for scenario in case.scenarios:
+        after = run(case, migrated.tree / case.name, scenario)
+        told = [
+            one for one in differences(before(case, scenario), after) if case.expect != "kept" or "traced" not in one
+        ]
+        if told and scenario in NO_REPLY and fails_as(before(case, "500"), after):
+            continue
+        if told:
+            found[scenario] = told
+    unforeseen = [line for scenario, lines in found.items() for line in lines if scenario not in case.differs]
+    assert not unforeseen, "\n".join(unforeseen)
+    assert set(found) >= set(case.differs), "a difference that is on purpose is no longer there"
+
+
+def test_every_result_compiles_and_defines_what_it_uses(migrated: Migrated) -> None:
+    for path in migrated.tree.rglob("*.py"):
+        ast.parse(path.read_bytes(), str(path))
+    ruff = [str(Path(sys.executable).parent / "ruff"), "check", "--isolated", "--no-cache", "--select", "F821,F823"]
+    done = subprocess.run([*ruff, str(migrated.tree)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_check_passes_on_what_was_migrated(case: Case, migrated: Migrated) -> None:
+    if case.expect == "left" or not migrated.sites(case) or with_status(migrated.sites(case), "left"):
+        return
+    command = [sys.executable, str(CHECK), "--no-cache", str(migrated.tree / case.name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=migrated.tree)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_second_run_changes_nothing(migrated: Migrated, tmp_path: Path) -> None:
+    texts = {path: path.read_bytes() for path in migrated.tree.rglob("*.py")}
+    done = migrate(migrated.tree, "--write", "--report", tmp_path / "report.json")
+    assert {path: path.read_bytes() for path in migrated.tree.rglob("*.py")} == texts
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert with_status(told["sites"], *DONE_WORDS) == []
+    left = {(site["file"], site["reason"]) for site in with_status(migrated.report["sites"], "left")}
+    assert {(site["file"], site["reason"]) for site in with_status(told["sites"], "left")} == left
+    assert done.returncode == LEFT_OVER

@@ -1,0 +1,183 @@
+"""No input makes either script crash, hang, write what does not parse, write on a dry run, or change twice.
+
+MOONDEV_FUZZ=20 tries twenty times as many inputs.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.migration import migrate_file
+from src.migration.check_sites import facts_of
+from src.migration.check_vocabulary import Vocabulary
+from tests.migration.behaviour.grammar import grown
+from tests.migration.behaviour.mutations import DRESSES, SOURCES, dressed, mutated
+from tests.migration.behaviour.shapes import SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
+WORDS = Vocabulary()
+TIMES = int(os.environ.get("MOONDEV_FUZZ", "1"))
+PATIENCE_S = 120  # many times what the worst input takes: this is about hanging, not about speed
+
+
+def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Bound one test; the same inputs each time, unless more are asked for."""
+    quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    return settings(
+        max_examples=examples * TIMES, deadline=None, derandomize=TIMES == 1, suppress_health_check=quiet, database=None
+    )
+
+
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """Fail where the work inside does not end."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def parses(data: bytes) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes in what is made up here
+            ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def survives(data: bytes) -> migrate_file.Outcome:
+    """Give an input to both scripts, and hold what must be true of any."""
+    facts_of(data, WORDS)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "agent.py"
+        path.write_bytes(data)
+        with patience():
+            outcome = migrate_file.migrate(path, "agent.py")
+        assert path.read_bytes() == data
+        for site in outcome.sites:
+            assert site.line >= 1
+            assert site.reason or site.status == "migrated"
+        if outcome.after is not None:
+            assert outcome.after != data
+            assert parses(data), "a file that does not parse was changed"
+            assert parses(outcome.after), outcome.after.decode("utf-8", "replace")
+            path.write_bytes(outcome.after)
+            with patience():
+                again = migrate_file.migrate(path, "agent.py")
+            assert again.after is None, _both(outcome.after, again.after)
+            facts_of(outcome.after, WORDS)
+    return outcome
+
+
+def _both(first: bytes, second: bytes | None) -> str:
+    return f"{first.decode('utf-8', 'replace')}\n--- and again ---\n{(second or b'').decode('utf-8', 'replace')}"
+
+
+@fuzzed(120)
+@given(dressed(mutated()))
+def test_mutated_programs(data: bytes) -> None:
+    survives(data)
+
+
+@fuzzed(40)
+@given(st.data())
+def test_truncated_programs(data: st.DataObject) -> None:
+    source = data.draw(st.sampled_from(SOURCES)).encode()
+    survives(source[: data.draw(st.integers(0, len(source)))])
+
+
+@fuzzed(60)
+@given(
+    st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
+)
+def test_any_bytes(data: bytes) -> None:
+    survives(data)
+    survives(b"from openai import OpenAI\n" + data)
+
+
+@fuzzed(250)
+@given(grown)
+def test_grown_programs(data: bytes) -> None:
+    survives(data)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_that_break_readers(name: str) -> None:
+    """In a process of its own: a parser written in another language can end the process that it runs in."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            survives(SHAPES[name].encode("utf-8", "surrogatepass"))
+            code = 0
+        except BaseException:  # noqa: BLE001 - told by the exit code, and here
+            traceback.print_exc()
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_scripts_take_a_tree_of_all_this(tmp_path: Path) -> None:
+    """Run the commands themselves on many odd files at once: a dry run, a run, a second run, the check."""
+    for at, text in enumerate(SHAPES.values()):
+        (tmp_path / f"shape{at}.py").write_bytes(text.encode("utf-8", "surrogatepass"))
+    for at, source in enumerate(SOURCES[:40]):
+        for name, dress in DRESSES.items():
+            if at % len(DRESSES) == sorted(DRESSES).index(name):
+                (tmp_path / f"source{at}.py").write_bytes(dress(source).encode("utf-8"))
+    (tmp_path / "empty.py").write_bytes(b"")
+    (tmp_path / "broken link.py").symlink_to(tmp_path / "nowhere.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "na\u00efve \u20ac.py").write_text(SOURCES[0], encoding="utf-8")
+    texts = _texts(tmp_path)
+    assert _run("migrate_to_factory.py", tmp_path, codes={10, 20}) == _run(
+        "migrate_to_factory.py", tmp_path, codes={10, 20}
+    )
+    assert _texts(tmp_path) == texts
+    _run("migrate_to_factory.py", tmp_path, "--write", codes={10, 20})
+    once = _texts(tmp_path)
+    assert once != texts
+    assert all(parses(data) for name, data in once.items() if data != texts[name])
+    _run("migrate_to_factory.py", tmp_path, "--write", codes={0, 20})
+    assert _texts(tmp_path) == once
+    told = json.loads(_run("check_direct_calls.py", tmp_path, "--no-cache", "--format", "json", codes={0, 1}))
+    assert told["version"] == 1
+
+
+def _texts(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _run(script: str, *arguments: str | Path, codes: set[int]) -> str:
+    command = [sys.executable, str(SCRIPTS / script), *(str(one) for one in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert done.returncode in codes, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    return done.stdout
