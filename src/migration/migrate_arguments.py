@@ -10,6 +10,7 @@ import libcst as cst
 from src.migration.migrate_messages import Prompt, read, refuse_foreign, with_system
 from src.migration.migrate_records import Unprovable
 from src.migration.migrate_syntax import (
+    Star,
     code,
     entries,
     expression,
@@ -100,15 +101,16 @@ def keys_of(node: cst.BaseExpression, values: Evaluator) -> set[str] | None:
         return None
     bindings = values.tree.bindings(node)
     found: set[str] = set()
+    known: set[str] | None
     for binding in bindings:
         param = binding.node
         if isinstance(param, cst.Param) and param.star == "**":
-            held = _passed_by_callers(binding.scope, values)
+            known = _passed_by_callers(binding.scope, values)
         else:
-            held = keys_of(binding.value, values) if binding.kind == "assign" and binding.value is not None else None
-        if held is None:
+            known = keys_of(binding.value, values) if binding.kind == "assign" and binding.value is not None else None
+        if known is None:
             return None
-        found |= held
+        found |= known
     added = _added(node, values)
     return found | added if bindings and added is not None else None
 
@@ -264,7 +266,9 @@ def _may_be_list(node: cst.BaseExpression, values: Evaluator) -> bool:
 _OLLAMA = {"num_predict": "max_tokens", "temperature": "temperature", "top_p": "top_p", "stop": "stop", "seed": "seed"}
 
 
-def _ollama(site: Site, given: dict[str, cst.BaseExpression], asked: Asked, values: Evaluator) -> None:
+def _ollama(  # noqa: C901 - one arm for each parameter
+    site: Site, given: dict[str, cst.BaseExpression], asked: Asked, values: Evaluator
+) -> None:
     names = ("model", "messages") if site.kind == "chat" else ("model", "prompt")
     given = {**dict(zip(names, positional(site.call), strict=False)), **given}
     if len(positional(site.call)) > 2 or asked.passed:
@@ -361,12 +365,12 @@ _READERS = {
 }
 
 
-def arguments(asked: Asked, *, plain_max_tokens: bool) -> tuple[str, list[tuple[str | None, cst.BaseExpression, str]]]:
+def arguments(asked: Asked, *, plain_max_tokens: bool) -> tuple[str, list[tuple[str | None, cst.BaseExpression, Star]]]:
     """Return the method's stem (`generate_response` or `chat`) and its arguments: name, value, star.
 
     `plain_max_tokens` sends `max_tokens` under just that name, for servers that know no other.
     """
-    made: list[tuple[str | None, cst.BaseExpression, str]] = []
+    made: list[tuple[str | None, cst.BaseExpression, Star]] = []
     options = list(asked.options)
     raw = list(asked.raw_options)
     names = {name for name, _ in options}
@@ -377,12 +381,16 @@ def arguments(asked: Asked, *, plain_max_tokens: bool) -> tuple[str, list[tuple[
     if single:
         made.append((None, asked.prompt.system or NONE, ""))
         made.append((None, asked.prompt.user or NONE, ""))
-        if "temperature" not in names:
+        if "temperature" not in names and not asked.passed:
             made.append(("temperature", NONE, ""))
     elif asked.prompt.messages is not None:
         made.append((None, asked.prompt.messages, ""))
     made += [(name, value, "") for name, value in options]
-    made += [(None, value, "**") for value in asked.passed]
+    if single and "temperature" not in names and asked.passed:  # one of them may hold it
+        held = "".join(f", **{code(value)}" for value in asked.passed)
+        made.append((None, expression(f'{{"temperature": None{held}}}'), "**"))
+    else:
+        made += [(None, value, "**") for value in asked.passed]
     if raw:
         pairs = ", ".join(f'"{name}": {code(value)}' for name, value in raw)
         made.append(("options", expression(f"{{{pairs}}}"), ""))

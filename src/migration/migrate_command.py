@@ -32,6 +32,7 @@ VERSION = 1
 _WORTH_A_POOL = 8
 _OURS = (("src", "models"), ("src", "observability"), ("src", "migration"))
 _IMPORTED = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
+_NAMED = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 _BORROWED = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
 
 
@@ -56,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Commit or stash them, or say --allow-dirty."
         )
     outcomes = list(_run(jobs_of(options.paths), options.jobs or os.cpu_count() or 1))
-    failures = [_write(outcome) for outcome in outcomes if outcome.after is not None] if options.write else []
-    failures = [why for why in failures if why]
+    written = [_write(outcome) for outcome in outcomes if outcome.after is not None] if options.write else []
+    failures = [why for why in written if why]
     sites = [site for outcome in outcomes for site in (*outcome.sites, *leftovers(outcome))]
     if options.diff:
         sys.stdout.writelines(line for outcome in outcomes for line in _diff(outcome))
@@ -78,8 +79,8 @@ def _code(outcomes: Sequence[Outcome], sites: Sequence[Reported], failures: Sequ
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="migrate_to_factory",
-        description="Move code that calls language models through provider SDKs or raw HTTP to src.models.ModelFactory. "
-        "Without --write nothing is changed.",
+        description="Move code that calls language models through provider SDKs to src.models.ModelFactory, and report "
+        "what is left. Without --write nothing is changed.",
         epilog="Exit codes: 0 nothing to do, 10 done (or would be), 20 something is left over, 2 usage, 1 failure.",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files and folders, such as a checkout")
@@ -138,6 +139,7 @@ def _lent(file: Path) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(), frozenset()
     imported = {word for pair in _IMPORTED.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
     used = {name for owner, name in _BORROWED.findall(text) if owner not in ("self", "cls")}
+    used |= {name for names in _NAMED.findall(text) for name in re.findall(r"\w+", names)}
     return frozenset(imported), frozenset(used)
 
 
@@ -153,7 +155,7 @@ def _dirty(paths: Sequence[Path]) -> str | None:
         folder = path if path.is_dir() else path.parent
         command = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - git, as it is
         except OSError:  # no git here
             return None
         if done.returncode == 0 and done.stdout.strip():
@@ -236,26 +238,26 @@ def _tell(
     out = sys.stderr if shown else sys.stdout
     for outcome in outcomes:
         if outcome.status in (FAILED, UNPARSEABLE) and not outcome.sites:
-            print(f"{outcome.name}: {outcome.status}", file=out)  # noqa: T201 - a command talks to its terminal
+            print(f"{outcome.name}: {outcome.status}", file=out)
     for site in sites:
         if site.status in (LEFT, REVIEW):
-            print(f"{site.file}:{site.line}: {site.style} {site.status}: {site.reason}", file=out)  # noqa: T201 - as above
+            print(f"{site.file}:{site.line}: {site.style} {site.status}: {site.reason}", file=out)
             if site.suggestion:
-                print(f"    {site.suggestion}", file=out)  # noqa: T201 - as above
+                print(f"    {site.suggestion}", file=out)
     for why in failures:
         print(f"error: {why}", file=sys.stderr)  # noqa: T201 - as above
     counts = Counter(site.status for site in sites)
     changed = sum(outcome.after is not None for outcome in outcomes) - len(failures)
     moved = counts[MIGRATED] + counts[REVIEW]
     verb = "changed" if written else "would change"
-    print(  # noqa: T201 - as above
+    print(
         f"{len(outcomes):,} files read, {changed:,} {verb}: {moved:,} calls go through the factory"
         f" ({counts[REVIEW]:,} to look at), {counts[NON_CHAT]:,} that are no chat stay and are marked,"
         f" {counts[LEFT]:,} are left for a person.",
         file=out,
     )
     if not written and changed:
-        print("Nothing is written yet: --diff shows the changes, --write makes them.", file=out)  # noqa: T201 - as above
+        print("Nothing is written yet: --diff shows the changes, --write makes them.", file=out)
 
 
 def _refuse(why: str) -> int:

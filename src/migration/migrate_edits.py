@@ -43,7 +43,8 @@ class Edits:
     def apply(self, module: cst.Module) -> cst.Module:
         """Return the edited module."""
         changed = module.visit(_Applied(self._edits))
-        return changed if isinstance(changed, cst.Module) else module
+        assert isinstance(changed, cst.Module)  # noqa: S101 - a module cannot be removed
+        return changed
 
 
 class _Applied(cst.CSTTransformer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -11,6 +10,7 @@ import libcst as cst
 from src.migration import migrate_imports, migrate_marks, migrate_selfcheck
 from src.migration import migrate_sdk as sdk
 from src.migration.check_vocabulary import Vocabulary
+from src.migration.migrate_depth import is_too_deep, parsed
 from src.migration.migrate_plan import Plan, plan
 from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW, Outcome, Reported, Site, Unprovable
 from src.migration.migrate_rewrite import describe, edits_for
@@ -19,6 +19,8 @@ from src.migration.migrate_tree import index
 from src.migration.migrate_values import Evaluator
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from src.migration.migrate_plan import Move
     from src.migration.migrate_tree import Tree
 
@@ -37,14 +39,17 @@ def migrate(path: Path, name: str, borrowed: frozenset[str] = frozenset()) -> Ou
     if not _WORDS.may_matter(source):
         return Outcome(path, name, UNCHANGED)
     try:
-        module = cst.parse_module(source)
-        compile(source, name, "exec", dont_inherit=True, flags=0x400)
-        return _migrated(path, name, source, module, borrowed)
+        deep = is_too_deep(source, name)
+        return _deep(path, name) if deep else _migrated(path, name, source, parsed(source), borrowed)
     except (cst.ParserSyntaxError, SyntaxError, ValueError, LookupError, UnicodeError) as error:
         line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 1
         return Outcome(path, name, UNPARSEABLE, (Reported(name, line, "file", LEFT, "the file does not parse"),))
     except (RecursionError, MemoryError):
-        return Outcome(path, name, UNPARSEABLE, (Reported(name, 1, "file", LEFT, "the file is nested too deeply"),))
+        return _deep(path, name)
+
+
+def _deep(path: Path, name: str) -> Outcome:
+    return Outcome(path, name, UNPARSEABLE, (Reported(name, 1, "file", LEFT, "the file is nested too deeply"),))
 
 
 def _migrated(path: Path, name: str, source: bytes, module: cst.Module, borrowed: frozenset[str]) -> Outcome:
@@ -105,14 +110,14 @@ def _dead_import(tree: Tree) -> bool:
 
 def _first_top(tree: Tree, touched: list[cst.CSTNode]) -> int:
     """Return the position in the module's body of the first statement outside functions that is rewritten."""
-    body = list(tree.module.body)
+    body: list[cst.CSTNode] = list(tree.module.body)
     found = len(body)
     for node in touched:
         above = [node, *tree.above(node)]
         if any(isinstance(one, cst.FunctionDef | cst.Lambda) for one in above):
             continue
         top = next((one for one in above if tree.parent(one) is tree.module), None)
-        if top in body:
+        if top is not None and top in body:
             found = min(found, body.index(top))
     return found
 
@@ -154,7 +159,7 @@ def _moved(move: Move, site: Site, values: Evaluator, undefined: dict[str, list[
 
 
 def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]]) -> list[str]:
-    """Return what on this site's path may behave otherwise: names that are not defined, handlers that lose their cause."""
+    """Return what on this site's path may behave otherwise: names without definition, handlers without their cause."""
     tree = values.tree
     function = tree.function(site.call)
     found = []
@@ -167,11 +172,11 @@ def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]
         if above is function:
             break
         if isinstance(above, cst.Try) and child is above.body:
-            for handler in above.handlers:
-                if handler.type is not None and _VANISHING.search(code(handler.type)):
-                    found.append(
-                        f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
-                    )
+            found += [
+                f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
+                for handler in above.handlers
+                if handler.type is not None and _VANISHING.search(code(handler.type))
+            ]
         child = above
     return found
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from src.migration.migrate_values import Evaluator
 
 _ATTRIBUTES = {"status_code": "status", "http_status": "status", "message": "message", "user_message": "message",
-               "args": "args", "request_id": "request_id", "__class__": "__class__", "__cause__": "__cause__"}  # fmt: skip
+               "args": "args", "request_id": "request_id", "__class__": "__class__",
+               "__cause__": "__cause__"}  # fmt: skip
 _TESTS = ("isinstance", "issubclass", "retry_if_exception_type", "retry_if_not_exception_type", "suppress")
 
 
@@ -26,6 +27,7 @@ class Handled:
 
     names: list[tuple[cst.BaseExpression, tuple[str, ...]]] = field(default_factory=list)
     reads: list[cst.Attribute] = field(default_factory=list)
+    tuples: list[cst.Tuple] = field(default_factory=list)  # that hold some of the names
 
 
 def find(package: str, values: Evaluator, within: cst.CSTNode | None = None) -> Handled:
@@ -62,6 +64,10 @@ def _one(
     values: Evaluator,
     within: cst.CSTNode | None,
 ) -> None:
+    element = values.tree.parent(node)
+    around = values.tree.parent(element) if isinstance(element, cst.Element) else None
+    if isinstance(around, cst.Tuple) and around not in found.tuples:
+        found.tuples.append(around)
     handler = _handler(node, values)
     if handler is not None:
         if within is not None and values.tree.parent(handler) is not within:
@@ -119,16 +125,29 @@ def rewrite(found: Handled, edits: Edits, *, keep: bool) -> set[tuple[str, str]]
         names = [code(node)] * keep + list(ours)
         edits.replace(node, _named(names))
         needed |= {("src.models.errors", name) for name in ours}
+    for around in found.tuples:
+        edits.replace(around, _flat)
     for read in found.reads:
         edits.replace(read, _renamed(_ATTRIBUTES[read.attr.value]))
     return needed
 
 
 def _named(names: list[str]):  # type: ignore[no-untyped-def] # an Edit
-    def edit(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
+    def edit(_updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
         return expression(names[0] if len(names) == 1 else f"({', '.join(names)})")
 
     return edit
+
+
+def _flat(updated: cst.Tuple, _resolve: Resolve) -> cst.Tuple:
+    """Return a tuple in which what became a tuple itself stands item by item: handlers take no nested ones."""
+    parts: list[cst.BaseElement] = []
+    for element in updated.elements:
+        inner = element.value.elements if isinstance(element.value, cst.Tuple) else [element]
+        parts += [one for one in inner if code(one.value) not in {code(part.value) for part in parts}]
+    return updated.with_changes(
+        elements=[part.with_changes(comma=cst.MaybeSentinel.DEFAULT) for part in parts[:-1]] + parts[-1:]
+    )
 
 
 def _renamed(name: str):  # type: ignore[no-untyped-def] # an Edit

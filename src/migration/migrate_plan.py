@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from src.migration import migrate_clients, migrate_handlers, migrate_models, migrate_replies, migrate_sites
 from src.migration import migrate_sdk as sdk
 from src.migration.migrate_arguments import Asked, ask
@@ -14,6 +12,8 @@ from src.migration.migrate_records import Site, Unprovable
 from src.migration.migrate_syntax import code, is_constant
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from src.migration.migrate_clients import Group
     from src.migration.migrate_handlers import Handled
     from src.migration.migrate_models import Made
@@ -50,6 +50,9 @@ def plan(values: Evaluator, borrowed: frozenset[str]) -> Plan:
     return _Planner(values, borrowed).plan()
 
 
+_ASKING = frozenset({"create", "acreate", "generate_content", "generate_content_async"})
+
+
 class _Planner:
     def __init__(self, values: Evaluator, borrowed: frozenset[str]) -> None:
         self.values = values
@@ -65,6 +68,8 @@ class _Planner:
             self._make(group, borrowed)
 
     def _attempt(self, site: Site) -> None:
+        if site.blocked is None and any(one.name in _ASKING for one in self.tree.stored):
+            site.blocked = Unprovable("this file puts a method of its own in the SDK's place", "take that out first")
         if site.blocked is None:
             try:
                 self.asked[site] = ask(site, self.values)

@@ -123,9 +123,10 @@ class Reach:
 
     def _closures(self, node: cst.CSTNode) -> None:
         for part in walk(node):
-            if isinstance(part, cst.Name) and self.tree.is_load(part):
-                if self.tree.home(part.value, self.tree.scope(part)) is self.scope:
-                    self.reads[part] = self._all(part.value)
+            if not isinstance(part, cst.Name) or not self.tree.is_load(part):
+                continue
+            if self.tree.home(part.value, self.tree.scope(part)) is self.scope:
+                self.reads[part] = self._all(part.value)
 
     def _all(self, name: str) -> frozenset[Binding]:
         return frozenset(self.tree.bound.get(self.scope, {}).get(name, ()))

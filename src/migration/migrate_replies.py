@@ -12,6 +12,8 @@ from src.migration.migrate_records import Unprovable
 from src.migration.migrate_syntax import code, positional, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from src.migration.migrate_records import Site
     from src.migration.migrate_tree import Binding, Tree
 
@@ -108,11 +110,11 @@ def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach]
     else:
         reply.reads.append(node)
     if stream:
-        _chunks(reply, tree, reaches)
+        _chunks(reply, tree)
     return reply
 
 
-def _chunks(reply: Reply, tree: Tree, reaches: dict[cst.CSTNode, Reach]) -> None:
+def _chunks(reply: Reply, tree: Tree) -> None:
     """Turn the places that read a stream into the places that read its chunks."""
     if reply.bare:
         raise Unprovable(reply.bare, "loop over stream_response(...) where the stream is opened")
@@ -213,7 +215,7 @@ class Failed(Exception):
 
 
 def _must_be_raw(
-    reply: Reply, by_binding: dict[Binding | None, Reply], reaches: dict[cst.CSTNode, Reach], tree: Tree
+    reply: Reply, by_binding: Mapping[Binding, Reply], reaches: dict[cst.CSTNode, Reach], tree: Tree
 ) -> bool:
     for node in reply.all_reads():
         if reading(node, reply, tree) is None:

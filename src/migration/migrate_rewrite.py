@@ -13,7 +13,7 @@ from src.migration.migrate_edits import Edits
 from src.migration.migrate_messages import Prompt
 from src.migration.migrate_plan import stays
 from src.migration.migrate_replies import reading
-from src.migration.migrate_syntax import argument, code, comments_in, expression, spread
+from src.migration.migrate_syntax import Star, argument, code, comments_in, expression, spread
 
 if TYPE_CHECKING:
     from src.migration.migrate_edits import Edit, Resolve
@@ -108,7 +108,7 @@ def _call(move: Move, plan: Plan, factory: str) -> Edit:
         if move.route != "inline":
             given = _with_model(move, plan, given)
         args = [argument(name, resolve(value), star) for name, value, star in given]
-        func = _func(move, stem, updated, resolve, factory)
+        func = _func(move, stem, resolve, factory)
         return updated.with_changes(func=func, args=spread(args, move.site.call))
 
     return edit
@@ -128,8 +128,8 @@ def _completed(move: Move) -> Asked:
 
 
 def _with_model(
-    move: Move, plan: Plan, given: list[tuple[str | None, cst.BaseExpression, str]]
-) -> list[tuple[str | None, cst.BaseExpression, str]]:
+    move: Move, plan: Plan, given: list[tuple[str | None, cst.BaseExpression, Star]]
+) -> list[tuple[str | None, cst.BaseExpression, Star]]:
     """Name the model in the call, unless the model was made for it."""
     model = move.asked.model
     baked = any(value.node in plan.baked for value in move.site.values if value.kind == "client")
@@ -139,7 +139,7 @@ def _with_model(
     return [*given[:first], ("model", model, ""), *given[first:]]
 
 
-def _func(move: Move, stem: str, updated: cst.Call, resolve: Resolve, factory: str) -> cst.BaseExpression:
+def _func(move: Move, stem: str, resolve: Resolve, factory: str) -> cst.BaseExpression:
     method = {"generate_response": "stream_response", "chat": "stream_chat"}[stem] if move.asked.stream else stem
     method = f"a{method}" if move.site.asynchronous else method
     if move.route == "inline":

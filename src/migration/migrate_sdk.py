@@ -90,7 +90,8 @@ LEFT: dict[tuple[str, tuple[str, ...]], str] = {
 
 # Anything else that is asked of a client, by words in its chain: reason of the allow comment.
 NON_CHAT = (
-    ("speech", "speech, not text"), ("transcri", "transcription, not text"), ("translations", "transcription, not text"),
+    ("speech", "speech, not text"), ("transcri", "transcription, not text"),
+    ("translations", "transcription, not text"),
     ("Audio", "transcription, not text"), ("images", "images, not text"), ("Image", "images, not text"),
     ("videos", "video, not text"), ("embed", "embeddings, not text"), ("Embedding", "embeddings, not text"),
     ("moderation", "moderation, not text"), ("Moderation", "moderation, not text"),
@@ -112,9 +113,13 @@ def non_chat(names: tuple[str, ...]) -> str | None:
 
 
 # SDK exception -> our errors. docs/errors.md says what each means.
+_OF_STATUS = (  # those that come as a response, as against connections and timeouts
+    "AuthenticationFailed", "ModelUnavailable", "PermissionRefused", "ModelNotFound", "InvalidRequest", "RateLimited",
+    "QuotaExhausted", "Overloaded", "ServerFailed", "ContentBlocked",
+)  # fmt: skip
 _OPENAI_LIKE = {
     "OpenAIError": ("ModelError",), "AnthropicError": ("ModelError",), "GroqError": ("ModelError",),
-    "APIError": ("ModelError",), "APIStatusError": ("ModelError",),
+    "APIError": (*_OF_STATUS, "ConnectionFailed", "ModelTimeout"), "APIStatusError": _OF_STATUS,
     "APIConnectionError": ("ConnectionFailed", "ModelTimeout"), "APITimeoutError": ("ModelTimeout",),
     "AuthenticationError": ("AuthenticationFailed", "ModelUnavailable"),
     "PermissionDeniedError": ("PermissionRefused",), "NotFoundError": ("ModelNotFound",),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import libcst as cst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+Star = Literal["", "*", "**"]
 _EMPTY = cst.Module([])
 
 
@@ -109,7 +110,7 @@ def plain(node: cst.BaseExpression) -> cst.BaseExpression:
     return node if lines or not getattr(node, "lpar", ()) else node.with_changes(lpar=(), rpar=())
 
 
-def argument(name: str | None, value: cst.BaseExpression, star: str = "") -> cst.Arg:
+def argument(name: str | None, value: cst.BaseExpression, star: Star = "") -> cst.Arg:
     """Return an argument of a call, with plain spacing."""
     none = cst.SimpleWhitespace("")
     return cst.Arg(

@@ -234,7 +234,7 @@ def _add(tree: Tree, binding: Binding) -> None:
     tree.bound.setdefault(binding.scope, {}).setdefault(binding.name, []).append(binding)
 
 
-def _bind(tree: Tree, node: cst.CSTNode) -> None:
+def _bind(tree: Tree, node: cst.CSTNode) -> None:  # noqa: C901, PLR0912 - one arm for each way to bind a name
     match node:
         case cst.Assign(targets=targets, value=value):
             for target in targets:

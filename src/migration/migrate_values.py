@@ -298,7 +298,7 @@ class Evaluator:
             if value.kind != "container":
                 found.add(UNKNOWN)
                 continue
-            found |= self._elements(value.node)
+            found.update(self._elements(value.node))
         name = dotted(node)
         if name is not None:
             for one in self._stores(name):

@@ -32,6 +32,8 @@ from tests.migration.behaviour.shapes import SHAPES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from src.migration.migrate_records import Outcome
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 WORDS = Vocabulary()
@@ -73,7 +75,7 @@ def parses(data: bytes) -> bool:
     return True
 
 
-def survives(data: bytes) -> migrate_file.Outcome:
+def survives(data: bytes) -> Outcome:
     """Give an input to both scripts, and hold what must be true of any."""
     facts_of(data, WORDS)
     with tempfile.TemporaryDirectory() as name:

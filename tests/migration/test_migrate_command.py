@@ -1,0 +1,163 @@
+"""The migration's command: what it writes, refuses, reports, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "migrate_to_factory.py"
+DIRECT = """import os
+from openai import OpenAI
+
+client = OpenAI(api_key=os.getenv("OPENAI_KEY"))
+
+
+def ask(prompt):
+    reply = client.chat.completions.create(
+        model="gpt-4o", messages=[{"role": "system", "content": "You trade."}, {"role": "user", "content": prompt}]
+    )
+    return reply.choices[0].message.content  # the text
+"""
+MIGRATED = """import os
+from src.models.model_factory import ModelFactory
+
+client = ModelFactory.get_model("openai", "gpt-4o")
+
+
+def ask(prompt):
+    reply = client.generate_response(
+        "You trade.", prompt, temperature=None
+    )
+    return reply.content  # the text
+"""
+RAW = """import requests
+
+def ask(prompt):
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": prompt}]}
+    reply = requests.post("https://api.openai.com/v1/chat/completions", json=body)
+    return reply.json()["choices"][0]["message"]["content"]
+"""
+SPEECH = """from openai import OpenAI
+
+def say(text):
+    return OpenAI().audio.speech.create(model="tts-1", voice="onyx", input=text)
+"""
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def git(folder: Path, *words: str) -> None:
+    name = ["-c", "user.name=t", "-c", "user.email=t@example.test"]
+    subprocess.run(["git", "-C", str(folder), *name, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Path:
+    file = tmp_path / "agent.py"
+    file.write_text(DIRECT)
+    return file
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would(agent: Path) -> None:
+    done = run(agent.parent)
+    assert done.returncode == 10
+    assert agent.read_text() == DIRECT
+    assert "1 would change: 1 calls go through the factory" in done.stdout
+    assert "--write" in done.stdout
+
+
+def test_write_changes_the_file_keeps_its_mode_and_a_second_run_has_nothing_to_do(agent: Path) -> None:
+    agent.chmod(0o755)
+    assert run(agent.parent, "--write").returncode == 10
+    assert agent.read_text().replace("import os\nfrom src", "import os\nfrom src") == MIGRATED
+    assert agent.stat().st_mode & 0o777 == 0o755
+    assert [file.name for file in agent.parent.iterdir()] == ["agent.py"]
+    again = run(agent.parent, "--write")
+    assert again.returncode == 0
+    assert agent.read_text() == MIGRATED
+
+
+def test_diff_shows_the_change_as_a_patch_that_applies(agent: Path) -> None:
+    done = run(agent.parent, "--diff")
+    assert done.returncode == 10
+    subprocess.run(["git", "apply", "-"], input=done.stdout, text=True, cwd=agent.parent, check=True)
+    assert agent.read_text() == MIGRATED
+
+
+def test_the_report_names_every_file_and_site(agent: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw.py").write_text(RAW)
+    (tmp_path / "speech.py").write_text(SPEECH)
+    (tmp_path / "broken.py").write_text("import openai\ndef (:\n")
+    report = tmp_path / "report.json"
+    assert run(tmp_path, "--report", report).returncode == 20
+    told = json.loads(report.read_text())
+    assert told["version"] == 1
+    assert {file["path"] for file in told["files"]} == {"agent.py", "broken.py", "raw.py", "speech.py"}
+    assert all(set(site) == {"file", "line", "style", "status", "reason", "suggestion"} for site in told["sites"])
+    assert {(site["file"], site["line"], site["status"]) for site in told["sites"]} == {
+        ("agent.py", 8, "migrated"), ("raw.py", 5, "left"), ("speech.py", 4, "non-chat"), ("broken.py", 2, "left"),
+    }  # fmt: skip
+
+
+def test_what_is_left_stays_byte_for_byte(tmp_path: Path) -> None:
+    raw, broken = tmp_path / "raw.py", tmp_path / "broken.py"
+    raw.write_text(RAW)
+    broken.write_bytes(b"import openai\r\ndef (:\n")
+    done = run(tmp_path, "--write")
+    assert done.returncode == 20
+    assert raw.read_text() == RAW
+    assert broken.read_bytes() == b"import openai\r\ndef (:\n"
+    assert "raw.py:5" in done.stdout
+    assert "broken.py" in done.stdout
+
+
+def test_what_is_no_chat_stays_and_is_marked(tmp_path: Path) -> None:
+    file = tmp_path / "speech.py"
+    file.write_text(SPEECH)
+    assert run(tmp_path, "--write").returncode == 10
+    assert file.read_text().count("# direct-call: allow (speech, not text)") == 2
+    assert run(tmp_path, "--write").returncode == 0
+
+
+def test_a_dirty_tree_is_refused_but_untracked_files_do_not_make_it_dirty(agent: Path) -> None:
+    git(agent.parent, "init", "-q")
+    git(agent.parent, "add", "agent.py")
+    git(agent.parent, "commit", "-qm", "x")
+    (agent.parent / "new.txt").write_text("untracked")
+    agent.write_text(DIRECT + "# changed\n")
+    done = run(agent.parent, "--write")
+    assert done.returncode == 2
+    assert "not committed" in done.stderr
+    assert agent.read_text() == DIRECT + "# changed\n"
+    assert run(agent.parent, "--write", "--allow-dirty").returncode == 10
+    git(agent.parent, "checkout", "-q", "agent.py")
+    assert run(agent.parent, "--write").returncode == 10
+
+
+@pytest.mark.parametrize("words", [(), ("missing-folder",), (".", "--write", "--diff"), (".", "--jobs", "0")])
+def test_a_wrong_question_ends_with_2(words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert done.stderr
+
+
+def test_the_factory_itself_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "src" / "models" / "adapter.py"
+    place.parent.mkdir(parents=True)
+    place.write_text(DIRECT)
+    assert run(tmp_path, "--write").returncode == 0
+    assert place.read_text() == DIRECT
+
+
+def test_many_files_are_done_in_parallel_with_the_same_result(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"agent_{number}.py").write_text(DIRECT)
+    assert run(tmp_path, "--write", "--jobs", "2").returncode == 10
+    assert {file.read_text() for file in tmp_path.glob("*.py")} == {MIGRATED}
