@@ -106,6 +106,8 @@ def make_venv() -> Path:
                 f"{sys.executable} cannot make virtual environments: the module ensurepip is missing.\n"
                 f"On Debian or Ubuntu: apt install python3-venv. Then run the same make command again."
             )
+        if VENV.is_symlink() and not VENV.exists():
+            VENV.unlink()  # it points nowhere, and venv cannot make a folder in its place
         call("Making .venv", sys.executable, "-m", "venv", "--clear", str(VENV))
     return python
 
