@@ -123,6 +123,7 @@ def install(kind: str) -> None:
         "pip",
         "install",
         "--disable-pip-version-check",
+        "--no-deps",  # the locks are complete; resolving again would let a newer release in, and refuse it for its hash
         "--require-hashes",
         "--quiet",
         "--only-binary",
@@ -130,7 +131,7 @@ def install(kind: str) -> None:
     ]
     locks = LOCKS[kind]
     call("Installing packages", *pip, "-r", locks[0])
-    call("Installing the embedded model and sample prices", *pip, "--no-deps", "-r", locks[1])
+    call("Installing the embedded model and sample prices", *pip, "-r", locks[1])
     project = [
         python,
         "-m",

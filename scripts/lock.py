@@ -21,7 +21,7 @@ def resolve(output: str, *arguments: str, stdin: str | None = None) -> None:
     """Write one lock with hashes, without registry addresses."""
     command = [
         str(Path(sys.executable).parent / "uv"), "pip", "compile", "--generate-hashes", "--universal",
-        "--no-emit-index-url", "--no-strip-extras", "--python-version", "3.11", "--quiet",
+        "--no-emit-index-url", "--strip-extras", "--python-version", "3.11", "--quiet",
         "--custom-compile-command", "make lock",
         "--output-file", output,
         *arguments,
