@@ -42,6 +42,7 @@ _ASKS = re.compile(
 )
 _IMITATIONS = frozenset({"respx", "respx_mock", "requests_mock", "httpretty", "aioresponses", "httpx_mock", "mocker",
                          "httpx2_mock", "mock", "rsps", "pytest", "monkeypatch", "patch"})  # fmt: skip
+_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.a?post$")
 _RUN = frozenset({"run", "call", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput", "system",
                   "popen",
                   "create_subprocess_exec", "create_subprocess_shell", "spawn"})  # fmt: skip
@@ -79,7 +80,7 @@ class Calls:
             yield from self._imports(place, node)
         elif last in {"exec", "eval", "compile"}:
             yield from self._code(self.folder.fold(_argument(node, 0), place.scope))
-        elif not place.decorates and not _imitates(names):
+        elif not place.decorates and not _imitates(names) and not _is_factory(names):
             yield from self._addresses(place, node, last)
             yield from self._commands(place, node, names, last)
             if last in {"client", "resource"}:
@@ -247,6 +248,11 @@ def _handed_on(node: ast.Call) -> Iterator[ast.Call]:
         arguments = named.get("args")
         given = arguments.elts if isinstance(arguments, (ast.Tuple, ast.List)) else []
         yield ast.Call(func=named["target"], args=given, keywords=[])
+
+
+def _is_factory(names: tuple[str, ...]) -> bool:
+    """Tell the factory's own `post`, which records the request that it makes."""
+    return all(_FACTORY.search(name) for name in names)
 
 
 def _imitates(names: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration import migrate_imports, migrate_marks, migrate_selfcheck
+from src.migration import migrate_imports, migrate_marks, migrate_posts, migrate_selfcheck
 from src.migration import migrate_sdk as sdk
 from src.migration.check_vocabulary import Vocabulary
 from src.migration.migrate_depth import is_too_deep, parsed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from src.migration.migrate_plan import Move
+    from src.migration.migrate_posts import Post
     from src.migration.migrate_tree import Tree
 
 _WORDS = Vocabulary()
@@ -55,10 +56,10 @@ def _deep(path: Path, name: str) -> Outcome:
 def _migrated(path: Path, name: str, source: bytes, module: cst.Module, borrowed: frozenset[str]) -> Outcome:
     tree = index(module)
     values = Evaluator(tree)
-    made = plan(values, borrowed)
+    made, posts = plan(values, borrowed), migrate_posts.find(values, source)
     fault = ""
     try:
-        after = _rewritten(made, values, path)
+        after = _rewritten(made, posts, values, path)
     except Unprovable as error:
         after, fault = tree.module.code, error.reason
     if after != tree.module.code:
@@ -70,6 +71,7 @@ def _migrated(path: Path, name: str, source: bytes, module: cst.Module, borrowed
     if marked != after and migrate_selfcheck.fault(tree, marked, name):
         marked = after
     sites = _reported(made, values, name, fault) + _non_chat(source, name, calls, marked)
+    sites += [_posted(post, name, fault) for post in posts]
     status = CHANGED if marked != tree.module.code else UNCHANGED
     if any(site.status == LEFT for site in sites):
         status = LEFT_OVER if status == UNCHANGED else status
@@ -77,14 +79,18 @@ def _migrated(path: Path, name: str, source: bytes, module: cst.Module, borrowed
     return Outcome(path, name, status, tuple(sorted(sites, key=lambda one: one.line)), source, encoded)
 
 
-def _rewritten(made: Plan, values: Evaluator, path: Path) -> str:
+def _rewritten(made: Plan, posts: list[Post], values: Evaluator, path: Path) -> str:
     tree = values.tree
-    touched = [move.site.call for move in made.moves] + list(made.converted)
+    moved = [post for post in posts if post.blocked is None]
+    touched = [move.site.call for move in made.moves] + list(made.converted) + [post.call for post in moved]
     if not touched:
         return _cleaned(tree.module, values) if _dead_import(tree) else tree.module.code
     first = min(tree.line(node) for node in touched)
     factory = migrate_imports.factory_name(tree, first)
     edits, needed = edits_for(made, values, factory)
+    for post in moved:
+        migrate_posts.edit(post, edits, factory)
+        needed.add(("src.models.model_factory", "ModelFactory"))
     if factory != "ModelFactory":
         needed.discard(("src.models.model_factory", "ModelFactory"))
     before = _first_top(tree, touched)
@@ -147,6 +153,14 @@ def _reported(made: Plan, values: Evaluator, name: str, fault: str) -> list[Repo
         else:
             found.append(_moved(moves[site], site, values, undefined, name))
     return found
+
+
+def _posted(post: Post, name: str, fault: str) -> Reported:
+    if post.blocked is not None:
+        return Reported(name, post.line, post.style, LEFT, post.blocked.reason, post.blocked.suggestion)
+    if fault:
+        return Reported(name, post.line, post.style, LEFT, f"the file stays as it was: {fault}", _ASK)
+    return Reported(name, post.line, post.style, MIGRATED)
 
 
 def _moved(move: Move, site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]], name: str) -> Reported:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from src.migration.migrate_tree import Binding
     from src.migration.migrate_values import Evaluator
 
+_HTTP = ("requests", "httpx")
 _PURE_CALLS = ("os.getenv", "os.environ.get", "getenv", "environ.get")
 
 
@@ -138,7 +139,8 @@ def _judge(
     was_read: bool,
     edits: Edits,
 ) -> None:
-    if all(one.kind == "import" and _is_sdk(one) for one in bindings):
+    http = was_read and all(one.imported in _HTTP for one in bindings) and not tree.loads(name, scope)
+    if all(one.kind == "import" and (_is_sdk(one) or http) for one in bindings):
         loads = tree.loads(name, scope)
         writes = [_only_written(tree, node) for node in loads]
         if all(one is not None for one in writes) and not any(_guarded(tree, one) for one in bindings):

@@ -34,6 +34,8 @@ def leftovers(outcome: Outcome) -> list[Reported]:
         spoken = site.first - 1 in allowed or allowed & set(range(site.first, site.last + 1))
         if spoken or (left and site.rule in _FOLLOWING) or known & set(range(site.first, site.last + 1)):
             continue
+        if any(one.reason.startswith(f"{site.what}: ") for one in left):
+            continue
         reason = f"{site.what}: the script does not rewrite this; it stays as it was"
         found.append(Reported(outcome.name, site.line, site.rule, LEFT, reason, _ASK))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from src.migration import migrate_posts
 from src.migration.check_sites import facts_of
 from src.migration.check_vocabulary import Vocabulary
 from src.migration.migrate_sdk import non_chat
@@ -25,17 +26,23 @@ def marked(text: str, left: set[str]) -> tuple[str, list[tuple[int, str]]]:
     facts = facts_of(text.encode(), _WORDS)
     allowed = {allow.line for allow in facts.allows}
     reasons = [reason for site in facts.sites if (reason := _reason(site))]
-    calls = [(site.line, _reason(site) or "no chat call") for site in facts.sites if site.rule == "non-chat-call"]
+    calls = [
+        (site.line, reason)
+        for site in facts.sites
+        if site.rule in ("non-chat-call", "provider-url") and (reason := _reason(site))
+    ]
     wanted: dict[tuple[int, int], str] = {}
     for site in facts.sites:
         spoken = site.first - 1 in allowed or allowed & set(range(site.first, site.last + 1))
-        reason = _reason(site) if site.rule == "non-chat-call" else _shared(site, facts, reasons, left, text)
+        reason = _reason(site) or _shared(site, facts, reasons, left, text)
         if not spoken and reason:
             wanted.setdefault((site.first, site.last), reason)
     return _inserted(text, wanted), calls
 
 
 def _reason(site: Site) -> str | None:
+    if site.rule == "provider-url":
+        return migrate_posts.no_chat(site.what)
     if site.rule != "non-chat-call":
         return None
     words = tuple(re.findall(r"\w+", site.what))

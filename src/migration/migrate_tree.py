@@ -58,10 +58,15 @@ class Tree:
     _declared: dict[tuple[Scope, str], Scope] = field(default_factory=dict)
     _lines: dict[cst.CSTNode, int] = field(default_factory=dict)
     _ends: dict[cst.CSTNode, int] = field(default_factory=dict)
+    _columns: dict[cst.CSTNode, int] = field(default_factory=dict)
 
     def line(self, node: cst.CSTNode) -> int:
         """Return the line that a node starts on, counted from 1."""
         return self._lines.get(node, 1)
+
+    def column(self, node: cst.CSTNode) -> int:
+        """Return the column that a node starts at, counted from 1."""
+        return self._columns.get(node, 1)
 
     def end(self, node: cst.CSTNode) -> int:
         """Return the line that a node ends on."""
@@ -210,6 +215,7 @@ def index(module: cst.Module) -> Tree:
     for node, span in wrapper.resolve(PositionProvider).items():
         tree._lines[node] = span.start.line
         tree._ends[node] = span.end.line
+        tree._columns[node] = span.start.column + 1
     for node in tree.nodes:
         _declare(tree, node)
     for node in tree.nodes:

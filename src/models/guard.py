@@ -20,6 +20,7 @@ import threading
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -32,11 +33,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moondev.guard")
 
-HOSTS: Final = frozenset({
-    "api.openai.com", "api.anthropic.com", "api.deepseek.com", "api.groq.com", "generativelanguage.googleapis.com",
-    "api.x.ai", "openrouter.ai", "api.mistral.ai", "api.cohere.com", "api.cohere.ai", "api.together.xyz",
-    "api.together.ai", "api.replicate.com", "api.fireworks.ai", "api.perplexity.ai", "api-inference.huggingface.co",
-    "router.huggingface.co", "api.cerebras.ai", "api.moonshot.ai", "dashscope.aliyuncs.com",
+# Each provider's host, and the factory's name for it, or the provider's own.
+HOSTS: Final = MappingProxyType({
+    "api.openai.com": "openai", "api.anthropic.com": "claude", "api.deepseek.com": "deepseek", "api.groq.com": "groq",
+    "generativelanguage.googleapis.com": "gemini", "api.x.ai": "xai", "openrouter.ai": "openrouter",
+    "api.mistral.ai": "mistral", "api.cohere.com": "cohere", "api.cohere.ai": "cohere",
+    "api.together.xyz": "together", "api.together.ai": "together", "api.replicate.com": "replicate",
+    "api.fireworks.ai": "fireworks", "api.perplexity.ai": "perplexity",
+    "api-inference.huggingface.co": "huggingface", "router.huggingface.co": "huggingface",
+    "api.cerebras.ai": "cerebras", "api.moonshot.ai": "moonshot", "dashscope.aliyuncs.com": "dashscope",
 })  # fmt: skip
 _SUFFIXES = (".openai.azure.com", "-aiplatform.googleapis.com")
 _OLLAMA_PORT = 11434

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -171,6 +171,33 @@ class ModelFactory:
         if row is None:
             return False
         return _unavailable(row, row.key()) is None
+
+    @classmethod
+    def post(cls, url: str, *arguments: Any, via: Callable[..., Any] | None = None, **options: Any) -> Any:
+        """Make a POST request with an HTTP library of the caller's, and trace it as the model call that it is.
+
+        For code that speaks to a provider without an SDK: `ModelFactory.post(url, headers=..., json=..., timeout=60)`
+        is `requests.post` of the same arguments, and returns its response and raises its exceptions. Nothing is
+        tried again. Messages, parameters, the reply, tokens, cost and errors are recorded; headers are not.
+
+        Args:
+            url: The address. One that no model answers at is asked all the same, and not recorded.
+            *arguments: As `via` takes them.
+            via: What makes the request, such as `session.post` or `httpx.post`; `requests.post` where not given.
+            **options: As `via` takes them. With `stream=True` the reply is read to its end first.
+        """
+        from src.models import posted
+
+        load_dotenv_once()
+        return posted.post(url, via or importlib.import_module("requests").post, arguments, options)
+
+    @classmethod
+    async def apost(cls, url: str, *arguments: Any, via: Callable[..., Awaitable[Any]], **options: Any) -> Any:
+        """Do what `post` does, with an asynchronous client: `await ModelFactory.apost(url, via=client.post, ...)`."""
+        from src.models import posted
+
+        load_dotenv_once()
+        return await posted.apost(url, via, arguments, options)
 
     @classmethod
     def register(cls, row: Provider) -> None:

@@ -1,0 +1,174 @@
+"""Move requests that a program makes itself with an HTTP library: `requests.post` becomes `ModelFactory.post`.
+
+The request and its response stay the library's own, so nothing that reads the reply or handles an error changes; what
+is new is that the call is recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from src.migration.check_sites import facts_of
+from src.migration.check_vocabulary import Vocabulary
+from src.migration.migrate_folding import fold
+from src.migration.migrate_records import Unprovable
+from src.migration.migrate_syntax import argument, code, expression, keyword, positional, spread
+
+if TYPE_CHECKING:
+    from src.migration.check_records import Site
+    from src.migration.migrate_edits import Edit, Edits
+    from src.migration.migrate_values import Evaluator
+
+_WORDS = Vocabulary()
+_CHAT = re.compile(
+    r"/chat/completions|/v\d+/(?:completions|responses|messages)/?(?:$|[?\s])|:(?:stream)?generateContent"
+    r"|/api/(?:chat|generate)/?(?:$|[?\s])",
+    re.IGNORECASE,
+)
+_PLAIN = {"requests.Session", "requests.session", "requests.sessions.Session", "httpx.Client"}
+_ASYNC = {"httpx.AsyncClient"}
+_FUNCTIONS = ("requests.post", "httpx.post", "requests.api.post")
+_ASK = "ModelFactory.post(url, headers=headers, json=payload, timeout=60)"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Hold one request: its call, what makes it where that is not `requests.post`, or why it stays."""
+
+    call: cst.Call
+    line: int
+    style: str
+    via: cst.BaseExpression | None = None
+    asynchronous: bool = False
+    blocked: Unprovable | None = None
+
+
+def find(values: Evaluator, source: bytes) -> list[Post]:
+    """Return the requests of a module that ask a model, with what becomes of each."""
+    posts = []
+    for site in facts_of(source, _WORDS).sites:
+        call = _call_at(site, values) if site.rule == "provider-url" else None
+        if call is not None and _asks_a_model(call, site, values):
+            posts.append(_post(call, site, values))
+    return posts
+
+
+def _call_at(site: Site, values: Evaluator) -> cst.Call | None:
+    found = [
+        node
+        for node in values.tree.nodes
+        if isinstance(node, cst.Call) and values.tree.line(node) == site.line and _is_post(node)
+    ]
+    exact = [node for node in found if values.tree.column(node) == site.column]
+    return (exact or found)[0] if len(found) == 1 or exact else None
+
+
+def _is_post(call: cst.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+    return isinstance(name, cst.Name) and name.value == "post"
+
+
+def _asks_a_model(call: cst.Call, site: Site, values: Evaluator) -> bool:
+    return any(_CHAT.search(text) for text in {site.what.removesuffix(" is called"), *fold(_address(call), values)})
+
+
+def _address(call: cst.Call) -> cst.BaseExpression | None:
+    given = positional(call)
+    return given[0] if given else keyword(call, "url")
+
+
+def _post(call: cst.Call, site: Site, values: Evaluator) -> Post:
+    line = values.tree.line(call)
+    try:
+        _refuse_streams(call)
+        via, asynchronous, library = _maker(call, values)
+    except Unprovable as error:
+        told = Unprovable(f"{site.what}: {error.reason}", error.suggestion or _ASK)
+        return Post(call, line, "raw HTTP", blocked=told)
+    return Post(call, line, f"raw HTTP with {library}", via, asynchronous)
+
+
+def _refuse_streams(call: cst.Call) -> None:
+    stream = keyword(call, "stream")
+    if stream is not None and code(stream) != "False":
+        raise Unprovable("its reply is read piece by piece", "loop over model.stream_response(...)")
+    if any(arg.star == "*" for arg in call.args) or _address(call) is None:
+        raise Unprovable("arguments are passed on with *", "name the arguments")
+
+
+def _maker(call: cst.Call, values: Evaluator) -> tuple[cst.BaseExpression | None, bool, str]:
+    """Return what makes the request (None for `requests.post` itself), whether it is awaited, and the library."""
+    function = values.module(call.func)
+    if function in _FUNCTIONS:
+        library = function.partition(".")[0]
+        return (None if library == "requests" else call.func), False, library
+    if not isinstance(call.func, cst.Attribute):
+        raise Unprovable(f"what {code(call.func)} does is not known")
+    made = _classes(call.func.value, values)
+    if made and made <= _PLAIN | _ASYNC and (made <= _PLAIN or made <= _ASYNC):
+        return call.func, made <= _ASYNC, next(iter(sorted(made))).partition(".")[0]
+    if any(name.startswith("aiohttp.") for name in made):
+        raise Unprovable("aiohttp reads a reply in asyncio, after its request", "await model.agenerate_response(...)")
+    raise Unprovable(f"what {code(call.func.value)} is, is not known")
+
+
+def _classes(node: cst.BaseExpression, values: Evaluator, depth: int = 4) -> set[str]:
+    """Return the classes that an HTTP client can be of; "?" for one that is not known."""
+    if depth == 0:
+        return {"?"}
+    if isinstance(node, cst.Call):
+        return {values.module(node.func) or "?"}
+    if isinstance(node, cst.Name):
+        sources = [one.value if one.kind in ("assign", "with") else None for one in values.tree.bindings(node)]
+    elif isinstance(node, cst.Attribute):
+        sources = list(values.stored(node))
+    else:
+        return {"?"}
+    found: set[str] = set()
+    for source in sources:
+        if isinstance(source, cst.Name) and source.value == "None":
+            continue
+        found |= _classes(source, values, depth - 1) if source is not None else {"?"}
+    return found or {"?"}
+
+
+def edit(post: Post, edits: Edits, factory: str) -> None:
+    """Have the factory make a request."""
+    edits.replace(post.call, _edited(post, factory))
+
+
+def _edited(post: Post, factory: str) -> Edit:
+    def changed(updated: cst.Call, resolve: object) -> cst.Call:
+        del resolve
+        func = expression(f"{factory}.{'apost' if post.asynchronous else 'post'}")
+        if post.via is None:
+            return updated.with_changes(func=func)
+        args = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in updated.args]
+        first = next((at for at, arg in enumerate(args) if arg.keyword is not None or arg.star), len(args))
+        args.insert(first, argument("via", updated.func))
+        return updated.with_changes(func=func, args=spread(args, updated))
+
+    return changed
+
+
+# What is no question to a model.
+
+_OTHER = (
+    (re.compile(r"/audio/speech"), "speech"),
+    (re.compile(r"/audio/(?:transcriptions|translations)"), "transcription"),
+    (re.compile(r"/images/"), "images"),
+    (re.compile(r"/videos\b"), "video"),
+    (re.compile(r"/embeddings|/api/embed|:(?:batch)?[eE]mbedContents?"), "embeddings"),
+    (re.compile(r"/moderations"), "moderation"),
+    (re.compile(r"/api/(?:tags|version|ps|show|pull)\b|/v\d+/models\b(?!/[^/]+:)|/v1/(?:key|auth|credits|balance)\b"),
+     "asks no model"),
+)  # fmt: skip
+
+
+def no_chat(what: str) -> str | None:
+    """Return what a request is for, by the words that the check describes it with, where it asks for no text."""
+    return next((reason for path, reason in _OTHER if path.search(what)), None)

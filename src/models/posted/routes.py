@@ -1,0 +1,62 @@
+"""Tell what a request that a program makes itself is asked of: by the path, which names the protocol, and the host."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from src.models.guard import HOSTS
+
+Protocol = Literal["chat", "responses", "completions", "messages", "gemini", "ollama_chat", "ollama_generate"]
+
+_PATHS: tuple[tuple[re.Pattern[str], Protocol], ...] = (
+    (re.compile(r"/chat/completions/?$"), "chat"),
+    (re.compile(r"/v\d+/responses/?$"), "responses"),
+    (re.compile(r"/v\d+/completions/?$"), "completions"),
+    (re.compile(r"/v1/messages/?$"), "messages"),
+    (re.compile(r"/models/(?P<model>[^/:]+):(?:stream)?[gG]enerateContent$"), "gemini"),
+    (re.compile(r"/api/chat/?$"), "ollama_chat"),
+    (re.compile(r"/api/generate/?$"), "ollama_generate"),
+)
+_OTHERS: dict[Protocol, str] = {
+    "messages": "claude",
+    "gemini": "gemini",
+    "ollama_chat": "ollama",
+    "ollama_generate": "ollama",
+}
+_SUFFIXES = {".openai.azure.com": "openai", "-aiplatform.googleapis.com": "gemini"}
+_OLLAMA_PORT = 11434
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Hold what an address is: its provider, the protocol, the model where the path names it, where it is."""
+
+    provider: str
+    protocol: Protocol
+    model: str
+    place: str  # host and path, without credentials and query
+
+
+def route(address: str) -> Route | None:
+    """Return what an address is asked by, or None where it is no address that a model answers at."""
+    try:
+        parts = urlsplit(address)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return None
+    for pattern, protocol in _PATHS:
+        found = pattern.search(parts.path)
+        if found:
+            model = unquote(found.groupdict().get("model") or "")
+            return Route(_provider(host, port, protocol), protocol, model, f"{host}{parts.path}")
+    return None
+
+
+def _provider(host: str, port: int | None, protocol: Protocol) -> str:
+    known = HOSTS.get(host) or next((name for suffix, name in _SUFFIXES.items() if host.endswith(suffix)), None)
+    if known:
+        return known
+    return "ollama" if port == _OLLAMA_PORT else _OTHERS.get(protocol, "openai_compatible")

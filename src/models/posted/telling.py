@@ -1,0 +1,142 @@
+"""Read what a reply says, by the protocol that it is in, whole or as the lines of a stream."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from src.models import providers, responses
+from src.models.errors import MalformedResponse
+from src.models.pieces import Pieces
+from src.models.reading import count, field, text
+from src.models.types import Chunk, Completion, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from src.models.posted.routes import Route
+
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def completion(body: bytes, route: Route, model: str) -> Completion:
+    """Return what a reply's body says.
+
+    Raises:
+        ModelError: it is no reply of this protocol, or the error of one.
+    """
+    events = _events(body)
+    if events is not None:
+        pieces = Pieces()
+        for event in events:
+            for chunk in _chunks(event, route, model):
+                pieces.take(chunk)
+        pieces.last()
+        return pieces.completion()
+    try:
+        told = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError as error:
+        raise MalformedResponse(f"the reply is no JSON but {body[:80]!r}") from error
+    found: Completion = _whole(told, route, model)
+    return found
+
+
+def _events(body: bytes) -> list[Any] | None:
+    """Return the events of a stream, which came as server-sent events or as a JSON value on each line."""
+    lines = [line.strip() for line in body.splitlines() if line.strip()]
+    if lines and lines[0].startswith((b"data:", b"event:", b":")):
+        told = [line[5:].strip() for line in lines if line.startswith(b"data:")]
+        return [event for event in map(_json, told) if event is not None]
+    if len(lines) > 1 and all(line.startswith(b"{") and line.endswith(b"}") for line in (lines[0], lines[-1])):
+        found = [_json(line) for line in lines]
+        return None if any(event is None for event in found) else found
+    return None
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None  # [DONE], or a comment
+
+
+def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
+    match route.protocol:
+        case "responses":
+            return responses.read(told)
+        case "messages":
+            return _reading("claude").reply(told, model)
+        case "gemini":
+            return _reading("gemini").reply(_snake(told), model)
+        case "ollama_chat" | "ollama_generate":
+            (chunk,) = _ollama(told)
+            return Completion(
+                chunk.content, chunk.model, chunk.finish_reason, chunk.reasoning or None, chunk.usage, raw=told
+            )
+    return _reading("openai_compatible").reply(told, _Accounts(route.provider), model)
+
+
+def _chunks(event: Any, route: Route, model: str) -> Any:  # Chunks
+    match route.protocol:
+        case "responses":
+            return responses.read_event(event)
+        case "messages":
+            return _reading("claude").event(event)
+        case "gemini":
+            return _reading("gemini").event(_snake(event), model)
+        case "ollama_chat" | "ollama_generate":
+            return _ollama(event)
+    return _reading("openai_compatible").event(event, _Accounts(route.provider), model)
+
+
+@cache
+def _reading(adapter: str) -> Any:
+    """Return how an adapter reads replies; adapters are loaded when they are needed, and by name."""
+    return importlib.import_module(f"src.models.adapters.{adapter}.reading")
+
+
+def _ollama(told: Any) -> Iterator[Chunk]:
+    """Read what Ollama says: docs.ollama.com/api/chat, docs.ollama.com/api/generate."""
+    message = field(told, "message")
+    if message is None and not isinstance(field(told, "response"), str):
+        raise MalformedResponse(
+            f"the reply has neither message nor response: {text(told, 'error') or 'no reason told'}"
+        )
+    prompt, output = count(told, "prompt_eval_count"), count(told, "eval_count")
+    yield Chunk(
+        content=text(message, "content") or text(told, "response"),
+        reasoning=text(message, "thinking") or text(told, "thinking"),
+        finish_reason=text(told, "done_reason") or ("stop" if field(told, "done") else None),
+        model=text(told, "model") or None,
+        usage=None if prompt is None and output is None else Usage(input=prompt, output=output),
+    )
+
+
+class _Accounts:
+    """Count what a reply took, as its provider's own adapter does."""
+
+    def __init__(self, provider: str) -> None:
+        self._adapter: Any = providers.PROVIDERS[provider].load() if provider in providers.PROVIDERS else None
+
+    def _usage(self, usage: Any) -> Usage | None:
+        found: Usage | None = _reading("openai_compatible").usage(usage)
+        return found
+
+    def _reported_cost(self, usage: Any) -> float | None:
+        told = getattr(self._adapter, "_reported_cost", None)
+        return told(self, usage) if told is not None else None
+
+
+def _snake(value: Any) -> Any:
+    """Return Gemini's JSON with its names as its SDK spells them; a tool's arguments keep theirs."""
+    if isinstance(value, list):
+        return [_snake(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _CAPITAL.sub(lambda found: f"_{found[1].lower()}", name): one if name == "args" else _snake(one)
+        for name, one in value.items()
+    }
