@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.migrate_records import Unprovable
-from src.migration.migrate_syntax import code, entries, expression, text_of
+from src.migration.migrate_syntax import code, entries, expression, text_of, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from src.migration.migrate_values import Evaluator
 
-# Parts of a message that the factory's messages do not carry as they are.
+# What a message can hold that would be another thing on its way through the factory: words that mean nothing else, and
+# words that are also names of columns and variables, which count as the `type` of a part alone.
 _FOREIGN = re.compile(
-    r"[\"'](?:cache_control|input_audio|tool_result|tool_use|document|file_id|video_url|input_file|detail|function_call)[\"']"
-    r"|(?:cache_control|tool_result|tool_use)\s*="
+    r"[\"'](?:cache_control|tool_result|tool_use|function_call)[\"']|(?:cache_control|tool_result|tool_use)\s*="
 )
+_FOREIGN_KINDS = frozenset({"refusal", "thinking", "redacted_thinking"})
 _DEVELOPER = re.compile(r"[\"']developer[\"']")
 
 
@@ -54,14 +57,25 @@ def refuse_foreign(messages: cst.BaseExpression, values: Evaluator) -> None:
     )
     text = code(messages) if literal else values.tree.module.code
     found = _FOREIGN.search(text)
-    if found:
-        what = found[0].strip("\"'= ")
+    what = found[0].strip("\"'= ") if found else _foreign_kind([messages] if literal else values.tree.nodes)
+    if what:
         raise Unprovable(
             f"a message may hold {what!r}, which the factory's messages do not carry",
             "write the messages without it, or keep the call and allow it with a reason",
         )
     if _DEVELOPER.search(text):
         raise Unprovable("a message has the role developer, which the factory chooses by the model", "use system")
+
+
+def _foreign_kind(nodes: Iterable[cst.CSTNode]) -> str | None:
+    """Return the type of a part that the factory's messages do not carry, where a literal says one."""
+    for top in nodes:
+        for node in walk(top) if isinstance(top, cst.List) else (top,):
+            if isinstance(node, cst.DictElement) and text_of(node.key) == "type":
+                kind = text_of(node.value)
+                if kind in _FOREIGN_KINDS:
+                    return kind
+    return None
 
 
 def _pair(messages: cst.List) -> Prompt | None:

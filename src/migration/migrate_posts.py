@@ -16,7 +16,7 @@ from src.migration.check_sites import facts_of
 from src.migration.check_vocabulary import Vocabulary
 from src.migration.migrate_folding import fold
 from src.migration.migrate_records import Unprovable
-from src.migration.migrate_syntax import argument, code, expression, keyword, positional, spread
+from src.migration.migrate_syntax import argument, code, expression, keyword, positional, spread, text_of
 
 if TYPE_CHECKING:
     from src.migration.check_records import Site
@@ -32,6 +32,7 @@ _CHAT = re.compile(
 _PLAIN = {"requests.Session", "requests.session", "requests.sessions.Session", "httpx.Client"}
 _ASYNC = {"httpx.AsyncClient"}
 _FUNCTIONS = ("requests.post", "httpx.post", "requests.api.post")
+_REQUESTS = ("requests.request", "httpx.request")
 _ASK = "ModelFactory.post(url, headers=headers, json=payload, timeout=60)"
 
 
@@ -61,15 +62,22 @@ def _call_at(site: Site, values: Evaluator) -> cst.Call | None:
     found = [
         node
         for node in values.tree.nodes
-        if isinstance(node, cst.Call) and values.tree.line(node) == site.line and _is_post(node)
+        if isinstance(node, cst.Call) and values.tree.line(node) == site.line and _is_post(node, values)
     ]
     exact = [node for node in found if values.tree.column(node) == site.column]
     return (exact or found)[0] if len(found) == 1 or exact else None
 
 
-def _is_post(call: cst.Call) -> bool:
-    name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
-    return isinstance(name, cst.Name) and name.value == "post"
+def _is_post(call: cst.Call, values: Evaluator) -> bool:
+    if isinstance(call.func, cst.Attribute) and call.func.attr.value == "post":
+        return True
+    return values.module(call.func) in _FUNCTIONS or _names_method(call, values)
+
+
+def _names_method(call: cst.Call, values: Evaluator) -> bool:
+    """Tell `requests.request("POST", ...)`."""
+    given = positional(call)
+    return values.module(call.func) in _REQUESTS and len(given) > 1 and (text_of(given[0]) or "").upper() == "POST"
 
 
 def _asks_a_model(call: cst.Call, site: Site, values: Evaluator) -> bool:
@@ -78,6 +86,8 @@ def _asks_a_model(call: cst.Call, site: Site, values: Evaluator) -> bool:
 
 def _address(call: cst.Call) -> cst.BaseExpression | None:
     given = positional(call)
+    if given and (text_of(given[0]) or "").upper() == "POST":
+        given = given[1:]
     return given[0] if given else keyword(call, "url")
 
 
@@ -106,6 +116,9 @@ def _maker(call: cst.Call, values: Evaluator) -> tuple[cst.BaseExpression | None
     if function in _FUNCTIONS:
         library = function.partition(".")[0]
         return (None if library == "requests" else call.func), False, library
+    if _names_method(call, values) and isinstance(call.func, cst.Attribute):
+        library = (function or "").partition(".")[0]
+        return (None if library == "requests" else expression(f"{code(call.func.value)}.post")), False, library
     if not isinstance(call.func, cst.Attribute):
         raise Unprovable(f"what {code(call.func)} does is not known")
     made = _classes(call.func.value, values)
@@ -145,11 +158,13 @@ def _edited(post: Post, factory: str) -> Edit:
     def changed(updated: cst.Call, resolve: object) -> cst.Call:
         del resolve
         func = expression(f"{factory}.{'apost' if post.asynchronous else 'post'}")
+        args = list(updated.args)
+        if args and (text_of(args[0].value) or "").upper() == "POST":
+            del args[0]
         if post.via is None:
-            return updated.with_changes(func=func)
-        args = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in updated.args]
+            return updated.with_changes(func=func, args=args)
         first = next((at for at, arg in enumerate(args) if arg.keyword is not None or arg.star), len(args))
-        args.insert(first, argument("via", updated.func))
+        args.insert(first, argument("via", post.via))
         return updated.with_changes(func=func, args=spread(args, updated))
 
     return changed

@@ -26,8 +26,9 @@ class Capabilities:
     What is False is refused by the provider. `src.models.fitting` leaves out what can be left out (and the trace says
     so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured` means: the
     provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
-    `efforts` are the words that are taken for reasoning_effort, least first (empty: any), `effort_as` how a provider
-    with several ways wants them said, `effort_off` how it is said to a model that thinks unless told otherwise.
+    `parts` are the kinds of parts beside texts and images that a message may hold. `efforts` are the words that are
+    taken for reasoning_effort, least first (empty: any), `effort_as` how a provider with several ways wants them said,
+    `effort_off` how it is said to a model that thinks unless told otherwise.
     """
 
     max_tokens_name: str = "max_tokens"
@@ -44,6 +45,7 @@ class Capabilities:
     stop: bool = True
     seed: bool = True
     images: bool = True
+    parts: frozenset[str] = frozenset({"input_audio", "audio_url", "video_url", "file", "input_file"})
     tools: bool = True
     forced_tools: bool = True
     reasoning_effort: bool = True
@@ -143,7 +145,7 @@ ROWS: tuple[Row, ...] = (
         r"anthropic/claude-(opus-4\.[1-9]|sonnet-4\.[5-9]|haiku-4\.[5-9]))",
         {"structured": "json_schema", "schema_bounds": False},
         "openrouter.ai/docs/features/structured-outputs#model-support"),
-    Row("gemini", r".*", {"structured": "json_schema", "effort_as": "budget"},
+    Row("gemini", r".*", {"structured": "json_schema", "effort_as": "budget", "parts": frozenset()},
         "ai.google.dev/gemini-api/docs/structured-output: responseJsonSchema takes JSON Schema with its bounds"),
     Row("gemini", _GEMINI + r"(1|2\.0)", {"reasoning_effort": False},
         "ai.google.dev/gemini-api/docs/thinking#supported-models: from 2.5 on"),
@@ -162,7 +164,7 @@ ROWS: tuple[Row, ...] = (
         "«JSON mode is not enabled», «Function calling is not enabled»"),
     # Claude
     Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "json_mode": False, "schema_bounds": False,
-        "max_temperature": 1.0},
+        "max_temperature": 1.0, "parts": frozenset({"document", "search_result", "container_upload"})},
         "docs.anthropic.com/en/api/messages: max_tokens is required, temperature ends at 1; no seed, no JSON mode"),
     Row("claude", _CLAUDE + r"(instant|v?2|3-(opus|sonnet|haiku|5-))", {"reasoning_effort": False},
         "docs.claude.com/en/docs/build-with-claude/extended-thinking#supported-models: from Sonnet 3.7 on"),
@@ -196,14 +198,15 @@ ROWS: tuple[Row, ...] = (
         "platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#forced-tool-use-is-not-supported; "
         "docs/en/models/sonnet-5-5/whats-new-sonnet-5-5: the same; so on Fable 5.1"),
     # Ollama
-    Row("ollama", r".*", {"structured": "json_schema"}, "docs.ollama.com/capabilities/structured-outputs"),
+    Row("ollama", r".*", {"structured": "json_schema", "parts": frozenset()},
+        "docs.ollama.com/capabilities/structured-outputs; docs.ollama.com/api/chat: texts and images alone"),
     Row("ollama", r"(llama[23](\.[13])?|llama3\.2|mistral|mixtral|qwen2(\.5)?|qwen3|deepseek-r1|"
         r"phi[34]|gemma2?|codellama|gpt-oss)(:|$)", {"images": False}, "ollama.com/search?c=vision: not among them"),
     Row("ollama", r"(llama[23]|gemma[23]?|phi3|codellama|llava)(:|$)", {"tools": False},
         "ollama.com/search?c=tools: not among them"),
     Row("ollama", r"(llama[23](\.\d)?|mistral|mixtral|qwen2(\.5)?|phi[34]|gemma[23]?|codellama|llava)(-[a-z]+)?(:|$)",
         {"reasoning_effort": False}, "ollama.com/search?c=thinking: not among them"),
-    Row("local", r".*", {"structured": "json_schema", "images": False, "reasoning_effort": False},
+    Row("local", r".*", {"structured": "json_schema", "images": False, "parts": frozenset(), "reasoning_effort": False},
         "llama.cpp's server: response_format json_schema is turned into a grammar"),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models import capabilities, structured
 from src.models.errors import Unsupported
-from src.models.types import ImagePart, Message
+from src.models.types import ImagePart, Message, RawPart
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
@@ -71,6 +71,13 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
             "openai:gpt-4o, claude:claude-haiku-4-5 or gemini:gemini-3.5-flash-lite. Nothing was sent.",
             parameter="messages",
         )
+    for kind in sorted(_kinds(request) - can.parts):
+        takes = (
+            f"beside texts and images it takes {', '.join(sorted(can.parts))}" if can.parts else "use a text or image"
+        )
+        raise Unsupported(
+            f"{request.model} takes no part of the type {kind!r} here: {takes}. Nothing was sent.", parameter="messages"
+        )
     if not can.tools and request.tools:
         raise Unsupported(
             f"{request.model} takes no tools: ask for structured output with response_format instead, or use another "
@@ -96,6 +103,12 @@ def forces_a_tool(choice: object) -> bool:
     if isinstance(choice, Mapping):
         return choice.get("type") in ("function", "tool", "any") or "function" in choice
     return isinstance(choice, str) and choice not in ("auto", "none")
+
+
+def _kinds(request: ModelRequest) -> set[str]:
+    """Return which kinds of parts beside texts and images the messages hold."""
+    parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
+    return {part.kind for part in parts if isinstance(part, RawPart)}
 
 
 def _has_image(message: Message) -> bool:

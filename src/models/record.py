@@ -6,7 +6,7 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from src.models.types import TextPart
+from src.models.types import RawPart, TextPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,6 +159,8 @@ def _part(part: Part) -> dict[str, Any]:
     """Describe a part; an image by its hash and size unless its data was asked for."""
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
+    if isinstance(part, RawPart):
+        return dict(part.content)
     if part.data is not None:
         from src.observability import capture
 

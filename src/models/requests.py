@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from src.models.errors import InvalidRequest
 from src.models.structured import response_format
-from src.models.types import ImagePart, Message, ModelRequest, Part, Role, TextPart, Timeouts, ToolCall
+from src.models.types import ImagePart, Message, ModelRequest, Part, RawPart, Role, TextPart, Timeouts, ToolCall
 
 ROLES = ("system", "user", "assistant", "tool")
 _ROLE_ALIASES = {
@@ -23,6 +23,10 @@ _ROLE_ALIASES = {
     "human": "user",
     "ai": "assistant",
 }
+# Parts of other kinds that are known: they go as they are to the providers that take them.
+_RAW_KINDS = frozenset(
+    {"input_audio", "audio_url", "video_url", "file", "input_file", "document", "search_result", "container_upload"}
+)
 _MEDIA = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -124,7 +128,7 @@ def _content(content: object, where: str) -> str | tuple[Part, ...]:
 
 
 def _part(part: object, where: str) -> Part:
-    if isinstance(part, TextPart | ImagePart):
+    if isinstance(part, TextPart | ImagePart | RawPart):
         return part
     if isinstance(part, str):
         return TextPart(part)
@@ -136,7 +140,7 @@ def _part(part: object, where: str) -> Part:
             return found
     raise InvalidRequest(
         f"{where} has a part that cannot be read: give a text, an ImagePart, a Path to an image, "
-        "or an OpenAI-style part.",
+        "an OpenAI-style part, or a RawPart in the provider's own words.",
         parameter=where,
     )
 
@@ -148,13 +152,14 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
     if part.get("type") in ("image_url", "input_image"):
         url = part.get("image_url")
         address = url.get("url") if isinstance(url, Mapping) else url
-        return image_url(address) if isinstance(address, str) else None
+        detail = (url if isinstance(url, Mapping) else part).get("detail")
+        return replace(image_url(address), detail=detail) if isinstance(address, str) else None
     source = part.get("source")
     if part.get("type") == "image" and isinstance(source, Mapping):
         if source.get("type") == "url":
             return image_url(str(source.get("url")))
         return ImagePart(str(source.get("media_type", "image/png")), _decoded(str(source.get("data", ""))))
-    return None
+    return RawPart(part) if part.get("type") in _RAW_KINDS else None
 
 
 def image_url(address: str) -> ImagePart:

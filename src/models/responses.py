@@ -9,7 +9,18 @@ from src.models import buckets, classify
 from src.models.errors import MalformedResponse
 from src.models.reading import count, data_url, field
 from src.models.structured import without_bounds
-from src.models.types import Chunk, Completion, Message, ModelRequest, Part, TextPart, ToolCall, ToolDelta, Usage
+from src.models.types import (
+    Chunk,
+    Completion,
+    Message,
+    ModelRequest,
+    Part,
+    RawPart,
+    TextPart,
+    ToolCall,
+    ToolDelta,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
@@ -129,7 +140,9 @@ def _items(message: Message, system_role: str) -> Iterator[dict[str, Any]]:
 def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "input_text", "text": part.text}
-    return {"type": "input_image", "image_url": data_url(part)}
+    if isinstance(part, RawPart):
+        return dict(part.content)
+    return {"type": "input_image", "image_url": data_url(part), **({"detail": part.detail} if part.detail else {})}
 
 
 def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,11 +22,15 @@ UNNUMBERED = -2
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """Hold one image of a message: `data` bytes with their `media_type`, or a `url`."""
+    """Hold one image of a message: `data` bytes with their `media_type`, or a `url`.
+
+    `detail` (low, high, auto) is for providers that look at images with more or less care; others never see it.
+    """
 
     media_type: str = "image/png"
     data: bytes | None = field(default=None, repr=False)
     url: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,19 @@ class TextPart:
     text: str
 
 
-Part: TypeAlias = TextPart | ImagePart
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """Hold one part of another kind, such as sound, video or a file, in the words of the provider it is for."""
+
+    content: Mapping[str, object] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Return what kind it is: its `type`."""
+        return str(self.content.get("type"))
+
+
+Part: TypeAlias = TextPart | ImagePart | RawPart
 
 
 @dataclass(frozen=True, slots=True)

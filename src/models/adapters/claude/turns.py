@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
 from src.models.reading import field
-from src.models.types import Message, ModelRequest, Part, TextPart, ToolCall
+from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +110,8 @@ def _tool_use(call: ToolCall) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
+    if isinstance(part, RawPart):
+        return dict(part.content)
     if part.data is None:
         return {"type": "image", "source": {"type": "url", "url": part.url}}
     data = base64.b64encode(part.data).decode()

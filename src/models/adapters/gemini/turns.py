@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
-from src.models.types import ImagePart, ToolCall
+from src.models.types import ImagePart, RawPart, ToolCall
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
@@ -70,7 +70,11 @@ def _kept(call: ToolCall | None, model: str) -> dict[str, str | None]:
 def _texts(message: Message) -> list[dict[str, Any]]:
     if isinstance(message.content, str):
         return [{"text": message.content}] if message.content else []
-    return [_image(part) if isinstance(part, ImagePart) else {"text": part.text} for part in message.content]
+    return [
+        _image(part) if isinstance(part, ImagePart) else {"text": part.text}
+        for part in message.content
+        if not isinstance(part, RawPart)  # the capability table has refused those
+    ]
 
 
 def _calls(message: Message, model: str, *, strict: bool) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.reading import data_url
 from src.models.structured import without_bounds
-from src.models.types import Message, ModelRequest, Part, TextPart, ToolCall
+from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
@@ -96,4 +96,7 @@ def _tool_call(call: ToolCall, model: str) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
-    return {"type": "image_url", "image_url": {"url": data_url(part)}}
+    if isinstance(part, RawPart):
+        return dict(part.content)
+    detail = {"detail": part.detail} if part.detail else {}
+    return {"type": "image_url", "image_url": {"url": data_url(part), **detail}}
