@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING
 from src.migration.check_scan import SKIPPED
 from src.migration.migrate_file import FAILED, UNPARSEABLE, migrate
 from src.migration.migrate_leftovers import leftovers
+from src.migration.migrate_posts import addresses_in
 from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from src.migration.migrate_posts import Addresses
     from src.migration.migrate_records import Outcome, Reported
 
 NOTHING, FAILURE, USAGE, DONE, LEFT_OVER = 0, 1, 2, 10, 20
@@ -38,11 +40,19 @@ _BORROWED = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|compl
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Hold one file to migrate: where, its name in reports, and the names that other files use its clients by."""
+    """Hold one file to migrate: where, its name in reports, and what it shares with other files.
+
+    Attributes:
+        path: The file.
+        name: Its name in reports.
+        borrowed: The names that other files use its clients by.
+        addresses: Constants of all files that hold addresses at which models answer.
+    """
 
     path: Path
     name: str
     borrowed: frozenset[str]
+    addresses: Addresses = ()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,8 +118,10 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
     root = paths[0] if len(paths) == 1 and paths[0].is_dir() else Path(os.path.commonpath([p.resolve() for p in paths]))
     root = root if root.is_dir() else root.parent
     files = sorted({file for path in paths for file in (_walk(path) if path.is_dir() else [path])})
-    lent = {file: _lent(file) for file in files}
-    return [Job(file, _name(file, root), _borrowed(file, lent)) for file in files]
+    texts = {file: _text(file) for file in files}
+    lent = {file: _lent(text) for file, text in texts.items()}
+    addresses = tuple(sorted({one for text in texts.values() for one in addresses_in(text)}))
+    return [Job(file, _name(file, root), _borrowed(file, lent), addresses) for file in files]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -131,12 +143,15 @@ def _name(file: Path, root: Path) -> str:
     return file.as_posix()
 
 
-def _lent(file: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """Return what a file imports, and the names of clients that it uses on other objects."""
+def _text(file: Path) -> str:
     try:
-        text = file.read_text("utf-8", "replace")
+        return file.read_text("utf-8", "replace")
     except OSError:
-        return frozenset(), frozenset()
+        return ""  # it is named when it is to be migrated
+
+
+def _lent(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a file imports, and the names of clients that it uses on other objects."""
     imported = {word for pair in _IMPORTED.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
     used = {name for owner, name in _BORROWED.findall(text) if owner not in ("self", "cls")}
     used |= {name for names in _NAMED.findall(text) for name in re.findall(r"\w+", names)}
@@ -175,7 +190,7 @@ def _run(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
 
 
 def _one(job: Job) -> Outcome:
-    return migrate(job.path, job.name, job.borrowed)
+    return migrate(job.path, job.name, job.borrowed, job.addresses)
 
 
 def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

@@ -31,17 +31,27 @@ _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_pro
 _VANISHING = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
 
 
-def migrate(path: Path, name: str, borrowed: frozenset[str] = frozenset()) -> Outcome:
-    """Return what becomes of one file; nothing is written."""
+def migrate(
+    path: Path, name: str, borrowed: frozenset[str] = frozenset(), addresses: migrate_posts.Addresses = ()
+) -> Outcome:
+    """Return what becomes of one file; nothing is written.
+
+    Args:
+        path: The file.
+        name: Its name in reports.
+        borrowed: Names that other files use its clients by.
+        addresses: Constants of other files that hold addresses at which models answer.
+    """
     try:
         source = path.read_bytes()
     except OSError as error:
         return Outcome(path, name, FAILED, (Reported(name, 1, "file", LEFT, f"cannot be read: {error.strerror}"),))
     if not _WORDS.may_matter(source):
         return Outcome(path, name, UNCHANGED)
+    around = (borrowed, addresses)
     try:
         deep = is_too_deep(source, name)
-        return _deep(path, name) if deep else _migrated(path, name, source, parsed(source), borrowed)
+        return _deep(path, name) if deep else _migrated(path, name, source, parsed(source), around)
     except (cst.ParserSyntaxError, SyntaxError, ValueError, LookupError, UnicodeError) as error:
         line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 1
         return Outcome(path, name, UNPARSEABLE, (Reported(name, line, "file", LEFT, "the file does not parse"),))
@@ -53,10 +63,16 @@ def _deep(path: Path, name: str) -> Outcome:
     return Outcome(path, name, UNPARSEABLE, (Reported(name, 1, "file", LEFT, "the file is nested too deeply"),))
 
 
-def _migrated(path: Path, name: str, source: bytes, module: cst.Module, borrowed: frozenset[str]) -> Outcome:
+def _migrated(
+    path: Path,
+    name: str,
+    source: bytes,
+    module: cst.Module,
+    around: tuple[frozenset[str], migrate_posts.Addresses],
+) -> Outcome:
     tree = index(module)
     values = Evaluator(tree)
-    made, posts = plan(values, borrowed), migrate_posts.find(values, source)
+    made, posts = plan(values, around[0]), migrate_posts.find(values, source, around[1])
     fault = ""
     try:
         after = _rewritten(made, posts, values, path)

@@ -7,22 +7,23 @@ is new is that the call is recorded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from src.migration.check_sites import facts_of
-from src.migration.check_vocabulary import Vocabulary
+from src.migration.check_vocabulary import Vocabulary, path_of_model_server
 from src.migration.migrate_folding import fold
 from src.migration.migrate_records import Unprovable
 from src.migration.migrate_syntax import argument, code, expression, keyword, positional, spread, text_of
 
 if TYPE_CHECKING:
-    from src.migration.check_records import Site
+    from src.migration.check_records import Facts, Site
     from src.migration.migrate_edits import Edit, Edits
     from src.migration.migrate_values import Evaluator
 
+Addresses = tuple[tuple[str, str], ...]
 _WORDS = Vocabulary()
 _CHAT = re.compile(
     r"/chat/completions|/v\d+/(?:completions|responses|messages)/?(?:$|[?\s])|:(?:stream)?generateContent"
@@ -48,14 +49,27 @@ class Post:
     blocked: Unprovable | None = None
 
 
-def find(values: Evaluator, source: bytes) -> list[Post]:
-    """Return the requests of a module that ask a model, with what becomes of each."""
-    posts = []
-    for site in facts_of(source, _WORDS).sites:
+def find(values: Evaluator, source: bytes, addresses: Addresses = ()) -> list[Post]:
+    """Return the requests of a module that ask a model, with what becomes of each.
+
+    `addresses` are constants of other files that hold addresses, as pairs of name and text.
+    """
+    facts, posts = facts_of(source, _WORDS), []
+    for site in (*facts.sites, *_imported(facts, addresses)):
         call = _call_at(site, values) if site.rule == "provider-url" else None
         if call is not None and _asks_a_model(call, site, values):
             posts.append(_post(call, site, values))
     return posts
+
+
+def _imported(facts: Facts, addresses: Addresses) -> list[Site]:
+    """Return the requests whose address is a constant of another file."""
+    known = dict(addresses)
+    return [
+        replace(one.site, provider="a provider", what=f"{known[one.name]}{one.rest} is called")
+        for one in facts.pending
+        if one.site.rule == "provider-url" and one.name in known
+    ]
 
 
 def _call_at(site: Site, values: Evaluator) -> cst.Call | None:
@@ -168,6 +182,18 @@ def _edited(post: Post, factory: str) -> Edit:
         return updated.with_changes(func=func, args=spread(args, updated))
 
     return changed
+
+
+_ADDRESS = re.compile(r"^(\w+)\s*(?::[^=\n]*)?=\s*[\"'](https?://[^\"'\s]+)[\"']", re.MULTILINE)
+
+
+def addresses_in(text: str) -> Addresses:
+    """Return a file's constants that hold addresses at which models answer."""
+    return tuple(
+        (name, address)
+        for name, address in _ADDRESS.findall(text)
+        if _WORDS.url(address) or path_of_model_server(address)
+    )
 
 
 # What is no question to a model.

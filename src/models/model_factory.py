@@ -173,7 +173,7 @@ class ModelFactory:
         return _unavailable(row, row.key()) is None
 
     @classmethod
-    def post(cls, url: str, *arguments: Any, via: Callable[..., Any] | None = None, **options: Any) -> Any:
+    def post(cls, url: Any, *arguments: Any, via: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Make a POST request with an HTTP library of the caller's, and trace it as the model call that it is.
 
         For code that speaks to a provider without an SDK: `ModelFactory.post(url, headers=..., json=..., timeout=60)`
@@ -192,7 +192,7 @@ class ModelFactory:
         return posted.post(url, via or importlib.import_module("requests").post, arguments, options)
 
     @classmethod
-    async def apost(cls, url: str, *arguments: Any, via: Callable[..., Awaitable[Any]], **options: Any) -> Any:
+    async def apost(cls, url: Any, *arguments: Any, via: Callable[..., Awaitable[Any]], **options: Any) -> Any:
         """Do what `post` does, with an asynchronous client: `await ModelFactory.apost(url, via=client.post, ...)`."""
         from src.models import posted
 

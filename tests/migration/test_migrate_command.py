@@ -34,12 +34,13 @@ def ask(prompt):
     )
     return reply.content  # the text
 """
-RAW = """import requests
+RAW = """import json
+import urllib.request
 
 def ask(prompt):
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": prompt}]}
-    reply = requests.post("https://api.openai.com/v1/chat/completions", json=body)
-    return reply.json()["choices"][0]["message"]["content"]
+    reply = urllib.request.urlopen("https://api.openai.com/v1/chat/completions", json.dumps(body).encode())
+    return json.load(reply)["choices"][0]["message"]["content"]
 """
 SPEECH = """from openai import OpenAI
 
@@ -102,7 +103,7 @@ def test_the_report_names_every_file_and_site(agent: Path, tmp_path: Path) -> No
     assert {file["path"] for file in told["files"]} == {"agent.py", "broken.py", "raw.py", "speech.py"}
     assert all(set(site) == {"file", "line", "style", "status", "reason", "suggestion"} for site in told["sites"])
     assert {(site["file"], site["line"], site["status"]) for site in told["sites"]} == {
-        ("agent.py", 8, "migrated"), ("raw.py", 5, "left"), ("speech.py", 4, "non-chat"), ("broken.py", 2, "left"),
+        ("agent.py", 8, "migrated"), ("raw.py", 6, "left"), ("speech.py", 4, "non-chat"), ("broken.py", 2, "left"),
     }  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def test_what_is_left_stays_byte_for_byte(tmp_path: Path) -> None:
     assert done.returncode == 20
     assert raw.read_text() == RAW
     assert broken.read_bytes() == b"import openai\r\ndef (:\n"
-    assert "raw.py:5" in done.stdout
+    assert "raw.py:6" in done.stdout
     assert "broken.py" in done.stdout
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import classify, guard, rate_limits
+from src.models import guard, rate_limits
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse, ModelError
 from src.models.posted import asking, telling
@@ -119,7 +119,7 @@ class PostedModel(BaseModel):
                     for name, value in headers.items())  # fmt: skip
             rate_limits.note(self.provider, told)
         if status >= 400:
-            raise classify.from_status(status, asking._decoded(body) or body.decode("utf-8", "replace"), headers)
+            raise telling.refusal(status, body, headers or {}, self._route)
         return body
 
     @override

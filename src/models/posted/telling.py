@@ -8,14 +8,14 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from src.models import providers, responses
-from src.models.errors import MalformedResponse
+from src.models import classify, providers, responses
+from src.models.errors import MalformedResponse, ModelError
 from src.models.pieces import Pieces
 from src.models.reading import count, field, text
-from src.models.types import Chunk, Completion, Usage
+from src.models.types import Chunk, Completion, ToolDelta, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from src.models.posted.routes import Route
 
@@ -42,6 +42,23 @@ def completion(body: bytes, route: Route, model: str) -> Completion:
         raise MalformedResponse(f"the reply is no JSON but {body[:80]!r}") from error
     found: Completion = _whole(told, route, model)
     return found
+
+
+def refusal(status: int, body: bytes, headers: Mapping[str, str], route: Route) -> ModelError:
+    """Return what an error response means."""
+    told = _json(body) or body.decode("utf-8", "replace")
+    if route.protocol == "gemini":
+        found: ModelError = _reading("gemini").of_status(_Refused(told, headers), status)
+        return found
+    return classify.from_status(status, told, headers)
+
+
+class _Refused(Exception):
+    """Hold an error response as Gemini's SDK does."""
+
+    def __init__(self, details: Any, headers: Mapping[str, str]) -> None:
+        super().__init__(str(details)[:600])
+        self.details, self.headers, self.response = details, headers, self
 
 
 def _events(body: bytes) -> list[Any] | None:
@@ -72,10 +89,11 @@ def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
         case "gemini":
             return _reading("gemini").reply(_snake(told), model)
         case "ollama_chat" | "ollama_generate":
-            (chunk,) = _ollama(told)
-            return Completion(
-                chunk.content, chunk.model, chunk.finish_reason, chunk.reasoning or None, chunk.usage, raw=told
-            )
+            pieces = Pieces()
+            for chunk in _ollama(told):
+                pieces.take(chunk)
+            pieces.last()
+            return pieces.completion()
     return _reading("openai_compatible").reply(told, _Accounts(route.provider), model)
 
 
@@ -112,7 +130,13 @@ def _ollama(told: Any) -> Iterator[Chunk]:
         finish_reason=text(told, "done_reason") or ("stop" if field(told, "done") else None),
         model=text(told, "model") or None,
         usage=None if prompt is None and output is None else Usage(input=prompt, output=output),
+        tool_deltas=tuple(_called(call) for call in field(message, "tool_calls") or ()),
     )
+
+
+def _called(call: Any) -> ToolDelta:
+    function = field(call, "function")
+    return ToolDelta(-1, "", text(function, "name"), json.dumps(field(function, "arguments") or {}, ensure_ascii=False))
 
 
 class _Accounts:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from src.models.errors import Unsupported
 from src.models.model_factory import ModelFactory
 from src.models.types import ImagePart, Message
 from tests.servers import Server, chat_reply
@@ -74,3 +77,22 @@ def test_a_responses_model_is_asked_through_that_api() -> None:
     assert request.json["reasoning"] == {"effort": "high"}
     assert request.json["max_output_tokens"] == 16
     assert request.json["store"] is False
+
+
+def test_parts_of_other_kinds_and_an_images_detail_go_as_they_are() -> None:
+    parts = [
+        {"type": "text", "text": "What is said?"},
+        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+        {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "high"}},
+    ]
+    assert _sent("openai", "gpt-4o", [{"role": "user", "content": parts}])["messages"][0]["content"] == parts
+
+
+@pytest.mark.parametrize("who", ["gemini", "ollama", "claude"])
+def test_a_part_that_a_provider_does_not_take_is_refused_before_anything_is_sent(who: str) -> None:
+    sound = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklGRg=="}}]}
+    with Server(lambda _: chat_reply("hi")) as server:
+        model = ModelFactory.get_model(who, api_key="k", base_url=server.url)
+        with pytest.raises(Unsupported, match="input_audio"):
+            model.chat([sound])
+        assert server.received == []

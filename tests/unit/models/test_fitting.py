@@ -7,7 +7,7 @@ from src.models.capabilities import ROWS, Capabilities
 from src.models.errors import InvalidRequest, Unsupported
 from src.models.providers import PROVIDERS
 from src.models.structured import response_format
-from src.models.types import ImagePart, Message, ModelRequest, TextPart
+from src.models.types import ImagePart, Message, ModelRequest, RawPart, TextPart
 
 QUESTION = (Message("system", "be kind"), Message("user", "hi"))
 SCHEMA = response_format({"type": "object", "properties": {"n": {"type": "integer"}}})
@@ -42,10 +42,13 @@ def test_bounds_are_held_and_told() -> None:
 
 def test_what_cannot_be_left_out_is_refused_with_what_to_use_instead() -> None:
     picture = (Message("user", (TextPart("look"), ImagePart(data=b"x"))),)
+    sound = (Message("user", (RawPart({"type": "input_audio", "input_audio": {"data": "UklGRg=="}}),)),)
     for request, can, parameter, instead in (
         (ModelRequest("m", picture), Capabilities(images=False), "messages", "claude"),
         (_request(tools=({"type": "function"},)), Capabilities(tools=False), "tools", "response_format"),
         (_request(stop=("x",)), Capabilities(stop=False), "stop", "max_tokens"),
+        (ModelRequest("m", sound), Capabilities(parts=frozenset()), "messages", "text or image"),
+        (ModelRequest("m", sound), Capabilities(parts=frozenset({"document"})), "messages", "document"),
     ):
         with pytest.raises(Unsupported, match=instead) as caught:
             fitting.fit(request, can)
