@@ -14,6 +14,7 @@ from src.migration.migrate_syntax import (
     code,
     entries,
     expression,
+    is_literal,
     is_none,
     positional,
     text_of,
@@ -193,8 +194,7 @@ def _legacy(site: Site, given: dict[str, cst.BaseExpression], asked: Asked, valu
 def _messages(site: Site, given: dict[str, cst.BaseExpression], asked: Asked, values: Evaluator) -> None:
     if positional(site.call):
         raise Unprovable("the call has positional arguments", "name the arguments")
-    if asked.stream:
-        raise Unprovable("it streams Anthropic's own events", "use stream_response, whose chunks have .content")
+    asked.stream = asked.stream or site.names[-1] == "stream"
     asked.model = given.pop("model", None)
     system = given.pop("system", None)
     messages = given.pop("messages", None)
@@ -266,9 +266,7 @@ def _may_be_list(node: cst.BaseExpression, values: Evaluator) -> bool:
 _OLLAMA = {"num_predict": "max_tokens", "temperature": "temperature", "top_p": "top_p", "stop": "stop", "seed": "seed"}
 
 
-def _ollama(  # noqa: C901 - one arm for each parameter
-    site: Site, given: dict[str, cst.BaseExpression], asked: Asked, values: Evaluator
-) -> None:
+def _ollama(site: Site, given: dict[str, cst.BaseExpression], asked: Asked, values: Evaluator) -> None:
     names = ("model", "messages") if site.kind == "chat" else ("model", "prompt")
     given = {**dict(zip(names, positional(site.call), strict=False)), **given}
     if len(positional(site.call)) > 2 or asked.passed:
@@ -293,12 +291,8 @@ def _ollama(  # noqa: C901 - one arm for each parameter
             raise Unprovable("what its options hold is not known", "pass the options by name")
         asked.take([(_OLLAMA.get(name, name), value) for name, value in held.items()])
     form = given.pop("format", None)
-    if form is not None and text_of(form) not in (None, ""):
+    if form is not None and text_of(form) != "":
         asked.raw_options.append(("format", form))
-    if form is not None and not asked.raw_options:
-        raise Unprovable("it asks for a format", "use response_format")
-    if asked.raw_options:
-        raise Unprovable("it asks for a format", 'use response_format={"type": "json_object"}')
     asked.take(list(given.items()))
 
 
@@ -306,6 +300,21 @@ def _ollama(  # noqa: C901 - one arm for each parameter
 
 _GOOGLE = {"temperature": "temperature", "max_output_tokens": "max_tokens", "top_p": "top_p",
            "stop_sequences": "stop", "seed": "seed", "top_k": "top_k"}  # fmt: skip
+# These go as they are, where they are literals: what an SDK's own types say would be lost with its import.
+_GOOGLE_PLAIN = frozenset(
+    {"response_mime_type", "candidate_count", "presence_penalty", "frequency_penalty", "safety_settings"}
+)
+
+
+def literal(settings: cst.BaseExpression) -> cst.BaseExpression:
+    """Return settings that are literals.
+
+    Raises:
+        Unprovable: they are not.
+    """
+    if not isinstance(settings, cst.List) or not is_literal(settings):
+        raise Unprovable("its safety settings are not a literal list", "pass safety_settings as a list of dictionaries")
+    return settings
 
 
 def google_options(config: cst.BaseExpression, values: Evaluator) -> Pairs:
@@ -329,7 +338,8 @@ def google_options(config: cst.BaseExpression, values: Evaluator) -> Pairs:
         held = None
     else:
         held = None
-    if held is None or set(held) - set(_GOOGLE) - {"system_instruction"}:
+    plain = {name for name, value in (held or {}).items() if name in _GOOGLE_PLAIN and is_literal(value)}
+    if held is None or set(held) - set(_GOOGLE) - {"system_instruction"} - plain:
         raise Unprovable("its configuration holds what cannot be carried over for certain", "pass the options by name")
     return [(_GOOGLE.get(name, name), value) for name, value in held.items()]
 
@@ -345,6 +355,9 @@ def _google(site: Site, given: dict[str, cst.BaseExpression], asked: Asked, valu
     asked.model = given.pop("model", None)
     config = given.pop("generation_config", None) or given.pop("config", None)
     pairs = google_options(config, values) if config is not None and not is_none(config) else []
+    settings = given.pop("safety_settings", None)
+    if settings is not None:
+        pairs = [*pairs, ("safety_settings", literal(settings))]
     asked.prompt = Prompt(dict(pairs).get("system_instruction"), contents)
     asked.take([(name, value) for name, value in pairs if name != "system_instruction"])
     if site.names[-1] == "generate_content_stream":

@@ -118,7 +118,7 @@ def _rewritten(made: Plan, posts: list[Post], values: Evaluator, path: Path) -> 
 
 
 def _cleaned(module: cst.Module, values: Evaluator) -> str:
-    return migrate_imports.without_dead(module, values).code
+    return migrate_imports.spaced(migrate_imports.without_dead(module, values)).code
 
 
 def _dead_import(tree: Tree) -> bool:

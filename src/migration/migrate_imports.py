@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -9,7 +10,7 @@ import libcst as cst
 from src.migration import migrate_sdk as sdk
 from src.migration.migrate_edits import Edits
 from src.migration.migrate_records import Unprovable
-from src.migration.migrate_syntax import code, dotted, statement, walk
+from src.migration.migrate_syntax import code, dotted, positional, statement, text_of, walk
 from src.migration.migrate_tree import Tree, index
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from src.migration.migrate_tree import Binding
     from src.migration.migrate_values import Evaluator
 
-_HTTP = ("requests", "httpx")
+_HELPERS = ("requests", "httpx", "importlib")
+_BY_NAME = ("importlib.import_module", "import_module", "__import__")
 _PURE_CALLS = ("os.getenv", "os.environ.get", "getenv", "environ.get")
 
 
@@ -53,6 +55,8 @@ def with_imports(module: cst.Module, needed: set[tuple[str, str]], before: int, 
     for source, name in sorted(needed):
         bindings = tree.bound.get(tree.module, {}).get(name, [])
         if any(one.kind == "import" and (one.imported or "").startswith("src.models") for one in bindings):
+            continue
+        if any(one.kind == "import" and one.imported == f"{source}.{name}" for one in bindings):
             continue
         if any(name in names for names in tree.bound.values()):
             raise Unprovable(f"the name {name} is taken here", f"rename {name}")
@@ -106,6 +110,25 @@ def _is_docstring(node: cst.CSTNode) -> bool:
     )
 
 
+def spaced(module: cst.Module) -> cst.Module:
+    """Return a module whose imports of the factory have a blank line after them, where code follows."""
+    body = list(module.body)
+    for at, (one, after) in enumerate(itertools.pairwise(body)):
+        if _imports_factory(one) and not _is_import(after) and not getattr(after, "leading_lines", True):
+            body[at + 1] = after.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+    return module.with_changes(body=body)
+
+
+def _imports_factory(node: cst.CSTNode) -> bool:
+    inner = node.body if isinstance(node, cst.SimpleStatementLine) else ()
+    return any(isinstance(one, cst.ImportFrom) and (dotted(one.module) or "").startswith("src.models") for one in inner)
+
+
+def _is_import(node: cst.CSTNode) -> bool:
+    inner = node.body if isinstance(node, cst.SimpleStatementLine) else ()
+    return any(isinstance(one, cst.Import | cst.ImportFrom) for one in inner)
+
+
 def without_dead(module: cst.Module, old: Evaluator) -> cst.Module:
     """Return a module without the imports, keys and settings that lost their last reader."""
     read_before = {
@@ -139,8 +162,9 @@ def _judge(
     was_read: bool,
     edits: Edits,
 ) -> None:
-    http = was_read and all(one.imported in _HTTP for one in bindings) and not tree.loads(name, scope)
-    if all(one.kind == "import" and (_is_sdk(one) or http) for one in bindings):
+    unread = was_read and not tree.loads(name, scope)
+    helper = unread and all(one.imported in _HELPERS for one in bindings)
+    if all(one.kind == "import" and (_is_sdk(one) or helper) for one in bindings):
         loads = tree.loads(name, scope)
         writes = [_only_written(tree, node) for node in loads]
         if all(one is not None for one in writes) and not any(_guarded(tree, one) for one in bindings):
@@ -150,8 +174,8 @@ def _judge(
             for one in bindings:
                 _drop_alias(tree, one, edits)
         return
-    local = isinstance(scope, cst.FunctionDef)
-    if local and was_read and not tree.loads(name, scope) and all(_is_pure(one) for one in bindings):
+    local = isinstance(scope, cst.FunctionDef) and all(_is_pure(one) for one in bindings)
+    if unread and (local or all(_is_sdk_by_name(one) for one in bindings)):
         for one in bindings:
             if one.node not in edits:
                 edits.remove(one.node)
@@ -160,6 +184,16 @@ def _judge(
 def _is_sdk(binding: Binding) -> bool:
     full = binding.imported or ""
     return any(full == name or full.startswith(f"{name}.") for name in sdk.MODULES)
+
+
+def _is_sdk_by_name(binding: Binding) -> bool:
+    """Tell `sdk = importlib.import_module("openai")`."""
+    node = binding.node
+    if binding.kind != "assign" or not isinstance(node, cst.Assign) or len(node.targets) != 1:
+        return False
+    call = node.value
+    named = positional(call) if isinstance(call, cst.Call) and dotted(call.func) in _BY_NAME else []
+    return isinstance(node.targets[0].target, cst.Name) and bool(named) and text_of(named[0]) in sdk.MODULES
 
 
 def _guarded(tree: Tree, binding: Binding) -> bool:

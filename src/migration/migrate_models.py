@@ -10,7 +10,7 @@ import libcst as cst
 
 from src.migration import migrate_sdk as sdk
 from src.migration.check_vocabulary import Vocabulary
-from src.migration.migrate_arguments import google_options
+from src.migration.migrate_arguments import google_options, literal
 from src.migration.migrate_folding import MARK, fold, variable
 from src.migration.migrate_records import Unprovable
 from src.migration.migrate_syntax import code, expression, is_none, positional, text_of, walk
@@ -179,6 +179,9 @@ def _generative_model(call: cst.Call, given: dict[str, cst.BaseExpression], valu
     config = given.pop("generation_config", None)
     if config is not None and not is_none(config):
         made.options = google_options(config, values)
+    settings = given.pop("safety_settings", None)
+    if settings is not None:
+        made.options = [*made.options, ("safety_settings", literal(settings))]
     if given:
         raise Unprovable(f"the model is made with {', '.join(sorted(given))}", "pass these options to the call")
     return made

@@ -56,7 +56,10 @@ STREAMED: dict[str, dict[Tokens, str]] = {
     "ollama": {("message", "content"): "content"},
     "generate": {("response",): "content"},
     "google": {("text",): "content"},
+    "messages": {("delta", "text"): "content"},
 }
+# What Anthropic's events are told apart by where their text is wanted: a chunk of ours has text, or has none.
+_TEXT_EVENTS: dict[Tokens, str] = {("type",): "content_block_delta", ("delta", "type"): "text_delta"}
 # Replies whose raw form the code before would have got just so.
 _RAW = ("chat", "messages", "responses", "ollama")
 
@@ -74,6 +77,8 @@ class Reply:
     reads: list[cst.BaseExpression] = field(default_factory=list)
     chunks: list[cst.BaseExpression] = field(default_factory=list)
     bare: str = ""
+    opened: cst.WithItem | None = None  # by which the SDK's stream helper is opened
+    texts: list[cst.Attribute] = field(default_factory=list)  # its `stream.text_stream`
 
     def all_reads(self) -> list[cst.BaseExpression]:
         """Return the places whose words change: those that read the reply, or a stream's chunks."""
@@ -98,6 +103,8 @@ def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach]
     Raises:
         Unprovable: it goes where it cannot be followed, and its raw form is another one than before.
     """
+    if site.kind == "messages" and site.names[-1] == "stream":
+        return _helper(site, words, tree)
     node = _received(site, tree, stream=stream)
     reply = Reply(site, words, node, stream)
     parent = tree.parent(node)
@@ -111,6 +118,25 @@ def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach]
         reply.reads.append(node)
     if stream:
         _chunks(reply, tree)
+    return reply
+
+
+def _helper(site: Site, words: str, tree: Tree) -> Reply:
+    """Follow `with client.messages.stream(...) as stream`, whose texts alone are read."""
+    item = tree.parent(site.call)
+    left = Unprovable("its stream helper is read for more than texts", "loop over stream_response(...)")
+    if not isinstance(item, cst.WithItem) or item.asname is None or not isinstance(item.asname.name, cst.Name):
+        raise left
+    reply = Reply(site, words, site.call, stream=True, opened=item)
+    scope = tree.scope(site.call)
+    name = item.asname.name.value
+    if len(tree.bound.get(scope, {}).get(name, ())) != 1:
+        raise left
+    for load in tree.loads(name, scope):
+        read = tree.parent(load)
+        if not isinstance(read, cst.Attribute) or read.value is not load or read.attr.value != "text_stream":
+            raise left
+        reply.texts.append(read)
     return reply
 
 
@@ -281,6 +307,8 @@ def reading(node: cst.BaseExpression, reply: Reply, tree: Tree) -> Reading | Non
         words = table.get(names[:length])
         if words is not None and not (reply.stream and names[:length] == ("choices",)):
             return Reading(found[length - 1][0], f".{words}")
+    if reply.family == "messages" and reply.stream and found:
+        return _text_event(found[-1][0], names, tree)
     if not found:
         return Reading(node, "") if _is_guard(node, tree) else None
     whole = _holder(found, names, reply, tree)
@@ -289,6 +317,18 @@ def reading(node: cst.BaseExpression, reply: Reply, tree: Tree) -> Reading | Non
     if reply.family in _RAW and not reply.stream:
         return Reading(node, ".raw_response")
     return None
+
+
+def _text_event(last: cst.BaseExpression, names: Tokens, tree: Tree) -> Reading | None:
+    """Read `event.type == "content_block_delta"`, as a test, as the question whether there is text."""
+    comparison = tree.parent(last)
+    if not isinstance(comparison, cst.Comparison) or comparison.left is not last or len(comparison.comparisons) != 1:
+        return None
+    (one,) = comparison.comparisons
+    wanted = _TEXT_EVENTS.get(names)
+    if wanted is None or not isinstance(one.operator, cst.Equal) or text_of(one.comparator) != wanted:
+        return None
+    return Reading(comparison, ".content") if _is_test(comparison, tree) else None
 
 
 def _holder(found: list[tuple[cst.BaseExpression, Token]], names: Tokens, reply: Reply, tree: Tree) -> Reading | None:

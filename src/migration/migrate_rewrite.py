@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from src.migration.migrate_edits import Edit, Resolve
     from src.migration.migrate_models import Made
     from src.migration.migrate_plan import Move, Plan
-    from src.migration.migrate_replies import Reading
+    from src.migration.migrate_replies import Reading, Reply
     from src.migration.migrate_tree import Tree
     from src.migration.migrate_values import Evaluator
 
@@ -31,6 +31,8 @@ def edits_for(plan: Plan, values: Evaluator, factory: str) -> tuple[Edits, Neede
     edits, needed = Edits(), set[tuple[str, str]]()
     for move in plan.moves:
         _move(move, plan, edits, values, factory)
+        if move.reply is not None and move.reply.opened is not None:
+            needed.add(("contextlib", "aclosing" if move.site.asynchronous else "closing"))
         if move.route == "inline" and move.made is not None:
             needed |= move.made.imports | {("src.models.model_factory", "ModelFactory")}
     for client, made in plan.converted.items():
@@ -52,16 +54,40 @@ def _move(move: Move, plan: Plan, edits: Edits, values: Evaluator, factory: str)
     edits.replace(move.site.call, _call(move, plan, factory))
     if reply.node is not move.site.call and reply.stream:
         edits.replace(reply.node, lambda updated, _resolve: updated.expression)
-    if reply.mode == "raw":
+    if reply.opened is not None:
+        _helper(move, reply, edits)
+    elif reply.mode == "raw":
         edits.replace(reply.node, _raw)
     else:
         for node in reply.all_reads():
             found = reading(node, reply, tree)
             if found is not None:
                 _read(node, found, edits)
+                both = tree.parent(found.node)
+                if isinstance(found.node, cst.Comparison) and isinstance(both, cst.BooleanOperation):
+                    edits.replace(both, _once)
     comments = comments_in(move.site.call)
     if comments:
         _keep_comments(tree, move.site.call, comments, edits)
+
+
+def _helper(move: Move, reply: Reply, edits: Edits) -> None:
+    """Have a stream's texts read from our chunks, each of which is its text as a string."""
+    closing = "aclosing" if move.site.asynchronous else "closing"
+
+    def opened(updated: cst.WithItem, _resolve: Resolve) -> cst.WithItem:
+        return updated.with_changes(item=cst.Call(cst.Name(closing), [cst.Arg(updated.item)]))
+
+    def texts(updated: cst.Attribute, _resolve: Resolve) -> cst.BaseExpression:
+        name = code(updated.value)
+        if move.site.asynchronous:
+            return expression(f"(str(chunk) async for chunk in {name})")
+        return expression(f"map(str, {name})")
+
+    assert reply.opened is not None  # noqa: S101 - the caller has looked
+    edits.replace(reply.opened, opened)
+    for read in reply.texts:
+        edits.replace(read, texts)
 
 
 def _raw(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
@@ -85,6 +111,13 @@ def _read(base: cst.BaseExpression, found: Reading, edits: Edits) -> None:
         edits.replace(found.node, edit)
     elif found.node is not base:
         edits.replace(found.node, lambda _updated, resolve: resolve(base))
+
+
+def _once(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
+    """Say what became the same question only once: `x and x`."""
+    if not isinstance(updated, cst.BooleanOperation) or not isinstance(updated.operator, cst.And):
+        return updated
+    return updated.left if code(updated.left) == code(updated.right) else updated
 
 
 def _keep_comments(tree: Tree, call: cst.Call, comments: list[str], edits: Edits) -> None:

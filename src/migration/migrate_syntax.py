@@ -84,6 +84,16 @@ def is_constant(node: cst.CSTNode | None) -> bool:
     )
 
 
+def is_literal(node: cst.CSTNode | None) -> bool:
+    """Tell whether an expression is a constant, or lists and dictionaries of constants."""
+    if isinstance(node, cst.List | cst.Tuple):
+        return all(isinstance(one, cst.Element) and is_literal(one.value) for one in node.elements)
+    if isinstance(node, cst.Dict):
+        pairs = (one for one in node.elements)
+        return all(isinstance(one, cst.DictElement) and is_literal(one.key) and is_literal(one.value) for one in pairs)
+    return is_constant(node)
+
+
 def entries(node: cst.Dict) -> dict[str, cst.BaseExpression] | None:
     """Return a dictionary literal's entries, None where a key is no literal text or one is starred."""
     found: dict[str, cst.BaseExpression] = {}

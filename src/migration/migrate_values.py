@@ -126,15 +126,39 @@ class Evaluator:
                 return self.of(binding.value)
             case "param":
                 return self._parameter(binding)
-            case "for":
-                parent = self.tree.parent(binding.node)
-                iterable = getattr(parent, "iter", None)
-                return self._items(iterable) if iterable is not None else frozenset({UNKNOWN})
+            case "for" | "unpack":
+                return self._looped(binding)
             case "del":
                 return frozenset()
             case "class" | "def":
                 return frozenset({Value(binding.kind, node=binding.node)})
         return frozenset({UNKNOWN})
+
+    def _looped(self, binding: Binding) -> Values:
+        """Return what a loop's name takes: a dictionary's keys are no clients, the second of its items are."""
+        loop = self.tree.parent(binding.node)
+        iterable = getattr(loop, "iter", None)
+        if iterable is None:
+            return frozenset({UNKNOWN})
+        held = self._held_by_items(iterable)
+        if binding.kind == "unpack":
+            target = binding.node
+            second = isinstance(target, cst.Tuple) and len(target.elements) == 2 and target.elements[1].value
+            named = isinstance(second, cst.Name) and second.value == binding.name
+            return self._items(held) if held is not None and named else frozenset({UNKNOWN})
+        if any(value.kind == "container" and isinstance(value.node, cst.Dict) for value in self.of(iterable)):
+            return frozenset({UNKNOWN})
+        if isinstance(iterable, cst.Call) and isinstance(iterable.func, cst.Attribute):
+            inner = iterable.func.value
+            return self._items(inner) if iterable.func.attr.value == "values" else frozenset({UNKNOWN})
+        return self._items(iterable)
+
+    @staticmethod
+    def _held_by_items(iterable: cst.BaseExpression) -> cst.BaseExpression | None:
+        """Return the dictionary that `x.items()` goes over."""
+        if isinstance(iterable, cst.Call) and isinstance(iterable.func, cst.Attribute) and not iterable.args:
+            return iterable.func.value if iterable.func.attr.value == "items" else None
+        return None
 
     def _parameter(self, binding: Binding) -> Values:
         """Return what callers in this module pass; unknown where there are none."""

@@ -34,7 +34,7 @@ _ANSWER_TOKENS = 1024
 _IMAGE_TOKENS = 1024
 _BYTES_A_TOKEN = 3
 # What `chat` takes beside its options: docs.ollama.com/api/chat
-_ARGUMENTS = ("think", "keep_alive", "logprobs", "top_logprobs")
+_ARGUMENTS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 
 
 class OllamaModel(BaseModel):

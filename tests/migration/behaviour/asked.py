@@ -9,6 +9,7 @@ Two spellings count as the same only where this module says so, with the reason:
 - `stream_options` beside a stream (the factory asks for the usage, which nothing else changes);
 - `usage: {include: true}` at OpenRouter (the same for its own accounting);
 - DeepSeek's address with and without `/v1`: api-docs.deepseek.com says that they are one;
+- Gemini's harms and thresholds by number, as the old SDK sends them, and by name: ai.google.dev/api/generate-content;
 - Gemini's API versions, and `user` where a turn names no role: the factory speaks v1beta;
 - Ollama's three endpoints (`/api/chat`, `/api/generate` whose prompt is one user message, `/v1/chat/completions`),
   which run the same template, and `num_ctx`, which the factory says so that a long prompt is not cut;
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _COMPLETION_TOKENS = {"api.openai.com", "api.groq.com", "api.x.ai"}
 _NATIVE = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
+_HARMS = {7: "HARM_CATEGORY_HARASSMENT", 8: "HARM_CATEGORY_HATE_SPEECH"}
+_THRESHOLDS = {3: "BLOCK_ONLY_HIGH", 4: "BLOCK_NONE"}
 _OPTIONS = ("temperature", "top_p", "stop", "seed", "num_predict", "presence_penalty", "frequency_penalty")
 
 
@@ -131,6 +134,9 @@ def _gemini(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
             if "inlineData" in part:  # two alphabets of base64, padded or not
                 data = re.sub("=+$", "", part["inlineData"]["data"]).replace("-", "+").replace("_", "/")
                 part["inlineData"] = {**part["inlineData"], "data": data}
+    for setting in body.get("safetySettings") or ():
+        setting["category"] = _HARMS.get(setting["category"], setting["category"])
+        setting["threshold"] = _THRESHOLDS.get(setting["threshold"], setting["threshold"])
     config = body.pop("generationConfig", None) or {}
     told["path"] = re.sub(r"^/v1(beta)?/", "/", told["path"])
     return told | body | ({"config": config} if config else {}) | {"messages": contents}

@@ -86,7 +86,7 @@ class Runner:
         self._loopback.answer = answering(scenario, says)
         told = {
             "program": str(program), "folder": str(program.parent), "out": str(place / "out"),
-            "err": str(place / "err"), "seconds": 40,
+            "err": str(place / "err"), "seconds": 90,
             "environment": {
                 "PATH": os.environ["PATH"], "HOME": str(place), "MOONDEV_DOTENV": "off", "PYTHONUTF8": "1",
                 "MOONDEV_TRACE_DB": str(place / "traces.db"), **self._trust(), **KEYS, **environment,
@@ -139,7 +139,7 @@ def differences(before: Outcome, after: Outcome) -> list[str]:
     if before.out != after.out:
         found.append(f"printed {before.out!r}, now {after.out!r}")
     if before.code != after.code:
-        found.append(f"ended with {before.code}, now with {after.code}: {after.err[-600:]}")
+        found.append(f"ended with {before.code}, now with {after.code}: {after.err[-3000:]}")
     first, second = (before.asked, after.asked) if before.scenario == "reply" else (before.distinct, after.distinct)
     # Threads and tasks ask in any order.
     if sorted(map(repr_of, first)) != sorted(map(repr_of, second)):

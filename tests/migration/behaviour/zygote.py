@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import faulthandler
 import functools
 import gc
 import importlib
@@ -27,10 +28,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 SDKS = (
@@ -156,12 +154,19 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             _run(told)
-        signal.signal(signal.SIGALRM, lambda *_, pid=child: os.kill(pid, signal.SIGKILL))
+        signal.signal(signal.SIGALRM, lambda *_, pid=child: _end(pid))
         signal.alarm(told["seconds"])
         _, status = os.waitpid(child, 0)
         signal.alarm(0)
         sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
         sys.stdout.flush()
+
+
+def _end(child: int) -> None:
+    """End a program that hangs, after it has shown where."""
+    os.kill(child, signal.SIGUSR1)
+    threading.Event().wait(2)
+    os.kill(child, signal.SIGKILL)
 
 
 def _run(told: dict[str, Any]) -> None:
@@ -186,7 +191,6 @@ def _run(told: dict[str, Any]) -> None:
 
 
 def _become(told: dict[str, Any]) -> None:
-    signal.signal(signal.SIGUSR1, _show)
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environment"])
@@ -195,12 +199,9 @@ def _become(told: dict[str, Any]) -> None:
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(told[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
+    faulthandler.register(signal.SIGUSR1, file=2)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-
-
-def _show(_signal: int, _frame: FrameType | None) -> None:
-    traceback.print_stack()
 
 
 if __name__ == "__main__":
