@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox",
                      ".mypy_cache",
-                     ".ruff_cache", ".pytest_cache", "site-packages", ".eggs"})  # fmt: skip
+                     ".ruff_cache", ".pytest_cache", "site-packages", ".eggs", ".moondev-backup"})  # fmt: skip
 _BATCH = 64
 _WORTH_A_POOL = 256  # files; fewer are done before a second process has started
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.migration import install_command
 from src.migration.check_scan import SKIPPED
+from src.migration.install_apply import Refused
 from src.migration.migrate_file import FAILED, UNPARSEABLE, migrate
 from src.migration.migrate_leftovers import leftovers
 from src.migration.migrate_posts import addresses_in
@@ -26,6 +28,7 @@ from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from src.migration.install_plan import Installation
     from src.migration.migrate_posts import Addresses
     from src.migration.migrate_records import Outcome, Reported
 
@@ -58,6 +61,11 @@ class Job:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Migrate; return 0 nothing to do, 10 done, 20 something left over, 2 usage, 1 failure."""
     options = _parser().parse_args(arguments)
+    if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
+        return _refuse("--install and --roll-back take one folder: the root of a checkout, which has src in it.")
+    if options.roll_back:
+        why = install_command.roll_back(options.paths[0])
+        return _refuse(why) if why else DONE
     missing = [str(path) for path in options.paths if not path.exists()]
     if missing:
         return _refuse(f"no such file or folder: {', '.join(missing)}")
@@ -67,15 +75,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Commit or stash them, or say --allow-dirty."
         )
     outcomes = list(_run(jobs_of(options.paths), options.jobs or os.cpu_count() or 1))
-    written = [_write(outcome) for outcome in outcomes if outcome.after is not None] if options.write else []
-    failures = [why for why in written if why]
+    try:
+        made = install_command.planned(options.paths[0], outcomes) if options.install else None
+    except Refused as error:
+        return _refuse(str(error))
+    failures = _written(options, outcomes, made) if options.write else []
     sites = [site for outcome in outcomes for site in (*outcome.sites, *leftovers(outcome))]
     if options.diff:
         sys.stdout.writelines(line for outcome in outcomes for line in _diff(outcome))
+        sys.stdout.writelines(install_command.diff(made) if made else ())
     if options.report:
         _report(options.report, outcomes, sites)
     _tell(outcomes, sites, failures, written=options.write, shown=options.diff)
-    return _code(outcomes, sites, failures)
+    if made is not None and not failures:
+        install_command.tell(options.paths[0], made, written=options.write, shown=options.diff)
+    code = _code(outcomes, sites, failures)
+    if made is None or code == FAILURE:
+        return code
+    return LEFT_OVER if made.by_hand else max(code, DONE if made.changes else NOTHING)
+
+
+def _written(options: argparse.Namespace, outcomes: Sequence[Outcome], made: Installation | None) -> list[str]:
+    """Write what changes, with an installation all or none of it; return what went wrong."""
+    if made is not None:
+        why = install_command.write(options.paths[0], made)
+        return [why] if why else []
+    written = [_write(outcome) for outcome in outcomes if outcome.after is not None]
+    return [why for why in written if why]
 
 
 def _code(outcomes: Sequence[Outcome], sites: Sequence[Reported], failures: Sequence[str]) -> int:
@@ -97,6 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--diff", action="store_true", help="print what would change")
     how.add_argument("--write", action="store_true", help="change the files")
+    parser.add_argument(
+        "--install", action="store_true",
+        help="put src/models, src/observability and the check into the checkout too (docs/adopt.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--roll-back", action="store_true", help="take the last --install --write back, byte for byte, and do no more"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found and decided, as JSON")
     parser.add_argument("--allow-dirty", action="store_true", help="write although git shows uncommitted changes")
     parser.add_argument("--jobs", type=_count, metavar="N", help="processes (default: one per processor)")

@@ -236,7 +236,7 @@ def _unavailable(row: Provider, key: str | None) -> str | None:
         other = f" (or {', '.join(row.keys[1:])})" if row.keys[1:] else ""
         return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
     if row.package and not _installed(row.package):
-        return f"{row.name} needs the package {row.package}, which is not installed. Run: make .venv"
+        return f"{row.name} needs a package that is not installed. Run: pip install {row.package.replace('.', '-')}"
     return None
 
 
