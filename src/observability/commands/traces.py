@@ -16,7 +16,14 @@ from src.observability.commands.console import duration, money, note, out, probl
 if TYPE_CHECKING:
     from src.observability.spool import Spool, TraceRow
 
-app = typer.Typer(help="Look at what was traced on this machine, and deliver it.", no_args_is_help=True)
+app = typer.Typer(help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True)
+
+
+@app.callback()
+def traces(context: typer.Context) -> None:
+    """Look at what was traced on this machine, and deliver it. Alone, it lists the newest traces."""
+    if context.invoked_subcommand is None:
+        list_traces(limit=20, as_json=False)
 
 
 @app.command("list")

@@ -1,0 +1,368 @@
+"""A checkout takes the packages in, runs as before with every call stored, and gets all of its files back."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.migration import install_apply, install_plan, install_texts
+from src.migration.install_apply import Change, Refused
+from tests.servers import Server, chat_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "migrate_to_factory.py"
+DIRECT = """import os
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from openai import OpenAI
+
+client = OpenAI(api_key=os.getenv("OPENAI_KEY"))
+reply = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Trend?"}])
+print(reply.choices[0].message.content)
+"""
+# As agents use the factory that is replaced.
+BY_FACTORY = """import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from src.config import AI_MODEL
+from src.models import model_factory
+from src.models.base_model import ModelResponse
+from src.models.model_factory import ModelFactory
+
+model = model_factory.get_model("openai", AI_MODEL)
+if not model:
+    sys.exit("no model")
+for name in model_factory._models.keys():
+    assert ModelFactory().is_model_available(name)
+assert "openai" in model_factory.MODEL_IMPLEMENTATIONS
+print(model.model_type, model.model_name, model.AVAILABLE_MODELS.get(AI_MODEL, {}) is not None)
+response = model.generate_response(system_prompt="Be brief.", user_content="Volume?", temperature=0.3, max_tokens=50)
+assert isinstance(response, ModelResponse)
+text = response.content if hasattr(response, "content") else str(response)
+print(text.strip(), "up" in str(response), len(response))
+"""
+FILES = {
+    "README.md": "# A desk\n",
+    ".gitignore": ".env\n__pycache__/\n",
+    ".env_example": "OPENAI_KEY=your_key\nBIRDEYE_API_KEY=\n",
+    "requirements.txt": "openai==1.2.3\r\nnumpy==1.26.2\r\npydantic>=2.1\r\n",
+    "src/__init__.py": "",
+    "src/config.py": "AI_MODEL = 'gpt-4o'\n",
+    "src/agents/direct_agent.py": DIRECT,
+    "src/agents/factory_agent.py": BY_FACTORY,
+    "src/models/__init__.py": "from .model_factory import model_factory\n",
+    "src/models/model_factory.py": "model_factory = None\n",
+    "src/models/xai_model.py": "class XAIModel: ...\n",
+    "src/models/our_gateway.py": "class Gateway: ...\n",
+}
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def files(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Return every file with its mode, as far as git would see it."""
+    return {
+        path.relative_to(root).as_posix(): (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
+        for path in root.rglob("*")
+        if path.is_file() and not {"__pycache__", ".git"} & set(path.parts)
+    }
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    root = tmp_path / "desk"
+    for name, text in FILES.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text.encode())
+    (root / "src/agents/direct_agent.py").chmod(0o755)
+    return root
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(lambda _: chat_reply("going up")) as running:
+        yield running
+
+
+def test_a_dry_run_tells_and_writes_nothing(checkout: Path) -> None:
+    before = files(checkout)
+    done = run(checkout, "--install", "--diff")
+    assert done.returncode == 10, done.stderr
+    assert files(checkout) == before
+    assert "+openai>=" in done.stdout
+    assert "src/observability: " in done.stderr
+
+
+def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp_path: Path) -> None:
+    done = run(checkout, "--install", "--write")
+    assert done.returncode == 10, done.stdout + done.stderr
+    store = tmp_path / "traces.db"
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "MOONDEV_TRACE_DB": str(store), "MOONDEV_DOTENV": "off",
+        "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": f"{server.url}/v1", "MOONDEV_GUARD": "block",
+    }  # fmt: skip
+
+    def python(*words: str) -> str:
+        command = [sys.executable, *words]
+        ended = subprocess.run(
+            command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    assert python("src/agents/direct_agent.py") == "going up\n"
+    assert python("src/agents/factory_agent.py") == "openai gpt-4o True\ngoing up True 8\n"
+    assert [request.json["messages"][-1]["content"] for request in server.received] == ["Trend?", "Volume?"]
+    with sqlite3.connect(store) as found:
+        (count,) = found.execute("select count(*) from observations where type = 'generation'").fetchone()
+    assert count == 2
+    assert "openai.generate" in python("-m", "src.observability", "traces")
+    assert "the test observation is stored" in python("-m", "src.observability", "doctor")
+    assert python("-c", "import src.models; print(src.models.__file__)").startswith(str(checkout))
+
+
+def test_the_check_works_there_by_itself_and_passes(checkout: Path) -> None:
+    run(checkout, "--install", "--write")
+    alone = (
+        "import sys, runpy; sys.modules['libcst'] = None; sys.argv = ['check', '--no-cache']; "
+        "runpy.run_path({!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-c", alone.format("scripts/check_direct_calls.py")]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (checkout / "src/agents/next_agent.py").write_text(DIRECT)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1
+    assert "next_agent.py" in done.stdout
+    assert os.access(checkout / "scripts/check_direct_calls.py", os.X_OK)
+    assert "check_direct_calls.py" in (checkout / ".github/workflows/direct-calls.yml").read_text()
+
+
+def test_its_own_files_stay_but_for_the_lines_that_are_added(checkout: Path) -> None:
+    done = run(checkout, "--install", "--write")
+    after = files(checkout)
+    for name in ("README.md", "src/__init__.py", "src/agents/factory_agent.py"):
+        assert after[name][0] == FILES[name].encode()
+    for name in (".gitignore", ".env_example", "src/config.py"):
+        assert after[name][0].startswith(FILES[name].encode())
+    told = after["requirements.txt"][0].decode()
+    assert told.count("\r\n") == told.count("\n")
+    assert "numpy==1.26.2" in told
+    assert re.search(r"^openai>=\d", told, re.MULTILINE)
+    assert re.search(r"^pydantic>=2\.\d+,<3,>=2\.1\r$", told, re.MULTILINE)
+    example = after[".env_example"][0].decode()
+    assert example.count("OPENAI_KEY=") == 1
+    assert "LANGFUSE_PUBLIC_KEY=" in example
+    assert after["src/agents/direct_agent.py"][1] == 0o755
+    assert "src/models/xai_model.py" not in after
+    assert "src/models/our_gateway.py: your own file" in done.stdout
+    assert tomllib.loads(after["pyproject.toml"][0].decode())["tool"]["check_direct_calls"]["paths"] == ["src"]
+    assert not any(name.startswith(".env") and name != ".env_example" for name in after)
+
+
+def test_a_second_run_changes_nothing_and_says_so(checkout: Path) -> None:
+    run(checkout, "--install", "--write")
+    before = files(checkout)
+    done = run(checkout, "--install", "--write")
+    assert done.returncode == 0, done.stdout
+    assert "nothing to change" in done.stdout
+    assert files(checkout) == before
+
+
+def test_all_of_it_can_be_taken_back(checkout: Path) -> None:
+    before = files(checkout)
+    run(checkout, "--install", "--write")
+    done = run(checkout, "--roll-back")
+    assert done.returncode == 10, done.stderr
+    assert files(checkout) == before
+    assert not (checkout / ".moondev-backup").exists()
+    assert not (checkout / "src/observability").exists()
+    again = run(checkout, "--roll-back")
+    assert again.returncode == 2
+    assert "nothing to take back" in again.stderr
+
+
+def test_what_was_changed_since_is_not_taken_back_over(checkout: Path) -> None:
+    run(checkout, "--install", "--write")
+    edited = checkout / "src/agents/direct_agent.py"
+    edited.write_text(edited.read_text() + "# mine\n")
+    before = files(checkout)
+    done = run(checkout, "--roll-back")
+    assert done.returncode == 2
+    assert "src/agents/direct_agent.py" in done.stderr
+    assert files(checkout) == before
+
+
+def test_an_upgrade_keeps_what_its_owner_edited(checkout: Path) -> None:
+    run(checkout, "--install", "--write")
+    ours = checkout / "src/models/pricing.py"
+    ours.write_text("# edited\n")
+    stale = checkout / "src/models/of_an_older_version.py"
+    stale.write_text("")
+    done = run(checkout, "--install", "--write")
+    assert "src/models/pricing.py: it was edited here" in done.stdout
+    assert ours.read_bytes() == (ROOT / "src/models/pricing.py").read_bytes()
+    assert not stale.exists()
+    assert run(checkout, "--roll-back").returncode == 10
+    assert ours.read_text() == "# edited\n"
+    assert run(checkout, "--roll-back").returncode == 2  # what the first one wrote was edited
+
+
+def test_who_imports_a_module_that_goes_is_named(checkout: Path) -> None:
+    (checkout / "src/agents/old_agent.py").write_text("from src.models.xai_model import XAIModel\nprint(XAIModel)\n")
+    done = run(checkout, "--install", "--write")
+    assert done.returncode == 20
+    assert "by hand: src/agents/old_agent.py imports src.models.xai_model" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["no checkout", "a file", "two", "this project", "a link", "a folder in the way"])
+def test_what_cannot_be_installed_into_is_refused_with_nothing_changed(kind: str, checkout: Path) -> None:
+    words: list[str | Path] = [checkout]
+    if kind == "no checkout":
+        words = [checkout / "src/agents"]
+    elif kind == "a file":
+        words = [checkout / "README.md"]
+    elif kind == "two":
+        words = [checkout, checkout / "src"]
+    elif kind == "this project":
+        words = [ROOT]
+    elif kind == "a link":
+        (checkout / "elsewhere").mkdir()
+        (checkout / "src/observability").symlink_to(checkout / "elsewhere")
+    else:
+        (checkout / "requirements.txt").unlink()
+        (checkout / "requirements.txt").mkdir()
+    before = files(checkout)
+    done = run(*words, "--install", "--write", "--allow-dirty")
+    assert done.returncode == 2, done.stdout
+    assert done.stderr.startswith("migrate_to_factory: ")
+    assert "Traceback" not in done.stderr
+    assert files(checkout) == before
+
+
+def test_a_failure_half_way_leaves_everything_as_it_was(checkout: Path) -> None:
+    before = files(checkout)
+    readme = FILES["README.md"].encode()
+    changes = [
+        Change("README.md", readme, b"other"),
+        Change("src/agents/new/deep.py", None, b"x"),
+        Change("README.md/in_a_file.py", None, b"x"),
+    ]
+    with pytest.raises(Refused, match="taken back"):
+        install_apply.apply(checkout, changes)
+    assert files(checkout) == before
+    assert not (checkout / ".moondev-backup").exists()
+    assert not (checkout / "src/agents/new").exists()
+
+
+def test_a_file_that_changed_meanwhile_is_not_written_over(checkout: Path) -> None:
+    before = files(checkout)
+    with pytest.raises(Refused, match=r"README\.md was changed meanwhile"):
+        install_apply.apply(
+            checkout, [Change(".env_example", b"not this", b"x"), Change("README.md", b"nor", b"x")][1:]
+        )
+    assert files(checkout) == before
+
+
+# The texts.
+
+WANTED = ("anthropic >=2.12,<3", "tenacity >=9.1,<9.2", "hyperscan >=0.9; sys_platform != 'win32'")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("anthropic==2.13.1\n", "anthropic==2.13.1"),
+        ("anthropic==0.40.0\n", "anthropic>=2.12,<3"),
+        ("anthropic==3.0\n", "anthropic>=2.12,<3"),
+        ("Anthropic[bedrock] == 0.40  # why\n", "Anthropic[bedrock]>=2.12,<3 # why"),
+        ("anthropic\n", "anthropic>=2.12,<3"),
+        ("anthropic>=0.3\n", "anthropic>=2.12,<3,>=0.3"),
+        ("anthropic~=0.3\n", "anthropic>=2.12,<3"),
+        ("anthropic>=2.12,<3\n", "anthropic>=2.12,<3"),
+        ("anthropic==0.4; python_version < '3.12'\n", "anthropic>=2.12,<3 ; python_version < '3.12'"),
+        ("anthropic @ file:///tmp/x\n", "anthropic @ file:///tmp/x"),
+    ],
+)
+def test_requirements_come_into_range_and_nothing_else_moves(before: str, after: str) -> None:
+    merged = install_texts.requirements(f"-r base.txt\n# pins\n{before}numpy==1.26.2\ntenacity==9.1.2\n", WANTED)
+    assert merged is not None
+    lines = merged.text.splitlines()
+    assert lines[:2] == ["-r base.txt", "# pins"]
+    assert lines[2] == after
+    assert lines[3:5] == ["numpy==1.26.2", "tenacity==9.1.2"]
+    assert lines[-1] == WANTED[2]
+    again = install_texts.requirements(merged.text, WANTED)
+    assert again is not None
+    assert again.text == merged.text
+
+
+def test_requirements_with_hashes_are_left_to_a_person() -> None:
+    assert install_texts.requirements("x==1 \\\n    --hash=sha256:00\n", WANTED) is None
+
+
+HOOKS = "repos:\n- repo: https://example.test/x\n  rev: v1\n  hooks:\n  - id: a  # keep\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "starts"),
+    [
+        ("", "repos:\n"),
+        ("# none yet\n", "# none yet\nrepos:\n"),
+        (HOOKS, HOOKS),
+        (f"{HOOKS}\nci:\n  skip: [a]\n", HOOKS),
+    ],
+)
+def test_the_hook_joins_the_others(before: str, starts: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    merged = install_texts.hooks(before)
+    assert merged is not None
+    assert merged.text.startswith(starts)
+    told = yaml.safe_load(merged.text)
+    assert told["repos"][-1]["hooks"][0]["entry"] == "python scripts/check_direct_calls.py"
+    assert set(told) == ({"repos", "ci"} if "ci:" in before else {"repos"})
+    assert len(told["repos"]) == before.count("- repo:") + 1
+    again = install_texts.hooks(merged.text)
+    assert again is not None
+    assert again.text == merged.text
+
+
+@pytest.mark.parametrize("before", ["repos: []\n", "{repos: [{repo: local}]}\n", "default_stages: [commit]\n"])
+def test_hooks_of_another_form_are_left_to_a_person(before: str) -> None:
+    assert install_texts.hooks(before) is None
+
+
+def test_what_is_put_in_names_all_that_it_needs() -> None:
+    owners = importlib.metadata.packages_distributions()
+    needed = {re.split(r"[\s;<>=\[]", one)[0].lower() for one in install_plan.needed()}
+    optional = {"xllamacpp", "requests", "httpx2", "google-generativeai"}  # each says so itself where it is not there
+    for file in [*(ROOT / "src/models").rglob("*.py"), *(ROOT / "src/observability").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"src"}:
+                found = {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners.get(name, [name])}
+                assert found & (needed | optional), f"{file.name} imports {name}"
