@@ -1,0 +1,129 @@
+"""Hand out what destinations lack, note what they have, and let one process at a time deliver."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from src.observability.spool_reading import Reading
+from src.observability.spool_records import Batch, ScoreRecord
+
+if TYPE_CHECKING:
+    import sqlite3
+    import threading
+    from collections.abc import Callable
+
+_LEASE_S: Final = 30.0
+
+
+class Delivery(Reading):
+    """Keep for each destination how far it has got, and who delivers to it."""
+
+    _clock: Callable[[], float]
+    _lock: threading.Lock
+
+    def _writer(self) -> sqlite3.Connection:
+        raise NotImplementedError
+
+    def read_batch(self, destination: str, max_rows: int = 512, max_bytes: int = 3_000_000) -> Batch:
+        """Return the oldest observations that a destination lacks; at least one where there is any."""
+        rows: list[tuple[int, bytes, bytes]] = []
+        size = 0
+        with self._reader() as connection:
+            found = connection.execute(
+                "SELECT o.seq, e.body, p.span FROM observations o JOIN payloads p USING (seq) "
+                "JOIN envelopes e ON e.id = o.envelope WHERE o.seq > ? ORDER BY o.seq LIMIT ?",
+                (self._acked(connection, destination, "acked"), max_rows),
+            )
+            for row in found:
+                size += len(row[2])
+                if rows and size > max_bytes:
+                    break
+                rows.append(row)
+        return Batch(tuple(rows))
+
+    def read_scores(self, destination: str, max_rows: int = 100) -> list[tuple[int, ScoreRecord]]:
+        """Return the oldest scores that a destination lacks, each behind its number."""
+        with self._reader() as connection:
+            found = connection.execute(
+                f"SELECT seq, {', '.join(ScoreRecord.__slots__)} FROM scores WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - our own names
+                (self._acked(connection, destination, "scores_acked"), max_rows),
+            ).fetchall()
+        return [(row[0], ScoreRecord(*row[1:])) for row in found]
+
+    def acknowledge(self, destination: str, upto_seq: int) -> None:
+        """Note that a destination has all observations up to a number."""
+        self._advance("acked", destination, upto_seq)
+
+    def acknowledge_scores(self, destination: str, upto_seq: int) -> None:
+        """Note that a destination has all scores up to a number."""
+        self._advance("scores_acked", destination, upto_seq)
+
+    def _advance(self, column: str, destination: str, upto_seq: int) -> None:
+        self._execute(
+            f"INSERT INTO destinations (name, {column}) VALUES (?, ?) "  # noqa: S608 - our own names
+            f"ON CONFLICT (name) DO UPDATE SET {column} = max({column}, excluded.{column})",
+            (destination, upto_seq),
+        )
+
+    def set_aside(self, destination: str, kind: Literal["observation", "score"], seq: int, reason: str) -> None:
+        """Note that a destination refuses a row for good. The row stays in the store."""
+        self._execute(
+            "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, ?)", (destination, kind, seq, reason, self._clock())
+        )
+
+    def lease(self, destination: str, owner: str) -> bool:
+        """Take or renew the right to deliver to a destination; False where another living process has it."""
+        now = self._clock()
+        with self._lock:
+            connection = self._writer()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
+                held = connection.execute(
+                    "SELECT owner, lease_until FROM destinations WHERE name = ?", (destination,)
+                ).fetchone()
+                free = held[0] in (None, owner) or held[1] < now or not _lives(held[0])
+                if free:
+                    connection.execute(
+                        "UPDATE destinations SET owner = ?, lease_until = ? WHERE name = ?",
+                        (owner, now + _LEASE_S, destination),
+                    )
+            finally:
+                connection.execute("COMMIT")
+        return bool(free)
+
+    def release(self, destination: str, owner: str) -> None:
+        """Give the right to deliver back."""
+        self._execute(
+            "UPDATE destinations SET owner = NULL, lease_until = 0 WHERE name = ? AND owner = ?", (destination, owner)
+        )
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._lock:
+            self._writer().execute(statement, values)
+
+
+def _lives(owner: str) -> bool:
+    """Tell whether the process that took a lease is alive; one on another host is taken to be."""
+    host, _, pid = owner.partition("|")
+    if host != _host() or not pid.partition("|")[0].isdecimal():
+        return True
+    try:
+        os.kill(int(pid.partition("|")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()
+
+
+def lease_owner() -> str:
+    """Return a name for this process and use: host, process id, and something that no other has."""
+    return f"{_host()}|{os.getpid()}|{os.urandom(4).hex()}"
