@@ -12,7 +12,7 @@ from src.observability._redaction.names import Rule, Verdict
 if TYPE_CHECKING:
     from src.observability._redaction.scan import Scan
 
-_LEFT = 104  # characters looked back for a name
+_LEFT = 168  # characters looked back for a name
 _LONGEST = 16_384  # of a quoted value
 _LONGEST_PLAIN = 4_096
 
@@ -24,13 +24,13 @@ _NAME_BACK = re.compile(
 )
 _IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
-_OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,16}[\"'`]|\\{1,16}u0022|&quot;|%22)")
+_OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,64}[\"'`]|\\{1,64}u0022|&quot;|%22)")
 # Between separator and value: the second half of := or =>, a type, blanks, a block scalar, a wrapper, a value key.
 _GAP = re.compile(
     r"[=>]?[ \t]{0,16}(?:(?:str|String|string|bytes|SecretStr|Optional\[str\]|str \| None|&str)[ \t]{0,4}=[ \t]{0,4})?"
     r"(?:(?:[|>][+-]?[ \t]{0,8})?(?:\r?\n|\\n)[ \t]{1,32})?"
     r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
-    r"(?:\\{0,8}[\"']val(?:ue)?\\{0,8}[\"'][ \t]{0,4}:[ \t]{0,4})?"
+    r"(?:\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4})?"
 )
 _PLAIN = re.compile(r"[^\s\"'`,;<>\\|(){}\[\]]{1,4096}")
 _ENV_PLAIN = re.compile(r"[^\s\"'`\\]{1,4096}")
@@ -94,7 +94,7 @@ def _find_pair(scan: Scan, end: int) -> None:
     verdict = names.judge(name.text) if name else None
     gap = re.compile(r"[ \t]{0,4}").match(scan.text, end)
     opened = _OPEN.match(scan.text, gap.end()) if gap else None
-    is_value_key = re.compile(r"\s{0,40}\\{0,8}[\"']val(?:ue)?\\{0,8}[\"'][ \t]{0,4}:[ \t]{0,4}").match(scan.text, end)
+    is_value_key = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}").match(scan.text, end)
     if is_value_key:
         opened = _OPEN.match(scan.text, is_value_key.end())
     if not name or not verdict or not opened:

@@ -10,6 +10,8 @@ from src.observability._redaction.scan import MARKER
 _BEFORE = 80
 _AFTER = 40
 _LONGEST_MARKER = 52
+_LONGEST_ESCAPES = 256
+_ESCAPES = re.compile(r"\\{2,}")
 
 # As they read once everything but letters and digits is a blank and capitals are small; a leading or closing blank is a
 # word's edge. Of two that end at one place the longer decides, so that `public key` is not read as `key`.
@@ -67,6 +69,8 @@ def _last(text: str, words: tuple[str, ...]) -> tuple[int, int]:
 def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
     """Return the text that leads up to a value; the hint, a mapping key, stands before all of it."""
     lead = text[max(0, start - width - _LONGEST_MARKER) : start]
+    if "\\\\" in lead:  # of a text that was put into JSON again and again: its escapes say nothing
+        lead = _ESCAPES.sub(r"\\", text[max(0, start - width - _LONGEST_ESCAPES) : start])
     if "[REDACTED:" in lead:  # what led up to a secret that was replaced does not lead up to the next value too
         lead = MARKER.split(lead)[-1]
     lead = lead[-width:]
@@ -75,7 +79,7 @@ def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
 
 def is_named_secret(text: str, start: int, end: int, hint: str) -> bool | None:
     """Say whether the nearest deciding word calls a 64-hex value secret or public; None where no word decides."""
-    verdict = _nearest(before(text, start, hint), _PUBLIC, _SECRET)
+    verdict = _nearest(before(text, start, ""), _PUBLIC, _SECRET)
     if verdict is None:
         after = _EDGES.sub(" ", MARKER.sub(" ", text[end : end + _AFTER]).lower())
         words = after.split()
@@ -83,6 +87,8 @@ def is_named_secret(text: str, start: int, end: int, hint: str) -> bool | None:
             verdict = _nearest(" ".join(words[:count]), _PUBLIC, _SECRET)
             if verdict is not None:
                 break
+    if verdict is None and hint and start < _BEFORE:  # the key it stands under, where its own text says nothing
+        verdict = _nearest(hint, _PUBLIC, _SECRET)
     return verdict
 
 

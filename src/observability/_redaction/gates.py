@@ -51,8 +51,8 @@ _KEYWORDS = (
     "bearer", "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn",
 )  # fmt: skip
 _WORDS = f"(?:{'|'.join(_KEYWORDS)})"
-_QUOTE = r"(?:\\{0,8}[\"'`]|\\{1,8}u0022|&quot;|%22)"
-_CLOSERS = r"(?:\\{0,8}[\"'`*\])]|\\{1,8}u0022|&quot;|%22){0,4}"
+_QUOTE = r"(?:\\*[\"'`]|\\+u0022|&quot;|%22)"
+_CLOSERS = r"(?:\\*[\"'`*\])]|\\+u0022|&quot;|%22){0,4}"
 
 _FIXED: tuple[Gate, ...] = (
     # name = value, "name": value, seed phrase (12 words): value, ("name", "value"), <name>value</name>, name is value
@@ -80,7 +80,8 @@ _FIXED: tuple[Gate, ...] = (
 )  # fmt: skip
 
 # What stands between the words of a phrase: blanks, commas, quotes of any level, and a number: 2. word, "2": "word".
-_BLANK = r"(?:[\s,;|\"'`/\\\[\]_\-]|\\[nrt])"
+# The escapes of a text that was put into JSON again and again count as one blank.
+_BLANK = r"(?:[\s,;|\"'`/\[\]_\-]|\\+[nrt]?)"
 PHRASE_GAP = rf"{_BLANK}{{1,12}}(?:\d{{1,2}}[.):\]\"'\-]{{0,3}}{_BLANK}{{0,4}})?"
 
 # These two have no literal; each engine finds them in its own way.

@@ -11,11 +11,11 @@ from src.observability._redaction.gates import PHRASE_GAP
 if TYPE_CHECKING:
     from src.observability._redaction.scan import Scan
 
-_REACH = 360  # the longest that twelve words with their separators can be
+_REACH = 1200  # the longest that twelve words with their separators can be
 _WORD = re.compile(r"[A-Za-z]+")
 _ESCAPED_BLANK = re.compile(r"\\[nrt]")
-_GAP = re.compile(rf"(?:{PHRASE_GAP})\Z")
-_GAP_LONGEST = 24
+_GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive: there is one way to read it
+_GAP_LONGEST = 96
 _NAMED = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _SIZES = (24, 21, 18, 15, 12)
 # Words of the list that hold sentences together: three of them among random words are rarer than one in five hundred.

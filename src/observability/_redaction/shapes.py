@@ -35,7 +35,7 @@ _LIST_GAP = 8  # between the items of a list
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
 _ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
 _INTEGER = re.compile(r"\d{1,3}")
-_JSON_NAME = re.compile(r"(\\{0,16}[\"']|\\{1,16}u0022)\s{0,8}:\s{0,8}\Z")
+_JSON_NAME = re.compile(r"(\\{0,64}[\"']|\\{1,64}u0022)\s{0,8}:\s{0,8}\Z")
 
 
 def is_boundary(text: str, start: int) -> bool:

@@ -347,14 +347,18 @@ def cores(secret: str) -> list[str]:
     return words or [secret]
 
 
+def telling(secret: str) -> list[str]:
+    """The parts that make the secret one."""
+    if "://" not in secret:
+        return cores(secret)
+    tail = secret.split("://", 1)[1]
+    login, at, _ = tail.partition("@")
+    return [login.partition(":")[2]] if at else [part for part in split_url(tail) if len(part) >= 20]
+
+
 def leaks(clean: str, secret: str) -> bool:
     """Whether what makes the secret one is still there."""
-    if "://" in secret:
-        tail = secret.split("://", 1)[1]
-        login, at, _ = tail.partition("@")
-        parts = [login.partition(":")[2]] if at else [part for part in split_url(tail) if len(part) >= 20]
-        return any(part in clean for part in parts)
-    return any(core in clean for core in cores(secret))
+    return any(part in clean for part in telling(secret))
 
 
 def split_url(tail: str) -> list[str]:
@@ -365,12 +369,19 @@ def split_url(tail: str) -> list[str]:
 def shaped_texts(place: str, secret: str) -> list[str]:
     text = place.format(secret)
     value = {"note": text, "n": 1}
-    return [text, json.dumps(value), json.dumps({"outer": json.dumps(value)})]
+    return [text, json.dumps(value), json.dumps({"outer": json.dumps(value)}), deep(text)]
 
 
 def named_texts(place: str, name: str, value: str) -> list[str]:
     text = place.format(name=name, value=urllib.parse.quote(value, safe="") if place.startswith("https") else value)
-    return [text, json.dumps({"note": text}), json.dumps({"outer": json.dumps({"note": text})})]
+    return [text, json.dumps({"note": text}), json.dumps({"outer": json.dumps({"note": text})}), deep(text)]
+
+
+def deep(text: str) -> str:
+    """Write a text as the arguments of a tool in a message of a history are: JSON in JSON, five times over."""
+    for _ in range(5):
+        text = json.dumps({"note": text})
+    return text
 
 
 @pytest.mark.parametrize("engine", ENGINES)
