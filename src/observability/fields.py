@@ -12,12 +12,12 @@ import orjson
 
 from src.observability import attributes as names
 from src.observability import otlp, redaction
+from src.observability._redaction.scan import PART
 from src.observability.redaction import Redactor, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SEPARATOR = "\n\x1e\n"
 _WITHHELD = "[REDACTED:redaction_failed]"
 _NUMBERS = frozenset({bool, int, float})
 _SHORT = 200  # characters that a text may have to be remembered
@@ -80,10 +80,10 @@ def _is_clean(redactor: Redactor, texts: Mapping[str, object]) -> bool:
     for name, value in texts.items():
         text = value if type(value) is str else orjson.dumps(value).decode()
         if len(text) < _LONG or name not in _NEUTRAL:
-            parts.append(f"{_last_word(name)}: {text}")
+            parts.append(f"{PART}{_last_word(name)}: {text}\n")
         elif redactor.text(text) != text:
             return False
-    joined = _SEPARATOR.join(parts)
+    joined = "".join(parts)
     return redactor.text(joined) == joined
 
 

@@ -109,7 +109,12 @@ def _plain(text: str | None) -> str | None:
     """Return an id as Langfuse takes it: US-ASCII, at most 200 characters."""
     if text is None:
         return None
-    return str(text).encode("ascii", "replace").decode("ascii")[:_LONGEST]
+    plain = str(text).encode("ascii", "replace").decode("ascii")
+    if len(plain) > _LONGEST:
+        from src.observability.redaction import redact_text
+
+        plain = redact_text(plain)  # a secret that is cut in two would not be known any more
+    return plain[:_LONGEST]
 
 
 def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from src.models import ModelFactory
@@ -53,20 +53,21 @@ class Planted:
 
 @st.composite
 def planted(draw: DrawFn) -> Planted:
-    """Draw a secret of any family, in any place it is written in, as a text, as JSON, or as JSON in JSON."""
-    rng = random.Random(draw(st.integers(0, 2**32)))
+    """Draw a secret of any family, in any place it is written in, as a text or as JSON; fields nest it deeper."""
+    number = draw(st.integers(0, 2**32))
     if draw(st.booleans()):
         family = draw(st.sampled_from(sorted(SHAPED)))
-        secret = SHAPED[family](rng)
+        secret = SHAPED[family](random.Random(f"{family} {number}"))
         texts = shaped_texts(SHAPED_PLACES[draw(st.sampled_from(sorted(SHAPED_PLACES)))], secret)
     else:
         family = draw(st.sampled_from(sorted(NAMED)))
         name, make = NAMED[family]
-        secret = make(rng)
+        secret = make(random.Random(f"{family} {number}"))
+        assume(any(char.isdigit() for char in secret))  # twelve letters can be a word
         texts = named_texts(NAMED_PLACES[draw(st.sampled_from(sorted(NAMED_PLACES)))], name, secret)
     parts = [part for part in telling(secret) if len(part) > 7]
     forms = {form for part in parts for form in (part, json.dumps(part)[1:-1])}
-    return Planted(family, draw(st.sampled_from(texts)), sorted(form.encode() for form in forms))
+    return Planted(family, draw(st.sampled_from(texts[:2])), sorted(form.encode() for form in forms))
 
 
 class Desk:
@@ -196,14 +197,14 @@ def test_nowhere(field: str, desk: Desk, sink: Langfuse, caplog: pytest.LogCaptu
         everything.append(one)
         stored = b"".join(file.read_bytes() for file in spool.path.parent.glob(f"{spool.path.name}*"))
         for gone in one.gone:
-            assert gone not in stored, f"{one.family}: {one.text!r} in {around(stored, gone)}"
+            assert gone not in stored, f"{one.family}: {one.text!r} in {around(stored, gone)!r}"
             assert gone.decode() not in caplog.text, f"{one.family}: {one.text!r}"
 
     with caplog.at_level(logging.DEBUG, logger="moondev"):
         plant()
-        assert flush(30) == 0
+        assert flush(60) == 0
     sent = b"".join(unzipped(request) for request in sink.requests)
     assert sent
     for one in everything:
         for gone in one.gone:
-            assert gone not in sent, f"{one.family}: {one.text!r} in {around(sent, gone)}"
+            assert gone not in sent, f"{one.family}: {one.text!r} in {around(sent, gone)!r}"

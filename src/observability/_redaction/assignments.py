@@ -94,7 +94,9 @@ def _find_pair(scan: Scan, end: int) -> None:
     verdict = names.judge(name.text) if name else None
     gap = re.compile(r"[ \t]{0,4}").match(scan.text, end)
     opened = _OPEN.match(scan.text, gap.end()) if gap else None
-    is_value_key = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}").match(scan.text, end)
+    is_value_key = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}").match(
+        scan.text, end
+    )
     if is_value_key:
         opened = _OPEN.match(scan.text, is_value_key.end())
     if not name or not verdict or not opened:

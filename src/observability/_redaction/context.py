@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from src.observability._redaction import checks, names
-from src.observability._redaction.scan import MARKER
+from src.observability._redaction.scan import MARKER, PART
 
 _BEFORE = 80
 _AFTER = 40
@@ -42,6 +42,12 @@ _NAMED_VALUE = re.compile(
 )
 _PAIR_REACH = 128
 _NAME = re.compile(r"([\w.\-]+)[\"'`\\]*\s*[:=]\s*[\"'`\\]*\Z")
+# `0x... is my private key`: nothing that leads up to it says more.
+_SAID_AFTER = re.compile(
+    r"[^\w\x7f]{1,40}(?:is|was|are) (?:(?:my|the|your|our|his|her|their|a|an) )?(?:\w+ ){0,2}"
+    r"(?:private key|privkey|secret|signing key|seed)",
+    re.IGNORECASE,
+)
 _EDGES = re.compile(r"[^a-z0-9]+")
 
 
@@ -71,6 +77,8 @@ def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
     lead = text[max(0, start - width - _LONGEST_MARKER) : start]
     if "\\\\" in lead:  # of a text that was put into JSON again and again: its escapes say nothing
         lead = _ESCAPES.sub(r"\\", text[max(0, start - width - _LONGEST_ESCAPES) : start])
+    if PART in lead:
+        lead = lead.rpartition(PART)[2]
     if "[REDACTED:" in lead:  # what led up to a secret that was replaced does not lead up to the next value too
         lead = MARKER.split(lead)[-1]
     lead = lead[-width:]
@@ -79,15 +87,24 @@ def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
 
 def is_named_secret(text: str, start: int, end: int, hint: str) -> bool | None:
     """Say whether the nearest deciding word calls a 64-hex value secret or public; None where no word decides."""
-    verdict = _nearest(before(text, start, ""), _PUBLIC, _SECRET)
+    if _SAID_AFTER.match(text, end):
+        return True
+    part = text.rfind(PART, max(0, start - _BEFORE), start)
+    lead = before(text, start, "")
+    if part >= 0:
+        hint, _, lead = lead.partition(": ")
+    verdict = _nearest(lead, _PUBLIC, _SECRET)
     if verdict is None:
-        after = _EDGES.sub(" ", MARKER.sub(" ", text[end : end + _AFTER]).lower())
+        rest = text[end : end + _AFTER].partition(PART)[0]
+        after = _EDGES.sub(" ", MARKER.sub(" ", rest).lower())
         words = after.split()
         for count in range(1, len(words) + 1):  # the first that decides, read forwards
             verdict = _nearest(" ".join(words[:count]), _PUBLIC, _SECRET)
             if verdict is not None:
                 break
-    if verdict is None and hint and start < _BEFORE:  # the key it stands under, where its own text says nothing
+    if (
+        verdict is None and hint and (part >= 0 or start < _BEFORE)
+    ):  # the key it stands under, where its own text says nothing
         verdict = _nearest(hint, _PUBLIC, _SECRET)
     return verdict
 

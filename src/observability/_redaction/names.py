@@ -195,4 +195,5 @@ def is_secret(verdict: Verdict, value: str) -> bool:
         return False
     if verdict.rule is Rule.RANDOM:
         return checks.looks_random(text, 12) and not checks.is_uuid(text)
-    return len(text) >= 8 and (any(char.isdigit() for char in text) or len(text) >= 24) and not text.startswith("/")
+    path = text.startswith("/") and "+" not in text and not text.endswith("=")
+    return len(text) >= 8 and (any(char.isdigit() for char in text) or len(text) >= 24) and not path

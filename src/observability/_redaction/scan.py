@@ -6,6 +6,8 @@ import bisect
 import re
 from dataclasses import dataclass, field
 
+# Begins each of several texts that are read as one, as `PART name: text`: what stands in one says nothing of another.
+PART = "\x7f\n"  # no white space, so that a phrase ends at it
 MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
 FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
