@@ -54,7 +54,7 @@ class Line:
 
     def __init__(self, client: Any, http: Any, *, asynchronous: bool = False) -> None:
         self.client = client
-        self._replay = replay.Replay(http, asynchronous=asynchronous)
+        self._replay = replay.Replay(http, client, "request", asynchronous=asynchronous)
         self._key = getattr(client, "api_key", None)
 
     def send(self, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:

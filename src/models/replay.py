@@ -21,6 +21,8 @@ from weakref import ref
 
 import orjson
 
+from src.observability import patched
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
@@ -128,11 +130,18 @@ class Replay:
 
     Args:
         http: The client; None where it is not known, so that nothing is replayed.
+        owner: What the SDK is asked through.
+        method: The method of it that every call goes through. Where another instrumentation has taken hold of it,
+            nothing is replayed, so that it sees the calls.
         asynchronous: Whether it is awaited.
     """
 
-    def __init__(self, http: Any, *, asynchronous: bool = False) -> None:
+    def __init__(self, http: Any, owner: Any, method: str, *, asynchronous: bool = False) -> None:
         self._http = http
+        self._owner, self._method = owner, method
+        self._own = getattr(type(owner), method, None)
+        if http is not None and patched.patcher(self._own, type(owner).__module__.partition(".")[0]) is not None:
+            self._own = None
         self._forms: dict[Hashable, _Form | None] = {}
         if http is not None:
             http.send = partial(_asend if asynchronous else _send, ref(http))
@@ -149,7 +158,7 @@ class Replay:
             ask: Has the SDK make the call; raises what the SDK raises.
             read: Reads a response with status 200; None leaves it to the SDK.
         """
-        if body is None or self._http is None:
+        if body is None or not self._is_open():
             return ask()
         if key not in self._forms:
             with _answering(_InHand()) as shown:
@@ -169,7 +178,7 @@ class Replay:
         self, key: Hashable, body: bytes | None, timeouts: Timeouts, ask: Callable[[], Any], read: Read = told_by
     ) -> Any:
         """Do what `call` does, in asyncio."""
-        if body is None or self._http is None:
+        if body is None or not self._is_open():
             return await ask()
         if key not in self._forms:
             with _answering(_InHand()) as shown:
@@ -184,6 +193,12 @@ class Replay:
             return await ahanded(error, ask)
         found = read(response) if response.status_code == _HTTP_OK else None
         return await ahanded(response, ask) if found is None else found
+
+    def _is_open(self) -> bool:
+        """Tell whether calls may be replayed now."""
+        if self._http is None or self._own is None or self._method in vars(self._owner):
+            return False
+        return getattr(type(self._owner), self._method, None) is self._own
 
     def _learn(self, key: Hashable, request: Any, body: bytes, timeouts: Timeouts) -> None:
         if len(self._forms) >= _MOST:

@@ -154,7 +154,7 @@ def test_an_sdk_whose_http_client_is_elsewhere_makes_its_calls_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     begin = replay.Replay.__init__
-    monkeypatch.setattr(replay.Replay, "__init__", lambda self, http, **kind: begin(self, None, **kind))
+    monkeypatch.setattr(replay.Replay, "__init__", lambda self, http, *way, **kind: begin(self, None, *way, **kind))
     wire.say(dialect.reply(Says(text="as ever")))
     assert _ask(make(), call, {}).content == "as ever"
     assert filled == []
@@ -240,3 +240,33 @@ def test_a_connection_that_breaks_is_told_as_the_sdk_tells_it(
             _ask(model, call, {})
     assert "replay" not in str(caught.value)
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("case", ["openai", "groq", "claude", "gemini", "ollama"], indirect=True)
+@pytest.mark.parametrize("before", [True, False])
+def test_another_instrumentation_on_the_way_sees_each_call(
+    *, before: bool, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, filled: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    client: Any = make().client
+    owner = type(client.models) if case == "gemini" else type(client)
+    method = {"gemini": "generate_content", "ollama": "chat"}.get(case, "request")
+    real, seen = getattr(owner, method), []
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        seen.append(1)
+        return real(*args, **kwargs)
+
+    wire.say(dialect.reply(Says()))
+    if before:
+        monkeypatch.setattr(owner, method, watched)
+    model = make("another" if before else None)
+    if not before:
+        model.generate_response(None, "hi")
+        monkeypatch.setattr(owner, method, watched)
+    replayed = len(filled)
+    assert replayed == (0 if before else 1)
+    for _ in range(2):
+        model.generate_response(None, "hi")
+    assert len(seen) == 2
+    assert len(filled) == replayed

@@ -55,7 +55,7 @@ class OllamaModel(BaseModel):
         hooks["response"].append(gateways.watch)
         self.client = ollama.Client(**self._settings(), event_hooks=hooks)
         # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
-        self._replay = replay.Replay(getattr(self.client, "_client", None))
+        self._replay = replay.Replay(getattr(self.client, "_client", None), self.client, "chat")
         self._aclients = PerLoop(self._make_async_client, lambda made: made[0].close())
 
     def _settings(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class OllamaModel(BaseModel):
         hooks = wire.async_hooks(self.provider)
         hooks["response"].append(gateways.awatch)
         client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
-        return client, replay.Replay(getattr(client, "_client", None), asynchronous=True)
+        return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
     @override
     def _is_free(self, model: str) -> bool:
@@ -237,7 +237,8 @@ def _context(request: ModelRequest) -> int:
 
     A rough count in powers of two, since another size makes the server load the model again.
     """
-    size = sum(_bytes(message.text) for message in request.messages) + len(json.dumps(request.tools, default=str))
+    size = sum(_bytes(message.text) for message in request.messages)
+    size += len(json.dumps(request.tools, default=str)) if request.tools else 2
     parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
     images = sum(isinstance(part, ImagePart) for part in parts)
     answer = request.max_tokens or _ANSWER_TOKENS

@@ -26,7 +26,7 @@ class Current:
         )
         # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
         self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
-        self._replay = replay.Replay(self._http)
+        self._replay = replay.Replay(self._http, self.client.models, "generate_content")
         self._aclients = PerLoop(self._make_async, lambda made: made[1].aclose())
 
     def _make(self, transport: dict[str, Any]) -> Any:
@@ -52,7 +52,8 @@ class Current:
         watched = {**hooks, "response": [*hooks["response"], events.awatch]}
         http = httpx2.AsyncClient(event_hooks=watched, follow_redirects=True)
         known = None if self._http is None else http
-        return self._make({"httpx_async_client": http}), http, replay.Replay(known, asynchronous=True)
+        client = self._make({"httpx_async_client": http})
+        return client, http, replay.Replay(known, client.aio.models, "generate_content", asynchronous=True)
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
