@@ -248,7 +248,8 @@ def test_another_instrumentation_on_the_way_sees_each_call(
     *, before: bool, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, filled: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    client: Any = make().client
+    made: Any = make()
+    client = made.client
     owner = type(client.models) if case == "gemini" else type(client)
     method = {"gemini": "generate_content", "ollama": "chat"}.get(case, "request")
     real, seen = getattr(owner, method), []
