@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from src.models import capabilities, catalogue, driver, fitting, requests
@@ -275,22 +274,23 @@ class BaseModel:
         max_tokens: Any,
         options: dict[str, Any],
     ) -> ModelRequest:
-        with self._naming_itself():
+        try:
             messages = requests.prompt_messages(system_prompt, user_content)
             return self._request(messages, {"temperature": temperature, "max_tokens": max_tokens, **options})
+        except ModelError as error:
+            self._name(error)
+            raise
 
     def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
-        with self._naming_itself():
+        try:
             found = requests.chat_messages(messages)
             return self._request(found, {"temperature": temperature, "max_tokens": max_tokens, **options})
-
-    @contextlib.contextmanager
-    def _naming_itself(self) -> Iterator[None]:
-        try:
-            yield
         except ModelError as error:
-            error.provider, error.model = self.provider, self.model_name
+            self._name(error)
             raise
+
+    def _name(self, error: ModelError) -> None:
+        error.provider, error.model = self.provider, self.model_name
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         model = arguments.pop("model", None) or self.model_name

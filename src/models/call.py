@@ -180,7 +180,8 @@ class Call:
         if completion.reported_cost_usd is not None:
             self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
         text, thought = reasoning.split(completion.content)
-        completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
+        if text != completion.content or (thought and not completion.reasoning):
+            completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
             raise _empty(completion)
         return completion

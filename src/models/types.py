@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from src.models.raw import Raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -350,3 +352,16 @@ class ModelResponse:
     def __contains__(self, part: object) -> bool:
         """Tell whether the text contains `part`."""
         return isinstance(part, str) and part in self.content
+
+
+_RAW_SLOT: Any = ModelResponse.__dict__["raw_response"]
+
+
+def _raw_response(reply: ModelResponse) -> object:
+    """Return the SDK's own object, which is made when it is first asked for."""
+    found = _RAW_SLOT.__get__(reply)
+    return found.typed() if isinstance(found, Raw) else found
+
+
+# Nearly nobody reads it, and to make it takes longer than all else that is done with a reply.
+setattr(ModelResponse, "raw_response", property(_raw_response, _RAW_SLOT.__set__))  # noqa: B010 - a type checker sees the field

@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 _WITHHELD = "[REDACTED:redaction_failed]"
 _NUMBERS = frozenset({bool, int, float})
+_RECURRING = frozenset({str, tuple, bool})
 _SHORT = 200  # characters that a text may have to be remembered
 _LONG = 4_096  # characters from which a text is scanned alone, so that it is known when it comes again
 _MOST_KNOWN = 4_096
+# Attributes of few values, which need no reading.
+_FEW = frozenset({
+    names.TYPE, names.LEVEL, names.ENVIRONMENT, names.IS_APP_ROOT, names.PROVIDER, names.OPERATION,
+    names.FINISH_REASONS,
+})  # fmt: skip
 _NEUTRAL = frozenset({names.INPUT, names.OUTPUT})  # names that do not make a secret of what they name
 
 
@@ -41,10 +47,12 @@ class Fields:
             fresh: dict[str, object] = {}
             for name, value in attributes.items():
                 kind = type(value)
-                piece = known.get((name, value)) if kind is str or kind is tuple else None
+                piece = known.get((name, value)) if kind in _RECURRING else None
                 if piece is None:
                     piece = otlp.encode_attribute(name, value)
-                    if kind not in _NUMBERS and name not in names.SAFE:
+                    if name in _FEW and kind in _RECURRING and len(piece) <= _SHORT:
+                        known[name, value] = piece
+                    elif kind not in _NUMBERS and name not in names.SAFE:
                         fresh[name] = value
                 pieces.append(piece)
             if fresh:

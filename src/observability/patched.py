@@ -41,7 +41,7 @@ def patched() -> tuple[Patch, ...]:
     found: dict[tuple[str, str], Patch] = {}
     for module, owner, method in _POINTS:
         function = getattr(getattr(sys.modules.get(module), owner, None), method, None)
-        by = _patcher(function, module.partition(".")[0])
+        by = patcher(function, module.partition(".")[0])
         if by is not None:
             sdk = module.removesuffix(".models")
             found[sdk, by] = Patch(sdk, by, second.remedy(by))
@@ -66,7 +66,7 @@ def say() -> None:
 _said: set[str] = set()
 
 
-def _patcher(function: Any, sdk: str) -> str | None:
+def patcher(function: Any, sdk: str) -> str | None:
     """Return the module whose code runs in place of an SDK's own method; None where that is the SDK's."""
     if function is None:
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import classify
+from src.models import classify, posting
 from src.models.adapters.openai_compatible import OpenAICompatibleModel
 from src.models.errors import ModelUnavailable
 
@@ -39,8 +39,8 @@ class LocalModel(OpenAICompatibleModel):
     provider: ClassVar[str] = "local"
 
     @override
-    def _make_client(self) -> Any:
-        return None  # no connection: the engine is shared by the process
+    def _make_line(self) -> posting.Line:
+        return posting.Line(None, None)  # no connection: the engine is shared by the process
 
     @override
     def is_available(self) -> bool:

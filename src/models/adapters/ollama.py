@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import orjson
 from typing_extensions import override
 
-from src.models import classify, gateways, wire
+from src.models import classify, gateways, replay, wire
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
@@ -19,6 +21,7 @@ from src.models.errors import (
     Unsupported,
 )
 from src.models.loops import PerLoop
+from src.models.raw import Raw
 from src.models.reading import field
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
@@ -35,6 +38,7 @@ _IMAGE_TOKENS = 1024
 _BYTES_A_TOKEN = 3
 # What `chat` takes beside its options: docs.ollama.com/api/chat
 _ARGUMENTS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
+_SENT_AS_GIVEN = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
 
 
 class OllamaModel(BaseModel):
@@ -50,7 +54,9 @@ class OllamaModel(BaseModel):
         hooks = wire.hooks(self.provider)
         hooks["response"].append(gateways.watch)
         self.client = ollama.Client(**self._settings(), event_hooks=hooks)
-        self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
+        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
+        self._replay = replay.Replay(getattr(self.client, "_client", None), self.client, "chat")
+        self._aclients = PerLoop(self._make_async_client, lambda made: made[0].close())
 
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with; each request's own timeouts are set by the wire's hook."""
@@ -61,12 +67,13 @@ class OllamaModel(BaseModel):
     def _address(self) -> str:
         return self._base_url or self.default_base_url
 
-    def _make_async_client(self) -> Any:
+    def _make_async_client(self) -> tuple[Any, replay.Replay]:
         import ollama
 
         hooks = wire.async_hooks(self.provider)
         hooks["response"].append(gateways.awatch)
-        return ollama.AsyncClient(**self._settings(), event_hooks=hooks)
+        client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
+        return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
     @override
     def _is_free(self, model: str) -> bool:
@@ -79,11 +86,12 @@ class OllamaModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self.client.chat(**payload)
+        return self._replay.call(_shape(payload), _body(payload), timeouts, partial(self.client.chat, **payload), _raw)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._aclients.get().chat(**payload)
+        client, replayed = self._aclients.get()
+        return await replayed.acall(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _raw)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -91,7 +99,7 @@ class OllamaModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await self._aclients.get().chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
+        return await self._aclients.get()[0].chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
@@ -181,6 +189,44 @@ class OllamaModel(BaseModel):
         return found
 
 
+def _shape(payload: dict[str, Any]) -> tuple[str, ...]:
+    """Return which fields are sent: of each such call the body is compared once with the SDK's own."""
+    return (*payload, *payload["options"])
+
+
+def _body(payload: dict[str, Any]) -> bytes | None:
+    """Return the body that the SDK makes of a payload; None where it changes more than the order of its fields."""
+    messages, options = payload["messages"], payload["options"]
+    if not payload.keys() <= _SENT_AS_GIVEN or None in options.values():
+        return None
+    if any(message.keys() != {"role", "content"} or not message["content"] for message in messages):
+        return None
+    try:
+        form = orjson.dumps(payload.get("format"))
+        return orjson.dumps({**payload, "tools": []}) if form == b"null" or b"null" not in form else None
+    except TypeError:
+        return None
+
+
+def _raw(response: Any) -> Raw | None:
+    """Return what a reply of text alone says."""
+    import ollama
+
+    told = replay.told_by(response)
+    message = told.get("message") if told is not None else None
+    if told is None or not isinstance(message, dict) or message.get("tool_calls") or told.get("error"):
+        return None
+    texts = (message.get("thinking"), told.get("model"), told.get("done_reason"))
+    counts = (told.get("prompt_eval_count"), told.get("eval_count"))
+    if type(message.get("content")) is not str or type(message.get("role")) is not str:
+        return None
+    if any(text is not None and type(text) is not str for text in texts):
+        return None
+    if any(count is not None and type(count) is not int for count in counts):
+        return None
+    return Raw(told, partial(ollama.ChatResponse, **told))
+
+
 def _refused(error: BaseException) -> bool:
     """Tell that no connection could be made: the SDK then raises Python's own ConnectionError, or httpx its own."""
     return type(error) is ConnectionError or type(error).__name__ == "ConnectError"
@@ -191,7 +237,8 @@ def _context(request: ModelRequest) -> int:
 
     A rough count in powers of two, since another size makes the server load the model again.
     """
-    size = sum(len(message.text.encode()) for message in request.messages) + len(json.dumps(request.tools, default=str))
+    size = sum(_bytes(message.text) for message in request.messages)
+    size += len(json.dumps(request.tools, default=str)) if request.tools else 2
     parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
     images = sum(isinstance(part, ImagePart) for part in parts)
     answer = request.max_tokens or _ANSWER_TOKENS
@@ -200,6 +247,10 @@ def _context(request: ModelRequest) -> int:
     while room < needed and room < _LARGEST_CONTEXT:
         room *= 2
     return room
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _think(request: ModelRequest) -> str | bool:

@@ -44,7 +44,8 @@ class ClaudeModel(BaseModel):
         hooks["response"].append(gateways.mend)
         http = anthropic.DefaultHttpxClient(event_hooks=hooks)
         self.client = anthropic.Anthropic(**self._settings(), http_client=http)
-        self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
+        self._line = posting.Line(self.client, http)
+        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
         self._route = posting.Route(
             "/v1/messages", anthropic.types.Message, anthropic.types.RawMessageStreamEvent, anthropic, _AS_HEADERS
         )
@@ -54,13 +55,14 @@ class ClaudeModel(BaseModel):
         """Return what a client is made with. Its own retries are off: the template retries."""
         return {"api_key": self._api_key, "base_url": self._base_url or self.default_base_url, "max_retries": 0}
 
-    def _make_async_client(self) -> Any:
+    def _make_async_line(self) -> posting.Line:
         import anthropic
 
         hooks = wire.async_hooks(self.provider)
         hooks["response"].append(gateways.amend)
         http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks)
-        return anthropic.AsyncAnthropic(**self._settings(), http_client=http)
+        client = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
+        return posting.Line(client, http, asynchronous=True)
 
     @override
     def _list_models(self) -> Iterable[str]:
@@ -68,11 +70,11 @@ class ClaudeModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return posting.post(self.client, self._route, payload, timeouts)
+        return self._line.send(self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await posting.apost(self._aclients.get(), self._route, payload, timeouts)
+        return await self._alines.get().asend(self._route, payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -80,7 +82,7 @@ class ClaudeModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        events = await posting.apost(self._aclients.get(), self._route, payload, timeouts)
+        events = await posting.apost(self._alines.get().client, self._route, payload, timeouts)
         return trail.afollowed(events, payload["model"])
 
     def _suited(self, request: ModelRequest) -> Capabilities:

@@ -51,7 +51,7 @@ class GeminiModel(BaseModel):
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         if self._legacy:
             return await super()._asend(payload, timeouts)
-        return await self._connection.agenerate(payload)
+        return await self._connection.agenerate(payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:

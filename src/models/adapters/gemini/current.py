@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models import wire
-from src.models.adapters.gemini import events
+from src.models import replay, wire
+from src.models.adapters.gemini import events, plain
 from src.models.loops import PerLoop
+from src.models.raw import Raw
 
 if TYPE_CHECKING:
     from src.models.types import Timeouts
@@ -22,6 +24,9 @@ class Current:
         self.client = self._make(
             {"client_args": {"event_hooks": {**hooks, "response": [*hooks["response"], events.watch]}}}
         )
+        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
+        self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
+        self._replay = replay.Replay(self._http, self.client.models, "generate_content")
         self._aclients = PerLoop(self._make_async, lambda made: made[1].aclose())
 
     def _make(self, transport: dict[str, Any]) -> Any:
@@ -36,7 +41,7 @@ class Current:
         }
         return genai.Client(api_key=self._key, vertexai=False, http_options=options)  # type: ignore[arg-type] # as a dict
 
-    def _make_async(self) -> tuple[Any, Any]:
+    def _make_async(self) -> tuple[Any, Any, replay.Replay]:
         """Return a client, and its HTTP client: one of our own, which the SDK leaves for us to close.
 
         It would take aiohttp wherever that is installed.
@@ -46,7 +51,9 @@ class Current:
         hooks = wire.async_hooks("gemini")
         watched = {**hooks, "response": [*hooks["response"], events.awatch]}
         http = httpx2.AsyncClient(event_hooks=watched, follow_redirects=True)
-        return self._make({"httpx_async_client": http}), http
+        known = None if self._http is None else http
+        client = self._make({"httpx_async_client": http})
+        return client, http, replay.Replay(known, client.aio.models, "generate_content", asynchronous=True)
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
@@ -59,13 +66,36 @@ class Current:
             config["tool_config"] = {"function_calling_config": payload["tool_choice"]}
         return {"model": payload["model"], "contents": payload["contents"], "config": config}
 
-    def generate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:  # noqa: ARG002 - held by the client's hooks
+    def generate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply."""
-        return self.client.models.generate_content(**self._arguments(payload))
+        ask = partial(self.client.models.generate_content, **self._arguments(payload))
+        read = partial(self._raw, payload["config"])
+        return self._replay.call(plain.shape(payload), plain.body(payload), timeouts, ask, read)
 
-    async def agenerate(self, payload: dict[str, Any]) -> Any:
+    async def agenerate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Do what `generate` does, in asyncio."""
-        return await self._aclients.get()[0].aio.models.generate_content(**self._arguments(payload))
+        client, _, replayed = self._aclients.get()
+        ask = partial(client.aio.models.generate_content, **self._arguments(payload))
+        read = partial(self._raw, payload["config"])
+        return await replayed.acall(plain.shape(payload), plain.body(payload), timeouts, ask, read)
+
+    def _raw(self, config: dict[str, Any], response: Any) -> Raw | None:
+        """Return what a plain reply says."""
+        told = replay.told_by(response)
+        found = None if told is None else plain.reply(told)
+        return None if found is None else Raw(found, partial(self._typed, config, response))
+
+    def _typed(self, config: dict[str, Any], response: Any) -> Any:
+        """Return a reply as the SDK's object, which does not depend on what was asked but for the form asked for."""
+        arguments: dict[str, Any] = {
+            "model": "any",
+            "contents": "any",
+            "system": None,
+            "tools": [],
+            "tool_choice": None,
+        }
+        ask = partial(self.client.models.generate_content, **self._arguments({**arguments, "config": config}))
+        return replay.handed(response, ask)
 
     def stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:  # noqa: ARG002 - held by the client's hooks
         """Return a stream."""

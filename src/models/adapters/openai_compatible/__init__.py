@@ -47,8 +47,9 @@ class OpenAICompatibleModel(BaseModel):
         if api not in (None, "chat", "responses"):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
-        self.client = self._make_client()
-        self._aclients = PerLoop(self._make_async_client, lambda client: client.close())
+        self._line = self._make_line()
+        self.client = self._line.client
+        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
 
     # The connection.
 
@@ -60,19 +61,22 @@ class OpenAICompatibleModel(BaseModel):
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
 
-    def _make_client(self) -> Any:
+    def _make_line(self) -> posting.Line:
         sdk = self._library()
-        http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
+        kind = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         hooks = wire.hooks(self.provider)
         hooks["response"].append(gateways.mend)
-        return getattr(sdk, self.sdk[1])(**self._settings(), http_client=http(event_hooks=hooks))
+        http = kind(event_hooks=hooks)
+        return posting.Line(getattr(sdk, self.sdk[1])(**self._settings(), http_client=http), http)
 
-    def _make_async_client(self) -> Any:
+    def _make_async_line(self) -> posting.Line:
         sdk = self._library()
-        http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
+        kind = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         hooks = wire.async_hooks(self.provider)
         hooks["response"].append(gateways.amend)
-        return getattr(sdk, self.sdk[2])(**self._settings(), http_client=http(event_hooks=hooks))
+        http = kind(event_hooks=hooks)
+        client = getattr(sdk, self.sdk[2])(**self._settings(), http_client=http)
+        return posting.Line(client, http, asynchronous=True)
 
     def _route(self, payload: Mapping[str, Any]) -> posting.Route:
         """Return where a call of its protocol goes, and what the SDK makes of the reply."""
@@ -80,11 +84,11 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return posting.post(self.client, self._route(payload), payload, timeouts)
+        return self._line.send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await posting.apost(self._aclients.get(), self._route(payload), payload, timeouts)
+        return await self._alines.get().asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -92,7 +96,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await posting.apost(self._aclients.get(), self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await posting.apost(self._alines.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 

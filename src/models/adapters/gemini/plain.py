@@ -1,0 +1,89 @@
+"""Say a plain call in the words of Gemini's wire, and read a plain reply from it, as google-genai would.
+
+The SDK checks and converts every field of a request and of a reply on its way. For texts that come to nothing but other
+names, which are written down here; whatever is not plain text is left to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CONFIG: Final = {
+    "temperature": "temperature", "top_p": "topP", "max_output_tokens": "maxOutputTokens", "seed": "seed",
+    "stop_sequences": "stopSequences", "response_mime_type": "responseMimeType",
+    "response_json_schema": "responseJsonSchema", "thinking_config": "thinkingConfig",
+}  # fmt: skip
+_COUNTS: Final = {
+    "promptTokenCount": "prompt_token_count", "candidatesTokenCount": "candidates_token_count",
+    "totalTokenCount": "total_token_count", "thoughtsTokenCount": "thoughts_token_count",
+    "cachedContentTokenCount": "cached_content_token_count", "toolUsePromptTokenCount": "tool_use_prompt_token_count",
+}  # fmt: skip
+_PART: Final = frozenset({"text", "thought", "thoughtSignature"})
+# The reasons to end that need no more of the reply than its text. To go on from CONTINUATION is the SDK's part.
+_ENDS: Final = frozenset({"STOP", "MAX_TOKENS"})
+
+
+def shape(payload: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what is asked for but its texts: of each such call the body is compared once with the SDK's own."""
+    return (payload["model"], payload["system"] is None, *payload["config"])
+
+
+def body(payload: Mapping[str, Any]) -> bytes | None:
+    """Return a call's body; None where it holds more than texts and known options."""
+    given = payload["config"]
+    if payload["tools"] or payload["tool_choice"] or not given.keys() <= _CONFIG.keys():
+        return None
+    if any(part.keys() != {"text"} for turn in payload["contents"] for part in turn["parts"]):
+        return None
+    told: dict[str, Any] = {"contents": payload["contents"]}
+    if payload["system"] is not None:
+        told["systemInstruction"] = {"parts": [{"text": payload["system"]}], "role": "user"}
+    told["generationConfig"] = {_CONFIG[name]: value for name, value in given.items()}
+    try:
+        return orjson.dumps(told)
+    except TypeError:
+        return None
+
+
+def reply(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a reply under the names that the SDK gives its fields; None where it holds more than text."""
+    candidates = told.get("candidates")
+    if not isinstance(candidates, list) or len(candidates) != 1 or told.get("promptFeedback"):
+        return None
+    candidate, usage = candidates[0], told.get("usageMetadata")
+    parts = _parts(candidate)
+    names = (told.get("modelVersion"), told.get("responseId"))
+    if parts is None or not isinstance(usage, dict) or not all(name is None or type(name) is str for name in names):
+        return None
+    counts = {name: usage[key] for key, name in _COUNTS.items() if key in usage}
+    if any(type(value) is not int for value in counts.values()):
+        return None
+    return {
+        "candidates": [{"content": {"parts": parts}, "finish_reason": candidate["finishReason"]}],
+        "usage_metadata": counts,
+        "model_version": names[0],
+        "response_id": names[1],
+    }
+
+
+def _parts(candidate: Any) -> list[dict[str, Any]] | None:
+    """Return the parts of a candidate that has ended in the ordinary way and holds text alone."""
+    if not isinstance(candidate, dict) or candidate.get("finishReason") not in _ENDS:
+        return None
+    content = candidate.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    if not isinstance(parts, list):
+        return None
+    plain = all(
+        isinstance(part, dict)
+        and part.keys() <= _PART
+        and type(part.get("text")) is str
+        and type(part.get("thought", False)) is bool
+        for part in parts
+    )
+    return parts if plain else None
