@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from datetime import datetime
@@ -44,34 +45,43 @@ def score(
     tracker = get_tracker()
     if tracker.spool is None:
         return None
-    from src.observability.spool import ScoreRecord
+    from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
     identity = score_id or uuid.uuid4().hex
-    record = ScoreRecord(
-        id=identity,
-        trace_id=trace_id,
-        observation_id=observation_id,
-        session_id=session_id,
-        name=clean(name),
-        value=clean(value) if isinstance(value, str) else float(value),
-        data_type=_data_type(value),
-        comment=clean(comment) if comment else None,
-        timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-        environment=tracker.settings.environment,
-        metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
-    )
     try:
+        record = ScoreRecord(
+            id=identity,
+            trace_id=trace_id,
+            observation_id=observation_id,
+            session_id=session_id,
+            name=clean(name),
+            value=clean(value) if isinstance(value, str) else _number(value),
+            data_type=_data_type(value),
+            comment=clean(comment) if comment else None,
+            timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
+            environment=tracker.settings.environment,
+            metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
+        )
         tracker.spool.append_score(record)
     except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-        _log.error("The score %s was lost: %s", record.name, redact_text(str(error)))
+        if not isinstance(error, SpoolError):  # which the store has counted itself
+            tracker.spool.count_loss()
+        _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
         return None
     tracker.wake()
     return identity
 
 
+def _number(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type] # whatever says that it is a number: numpy's, Decimal
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a number that a server takes")
+    return number
+
+
 def _data_type(value: float | str | bool) -> DataType:
-    if isinstance(value, bool):
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, which comparisons of prices give
         return "BOOLEAN"
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from src.observability.spool_limit import delivered_upto
 from src.observability.spool_reading import Reading
 from src.observability.spool_records import Batch, ScoreRecord
 
 if TYPE_CHECKING:
     import sqlite3
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _LEASE_S: Final = 30.0
 
@@ -21,8 +23,9 @@ class Delivery(Reading):
 
     _clock: Callable[[], float]
     _lock: threading.Lock
+    _connection: sqlite3.Connection | None
 
-    def _writer(self) -> sqlite3.Connection:
+    def _begin(self) -> sqlite3.Connection:
         raise NotImplementedError
 
     def read_batch(self, destination: str, max_rows: int = 512, max_bytes: int = 3_000_000) -> Batch:
@@ -75,22 +78,19 @@ class Delivery(Reading):
     def lease(self, destination: str, owner: str) -> bool:
         """Take or renew the right to deliver to a destination; False where another living process has it."""
         now = self._clock()
-        with self._lock:
-            connection = self._writer()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
-                held = connection.execute(
-                    "SELECT owner, lease_until FROM destinations WHERE name = ?", (destination,)
-                ).fetchone()
-                free = held[0] in (None, owner) or held[1] < now or not _lives(held[0])
-                if free:
-                    connection.execute(
-                        "UPDATE destinations SET owner = ?, lease_until = ? WHERE name = ?",
-                        (owner, now + _LEASE_S, destination),
-                    )
-            finally:
-                connection.execute("COMMIT")
+        with self._writing() as connection:
+            connection.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
+            held, until = connection.execute(
+                "SELECT owner, lease_until FROM destinations WHERE name = ?", (destination,)
+            ).fetchone()
+            # One that ends later than any can was taken before the clock was set back.
+            over = not now <= until <= now + _LEASE_S
+            free = held in (None, owner) or over or not _lives(held)
+            if free:
+                connection.execute(
+                    "UPDATE destinations SET owner = ?, lease_until = ? WHERE name = ?",
+                    (owner, now + _LEASE_S, destination),
+                )
         return bool(free)
 
     def release(self, destination: str, owner: str) -> None:
@@ -100,8 +100,32 @@ class Delivery(Reading):
         )
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._writing() as connection:
+            connection.execute(statement, values)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Have the block in one transaction."""
         with self._lock:
-            self._writer().execute(statement, values)
+            connection = self._begin()
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _undelivered_anywhere(self) -> int:
+        """Return how many rows some destination lacks, as the connection that writes sees its file."""
+        connection, count = self._connection, 0
+        if connection is None:
+            return 0
+        for kind, table in (("observation", "observations"), ("score", "scores")):
+            upto = delivered_upto(connection, kind)
+            if upto is not None:
+                count += connection.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (upto,)).fetchone()[0]  # noqa: S608 - our own names
+        return count
 
 
 def _lives(owner: str) -> bool:

@@ -27,7 +27,7 @@ def probe(*, offline: bool) -> list[Finding]:
     from src.observability.tracing import observe
 
     tracker = get_tracker()
-    if tracker.spool is None:
+    if tracker.spool is None or tracker.spool.problem is not None:
         return []
     with observe(NAME, "span", input={"made-up key": _MADE_UP}, metadata={"purpose": "test of the set-up"}) as made:
         made.update(output="ok")
