@@ -361,7 +361,7 @@ def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> No
         ("MOONDEV_TRACING", "maybe"), ("MOONDEV_TRACE_SYNC", "always"), ("MOONDEV_CAPTURE", "all"),
         ("MOONDEV_IMAGES", "small"),
         ("MOONDEV_TRACE_MAX_MB", "-3"),
-        ("LANGFUSE_HOST", "cloud.langfuse.com"), ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
+        ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
     ],
 )  # fmt: skip
 def test_a_setting_that_means_nothing_is_named_and_its_default_taken(
@@ -371,6 +371,26 @@ def test_a_setting_that_means_nothing_is_named_and_its_default_taken(
         Settings.read({name: value})
     assert Settings.read_or_default({name: value}) == Settings.read({})
     assert name in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LANGFUSE_HOST", "langfuse.internal:3000"), ("LANGFUSE_BASE_URL", "langfuse.internal"),
+     ("ENABLE_LANGFUSE", "nope"), ("MOONDEV_OFFLINE", "please")],
+)  # fmt: skip
+def test_what_was_meant_for_ones_own_server_never_goes_to_the_default(
+    name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-own", "LANGFUSE_SECRET_KEY": "sk-lf-own"}
+    with pytest.raises(SettingsError, match=name):
+        Settings.read({**keys, name: value})
+    assert not Settings.read_or_default({**keys, name: value}).langfuse_delivers
+    assert name in caplog.text
+    assert "holds: everything is stored" in caplog.text
+
+
+def test_an_environment_in_capitals_is_what_langfuses_server_makes_of_it() -> None:
+    assert Settings.read({"LANGFUSE_TRACING_ENVIRONMENT": "Production"}).environment == "production"
 
 
 def test_keys_in_the_projects_env_file_are_found_before_any_model_is_asked_for(tmp_path: Path) -> None:
@@ -392,6 +412,7 @@ def test_keys_in_the_projects_env_file_are_found_before_any_model_is_asked_for(t
 def test_the_base_url_wins_over_the_host() -> None:
     both = {"LANGFUSE_BASE_URL": "http://a:1/", "LANGFUSE_HOST": "http://b:2"}
     assert Settings.read(both).langfuse_host == "http://a:1"
+    assert Settings.read({**both, "LANGFUSE_BASE_URL": " "}).langfuse_host == "http://b:2"
 
 
 def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
