@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moondev.observability")
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
-_INTERNAL = 1
+_INTERNAL, _CLIENT = 1, 3
 
 
 class SpoolProcessor(SpanProcessor):
@@ -102,8 +102,9 @@ class SpoolProcessor(SpanProcessor):
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
         status, description = (0, "") if failure is None else (2, self._kept.text(failure))
         name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
+        kind = _CLIENT if given.get(names.TYPE) == "generation" else _INTERNAL
         encoded = otlp.encode_span(
-            trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=_INTERNAL,
+            trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=kind,
             start_ns=span.start_ns, end_ns=end_ns, attributes=fields, status_code=status, status_message=description,
         )  # fmt: skip
         envelope = self._envelope(span.resource, span.source.instrumentation)

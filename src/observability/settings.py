@@ -266,16 +266,19 @@ def _host(text: str) -> str:
     return host
 
 
-def _environment(environ: Mapping[str, str]) -> str:
-    """Return the environment's name as Langfuse allows it: lower case letters, digits, - and _, at most 40.
+def environment_name(text: str) -> str | None:
+    """Return an environment's name as Langfuse's server takes it, in lower case; None where it takes no such name."""
+    name = text.strip().lower()
+    return name if re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", name) else None
 
-    Upper case becomes lower case, as Langfuse's server makes it.
-    """
-    text = environ.get("LANGFUSE_TRACING_ENVIRONMENT", "").strip().lower() or "default"
-    if not re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", text):
+
+def _environment(environ: Mapping[str, str]) -> str:
+    text = environ.get("LANGFUSE_TRACING_ENVIRONMENT", "").strip() or "default"
+    name = environment_name(text)
+    if name is None:
         raise SettingsError(
             "LANGFUSE_TRACING_ENVIRONMENT",
             f"is {text!r}, not a name that Langfuse takes: lower case letters, digits, - and _, at most 40, "
             "not starting with langfuse.",
         )
-    return text
+    return name
