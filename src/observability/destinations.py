@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -61,10 +61,14 @@ class Destination:
     ca_file: str | None = None
     client_certificate: tuple[str, str | None] | None = None
 
-    @property
-    def place(self) -> str:
-        """Return the address as it may be shown: without what could be a secret in it."""
-        return place(self.traces_url)
+
+def shown(url: str) -> str:
+    """Return an address as it may be stored and logged: without user, password and query, which may hold keys."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_only: bool = False) -> Destination:
@@ -87,7 +91,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
         "x-langfuse-ingestion-version": "4",
     }
     return Destination(
-        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{place(host)}:{project}",
+        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{shown(host)}:{project}",
         traces_url=f"{host}/api/public/otel/v1/traces",
         headers=headers,
         scores_url=f"{host}/api/public/scores",
@@ -99,7 +103,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
 def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
     return Destination(
-        name=f"otlp:{place(otlp.url)}",
+        name=f"otlp:{shown(otlp.url)}",
         traces_url=otlp.url,
         headers=otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
@@ -109,13 +113,6 @@ def otlp_destination(otlp: Otlp) -> Destination:
         ca_file=otlp.ca_file,
         client_certificate=(otlp.cert_file, otlp.key_file) if otlp.cert_file else None,
     )
-
-
-def place(url: str) -> str:
-    """Return an address without what may be a secret in it: user, password and query become a short digest."""
-    parts = urlsplit(url)
-    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return plain if plain == url else f"{plain}#{hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
 
 def make_client(destination: Destination) -> httpx.Client:

@@ -16,12 +16,12 @@ from src.observability import attributes as names
 from src.observability import encoding, otlp, second
 from src.observability import scope as scopes
 from src.observability.capture import Kept
-from src.observability.fields import Fields, redacted
+from src.observability.fields import Fields, plainly_safe, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from opentelemetry.context import Context
 
@@ -115,7 +115,8 @@ class SpoolProcessor(SpanProcessor):
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        attributes, fields = self._captured(second.judged(span, span.attributes or {}))
+        given = second.judged(span, span.attributes or {})
+        attributes, fields = self._captured(given, plainly_safe(given))
         description = self._kept.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
         parent_id = parent.span_id if parent else None
@@ -129,7 +130,7 @@ class SpoolProcessor(SpanProcessor):
             end_ns=span.end_time,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(event.name, event.timestamp, self._kept.values(event.attributes or {}))
+                otlp.SpanEvent(self._kept.text(event.name), event.timestamp, self._kept.values(event.attributes or {}))
                 for event in span.events
             ),
             links=tuple(
@@ -143,11 +144,13 @@ class SpoolProcessor(SpanProcessor):
         ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, span.end_time)
         return row(ids, name, times, (status, description), attributes, (envelope, encoded))
 
-    def _captured(self, attributes: Mapping[str, object]) -> tuple[Mapping[str, object], bytes]:
+    def _captured(
+        self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
+    ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
         attributes = self._kept.reduced(attributes)
         if not self._kept.full:
-            return self._fields.encode(attributes)
+            return self._fields.encode(attributes, safe)
         attributes = self._kept.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 

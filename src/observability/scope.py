@@ -54,8 +54,8 @@ class Scope:
         """Return this scope with some parts set anew; tags and metadata are added to those it has."""
         scope = replace(
             self,
-            session_id=_plain(session_id) or self.session_id,
-            user_id=_plain(user_id) or self.user_id,
+            session_id=plain_id(session_id) or self.session_id,
+            user_id=plain_id(user_id) or self.user_id,
             tags=tuple(dict.fromkeys([*self.tags, *(str(tag) for tag in tags if tag)])),
             trace_name=trace_name or self.trace_name,
             agent=agent or self.agent,
@@ -119,7 +119,7 @@ ours: weakref.WeakSet[object] = weakref.WeakSet()
 also_ours: weakref.WeakSet[object] = weakref.WeakSet()
 
 
-def _plain(text: str | None) -> str | None:
+def plain_id(text: str | None) -> str | None:
     """Return an id as Langfuse takes it: US-ASCII, at most 200 characters.
 
     One that must change for that ends in a digest of what it was, so that two of them stay two.

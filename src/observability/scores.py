@@ -55,12 +55,13 @@ def score(
     from src.observability.spool import ScoreRecord
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
-    identity = score_id or uuid.uuid4().hex
+    identity = clean(score_id) if score_id else uuid.uuid4().hex
+    session = scopes.plain_id(session_id)
     record = ScoreRecord(
         id=identity,
-        trace_id=trace_id,
-        observation_id=observation_id,
-        session_id=session_id,
+        trace_id=clean(trace_id) if trace_id else None,
+        observation_id=clean(observation_id) if observation_id else None,
+        session_id=clean(session) if session else None,
         name=clean(name),
         value=clean(value) if isinstance(value, str) else float(value),
         data_type=_data_type(value),

@@ -77,6 +77,16 @@ def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool
     assert sessions[4].startswith("M?rz-")
 
 
+def test_a_score_of_a_session_finds_the_session(spool: Spool) -> None:
+    given = ["東京", "x" * 300, "plain"]
+    for session in given:
+        with observe_agent("a", session_id=session):
+            pass
+        score("day", 1, session_id=session)
+    scored = [found.session_id for _, found in spool.read_scores("nobody")]
+    assert scored == [row.session_id for row in spool.rows_after(0)]
+
+
 def test_short_metadata_stands_on_every_observation_and_what_a_run_says_later_wins(spool: Spool) -> None:
     known = {"position": "long 1 BTC", "prices": ["1.0"] * 100, "decision": "pending", "nothing": None}
     with observe_agent("a", metadata=known) as run:
