@@ -162,10 +162,11 @@ class TradingAgent(BaseAgent):
         content = _content(symbol, seen.to_prompt(), position)
         began = time.monotonic()
         name = "trading_agent.swarm" if self.swarm else None
+        known = {"market_data": seen.as_metadata(), "position": position}
         with self.observed(
             symbol=symbol,
             input=content,
-            metadata={"market_data": seen.as_metadata(), "members": [member.label for member in self.members]},
+            metadata={**known, "members": [member.label for member in self.members]},
             tags=("swarm",) if self.swarm else (),
             name=name,
         ) as run:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -61,6 +62,15 @@ class Destination:
     client_certificate: tuple[str, str | None] | None = None
 
 
+def shown(url: str) -> str:
+    """Return an address as it may be stored and logged: without user, password and query, which may hold keys."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_only: bool = False) -> Destination:
     """Return the destination for a Langfuse server: OTLP for observations, its own API for scores.
 
@@ -81,7 +91,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
         "x-langfuse-ingestion-version": "4",
     }
     return Destination(
-        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{host}:{project}",
+        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{shown(host)}:{project}",
         traces_url=f"{host}/api/public/otel/v1/traces",
         headers=headers,
         scores_url=f"{host}/api/public/scores",
@@ -93,10 +103,12 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
 def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
     return Destination(
-        name=f"otlp:{otlp.url}",
+        name=f"otlp:{shown(otlp.url)}",
         traces_url=otlp.url,
         headers=otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
+        timeout_s=otlp.timeout_s,
+        connect_timeout_s=min(5.0, otlp.timeout_s),
         gzip=otlp.gzip,
         ca_file=otlp.ca_file,
         client_certificate=(otlp.cert_file, otlp.key_file) if otlp.cert_file else None,

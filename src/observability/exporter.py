@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from src.observability import otlp
-from src.observability.destinations import Answer, Destination, Outcome, make_client, post_score, post_traces
+from src.observability.destinations import Answer, Destination, Outcome, make_client, post_score, post_traces, shown
 from src.observability.spool import lease_owner
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class _Drain:
         make_client: Callable[[], httpx.Client] | None,
     ) -> None:
         self.destination = destination
+        self._where = shown(destination.traces_url)
         self._spool = spool
         self._clock = clock
         self._rng = rng
@@ -230,7 +231,7 @@ class _Drain:
         outcome = self._timed(lambda client: post_traces(client, self.destination, _request(rows)))
         if outcome.answer is Answer.TAKEN:
             if outcome.detail:
-                _log.warning("%s left observations out: %s", self.destination.traces_url, outcome.detail)
+                _log.warning("%s left observations out: %s", self._where, outcome.detail)
             self._spool.acknowledge(name, rows[-1][0])
             self._failures = 0  # a server that takes some and fails some is not backed away from further and further
             return outcome
@@ -241,7 +242,7 @@ class _Drain:
             self._spool.acknowledge(name, rows[0][0])
             _log.error(
                 "%s refuses observation %d for good (%s): it is set aside, and stays in the store.",
-                self.destination.traces_url, rows[0][0], outcome.detail,
+                self._where, rows[0][0], outcome.detail,
             )  # fmt: skip
             return Outcome(Answer.TAKEN)
         half = len(rows) // 2
@@ -278,7 +279,7 @@ class _Drain:
         """Log the beginning and the end of a failure, once each; return how long to wait."""
         if outcome.answer is Answer.TAKEN:
             if self._said_failing:
-                _log.warning("Delivery to %s works again.", self.destination.traces_url)
+                _log.warning("Delivery to %s works again.", self._where)
             self._failures, self._said_failing = 0, False
             return 0.0
         self._failures += 1
@@ -288,7 +289,7 @@ class _Drain:
             advice = f" {self.destination.advice}" if wrong else ""
             _log.warning(
                 "%s does not take observations (%s); %s wait in the store and are delivered later.%s",
-                self.destination.traces_url, outcome.detail, self._count(), advice,
+                self._where, outcome.detail, self._count(), advice,
             )  # fmt: skip
         if wrong:
             return _LONGEST_WAIT_S
