@@ -111,6 +111,8 @@ def otlp_destination(otlp: Otlp) -> Destination:
         traces_url=otlp.url,
         headers=otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
+        timeout_s=otlp.timeout_s,
+        connect_timeout_s=min(5.0, otlp.timeout_s),
         gzip=otlp.gzip,
         ca_file=otlp.ca_file,
         client_certificate=(otlp.cert_file, otlp.key_file) if otlp.cert_file else None,

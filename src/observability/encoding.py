@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -74,3 +75,9 @@ def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
 def summary(data: bytes) -> dict[str, object]:
     """Describe bytes, such as an image, by size and hash: their content is not stored."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def moment(ns: int) -> str:
+    """Return a moment in nanoseconds since 1970 as Langfuse reads it: ISO 8601 in UTC, in quotes."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f'"{time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))}.{rest // 1000:06d}Z"'

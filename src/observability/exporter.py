@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.observability import otlp
 from src.observability.destinations import Answer, Destination, Outcome, make_client, post_score, post_traces, shown
+from src.observability.packing import DamagedSpan
 from src.observability.spool import SpoolError, lease_owner
 from src.observability.spool_reading import BUSY_S
 
@@ -241,8 +242,7 @@ class _Drain:
 
     def _deliver(self) -> Outcome:
         """Send observations, then scores, until there are none or one fails."""
-        name = self.destination.name
-        while self.destination.observations and (rows := self._spool.read_batch(name, self._max_rows).rows):
+        while self.destination.observations and (rows := self._read()):
             outcome = self._send(rows)
             if outcome.answer is not Answer.TAKEN or self._stopped:
                 return outcome
@@ -250,6 +250,22 @@ class _Drain:
         if self.destination.scores_url is not None:
             return self._deliver_scores()
         return Outcome(Answer.TAKEN)
+
+    def _read(self) -> Rows:
+        """Return the next rows; one that is damaged is set aside."""
+        while True:
+            try:
+                return self._spool.read_batch(self.destination.name, self._max_rows).rows
+            except DamagedSpan as error:
+                self._set_aside(error.seq, str(error))
+
+    def _set_aside(self, seq: int, why: str) -> None:
+        name = self.destination.name
+        self._spool.set_aside(name, "observation", seq, why)
+        self._spool.acknowledge(name, seq)
+        _log.error(
+            "%s does not get observation %d (%s): it is set aside, and stays in the store.", self._where, seq, why
+        )
 
     def _lease(self) -> bool:
         self._leased_at = self._clock()
@@ -268,12 +284,7 @@ class _Drain:
         if outcome.answer not in (Answer.REFUSED, Answer.TOO_LARGE):
             return outcome
         if len(rows) == 1:
-            self._spool.set_aside(name, "observation", rows[0][0], outcome.detail)
-            self._spool.acknowledge(name, rows[0][0])
-            _log.error(
-                "%s refuses observation %d for good (%s): it is set aside, and stays in the store.",
-                self._where, rows[0][0], outcome.detail,
-            )  # fmt: skip
+            self._set_aside(rows[0][0], f"refused for good: {outcome.detail}")
             return Outcome(Answer.TAKEN)
         half = len(rows) // 2
         first = self._send(rows[:half])

@@ -17,6 +17,7 @@ import weakref
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from typing_extensions import override
 
@@ -264,7 +265,9 @@ class _Joined(SpanProcessor):
         if not self.takes(span):
             second.started(span)
             return
-        said = dict(span.attributes or {})
+        # What that SDK propagates is on the span already; the processor weighs it against what the run says.
+        weighed = scopes.propagated(parent_context if parent_context is not None else otel_context.get_current())
+        said = {name: value for name, value in (span.attributes or {}).items() if name not in weighed}
         tracker.processor.on_start(span, parent_context)
         span.set_attributes(said)
 

@@ -230,19 +230,14 @@ class LangFuseTracker:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
 
         Input is the arguments, output the result; model and usage are read off the result where it is a reply
-        of the openai or anthropic SDK. A generator function is one generation from its first step to its last; what it
-        yields is not recorded. For code that cannot use `ModelFactory` yet.
+        of the openai or anthropic SDK, or the same as plain data. A generator function is one generation from its first
+        step to its last, and what it yields is the output. For code that cannot use `ModelFactory` yet.
         """
         from src.observability import carrying
-        from src.observability.foreign import observe_call
+        from src.observability.foreign import ForeignCall, observe_call
 
         if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-
-            @functools.wraps(func)
-            def traced_steps(*args: object, **kwargs: object) -> object:
-                return carrying.within(func, lambda: observe_call(func, args, kwargs))(*args, **kwargs)
-
-            return cast("F", traced_steps)
+            return carrying.within(func, lambda args, kwargs: observe_call(func, args, kwargs), ForeignCall.hear)
 
         if inspect.iscoroutinefunction(func):
 

@@ -9,12 +9,18 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from opentelemetry import context as otel_context
+
+from src.observability import attributes as names
 from src.observability import encoding
+from src.observability import scope as scopes
 from src.observability.langfuse_client import get_tracker
 from src.observability.redaction import hide_own, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from src.observability.langfuse_client import LangFuseTracker
 
 _log = logging.getLogger("moondev.observability")
 DataType = Literal["NUMERIC", "CATEGORICAL", "BOOLEAN"]
@@ -31,11 +37,13 @@ def score(
     score_id: str | None = None,
     timestamp_ns: int | None = None,
     metadata: object = None,
+    environment: str | None = None,
 ) -> str | None:
     """Store a score; return its id, or None where it could not be stored (which is logged).
 
     A number is NUMERIC, a bool BOOLEAN, a text CATEGORICAL. Give `score_id` and the first score's
-    `timestamp_ns` to replace a score later: Langfuse replaces one only when id, name and date match.
+    `timestamp_ns` to replace a score later: Langfuse replaces one only when id, name and date match. `environment` is
+    that of the run which this code is part of, else the process's, where it is not given.
 
     Raises:
         ValueError: neither a trace, an observation nor a session is named.
@@ -48,19 +56,20 @@ def score(
     from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
-    identity = score_id or uuid.uuid4().hex
+    identity = clean(score_id) if score_id else uuid.uuid4().hex
+    session = scopes.plain_id(session_id)
     try:
         record = ScoreRecord(
             id=identity,
-            trace_id=trace_id,
-            observation_id=observation_id,
-            session_id=session_id,
+            trace_id=clean(trace_id) if trace_id else None,
+            observation_id=clean(observation_id) if observation_id else None,
+            session_id=clean(session) if session else None,
             name=clean(name),
             value=clean(value) if isinstance(value, str) else _number(value),
             data_type=_data_type(value),
             comment=clean(comment) if comment else None,
             timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-            environment=tracker.settings.environment,
+            environment=environment or _environment(tracker),
             metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
         )
         tracker.spool.append_score(record)
@@ -78,6 +87,11 @@ def _number(value: object) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{number} is not a number that a server takes")
     return number
+
+
+def _environment(tracker: LangFuseTracker) -> str:
+    found = scopes.of(otel_context.get_current(), tracker.default_scope).attributes.get(names.ENVIRONMENT)
+    return str(found or tracker.settings.environment)
 
 
 def _data_type(value: float | str | bool) -> DataType:
@@ -108,5 +122,6 @@ def take(body: Mapping[str, Any]) -> bool:
         score_id=body.get("id"),
         timestamp_ns=int(moment.timestamp() * 1e9) if isinstance(moment, datetime) else None,
         metadata=body.get("metadata"),
+        environment=body.get("environment"),
     )
     return True

@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from src.observability.packing import DamagedSpan, unpacked
 from src.observability.spool_limit import delivered_upto
 from src.observability.spool_reading import Reading
 from src.observability.spool_records import Batch, ScoreRecord
@@ -29,7 +30,11 @@ class Delivery(Reading):
         raise NotImplementedError
 
     def read_batch(self, destination: str, max_rows: int = 512, max_bytes: int = 3_000_000) -> Batch:
-        """Return the oldest observations that a destination lacks; at least one where there is any."""
+        """Return the oldest observations that a destination lacks; at least one where there is any.
+
+        Raises:
+            DamagedSpan: the first of them is damaged; what precedes one is returned without it.
+        """
         rows: list[tuple[int, bytes, bytes]] = []
         size = 0
         with self._reader() as connection:
@@ -38,11 +43,18 @@ class Delivery(Reading):
                 "JOIN envelopes e ON e.id = o.envelope WHERE o.seq > ? ORDER BY o.seq LIMIT ?",
                 (self._acked(connection, destination, "acked"), max_rows),
             )
-            for row in found:
-                size += len(row[2])
+            for seq, envelope, kept in found:
+                try:
+                    span = unpacked(kept)
+                except DamagedSpan as error:
+                    if rows:
+                        break
+                    error.seq = seq
+                    raise
+                size += len(span)
                 if rows and size > max_bytes:
                     break
-                rows.append(row)
+                rows.append((seq, envelope, span))
         return Batch(tuple(rows))
 
     def read_scores(self, destination: str, max_rows: int = 100) -> list[tuple[int, ScoreRecord]]:

@@ -172,11 +172,35 @@ def test_generations_stay_light_beside_the_sdk_and_carry_what_it_propagates(sink
     for name in ("plain", "inside", "a.run"):
         found = told(rows[name])
         assert (found[attributes.SESSION_ID], found[attributes.USER_ID]) == ("theirs", "u")
-        assert found[attributes.TRACE_TAGS] == ("t",)
+        assert found[attributes.TRACE_TAGS] == (("t",) if name == "plain" else ("a", "t"))
         assert found[attributes.TRACE_METADATA + "k"] == '"v"'
         assert found[attributes.ENVIRONMENT] == "stage"
     assert told(rows["inside"])[attributes.TRACE_METADATA + "agent_type"] == '"a"'
     assert attributes.USER_ID not in told(rows["after"])
+
+
+@pytest.mark.parametrize("order", ["ours is imported and used first", "a client made by hand first"])
+def test_of_a_run_and_what_langfuses_sdk_propagates_the_nearer_one_wins(order: str, sink: Langfuse, db: Path) -> None:
+    script = ORDERS[order] + (
+        "@observe(name='theirs')\n"
+        "def theirs(): pass\n"
+        "with langfuse.propagate_attributes(session_id='outside', user_id='u', environment='stage', tags=['t']):\n"
+        "    with observe_agent('a', session_id='run', environment='Live') as run:\n"
+        "        theirs()\n"
+        "        run.score('s', 1)\n"
+        "        with observe_agent('b'):\n"
+        "            tracing.start('deep', 'generation').end()\n"
+        "        with tracing.observe('held', 'span'), langfuse.propagate_attributes(session_id='inside'):\n"
+        "            tracing.start('nearest', 'generation').end()\n"
+    )
+    run(script + END, db, LANGFUSE_HOST=sink.url, **KEYS)
+    rows = stored(db)
+    for name, session in {"a.run": "run", "theirs": "run", "b.run": "run", "deep": "run", "nearest": "inside"}.items():
+        found = told(rows[name])
+        assert (found[attributes.SESSION_ID], found[attributes.USER_ID]) == (session, "u"), name
+        assert found[attributes.ENVIRONMENT] == "live", name
+        assert found[attributes.TRACE_TAGS] == (("a", "b", "t") if name in ("b.run", "deep") else ("a", "t")), name
+    assert [score["environment"] for score in sink.scores] == ["live"]
 
 
 def test_scores_given_to_langfuses_sdk_are_durable_and_redacted(sink: Langfuse, db: Path) -> None:

@@ -63,19 +63,21 @@ def _traces(*, offline: bool) -> list[Finding]:
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
+    from src.observability.destinations import shown
     from src.observability.settings import Settings, SettingsError
 
     try:
         settings = Settings.read()
     except SettingsError as error:
         return [Finding("settings", error.variable, False, str(error))]
+    where = shown(settings.langfuse_host)
     if not settings.langfuse_configured:
         detail = "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
-        return [Finding("langfuse", settings.langfuse_host, None, detail)]
+        return [Finding("langfuse", where, None, detail)]
     if not settings.langfuse_delivers:
-        return [Finding("langfuse", settings.langfuse_host, None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)")]
+        return [Finding("langfuse", where, None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)")]
     if offline:
-        return [Finding("langfuse", settings.langfuse_host, True, "keys are set; not asked")]
+        return [Finding("langfuse", where, True, "keys are set; not asked")]
     return [_ask_langfuse(settings)]
 
 
@@ -83,14 +85,18 @@ def _ask_langfuse(settings: Settings) -> Finding:
     """Ask for the project that the keys belong to: it proves address and keys at once."""
     import httpx
 
-    host = settings.langfuse_host
+    from src.observability.destinations import shown
+
+    host, url = shown(settings.langfuse_host), settings.langfuse_host
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     try:
-        reply = httpx.get(f"{host}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
+        reply = httpx.get(f"{url}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding("langfuse", host, False, f"does not answer: {str(error) or type(error).__name__}")
     if reply.status_code in (401, 403):
         return Finding("langfuse", host, False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host")
+    if reply.status_code in (404, 405, 501):  # what takes OTLP need not have the rest; the test observation will tell
+        return Finding("langfuse", host, None, f"answers, but does not say whose keys these are ({reply.status_code})")
     if reply.status_code != 200:
         return Finding("langfuse", host, False, f"answers with HTTP {reply.status_code}")
     return Finding("langfuse", host, True, "answers and takes the keys")
@@ -114,7 +120,7 @@ def _store() -> list[Finding]:
     waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
     parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
     if stats.set_aside:
-        parts.append(f"{stats.set_aside:,} set aside (refused for good, last: {stats.refusal})")
+        parts.append(f"{stats.set_aside:,} set aside (last: {stats.refusal})")
     if stats.losses:
         parts.append(f"{stats.losses:,} LOST")
     return [Finding("traces", where, not stats.losses, ", ".join(parts)), *kept]
