@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from src.observability.packing import DamagedSpan, unpacked
@@ -143,15 +144,17 @@ class Delivery(Reading):
 def _lives(owner: str) -> bool:
     """Tell whether the process that took a lease is alive; one on another host is taken to be."""
     host, _, pid = owner.partition("|")
-    if host != _host() or not pid.partition("|")[0].isdecimal():
+    number = pid.partition("|")[0]
+    if host != _host() or not number.isdecimal():
         return True
     try:
-        os.kill(int(pid.partition("|")[0]), 0)
+        os.kill(int(number), 0)
+        # One that was killed stays in the list until its parent asks for its exit code.
+        return Path(f"/proc/{number}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, IndexError):
         return True
-    return True
 
 
 def _host() -> str:

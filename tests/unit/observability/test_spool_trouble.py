@@ -8,10 +8,12 @@ import os
 import sqlite3
 import threading
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from src.observability import exits, flush, get_tracker, observe_agent, score
 from src.observability.spool import ScoreRecord, Spool, SpoolError
 from src.observability.spool_file import kept_aside
 from src.observability.spool_schema import APPLICATION_ID
@@ -307,3 +309,35 @@ def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: p
     with caplog.at_level(logging.ERROR), pytest.raises(sqlite3.OperationalError):
         spool.stats()
     assert not spool.path.exists()
+
+
+def test_without_a_store_everything_runs_and_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("src.observability.spool._TRY_AGAIN_S", 0.0)
+    (tmp_path / "folder").write_text("in the way")
+    for name, value in {
+        "LANGFUSE_HOST": "http://127.0.0.1:9", "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1",
+        "MOONDEV_TRACE_DB": str(tmp_path / "folder" / "t.db"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with observe_agent("risk") as run:
+        run.update(output="done")
+    assert score("pnl", 1.0, session_id="s") is None
+    assert flush(0.3) >= 1
+    assert caplog.text.count("Model calls are not recorded") == 1
+    exits._tell_losses()
+    assert "2 observations and scores could not be stored" in caplog.text
+    (tmp_path / "folder").unlink()
+    with observe_agent("risk"):
+        pass
+    found = get_tracker().spool
+    assert found is not None
+    assert (found.stats().observations, found.stats().losses) == (1, 2)
+
+
+def test_a_score_without_a_value_breaks_nothing_and_is_counted(spool: Spool) -> None:
+    for value in (None, float("nan"), float("inf"), [1]):
+        assert score("pnl", value, session_id="s") is None  # type: ignore[arg-type] # as agents write it
+    assert score("pnl", Decimal("1.5"), session_id="s")  # type: ignore[arg-type] # as above
+    assert (spool.stats().scores, spool.stats().losses) == (1, 4)
