@@ -176,7 +176,8 @@ class LangFuseTracker:
         if self._scope is None:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             session = f"run-{stamp}-{os.urandom(4).hex()}"
-            self._scope = Scope().narrowed(session_id=session, environment=self.settings.environment)
+            said = self.settings
+            self._scope = Scope().narrowed(session_id=session, environment=said.environment, release=said.release)
         return self._scope
 
     @property

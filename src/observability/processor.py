@@ -44,7 +44,7 @@ class SpoolProcessor(SpanProcessor):
         self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], kept: Kept | None = None
     ) -> None:
         self._spool = spool
-        self._kept = kept or Kept()
+        self.kept = kept or Kept()
         self._fields = Fields()
         self._default_scope = default_scope
         self._wake = wake
@@ -100,7 +100,7 @@ class SpoolProcessor(SpanProcessor):
         second.closed(context.span_id)
         mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
-        status, description = (0, "") if failure is None else (2, self._kept.text(failure))
+        status, description = (0, "") if failure is None else (2, self.kept.text(failure))
         name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
         kind = _CLIENT if given.get(names.TYPE) == "generation" else _INTERNAL
         encoded = otlp.encode_span(
@@ -117,7 +117,7 @@ class SpoolProcessor(SpanProcessor):
             raise ValueError("the span has no context or did not end")
         given = second.judged(span, span.attributes or {})
         attributes, fields = self._captured(given, plainly_safe(given))
-        description = self._kept.text(span.status.description) if span.status.description else ""
+        description = self.kept.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
         parent_id = parent.span_id if parent else None
         encoded = otlp.encode_span(
@@ -130,11 +130,11 @@ class SpoolProcessor(SpanProcessor):
             end_ns=span.end_time,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(self._kept.text(event.name), event.timestamp, self._kept.values(event.attributes or {}))
+                otlp.SpanEvent(self.kept.text(event.name), event.timestamp, self.kept.values(event.attributes or {}))
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, self._kept.values(link.attributes or {}))
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, self.kept.values(link.attributes or {}))
                 for link in span.links
             ),
             status_code=status,
@@ -148,10 +148,10 @@ class SpoolProcessor(SpanProcessor):
         self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
     ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        attributes = self._kept.reduced(attributes)
-        if not self._kept.full:
+        attributes = self.kept.reduced(attributes)
+        if not self.kept.full:
             return self._fields.encode(attributes, safe)
-        attributes = self._kept.values(attributes)
+        attributes = self.kept.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:

@@ -523,9 +523,10 @@ def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch:
 def test_the_release_stands_on_what_is_delivered(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGFUSE_RELEASE", "v1.2.3")
     with observe_agent("a"):
-        pass
+        start("g", "generation").end()
     assert flush(20) == 0
-    (request,) = (found for found in langfuse.requests if "traces" in found.path)
+    assert {span.attributes["langfuse.release"] for span in langfuse.spans} == {"v1.2.3"}
+    request = next(found for found in langfuse.requests if "traces" in found.path)
     (resource,) = ExportTraceServiceRequest.FromString(gzip.decompress(request.body)).resource_spans
     told = {item.key: item.value.string_value for item in resource.resource.attributes}
     assert told["langfuse.release"] == told["service.version"] == "v1.2.3"
