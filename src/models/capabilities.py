@@ -164,7 +164,7 @@ ROWS: tuple[Row, ...] = (
         "«JSON mode is not enabled», «Function calling is not enabled»"),
     # Claude
     Row("claude", r".*", {"default_max_tokens": 4096, "seed": False, "json_mode": False, "schema_bounds": False,
-        "max_temperature": 1.0, "parts": frozenset({"document", "search_result", "container_upload"})},
+        "max_temperature": 1.0, "parts": frozenset({"image", "document", "search_result", "container_upload"})},
         "docs.anthropic.com/en/api/messages: max_tokens is required, temperature ends at 1; no seed, no JSON mode"),
     Row("claude", _CLAUDE + r"(instant|v?2|3-(opus|sonnet|haiku|5-))", {"reasoning_effort": False},
         "docs.claude.com/en/docs/build-with-claude/extended-thinking#supported-models: from Sonnet 3.7 on"),
@@ -198,8 +198,9 @@ ROWS: tuple[Row, ...] = (
         "platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#forced-tool-use-is-not-supported; "
         "docs/en/models/sonnet-5-5/whats-new-sonnet-5-5: the same; so on Fable 5.1"),
     # Ollama
-    Row("ollama", r".*", {"structured": "json_schema", "parts": frozenset()},
-        "docs.ollama.com/capabilities/structured-outputs; docs.ollama.com/api/chat: texts and images alone"),
+    Row("ollama", r".*", {"structured": "json_schema", "parts": frozenset(), "forced_tools": False},
+        "docs.ollama.com/capabilities/structured-outputs; docs.ollama.com/api/chat: texts and images alone, and no "
+        "tool_choice"),
     Row("ollama", r"(llama[23](\.[13])?|llama3\.2|mistral|mixtral|qwen2(\.5)?|qwen3|deepseek-r1|"
         r"phi[34]|gemma2?|codellama|gpt-oss)(:|$)", {"images": False}, "ollama.com/search?c=vision: not among them"),
     Row("ollama", r"(llama[23]|gemma[23]?|phi3|codellama|llava)(:|$)", {"tools": False},

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models import buckets, classify
+from src.models import buckets, classify, structured, tools
 from src.models.errors import MalformedResponse
 from src.models.reading import count, data_url, field
-from src.models.structured import without_bounds
 from src.models.types import (
     Chunk,
     Completion,
@@ -23,6 +21,8 @@ from src.models.types import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from src.models.capabilities import Capabilities
 
 LEAST_OUTPUT = 16  # a smaller max_output_tokens is refused
@@ -145,15 +145,22 @@ def _part(part: Part) -> dict[str, Any]:
     return {"type": "input_image", "image_url": data_url(part), **({"detail": part.detail} if part.detail else {})}
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool as this API defines it, from that form or from that of Chat Completions."""
-    function = tool.get("function")
-    return {"type": "function", **function} if isinstance(function, Mapping) else tool
+def _tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool as this API defines it; one that is no function goes as it is."""
+    found = tools.function(given)
+    if found is None:
+        return given
+    schema = {"parameters": found.schema} if found.schema is not None else {}
+    return {"type": "function", **found.said(), **schema}
 
 
-def _tool_choice(choice: Any) -> Any:
-    function = choice.get("function") if isinstance(choice, Mapping) else None
-    return {"type": "function", "name": function["name"]} if isinstance(function, Mapping) else choice
+def _tool_choice(given: Any) -> Any:
+    found = tools.choice(given)
+    if found is None:
+        return given
+    if found.mode == "named":
+        return {"type": "function", "name": found.name}
+    return "required" if found.mode == "any" else found.mode
 
 
 def _format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
@@ -162,5 +169,4 @@ def _format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
         return None
     if can.structured == "json_object" or wanted.name == "json_object":
         return {"format": {"type": "json_object"}}
-    schema = dict(wanted.schema) if can.schema_bounds else without_bounds(wanted.schema)
-    return {"format": {"type": "json_schema", "name": wanted.name, "schema": schema, "strict": True}}
+    return {"format": {"type": "json_schema", **structured.native(wanted, bounds=can.schema_bounds)}}

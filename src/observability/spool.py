@@ -14,11 +14,12 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from src.observability import forking
+from src.observability.packing import packed
 from src.observability.spool_delivery import Delivery, lease_owner
 from src.observability.spool_reading import BUSY_S, SCORES_ONLY, bytes_used
 from src.observability.spool_records import COLUMNS, Batch, ScoreRecord, SpanRecord, Stats, TraceRow, TraceSummary
@@ -185,7 +186,8 @@ class Spool(Delivery):
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
-        self._commit(record)
+        kept = packed(record.span)
+        self._commit(record if kept is record.span else replace(record, span=kept))
 
     def append_score(self, record: ScoreRecord) -> None:
         """Store one score; durable when this returns.

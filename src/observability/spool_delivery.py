@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from src.observability.packing import unpacked
 from src.observability.spool_reading import Reading
 from src.observability.spool_records import Batch, ScoreRecord
 
@@ -35,11 +36,12 @@ class Delivery(Reading):
                 "JOIN envelopes e ON e.id = o.envelope WHERE o.seq > ? ORDER BY o.seq LIMIT ?",
                 (self._acked(connection, destination, "acked"), max_rows),
             )
-            for row in found:
-                size += len(row[2])
+            for seq, envelope, kept in found:
+                span = unpacked(kept)
+                size += len(span)
                 if rows and size > max_bytes:
                     break
-                rows.append(row)
+                rows.append((seq, envelope, span))
         return Batch(tuple(rows))
 
     def read_scores(self, destination: str, max_rows: int = 100) -> list[tuple[int, ScoreRecord]]:

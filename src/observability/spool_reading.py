@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability import forking
+from src.observability.packing import unpacked
 from src.observability.spool_records import COLUMNS, Stats, TraceRow, TraceSummary
 
 if TYPE_CHECKING:
@@ -51,14 +53,14 @@ class Reading:
                 raise ValueError(f"Several traces begin with {trace_id!r}: give more of the id.")
             if not ids:
                 return []
-            found = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
-        return [TraceRow(*row) for row in found]
+            rows = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
+        return [_row(found) for found in rows]
 
     def rows_after(self, seq: int, limit: int = 500) -> list[TraceRow]:
         """Return the observations stored after a number, oldest first."""
         with self._reader() as connection:
-            found = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
-        return [TraceRow(*row) for row in found]
+            rows = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
+        return [_row(found) for found in rows]
 
     def last_seq(self) -> int:
         """Return the number of the newest observation, 0 where there is none."""
@@ -115,6 +117,11 @@ class Reading:
             (destination,),
         ).fetchone()
         return int(found[0]) if found else 0
+
+
+def _row(found: tuple[Any, ...]) -> TraceRow:
+    row = TraceRow(*found)
+    return replace(row, span=unpacked(row.span))
 
 
 def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:

@@ -81,8 +81,11 @@ INSERT INTO configured
     SELECT name, name LIKE 'langfuse:%', CAST(strftime('%s', 'now') AS REAL) FROM destinations;
 """
 
+# Tables as before; spans may be packed from now on (packing.py), which an older program could not read.
+_VERSION_3 = ""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -132,6 +132,12 @@ def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
         assert secret not in done.stdout + done.stderr
 
 
+def test_the_doctor_names_a_model_file_that_is_not_there() -> None:
+    done = moondev("doctor", "--offline", "--json", MOONDEV_LOCAL_MODEL="/nowhere/mine.gguf")
+    assert done.returncode == 1
+    assert "MOONDEV_LOCAL_MODEL names /nowhere/mine.gguf" in done.stdout
+
+
 def test_the_doctor_shows_the_rate_limits_that_a_provider_told_last(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 from typing_extensions import override
 
-from src.models import classify, gateways, replay, wire
+from src.models import classify, gateways, replay, tools, wire
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
@@ -26,7 +26,7 @@ from src.models.reading import field
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from src.models.types import Timeouts
 
@@ -105,8 +105,9 @@ class OllamaModel(BaseModel):
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         extra = dict(request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": _messages(request), "stream": stream}
-        if request.tools:
-            payload["tools"] = list(request.tools)
+        chosen = tools.choice(request.tool_choice)
+        if request.tools and (chosen is None or chosen.mode != "none"):  # it knows no tool_choice
+            payload["tools"] = [_tool(tool) for tool in request.tools]
         if request.reasoning_effort is not None:
             payload["think"] = _think(request)
         if request.response_format is not None:
@@ -282,6 +283,18 @@ def _message(message: Message, names: dict[str, str]) -> dict[str, Any]:
     if message.role == "tool":
         told["tool_name"] = message.name or names.get(message.tool_call_id or "", "")
     return told
+
+
+def _tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool in the one form that is taken here, which is OpenAI's."""
+    found = tools.function(given)
+    if found is None:
+        raise Unsupported(
+            f"Ollama takes functions as tools, not {given.get('type') or sorted(given)}. Nothing was sent.",
+            parameter="tools",
+        )
+    schema = found.schema if found.schema is not None else {"type": "object", "properties": {}}
+    return {"type": "function", "function": {**found.said(), "parameters": schema}}
 
 
 def _arguments(call: ToolCall) -> Any:

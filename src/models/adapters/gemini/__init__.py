@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models.adapters.gemini import reading, turns
+from src.models import fitting
+from src.models.adapters.gemini import proto, reading, turns
 from src.models.adapters.gemini.current import Current
 from src.models.adapters.gemini.legacy import Legacy
 from src.models.base_model import BaseModel
@@ -42,6 +43,13 @@ class GeminiModel(BaseModel):
         """Return what the model can do: the old SDK knows neither thinking nor a seed."""
         can = super()._can(model)
         return replace(can, seed=False, reasoning_effort=False) if self._legacy else can
+
+    @override
+    def _fitted(self, request: ModelRequest) -> ModelRequest:
+        can, wanted = self._can(request.model), request.response_format
+        if self._legacy and wanted is not None and proto.schema(wanted.schema) is None:
+            can = replace(can, structured="json_object")  # what the old SDK cannot say is said in words
+        return fitting.fit(request, can)
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
@@ -84,7 +92,7 @@ class GeminiModel(BaseModel):
             "model": request.model,
             "system": request.system if can.system_role != "merged" else None,
             "contents": turns.contents(request, can, legacy=self._legacy),
-            "tools": [turns.declaration(tool, legacy=self._legacy) for tool in request.tools],
+            "tools": turns.declared(request.tools, legacy=self._legacy),
             "tool_choice": turns.tool_choice(request.tool_choice),
             "config": {name: value for name, value in config.items() if value is not None},
         }

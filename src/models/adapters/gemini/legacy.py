@@ -42,7 +42,7 @@ class Legacy:
             "request_options": {"timeout": timeouts.read, "retry": None},
         }
         if payload["tools"]:
-            told["tools"] = [{"function_declarations": payload["tools"]}]
+            told["tools"] = payload["tools"]
         if payload["tool_choice"]:
             told["tool_config"] = {"function_calling_config": payload["tool_choice"]}
         return told

@@ -121,8 +121,8 @@ class OpenAICompatibleModel(BaseModel):
             "stop": list(request.stop),
             "seed": request.seed,
             **_effort(request.reasoning_effort, can),
-            "tools": list(request.tools),
-            "tool_choice": request.tool_choice,
+            "tools": [turns.tool(tool) for tool in request.tools],
+            "tool_choice": turns.tool_choice(request.tool_choice),
             "response_format": turns.response_format(request, can),
         }
         payload.update({name: value for name, value in asked.items() if value is not None and value != []})
