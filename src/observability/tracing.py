@@ -214,14 +214,15 @@ def _start(
             observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
             observation._attributes[names.TYPE] = type
             if type == "generation":
-                second.opened(begun.get_span_context().span_id)
+                second.opened(begun.get_span_context().span_id, begun.parent.span_id if begun.parent else None)
             return observation
         kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
         span = tracer.start_span(name, context=parent, start_time=start_ns, kind=kind)
         mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
         encoding.set_attributes(span, {names.TYPE: type, **mark})
         if type == "generation":
-            second.opened(span.get_span_context().span_id)
+            above = otel_trace.get_current_span(parent).get_span_context()
+            second.opened(span.get_span_context().span_id, above.span_id if above.is_valid else None)
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
