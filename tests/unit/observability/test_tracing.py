@@ -499,6 +499,38 @@ def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: p
     assert sorted(span.name for span in langfuse.spans) == ["loud.run", "quiet.run", "quiet.run"]
 
 
+@pytest.mark.parametrize(
+    ("said", "delivers"),
+    [(True, True), (False, False), ("false", False), ("on", True), (0, False), ("scores", True)],
+)
+def test_the_users_config_file_switches_langfuse(said: object, delivers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src import config
+
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-a", "LANGFUSE_SECRET_KEY": "sk-lf-a"}
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", said)
+    assert Settings.read(keys).langfuse_delivers is delivers
+    assert Settings.read({**keys, "ENABLE_LANGFUSE": "true"}).langfuse_delivers
+    assert not Settings.read({**keys, "ENABLE_LANGFUSE": "off"}).langfuse_delivers
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", "perhaps")
+    assert not Settings.read_or_default(keys).langfuse_delivers
+
+
+def test_with_tracing_off_what_programs_do_with_ids_still_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MOONDEV_TRACING", "off")
+    with observe_agent("a", metadata={"k": 1}) as run:
+        run.update(output=1, metadata={"decision": "BUY"})
+        run.event("note")
+        run.score("s", 1)
+        with observe("t", "tool") as tool:
+            pass
+    assert (run.trace_id, run.id, tool.id) == (None, None, None)
+    assert score("pnl", 12.5, trace_id=run.trace_id) is None
+    assert flush(1) == 0
+    assert caplog.text.count("MOONDEV_TRACING is off") == 1
+
+
 def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from src.observability.langfuse_client import set_tracker
 
