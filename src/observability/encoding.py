@@ -13,7 +13,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_SERIALIZE_NUMPY
 
 
 def text(value: object) -> str:
@@ -45,6 +45,9 @@ def _plain(value: object) -> object:
         return dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    plain = getattr(value, "tolist", None)
+    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas, what orjson does not write itself
+        return plain()
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str

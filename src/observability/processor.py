@@ -119,6 +119,7 @@ class SpoolProcessor(SpanProcessor):
         attributes, fields = self._captured(given, plainly_safe(given))
         description = self.kept.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
+        end_ns = max(span.end_time, span.start_time)  # the clock may have been set back
         parent_id = parent.span_id if parent else None
         encoded = otlp.encode_span(
             trace_id=context.trace_id,
@@ -127,7 +128,7 @@ class SpoolProcessor(SpanProcessor):
             name=name,
             kind=span.kind.value + 1,
             start_ns=span.start_time,
-            end_ns=span.end_time,
+            end_ns=end_ns,
             attributes=fields,
             events=tuple(
                 otlp.SpanEvent(self.kept.text(event.name), event.timestamp, self.kept.values(event.attributes or {}))
@@ -141,7 +142,7 @@ class SpoolProcessor(SpanProcessor):
             status_message=description,
         )
         envelope = self._envelope(span.resource, span.instrumentation_scope)
-        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, span.end_time)
+        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, end_ns)
         return row(ids, name, times, (status, description), attributes, (envelope, encoded))
 
     def _captured(

@@ -7,6 +7,7 @@ Every observation is stored when it ends, on the thread that ends it. Where trac
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,13 +41,14 @@ class Observation:
     `context`, the OpenTelemetry context whose current span is this observation.
     """
 
-    __slots__ = ("_attributes", "_failure", "_metadata", "_span", "context", "id", "trace_id")
+    __slots__ = ("_attributes", "_began", "_failure", "_metadata", "_span", "context", "id", "trace_id")
 
     def __init__(self, span: otel_trace.Span | None, context: Context) -> None:
         self._span = span
         self._attributes: dict[str, Any] = {}
         self._metadata: dict[str, object] = {}
         self._failure: str | None = None
+        self._began = time.perf_counter_ns()
         self.context = context
         self.trace_id: str | None = None
         self.id: str | None = None
@@ -154,7 +156,9 @@ class Observation:
             encoding.set_attributes(span, self._attributes)
             if self._failure is not None:
                 span.set_status(Status(StatusCode.ERROR, self._failure))
-            span.end()
+            # Measured on the monotonic clock, so that a clock set back cannot make the duration negative.
+            started = getattr(span, "start_time", None)
+            span.end(None if started is None else started + time.perf_counter_ns() - self._began)
         except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("An observation could not be ended.")
 
@@ -183,13 +187,12 @@ def start(
     *,
     context: Context | None = None,
     scope: Scope | None = None,
-    start_ns: int | None = None,
 ) -> Observation:
     """Open an observation under the current one (or under `context`); end it by hand. Never raises.
 
     Generations and events are light: no user's code runs inside them that could write to their span.
     """
-    return _start(name, type, context, scope, start_ns, light=type in _LIGHT)
+    return _start(name, type, context, scope, light=type in _LIGHT)
 
 
 def _start(
@@ -197,7 +200,6 @@ def _start(
     type: Type,  # noqa: A002 - as above
     context: Context | None = None,
     scope: Scope | None = None,
-    start_ns: int | None = None,
     *,
     light: bool = False,
 ) -> Observation:
@@ -209,7 +211,7 @@ def _start(
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
-        if light and spans is not None and start_ns is None and spans.unheard:
+        if light and spans is not None and spans.unheard:
             begun = spans.start(name, parent)
             observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
             observation._attributes[names.TYPE] = type
@@ -217,7 +219,7 @@ def _start(
                 second.opened(begun.get_span_context().span_id, begun.parent.span_id if begun.parent else None)
             return observation
         kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
-        span = tracer.start_span(name, context=parent, start_time=start_ns, kind=kind)
+        span = tracer.start_span(name, context=parent, kind=kind)
         mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
         encoding.set_attributes(span, {names.TYPE: type, **mark})
         if type == "generation":

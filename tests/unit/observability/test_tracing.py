@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import inspect
+import itertools
 import json
 import os
 import random
@@ -277,6 +278,33 @@ def test_any_value_can_be_an_input(spool: Spool) -> None:
     for value in (Hostile(), cycle, 2**80, {1: {2, 3}}, b"\x00\xff", "\ud800", float("nan"), object):
         start("x", "span").update(input=value, output=value, metadata={"v": value}).end()
     assert len(spool.rows_after(0)) == 8
+
+
+def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
+    import numpy as np
+
+    prices = np.array([[1.5, 2.5], [3.5, 4.5]])
+    found = {
+        "whole": np.int64(5), "part": np.float32(0.5), "double": np.float64(-1.25), "truth": np.bool_(True),
+        "array": prices, "column": prices[:, 0], "none": np.float64("nan"),
+    }  # fmt: skip
+    start("x", "span").update(output=found, metadata=found).end()
+    row = told(only(spool))
+    told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
+               "column": [1.5, 3.5], "none": None}  # fmt: skip
+    assert json.loads(row[attributes.OUTPUT]) == told_of
+    assert {name: json.loads(row[attributes.METADATA + name]) for name in told_of} == told_of
+
+
+def test_a_clock_that_is_set_back_makes_no_duration_negative(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = get_tracker().provider
+    assert provider is not None
+    back = itertools.count(2_000_000_000_000_000_000, -(10**9))
+    monkeypatch.setattr("opentelemetry.sdk.trace.time_ns", lambda: next(back))
+    with observe_agent("ours"), provider.get_tracer("theirs").start_as_current_span("theirs"):
+        pass
+    for row in spool.rows_after(0):
+        assert 0 <= row.end_ns - row.start_ns < 60 * 10**9, row.name
 
 
 def test_secrets_do_not_reach_the_file(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
