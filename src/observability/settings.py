@@ -124,7 +124,7 @@ class Settings:
             otlp=_otlp(env),
             capture=_capture(env),
             images=_images(env),
-            service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
+            service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
         )
 

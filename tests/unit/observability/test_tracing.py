@@ -17,7 +17,16 @@ import pytest
 from opentelemetry import trace as otel_trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from src.observability import LangFuseTracker, attributes, flush, get_tracker, observe_agent, otlp, score
+from src.observability import (
+    LangFuseTracker,
+    attributes,
+    continue_trace,
+    flush,
+    get_tracker,
+    observe_agent,
+    otlp,
+    score,
+)
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
 from tests.servers import Langfuse, Reply, Server, chat_reply
@@ -113,9 +122,11 @@ def test_a_trace_has_its_roots_name_before_its_root_has_come(spool: Spool) -> No
             start("deep", "generation").end()
     with observe("mine", "span"), observe_agent("inside"):
         pass
+    with continue_trace({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}), observe_agent("far"):
+        pass
     named = {row.name: told(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
     assert named == dict.fromkeys(["early", "deep", "inner.run", "outer.run"], "outer.run") | {
-        "inside.run": None, "mine": None,
+        "inside.run": None, "mine": None, "far.run": None,
     }  # fmt: skip
 
 
@@ -683,6 +694,41 @@ def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
     code = "from src.observability import observe_agent\nwith observe_agent('brief'): pass"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert [span.name for span in langfuse.spans] == ["brief.run"]
+
+
+def test_the_first_tracker_that_a_program_makes_is_the_processs() -> None:
+    mine = LangFuseTracker()
+    assert get_tracker() is mine
+    later = LangFuseTracker()
+    assert get_tracker() is mine
+    later.shutdown(0.0)
+
+
+def test_one_key_without_the_other_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-a")
+    get_tracker()
+    assert "LANGFUSE_SECRET_KEY is not set, the other key is" in caplog.text
+    assert "Set LANGFUSE_SECRET_KEY to see them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "service", "environment"),
+    [
+        ({}, "moondev", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk%201,host.name=h"}, "desk 1", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk", "OTEL_SERVICE_NAME": "mine"}, "mine", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=eu-1"}, "moondev", "eu-1"),
+    ],
+)
+def test_the_resource_says_which_program_and_environment(
+    said: dict[str, str], service: str, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**said, "LANGFUSE_TRACING_ENVIRONMENT": "paper"}.items():
+        monkeypatch.setenv(name, value)
+    provider = get_tracker().provider
+    assert provider is not None
+    found = provider.resource.attributes
+    assert (found["service.name"], found["deployment.environment.name"]) == (service, environment)
 
 
 def test_a_tracker_of_its_own_can_be_made(tmp_path: Path) -> None:
