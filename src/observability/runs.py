@@ -72,8 +72,8 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         self._input = input
         run = {"agent_name": agent_name or agent_type, "agent_type": agent_type, "trading_pair": trading_pair}
         self._run = {key: value for key, value in run.items() if value is not None}
-        self._metadata = dict(metadata or {})
-        self._tags = (agent_type, trading_pair or "", *tags)
+        self._metadata = dict(encoding.mapping(metadata))
+        self._tags = (agent_type, trading_pair or "", *((tags,) if isinstance(tags, str) else tags or ()))
         self._session_id = session_id
         self._user_id = user_id
         self._environment = environment

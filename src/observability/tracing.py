@@ -71,13 +71,14 @@ class Observation:
 
     def set_default(self, **attributes: Any) -> Observation:
         """Set attributes as `set` does, but for those that have a value."""
-        return self.set(
-            **{key: value for key, value in attributes.items() if getattr(names, key) not in self._attributes}
-        )
+        return self.set(**{key: value for key, value in attributes.items() if not self._has(getattr(names, key))})
+
+    def _has(self, name: str) -> bool:
+        return name in self._attributes or name in (getattr(self._span, "attributes", None) or {})
 
     def returned(self, result: Any) -> None:
         """Take what a function returned as the output, unless one was set; of a factory's reply, its text."""
-        if self._span is not None and result is not None and names.OUTPUT not in self._attributes:
+        if self._span is not None and result is not None and not self._has(names.OUTPUT):
             factorys = getattr(result, "observation_id", None) is not None
             self.update(output=getattr(result, "content", None) if factorys else result)
 
@@ -102,8 +103,19 @@ class Observation:
         if status_message is not None:
             self._attributes[names.STATUS_MESSAGE] = status_message
         if metadata:
-            self._metadata.update(metadata)
+            self._metadata.update(encoding.mapping(metadata))
+        if type(self._span) is not LightSpan:
+            self._write(self._span)
         return self
+
+    def _write(self, span: Any) -> None:
+        """Put what is known onto a span of the SDK at once: what a program says later through Langfuse's SDK wins."""
+        try:
+            self._set_metadata(span)
+            encoding.set_attributes(span, self._attributes)
+            self._attributes, self._metadata = {}, {}
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("An observation could not be updated.")
 
     def fail(self, message: str, category: str) -> Observation:
         """Mark the observation as failed: level ERROR, the message, and one word for the kind of failure."""
@@ -149,11 +161,11 @@ class Observation:
         if span is None:
             return
         try:
-            self._set_metadata(span)
             if type(span) is LightSpan:
+                self._set_metadata(span)
                 span.source.processor.end(span, self._attributes, self._failure)
                 return
-            encoding.set_attributes(span, self._attributes)
+            self._write(span)
             if self._failure is not None:
                 span.set_status(Status(StatusCode.ERROR, self._failure))
             # Measured on the monotonic clock, so that a clock set back cannot make the duration negative.

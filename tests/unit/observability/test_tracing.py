@@ -87,6 +87,16 @@ def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool
     assert sessions[4].startswith("M?rz-")
 
 
+def test_arguments_in_another_form_break_nothing(spool: Spool) -> None:
+    with observe_agent("a", tags="x", metadata="long") as run:  # type: ignore[arg-type] # what a program may give
+        run.update(metadata=["short"])  # type: ignore[arg-type] # as above
+    with observe_agent("b", tags=None, metadata=None):  # type: ignore[arg-type] # as above
+        pass
+    first, second = (told(row) for row in spool.rows_after(0))
+    assert (first[attributes.TRACE_TAGS], second[attributes.TRACE_TAGS]) == (("a", "x"), ("b",))
+    assert first[attributes.METADATA + "value"] == '["short"]'
+
+
 def test_a_score_of_a_session_finds_the_session(spool: Spool) -> None:
     given = ["東京", "x" * 300, "plain"]
     for session in given:
@@ -408,6 +418,24 @@ def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(lang
     assert spans["users_own"].attributes[attributes.USER_ID] == "u1"
     assert key not in str(spans)
     assert client.get_current_trace_id() is None
+
+
+def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> None:
+    client = get_tracker().client
+
+    @observe_agent("own")
+    def decide(pair: str) -> str:
+        client.update_current_span(output="said through the SDK", metadata={"k": 2})
+        return "returned"
+
+    decide("BTC-USD")
+    with observe_agent("a", input="ours", metadata={"k": 1}) as run:
+        client.update_current_span(input="theirs", output="theirs")
+        run.update(output="ours again")
+    own, other = (told(row) for row in spool.rows_after(0))
+    assert own[attributes.OUTPUT] == "said through the SDK"
+    assert own[attributes.METADATA + "k"] == "2"
+    assert (other[attributes.INPUT], other[attributes.OUTPUT]) == ("theirs", "ours again")
 
 
 def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:
