@@ -120,6 +120,22 @@ def take_score(send: Callable[..., None], body: dict[str, Any], *, force_sample:
         send(redact(body), force_sample=force_sample)
 
 
+def deliver_on_flush(manager: Any, tracker: LangFuseTracker) -> None:
+    """Have `flush()` of a client of Langfuse's SDK deliver what is in our store, as the program means it."""
+    manager.flush = functools.partial(_flush, manager.flush, manager, weakref.ref(tracker))
+
+
+def _flush(theirs: Callable[[], None], manager: Any, reference: weakref.ref[LangFuseTracker]) -> None:
+    tracker = reference()
+    # Not while the SDK shuts down: at exit we deliver ourselves. Nor where a server fails: it is waited for elsewhere.
+    if tracker is not None and tracker.exporter is not None and not manager._shutdown and not tracker.exporter.failing:
+        try:
+            tracker.flush()
+        except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.warning("What is stored could not be delivered now: %s", type(error).__name__)
+    theirs()
+
+
 def silence(provider: Any, public_key: str) -> None:
     """Take the sender of Langfuse's SDK out of our provider: its spans are in the store, and it has nothing to send.
 
@@ -246,6 +262,7 @@ def _take_over(manager: Any, tracker: LangFuseTracker) -> None:
     provider.add_span_processor(joined)
     scopes.also_ours.add(provider._active_span_processor)
     manager.add_score_task = functools.partial(take_score, manager.add_score_task)
+    deliver_on_flush(manager, tracker)
 
 
 class _Joined(SpanProcessor):

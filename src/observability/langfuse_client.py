@@ -235,6 +235,7 @@ class LangFuseTracker:
             manager: Any = client._resources
             if manager is not None and self.spool is not None and manager.tracer_provider is self.provider:
                 manager.add_score_task = functools.partial(joining.take_score, manager.add_score_task)
+                joining.deliver_on_flush(manager, self)
                 manager._moondev = "registered" if registered else "asked"
                 joining.silence(self.provider, self.public_key)
 

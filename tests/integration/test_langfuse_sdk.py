@@ -14,7 +14,7 @@ import pytest
 
 from src.observability import attributes, otlp
 from src.observability.spool import Spool
-from tests.servers import Langfuse, Received, Server, chat_reply
+from tests.servers import Langfuse, Received, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,6 +222,25 @@ def test_scores_given_to_langfuses_sdk_are_durable_and_redacted(sink: Langfuse, 
         ("pnl", "NUMERIC", 1.5): 2,
     }
     assert SECRET not in str(sink.scores)
+
+
+@pytest.mark.parametrize("order", ["ours is imported and used first", "a client made by hand first"])
+def test_flush_of_langfuses_sdk_delivers(order: str, sink: Langfuse, db: Path) -> None:
+    """As the last line of a function that is frozen or ended without an exit, such as one in a cloud."""
+    script = ORDERS[order] + RUN + "get_client().flush()\nimport os\nos._exit(0)\n"
+    run(script, db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert Counter(span.name for span in sink.spans) == Counter(["users_own", "risk.run", "inner", "deep"])
+
+
+def test_flush_of_langfuses_sdk_waits_for_no_server_that_fails(sink: Langfuse, db: Path) -> None:
+    sink.answer = lambda _: Reply(503)
+    script = OURS + "get_tracker()\n" + THEIRS + RUN + (
+        "import time\n"
+        "while not get_tracker().exporter.failing: time.sleep(0.01)\n"
+        "get_client().flush()\nassert get_tracker().exporter.failing\nassert flush(0.1) > 0\n"
+    )  # fmt: skip
+    run(script, db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert set(stored(db)) == {"users_own", "risk.run", "inner", "deep"}
 
 
 def test_nothing_leaves_where_delivery_is_off(sink: Langfuse, db: Path) -> None:
