@@ -6,14 +6,12 @@ import dataclasses
 import hashlib
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_SERIALIZE_NUMPY
 
 
 def text(value: object) -> str:
@@ -45,6 +43,9 @@ def _plain(value: object) -> object:
         return dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    plain = getattr(value, "tolist", None)
+    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas, what orjson does not write itself
+        return plain()
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str
@@ -57,6 +58,13 @@ def _builtin(value: str | float | dict[object, object] | list[object] | tuple[ob
         if isinstance(value, kind):
             return kind(value)
     return dict(value) if isinstance(value, dict) else list(value)  # type: ignore[arg-type] # scalars returned above
+
+
+def mapping(value: object) -> Mapping[Any, object]:
+    """Return what was given as metadata, which a program may give in another form."""
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {"value": value}
 
 
 def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:

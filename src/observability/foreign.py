@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from src.observability import encoding, tracing
+from src.observability import encoding, second, tracing
 from src.observability.runs import arguments
 
 if TYPE_CHECKING:
@@ -57,9 +57,12 @@ class ForeignCall:
             texts = [piece for piece in self._pieces if isinstance(piece, str)]
             whole = len(texts) == len(self._pieces)
             self._observation.update(output="".join(texts) if whole else self._pieces)
-        if not self._from_factory:
-            self._observation.set(OPERATION="chat", REQUEST_MODEL=self._asked)
-            self._observation.set_default(MODEL=self._asked)
+        own = self._observation.id
+        if self._from_factory or (own is not None and second.is_around(int(own, 16))):
+            self._observation.set(TYPE="span")  # what was asked inside is measured there
+            return
+        self._observation.set(OPERATION="chat", REQUEST_MODEL=self._asked)
+        self._observation.set_default(MODEL=self._asked)
 
 
 def _get(value: object, name: str) -> Any:

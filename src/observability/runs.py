@@ -72,8 +72,8 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         self._input = input
         run = {"agent_name": agent_name or agent_type, "agent_type": agent_type, "trading_pair": trading_pair}
         self._run = {key: value for key, value in run.items() if value is not None}
-        self._metadata = dict(metadata or {})
-        self._tags = (agent_type, trading_pair or "", *tags)
+        self._metadata = dict(encoding.mapping(metadata))
+        self._tags = (agent_type, trading_pair or "", *((tags,) if isinstance(tags, str) else tags or ()))
         self._session_id = session_id
         self._user_id = user_id
         self._environment = environment
@@ -94,8 +94,7 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
             session_id=self._session_id,
             user_id=self._user_id,
             tags=self._tags,
-            # A trace whose root has not come yet, or is elsewhere, would have no name.
-            trace_name=None if scopes.is_ours(otel_trace.get_current_span(context)) else self._name,
+            trace_name=self._name if _begins_trace(otel_trace.get_current_span(context)) else None,
             agent=self._run["agent_name"],
             metadata={**self._run, **{key: value for key, value in self._metadata.items() if _is_short(value)}},
             environment=_environment(self._environment),
@@ -158,6 +157,14 @@ def current_scope() -> Scope:
     """Return the scope of the run that this code is part of, else the process's own."""
     scope = otel_context.get_value(scopes.CONTEXT_KEY)
     return scope if isinstance(scope, scopes.Scope) else get_tracker().default_scope()
+
+
+def _begins_trace(parent: otel_trace.Span) -> bool:
+    """Tell whether a run names its trace, which has no name else until its root has come.
+
+    One that was begun in another process, or by the program through Langfuse's SDK, has its name from there.
+    """
+    return not scopes.is_ours(parent) and not parent.get_span_context().is_remote
 
 
 def _is_short(value: object) -> bool:

@@ -48,11 +48,11 @@ def score(
     Raises:
         ValueError: neither a trace, an observation nor a session is named.
     """
-    if trace_id is None and session_id is None:
-        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
     tracker = get_tracker()
     if tracker.spool is None:
-        return None
+        return None  # nothing is recorded, so no run has an id to be named
+    if trace_id is None and session_id is None:
+        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
     from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text

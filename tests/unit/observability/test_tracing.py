@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import inspect
+import itertools
 import json
 import os
 import random
@@ -16,7 +17,16 @@ import pytest
 from opentelemetry import trace as otel_trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from src.observability import LangFuseTracker, attributes, flush, get_tracker, observe_agent, otlp, score
+from src.observability import (
+    LangFuseTracker,
+    attributes,
+    continue_trace,
+    flush,
+    get_tracker,
+    observe_agent,
+    otlp,
+    score,
+)
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
 from tests.servers import Langfuse, Reply, Server, chat_reply
@@ -77,6 +87,16 @@ def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool
     assert sessions[4].startswith("M?rz-")
 
 
+def test_arguments_in_another_form_break_nothing(spool: Spool) -> None:
+    with observe_agent("a", tags="x", metadata="long") as run:  # type: ignore[arg-type] # what a program may give
+        run.update(metadata=["short"])  # type: ignore[arg-type] # as above
+    with observe_agent("b", tags=None, metadata=None):  # type: ignore[arg-type] # as above
+        pass
+    first, second = (told(row) for row in spool.rows_after(0))
+    assert (first[attributes.TRACE_TAGS], second[attributes.TRACE_TAGS]) == (("a", "x"), ("b",))
+    assert first[attributes.METADATA + "value"] == '["short"]'
+
+
 def test_a_score_of_a_session_finds_the_session(spool: Spool) -> None:
     given = ["東京", "x" * 300, "plain"]
     for session in given:
@@ -112,9 +132,11 @@ def test_a_trace_has_its_roots_name_before_its_root_has_come(spool: Spool) -> No
             start("deep", "generation").end()
     with observe("mine", "span"), observe_agent("inside"):
         pass
+    with continue_trace({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}), observe_agent("far"):
+        pass
     named = {row.name: told(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
     assert named == dict.fromkeys(["early", "deep", "inner.run", "outer.run"], "outer.run") | {
-        "inside.run": None, "mine": None,
+        "inside.run": None, "mine": None, "far.run": None,
     }  # fmt: skip
 
 
@@ -279,6 +301,33 @@ def test_any_value_can_be_an_input(spool: Spool) -> None:
     assert len(spool.rows_after(0)) == 8
 
 
+def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
+    import numpy as np
+
+    prices = np.array([[1.5, 2.5], [3.5, 4.5]])
+    found = {
+        "whole": np.int64(5), "part": np.float32(0.5), "double": np.float64(-1.25), "truth": np.bool_(True),
+        "array": prices, "column": prices[:, 0], "none": np.float64("nan"),
+    }  # fmt: skip
+    start("x", "span").update(output=found, metadata=found).end()
+    row = told(only(spool))
+    told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
+               "column": [1.5, 3.5], "none": None}  # fmt: skip
+    assert json.loads(row[attributes.OUTPUT]) == told_of
+    assert {name: json.loads(row[attributes.METADATA + name]) for name in told_of} == told_of
+
+
+def test_a_clock_that_is_set_back_makes_no_duration_negative(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = get_tracker().provider
+    assert provider is not None
+    back = itertools.count(2_000_000_000_000_000_000, -(10**9))
+    monkeypatch.setattr("opentelemetry.sdk.trace.time_ns", lambda: next(back))
+    with observe_agent("ours"), provider.get_tracer("theirs").start_as_current_span("theirs"):
+        pass
+    for row in spool.rows_after(0):
+        assert 0 <= row.end_ns - row.start_ns < 60 * 10**9, row.name
+
+
 def test_secrets_do_not_reach_the_file(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = "my-own-broker-password-77"
     monkeypatch.setenv("BROKER_PASSWORD", own)
@@ -369,6 +418,24 @@ def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(lang
     assert spans["users_own"].attributes[attributes.USER_ID] == "u1"
     assert key not in str(spans)
     assert client.get_current_trace_id() is None
+
+
+def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> None:
+    client = get_tracker().client
+
+    @observe_agent("own")
+    def decide(pair: str) -> str:
+        client.update_current_span(output="said through the SDK", metadata={"k": 2})
+        return "returned"
+
+    decide("BTC-USD")
+    with observe_agent("a", input="ours", metadata={"k": 1}) as run:
+        client.update_current_span(input="theirs", output="theirs")
+        run.update(output="ours again")
+    own, other = (told(row) for row in spool.rows_after(0))
+    assert own[attributes.OUTPUT] == "said through the SDK"
+    assert own[attributes.METADATA + "k"] == "2"
+    assert (other[attributes.INPUT], other[attributes.OUTPUT]) == ("theirs", "ours again")
 
 
 def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:
@@ -499,6 +566,38 @@ def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: p
     assert sorted(span.name for span in langfuse.spans) == ["loud.run", "quiet.run", "quiet.run"]
 
 
+@pytest.mark.parametrize(
+    ("said", "delivers"),
+    [(True, True), (False, False), ("false", False), ("on", True), (0, False), ("scores", True)],
+)
+def test_the_users_config_file_switches_langfuse(said: object, delivers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src import config
+
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-a", "LANGFUSE_SECRET_KEY": "sk-lf-a"}
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", said)
+    assert Settings.read(keys).langfuse_delivers is delivers
+    assert Settings.read({**keys, "ENABLE_LANGFUSE": "true"}).langfuse_delivers
+    assert not Settings.read({**keys, "ENABLE_LANGFUSE": "off"}).langfuse_delivers
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", "perhaps")
+    assert not Settings.read_or_default(keys).langfuse_delivers
+
+
+def test_with_tracing_off_what_programs_do_with_ids_still_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MOONDEV_TRACING", "off")
+    with observe_agent("a", metadata={"k": 1}) as run:
+        run.update(output=1, metadata={"decision": "BUY"})
+        run.event("note")
+        run.score("s", 1)
+        with observe("t", "tool") as tool:
+            pass
+    assert (run.trace_id, run.id, tool.id) == (None, None, None)
+    assert score("pnl", 12.5, trace_id=run.trace_id) is None
+    assert flush(1) == 0
+    assert caplog.text.count("MOONDEV_TRACING is off") == 1
+
+
 def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from src.observability.langfuse_client import set_tracker
 
@@ -523,9 +622,10 @@ def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch:
 def test_the_release_stands_on_what_is_delivered(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGFUSE_RELEASE", "v1.2.3")
     with observe_agent("a"):
-        pass
+        start("g", "generation").end()
     assert flush(20) == 0
-    (request,) = (found for found in langfuse.requests if "traces" in found.path)
+    assert {span.attributes["langfuse.release"] for span in langfuse.spans} == {"v1.2.3"}
+    request = next(found for found in langfuse.requests if "traces" in found.path)
     (resource,) = ExportTraceServiceRequest.FromString(gzip.decompress(request.body)).resource_spans
     told = {item.key: item.value.string_value for item in resource.resource.attributes}
     assert told["langfuse.release"] == told["service.version"] == "v1.2.3"
@@ -622,6 +722,41 @@ def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
     code = "from src.observability import observe_agent\nwith observe_agent('brief'): pass"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert [span.name for span in langfuse.spans] == ["brief.run"]
+
+
+def test_the_first_tracker_that_a_program_makes_is_the_processs() -> None:
+    mine = LangFuseTracker()
+    assert get_tracker() is mine
+    later = LangFuseTracker()
+    assert get_tracker() is mine
+    later.shutdown(0.0)
+
+
+def test_one_key_without_the_other_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-a")
+    get_tracker()
+    assert "LANGFUSE_SECRET_KEY is not set, the other key is" in caplog.text
+    assert "Set LANGFUSE_SECRET_KEY to see them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "service", "environment"),
+    [
+        ({}, "moondev", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk%201,host.name=h"}, "desk 1", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk", "OTEL_SERVICE_NAME": "mine"}, "mine", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=eu-1"}, "moondev", "eu-1"),
+    ],
+)
+def test_the_resource_says_which_program_and_environment(
+    said: dict[str, str], service: str, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**said, "LANGFUSE_TRACING_ENVIRONMENT": "paper"}.items():
+        monkeypatch.setenv(name, value)
+    provider = get_tracker().provider
+    assert provider is not None
+    found = provider.resource.attributes
+    assert (found["service.name"], found["deployment.environment.name"]) == (service, environment)
 
 
 def test_a_tracker_of_its_own_can_be_made(tmp_path: Path) -> None:
