@@ -15,6 +15,7 @@ from src.models.adapters.openai_compatible import reading, turns
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
 from src.models.loops import PerLoop
+from src.models.processes import PerProcess
 from src.models.reading import decoded
 
 if TYPE_CHECKING:
@@ -47,11 +48,15 @@ class OpenAICompatibleModel(BaseModel):
         if api not in (None, "chat", "responses"):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
-        self._line = self._make_line()
-        self.client = self._line.client
+        self._lines = PerProcess(self._make_line)
         self._alines = PerLoop(self._make_async_line, lambda line: line.close())
 
     # The connection.
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._lines.get().client
 
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with. Its own retries are off: the template retries."""
@@ -84,7 +89,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._line.send(self._route(payload), payload, timeouts)
+        return self._lines.get().send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
