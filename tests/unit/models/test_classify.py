@@ -107,6 +107,8 @@ def test_the_refused_parameter_is_named(message: str, more: dict[str, Any], para
         ({"retry-after-ms": "1500", "retry-after": "9"}, "slow down", 1.5),
         ({"retry-after": "-3"}, "slow down", 0.0),
         ({"retry-after": "soon"}, "slow down", None),
+        ({"retry-after": "nan"}, "slow down", None),
+        ({"retry-after": "1e999", "retry-after-ms": "inf"}, "try again in 3s", 3.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, "slow down", 0.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 -0000"}, "slow down", 0.0),
         ({}, "Rate limit reached. Please try again in 7m12s.", 432.0),
