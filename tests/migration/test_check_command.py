@@ -196,7 +196,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tree: Path) -> None:
 
 def test_facts_survive_the_cache() -> None:
     site = Site("sdk-import", 1, 2, 1, 3, "openai", "w", "t")
-    facts = Facts((site,), (Allow(1, 2, True, "r", "t"),), (("A", "b"),), (Pending("m", "n", "", site),))
+    facts = Facts((site,), (Allow(1, 2, True, "r", "t"),), (("A", "b"),), (Pending("m", "n", "", "", site),))
     assert from_json(json.loads(json.dumps(facts.to_json()))) == facts
     assert from_json(Facts().to_json()) == Facts()
     assert Cache(None, Vocabulary()).get("x") is None
