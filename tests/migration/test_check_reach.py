@@ -15,7 +15,9 @@ from src.migration.check_vocabulary import Vocabulary
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAD = "import asyncio, functools, http.client, httpx, importlib, os, pycurl\nimport requests, shlex, shutil, socket, subprocess\n"
+HEAD = """import asyncio, functools, http.client, httpx, importlib, os, pycurl
+import requests, shlex, shutil, socket, subprocess
+"""
 ASKED = "'https://api.openai.com/v1/responses'"
 
 
