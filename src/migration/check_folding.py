@@ -298,10 +298,10 @@ class Folder:
 
     def given_back(self, function: ast.AST, scope: Scope, depth: int) -> list[str]:
         """Return what a function of this module may return."""
+        inner = self.module.bodies.get(id(function), scope)
         found: list[str] = []
-        for inner in ast.walk(function):
-            if isinstance(inner, ast.Return):
-                found += self.fold(inner.value, self.module.bodies.get(id(function), scope), depth - 1)
+        for one in self.objects.returns(function):
+            found += self.fold(one, inner, depth - 1)
             if len(found) >= MOST:
                 break
         return found

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from src.migration.check_names import Binding, Module, Scope
 
+_MOST_RETURNS = 16
 _PROPERTIES = frozenset({"property", "cached_property", "computed_field"})
 
 
@@ -20,6 +21,7 @@ class Objects:
 
     def __init__(self, module: Module) -> None:
         self.module = module
+        self._returned: dict[int, list[ast.expr]] = {}
 
     def held(self, node: ast.Attribute, scope: Scope) -> list[Binding]:
         """Return what an attribute of this module's own objects may hold."""
@@ -79,3 +81,11 @@ class Objects:
         for one in owner.names.get(node.attr, []) if owner else []:
             if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)) and decorators(one) & _PROPERTIES:
                 yield one
+
+    def returns(self, function: ast.AST) -> list[ast.expr]:
+        """Return the first values that a function may return."""
+        known = self._returned.get(id(function))
+        if known is None:
+            found = [one.value for one in ast.walk(function) if isinstance(one, ast.Return) and one.value is not None]
+            known = self._returned[id(function)] = found[:_MOST_RETURNS]
+        return known
