@@ -42,7 +42,7 @@ _ASKS = re.compile(
 )
 _IMITATIONS = frozenset({"respx", "respx_mock", "requests_mock", "httpretty", "aioresponses", "httpx_mock", "mocker",
                          "httpx2_mock", "mock", "rsps", "pytest", "monkeypatch", "patch"})  # fmt: skip
-_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.a?post$")
+_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.(?:a?post|get_model)$")
 _RUN = frozenset({"run", "call", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput", "system",
                   "popen",
                   "create_subprocess_exec", "create_subprocess_shell", "spawn"})  # fmt: skip
