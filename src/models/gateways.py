@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ERROR_WITHIN = 4096
 _WORDS = (b'"error"', b'"detail"', b'"message": "', b'"message":"')
-_REFUSED = 400
+_REDIRECTED, _REFUSED = 300, 400
 _STREAMS = ("text/event-stream", "application/x-ndjson")
 
 
@@ -90,7 +90,7 @@ async def amend(response: Any) -> None:
 
 
 def _answers_a_stream(response: Any) -> bool:
-    return response.status_code == 200 and is_stream(response)
+    return response.status_code < _REDIRECTED and is_stream(response)
 
 
 def _mended(pieces: Callable[..., Iterator[bytes]], *size: Any) -> Iterator[bytes]:
