@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,7 @@ from src.models.adapters.gemini import proto, reading, turns
 from src.models.adapters.gemini.current import Current
 from src.models.adapters.gemini.legacy import Legacy
 from src.models.base_model import BaseModel
-from src.models.errors import MalformedResponse, ModelError
+from src.models.errors import ContentBlocked, MalformedResponse, ModelError
 from src.models.processes import PerProcess
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ class GeminiModel(BaseModel):
         names = {kind.__name__ for kind in type(error).__mro__}
         if "streaming response" in str(error) and "BadRequest" in names:
             return MalformedResponse("the stream could not be read")  # the old SDK's word for a stream it cannot read
+        if "BlockedPromptException" in names:  # how the old SDK ends a stream before it begins
+            reason = re.search(r"block_reason: (\w+)", str(error))
+            return ContentBlocked(f"the prompt was blocked ({reason[1] if reason else 'no reason told'})")
         code = getattr(error, "code", None)
         if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
             return reading.of_status(error, int(code))

@@ -42,6 +42,7 @@ class OpenAICompatibleModel(BaseModel):
     stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
     sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
     path: ClassVar[str] = "/chat/completions"
+    custom_tools: ClassVar[bool] = True
 
     def __init__(self, model_name: str, *, api: str | None = None, **settings: Any) -> None:
         super().__init__(model_name, **settings)
@@ -167,13 +168,13 @@ class OpenAICompatibleModel(BaseModel):
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         if self._suited(request).api == "responses":
-            return responses.read(decoded(raw))
+            return responses.read(decoded(raw), self)
         return reading.reply(decoded(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
         if self._suited(request).api == "responses":
-            return responses.read_event(event)
+            return responses.read_event(event, self)
         return reading.event(event, self, request.model)
 
     def _usage(self, usage: Any) -> Usage | None:
