@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from src.models import errors, rate_limits
+from src.models import errors, rate_limits, refused
 
 if TYPE_CHECKING:
     from src.models.errors import ModelError
@@ -44,18 +45,12 @@ _KEY = re.compile(
     r"not authenticated|unauthorized",
     re.IGNORECASE,
 )
+_NO_ENDPOINT = re.compile(r"no endpoints found that (support|can handle)", re.IGNORECASE)
 _SLOW = re.compile(r"timed?[ _-]?out|deadline exceeded", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not exist|unknown|is not supported|not available|decommissioned)|"
     r"(no such|unknown|invalid) model|not a valid model|model_not_found",
     re.IGNORECASE,
-)
-_PARAMETER = re.compile(
-    r"(?:parameter|argument|field|property|value(?: for)?)[:\s]*[`'\"]([\w.\[\]]+)[`'\"]|"
-    r"[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
-    r"does not support (tools|thinking|images|\w+_\w+)|argument supplied: (\w+)|"
-    r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)",
-    re.IGNORECASE | re.MULTILINE,
 )
 
 _BY_STATUS: dict[int, type[ModelError]] = {
@@ -127,7 +122,7 @@ def from_status(
         status=status,
         request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
         retry_after_s=_wait(headers, words) if kind.retryable else None,
-        parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
+        parameter=refused.parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
     draft = detail.get("failed_generation")
     if isinstance(error, errors.MalformedResponse) and isinstance(draft, str) and draft.strip():
@@ -173,7 +168,7 @@ def from_exception(error: BaseException) -> ModelError:
         what = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
         return errors.InvalidRequest(what, parameter="messages")
     if names & {"TypeError", "ValueError"}:
-        return errors.InvalidRequest(_message(str(error)), parameter=_unexpected_keyword(str(error)))
+        return errors.InvalidRequest(_message(str(error)), parameter=refused.keyword(str(error)))
     return errors.ServerFailed(_message(f"{type(error).__name__}: {error}"))
 
 
@@ -206,8 +201,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
     if status in (400, 413, 422) or (status is None and "invalid" in kind):
         found = _invalid(words, detail)
         return errors.ContextTooLong if status == 413 and found is errors.InvalidRequest else found
-    if status == 404:
-        return errors.ModelNotFound
+    if status == 404:  # openrouter.ai/docs/features/provider-routing#requiring-providers-to-support-all-parameters
+        return errors.InvalidRequest if _NO_ENDPOINT.search(words) else errors.ModelNotFound
     if status in (402, 403, 429):
         return _refused(status, words)
     if status is not None and status in _BY_STATUS:
@@ -283,11 +278,33 @@ def _detail(body: object) -> Mapping[str, Any]:
         ):  # fastapi.tiangolo.com/tutorial/handling-errors: {"detail": [{"loc", "msg"}]}
             inner = inner[0]
         if isinstance(inner, Mapping):
+            behind = _behind(inner)
+            if behind is not None:
+                return behind
             return inner if inner.get("message") else {**inner, "message": inner.get("msg") or inner.get("error")}
         return {"message": inner, "code": body.get("code"), "type": body.get("type")}
     if isinstance(body, list) and body:
         return _detail(body[0])
     return {"message": str(body or "")}
+
+
+def _behind(detail: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the provider behind OpenRouter said, which its own «Provider returned error» leaves out.
+
+    openrouter.ai/docs/api-reference/errors#provider-errors
+    """
+    metadata = detail.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    if not isinstance(raw, str) or not raw.strip():
+        return None
+    try:
+        told: object = json.loads(raw)
+    except ValueError:
+        told = raw
+    inner = _detail(told if isinstance(told, Mapping | list) else str(told))
+    said = f"{detail.get('message')}: {inner.get('message')}"
+    known = {name: value for name, value in inner.items() if value is not None}
+    return {"status_code": detail.get("code"), **known, "message": said}
 
 
 def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
@@ -307,22 +324,6 @@ def _inner_status(detail: Mapping[str, Any]) -> int | None:
         if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
             return code
     return None
-
-
-def _parameter(detail: Mapping[str, Any], words: str) -> str | None:
-    named = detail.get("param")
-    if isinstance(named, str) and named:
-        return named
-    where = detail.get("loc")
-    if isinstance(where, list) and where:
-        return str(where[-1])
-    found = _PARAMETER.search(words)
-    return next((group for group in found.groups() if group), None) if found else None
-
-
-def _unexpected_keyword(text: str) -> str | None:
-    found = re.search(r"unexpected keyword argument '(\w+)'", text)
-    return found.group(1) if found else None
 
 
 def _connection(error: BaseException) -> ModelError:

@@ -106,9 +106,9 @@ def event(told: Any) -> Iterator[Chunk]:
 def named(error: ModelError, body: Any) -> ModelError:
     """Return an error with the request's id, which its body has too, and the parameter that its message begins with."""
     error.request_id = error.request_id or text(body, "request_id") or None
-    if type(error) is InvalidRequest and error.parameter is None:
+    if type(error) is InvalidRequest:
         found = _NAMED.match(error.message)
-        error.parameter = found.group(1) if found else None
+        error.parameter = found.group(1) if found else error.parameter
     return error
 
 
