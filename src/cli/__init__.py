@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from src.cli import doctor, models, risk, trade
 from src.observability.commands import traces
 from src.observability.commands.console import problem
+from src.observability.spool_schema import SpoolError
 
 app = typer.Typer(
     name="moondev",
@@ -35,6 +37,9 @@ def main() -> None:
     except ModelError as error:
         problem(str(error))
         sys.exit(2 if isinstance(error, ValueError) else 1)  # a ValueError is about what was asked
-    except (ValueError, OSError) as error:  # what our packages raise for bad input
+    except (ValueError, OSError, SpoolError) as error:  # what our packages raise for bad input
         problem(str(error))
         sys.exit(2)
+    except sqlite3.Error as error:
+        problem(f"the trace store cannot be used: {error}.")
+        sys.exit(1)

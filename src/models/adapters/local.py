@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import ctypes
 import importlib.util
+import json
 import os
 import queue
 import threading
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _CONTEXT_TOKENS = 4096
 _PARALLEL = 4
+# llama.cpp's threads wait for one another at each step: where another program holds one of the processors, all of them
+# wait for it, and two threads on two busy processors take ten times as long as one. So one is left to others.
+_LEFT_TO_OTHERS = 1
+_ALIKE = 400  # characters; a prompt that is no longer is soon read
 
 
 class LocalModel(OpenAICompatibleModel):
@@ -131,6 +136,14 @@ def default_name() -> str:
     return path.stem.lower() if path else Path(_FILE).stem.lower()
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Hold who may ask a prompt now, and how many want to."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: int = 0
+
+
 @dataclass(slots=True, weakref_slot=True)
 class Engine:
     """Hold the loaded model. llama.cpp batches what several threads ask at once."""
@@ -138,6 +151,7 @@ class Engine:
     path: Path
     server: Any
     _working: set[object] = field(default_factory=set)
+    _turns: dict[str, _Turn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Have the process end well whatever the model is doing then, and a forked child have no part in it."""
@@ -152,11 +166,28 @@ class Engine:
 
     def _work(self, *arguments: Any) -> Any:
         mark = object()
-        self._working.add(mark)
+        with self._turn(arguments[0]):
+            self._working.add(mark)
+            try:
+                return self.server.handle_chat_completions(*arguments)
+            finally:
+                self._working.discard(mark)
+
+    @contextlib.contextmanager
+    def _turn(self, payload: dict[str, Any]) -> Iterator[None]:
+        """Take turns with those whose prompts begin alike: the second finds its own read, which is most of the work."""
+        prompt = json.dumps(payload["messages"])[:_ALIKE]
+        with _lock:
+            turn = self._turns.setdefault(prompt, _Turn())
+            turn.waiting += 1
         try:
-            return self.server.handle_chat_completions(*arguments)
+            with turn.lock:
+                yield
         finally:
-            self._working.discard(mark)
+            with _lock:
+                turn.waiting -= 1
+                if not turn.waiting:
+                    del self._turns[prompt]
 
     def _leave(self) -> None:
         """Keep llama.cpp's own clean-up from running under its threads when the process ends, which would crash it.
@@ -245,8 +276,9 @@ def _load(path: Path) -> Any:
     parameters.n_ctx = _CONTEXT_TOKENS * _PARALLEL
     parameters.n_parallel = _PARALLEL
     parameters.verbosity = -1
-    with contextlib.suppress(AttributeError):  # the name differs between versions of the bindings
-        parameters.cpuparams.n_threads = os.cpu_count() or 2
+    for processors in (parameters.cpuparams, parameters.cpuparams_batch):
+        processors.n_threads = max(1, (os.cpu_count() or 2) - _LEFT_TO_OTHERS)
+        processors.poll = 0
     try:
         return xllamacpp.Server(parameters)
     except Exception as error:
