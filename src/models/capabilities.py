@@ -84,7 +84,7 @@ ROWS: tuple[Row, ...] = (
         "platform.openai.com/docs/api-reference/chat/create: max_tokens is deprecated for max_completion_tokens"),
     Row("openai", r"gpt-3\.5|gpt-4(-|$)", {"structured": "json_object", "reasoning_effort": False},
         "platform.openai.com/docs/guides/structured-outputs: json_schema from gpt-4o on"),
-    Row("openai", r"(chatgpt-|gpt-)4(o|\.\d)|gpt-[5-9].*chat|chatgpt", {"reasoning_effort": False},
+    Row("openai", r"(chatgpt-|gpt-)4(o|\.\d)|gpt-([5-9].*)?chat|chatgpt", {"reasoning_effort": False},
         "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: reasoning models only"),
     Row("openai", r"gpt-3\.5|gpt-4(-32k|-0\d|$)|o1-mini|o3-mini", {"images": False},
         "platform.openai.com/docs/models: text only"),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from src.models import errors, rate_limits
+from src.models import errors, rate_limits, refused
 from src.models.reading import field
 
 if TYPE_CHECKING:
@@ -47,29 +47,15 @@ _KEY = re.compile(
     r"not authenticated|unauthorized",
     re.IGNORECASE,
 )
+_NO_ENDPOINT = re.compile(r"no endpoints found that (support|can handle)", re.IGNORECASE)
 _SLOW = re.compile(r"timed?[ _-]?out|deadline exceeded", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not exist|unknown|is not supported|not available|decommissioned)|"
     r"(no such|unknown|invalid) model|not a valid model|model_not_found|supported (api )?model names",
     re.IGNORECASE,
 )
-# As DeepSeek, Gemini, Groq, LiteLLM, Mistral, Ollama, vLLM, TGI and xAI name a parameter that they refuse.
-_PARAMETER = re.compile(
-    r"(?:parameters?|argument|field|property|value(?: for)?|unknown name|invalid value at|'loc': \('body',|\"path\":)"
-    r"[:\s\[]*[`'\"]([\w.\[\]]+)[`'\"]|"
-    r"[`'\"]([\w.]+)[`'\"] (?:is not (?:supported|allowed)|must be)|^[`'\"]([\w.]+)[`'\"] ?:|"
-    r"\b(\w+_\w+) is not (?:supported|allowed)|"
-    r"does not support (?:parameter |this )?(tools|thinking|images|effort|\w+_\w+|(?<=parameter )\w+)|"
-    r"(?:argument supplied|not supported on this model): (\w+)|"
-    r"invalid (\w+) value|has an? (\w+) value of|"
-    r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)|"
-    r"\b(temperature|top_[pkn]|max_\w+|min_p|n|seed|stop|\w+_(?:penalty|effort)) (?:must be|should be|is out of)",
-    re.IGNORECASE | re.MULTILINE,
-)
 # What says of a parameter's own bounds that they are passed, whichever words follow.
 _BOUNDS = re.compile(r"\A\W{0,2}(?:\w+_)?(?:tokens|temperature|top_\w|n|seed)\W{0,4}must be", re.IGNORECASE)
-# An upstream's refusal, which OpenRouter hands on as it came: openrouter.ai/docs/api-reference/errors
-_UPSTREAM = re.compile(r"provider returned error", re.IGNORECASE)
 _WORDS = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
 _UNREADABLE = frozenset(
     {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError", "UnicodeDecodeError",
@@ -147,7 +133,7 @@ def from_status(
         status=status,
         request_id=request_id or _request_id(body, detail, headers),
         retry_after_s=_wait(headers, words) if kind.retryable else None,
-        parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
+        parameter=refused.parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
     draft = detail.get("failed_generation")
     if isinstance(error, errors.MalformedResponse) and isinstance(draft, str) and draft.strip():
@@ -187,7 +173,7 @@ def from_exception(error: BaseException) -> ModelError:
         what = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
         return errors.InvalidRequest(what, parameter="messages")
     if names & {"TypeError", "ValueError"}:
-        return errors.InvalidRequest(line(str(error)), parameter=_unexpected_keyword(str(error)))
+        return errors.InvalidRequest(line(str(error)), parameter=refused.keyword(str(error)))
     return errors.ServerFailed(line(f"{type(error).__name__}: {error}"))
 
 
@@ -237,8 +223,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
     if status in (400, 413, 422) or (status is None and "invalid" in kind):
         found = _invalid(words, detail)
         return errors.ContextTooLong if status == 413 and found is errors.InvalidRequest else found
-    if status == 404:
-        return errors.ModelNotFound
+    if status == 404:  # openrouter.ai/docs/features/provider-routing#requiring-providers-to-support-all-parameters
+        return errors.InvalidRequest if _NO_ENDPOINT.search(words) else errors.ModelNotFound
     if status in (402, 403, 429):
         return _refused(status, words)
     if status is not None and status in _BY_STATUS:
@@ -329,16 +315,26 @@ def _plain(inner: Mapping[str, Any]) -> Mapping[str, Any]:
     message = inner.get("message") or inner.get("msg") or inner.get("error")
     if isinstance(message, Mapping):
         return {**inner, **_detail(message)}
-    metadata = inner.get("metadata")
+    return _behind(inner) or {**inner, "message": message}
+
+
+def _behind(detail: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the provider behind OpenRouter said, which its own «Provider returned error» leaves out.
+
+    openrouter.ai/docs/api-reference/errors#provider-errors
+    """
+    metadata = detail.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    if isinstance(raw, str) and raw.strip() and _UPSTREAM.search(str(message)):
-        try:
-            told = _detail(json.loads(raw))
-        except ValueError:
-            told = {"message": raw}
-        kept = {name: told[name] for name in ("param", "type") if told.get(name)}
-        return {**inner, **kept, "message": f"{message}: {told.get('message') or raw}"}
-    return {**inner, "message": message}
+    if not isinstance(raw, str) or not raw.strip():
+        return None
+    try:
+        told: object = json.loads(raw)
+    except ValueError:
+        told = raw
+    inner = _detail(told if isinstance(told, Mapping | list) else str(told))
+    said = f"{detail.get('message')}: {inner.get('message')}"
+    known = {name: value for name, value in inner.items() if value is not None}
+    return {"status_code": detail.get("code"), **known, "message": said}
 
 
 def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
@@ -358,26 +354,6 @@ def _inner_status(detail: Mapping[str, Any]) -> int | None:
         if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
             return code
     return None
-
-
-def _parameter(detail: Mapping[str, Any], words: str) -> str | None:
-    named = detail.get("param")
-    if isinstance(named, str) and named not in ("", "None", "null"):
-        return named
-    where = detail.get("loc") or detail.get("path")
-    if isinstance(where, list) and where:
-        return str(where[-1])
-    for place in detail.get("details") or ():  # cloud.google.com/apis/design/errors#error_details
-        violations = place.get("fieldViolations") if isinstance(place, Mapping) else None
-        if isinstance(violations, list) and violations and isinstance(violations[0], Mapping):
-            return str(violations[0].get("field") or "") or None
-    found = _PARAMETER.search(words)
-    return next((group for group in found.groups() if group), None) if found else None
-
-
-def _unexpected_keyword(text: str) -> str | None:
-    found = re.search(r"unexpected keyword argument '(\w+)'", text)
-    return found.group(1) if found else None
 
 
 def _connection(error: BaseException) -> ModelError:

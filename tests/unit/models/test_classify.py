@@ -108,12 +108,45 @@ def test_any_body_gives_an_error(body: object) -> None:
         ("'temperature' : value must be at most 2", {}, "temperature"),
         ("Unknown name \"foo\" at 'generation_config': Cannot find field.", {}, "foo"),
         ({"detail": [{"loc": ["body", "temperature"], "msg": "too large"}]}, {}, "temperature"),
-        ("Argument not supported: \"frequency_penalty\"", {}, None),
+        ("Argument not supported: \"frequency_penalty\"", {}, "frequency_penalty"),
+        # as Gemini, Groq, xAI, DeepSeek and Ollama say it
+        ("Invalid JSON payload received. Unknown name \"foo\" at 'generation_config': Cannot find field.", {}, "foo"),
+        ("* GenerateContentRequest.generation_config.top_k: must be positive", {}, "generation_config.top_k"),
+        ("Thinking level is not supported for this model.", {}, "thinking_level"),
+        ("'messages.0' : for 'role:system' the following must be satisfied", {}, "messages.0"),
+        ("`reasoning_effort` must be one of `none` or `default`", {}, "reasoning_effort"),
+        ("Argument not supported on this model: stop", {}, "stop"),
+        ("Model grok-4 does not support parameter reasoningEffort.", {}, "reasoningEffort"),
+        ("Failed to deserialize the JSON body into the target type: seed: invalid type: string", {}, "seed"),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", {}, "max_tokens"),
+        ("think value \"max\" is not supported for this model", {}, "think"),
         ("no idea", {}, None),
     ],
 )  # fmt: skip
 def test_the_refused_parameter_is_named(message: Any, more: dict[str, Any], parameter: str | None) -> None:
     assert classify.from_status(400, {"error": {"message": message, **more}}).parameter == parameter
+
+
+def test_what_the_provider_behind_a_router_said_is_told() -> None:
+    behind = {"error": {"message": "Too high: 'top_p' is not supported here.", "param": "top_p", "code": None}}
+    told = {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps(behind)}}
+    found = classify.from_status(400, {"error": told})
+    assert (type(found), found.parameter) == (E.InvalidRequest, "top_p")
+    assert found.message == "Provider returned error: Too high: 'top_p' is not supported here."
+    behind["error"] |= {"message": "Too long.", "param": None, "code": "context_length_exceeded"}
+    assert (
+        type(classify.from_status(400, {"error": {**told, "metadata": {"raw": json.dumps(behind)}}}))
+        is E.ContextTooLong
+    )
+    assert (
+        type(classify.from_status(None, {"error": {**told, "code": 429, "metadata": {"raw": "slow"}}})) is E.RateLimited
+    )
+
+
+def test_a_router_that_finds_nobody_for_a_parameter_means_the_parameter() -> None:
+    message = "No endpoints found that support the provided 'tool_choice' value."
+    found = classify.from_status(404, {"error": {"message": message, "code": 404}})
+    assert (type(found), found.parameter) == (E.InvalidRequest, "tool_choice")
 
 
 @pytest.mark.parametrize(
