@@ -6,6 +6,8 @@ import contextlib
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from decimal import Decimal
@@ -301,6 +303,32 @@ def test_losses_stay_with_the_process_that_had_them(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     spool.append(record(1))
     assert spool.stats().losses == 1
+
+
+def test_a_disk_that_fails_at_the_last_moment_forgets_no_loss(tmp_path: Path) -> None:
+    """A commit fails after the losses before it were written down in the same transaction."""
+    path = tmp_path / "t.db"
+    script = f"""
+import resource
+from pathlib import Path
+from src.observability.spool import Spool, SpoolError
+from tests.unit.observability.test_spool import record
+spool = Spool(Path({str(path)!r}))
+spool.append(record(1))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (spool.path.with_name("t.db-wal").stat().st_size, hard))
+failed = 0
+for number in range(20):
+    try:
+        spool.append(record(number, size=5000))
+    except SpoolError:
+        failed += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+spool.append(record(2))
+stats = spool.stats()
+assert failed and (stats.observations, stats.losses) == (22 - failed, failed), (failed, stats)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
