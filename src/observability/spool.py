@@ -125,9 +125,10 @@ class Spool(Delivery):
             raise self._shut[1]
         try:
             connection = self._file.open(_IMPATIENT_S if self._impatient or self._shut else BUSY_S)
-        except SpoolError as error:
-            self._shut = (time.monotonic() + _TRY_AGAIN_S, error)
-            raise
+        except Exception as error:
+            told = error if isinstance(error, SpoolError) else SpoolError(f"{self.path} cannot be opened: {error}.")
+            self._shut = (time.monotonic() + _TRY_AGAIN_S, told)
+            raise told from error
         if self._shut is not None:
             _log.warning("The trace store %s can be opened again.", self.path)
         self._shut = None
@@ -136,9 +137,7 @@ class Spool(Delivery):
 
     def _leave(self, trouble: str) -> None:
         """Turn away from a file that was moved, deleted or emptied by somebody else."""
-        lost = 0
-        with contextlib.suppress(sqlite3.Error):
-            lost = self._undelivered_anywhere()
+        lost = self._undelivered_anywhere()
         self.losses += lost
         self._disconnect()
         if trouble == "emptied":

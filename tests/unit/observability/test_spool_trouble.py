@@ -19,7 +19,7 @@ from src.observability import exits, flush, get_tracker, observe_agent, score
 from src.observability.spool import ScoreRecord, Spool, SpoolError
 from src.observability.spool_file import kept_aside
 from src.observability.spool_schema import APPLICATION_ID
-from tests.servers import eventually
+from tests.servers import Langfuse, eventually
 from tests.unit.observability import test_spool
 
 if TYPE_CHECKING:
@@ -362,6 +362,24 @@ def test_without_a_store_everything_runs_and_is_counted(
     found = get_tracker().spool
     assert found is not None
     assert (found.stats().observations, found.stats().losses) == (1, 2)
+
+
+def test_where_no_thread_can_start_calls_are_recorded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Langfuse() as server, monkeypatch.context() as patch:
+        for name, value in {"HOST": server.url, "PUBLIC_KEY": "pk-lf-1", "SECRET_KEY": "sk-lf-1"}.items():
+            monkeypatch.setenv(f"LANGFUSE_{name}", value)
+        patch.setattr(threading.Thread, "start", start)
+        with observe_agent("risk") as run:
+            pass
+        patch.undo()
+        assert run.trace_id
+        assert flush(20) == 0  # delivery begins once one can
+        assert len(server.spans) == 1
 
 
 def test_a_score_without_a_value_breaks_nothing_and_is_counted(spool: Spool) -> None:
