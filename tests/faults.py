@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.observability import destinations, encoding, exporter, light, otlp, redaction, rows
 from src.observability.spool import Spool
+from src.observability.spool_file import StoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ SEAMS: Final[dict[str, tuple[tuple[object, str, Exception], ...]]] = {
     "redact": ((redaction, "_redactor", _BUG),),
     "encode": ((otlp, "encode_attribute", _BUG), (otlp, "encode_span", _BUG)),
     "row": ((rows, "row", _BUG), ("src.observability.processor", "row", _BUG)),
+    "open": ((StoreFile, "open", _BUG), (StoreFile, "trouble", _DISK)),
+    "begin": ((Spool, "_begin", _DISK),),
     "insert": ((Spool, "_insert", _FULL),),
     "commit": ((Spool, "_transaction", _DISK),),
     "corrupt": ((Spool, "_transaction", sqlite3.DatabaseError("file is not a database")),),

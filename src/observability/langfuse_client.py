@@ -98,6 +98,10 @@ class LangFuseTracker:
 
         from src.observability.ids import RandomIds
 
+        try:
+            resource = Resource.create(self._resource_attributes())
+        except RuntimeError:  # OpenTelemetry asks its detectors on threads, and none can start
+            resource = Resource(self._resource_attributes())
         # Sampler and limits are said: variables that were set for other software must not thin an audit trail.
         limits = SpanLimits(
             max_span_attributes=512, max_events=512, max_links=512, max_event_attributes=512, max_link_attributes=512,
@@ -105,7 +109,7 @@ class LangFuseTracker:
         )  # fmt: skip
         provider = TracerProvider(
             sampler=ALWAYS_ON,
-            resource=Resource.create(self._resource_attributes()),
+            resource=resource,
             shutdown_on_exit=False,
             id_generator=RandomIds(),
             span_limits=limits,

@@ -89,7 +89,10 @@ class Keeper:
         """Look after the store on a daemon thread, soon and then each hour."""
         if self._keep_days is not None:
             self.thread = threading.Thread(target=self._run, name="moondev-retention", daemon=True)
-            self.thread.start()
+            try:
+                self.thread.start()
+            except RuntimeError as error:  # too many threads: calls are recorded all the same
+                _log.warning("Old rows of the trace store stay while this process lives: %s.", error)
 
     def stop(self) -> None:
         """End the thread; a batch that is under way is finished."""

@@ -125,9 +125,10 @@ class Spool(Delivery):
             raise self._shut[1]
         try:
             connection = self._file.open(_IMPATIENT_S if self._impatient or self._shut else BUSY_S)
-        except SpoolError as error:
-            self._shut = (time.monotonic() + _TRY_AGAIN_S, error)
-            raise
+        except Exception as error:
+            told = error if isinstance(error, SpoolError) else SpoolError(f"{self.path} cannot be opened: {error}.")
+            self._shut = (time.monotonic() + _TRY_AGAIN_S, told)
+            raise told from error
         if self._shut is not None:
             _log.warning("The trace store %s can be opened again.", self.path)
         self._shut = None
@@ -136,9 +137,7 @@ class Spool(Delivery):
 
     def _leave(self, trouble: str) -> None:
         """Turn away from a file that was moved, deleted or emptied by somebody else."""
-        lost = 0
-        with contextlib.suppress(sqlite3.Error):
-            lost = self._undelivered_anywhere()
+        lost = self._undelivered_anywhere()
         self.losses += lost
         self._disconnect()
         if trouble == "emptied":
@@ -310,7 +309,7 @@ class Spool(Delivery):
         try:
             with self._reader() as connection:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if log.stat().st_size > _LONG_LOG_BYTES:
+                if log.stat().st_size > min(_LONG_LOG_BYTES, self._max_bytes // 2):
                     with self._lock:
                         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (sqlite3.Error, OSError) as error:
@@ -325,13 +324,13 @@ class Spool(Delivery):
                 else:
                     connection.execute(_INSERT_SCORE, astuple(record))
                     self._limit.add(0)
-            if self.losses:
-                self._persist_losses(connection)
+            noted = _note(connection, self.losses)
             connection.execute("COMMIT")
         except BaseException:
             self._envelopes.clear()
             _roll_back(connection)
             raise
+        self.losses -= noted
 
     def _begin(self) -> sqlite3.Connection:
         """Begin a transaction. Who did not get the lock in time waits only briefly, until it is to be had again."""
@@ -366,13 +365,6 @@ class Spool(Delivery):
         self._log_bytes += len(r.span) + _ROW_BYTES
         self._limit.add(len(r.span))
 
-    def _persist_losses(self, connection: sqlite3.Connection) -> None:
-        connection.execute(
-            "INSERT INTO counters VALUES ('losses', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            (self.losses,),
-        )
-        self.losses = 0
-
     def _keep_within_limit(self) -> None:
         """Drop the oldest rows where the file is too large: delivered ones first, others loudly."""
         connection = self._connection
@@ -381,9 +373,7 @@ class Spool(Delivery):
         try:
             connection.execute("BEGIN IMMEDIATE")
             dropped = self._limit.drop(connection)
-            if dropped is not None and dropped.undelivered:
-                self.losses += dropped.undelivered
-                self._persist_losses(connection)
+            _note(connection, dropped.undelivered if dropped else 0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             _roll_back(connection)
@@ -391,6 +381,16 @@ class Spool(Delivery):
             return
         if dropped is not None:
             self._limit.say(dropped)
+
+
+def _note(connection: sqlite3.Connection, losses: int) -> int:
+    """Write down how many were lost, inside a transaction; return that number."""
+    if losses:
+        connection.execute(
+            "INSERT INTO counters VALUES ('losses', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (losses,),
+        )
+    return losses
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,7 +14,6 @@ from src.observability.spool_reading import Reading
 from src.observability.spool_records import Batch, ScoreRecord
 
 if TYPE_CHECKING:
-    import sqlite3
     import threading
     from collections.abc import Callable, Iterator
 
@@ -130,13 +130,15 @@ class Delivery(Reading):
                 raise
 
     def _undelivered_anywhere(self) -> int:
-        """Return how many rows some destination lacks, as the connection that writes sees its file."""
+        """Return how many rows some destination lacks, as far as the connection that writes can see its file."""
         connection, count = self._connection, 0
         if connection is None:
             return 0
         for kind, table in (("observation", "observations"), ("score", "scores")):
-            upto = delivered_upto(connection, kind)
-            if upto is not None:
+            with contextlib.suppress(sqlite3.Error):
+                upto = delivered_upto(connection, kind)
+                if upto is None:
+                    continue
                 count += connection.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (upto,)).fetchone()[0]  # noqa: S608 - our own names
         return count
 

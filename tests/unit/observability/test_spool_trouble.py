@@ -6,6 +6,8 @@ import contextlib
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from decimal import Decimal
@@ -17,7 +19,7 @@ from src.observability import exits, flush, get_tracker, observe_agent, score
 from src.observability.spool import ScoreRecord, Spool, SpoolError
 from src.observability.spool_file import kept_aside
 from src.observability.spool_schema import APPLICATION_ID
-from tests.servers import eventually
+from tests.servers import Langfuse, eventually
 from tests.unit.observability import test_spool
 
 if TYPE_CHECKING:
@@ -303,6 +305,32 @@ def test_losses_stay_with_the_process_that_had_them(tmp_path: Path) -> None:
     assert spool.stats().losses == 1
 
 
+def test_a_disk_that_fails_at_the_last_moment_forgets_no_loss(tmp_path: Path) -> None:
+    """A commit fails after the losses before it were written down in the same transaction."""
+    path = tmp_path / "t.db"
+    script = f"""
+import resource
+from pathlib import Path
+from src.observability.spool import Spool, SpoolError
+from tests.unit.observability.test_spool import record
+spool = Spool(Path({str(path)!r}))
+spool.append(record(1))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (spool.path.with_name("t.db-wal").stat().st_size, hard))
+failed = 0
+for number in range(20):
+    try:
+        spool.append(record(number, size=5000))
+    except SpoolError:
+        failed += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+spool.append(record(2))
+stats = spool.stats()
+assert failed and (stats.observations, stats.losses) == (22 - failed, failed), (failed, stats)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
 def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.path.unlink()
@@ -334,6 +362,24 @@ def test_without_a_store_everything_runs_and_is_counted(
     found = get_tracker().spool
     assert found is not None
     assert (found.stats().observations, found.stats().losses) == (1, 2)
+
+
+def test_where_no_thread_can_start_calls_are_recorded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Langfuse() as server, monkeypatch.context() as patch:
+        for name, value in {"HOST": server.url, "PUBLIC_KEY": "pk-lf-1", "SECRET_KEY": "sk-lf-1"}.items():
+            monkeypatch.setenv(f"LANGFUSE_{name}", value)
+        patch.setattr(threading.Thread, "start", start)
+        with observe_agent("risk") as run:
+            pass
+        patch.undo()
+        assert run.trace_id
+        assert flush(20) == 0  # delivery begins once one can
+        assert len(server.spans) == 1
 
 
 def test_a_score_without_a_value_breaks_nothing_and_is_counted(spool: Spool) -> None:
