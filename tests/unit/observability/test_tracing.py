@@ -251,6 +251,18 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     assert [of.get(attributes.OUTPUT) for of in found.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
 
 
+def test_of_long_arguments_only_what_they_are_is_recorded(spool: Spool) -> None:
+    @observe_agent("a")
+    def decide(candles: list[float], *, note: str) -> list[float]:
+        return candles
+
+    decide([1.5] * 50_000, note="n" * 90_000)
+    found = told(only(spool))
+    long = {"type": "list", "characters": 200_001}
+    assert json.loads(found[attributes.INPUT]) == {"args": [long], "kwargs": {"note": "n" * 90_000}}
+    assert json.loads(found[attributes.OUTPUT]) == long
+
+
 def test_an_agent_inside_an_agent_is_its_child_and_keeps_the_session(spool: Spool) -> None:
     with observe_agent("outer", session_id="s1"), observe_agent("inner"):
         pass
@@ -307,12 +319,12 @@ def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
     prices = np.array([[1.5, 2.5], [3.5, 4.5]])
     found = {
         "whole": np.int64(5), "part": np.float32(0.5), "double": np.float64(-1.25), "truth": np.bool_(True),
-        "array": prices, "column": prices[:, 0], "none": np.float64("nan"),
+        "array": prices, "column": prices[:, 0], "none": np.float64("nan"), "many": np.arange(5_000),
     }  # fmt: skip
     start("x", "span").update(output=found, metadata=found).end()
     row = told(only(spool))
     told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
-               "column": [1.5, 3.5], "none": None}  # fmt: skip
+               "column": [1.5, 3.5], "none": None, "many": str(np.arange(5_000))}  # fmt: skip
     assert json.loads(row[attributes.OUTPUT]) == told_of
     assert {name: json.loads(row[attributes.METADATA + name]) for name in told_of} == told_of
 
