@@ -155,7 +155,10 @@ def arguments(
     given = list(args)
     if code is not None and code.co_varnames[:1] in (("self",), ("cls",)):
         given = given[1:]
-    told = {"args": [shown(value) for value in given], "kwargs": {name: shown(value) for name, value in kwargs.items()}}
+    told: dict[str, object] = {
+        "args": [shown(value) for value in given],
+        "kwargs": {name: shown(value) for name, value in kwargs.items()},
+    }
     return told if given or kwargs else None
 
 
