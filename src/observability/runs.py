@@ -129,7 +129,7 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
             async def run_async(*args: object, **kwargs: object) -> object:
                 with self._observe(_called_with(func, args, kwargs)) as observation:
                     result = await func(*args, **kwargs)
-                    observation.returned(_brief(result))
+                    _returned(observation, result)
                     return result
 
             return cast("F", run_async)
@@ -138,7 +138,7 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         def run(*args: object, **kwargs: object) -> object:
             with self._observe(_called_with(func, args, kwargs)) as observation:
                 result = func(*args, **kwargs)
-                observation.returned(_brief(result))
+                _returned(observation, result)
                 return result
 
         return cast("F", run)
@@ -165,7 +165,21 @@ def arguments(
 def _called_with(
     func: Callable[..., object], args: Iterable[object], kwargs: Mapping[str, object]
 ) -> dict[str, object] | None:
-    return arguments(func, args, kwargs, _brief)
+    """Return what a run's function was called with; nothing where nothing is recorded. Never raises."""
+    try:
+        return None if get_tracker().tracer is None else arguments(func, args, kwargs, _brief)
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("What a run was called with could not be recorded.")
+        return None
+
+
+def _returned(run: Observation, result: object) -> None:
+    """Record what a run's function returned. Never raises."""
+    try:
+        if run.recording:
+            run.returned(_brief(result))
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("What a run returned could not be recorded.")
 
 
 def _brief(value: object) -> object:

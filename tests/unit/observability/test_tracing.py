@@ -251,6 +251,29 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     assert [of.get(attributes.OUTPUT) for of in found.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
 
 
+def test_values_that_cannot_be_looked_at_break_no_function(spool: Spool) -> None:
+    class Hostile:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError("not to be looked at")
+
+        def __str__(self) -> str:
+            raise RuntimeError("nor to be printed")
+
+    value = Hostile()
+
+    @observe_agent("a")
+    def run(given: Hostile) -> Hostile:
+        return given
+
+    @get_tracker().trace_llm_call
+    def call(given: Hostile) -> Hostile:
+        return given
+
+    assert run(value) is value
+    assert call(value) is value
+    assert [row.level for row in spool.rows_after(0)] == ["DEFAULT", "DEFAULT"]
+
+
 def test_of_long_arguments_only_what_they_are_is_recorded(spool: Spool) -> None:
     @observe_agent("a")
     def decide(candles: list[float], *, note: str) -> list[float]:
