@@ -391,9 +391,9 @@ def _interruption(raised: BaseException) -> ModelError:
 
 def _shown(raised: BaseException) -> BaseException | None:
     """Return the cause to chain, or None where its own text holds a secret that a traceback would print."""
-    from src.observability.redaction import redact_text
-
     if isinstance(raised, ModelError) or not isinstance(raised, Exception):
         return raised.__cause__
+    from src.observability.redaction import redact_text
+
     text = str(raised)
     return raised if redact_text(text) == text else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -149,12 +150,28 @@ def from_exception(error: BaseException) -> ModelError:
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError"}:
         return errors.ModelTimeout(_message(_root_text(error)))
-    if names & {"APIConnectionError", "TransportError", "ConnectionError", "NetworkError", "OSError"}:
+    if names & {
+        "APIConnectionError",
+        "TransportError",
+        "ConnectionError",
+        "NetworkError",
+        "OSError",
+        "TooManyRedirects",
+    }:
         return _connection(error)
-    if names & {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError"}:
+    if names & {
+        "APIResponseValidationError",
+        "JSONDecodeError",
+        "ValidationError",
+        "DecodingError",
+        "UnicodeDecodeError",
+    }:
         return errors.MalformedResponse(_message(f"the reply could not be read: {_root_text(error)}"))
     if "APIError" in names:  # an error inside a stream that began with 200
         return from_status(None, getattr(error, "body", None) or str(error))
+    if isinstance(error, UnicodeEncodeError):
+        what = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
+        return errors.InvalidRequest(what, parameter="messages")
     if names & {"TypeError", "ValueError"}:
         return errors.InvalidRequest(_message(str(error)), parameter=_unexpected_keyword(str(error)))
     return errors.ServerFailed(_message(f"{type(error).__name__}: {error}"))
@@ -199,6 +216,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
         return _unnumbered(words)
     if "overloaded" in words.lower():
         return errors.Overloaded
+    if 300 <= status < 400:  # to another address, which is not followed
+        return errors.ConnectionFailed
     return errors.InvalidRequest if 400 <= status < 500 else errors.ServerFailed
 
 
@@ -331,6 +350,7 @@ def _message(text: str) -> str:
 
 def _float(text: str | None) -> float | None:
     try:
-        return float(text) if text is not None else None
+        number = float(text) if text is not None else math.nan
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

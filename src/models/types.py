@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from src.models.as_text import AsText
 from src.models.raw import Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
@@ -317,7 +318,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelResponse:
+class ModelResponse(AsText):
     """Hold a model's reply with what it took. `str(reply)` is its text."""
 
     content: str
@@ -337,23 +338,20 @@ class ModelResponse:
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
 
-    def __str__(self) -> str:
-        """Return the text, for code that used a string before."""
-        return self.content
+    def __eq__(self, other: object) -> bool:
+        """Compare with a string as the text, and with another reply in all that they hold."""
+        if isinstance(other, str):
+            return self.content == other
+        if not isinstance(other, ModelResponse):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
 
-    def __len__(self) -> int:
-        """Return the length of the text."""
-        return len(self.content)
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the text's characters, as over a string."""
-        return iter(self.content)
-
-    def __contains__(self, part: object) -> bool:
-        """Tell whether the text contains `part`."""
-        return isinstance(part, str) and part in self.content
+    def __hash__(self) -> int:
+        """Hash as the text does, to which a reply may be equal."""
+        return hash(self.content)
 
 
+_COMPARED = tuple(item.name for item in fields(ModelResponse) if item.compare)
 _RAW_SLOT: Any = ModelResponse.__dict__["raw_response"]
 
 

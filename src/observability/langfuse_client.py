@@ -41,8 +41,7 @@ class LangFuseTracker:
     """Trace this process: one tracer provider (never the global one), one spool, one exporter, one Langfuse client.
 
     A process normally has one: the first that is made without arguments, by the program or by the first observation
-    (`get_tracker()`). Attributes: `settings`,
-    `tracer` (None where tracing is off or the spool cannot be opened), `spool`, `exporter`, `client`.
+    (`get_tracker()`). Attributes: `settings`, `tracer` and `spool` (None where tracing is off), `exporter`, `client`.
     """
 
     def __init__(self, settings: Settings | None = None, *, spool: Spool | None = None) -> None:
@@ -65,21 +64,19 @@ class LangFuseTracker:
             _adopt(self)
 
     def _start(self, spool: Spool | None) -> None:
+        from src.observability import exits
         from src.observability.attributes import SCOPE_NAME
         from src.observability.capture import Kept
         from src.observability.joining import join
         from src.observability.light import LightSpans
         from src.observability.processor import SpoolProcessor
         from src.observability.retention import Keeper
-        from src.observability.spool import Spool, SpoolError
+        from src.observability.spool import Spool
 
         settings = self.settings
-        try:
-            limit = settings.max_mb * 1024 * 1024
-            self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit)
-        except (SpoolError, OSError) as error:
-            _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
-            return
+        limit = settings.max_mb * 1024 * 1024
+        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, later=True)
+        exits.tell_losses(self.spool)
         self.exporter = self._make_exporter(self.spool)
         said = settings.keep_days_said
         self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations(), unsent_too=said)
@@ -169,6 +166,8 @@ class LangFuseTracker:
                 "them, but for your own configured keys."
             )
         if self.exporter is not None or settings.offline or not settings.langfuse_enabled:
+            return
+        if self.spool is not None and self.spool.problem is not None:
             return
         keys = {
             "LANGFUSE_PUBLIC_KEY": settings.langfuse_public_key,
@@ -271,22 +270,17 @@ class LangFuseTracker:
     def flush(self, timeout_s: float = 10.0) -> int:
         """Deliver now what waits; return how many observations and scores are still undelivered.
 
-        Without a destination nothing waits for delivery, and the answer is 0.
-
-        Raises:
-            SpoolError: the store cannot be read, so nobody knows what is undelivered.
+        Without a destination nothing waits for delivery, and the answer is 0. Where the store cannot be read, nobody
+        knows how many: that is logged, and the answer is at least 1.
         """
         if self.exporter is None:
             return 0
         try:
             return self.exporter.flush(timeout_s)
         except sqlite3.Error as error:
-            from src.observability.spool import SpoolError
-
             path = self.settings.trace_db
-            raise SpoolError(
-                f"the trace store {path} cannot be read, so what is undelivered is unknown: {error}."
-            ) from error
+            _log.error("The trace store %s cannot be read, so what is undelivered is unknown: %s", path, error)
+            return max(self.spool.losses if self.spool else 0, 1)
 
     def shutdown(self, timeout_s: float = 5.0) -> None:
         """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""

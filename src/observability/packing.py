@@ -17,6 +17,12 @@ _LONG: Final = 16_384  # bytes
 _MAGIC: Final = b"\x04\x22\x4d\x18"  # of LZ4's frames; an encoded Span begins with 0x0a
 
 
+class DamagedSpan(ValueError):
+    """A stored span cannot be unpacked; `seq` is its number, where it is known."""
+
+    seq = 0
+
+
 def packed(span: bytes) -> bytes:
     """Return an encoded span as the store keeps it."""
     if len(span) < _LONG or _lz4 is None:
@@ -30,10 +36,14 @@ def unpacked(kept: bytes) -> bytes:
 
     Raises:
         RuntimeError: it is packed, and the package lz4 is not installed here.
+        DamagedSpan: it is not what was packed.
     """
     if not kept.startswith(_MAGIC):
         return kept
     if _lz4 is None:
         raise RuntimeError("The trace store holds packed spans. Run: pip install lz4")
-    span: bytes = _lz4.decompress(kept)
+    try:
+        span: bytes = _lz4.decompress(kept)
+    except RuntimeError as error:
+        raise DamagedSpan(f"The stored span is damaged: {error}") from error
     return span

@@ -19,6 +19,7 @@ from src.observability.capture import Kept
 from src.observability.fields import Fields, plainly_safe, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
+from src.observability.spool import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -89,6 +90,8 @@ class SpoolProcessor(SpanProcessor):
         return True
 
     def _lose(self, step: str, error: Exception) -> None:
+        if not isinstance(error, SpoolError):  # which the store has counted itself
+            self._spool.count_loss()
         with self._lock:
             self.losses += 1
             first = self.losses == 1

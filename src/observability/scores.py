@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from datetime import datetime
@@ -52,31 +53,40 @@ def score(
         return None  # nothing is recorded, so no run has an id to be named
     if trace_id is None and session_id is None:
         raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
-    from src.observability.spool import ScoreRecord
+    from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
     identity = clean(score_id) if score_id else uuid.uuid4().hex
     session = scopes.plain_id(session_id)
-    record = ScoreRecord(
-        id=identity,
-        trace_id=clean(trace_id) if trace_id else None,
-        observation_id=clean(observation_id) if observation_id else None,
-        session_id=clean(session) if session else None,
-        name=clean(name),
-        value=clean(value) if isinstance(value, str) else float(value),
-        data_type=_data_type(value),
-        comment=clean(comment) if comment else None,
-        timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-        environment=environment or _environment(tracker),
-        metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
-    )
     try:
+        record = ScoreRecord(
+            id=identity,
+            trace_id=clean(trace_id) if trace_id else None,
+            observation_id=clean(observation_id) if observation_id else None,
+            session_id=clean(session) if session else None,
+            name=clean(name),
+            value=clean(value) if isinstance(value, str) else _number(value),
+            data_type=_data_type(value),
+            comment=clean(comment) if comment else None,
+            timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
+            environment=environment or _environment(tracker),
+            metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
+        )
         tracker.spool.append_score(record)
     except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-        _log.error("The score %s was lost: %s", record.name, redact_text(str(error)))
+        if not isinstance(error, SpoolError):  # which the store has counted itself
+            tracker.spool.count_loss()
+        _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
         return None
     tracker.wake()
     return identity
+
+
+def _number(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type] # whatever says that it is a number: numpy's, Decimal
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a number that a server takes")
+    return number
 
 
 def _environment(tracker: LangFuseTracker) -> str:
@@ -85,7 +95,7 @@ def _environment(tracker: LangFuseTracker) -> str:
 
 
 def _data_type(value: float | str | bool) -> DataType:
-    if isinstance(value, bool):
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, which comparisons of prices give
         return "BOOLEAN"
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
 

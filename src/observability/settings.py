@@ -198,7 +198,7 @@ def _scores_only(environ: Mapping[str, str]) -> bool:
 def _trace_db(environ: Mapping[str, str]) -> Path:
     named = environ.get("MOONDEV_TRACE_DB", "").strip()
     if named:
-        path = Path(named).expanduser()
+        path = Path(named).expanduser().absolute()  # a program may change its folder later
         return path / "traces.db" if path.is_dir() else path
     import platformdirs
 

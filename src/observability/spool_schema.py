@@ -89,20 +89,15 @@ MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION: Final = len(MIGRATIONS)
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Have a new file give back the space of deleted rows. An older file keeps its way: only VACUUM changes that."""
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before WAL mode writes the file's first page
-
-
-def migrate(connection: sqlite3.Connection, path: object) -> None:
-    """Bring a file to the present version, each step in one transaction.
+def examine(connection: sqlite3.Connection, path: object) -> int:
+    """Return a file's version, 0 for a new one. Only reads.
 
     Raises:
         SpoolError: the file is another program's, or a newer version of this one wrote it. It is not touched.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version == VERSION:
-        return
+        return version
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and (owner or version or tables):
@@ -112,10 +107,25 @@ def migrate(connection: sqlite3.Connection, path: object) -> None:
             f"{path} was written by a newer version of this program (format {version}; this one knows {VERSION}). "
             "Update the program, or name another file with MOONDEV_TRACE_DB."
         )
+    return version
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Have a new file give back the space of deleted rows. An older file keeps its way: only VACUUM changes that."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before WAL mode writes the file's first page
+
+
+def migrate(connection: sqlite3.Connection, path: object) -> None:
+    """Bring a file to the present version, each step in one transaction.
+
+    Raises:
+        SpoolError: as `examine` does.
+    """
+    if examine(connection, path) == VERSION:
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:  # another process may have been first
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in MIGRATIONS[version:]:
+        for script in MIGRATIONS[examine(connection, path) :]:
             for statement in script.split(";"):
                 if statement.strip():
                     connection.execute(statement)
@@ -123,5 +133,6 @@ def migrate(connection: sqlite3.Connection, path: object) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise

@@ -1,4 +1,4 @@
-"""What OpenAI's Responses API alone does: errors in events of several forms."""
+"""What OpenAI's Responses API alone does: errors in events of several forms, tools of models that think."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.models import errors
+from src.models import ModelFactory, errors
+from tests.contract.dialects.base import Says
 from tests.contract.dialects.chat import EVENTS, JSON
-from tests.servers import Reply
+from tests.contract.harness import dialect_of
+from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
     from src.models.base_model import BaseModel
@@ -65,3 +67,33 @@ def test_an_error_inside_a_200_is_its_kind(
     with pytest.raises(errors.ModelError) as caught:
         call.ask(model, None, "hi")
     assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "options", "path"),
+    [
+        ("gpt-5.6-terra", {}, {}, "/v1/responses"),
+        ("gpt-6.1-sol", {}, {"reasoning_effort": "none"}, "/v1/responses"),
+        ("gpt-5.6-terra", {}, {"reasoning_effort": "none"}, "/v1/chat/completions"),
+        ("gpt-5.4", {}, {"reasoning_effort": "low"}, "/v1/responses"),
+        ("gpt-5.4", {}, {}, "/v1/chat/completions"),
+        ("gpt-4o", {}, {}, "/v1/chat/completions"),
+        ("gpt-5.6-terra", {"api": "chat"}, {}, "/v1/chat/completions"),
+        ("gpt-5.6-terra", {}, {"tools": None}, "/v1/chat/completions"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_tools_go_where_the_model_takes_them(
+    name: str, settings: dict[str, Any], options: dict[str, Any], path: str, *, stream: bool
+) -> None:
+    dialect = dialect_of("openai__responses" if path.endswith("responses") else "openai")
+    says = Says(text="", tools=(("quote", {"pair": "x"}),), model=name)
+    with Server(lambda _: dialect.stream(says) if stream else dialect.reply(says)) as server:
+        model = ModelFactory.get_model("openai", name, api_key="k", base_url=f"{server.url}/v1", **settings)
+        asked = {"tools": [{"name": "quote", "input_schema": {"type": "object"}}], **options}
+        reply = list(model.stream_response(None, "hi", **asked))[-1].reply if stream else model.chat("hi", **asked)
+    (request,) = server.received
+    assert request.path == path
+    assert ("tools" in request.json) is (asked["tools"] is not None)
+    assert reply is not None
+    assert [(call.name, call.arguments) for call in reply.tool_calls] == [("quote", '{"pair": "x"}')]

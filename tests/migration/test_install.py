@@ -123,6 +123,7 @@ def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "MOONDEV_TRACE_DB": str(store), "MOONDEV_DOTENV": "off",
         "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": f"{server.url}/v1", "MOONDEV_GUARD": "block",
+        "PYTHONPATH": str(checkout),  # before this project itself, where an editable install put it on the path
     }  # fmt: skip
 
     def python(*words: str) -> str:

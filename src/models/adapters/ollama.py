@@ -21,6 +21,7 @@ from src.models.errors import (
     Unsupported,
 )
 from src.models.loops import PerLoop
+from src.models.processes import PerProcess
 from src.models.raw import Raw
 from src.models.reading import field
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
@@ -49,13 +50,7 @@ class OllamaModel(BaseModel):
 
     def __init__(self, model_name: str, **settings: Any) -> None:
         super().__init__(model_name, **settings)
-        import ollama
-
-        hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.watch)
-        self.client = ollama.Client(**self._settings(), event_hooks=hooks)
-        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
-        self._replay = replay.Replay(getattr(self.client, "_client", None), self.client, "chat")
+        self._clients = PerProcess(self._make_client)
         self._aclients = PerLoop(self._make_async_client, lambda made: made[0].close())
 
     def _settings(self) -> dict[str, Any]:
@@ -66,6 +61,20 @@ class OllamaModel(BaseModel):
     @property
     def _address(self) -> str:
         return self._base_url or self.default_base_url
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._clients.get()[0]
+
+    def _make_client(self) -> tuple[Any, replay.Replay]:
+        import ollama
+
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.watch)
+        client = ollama.Client(**self._settings(), event_hooks=hooks)
+        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
+        return client, replay.Replay(getattr(client, "_client", None), client, "chat")
 
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
         import ollama
@@ -86,7 +95,8 @@ class OllamaModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._replay.call(_shape(payload), _body(payload), timeouts, partial(self.client.chat, **payload), _raw)
+        client, replayed = self._clients.get()
+        return replayed.call(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _raw)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from src.models import classify, errors
+from src.models import ModelFactory, classify, errors
+from tests.servers import Server, chat_reply
 
 E = errors
 
@@ -106,6 +107,8 @@ def test_the_refused_parameter_is_named(message: str, more: dict[str, Any], para
         ({"retry-after-ms": "1500", "retry-after": "9"}, "slow down", 1.5),
         ({"retry-after": "-3"}, "slow down", 0.0),
         ({"retry-after": "soon"}, "slow down", None),
+        ({"retry-after": "nan"}, "slow down", None),
+        ({"retry-after": "1e999", "retry-after-ms": "inf"}, "try again in 3s", 3.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, "slow down", 0.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 -0000"}, "slow down", 0.0),
         ({}, "Rate limit reached. Please try again in 7m12s.", 432.0),
@@ -165,3 +168,22 @@ def test_every_category_is_a_class_and_every_class_a_category() -> None:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
     assert {kind.category for kind in below(errors.ModelError)} == set(errors.CATEGORIES)
+
+
+def test_bytes_that_are_no_text_are_a_reply_that_cannot_be_read() -> None:
+    with pytest.raises(UnicodeDecodeError) as caught:
+        b"caf\xe9".decode()
+    assert type(classify.from_exception(caught.value)) is errors.MalformedResponse
+
+
+def test_half_a_character_in_a_prompt_is_the_callers_mistake() -> None:
+    with Server(lambda _: chat_reply("hi")) as server:
+        model = ModelFactory.get_model("openai", api_key="k", base_url=server.url + "/v1")
+        with pytest.raises(errors.InvalidRequest, match="half a character") as caught:
+            model.generate_response(None, "price \ud83d now")
+        assert server.received == []
+    assert caught.value.parameter == "messages"
+
+
+def test_a_redirect_that_is_not_followed_is_no_failure_of_the_server() -> None:
+    assert type(classify.from_status(307, "")) is errors.ConnectionFailed

@@ -15,6 +15,7 @@ from src.models.adapters.gemini.current import Current
 from src.models.adapters.gemini.legacy import Legacy
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse, ModelError
+from src.models.processes import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -35,8 +36,17 @@ class GeminiModel(BaseModel):
         super().__init__(model_name, **settings)
         address = self._base_url or self.default_base_url
         self._legacy = uses_legacy()
-        self._connection: Any = (Legacy if self._legacy else Current)(self._api_key, address)
-        self.client = self._connection.client
+        kind: Any = Legacy if self._legacy else Current
+        self._connections: PerProcess[Any] = PerProcess(lambda: kind(self._api_key, address))
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._connection.client
+
+    @property
+    def _connection(self) -> Any:
+        return self._connections.get()
 
     @override
     def _can(self, model: str) -> Capabilities:
