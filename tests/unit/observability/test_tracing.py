@@ -20,15 +20,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from src.observability import (
     LangFuseTracker,
     attributes,
+    carry,
     continue_trace,
     flush,
     get_tracker,
+    inject,
     observe_agent,
     otlp,
     score,
 )
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
+from tests.faults import SEAMS, Faults
 from tests.servers import Langfuse, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
@@ -249,6 +252,42 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     }
     assert found["given.run"][attributes.INPUT] == "as given"
     assert [of.get(attributes.OUTPUT) for of in found.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+def test_no_traced_function_fails_because_tracing_does(seam: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = get_tracker()
+    client = tracker.client
+    Faults().strike(seam, monkeypatch)
+
+    @observe_agent("a", session_id="東京", metadata={"k": [1]}, tags=["t"])
+    def run(given: str) -> str:
+        with client.start_as_current_observation(name="theirs", input=given) as theirs:
+            theirs.score_trace(name="s", value=1)
+            return call(given)
+
+    @tracker.trace_llm_call
+    def call(given: str) -> str:
+        return given.upper()
+
+    @observe_agent("steps")
+    def steps() -> Iterator[int]:
+        with observe_agent("b", environment="live") as inner:
+            inner.update(output=1, metadata={"k": 2})
+            inner.score("s", 1)
+            inner.event("e")
+            yield 1
+
+    async def later() -> str:
+        return await observe_agent("c")(asyncio.to_thread)(carry(run), "hold")
+
+    assert run("hold") == "HOLD"
+    assert asyncio.run(later()) == "HOLD"
+    assert list(steps()) == [1]
+    with continue_trace(inject(scope=True), scope=True), observe("t", "tool"):
+        pass
+    with pytest.raises(ZeroDivisionError), observe_agent("d"):
+        raise ZeroDivisionError
 
 
 def test_values_that_cannot_be_looked_at_break_no_function(spool: Spool) -> None:
