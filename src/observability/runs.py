@@ -119,6 +119,14 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         self._open.remove(mine)
         mine[0].__exit__(*failure)
 
+    async def __aenter__(self) -> Observation:
+        """Open the run, for `async with`."""
+        return self.__enter__()
+
+    async def __aexit__(self, *failure: Any) -> None:
+        """End the run."""
+        self.__exit__(*failure)
+
     def __call__(self, func: F) -> F:
         """Run a function, plain or async, a generator or not, as one agent run each time it is called."""
         if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):

@@ -166,6 +166,25 @@ def test_one_decorator_or_manager_serves_many_tasks_at_once(spool: Spool) -> Non
     }
 
 
+def test_a_run_can_be_an_asynchronous_block(spool: Spool) -> None:
+    async def work(number: int) -> None:
+        async with observe_agent(f"a{number}") as run:
+            await asyncio.sleep(0)
+            start(f"in {number}", "tool").end()
+            run.update(output=number)
+            if number:
+                raise ValueError("no")
+
+    async def both() -> list[object]:
+        return list(await asyncio.gather(work(0), work(1), return_exceptions=True))
+
+    assert [type(result) for result in asyncio.run(both())] == [type(None), ValueError]
+    rows = {row.name: row for row in spool.rows_after(0)}
+    for number in range(2):
+        assert rows[f"in {number}"].parent_span_id == rows[f"a{number}.run"].span_id
+    assert (rows["a0.run"].level, rows["a1.run"].level) == ("DEFAULT", "ERROR")
+
+
 def test_a_run_can_have_an_environment_of_its_own(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     with observe_agent("a", environment="Live") as run:
         run.score("s", 1)
