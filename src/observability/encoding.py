@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_SERIALIZE_NUMPY
+_MOST_ITEMS = 1_000
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def text(value: object) -> str:
@@ -44,8 +45,8 @@ def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
     plain = getattr(value, "tolist", None)
-    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas, what orjson does not write itself
-        return plain()
+    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas; of much, their own short form
+        return plain() if getattr(value, "size", 0) <= _MOST_ITEMS else str(value)
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str

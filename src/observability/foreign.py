@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _MOST_PIECES = 10_000
+_log = logging.getLogger("moondev.observability")
 
 
 class ForeignCall:
@@ -26,10 +28,17 @@ class ForeignCall:
 
     def finish(self, result: Any) -> Any:
         """Record a result and return it unchanged; one that came from the factory was measured there already."""
+        try:
+            self._record(result)
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code, whatever it returns
+            _log.exception("What a call returned could not be recorded.")
+        return result
+
+    def _record(self, result: Any) -> None:
         if getattr(result, "observation_id", None) is not None:
             self._from_factory = True
             self._observation.set(TYPE="span").returned(result)
-            return result
+            return
         model, usage = _get(result, "model"), _get(result, "usage")
         answered = model if isinstance(model, str) else None
         counts = _counts(usage)
@@ -44,7 +53,6 @@ class ForeignCall:
             CACHE_WRITE_TOKENS=counts.get("input_cache_creation"),
             REASONING_TOKENS=counts.get("output_reasoning_tokens"),
         )
-        return result
 
     def hear(self, piece: object) -> None:
         """Note what a generator function yields; of a very long one, its beginning."""

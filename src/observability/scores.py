@@ -16,6 +16,7 @@ from src.observability import encoding
 from src.observability import scope as scopes
 from src.observability.langfuse_client import get_tracker
 from src.observability.redaction import hide_own, redact_text
+from src.observability.settings import environment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +57,9 @@ def score(
     from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
-    identity = clean(score_id) if score_id else uuid.uuid4().hex
-    session = scopes.plain_id(session_id)
     try:
+        identity = clean(str(score_id)) if score_id else uuid.uuid4().hex
+        session = scopes.plain_id(session_id)
         record = ScoreRecord(
             id=identity,
             trace_id=clean(trace_id) if trace_id else None,
@@ -69,7 +70,7 @@ def score(
             data_type=_data_type(value),
             comment=clean(comment) if comment else None,
             timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-            environment=environment or _environment(tracker),
+            environment=environment_name(environment or "") or _environment(tracker),
             metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
         )
         tracker.spool.append_score(record)

@@ -20,15 +20,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from src.observability import (
     LangFuseTracker,
     attributes,
+    carry,
     continue_trace,
     flush,
     get_tracker,
+    inject,
     observe_agent,
     otlp,
     score,
 )
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
+from tests.faults import SEAMS, Faults
 from tests.servers import Langfuse, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
@@ -163,6 +166,25 @@ def test_one_decorator_or_manager_serves_many_tasks_at_once(spool: Spool) -> Non
     }
 
 
+def test_a_run_can_be_an_asynchronous_block(spool: Spool) -> None:
+    async def work(number: int) -> None:
+        async with observe_agent(f"a{number}") as run:
+            await asyncio.sleep(0)
+            start(f"in {number}", "tool").end()
+            run.update(output=number)
+            if number:
+                raise ValueError("no")
+
+    async def both() -> list[object]:
+        return list(await asyncio.gather(work(0), work(1), return_exceptions=True))
+
+    assert [type(result) for result in asyncio.run(both())] == [type(None), ValueError]
+    rows = {row.name: row for row in spool.rows_after(0)}
+    for number in range(2):
+        assert rows[f"in {number}"].parent_span_id == rows[f"a{number}.run"].span_id
+    assert (rows["a0.run"].level, rows["a1.run"].level) == ("DEFAULT", "ERROR")
+
+
 def test_a_run_can_have_an_environment_of_its_own(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     with observe_agent("a", environment="Live") as run:
         run.score("s", 1)
@@ -251,6 +273,77 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     assert [of.get(attributes.OUTPUT) for of in found.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
 
 
+@pytest.mark.parametrize("seam", SEAMS)
+def test_no_traced_function_fails_because_tracing_does(seam: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = get_tracker()
+    client = tracker.client
+    Faults().strike(seam, monkeypatch)
+
+    @observe_agent("a", session_id="東京", metadata={"k": [1]}, tags=["t"])
+    def run(given: str) -> str:
+        with client.start_as_current_observation(name="theirs", input=given) as theirs:
+            theirs.score_trace(name="s", value=1)
+            return call(given)
+
+    @tracker.trace_llm_call
+    def call(given: str) -> str:
+        return given.upper()
+
+    @observe_agent("steps")
+    def steps() -> Iterator[int]:
+        with observe_agent("b", environment="live") as inner:
+            inner.update(output=1, metadata={"k": 2})
+            inner.score("s", 1)
+            inner.event("e")
+            yield 1
+
+    async def later() -> str:
+        return await observe_agent("c")(asyncio.to_thread)(carry(run), "hold")
+
+    assert run("hold") == "HOLD"
+    assert asyncio.run(later()) == "HOLD"
+    assert list(steps()) == [1]
+    with continue_trace(inject(scope=True), scope=True), observe("t", "tool"):
+        pass
+    with pytest.raises(ZeroDivisionError), observe_agent("d"):
+        raise ZeroDivisionError
+
+
+def test_values_that_cannot_be_looked_at_break_no_function(spool: Spool) -> None:
+    class Hostile:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError("not to be looked at")
+
+        def __str__(self) -> str:
+            raise RuntimeError("nor to be printed")
+
+    value = Hostile()
+
+    @observe_agent("a")
+    def run(given: Hostile) -> Hostile:
+        return given
+
+    @get_tracker().trace_llm_call
+    def call(given: Hostile) -> Hostile:
+        return given
+
+    assert run(value) is value
+    assert call(value) is value
+    assert [row.level for row in spool.rows_after(0)] == ["DEFAULT", "DEFAULT"]
+
+
+def test_of_long_arguments_only_what_they_are_is_recorded(spool: Spool) -> None:
+    @observe_agent("a")
+    def decide(candles: list[float], *, note: str) -> list[float]:
+        return candles
+
+    decide([1.5] * 50_000, note="n" * 90_000)
+    found = told(only(spool))
+    long = {"type": "list", "characters": 200_001}
+    assert json.loads(found[attributes.INPUT]) == {"args": [long], "kwargs": {"note": "n" * 90_000}}
+    assert json.loads(found[attributes.OUTPUT]) == long
+
+
 def test_an_agent_inside_an_agent_is_its_child_and_keeps_the_session(spool: Spool) -> None:
     with observe_agent("outer", session_id="s1"), observe_agent("inner"):
         pass
@@ -307,12 +400,12 @@ def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
     prices = np.array([[1.5, 2.5], [3.5, 4.5]])
     found = {
         "whole": np.int64(5), "part": np.float32(0.5), "double": np.float64(-1.25), "truth": np.bool_(True),
-        "array": prices, "column": prices[:, 0], "none": np.float64("nan"),
+        "array": prices, "column": prices[:, 0], "none": np.float64("nan"), "many": np.arange(5_000),
     }  # fmt: skip
     start("x", "span").update(output=found, metadata=found).end()
     row = told(only(spool))
     told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
-               "column": [1.5, 3.5], "none": None}  # fmt: skip
+               "column": [1.5, 3.5], "none": None, "many": str(np.arange(5_000))}  # fmt: skip
     assert json.loads(row[attributes.OUTPUT]) == told_of
     assert {name: json.loads(row[attributes.METADATA + name]) for name in told_of} == told_of
 
