@@ -2,9 +2,11 @@
 
 Every variant asks the same model on a loopback server, in a process of its own (Langfuse's wrapper patches the openai
 package, so variants cannot share one). Rounds are interleaved and the median of each is taken, so that a noisy
-machine is noisy for all. CPU is that of the whole process, background delivery included.
+machine is noisy for all. CPU is that of the whole process, background delivery included. No two calls have the same
+prompt, so that nothing is saved by remembering one. With --threads that many ask at once; times are then those of
+a call among others.
 
-Usage: python benchmarks/overhead.py [--calls 300] [--rounds 3] [--sizes 1 100] [--json]
+Usage: python benchmarks/overhead.py [--calls 300] [--rounds 3] [--sizes 1 100] [--threads 1] [--variants ours raw ...]
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,6 +53,7 @@ MODELS = {
     "ollama": "llama3.2",
     "gemini": "gemini-2.5-flash",
 }
+SYSTEM = "You trade."
 ANSWER = json.dumps(
     {
         "action": "NOTHING",
@@ -80,7 +85,6 @@ OTHER_REPLIES = {
     },
 }  # fmt: skip
 REPLIES = {path: json.dumps(told).encode() for path, told in OTHER_REPLIES.items()} | {"/chat/completions": REPLY}
-LINE = "BTC-USD 15m close 42,137.55 RSI 61.3 MACD 20.1 SMA20 41,990.2 volume 231.05 trend up; "
 
 
 class Provider(BaseHTTPRequestHandler):
@@ -108,8 +112,18 @@ def serve() -> None:
 
 
 def prompt_of(kilobytes: int) -> str:
-    """Return an ordinary trading prompt of this size."""
-    return (LINE * (kilobytes * 1024 // len(LINE) + 1))[: kilobytes * 1024]
+    """Return an ordinary trading prompt of this size: prices, each line another."""
+    chance = random.Random(7)  # noqa: S311 - made-up prices
+    lines: list[str] = []
+    close = 42_000.0
+    while sum(map(len, lines)) < kilobytes * 1024:
+        close *= chance.gauss(1, 0.002)
+        lines.append(
+            f"BTC-USD 15m close {close:,.2f} RSI {chance.uniform(20, 80):.1f} MACD {chance.gauss(0, 30):.1f} "
+            f"SMA20 {close * chance.gauss(1, 0.01):,.1f} volume {chance.uniform(50, 900):.2f} "
+            f"trend {chance.choice(('up', 'down', 'flat'))}; "
+        )
+    return "".join(lines)[: kilobytes * 1024]
 
 
 def provider_of(variant: str) -> str:
@@ -118,63 +132,67 @@ def provider_of(variant: str) -> str:
     return name if name in MODELS else "openai"
 
 
-def raw_claude(url: str, messages: list[Any]) -> Any:
+def raw_claude(url: str) -> Any:
     """Return a call of the anthropic SDK alone."""
     import anthropic
 
-    client = anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0)
-    system, user = messages[0]["content"], messages[1:]
-    return lambda: client.messages.create(model=MODELS["claude"], max_tokens=4096, system=system, messages=user)
+    create = anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0).messages.create
+    return lambda prompt: create(
+        model=MODELS["claude"], max_tokens=4096, system=SYSTEM, messages=[{"role": "user", "content": prompt}]
+    )
 
 
-def raw_groq(url: str, messages: list[Any]) -> Any:
+def raw_groq(url: str) -> Any:
     """Return a call of the groq SDK alone."""
     import groq
 
-    client = groq.Groq(api_key=KEY, base_url=url, max_retries=0)
-    return lambda: client.chat.completions.create(model=MODELS["groq"], messages=messages)
+    create: Any = groq.Groq(api_key=KEY, base_url=url, max_retries=0).chat.completions.create
+    return lambda prompt: create(model=MODELS["groq"], messages=messages_of(prompt))
 
 
-def raw_ollama(url: str, messages: list[Any]) -> Any:
+def raw_ollama(url: str) -> Any:
     """Return a call of the ollama SDK alone."""
     import ollama
 
     client = ollama.Client(host=url)
-    return lambda: client.chat(model=MODELS["ollama"], messages=messages)
+    return lambda prompt: client.chat(model=MODELS["ollama"], messages=messages_of(prompt))
 
 
-def raw_gemini(url: str, messages: list[Any]) -> Any:
+def raw_gemini(url: str) -> Any:
     """Return a call of the google-genai SDK alone."""
     from google import genai
 
     client = genai.Client(api_key=KEY, http_options={"base_url": url, "api_version": "v1beta"})
-    config: Any = {"system_instruction": messages[0]["content"]}
-    contents = messages[1]["content"]
-    return lambda: client.models.generate_content(model=MODELS["gemini"], contents=contents, config=config)
+    config: Any = {"system_instruction": SYSTEM}
+    return lambda prompt: client.models.generate_content(model=MODELS["gemini"], contents=prompt, config=config)
 
 
 RAW = {"claude": raw_claude, "groq": raw_groq, "ollama": raw_ollama, "gemini": raw_gemini}
 
 
-def caller(variant: str, url: str, prompt: str) -> Any:
-    """Return the function that makes one call in this variant."""
-    messages: list[Any] = [{"role": "system", "content": "You trade."}, {"role": "user", "content": prompt}]
+def messages_of(prompt: str) -> list[Any]:
+    """Return a prompt as a conversation."""
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
+
+
+def caller(variant: str, url: str) -> Any:
+    """Return the function that asks one prompt in this variant."""
     provider = provider_of(variant)
     if variant.startswith("ours"):
         from src.models import ModelFactory
 
         model = ModelFactory.get_model(provider, MODELS.get(provider, "gpt-4o"))
-        return lambda: model.generate_response("You trade.", prompt, temperature=None)
+        return lambda prompt: model.generate_response(SYSTEM, prompt, temperature=None)
     if provider != "openai":
-        return RAW[provider](url, messages)
+        return RAW[provider](url)
     if variant == "langfuse":
         from langfuse.openai import OpenAI  # type: ignore[attr-defined] # a module that stands in for openai
     else:
         from openai import OpenAI
     client = OpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0)
 
-    def call() -> Any:
-        return client.chat.completions.create(model="gpt-4o", messages=messages)
+    def call(prompt: str) -> Any:
+        return client.chat.completions.create(model="gpt-4o", messages=messages_of(prompt))
 
     if variant == "observe":
         from langfuse import observe
@@ -183,17 +201,26 @@ def caller(variant: str, url: str, prompt: str) -> Any:
     return call
 
 
-def work(variant: str, url: str, kilobytes: int, calls: int) -> None:
+def work(variant: str, url: str, kilobytes: int, calls: int, threads: int) -> None:
     """Make the calls of one round; print what they took as JSON."""
-    call = caller(variant, url, prompt_of(kilobytes))
-    for _ in range(60):
-        call()
-    wall = []
+    call, prompt = caller(variant, url), prompt_of(kilobytes)
+    for number in range(60):
+        call(f"{number} {prompt}")
+    wall: list[float] = []
+
+    def ask(first: int) -> None:
+        for number in range(first, calls, threads):
+            fresh = f"Call {number}. {prompt}"
+            before = time.perf_counter()
+            call(fresh)
+            wall.append(time.perf_counter() - before)
+
     cpu = time.process_time()
-    for _ in range(calls):
-        before = time.perf_counter()
-        call()
-        wall.append(time.perf_counter() - before)
+    asking = [threading.Thread(target=ask, args=(first,)) for first in range(threads)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
     cpu = time.process_time() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     took = {"p50_us": statistics.median(wall) * 1e6, "cpu_us": cpu / calls * 1e6, "memory_mb": memory}
@@ -218,20 +245,21 @@ def environment(variant: str, url: str, folder: str) -> dict[str, str]:
 def measure(options: argparse.Namespace, url: str) -> list[dict[str, Any]]:
     """Run all rounds of all variants; return a row for each variant and size."""
     rows = []
+    wanted = {*options.variants, *map(alone, options.variants)}
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
-            found: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
+            found: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS if variant in wanted}
             for turn in range(options.rounds):
-                for variant in VARIANTS:
+                for variant, turns in found.items():
                     print(f"\r{size} KB, round {turn + 1} of {options.rounds}, {variant:12}", end="", file=sys.stderr)
                     command = [sys.executable, __file__, "--work", variant, "--url", url, "--sizes", str(size)]
                     done = subprocess.run(
-                        [*command, "--calls", str(options.calls)],
+                        [*command, "--calls", str(options.calls), "--threads", str(options.threads)],
                         env=environment(variant, url, folder), capture_output=True, text=True, check=False,
                     )  # fmt: skip
                     if done.returncode:
                         sys.exit(f"\n{variant} failed:\n{done.stderr}")
-                    found[variant].append(json.loads(done.stdout.splitlines()[-1]))
+                    turns.append(json.loads(done.stdout.splitlines()[-1]))
             rows += [summed(variant, size, turns, found[alone(variant)]) for variant, turns in found.items()]
     print(file=sys.stderr)
     return rows
@@ -260,7 +288,7 @@ def show(rows: list[dict[str, Any]]) -> None:
         table.add_column(title, justify="left" if title == "variant" else "right", no_wrap=True)
     peers = {row["size_kb"]: row["added_cpu_us"] for row in rows if row["variant"] == "langfuse"}
     for row in rows:
-        share = 0.0 if row["variant"].startswith("raw") else row["added_cpu_us"] / peers[row["size_kb"]]
+        peer = None if row["variant"].startswith("raw") else peers.get(row["size_kb"])
         table.add_row(
             f"{row['size_kb']} KB",
             VARIANTS[row["variant"]],
@@ -268,7 +296,7 @@ def show(rows: list[dict[str, Any]]) -> None:
             f"{row['added_p50_us'] / 1000:+.3f} ms",
             f"{row['cpu_us']:.0f} us",
             f"{row['added_cpu_us']:+.0f} us",
-            f"{share:.2f}" if share else "",
+            f"{row['added_cpu_us'] / peer:.2f}" if peer else "",
             f"{row['memory_mb']:.0f} MB",
         )
     Console(width=140).print(table)
@@ -280,6 +308,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300, help="calls in a round")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100], help="prompt sizes in KB")
+    parser.add_argument("--threads", type=int, default=1, help="how many ask at once")
+    parser.add_argument("--variants", choices=VARIANTS, nargs="+", default=list(VARIANTS), help="only these")
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--work", choices=VARIANTS, help=argparse.SUPPRESS)
@@ -288,7 +318,7 @@ def main() -> None:
     if options.serve:
         serve()
     elif options.work:
-        work(options.work, options.url, options.sizes[0], options.calls)
+        work(options.work, options.url, options.sizes[0], options.calls, options.threads)
     else:
         with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as server:
             try:

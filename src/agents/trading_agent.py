@@ -79,7 +79,8 @@ class TradingAgent(BaseAgent):
     Args:
         members: Models as provider:model, or `Member` records with weight, brief and seed. One is single mode.
             None takes every configured provider, or three local members where no key is set.
-        member_timeout_s: How long each member may take, its retries included.
+        member_timeout_s: How long each member may take, its retries included; 30 s where not given, and 120 s where
+            the embedded model is among them, which may share a processor with everything else here.
         total_timeout_s: How long the whole may take; a second above the members' time where not given.
         quorum: More than this share of all weight must have voted.
         temperature: What every member is asked with; None leaves each provider's default.
@@ -97,7 +98,7 @@ class TradingAgent(BaseAgent):
         self,
         members: Iterable[str | Member] | None = None,
         *,
-        member_timeout_s: float = 30.0,
+        member_timeout_s: float | None = None,
         total_timeout_s: float | None = None,
         quorum: float = 0.5,
         temperature: float | None = 0.3,
@@ -105,11 +106,13 @@ class TradingAgent(BaseAgent):
         session_id: str | None = None,
     ) -> None:
         super().__init__(name=name, session_id=session_id)
+        self.members = default_members() if members is None else _labelled(members)
+        if member_timeout_s is None:
+            member_timeout_s = _patience_s(self.members)
         if member_timeout_s <= 0 or (total_timeout_s is not None and total_timeout_s <= 0):
             raise ValueError("member_timeout_s and total_timeout_s are seconds above 0.")
         if not 0 <= quorum < 1:
             raise ValueError(f"quorum is {quorum!r}: give a share from 0 to below 1; 0.5 means more than half.")
-        self.members = default_members() if members is None else _labelled(members)
         self.member_timeout_s = member_timeout_s
         self.total_timeout_s = total_timeout_s if total_timeout_s is not None else member_timeout_s + 1.0
         self.quorum = quorum
@@ -159,10 +162,11 @@ class TradingAgent(BaseAgent):
         content = _content(symbol, seen.to_prompt(), position)
         began = time.monotonic()
         name = "trading_agent.swarm" if self.swarm else None
+        known = {"market_data": seen.as_metadata(), "position": position}
         with self.observed(
             symbol=symbol,
             input=content,
-            metadata={"market_data": seen.as_metadata(), "members": [member.label for member in self.members]},
+            metadata={**known, "members": [member.label for member in self.members]},
             tags=("swarm",) if self.swarm else (),
             name=name,
         ) as run:
@@ -173,6 +177,11 @@ class TradingAgent(BaseAgent):
 
     def _question(self, content: str) -> Question:
         return Question(prompt("trading"), content, self.temperature, self.member_timeout_s, self.total_timeout_s)
+
+
+def _patience_s(members: Iterable[Member]) -> float:
+    names = [name for member in members for name in (member.model, *member.fallbacks)]
+    return 120.0 if any(name.partition(":")[0].strip().lower() == "local" for name in names) else 30.0
 
 
 def _model_of(member: Member) -> BaseModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from src.cli import doctor, models, risk, trade
 from src.observability.commands import traces
 from src.observability.commands.console import problem
+from src.observability.spool_schema import SpoolError
 
 app = typer.Typer(
     name="moondev",
@@ -33,9 +35,13 @@ def main() -> None:
     except (
         ValueError,
         OSError,
+        SpoolError,
     ) as error:  # what our packages raise for bad input, ModelError's InvalidRequest included
         problem(str(error))
         sys.exit(2)
+    except sqlite3.Error as error:
+        problem(f"the trace store cannot be used: {error}.")
+        sys.exit(1)
     except Exception as error:
         from src.models.errors import ModelError
 

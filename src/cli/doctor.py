@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,50 +30,31 @@ def doctor(
 def _providers(*, offline: bool) -> list[Finding]:
     from src.models.model_factory import PROVIDERS, ModelFactory
 
-    set_up = {name: ModelFactory.is_model_available(name) for name in PROVIDERS}
-    with ThreadPoolExecutor(max_workers=len(PROVIDERS)) as pool:
-        return list(pool.map(lambda row: _provider(row, set_up[row.name], offline=offline), PROVIDERS.values()))
+    rows = list(PROVIDERS.values())
+    missing = [ModelFactory.why_unavailable(row.name) for row in rows]
+    with ThreadPoolExecutor(max_workers=len(rows)) as pool:
+        return list(pool.map(lambda row, why: _provider(row, why, offline=offline), rows, missing))
 
 
-def _provider(row: Provider, set_up: bool, *, offline: bool) -> Finding:
-    if not set_up:
-        return Finding("provider", row.name, None, ModelFactoryText.not_set_up(row))
+def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
+    if missing is not None:
+        # A key, or a model's file, that somebody has set is meant to work.
+        meant = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
+        return Finding("provider", row.name, False if meant else None, missing)
     if row.name == "local":
-        return _local()
+        from src.models.model_factory import ModelFactory
+
+        return Finding("provider", "local", True, f"embedded, {ModelFactory.get_model('local').model_name}")
     address = row.address() or row.url or getattr(row.load(), "default_base_url", None)
+    key = next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
     if offline or address is None:
-        return Finding("provider", row.name, True, f"set up ({ModelFactoryText.key_variable(row)})")
+        return Finding("provider", row.name, True, f"set up ({key})")
     problem = _unreachable(address)
     if problem is None:
-        return Finding("provider", row.name, True, f"set up ({ModelFactoryText.key_variable(row)}), {address} answers")
+        return Finding("provider", row.name, True, f"set up ({key}), {address} answers")
     if not row.needs_key:
         return Finding("provider", row.name, None, f"nothing answers at {address}")
     return Finding("provider", row.name, False, f"{address} does not answer: {problem}")
-
-
-class ModelFactoryText:
-    """Say in words how a provider is set up."""
-
-    @staticmethod
-    def not_set_up(row: Provider) -> str:
-        """Name what is missing."""
-        return f"not set up: set {' or '.join(row.keys)}" if row.keys else "not set up: run make .venv"
-
-    @staticmethod
-    def key_variable(row: Provider) -> str:
-        """Name the variable that holds the key, never its value."""
-        import os
-
-        return next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
-
-
-def _local() -> Finding:
-    from src.models.model_factory import ModelFactory
-
-    model = ModelFactory.get_model("local")
-    if not model:
-        return Finding("provider", "local", False, "the model file is missing; run: make .venv")
-    return Finding("provider", "local", True, f"embedded, {model.model_name}")
 
 
 def _unreachable(address: str) -> str | None:

@@ -37,7 +37,10 @@ def trade(
         str | None, typer.Option(help="Read candles from this exchange, such as binance.", show_default=False)
     ] = None,
     timeframe: Annotated[str, typer.Option(help="Length of a live candle.")] = "15m",
-    timeout: Annotated[float, typer.Option(help="Seconds that each member may take.")] = 30.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds that each member may take: 30, or 120 with the embedded model.", show_default=False),
+    ] = None,
     quorum: Annotated[float, typer.Option(help="More than this share of all weight must vote.")] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON, and nothing else.")] = False,
 ) -> None:

@@ -55,7 +55,7 @@ _ASKS = re.compile(
 _IMITATIONS = frozenset({"respx", "respx_mock", "requests_mock", "httpretty", "aioresponses", "httpx_mock", "mocker",
                          "httpserver", "httpx2_mock", "mock", "rsps", "pytest", "monkeypatch", "patch"})  # fmt: skip
 _SERVES = ("responses.", "aiohttp.web.", "?web.")  # imported: an imitation; a server's own routes
-_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.a?post$")
+_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.(?:a?post|get_model)$")
 _IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_name", "locate", "run_module",
                         "import_string", "import_from_string", "import_object", "get_loader", "find_loader",
                         "load_module",

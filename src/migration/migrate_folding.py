@@ -70,7 +70,8 @@ def _called(node: cst.Call, values: Evaluator, depth: int) -> set[str]:
     """Return a variable's default, or what `text.rstrip("/")` and its like leave."""
     given = positional(node)
     if values.module(node.func) in ("os.getenv", "os.environ.get"):
-        return fold(given[1], values, depth - 1) if len(given) > 1 else {MARK}
+        default = given[1] if len(given) > 1 else keyword(node, "default")
+        return {MARK} | (fold(default, values, depth - 1) if default is not None else set())
     if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("strip", "rstrip"):
         return {text.rstrip("/") for text in fold(node.func.value, values, depth - 1)}
     if isinstance(node.func, cst.Name) and node.func.value == "str" and given:

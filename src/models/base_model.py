@@ -256,6 +256,11 @@ class BaseModel:
 
         return from_exception(error)
 
+    @classmethod
+    def _missing(cls) -> str | None:
+        """Return what is missing here beside key and package, and how to get it; None for nothing."""
+        return None
+
     def _list_models(self) -> Iterable[str]:
         """Return the names of the models that the provider lists; raise what the SDK raises."""
         raise NotImplementedError(f"{type(self).__name__} has no _list_models.")

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models import limiter, pricing, rate_limits, reasoning, record, structured
+from src.models import classify, limiter, pricing, rate_limits, reasoning, record, structured
 from src.models.errors import (
     CallCancelled,
     ContentBlocked,
@@ -255,7 +255,7 @@ class Call:
 
     def _relay(self, events: Any, event: Any, pieces: Pieces) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
-        from src.observability import tracing
+        from src.observability import encoding
 
         while event is not END:
             for chunk in self._model._read_event(event, self._request):
@@ -264,7 +264,7 @@ class Call:
                     continue
                 if not self.handed_out:
                     self.handed_out = True
-                    self._observation.set(COMPLETION_START_TIME=tracing.completion_start(time.time_ns()))
+                    self._observation.set(COMPLETION_START_TIME=encoding.moment(time.time_ns()))
                 yield Emit(told)
             event = yield Next(events, self._left(), self._observation.context)
         last = pieces.last()
@@ -372,8 +372,8 @@ def _known(completion: Completion) -> Usage | None:
 
 def _empty(completion: Completion) -> ModelError:
     if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason")
-        return ContentBlocked(f"the provider's safety rules withheld the reply{f' ({reason})' if reason else ''}")
+        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
+        return ContentBlocked(f"the reply was withheld ({classify.line(str(reason or 'no reason told'))})")
     if completion.finish_reason == "length":
         error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
         error.retryable = False  # the same limit would be used up again
@@ -391,9 +391,9 @@ def _interruption(raised: BaseException) -> ModelError:
 
 def _shown(raised: BaseException) -> BaseException | None:
     """Return the cause to chain, or None where its own text holds a secret that a traceback would print."""
-    from src.observability.redaction import redact_text
-
     if isinstance(raised, ModelError) or not isinstance(raised, Exception):
         return raised.__cause__
+    from src.observability.redaction import redact_text
+
     text = str(raised)
     return raised if redact_text(text) == text else None

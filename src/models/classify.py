@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from src.models import errors, rate_limits
+from src.models.reading import field
 
 if TYPE_CHECKING:
     from src.models.errors import ModelError
@@ -18,7 +21,8 @@ _LONGEST = 600
 # Words decide only among the reactions that one status can mean. Each entry: (pattern, class), first match wins.
 _CONTEXT = re.compile(
     r"context.{0,12}(length|window|size|limit)|maximum.{0,20}(context|tokens)|prompt is too long|too many tokens|"
-    r"input.{0,20}too long|token count.{0,40}exceeds|reduce the length",
+    r"input.{0,20}too long|token count.{0,40}exceeds|reduce the length|length of all messages|"
+    r"`inputs` (tokens \+|must have less)",
     re.IGNORECASE,
 )
 _QUOTA = re.compile(
@@ -46,16 +50,33 @@ _KEY = re.compile(
 _SLOW = re.compile(r"timed?[ _-]?out|deadline exceeded", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not exist|unknown|is not supported|not available|decommissioned)|"
-    r"(no such|unknown|invalid) model|not a valid model|model_not_found",
+    r"(no such|unknown|invalid) model|not a valid model|model_not_found|supported (api )?model names",
     re.IGNORECASE,
 )
+# As DeepSeek, Gemini, Groq, LiteLLM, Mistral, Ollama, vLLM, TGI and xAI name a parameter that they refuse.
 _PARAMETER = re.compile(
-    r"(?:parameter|argument|field|property|value(?: for)?)[:\s]*[`'\"]([\w.\[\]]+)[`'\"]|"
-    r"[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
-    r"does not support (tools|thinking|images|\w+_\w+)|argument supplied: (\w+)|"
-    r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)",
+    r"(?:parameters?|argument|field|property|value(?: for)?|unknown name|invalid value at|'loc': \('body',|\"path\":)"
+    r"[:\s\[]*[`'\"]([\w.\[\]]+)[`'\"]|"
+    r"[`'\"]([\w.]+)[`'\"] (?:is not (?:supported|allowed)|must be)|^[`'\"]([\w.]+)[`'\"] ?:|"
+    r"\b(\w+_\w+) is not (?:supported|allowed)|"
+    r"does not support (?:parameter |this )?(tools|thinking|images|effort|\w+_\w+|(?<=parameter )\w+)|"
+    r"(?:argument supplied|not supported on this model): (\w+)|"
+    r"invalid (\w+) value|has an? (\w+) value of|"
+    r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)|"
+    r"\b(temperature|top_[pkn]|max_\w+|min_p|n|seed|stop|\w+_(?:penalty|effort)) (?:must be|should be|is out of)",
     re.IGNORECASE | re.MULTILINE,
 )
+# What says of a parameter's own bounds that they are passed, whichever words follow.
+_BOUNDS = re.compile(r"\A\W{0,2}(?:\w+_)?(?:tokens|temperature|top_\w|n|seed)\W{0,4}must be", re.IGNORECASE)
+# An upstream's refusal, which OpenRouter hands on as it came: openrouter.ai/docs/api-reference/errors
+_UPSTREAM = re.compile(r"provider returned error", re.IGNORECASE)
+_WORDS = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
+_UNREADABLE = frozenset(
+    {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError", "UnicodeDecodeError",
+     "RecursionError"}
+)  # fmt: skip
+_REQUEST_IDS = ("request-id", "x-request-id", "x-ds-trace-id", "apim-request-id", "mistral-correlation-id",
+                "x-litellm-call-id", "x-generation-id")  # fmt: skip
 
 _BY_STATUS: dict[int, type[ModelError]] = {
     400: errors.InvalidRequest,
@@ -122,9 +143,9 @@ def from_status(
     status = (None if status == 200 else status) or _inner_status(detail)
     kind = _kind(_meant(status, detail), words, detail)
     error = kind(
-        _message(str(detail.get("message") or body or f"HTTP {status}")),
+        line(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
-        request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
+        request_id=request_id or _request_id(body, detail, headers),
         retry_after_s=_wait(headers, words) if kind.retryable else None,
         parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
@@ -148,16 +169,36 @@ def from_exception(error: BaseException) -> ModelError:
         return from_status(status, body or str(error), headers, getattr(error, "request_id", None))
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError"}:
-        return errors.ModelTimeout(_message(_root_text(error)))
-    if names & {"APIConnectionError", "TransportError", "ConnectionError", "NetworkError", "OSError"}:
+        return errors.ModelTimeout(line(_root_text(error)))
+    if names & {
+        "APIConnectionError",
+        "TransportError",
+        "ConnectionError",
+        "NetworkError",
+        "OSError",
+        "TooManyRedirects",
+    }:
         return _connection(error)
-    if names & {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError"}:
-        return errors.MalformedResponse(_message(f"the reply could not be read: {_root_text(error)}"))
+    if names & _UNREADABLE:
+        return errors.MalformedResponse(line(f"the reply could not be read: {_root_text(error)}"))
     if "APIError" in names:  # an error inside a stream that began with 200
         return from_status(None, getattr(error, "body", None) or str(error))
+    if isinstance(error, UnicodeEncodeError):
+        what = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
+        return errors.InvalidRequest(what, parameter="messages")
     if names & {"TypeError", "ValueError"}:
-        return errors.InvalidRequest(_message(str(error)), parameter=_unexpected_keyword(str(error)))
-    return errors.ServerFailed(_message(f"{type(error).__name__}: {error}"))
+        return errors.InvalidRequest(line(str(error)), parameter=_unexpected_keyword(str(error)))
+    return errors.ServerFailed(line(f"{type(error).__name__}: {error}"))
+
+
+def no_reply(told: Any, lacks: str) -> ModelError:
+    """Return what a reply means that lacks what makes it one: an error where it has the words of one."""
+    told = told[0] if isinstance(told, list) and told else told
+    known = {name: field(told, name) for name in _WORDS}
+    meant = from_status(None, {name: value for name, value in known.items() if value}) if any(known.values()) else None
+    if meant is None or type(meant) is errors.ServerFailed:
+        return errors.MalformedResponse(f"the reply has no {lacks}{f': {meant.message}' if meant else ''}")
+    return meant
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -175,6 +216,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max((when - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _request_id(body: object, detail: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+    """Return the provider's own id of a request, from the headers or the body."""
+    told = (headers.get(name) for name in _REQUEST_IDS)
+    inside = (place.get("request_id") for place in (body, detail) if isinstance(place, Mapping))
+    return next((found for found in (*told, *inside) if isinstance(found, str) and found), None)
 
 
 def _wait(headers: Mapping[str, str], words: str) -> float | None:
@@ -199,6 +247,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
         return _unnumbered(words)
     if "overloaded" in words.lower():
         return errors.Overloaded
+    if 300 <= status < 400:  # to another address, which is not followed
+        return errors.ConnectionFailed
     return errors.InvalidRequest if 400 <= status < 500 else errors.ServerFailed
 
 
@@ -228,7 +278,9 @@ def _invalid(words: str, detail: Mapping[str, Any]) -> type[ModelError]:
         return errors.MalformedResponse
     if code in _REFUSED_CONTENT:
         return errors.ContentBlocked
-    if isinstance(parameter, str) and parameter not in ("", "messages", "input", "model"):
+    if isinstance(parameter, str) and parameter not in ("", "None", "null", "messages", "input", "model"):
+        return errors.InvalidRequest
+    if _BOUNDS.search(str(detail.get("message"))):
         return errors.InvalidRequest
     for pattern, kind in (
         (_CONTEXT, errors.ContextTooLong),
@@ -259,16 +311,34 @@ def _detail(body: object) -> Mapping[str, Any]:
     """Return the part of a body that holds message, type and code, whichever envelope it came in."""
     if isinstance(body, Mapping):
         inner = body.get("error") or body.get("detail") or body.get("errors") or body
+        inner = body if inner is True else inner
         if (
             isinstance(inner, list) and inner
         ):  # fastapi.tiangolo.com/tutorial/handling-errors: {"detail": [{"loc", "msg"}]}
             inner = inner[0]
         if isinstance(inner, Mapping):
-            return inner if inner.get("message") else {**inner, "message": inner.get("msg") or inner.get("error")}
+            return _plain(inner)
         return {"message": inner, "code": body.get("code"), "type": body.get("type")}
     if isinstance(body, list) and body:
         return _detail(body[0])
     return {"message": str(body or "")}
+
+
+def _plain(inner: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an error says, where that stands further inside."""
+    message = inner.get("message") or inner.get("msg") or inner.get("error")
+    if isinstance(message, Mapping):
+        return {**inner, **_detail(message)}
+    metadata = inner.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    if isinstance(raw, str) and raw.strip() and _UPSTREAM.search(str(message)):
+        try:
+            told = _detail(json.loads(raw))
+        except ValueError:
+            told = {"message": raw}
+        kept = {name: told[name] for name in ("param", "type") if told.get(name)}
+        return {**inner, **kept, "message": f"{message}: {told.get('message') or raw}"}
+    return {**inner, "message": message}
 
 
 def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
@@ -276,7 +346,7 @@ def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
     if status not in (None, 400, 500):
         return status
     words = (str(detail.get(name) or "").lower() for name in ("type", "code", "status"))
-    return next((_BY_WORD[word] for word in words if word in _BY_WORD), status)
+    return next((_BY_WORD[word] for word in words if word in _BY_WORD), _inner_status(detail) or status)
 
 
 def _inner_status(detail: Mapping[str, Any]) -> int | None:
@@ -292,11 +362,15 @@ def _inner_status(detail: Mapping[str, Any]) -> int | None:
 
 def _parameter(detail: Mapping[str, Any], words: str) -> str | None:
     named = detail.get("param")
-    if isinstance(named, str) and named:
+    if isinstance(named, str) and named not in ("", "None", "null"):
         return named
-    where = detail.get("loc")
+    where = detail.get("loc") or detail.get("path")
     if isinstance(where, list) and where:
         return str(where[-1])
+    for place in detail.get("details") or ():  # cloud.google.com/apis/design/errors#error_details
+        violations = place.get("fieldViolations") if isinstance(place, Mapping) else None
+        if isinstance(violations, list) and violations and isinstance(violations[0], Mapping):
+            return str(violations[0].get("field") or "") or None
     found = _PARAMETER.search(words)
     return next((group for group in found.groups() if group), None) if found else None
 
@@ -309,8 +383,8 @@ def _unexpected_keyword(text: str) -> str | None:
 def _connection(error: BaseException) -> ModelError:
     cause = error.__cause__ or error.__context__
     if cause is not None and any(kind.__name__ == "DecodingError" for kind in type(cause).__mro__):
-        return errors.MalformedResponse(_message(f"the reply could not be read: {cause}"))
-    return errors.ConnectionFailed(_message(_root_text(error)))
+        return errors.MalformedResponse(line(f"the reply could not be read: {cause}"))
+    return errors.ConnectionFailed(line(_root_text(error)))
 
 
 def _root_text(error: BaseException) -> str:
@@ -322,15 +396,17 @@ def _root_text(error: BaseException) -> str:
     return f"{text.rstrip('.')}: {cause}"
 
 
-def _message(text: str) -> str:
+def line(text: str) -> str:
+    """Return a text of a provider's or a model's as one line for a message: redacted, and not too long."""
     from src.observability.redaction import redact_text
 
-    line = " ".join(redact_text(text).split())
-    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
+    said = " ".join(redact_text(text).split())
+    return said if len(said) <= _LONGEST else said[:_LONGEST] + "..."
 
 
 def _float(text: str | None) -> float | None:
     try:
-        return float(text) if text is not None else None
+        found = float(text.strip().removesuffix("s")) if text else None
     except ValueError:
         return None
+    return found if found is not None and math.isfinite(found) else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models import capabilities, structured
+from src.models import capabilities, structured, tools
 from src.models.errors import Unsupported
 from src.models.types import ImagePart, Message, RawPart
 
@@ -90,6 +89,12 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
             "the tool is to be used, or use another model. Nothing was sent.",
             parameter="tool_choice",
         )
+    if not can.continues and request.messages[-1].role == "assistant" and not request.messages[-1].tool_calls:
+        raise Unsupported(
+            f"{request.model} does not go on with a turn of its own: end with the user's turn, and ask for a form with "
+            "response_format or in the system prompt. Nothing was sent.",
+            parameter="messages",
+        )
     if not can.stop and request.stop:
         raise Unsupported(
             f"{request.model} takes no stop sequences: cut the reply after it has come, bound it with max_tokens, or "
@@ -100,9 +105,8 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
 
 def forces_a_tool(choice: object) -> bool:
     """Tell whether a tool_choice, in any provider's form, leaves the model no way but to call a tool."""
-    if isinstance(choice, Mapping):
-        return choice.get("type") in ("function", "tool", "any") or "function" in choice
-    return isinstance(choice, str) and choice not in ("auto", "none")
+    found = tools.choice(choice)
+    return found is not None and found.mode in ("any", "named")
 
 
 def _kinds(request: ModelRequest) -> set[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from src.models.base_model import BaseModel
-from src.models.errors import ModelUnavailable, UnknownProvider
+from src.models.errors import InvalidRequest, ModelUnavailable, UnknownProvider
 from src.models.providers import PROVIDERS, Provider
 from src.observability.settings import load_dotenv_once
 
@@ -107,7 +107,12 @@ class ModelFactory:
 
     @classmethod
     def get_model(
-        cls, model_type: str, model_name: str | None = None, *, fallbacks: Iterable[str] = (), **settings: Any
+        cls,
+        model_type: str,
+        model_name: str | None = None,
+        *,
+        fallbacks: Iterable[str | BaseModel] = (),
+        **settings: Any,
     ) -> BaseModel:
         """Return a model; never None.
 
@@ -115,6 +120,7 @@ class ModelFactory:
             model_type: The provider: claude, openai, ollama, local, ... or `provider:model` in one.
             model_name: The model; the provider's default where not given.
             fallbacks: Models to ask, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
+                A model that was got before can stand there too.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
                 as in "60rpm,100000tpm"), `api` (`chat` or `responses`, where a provider has both): this model is
                 then made anew. Fallbacks share `timeouts` and `retry_policy`.
@@ -133,8 +139,11 @@ class ModelFactory:
 
             shared = {name: settings[name] for name in ("timeouts", "retry_policy") if name in settings}
             first = cls.get_model(model_type, model_name, **settings)
-            return FallbackModel([first, *(cls.get_model(other, **shared) for other in others)])
-        row, name = cls._resolve(model_type, model_name)
+            return FallbackModel(
+                [first, *(o if isinstance(o, BaseModel) else cls.get_model(o, **shared) for o in others)]
+            )
+        row, inline = cls._row(model_type)
+        name = model_name or inline or _default_name(row)
         key, address = (
             settings.pop("api_key", None) or row.key(),
             settings.pop("base_url", None) or row.address(),
@@ -154,23 +163,27 @@ class ModelFactory:
             return model
 
     @classmethod
-    def _resolve(cls, model_type: str, model_name: str | None) -> tuple[Provider, str]:
+    def _row(cls, model_type: str) -> tuple[Provider, str]:
+        """Return a provider's row, and the model that may be named behind it."""
         provider, _, inline = str(model_type).partition(":")
         row = PROVIDERS.get(provider.strip().lower())
         if row is None:
             raise UnknownProvider(
                 f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.", parameter="model_type"
             )
-        return row, model_name or inline.strip() or _default_name(row)
+        return row, inline.strip()
 
     @classmethod
     def is_model_available(cls, model_type: str) -> bool:
         """Tell whether a provider is set up here. Nothing is asked of it."""
+        return model_type in PROVIDERS and cls.why_unavailable(model_type) is None
+
+    @classmethod
+    def why_unavailable(cls, model_type: str) -> str | None:
+        """Return what to set or to install before a provider can be asked; None where it is set up."""
         load_dotenv_once()
-        row = PROVIDERS.get(model_type)
-        if row is None:
-            return False
-        return _unavailable(row, row.key()) is None
+        row, _ = cls._row(model_type)
+        return _unavailable(row, row.key())
 
     @classmethod
     def post(cls, url: Any, *arguments: Any, via: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -227,7 +240,12 @@ class ModelFactory:
 def _default_name(row: Provider) -> str:
     if row.default_model:
         return row.default_model
-    return str(importlib.import_module(f"src.models.adapters.{row.adapter.partition(':')[0]}").default_name())
+    named = getattr(
+        importlib.import_module(f"src.models.adapters.{row.adapter.partition(':')[0]}"), "default_name", None
+    )
+    if named is None:
+        raise InvalidRequest(f"{row.name} has no default model: name one.", parameter="model_name")
+    return str(named())
 
 
 def _unavailable(row: Provider, key: str | None) -> str | None:
@@ -237,7 +255,7 @@ def _unavailable(row: Provider, key: str | None) -> str | None:
         return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
     if row.package and not _installed(row.package):
         return f"{row.name} needs a package that is not installed. Run: pip install {row.package.replace('.', '-')}"
-    return None
+    return row.load()._missing()
 
 
 def _installed(package: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from src.models.types import RawPart, TextPart
@@ -131,10 +132,13 @@ def tried(observation: Observation, attempts: int, limits: dict[str, Any] | None
     observation.update(metadata={"attempts": attempts, "rate_limits": limits})
 
 
+@_safely
 def counted(
     call: tuple[str, str, str | None], seconds: float, usage: Usage | None, cost: Cost | None, error: str | None = None
 ) -> None:
     """Count a call that ended, for whoever reads metrics: its provider, the model asked and the one that answered."""
+    if sys.is_finalizing():  # a stream that was left open until then; nothing can be imported any more
+        return
     from src.observability import metrics
 
     if metrics.wanted():

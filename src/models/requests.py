@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any, cast
 
+from src.models import parts
 from src.models.errors import InvalidRequest
 from src.models.structured import response_format
-from src.models.types import ImagePart, Message, ModelRequest, Part, RawPart, Role, TextPart, Timeouts, ToolCall
+from src.models.types import Message, ModelRequest, ModelResponse, Role, Timeouts, ToolCall
 
 ROLES = ("system", "user", "assistant", "tool")
 _ROLE_ALIASES = {
@@ -23,17 +22,8 @@ _ROLE_ALIASES = {
     "human": "user",
     "ai": "assistant",
 }
-# Parts of other kinds that are known: they go as they are to the providers that take them.
-_RAW_KINDS = frozenset(
-    {"input_audio", "audio_url", "video_url", "file", "input_file", "document", "search_result", "container_upload"}
-)
-_MEDIA = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-}
+# Parts of the content, in Anthropic's form, that are here fields of a turn or turns of their own.
+_TURNS_OF_THEIR_OWN = frozenset({"tool_result", "tool_use", "thinking", "redacted_thinking"})
 _ALIASES = {
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
@@ -47,9 +37,11 @@ def prompt_messages(system_prompt: object, user_content: object) -> tuple[Messag
     Raises:
         InvalidRequest: either is not a text (or, for the user, a list of texts and images).
     """
+    if isinstance(system_prompt, list):  # of texts, as Anthropic's SDK takes them too
+        system_prompt = parts.content(system_prompt, "system_prompt")
     if system_prompt is not None and not isinstance(system_prompt, str):
         raise InvalidRequest(f"system_prompt is {type(system_prompt).__name__}, not a text.", parameter="system_prompt")
-    user = Message("user", _content(user_content, "user_content"))
+    user = Message("user", parts.content(user_content, "user_content"))
     if not user.content:
         raise InvalidRequest("user_content is empty: there is nothing to ask.", parameter="user_content")
     return (Message("system", system_prompt), user) if system_prompt is not None else (user,)
@@ -65,131 +57,88 @@ def chat_messages(messages: object) -> tuple[Message, ...]:
         return prompt_messages(None, messages)
     if not isinstance(messages, Iterable) or isinstance(messages, Mapping):
         raise InvalidRequest(f"messages is {type(messages).__name__}, not a list of messages.", parameter="messages")
-    found = tuple(_message(item, position) for position, item in enumerate(messages))
+    found = tuple(message for position, item in enumerate(messages) for message in _messages(item, position))
     if not found:
         raise InvalidRequest("messages is empty: there is nothing to ask.", parameter="messages")
     return found
 
 
-def _message(item: object, position: int) -> Message:
+def _messages(item: object, position: int) -> Iterator[Message]:
+    """Yield the turn that an item is; one in Anthropic's form may hold several results of tools."""
     where = f"messages[{position}]"
     if isinstance(item, Message):
-        return item
-    if not isinstance(item, Mapping):
-        item = _dumped(item, where)
-    given = str(item.get("role", ""))
+        plain = isinstance(item.content, str)
+        yield item if plain else replace(item, content=parts.content(item.content, where))
+        return
+    if isinstance(item, ModelResponse):
+        yield Message("assistant", item.content, item.tool_calls, reasoning=item.reasoning)
+        return
+    told = parts.plain(item)
+    if not isinstance(told, Mapping):
+        raise InvalidRequest(f"{where} is {type(item).__name__}, not a message.", parameter=where)
+    given = str(told.get("role", ""))
     role = _ROLE_ALIASES.get(given, given)
     if role not in ROLES:
         raise InvalidRequest(f"{where} has the role {given!r}; known are {', '.join(ROLES)}.", parameter=where)
-    content = item.get("content")
+    content = told.get("content", told.get("parts"))
+    if not isinstance(content, list | tuple):
+        yield _turn(told, role, content, where)
+        return
+    blocks = [parts.plain(block) for block in content]
+    results = [block for block in blocks if _kind(block) == "tool_result"]
+    yield from (_result(block, where) for block in results)
+    if len(results) < len(blocks) or not blocks:
+        yield _turn(told, role, blocks, where)
+
+
+def _turn(told: Mapping[str, Any], role: str, content: Any, where: str) -> Message:
+    calls = [_tool_call(call, where) for call in told.get("tool_calls") or ()]
+    thoughts = told.get("reasoning_content") or told.get("reasoning")
+    if isinstance(content, list):
+        calls += [_tool_use(block) for block in content if _kind(block) == "tool_use"]
+        thoughts = thoughts or "".join(
+            str(block.get("thinking", "")) for block in content if _kind(block) == "thinking"
+        )
+        content = [block for block in content if _kind(block) not in _TURNS_OF_THEIR_OWN]
     return Message(
         role=cast("Role", role),
-        content="" if content is None else _content(content, where),
-        tool_calls=tuple(_tool_call(call, where) for call in item.get("tool_calls") or ()),
-        tool_call_id=item.get("tool_call_id"),
-        name=item.get("name"),
-        reasoning=item.get("reasoning_content") or item.get("reasoning"),
+        content="" if content is None else parts.content(content, where),
+        tool_calls=tuple(calls),
+        tool_call_id=told.get("tool_call_id"),
+        name=told.get("name"),
+        reasoning=thoughts or None,
     )
 
 
-def _dumped(item: object, where: str) -> Mapping[str, Any]:
-    """Read an SDK's own message object, as code that appends a reply to its history has it."""
-    dump = getattr(item, "model_dump", None)
-    if callable(dump):
-        return cast("Mapping[str, Any]", dump(exclude_none=True))
-    raise InvalidRequest(f"{where} is {type(item).__name__}, not a message.", parameter=where)
+def _result(block: Any, where: str) -> Message:
+    """Return a tool's result that Anthropic's form says as a part of the user's turn."""
+    content = block.get("content")
+    known = "" if content is None else parts.content(content, where)
+    return Message("tool", known, tool_call_id=str(block.get("tool_use_id") or ""))
+
+
+def _kind(block: object) -> Any:
+    return block.get("type") if isinstance(block, Mapping) else None
+
+
+def _tool_use(block: Mapping[str, Any]) -> ToolCall:
+    """Return a call of a tool that Anthropic's form says as a part of the content."""
+    arguments = block.get("input")
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
+    return ToolCall(str(block.get("id") or ""), str(block.get("name") or ""), text)
 
 
 def _tool_call(call: Any, where: str) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
+    told: Any = parts.plain(call)
     try:
-        function = call["function"]
+        function = told["function"]
         arguments = function["arguments"]
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        return ToolCall(str(call.get("id", "")), function["name"], text)
+        return ToolCall(str(told.get("id", "")), function["name"], text)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(f"{where} has a tool call that cannot be read: {error!r}.", parameter=where) from error
-
-
-def _content(content: object, where: str) -> str | tuple[Part, ...]:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, ImagePart | Path):
-        return (_part(content, where),)
-    if isinstance(content, Sequence) and not isinstance(content, bytes):
-        parts = tuple(_part(part, where) for part in content)
-        if all(isinstance(part, TextPart) for part in parts):
-            return "\n".join(part.text for part in parts if isinstance(part, TextPart))
-        return parts
-    raise InvalidRequest(
-        f"{where} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=where
-    )
-
-
-def _part(part: object, where: str) -> Part:
-    if isinstance(part, TextPart | ImagePart | RawPart):
-        return part
-    if isinstance(part, str):
-        return TextPart(part)
-    if isinstance(part, Path):
-        return image_file(part)
-    if isinstance(part, Mapping):
-        found = _mapping_part(part)
-        if found is not None:
-            return found
-    raise InvalidRequest(
-        f"{where} has a part that cannot be read: give a text, an ImagePart, a Path to an image, "
-        "an OpenAI-style part, or a RawPart in the provider's own words.",
-        parameter=where,
-    )
-
-
-def _mapping_part(part: Mapping[str, Any]) -> Part | None:
-    """Read a part as OpenAI or Anthropic spell it."""
-    if part.get("type") in ("text", "input_text") or set(part) == {"text"}:
-        return TextPart(str(part.get("text", "")))
-    if part.get("type") in ("image_url", "input_image"):
-        url = part.get("image_url")
-        address = url.get("url") if isinstance(url, Mapping) else url
-        detail = (url if isinstance(url, Mapping) else part).get("detail")
-        return replace(image_url(address), detail=detail) if isinstance(address, str) else None
-    source = part.get("source")
-    if part.get("type") == "image" and isinstance(source, Mapping):
-        if source.get("type") == "url":
-            return image_url(str(source.get("url")))
-        return ImagePart(str(source.get("media_type", "image/png")), _decoded(str(source.get("data", ""))))
-    return RawPart(part) if part.get("type") in _RAW_KINDS else None
-
-
-def image_url(address: str) -> ImagePart:
-    """Return an image at an address; a `data:` address is decoded."""
-    if not address.startswith("data:"):
-        return ImagePart(url=address)
-    head, _, body = address[5:].partition(",")
-    return ImagePart(head.partition(";")[0] or "image/png", _decoded(body))
-
-
-def image_file(path: Path) -> ImagePart:
-    """Return an image read from a file.
-
-    Raises:
-        InvalidRequest: the file cannot be read, or its ending names no image type.
-    """
-    media_type = _MEDIA.get(path.suffix.lower())
-    if media_type is None:
-        raise InvalidRequest(f"{path} is not an image that models take: {', '.join(_MEDIA)}.", parameter="image")
-    try:
-        return ImagePart(media_type, path.read_bytes())
-    except OSError as error:
-        raise InvalidRequest(f"The image {path} cannot be read: {error.strerror}.", parameter="image") from error
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(f"An image's base64 data is broken: {error}.", parameter="image") from error
 
 
 def build(model: str, messages: tuple[Message, ...], timeouts: Timeouts, arguments: Mapping[str, Any]) -> ModelRequest:
@@ -231,7 +180,7 @@ def _timeouts(default: Timeouts, given: dict[str, Any]) -> Timeouts:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise InvalidRequest(f"{name} is {value!r}, not a number.", parameter=name)
     return float(value)
 
@@ -251,15 +200,15 @@ def _share(name: str, value: object) -> float:
 
 
 def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise InvalidRequest(f"{name} is {value!r}, not a whole number above 0.", parameter=name)
-    return value
+    return int(value)
 
 
 def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise InvalidRequest(f"{name} is {value!r}, not a whole number.", parameter=name)
-    return value
+    return int(value)
 
 
 def _stop(name: str, value: object) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
@@ -33,7 +34,7 @@ def response_format(wanted: object) -> ResponseFormat | None:
     if wanted is None or isinstance(wanted, ResponseFormat):
         return wanted
     if isinstance(wanted, type) and hasattr(wanted, "model_json_schema"):
-        return ResponseFormat(wanted.__name__, strict_schema(wanted.model_json_schema()), wanted)
+        return _of_model(wanted)
     if isinstance(wanted, Mapping):
         found = _from_mapping(wanted)
         if found is not None:
@@ -45,6 +46,17 @@ def response_format(wanted: object) -> ResponseFormat | None:
     )
 
 
+def _of_model(wanted: Any) -> ResponseFormat:
+    schema = strict_schema(wanted.model_json_schema())
+    if schema.get("type", "object") != "object":
+        raise InvalidRequest(
+            f"response_format {wanted.__name__} is a JSON {schema['type']}; providers take objects alone: "
+            "make it a field of a model.",
+            parameter="response_format",
+        )
+    return ResponseFormat(_name(wanted.__name__), schema, wanted)
+
+
 def _from_mapping(wanted: Mapping[str, Any]) -> ResponseFormat | None:
     kind = wanted.get("type")
     if kind == "text":
@@ -52,17 +64,62 @@ def _from_mapping(wanted: Mapping[str, Any]) -> ResponseFormat | None:
     if kind == "json_object":
         return ResponseFormat("json_object", {"type": "object"})
     if kind == "json_schema":
-        inner = wanted.get("json_schema") or {}
+        inner = wanted.get("json_schema") or wanted  # nested, as in Chat Completions, or flat, as in Responses
         if isinstance(inner, Mapping) and isinstance(inner.get("schema"), Mapping):
-            return ResponseFormat(str(inner.get("name") or "reply"), inner["schema"])
+            return ResponseFormat(_name(inner.get("name")), _valid(inner["schema"]))
         return None
     if kind == "object" or "properties" in wanted or "$ref" in wanted:
-        return ResponseFormat(_name(wanted.get("title")), wanted)
+        return ResponseFormat(_name(wanted.get("title")), _valid(wanted))
     return None
+
+
+def _valid(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    problem = _problem(json.dumps(schema, default=str))
+    if problem:
+        raise InvalidRequest(f"response_format is not a valid JSON Schema: {problem}", parameter="response_format")
+    return schema
+
+
+@lru_cache(maxsize=128)
+def _problem(text: str) -> str | None:
+    """Return what is wrong with a schema; None for nothing."""
+    import jsonschema
+
+    schema = json.loads(text)
+    try:
+        jsonschema.validators.validator_for(schema).check_schema(schema)
+    except jsonschema.SchemaError as error:
+        return f"{error.message:.200}"
+    for pointer in re.findall(r'"\$ref": "([^"]*)"', json.dumps(schema)):
+        if not _leads_somewhere(pointer, schema):
+            return f"{pointer:.100} refers to nothing in it"
+    return None
+
+
+def _leads_somewhere(pointer: str, schema: Any) -> bool:
+    """Tell whether a reference is one into this schema: nothing is fetched for one from elsewhere."""
+    if not pointer.startswith("#/"):
+        return pointer.startswith("#")  # an anchor, or the whole
+    for step in pointer[2:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        try:
+            schema = schema[int(name)] if isinstance(schema, list) else schema[name]
+        except (KeyError, TypeError, ValueError, IndexError):
+            return False
+    return True
 
 
 def _name(title: object) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", title)[:64] if isinstance(title, str) and title else "reply"
+
+
+def native(wanted: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
+    """Return how OpenAI's APIs are told a schema: strictly where it can be said so, else as it is."""
+    from src.models import strict
+
+    told = strict.schema(wanted.schema, bounds=bounds)
+    said = dict(wanted.schema) if told is None else told
+    return {"name": wanted.name, "schema": said, "strict": told is not None}
 
 
 def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +141,7 @@ def _close(schema: dict[str, Any]) -> dict[str, Any]:
 
 # What strict modes refuse: platform.openai.com/docs/guides/structured-outputs#supported-schemas and
 # docs.claude.com/en/docs/build-with-claude/structured-outputs#json-schema-limitations
-_BOUNDS = (
+BOUNDS = (
     "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems",
     "maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern",
 )  # fmt: skip
@@ -99,8 +156,8 @@ def without_bounds(schema: Any) -> Any:
         return [without_bounds(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
-    plain = {key: without_bounds(value) for key, value in schema.items() if key not in (*_BOUNDS, "default")}
-    bounds = [f"{key} {schema[key]}" for key in _BOUNDS if key in schema and not isinstance(schema[key], Mapping)]
+    plain = {key: without_bounds(value) for key, value in schema.items() if key not in (*BOUNDS, "default")}
+    bounds = [f"{key} {schema[key]}" for key in BOUNDS if key in schema and not isinstance(schema[key], Mapping)]
     if bounds:
         said = schema.get("description")
         plain["description"] = f"{said} ({', '.join(bounds)})" if said else ", ".join(bounds)
@@ -170,8 +227,4 @@ def _checked(value: dict[str, Any], schema: Mapping[str, object]) -> object:
     except jsonschema.ValidationError as error:
         where = ".".join(map(str, error.absolute_path)) or "the object"
         raise DoesNotFit(f"{where}: {error.message:.200}") from error
-    except jsonschema.SchemaError as error:
-        raise InvalidRequest(
-            f"response_format is not a valid JSON Schema: {error.message:.200}", parameter="response_format"
-        ) from error
     return value

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from src.observability.carrying import carry
     from src.observability.langfuse_client import LangFuseTracker, get_tracker
     from src.observability.propagation import child_environment, continue_trace, inject
+    from src.observability.runs import observe_agent
     from src.observability.scores import score
-    from src.observability.tracing import observe_agent
 
 __all__ = [
     "LangFuseTracker",
@@ -31,7 +31,7 @@ _HOMES = {
     "continue_trace": "propagation",
     "get_tracker": "langfuse_client",
     "inject": "propagation",
-    "observe_agent": "tracing",
+    "observe_agent": "runs",
     "score": "scores",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from src.observability.commands import findings, traces
 from src.observability.commands.console import problem
+from src.observability.spool_schema import SpoolError
 
 app = typer.Typer(
     name="python -m src.observability",
@@ -36,9 +38,12 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, SpoolError) as error:
         problem(str(error))
         sys.exit(2)
+    except sqlite3.Error as error:
+        problem(f"the trace store cannot be used: {error}.")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

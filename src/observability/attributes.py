@@ -6,6 +6,7 @@ conventions for generative AI, which any other backend understands.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # Langfuse: on every observation of a trace (its data model is one flat table of observations).
@@ -59,8 +60,14 @@ TEXTS: Final = frozenset(
      "gen_ai.completion", "input.value", "output.value"}
 )  # fmt: skip
 
-# Values that carry no text of a user's, so redaction need not read them.
-SAFE: Final = frozenset(
-    {TYPE, LEVEL, ENVIRONMENT, RELEASE, IS_APP_ROOT, PROVIDER, OPERATION, COMPLETION_START_TIME, USAGE_DETAILS,
-     COST_DETAILS, ERROR_TYPE, FINISH_REASONS}
-)  # fmt: skip
+# Values that our own code makes, without a text of a user's or a provider's: redaction need not read them.
+SAFE: Final = frozenset({TYPE, LEVEL, IS_APP_ROOT, COMPLETION_START_TIME, USAGE_DETAILS, COST_DETAILS})
+
+# How the same look where they do come from a user's code; what looks otherwise is read.
+SAFE_SHAPES: Final = {
+    TYPE: re.compile(r"[a-z]{1,20}"),
+    LEVEL: re.compile(r"[A-Z]{1,10}"),
+    COMPLETION_START_TIME: re.compile(r'"?\d{4}-\d\d-\d\dT[\d:.]{5,18}(?:Z|[+-]\d\d:\d\d)"?'),
+    USAGE_DETAILS: (_NUMBERS := re.compile(r'\{(?:\s*"[a-z_.]{1,60}"\s*:\s*-?\d[\d.eE+-]{0,24}\s*(?:,|(?=\})))*\}')),
+    COST_DETAILS: _NUMBERS,
+}

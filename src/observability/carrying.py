@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     F = TypeVar("F", bound=Callable[..., object])
+    T = TypeVar("T")
 
 
 def carry(func: F) -> F:
@@ -39,25 +40,34 @@ def carry(func: F) -> F:
     return cast("F", Carried(func, context))
 
 
-def within(func: F, opened: Callable[[], AbstractContextManager[object]]) -> F:
+def within(
+    func: F,
+    opened: Callable[[tuple[Any, ...], dict[str, Any]], AbstractContextManager[T]],
+    heard: Callable[[T, object], None] | None = None,
+) -> F:
     """Return a generator function, plain or async, whose steps all run inside one observation.
 
-    `opened` opens it when the generator takes its first step; it ends with the generator.
+    `opened` opens it, with the arguments, when the generator takes its first step; it ends with the generator. `heard`
+    is told what was opened and each thing that is yielded.
     """
     if inspect.isasyncgenfunction(func):
 
         @functools.wraps(func)
         async def all_later(*arguments: object, **options: object) -> AsyncGenerator[Any, Any]:
-            with opened():
+            with opened(arguments, options) as observed:
                 async for told in func(*arguments, **options):
+                    if heard is not None:
+                        heard(observed, told)
                     yield told
 
         return cast("F", _async_generator(all_later, None))
 
     @functools.wraps(func)
     def all_steps(*arguments: object, **options: object) -> Generator[Any, Any, Any]:
-        with opened():
-            return (yield from cast("Generator[Any, Any, Any]", func(*arguments, **options)))
+        with opened(arguments, options) as observed:
+            generator = cast("Generator[Any, Any, Any]", func(*arguments, **options))
+            hear = None if heard is None else functools.partial(heard, observed)
+            return (yield from _steps(generator, _here, hear))
 
     return cast("F", _generator(all_steps, None))
 
@@ -112,6 +122,7 @@ def _plain(scope: Scope) -> Scope:
         agent=scope.agent,
         metadata=simple,
         environment=scope.environment,
+        release=scope.release,
         attributes=dict(scope.attributes),
     )
 
@@ -136,20 +147,29 @@ def _generator(func: Callable[..., Any], context: Context | None) -> Callable[..
         own = contextvars.copy_context()
         if context is not None:
             own.run(otel_context.attach, context)
-        return (yield from _steps(func(*arguments, **options), own))
+        return (yield from _steps(func(*arguments, **options), own.run))
 
     return run
 
 
-def _steps(generator: Generator[Any, Any, Any], own: contextvars.Context) -> Generator[Any, Any, Any]:
+def _here(step: Callable[..., Any], *values: Any) -> Any:
+    return step(*values)
+
+
+def _steps(
+    generator: Generator[Any, Any, Any], run: Callable[..., Any], hear: Callable[[Any], None] | None = None
+) -> Generator[Any, Any, Any]:
+    """Take a generator's steps through `run`; what is sent, thrown and returned passes through."""
     step: Callable[..., Any] = generator.send
     value: Any = None
     try:
         while True:
             try:
-                told = own.run(step, value)
+                told = run(step, value)
             except StopIteration as stop:
                 return stop.value
+            if hear is not None:
+                hear(told)
             try:
                 step, value = generator.send, (yield told)
             except GeneratorExit:
@@ -157,7 +177,7 @@ def _steps(generator: Generator[Any, Any, Any], own: contextvars.Context) -> Gen
             except BaseException as error:  # noqa: BLE001 - handed to the generator itself
                 step, value = generator.throw, error
     finally:
-        own.run(generator.close)
+        run(generator.close)
 
 
 def _async_generator(func: Callable[..., Any], context: Context | None) -> Callable[..., Any]:

@@ -6,10 +6,14 @@ import base64
 import gzip
 import hashlib
 import importlib.metadata
+import math
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 
 SCORES_ONLY = "langfuse-scores:"
+_MOST_TOLD = 64_000  # bytes of an answer that are looked at
 
 
 class Answer(Enum):
@@ -61,6 +66,15 @@ class Destination:
     client_certificate: tuple[str, str | None] | None = None
 
 
+def shown(url: str) -> str:
+    """Return an address as it may be stored and logged: without user, password and query, which may hold keys."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_only: bool = False) -> Destination:
     """Return the destination for a Langfuse server: OTLP for observations, its own API for scores.
 
@@ -81,7 +95,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
         "x-langfuse-ingestion-version": "4",
     }
     return Destination(
-        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{host}:{project}",
+        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{shown(host)}:{project}",
         traces_url=f"{host}/api/public/otel/v1/traces",
         headers=headers,
         scores_url=f"{host}/api/public/scores",
@@ -93,10 +107,12 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
 def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
     return Destination(
-        name=f"otlp:{otlp.url}",
+        name=f"otlp:{shown(otlp.url)}",
         traces_url=otlp.url,
         headers=otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
+        timeout_s=otlp.timeout_s,
+        connect_timeout_s=min(5.0, otlp.timeout_s),
         gzip=otlp.gzip,
         ca_file=otlp.ca_file,
         client_certificate=(otlp.cert_file, otlp.key_file) if otlp.cert_file else None,
@@ -133,7 +149,11 @@ def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> 
 def post_score(client: httpx.Client, destination: Destination, score: ScoreRecord) -> Outcome:
     """Send one score."""
     headers = {**destination.headers, "Content-Type": "application/json"}
-    return _post(client, destination, destination.scores_url or "", orjson.dumps(_score_body(score)), headers)
+    try:
+        body = orjson.dumps(_score_body(score))
+    except (ValueError, TypeError, OverflowError, OSError) as error:  # else it would hold up all that come after it
+        return Outcome(Answer.REFUSED, f"it cannot be written as JSON: {error}")
+    return _post(client, destination, destination.scores_url or "", body, headers)
 
 
 def _score_body(score: ScoreRecord) -> dict[str, Any]:
@@ -149,9 +169,17 @@ def _score_body(score: ScoreRecord) -> dict[str, Any]:
         "comment": score.comment,
         "environment": score.environment,
         "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "metadata": orjson.loads(score.metadata) if score.metadata else None,
+        "metadata": _read_json(score.metadata) if score.metadata else None,
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _read_json(text: str) -> Any:
+    """Return what a JSON text says; the text itself where redaction left no JSON of it."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def _post(client: httpx.Client, destination: Destination, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
@@ -159,49 +187,96 @@ def _post(client: httpx.Client, destination: Destination, url: str, body: bytes,
 
     timeout = httpx.Timeout(destination.timeout_s, connect=destination.connect_timeout_s)
     try:
-        reply = client.post(url, content=body, headers=headers, timeout=timeout, follow_redirects=False)
+        with client.stream(
+            "POST", url, content=body, headers=headers, timeout=timeout, follow_redirects=False
+        ) as reply:
+            return _outcome(reply, _told(reply, destination.timeout_s))
     except httpx.HTTPError as error:
         return Outcome(Answer.LATER, str(error) or type(error).__name__)
     except (httpx.InvalidURL, UnicodeError) as error:
         return Outcome(Answer.MISCONFIGURED, str(error))
-    return _outcome(reply)
 
 
-def _outcome(reply: httpx.Response) -> Outcome:
+def _told(reply: httpx.Response, patience_s: float) -> bytes:
+    """Return what an answer says: its beginning, where it does not end; nothing, where it cannot be decoded.
+
+    Raises:
+        httpx.ReadTimeout: it comes too slowly.
+    """
+    import httpx
+
+    told, until = bytearray(), time.monotonic() + patience_s
+    try:
+        for part in reply.iter_bytes():
+            told += part
+            if len(told) > _MOST_TOLD:
+                break
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout("the answer comes too slowly")
+    except httpx.DecodingError:
+        return b""
+    return bytes(told[:_MOST_TOLD])
+
+
+def _outcome(reply: httpx.Response, told: bytes) -> Outcome:
     status, detail = reply.status_code, f"HTTP {reply.status_code}"
+    kind = reply.headers.get("content-type", "").lower()
     if 200 <= status < 300:
-        return Outcome(Answer.TAKEN, _partly(reply))
+        if kind.startswith("text/html"):  # a web site answers anything so; what takes OTLP does not
+            return Outcome(Answer.MISCONFIGURED, f"{detail} with a web page")
+        return Outcome(Answer.TAKEN, _partly(kind, told))
     if status == 413:
         return Outcome(Answer.TOO_LARGE, detail)
     if status in (408, 425, 429) or status >= 500:
         return Outcome(Answer.LATER, detail, _seconds(reply.headers.get("retry-after")))
     if status in (400, 409, 415, 422):
-        return Outcome(Answer.REFUSED, f"{detail}: {_first_words(reply)}")
+        return Outcome(Answer.REFUSED, f"{detail}: {_first_words(told)}")
     return Outcome(Answer.MISCONFIGURED, detail)
 
 
-def _partly(reply: httpx.Response) -> str:
+def _partly(kind: str, told: bytes) -> str:
     """Return what a server says of spans that it left out of a request it took, if it says anything."""
-    if not reply.content or "protobuf" not in reply.headers.get("content-type", ""):
-        return ""
+    rejected, message = _rejected(told) if "protobuf" in kind else _rejected_json(told)
+    return f"{rejected} spans rejected: {_first_words(message.encode())}" if rejected else ""
+
+
+def _rejected(told: bytes) -> tuple[int, str]:
+    if not told:
+        return 0, ""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
     try:
-        partial = ExportTraceServiceResponse.FromString(reply.content).partial_success
+        partial = ExportTraceServiceResponse.FromString(told).partial_success
     except DecodeError:
-        return ""
-    return f"{partial.rejected_spans} spans rejected: {partial.error_message}" if partial.rejected_spans else ""
+        return 0, ""
+    return partial.rejected_spans, partial.error_message
+
+
+def _rejected_json(told: bytes) -> tuple[int, str]:
+    """Read OTLP's answer in JSON, where 64-bit numbers are texts."""
+    try:
+        partial = orjson.loads(told).get("partialSuccess") or {}
+        return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
+    except (ValueError, TypeError, AttributeError):
+        return 0, ""
 
 
 def _seconds(text: str | None) -> float | None:
-    try:
-        return max(float(text), 0.0) if text else None
-    except ValueError:
+    """Return what Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3)."""
+    if not text:
         return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
-def _first_words(reply: httpx.Response) -> str:
+def _first_words(told: bytes) -> str:
     from src.observability.redaction import redact_text
 
-    return redact_text(" ".join(reply.text[:300].split()))
+    return redact_text(" ".join(told[:4000].decode(errors="replace").split()))[:300]

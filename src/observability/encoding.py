@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_SERIALIZE_NUMPY
 
 
 def text(value: object) -> str:
@@ -44,6 +43,9 @@ def _plain(value: object) -> object:
         return dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    plain = getattr(value, "tolist", None)
+    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas, what orjson does not write itself
+        return plain()
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str
@@ -56,6 +58,13 @@ def _builtin(value: str | float | dict[object, object] | list[object] | tuple[ob
         if isinstance(value, kind):
             return kind(value)
     return dict(value) if isinstance(value, dict) else list(value)  # type: ignore[arg-type] # scalars returned above
+
+
+def mapping(value: object) -> Mapping[Any, object]:
+    """Return what was given as metadata, which a program may give in another form."""
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {"value": value}
 
 
 def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
@@ -74,3 +83,9 @@ def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
 def summary(data: bytes) -> dict[str, object]:
     """Describe bytes, such as an image, by size and hash: their content is not stored."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def moment(ns: int) -> str:
+    """Return a moment in nanoseconds since 1970 as Langfuse reads it: ISO 8601 in UTC, in quotes."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f'"{time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))}.{rest // 1000:06d}Z"'

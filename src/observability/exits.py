@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from src.observability.exporter import Exporter
+    from src.observability.spool import Spool
 
 _PATIENCE_S: Final = 2.0
 _log = logging.getLogger("moondev.observability")
 _exporter: weakref.ref[Exporter] | None = None
+_spool: weakref.ref[Spool] | None = None
 _forks_watched = False
 
 
@@ -44,6 +46,20 @@ def watch(exporter: Exporter, *, signals: bool) -> None:
             _watch_forks()
     except ValueError:  # not the main thread, or not the main interpreter
         _log.debug("SIGTERM is left as it is: tracing began outside the main thread.")
+
+
+def tell_losses(spool: Spool) -> None:
+    """Say, when the process ends, how many losses the store could not even note, such as on a disk that stayed full."""
+    global _spool  # noqa: PLW0603 - one store is current in a process
+    if _spool is None:
+        atexit.register(_tell_losses)
+    _spool = weakref.ref(spool)
+
+
+def _tell_losses() -> None:
+    spool = _spool() if _spool is not None else None
+    if spool is not None and spool.losses:
+        _log.error("%d observations and scores could not be stored in %s and are lost.", spool.losses, spool.path)
 
 
 def _last_flush(reference: weakref.ref[Exporter]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import random
+import sqlite3
 import threading
 import time
 import weakref
@@ -13,8 +14,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from src.observability import otlp
-from src.observability.destinations import Answer, Destination, Outcome, make_client, post_score, post_traces
-from src.observability.spool import lease_owner
+from src.observability.destinations import Answer, Destination, Outcome, make_client, post_score, post_traces, shown
+from src.observability.packing import DamagedSpan
+from src.observability.spool import SpoolError, lease_owner
+from src.observability.spool_reading import BUSY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +34,8 @@ _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 _LONGEST_ASKED_S: Final = 300.0
 _SLOW_S: Final = 1.0
+_BRIEF_S: Final = 0.2
+_RENEW_S: Final = 10.0
 
 Rows = tuple[tuple[int, bytes, bytes], ...]
 
@@ -73,6 +78,8 @@ class Exporter:
         Drains the whole spool, rows of other and of dead processes too; returns within `timeout_s` in any case.
         """
         deadline = time.monotonic() + timeout_s
+        for drain in self._drains:  # all begin before one is waited for
+            drain.hurry(deadline)
         return sum(drain.flush(deadline) for drain in self._drains)
 
     def shutdown(self, timeout_s: float) -> None:
@@ -97,6 +104,7 @@ class _Drain:
         make_client: Callable[[], httpx.Client] | None,
     ) -> None:
         self.destination = destination
+        self._where = shown(destination.traces_url)
         self._spool = spool
         self._clock = clock
         self._rng = rng
@@ -104,6 +112,7 @@ class _Drain:
         self._stopped = False
         self._failures = 0
         self._said_failing = False
+        self._said_unreadable = False
         self._in_flight_since: float | None = None
         self._reset()
         if hasattr(os, "register_at_fork"):
@@ -120,6 +129,7 @@ class _Drain:
         self._thread: threading.Thread | None = None
         self._client: httpx.Client | None = None
         self._owner = lease_owner()
+        self._leased_at = 0.0
         self._urgent_until = 0.0
         self._max_rows = 512
 
@@ -137,34 +147,36 @@ class _Drain:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._stopped:
-                self._thread = threading.Thread(target=self._run, name="moondev-exporter", daemon=True)
-                # At interpreter shutdown no thread can start; the rows stay for the next process.
+                thread = threading.Thread(target=self._run, name="moondev-exporter", daemon=True)
+                # At interpreter shutdown no thread can start, and where there are too many: the rows stay for later.
                 with contextlib.suppress(RuntimeError):
-                    self._thread.start()
+                    thread.start()
+                    self._thread = thread
 
     def stop(self) -> None:
         self._stopped = True
         self._wanted.set()
         self._hurry.set()
 
-    def flush(self, deadline: float) -> int:
-        if self._stopped:  # nobody would come
-            return self._pending()
+    def hurry(self, deadline: float) -> None:
+        """Have passes follow one another without pauses until then."""
         self._urgent_until = max(self._urgent_until, deadline)
-        self.wake()
-        self._hurry.set()
-        while (left := deadline - time.monotonic()) > 0:
+        if not self._stopped:
+            self.wake()
+            self._hurry.set()
+
+    def flush(self, deadline: float) -> int:
+        while not self._stopped and (left := deadline - time.monotonic()) > 0:
             with self._passed:
                 before = self._passes
                 self._wanted.set()
                 self._passed.wait_for(lambda seen=before: self._passes > seen, timeout=left)  # type: ignore[misc] # bound default
-            waiting = self._pending()
-            if waiting == 0:
+            if self._pending(left) == 0:
                 return 0
-        return self._pending()
+        return self._pending(deadline - time.monotonic())
 
-    def _pending(self) -> int:
-        return self._spool.pending(self.destination.name)
+    def _pending(self, patience_s: float = BUSY_S) -> int:
+        return self._spool.pending(self.destination.name, patience_s=min(max(patience_s, _BRIEF_S), BUSY_S))
 
     def _run(self) -> None:
         while not self._stopped:
@@ -177,6 +189,8 @@ class _Drain:
                 self._passed.notify_all()
             if wait:
                 self._pause(wait)
+        if self._client is not None:
+            self._client.close()
 
     def _gather(self) -> None:
         """Let work gather for a moment, unless a flush is waiting."""
@@ -192,7 +206,7 @@ class _Drain:
         until = self._clock() + seconds
         while not self._stopped and self._clock() < until:
             if time.monotonic() < self._urgent_until:
-                time.sleep(min(0.1 * self._failures, 1.0))
+                time.sleep(min(0.1 * max(self._failures, 0.5), 1.0))
                 return
             time.sleep(0.05)
 
@@ -202,27 +216,60 @@ class _Drain:
         try:
             if not self._pending():
                 return 0.0
-            if not self._spool.lease(name, self._owner):
+            if not self._lease():
                 return _FIRST_WAIT_S
             try:
                 outcome = self._deliver()
             finally:
                 self._spool.release(name, self._owner)
+        except (sqlite3.Error, SpoolError) as error:
+            return self._unreadable(error)
         except Exception as error:  # noqa: BLE001 - the next pass tries again; the rows are safe
             outcome = Outcome(Answer.LATER, f"{type(error).__name__}: {error}")
+        self._said_unreadable = False
         return self._judge(outcome)
+
+    def _unreadable(self, error: Exception) -> float:
+        """Say once that the store is in the way, not the server; begin a new one where it is damaged."""
+        if not self._said_unreadable:
+            self._said_unreadable = True
+            _log.error("Delivery waits, since the trace store %s cannot be used: %s", self._spool.path, error)
+        self._failures += 1
+        with contextlib.suppress(sqlite3.Error, SpoolError, OSError):
+            if isinstance(error, sqlite3.DatabaseError) and self._spool.recover(error):
+                return _FIRST_WAIT_S
+        return _POLL_S
 
     def _deliver(self) -> Outcome:
         """Send observations, then scores, until there are none or one fails."""
-        name = self.destination.name
-        while self.destination.observations and (rows := self._spool.read_batch(name, self._max_rows).rows):
+        while self.destination.observations and (rows := self._read()):
             outcome = self._send(rows)
             if outcome.answer is not Answer.TAKEN or self._stopped:
                 return outcome
-            self._spool.lease(name, self._owner)
+            self._lease()
         if self.destination.scores_url is not None:
             return self._deliver_scores()
         return Outcome(Answer.TAKEN)
+
+    def _read(self) -> Rows:
+        """Return the next rows; one that is damaged is set aside."""
+        while True:
+            try:
+                return self._spool.read_batch(self.destination.name, self._max_rows).rows
+            except DamagedSpan as error:
+                self._set_aside(error.seq, str(error))
+
+    def _set_aside(self, seq: int, why: str) -> None:
+        name = self.destination.name
+        self._spool.set_aside(name, "observation", seq, why)
+        self._spool.acknowledge(name, seq)
+        _log.error(
+            "%s does not get observation %d (%s): it is set aside, and stays in the store.", self._where, seq, why
+        )
+
+    def _lease(self) -> bool:
+        self._leased_at = self._clock()
+        return self._spool.lease(self.destination.name, self._owner)
 
     def _send(self, rows: Rows) -> Outcome:
         """Send rows and acknowledge them; a refused batch is halved until the row that is refused stands alone."""
@@ -230,23 +277,27 @@ class _Drain:
         outcome = self._timed(lambda client: post_traces(client, self.destination, _request(rows)))
         if outcome.answer is Answer.TAKEN:
             if outcome.detail:
-                _log.warning("%s left observations out: %s", self.destination.traces_url, outcome.detail)
+                self._note_partial(rows, outcome.detail)
             self._spool.acknowledge(name, rows[-1][0])
             self._failures = 0  # a server that takes some and fails some is not backed away from further and further
             return outcome
         if outcome.answer not in (Answer.REFUSED, Answer.TOO_LARGE):
             return outcome
         if len(rows) == 1:
-            self._spool.set_aside(name, "observation", rows[0][0], outcome.detail)
-            self._spool.acknowledge(name, rows[0][0])
-            _log.error(
-                "%s refuses observation %d for good (%s): it is set aside, and stays in the store.",
-                self.destination.traces_url, rows[0][0], outcome.detail,
-            )  # fmt: skip
+            self._set_aside(rows[0][0], f"refused for good: {outcome.detail}")
             return Outcome(Answer.TAKEN)
         half = len(rows) // 2
         first = self._send(rows[:half])
         return self._send(rows[half:]) if first.answer is Answer.TAKEN else first
+
+    def _note_partial(self, rows: Rows, detail: str) -> None:
+        """Keep what may have been left out: OTLP says how many, not which, and forbids to send them again."""
+        for seq, _, _ in rows:
+            self._spool.set_aside(self.destination.name, "observation", seq, f"{detail} (of {len(rows)} sent together)")
+        _log.error(
+            "%s left observations out: %s. All %d that were sent together stay in the store.",
+            self._where, detail, len(rows),
+        )  # fmt: skip
 
     def _deliver_scores(self) -> Outcome:
         name = self.destination.name
@@ -256,19 +307,22 @@ class _Drain:
                 if outcome.answer in (Answer.REFUSED, Answer.TOO_LARGE):
                     self._spool.set_aside(name, "score", seq, outcome.detail)
                     _log.error(
-                        "%s refuses score %s for good (%s).", self.destination.scores_url, score.id, outcome.detail
-                    )
+                        "%s refuses score %s for good (%s): it is set aside, and stays in the store.",
+                        shown(self.destination.scores_url or ""), score.id, outcome.detail,
+                    )  # fmt: skip
                 elif outcome.answer is not Answer.TAKEN:
                     return outcome
                 self._spool.acknowledge_scores(name, seq)
                 self._failures = 0
-            self._spool.lease(name, self._owner)
+            self._lease()
         return Outcome(Answer.TAKEN)
 
     def _timed(self, send: Callable[[httpx.Client], Outcome]) -> Outcome:
         if self._client is None:
             self._client = self._make_client() if self._make_client else make_client(self.destination)
-        self._in_flight_since = self._clock()
+        self._in_flight_since = now = self._clock()
+        if now - self._leased_at > _RENEW_S:  # many small requests may take longer than a lease
+            self._lease()
         try:
             return send(self._client)
         finally:
@@ -278,7 +332,7 @@ class _Drain:
         """Log the beginning and the end of a failure, once each; return how long to wait."""
         if outcome.answer is Answer.TAKEN:
             if self._said_failing:
-                _log.warning("Delivery to %s works again.", self.destination.traces_url)
+                _log.warning("Delivery to %s works again.", self._where)
             self._failures, self._said_failing = 0, False
             return 0.0
         self._failures += 1
@@ -288,7 +342,7 @@ class _Drain:
             advice = f" {self.destination.advice}" if wrong else ""
             _log.warning(
                 "%s does not take observations (%s); %s wait in the store and are delivered later.%s",
-                self.destination.traces_url, outcome.detail, self._count(), advice,
+                self._where, outcome.detail, self._count(), advice,
             )  # fmt: skip
         if wrong:
             return _LONGEST_WAIT_S

@@ -6,17 +6,17 @@ found clean is remembered with its encoded form, until the redactor changes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from src.observability import attributes as names
 from src.observability import otlp, redaction
 from src.observability._redaction.scan import PART
-from src.observability.redaction import Redactor, redact
+from src.observability.redaction import Redactor, redact, redact_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _WITHHELD = "[REDACTED:redaction_failed]"
 _NUMBERS = frozenset({bool, int, float})
@@ -24,11 +24,8 @@ _RECURRING = frozenset({str, tuple, bool})
 _SHORT = 200  # characters that a text may have to be remembered
 _LONG = 4_096  # characters from which a text is scanned alone, so that it is known when it comes again
 _MOST_KNOWN = 4_096
-# Attributes of few values, which need no reading.
-_FEW = frozenset({
-    names.TYPE, names.LEVEL, names.ENVIRONMENT, names.IS_APP_ROOT, names.PROVIDER, names.OPERATION,
-    names.FINISH_REASONS,
-})  # fmt: skip
+_FEW = frozenset({names.TYPE, names.LEVEL, names.IS_APP_ROOT})  # attributes of few values
+_OURS = frozenset(value for key, value in vars(names).items() if key.isupper() and isinstance(value, str))
 _NEUTRAL = frozenset({names.INPUT, names.OUTPUT})  # names that do not make a secret of what they name
 
 
@@ -36,40 +33,70 @@ class Fields:
     """Clear and encode attributes; one for a processor, shared by all threads."""
 
     def __init__(self) -> None:
-        self._known: tuple[Redactor | None, dict[tuple[str, object], bytes]] = (None, {})
+        self._known = _Known(None, {}, set())
 
-    def encode(self, attributes: Mapping[str, object]) -> tuple[Mapping[str, object], bytes]:
-        """Return the attributes without secrets, and their fields of a Span message; never raises."""
+    def encode(
+        self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
+    ) -> tuple[Mapping[str, object], bytes]:
+        """Return the attributes without secrets, and their fields of a Span message; never raises.
+
+        `safe` names those whose values need no reading.
+        """
         try:
             redactor = redaction.current()
             known = self._of(redactor)
             pieces: list[bytes] = []
             fresh: dict[str, object] = {}
+            unknown: list[str] = []
             for name, value in attributes.items():
                 kind = type(value)
-                piece = known.get((name, value)) if kind in _RECURRING else None
+                piece = known.pieces.get((name, value)) if kind in _RECURRING else None
                 if piece is None:
                     piece = otlp.encode_attribute(name, value)
-                    if name in _FEW and kind in _RECURRING and len(piece) <= _SHORT:
-                        known[name, value] = piece
-                    elif kind not in _NUMBERS and name not in names.SAFE:
+                    if name in _FEW and name in safe:
+                        known.pieces[name, value] = piece
+                    elif kind not in _NUMBERS and name not in safe:
                         fresh[name] = value
+                    if name not in known.names:
+                        unknown.append(name)
                 pieces.append(piece)
-            if fresh:
-                if not _is_clean(redactor, fresh):
-                    return _encoded(redacted(attributes))
-                _remember(known, fresh)
+            if unknown and not _are_clean(redactor, unknown):
+                return _encoded(redacted(attributes, safe))
+            if fresh and not _is_clean(redactor, fresh):
+                return _encoded(redacted(attributes, safe))
+            known.names.update(unknown)
+            _remember(known.pieces, fresh)
             return attributes, b"".join(pieces)
         except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
-            return _encoded(_withheld(attributes))
+            return _encoded(_withheld(attributes, safe))
 
-    def _of(self, redactor: Redactor) -> dict[tuple[str, object], bytes]:
+    def _of(self, redactor: Redactor) -> _Known:
         """Return what is known to be clean, which begins anew with each redactor."""
-        of, known = self._known
-        if of is not redactor or len(known) > _MOST_KNOWN:
-            known = {}
-            self._known = (redactor, known)
+        known = self._known
+        if known.redactor is not redactor or len(known.pieces) + len(known.names) > _MOST_KNOWN:
+            known = self._known = _Known(redactor, {}, set())
         return known
+
+
+class _Known(NamedTuple):
+    """Hold what one redactor found clean: attributes with their encoded form, and names."""
+
+    redactor: Redactor | None
+    pieces: dict[tuple[str, object], bytes]
+    names: set[str]
+
+
+def plainly_safe(attributes: Mapping[str, object]) -> frozenset[str]:
+    """Return the names of a user's attributes whose values need no reading, by how they look."""
+    shapes = names.SAFE_SHAPES.items()
+    return frozenset(
+        name for name, shape in shapes if type(value := attributes.get(name)) is str and shape.fullmatch(value)
+    )
+
+
+def _are_clean(redactor: Redactor, found: list[str]) -> bool:
+    """Tell whether no name holds a secret; most are ours, or short words of a user's."""
+    return all(name in _OURS or redactor.text(name) == name for name in found)
 
 
 def _remember(known: dict[tuple[str, object], bytes], fresh: Mapping[str, object]) -> None:
@@ -95,22 +122,29 @@ def _is_clean(redactor: Redactor, texts: Mapping[str, object]) -> bool:
     return redactor.text(joined) == joined
 
 
-def redacted(attributes: Mapping[str, object]) -> dict[str, object]:
-    """Return attributes without secrets, each judged by itself under its name."""
-    values = dict(attributes)
+def redacted(attributes: Mapping[str, object], safe: Collection[str] = ()) -> dict[str, object]:
+    """Return attributes without secrets, each judged by itself under its name, and the name too."""
+    values: dict[str, object] = {}
     try:
         for name, value in attributes.items():
-            if type(value) not in _NUMBERS and name not in names.SAFE:
+            if type(value) not in _NUMBERS and name not in safe:
                 key = _last_word(name)
-                values[name] = redact({key: value})[key]
+                value = redact({key: value}).popitem()[1]  # noqa: PLW2901 - the value without its secrets
+            values[name if name in _OURS else redact_text(name)] = value
     except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
-        return _withheld(attributes)
+        return _withheld(attributes, safe)
     return values
 
 
-def _withheld(attributes: Mapping[str, object]) -> dict[str, object]:
-    kept = {name: value for name, value in attributes.items() if type(value) in _NUMBERS or name in names.SAFE}
-    return dict.fromkeys(attributes, _WITHHELD) | kept
+def _withheld(attributes: Mapping[str, object], safe: Collection[str]) -> dict[str, object]:
+    """Return what needs no reading; of our own names the rest is marked, of others not even the name is kept."""
+    kept: dict[str, object] = {}
+    for name, value in attributes.items():
+        if name in _OURS:
+            kept[name] = value if type(value) in _NUMBERS or name in safe else _WITHHELD
+        else:
+            kept[f"{names.METADATA}withheld_{len(kept)}"] = _WITHHELD
+    return kept
 
 
 def _encoded(attributes: dict[str, object]) -> tuple[dict[str, object], bytes]:

@@ -40,8 +40,8 @@ _log = logging.getLogger("moondev.observability")
 class LangFuseTracker:
     """Trace this process: one tracer provider (never the global one), one spool, one exporter, one Langfuse client.
 
-    A process normally has one, which the first observation makes (`get_tracker()`). Attributes: `settings`,
-    `tracer` (None where tracing is off or the spool cannot be opened), `spool`, `exporter`, `client`.
+    A process normally has one: the first that is made without arguments, by the program or by the first observation
+    (`get_tracker()`). Attributes: `settings`, `tracer` and `spool` (None where tracing is off), `exporter`, `client`.
     """
 
     def __init__(self, settings: Settings | None = None, *, spool: Spool | None = None) -> None:
@@ -58,25 +58,25 @@ class LangFuseTracker:
         self._scope: Scope | None = None
         if not self.settings.tracing:
             _log.warning("MOONDEV_TRACING is off: model calls are not recorded anywhere.")
-            return
-        self._start(spool)
+        else:
+            self._start(spool)
+        if settings is None and spool is None:
+            _adopt(self)
 
     def _start(self, spool: Spool | None) -> None:
+        from src.observability import exits
         from src.observability.attributes import SCOPE_NAME
         from src.observability.capture import Kept
         from src.observability.joining import join
         from src.observability.light import LightSpans
         from src.observability.processor import SpoolProcessor
         from src.observability.retention import Keeper
-        from src.observability.spool import Spool, SpoolError
+        from src.observability.spool import Spool
 
         settings = self.settings
-        try:
-            limit = settings.max_mb * 1024 * 1024
-            self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit)
-        except (SpoolError, OSError) as error:
-            _log.error("Model calls are not recorded: %s Name another file with MOONDEV_TRACE_DB.", error)
-            return
+        limit = settings.max_mb * 1024 * 1024
+        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, later=True)
+        exits.tell_losses(self.spool)
         self.exporter = self._make_exporter(self.spool)
         said = settings.keep_days_said
         self.keeper = Keeper(self.spool.path, settings.keep_days, self._destinations(), unsent_too=said)
@@ -118,6 +118,8 @@ class LangFuseTracker:
     def _resource_attributes(self) -> dict[str, str]:
         """Return what stands once for all spans of this process; the release under both names that are read."""
         told = {"service.name": self.settings.service_name}
+        if "deployment.environment" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+            told["deployment.environment.name"] = self.settings.environment
         if self.settings.release:
             told |= {RELEASE: self.settings.release, "service.version": self.settings.release}
         return told
@@ -165,10 +167,18 @@ class LangFuseTracker:
             )
         if self.exporter is not None or settings.offline or not settings.langfuse_enabled:
             return
+        if self.spool is not None and self.spool.problem is not None:
+            return
+        keys = {
+            "LANGFUSE_PUBLIC_KEY": settings.langfuse_public_key,
+            "LANGFUSE_SECRET_KEY": settings.langfuse_secret_key,
+        }
+        missing = [name for name, value in keys.items() if not value]
         _log.warning(
-            "Langfuse keys are not set: traces are kept locally in %s. "
-            "Set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see them in Langfuse.",
+            "%s: traces are kept locally in %s. Set %s to see them in Langfuse.",
+            "Langfuse keys are not set" if len(missing) > 1 else f"{missing[0]} is not set, the other key is",
             settings.trace_db,
+            " and ".join(missing),
         )
 
     def default_scope(self) -> Scope:
@@ -176,7 +186,8 @@ class LangFuseTracker:
         if self._scope is None:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             session = f"run-{stamp}-{os.urandom(4).hex()}"
-            self._scope = Scope().narrowed(session_id=session, environment=self.settings.environment)
+            said = self.settings
+            self._scope = Scope().narrowed(session_id=session, environment=said.environment, release=said.release)
         return self._scope
 
     @property
@@ -223,6 +234,7 @@ class LangFuseTracker:
             manager: Any = client._resources
             if manager is not None and self.spool is not None and manager.tracer_provider is self.provider:
                 manager.add_score_task = functools.partial(joining.take_score, manager.add_score_task)
+                joining.deliver_on_flush(manager, self)
                 manager._moondev = "registered" if registered else "asked"
                 joining.silence(self.provider, self.public_key)
 
@@ -230,19 +242,14 @@ class LangFuseTracker:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
 
         Input is the arguments, output the result; model and usage are read off the result where it is a reply
-        of the openai or anthropic SDK. A generator function is one generation from its first step to its last; what it
-        yields is not recorded. For code that cannot use `ModelFactory` yet.
+        of the openai or anthropic SDK, or the same as plain data. A generator function is one generation from its first
+        step to its last, and what it yields is the output. For code that cannot use `ModelFactory` yet.
         """
         from src.observability import carrying
-        from src.observability.foreign import observe_call
+        from src.observability.foreign import ForeignCall, observe_call
 
         if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-
-            @functools.wraps(func)
-            def traced_steps(*args: object, **kwargs: object) -> object:
-                return carrying.within(func, lambda: observe_call(func, args, kwargs))(*args, **kwargs)
-
-            return cast("F", traced_steps)
+            return carrying.within(func, lambda args, kwargs: observe_call(func, args, kwargs), ForeignCall.hear)
 
         if inspect.iscoroutinefunction(func):
 
@@ -263,22 +270,17 @@ class LangFuseTracker:
     def flush(self, timeout_s: float = 10.0) -> int:
         """Deliver now what waits; return how many observations and scores are still undelivered.
 
-        Without a destination nothing waits for delivery, and the answer is 0.
-
-        Raises:
-            SpoolError: the store cannot be read, so nobody knows what is undelivered.
+        Without a destination nothing waits for delivery, and the answer is 0. Where the store cannot be read, nobody
+        knows how many: that is logged, and the answer is at least 1.
         """
         if self.exporter is None:
             return 0
         try:
             return self.exporter.flush(timeout_s)
         except sqlite3.Error as error:
-            from src.observability.spool import SpoolError
-
             path = self.settings.trace_db
-            raise SpoolError(
-                f"the trace store {path} cannot be read, so what is undelivered is unknown: {error}."
-            ) from error
+            _log.error("The trace store %s cannot be read, so what is undelivered is unknown: %s", path, error)
+            return max(self.spool.losses if self.spool else 0, 1)
 
     def shutdown(self, timeout_s: float = 5.0) -> None:
         """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
@@ -317,6 +319,13 @@ def _make_tracker() -> LangFuseTracker:
         if _tracker is None:
             _tracker = LangFuseTracker()
         return _tracker
+
+
+def _adopt(tracker: LangFuseTracker) -> None:
+    """Have a tracker that the program made be this process's, where there is none yet."""
+    global _tracker  # noqa: PLW0603 - one tracker for a process
+    if _tracker is None:
+        _tracker = tracker
 
 
 def set_tracker(tracker: LangFuseTracker | None) -> Any:

@@ -16,12 +16,13 @@ from src.observability import attributes as names
 from src.observability import encoding, otlp, second
 from src.observability import scope as scopes
 from src.observability.capture import Kept
-from src.observability.fields import Fields, redacted
+from src.observability.fields import Fields, plainly_safe, redacted
 from src.observability.redaction import redact_text
 from src.observability.rows import row
+from src.observability.spool import SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from opentelemetry.context import Context
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moondev.observability")
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
-_INTERNAL = 1
+_INTERNAL, _CLIENT = 1, 3
 
 
 class SpoolProcessor(SpanProcessor):
@@ -44,7 +45,7 @@ class SpoolProcessor(SpanProcessor):
         self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], kept: Kept | None = None
     ) -> None:
         self._spool = spool
-        self._kept = kept or Kept()
+        self.kept = kept or Kept()
         self._fields = Fields()
         self._default_scope = default_scope
         self._wake = wake
@@ -89,6 +90,8 @@ class SpoolProcessor(SpanProcessor):
         return True
 
     def _lose(self, step: str, error: Exception) -> None:
+        if not isinstance(error, SpoolError):  # which the store has counted itself
+            self._spool.count_loss()
         with self._lock:
             self.losses += 1
             first = self.losses == 1
@@ -100,10 +103,11 @@ class SpoolProcessor(SpanProcessor):
         second.closed(context.span_id)
         mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
-        status, description = (0, "") if failure is None else (2, self._kept.text(failure))
+        status, description = (0, "") if failure is None else (2, self.kept.text(failure))
         name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
+        kind = _CLIENT if given.get(names.TYPE) == "generation" else _INTERNAL
         encoded = otlp.encode_span(
-            trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=_INTERNAL,
+            trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=kind,
             start_ns=span.start_ns, end_ns=end_ns, attributes=fields, status_code=status, status_message=description,
         )  # fmt: skip
         envelope = self._envelope(span.resource, span.source.instrumentation)
@@ -114,9 +118,11 @@ class SpoolProcessor(SpanProcessor):
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        attributes, fields = self._captured(second.judged(span, span.attributes or {}))
-        description = self._kept.text(span.status.description) if span.status.description else ""
+        given = second.judged(span, span.attributes or {})
+        attributes, fields = self._captured(given, plainly_safe(given))
+        description = self.kept.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
+        end_ns = max(span.end_time, span.start_time)  # the clock may have been set back
         parent_id = parent.span_id if parent else None
         encoded = otlp.encode_span(
             trace_id=context.trace_id,
@@ -125,29 +131,31 @@ class SpoolProcessor(SpanProcessor):
             name=name,
             kind=span.kind.value + 1,
             start_ns=span.start_time,
-            end_ns=span.end_time,
+            end_ns=end_ns,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(event.name, event.timestamp, self._kept.values(event.attributes or {}))
+                otlp.SpanEvent(self.kept.text(event.name), event.timestamp, self.kept.values(event.attributes or {}))
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, self._kept.values(link.attributes or {}))
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, self.kept.values(link.attributes or {}))
                 for link in span.links
             ),
             status_code=status,
             status_message=description,
         )
         envelope = self._envelope(span.resource, span.instrumentation_scope)
-        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, span.end_time)
+        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, end_ns)
         return row(ids, name, times, (status, description), attributes, (envelope, encoded))
 
-    def _captured(self, attributes: Mapping[str, object]) -> tuple[Mapping[str, object], bytes]:
+    def _captured(
+        self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
+    ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        attributes = self._kept.reduced(attributes)
-        if not self._kept.full:
-            return self._fields.encode(attributes)
-        attributes = self._kept.values(attributes)
+        attributes = self.kept.reduced(attributes)
+        if not self.kept.full:
+            return self._fields.encode(attributes, safe)
+        attributes = self.kept.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:

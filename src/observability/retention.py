@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability import forking
 from src.observability.redaction import redact_text
+from src.observability.spool_reading import connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +96,8 @@ class Keeper:
         self._stop.set()
 
     def _run(self) -> None:
-        self._try(self.sign_in)
+        with contextlib.suppress(Exception):  # the first pass, soon after, says why
+            self.sign_in()
         wait = _FIRST_WAIT_S
         while not self._stop.wait(wait):
             wait = _EVERY_S
@@ -116,7 +117,7 @@ class Keeper:
         if self._keep_days is None:
             return 0
         self.sign_in()
-        with _connected(self._path) as connection:
+        with connected(self._path) as connection:
             if not (force or self._take_turn(connection)):
                 return 0
             gone = self._expire(connection, "observation") + self._expire(connection, "score")
@@ -128,7 +129,7 @@ class Keeper:
     def sign_in(self) -> None:
         """Note where this process delivers to, so that no other deletes what is still to go there."""
         now = self._clock()
-        with _connected(self._path) as connection, _transaction(connection):
+        with connected(self._path) as connection, _transaction(connection):
             connection.executemany(
                 "INSERT OR REPLACE INTO configured VALUES (?, ?, ?)",
                 [(name, scores, now) for name, scores in self._destinations.items()],
@@ -231,7 +232,7 @@ def _rebuild(connection: sqlite3.Connection) -> None:
 
 def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = time.time) -> State:
     """Return what retention has done to a store, and what it still has to do."""
-    with _connected(path) as connection:
+    with connected(path) as connection:
         counters = dict(connection.execute("SELECT name, value FROM counters").fetchall())
         overdue, lacking = 0, []
         if keep_days is not None:
@@ -255,17 +256,6 @@ def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = tim
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-@contextlib.contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    with forking.brief():
-        connection = sqlite3.connect(path, timeout=15.0, isolation_level=None)
-        try:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            yield connection
-        finally:
-            connection.close()
 
 
 @contextlib.contextmanager

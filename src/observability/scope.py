@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import weakref
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,10 @@ class Scope:
     agent: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     environment: str | None = None
+    release: str | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    # What Langfuse's SDK propagated where a run said something else: the run is nearer, so it holds until they change.
+    over: Mapping[str, object] = field(default_factory=dict)
 
     def narrowed(
         self,
@@ -47,33 +51,46 @@ class Scope:
         agent: str | None = None,
         metadata: Mapping[str, object] | None = None,
         environment: str | None = None,
+        release: str | None = None,
     ) -> Scope:
         """Return this scope with some parts set anew; tags and metadata are added to those it has."""
         scope = replace(
             self,
-            session_id=_plain(session_id) or self.session_id,
-            user_id=_plain(user_id) or self.user_id,
+            session_id=plain_id(session_id) or self.session_id,
+            user_id=plain_id(user_id) or self.user_id,
             tags=tuple(dict.fromkeys([*self.tags, *(str(tag) for tag in tags if tag)])),
             trace_name=trace_name or self.trace_name,
             agent=agent or self.agent,
             metadata={**self.metadata, **(metadata or {})},
             environment=environment or self.environment,
+            release=release or self.release,
         )
         return replace(scope, attributes=_attributes(scope))
 
 
 def of(context: Context, default: Callable[[], Scope]) -> Scope:
-    """Return the scope in a context, with what the program propagates through Langfuse's SDK, which wins."""
+    """Return the scope in a context, with what the program propagates through Langfuse's SDK: the nearer one wins."""
     found = context.get(CONTEXT_KEY)
     scope = found if isinstance(found, Scope) else default()
-    for key in context:
-        if type(key) is str and key.startswith(_THEIRS):
-            return replace(scope, attributes={**scope.attributes, **_propagated(context)})
-    return scope
+    theirs = propagated(context)
+    if not theirs:
+        return scope
+    told = {name: value for name, value in theirs.items() if scope.over.get(name) != value}
+    if names.TRACE_TAGS in told:
+        told[names.TRACE_TAGS] = tuple(dict.fromkeys((*scope.tags, *told[names.TRACE_TAGS])))
+    return replace(scope, attributes={**scope.attributes, **told})
 
 
-def _propagated(context: Context) -> Mapping[str, Any]:
+def nearest(scope: Scope, context: Context, *said: str) -> Scope:
+    """Return the scope of a run that says some attributes itself, inside whatever Langfuse's SDK propagates there."""
+    theirs = propagated(context)
+    return replace(scope, over={**scope.over, **{name: theirs[name] for name in said if name in theirs}})
+
+
+def propagated(context: Context) -> dict[str, Any]:
     """Return the attributes that Langfuse's SDK would put on a span, in its own way; nothing where it is not loaded."""
+    if not any(type(key) is str and key.startswith(_THEIRS) for key in context):
+        return {}
     theirs = sys.modules.get("langfuse._client.propagation")
     read = getattr(theirs, "_get_propagated_attributes_from_context", None)
     values = read(context) if read is not None else {}
@@ -105,16 +122,21 @@ ours: weakref.WeakSet[object] = weakref.WeakSet()
 also_ours: weakref.WeakSet[object] = weakref.WeakSet()
 
 
-def _plain(text: str | None) -> str | None:
-    """Return an id as Langfuse takes it: US-ASCII, at most 200 characters."""
+def plain_id(text: str | None) -> str | None:
+    """Return an id as Langfuse takes it: US-ASCII, at most 200 characters.
+
+    One that must change for that ends in a digest of what it was, so that two of them stay two.
+    """
     if text is None:
         return None
-    plain = str(text).encode("ascii", "replace").decode("ascii")
-    if len(plain) > _LONGEST:
-        from src.observability.redaction import redact_text
+    whole = str(text)
+    if whole.isascii() and len(whole) <= _LONGEST:
+        return whole
+    from src.observability.redaction import redact_text
 
-        plain = redact_text(plain)  # a secret that is cut in two would not be known any more
-    return plain[:_LONGEST]
+    plain = redact_text(whole)  # before it is cut: half a secret would not be known any more
+    digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{plain.encode('ascii', 'replace').decode('ascii')[: _LONGEST - 9]}-{digest}"
 
 
 def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
@@ -125,6 +147,7 @@ def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
         names.TRACE_NAME: scope.trace_name,
         names.AGENT_NAME: scope.agent,
         names.ENVIRONMENT: scope.environment,
+        names.RELEASE: scope.release,
     }
     for key, value in scope.metadata.items():
         if value is not None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from opentelemetry import context as otel_context
+
+from src.observability import attributes as names
 from src.observability import encoding
+from src.observability import scope as scopes
 from src.observability.langfuse_client import get_tracker
 from src.observability.redaction import hide_own, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from src.observability.langfuse_client import LangFuseTracker
 
 _log = logging.getLogger("moondev.observability")
 DataType = Literal["NUMERIC", "CATEGORICAL", "BOOLEAN"]
@@ -30,48 +37,65 @@ def score(
     score_id: str | None = None,
     timestamp_ns: int | None = None,
     metadata: object = None,
+    environment: str | None = None,
 ) -> str | None:
     """Store a score; return its id, or None where it could not be stored (which is logged).
 
     A number is NUMERIC, a bool BOOLEAN, a text CATEGORICAL. Give `score_id` and the first score's
-    `timestamp_ns` to replace a score later: Langfuse replaces one only when id, name and date match.
+    `timestamp_ns` to replace a score later: Langfuse replaces one only when id, name and date match. `environment` is
+    that of the run which this code is part of, else the process's, where it is not given.
 
     Raises:
         ValueError: neither a trace, an observation nor a session is named.
     """
-    if trace_id is None and session_id is None:
-        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
     tracker = get_tracker()
     if tracker.spool is None:
-        return None
-    from src.observability.spool import ScoreRecord
+        return None  # nothing is recorded, so no run has an id to be named
+    if trace_id is None and session_id is None:
+        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
+    from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
-    identity = score_id or uuid.uuid4().hex
-    record = ScoreRecord(
-        id=identity,
-        trace_id=trace_id,
-        observation_id=observation_id,
-        session_id=session_id,
-        name=clean(name),
-        value=clean(value) if isinstance(value, str) else float(value),
-        data_type=_data_type(value),
-        comment=clean(comment) if comment else None,
-        timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-        environment=tracker.settings.environment,
-        metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
-    )
+    identity = clean(score_id) if score_id else uuid.uuid4().hex
+    session = scopes.plain_id(session_id)
     try:
+        record = ScoreRecord(
+            id=identity,
+            trace_id=clean(trace_id) if trace_id else None,
+            observation_id=clean(observation_id) if observation_id else None,
+            session_id=clean(session) if session else None,
+            name=clean(name),
+            value=clean(value) if isinstance(value, str) else _number(value),
+            data_type=_data_type(value),
+            comment=clean(comment) if comment else None,
+            timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
+            environment=environment or _environment(tracker),
+            metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
+        )
         tracker.spool.append_score(record)
     except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-        _log.error("The score %s was lost: %s", record.name, redact_text(str(error)))
+        if not isinstance(error, SpoolError):  # which the store has counted itself
+            tracker.spool.count_loss()
+        _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
         return None
     tracker.wake()
     return identity
 
 
+def _number(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type] # whatever says that it is a number: numpy's, Decimal
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a number that a server takes")
+    return number
+
+
+def _environment(tracker: LangFuseTracker) -> str:
+    found = scopes.of(otel_context.get_current(), tracker.default_scope).attributes.get(names.ENVIRONMENT)
+    return str(found or tracker.settings.environment)
+
+
 def _data_type(value: float | str | bool) -> DataType:
-    if isinstance(value, bool):
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, which comparisons of prices give
         return "BOOLEAN"
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
 
@@ -98,5 +122,6 @@ def take(body: Mapping[str, Any]) -> bool:
         score_id=body.get("id"),
         timestamp_ns=int(moment.timestamp() * 1e9) if isinstance(moment, datetime) else None,
         metadata=body.get("metadata"),
+        environment=body.get("environment"),
     )
     return True

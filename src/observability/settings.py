@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _ON = {"1", "true", "yes", "on"}
 _OFF = {"0", "false", "no", "off"}
+# What a switch of delivery is taken for while its word means nothing.
+_CAREFUL = {"ENABLE_LANGFUSE": {"ENABLE_LANGFUSE": "false"}, "MOONDEV_OFFLINE": {"MOONDEV_OFFLINE": "1"}}
 
 
 class SettingsError(ValueError):
-    """A variable has a value that means nothing; the message names it and the values that do."""
+    """A variable has a value that means nothing; the message names it and the values that do.
 
-    def __init__(self, variable: str, problem: str) -> None:
+    `instead` is what holds until that is put right, where the default could send texts to a place that nobody named.
+    """
+
+    def __init__(self, variable: str, problem: str, instead: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{variable} {problem}")
         self.variable = variable
+        self.instead = instead or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +73,10 @@ class Settings:
 
     @classmethod
     def read_or_default(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read all settings; one that means nothing is logged as an error and its default taken.
+        """Read all settings; one that means nothing is logged as an error, and its default taken or delivery stopped.
 
-        This is what tracing itself starts with: a wrong word in a variable must not stop a trade.
+        This is what tracing itself starts with: a wrong word in a variable must neither stop a trade nor send what was
+        meant for one's own server to another.
         """
         if environ is None:
             load_dotenv_once()
@@ -78,9 +85,14 @@ class Settings:
             try:
                 return cls.read(env)
             except SettingsError as error:
-                logging.getLogger("moondev.observability").error("%s The default holds.", error)
+                holds = " ".join(f"{name}={value}" for name, value in error.instead.items())
+                told = (
+                    f"Until that is put right {holds} holds: everything is stored." if holds else "The default holds."
+                )
+                logging.getLogger("moondev.observability").error("%s %s", error, told)
                 for name in error.variable.split("/"):
                     env.pop(name, None)
+                env |= error.instead
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -92,7 +104,8 @@ class Settings:
         if environ is None:
             load_dotenv_once()
         env = os.environ if environ is None else environ
-        host = env.get("LANGFUSE_BASE_URL") or env.get("LANGFUSE_HOST") or LANGFUSE_CLOUD
+        named = (env.get(name, "").strip() for name in ("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))
+        host = next(filter(None, named), LANGFUSE_CLOUD)
         return cls(
             tracing=switch(env, "MOONDEV_TRACING", default=True),
             offline=switch(env, "MOONDEV_OFFLINE", default=False),
@@ -101,8 +114,7 @@ class Settings:
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
             keep_days_said=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
-            langfuse_enabled=_scores_only(env)
-            or switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
+            langfuse_enabled=_langfuse_enabled(env),
             langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
             langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
@@ -112,7 +124,7 @@ class Settings:
             otlp=_otlp(env),
             capture=_capture(env),
             images=_images(env),
-            service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
+            service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
         )
 
@@ -161,19 +173,32 @@ def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
         return True
     if text in _OFF:
         return False
-    raise SettingsError(name, f"is {environ[name]!r}, neither on nor off: use 1, true, on, or 0, false, off.")
+    problem = f"is {environ[name]!r}, neither on nor off: use 1, true, on, or 0, false, off."
+    raise SettingsError(name, problem, _CAREFUL.get(name))
+
+
+def _langfuse_said(environ: Mapping[str, str]) -> object:
+    """Return what the environment says of Langfuse, else `src/config.py`: a bool, or a word."""
+    said = environ.get("ENABLE_LANGFUSE", "").strip() or config_value("ENABLE_LANGFUSE", True)
+    return said.strip().lower() if isinstance(said, str) else bool(said)
+
+
+def _langfuse_enabled(environ: Mapping[str, str]) -> bool:
+    said = _langfuse_said(environ)
+    if isinstance(said, bool):
+        return said
+    return _scores_only(environ) or switch({"ENABLE_LANGFUSE": str(said)}, "ENABLE_LANGFUSE", default=True)
 
 
 def _scores_only(environ: Mapping[str, str]) -> bool:
     """Tell whether Langfuse gets scores alone, since its observations come from an OpenTelemetry Collector."""
-    said = environ.get("ENABLE_LANGFUSE", "").strip() or str(config_value("ENABLE_LANGFUSE", True))
-    return said.lower() == "scores"
+    return _langfuse_said(environ) == "scores"
 
 
 def _trace_db(environ: Mapping[str, str]) -> Path:
     named = environ.get("MOONDEV_TRACE_DB", "").strip()
     if named:
-        path = Path(named).expanduser()
+        path = Path(named).expanduser().absolute()  # a program may change its folder later
         return path / "traces.db" if path.is_dir() else path
     import platformdirs
 
@@ -219,7 +244,8 @@ def _otlp(environ: Mapping[str, str]) -> Otlp | None:
     try:
         return otlp_settings.read(environ)
     except otlp_settings.OtlpError as error:
-        raise SettingsError(error.variable, str(error)) from error
+        instead = {} if error.place_known else {"MOONDEV_OTLP": "off"}
+        raise SettingsError(error.variable, str(error), instead) from error
 
 
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int) -> int:
@@ -241,22 +267,29 @@ def _keep_days(environ: Mapping[str, str]) -> int | None:
 
 
 def _host(text: str) -> str:
-    host = text.strip().rstrip("/")
-    if not re.match(r"https?://[^/\s]+", host):
+    host = text.rstrip("/")
+    if not re.match(r"(?i)https?://[^/\s]+", host):
         raise SettingsError(
             "LANGFUSE_BASE_URL/LANGFUSE_HOST",
             f"is {text!r}, not an address: it must start with https:// or http://, as {LANGFUSE_CLOUD} does.",
+            {"ENABLE_LANGFUSE": "false"},  # the default is another server than the one that was meant
         )
     return host
 
 
+def environment_name(text: str) -> str | None:
+    """Return an environment's name as Langfuse's server takes it, in lower case; None where it takes no such name."""
+    name = text.strip().lower()
+    return name if re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", name) else None
+
+
 def _environment(environ: Mapping[str, str]) -> str:
-    """Return the environment's name as Langfuse allows it: lower case letters, digits, - and _, at most 40."""
     text = environ.get("LANGFUSE_TRACING_ENVIRONMENT", "").strip() or "default"
-    if not re.fullmatch(r"(?!langfuse)[a-z0-9_-]{1,40}", text):
+    name = environment_name(text)
+    if name is None:
         raise SettingsError(
             "LANGFUSE_TRACING_ENVIRONMENT",
             f"is {text!r}, not a name that Langfuse takes: lower case letters, digits, - and _, at most 40, "
             "not starting with langfuse.",
         )
-    return text
+    return name

@@ -7,22 +7,24 @@ power loss). Rows are numbered in the order of their commits, so how far a desti
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from src.observability import forking
+from src.observability.packing import packed
 from src.observability.spool_delivery import Delivery, lease_owner
-from src.observability.spool_reading import BUSY_S, SCORES_ONLY, bytes_used
+from src.observability.spool_file import StoreFile, is_busy, is_corrupt
+from src.observability.spool_limit import Limit
+from src.observability.spool_reading import BUSY_S
 from src.observability.spool_records import COLUMNS, Batch, ScoreRecord, SpanRecord, Stats, TraceRow, TraceSummary
-from src.observability.spool_schema import SpoolError, migrate, prepare
+from src.observability.spool_salvage import Salvage
+from src.observability.spool_schema import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,11 +34,11 @@ __all__ = [
 ]  # fmt: skip
 
 _log = logging.getLogger("moondev.spool")
-_CHECK_EVERY = 1000
+_IMPATIENT_S = 0.1  # for a lock that was not had in time before, until it is had again
+_TRY_AGAIN_S = 1.0  # to open a file that could not be opened
 _CHECKPOINT_EVERY_BYTES = 8_000_000  # of spans: then what the log holds is moved into the file, in the background
 _ROW_BYTES = 12_000  # about what a commit writes besides the span: pages of rows and of the index
 _LONG_LOG_BYTES = 32_000_000
-_LAST_RESORT_PAGES = 32_000  # where that did not happen, a commit does it
 _DEFAULT_MAX_BYTES = 2 * 1024**3
 
 
@@ -65,9 +67,10 @@ class Spool(Delivery):
         sync: `normal` survives the end of the process, `full` the loss of power, for a disk sync at each commit.
         max_bytes: The most that rows may take; the oldest go first, delivered ones before others.
         clock: Seconds since 1970.
+        later: Where the file cannot be opened now, log why, and try again when there is something to store.
 
     Raises:
-        SpoolError: the file cannot be opened; the message says why.
+        SpoolError: the file cannot be opened, and `later` is not set; the message says why.
     """
 
     def __init__(
@@ -77,79 +80,111 @@ class Spool(Delivery):
         sync: Literal["normal", "full"] = "normal",
         max_bytes: int = _DEFAULT_MAX_BYTES,
         clock: Callable[[], float] = time.time,
+        later: bool = False,
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.losses = 0
-        self._sync = sync
         self._max_bytes = max_bytes
         self._clock = clock
+        self._file = StoreFile(self.path, sync, clock)
         self._queue: deque[_Ticket] = deque()
         self._lock = threading.Lock()
         self._envelopes: dict[bytes, int] = {}
-        self._since_check = 0
+        self._limit = Limit(self.path, max_bytes)
         self._log_bytes = 0
+        self._impatient = False
+        self._shut: tuple[float, SpoolError] | None = None
         self._abandoned: list[sqlite3.Connection] = []
-        self._connection: sqlite3.Connection | None = self._open()
+        self._connection: sqlite3.Connection | None = None
         self._locked_for_fork = False
         forking.watch(self)
+        try:
+            self._writer()
+        except SpoolError as error:
+            if not later:
+                raise
+            _log.error("Model calls are not recorded: %s It is tried again.", error)
+
+    @property
+    def problem(self) -> str | None:
+        """Say why the file could not be opened when that was last tried; None where it could."""
+        return None if self._shut is None else str(self._shut[1])
 
     # Opening.
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._create()
-        except OSError as error:
-            raise SpoolError(f"the trace store {self.path} cannot be written: {error.strerror}.") from error
-        try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
-                raise SpoolError(f"the trace store {self.path} cannot be opened: {error}.") from error
-            self._move_aside(error)
-            return self._connect()
+    def _writer(self) -> sqlite3.Connection:
+        """Return the connection that writes, to the file that is at the path now."""
+        if self._connection is not None and (trouble := self._file.trouble()):
+            self._leave(trouble)
+        if self._connection is None:
+            self._connection = self._opened()
+        return self._connection
 
-    def _create(self) -> None:
-        """Make the file where it is missing.
-
-        One that exists is not opened here: to close it again would drop all locks that this process has on it (fcntl's
-        rule), and another process could then delete the log that we write.
-        """
+    def _opened(self) -> sqlite3.Connection:
+        if self._shut is not None and time.monotonic() < self._shut[0]:
+            raise self._shut[1]
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            if not os.access(self.path, os.R_OK | os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path)) from None
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
-        try:
-            prepare(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {'FULL' if self._sync == 'full' else 'NORMAL'}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
-            connection.execute("PRAGMA journal_size_limit = 67108864")
-            migrate(connection, self.path)
-        except BaseException:
-            connection.close()
+            connection = self._file.open(_IMPATIENT_S if self._impatient or self._shut else BUSY_S)
+        except SpoolError as error:
+            self._shut = (time.monotonic() + _TRY_AGAIN_S, error)
             raise
+        if self._shut is not None:
+            _log.warning("The trace store %s can be opened again.", self.path)
+        self._shut = None
+        self._envelopes.clear()  # it may be another file than before
         return connection
 
-    def _move_aside(self, error: Exception) -> None:
-        """Keep a broken file under another name, so that it can be looked at, and make room for a new one."""
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))
-        kept = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{os.getpid()}")
-        with contextlib.suppress(FileNotFoundError):
-            self.path.replace(kept)
-        for suffix in ("-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + suffix).replace(kept.with_name(kept.name + suffix))
+    def _leave(self, trouble: str) -> None:
+        """Turn away from a file that was moved, deleted or emptied by somebody else."""
+        lost = 0
+        with contextlib.suppress(sqlite3.Error):
+            lost = self._undelivered_anywhere()
+        self.losses += lost
+        self._disconnect()
+        if trouble == "emptied":
+            self._file.keep_aside("somebody has emptied it")
+        else:
+            _log.error("The trace store %s was moved or deleted; a new one begins.", self.path)
+        if lost:
+            _log.error("%d observations and scores that were not delivered are gone with it.", lost)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
         self._envelopes.clear()
+
+    def recover(self, error: sqlite3.DatabaseError) -> bool:
+        """Begin a new file where a reader found this one damaged; False where it is not."""
+        if not is_corrupt(error):
+            return False
+        with self._lock:
+            self._replace_damaged(str(error))
+        return True
+
+    def _replace_damaged(self, why: str) -> None:
+        """Keep the damaged file, begin a new one, and move over, in the background, what can still be read."""
+        self._disconnect()
+        kept = self._file.keep_aside(why)
+        if kept is not None:
+            with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: it can be done by hand
+                threading.Thread(target=self._salvage, args=(kept,), name="spool-salvage", daemon=True).start()
+
+    def _salvage(self, kept: Path) -> None:
+        salvage, moved = Salvage(kept), 0
+        try:
+            for part in salvage.parts():
+                with self._lock:
+                    self._transaction(part)
+                moved += len(part)
+        except (SpoolError, sqlite3.Error) as error:
+            _log.error("What is in %s was not moved to the new store: %s", kept.name, error)
+        with self._lock:
+            self.losses += salvage.unreadable
         _log.error(
-            "The trace store %s is damaged (%s). It is kept as %s; a new one begins.", self.path, error, kept.name
-        )
+            "%d observations and scores that somebody still lacks were moved from %s; %s cannot be read and are lost.",
+            moved, kept.name, salvage.unreadable if salvage.complete else "an unknown number of others",
+        )  # fmt: skip
 
     def before_fork(self) -> None:
         """Close the connection for the time of a fork: SQLite's must not cross it."""
@@ -169,6 +204,7 @@ class Spool(Delivery):
             self._connection = None
         self._lock = threading.Lock()
         self._queue = deque()
+        self.losses = 0  # the parent's, which it notes itself
 
     def close(self) -> None:
         """Close the connection; a later append opens it again."""
@@ -176,6 +212,11 @@ class Spool(Delivery):
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def count_loss(self) -> None:
+        """Count an observation that was lost on its way here."""
+        with self._lock:
+            self.losses += 1
 
     # Writing.
 
@@ -185,7 +226,8 @@ class Spool(Delivery):
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
-        self._commit(record)
+        kept = packed(record.span)
+        self._commit(record if kept is record.span else replace(record, span=kept))
 
     def append_score(self, record: ScoreRecord) -> None:
         """Store one score; durable when this returns.
@@ -203,7 +245,10 @@ class Spool(Delivery):
             if not ticket.done:
                 self._write_queue()
         if ticket.failure is not None:
-            raise SpoolError(f"the trace store {self.path} could not be written: {ticket.failure}") from ticket.failure
+            said = f"the trace store {self.path} could not be written: {ticket.failure}"
+            raise SpoolError(
+                str(ticket.failure) if isinstance(ticket.failure, SpoolError) else said
+            ) from ticket.failure
 
     def _write_queue(self) -> None:
         tickets = []
@@ -211,29 +256,46 @@ class Spool(Delivery):
             tickets.append(self._queue.popleft())
         try:
             self._write([ticket.record for ticket in tickets])
-        except Exception as error:  # noqa: BLE001 - handed to each record's own caller
-            self.losses += len(tickets)
-            for ticket in tickets:
-                ticket.failure = error
+        except (SpoolError, sqlite3.DatabaseError) as error:
+            if len(tickets) > 1 and isinstance(error, sqlite3.IntegrityError):
+                self._write_apart(tickets)
+            else:
+                self._fail(tickets, error)
+        except Exception as error:  # noqa: BLE001 - handed to the record's own caller
+            if len(tickets) > 1:
+                self._write_apart(tickets)
+            else:
+                self._fail(tickets, error)
+        except BaseException:  # Ctrl-C in this thread: those who wait do it themselves
+            self._queue.extendleft(reversed(tickets))
+            raise
         for ticket in tickets:
             ticket.done = True
+
+    def _write_apart(self, tickets: Sequence[_Ticket]) -> None:
+        """Write each record by itself: one that SQLite cannot take must not cost the others."""
+        for ticket in tickets:
+            try:
+                self._write([ticket.record])
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail([ticket], error)
+
+    def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
+        self.losses += len(tickets)
+        for ticket in tickets:
+            ticket.failure = error
 
     def _write(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
         try:
             self._transaction(records)
         except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
+            if not is_corrupt(error):
                 raise
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-            self._move_aside(error)
+            self._replace_damaged(str(error))
             self._transaction(records)
-        self._since_check += len(records)
-        if self._since_check >= _CHECK_EVERY:
-            self._since_check = 0
+        if self._limit.due:
             self._keep_within_limit()
-        if self._log_bytes >= _CHECKPOINT_EVERY_BYTES:
+        if self._log_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._log_bytes = 0
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
                 threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
@@ -255,24 +317,36 @@ class Spool(Delivery):
             _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
 
     def _transaction(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
-        if self._connection is None:
-            self._connection = self._open()
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        connection = self._begin()
         try:
             for record in records:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
                 else:
                     connection.execute(_INSERT_SCORE, astuple(record))
+                    self._limit.add(0)
             if self.losses:
                 self._persist_losses(connection)
             connection.execute("COMMIT")
         except BaseException:
             self._envelopes.clear()
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            _roll_back(connection)
             raise
+
+    def _begin(self) -> sqlite3.Connection:
+        """Begin a transaction. Who did not get the lock in time waits only briefly, until it is to be had again."""
+        connection = self._writer()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if is_busy(error) and not self._impatient:
+                self._impatient = True
+                connection.execute(f"PRAGMA busy_timeout = {int(_IMPATIENT_S * 1000)}")
+            raise
+        if self._impatient:
+            self._impatient = False
+            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+        return connection
 
     def _insert(self, connection: sqlite3.Connection, r: SpanRecord) -> None:
         envelope = self._envelopes.get(r.envelope)
@@ -290,6 +364,7 @@ class Spool(Delivery):
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, r.span))
         self._log_bytes += len(r.span) + _ROW_BYTES
+        self._limit.add(len(r.span))
 
     def _persist_losses(self, connection: sqlite3.Connection) -> None:
         connection.execute(
@@ -301,37 +376,24 @@ class Spool(Delivery):
     def _keep_within_limit(self) -> None:
         """Drop the oldest rows where the file is too large: delivered ones first, others loudly."""
         connection = self._connection
-        if connection is None or bytes_used(connection) <= self._max_bytes:
+        if connection is None:
             return
-        delivered = connection.execute(
-            "SELECT min(acked) FROM destinations WHERE name NOT LIKE ?", (f"{SCORES_ONLY}%",)
-        ).fetchone()[0]
-        rows = connection.execute("SELECT min(seq), max(seq) FROM observations").fetchone()
-        if rows[0] is None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            dropped = self._limit.drop(connection)
+            if dropped is not None and dropped.undelivered:
+                self.losses += dropped.undelivered
+                self._persist_losses(connection)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(connection)
+            _log.warning("The trace store %s could not be kept within its limit: %s", self.path, error)
             return
-        upto = min(rows[0] + max((rows[1] - rows[0]) // 20, _CHECK_EVERY), rows[1] - 1)
-        lost = 0 if delivered is None else max(upto - max(delivered, rows[0] - 1), 0)
-        if delivered is not None and delivered >= rows[0]:
-            upto, lost = min(upto, delivered), 0
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM observations WHERE seq <= ?", (upto,))
-        connection.execute("DELETE FROM payloads WHERE seq <= ?", (upto,))
-        if lost:
-            self.losses += lost
-            self._persist_losses(connection)
-        connection.execute("COMMIT")
-        _log.error(
-            "The trace store %s reached its limit of %d MB: the oldest rows were dropped, %d of them undelivered. "
-            "Raise MOONDEV_TRACE_MAX_MB.",
-            self.path, self._max_bytes // 1024**2, lost,
-        )  # fmt: skip
-
-    def _writer(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._open()
-        return self._connection
+        if dropped is not None:
+            self._limit.say(dropped)
 
 
-def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
-    """Tell a damaged file from a full disk, a lock, or a folder that may not be written."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

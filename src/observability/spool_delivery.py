@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from src.observability.packing import DamagedSpan, unpacked
+from src.observability.spool_limit import delivered_upto
 from src.observability.spool_reading import Reading
 from src.observability.spool_records import Batch, ScoreRecord
 
 if TYPE_CHECKING:
     import sqlite3
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _LEASE_S: Final = 30.0
 
@@ -21,12 +25,17 @@ class Delivery(Reading):
 
     _clock: Callable[[], float]
     _lock: threading.Lock
+    _connection: sqlite3.Connection | None
 
-    def _writer(self) -> sqlite3.Connection:
+    def _begin(self) -> sqlite3.Connection:
         raise NotImplementedError
 
     def read_batch(self, destination: str, max_rows: int = 512, max_bytes: int = 3_000_000) -> Batch:
-        """Return the oldest observations that a destination lacks; at least one where there is any."""
+        """Return the oldest observations that a destination lacks; at least one where there is any.
+
+        Raises:
+            DamagedSpan: the first of them is damaged; what precedes one is returned without it.
+        """
         rows: list[tuple[int, bytes, bytes]] = []
         size = 0
         with self._reader() as connection:
@@ -35,11 +44,18 @@ class Delivery(Reading):
                 "JOIN envelopes e ON e.id = o.envelope WHERE o.seq > ? ORDER BY o.seq LIMIT ?",
                 (self._acked(connection, destination, "acked"), max_rows),
             )
-            for row in found:
-                size += len(row[2])
+            for seq, envelope, kept in found:
+                try:
+                    span = unpacked(kept)
+                except DamagedSpan as error:
+                    if rows:
+                        break
+                    error.seq = seq
+                    raise
+                size += len(span)
                 if rows and size > max_bytes:
                     break
-                rows.append(row)
+                rows.append((seq, envelope, span))
         return Batch(tuple(rows))
 
     def read_scores(self, destination: str, max_rows: int = 100) -> list[tuple[int, ScoreRecord]]:
@@ -75,22 +91,19 @@ class Delivery(Reading):
     def lease(self, destination: str, owner: str) -> bool:
         """Take or renew the right to deliver to a destination; False where another living process has it."""
         now = self._clock()
-        with self._lock:
-            connection = self._writer()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
-                held = connection.execute(
-                    "SELECT owner, lease_until FROM destinations WHERE name = ?", (destination,)
-                ).fetchone()
-                free = held[0] in (None, owner) or held[1] < now or not _lives(held[0])
-                if free:
-                    connection.execute(
-                        "UPDATE destinations SET owner = ?, lease_until = ? WHERE name = ?",
-                        (owner, now + _LEASE_S, destination),
-                    )
-            finally:
-                connection.execute("COMMIT")
+        with self._writing() as connection:
+            connection.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
+            held, until = connection.execute(
+                "SELECT owner, lease_until FROM destinations WHERE name = ?", (destination,)
+            ).fetchone()
+            # One that ends later than any can was taken before the clock was set back.
+            over = not now <= until <= now + _LEASE_S
+            free = held in (None, owner) or over or not _lives(held)
+            if free:
+                connection.execute(
+                    "UPDATE destinations SET owner = ?, lease_until = ? WHERE name = ?",
+                    (owner, now + _LEASE_S, destination),
+                )
         return bool(free)
 
     def release(self, destination: str, owner: str) -> None:
@@ -100,22 +113,48 @@ class Delivery(Reading):
         )
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._writing() as connection:
+            connection.execute(statement, values)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Have the block in one transaction."""
         with self._lock:
-            self._writer().execute(statement, values)
+            connection = self._begin()
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _undelivered_anywhere(self) -> int:
+        """Return how many rows some destination lacks, as the connection that writes sees its file."""
+        connection, count = self._connection, 0
+        if connection is None:
+            return 0
+        for kind, table in (("observation", "observations"), ("score", "scores")):
+            upto = delivered_upto(connection, kind)
+            if upto is not None:
+                count += connection.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (upto,)).fetchone()[0]  # noqa: S608 - our own names
+        return count
 
 
 def _lives(owner: str) -> bool:
     """Tell whether the process that took a lease is alive; one on another host is taken to be."""
     host, _, pid = owner.partition("|")
-    if host != _host() or not pid.partition("|")[0].isdecimal():
+    number = pid.partition("|")[0]
+    if host != _host() or not number.isdecimal():
         return True
     try:
-        os.kill(int(pid.partition("|")[0]), 0)
+        os.kill(int(number), 0)
+        # One that was killed stays in the list until its parent asks for its exit code.
+        return Path(f"/proc/{number}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, IndexError):
         return True
-    return True
 
 
 def _host() -> str:

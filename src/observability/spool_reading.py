@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability import forking
+from src.observability.packing import unpacked
 from src.observability.spool_records import COLUMNS, Stats, TraceRow, TraceSummary
 
 if TYPE_CHECKING:
@@ -27,14 +29,10 @@ class Reading:
     losses: int
 
     @contextlib.contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
+    def _reader(self, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
         """Open a connection of its own: readers never hold up the traced code."""
-        with forking.brief():
-            connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
-            try:
-                yield connection
-            finally:
-                connection.close()
+        with connected(self.path, patience_s) as connection:
+            yield connection
 
     def trace(self, trace_id: str) -> list[TraceRow]:
         """Return the observations of the trace whose id begins with `trace_id`, in the order they ended.
@@ -51,14 +49,14 @@ class Reading:
                 raise ValueError(f"Several traces begin with {trace_id!r}: give more of the id.")
             if not ids:
                 return []
-            found = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
-        return [TraceRow(*row) for row in found]
+            rows = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
+        return [_row(found) for found in rows]
 
     def rows_after(self, seq: int, limit: int = 500) -> list[TraceRow]:
         """Return the observations stored after a number, oldest first."""
         with self._reader() as connection:
-            found = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
-        return [TraceRow(*row) for row in found]
+            rows = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
+        return [_row(found) for found in rows]
 
     def last_seq(self) -> int:
         """Return the number of the newest observation, 0 where there is none."""
@@ -80,6 +78,7 @@ class Reading:
         with self._reader() as connection:
             names = [row[0] for row in connection.execute("SELECT name FROM destinations")]
             lost = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
+            refusal = connection.execute("SELECT reason FROM set_aside ORDER BY at DESC LIMIT 1").fetchone()
             return Stats(
                 observations=connection.execute("SELECT count(*) FROM observations").fetchone()[0],
                 scores=connection.execute("SELECT count(*) FROM scores").fetchone()[0],
@@ -89,12 +88,13 @@ class Reading:
                 else None,
                 undelivered={name: self._pending(connection, name) for name in names},
                 set_aside=connection.execute("SELECT count(*) FROM set_aside").fetchone()[0],
+                refusal=refusal[0] if refusal else None,
                 losses=self.losses + (lost[0] if lost else 0),
             )
 
-    def pending(self, destination: str, *, scores: bool = True) -> int:
+    def pending(self, destination: str, *, scores: bool = True, patience_s: float = BUSY_S) -> int:
         """Return how many observations (and scores) a destination lacks, of those that it takes."""
-        with self._reader() as connection:
+        with self._reader(patience_s) as connection:
             return self._pending(connection, destination, scores=scores)
 
     def _pending(self, connection: sqlite3.Connection, destination: str, *, scores: bool = True) -> int:
@@ -115,6 +115,11 @@ class Reading:
             (destination,),
         ).fetchone()
         return int(found[0]) if found else 0
+
+
+def _row(found: tuple[Any, ...]) -> TraceRow:
+    row = TraceRow(*found)
+    return replace(row, span=unpacked(row.span))
 
 
 def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
@@ -141,6 +146,18 @@ def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
 def _sum(values: Any) -> Any:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+@contextlib.contextmanager
+def connected(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
+    """Use a connection for a short time, to a store that is there: a missing one is not made."""
+    with forking.brief():
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=patience_s, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield connection
+        finally:
+            connection.close()
 
 
 def bytes_used(connection: sqlite3.Connection) -> int:

@@ -98,7 +98,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Hold the state of the store. `undelivered` counts observations and scores by destination."""
+    """Hold the state of the store.
+
+    `undelivered` counts observations and scores by destination; `refusal` is what a server last said to what it refused
+    for good.
+    """
 
     observations: int
     scores: int
@@ -106,6 +110,7 @@ class Stats:
     oldest_ns: int | None
     undelivered: dict[str, int]
     set_aside: int
+    refusal: str | None
     losses: int
 
 

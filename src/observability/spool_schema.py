@@ -81,9 +81,33 @@ INSERT INTO configured
     SELECT name, name LIKE 'langfuse:%', CAST(strftime('%s', 'now') AS REAL) FROM destinations;
 """
 
+# Tables as before; spans may be packed from now on (packing.py), which an older program could not read.
+_VERSION_3 = ""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION: Final = len(MIGRATIONS)
+
+
+def examine(connection: sqlite3.Connection, path: object) -> int:
+    """Return a file's version, 0 for a new one. Only reads.
+
+    Raises:
+        SpoolError: the file is another program's, or a newer version of this one wrote it. It is not touched.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version == VERSION:
+        return version
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise SpoolError(f"{path} is a database of another program. Name another file with MOONDEV_TRACE_DB.")
+    if version > VERSION:
+        raise SpoolError(
+            f"{path} was written by a newer version of this program (format {version}; this one knows {VERSION}). "
+            "Update the program, or name another file with MOONDEV_TRACE_DB."
+        )
+    return version
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -95,24 +119,13 @@ def migrate(connection: sqlite3.Connection, path: object) -> None:
     """Bring a file to the present version, each step in one transaction.
 
     Raises:
-        SpoolError: the file is another program's, or a newer version of this one wrote it. It is not touched.
+        SpoolError: as `examine` does.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == VERSION:
+    if examine(connection, path) == VERSION:
         return
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if owner != APPLICATION_ID and (owner or version or tables):
-        raise SpoolError(f"{path} is a database of another program. Name another file with MOONDEV_TRACE_DB.")
-    if version > VERSION:
-        raise SpoolError(
-            f"{path} was written by a newer version of this program (format {version}; this one knows {VERSION}). "
-            "Update the program, or name another file with MOONDEV_TRACE_DB."
-        )
     connection.execute("BEGIN IMMEDIATE")
     try:  # another process may have been first
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in MIGRATIONS[version:]:
+        for script in MIGRATIONS[examine(connection, path) :]:
             for statement in script.split(";"):
                 if statement.strip():
                     connection.execute(statement)
@@ -120,5 +133,6 @@ def migrate(connection: sqlite3.Connection, path: object) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise

@@ -1,4 +1,4 @@
-"""Open agent, swarm and generation observations, as context managers or to be ended by hand.
+"""Open observations of any type, as context managers or to be ended by hand.
 
 Every observation is stored when it ends, on the thread that ends it. Where tracing is off
 (MOONDEV_TRACING=off), or could not start, an observation records nothing and its ids are None.
@@ -6,29 +6,27 @@ Every observation is stored when it ends, on the thread that ends it. Where trac
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from src.observability import attributes as names
-from src.observability import carrying, encoding, second
+from src.observability import encoding, second
 from src.observability.langfuse_client import get_tracker
 from src.observability.light import LightSpan
-from src.observability.scope import CONTEXT_KEY, Scope
+from src.observability.scope import CONTEXT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from opentelemetry.context import Context
 
-    F = TypeVar("F", bound=Callable[..., object])
+    from src.observability.scope import Scope
 
 Type = Literal["agent", "generation", "tool", "chain", "event", "span"]
 Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
@@ -43,13 +41,14 @@ class Observation:
     `context`, the OpenTelemetry context whose current span is this observation.
     """
 
-    __slots__ = ("_attributes", "_failure", "_metadata", "_span", "context", "id", "trace_id")
+    __slots__ = ("_attributes", "_began", "_failure", "_metadata", "_span", "context", "id", "trace_id")
 
     def __init__(self, span: otel_trace.Span | None, context: Context) -> None:
         self._span = span
         self._attributes: dict[str, Any] = {}
         self._metadata: dict[str, object] = {}
         self._failure: str | None = None
+        self._began = time.perf_counter_ns()
         self.context = context
         self.trace_id: str | None = None
         self.id: str | None = None
@@ -69,6 +68,19 @@ class Observation:
             if value is not None:
                 self._attributes[getattr(names, name)] = value
         return self
+
+    def set_default(self, **attributes: Any) -> Observation:
+        """Set attributes as `set` does, but for those that have a value."""
+        return self.set(**{key: value for key, value in attributes.items() if not self._has(getattr(names, key))})
+
+    def _has(self, name: str) -> bool:
+        return name in self._attributes or name in (getattr(self._span, "attributes", None) or {})
+
+    def returned(self, result: Any) -> None:
+        """Take what a function returned as the output, unless one was set; of a factory's reply, its text."""
+        if self._span is not None and result is not None and not self._has(names.OUTPUT):
+            factorys = getattr(result, "observation_id", None) is not None
+            self.update(output=getattr(result, "content", None) if factorys else result)
 
     def update(
         self,
@@ -91,8 +103,19 @@ class Observation:
         if status_message is not None:
             self._attributes[names.STATUS_MESSAGE] = status_message
         if metadata:
-            self._metadata.update(metadata)
+            self._metadata.update(encoding.mapping(metadata))
+        if type(self._span) is not LightSpan:
+            self._write(self._span)
         return self
+
+    def _write(self, span: Any) -> None:
+        """Put what is known onto a span of the SDK at once: what a program says later through Langfuse's SDK wins."""
+        try:
+            self._set_metadata(span)
+            encoding.set_attributes(span, self._attributes)
+            self._attributes, self._metadata = {}, {}
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("An observation could not be updated.")
 
     def fail(self, message: str, category: str) -> Observation:
         """Mark the observation as failed: level ERROR, the message, and one word for the kind of failure."""
@@ -128,13 +151,9 @@ class Observation:
         if self.trace_id is not None:
             from src.observability.scores import score
 
-            score(
-                name,
-                value,
-                trace_id=self.trace_id,
-                observation_id=None if of_trace else self.id,
-                comment=comment,
-            )
+            of = None if of_trace else self.id
+            with self.current():
+                score(name, value, trace_id=self.trace_id, observation_id=of, comment=comment)
 
     def end(self) -> None:
         """Store the observation. Returns when it is durable; never raises."""
@@ -142,18 +161,27 @@ class Observation:
         if span is None:
             return
         try:
-            for key, value in self._metadata.items():
-                if value is not None:
-                    self._attributes[names.METADATA + str(key)] = encoding.json_text(value)
             if type(span) is LightSpan:
+                self._set_metadata(span)
                 span.source.processor.end(span, self._attributes, self._failure)
                 return
-            encoding.set_attributes(span, self._attributes)
+            self._write(span)
             if self._failure is not None:
                 span.set_status(Status(StatusCode.ERROR, self._failure))
-            span.end()
+            # Measured on the monotonic clock, so that a clock set back cannot make the duration negative.
+            started = getattr(span, "start_time", None)
+            span.end(None if started is None else started + time.perf_counter_ns() - self._began)
         except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("An observation could not be ended.")
+
+    def _set_metadata(self, span: Any) -> None:
+        """Encode the metadata, for the trace too where it has the same key: Langfuse's server lets the trace's win."""
+        of_trace = span.scope.attributes if type(span) is LightSpan else span.attributes or {}
+        for key, value in self._metadata.items():
+            if value is not None:
+                self._attributes[names.METADATA + str(key)] = told = encoding.json_text(value)
+                if names.TRACE_METADATA + str(key) in of_trace:
+                    self._attributes[names.TRACE_METADATA + str(key)] = told
 
     @contextmanager
     def current(self) -> Iterator[Observation]:
@@ -171,13 +199,12 @@ def start(
     *,
     context: Context | None = None,
     scope: Scope | None = None,
-    start_ns: int | None = None,
 ) -> Observation:
     """Open an observation under the current one (or under `context`); end it by hand. Never raises.
 
     Generations and events are light: no user's code runs inside them that could write to their span.
     """
-    return _start(name, type, context, scope, start_ns, light=type in _LIGHT)
+    return _start(name, type, context, scope, light=type in _LIGHT)
 
 
 def _start(
@@ -185,7 +212,6 @@ def _start(
     type: Type,  # noqa: A002 - as above
     context: Context | None = None,
     scope: Scope | None = None,
-    start_ns: int | None = None,
     *,
     light: bool = False,
 ) -> Observation:
@@ -197,17 +223,20 @@ def _start(
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
-        if light and spans is not None and start_ns is None and spans.unheard:
+        if light and spans is not None and spans.unheard:
             begun = spans.start(name, parent)
             observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
             observation._attributes[names.TYPE] = type
             if type == "generation":
-                second.opened(begun.get_span_context().span_id)
+                second.opened(begun.get_span_context().span_id, begun.parent.span_id if begun.parent else None)
             return observation
-        span = tracer.start_span(name, context=parent, start_time=start_ns)
-        encoding.set_attributes(span, {names.TYPE: type})
+        kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
+        span = tracer.start_span(name, context=parent, kind=kind)
+        mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
+        encoding.set_attributes(span, {names.TYPE: type, **mark})
         if type == "generation":
-            second.opened(span.get_span_context().span_id)
+            above = otel_trace.get_current_span(parent).get_span_context()
+            second.opened(span.get_span_context().span_id, above.span_id if above.is_valid else None)
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
@@ -256,106 +285,3 @@ def _text(value: object) -> str:
 
 def _say(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def current_scope() -> Scope:
-    """Return the scope of the run that this code is part of, else the process's own."""
-    scope = otel_context.get_value(CONTEXT_KEY)
-    return scope if isinstance(scope, Scope) else get_tracker().default_scope()
-
-
-class observe_agent:  # noqa: N801 - used as a function: a context manager and a decorator
-    """Open one agent run: the root of its trace, or a child where an agent runs inside another.
-
-    Use as `with observe_agent("risk", trading_pair="BTC-USD") as run:` or as `@observe_agent("risk")`
-    above a function, plain or async. Everything that opens inside carries its session, user, tags
-    and metadata. The root is named `<agent_type>.run`.
-
-    Args:
-        agent_type: What kind of agent this is, such as `risk` or `trading`.
-        agent_name: The agent's own name; the type where it has none.
-        trading_pair: The symbol it looks at.
-        session_id: One run of the process or loop; the process's own where not given.
-        user_id: On whose behalf.
-        tags: Added to the agent's type and the symbol.
-        metadata: What is known at the start: market_data, position, ...
-        input: What the run was given.
-        name: Another name for the root, such as `trading_agent.swarm`.
-    """
-
-    def __init__(
-        self,
-        agent_type: str,
-        *,
-        agent_name: str | None = None,
-        trading_pair: str | None = None,
-        session_id: str | None = None,
-        user_id: str | None = None,
-        tags: Iterable[str] = (),
-        metadata: Mapping[str, object] | None = None,
-        input: object = None,  # noqa: A002 - the field's name in Langfuse
-        name: str | None = None,
-    ) -> None:
-        self._name = name or f"{agent_type}.run"
-        self._input = input
-        self._run = {
-            "agent_name": agent_name or agent_type,
-            "agent_type": agent_type,
-            "trading_pair": trading_pair,
-        }
-        self._metadata = dict(metadata or {})
-        self._tags = (agent_type, trading_pair or "", *tags)
-        self._session_id = session_id
-        self._user_id = user_id
-        self._open: list[Any] = []
-
-    def _observe(self) -> Any:
-        known = {key: value for key, value in self._run.items() if value is not None}
-        try:
-            scope = current_scope().narrowed(
-                session_id=self._session_id,
-                user_id=self._user_id,
-                tags=self._tags,
-                agent=self._run["agent_name"],
-                metadata=known,
-            )
-        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
-            _log.exception("The run's scope could not be set; the agent runs on without it.")
-            scope = None
-        return observe(self._name, "agent", scope=scope, input=self._input, metadata={**known, **self._metadata})
-
-    def __enter__(self) -> Observation:
-        """Open the run."""
-        manager = self._observe()
-        self._open.append(manager)
-        return cast("Observation", manager.__enter__())
-
-    def __exit__(self, *failure: object) -> None:
-        """End the run; an exception marks it as failed and goes on."""
-        self._open.pop().__exit__(*failure)
-
-    def __call__(self, func: F) -> F:
-        """Run a function, plain or async, a generator or not, as one agent run each time it is called."""
-        if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-            return carrying.within(func, self._observe)
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def run_async(*args: object, **kwargs: object) -> object:
-                with self._observe():
-                    return await func(*args, **kwargs)
-
-            return cast("F", run_async)
-
-        @functools.wraps(func)
-        def run(*args: object, **kwargs: object) -> object:
-            with self._observe():
-                return func(*args, **kwargs)
-
-        return cast("F", run)
-
-
-def completion_start(ns: int) -> str:
-    """Return a moment in nanoseconds since 1970 as Langfuse reads it: ISO 8601 in UTC, in quotes."""
-    seconds, rest = divmod(ns, 1_000_000_000)
-    return f'"{time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))}.{rest // 1000:06d}Z"'

@@ -28,9 +28,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from src.observability import flush, get_tracker, observe_agent, score
+from src.observability.destinations import otlp_destination
 from src.observability.langfuse_client import set_tracker
+from src.observability.redaction import redact
 from src.observability.settings import Settings, SettingsError
-from tests.servers import Langfuse, Received, Reply, Server
+from tests.servers import Langfuse, Received, Reply, Server, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,13 +178,81 @@ def test_the_standard_variables_hold(langfuse: Langfuse, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PROTOCOL", "grpc"), ("COMPRESSION", "zstd"), ("TRACES_PROTOCOL", "http/json")]
+    ("name", "value"),
+    [("PROTOCOL", "grpc"), ("COMPRESSION", "zstd"), ("TRACES_PROTOCOL", "http/json"), ("TIMEOUT", "soon")],
 )
 def test_what_is_not_possible_is_said(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.read({"MOONDEV_OTLP": "on", f"OTEL_EXPORTER_OTLP_{name}": value})
     assert Settings.read({f"OTEL_EXPORTER_OTLP_{name}": value}).otlp is None  # meant for other software
     assert Settings.read_or_default({"MOONDEV_OTLP": "on", f"OTEL_EXPORTER_OTLP_{name}": value}).otlp is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ENDPOINT", "collector:4318"), ("TRACES_ENDPOINT", "collector"), ("HEADERS", "a=%0d%0ab"), ("HEADERS", "ä=1")],
+)
+def test_where_the_place_is_not_known_nothing_is_sent_anywhere(
+    name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ = {"MOONDEV_OTLP": "on", f"OTEL_EXPORTER_OTLP_{name}": value}
+    with pytest.raises(SettingsError, match=name):
+        Settings.read(environ)
+    assert Settings.read_or_default(environ).otlp is None
+    assert name in caplog.text
+    assert "MOONDEV_OTLP=off holds" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ({"ENDPOINT": "http://c:4318/"}, "http://c:4318/v1/traces"),
+        ({"ENDPOINT": "https://c/otlp?tenant=7"}, "https://c/otlp/v1/traces?tenant=7"),
+        ({"ENDPOINT": "http://c", "TRACES_ENDPOINT": "http://t/in"}, "http://t/in"),
+        ({}, "http://localhost:4318/v1/traces"),
+    ],
+)
+def test_the_address_is_made_by_the_specification(said: dict[str, str], url: str) -> None:
+    found = Settings.read({"MOONDEV_OTLP": "on"} | {f"OTEL_EXPORTER_OTLP_{name}": said[name] for name in said}).otlp
+    assert found is not None
+    assert found.url == url
+
+
+def test_words_in_capitals_and_the_timeout_hold() -> None:
+    said = {"PROTOCOL": "HTTP/protobuf", "COMPRESSION": "None", "TIMEOUT": "20", "TRACES_TIMEOUT": "2.5"}
+    found = Settings.read({"MOONDEV_OTLP": "on"} | {f"OTEL_EXPORTER_OTLP_{name}": said[name] for name in said}).otlp
+    assert found is not None
+    assert (found.gzip, found.timeout_s) == (False, 2.5)
+    assert otlp_destination(found).timeout_s == 2.5
+
+
+def test_a_password_in_an_address_is_neither_stored_nor_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = iter([Reply(401), Reply(headers=PROTOBUF)])
+    with Server(lambda _: next(answers)) as backend:
+        monkeypatch.setenv("MOONDEV_OTLP", "on")
+        address = backend.url.replace("http://", "http://desk:s3cret-words@")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"{address}?key=0ther-words")
+        with observe_agent("a"):
+            pass
+        assert eventually(lambda: "HTTP 401" in caplog.text)
+        assert flush(30) == 0
+        assert backend.received[0].path == "/v1/traces?key=0ther-words"
+        assert backend.received[0].headers["authorization"].startswith("Basic ")
+    spool = get_tracker().spool
+    assert spool is not None
+    told = caplog.text.encode() + b"".join(path.read_bytes() for path in spool.path.parent.iterdir())
+    assert b"a.run" in told
+    assert not [word for word in (b"s3cret-words", b"0ther-words") if word in told]
+
+
+def test_what_goes_into_headers_is_a_secret_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, token = "hcaik" + "9871236", "abcWord" + "1234xyz"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"x-team={key},authorization=Bearer%20{token}")
+    told = redact(f"the team is {key} and the word {token}")
+    assert key not in told
+    assert token not in told
 
 
 def test_a_variable_for_traces_wins() -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -132,6 +133,12 @@ def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
         assert secret not in done.stdout + done.stderr
 
 
+def test_the_doctor_names_a_model_file_that_is_not_there() -> None:
+    done = moondev("doctor", "--offline", "--json", MOONDEV_LOCAL_MODEL="/nowhere/mine.gguf")
+    assert done.returncode == 1
+    assert "MOONDEV_LOCAL_MODEL names /nowhere/mine.gguf" in done.stdout
+
+
 def test_the_doctor_shows_the_rate_limits_that_a_provider_told_last(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
@@ -164,6 +171,42 @@ def test_the_doctor_says_where_a_test_observation_is_stuck() -> None:
     assert "is stored" in told["test", True]
     assert "was not taken" in told["test", False]
     assert "LANGFUSE_HOST" in told["test", False]
+
+
+def test_the_doctor_sends_to_a_server_that_can_do_nothing_but_take() -> None:
+    """No list of projects, no way to read: the test observation goes all the way it can."""
+    with Langfuse() as langfuse:
+        langfuse.answer = lambda request: None if request.path.endswith("otel/v1/traces") else Reply(404)
+        keys = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-lf-0123"}
+        host = langfuse.url.replace("http://", "http://user:Passw0rdOfTheHost@")
+        done = moondev("doctor", LANGFUSE_HOST=host, **keys)
+        assert [span.name for span in langfuse.spans] == ["moondev.doctor"]
+    assert done.returncode == 0
+    assert "took the test observation" in done.stdout
+    assert "Passw0rdOfTheHost" not in done.stdout + done.stderr
+
+
+def test_a_store_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE customers (id)")
+    listed = moondev("traces", "list", MOONDEV_TRACE_DB=str(path))
+    assert (listed.returncode, listed.stderr.count("another program")) == (2, 1)
+    checked = moondev("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
+    assert checked.returncode == 1
+    assert "no call is recorded" in checked.stdout
+    exported = moondev("traces", "export", LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-0", MOONDEV_OFFLINE="1")
+    assert exported.returncode == 2
+    assert "MOONDEV_OFFLINE" in exported.stderr
+    assert "Traceback" not in listed.stderr + checked.stderr + exported.stderr
+
+
+def test_the_doctor_shows_a_damaged_store_and_the_one_kept_beside(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    path.write_bytes(b"not a database" * 1000)
+    done = moondev("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
+    assert done.returncode == 1
+    assert "a damaged store, kept" in done.stdout
 
 
 def test_the_doctor_tests_another_otlp_endpoint_too() -> None:

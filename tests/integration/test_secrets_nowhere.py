@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from opentelemetry.trace import Status, StatusCode
 
 from src.models import ModelFactory
 from src.models.errors import ModelError
 from src.models.retry import NO_RETRIES
-from src.observability import flush, get_tracker, observe_agent, score
+from src.observability import attributes, flush, get_tracker, observe_agent, score
 from src.observability.tracing import observe
 from tests.servers import Langfuse, Received, Reply, Server, chat_reply, error_reply
 from tests.unit.observability.test_redaction_families import (
@@ -140,6 +141,23 @@ class Desk:
         with observe_agent("desk"):
             own(one.nested)
 
+    def names(self, one: Planted) -> None:
+        with observe_agent("desk", session_id=one.text, metadata={one.text: 1}) as run:
+            run.event(one.text, metadata={one.text: one.text})
+            run.score(one.text, 1.0)
+            score("day", 1.0, session_id=one.text, score_id=one.text)
+
+    def of_the_sdk(self, one: Planted) -> None:
+        with get_tracker().client.start_as_current_observation(name=one.text, metadata={one.text: 1}) as own:
+            span = own._otel_span
+            span.add_event(one.text, {one.text: one.text})
+            span.add_link(span.get_span_context(), {one.text: one.text})
+            span.set_attributes(
+                {one.text: [one.text], attributes.ERROR_TYPE: one.text, attributes.USAGE_DETAILS: one.text}
+            )
+            span.record_exception(RuntimeError(one.text))
+            span.set_status(Status(StatusCode.ERROR, one.text))
+
     def posted(self, one: Planted) -> None:
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": one.text}], "user": one.text}
         headers = {"X-Note": one.text.encode().hex(), "Authorization": "Bearer k"}
@@ -149,7 +167,7 @@ class Desk:
 FIELDS: dict[str, Callable[[Desk, Planted], None]] = {
     name: getattr(Desk, name)
     for name in ("prompt", "history", "options", "reply", "streamed", "refusal", "exception", "agent", "tool", "scored",
-                 "langfuses_own", "posted")
+                 "names", "langfuses_own", "of_the_sdk", "posted")
 }  # fmt: skip
 
 

@@ -163,14 +163,22 @@ def test_one_member_is_single_mode(monkeypatch: pytest.MonkeyPatch, langfuse: La
     assert {span.name for span in langfuse.spans} == {"trading_agent.run", "ollama.generate"}
 
 
+def test_the_embedded_model_is_given_more_time() -> None:
+    assert TradingAgent(["openai:a", "claude"]).member_timeout_s == 30
+    assert TradingAgent(["openai:a", Member("claude", fallbacks=("local",))]).member_timeout_s == 120
+    assert TradingAgent(["local"], member_timeout_s=5).member_timeout_s == 5
+
+
 def test_weights_briefs_and_seeds_reach_their_member(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(lambda request: ollama_reply(decision("BUY" if "bold" in request.body.decode() else "SELL"))) as server:
         provider(monkeypatch, "ollama", server)
         agent = TradingAgent([Member("ollama:m", 3, brief="Be bold.", seed=7), Member("ollama:m"), Member("ollama:m")])
         result = agent.decide("X", CANDLES)
         seeds = [request.json["options"].get("seed") for request in server.received]
+        ends = [request.json["messages"][-1]["content"].endswith("\n\nBe bold.") for request in server.received]
     assert (result.action, result.agreement) == (Action.BUY, 0.6)
     assert sorted(seeds, key=str) == [7, None, None]
+    assert sorted(ends) == [False, False, True]  # a member's own words come last
 
 
 def test_decides_inside_a_running_event_loop_and_inside_another_agents_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Hold one member: `model` as provider:model. `brief` is added to its prompt, `seed` makes it repeatable.
+    """Hold one member: `model` as provider:model. `brief` ends its prompt, `seed` makes it repeatable.
 
     `fallbacks` are asked in turn where the model fails; the member stays one vote and one generation.
     """

@@ -83,14 +83,15 @@ def _collect(
 async def _ask(seat: Seat, question: Question) -> Vote:
     member = seat.member
     began = time.monotonic()
-    prompt = f"{question.system_prompt}\n{member.brief}" if member.brief else question.system_prompt
+    # What is a member's own comes last: what comes before it is read once where a provider remembers prompts.
+    content = f"{question.user_content}\n\n{member.brief}" if member.brief else question.user_content
     options = {} if member.seed is None else {"seed": member.seed}
     limit = question.member_timeout_s
     try:
         with fallback.as_member():
             reply = await seat.model.agenerate_response(
-                prompt,
-                question.user_content,
+                question.system_prompt,
+                content,
                 question.temperature,
                 response_format=Decision,
                 timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models import requests
+from src.models import parts, requests
 from src.models.errors import InvalidRequest
 from src.models.reading import text
 from src.models.types import ImagePart, Message, Part, TextPart
@@ -130,7 +130,7 @@ def _images(told: Mapping[str, Any]) -> tuple[Part, ...]:
 
 def _image(data: Any, media_type: str) -> Part:
     try:
-        return requests.image_url(f"data:{media_type};base64,{data}")
+        return parts.image_url(f"data:{media_type};base64,{data}")
     except InvalidRequest:
         return ImagePart(media_type)
 

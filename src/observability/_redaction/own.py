@@ -7,14 +7,14 @@ import functools
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from src.observability._redaction import names
 from src.observability._redaction.names import Rule
 from src.observability._redaction.scan import MARKER, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _SHORTEST = 8
 _TRIVIAL_TEXT = (
@@ -33,6 +33,7 @@ _PUBLIC_NAMES = re.compile(
 _URL_NAMES = re.compile(
     r"RPC|WEBHOOK|(?:^|_)DSN|(?:DATABASE|DB|REDIS|MONGO\w*|AMQP|PROXY|NODE|WSS?)_(?:URL|URI)$|ENDPOINT"
 )
+_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 _PROVIDER_KEYS_TEXT = (
     "ANTHROPIC_KEY ANTHROPIC_API_KEY OPENAI_KEY OPENAI_API_KEY DEEPSEEK_KEY DEEPSEEK_API_KEY GROQ_API_KEY "
     "GEMINI_KEY GEMINI_API_KEY GOOGLE_API_KEY GROK_API_KEY XAI_API_KEY OPENROUTER_API_KEY LANGFUSE_SECRET_KEY "
@@ -44,12 +45,20 @@ Forms = tuple[str, ...]
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of all variables whose names say that they hold a secret."""
-    return tuple(
+    """Return the values of all variables whose names say that they hold a secret, and of headers for OTLP."""
+    named = (
         value
         for name, value in environment.items()
         if len(value) >= _SHORTEST and is_secret_name(name) and is_usable(value) and _is_private(name, value)
     )
+    headers = (value for name in _HEADERS for value in _header_values(environment.get(name, "")))
+    return (*named, *filter(is_usable, headers))
+
+
+def _header_values(text: str) -> Iterator[str]:
+    """Read `name=value,name=value`; what stands behind a scheme such as Bearer is the secret."""
+    for item in text.split(","):
+        yield unquote(item.partition("=")[2].strip()).rpartition(" ")[2]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,6 +13,19 @@ FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
 
 
+# Characters beyond ASCII that separate words, as a blank does.
+_SEPARATORS = "\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff\u2192\u2022\u00b7\u2013\u2014\u201c\u201d\u3001\uff0c\uff1a"
+
+
+def in_ascii(text: str) -> bytes:
+    """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
+    if text.isascii():
+        return text.encode()
+    for char in _SEPARATORS:
+        text = text.replace(char, " ")
+    return text.encode("ascii", "replace")
+
+
 class TooManyError(Exception):
     """Tell that a text holds more candidates than are looked at; the rest of the text is to be replaced."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 5.0
 _RECENT = 500
+_DAMAGED = "a damaged store, kept; what could be read was moved to the new one. Move it elsewhere once you have seen it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +46,38 @@ def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
 
 def of_tracing(*, offline: bool) -> list[Finding]:
     """Return all findings about tracing; `offline` asks no server."""
-    from src.observability.commands.probe import probe
-
     told = _langfuse(offline=offline)
     wrong = any(finding.ok is False for finding in told)
-    return [*told, *_store(), *probe(offline=offline or wrong), *_retention(), *_second(), *_rate_limits()]
+    return [*told, *_traces(offline=offline or wrong), *_second()]
+
+
+def _traces(*, offline: bool) -> list[Finding]:
+    """Return what the store says; a store that cannot be read is a finding too."""
+    from src.observability import get_tracker
+    from src.observability.commands.probe import probe
+
+    try:
+        return [*_store(), *probe(offline=offline), *_retention(), *_rate_limits()]
+    except sqlite3.Error as error:
+        return [Finding("traces", str(get_tracker().settings.trace_db), False, f"the store cannot be read: {error}")]
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
+    from src.observability.destinations import shown
     from src.observability.settings import Settings, SettingsError
 
     try:
         settings = Settings.read()
     except SettingsError as error:
         return [Finding("settings", error.variable, False, str(error))]
+    where = shown(settings.langfuse_host)
     if not settings.langfuse_configured:
         detail = "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
-        return [Finding("langfuse", settings.langfuse_host, None, detail)]
+        return [Finding("langfuse", where, None, detail)]
     if not settings.langfuse_delivers:
-        return [Finding("langfuse", settings.langfuse_host, None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)")]
+        return [Finding("langfuse", where, None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)")]
     if offline:
-        return [Finding("langfuse", settings.langfuse_host, True, "keys are set; not asked")]
+        return [Finding("langfuse", where, True, "keys are set; not asked")]
     return [_ask_langfuse(settings)]
 
 
@@ -72,14 +85,18 @@ def _ask_langfuse(settings: Settings) -> Finding:
     """Ask for the project that the keys belong to: it proves address and keys at once."""
     import httpx
 
-    host = settings.langfuse_host
+    from src.observability.destinations import shown
+
+    host, url = shown(settings.langfuse_host), settings.langfuse_host
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     try:
-        reply = httpx.get(f"{host}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
+        reply = httpx.get(f"{url}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding("langfuse", host, False, f"does not answer: {str(error) or type(error).__name__}")
     if reply.status_code in (401, 403):
         return Finding("langfuse", host, False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host")
+    if reply.status_code in (404, 405, 501):  # what takes OTLP need not have the rest; the test observation will tell
+        return Finding("langfuse", host, None, f"answers, but does not say whose keys these are ({reply.status_code})")
     if reply.status_code != 200:
         return Finding("langfuse", host, False, f"answers with HTTP {reply.status_code}")
     return Finding("langfuse", host, True, "answers and takes the keys")
@@ -87,12 +104,15 @@ def _ask_langfuse(settings: Settings) -> Finding:
 
 def _store() -> list[Finding]:
     from src.observability import get_tracker
+    from src.observability.spool_file import kept_aside
 
     tracker = get_tracker()
+    where = str(tracker.settings.trace_db)
     if tracker.spool is None:
-        off = not tracker.settings.tracing
-        why = "MOONDEV_TRACING is off" if off else "it cannot be opened"
-        return [Finding("traces", str(tracker.settings.trace_db), None if off else False, why)]
+        return [Finding("traces", where, None, "MOONDEV_TRACING is off")]
+    kept = [Finding("traces", str(item), False, _DAMAGED) for item in kept_aside(tracker.spool.path)]
+    if tracker.spool.problem is not None:
+        return [Finding("traces", where, False, f"no call is recorded: {tracker.spool.problem}"), *kept]
     stats = tracker.spool.stats()
     undelivered = dict(stats.undelivered)
     for destination in tracker.exporter.destinations if tracker.exporter else ():
@@ -100,10 +120,10 @@ def _store() -> list[Finding]:
     waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
     parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
     if stats.set_aside:
-        parts.append(f"{stats.set_aside:,} set aside (refused for good)")
+        parts.append(f"{stats.set_aside:,} set aside (last: {stats.refusal})")
     if stats.losses:
         parts.append(f"{stats.losses:,} LOST")
-    return [Finding("traces", str(tracker.settings.trace_db), not stats.losses, ", ".join(parts))]
+    return [Finding("traces", where, not stats.losses, ", ".join(parts)), *kept]
 
 
 def _retention() -> list[Finding]:
@@ -112,10 +132,10 @@ def _retention() -> list[Finding]:
     from src.observability.retention import state
 
     tracker = get_tracker()
-    if tracker.spool is None:
+    if tracker.spool is None or tracker.spool.problem is not None:
         return []
     days = tracker.settings.keep_days
-    told = state(tracker.settings.trace_db, days)
+    told = state(tracker.spool.path, days)
     parts = ["everything is kept" if days is None else f"delivered rows go after {days} days"]
     if told.expired:
         parts.append(f"{told.expired:,} have gone")
@@ -137,7 +157,7 @@ def _rate_limits() -> list[Finding]:
     from src.observability import get_tracker, otlp
 
     spool = get_tracker().spool
-    if spool is None:
+    if spool is None or spool.problem is not None:
         return []
     told: dict[str, Finding] = {}
     for row in spool.rows_after(max(spool.last_seq() - _RECENT, 0), limit=_RECENT):

@@ -27,7 +27,7 @@ def probe(*, offline: bool) -> list[Finding]:
     from src.observability.tracing import observe
 
     tracker = get_tracker()
-    if tracker.spool is None:
+    if tracker.spool is None or tracker.spool.problem is not None:
         return []
     with observe(NAME, "span", input={"made-up key": _MADE_UP}, metadata={"purpose": "test of the set-up"}) as made:
         made.update(output="ok")
@@ -74,8 +74,10 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     """Ask Langfuse for the trace; it shows one some seconds after it took it."""
     import httpx
 
+    from src.observability.destinations import shown
+
     settings = tracker.settings
-    host, url = settings.langfuse_host, f"{settings.langfuse_host}/api/public/traces/{trace_id}"
+    host, url = shown(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     until = time.monotonic() + _READING_S
     while True:

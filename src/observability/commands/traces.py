@@ -14,6 +14,7 @@ from rich.table import Table
 from src.observability.commands.console import duration, money, note, out, problem
 
 if TYPE_CHECKING:
+    from src.observability.settings import Settings
     from src.observability.spool import Spool, TraceRow
 
 app = typer.Typer(help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True)
@@ -116,17 +117,27 @@ def export(
 
     tracker = get_tracker()
     if tracker.exporter is None:
-        problem("no destination is configured: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY.")
+        problem(_why_not(tracker.settings))
         raise typer.Exit(2)
-    waiting = tracker.flush(timeout)
     try:
+        waiting = 0 if follow else tracker.flush(timeout)
         while follow:
+            tracker.wake()  # it delivers in the background, which backs off where a server is in trouble
             time.sleep(1.0)
-            waiting = tracker.flush(timeout)
     except KeyboardInterrupt:
-        pass
+        waiting = tracker.flush(0.0)
     out.print("Everything is delivered." if not waiting else f"{waiting} observations and scores are undelivered.")
     raise typer.Exit(1 if waiting else 0)
+
+
+def _why_not(settings: Settings) -> str:
+    if not settings.tracing:
+        return "MOONDEV_TRACING is off: nothing is recorded, and nothing delivered."
+    if settings.offline:
+        return "MOONDEV_OFFLINE is set: nothing is sent anywhere."
+    if settings.langfuse_configured and not settings.langfuse_enabled:
+        return "ENABLE_LANGFUSE is false, and no other destination is configured."
+    return "no destination is configured: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."
 
 
 def _spool() -> Spool:

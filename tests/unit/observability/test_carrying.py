@@ -114,8 +114,8 @@ def test_work_in_other_processes_stays_under_its_parent(method: str, spool: Spoo
 def test_metadata_that_cannot_be_pickled_goes_as_what_its_json_says(spool: Spool) -> None:
     from opentelemetry import context as otel_context
 
+    from src.observability.runs import current_scope
     from src.observability.scope import CONTEXT_KEY
-    from src.observability.tracing import current_scope
 
     scope = current_scope().narrowed(metadata={"market": Unpicklable()})
     token = otel_context.attach(otel_context.set_value(CONTEXT_KEY, scope))

@@ -3,20 +3,24 @@ from __future__ import annotations
 import gzip
 import itertools
 import logging
+import os
+import sqlite3
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from src.observability import otlp
 from src.observability.destinations import Destination, langfuse_destination
 from src.observability.exporter import Exporter
-from src.observability.spool import ScoreRecord, SpanRecord, Spool
+from src.observability.spool import ScoreRecord, SpanRecord, Spool, lease_owner
 from tests.servers import Langfuse, Received, Reply, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ENVELOPE = otlp.encode_envelope({"service.name": "t"}, "langfuse-sdk", "5", {})
 
@@ -185,3 +189,138 @@ def test_a_server_that_takes_every_second_request_is_not_backed_away_from(spool:
     assert len(waits) > 5
     assert max(waits) <= 0.5
     assert names_of(langfuse) == [f"n{number}" for number in range(6000)]
+
+
+def test_what_a_server_leaves_out_of_a_request_stays_in_the_store(
+    spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OTLP's partial success, in JSON, where 64-bit numbers are texts."""
+    told = b'{"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}'
+    langfuse.answer = lambda _: Reply(200, told, {"content-type": "application/json"})
+    for number in range(3):
+        spool.append(record(number))
+    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert spool.stats().set_aside == 3  # nobody says which two
+    assert "2 spans rejected: too old" in (spool.stats().refusal or "")
+    assert "2 spans rejected: too old" in caplog.text
+
+
+def test_an_answer_that_never_ends_or_cannot_be_read_is_taken_for_what_its_status_says(
+    spool: Spool, langfuse: Langfuse
+) -> None:
+    replies = iter([
+        Reply(200, b"not gzip at all", {"content-encoding": "gzip"}),
+        Reply(200, b"x" * 200_000, {"content-length": "1000000000"}),
+    ])  # fmt: skip
+    langfuse.answer = lambda _: next(replies, None)
+    for number in range(2):
+        spool.append(record(number))
+        assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert spool.stats().set_aside == 0
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up_after_a_while(spool: Spool, langfuse: Langfuse) -> None:
+    destination = replace(to(langfuse), timeout_s=0.3)
+    drip = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        while not drip.wait(0.05):
+            yield b"x"
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=slowly()))
+    spool.append(record(1))
+    exporter = Exporter(spool, [destination], make_client=lambda: httpx.Client(transport=transport))
+    assert exporter._drains[0]._one_pass() > 0
+    drip.set()
+    assert spool.pending(destination.name) == 1
+
+
+def test_a_web_page_is_no_server_that_takes_observations(
+    spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    langfuse.answer = lambda _: Reply(200, b"<html>Welcome</html>", {"content-type": "text/html; charset=utf-8"})
+    spool.append(record(1))
+    assert Exporter(spool, [to(langfuse)]).flush(0.5) == 1
+    assert "LANGFUSE_HOST" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("told", "least", "most"),
+    [("7", 7, 7), ("Fri, 27 Nov 2099 00:00:00 GMT", 300, 300), ("Mon, 01 Jan 2001 00:00:00 GMT", 0, 1),
+     ("999999999999", 300, 300), ("nan", 0, 1), ("soon", 0, 1), ("-5", 0, 1)],
+)  # fmt: skip
+def test_a_server_may_say_when_to_come_back(
+    told: str, least: float, most: float, spool: Spool, langfuse: Langfuse
+) -> None:
+    langfuse.answer = lambda _: Reply(429, headers={"retry-after": told})
+    spool.append(record(1))
+    assert least <= Exporter(spool, [to(langfuse)])._drains[0]._one_pass() <= most
+
+
+def test_a_destination_that_hangs_leaves_a_flush_time_for_the_others(spool: Spool, langfuse: Langfuse) -> None:
+    with Langfuse() as hanging:
+        hanging.answer = lambda _: Reply(hang=True)
+        spool.append(record(1))
+        exporter = Exporter(spool, [to(hanging), to(langfuse)])
+        assert exporter.flush(3) == 1
+        assert names_of(langfuse) == ["n1"]
+
+
+def test_a_row_that_is_damaged_in_the_store_holds_up_no_other(
+    spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(5):
+        spool.append(record(number, size=30_000))
+    with sqlite3.connect(spool.path) as connection:
+        kept = bytearray(connection.execute("SELECT span FROM payloads WHERE seq = 3").fetchone()[0])
+        kept[20:] = b"\xff" * (len(kept) - 20)
+        connection.execute("UPDATE payloads SET span = ? WHERE seq = 3", (bytes(kept),))
+    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert names_of(langfuse) == ["n0", "n1", "n3", "n4"]
+    assert spool.stats().set_aside == 1
+    assert "damaged" in caplog.text
+
+
+def test_a_damaged_store_is_found_by_delivery_and_what_it_has_arrives(spool: Spool, langfuse: Langfuse) -> None:
+    for number in range(200):
+        spool.append(record(number, size=3000))
+    spool.close()
+    with spool.path.open("r+b") as file:
+        file.seek(spool.path.stat().st_size // 2 // 4096 * 4096)
+        file.write(os.urandom(4096 * 5))
+    exporter = Exporter(spool, [to(langfuse)])
+    exporter.wake()
+    assert eventually(lambda: {"n0", "n199"} <= set(names_of(langfuse)))
+    assert eventually(lambda: exporter.flush(1) == 0)
+    assert eventually(lambda: len(set(names_of(langfuse))) + spool.stats().losses == 200)
+
+
+def test_metadata_of_which_redaction_left_no_json_holds_up_no_score(spool: Spool, langfuse: Langfuse) -> None:
+    good = ScoreRecord("a", "t", None, None, "pnl", 1.0, "NUMERIC", None, 10**18, "default")
+    spool.append_score(replace(good, metadata='{"key": [REDACTED]}'))
+    spool.append_score(replace(good, id="c"))
+    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert [told["id"] for told in langfuse.scores] == ["a", "c"]
+    assert langfuse.scores[0]["metadata"] == '{"key": [REDACTED]}'
+
+
+def test_a_stopped_exporter_leaves_no_thread_and_no_connection(spool: Spool, langfuse: Langfuse) -> None:
+    before, open_files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(5):
+        spool.append(record(number))
+        exporter = Exporter(spool, [to(langfuse)])
+        assert exporter.flush(20) == 0
+        exporter.shutdown(0)
+    assert eventually(lambda: threading.active_count() <= before)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_files + 6  # the server's side may close later
+
+
+def test_a_killed_process_that_nobody_has_buried_holds_no_lease(spool: Spool) -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    host = lease_owner().partition("|")[0]
+    assert eventually(lambda: "Z" in Path(f"/proc/{child}/stat").read_text())
+    assert spool.lease("d", f"{host}|{child}|dead")
+    assert spool.lease("d", lease_owner())
+    os.waitpid(child, 0)

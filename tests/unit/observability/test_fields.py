@@ -6,7 +6,7 @@ import pytest
 
 from src.observability import attributes as names
 from src.observability import otlp, redaction
-from src.observability.fields import Fields
+from src.observability.fields import Fields, plainly_safe
 from src.observability.otlp import decode_span, encode_span
 
 KEY = "sk-ant-api03-" + "a1B2" * 24
@@ -49,6 +49,32 @@ def test_a_secret_is_found_in_any_attribute_and_any_length(name: str, padding: s
     assert attributes[names.MODEL] == "gpt-4o"
 
 
+def test_a_secret_in_an_attributes_name_is_found() -> None:
+    fields = Fields()
+    for value in ("text", 5, True, ("a", "b")):
+        for _ in range(2):
+            attributes, encoded = fields.encode({f"{names.METADATA}{KEY}": value, names.MODEL: "gpt-4o"})
+            assert KEY not in str(attributes)
+            assert KEY.encode() not in encoded
+            assert attributes == {names.METADATA + "[REDACTED:anthropic_key]": value, names.MODEL: "gpt-4o"}
+
+
+def test_of_users_attributes_only_what_looks_as_it_should_is_left_unread() -> None:
+    looks_right = {
+        names.TYPE: "generation", names.LEVEL: "ERROR", names.COMPLETION_START_TIME: '"2026-11-27T03:23:43.912033Z"',
+        names.USAGE_DETAILS: '{"input": 10,"output_reasoning_tokens":5}', names.COST_DETAILS: '{"total":7.5e-05}',
+    }  # fmt: skip
+    assert plainly_safe({**looks_right, names.IS_APP_ROOT: True}) == set(looks_right)
+    assert plainly_safe({names.USAGE_DETAILS: "{}", names.COST_DETAILS: '{"a":1,"b":2.5}'}) == {
+        names.USAGE_DETAILS, names.COST_DETAILS,
+    }  # fmt: skip
+    for name in looks_right:
+        for wrong in (KEY, f'{{"{KEY}":1}}', f'{{"input":"{KEY}"}}', f"2026-11-27T03:23:43Z {KEY}"):
+            assert not plainly_safe({name: wrong})
+            _, encoded = Fields().encode({name: wrong}, plainly_safe({name: wrong}))
+            assert KEY.encode() not in encoded
+
+
 @pytest.mark.parametrize("length", [20, 9000])
 def test_what_was_clean_is_read_again_once_it_is_a_secret(length: int) -> None:
     """A value becomes one of our own secrets, for instance when a .env file is loaded."""
@@ -81,16 +107,19 @@ def test_a_redactor_that_cannot_be_made_withholds_the_texts(monkeypatch: pytest.
         raise RuntimeError("broken")
 
     monkeypatch.setattr(redaction, "current", broken)
-    attributes, encoded = Fields().encode({names.INPUT: "the words", names.INPUT_TOKENS: 5, names.TYPE: "generation"})
-    assert attributes == {names.INPUT: redaction.FAILED, names.INPUT_TOKENS: 5, names.TYPE: "generation"}
+    given = {names.INPUT: "the words", names.INPUT_TOKENS: 5, names.TYPE: "generation", "the name": 1}
+    attributes, encoded = Fields().encode(given)
+    told = {names.INPUT: redaction.FAILED, names.INPUT_TOKENS: 5, names.TYPE: "generation"}
+    assert attributes == {**told, names.METADATA + "withheld_3": redaction.FAILED}
     assert b"the words" not in encoded
+    assert b"the name" not in encoded
 
 
 def test_what_is_remembered_is_bounded() -> None:
     fields = Fields()
     for number in range(20_000):
         fields.encode({names.RESPONSE_ID: f"resp-{number}"})
-    assert len(fields._known[1]) < 5000
+    assert len(fields._known.pieces) + len(fields._known.names) < 5000
 
 
 def test_an_attribute_alone_is_what_it_is_among_others() -> None:

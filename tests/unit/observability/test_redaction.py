@@ -91,6 +91,8 @@ def test_keeps_what_holds_nothing_under_a_deciding_key(value: object) -> None:
         ("author", "Moon Dev"),
         ("monkey", "see"),
         ("seed", 42),
+        ("WIF", 2.31),
+        ("WIF", "dogwifhat"),
         ("passed", "12"),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import random
 import sqlite3
 import stat
 import threading
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOISE = random.Random(7).randbytes(500_000)  # which packing does not make shorter
+
+
 def record(number: int = 0, trace: str | None = None, size: int = 10) -> SpanRecord:
     return SpanRecord(
         trace_id=trace or f"{number:032x}", span_id=f"{number:016x}", parent_span_id=None, name="n", type="generation",
         start_ns=1, end_ns=2, level="DEFAULT", status_message=None, provider="p", model="m", agent=None, session_id="s",
-        error_category=None, input_tokens=3, output_tokens=4, cost_usd=0.5, envelope=b"envelope", span=b"x" * size,
+        error_category=None, input_tokens=3, output_tokens=4, cost_usd=0.5, envelope=b"envelope", span=NOISE[:size],
     )  # fmt: skip
 
 
@@ -34,8 +38,8 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     spool.append(record(7))
     spool.append_score(SCORE)
     row = spool.trace("0" * 30)[0]
-    assert (row.span_id, row.model, row.cost_usd, row.span) == (f"{7:016x}", "m", 0.5, b"x" * 10)
-    assert spool.read_batch("d").rows == ((1, b"envelope", b"x" * 10),)
+    assert (row.span_id, row.model, row.cost_usd, row.span) == (f"{7:016x}", "m", 0.5, NOISE[:10])
+    assert spool.read_batch("d").rows == ((1, b"envelope", NOISE[:10]),)
     assert spool.read_scores("d") == [(1, SCORE)]
     assert spool.traces()[0].cost_usd == 0.5
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from src.models import tools
 from src.models.errors import InvalidRequest
 from src.models.reading import field
 from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
@@ -15,7 +16,7 @@ from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, Too
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CHOICES = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
+_KINDS = ("auto", "any", "none")
 _REPLAY = "claude:"
 
 
@@ -53,24 +54,22 @@ def replayed(call: ToolCall, model: str) -> list[dict[str, Any]]:
 
 
 def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool as Anthropic defines it, from that form or from OpenAI's (nested, or flat as in Responses)."""
-    nested = given.get("function")
-    function = nested if isinstance(nested, Mapping) else given
-    if "input_schema" in function or ("parameters" not in function and function is given):
+    """Return a tool as Anthropic defines it; one that is no function, or in this form, goes as it is."""
+    found = None if "input_schema" in given else tools.function(given)
+    if found is None:
         return given
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
-    told = {name: function[name] for name in ("name", "description", "strict") if function.get(name) is not None}
-    rest = {name: value for name, value in given.items() if name not in ("type", "function", "parameters")}
-    return {**rest, **told, "input_schema": schema}
+    schema = found.schema or {"type": "object", "properties": {}}
+    return {**found.beside, **found.said(), "input_schema": schema}
 
 
 def tool_choice(request: ModelRequest, *, one_at_a_time: bool) -> dict[str, Any] | None:
     """Return which tool is to be called, said in either of OpenAI's forms or in Anthropic's."""
     choice: Any = request.tool_choice
-    if isinstance(choice, str):
-        choice = {"type": _CHOICES[choice]} if choice in _CHOICES else {"type": "tool", "name": choice}
-    elif isinstance(choice, Mapping) and choice.get("type") == "function":
-        choice = {"type": "tool", "name": field(choice.get("function") or choice, "name")}
+    found = tools.choice(choice)
+    if found is not None:
+        kept = choice if isinstance(choice, Mapping) and choice.get("type") in (*_KINDS, "tool") else {}
+        told = {"type": "tool", "name": found.name} if found.mode == "named" else {"type": found.mode}
+        choice = {**kept, **told}
     if one_at_a_time and request.tools and field(choice, "type") != "none":
         return {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
     return dict(choice) if choice is not None else None

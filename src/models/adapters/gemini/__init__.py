@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models.adapters.gemini import reading, turns
+from src.models import fitting
+from src.models.adapters.gemini import proto, reading, turns
 from src.models.adapters.gemini.current import Current
 from src.models.adapters.gemini.legacy import Legacy
 from src.models.base_model import BaseModel
-from src.models.errors import MalformedResponse, ModelError
+from src.models.errors import ContentBlocked, MalformedResponse, ModelError
+from src.models.processes import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -34,14 +37,30 @@ class GeminiModel(BaseModel):
         super().__init__(model_name, **settings)
         address = self._base_url or self.default_base_url
         self._legacy = uses_legacy()
-        self._connection: Any = (Legacy if self._legacy else Current)(self._api_key, address)
-        self.client = self._connection.client
+        kind: Any = Legacy if self._legacy else Current
+        self._connections: PerProcess[Any] = PerProcess(lambda: kind(self._api_key, address))
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._connection.client
+
+    @property
+    def _connection(self) -> Any:
+        return self._connections.get()
 
     @override
     def _can(self, model: str) -> Capabilities:
         """Return what the model can do: the old SDK knows neither thinking nor a seed."""
         can = super()._can(model)
         return replace(can, seed=False, reasoning_effort=False) if self._legacy else can
+
+    @override
+    def _fitted(self, request: ModelRequest) -> ModelRequest:
+        can, wanted = self._can(request.model), request.response_format
+        if self._legacy and wanted is not None and proto.schema(wanted.schema) is None:
+            can = replace(can, structured="json_object")  # what the old SDK cannot say is said in words
+        return fitting.fit(request, can)
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
@@ -84,7 +103,7 @@ class GeminiModel(BaseModel):
             "model": request.model,
             "system": request.system if can.system_role != "merged" else None,
             "contents": turns.contents(request, can, legacy=self._legacy),
-            "tools": [turns.declaration(tool, legacy=self._legacy) for tool in request.tools],
+            "tools": turns.declared(request.tools, legacy=self._legacy),
             "tool_choice": turns.tool_choice(request.tool_choice),
             "config": {name: value for name, value in config.items() if value is not None},
         }
@@ -102,6 +121,9 @@ class GeminiModel(BaseModel):
         names = {kind.__name__ for kind in type(error).__mro__}
         if "streaming response" in str(error) and "BadRequest" in names:
             return MalformedResponse("the stream could not be read")  # the old SDK's word for a stream it cannot read
+        if "BlockedPromptException" in names:  # how the old SDK ends a stream before it begins
+            reason = re.search(r"block_reason: (\w+)", str(error))
+            return ContentBlocked(f"the prompt was blocked ({reason[1] if reason else 'no reason told'})")
         code = getattr(error, "code", None)
         if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
             return reading.of_status(error, int(code))

@@ -61,7 +61,7 @@ class Current:
         if payload["system"] is not None:
             config["system_instruction"] = payload["system"]
         if payload["tools"]:
-            config["tools"] = [{"function_declarations": payload["tools"]}]
+            config["tools"] = payload["tools"]
         if payload["tool_choice"]:
             config["tool_config"] = {"function_calling_config": payload["tool_choice"]}
         return {"model": payload["model"], "contents": payload["contents"], "config": config}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models.errors import InvalidRequest
+from src.models import tools
+from src.models.adapters.gemini import proto
+from src.models.errors import InvalidRequest, Unsupported
 from src.models.types import ImagePart, RawPart, ToolCall
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from src.models.capabilities import Capabilities
     from src.models.types import Message, ModelRequest
 
@@ -22,8 +25,6 @@ _NO_SIGNATURE = b"skip_thought_signature_validator"
 _BUDGETS = {
     "none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576, "max": 24_576,
 }  # fmt: skip
-_CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY"}
-_PROTO_KEYS = ("description", "enum", "required", "nullable")
 
 
 def contents(request: ModelRequest, can: Capabilities, *, legacy: bool) -> list[dict[str, Any]]:
@@ -127,30 +128,38 @@ def _image(part: ImagePart) -> dict[str, Any]:
     return {"inline_data": {"mime_type": part.media_type, "data": part.data}}
 
 
-def declaration(tool: Mapping[str, Any], *, legacy: bool) -> dict[str, Any]:
-    """Return a tool as Gemini declares it, from OpenAI's form, Anthropic's, or its own."""
-    function = tool.get("function")
-    told = function if isinstance(function, Mapping) else tool
-    schema = told.get("parameters") or told.get("input_schema")
-    declared = {"name": told.get("name"), "description": told.get("description") or ""}
-    if schema and legacy:
-        return {**declared, "parameters": _proto_schema(schema)}
-    return {**declared, "parameters_json_schema": schema} if schema else declared
+def declared(given: Sequence[Mapping[str, Any]], *, legacy: bool) -> list[Mapping[str, Any]]:
+    """Return the tools as Gemini knows them: all functions in one, and those that it runs itself as they are."""
+    functions = [found for tool in given if (found := tools.function(tool)) is not None]
+    told = [_declaration(found, legacy=legacy) for found in functions]
+    rest = [tool for tool in given if tools.function(tool) is None]
+    return [{"function_declarations": told}, *rest] if told else rest
+
+
+def _declaration(function: tools.Function, *, legacy: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": function.name, "description": function.description or ""}
+    if not function.schema or not function.schema.get("properties", True):
+        return told
+    if not legacy:
+        return {**told, "parameters_json_schema": function.schema}
+    parameters = proto.schema(function.schema)
+    if parameters is None:
+        raise Unsupported(
+            f"google-generativeai cannot say the parameters of the tool {function.name}: it knows no choice between "
+            "types, no free keys and no schema within itself. Install google-genai. Nothing was sent.",
+            parameter="tools",
+        )
+    return {**told, "parameters": parameters}
 
 
 def tool_choice(choice: Any) -> dict[str, Any] | None:
-    """Return which tool is to be called, said in either of OpenAI's forms or in Anthropic's."""
+    """Return which tool is to be called."""
     if choice is None:
         return None
-    if isinstance(choice, str):
-        named = _CHOICES.get(choice)
-        return {"mode": named} if named else {"mode": "ANY", "allowed_function_names": [choice]}
-    told = choice if isinstance(choice, Mapping) else {}
-    function = told.get("function") if isinstance(told.get("function"), Mapping) else told
-    name = function.get("name") if isinstance(function, Mapping) else None
-    if name:
-        return {"mode": "ANY", "allowed_function_names": [name]}
-    return {"mode": _CHOICES.get(str(told.get("type")), "AUTO")}
+    found = tools.choice(choice)
+    if found is not None and found.mode == "named":
+        return {"mode": "ANY", "allowed_function_names": [found.name]}
+    return {"mode": found.mode.upper() if found is not None else "AUTO"}
 
 
 def structured(request: ModelRequest, *, legacy: bool) -> dict[str, Any]:
@@ -161,19 +170,9 @@ def structured(request: ModelRequest, *, legacy: bool) -> dict[str, Any]:
     if wanted.name == "json_object":
         return {"response_mime_type": "application/json"}
     if legacy:
-        return {"response_mime_type": "application/json", "response_schema": _proto_schema(wanted.schema)}
+        said = proto.schema(wanted.schema)
+        return {"response_mime_type": "application/json", **({"response_schema": said} if said else {})}
     return {"response_mime_type": "application/json", "response_json_schema": dict(wanted.schema)}
-
-
-def _proto_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON Schema as the old SDK's own kind of schema, which knows fewer words."""
-    told: dict[str, Any] = {key: schema[key] for key in _PROTO_KEYS if key in schema}
-    told["type"] = str(schema.get("type", "object")).upper()
-    if isinstance(schema.get("properties"), Mapping):
-        told["properties"] = {name: _proto_schema(item) for name, item in schema["properties"].items()}
-    if isinstance(schema.get("items"), Mapping):
-        told["items"] = _proto_schema(schema["items"])
-    return told
 
 
 def thinking(request: ModelRequest, can: Capabilities) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from src.models import structured, tools
 from src.models.reading import data_url
-from src.models.structured import without_bounds
 from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
 if TYPE_CHECKING:
@@ -22,8 +23,26 @@ def response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] 
         return None
     if can.structured == "json_object" or wanted.name == "json_object":
         return {"type": "json_object"}
-    schema = dict(wanted.schema) if can.schema_bounds else without_bounds(wanted.schema)
-    return {"type": "json_schema", "json_schema": {"name": wanted.name, "schema": schema, "strict": True}}
+    return {"type": "json_schema", "json_schema": structured.native(wanted, bounds=can.schema_bounds)}
+
+
+def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool as this protocol defines it; one that is no function goes as it is."""
+    found = None if isinstance(given.get("function"), Mapping) else tools.function(given)
+    if found is None:
+        return given
+    schema = {"parameters": found.schema} if found.schema is not None else {}
+    return {"type": "function", "function": {**found.said(), **schema}}
+
+
+def tool_choice(given: Any) -> Any:
+    """Return which tool is to be called."""
+    found = tools.choice(given)
+    if found is None:
+        return given
+    if found.mode == "named":
+        return {"type": "function", "function": {"name": found.name}}
+    return "required" if found.mode == "any" else found.mode
 
 
 def messages(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:

@@ -1,0 +1,164 @@
+"""What a schema is sent as, where providers take less than JSON Schema has."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import jsonschema
+import pydantic
+import pytest
+
+from src.models import ModelFactory, errors
+from src.models.adapters.gemini import proto
+from tests.servers import Server, chat_reply
+
+Value = TypeVar("Value")
+CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+
+class Leg(pydantic.BaseModel):
+    pair: str = pydantic.Field(description="Which.")
+    size: float = pydantic.Field(default=1, gt=0)
+
+
+class Spot(pydantic.BaseModel):
+    kind: Literal["spot"]
+
+
+class Swap(pydantic.BaseModel):
+    kind: Literal["swap"]
+    funding: float
+
+
+class Plan(pydantic.BaseModel):
+    first: Leg = pydantic.Field(description="The first of them.")
+    rest: list[Leg]
+    venue: Annotated[Spot | Swap, pydantic.Field(discriminator="kind")]
+    note: str | None = None
+    page: pydantic.HttpUrl | None = None
+
+
+class Tree(pydantic.BaseModel):
+    name: str
+    under: list[Tree] = []
+
+
+class Book(pydantic.BaseModel):
+    weights: dict[str, float]
+
+
+class Box(pydantic.BaseModel, Generic[Value]):
+    value: Value
+
+
+class Listed(pydantic.RootModel[list[int]]):
+    pass
+
+
+def _asked(wanted: object, reply: str = "{}") -> dict[str, Any]:
+    with Server(lambda _: chat_reply(reply)) as server:
+        model = ModelFactory.get_model("openai", "gpt-4o", api_key="k", base_url=server.url + "/v1")
+        with contextlib.suppress(errors.MalformedResponse):
+            model.generate_response("Plan.", "Now.", response_format=wanted)
+        return server.received[0].json["response_format"]["json_schema"]  # type: ignore[no-any-return] # JSON
+
+
+def _nodes(schema: Any) -> list[dict[str, Any]]:
+    """Return every object inside a schema."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    return [schema] * isinstance(schema, dict) + [node for value in inner for node in _nodes(value)]
+
+
+@pytest.mark.parametrize("wanted", [Plan, Tree, Box[int], CLOSED])
+def test_what_a_strict_mode_can_say_is_said_as_it_takes_it(wanted: Any) -> None:
+    told = _asked(wanted)
+    assert told["strict"] is True
+    assert told["schema"]["type"] == "object"
+    jsonschema.Draft202012Validator.check_schema(told["schema"])
+    for node in _nodes(told["schema"]):
+        assert not {"oneOf", "allOf", "default", "discriminator", "exclusiveMinimum"} & node.keys()
+        assert node.get("format") != "uri"
+        if "$ref" in node:
+            assert set(node) == {"$ref"}
+        if node.get("type") == "object":
+            assert node["additionalProperties"] is False
+            assert node["required"] == list(node["properties"])
+    assert set(told["name"]) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+
+def test_a_reply_that_fits_is_parsed_whatever_was_sent() -> None:
+    reply = '{"first":{"pair":"x","size":2},"rest":[],"venue":{"kind":"swap","funding":0.1},"note":null,"page":null}'
+    jsonschema.validate(pydantic.TypeAdapter(dict).validate_json(reply), _asked(Plan, reply)["schema"])
+    with Server(lambda _: chat_reply(reply)) as server:
+        model = ModelFactory.get_model("openai", "gpt-4o", api_key="k", base_url=server.url + "/v1")
+        plan = model.generate_response(None, "Now.", response_format=Plan).parsed
+    assert isinstance(plan, Plan)
+    assert plan.venue == Swap(kind="swap", funding=0.1)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Book,
+        {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a"]},
+        {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+        {"type": "object", "properties": {"a": {"type": "array", "prefixItems": [{}]}}, "required": ["a"]},
+    ],
+)
+def test_what_it_cannot_say_is_sent_as_it_is_and_not_strictly(wanted: Any) -> None:
+    told = _asked(wanted)
+    assert told["strict"] is False
+    if isinstance(wanted, dict):
+        assert told["schema"] == wanted
+
+
+def test_a_format_in_the_form_of_the_responses_api_is_taken_too() -> None:
+    told = _asked({"type": "json_schema", "name": "my plan", "schema": CLOSED, "strict": True})
+    assert (told["name"], told["strict"]) == ("my_plan", True)
+
+
+def test_a_model_that_is_no_object_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(errors.InvalidRequest, match="Listed is a JSON array") as raised:
+        ModelFactory.get_model("openai", api_key="k").generate_response(None, "hi", response_format=Listed)
+    assert raised.value.parameter == "response_format"
+
+
+@pytest.mark.parametrize(
+    "broken", [{"type": "nothing"}, {"required": "a"}, {"properties": {"a": {"$ref": "#/$defs/Gone"}}},
+               {"properties": {"a": {"$ref": "https://example.test/schema.json"}}}],
+)  # fmt: skip
+def test_a_schema_that_is_none_is_refused_before_anything_is_sent(broken: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidRequest, match="not a valid JSON Schema"):
+        ModelFactory.get_model("openai", api_key="k").generate_response(
+            None, "hi", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": broken}}
+        )
+
+
+def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_words() -> None:
+    told = proto.schema(
+        {
+            "type": "object",
+            "$defs": {"Side": {"type": "string", "enum": ["BUY", "SELL"]}},
+            "properties": {
+                "side": {"$ref": "#/$defs/Side"},
+                "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "level": {"enum": [1, 2], "type": "integer"},
+            },
+            "required": ["side"],
+        }
+    )
+    assert told == {
+        "type": "OBJECT",
+        "properties": {
+            "side": {"type": "STRING", "enum": ["BUY", "SELL"]},
+            "note": {"type": "STRING", "nullable": True},
+            "level": {"type": "INTEGER", "description": "(one of [1, 2])"},
+        },
+        "required": ["side"],
+    }
+
+
+@pytest.mark.parametrize("wanted", [Tree, Book, Plan])
+def test_what_the_old_gemini_sdk_cannot_say_it_is_not_told(wanted: type[pydantic.BaseModel]) -> None:
+    assert proto.schema(wanted.model_json_schema()) is None
