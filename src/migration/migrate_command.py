@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import io
 import json
 import os
 import re
@@ -40,6 +41,7 @@ _WORTH_A_POOL = 8
 _OURS = (("src", "models"), ("src", "observability"), ("src", "migration"))
 _IMPORTED = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
 _NAMED = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_CALLED = re.compile(r"\b(\w+)\.(\w+)\(")
 _BORROWED = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
 
 
@@ -63,6 +65,9 @@ class Job:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Migrate; return 0 nothing to do, 10 done, 20 something left over, 2 usage, 1 failure."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name can be no text
     if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
         return _refuse("--install and --roll-back take one folder: the root of a checkout, which has src in it.")
     if options.roll_back:
@@ -153,7 +158,9 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
     """Return the Python files at and below some paths, but for the factory itself, each once."""
     root = paths[0] if len(paths) == 1 and paths[0].is_dir() else Path(os.path.commonpath([p.resolve() for p in paths]))
     root = root if root.is_dir() else root.parent
-    files = sorted({file for path in paths for file in (_walk(path) if path.is_dir() else [path])})
+    found = {file for path in paths for file in (_walk(path) if path.is_dir() else [path])}
+    real = {file.resolve(): file for file in sorted(found, key=lambda one: (not one.is_symlink(), one))}
+    files = sorted(real.values())
     lent: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
     held: set[tuple[str, str]] = set()
     said: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
@@ -221,7 +228,7 @@ def _source(file: Path) -> bytes:
 def _lent(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return what a file imports, and the names of clients that it uses on other objects."""
     imported = {word for pair in _IMPORTED.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
-    used = {name for owner, name in _BORROWED.findall(text) if owner not in ("self", "cls")}
+    used = {name for owner, name in _BORROWED.findall(text) + _CALLED.findall(text) if owner not in ("self", "cls")}
     used |= {name for names in _NAMED.findall(text) for name in re.findall(r"\w+", names)}
     return frozenset(imported), frozenset(used)
 

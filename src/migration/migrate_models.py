@@ -101,7 +101,7 @@ def of_module(kit: str, values: Evaluator, settings: frozenset[str] = frozenset(
         name = {"api_base": "base_url"}.get(stored.name, stored.name)
         if stored.value is None or name in ("api_type", "api_version", "proxy", "organization", "http_client"):
             raise Unprovable(f"{kit}.{stored.name} is set", "make the model with ModelFactory.get_model")
-        if name in said and code(said[name]) != code(stored.value):
+        if name in said and _same(said[name], values) != _same(stored.value, values):
             raise Unprovable(f"{kit}.{stored.name} is set more than once", "make a model for each")
         said[name] = stored.value
     _refuse_others(kit, said, settings)
@@ -113,6 +113,11 @@ def of_module(kit: str, values: Evaluator, settings: frozenset[str] = frozenset(
         if any(isinstance(one, _BRANCHES) for one in _above_in_function(setting, values)):
             raise Unprovable(f"{kit} is set up under a condition", "make the model with ModelFactory.get_model")
     return made
+
+
+def _same(value: cst.BaseExpression, values: Evaluator) -> object:
+    """Return something that is equal for settings that mean the same: a variable, or else the words."""
+    return variable(value, values) or code(value)
 
 
 def _refuse_others(kit: str, said: dict[str, cst.BaseExpression], settings: frozenset[str]) -> None:
