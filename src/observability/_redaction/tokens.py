@@ -146,7 +146,7 @@ TOKENS: tuple[Token, ...] = (
     Token("slack_token", ("xoxe.xoxb-", "xoxe.xoxp-", "xapp-"), WORD, 12),
     Token("sendgrid_key", ("SG.",), DOTTED + "=", 40),  # SG. 22 . 43
     Token("brevo_key", ("xkeysib-", "xsmtpsib-"), WORD, 40),
-    Token("mailgun_key", ("key-", "pubkey-"), LOWHEX, 32),
+    Token("mailgun_key", ("key-", "pubkey-"), LOWHEX, 32, random=True),
     Token("resend_key", ("re_",), "A-Za-z0-9_", 30, random=True),
     Token("twilio_key", ("SK",), ALNUM, 32, 32, random=True),
     Token("typeform_token", ("tfp_",), DOTTED, 40),
