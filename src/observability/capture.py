@@ -107,7 +107,7 @@ def without_texts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def only_own_hidden(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes as they are but for our own configured secrets."""
-    return {name: _hidden(value) for name, value in values.items()}
+    return {hide_own(name): _hidden(value) for name, value in values.items()}
 
 
 def _hidden(value: Any) -> Any:

@@ -36,13 +36,15 @@ class Fields:
     """Clear and encode attributes; one for a processor, shared by all threads."""
 
     def __init__(self) -> None:
-        self._known: tuple[Redactor | None, dict[tuple[str, object], bytes]] = (None, {})
+        self._known: tuple[Redactor | None, dict[tuple[str, object], bytes], set[str]] = (None, {}, set())
 
     def encode(self, attributes: Mapping[str, object]) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes without secrets, and their fields of a Span message; never raises."""
         try:
             redactor = redaction.current()
-            known = self._of(redactor)
+            known, known_names = self._of(redactor)
+            if not attributes.keys() <= known_names and not _are_clean(redactor, attributes, known_names):
+                return _encoded(redacted(attributes))
             pieces: list[bytes] = []
             fresh: dict[str, object] = {}
             for name, value in attributes.items():
@@ -63,13 +65,22 @@ class Fields:
         except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
             return _encoded(_withheld(attributes))
 
-    def _of(self, redactor: Redactor) -> dict[tuple[str, object], bytes]:
-        """Return what is known to be clean, which begins anew with each redactor."""
-        of, known = self._known
-        if of is not redactor or len(known) > _MOST_KNOWN:
-            known = {}
-            self._known = (redactor, known)
-        return known
+    def _of(self, redactor: Redactor) -> tuple[dict[tuple[str, object], bytes], set[str]]:
+        """Return the values and names that are known to be clean, which begins anew with each redactor."""
+        of, known, known_names = self._known
+        if of is not redactor or len(known) > _MOST_KNOWN or len(known_names) > _MOST_KNOWN:
+            known, known_names = {}, set()
+            self._known = (redactor, known, known_names)
+        return known, known_names
+
+
+def _are_clean(redactor: Redactor, attributes: Mapping[str, object], known_names: set[str]) -> bool:
+    """Tell whether no name holds a secret, and remember those that do not: programs name metadata as they like."""
+    for name in attributes.keys() - known_names:
+        if redactor.text(name) != name:
+            return False
+        known_names.add(name)
+    return True
 
 
 def _remember(known: dict[tuple[str, object], bytes], fresh: Mapping[str, object]) -> None:
@@ -97,12 +108,11 @@ def _is_clean(redactor: Redactor, texts: Mapping[str, object]) -> bool:
 
 def redacted(attributes: Mapping[str, object]) -> dict[str, object]:
     """Return attributes without secrets, each judged by itself under its name."""
-    values = dict(attributes)
+    values: dict[str, object] = {}
     try:
         for name, value in attributes.items():
-            if type(value) not in _NUMBERS and name not in names.SAFE:
-                key = _last_word(name)
-                values[name] = redact({key: value})[key]
+            kept = type(value) in _NUMBERS or name in names.SAFE
+            values[redact(name)] = value if kept else next(iter(redact({_last_word(name): value}).values()))
     except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
         return _withheld(attributes)
     return values

@@ -128,7 +128,7 @@ class SpoolProcessor(SpanProcessor):
             end_ns=span.end_time,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(event.name, event.timestamp, self._kept.values(event.attributes or {}))
+                otlp.SpanEvent(self._kept.text(event.name), event.timestamp, self._kept.values(event.attributes or {}))
                 for event in span.events
             ),
             links=tuple(

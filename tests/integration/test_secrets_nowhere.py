@@ -117,7 +117,7 @@ class Desk:
 
     def agent(self, one: Planted) -> None:
         with observe_agent("desk", metadata=one.nested, user_id=one.text, tags=[one.text]) as run:
-            run.update(input=one.nested, output=one.text, metadata={"market": one.text})
+            run.update(input=one.nested, output=one.text, metadata={"market": one.text, one.text: 1})
             run.event("note", metadata=one.nested, status_message=one.text)
 
     def tool(self, one: Planted) -> None:
@@ -140,6 +140,13 @@ class Desk:
         with observe_agent("desk"):
             own(one.nested)
 
+    def spans(self, one: Planted) -> None:
+        provider = get_tracker().provider
+        assert provider is not None
+        tracer = provider.get_tracer("own")
+        with tracer.start_as_current_span(one.text, attributes={"note": one.text, one.text: 1}) as span:
+            span.add_event(one.text, {one.text: one.text})
+
     def posted(self, one: Planted) -> None:
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": one.text}], "user": one.text}
         headers = {"X-Note": one.text.encode().hex(), "Authorization": "Bearer k"}
@@ -149,7 +156,7 @@ class Desk:
 FIELDS: dict[str, Callable[[Desk, Planted], None]] = {
     name: getattr(Desk, name)
     for name in ("prompt", "history", "options", "reply", "streamed", "refusal", "exception", "agent", "tool", "scored",
-                 "langfuses_own", "posted")
+                 "langfuses_own", "spans", "posted")
 }  # fmt: skip
 
 

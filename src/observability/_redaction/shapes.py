@@ -33,7 +33,7 @@ _PEM_BODY = re.compile(
     rf"(?:{_PEM_GAP}[A-Za-z0-9+/]{{16,}}={{0,2}})*(?:{_PEM_GAP}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
 )
 _PEM_LONGEST = 16_384
-_DISTINCT = ("sk-ant-", "sk-proj-", "sk-or-v1-", "sk-svcacct-", "sk-admin-")
+_TO_FILL_IN = re.compile(r"your[-_]", re.IGNORECASE)  # sk-or-v1-your-key-here
 _SHORTEST_BACK = 8  # of what must stand before a closing mark
 _LIST_GAP = 8  # between the items of a list
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
@@ -62,7 +62,7 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     """Look at a family's prefix; `head` is where its shortest secret ends."""
     text = scan.text
     # A prefix that no ordinary text contains may follow a hyphen: my-sk-ant-...
-    joined = text[start - 1 : start] in {"-", "_"} and (not token.random or text.startswith(_DISTINCT, start))
+    joined = text[start - 1 : start] in {"-", "_"} and not token.random
     if start < scan.token_end or not (token.inside or joined or is_boundary(text, start)):
         return
     body = re.compile(f"[{token.alphabet}]{{0,{max(0, token.most - token.least)}}}")
@@ -73,6 +73,8 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     value = text[start:end].rstrip(".")
     tail = text[head - token.least : start + len(value)]
     if (token.random and not _is_random_tail(tail)) or (token.back and not _has_back(text, token, start)):
+        return
+    if _TO_FILL_IN.search(tail):
         return
     first = start - _back_length(text, token, start)
     scan.token_end = start + len(value)

@@ -38,14 +38,10 @@ class Token:
 
 TOKENS: tuple[Token, ...] = (
     # Model providers.
-    Token(
-        "anthropic_key", ("sk-ant-",), WORD, 12, random=True
-    ),  # console keys: sk-ant-api03-, sk-ant-admin01-, sk-ant-oat01-
-    Token("openrouter_key", ("sk-or-",), WORD, 16, random=True),  # sk-or-v1- and 64 hex digits
+    Token("anthropic_key", ("sk-ant-",), WORD, 12),  # console keys: sk-ant-api03-, sk-ant-admin01-, sk-ant-oat01-
+    Token("openrouter_key", ("sk-or-",), WORD, 16),  # sk-or-v1- and 64 hex digits
     Token("langfuse_key", ("sk-lf-", "pk-lf-"), WORD, 10),  # a UUID after the prefix
-    Token(
-        "openai_key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-service-"), WORD, 16, random=True
-    ),  # project and service keys
+    Token("openai_key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-service-"), WORD, 16),  # project and service keys
     Token(
         "openai_key", ("sk-",), WORD, 16, random=True
     ),  # user keys: 48; also DeepSeek's 32 hex and others' imitations
@@ -156,13 +152,9 @@ TOKENS: tuple[Token, ...] = (
     # Money and shops.
     Token("stripe_key", ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk_prod_", "rk_prod_"), ALNUM, 10),
     Token("stripe_secret", ("whsec_",), BASE64, 20),
-    Token(
-        "square_token",
-        ("sq0atp-", "sq0csp-", "sq0ina-", "sq0idp-", "sq0idb-", "sq0cmo-", "EAAA"),
-        WORD,
-        22,
-        random=True,
-    ),
+    Token("square_token", ("sq0atp-", "sq0csp-", "sq0ina-", "sq0idp-", "sq0idb-", "sq0cmo-"), WORD, 22),
+    Token("square_token", ("EAAAE", "EAAAl"), WORD, 22),
+    Token("square_token", ("EAAA",), WORD, 22, random=True),
     Token("shopify_token", ("shpat_", "shpca_", "shppa_", "shpss_"), HEX, 30),
     Token("paypal_token", ("access_token$production$", "access_token$sandbox$"), LOWER + "$", 40),
     Token("plaid_token", ("access-sandbox-", "access-production-", "access-development-"), HEX + "-", 32),
