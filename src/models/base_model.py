@@ -9,6 +9,7 @@ from src.models.call import Call, Emit, Open
 from src.models.errors import ModelError
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
+from src.observability import redaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -61,6 +62,8 @@ class BaseModel:
         self.limiter: Limiter | None = None
         self._api_key = api_key
         self._base_url = base_url
+        if api_key:
+            redaction.learn(api_key)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Refuse a class whose public calls would not be the traced ones."""

@@ -267,10 +267,8 @@ def _installed(package: str) -> bool:
 
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
     from src.models import guard, limiter, pricing
-    from src.observability import patched, redaction
+    from src.observability import patched
 
-    if key:
-        redaction.refresh()
     limit = settings.pop("limit", None)
     model = row.load()(name, api_key=key, base_url=address, **settings)
     patched.say()

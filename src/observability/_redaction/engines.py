@@ -41,7 +41,9 @@ _LETTERS = bytes(
 _SHORT_WORK = 40_000  # characters times forms, below which looking for each form beats starting the engine
 _STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
 _LONG = b"a" * RUN_LENGTH
-_TWELVE = b"\1" * 12
+_FEWEST = 12
+_TWELVE = b"\1" * _FEWEST
+_PART = re.compile(rb"[a-z]+|\?+")
 _NOT_A_WORD = re.compile(rb"\\[nrt]|<[/A-Za-z]{1,6}[ /]{0,2}>")
 
 
@@ -178,12 +180,24 @@ def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     if b"\\" in data or b"<" in data:
         data = _NOT_A_WORD.sub(b" ", data)
     words = data.translate(_LETTERS).split()
+    if len(words) < _FEWEST:
+        return
     known = checks.bip39_ascii()
-    if b"?" in data:
-        words = [word.replace(b"?", b"") for word in words]
-        known = checks.bip39_bytes()
-    if len(words) >= 12 and _TWELVE in bytes([word in known for word in words]):
+    flags = _known_beyond_ascii(words) if b"?" in data else bytes([word in known for word in words])
+    if _TWELVE in flags:
         hits.update((end, PHRASE) for end in range(0, length + _STRIDE, _STRIDE))
+
+
+def _known_beyond_ascii(words: list[bytes]) -> bytes:
+    """Say of each word, or of each part of one that is no listed word with accents, whether it can be on a list."""
+    known = checks.bip39_bytes()
+    flags: list[bool] = []
+    for word in words:
+        if b"?" not in word or word.replace(b"?", b"") in known:
+            flags.append(word.replace(b"?", b"") in known)
+        else:
+            flags += [part[:1] == b"?" or part in known for part in _PART.findall(word)]
+    return bytes(flags)
 
 
 def present(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:

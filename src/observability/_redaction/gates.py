@@ -71,7 +71,7 @@ _FIXED: tuple[Gate, ...] = (
     # name | value, name - value, a name on the line before, ...: to where what may be a value mixes letters and digits
     Gate(
         Close.NEAR,
-        _WORDS + r"[\w.\-]{0,24}[^\w+/]{1,12}(?:" + _FILLER + r"[^\w+/]{1,12})?"
+        _WORDS + r"[\w.\-]{0,24}[^\w+/.\-][^\w+/]{0,11}(?:" + _FILLER + r"[^\w+/!@#$%]{1,12})?"
         r"(?:[a-z_+/]{1,23}[0-9!@#$%]|[0-9]{1,12}[a-z_+/\-!@#$%^&*])",
         _KEYWORDS,
         caseless=True,

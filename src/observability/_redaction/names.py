@@ -48,6 +48,7 @@ _VENDORS_TEXT = (
 )
 VENDORS = frozenset(_VENDORS_TEXT.split())
 
+_TICKERS = frozenset({"CVC", "COOKIE"})  # what else is written so in capitals is traded
 _JUDGED = 256  # characters of a value that are looked at
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -87,7 +88,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ("seed_phrase", r"wallet_seed|(?:recovery|backup)_(?:keys?|codes?)|master_seed|hd_seed|seed_hex"),
     (
         "private_key",
-        r"priv(?:ate)?_?keys?|(?:signing|signer|wallet|spending|encryption|decryption|ssh|deployer|owner)_?keys?",
+        r"priv(?:ate)?_?keys?|(?:signing|signer|wallet|spending|encryption|decryption|ssh|deployer|deploy|owner)_?keys?",
     ),
     (
         "private_key",
@@ -149,6 +150,8 @@ def judge(name: str) -> Verdict | None:
     """Return what a key's name says about its value, or None where it says nothing."""
     if len(name) > 200 or "[REDACTED:" in name:
         return None
+    if name in _TICKERS:
+        return Verdict("token", Rule.TOKEN)
     flat = canonical(name)
     if _HARMLESS.search(flat):
         return None

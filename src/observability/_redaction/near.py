@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from src.observability._redaction import checks, names
 from src.observability._redaction.names import Rule, Verdict
-from src.observability._redaction.scan import PART
+from src.observability._redaction.scan import MARKER, PART
 
 if TYPE_CHECKING:
     from src.observability._redaction.scan import Scan
@@ -46,7 +46,10 @@ def find(scan: Scan, end: int) -> None:
     value = match.group().rstrip(".:!?*_~") if match else ""
     if len(value) < _SHORTEST or checks.is_number(value):
         return
-    named = _NAME_BACK.match(text[max(0, start - _LEFT) : start].rpartition(PART)[2][::-1])
+    lead = text[max(0, start - _LEFT) : start].rpartition(PART)[2]
+    if "[REDACTED:" in lead:  # what was replaced names nothing that comes after it
+        lead = MARKER.split(lead)[-1]
+    named = _NAME_BACK.match(lead[::-1])
     verdict = names.judge(named.group("name")[::-1]) if named else None
     if verdict and _is_secret(verdict, value):
         scan.value_end = start + len(value)

@@ -15,12 +15,16 @@ _WIDE = frozenset("_-+/=~.%$@")  # what makes a run a part of something: of base
 # What an issuer puts before its keys: salad_cloud_, sqco_
 _PREFIX = re.compile(r"(?<![\w\-+/=~.%$@:])(?:[a-z][a-z0-9]{1,11}[_-]){1,3}\Z")
 _PREFIX_LONGEST = 40
+_LINE = 144
 _NAMED = re.compile(r"(?:^|[\s\"'`,;({\[])[\w.\-]{1,32}=\Z")  # of a line of settings or of a log, not of an address
 _NOT_KEYS = re.compile(
     r"(?:chatcmpl|cmpl|resp|msg|call|toolu|req|run|thread|file|asst|batch|gen|rs|fc|evt|cs|pi)[_-]\Z"
 )
-_LINE_OF_BASE64 = re.compile(r"[A-Za-z0-9+/=]{40,}")
-_LINE_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)")
+# A line of base64 before or after, or what is left of one.
+_NEXT_LINE = re.compile(r"(?:\r?\n|\\r\\n|\\n)(?:[A-Za-z0-9+/=]{40}|[A-Za-z0-9+/=]{0,76}\[REDACTED:)")
+_LAST_LINE = re.compile(
+    r"(?:[A-Za-z0-9+/=]{40}|\[REDACTED:[a-z0-9_]{1,40}\][A-Za-z0-9+/=]{0,76})(?:\r?\n|\\r\\n|\\n)\Z"
+)
 _TON = re.compile(r"[EUk0]Q")  # an address of the TON network, of 48 characters
 
 
@@ -51,8 +55,9 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
         prefix = _PREFIX.search(text, max(0, start - _PREFIX_LONGEST), start)
         if not prefix or _NOT_KEYS.search(prefix.group()):
             return False
-    after = _LINE_END.match(text, end)
-    if after and _LINE_OF_BASE64.match(text, after.end()):
-        return False
-    lead = text[max(0, start - 48) : start]
-    return not re.search(r"[A-Za-z0-9+/=]{40,}(?:\r?\n|\\r\\n|\\n)\Z", lead)
+    return not is_in_lines(text, start, end)
+
+
+def is_in_lines(text: str, start: int, end: int) -> bool:
+    """Say whether a run is a line of many, of an image or a certificate in base64."""
+    return bool(_NEXT_LINE.match(text, end) or _LAST_LINE.search(text, max(0, start - _LINE), start))

@@ -65,11 +65,11 @@ def find(scan: Scan, start: int, end: int) -> None:
         found = found[:-1]
     words = [(word, start + left, start + right) for word, left, right in found]
     for known in _runs(words, checks.bip39_words()):
-        for language in checks.LANGUAGES:
-            for run in _runs(known, checks.bip39_index(language)):
-                for chain in _chains(scan.text, run):
-                    named = bool(_NAMED.search(context.before(scan.text, chain[0][1], scan.hint)))
-                    _find_in(scan, chain, language, named=named)
+        for chain in _chains(scan.text, known):
+            for language in checks.LANGUAGES:
+                for run in _runs(chain, checks.bip39_index(language)):
+                    named = bool(_NAMED.search(context.before(scan.text, run[0][1], scan.hint)))
+                    _find_in(scan, run, language, named=named)
 
 
 def _may_hold(text: str) -> bool:
@@ -118,6 +118,7 @@ def _find_in(scan: Scan, chain: list[Word], language: str, *, named: bool) -> No
             continue
         for first in range(min(slack, 24) + 1):
             part = words[first : first + size]
+            scan.spend_phrase(chain[first][1])
             if (named or not _is_sentence(part)) and checks.is_bip39(part, language):
                 scan.add(chain[first][1], chain[first + size - 1][2], "seed_phrase")
                 if len(words) - first - size >= _FEWEST:

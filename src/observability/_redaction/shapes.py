@@ -33,6 +33,7 @@ _PEM_BODY = re.compile(
     rf"(?:{_PEM_GAP}[A-Za-z0-9+/]{{16,}}={{0,2}})*(?:{_PEM_GAP}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
 )
 _PEM_LONGEST = 16_384
+_TO_FILL_IN = re.compile(r"your[-_]", re.IGNORECASE)  # sk-or-v1-your-key-here
 _SHORTEST_BACK = 8  # of what must stand before a closing mark
 _LIST_GAP = 8  # between the items of a list
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
@@ -60,7 +61,9 @@ def is_boundary(text: str, start: int) -> bool:
 def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     """Look at a family's prefix; `head` is where its shortest secret ends."""
     text = scan.text
-    if start < scan.token_end or not (token.inside or is_boundary(text, start)):
+    # A prefix that no ordinary text contains may follow a hyphen: my-sk-ant-...
+    joined = text[start - 1 : start] in {"-", "_"} and not token.random
+    if start < scan.token_end or not (token.inside or joined or is_boundary(text, start)):
         return
     body = re.compile(f"[{token.alphabet}]{{0,{max(0, token.most - token.least)}}}")
     match = body.match(text, head)
@@ -70,6 +73,8 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     value = text[start:end].rstrip(".")
     tail = text[head - token.least : start + len(value)]
     if (token.random and not _is_random_tail(tail)) or (token.back and not _has_back(text, token, start)):
+        return
+    if _TO_FILL_IN.search(tail):
         return
     first = start - _back_length(text, token, start)
     scan.token_end = start + len(value)
@@ -254,7 +259,7 @@ def _find_introduced(scan: Scan, start: int, stop: int) -> None:
     name, equals, right = value.partition("=")
     if equals and right.strip("=") and len(name) < start - first:
         first, value = first + len(name) + 1, right
-    if context.is_introduced(text, first, value, scan.hint):
+    if not opaque.is_in_lines(text, first, last) and context.is_introduced(text, first, value, scan.hint):
         scan.add(first, first + len(value), "secret", general=True)
 
 

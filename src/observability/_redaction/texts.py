@@ -92,20 +92,28 @@ def _findings(text: str, options: Options, hint: str) -> list[Finding]:
 
 
 def _look(scan: Scan, hits: list[engines.Hit]) -> None:
+    """Look closely where gates matched; what comes after too many of these places is replaced."""
+    others = [hit for hit in hits if hit[1] not in engines.PHRASES]
+    cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
+    for look in (_look_at_phrases, _look_at_others):
+        try:
+            look(scan, hits if look is _look_at_phrases else others[:_CANDIDATES])
+        except TooManyError as error:
+            cuts.append(error.position)
+    if cuts:
+        scan.findings.append(Finding(max(0, min(cuts) - _MARGIN), len(scan.text), "too_many_candidates"))
+
+
+def _look_at_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
+    ends = [end for end, number in hits if number in engines.PHRASES]
+    for start, end in phrases.regions(ends, len(scan.text)):
+        phrases.find(scan, start, end)
+
+
+def _look_at_others(scan: Scan, hits: list[engines.Hit]) -> None:
     rows = gates()
-    phrase_ends = [end for end, number in hits if number in engines.PHRASES]
-    if phrase_ends:
-        hits = [hit for hit in hits if hit[1] not in engines.PHRASES]
-        for start, end in phrases.regions(phrase_ends, len(scan.text)):
-            phrases.find(scan, start, end)
-    try:
-        for end, number in hits[:_CANDIDATES]:
-            _look_at(scan, end, rows[number])
-        cut = hits[_CANDIDATES][0] if len(hits) > _CANDIDATES else None
-    except TooManyError as error:
-        cut = error.position
-    if cut is not None:
-        scan.findings.append(Finding(max(0, cut - _MARGIN), len(scan.text), "too_many_candidates"))
+    for end, number in hits:
+        _look_at(scan, end, rows[number])
 
 
 def _look_at(scan: Scan, end: int, gate: Gate) -> None:

@@ -38,14 +38,10 @@ class Token:
 
 TOKENS: tuple[Token, ...] = (
     # Model providers.
-    Token(
-        "anthropic_key", ("sk-ant-",), WORD, 12, random=True
-    ),  # console keys: sk-ant-api03-, sk-ant-admin01-, sk-ant-oat01-
-    Token("openrouter_key", ("sk-or-",), WORD, 16, random=True),  # sk-or-v1- and 64 hex digits
+    Token("anthropic_key", ("sk-ant-",), WORD, 12),  # console keys: sk-ant-api03-, sk-ant-admin01-, sk-ant-oat01-
+    Token("openrouter_key", ("sk-or-",), WORD, 16),  # sk-or-v1- and 64 hex digits
     Token("langfuse_key", ("sk-lf-", "pk-lf-"), WORD, 10),  # a UUID after the prefix
-    Token(
-        "openai_key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-service-"), WORD, 16, random=True
-    ),  # project and service keys
+    Token("openai_key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-service-"), WORD, 16),  # project and service keys
     Token(
         "openai_key", ("sk-",), WORD, 16, random=True
     ),  # user keys: 48; also DeepSeek's 32 hex and others' imitations
@@ -146,7 +142,7 @@ TOKENS: tuple[Token, ...] = (
     Token("slack_token", ("xoxe.xoxb-", "xoxe.xoxp-", "xapp-"), WORD, 12),
     Token("sendgrid_key", ("SG.",), DOTTED + "=", 40),  # SG. 22 . 43
     Token("brevo_key", ("xkeysib-", "xsmtpsib-"), WORD, 40),
-    Token("mailgun_key", ("key-", "pubkey-"), LOWHEX, 32),
+    Token("mailgun_key", ("key-", "pubkey-"), LOWHEX, 32, random=True),
     Token("resend_key", ("re_",), "A-Za-z0-9_", 30, random=True),
     Token("twilio_key", ("SK",), ALNUM, 32, 32, random=True),
     Token("typeform_token", ("tfp_",), DOTTED, 40),
@@ -156,13 +152,9 @@ TOKENS: tuple[Token, ...] = (
     # Money and shops.
     Token("stripe_key", ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk_prod_", "rk_prod_"), ALNUM, 10),
     Token("stripe_secret", ("whsec_",), BASE64, 20),
-    Token(
-        "square_token",
-        ("sq0atp-", "sq0csp-", "sq0ina-", "sq0idp-", "sq0idb-", "sq0cmo-", "EAAA"),
-        WORD,
-        22,
-        random=True,
-    ),
+    Token("square_token", ("sq0atp-", "sq0csp-", "sq0ina-", "sq0idp-", "sq0idb-", "sq0cmo-"), WORD, 22),
+    Token("square_token", ("EAAAE", "EAAAl"), WORD, 22),
+    Token("square_token", ("EAAA",), WORD, 22, random=True),
     Token("shopify_token", ("shpat_", "shpca_", "shppa_", "shpss_"), HEX, 30),
     Token("paypal_token", ("access_token$production$", "access_token$sandbox$"), LOWER + "$", 40),
     Token("plaid_token", ("access-sandbox-", "access-production-", "access-development-"), HEX + "-", 32),

@@ -341,6 +341,7 @@ def test_public_values_that_look_generated_are_kept() -> None:
         "Key levels - 42k2; token -> BONK2, secret (none5); the key: H4-support, password (min 12 characters)",
         f"{base58(rng.randbytes(32))} is my token address, 0x{rng.randbytes(32).hex()} is the transaction",
         "DEEPSEEK_KEY=sk-your-deepseek-key\nANTHROPIC_KEY=sk-ant-...\nHYPER_LIQUID_KEY=0x... (your private key)\n",
+        f"[REDACTED:api_key] {mixed[:14]}7x and [REDACTED:token] {uuid(rng)}",
         "BTC%20is%20up, see /search?q=bitcoin%20key%20levels%3A%2042k",
     ):
         assert Redactor().text(text) == text
