@@ -68,19 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name can be no text
-    if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
-        return _refuse("--install and --roll-back take one folder: the root of a checkout, which has src in it.")
+    if why := _unfit(options):
+        return _refuse(why)
     if options.roll_back:
         why = install_command.roll_back(options.paths[0])
         return _refuse(why) if why else DONE
-    missing = [str(path) for path in options.paths if not path.exists()]
-    if missing:
-        return _refuse(f"no such file or folder: {', '.join(missing)}")
-    if options.write and not options.allow_dirty and (dirty := _dirty(options.paths)):
-        return _refuse(
-            f"{dirty} has changes that are not committed, so a roll-back would take them too. "
-            "Commit or stash them, or say --allow-dirty."
-        )
     jobs = jobs_of(options.paths)
     outcomes = _together(jobs, list(_run(jobs, options.jobs or os.cpu_count() or 1)))
     try:
@@ -101,6 +93,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if made is None or code == FAILURE:
         return code
     return LEFT_OVER if made.by_hand else max(code, DONE if made.changes else NOTHING)
+
+
+def _unfit(options: argparse.Namespace) -> str | None:
+    """Return why the command cannot be carried out as it was given, or None."""
+    if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
+        return "--install and --roll-back take one folder: the root of a checkout, which has src in it."
+    if options.roll_back:
+        return None
+    missing = [str(path) for path in options.paths if not path.exists()]
+    if missing:
+        return f"no such file or folder: {', '.join(missing)}"
+    if options.write and not options.allow_dirty and (dirty := _dirty(options.paths)):
+        return (
+            f"{dirty} has changes that are not committed, so a roll-back would take them too. "
+            "Commit or stash them, or say --allow-dirty."
+        )
+    return None
 
 
 def _written(options: argparse.Namespace, outcomes: Sequence[Outcome], made: Installation | None) -> list[str]:
