@@ -30,22 +30,16 @@ app.add_typer(traces.app, name="traces")
 def main() -> None:
     """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    from src.models.errors import ModelError
+
     try:
         app()
-    except (
-        ValueError,
-        OSError,
-        SpoolError,
-    ) as error:  # what our packages raise for bad input, ModelError's InvalidRequest included
+    except ModelError as error:
+        problem(str(error))
+        sys.exit(2 if isinstance(error, ValueError) else 1)  # a ValueError is about what was asked
+    except (ValueError, OSError, SpoolError) as error:  # what our packages raise for bad input
         problem(str(error))
         sys.exit(2)
     except sqlite3.Error as error:
         problem(f"the trace store cannot be used: {error}.")
-        sys.exit(1)
-    except Exception as error:
-        from src.models.errors import ModelError
-
-        if not isinstance(error, ModelError):
-            raise
-        problem(str(error))
         sys.exit(1)

@@ -40,7 +40,7 @@ def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
     if missing is not None:
         # A key, or a model's file, that somebody has set is meant to work.
         meant = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
-        return Finding("provider", row.name, False if meant else None, missing)
+        return Finding("provider", row.name, False if meant else None, missing.removeprefix(f"{row.name} is "))
     if row.name == "local":
         from src.models.model_factory import ModelFactory
 

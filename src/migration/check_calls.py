@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from src.migration.check_folding import END, START, Folder
-from src.migration.check_vocabulary import COMMANDS, LLM_HARMLESS, Vocabulary, path_of_model_server
+from src.migration.check_lines import OTHER_SERVER, Lines, argument, run_text, shown
+from src.migration.check_vocabulary import Vocabulary, path_of_model_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from src.migration.check_lines import Hit
     from src.migration.check_names import Place
-
-OTHER_SERVER = "another server"
-Hit = tuple[str, str, str]  # rule, provider, what
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Name a constant of another module on which a judgement waits, and what stands after it."""
+    """Name a constant of another module on which a judgement waits, and what stands before and after it."""
 
     module: str
     name: str
+    before: str
     rest: str
 
 
 _FIRST = frozenset({"post", "get", "put", "patch", "head", "options", "urlopen", "Request", "ws_connect", "urlretrieve",
-                    "fetch", "HTTPSConnection", "HTTPConnection", "apost", "aget", "websocket_connect"})  # fmt: skip
-_SECOND = frozenset({"request", "stream", "build_request", "send", "arequest"})
+                    "fetch", "HTTPSConnection", "HTTPConnection", "apost", "aget", "websocket_connect",
+                    "HTTPSConnectionPool",
+                    "HTTPConnectionPool", "connection_from_url", "connection_from_host"})  # fmt: skip
+_SECOND = frozenset({"request", "stream", "build_request", "send", "arequest", "urlopen"})
+# What opens a connection to a host, or is told an address in passing.
+_CONNECTS = frozenset({"create_connection", "connect", "connect_ex", "open_connection", "secure_channel",
+                       "WebSocketApp",
+                       "insecure_channel", "setopt", "wrap_socket"})  # fmt: skip
+_SETS = frozenset({"base_url", "api_base", "azure_endpoint"})
+_KEPT = frozenset(
+    {"self", "cls", "args", "config", "cfg", "settings", "options", "opts", "conf", "parser", "namespace"}
+)
+_STORES = re.compile(
+    r"(?:^|[._?])\w*(?:cache|redis|settings|config|conf|environ|headers|store|memo|seen)(?:\(\))?$", re.IGNORECASE
+)
 _ADDRESS = frozenset({"base_url", "api_base", "openai_api_base", "azure_endpoint", "endpoint", "api_url", "server_url",
                       "api_endpoint", "endpoint_url", "base_uri", "anthropic_api_url"})  # fmt: skip
 _PLAIN_ADDRESS = frozenset({"url", "host", "uri"})
@@ -41,21 +53,16 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _IMITATIONS = frozenset({"respx", "respx_mock", "requests_mock", "httpretty", "aioresponses", "httpx_mock", "mocker",
-                         "httpx2_mock", "mock", "rsps", "pytest", "monkeypatch", "patch"})  # fmt: skip
-_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.a?post$")
-_RUN = frozenset({"run", "call", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput", "system",
-                  "popen",
-                  "create_subprocess_exec", "create_subprocess_shell", "spawn"})  # fmt: skip
-_STARTERS = ("subprocess", "os.", "asyncio.", "pexpect", "anyio.", "trio.", "plumbum", "invoke.", "sh.")
-_IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_name", "locate", "run_module"})
+                         "httpserver", "httpx2_mock", "mock", "rsps", "pytest", "monkeypatch", "patch"})  # fmt: skip
+_SERVES = ("responses.", "aiohttp.web.", "?web.")  # imported: an imitation; a server's own routes
+_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.(?:a?post|get_model)$")
+_IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_name", "locate", "run_module",
+                        "import_string", "import_from_string", "import_object", "get_loader", "find_loader",
+                        "load_module",
+                        "module_from_spec", "load_dynamic", "import_by_path"})  # fmt: skip
 _LAZY = re.compile(r"lazy_?(?:import|load|module)|(?:try|safe|optional)_?import|import_?optional", re.IGNORECASE)
 _HANDED = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
-_SHELL = re.compile(r"[|;&\n(`]+")
-_PREFIXES = frozenset({"sudo", "env", "nohup", "time", "timeout", "npx", "uvx", "exec", "nice", "bash", "sh", "-c",
-                       "cmd",
-                       "/c", "xargs", "-y", "-lc", "uv", "tool", "pipx"})  # fmt: skip
-_FETCHERS = frozenset({"curl", "wget", "http", "https", "xh"})
-_RUNS_MODULE = re.compile(r"python[\d.]*$")
+_HTTP = ("requests.", "httpx.", "httpx2.", "aiohttp.", "urllib3.", "niquests.", "curl_cffi.", "treq.", "asks.")
 
 
 class Calls:
@@ -64,6 +71,7 @@ class Calls:
     def __init__(self, folder: Folder, vocabulary: Vocabulary) -> None:
         self.folder = folder
         self.words = vocabulary
+        self.lines = Lines(folder, vocabulary)
         self.wanted: list[Wanted] = []
 
     def judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
@@ -74,22 +82,34 @@ class Calls:
             if any(name.startswith(_HANDED) for name in handed):
                 yield from self._judge(place, inner, handed)
 
+    def assigned(self, place: Place, node: ast.Assign) -> Iterator[Hit]:
+        """Give the address that an object of somebody else's is told: `client.base_url = ...`."""
+        for target in node.targets:
+            if isinstance(target, ast.Attribute) and target.attr in _SETS:
+                owner = target.value.id if isinstance(target.value, ast.Name) else ""
+                for text in self.folder.fold(node.value, place.scope) if owner and owner not in _KEPT else ():
+                    provider = self._provider(text, target.attr, "", 2)
+                    if provider:
+                        yield "provider-url", provider, f"{shown(text)} becomes an address that is called"
+                        break
+
     def _judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
         last = _last(node.func, names)
         if last in _IMPORTERS or _LAZY.search(last):
             yield from self._imports(place, node)
         elif last in {"exec", "eval", "compile"}:
-            yield from self._code(self.folder.fold(_argument(node, 0), place.scope))
+            yield from run_text(self.folder.fold(argument(node, 0), place.scope), self.words)
         elif not place.decorates and not _imitates(names) and not _is_factory(names):
-            yield from self._addresses(place, node, last)
-            yield from self._commands(place, node, names, last)
-            if last in {"client", "resource"}:
+            if not any(_STORES.search(name.rpartition(".")[0]) for name in names):
+                yield from self._addresses(place, node, last, names)
+            yield from self.lines.commands(place, node, names, last)
+            if last in {"client", "resource", "create_client"}:
                 yield from self._bedrock(place, node)
 
     def _imports(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        argument = _argument(node, 0, "name", "modname", "mod_name")
-        packages = self.folder.fold(_argument(node, 9, "package"), place.scope)
-        for text in self.folder.fold(argument, place.scope):
+        given = argument(node, 0, "name", "modname", "mod_name")
+        packages = self.folder.fold(argument(node, 9, "package"), place.scope)
+        for text in self.folder.fold(given, place.scope):
             whole = [package + text for package in packages] if text.startswith(".") else [text.replace(":", ".")]
             for one in whole:
                 provider = self.words.sdk(one)
@@ -97,46 +117,35 @@ class Calls:
                     yield "dynamic-import", provider, f"{one} is imported by name"
                 self._want(one)
 
-    def _code(self, texts: Iterable[str]) -> Iterator[Hit]:
-        for text in texts:
-            if START in text or not any(word in text for word in ("import", "create")):
-                continue
-            try:
-                tree = ast.parse(text)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue
-            for name in _imported(tree):
-                provider = self.words.sdk(name)
-                if provider:
-                    yield "dynamic-import", provider, f"{name} is imported in a text that is run"
-
     # Addresses
 
-    def _addresses(self, place: Place, node: ast.Call, last: str) -> Iterator[Hit]:
-        for name, value, strength in self._arguments(place, node, last):
+    def _addresses(self, place: Place, node: ast.Call, last: str, names: tuple[str, ...]) -> Iterator[Hit]:
+        asks = _ASKS.search(last) is not None or (START in last and any(name.startswith(_HTTP) for name in names))
+        for name, value, strength in self._arguments(place, node, last, asks):
             for text in self.folder.fold(value, place.scope):
                 provider = self._provider(text, name, last, strength)
                 if provider:
-                    yield "provider-url", provider, f"{_shown(text)} is called"
+                    yield "provider-url", provider, f"{shown(text)} is called"
                     break
                 if strength == 2:
                     self._want(text)
 
     def _provider(self, text: str, keyword: str, last: str, strength: int) -> str | None:
         provider = self.words.url(text)
-        if not provider and (keyword in _ADDRESS | {"host"} or "Connection" in last):
+        if not provider and (keyword in _ADDRESS | {"host"} or "Connection" in last or last in _CONNECTS):
             provider = self.words.host(text)
         if not provider and strength == 2 and path_of_model_server(text):
             provider = "ollama" if "ollama" in text.lower() else OTHER_SERVER
         return provider if strength else None
 
-    def _arguments(self, place: Place, node: ast.Call, last: str) -> Iterator[tuple[str, ast.AST, int]]:
+    def _arguments(self, place: Place, node: ast.Call, last: str, asks: bool) -> Iterator[tuple[str, ast.AST, int]]:
         """Give arguments with how surely each is an address that is asked: 2 surely, 1 if it looks like one."""
-        asks = bool(_ASKS.search(last))
-        for index, argument in enumerate(node.args):
+        for index, given in enumerate(node.args):
             surely = (last in _FIRST and index == 0) or (last in _SECOND and index < 2)
-            if surely or asks:
-                yield "", argument, 2 if surely else 1
+            if last in _CONNECTS:  # a host, or a pair of host and port
+                yield "", given.elts[0] if isinstance(given, ast.Tuple) and given.elts else given, 1
+            elif surely or asks:
+                yield "", given, 2 if surely else 1
         for keyword in node.keywords:
             if keyword.arg is None:
                 for container in self.folder.containers(keyword.value, place.scope):
@@ -153,81 +162,26 @@ class Calls:
         return name, value, int(asks and name in _PLAIN_ADDRESS)
 
     def _want(self, text: str) -> None:
-        """Note a constant that another module holds: the text starts with `@module.NAME`."""
-        if text.startswith(f"{START}@"):
-            label, _, rest = text[2:].partition(END)
-            module, _, name = label.rpartition(".")
-            if module and name.isidentifier() and "(" not in module:
-                self.wanted.append(Wanted(module, name, rest.replace(START, "").replace(END, "")[:200]))
+        """Note a constant that another module holds: `@module.NAME`, the first of a text that is unknown."""
+        before, _, after = text.partition(f"{START}@")
+        if not after or START in before:
+            return
+        label, _, rest = after.partition(END)
+        module, _, name = label.rpartition(".")
+        if module and name.isidentifier() and "(" not in module:
+            self.wanted.append(Wanted(module, name, before[:200], rest.replace(START, "").replace(END, "")[:200]))
 
     def _bedrock(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        for text in self.folder.fold(_argument(node, 0, "service_name"), place.scope):
-            if text == "bedrock-runtime":
-                yield "sdk-call", "bedrock", "a client of bedrock-runtime is made"
-
-    # Command lines
-
-    def _commands(self, place: Place, node: ast.Call, names: tuple[str, ...], last: str) -> Iterator[Hit]:
-        known = last in _RUN | {"shell", "cmd"} or last.startswith(("exec", "spawn"))
-        if not (known or re.search(r"run|exec|popen|spawn|shell|command", last, re.IGNORECASE)):
-            return
-        surely = known and any(name.lstrip("?").startswith(_STARTERS) for name in names)
-        if surely and last.startswith(("create_subprocess_exec", "exec", "spawnl", "spawnv")):
-            yield from self._line([self.folder.fold(one, place.scope) for one in node.args])
-        argument = _argument(node, 0, "args", "cmd", "command")
-        if argument is None:
-            return
-        for container in self.folder.containers(argument, place.scope):
-            yield from self._line([self.folder.fold(value, place.scope) for _, value in container])
-        if surely:
-            for text in self.folder.fold(argument, place.scope):
-                for part in _SHELL.split(text):
-                    yield from self._line([(word.strip("\"'"),) for word in part.split()])
-
-    def _line(self, words: list[tuple[str, ...]]) -> Iterator[Hit]:
-        """Judge one command line, each word of which may be one of several texts."""
-        while words and any(_skippable(one) for one in words[0]):
-            words = words[1:]
-        rest = [text for word in words[1:] for text in word]
-        for program in words[0] if words else ():
-            name = re.split(r"[/\\]", program)[-1].removesuffix(".exe").removesuffix(".cmd")
-            if name in _FETCHERS:
-                yield from self._fetched(name, rest)
-            elif _RUNS_MODULE.match(name) or program.endswith("sys.executable" + END):
-                yield from self._python(words[1:])
-            elif name in COMMANDS and _is_call(name, rest):
-                yield "provider-command", COMMANDS[name][0], f"the {name} command is started"
-
-    def _fetched(self, program: str, rest: list[str]) -> Iterator[Hit]:
-        for text in rest:
-            provider = self.words.url(text) or (OTHER_SERVER if path_of_model_server(text) else None)
-            if provider:
-                yield "provider-url", provider, f"{_shown(text)} is called with {program}"
-
-    def _python(self, words: list[tuple[str, ...]]) -> Iterator[Hit]:
-        for flag, word in itertools.pairwise(words):
-            for text in word:
-                if "-c" in flag:
-                    yield from self._code([text])
-                provider = self.words.sdk(text) if "-m" in flag else None
-                if provider:
-                    yield "provider-command", provider, f"{text} is run as a module"
-
-
-def _is_call(program: str, rest: list[str]) -> bool:
-    words = COMMANDS[program][1]
-    if words:
-        return any(word in words for word in rest)
-    return bool(rest) and rest[0] not in LLM_HARMLESS
-
-
-def _skippable(word: str) -> bool:
-    return word in _PREFIXES or word.isdigit() or bool(re.fullmatch(r"\w+=\S*", word))
+        for text in self.folder.fold(argument(node, 0, "service_name"), place.scope):
+            if text in {"bedrock-runtime", "bedrock-agent-runtime"}:
+                yield "sdk-call", "bedrock", f"a client of {text} is made"
 
 
 def _last(node: ast.expr, names: tuple[str, ...]) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and "__builtins__" in ast.unparse(node):
+        return str(node.slice.value)
     for name in names:  # an import under another name goes by its own
         if not name.startswith("?"):
             return name.rstrip("()").rpartition(".")[2]
@@ -237,17 +191,17 @@ def _last(node: ast.expr, names: tuple[str, ...]) -> str:
 def _handed_on(node: ast.Call) -> Iterator[ast.Call]:
     """Give the calls that a call makes for us, as in `submit(post, url)` and `Thread(target=post, args=(url,))`."""
     each = _last(node.func, ("?",)) in {"map", "imap", "imap_unordered", "starmap", "amap"}
-    for index, argument in enumerate(node.args[:3]):
-        if isinstance(argument, (ast.Name, ast.Attribute)):
+    for index, given in enumerate(node.args[:3]):
+        if isinstance(given, (ast.Name, ast.Attribute)):
             rest: list[ast.expr] = node.args[index + 1 :]
             if each:
                 rest = [ast.Subscript(value=one, slice=ast.Constant(None)) for one in rest]
-            yield ast.Call(func=argument, args=rest, keywords=node.keywords)
+            yield ast.Call(func=given, args=rest, keywords=node.keywords)
     named = {keyword.arg: keyword.value for keyword in node.keywords}
     if "target" in named:
         arguments = named.get("args")
-        given = arguments.elts if isinstance(arguments, (ast.Tuple, ast.List)) else []
-        yield ast.Call(func=named["target"], args=given, keywords=[])
+        elements = arguments.elts if isinstance(arguments, (ast.Tuple, ast.List)) else []
+        yield ast.Call(func=named["target"], args=elements, keywords=[])
 
 
 def _is_factory(names: tuple[str, ...]) -> bool:
@@ -257,27 +211,4 @@ def _is_factory(names: tuple[str, ...]) -> bool:
 
 def _imitates(names: tuple[str, ...]) -> bool:
     roots = {re.split(r"[.(\[]", name.lstrip("?"))[0] for name in names}
-    return bool(roots & _IMITATIONS)
-
-
-def _argument(node: ast.Call, index: int, *keywords: str) -> ast.expr | None:
-    for keyword in node.keywords:
-        if keyword.arg in keywords:
-            return keyword.value
-    return node.args[index] if index < len(node.args) else None
-
-
-def _imported(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(level=0, module=str(module), names=names):
-                yield from (f"{module}.{alias.name}" for alias in names)
-            case ast.Call(func=ast.Name(id="__import__"), args=[ast.Constant(value=str(text)), *_]):
-                yield text
-
-
-def _shown(text: str) -> str:
-    plain = re.sub(f"{START}([^{END}]*){END}", r"{\1}", text).replace("{@", "{")
-    return (plain[:77] + "...") if len(plain) > 80 else plain
+    return bool(roots & _IMITATIONS) or any(name.startswith(_SERVES) for name in names)

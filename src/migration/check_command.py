@@ -55,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"no such file or folder: {', '.join(missing)}")
     folder = None if options.no_cache else options.cache or default_folder()
     report = check(paths, config, folder, options.jobs or _processors())
-    _write(FORMATS[options.format](report), options.output)
+    try:
+        _write(FORMATS[options.format](report), options.output)
+    except OSError as error:
+        return _refuse(f"the report cannot be written: {error.strerror or error}")
     if options.stats:
         print(statistics(report), file=sys.stderr)  # noqa: T201 - a command talks to its terminal
     return FOUND if report.findings else CLEAN
@@ -83,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 256:
         raise argparse.ArgumentTypeError("must be between 1 and 256")
     return number
@@ -106,8 +109,11 @@ def _write(text: str, file: Path | None) -> None:
     if file:
         file.write_bytes((text + "\n").encode("utf-8", "replace"))
     elif text:
-        sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
-        sys.stdout.flush()
+        try:
+            sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
+            sys.stdout.flush()
+        except BrokenPipeError:  # who read it has seen enough, as `head` does; what follows goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(why: str) -> int:

@@ -125,11 +125,14 @@ def _constants(outcomes: list[Scanned]) -> dict[str, list[tuple[str, str]]]:
 
 def _resolved(outcome: Scanned, constants: dict[str, list[tuple[str, str]]], config: Config) -> Iterator[Site]:
     for pending in outcome.facts.pending:
-        for module, text in constants.get(pending.name, ()):
-            site = _meant(pending, text, config) if _same_module(pending.module, module) else None
-            if site:
-                yield site
-                break
+        holder, _, owner = pending.module.rpartition(".")
+        wanted = [(pending.module, pending.name), (holder, f"{owner}.{pending.name}")]
+        texts = (
+            text for place, name in wanted for module, text in constants.get(name, ()) if _same_module(place, module)
+        )
+        site = next((one for text in texts if (one := _meant(pending, text, config))), None)
+        if site:
+            yield site
 
 
 def _same_module(wanted: str, module: str) -> bool:
@@ -140,11 +143,12 @@ def _same_module(wanted: str, module: str) -> bool:
 def _meant(pending: Pending, text: str, config: Config) -> Site | None:
     site, words = pending.site, config.vocabulary
     if site.rule == "dynamic-import":
-        provider, what = words.sdk(text), f"{text} is imported by name"
+        name = pending.before + text + pending.rest
+        provider, what = words.sdk(name), f"{name} is imported by name"
     else:
-        address = text + pending.rest
+        address = pending.before + text + pending.rest
         provider, what = (
-            words.url(address) or ("another server" if path_of_model_server(address) else None),
+            words.url(address) or words.host(address) or ("another server" if path_of_model_server(address) else None),
             f"{address} is called",
         )
     if not provider:

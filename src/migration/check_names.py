@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Binding = ast.AST | str  # a value, or the qualified name of what an import brought
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_JUDGED = (ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.Subscript)
+_JUDGED = (ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.Subscript, ast.Assign)
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")
+_GROW = frozenset({"append", "extend"})
 MOST = 16  # bindings of one name that are worth following
+
+
+class Elsewhere(ast.expr):
+    """Hold an expression whose names are those of another scope than the one that it is bound in."""
+
+    def __init__(self, value: ast.AST, scope: Scope) -> None:
+        super().__init__()
+        self.value = value
+        self.scope = scope
 
 
 @dataclass(slots=True, eq=False)
@@ -25,16 +36,18 @@ class Scope:
     is_class: bool = False
     names: dict[str, list[Binding]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
+    stars: list[str] = field(default_factory=list)  # modules all of whose names were imported
 
     def bind(self, name: str, value: Binding | None) -> None:
         """Add a value that a name may have; None hides outer names without giving a value."""
-        scope = self._top() if name in self.shared else self
+        scope = self.top() if name in self.shared else self
         values = scope.names.setdefault(name, [])
         if value is not None and len(values) < MOST:
             values.append(value)
 
-    def _top(self) -> Scope:
-        return self if self.parent is None else self.parent._top()
+    def top(self) -> Scope:
+        """Return the module's scope."""
+        return self if self.parent is None else self.parent.top()
 
     def find(self, name: str) -> list[Binding] | None:
         """Return what a name may be bound to as seen from here; None where this module never binds it."""
@@ -44,6 +57,12 @@ class Scope:
                 return scope.names[name]
             scope = scope.parent
         return None
+
+    def add(self, name: str, value: ast.AST) -> None:
+        """Add what is put into an object that a name is bound to already, here or further out."""
+        values = self.find(name)
+        if values is not None and len(values) < MOST:
+            values.append(value)
 
     def owner(self) -> Scope | None:
         """Return the nearest enclosing class."""
@@ -76,6 +95,10 @@ class Module:
         ]
         while self._pending:
             self._step(*self._pending.pop())
+        self._methods = self._by_name()
+        for place in self.places:
+            if isinstance(place.node, ast.Call):
+                self._pass_arguments(place.node, place.scope)
 
     def _step(self, node: ast.AST, scope: Scope, statement: ast.stmt | None, parent: ast.AST, decorates: bool) -> None:
         if isinstance(node, ast.stmt):
@@ -100,6 +123,8 @@ class Module:
         return "orelse" if negated and self._is_checking(node.test.operand) else None  # type: ignore[attr-defined]  # a UnaryOp
 
     def _is_checking(self, test: ast.expr) -> bool:
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            return any(self._is_checking(one) for one in test.values)
         if isinstance(test, ast.Attribute):
             return test.attr == "TYPE_CHECKING"
         return isinstance(test, ast.Name) and test.id in self._checking
@@ -112,6 +137,8 @@ class Module:
             _imports(node, scope)
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             scope.shared.update(node.names)
+        elif isinstance(node, ast.Call):
+            _grown(node, scope)
         else:
             for target, value in _assignments(node):
                 self._assign(target, value, scope)
@@ -124,15 +151,22 @@ class Module:
         if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
             for name, default in _parameters(node.args):
                 inner.bind(name, default)
+            for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+                if isinstance(argument.annotation, ast.Name) and argument.annotation.id[:1].isupper():
+                    inner.bind(
+                        argument.arg, ast.Call(func=argument.annotation, args=[], keywords=[])
+                    )  # an object of it
         return inner
 
     def _assign(self, target: ast.expr, value: ast.AST, scope: Scope) -> None:
         if isinstance(target, ast.Name):
             scope.bind(target.id, value)
             if scope.is_class:
-                self._attribute(scope, target.id, value)
+                self._attribute(scope, target.id, Elsewhere(value, scope))
         elif isinstance(target, ast.Attribute):
-            self._attribute(scope.owner(), target.attr, value)
+            self._attribute(scope.owner(), target.attr, Elsewhere(value, scope))
+        elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+            scope.add(target.value.id, ast.Dict(keys=[target.slice], values=[Elsewhere(value, scope)]))
         elif isinstance(target, (ast.Tuple, ast.List)):
             pairs = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
             for index, one in enumerate(target.elts):
@@ -145,6 +179,62 @@ class Module:
         for values in (self.attributes[id(owner), name], self.any_owner[name]):
             if len(values) < MOST:
                 values.append(value)
+
+    # What a function's parameters are given by the calls that this module makes of it.
+
+    def _by_name(self) -> dict[str, list[Binding]]:
+        found: dict[str, list[Binding]] = defaultdict(list)
+        for scope in self.bodies.values():
+            for name, values in scope.names.items() if scope.is_class else ():
+                found[name] += [one for one in values if isinstance(one, _FUNCTIONS)]
+        return found
+
+    def _pass_arguments(self, node: ast.Call, scope: Scope) -> None:
+        for function, bound in self._called(node.func, scope):
+            inner = self.bodies[id(function)]
+            named = [one.arg for one in (*function.args.posonlyargs, *function.args.args)][bound:]
+            for name, argument in zip(named, node.args, strict=False):
+                if isinstance(argument, ast.Starred):
+                    break
+                inner.bind(name, Elsewhere(argument, scope))
+            for keyword in node.keywords:
+                if keyword.arg in inner.names:
+                    inner.bind(keyword.arg, Elsewhere(keyword.value, scope))
+
+    def _called(self, node: ast.expr, scope: Scope) -> Iterator[tuple[_Function, int]]:
+        """Give the functions that a call may mean, each with the number of arguments that it has got already."""
+        if isinstance(node, ast.Name):
+            for one in scope.find(node.id) or ():
+                if isinstance(one, (*_FUNCTIONS, ast.Lambda)):
+                    yield one, 0
+                elif isinstance(one, ast.ClassDef):
+                    makers = self.bodies[id(one)].names.get("__init__", ())
+                    yield from ((maker, 1) for maker in makers if isinstance(maker, _FUNCTIONS))
+        elif isinstance(node, ast.Attribute) and node.attr in self._methods and not self._is_import(node.value, scope):
+            for one in self._methods[node.attr]:
+                if isinstance(one, _FUNCTIONS):
+                    yield one, 0 if "staticmethod" in decorators(one) else 1
+
+    @staticmethod
+    def _is_import(node: ast.expr, scope: Scope) -> bool:
+        return isinstance(node, ast.Name) and any(isinstance(one, str) for one in scope.find(node.id) or ())
+
+
+def decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Return the last names of what decorates a function."""
+    names = [getattr(one, "id", None) or getattr(one, "attr", None) for one in node.decorator_list]
+    return {name for name in names if isinstance(name, str)}
+
+
+def _grown(node: ast.Call, scope: Scope) -> None:
+    """Bind a list anew that a call makes longer: `command.append("-p")`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=[argument], keywords=[]):
+            values = scope.find(name) if method in _GROW else None
+            before = values[-1] if values else None
+            if isinstance(before, ast.List):
+                more = argument if method == "append" else ast.Starred(value=argument)
+                scope.add(name, ast.List(elts=[*before.elts, more]))
 
 
 def _children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -161,6 +251,8 @@ def _type_checking_names(tree: ast.Module) -> set[str]:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module in {"typing", "typing_extensions"}:
             names |= {alias.asname for alias in node.names if alias.name == "TYPE_CHECKING" and alias.asname}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value:
+            names -= {target.id for target in node.targets if isinstance(target, ast.Name)}  # it is true as it runs
     return names
 
 
@@ -172,6 +264,8 @@ def _imports(node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
         return
     prefix = "." * node.level + (node.module or "")
     for alias in node.names:
+        if alias.name == "*":
+            scope.stars.append(prefix)
         scope.bind(alias.asname or alias.name, f"{prefix}.{alias.name}")
 
 

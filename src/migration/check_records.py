@@ -69,6 +69,7 @@ class Pending:
 
     module: str
     name: str
+    before: str  # the texts on both sides of the constant
     rest: str
     site: Site
 
@@ -90,7 +91,7 @@ class Facts:
             [list(site.row()) for site in self.sites],
             [[one.line, one.column, one.alone, one.reason, one.text] for one in self.allows],
             [list(pair) for pair in self.exports],
-            [[one.module, one.name, one.rest, list(one.site.row())] for one in self.pending],
+            [[one.module, one.name, one.before, one.rest, list(one.site.row())] for one in self.pending],
         ]
 
 
@@ -105,8 +106,8 @@ def from_json(value: object) -> Facts | None:
             tuple(_allow(row) for row in _rows(allows)),
             tuple((_text(name), _text(constant)) for name, constant in map(_rows, _rows(exports))),
             tuple(
-                Pending(_text(module), _text(name), _text(rest), _site(row))
-                for module, name, rest, row in map(_rows, _rows(pending))
+                Pending(_text(module), _text(name), _text(before), _text(rest), _site(row))
+                for module, name, before, rest, row in map(_rows, _rows(pending))
             ),
         )
     except (TypeError, ValueError):

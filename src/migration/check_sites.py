@@ -7,7 +7,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from src.migration.check_calls import Calls, Hit
+from src.migration.check_calls import Calls
 from src.migration.check_comments import allows_in
 from src.migration.check_folding import END, START, Folder
 from src.migration.check_names import Module, Place, first_line, header_end
@@ -24,9 +24,17 @@ from src.migration.check_vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from src.migration.check_names import Scope
+    from src.migration.check_lines import Hit
+    from src.migration.check_names import Binding, Scope
 
 UNKNOWN = "a provider"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_OF_IMITATIONS = frozenset({
+    "return_value", "side_effect", "call_args", "call_args_list", "call_count", "called", "mock_calls", "reset_mock",
+    "assert_called", "assert_called_once", "assert_called_with", "assert_called_once_with", "assert_not_called",
+    "assert_any_call", "assert_has_calls", "assert_awaited", "assert_awaited_once", "assert_awaited_once_with",
+    "assert_not_awaited", "await_args", "await_count",
+})  # fmt: skip
 
 
 def facts_of(source: bytes, vocabulary: Vocabulary) -> Facts:
@@ -71,7 +79,7 @@ class _Sites:
             for wanted in self.calls.wanted:
                 rule = "dynamic-import" if _is_import(place.node) else "provider-url"
                 site = self._site(place, rule, "", "")
-                self.pending.append(Pending(wanted.module, wanted.name, wanted.rest, site))
+                self.pending.append(Pending(wanted.module, wanted.name, wanted.before, wanted.rest, site))
         ordered = sorted(found.values(), key=lambda site: (site.line, site.column, site.rule))
         return Facts(tuple(ordered), allows_in(self.source), tuple(self._exports()), tuple(self.pending))
 
@@ -85,6 +93,8 @@ class _Sites:
                 yield from self._call(place, node)
             case ast.Attribute() as node if not isinstance(node.ctx, ast.Store):
                 yield from self._attribute(place, node)
+            case ast.Assign() as node:
+                yield from self.calls.assigned(place, node)
             case ast.Subscript() as node if not isinstance(node.ctx, (ast.Store, ast.Del)):
                 yield from self._loaded(place, node)
 
@@ -113,7 +123,7 @@ class _Sites:
     def _attribute(self, place: Place, node: ast.Attribute) -> Iterator[Hit]:
         if self._is_imported(node, place.scope):
             yield from self._reached(self.folder.dotted(node, place.scope), node)
-        if not may_end_chain(node.attr):
+        if not may_end_chain(node.attr) or getattr(place.parent, "attr", None) in _OF_IMITATIONS:
             return
         names = self.folder.dotted(node, place.scope)
         called = isinstance(place.parent, ast.Call) and place.parent.func is node
@@ -162,13 +172,28 @@ class _Sites:
         return (None if name.startswith("?") else self.words.sdk(_bare(name))) or UNKNOWN
 
     def _exports(self) -> Iterator[tuple[str, str]]:
-        """Give the module's constants that mean something in a call elsewhere."""
-        self.folder.start()
-        for name in self.module.top.names:
-            for text in self.folder._bound(self.module.top.names[name], "", self.module.top, 4):
-                if START not in text and (self.words.url(text) or self.words.sdk(text) or path_of_model_server(text)):
-                    yield name, text
-                    break
+        """Give the module's constants that mean something in a call elsewhere: `URL`, `Settings.URL`, `URLS.key`."""
+        top = self.module.top
+        for name, values in list(top.names.items()):
+            self.folder.start()
+            yield from self._export(name, values, top)
+            owner = self.folder.objects.owner(ast.Name(id=name), top) if values else None
+            for inner in owner.names if owner else ():
+                yield from self._export(f"{name}.{inner}", owner.names[inner] if owner else [], top)
+            for value in values:
+                for container in self.folder.containers(value, top) if isinstance(value, ast.Dict) else ():
+                    for key, one in container:
+                        yield from self._export(f"{name}.{key}", [one], top)
+
+    def _export(self, name: str, values: list[Binding], scope: Scope) -> Iterator[tuple[str, str]]:
+        given = [
+            text for one in values if isinstance(one, _FUNCTIONS) for text in self.folder.given_back(one, scope, 4)
+        ]
+        for text in [*given, *self.folder.bound(values, "", scope, 4)]:
+            known = self.words.url(text) or self.words.sdk(text) or self.words.host(text)
+            if START not in text and (known or path_of_model_server(text)):
+                yield name, text
+                return
 
     def _site(self, place: Place, rule: str, provider: str, what: str) -> Site:
         line: int = getattr(place.node, "lineno", place.statement.lineno)

@@ -116,7 +116,8 @@ def roll_back(root: Path) -> list[str]:
     if manifest is None:
         raise Refused(f"there is nothing to take back: {root / BACKUP} holds no installation.")
     entries = _load(manifest)["entries"]
-    changed = [entry["path"] for entry in entries if _digest(read(root, entry["path"])) != entry["after"]]
+    # A file that is as it was before is one that an interrupted run did not come to.
+    changed = [one["path"] for one in entries if _digest(read(root, one["path"])) not in (one["after"], one["before"])]
     if changed:
         raise Refused(
             f"changed since the installation: {', '.join(changed[:8])}{' ...' if changed[8:] else ''}. Nothing was "

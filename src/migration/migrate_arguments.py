@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class Asked:
     passed: list[cst.BaseExpression] = field(default_factory=list)  # of `**passed`
     raw_options: Pairs = field(default_factory=list)  # that go to the provider under their own names
     stream: bool = False
+    counted: bool = False  # the stream is asked to tell its usage
     settings: Pairs = field(default_factory=list)  # of get_model
 
     def take(self, pairs: Pairs) -> None:
@@ -72,7 +74,8 @@ def _stream(given: dict[str, cst.BaseExpression], asked: Asked, values: Evaluato
     if stream is None or (isinstance(stream, cst.Name) and stream.value in ("False", "None")):
         return False
     if isinstance(stream, cst.Name) and stream.value == "True":
-        given.pop("stream_options", None)
+        told = given.pop("stream_options", None)
+        asked.counted = told is not None and re.search(r"[\"']include_usage[\"']: True", code(told)) is not None
         return True
     raise Unprovable(
         "whether it streams is decided when it runs", "branch: generate_response, or stream_response where it streams"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration import migrate_sdk as sdk
-from src.migration.migrate_syntax import code, is_none
+from src.migration.migrate_syntax import code, is_none, text_of
+from src.migration.migrate_values import is_property
 
 if TYPE_CHECKING:
     from src.migration.migrate_records import Site
@@ -25,7 +26,9 @@ class Group:
     blockers: list[str] = field(default_factory=list)
     non_chat: list[str] = field(default_factory=list)
     other_uses: int = 0
-    names: set[str] = field(default_factory=set)  # under which it is kept
+    names: set[str] = field(default_factory=set)  # under which it is kept, or that functions give it by
+    opened: list[cst.WithItem] = field(default_factory=list)  # `with client:`, which a model need not be
+    closed: list[cst.Expr] = field(default_factory=list)  # `client.close()`, which a model has not
 
 
 def groups(values: Evaluator, sites: list[Site]) -> list[Group]:
@@ -53,7 +56,18 @@ def groups(values: Evaluator, sites: list[Site]) -> list[Group]:
     by_base = {site.base: site for site in sites}
     for node, clients in uses:
         _judge(node, found[clients[0]], by_base, values)
-    return list({id(group): group for group in found.values()}.values())
+    every = list({id(group): group for group in found.values()}.values())
+    by_text = _names_in_texts(tree)
+    for group in every:
+        group.blockers += [f"{name} is asked for by a text" for name in sorted(group.names & by_text)]
+    return every
+
+
+def _names_in_texts(tree: Tree) -> set[str]:
+    """Return the names that `getattr(x, "name")` and its like ask for."""
+    calls = (node for node in tree.nodes if isinstance(node, cst.Call))
+    asking = (node for node in calls if code(node.func).rpartition(".")[2] in ("getattr", "setattr", "attrgetter"))
+    return {text for node in asking for arg in node.args if (text := text_of(arg.value)) is not None}
 
 
 def _is_definition(node: cst.Attribute, tree: Tree) -> bool:
@@ -90,6 +104,14 @@ def _judge(node: cst.BaseExpression, group: Group, sites: dict[cst.BaseExpressio
         _attribute(parent, group, tree)
         return
     where = f"line {tree.line(node)}"
+    if isinstance(parent, cst.WithItem) and parent.item is node:
+        group.opened.append(parent)
+        return
+    if isinstance(parent, cst.Return):
+        _returned(parent, group, values, where)
+        return
+    if isinstance(parent, cst.Lambda) and _is_default_factory(parent, tree):
+        return
     if _is_kept(parent, node, group):
         return
     if isinstance(parent, cst.Arg) and _is_passed(parent, values):
@@ -107,10 +129,47 @@ def _attribute(node: cst.Attribute, group: Group, tree: Tree) -> None:
     while isinstance(parent, cst.Attribute):
         names.append(parent.attr.value)
         one, parent = parent, tree.parent(parent)
+    ended = _closing(one, names, tree)
+    if ended is not None:
+        group.closed.append(ended)
+        return
     reason = sdk.non_chat(tuple(names))
     if reason:
         group.non_chat.append(reason)
     group.blockers.append(f"line {tree.line(node)}: .{'.'.join(names)} is used")
+
+
+def _closing(node: cst.CSTNode, names: list[str], tree: Tree) -> cst.Expr | None:
+    """Return the statement that only closes a client: `client.close()`, awaited or not."""
+    call = tree.parent(node)
+    if names not in (["close"], ["aclose"]) or not isinstance(call, cst.Call) or call.func is not node:
+        return None
+    above = tree.parent(call)
+    above = tree.parent(above) if isinstance(above, cst.Await) else above
+    return above if isinstance(above, cst.Expr) else None
+
+
+def _returned(node: cst.Return, group: Group, values: Evaluator, where: str) -> None:
+    """Record that a function gives a client; what is done with it there must be what this module does."""
+    function = values.tree.function(node)
+    if not isinstance(function, cst.FunctionDef):
+        group.blockers.append(f"{where}: the client is returned")
+        return
+    name = function.name.value
+    group.names.add(name)
+    if is_property(function):
+        reads = (one for one in values.tree.nodes if isinstance(one, cst.Attribute) and one.attr.value == name)
+        used = any(not values.tree.is_target(one) for one in reads)
+    else:
+        dead = not function.decorators and not name.startswith("__")  # called by nobody, unless another file does
+        used = (bool(values.calls_of(function)) or dead) and not values._passed_on(function)
+    if not used:
+        group.blockers.append(f"{where}: the client is returned to callers that are not known")
+
+
+def _is_default_factory(node: cst.Lambda, tree: Tree) -> bool:
+    arg = tree.parent(node)
+    return isinstance(arg, cst.Arg) and arg.keyword is not None and arg.keyword.value == "default_factory"
 
 
 def _is_kept(parent: cst.CSTNode | None, node: cst.CSTNode, group: Group) -> bool:
@@ -119,7 +178,10 @@ def _is_kept(parent: cst.CSTNode | None, node: cst.CSTNode, group: Group) -> boo
         case cst.Assign(targets=targets):
             group.names |= {code(target.target).rpartition(".")[2] for target in targets}
             return all(isinstance(target.target, cst.Name | cst.Attribute | cst.Subscript) for target in targets)
-        case cst.NamedExpr() | cst.Return() | cst.Param() | cst.Await():
+        case cst.AnnAssign(target=target):
+            group.names.add(code(target).rpartition(".")[2])
+            return isinstance(target, cst.Name | cst.Attribute)
+        case cst.NamedExpr() | cst.Param() | cst.Await():
             return True
         case cst.BooleanOperation() | cst.IfExp():
             return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import io
 import json
 import os
 import re
@@ -20,16 +21,18 @@ from typing import TYPE_CHECKING
 from src.migration import install_command
 from src.migration.check_scan import SKIPPED
 from src.migration.install_apply import Refused
+from src.migration.migrate_elsewhere import again, links, together
 from src.migration.migrate_file import FAILED, UNPARSEABLE, migrate
 from src.migration.migrate_leftovers import leftovers
 from src.migration.migrate_posts import addresses_in
-from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW
+from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW, Around
+from src.migration.migrate_shared import relies, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from src.migration.install_plan import Installation
-    from src.migration.migrate_posts import Addresses
+    from src.migration.migrate_elsewhere import Links
     from src.migration.migrate_records import Outcome, Reported
 
 NOTHING, FAILURE, USAGE, DONE, LEFT_OVER = 0, 1, 2, 10, 20
@@ -38,6 +41,7 @@ _WORTH_A_POOL = 8
 _OURS = (("src", "models"), ("src", "observability"), ("src", "migration"))
 _IMPORTED = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
 _NAMED = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_CALLED = re.compile(r"\b(\w+)\.(\w+)\(")
 _BORROWED = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
 
 
@@ -48,19 +52,22 @@ class Job:
     Attributes:
         path: The file.
         name: Its name in reports.
-        borrowed: The names that other files use its clients by.
-        addresses: Constants of all files that hold addresses at which models answer.
+        around: What is known about the other files.
+        imports: The files that it imports.
     """
 
     path: Path
     name: str
-    borrowed: frozenset[str]
-    addresses: Addresses = ()
+    around: Around
+    imports: frozenset[Path] = frozenset()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Migrate; return 0 nothing to do, 10 done, 20 something left over, 2 usage, 1 failure."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name can be no text
     if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
         return _refuse("--install and --roll-back take one folder: the root of a checkout, which has src in it.")
     if options.roll_back:
@@ -74,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{dirty} has changes that are not committed, so a roll-back would take them too. "
             "Commit or stash them, or say --allow-dirty."
         )
-    outcomes = list(_run(jobs_of(options.paths), options.jobs or os.cpu_count() or 1))
+    jobs = jobs_of(options.paths)
+    outcomes = _together(jobs, list(_run(jobs, options.jobs or os.cpu_count() or 1)))
     try:
         made = install_command.planned(options.paths[0], outcomes) if options.install else None
     except Refused as error:
@@ -150,11 +158,45 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
     """Return the Python files at and below some paths, but for the factory itself, each once."""
     root = paths[0] if len(paths) == 1 and paths[0].is_dir() else Path(os.path.commonpath([p.resolve() for p in paths]))
     root = root if root.is_dir() else root.parent
-    files = sorted({file for path in paths for file in (_walk(path) if path.is_dir() else [path])})
-    texts = {file: _text(file) for file in files}
-    lent = {file: _lent(text) for file, text in texts.items()}
-    addresses = tuple(sorted({one for text in texts.values() for one in addresses_in(text)}))
-    return [Job(file, _name(file, root), _borrowed(file, lent), addresses) for file in files]
+    found = {file for path in paths for file in (_walk(path) if path.is_dir() else [path])}
+    real = {file.resolve(): file for file in sorted(found, key=lambda one: (not one.is_symlink(), one))}
+    files = sorted(real.values())
+    lent: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
+    held: set[tuple[str, str]] = set()
+    said: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
+    for file in files:
+        source = _source(file)
+        text = source.decode("utf-8", "replace")
+        lent[file], said[file] = _lent(text), (set_up(text), relies(text))
+        held.update(addresses_in(source))
+    addresses = tuple(sorted(held))
+    linked = links({file: imported for file, (imported, _) in lent.items()})
+    return [
+        Job(
+            file,
+            _name(file, root),
+            Around(_borrowed(file, lent), addresses, settings=settings, needed=needed),
+            frozenset(linked[file]),
+        )
+        for file, (settings, needed) in _of_others(said, linked).items()
+    ]
+
+
+def _of_others(
+    said: dict[Path, tuple[frozenset[str], frozenset[str]]], linked: Links
+) -> dict[Path, tuple[frozenset[str], frozenset[str]]]:
+    """Return for each file what the other ones of its program set up on SDK modules, and need to be set up."""
+    found = {}
+    for group in together(linked):
+        sets = Counter(one for file in group for one in said[file][0])
+        needs = Counter(one for file in group for one in said[file][1])
+        for file in group:
+            settings, needed = said[file]
+            found[file] = (
+                frozenset(one for one, count in sets.items() if count > (one in settings)),
+                frozenset(one for one, count in needs.items() if count > (one in needed)),
+            )
+    return {file: found[file] for file in said}
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -176,17 +218,17 @@ def _name(file: Path, root: Path) -> str:
     return file.as_posix()
 
 
-def _text(file: Path) -> str:
+def _source(file: Path) -> bytes:
     try:
-        return file.read_text("utf-8", "replace")
+        return file.read_bytes()
     except OSError:
-        return ""  # it is named when it is to be migrated
+        return b""  # it is named when it is to be migrated
 
 
 def _lent(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return what a file imports, and the names of clients that it uses on other objects."""
     imported = {word for pair in _IMPORTED.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
-    used = {name for owner, name in _BORROWED.findall(text) if owner not in ("self", "cls")}
+    used = {name for owner, name in _BORROWED.findall(text) + _CALLED.findall(text) if owner not in ("self", "cls")}
     used |= {name for names in _NAMED.findall(text) for name in re.findall(r"\w+", names)}
     return frozenset(imported), frozenset(used)
 
@@ -222,8 +264,15 @@ def _run(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
         yield from _counted(pool.map(_one, jobs, chunksize=4), len(jobs))
 
 
+def _together(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Look once more at files that handle the errors of calls which other files make."""
+    told = again(outcomes, {job.path: set(job.imports) for job in jobs}, {job.path: job.around for job in jobs})
+    names = {job.path: job.name for job in jobs}
+    return [migrate(one.path, names[one.path], told[one.path]) if one.path in told else one for one in outcomes]
+
+
 def _one(job: Job) -> Outcome:
-    return migrate(job.path, job.name, job.borrowed, job.addresses)
+    return migrate(job.path, job.name, job.around)
 
 
 def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

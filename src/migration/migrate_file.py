@@ -12,7 +12,7 @@ from src.migration import migrate_sdk as sdk
 from src.migration.check_vocabulary import Vocabulary
 from src.migration.migrate_depth import is_too_deep, parsed
 from src.migration.migrate_plan import Plan, plan
-from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW, Outcome, Reported, Site, Unprovable
+from src.migration.migrate_records import LEFT, MIGRATED, NON_CHAT, REVIEW, Around, Outcome, Reported, Site, Unprovable
 from src.migration.migrate_rewrite import describe, edits_for
 from src.migration.migrate_syntax import code
 from src.migration.migrate_tree import index
@@ -31,16 +31,13 @@ _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_pro
 _VANISHING = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
 
 
-def migrate(
-    path: Path, name: str, borrowed: frozenset[str] = frozenset(), addresses: migrate_posts.Addresses = ()
-) -> Outcome:
+def migrate(path: Path, name: str, around: Around | None = None) -> Outcome:
     """Return what becomes of one file; nothing is written.
 
     Args:
         path: The file.
         name: Its name in reports.
-        borrowed: Names that other files use its clients by.
-        addresses: Constants of other files that hold addresses at which models answer.
+        around: What is known about the other files.
     """
     try:
         source = path.read_bytes()
@@ -48,7 +45,7 @@ def migrate(
         return Outcome(path, name, FAILED, (Reported(name, 1, "file", LEFT, f"cannot be read: {error.strerror}"),))
     if not _WORDS.may_matter(source):
         return Outcome(path, name, UNCHANGED)
-    around = (borrowed, addresses)
+    around = around or Around()
     try:
         deep = is_too_deep(source, name)
         return _deep(path, name) if deep else _migrated(path, name, source, parsed(source), around)
@@ -68,14 +65,14 @@ def _migrated(
     name: str,
     source: bytes,
     module: cst.Module,
-    around: tuple[frozenset[str], migrate_posts.Addresses],
+    around: Around,
 ) -> Outcome:
     tree = index(module)
     values = Evaluator(tree)
-    made, posts = plan(values, around[0]), migrate_posts.find(values, source, around[1])
+    made, posts = plan(values, around), migrate_posts.find(values, source, around.addresses)
     fault = ""
     try:
-        after = _rewritten(made, posts, values, path)
+        after = _rewritten(made, posts, values, path, around)
     except Unprovable as error:
         after, fault = tree.module.code, error.reason
     if after != tree.module.code:
@@ -87,7 +84,7 @@ def _migrated(
     if marked != after and migrate_selfcheck.fault(tree, marked, name):
         marked = after
     sites = _reported(made, values, name, fault) + _non_chat(source, name, calls, marked)
-    sites += [_posted(post, name, fault) for post in posts]
+    sites += [_posted(post, name, fault) for post in posts] + _only_handled(made, values, name, fault)
     status = CHANGED if marked != tree.module.code else UNCHANGED
     if any(site.status == LEFT for site in sites):
         status = LEFT_OVER if status == UNCHANGED else status
@@ -95,12 +92,13 @@ def _migrated(
     return Outcome(path, name, status, tuple(sorted(sites, key=lambda one: one.line)), source, encoded)
 
 
-def _rewritten(made: Plan, posts: list[Post], values: Evaluator, path: Path) -> str:
+def _rewritten(made: Plan, posts: list[Post], values: Evaluator, path: Path, around: Around) -> str:
     tree = values.tree
     moved = [post for post in posts if post.blocked is None]
     touched = [move.site.call for move in made.moves] + list(made.converted) + [post.call for post in moved]
+    touched += [node for handled in made.handled.values() for node, _ in handled.names]
     if not touched:
-        return _cleaned(tree.module, values) if _dead_import(tree) else tree.module.code
+        return _cleaned(tree.module, values, around) if _dead_import(tree) else tree.module.code
     first = min(tree.line(node) for node in touched)
     factory = migrate_imports.factory_name(tree, first)
     edits, needed = edits_for(made, values, factory)
@@ -114,11 +112,11 @@ def _rewritten(made: Plan, posts: list[Post], values: Evaluator, path: Path) -> 
     module = edits.apply(tree.module)
     at = before if marker is not None else len(module.body)
     module = migrate_imports.with_imports(module, needed, at, _levels(path))
-    return _cleaned(module, values)
+    return _cleaned(module, values, around)
 
 
-def _cleaned(module: cst.Module, values: Evaluator) -> str:
-    return migrate_imports.spaced(migrate_imports.without_dead(module, values)).code
+def _cleaned(module: cst.Module, values: Evaluator, around: Around) -> str:
+    return migrate_imports.spaced(migrate_imports.without_dead(module, values, around.needed)).code
 
 
 def _dead_import(tree: Tree) -> bool:
@@ -171,6 +169,26 @@ def _reported(made: Plan, values: Evaluator, name: str, fault: str) -> list[Repo
     return found
 
 
+def _only_handled(made: Plan, values: Evaluator, name: str, fault: str) -> list[Reported]:
+    """Return what became of handlers whose calls stand in other files."""
+    own = {sdk.PACKAGES[site.sdk] for site in made.sites}
+    ask = "name the classes of src.models.errors that docs/errors.md lists"
+    found = []
+    for package, why in made.unhandled.items():
+        if package not in own:
+            reason = f"calls of another file now raise the factory's errors, and {why.reason}"
+            found.append(Reported(name, 1, f"{package}.errors", LEFT, reason, why.suggestion or ask))
+    for package, handled in made.handled.items():
+        if package not in own and handled.names:
+            status = LEFT if fault else MIGRATED
+            line = values.tree.line(handled.names[0][0])
+            reason = (
+                f"the file stays as it was: {fault}" if fault else "handles errors of calls that another file makes"
+            )
+            found.append(Reported(name, line, f"{package}.errors", status, reason, ask if fault else ""))
+    return found
+
+
 def _posted(post: Post, name: str, fault: str) -> Reported:
     if post.blocked is not None:
         return Reported(name, post.line, post.style, LEFT, post.blocked.reason, post.blocked.suggestion)
@@ -180,7 +198,7 @@ def _posted(post: Post, name: str, fault: str) -> Reported:
 
 
 def _moved(move: Move, site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]], name: str) -> Reported:
-    reasons = [*site.notes, *(move.made.notes if move.made else ()), *filter(None, [describe(move)])]
+    reasons = [*site.notes, *filter(None, [describe(move)])]
     warnings = _warnings(site, values, undefined)
     if warnings:
         reason = "; ".join([f"review: behaviour may change: {', '.join(warnings)}", *reasons])
@@ -192,7 +210,7 @@ def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]
     """Return what on this site's path may behave otherwise: names without definition, handlers without their cause."""
     tree = values.tree
     function = tree.function(site.call)
-    found = []
+    found = list(site.review)
     for one, nodes in undefined.items():
         lines = [tree.line(node) for node in nodes if tree.function(node) is function]
         if lines:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.migrate_syntax import dotted, keyword, positional, text_of
+from src.migration.migrate_syntax import dotted, is_none, keyword, positional, text_of
 
 if TYPE_CHECKING:
     from src.migration.migrate_values import Evaluator
 
 MARK = "\x00"
 _DEPTH = 6
+_PLACEHOLDER = re.compile(r"[A-Za-z_<> -]*")  # as in `os.getenv("KEY", "your-key-here")`: no key of anybody
 
 
 def fold(node: cst.CSTNode | None, values: Evaluator, depth: int = _DEPTH) -> set[str]:
@@ -70,7 +72,8 @@ def _called(node: cst.Call, values: Evaluator, depth: int) -> set[str]:
     """Return a variable's default, or what `text.rstrip("/")` and its like leave."""
     given = positional(node)
     if values.module(node.func) in ("os.getenv", "os.environ.get"):
-        return fold(given[1], values, depth - 1) if len(given) > 1 else {MARK}
+        default = given[1] if len(given) > 1 else keyword(node, "default")
+        return {MARK} | (fold(default, values, depth - 1) if default is not None else set())
     if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("strip", "rstrip"):
         return {text.rstrip("/") for text in fold(node.func.value, values, depth - 1)}
     if isinstance(node.func, cst.Name) and node.func.value == "str" and given:
@@ -85,7 +88,8 @@ def variable(node: cst.CSTNode | None, values: Evaluator, depth: int = _DEPTH) -
     if isinstance(node, cst.Call) and values.module(node.func) in ("os.getenv", "os.environ.get"):
         given = positional(node)
         name = text_of(given[0]) if given else None
-        plain = len(given) == 1 and keyword(node, "default") is None
+        default = given[1] if len(given) > 1 else keyword(node, "default")
+        plain = default is None or is_none(default) or _PLACEHOLDER.fullmatch(text_of(default) or "0") is not None
         return {name} if name and plain else None
     if isinstance(node, cst.Subscript) and values.module(node.value) == "os.environ":
         index = node.slice[0].slice

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _ATTRIBUTES = {"status_code": "status", "http_status": "status", "message": "message", "user_message": "message",
                "args": "args", "request_id": "request_id", "__class__": "__class__",
                "__cause__": "__cause__"}  # fmt: skip
-_TESTS = ("isinstance", "issubclass", "retry_if_exception_type", "retry_if_not_exception_type", "suppress")
+_TESTS = ("isinstance", "issubclass", "retry_if_exception_type", "retry_if_not_exception_type", "suppress",
+          "on_exception")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -30,8 +31,8 @@ class Handled:
     tuples: list[cst.Tuple] = field(default_factory=list)  # that hold some of the names
 
 
-def find(package: str, values: Evaluator, within: cst.CSTNode | None = None) -> Handled:
-    """Return what names exceptions of a package, in a whole module or in one `try`.
+def find(package: str, values: Evaluator) -> Handled:
+    """Return what names exceptions of a package.
 
     Raises:
         Unprovable: one is used in a way that has no counterpart.
@@ -43,8 +44,6 @@ def find(package: str, values: Evaluator, within: cst.CSTNode | None = None) -> 
             continue
         if isinstance(node, cst.Name) and not tree.is_load(node):
             continue
-        if within is not None and all(one is not within for one in tree.above(node)):
-            continue
         name = values.module(node) or ""
         if not name.startswith(f"{package}.") or not name.rpartition(".")[2][:1].isupper():
             continue
@@ -53,37 +52,71 @@ def find(package: str, values: Evaluator, within: cst.CSTNode | None = None) -> 
             if _handler(node, values) is not None:
                 raise Unprovable(f"{code(node)} is handled, which has no counterpart", "handle ModelError")
             continue
-        _one(node, ours, found, values, within)
+        _one(node, ours, found, values)
     return found
 
 
-def _one(
-    node: cst.Name | cst.Attribute,
-    ours: tuple[str, ...],
-    found: Handled,
-    values: Evaluator,
-    within: cst.CSTNode | None,
-) -> None:
-    element = values.tree.parent(node)
-    around = values.tree.parent(element) if isinstance(element, cst.Element) else None
+def _one(node: cst.Name | cst.Attribute, ours: tuple[str, ...], found: Handled, values: Evaluator) -> None:
+    tree = values.tree
+    element = tree.parent(node)
+    around = tree.parent(element) if isinstance(element, cst.Element) else None
+    handler = _handler(node, values)
+    if handler is None and not _is_listed(node, values):
+        if any(isinstance(one, cst.Annotation) for one in tree.above(node)):
+            return
+        raise Unprovable(f"{code(node)} is used for more than handling it", "use one of src.models.errors there")
     if isinstance(around, cst.Tuple) and around not in found.tuples:
         found.tuples.append(around)
-    handler = _handler(node, values)
-    if handler is not None:
-        if within is not None and values.tree.parent(handler) is not within:
-            return
-        found.names.append((node, ours))
-        if handler.name is not None and isinstance(handler.name.name, cst.Name):
-            _attributes(handler, handler.name.name.value, found, values)
-        return
-    arg = values.tree.parent(node)
-    while isinstance(arg, cst.Element | cst.Tuple):
-        arg = values.tree.parent(arg)
-    call = values.tree.parent(arg) if isinstance(arg, cst.Arg) else None
-    if isinstance(call, cst.Call) and code(call.func).rpartition(".")[2] in _TESTS:
-        found.names.append((node, ours))
-    elif isinstance(arg, cst.Raise | cst.Call):
-        raise Unprovable(f"{code(node)} is raised here", "raise one of src.models.errors")
+    found.names.append((node, ours))
+    handlers = [handler] if handler is not None else _handlers_of(around, values)
+    for one in handlers:
+        if one.name is not None and isinstance(one.name.name, cst.Name):
+            _attributes(one, one.name.name.value, found, values)
+
+
+def _is_listed(node: cst.CSTNode, values: Evaluator) -> bool:
+    """Tell whether an exception stands where several can: in a test, or a tuple of them that has a name."""
+    tree = values.tree
+    parent = tree.parent(node)
+    in_tuple = isinstance(parent, cst.Element) and isinstance(tree.parent(parent), cst.Tuple)
+    while isinstance(parent, cst.Element | cst.Tuple):
+        parent = tree.parent(parent)
+    call = tree.parent(parent) if isinstance(parent, cst.Arg) else None
+    if isinstance(call, cst.Call):
+        return code(call.func).rpartition(".")[2] in _TESTS
+    if not in_tuple or not isinstance(parent, cst.Assign | cst.AnnAssign):
+        return False
+    names = _named_by(parent)
+    return bool(names) and all(_names_exceptions(load, values) for load in _loads(names, values))
+
+
+def _named_by(node: cst.CSTNode | None) -> set[str]:
+    """Return the names that an assignment gives, where it gives plain names alone."""
+    targets = [one.target for one in node.targets] if isinstance(node, cst.Assign) else []
+    targets += [node.target] if isinstance(node, cst.AnnAssign) else []
+    names = {one.value for one in targets if isinstance(one, cst.Name)}
+    return names if len(names) == len(targets) else set()
+
+
+def _loads(names: set[str], values: Evaluator) -> list[cst.Name]:
+    tree = values.tree
+    return [one for one in tree.nodes if isinstance(one, cst.Name) and one.value in names and tree.is_load(one)]
+
+
+def _names_exceptions(node: cst.CSTNode, values: Evaluator) -> bool:
+    """Tell whether a name of several exceptions is used to handle or to test them."""
+    parent = values.tree.parent(node)
+    call = values.tree.parent(parent) if isinstance(parent, cst.Arg) else None
+    if isinstance(call, cst.Call):
+        return code(call.func).rpartition(".")[2] in _TESTS
+    return isinstance(parent, cst.ExceptHandler) and parent.type is node
+
+
+def _handlers_of(around: cst.CSTNode | None, values: Evaluator) -> list[cst.ExceptHandler]:
+    """Return the handlers that name a tuple of exceptions."""
+    above = values.tree.parent(around) if around is not None else None
+    parents = [values.tree.parent(load) for load in _loads(_named_by(above), values)]
+    return [one for one in parents if isinstance(one, cst.ExceptHandler)]
 
 
 def _handler(node: cst.CSTNode, values: Evaluator) -> cst.ExceptHandler | None:

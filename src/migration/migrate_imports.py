@@ -129,8 +129,11 @@ def _is_import(node: cst.CSTNode) -> bool:
     return any(isinstance(one, cst.Import | cst.ImportFrom) for one in inner)
 
 
-def without_dead(module: cst.Module, old: Evaluator) -> cst.Module:
-    """Return a module without the imports, keys and settings that lost their last reader."""
+def without_dead(module: cst.Module, old: Evaluator, needed: frozenset[str] = frozenset()) -> cst.Module:
+    """Return a module without the imports, keys and settings that lost their last reader.
+
+    `needed` are SDKs whose module is set up here for other files.
+    """
     read_before = {
         (name, _scope_name(scope))
         for scope, names in old.tree.bound.items()
@@ -142,11 +145,16 @@ def without_dead(module: cst.Module, old: Evaluator) -> cst.Module:
         edits = Edits()
         for scope, names in tree.bound.items():
             for name, bindings in names.items():
-                _judge(tree, scope, name, bindings, (name, _scope_name(scope)) in read_before, edits)
+                if not any(_sets_up(tree, name, scope) and one.imported in needed for one in bindings):
+                    _judge(tree, scope, name, bindings, (name, _scope_name(scope)) in read_before, edits)
         if not edits:
             break
         module = edits.apply(tree.module)
     return module
+
+
+def _sets_up(tree: Tree, name: str, scope: cst.CSTNode) -> bool:
+    return any(_only_written(tree, node) is not None for node in tree.loads(name, scope))
 
 
 def _scope_name(scope: cst.CSTNode) -> str:

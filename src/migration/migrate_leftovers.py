@@ -9,12 +9,14 @@ from src.migration.check_vocabulary import Vocabulary
 from src.migration.migrate_records import LEFT, Reported
 
 if TYPE_CHECKING:
+    from src.migration.check_records import Site
     from src.migration.migrate_records import Outcome
 
 _WORDS = Vocabulary()
 # These follow from a call that is reported by itself, where there is one.
 _FOLLOWING = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
 _ASK = "ModelFactory.get_model(provider, model).generate_response(system_prompt, user_content)"
+_POST = "ModelFactory.post(url, headers=headers, json=payload), or an allow comment where no model is asked"
 
 
 def leftovers(outcome: Outcome) -> list[Reported]:
@@ -36,6 +38,17 @@ def leftovers(outcome: Outcome) -> list[Reported]:
             continue
         if any(one.reason.startswith(f"{site.what}: ") for one in left):
             continue
-        reason = f"{site.what}: the script does not rewrite this; it stays as it was"
-        found.append(Reported(outcome.name, site.line, site.rule, LEFT, reason, _ASK))
+        why, ask = _why(site)
+        found.append(Reported(outcome.name, site.line, site.rule, LEFT, f"{site.what}: {why}", ask))
     return found
+
+
+def _why(site: Site) -> tuple[str, str]:
+    """Return why a direct call stays, and what to write instead."""
+    if site.what.endswith(" is used"):
+        return "it is handed on as a function", "hand on a function of your own that calls generate_response"
+    if site.rule == "provider-url":
+        return "how this asks is not a style that is moved; it stays as it was", _POST
+    if site.rule in ("sdk-import", "dynamic-import"):
+        return "no call through it is found in this file, or one that is not moved; it stays as it was", _ASK
+    return "the script does not rewrite this; it stays as it was", _ASK

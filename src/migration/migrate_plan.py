@@ -5,19 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from src.migration import migrate_clients, migrate_handlers, migrate_models, migrate_replies, migrate_sites
+import libcst as cst
+
+from src.migration import (
+    migrate_broad,
+    migrate_clients,
+    migrate_handlers,
+    migrate_models,
+    migrate_replies,
+    migrate_sites,
+)
 from src.migration import migrate_sdk as sdk
 from src.migration.migrate_arguments import Asked, ask
 from src.migration.migrate_records import Site, Unprovable
 from src.migration.migrate_syntax import code, is_constant
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from src.migration.migrate_clients import Group
     from src.migration.migrate_handlers import Handled
     from src.migration.migrate_models import Made
     from src.migration.migrate_reach import Reach
+    from src.migration.migrate_records import Around
     from src.migration.migrate_replies import Reply
     from src.migration.migrate_values import Evaluator
 
@@ -43,18 +51,22 @@ class Plan:
     converted: dict[cst.CSTNode, Made] = field(default_factory=dict)
     baked: dict[cst.CSTNode, cst.BaseExpression] = field(default_factory=dict)
     handled: dict[str, Handled] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)  # SDKs whose errors other calls go on raising
+    unhandled: dict[str, Unprovable] = field(default_factory=dict)  # SDKs that only other files ask through
 
 
-def plan(values: Evaluator, borrowed: frozenset[str]) -> Plan:
-    """Return the plan for one module; what is not moved says why. `borrowed`: names that other files use clients by."""
-    return _Planner(values, borrowed).plan()
+def plan(values: Evaluator, around: Around) -> Plan:
+    """Return the plan for one module, given what is known of the others; what is not moved says why."""
+    return _Planner(values, around).plan()
 
 
 _ASKING = frozenset({"create", "acreate", "generate_content", "generate_content_async"})
 
 
 class _Planner:
-    def __init__(self, values: Evaluator, borrowed: frozenset[str]) -> None:
+    def __init__(self, values: Evaluator, around: Around) -> None:
+        self.around = around
+        self.kept = set(around.stays) | _other_uses(values)
         self.values = values
         self.tree = values.tree
         self.sites = migrate_sites.find(values)
@@ -65,7 +77,7 @@ class _Planner:
         for site in self.sites:
             self._attempt(site)
         for group in self.groups:
-            self._make(group, borrowed)
+            self._make(group, around.borrowed)
 
     def _attempt(self, site: Site) -> None:
         if site.blocked is None and any(one.name in _ASKING for one in self.tree.stored):
@@ -73,6 +85,7 @@ class _Planner:
         if site.blocked is None:
             try:
                 self.asked[site] = ask(site, self.values)
+                migrate_broad.look(site, self.values)
             except Unprovable as error:
                 site.blocked = error
 
@@ -81,7 +94,8 @@ class _Planner:
             group.blockers.append(f"another file uses {', '.join(sorted(group.names & borrowed))}")
         for client, kit in group.clients.items():
             try:
-                self.made[client] = migrate_models.of_client(client, kit, self.values)  # type: ignore[arg-type] # a Call
+                assert isinstance(client, cst.Call)  # noqa: S101 - clients are what makes them
+                self.made[client] = migrate_models.of_client(client, kit, self.values, self.around.settings)
             except Unprovable as error:
                 group.blockers.append(f"line {self.tree.line(client)}: {error.reason}")
 
@@ -121,7 +135,7 @@ class _Planner:
         if kits:
             if len(site.values) > 1:
                 raise Unprovable("the call hangs on a module or on something else", "")
-            made = migrate_models.of_module(site.sdk, self.values)
+            made = migrate_models.of_module(site.sdk, self.values, self.around.settings)
             return self._inline(site, asked, made)
         clients = [value.node for value in site.values if value.kind == "client" and value.node is not None]
         group = next(group for group in self.groups if clients and clients[0] in group.clients)
@@ -137,7 +151,11 @@ class _Planner:
     def _inline(self, site: Site, asked: Asked, made: Made) -> Move:
         parts = [value for _, value in made.settings] + [value for _, value in made.options]
         parts += [part for part in (made.model, made.system) if part is not None]
-        if not all(migrate_models.stands_alone(part, self.values) for part in parts):
+        known = (
+            migrate_models.stands_alone(part, self.values) or migrate_models.stands_beside(part, site.call, self.values)
+            for part in parts
+        )
+        if not all(known):
             raise Unprovable(
                 "what its client is made with is known only where it is made",
                 "get the model with ModelFactory.get_model",
@@ -173,7 +191,7 @@ class _Planner:
                 )
                 continue
             try:
-                move.reply = migrate_replies.follow(move.site, words, self.tree, self.reaches, stream=move.asked.stream)
+                move.reply = migrate_replies.follow(move.site, words, self.tree, self.reaches, move.asked)
             except Unprovable as error:
                 move.site.blocked = error
                 continue
@@ -186,14 +204,16 @@ class _Planner:
     def _handle(self, made: Plan) -> None:
         for package in ("openai", "anthropic", "groq", "ollama", "google.genai"):
             sites = [move.site for move in made.moves if _package(move.site) == package]
-            if not sites:
+            if not sites and package not in self.around.moved:
                 continue
             try:
                 made.handled[package] = migrate_handlers.find(package, self.values)
                 self._fits(made.handled[package], package)
             except Unprovable as error:
+                made.unhandled[package] = error
                 for site in sites:
                     site.blocked = error
+        made.kept = {package for package in made.handled if self.stays(package)}
 
     def _fits(self, handled: Handled, package: str) -> None:
         """Raise Unprovable where handlers serve calls that stay as well, and read what differs."""
@@ -202,23 +222,28 @@ class _Planner:
 
     def stays(self, package: str) -> bool:
         """Tell whether something of an SDK stays in this module."""
-        return stays(self.sites, self.groups, package)
+        left = any(site.blocked is not None and _package(site) == package for site in self.sites)
+        return left or package in self.kept or any(group.blockers and package in _of(group) for group in self.groups)
 
 
-def stays(sites: list[Site], groups: list[Group], package: str) -> bool:
-    """Tell whether something of an SDK stays in a module."""
-    left = any(site.blocked is not None and _package(site) == package for site in sites)
-    kept = any(group.blockers and package in {_PACKAGES[kit] for kit in group.clients.values()} for group in groups)
-    return left or kept
+def _of(group: Group) -> set[str]:
+    return {sdk.PACKAGES[kit] for kit in group.clients.values()}
 
 
-_PACKAGES = {"generativeai": "google.generativeai", "genai": "google.genai"} | {
-    name: name for name in ("openai", "anthropic", "groq", "ollama")
-}
+def _other_uses(values: Evaluator) -> set[str]:
+    """Return the SDKs whose module itself is asked for something else than text: `openai.audio...`."""
+    found = set()
+    for node in values.tree.nodes:
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            name = values.module(node.func) or ""
+            package = next((one for one in sdk.PACKAGES.values() if name.startswith(f"{one}.")), None)
+            if package and sdk.non_chat(tuple(name.removeprefix(f"{package}.").split("."))):
+                found.add(package)
+    return found
 
 
 def _package(site: Site) -> str:
-    return _PACKAGES[site.sdk]
+    return sdk.PACKAGES[site.sdk]
 
 
 def _alike(kept: list[Made], values: Evaluator) -> bool:

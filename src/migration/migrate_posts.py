@@ -184,16 +184,15 @@ def _edited(post: Post, factory: str) -> Edit:
     return changed
 
 
-_ADDRESS = re.compile(r"^(\w+)\s*(?::[^=\n]*)?=\s*[\"'](https?://[^\"'\s]+)[\"']", re.MULTILINE)
-
-
-def addresses_in(text: str) -> Addresses:
-    """Return a file's constants that hold addresses at which models answer."""
-    return tuple(
-        (name, address)
-        for name, address in _ADDRESS.findall(text)
-        if _WORDS.url(address) or path_of_model_server(address)
-    )
+def addresses_in(source: bytes) -> Addresses:
+    """Return a file's constants that hold addresses at which models answer, whatever way they come by them."""
+    if b"://" not in source or not _WORDS.may_matter(source):
+        return ()
+    try:
+        held = facts_of(source, _WORDS).exports
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()  # it is named when it is to be migrated
+    return tuple((name, text) for name, text in held if _WORDS.url(text) or path_of_model_server(text))
 
 
 # What is no question to a model.

@@ -52,6 +52,27 @@ class Outcome:
     after: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Hold what one file is told about the others.
+
+    Attributes:
+        borrowed: The names that other files use its clients by.
+        addresses: Constants of all files that hold addresses at which models answer, as pairs of name and text.
+        moved: SDKs through which files that it imports asked, and no longer do.
+        stays: SDKs that files which it imports go on using.
+        settings: What other files set on SDK modules, such as `openai.api_key`, where the factory does not know it.
+        needed: SDKs whose module other files ask through, and leave it to this one to set up.
+    """
+
+    borrowed: frozenset[str] = frozenset()
+    addresses: tuple[tuple[str, str], ...] = ()
+    moved: frozenset[str] = frozenset()
+    stays: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
+    needed: frozenset[str] = frozenset()
+
+
 @dataclass(eq=False, slots=True)
 class Site:
     """Hold one call that asks for text: the call, what it hangs on, and what kind of call it is."""

@@ -14,6 +14,7 @@ from src.migration.migrate_syntax import code, positional, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from src.migration.migrate_arguments import Asked
     from src.migration.migrate_records import Site
     from src.migration.migrate_tree import Binding, Tree
 
@@ -50,6 +51,16 @@ _DELTA: dict[Tokens, str] = {
     ("choices", 0, "finish_reason"): "finish_reason",
     ("choices",): "content",  # as a guard alone
 }
+# What a stream tells at its end, where it was asked to count.
+_COUNTED: dict[Tokens, str] = {
+    ("usage", "total_tokens"): "usage.total_tokens",
+    ("usage", "prompt_tokens"): "usage.input_tokens",
+    ("usage", "completion_tokens"): "usage.output_tokens",
+    ("usage",): "usage",  # as a guard alone
+}
+# Parts of a chunk that a name can stand for: a chunk of ours has the same text.
+_PARTS = (("choices", 0), ("choices", 0, "delta"), ("message",), ("delta",))
+_DELTAS = (("choices", 0, "message"), ("choices", 0, "delta"), ("message",), ("delta",))
 STREAMED: dict[str, dict[Tokens, str]] = {
     "chat": _DELTA,
     "legacy": _DELTA,
@@ -76,6 +87,10 @@ class Reply:
     mode: Literal["reply", "raw"] = "reply"
     reads: list[cst.BaseExpression] = field(default_factory=list)
     chunks: list[cst.BaseExpression] = field(default_factory=list)
+    parts: dict[cst.CSTNode, Tokens] = field(
+        default_factory=dict
+    )  # of a chunk, that a name stands for where it is read
+    counted: bool = False  # a stream that was asked to tell its usage
     bare: str = ""
     opened: cst.WithItem | None = None  # by which the SDK's stream helper is opened
     texts: list[cst.Attribute] = field(default_factory=list)  # its `stream.text_stream`
@@ -97,7 +112,7 @@ def family(site: Site, provider: str) -> str:
     return kind
 
 
-def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach], *, stream: bool) -> Reply:
+def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach], asked: Asked) -> Reply:
     """Return a site's reply with all places that read it.
 
     Raises:
@@ -105,8 +120,9 @@ def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach]
     """
     if site.kind == "messages" and site.names[-1] == "stream":
         return _helper(site, words, tree)
+    stream = asked.stream
     node = _received(site, tree, stream=stream)
-    reply = Reply(site, words, node, stream)
+    reply = Reply(site, words, node, stream, counted=asked.counted)
     parent = tree.parent(node)
     if isinstance(parent, cst.Expr):
         return reply
@@ -161,7 +177,31 @@ def _chunks(reply: Reply, tree: Tree) -> None:
             if not others:
                 raise Unprovable("a chunk is read after its loop", "keep what is needed inside the loop")
         found += inside
+        for one in inside:
+            found += _named_part(one, loop, reply, tree)
     reply.chunks = found
+
+
+def _named_part(node: cst.BaseExpression, loop: cst.For | cst.CompFor, reply: Reply, tree: Tree) -> list[cst.Name]:
+    """Return where a name is read that stands for a part of the chunk: `delta = chunk.choices[0].delta`."""
+    chain = tokens(node, tree)
+    names = reply.parts.get(node, ()) + tuple(token for _, token in chain)
+    assign = tree.parent(chain[-1][0]) if chain else None
+    if names not in _PARTS or not isinstance(assign, cst.Assign) or len(assign.targets) != 1:
+        return []
+    target = assign.targets[0].target
+    scope = tree.scope(assign)
+    if not isinstance(target, cst.Name) or len(tree.bound.get(scope, {}).get(target.value, ())) != 1:
+        return []
+    loads = tree.loads(target.value, scope)
+    if not all(_below(load, loop, tree) for load in loads):
+        return []
+    reply.parts[assign] = names
+    found = list(loads)
+    for load in loads:
+        reply.parts[load] = names
+        found += _named_part(load, loop, reply, tree)
+    return found
 
 
 def _below(node: cst.CSTNode, top: cst.CSTNode, tree: Tree) -> bool:
@@ -300,15 +340,21 @@ def _item(node: cst.Subscript) -> Token | None:
 def reading(node: cst.BaseExpression, reply: Reply, tree: Tree) -> Reading | None:
     """Return how one read is said in our words, or None where the whole reply must be as it was."""
     known = STREAMED if reply.stream else READS
-    table = known.get(reply.family, {})
+    table = known.get(reply.family, {}) | (_COUNTED if reply.counted else {})
     found = tokens(node, tree)
-    names = tuple(token for _, token in found)
-    for length in range(len(found), 0, -1):
+    held = reply.parts.get(node, ())
+    names = held + tuple(token for _, token in found)
+    for length in range(len(names), len(held), -1):
         words = table.get(names[:length])
-        if words is not None and not (reply.stream and names[:length] == ("choices",)):
-            return Reading(found[length - 1][0], f".{words}")
+        if words is not None and not (reply.stream and names[:length] in (("choices",), ("usage",))):
+            return Reading(found[length - len(held) - 1][0], f".{words}")
+    last = found[-1][0] if found else node
+    if names in _DELTAS and (asked := _asks_content(last, tree)) is not None:
+        return asked
+    if reply.stream and tree.parent(last) in reply.parts and reply.parts[tree.parent(last)] == names:  # type: ignore[index] # it is there
+        return Reading(last, "")
     if reply.family == "messages" and reply.stream and found:
-        return _text_event(found[-1][0], names, tree)
+        return _text_event(last, names, tree)
     if not found:
         return Reading(node, "") if _is_guard(node, tree) else None
     whole = _holder(found, names, reply, tree)
@@ -332,22 +378,41 @@ def _text_event(last: cst.BaseExpression, names: Tokens, tree: Tree) -> Reading 
 
 
 def _holder(found: list[tuple[cst.BaseExpression, Token]], names: Tokens, reply: Reply, tree: Tree) -> Reading | None:
-    """Read `hasattr(reply.choices[0].message, "content")`, and `reply.choices` as a guard."""
+    """Read `reply.choices` as a guard."""
     last = found[-1][0]
-    if names in (("choices", 0, "message"), ("choices", 0, "delta")) and _has_content(last, tree):
+    if reply.counted and names == ("usage",) and _is_guard(last, tree):
+        return Reading(last, ".usage")
+    if reply.stream and names in _DELTAS and _is_guard(last, tree):
+        return Reading(last, "")
+    if reply.stream and names == ("choices",) and _is_guard(last, tree) and _tells_more(reply, tree):
         return Reading(last, "")
     if names in (("choices",), ("content",)) and _is_guard(last, tree) and reply.family != "responses":
         return Reading(last, ".content")
     return None
 
 
-def _has_content(node: cst.CSTNode, tree: Tree) -> bool:
+def _tells_more(reply: Reply, tree: Tree) -> bool:
+    """Tell whether chunks are read for more than their texts: a chunk without text then counts too."""
+    names = (tuple(token for _, token in tokens(node, tree)) for node in reply.chunks)
+    return any("finish_reason" in one or "usage" in one for one in names)
+
+
+def _asks_content(node: cst.CSTNode, tree: Tree) -> Reading | None:
+    """Read `hasattr(x, "content")`, `getattr(x, "content", None)` and `"content" in x`, x being a message."""
     arg = tree.parent(node)
+    if isinstance(arg, cst.ComparisonTarget) and isinstance(arg.operator, cst.In):
+        comparison = tree.parent(arg)
+        if isinstance(comparison, cst.Comparison) and len(comparison.comparisons) == 1 and _is_test(comparison, tree):
+            return Reading(comparison, ".content") if text_of(comparison.left) == "content" else None
     call = tree.parent(arg) if isinstance(arg, cst.Arg) else None
-    if not isinstance(call, cst.Call) or code(call.func) != "hasattr":
-        return False
+    if not isinstance(call, cst.Call):
+        return None
     given = positional(call)
-    return len(given) == 2 and given[0] is node and text_of(given[1]) == "content"
+    if len(given) < 2 or given[0] is not node or text_of(given[1]) != "content":
+        return None
+    if code(call.func) == "hasattr":
+        return Reading(node, "")
+    return Reading(call, ".content") if code(call.func) == "getattr" else None
 
 
 def _is_guard(node: cst.CSTNode, tree: Tree) -> bool:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from src.migration import migrate_handlers
 from src.migration import migrate_sdk as sdk
-from src.migration.migrate_arguments import Asked, arguments
+from src.migration.migrate_arguments import arguments
 from src.migration.migrate_edits import Edits
 from src.migration.migrate_messages import Prompt
-from src.migration.migrate_plan import stays
 from src.migration.migrate_replies import reading
 from src.migration.migrate_syntax import Star, argument, code, comments_in, expression, spread
 
 if TYPE_CHECKING:
+    from src.migration.migrate_arguments import Asked
+    from src.migration.migrate_clients import Group
     from src.migration.migrate_edits import Edit, Resolve
     from src.migration.migrate_models import Made
     from src.migration.migrate_plan import Move, Plan
@@ -38,10 +40,25 @@ def edits_for(plan: Plan, values: Evaluator, factory: str) -> tuple[Edits, Neede
     for client, made in plan.converted.items():
         edits.replace(client, _model(made, plan.baked.get(client), factory))
         needed |= made.imports | {("src.models.model_factory", "ModelFactory")}
+    for group in plan.groups:
+        if any(client in plan.converted for client in group.clients):
+            needed |= _unopened(group, edits)
     for package, handled in plan.handled.items():
-        needed |= migrate_handlers.rewrite(handled, edits, keep=stays(plan.sites, plan.groups, package))
+        needed |= migrate_handlers.rewrite(handled, edits, keep=package in plan.kept)
     needed |= _annotations(plan, edits, values)
     return edits, needed
+
+
+def _unopened(group: Group, edits: Edits) -> Needed:
+    """Have what opened or closed a client do neither: a model keeps no connection that its user must end."""
+    for item in group.opened:
+        wrapped = lambda updated, _resolve: updated.with_changes(  # noqa: E731 - an Edit
+            item=cst.Call(cst.Name("nullcontext"), [cst.Arg(updated.item)])
+        )
+        edits.replace(item, wrapped)
+    for statement in group.closed:
+        edits.remove(statement)
+    return {("contextlib", "nullcontext")} if group.opened else set()
 
 
 def _model(made: Made, model: cst.BaseExpression | None, factory: str) -> Edit:
@@ -157,7 +174,7 @@ def _completed(move: Move) -> Asked:
     prompt = asked.prompt
     if move.made.system is not None and prompt.system is None:
         prompt = Prompt(move.made.system, prompt.user, prompt.messages)
-    return Asked(prompt, asked.model, options, asked.passed, asked.raw_options, asked.stream, asked.settings)
+    return replace(asked, prompt=prompt, options=options)
 
 
 def _with_model(

@@ -17,10 +17,23 @@ CONSTRUCTORS: dict[str, tuple[str, bool]] = {
     "google.generativeai.generative_models.GenerativeModel": ("generativeai", False),
     "google.genai.Client": ("genai", False), "google.genai.client.Client": ("genai", False),
 }  # fmt: skip
+# Clients of services that the factory has not, by what they are.
+OTHER_CLIENTS = {
+    f"{package}.{prefix}{name}": f"a client for {service}"
+    for package, name, service in (
+        ("openai", "AzureOpenAI", "Azure"), ("anthropic", "AnthropicBedrock", "AWS Bedrock"),
+        ("anthropic", "AnthropicVertex", "Vertex AI"), ("anthropic", "AnthropicFoundry", "Microsoft Foundry"),
+        ("openai", "BedrockOpenAI", "AWS Bedrock"),
+    )
+    for prefix in ("", "Async")
+}  # fmt: skip
 MODULES = {"openai": "openai", "anthropic": "anthropic", "groq": "groq", "ollama": "ollama",
            "google.generativeai": "generativeai", "google.genai": "genai"}  # fmt: skip
 PROVIDERS = {"openai": "openai", "anthropic": "claude", "groq": "groq", "ollama": "ollama", "generativeai": "gemini",
              "genai": "gemini"}  # fmt: skip
+PACKAGES = {"generativeai": "google.generativeai", "genai": "google.genai"} | {
+    name: name for name in ("openai", "anthropic", "groq", "ollama")
+}
 STYLES = {"openai": "openai", "anthropic": "anthropic", "groq": "groq", "ollama": "ollama",
           "generativeai": "google.generativeai", "genai": "google.genai"}  # fmt: skip
 
@@ -130,6 +143,15 @@ _OPENAI_LIKE = {
     "Timeout": ("ModelTimeout",), "InvalidRequestError": ("InvalidRequest", "ContentBlocked"),
     "PermissionError": ("PermissionRefused",), "APIResponseValidationError": ("MalformedResponse",),
 }  # fmt: skip
+# The openai SDK before version 1 told errors by their status, and none but OpenAIError is the base of another.
+_OPENAI_BEFORE_1 = {
+    "OpenAIError": ("ModelError",), "APIError": ("ServerFailed", "MalformedResponse"),
+    "APIConnectionError": ("ConnectionFailed",), "Timeout": ("ModelTimeout",),
+    "AuthenticationError": ("AuthenticationFailed", "ModelUnavailable"), "PermissionError": ("PermissionRefused",),
+    "RateLimitError": ("RateLimited", "QuotaExhausted"), "ServiceUnavailableError": ("Overloaded",),
+    "InvalidRequestError": ("InvalidRequest", "ModelNotFound", "ContentBlocked"), "TryAgain": ("Overloaded",),
+}  # fmt: skip
+ERROR_NAMES = frozenset(_OPENAI_LIKE) | frozenset(_OPENAI_BEFORE_1)
 _HTTP = {
     "Timeout": ("ModelTimeout",), "ReadTimeout": ("ModelTimeout",), "ConnectTimeout": ("ModelTimeout",),
     "ConnectionError": ("ConnectionFailed",), "HTTPError": ("ModelError",), "RequestException": ("ModelError",),
@@ -141,10 +163,14 @@ _HTTP = {
 def errors_for(name: str) -> tuple[str, ...] | None:
     """Return our errors for an SDK's or an HTTP library's exception, by its dotted name, or None."""
     package, last = name.partition(".")[0], name.rpartition(".")[2]
+    if name.startswith("openai.error."):
+        return _OPENAI_BEFORE_1.get(last)
     if package in ("openai", "anthropic", "groq"):
         return _OPENAI_LIKE.get(last)
     if package in ("requests", "httpx"):
         return _HTTP.get(last)
-    if name in ("ollama.ResponseError", "google.genai.errors.APIError"):
+    if name in ("ollama.ResponseError", "ollama._types.ResponseError"):
+        return tuple(one for one in _OF_STATUS if one != "ModelUnavailable")
+    if name == "google.genai.errors.APIError":
         return ("ModelError",)
     return None

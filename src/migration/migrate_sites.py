@@ -107,9 +107,15 @@ def _telling(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | N
         if needs and not starred and not all(keyword(call, name) is not None for name in needs):
             continue
         site = _made(call, kit[0], kit[1], base, names, values, f"{sdk.STYLES[kit[0]]}.{_word(kit[1], names)}")
-        site.blocked = _UNKNOWN_CLIENT
+        other = next((value.name for value in values.of(base) if value.kind == "other"), None)
+        site.blocked = _UNKNOWN_CLIENT if other is None else _other(other)
         return site
     return None
+
+
+def _other(what: str) -> Unprovable:
+    ask = "say them to get_model: timeouts=Timeouts(...), retry_policy=RetryPolicy(...)"
+    return Unprovable(f"it is asked through {what}", ask if "options" in what else "add a provider to the factory")
 
 
 def _made(

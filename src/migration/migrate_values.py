@@ -13,7 +13,7 @@ from src.migration.migrate_syntax import dotted, keyword, positional, text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from src.migration.migrate_tree import Binding, Tree
+    from src.migration.migrate_tree import Binding, Stored, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Value:
     """Hold one thing that an expression can be.
 
     `kind` is module (an import, by its dotted name), client (made by the call `node`), model (of the factory),
-    none, container (a literal that holds others) or unknown.
+    none, container (a literal that holds others), other (a client that the factory has not) or unknown.
     """
 
     kind: str
@@ -34,7 +34,12 @@ UNKNOWN = Value("unknown")
 NONE = Value("none")
 MODEL = Value("model")
 Values = frozenset[Value]
-_FACTORIES = ("ModelFactory", "model_factory")
+_PROPERTIES = ("property", "cached_property")
+
+
+def is_property(function: cst.FunctionDef) -> bool:
+    """Tell whether a method is read like an attribute."""
+    return any((dotted(one.decorator) or "").rpartition(".")[2] in _PROPERTIES for one in function.decorators)
 
 
 class Evaluator:
@@ -48,6 +53,11 @@ class Evaluator:
         self._stored: dict[str, list[cst.BaseExpression]] | None = None
         self._calls: dict[str, list[cst.Call]] = {}
         self._mentions: set[str] | None = None
+        self._classes = [node for node in tree.nodes if isinstance(node, cst.ClassDef)]
+        self._families: dict[cst.ClassDef, set[cst.ClassDef]] = {}
+        self._by_attribute: dict[str, list[Stored]] = {}
+        for one in tree.stored:
+            self._by_attribute.setdefault(one.name, []).append(one)
         self._returned_by: dict[cst.CSTNode, list[cst.Return | cst.Yield]] = {}
         for node in tree.nodes:
             function = tree.function(node) if isinstance(node, cst.Return | cst.Yield) else None
@@ -223,13 +233,28 @@ class Evaluator:
         modules = {value.name for value in inner if value.kind == "module"}
         if modules:
             return frozenset(Value("module", f"{name}.{node.attr.value}") for name in modules)
-        stored = self.stored(node)
-        if not stored:
+        stored, computed = self.stored(node), self.properties(node)
+        if not stored and not computed:
             return frozenset({UNKNOWN})
         found: set[Value] = set()
         for value in stored:
             found |= self.of(value)
+        for function in computed:
+            found |= self._returns(function) or {NONE}
         return frozenset(found)
+
+    def properties(self, node: cst.Attribute) -> list[cst.FunctionDef]:
+        """Return the methods that compute this attribute: those under `@property` and `@cached_property`."""
+        own = isinstance(node.value, cst.Name) and node.value.value in ("self", "cls")
+        owner = self.tree.owner(node) if own else None
+        family = self._family(owner) if owner is not None else None
+        return [
+            one.node
+            for scope in self._classes
+            if family is None or scope in family
+            for one in self.tree.bound.get(scope, {}).get(node.attr.value, ())
+            if isinstance(one.node, cst.FunctionDef) and is_property(one.node)
+        ]
 
     def stored(self, node: cst.Attribute) -> list[cst.BaseExpression | None]:
         """Return what is assigned to this attribute anywhere in the module, as far as it can be the same one."""
@@ -238,17 +263,31 @@ class Evaluator:
         family = self._family(owner) if owner is not None else None
         found = [
             one.value
-            for one in self.tree.stored
-            if one.name == node.attr.value and (family is None or one.owner is None or one.owner in family)
+            for one in self._by_attribute.get(node.attr.value, ())
+            if family is None or one.owner is None or one.owner in family
         ]
-        for scope, names in self.tree.bound.items():
-            if isinstance(scope, cst.ClassDef) and (family is None or scope in family):
-                found += [one.value for one in names.get(node.attr.value, ()) if one.kind == "assign"]
+        for scope in self._classes:
+            names = self.tree.bound.get(scope, {})
+            if node.attr.value in names and (family is None or scope in family):
+                kept = [one for one in names.get(node.attr.value, ()) if one.kind == "assign"]
+                found += [self._default(one, scope) for one in kept]
         return found
+
+    def _default(self, binding: Binding, owner: cst.ClassDef) -> cst.BaseExpression | None:
+        """Return what a class's attribute starts as: a field's value, where no call here gives another."""
+        call = binding.value
+        if not isinstance(call, cst.Call) or self.module(call.func) not in ("dataclasses.field", "pydantic.Field"):
+            return call
+        made = keyword(call, "default_factory")
+        calls = self._calls.get(owner.name.value, [])
+        plain = all(arg.keyword is not None and arg.keyword.value != binding.name for one in calls for arg in one.args)
+        return made.body if isinstance(made, cst.Lambda) and not made.params.params and plain else None
 
     def _family(self, owner: cst.ClassDef) -> set[cst.ClassDef]:
         """Return a class with its bases and subclasses in this module."""
-        classes = [node for node in self.tree.nodes if isinstance(node, cst.ClassDef)]
+        if owner in self._families:
+            return self._families[owner]
+        classes = self._classes
         family, size = {owner}, 0
         while size != len(family):
             size = len(family)
@@ -256,6 +295,7 @@ class Evaluator:
             bases = {dotted(base.value) for one in family for base in one.bases}
             family |= {one for one in classes if one.name.value in bases}
             family |= {one for one in classes if any(dotted(base.value) in names for base in one.bases)}
+        self._families[owner] = family
         return family
 
     def _call(self, node: cst.Call) -> Values:
@@ -267,11 +307,17 @@ class Evaluator:
             if name in sdk.CONSTRUCTORS:
                 kind, asynchronous = sdk.CONSTRUCTORS[name]
                 return frozenset({Value("client", kind, node, asynchronous)})
+            if name in sdk.OTHER_CLIENTS:
+                return frozenset({Value("other", sdk.OTHER_CLIENTS[name])})
             if name.startswith(("src.models", ".")) and name.endswith(".get_model"):
                 return frozenset({MODEL})
             made = name.startswith("src.models") and name.endswith(".ModelFactory")
             return frozenset({Value("module", name) if made else UNKNOWN})
-        if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("get", "values", "pop", "setdefault"):
+        named = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+        if named in ("with_options", "copy") and isinstance(node.func, cst.Attribute):
+            changed = any(value.kind == "client" for value in self.of(node.func.value))
+            return frozenset({Value("other", "a client with options of its own") if changed else UNKNOWN})
+        if isinstance(node.func, cst.Attribute) and named in ("get", "values", "pop", "setdefault"):
             return self._items(node.func.value)
         return self._returned(node)
 
@@ -308,9 +354,8 @@ class Evaluator:
         if isinstance(func, cst.Attribute):
             return [
                 names[func.attr.value][0].node  # type: ignore[misc] # of kind def
-                for scope, names in self.tree.bound.items()
-                if isinstance(scope, cst.ClassDef)
-                and func.attr.value in names
+                for scope in self._classes
+                if func.attr.value in (names := self.tree.bound.get(scope, {}))
                 and isinstance(names[func.attr.value][0].node, cst.FunctionDef)
             ]
         return []

@@ -9,6 +9,7 @@ from src.models.call import Call, Emit, Open
 from src.models.errors import ModelError
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
+from src.observability import redaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -61,6 +62,8 @@ class BaseModel:
         self.limiter: Limiter | None = None
         self._api_key = api_key
         self._base_url = base_url
+        if api_key:
+            redaction.learn(api_key)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Refuse a class whose public calls would not be the traced ones."""
@@ -109,12 +112,13 @@ class BaseModel:
 
         Args:
             system_prompt: None sends no system message.
-            user_content: A text, or a list of texts and images.
+            user_content: A text, or a list of texts and images: the Path of a file, its bytes, a picture of Pillow's,
+                an ImagePart, or a part as OpenAI, Anthropic or Gemini spell it.
             temperature: 0 to 2; None sends none, so that the provider's default holds.
             max_tokens: The most tokens to answer with; None sends none.
             **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
-                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools`, `tool_choice`, `timeout` (seconds for the
-                whole call), and anything else, which goes to the provider as it is.
+                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` and `tool_choice` (in any form), `timeout`
+                (seconds for the whole call), and anything else, which goes to the provider as it is.
 
         Raises:
             ModelError: the call failed; the subclass says how. Never None, never an empty reply.
@@ -144,7 +148,8 @@ class BaseModel:
         """Continue a conversation and return the reply.
 
         Args:
-            messages: OpenAI-style dictionaries, or `Message` records; contents may hold images.
+            messages: Dictionaries in OpenAI's or Anthropic's form, `Message` records, replies; contents may
+                hold images, calls of tools and their results.
             temperature: As for `generate_response`; here nothing is sent unless given.
             max_tokens: As for `generate_response`.
             **options: As for `generate_response`.

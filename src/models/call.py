@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models import limiter, pricing, rate_limits, reasoning, record, structured
+from src.models import classify, limiter, pricing, rate_limits, reasoning, record, structured
 from src.models.errors import (
     CallCancelled,
     ContentBlocked,
@@ -372,8 +372,8 @@ def _known(completion: Completion) -> Usage | None:
 
 def _empty(completion: Completion) -> ModelError:
     if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason")
-        return ContentBlocked(f"the provider's safety rules withheld the reply{f' ({reason})' if reason else ''}")
+        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
+        return ContentBlocked(f"the reply was withheld ({classify.line(str(reason or 'no reason told'))})")
     if completion.finish_reason == "length":
         error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
         error.retryable = False  # the same limit would be used up again

@@ -28,7 +28,8 @@ class Capabilities:
     provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
     `parts` are the kinds of parts beside texts and images that a message may hold. `efforts` are the words that are
     taken for reasoning_effort, least first (empty: any), `effort_as` how a provider with several ways wants them said,
-    `effort_off` how it is said to a model that thinks unless told otherwise.
+    `effort_off` how it is said to a model that thinks unless told otherwise. `continues` is whether a conversation may
+    end with a turn that the model is to go on with; `tools_api` where tools are taken, at all or beside an effort.
     """
 
     max_tokens_name: str = "max_tokens"
@@ -54,7 +55,9 @@ class Capabilities:
     effort_off: Literal["omitted", "disabled", "between_tools"] = "omitted"
     system_role: Literal["system", "developer", "merged"] = "system"
     keep_reasoning: bool = False
+    continues: bool = True
     api: Literal["chat", "responses"] = "chat"
+    tools_api: Literal["chat", "responses_to_think", "responses"] = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Row:
     source: str
 
 
+_OPENAI_PREFIX = re.compile(r"(ft:|openai/)", re.IGNORECASE)  # of fine-tuned models, and of gateways
 _ALL_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _GEMINI = r"(models/)?gemini-"
 _CLAUDE = r"(.*[./:])?claude-"  # gateways put their own words before a name
@@ -80,7 +84,7 @@ ROWS: tuple[Row, ...] = (
         "platform.openai.com/docs/api-reference/chat/create: max_tokens is deprecated for max_completion_tokens"),
     Row("openai", r"gpt-3\.5|gpt-4(-|$)", {"structured": "json_object", "reasoning_effort": False},
         "platform.openai.com/docs/guides/structured-outputs: json_schema from gpt-4o on"),
-    Row("openai", r"(chatgpt-|gpt-)4(o|\.\d)|gpt-[5-9].*chat|chatgpt", {"reasoning_effort": False},
+    Row("openai", r"(chatgpt-|gpt-)4(o|\.\d)|gpt-([5-9].*)?chat|chatgpt", {"reasoning_effort": False},
         "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: reasoning models only"),
     Row("openai", r"gpt-3\.5|gpt-4(-32k|-0\d|$)|o1-mini|o3-mini", {"images": False},
         "platform.openai.com/docs/models: text only"),
@@ -89,7 +93,7 @@ ROWS: tuple[Row, ...] = (
     Row("openai", r"(chatgpt-|gpt-)4o", {"max_output": 16_384, "context": 128_000},
         "platform.openai.com/docs/models/gpt-4o"),
     Row("openai", r"gpt-4\.1", {"max_output": 32_768, "context": 1_047_576}, "platform.openai.com/docs/models/gpt-4.1"),
-    Row("openai", r"(o[1-9]|gpt-([5-9]|\d\d))(-|\.|$)(?!.*chat)",
+    Row("openai", r"(o[1-9]|gpt-([5-9]|[12]\d))(-|\.|$)(?!.*chat)",
         {"temperature": False, "top_p": False, "stop": False, "system_role": "developer"},
         "platform.openai.com/docs/guides/reasoning and docs/guides/latest-model: sampling parameters are refused"),
     Row("openai", r"(o1|o3|o4-mini)(-\d|-pro|$)", {"max_output": 100_000, "context": 200_000},
@@ -107,6 +111,24 @@ ROWS: tuple[Row, ...] = (
         "platform.openai.com/docs/models/gpt-5-pro: high effort only"),
     Row("openai", r"gpt-5\.1(-\d|$)", {"efforts": ("none", "low", "medium", "high")},
         "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: xhigh after gpt-5.1-codex-max"),
+    Row("openai", r"gpt-5\.[2-5](?!.*chat)", {"efforts": ("none", "low", "medium", "high", "xhigh"),
+        "tools_api": "responses_to_think"},
+        "developers.openai.com/api/docs/guides/reasoning; github.com/openai/openai-openapi/issues/541: Chat "
+        "Completions refuses an effort beside functions"),
+    Row("openai", r"gpt-(5\.[6-9]|[6-9]|[12]\d)(?!.*chat)", {"efforts": ("none", "low", "medium", "high", "xhigh"),
+        "tools_api": "responses"},
+        "developers.openai.com/api/docs/guides/latest-model: these think unless told not to, and Chat Completions then "
+        "refuses functions; max is of the Responses API alone"),
+    Row("openai", r"gpt-6(-astra|\.[1-9])", {"efforts": ("low", "medium", "high", "xhigh")},
+        "developers.openai.com/api/docs/guides/latest-model: GPT-6 Astra and GPT-6.1 cannot be kept from thinking"),
+    Row("openai", r"gpt-5\.\d-codex", {"efforts": ("low", "medium", "high", "xhigh")},
+        "developers.openai.com/api/docs/models/gpt-5.3-codex"),
+    Row("openai", r"gpt-5(\.1)?-codex(-mini|$)", {"efforts": ("low", "medium", "high")},
+        "platform.openai.com/docs/api-reference/chat/create#reasoning_effort: xhigh from gpt-5.1-codex-max on"),
+    Row("openai", r"gpt-5\.\d-pro", {"efforts": ("medium", "high", "xhigh")},
+        "developers.openai.com/api/docs/models/gpt-5.2-pro"),
+    Row("openai", r".*-search-(preview|api)", {"temperature": False, "top_p": False, "seed": False, "stop": False},
+        "platform.openai.com/docs/guides/tools-web-search?api-mode=chat: «Model incompatible request argument»"),
     # DeepSeek
     Row("deepseek", r".*", {"structured": "json_object", "images": False},
         "api-docs.deepseek.com/guides/json_mode: json_object alone; docs/api/create-chat-completion: text messages"),
@@ -127,22 +149,26 @@ ROWS: tuple[Row, ...] = (
     Row("groq", r"openai/gpt-oss|qwen/qwen3", {"reasoning_effort": True}, "console.groq.com/docs/reasoning"),
     Row("groq", r"openai/gpt-oss-\d", {"efforts": ("low", "medium", "high")},
         "console.groq.com/docs/reasoning: low, medium or high"),
+    Row("groq", r"qwen/qwen3", {"efforts": ("none", "default")},
+        "console.groq.com/docs/reasoning: Qwen 3 thinks or does not"),
     Row("groq", r"qwen/qwen3\.8", {"efforts": ("none", "low", "medium", "high")}, "console.groq.com/docs/reasoning"),
     Row("groq", r".*guard", {"tools": False, "structured": "instructed", "json_mode": False},
         "console.groq.com/docs/content-moderation"),
     # xAI
     Row("xai", r".*", {"structured": "json_schema", "max_tokens_name": "max_completion_tokens"},
         "docs.x.ai/docs/api-reference#chat-completions: max_tokens is deprecated"),
-    Row("xai", r"grok-(3-mini|4)(?!.*non-reasoning)", {"stop": False},
+    Row("xai", r"grok-(3-mini|[4-9]|code)(?!.*non-reasoning)", {"stop": False},
         "docs.x.ai/docs/guides/reasoning: stop is refused by reasoning models"),
-    Row("xai", r"grok-(2|3(?!-mini)|4-0709|4(-1)?-fast|4$|4\.20|code)", {"reasoning_effort": False},
+    Row("xai", r"grok-(2|3(?!-mini)|4-0709|4([-.]1)?-fast|4$|4\.20|code)", {"reasoning_effort": False},
         "docs.x.ai/docs/guides/reasoning: reasoning_effort is refused by these"),
     Row("xai", r"grok-3-mini", {"efforts": ("low", "high")}, "docs.x.ai/docs/guides/reasoning: low or high"),
+    Row("xai", r"grok-4\.3", {"efforts": ("none", "low", "medium", "high")},
+        "docs.x.ai/developers/model-capabilities/text/reasoning#effort-levels"),
     Row("xai", r"grok-4\.5", {"efforts": ("low", "medium", "high")}, "docs.x.ai/developers/grok-4-5"),
     Row("xai", r"grok-(2-1212|3|code)", {"images": False}, "docs.x.ai/docs/models"),
     # OpenRouter drops what a model does not take, by itself, except for schemas and images.
     Row("openrouter", r"(openai/(gpt-4o|gpt-4\.1|gpt-[5-9]|o\d)|google/gemini|x-ai/grok-[3-9]|"
-        r"anthropic/claude-(opus-4\.[1-9]|sonnet-4\.[5-9]|haiku-4\.[5-9]))",
+        r"anthropic/claude-(opus-4\.[1-9]|(sonnet|haiku)-4\.[5-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos))",
         {"structured": "json_schema", "schema_bounds": False},
         "openrouter.ai/docs/features/structured-outputs#model-support"),
     Row("gemini", r".*", {"structured": "json_schema", "effort_as": "budget", "parts": frozenset()},
@@ -181,8 +207,9 @@ ROWS: tuple[Row, ...] = (
         {"structured": "json_schema"},
         "platform.claude.com/docs/en/build-with-claude/structured-outputs: generally available from 4.5 on"),
     Row("claude", _CLAUDE + r"((opus|sonnet)-4-[6-9]|" + _CLAUDE_NEW + r")", {"effort_as": "adaptive",
-        "efforts": ("none", "low", "medium", "high", "max"), "default_max_tokens": 16_000},
-        "platform.claude.com/docs/en/build-with-claude/thinking: adaptive from 4.6 on; thinking counts as output"),
+        "efforts": ("none", "low", "medium", "high", "max"), "default_max_tokens": 16_000, "continues": False},
+        "platform.claude.com/docs/en/build-with-claude/thinking: adaptive from 4.6 on; thinking counts as output; "
+        "docs/en/about-claude/models/migration-guide: a turn of the model at the end is refused"),
     Row("claude", _CLAUDE + r"(opus-4-[7-9]|" + _CLAUDE_NEW + r")", {"temperature": False, "top_p": False,
         "efforts": ("none", "low", "medium", "high", "xhigh", "max"), "max_output": 128_000},
         "platform.claude.com/docs/en/models/opus-5-5/migration-guide: sampling parameters are refused from 4.7 on"),
@@ -219,6 +246,8 @@ def nearest_effort(asked: str, can: Capabilities) -> str:
     """
     if not can.efforts or asked in can.efforts or asked not in _ALL_EFFORTS:
         return asked
+    if "default" in can.efforts:  # it thinks as it always does, or not at all
+        return "default"
     below = [word for word in can.efforts if _ALL_EFFORTS.index(word) < _ALL_EFFORTS.index(asked)]
     return below[-1] if below and asked != "minimal" else next(word for word in can.efforts if word != "none")
 
@@ -246,6 +275,7 @@ def set_row(provider: str, change: Mapping[str, Any]) -> None:
 def of(provider: str, model: str) -> Capabilities:
     """Return what a model can do; sane defaults where nothing is known of it."""
     found = replace(Capabilities(), **_added.get(provider, {}))
+    model = _OPENAI_PREFIX.sub("", model) if provider == "openai" else model
     for row in ROWS:
         if row.provider == provider and re.match(row.pattern, model, re.IGNORECASE):
             found = replace(found, **row.change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
 
     from src.models.base_model import BaseModel
     from src.models.capabilities import Capabilities
+
+
+# What catalogues and providers list beside models that answer a chat with text: other kinds, fine-tuned ones, and, for
+# Gemini, what Google resells.
+_OTHER = re.compile(
+    r"(ada|babbage|curie|davinci|text-|ft:)|gpt-3\.5-turbo-instruct|"
+    r".*\b(image|realtime|live|streaming|tts|transcribe|banana|embedding|whisper|dall-e|moderation|sora|veo|imagen)\b|"
+    r".*\.ft-",
+    re.IGNORECASE,
+)
+_OWN = {"gemini": re.compile(r"(models/)?(gemini|gemma|learnlm)")}
+
+
+def _chats(provider: str, name: str) -> bool:
+    """Tell whether a model answers a chat with text, by its name."""
+    own = _OWN.get(provider)
+    return not _OTHER.match(name) and (own is None or own.match(name) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,10 @@ class KnownModel:
 
 def models(provider: str) -> tuple[KnownModel, ...]:
     """Return the models that a provider is known to have, by name; empty where no catalogue lists it."""
+    if provider == "local":
+        from src.models.model_factory import ModelFactory
+
+        return (KnownModel(ModelFactory.get_model(provider).model_name, input_price=0.0, output_price=0.0),)
     return _models(provider)
 
 
@@ -60,7 +82,7 @@ def live_models(provider: str) -> tuple[KnownModel, ...]:
     model = ModelFactory.get_model(provider)
     names = listed(model)
     known = {item.name: item for item in models(provider)}
-    return tuple(_live(known.get(name) or _look_up(provider, name)) for name in names)
+    return tuple(_live(known.get(name) or _look_up(provider, name)) for name in names if _chats(provider, name))
 
 
 def listed(model: BaseModel) -> list[str]:
@@ -99,7 +121,7 @@ def _models(provider: str) -> tuple[KnownModel, ...]:
     from src.models.providers import PROVIDERS
 
     name = CATALOGUE_NAMES.get(provider, provider)
-    found = [_described(item) for item in _catalogue(name)]
+    found = [_described(item) for item in _catalogue(name) if _chats(provider, item.id)]
     row = PROVIDERS.get(provider)
     default = row.default_model if row else ""
     if default and default not in {item.name for item in found}:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from src.models import errors, rate_limits
+from src.models import errors, rate_limits, refused
+from src.models.reading import field
 
 if TYPE_CHECKING:
     from src.models.errors import ModelError
@@ -18,7 +21,8 @@ _LONGEST = 600
 # Words decide only among the reactions that one status can mean. Each entry: (pattern, class), first match wins.
 _CONTEXT = re.compile(
     r"context.{0,12}(length|window|size|limit)|maximum.{0,20}(context|tokens)|prompt is too long|too many tokens|"
-    r"input.{0,20}too long|token count.{0,40}exceeds|reduce the length",
+    r"input.{0,20}too long|token count.{0,40}exceeds|reduce the length|length of all messages|"
+    r"`inputs` (tokens \+|must have less)",
     re.IGNORECASE,
 )
 _QUOTA = re.compile(
@@ -43,19 +47,22 @@ _KEY = re.compile(
     r"not authenticated|unauthorized",
     re.IGNORECASE,
 )
+_NO_ENDPOINT = re.compile(r"no endpoints found that (support|can handle)", re.IGNORECASE)
 _SLOW = re.compile(r"timed?[ _-]?out|deadline exceeded", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"model.{0,80}(not found|does not exist|not exist|unknown|is not supported|not available|decommissioned)|"
-    r"(no such|unknown|invalid) model|not a valid model|model_not_found",
+    r"(no such|unknown|invalid) model|not a valid model|model_not_found|supported (api )?model names",
     re.IGNORECASE,
 )
-_PARAMETER = re.compile(
-    r"(?:parameter|argument|field|property|value(?: for)?)[:\s]*[`'\"]([\w.\[\]]+)[`'\"]|"
-    r"[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
-    r"does not support (tools|thinking|images|\w+_\w+)|argument supplied: (\w+)|"
-    r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)",
-    re.IGNORECASE | re.MULTILINE,
-)
+# What says of a parameter's own bounds that they are passed, whichever words follow.
+_BOUNDS = re.compile(r"\A\W{0,2}(?:\w+_)?(?:tokens|temperature|top_\w|n|seed)\W{0,4}must be", re.IGNORECASE)
+_WORDS = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
+_UNREADABLE = frozenset(
+    {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError", "UnicodeDecodeError",
+     "RecursionError"}
+)  # fmt: skip
+_REQUEST_IDS = ("request-id", "x-request-id", "x-ds-trace-id", "apim-request-id", "mistral-correlation-id",
+                "x-litellm-call-id", "x-generation-id")  # fmt: skip
 
 _BY_STATUS: dict[int, type[ModelError]] = {
     400: errors.InvalidRequest,
@@ -122,11 +129,11 @@ def from_status(
     status = (None if status == 200 else status) or _inner_status(detail)
     kind = _kind(_meant(status, detail), words, detail)
     error = kind(
-        _message(str(detail.get("message") or body or f"HTTP {status}")),
+        line(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
-        request_id=request_id or headers.get("request-id") or headers.get("x-request-id"),
+        request_id=request_id or _request_id(body, detail, headers),
         retry_after_s=_wait(headers, words) if kind.retryable else None,
-        parameter=_parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
+        parameter=refused.parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
     draft = detail.get("failed_generation")
     if isinstance(error, errors.MalformedResponse) and isinstance(draft, str) and draft.strip():
@@ -148,16 +155,36 @@ def from_exception(error: BaseException) -> ModelError:
         return from_status(status, body or str(error), headers, getattr(error, "request_id", None))
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError"}:
-        return errors.ModelTimeout(_message(_root_text(error)))
-    if names & {"APIConnectionError", "TransportError", "ConnectionError", "NetworkError", "OSError"}:
+        return errors.ModelTimeout(line(_root_text(error)))
+    if names & {
+        "APIConnectionError",
+        "TransportError",
+        "ConnectionError",
+        "NetworkError",
+        "OSError",
+        "TooManyRedirects",
+    }:
         return _connection(error)
-    if names & {"APIResponseValidationError", "JSONDecodeError", "ValidationError", "DecodingError"}:
-        return errors.MalformedResponse(_message(f"the reply could not be read: {_root_text(error)}"))
+    if names & _UNREADABLE:
+        return errors.MalformedResponse(line(f"the reply could not be read: {_root_text(error)}"))
     if "APIError" in names:  # an error inside a stream that began with 200
         return from_status(None, getattr(error, "body", None) or str(error))
+    if isinstance(error, UnicodeEncodeError):
+        what = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
+        return errors.InvalidRequest(what, parameter="messages")
     if names & {"TypeError", "ValueError"}:
-        return errors.InvalidRequest(_message(str(error)), parameter=_unexpected_keyword(str(error)))
-    return errors.ServerFailed(_message(f"{type(error).__name__}: {error}"))
+        return errors.InvalidRequest(line(str(error)), parameter=refused.keyword(str(error)))
+    return errors.ServerFailed(line(f"{type(error).__name__}: {error}"))
+
+
+def no_reply(told: Any, lacks: str) -> ModelError:
+    """Return what a reply means that lacks what makes it one: an error where it has the words of one."""
+    told = told[0] if isinstance(told, list) and told else told
+    known = {name: field(told, name) for name in _WORDS}
+    meant = from_status(None, {name: value for name, value in known.items() if value}) if any(known.values()) else None
+    if meant is None or type(meant) is errors.ServerFailed:
+        return errors.MalformedResponse(f"the reply has no {lacks}{f': {meant.message}' if meant else ''}")
+    return meant
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -177,6 +204,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max((when - datetime.now(UTC)).total_seconds(), 0.0)
 
 
+def _request_id(body: object, detail: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+    """Return the provider's own id of a request, from the headers or the body."""
+    told = (headers.get(name) for name in _REQUEST_IDS)
+    inside = (place.get("request_id") for place in (body, detail) if isinstance(place, Mapping))
+    return next((found for found in (*told, *inside) if isinstance(found, str) and found), None)
+
+
 def _wait(headers: Mapping[str, str], words: str) -> float | None:
     """Return how long to wait: by the headers, else by the words that OpenAI and Groq say it in."""
     told = retry_after(headers)
@@ -189,8 +223,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
     if status in (400, 413, 422) or (status is None and "invalid" in kind):
         found = _invalid(words, detail)
         return errors.ContextTooLong if status == 413 and found is errors.InvalidRequest else found
-    if status == 404:
-        return errors.ModelNotFound
+    if status == 404:  # openrouter.ai/docs/features/provider-routing#requiring-providers-to-support-all-parameters
+        return errors.InvalidRequest if _NO_ENDPOINT.search(words) else errors.ModelNotFound
     if status in (402, 403, 429):
         return _refused(status, words)
     if status is not None and status in _BY_STATUS:
@@ -199,6 +233,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
         return _unnumbered(words)
     if "overloaded" in words.lower():
         return errors.Overloaded
+    if 300 <= status < 400:  # to another address, which is not followed
+        return errors.ConnectionFailed
     return errors.InvalidRequest if 400 <= status < 500 else errors.ServerFailed
 
 
@@ -228,7 +264,9 @@ def _invalid(words: str, detail: Mapping[str, Any]) -> type[ModelError]:
         return errors.MalformedResponse
     if code in _REFUSED_CONTENT:
         return errors.ContentBlocked
-    if isinstance(parameter, str) and parameter not in ("", "messages", "input", "model"):
+    if isinstance(parameter, str) and parameter not in ("", "None", "null", "messages", "input", "model"):
+        return errors.InvalidRequest
+    if _BOUNDS.search(str(detail.get("message"))):
         return errors.InvalidRequest
     for pattern, kind in (
         (_CONTEXT, errors.ContextTooLong),
@@ -259,16 +297,44 @@ def _detail(body: object) -> Mapping[str, Any]:
     """Return the part of a body that holds message, type and code, whichever envelope it came in."""
     if isinstance(body, Mapping):
         inner = body.get("error") or body.get("detail") or body.get("errors") or body
+        inner = body if inner is True else inner
         if (
             isinstance(inner, list) and inner
         ):  # fastapi.tiangolo.com/tutorial/handling-errors: {"detail": [{"loc", "msg"}]}
             inner = inner[0]
         if isinstance(inner, Mapping):
-            return inner if inner.get("message") else {**inner, "message": inner.get("msg") or inner.get("error")}
+            return _plain(inner)
         return {"message": inner, "code": body.get("code"), "type": body.get("type")}
     if isinstance(body, list) and body:
         return _detail(body[0])
     return {"message": str(body or "")}
+
+
+def _plain(inner: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an error says, where that stands further inside."""
+    message = inner.get("message") or inner.get("msg") or inner.get("error")
+    if isinstance(message, Mapping):
+        return {**inner, **_detail(message)}
+    return _behind(inner) or {**inner, "message": message}
+
+
+def _behind(detail: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the provider behind OpenRouter said, which its own «Provider returned error» leaves out.
+
+    openrouter.ai/docs/api-reference/errors#provider-errors
+    """
+    metadata = detail.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    if not isinstance(raw, str) or not raw.strip():
+        return None
+    try:
+        told: object = json.loads(raw)
+    except ValueError:
+        told = raw
+    inner = _detail(told if isinstance(told, Mapping | list) else str(told))
+    said = f"{detail.get('message')}: {inner.get('message')}"
+    known = {name: value for name, value in inner.items() if value is not None}
+    return {"status_code": detail.get("code"), **known, "message": said}
 
 
 def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
@@ -276,7 +342,7 @@ def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
     if status not in (None, 400, 500):
         return status
     words = (str(detail.get(name) or "").lower() for name in ("type", "code", "status"))
-    return next((_BY_WORD[word] for word in words if word in _BY_WORD), status)
+    return next((_BY_WORD[word] for word in words if word in _BY_WORD), _inner_status(detail) or status)
 
 
 def _inner_status(detail: Mapping[str, Any]) -> int | None:
@@ -290,27 +356,11 @@ def _inner_status(detail: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _parameter(detail: Mapping[str, Any], words: str) -> str | None:
-    named = detail.get("param")
-    if isinstance(named, str) and named:
-        return named
-    where = detail.get("loc")
-    if isinstance(where, list) and where:
-        return str(where[-1])
-    found = _PARAMETER.search(words)
-    return next((group for group in found.groups() if group), None) if found else None
-
-
-def _unexpected_keyword(text: str) -> str | None:
-    found = re.search(r"unexpected keyword argument '(\w+)'", text)
-    return found.group(1) if found else None
-
-
 def _connection(error: BaseException) -> ModelError:
     cause = error.__cause__ or error.__context__
     if cause is not None and any(kind.__name__ == "DecodingError" for kind in type(cause).__mro__):
-        return errors.MalformedResponse(_message(f"the reply could not be read: {cause}"))
-    return errors.ConnectionFailed(_message(_root_text(error)))
+        return errors.MalformedResponse(line(f"the reply could not be read: {cause}"))
+    return errors.ConnectionFailed(line(_root_text(error)))
 
 
 def _root_text(error: BaseException) -> str:
@@ -322,15 +372,17 @@ def _root_text(error: BaseException) -> str:
     return f"{text.rstrip('.')}: {cause}"
 
 
-def _message(text: str) -> str:
+def line(text: str) -> str:
+    """Return a text of a provider's or a model's as one line for a message: redacted, and not too long."""
     from src.observability.redaction import redact_text
 
-    line = " ".join(redact_text(text).split())
-    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
+    said = " ".join(redact_text(text).split())
+    return said if len(said) <= _LONGEST else said[:_LONGEST] + "..."
 
 
 def _float(text: str | None) -> float | None:
     try:
-        return float(text) if text is not None else None
+        found = float(text.strip().removesuffix("s")) if text else None
     except ValueError:
         return None
+    return found if found is not None and math.isfinite(found) else None

@@ -39,6 +39,17 @@ class ModelError(Exception):
         self.trace_id: str | None = None
         self.observation_id: str | None = None
 
+    @property
+    def status_code(self) -> int:
+        """Return `status` by the name that SDKs give it; as there, an error without a response has none.
+
+        Raises:
+            AttributeError: there was no response.
+        """
+        if self.status is None:
+            raise AttributeError("status_code")
+        return self.status
+
     def __str__(self) -> str:
         """Return one line: who failed, how, and why."""
         who = "/".join(part for part in (self.provider, self.model) if part)

@@ -49,7 +49,7 @@ class FallbackModel(BaseModel):
     stream fails over until its first chunk has been handed out.
 
     Raises:
-        ModelError: the last model's error, where all failed.
+        ModelError: the last model's error, where all failed; its notes tell the others'.
     """
 
     provider: ClassVar[str] = "fallback"
@@ -59,7 +59,7 @@ class FallbackModel(BaseModel):
             raise ValueError("A fallback chain needs at least one model.")
         first = models[0]
         super().__init__(first.model_name, timeouts=first.timeouts, retry_policy=first.retry_policy)
-        self.models = tuple(models)
+        self.models = tuple(each for model in models for each in _each(model))
         self.provider = first.provider  # type: ignore[misc] # a chain answers to its first model's name
 
     def __repr__(self) -> str:
@@ -94,6 +94,7 @@ class FallbackModel(BaseModel):
         chain = tracing.start("fallback", "chain")
         chain.update(metadata={"models": [f"{model.provider}:{model.model_name}" for model in self.models]})
         began = time.monotonic()
+        failed: list[ModelError] = []
         try:
             for position, model in enumerate(self.models):
                 call: Call | None = None
@@ -102,8 +103,11 @@ class FallbackModel(BaseModel):
                     call = Call(model, fitted, context=chain.context)
                     reply = yield from (call.stream_steps() if stream else call.steps())
                 except ModelError as error:
+                    error.provider, error.model = error.provider or model.provider, error.model or model.model_name
                     if self._left(position) == 1 or (call is not None and call.handed_out):
+                        _note(error, failed)
                         raise
+                    failed.append(error)
                     _tell(chain, error, self.models[position + 1])
                 else:
                     chain.update(output=reply.content, metadata={"answered_by": f"{reply.provider}:{reply.model_name}"})
@@ -118,6 +122,17 @@ class FallbackModel(BaseModel):
 
     def _left(self, position: int) -> int:
         return len(self.models) - position
+
+
+def _each(model: BaseModel) -> tuple[BaseModel, ...]:
+    """Return the models of a chain within a chain, or the one that it is."""
+    return model.models if isinstance(model, FallbackModel) else (model,)
+
+
+def _note(error: ModelError, earlier: Sequence[ModelError]) -> None:
+    """Add to the last model's error what kept the others from answering."""
+    for each in earlier:
+        error.add_note(f"asked before, {each}")
 
 
 def _asked_of(model: BaseModel, request: ModelRequest, elapsed_s: float, tries_left: int) -> ModelRequest:
@@ -161,6 +176,7 @@ class OneGeneration(Call):
         self._others = list(models[1:])
         self._whole = request
         self._earlier: list[tuple[Usage | None, Cost | None]] = []
+        self._errors: list[ModelError] = []
         super().__init__(models[0], _asked_of(models[0], request, 0.0, len(models)))
 
     @override
@@ -187,9 +203,11 @@ class OneGeneration(Call):
 
     def _next(self, error: ModelError) -> None:
         """Turn to the next model, or raise where there is none."""
-        if not self._others:
-            raise error
         error.provider, error.model = self._model.provider, self._request.model
+        if not self._others:
+            _note(error, self._errors)
+            raise error
+        self._errors.append(error)
         self._earlier.append(super()._totals(Completion("")))
         self._usage = self._reported_usd = None
         following = self._others.pop(0)

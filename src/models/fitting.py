@@ -89,6 +89,12 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
             "the tool is to be used, or use another model. Nothing was sent.",
             parameter="tool_choice",
         )
+    if not can.continues and request.messages[-1].role == "assistant" and not request.messages[-1].tool_calls:
+        raise Unsupported(
+            f"{request.model} does not go on with a turn of its own: end with the user's turn, and ask for a form with "
+            "response_format or in the system prompt. Nothing was sent.",
+            parameter="messages",
+        )
     if not can.stop and request.stop:
         raise Unsupported(
             f"{request.model} takes no stop sequences: cut the reply after it has come, bound it with max_tokens, or "

@@ -14,6 +14,7 @@ import importlib
 import linecache
 import logging
 import os
+import re
 import sys
 import sysconfig
 import threading
@@ -42,8 +43,25 @@ HOSTS: Final = MappingProxyType({
     "api.fireworks.ai": "fireworks", "api.perplexity.ai": "perplexity",
     "api-inference.huggingface.co": "huggingface", "router.huggingface.co": "huggingface",
     "api.cerebras.ai": "cerebras", "api.moonshot.ai": "moonshot", "dashscope.aliyuncs.com": "dashscope",
+    "api.moonshot.cn": "moonshot", "dashscope-intl.aliyuncs.com": "dashscope", "aiplatform.googleapis.com": "gemini",
+    "open.bigmodel.cn": "zhipuai", "api.z.ai": "zhipuai", "api.minimax.chat": "minimax", "api.minimax.io": "minimax",
+    "ark.cn-beijing.volces.com": "volcengine", "api.siliconflow.cn": "siliconflow",
+    "api.siliconflow.com": "siliconflow", "integrate.api.nvidia.com": "nvidia", "api.sambanova.ai": "sambanova",
+    "api.deepinfra.com": "deepinfra", "api.hyperbolic.xyz": "hyperbolic", "api.novita.ai": "novita",
+    "api.studio.nebius.ai": "nebius", "api.studio.nebius.com": "nebius", "inference.baseten.co": "baseten",
+    "api.lambda.ai": "lambda", "api.lambdalabs.com": "lambda", "api.ai21.com": "ai21",
+    "api.inference.net": "inference_net", "api.kluster.ai": "kluster", "models.github.ai": "github",
+    "models.inference.ai.azure.com": "github", "ollama.com": "ollama", "api.voyageai.com": "voyage",
+    "ai-gateway.vercel.sh": "vercel", "gateway.ai.cloudflare.com": "cloudflare", "oai.helicone.ai": "helicone",
+    "anthropic.helicone.ai": "helicone", "api.portkey.ai": "portkey", "api.poe.com": "poe",
+    "api.githubcopilot.com": "github",
 })  # fmt: skip
-_SUFFIXES = (".openai.azure.com", "-aiplatform.googleapis.com")
+_SUFFIXES = (
+    ".openai.azure.com", "-aiplatform.googleapis.com", ".api.openai.com", ".services.ai.azure.com",
+    ".inference.ai.azure.com", ".models.ai.azure.com", ".endpoints.huggingface.cloud",
+)  # fmt: skip
+_BEDROCK = re.compile(r"bedrock-(?:agent-)?runtime[\w.-]*\.amazonaws\.com")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 _OLLAMA_PORT = 11434
 _HERE = Path(__file__).resolve().parents[1]
 _OURS = (str(_HERE / "models") + os.sep, str(_HERE / "observability") + os.sep)
@@ -157,11 +175,16 @@ def judge(host: str | None, port: int | None, route: str) -> None:
 def is_provider(host: str, port: int | None = None) -> bool:
     """Tell whether an address is a provider's: a known host, or one that a base-URL variable names."""
     name = host.lower().rstrip(".").removeprefix("[").removesuffix("]")
-    if name in HOSTS or name.endswith(_SUFFIXES):
+    if name in HOSTS or name.endswith(_SUFFIXES) or _BEDROCK.fullmatch(name):
         return True
-    if port == _OLLAMA_PORT and name in ("localhost", "127.0.0.1", "::1"):
+    if port == _OLLAMA_PORT and name in _LOOPBACK:
         return True
-    return (name, port) in _configured()
+    return (_plain(name), port) in _configured()
+
+
+def _plain(name: str) -> str:
+    """Return one name for all that this machine goes by."""
+    return "localhost" if name in _LOOPBACK else name
 
 
 def _configured() -> set[tuple[str, int | None]]:
@@ -177,7 +200,7 @@ def _configured() -> set[tuple[str, int | None]]:
             parts = urlsplit(address if "://" in address else f"http://{address}")
             default = 443 if parts.scheme == "https" else 80
             if parts.hostname:
-                found.add((parts.hostname, parts.port or default))
+                found.add((_plain(parts.hostname), parts.port or default))
     return found
 
 
@@ -195,12 +218,15 @@ def _is_traced() -> bool:
 def _caller() -> _Place:
     """Return the innermost line that is neither a library's nor ours."""
     frame: FrameType | None = sys._getframe(1)
+    typed: _Place | None = None  # code that stands in no file, such as `python -c` or a notebook's cell
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith((*_OURS, *_LIBRARIES)) and not file.startswith("<"):
+        if file.startswith("<") and not file.startswith("<frozen"):
+            typed = typed or _Place(file, frame.f_lineno)
+        elif not file.startswith((*_OURS, *_LIBRARIES)):
             return _Place(file, frame.f_lineno)
         frame = frame.f_back
-    return _Place(f"thread {threading.current_thread().name}", 0)
+    return typed or _Place(f"thread {threading.current_thread().name}", 0)
 
 
 def _is_allowed(place: _Place) -> bool:
@@ -219,8 +245,8 @@ def _tell(place: _Place, host: str, route: str) -> None:
             f"{what}, allow the line with `# direct-call: allow (reason)`, or set MOONDEV_GUARD=warn. Nothing was sent."
         )
     with _lock:
-        known = (place, host) in _said
-        _said.add((place, host))
+        known = (place, _plain(host)) in _said
+        _said.add((place, _plain(host)))
     if not known:
         _log.warning("%s, or allow the line with `# direct-call: allow (reason)`.", what)
 

@@ -6,23 +6,27 @@ is loaded later is covered as soon as it first opens a connection, which the int
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.client
 import inspect
+import os
 import sys
-import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
 
-from src.models import guard
+from src.models import guard, guard_commands, guard_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from types import FrameType
 
+_Target = Callable[[Any, tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]
 _covered: set[tuple[str, str]] = set()
 _PLAIN = (("httpx", "Client"), ("httpx2", "Client"))
 _ASYNC = (("httpx", "AsyncClient"), ("httpx2", "AsyncClient"))
-# Lookups by asyncio run on pool threads, without the caller's context: the library on top is covered instead.
-_LOOKUP_THREADS = ("asyncio_", "AnyIO", "ThreadPoolExecutor")
+# What runs a lookup that an event loop has handed to a thread, without the caller's context: the loop is covered.
+_POOLS = (f"concurrent{os.sep}futures{os.sep}thread.py", f"_backends{os.sep}_asyncio.py")
 
 
 def cover() -> None:
@@ -35,86 +39,97 @@ def cover() -> None:
     session = getattr(sys.modules.get("aiohttp"), "ClientSession", None)
     if session is not None:
         _wrap("aiohttp", session, "_request", _of_aiohttp)
+    _wrap("asyncio", asyncio.base_events.BaseEventLoop, "getaddrinfo", _of_lookup)
 
 
-def _wrap(module: str, owner: Any, method: str, target: Callable[[Any, tuple[Any, ...]], tuple[Any, Any]]) -> None:
+def _wrap(module: str, owner: Any, method: str, target: _Target) -> None:
     key = (module, owner.__name__)
     if key in _covered:
         return
     _covered.add(key)
     real = getattr(owner, method)
 
-    def judged(self: Any, args: tuple[Any, ...]) -> None:
+    def judged(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if guard.mode() is not None and not guard.is_passing():
-            host, port = target(self, args)
+            host, port = target(self, args, kwargs)
             guard.judge(host, port, module)
 
     @functools.wraps(real)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        judged(self, args)
+        judged(self, args, kwargs)
         with guard.passing():
             return real(self, *args, **kwargs)
 
     @functools.wraps(real)
     async def guarded_async(self: Any, *args: Any, **kwargs: Any) -> Any:
-        judged(self, args)
+        judged(self, args, kwargs)
         with guard.passing():
             return await real(self, *args, **kwargs)
 
     setattr(owner, method, guarded_async if inspect.iscoroutinefunction(real) else guarded)
 
 
-def _of_connection(connection: Any, _: tuple[Any, ...]) -> tuple[Any, Any]:
+def _of_connection(connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     tunnel = getattr(connection, "_tunnel_host", None)
     if tunnel:
         return tunnel, getattr(connection, "_tunnel_port", None)
+    asked = urlsplit(str(kwargs.get("url") or (args[1] if len(args) > 1 else "")))
+    if asked.hostname:  # a proxy is asked for a whole address
+        return _with_port(asked)
     return connection.host, connection.port
 
 
-def _of_request(_: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
-    url = getattr(args[0] if args else None, "url", None)
+def _of_request(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    url = getattr(args[0] if args else kwargs.get("request"), "url", None)
     if url is None:
         return None, None
     return url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
-def _of_aiohttp(_: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
-    from urllib.parse import urlsplit
+def _of_aiohttp(session: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    url = args[1] if len(args) > 1 else kwargs.get("str_or_url")
+    parts = urlsplit(str(url))
+    if not parts.hostname:  # it goes on from the session's own address
+        parts = urlsplit(str(getattr(session, "_base_url", None) or ""))
+    return _with_port(parts)
 
-    parts = urlsplit(str(args[1])) if len(args) > 1 else None
-    if parts is None:
-        return None, None
-    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+def _of_lookup(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    host, port = (*args, None, None)[:2]
+    return _name(host if args else kwargs.get("host")), _number(port if len(args) > 1 else kwargs.get("port"))
+
+
+def _with_port(parts: SplitResult) -> tuple[Any, Any]:
+    return parts.hostname, parts.port or (443 if parts.scheme in ("https", "wss") else 80)
 
 
 def watch() -> None:
     """Listen to the interpreter's audit events, for whatever has no library; it cannot be taken out again."""
     sys.addaudithook(_on_event)
+    guard_grpc.watch()
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     if guard.mode() is None or guard.is_passing():
         return
-    if event == "socket.getaddrinfo":
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         cover()
-        if not threading.current_thread().name.startswith(_LOOKUP_THREADS):
-            guard.judge(_name(args[0]), _number(args[1]), "socket")
-    elif event == "socket.connect":
+        if not _is_handed(sys._getframe(1)):
+            guard.judge(_name(args[0]), _number(args[1]) if len(args) > 1 else None, "socket")
+    elif event in ("socket.connect", "socket.sendto"):
         cover()
         address = args[1]
         if isinstance(address, tuple) and len(address) > 1:
             guard.judge(_name(address[0]), _number(address[1]), "socket")
-    elif event == "subprocess.Popen":
-        _judge_command(args)
+    elif event in guard_commands.EVENTS:
+        for host, port in guard_commands.asked(event, args):
+            guard.judge(host, port, "command")
 
 
-def _judge_command(args: tuple[Any, ...]) -> None:
-    """Look for a provider's host in a command line, such as curl's."""
-    words = args[1] if isinstance(args[1], list | tuple) else [args[1]]
-    text = " ".join(_name(word) or "" for word in words)
-    for host in guard.HOSTS:
-        if host in text:
-            guard.judge(host, None, "command")
+def _is_handed(frame: FrameType | None) -> bool:
+    """Tell whether a lookup is all that a pool's thread was given to do."""
+    outer = frame.f_back if frame is not None and frame.f_code.co_name == "getaddrinfo" else None
+    return outer is not None and outer.f_code.co_filename.endswith(_POOLS)
 
 
 def _name(value: Any) -> str | None:

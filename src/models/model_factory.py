@@ -107,7 +107,12 @@ class ModelFactory:
 
     @classmethod
     def get_model(
-        cls, model_type: str, model_name: str | None = None, *, fallbacks: Iterable[str] = (), **settings: Any
+        cls,
+        model_type: str,
+        model_name: str | None = None,
+        *,
+        fallbacks: Iterable[str | BaseModel] = (),
+        **settings: Any,
     ) -> BaseModel:
         """Return a model; never None.
 
@@ -115,6 +120,7 @@ class ModelFactory:
             model_type: The provider: claude, openai, ollama, local, ... or `provider:model` in one.
             model_name: The model; the provider's default where not given.
             fallbacks: Models to ask, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
+                A model that was got before can stand there too.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
                 as in "60rpm,100000tpm"), `api` (`chat` or `responses`, where a provider has both): this model is
                 then made anew. Fallbacks share `timeouts` and `retry_policy`.
@@ -133,7 +139,9 @@ class ModelFactory:
 
             shared = {name: settings[name] for name in ("timeouts", "retry_policy") if name in settings}
             first = cls.get_model(model_type, model_name, **settings)
-            return FallbackModel([first, *(cls.get_model(other, **shared) for other in others)])
+            return FallbackModel(
+                [first, *(o if isinstance(o, BaseModel) else cls.get_model(o, **shared) for o in others)]
+            )
         row, inline = cls._row(model_type)
         name = model_name or inline or _default_name(row)
         key, address = (
@@ -259,10 +267,8 @@ def _installed(package: str) -> bool:
 
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
     from src.models import guard, limiter, pricing
-    from src.observability import patched, redaction
+    from src.observability import patched
 
-    if key:
-        redaction.refresh()
     limit = settings.pop("limit", None)
     model = row.load()(name, api_key=key, base_url=address, **settings)
     patched.say()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NO_MODEL: Final = object()
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _MOST: Final = 10**15
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def field(value: Any, name: str) -> Any:
@@ -70,3 +71,15 @@ def data_url(image: ImagePart) -> str:
     if image.data is None:
         return image.url or ""
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
+
+
+def snake(value: Any) -> Any:
+    """Return Gemini's JSON with its names as its SDKs spell them; a tool's arguments keep theirs."""
+    if isinstance(value, list):
+        return [snake(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _CAPITAL.sub(lambda found: f"_{found[1].lower()}", name): one if name == "args" else snake(one)
+        for name, one in value.items()
+    }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from src.models import buckets, classify, structured, tools
-from src.models.errors import MalformedResponse
-from src.models.reading import count, data_url, field
+from src.models.errors import ServerFailed
+from src.models.reading import count, data_url, field, text
 from src.models.types import (
     Chunk,
     Completion,
@@ -21,13 +24,22 @@ from src.models.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from src.models.capabilities import Capabilities
 
 LEAST_OUTPUT = 16  # a smaller max_output_tokens is refused
+_ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 _REASONING = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+class Accounts(Protocol):
+    """Tell of a provider what its cost is, and whether its custom tools are the caller's."""
+
+    custom_tools: ClassVar[bool]
+
+    def _reported_cost(self, usage: Any) -> float | None: ...
 
 
 def build(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
@@ -49,60 +61,122 @@ def build(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
     return payload | {name: value for name, value in asked.items() if value is not None}
 
 
-def read(raw: Any) -> Completion:
+def read(raw: Any, accounts: Accounts) -> Completion:
     """Return what a reply says."""
+    _raise_error(raw)
     output = field(raw, "output")
-    error = field(raw, "error")
-    if error:
-        told = {name: field(error, name) for name in ("code", "message", "type")}
-        raise classify.from_status(None, {"error": error if isinstance(error, str) else told})
     if not isinstance(output, list):
-        raise MalformedResponse("the reply has no output")
-    parts = [part for item in output if field(item, "type") == "message" for part in field(item, "content") or ()]
-    calls = [item for item in output if field(item, "type") == "function_call"]
-    thoughts = [part for item in output if field(item, "type") == "reasoning" for part in field(item, "summary") or ()]
-    content = "".join(field(part, "text") or "" for part in parts if field(part, "type") == "output_text")
-    refused = not content and any(field(part, "type") == "refusal" for part in parts)
+        raise classify.no_reply(raw, "output")
+    calls = [call for item in output if (call := _call(item, accounts)) is not None]
+    parts = [part for item in output if field(item, "type") != "reasoning" for part in _parts(item, "content")]
+    content = "".join(_said(part) for part in parts)
+    refusal = "".join(text(part, "refusal") for part in parts if field(part, "type") == "refusal")
     return Completion(
         content=content,
-        model=field(raw, "model"),
-        finish_reason="content_filter" if refused else _finish(raw, bool(calls)),
-        reasoning="\n\n".join(field(part, "text") or "" for part in thoughts) or None,
+        model=text(raw, "model") or None,
+        finish_reason="content_filter" if refusal and not (content or calls) else _finish(raw, bool(calls)),
+        reasoning="\n\n".join(filter(None, map(_thought, output))) or None,
         usage=usage(field(raw, "usage")),
-        tool_calls=tuple(
-            ToolCall(field(call, "call_id") or "", field(call, "name") or "", field(call, "arguments") or "")
-            for call in calls
-        ),
-        response_id=field(raw, "id"),
-        service_tier=field(raw, "service_tier"),
+        tool_calls=tuple(replace(call, id=call.id or f"call_{at}") for at, call in enumerate(calls)),
+        response_id=text(raw, "id") or None,
+        reported_cost_usd=accounts._reported_cost(field(raw, "usage")),
+        service_tier=text(raw, "service_tier") or None,
+        notes={"refusal": refusal} if refusal else {},
         raw=raw,
     )
 
 
-def read_event(event: Any) -> Iterator[Chunk]:
+def read_event(event: Any, accounts: Accounts) -> Iterator[Chunk]:
     """Return what one event of a stream brings."""
-    kind, piece = field(event, "type"), field(event, "delta")
-    at = field(event, "output_index") or 0
+    kind, piece = text(event, "type"), text(event, "delta")
+    at = count(event, "output_index") or 0
     if kind == "response.output_text.delta":
-        yield Chunk(content=piece or "")
+        yield Chunk(content=piece)
+    elif kind == "response.refusal.delta":
+        yield Chunk(refusal=piece)
     elif kind in _REASONING:
-        yield Chunk(reasoning=piece or "")
-    elif kind == "response.output_item.added" and field(field(event, "item"), "type") == "function_call":
-        item = field(event, "item")
-        yield Chunk(tool_deltas=(ToolDelta(at, field(item, "call_id") or "", field(item, "name") or ""),))
-    elif kind == "response.function_call_arguments.delta":
-        yield Chunk(tool_deltas=(ToolDelta(at, arguments=piece or ""),))
-    elif kind == "error":
-        raise classify.from_status(None, {"error": {name: field(event, name) for name in ("code", "message", "param")}})
+        yield Chunk(reasoning=piece)
+    elif kind == "response.reasoning_summary_part.added":
+        yield Chunk(reasoning="\n\n" if count(event, "summary_index") else "")
+    elif kind == "response.output_item.added":
+        call = _call(field(event, "item"), accounts)
+        if call is not None:
+            yield Chunk(tool_deltas=(ToolDelta(at, call.id, call.name),))
+    elif kind in _ARGUMENTS:
+        yield Chunk(tool_deltas=(ToolDelta(at, arguments=piece),))
     elif kind in _ENDS:
-        whole = read(field(event, "response"))
-        yield Chunk(
-            finish_reason=whole.finish_reason,
-            model=whole.model,
-            usage=whole.usage,
-            response_id=whole.response_id,
-            service_tier=whole.service_tier,
-        )
+        yield _end(field(event, "response"), accounts)
+    elif field(event, "object") == "response":  # of a server that answers a request for a stream with a whole reply
+        yield _end(event, accounts)
+    else:
+        _raise_error(event)
+
+
+def _end(told: Any, accounts: Accounts) -> Chunk:
+    """Return what the end of a stream tells; servers that imitate this one leave out the output that came before."""
+    _raise_error(told)
+    output = field(told, "output")
+    whole = read(told if isinstance(output, list) else {**_shown(told), "output": []}, accounts)
+    return Chunk(
+        finish_reason=whole.finish_reason,
+        model=whole.model,
+        usage=whole.usage,
+        response_id=whole.response_id,
+        reported_cost_usd=whole.reported_cost_usd,
+        service_tier=whole.service_tier,
+        whole=replace(whole, raw=None),
+    )
+
+
+def _shown(told: Any) -> dict[str, Any]:
+    names = ("id", "model", "usage", "status", "incomplete_details", "service_tier")
+    return {name: field(told, name) for name in names}
+
+
+def _raise_error(told: Any) -> None:
+    """Raise the error that a reply, or an event of a stream, tells."""
+    error = field(told, "error")
+    if not error and field(told, "type") == "error":
+        error = told
+    if error:
+        known = {name: field(error, name) for name in ("code", "message", "type", "param")}
+        if known["type"] == "error":
+            del known["type"]
+        raise classify.from_status(None, {"error": error if isinstance(error, str) else known})
+    if field(told, "status") == "failed":
+        raise ServerFailed("the provider says that the reply failed, and not why")
+
+
+def _parts(item: Any, name: str) -> list[Any]:
+    """Return the parts of an item; some servers tell a text alone."""
+    found = field(item, name)
+    if isinstance(found, str):
+        return [{"type": "output_text", "text": found}]
+    return found if isinstance(found, list) else []
+
+
+def _said(part: Any) -> str:
+    return text(part, "text") if field(part, "type") in ("output_text", "text") else ""
+
+
+def _thought(item: Any) -> str:
+    """Return thoughts: a summary of them, or, from models that are open, themselves."""
+    if field(item, "type") != "reasoning":
+        return ""
+    parts = _parts(item, "summary") or _parts(item, "content")
+    return "\n\n".join(filter(None, (text(part, "text") for part in parts)))
+
+
+def _call(item: Any, accounts: Accounts) -> ToolCall | None:
+    """Return the call that an item is, of a function or of a tool that takes a text."""
+    kind = field(item, "type")
+    if kind != "function_call" and not (kind == "custom_tool_call" and accounts.custom_tools):
+        return None
+    if not text(item, "name"):
+        return None
+    arguments = field(item, "arguments")
+    told = json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else text(item, "arguments")
+    return ToolCall(text(item, "call_id") or text(item, "id"), text(item, "name"), told or text(item, "input") or "{}")
 
 
 def usage(told: Any) -> Usage | None:
@@ -120,8 +194,10 @@ def usage(told: Any) -> Usage | None:
 
 def _finish(raw: Any, called: bool) -> str | None:
     reason = field(field(raw, "incomplete_details"), "reason")
+    if reason is None and field(raw, "status") == "incomplete":
+        reason = "max_output_tokens"
     if reason is not None:
-        return "length" if reason == "max_output_tokens" else str(reason)
+        return "length" if reason in ("max_output_tokens", "max_tokens") else str(reason)
     return "tool_calls" if called else "stop"
 
 

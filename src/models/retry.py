@@ -76,7 +76,7 @@ class Retries:
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after_s if isinstance(error, ModelError) else None
-            return asked if asked is not None else backoff(state)
+            return asked or backoff(state)  # a provider that says «now», or a time gone by, is not asked at once
 
         def past_deadline(state: tenacity.RetryCallState) -> bool:
             return self._spent_s + state.upcoming_sleep >= self._deadline_s

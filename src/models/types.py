@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from src.models.as_text import AsText
 from src.models.raw import Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
@@ -172,6 +173,19 @@ def _add(left: int | None, right: int | None) -> int | None:
     return left if right is None else left + right
 
 
+def _anew(known: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """Return what is known of one side of a usage when more is told of it.
+
+    Where the later counts sum to the same, those that tell more of its parts stand; a later first count goes with its
+    own parts, unless it is the same as before and they are left out.
+    """
+    parts = [count for count in later if count is not None]
+    if later[0] is None or later[0] == known[0]:
+        return tuple(own if new is None else new for own, new in zip(known, later, strict=True))
+    told = [count for count in known if count is not None]
+    return known if len(told) > len(parts) and sum(told) == sum(parts) else later
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Count tokens in buckets that exclude one another and sum to the provider's total. Unknown is None, not 0.
@@ -208,8 +222,9 @@ class Usage:
         return {name: count for name, count in buckets.items() if count is not None}
 
     def updated(self, later: Usage) -> Usage:
-        """Return this usage with what a later event of the same stream tells anew."""
-        return Usage(*(own if new is None else new for own, new in zip(self._counts(), later._counts(), strict=True)))
+        """Return this usage with what a later event of the same stream tells anew, of the input and of the output."""
+        own, new = self._counts(), later._counts()
+        return Usage(*_anew(own[:3], new[:3]), *_anew(own[3:], new[3:]))
 
     def _counts(self) -> tuple[int | None, ...]:
         return (
@@ -287,6 +302,8 @@ class Completion:
 class Chunk:
     """Hold one piece of a streamed reply. The last one carries finish reason, usage, cost and whole tool calls.
 
+    `refusal`, `choice` (which of several replies it is a piece of: the first is taken) and `whole` (a reply that ends a
+    stream and repeats it) are what adapters tell the template.
     `reply`, on the last one, is the whole reply as `generate_response` would have returned it. With `response_format`
     its `parsed` is the value; where the streamed text did not fit and was repaired, `reply.content` is the repaired
     text, while the chunks before stay as they were streamed.
@@ -304,6 +321,9 @@ class Chunk:
     cost_usd: float | None = None
     service_tier: str | None = None
     notes: Mapping[str, object] = field(default_factory=dict)
+    refusal: str = ""
+    choice: int | None = None
+    whole: Completion | None = field(default=None, repr=False)
     reply: ModelResponse | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -317,7 +337,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelResponse:
+class ModelResponse(AsText):
     """Hold a model's reply with what it took. `str(reply)` is its text."""
 
     content: str
@@ -337,23 +357,20 @@ class ModelResponse:
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
 
-    def __str__(self) -> str:
-        """Return the text, for code that used a string before."""
-        return self.content
+    def __eq__(self, other: object) -> bool:
+        """Compare with a string as the text, and with another reply in all that they hold."""
+        if isinstance(other, str):
+            return self.content == other
+        if not isinstance(other, ModelResponse):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
 
-    def __len__(self) -> int:
-        """Return the length of the text."""
-        return len(self.content)
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the text's characters, as over a string."""
-        return iter(self.content)
-
-    def __contains__(self, part: object) -> bool:
-        """Tell whether the text contains `part`."""
-        return isinstance(part, str) and part in self.content
+    def __hash__(self) -> int:
+        """Hash as the text does, to which a reply may be equal."""
+        return hash(self.content)
 
 
+_COMPARED = tuple(item.name for item in fields(ModelResponse) if item.compare)
 _RAW_SLOT: Any = ModelResponse.__dict__["raw_response"]
 
 

@@ -122,6 +122,7 @@ def _plain(scope: Scope) -> Scope:
         agent=scope.agent,
         metadata=simple,
         environment=scope.environment,
+        release=scope.release,
         attributes=dict(scope.attributes),
     )
 

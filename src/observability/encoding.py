@@ -6,13 +6,12 @@ import dataclasses
 import hashlib
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+_MOST_ITEMS = 1_000
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
@@ -45,6 +44,9 @@ def _plain(value: object) -> object:
         return dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    plain = getattr(value, "tolist", None)
+    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas; of much, their own short form
+        return plain() if getattr(value, "size", 0) <= _MOST_ITEMS else str(value)
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str
@@ -57,6 +59,13 @@ def _builtin(value: str | float | dict[object, object] | list[object] | tuple[ob
         if isinstance(value, kind):
             return kind(value)
     return dict(value) if isinstance(value, dict) else list(value)  # type: ignore[arg-type] # scalars returned above
+
+
+def mapping(value: object) -> Mapping[Any, object]:
+    """Return what was given as metadata, which a program may give in another form."""
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {"value": value}
 
 
 def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:

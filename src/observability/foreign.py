@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from src.observability import encoding, tracing
+from src.observability import encoding, second, tracing
 from src.observability.runs import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _MOST_PIECES = 10_000
+_log = logging.getLogger("moondev.observability")
 
 
 class ForeignCall:
@@ -26,10 +28,17 @@ class ForeignCall:
 
     def finish(self, result: Any) -> Any:
         """Record a result and return it unchanged; one that came from the factory was measured there already."""
+        try:
+            self._record(result)
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code, whatever it returns
+            _log.exception("What a call returned could not be recorded.")
+        return result
+
+    def _record(self, result: Any) -> None:
         if getattr(result, "observation_id", None) is not None:
             self._from_factory = True
             self._observation.set(TYPE="span").returned(result)
-            return result
+            return
         model, usage = _get(result, "model"), _get(result, "usage")
         answered = model if isinstance(model, str) else None
         counts = _counts(usage)
@@ -44,7 +53,6 @@ class ForeignCall:
             CACHE_WRITE_TOKENS=counts.get("input_cache_creation"),
             REASONING_TOKENS=counts.get("output_reasoning_tokens"),
         )
-        return result
 
     def hear(self, piece: object) -> None:
         """Note what a generator function yields; of a very long one, its beginning."""
@@ -57,9 +65,12 @@ class ForeignCall:
             texts = [piece for piece in self._pieces if isinstance(piece, str)]
             whole = len(texts) == len(self._pieces)
             self._observation.update(output="".join(texts) if whole else self._pieces)
-        if not self._from_factory:
-            self._observation.set(OPERATION="chat", REQUEST_MODEL=self._asked)
-            self._observation.set_default(MODEL=self._asked)
+        own = self._observation.id
+        if self._from_factory or (own is not None and second.is_around(int(own, 16))):
+            self._observation.set(TYPE="span")  # what was asked inside is measured there
+            return
+        self._observation.set(OPERATION="chat", REQUEST_MODEL=self._asked)
+        self._observation.set_default(MODEL=self._asked)
 
 
 def _get(value: object, name: str) -> Any:

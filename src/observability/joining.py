@@ -3,7 +3,7 @@
 Langfuse's SDK keeps one resource manager for each public key, and `@observe`, `get_client()` and `langfuse.openai` take
 the one there is. So, as soon as both a tracker and that SDK are there: where no client was made yet, ours is; where the
 program made one with our keys, its spans come to our store, redacted, in place of going out by themselves. A
-client for another project is left alone, and said once.
+client for another project delivers by itself, which is said once, but redacted.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from typing_extensions import override
 
+from src.observability import guarding, second
 from src.observability import scope as scopes
-from src.observability import second
 from src.observability.attributes import SCOPE_NAME
+from src.observability.capture import Kept
 from src.observability.redaction import redact
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _REMEDY = (
 )
 _said: set[str] = set()
 _own_key: str | None = None
+_kept = Kept()
 
 
 def join(tracker: LangFuseTracker) -> None:
@@ -87,8 +89,10 @@ class _Watch(MetaPathFinder):
 
 def settle(tracker: LangFuseTracker) -> None:
     """Have the one Langfuse client of this program be ours, or join the one that it made. Never raises."""
-    global _own_key  # noqa: PLW0603 - one tracker is current in a process
+    global _own_key, _kept  # noqa: PLW0603 - one tracker is current in a process
     _own_key = tracker.public_key
+    if tracker.processor is not None:
+        _kept = tracker.processor.kept
     try:
         from langfuse._client.resource_manager import LangfuseResourceManager as Managers
 
@@ -98,8 +102,8 @@ def settle(tracker: LangFuseTracker) -> None:
             key = tracker.public_key
             own = Managers._instances.get(key)
             for other in Managers._instances:
-                if other != key:
-                    _tell_of(other)
+                if other != key and getattr(Managers._instances[other], "tracing_enabled", True):
+                    _leave_alone(other, Managers._instances[other])
             if own is None and not Managers._instances:
                 tracker.make_client(registered=True)
             elif own is not None and own.tracer_provider is not tracker.provider:
@@ -114,6 +118,22 @@ def take_score(send: Callable[..., None], body: dict[str, Any], *, force_sample:
 
     if not take(body):
         send(redact(body), force_sample=force_sample)
+
+
+def deliver_on_flush(manager: Any, tracker: LangFuseTracker) -> None:
+    """Have `flush()` of a client of Langfuse's SDK deliver what is in our store, as the program means it."""
+    manager.flush = functools.partial(_flush, manager.flush, manager, weakref.ref(tracker))
+
+
+def _flush(theirs: Callable[[], None], manager: Any, reference: weakref.ref[LangFuseTracker]) -> None:
+    tracker = reference()
+    # Not while the SDK shuts down: at exit we deliver ourselves. Nor where a server fails: it is waited for elsewhere.
+    if tracker is not None and tracker.exporter is not None and not manager._shutdown and not tracker.exporter.failing:
+        try:
+            tracker.flush()
+        except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.warning("What is stored could not be delivered now: %s", type(error).__name__)
+    theirs()
 
 
 def silence(provider: Any, public_key: str) -> None:
@@ -179,12 +199,13 @@ class _Instances(dict[str, Any]):
 
     @override
     def __setitem__(self, key: str, manager: Any) -> None:
+        observes = getattr(manager, "tracing_enabled", True)  # else it is the SDK's stand-in for a client not found
         for known, own in list(self.items()):
-            if known != key and getattr(own, "_moondev", "") == "registered":
+            if observes and known != key and getattr(own, "_moondev", "") == "registered":
                 self.pop(known)
         super().__setitem__(key, manager)
-        if key != _own_key:
-            _tell_of(key)
+        if observes and key != _own_key:
+            _leave_alone(key, manager)
 
 
 def _watch_others(managers: Any) -> None:
@@ -192,14 +213,23 @@ def _watch_others(managers: Any) -> None:
         managers._instances = _Instances(managers._instances)
 
 
-def _tell_of(key: str) -> None:
+def _leave_alone(key: str, manager: Any) -> None:
+    """Let a client for another project deliver by itself, without secrets."""
     _say(
         f"other:{key}",
         "A Langfuse client for another project (%s) is in use: what is observed with it goes there by itself, past "
-        "redaction and the local store. %s",
+        "%s. %s",
         f"{key[:9]}..." if len(key) > 12 else key,
+        _past(manager, key),
         _REMEDY,
     )
+
+
+def _past(manager: Any, key: str) -> str:
+    """Guard what a client sends by itself; return what its observations do not pass through."""
+    if guarding.guard(manager, key, _kept):
+        return "the local store (its secrets are redacted all the same)"
+    return "redaction and the local store"
 
 
 def _say(kind: str, message: str, *values: object) -> None:
@@ -217,18 +247,14 @@ def _take_over(manager: Any, tracker: LangFuseTracker) -> None:
     if provider is None or tracker.processor is None:
         return
     key = tracker.public_key
-    senders = [
-        item
-        for item in getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
-        if type(item).__name__ == "LangfuseSpanProcessor" and getattr(item, "public_key", None) == key
-    ]
+    senders = guarding.senders(manager, key)
     if (
         manager.mask_otel_spans is not None
         or not senders
         or not all(hasattr(s, "_should_export_span") for s in senders)
     ):
         _say("take_over", "A Langfuse client was made before tracing began and could not be joined: what is observed "
-             "with it is delivered by itself, past redaction and the local store. %s", _REMEDY)  # fmt: skip
+             "with it is delivered by itself, past %s. %s", _past(manager, key), _REMEDY)  # fmt: skip
         return
     joined = _Joined(tracker, key)
     for sender in senders:
@@ -236,6 +262,7 @@ def _take_over(manager: Any, tracker: LangFuseTracker) -> None:
     provider.add_span_processor(joined)
     scopes.also_ours.add(provider._active_span_processor)
     manager.add_score_task = functools.partial(take_score, manager.add_score_task)
+    deliver_on_flush(manager, tracker)
 
 
 class _Joined(SpanProcessor):

@@ -40,8 +40,8 @@ _log = logging.getLogger("moondev.observability")
 class LangFuseTracker:
     """Trace this process: one tracer provider (never the global one), one spool, one exporter, one Langfuse client.
 
-    A process normally has one, which the first observation makes (`get_tracker()`). Attributes: `settings`,
-    `tracer` and `spool` (None where tracing is off), `exporter`, `client`.
+    A process normally has one: the first that is made without arguments, by the program or by the first observation
+    (`get_tracker()`). Attributes: `settings`, `tracer` and `spool` (None where tracing is off), `exporter`, `client`.
     """
 
     def __init__(self, settings: Settings | None = None, *, spool: Spool | None = None) -> None:
@@ -58,8 +58,10 @@ class LangFuseTracker:
         self._scope: Scope | None = None
         if not self.settings.tracing:
             _log.warning("MOONDEV_TRACING is off: model calls are not recorded anywhere.")
-            return
-        self._start(spool)
+        else:
+            self._start(spool)
+        if settings is None and spool is None:
+            _adopt(self)
 
     def _start(self, spool: Spool | None) -> None:
         from src.observability import exits
@@ -120,6 +122,8 @@ class LangFuseTracker:
     def _resource_attributes(self) -> dict[str, str]:
         """Return what stands once for all spans of this process; the release under both names that are read."""
         told = {"service.name": self.settings.service_name}
+        if "deployment.environment" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+            told["deployment.environment.name"] = self.settings.environment
         if self.settings.release:
             told |= {RELEASE: self.settings.release, "service.version": self.settings.release}
         return told
@@ -169,10 +173,16 @@ class LangFuseTracker:
             return
         if self.spool is not None and self.spool.problem is not None:
             return
+        keys = {
+            "LANGFUSE_PUBLIC_KEY": settings.langfuse_public_key,
+            "LANGFUSE_SECRET_KEY": settings.langfuse_secret_key,
+        }
+        missing = [name for name, value in keys.items() if not value]
         _log.warning(
-            "Langfuse keys are not set: traces are kept locally in %s. "
-            "Set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see them in Langfuse.",
+            "%s: traces are kept locally in %s. Set %s to see them in Langfuse.",
+            "Langfuse keys are not set" if len(missing) > 1 else f"{missing[0]} is not set, the other key is",
             settings.trace_db,
+            " and ".join(missing),
         )
 
     def default_scope(self) -> Scope:
@@ -180,7 +190,8 @@ class LangFuseTracker:
         if self._scope is None:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             session = f"run-{stamp}-{os.urandom(4).hex()}"
-            self._scope = Scope().narrowed(session_id=session, environment=self.settings.environment)
+            said = self.settings
+            self._scope = Scope().narrowed(session_id=session, environment=said.environment, release=said.release)
         return self._scope
 
     @property
@@ -227,6 +238,7 @@ class LangFuseTracker:
             manager: Any = client._resources
             if manager is not None and self.spool is not None and manager.tracer_provider is self.provider:
                 manager.add_score_task = functools.partial(joining.take_score, manager.add_score_task)
+                joining.deliver_on_flush(manager, self)
                 manager._moondev = "registered" if registered else "asked"
                 joining.silence(self.provider, self.public_key)
 
@@ -311,6 +323,13 @@ def _make_tracker() -> LangFuseTracker:
         if _tracker is None:
             _tracker = LangFuseTracker()
         return _tracker
+
+
+def _adopt(tracker: LangFuseTracker) -> None:
+    """Have a tracker that the program made be this process's, where there is none yet."""
+    global _tracker  # noqa: PLW0603 - one tracker for a process
+    if _tracker is None:
+        _tracker = tracker
 
 
 def set_tracker(tracker: LangFuseTracker | None) -> Any:

@@ -62,6 +62,13 @@ def read(environ: Mapping[str, str]) -> Otlp:
     )
 
 
+def service_name(environ: Mapping[str, str]) -> str | None:
+    """Return this program's name: OTEL_SERVICE_NAME, else what stands in OTEL_RESOURCE_ATTRIBUTES."""
+    said = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    listed = {name.strip(): unquote(value.strip()) for name, _, value in said}
+    return environ.get("OTEL_SERVICE_NAME", "").strip() or listed.get("service.name") or None
+
+
 def _of(environ: Mapping[str, str], name: str) -> str | None:
     return (environ.get(f"{_PREFIX}TRACES_{name}") or environ.get(f"{_PREFIX}{name}") or "").strip() or None
 

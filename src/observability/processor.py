@@ -45,7 +45,7 @@ class SpoolProcessor(SpanProcessor):
         self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], kept: Kept | None = None
     ) -> None:
         self._spool = spool
-        self._kept = kept or Kept()
+        self.kept = kept or Kept()
         self._fields = Fields()
         self._default_scope = default_scope
         self._wake = wake
@@ -103,7 +103,7 @@ class SpoolProcessor(SpanProcessor):
         second.closed(context.span_id)
         mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
-        status, description = (0, "") if failure is None else (2, self._kept.text(failure))
+        status, description = (0, "") if failure is None else (2, self.kept.text(failure))
         name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
         kind = _CLIENT if given.get(names.TYPE) == "generation" else _INTERNAL
         encoded = otlp.encode_span(
@@ -120,8 +120,9 @@ class SpoolProcessor(SpanProcessor):
             raise ValueError("the span has no context or did not end")
         given = second.judged(span, span.attributes or {})
         attributes, fields = self._captured(given, plainly_safe(given))
-        description = self._kept.text(span.status.description) if span.status.description else ""
+        description = self.kept.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
+        end_ns = max(span.end_time, span.start_time)  # the clock may have been set back
         parent_id = parent.span_id if parent else None
         encoded = otlp.encode_span(
             trace_id=context.trace_id,
@@ -130,31 +131,31 @@ class SpoolProcessor(SpanProcessor):
             name=name,
             kind=span.kind.value + 1,
             start_ns=span.start_time,
-            end_ns=span.end_time,
+            end_ns=end_ns,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(self._kept.text(event.name), event.timestamp, self._kept.values(event.attributes or {}))
+                otlp.SpanEvent(self.kept.text(event.name), event.timestamp, self.kept.values(event.attributes or {}))
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, self._kept.values(link.attributes or {}))
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, self.kept.values(link.attributes or {}))
                 for link in span.links
             ),
             status_code=status,
             status_message=description,
         )
         envelope = self._envelope(span.resource, span.instrumentation_scope)
-        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, span.end_time)
+        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, end_ns)
         return row(ids, name, times, (status, description), attributes, (envelope, encoded))
 
     def _captured(
         self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
     ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        attributes = self._kept.reduced(attributes)
-        if not self._kept.full:
+        attributes = self.kept.reduced(attributes)
+        if not self.kept.full:
             return self._fields.encode(attributes, safe)
-        attributes = self._kept.values(attributes)
+        attributes = self.kept.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:

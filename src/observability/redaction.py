@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from src.observability._redaction.own import Forms
     from src.observability._redaction.texts import EngineName
 
-__all__ = ["FAILED", "Redactor", "configure", "current", "hide_own", "redact", "redact_text", "refresh"]
+__all__ = ["FAILED", "Redactor", "configure", "current", "hide_own", "learn", "redact", "redact_text", "refresh"]
 
 T = TypeVar("T")
 
 FAILED: Final = "[REDACTED:redaction_failed]"
+_MOST_LEARNED: Final = 200  # a service with a key for each of its users keeps those it was handed last
 OWN: Final = "[REDACTED:configured_secret]"
 
 
@@ -94,6 +95,7 @@ class _Current:
 
 _lock = threading.Lock()
 _settings = _Settings()
+_learned: tuple[str, ...] = ()
 _current: _Current | None = None
 
 
@@ -150,6 +152,16 @@ def configure(secrets: Iterable[str] = (), *, strict: bool | None = None, pii: I
     return _redactor()
 
 
+def learn(secret: str) -> None:
+    """Replace a secret that a program hands over, such as a model's key, wherever it occurs from now on."""
+    global _learned, _current  # noqa: PLW0603 - as above
+    if secret in _learned:
+        return
+    with _lock:
+        _learned = (*_learned[-_MOST_LEARNED + 1 :], secret)
+        _current = None
+
+
 def refresh() -> None:
     """Read the environment's secrets again, for instance after a .env file was loaded."""
     global _current  # noqa: PLW0603 - as above
@@ -179,7 +191,7 @@ def _build(environment: Mapping[str, str], settings: _Settings) -> Redactor:
     mode = environment.get("MOONDEV_REDACT", "").strip().lower()
     kinds = frozenset(kind.strip().lower() for kind in environment.get("MOONDEV_REDACT_PII", "").split(",")) - {""}
     return Redactor(
-        secrets=tuple(dict.fromkeys((*settings.secrets, *own.from_environment(environment)))),
+        secrets=tuple(dict.fromkeys((*settings.secrets, *_learned, *own.from_environment(environment)))),
         strict=mode == "strict" if settings.strict is None else settings.strict,
         pii=kinds if settings.pii is None else settings.pii,
     )

@@ -36,6 +36,7 @@ class Scope:
     agent: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     environment: str | None = None
+    release: str | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     # What Langfuse's SDK propagated where a run said something else: the run is nearer, so it holds until they change.
     over: Mapping[str, object] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Scope:
         agent: str | None = None,
         metadata: Mapping[str, object] | None = None,
         environment: str | None = None,
+        release: str | None = None,
     ) -> Scope:
         """Return this scope with some parts set anew; tags and metadata are added to those it has."""
         scope = replace(
@@ -61,6 +63,7 @@ class Scope:
             agent=agent or self.agent,
             metadata={**self.metadata, **(metadata or {})},
             environment=environment or self.environment,
+            release=release or self.release,
         )
         return replace(scope, attributes=_attributes(scope))
 
@@ -144,6 +147,7 @@ def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
         names.TRACE_NAME: scope.trace_name,
         names.AGENT_NAME: scope.agent,
         names.ENVIRONMENT: scope.environment,
+        names.RELEASE: scope.release,
     }
     for key, value in scope.metadata.items():
         if value is not None:

@@ -16,6 +16,7 @@ from src.observability import encoding
 from src.observability import scope as scopes
 from src.observability.langfuse_client import get_tracker
 from src.observability.redaction import hide_own, redact_text
+from src.observability.settings import environment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,17 +49,17 @@ def score(
     Raises:
         ValueError: neither a trace, an observation nor a session is named.
     """
-    if trace_id is None and session_id is None:
-        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
     tracker = get_tracker()
     if tracker.spool is None:
-        return None
+        return None  # nothing is recorded, so no run has an id to be named
+    if trace_id is None and session_id is None:
+        raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
     from src.observability.spool import ScoreRecord, SpoolError
 
     clean = hide_own if tracker.settings.capture == "full" else redact_text
-    identity = clean(score_id) if score_id else uuid.uuid4().hex
-    session = scopes.plain_id(session_id)
     try:
+        identity = clean(str(score_id)) if score_id else uuid.uuid4().hex
+        session = scopes.plain_id(session_id)
         record = ScoreRecord(
             id=identity,
             trace_id=clean(trace_id) if trace_id else None,
@@ -69,7 +70,7 @@ def score(
             data_type=_data_type(value),
             comment=clean(comment) if comment else None,
             timestamp_ns=timestamp_ns if timestamp_ns is not None else time.time_ns(),
-            environment=environment or _environment(tracker),
+            environment=environment_name(environment or "") or _environment(tracker),
             metadata=clean(encoding.json_text(metadata)) if metadata is not None else None,
         )
         tracker.spool.append_score(record)

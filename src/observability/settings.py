@@ -114,8 +114,7 @@ class Settings:
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
             keep_days_said=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
-            langfuse_enabled=_scores_only(env)
-            or switch(env, "ENABLE_LANGFUSE", default=bool(config_value("ENABLE_LANGFUSE", True))),
+            langfuse_enabled=_langfuse_enabled(env),
             langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
             langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
@@ -125,7 +124,7 @@ class Settings:
             otlp=_otlp(env),
             capture=_capture(env),
             images=_images(env),
-            service_name=env.get("OTEL_SERVICE_NAME") or "moondev",
+            service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
         )
 
@@ -178,10 +177,22 @@ def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     raise SettingsError(name, problem, _CAREFUL.get(name))
 
 
+def _langfuse_said(environ: Mapping[str, str]) -> object:
+    """Return what the environment says of Langfuse, else `src/config.py`: a bool, or a word."""
+    said = environ.get("ENABLE_LANGFUSE", "").strip() or config_value("ENABLE_LANGFUSE", True)
+    return said.strip().lower() if isinstance(said, str) else bool(said)
+
+
+def _langfuse_enabled(environ: Mapping[str, str]) -> bool:
+    said = _langfuse_said(environ)
+    if isinstance(said, bool):
+        return said
+    return _scores_only(environ) or switch({"ENABLE_LANGFUSE": str(said)}, "ENABLE_LANGFUSE", default=True)
+
+
 def _scores_only(environ: Mapping[str, str]) -> bool:
     """Tell whether Langfuse gets scores alone, since its observations come from an OpenTelemetry Collector."""
-    said = environ.get("ENABLE_LANGFUSE", "").strip() or str(config_value("ENABLE_LANGFUSE", True))
-    return said.lower() == "scores"
+    return _langfuse_said(environ) == "scores"
 
 
 def _trace_db(environ: Mapping[str, str]) -> Path:

@@ -7,6 +7,7 @@ Every observation is stored when it ends, on the thread that ends it. Where trac
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,13 +41,14 @@ class Observation:
     `context`, the OpenTelemetry context whose current span is this observation.
     """
 
-    __slots__ = ("_attributes", "_failure", "_metadata", "_span", "context", "id", "trace_id")
+    __slots__ = ("_attributes", "_began", "_failure", "_metadata", "_span", "context", "id", "trace_id")
 
     def __init__(self, span: otel_trace.Span | None, context: Context) -> None:
         self._span = span
         self._attributes: dict[str, Any] = {}
         self._metadata: dict[str, object] = {}
         self._failure: str | None = None
+        self._began = time.perf_counter_ns()
         self.context = context
         self.trace_id: str | None = None
         self.id: str | None = None
@@ -69,13 +71,14 @@ class Observation:
 
     def set_default(self, **attributes: Any) -> Observation:
         """Set attributes as `set` does, but for those that have a value."""
-        return self.set(
-            **{key: value for key, value in attributes.items() if getattr(names, key) not in self._attributes}
-        )
+        return self.set(**{key: value for key, value in attributes.items() if not self._has(getattr(names, key))})
+
+    def _has(self, name: str) -> bool:
+        return name in self._attributes or name in (getattr(self._span, "attributes", None) or {})
 
     def returned(self, result: Any) -> None:
         """Take what a function returned as the output, unless one was set; of a factory's reply, its text."""
-        if self._span is not None and result is not None and names.OUTPUT not in self._attributes:
+        if self._span is not None and result is not None and not self._has(names.OUTPUT):
             factorys = getattr(result, "observation_id", None) is not None
             self.update(output=getattr(result, "content", None) if factorys else result)
 
@@ -100,8 +103,19 @@ class Observation:
         if status_message is not None:
             self._attributes[names.STATUS_MESSAGE] = status_message
         if metadata:
-            self._metadata.update(metadata)
+            self._metadata.update(encoding.mapping(metadata))
+        if type(self._span) is not LightSpan:
+            self._write(self._span)
         return self
+
+    def _write(self, span: Any) -> None:
+        """Put what is known onto a span of the SDK at once: what a program says later through Langfuse's SDK wins."""
+        try:
+            self._set_metadata(span)
+            encoding.set_attributes(span, self._attributes)
+            self._attributes, self._metadata = {}, {}
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("An observation could not be updated.")
 
     def fail(self, message: str, category: str) -> Observation:
         """Mark the observation as failed: level ERROR, the message, and one word for the kind of failure."""
@@ -147,14 +161,16 @@ class Observation:
         if span is None:
             return
         try:
-            self._set_metadata(span)
             if type(span) is LightSpan:
+                self._set_metadata(span)
                 span.source.processor.end(span, self._attributes, self._failure)
                 return
-            encoding.set_attributes(span, self._attributes)
+            self._write(span)
             if self._failure is not None:
                 span.set_status(Status(StatusCode.ERROR, self._failure))
-            span.end()
+            # Measured on the monotonic clock, so that a clock set back cannot make the duration negative.
+            started = getattr(span, "start_time", None)
+            span.end(None if started is None else started + time.perf_counter_ns() - self._began)
         except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("An observation could not be ended.")
 
@@ -183,13 +199,12 @@ def start(
     *,
     context: Context | None = None,
     scope: Scope | None = None,
-    start_ns: int | None = None,
 ) -> Observation:
     """Open an observation under the current one (or under `context`); end it by hand. Never raises.
 
     Generations and events are light: no user's code runs inside them that could write to their span.
     """
-    return _start(name, type, context, scope, start_ns, light=type in _LIGHT)
+    return _start(name, type, context, scope, light=type in _LIGHT)
 
 
 def _start(
@@ -197,7 +212,6 @@ def _start(
     type: Type,  # noqa: A002 - as above
     context: Context | None = None,
     scope: Scope | None = None,
-    start_ns: int | None = None,
     *,
     light: bool = False,
 ) -> Observation:
@@ -209,19 +223,20 @@ def _start(
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
-        if light and spans is not None and start_ns is None and spans.unheard:
+        if light and spans is not None and spans.unheard:
             begun = spans.start(name, parent)
             observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
             observation._attributes[names.TYPE] = type
             if type == "generation":
-                second.opened(begun.get_span_context().span_id)
+                second.opened(begun.get_span_context().span_id, begun.parent.span_id if begun.parent else None)
             return observation
         kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
-        span = tracer.start_span(name, context=parent, start_time=start_ns, kind=kind)
+        span = tracer.start_span(name, context=parent, kind=kind)
         mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
         encoding.set_attributes(span, {names.TYPE: type, **mark})
         if type == "generation":
-            second.opened(span.get_span_context().span_id)
+            above = otel_trace.get_current_span(parent).get_span_context()
+            second.opened(span.get_span_context().span_id, above.span_id if above.is_valid else None)
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")

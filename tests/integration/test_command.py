@@ -133,6 +133,12 @@ def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
         assert secret not in done.stdout + done.stderr
 
 
+def test_a_provider_that_does_not_answer_is_no_bad_input() -> None:
+    done = moondev("models", "ollama", "--live", OLLAMA_HOST="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "Is Ollama running?" in done.stderr
+
+
 def test_the_doctor_names_a_model_file_that_is_not_there() -> None:
     done = moondev("doctor", "--offline", "--json", MOONDEV_LOCAL_MODEL="/nowhere/mine.gguf")
     assert done.returncode == 1

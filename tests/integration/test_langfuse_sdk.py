@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from src.observability import attributes, otlp
 from src.observability.spool import Spool
-from tests.servers import Langfuse, Server, chat_reply
+from tests.servers import Langfuse, Received, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,10 @@ def stored(db: Path) -> dict[str, TraceRow]:
     rows = Spool(db).rows_after(0)
     assert not [name for name, count in Counter(row.name for row in rows).items() if count > 1]
     return {row.name: row for row in rows}
+
+
+def unzipped(request: Received) -> bytes:
+    return gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body
 
 
 def told(row: TraceRow) -> dict[str, object]:
@@ -219,6 +224,25 @@ def test_scores_given_to_langfuses_sdk_are_durable_and_redacted(sink: Langfuse, 
     assert SECRET not in str(sink.scores)
 
 
+@pytest.mark.parametrize("order", ["ours is imported and used first", "a client made by hand first"])
+def test_flush_of_langfuses_sdk_delivers(order: str, sink: Langfuse, db: Path) -> None:
+    """As the last line of a function that is frozen or ended without an exit, such as one in a cloud."""
+    script = ORDERS[order] + RUN + "get_client().flush()\nimport os\nos._exit(0)\n"
+    run(script, db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert Counter(span.name for span in sink.spans) == Counter(["users_own", "risk.run", "inner", "deep"])
+
+
+def test_flush_of_langfuses_sdk_waits_for_no_server_that_fails(sink: Langfuse, db: Path) -> None:
+    sink.answer = lambda _: Reply(503)
+    script = OURS + "get_tracker()\n" + THEIRS + RUN + (
+        "import time\n"
+        "while not get_tracker().exporter.failing: time.sleep(0.01)\n"
+        "get_client().flush()\nassert get_tracker().exporter.failing\nassert flush(0.1) > 0\n"
+    )  # fmt: skip
+    run(script, db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert set(stored(db)) == {"users_own", "risk.run", "inner", "deep"}
+
+
 def test_nothing_leaves_where_delivery_is_off(sink: Langfuse, db: Path) -> None:
     for switch in ({"MOONDEV_OFFLINE": "1"}, {"ENABLE_LANGFUSE": "false"}):
         for order in ("ours is imported and used first", "get_client first"):
@@ -249,6 +273,45 @@ def test_a_client_for_another_project_keeps_working_and_is_told_of(sink: Langfus
                 assert said.count("A Langfuse client for another project (pk-lf-ano...) is in use") == 1
                 assert "sk-lf-x" not in said
     assert Spool(db).stats().observations == 0
+
+
+MADE_BY_HAND = {
+    "another project, first": THEIRS + "mine = Langfuse(public_key='pk-lf-another', secret_key='sk-lf-x')\n" + OURS,
+    "another project, later": OURS + "get_tracker()\n" + THEIRS
+    + "mine = Langfuse(public_key='pk-lf-another', secret_key='sk-lf-x')\n",
+    "a mask of its own": THEIRS + "mine = Langfuse(mask_otel_spans=lambda *, params: None)\n" + OURS,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MADE_BY_HAND)
+def test_what_a_client_sends_by_itself_is_redacted_too(kind: str, sink: Langfuse, db: Path) -> None:
+    script = MADE_BY_HAND[kind] + (
+        f"import datetime\nsecret = '{SECRET}'\n"
+        "with observe_agent('risk'):\n"
+        "    with mine.start_as_current_observation(name=f'by hand {secret}', input=[secret]) as span:\n"
+        "        span.update(output=secret, metadata={'note': secret, secret: 1})\n"
+        "        span.update(level='ERROR', status_message=secret)\n"
+        "        span._otel_span.add_event(secret, {'a': secret})\n"
+        "        span._otel_span.record_exception(ValueError(secret))\n"
+        "        span.score_trace(name='s', value=1, comment=secret, data_type='NUMERIC')\n"
+        "    try:\n"
+        "        with mine.start_as_current_observation(name='fails', as_type='tool'): raise ValueError(secret)\n"
+        "    except ValueError: pass\n"
+        "mine.flush()\nflush(20)\n"
+    )
+    said = run(script, db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert "its secrets are redacted all the same" in said
+    sent = [body for request in sink.requests for body in (request.body, unzipped(request))]
+    assert {"by hand [REDACTED:anthropic_key]", "fails", "risk.run"} == {span.name for span in sink.spans}
+    assert not [body for body in sent if SECRET[-30:].encode() in body]
+
+
+def test_a_client_that_was_not_found_takes_no_place(sink: Langfuse, db: Path) -> None:
+    script = OURS + "get_tracker()\n" + THEIRS + "get_client(public_key='pk-lf-no-such-thing')\n"
+    script += "with get_client(public_key='pk-lf-1234567890').start_as_current_observation(name='mine'): pass\n"
+    said = run(script + "assert flush(20) == 0", db, LANGFUSE_HOST=sink.url, **KEYS)
+    assert set(stored(db)) == {"mine"}
+    assert "for another project" not in said
 
 
 def test_a_client_that_masks_spans_itself_is_left_alone_and_told_of(sink: Langfuse, db: Path) -> None:

@@ -108,6 +108,25 @@ def test_output_goes_to_a_file(tree: Path, capfd: pytest.CaptureFixture[str]) ->
     assert json.loads((tree / "report.sarif").read_text(encoding="utf-8"))["runs"]
 
 
+def test_a_report_that_cannot_be_written_is_said(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capfd, "src", "--output", "nowhere/report.json")
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_a_reader_may_stop_early(tree: Path) -> None:
+    (tree / "src" / "many.py").write_text("import openai\n" * 20_000, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), "src"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait() == 1
+
+
 def test_statistics_stay_out_of_the_report(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _, out, err = run(capfd, "src", "--format", "json", "--stats")
     assert json.loads(out)
@@ -196,7 +215,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tree: Path) -> None:
 
 def test_facts_survive_the_cache() -> None:
     site = Site("sdk-import", 1, 2, 1, 3, "openai", "w", "t")
-    facts = Facts((site,), (Allow(1, 2, True, "r", "t"),), (("A", "b"),), (Pending("m", "n", "", site),))
+    facts = Facts((site,), (Allow(1, 2, True, "r", "t"),), (("A", "b"),), (Pending("m", "n", "", "", site),))
     assert from_json(json.loads(json.dumps(facts.to_json()))) == facts
     assert from_json(Facts().to_json()) == Facts()
     assert Cache(None, Vocabulary()).get("x") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
 import os
 import re
 import sqlite3
@@ -123,6 +124,7 @@ def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "MOONDEV_TRACE_DB": str(store), "MOONDEV_DOTENV": "off",
         "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": f"{server.url}/v1", "MOONDEV_GUARD": "block",
+        "PYTHONPATH": str(checkout),  # before this project itself, where an editable install put it on the path
     }  # fmt: skip
 
     def python(*words: str) -> str:
@@ -203,6 +205,20 @@ def test_all_of_it_can_be_taken_back(checkout: Path) -> None:
     again = run(checkout, "--roll-back")
     assert again.returncode == 2
     assert "nothing to take back" in again.stderr
+
+
+def test_an_installation_that_was_killed_half_way_is_taken_back(checkout: Path) -> None:
+    before = files(checkout)
+    assert run(checkout, "--install", "--write").returncode == 10
+    manifest = json.loads(next((checkout / ".moondev-backup").glob("*/manifest.json")).read_bytes())
+    paths = [entry["path"] for entry in manifest["entries"]]
+    for path in paths[len(paths) // 2 :]:  # as if it had come no further
+        (checkout / path).unlink(missing_ok=True)
+        if path in before:
+            (checkout / path).write_bytes(before[path][0])
+            (checkout / path).chmod(before[path][1])
+    assert run(checkout, "--roll-back").returncode == 10
+    assert files(checkout) == before
 
 
 def test_what_was_changed_since_is_not_taken_back_over(checkout: Path) -> None:

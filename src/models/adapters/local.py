@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
 
 from typing_extensions import override
 
@@ -143,7 +144,7 @@ class _Turn:
     waiting: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Engine:
     """Hold the loaded model. llama.cpp batches what several threads ask at once."""
 
@@ -153,8 +154,11 @@ class Engine:
     _turns: dict[str, _Turn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Have the process end well whatever the model is doing then."""
+        """Have the process end well whatever the model is doing then, and a forked child have no part in it."""
         atexit.register(self._leave)
+        if hasattr(os, "register_at_fork"):
+            itself = ref(self)
+            os.register_at_fork(after_in_child=lambda: _forked(itself()))
 
     def ask(self, payload: dict[str, Any]) -> Any:
         """Return the reply to one request; blocks without holding the interpreter."""
@@ -188,15 +192,20 @@ class Engine:
     def _leave(self) -> None:
         """Keep llama.cpp's own clean-up from running under its threads when the process ends, which would crash it.
 
-        A request cannot be stopped while it reads its prompt. What is at work then is left to end with the process:
-        glibc's last step is made the plain end, with the exit status that was to be.
+        A request cannot be stopped while it reads its prompt, and a forked child has none of the threads that the
+        clean-up waits for. What is at work then is left to end with the process: glibc's last step is made the plain
+        end, with the exit status that was to be.
         """
-        if not self._working:
+        if not self._working and not _in_fork:
             return
         library = ctypes.CDLL(None)
         if hasattr(library, "on_exit"):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.server))
+            self._outlive()
             library.on_exit(library._exit, None)
+
+    def _outlive(self) -> None:
+        """Keep the server from ever being freed, which would wait for its threads."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.server))
 
     def stream(self, payload: dict[str, Any]) -> Iterator[Any]:
         """Yield the events of a streamed reply as they come; closing the iterator stops the model."""
@@ -227,6 +236,15 @@ class Engine:
 
 _lock = threading.Lock()
 _engine: Engine | None = None
+_in_fork = False
+
+
+def _forked(inherited: Engine | None) -> None:
+    """Leave the parent's engine alone in a forked child, which has none of its threads; it loads one of its own."""
+    global _engine, _lock, _in_fork
+    if inherited is not None:
+        inherited._outlive()
+        _engine, _lock, _in_fork = None, threading.Lock(), True
 
 
 def engine() -> Engine:

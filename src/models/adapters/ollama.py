@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,8 +23,9 @@ from src.models.errors import (
     Unsupported,
 )
 from src.models.loops import PerLoop
+from src.models.processes import PerProcess
 from src.models.raw import Raw
-from src.models.reading import field
+from src.models.reading import count, field, text
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
@@ -49,13 +52,7 @@ class OllamaModel(BaseModel):
 
     def __init__(self, model_name: str, **settings: Any) -> None:
         super().__init__(model_name, **settings)
-        import ollama
-
-        hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.watch)
-        self.client = ollama.Client(**self._settings(), event_hooks=hooks)
-        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
-        self._replay = replay.Replay(getattr(self.client, "_client", None), self.client, "chat")
+        self._clients = PerProcess(self._make_client)
         self._aclients = PerLoop(self._make_async_client, lambda made: made[0].close())
 
     def _settings(self) -> dict[str, Any]:
@@ -66,6 +63,20 @@ class OllamaModel(BaseModel):
     @property
     def _address(self) -> str:
         return self._base_url or self.default_base_url
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._clients.get()[0]
+
+    def _make_client(self) -> tuple[Any, replay.Replay]:
+        import ollama
+
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.watch)
+        client = ollama.Client(**self._settings(), event_hooks=hooks)
+        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
+        return client, replay.Replay(getattr(client, "_client", None), client, "chat")
 
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
         import ollama
@@ -86,7 +97,8 @@ class OllamaModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._replay.call(_shape(payload), _body(payload), timeouts, partial(self.client.chat, **payload), _raw)
+        client, replayed = self._clients.get()
+        return replayed.call(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _raw)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
@@ -129,13 +141,14 @@ class OllamaModel(BaseModel):
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         message = field(raw, "message")
         usage, notes = self._usage(raw, request)
+        calls = _calls(message)
         return Completion(
-            content=field(message, "content") or "",
-            model=field(raw, "model"),
-            finish_reason="tool_calls" if field(message, "tool_calls") else field(raw, "done_reason"),
-            reasoning=field(message, "thinking") or None,
+            content=text(message, "content"),
+            model=text(raw, "model") or None,
+            finish_reason="tool_calls" if calls else _finish(raw),
+            reasoning=text(message, "thinking") or None,
             usage=usage,
-            tool_calls=tuple(_tool_call(call, at) for at, call in enumerate(field(message, "tool_calls") or ())),
+            tool_calls=tuple(replace(call, id=call.id or f"call_{at}_{call.name}") for at, call in enumerate(calls)),
             notes=notes,
             raw=raw,
         )
@@ -143,31 +156,33 @@ class OllamaModel(BaseModel):
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
         message = field(event, "message")
-        calls = [_tool_call(call, at) for at, call in enumerate(field(message, "tool_calls") or ())]
         usage, notes = self._usage(event, request) if field(event, "done") else (None, {})
         yield Chunk(
-            content=field(message, "content") or "",
-            reasoning=field(message, "thinking") or "",
-            finish_reason=field(event, "done_reason") or ("stop" if field(event, "done") else None),
-            model=field(event, "model"),
+            content=text(message, "content"),
+            reasoning=text(message, "thinking"),
+            finish_reason=_finish(event),
+            model=text(event, "model") or None,
             usage=usage,
-            tool_deltas=tuple(ToolDelta(at, call.id, call.name, call.arguments) for at, call in enumerate(calls)),
+            # Each is whole: several calls come in one event or in several.
+            tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments) for call in _calls(message)),
             notes=notes,
         )
 
     def _usage(self, raw: Any, request: ModelRequest) -> tuple[Usage | None, dict[str, object]]:
         """Return the tokens, and a warning where the prompt's count is missing or was cut: it is then unknown.
 
-        Ollama cuts a prompt that is longer than num_ctx without saying so: docs.ollama.com/context-length
+        Ollama cuts a prompt that is longer than num_ctx without saying so: docs.ollama.com/context-length. It then
+        counts as many tokens as the context has; where it counts more, its context is larger than was asked for.
         """
-        prompt, output = field(raw, "prompt_eval_count"), field(raw, "eval_count")
+        prompt, output = count(raw, "prompt_eval_count"), count(raw, "eval_count")
         room = request.options.get("num_ctx") or _context(request)
         warning = None
-        if isinstance(prompt, int) and isinstance(room, int) and prompt >= room - 1:
+        if prompt is not None and isinstance(room, int) and abs(room - prompt) <= 1:
             warning = f"the prompt filled the context of {room} tokens, so Ollama has cut it: raise num_ctx"
             prompt = None
-        elif prompt is None:
+        elif not prompt:
             warning = "Ollama told no prompt token count"
+            prompt = None
         if warning:
             _log.warning("%s:%s: %s", self.provider, request.model, warning)
         usage = None if prompt is None and output is None else Usage(input=prompt, output=output)
@@ -184,7 +199,7 @@ class OllamaModel(BaseModel):
         else:
             found = super()._classify(error)
         if isinstance(found, ModelNotFound):
-            found.message = f"{found.message}. Pull it: ollama pull {self.model_name}"
+            found.message = f"{found.message}. Pull it: ollama pull {_missing(found, self.model_name)}"
         if isinstance(found, ConnectionFailed) and _refused(error):
             found.message = f"nothing answers at {self._address}. Is Ollama running? Start it: ollama serve"
         return found
@@ -210,22 +225,28 @@ def _body(payload: dict[str, Any]) -> bytes | None:
 
 
 def _raw(response: Any) -> Raw | None:
-    """Return what a reply of text alone says."""
-    import ollama
-
+    """Return what a reply says that has a message, whatever the SDK makes of the rest."""
     told = replay.told_by(response)
-    message = told.get("message") if told is not None else None
-    if told is None or not isinstance(message, dict) or message.get("tool_calls") or told.get("error"):
+    if told is None or not isinstance(told.get("message"), dict) or told.get("error"):
         return None
-    texts = (message.get("thinking"), told.get("model"), told.get("done_reason"))
-    counts = (told.get("prompt_eval_count"), told.get("eval_count"))
-    if type(message.get("content")) is not str or type(message.get("role")) is not str:
-        return None
-    if any(text is not None and type(text) is not str for text in texts):
-        return None
-    if any(count is not None and type(count) is not int for count in counts):
-        return None
-    return Raw(told, partial(ollama.ChatResponse, **told))
+    return Raw(told, partial(_typed, told))
+
+
+def _typed(told: dict[str, Any]) -> Any:
+    """Return a reply as the SDK's object; as it is where the SDK would refuse it."""
+    import ollama
+    import pydantic
+
+    try:
+        return ollama.ChatResponse(**told)
+    except pydantic.ValidationError:
+        return ollama.ChatResponse.model_construct(**told)
+
+
+def _missing(error: ModelNotFound, asked: str) -> str:
+    """Return the model that was not found."""
+    named = re.search(r"model '([^']+)'", error.message)
+    return named[1] if named else asked
 
 
 def _refused(error: BaseException) -> bool:
@@ -315,8 +336,19 @@ def _image(image: ImagePart) -> bytes:
     return image.data
 
 
-def _tool_call(call: Any, position: int) -> ToolCall:
-    """Return a call under an id of ours, since Ollama gives it none."""
-    function = field(call, "function")
-    name = field(function, "name") or ""
-    return ToolCall(f"call_{position}_{name}", name, json.dumps(dict(field(function, "arguments") or {})))
+def _finish(raw: Any) -> str | None:
+    """Return why a reply ended; `load` and `unload` are said of a model, where there was no prompt to answer."""
+    return text(raw, "done_reason") or ("stop" if field(raw, "done") else None)
+
+
+def _calls(message: Any) -> list[ToolCall]:
+    """Return the calls of tools; older servers give them no id."""
+    told = field(message, "tool_calls")
+    found = []
+    for call in told if isinstance(told, list | tuple) else ():
+        function = field(call, "function")
+        given = field(function, "arguments")
+        arguments = given if isinstance(given, str) and given else json.dumps(dict(given or {}), ensure_ascii=False)
+        if text(function, "name"):
+            found.append(ToolCall(text(call, "id"), text(function, "name"), arguments))
+    return found

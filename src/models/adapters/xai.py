@@ -17,6 +17,8 @@ class XAIModel(OpenAICompatibleModel):
 
     provider: ClassVar[str] = "xai"
     default_base_url: ClassVar[str | None] = "https://api.x.ai/v1"
+    # What its server searches by itself is told as such calls: docs.x.ai/docs/guides/tools/overview
+    custom_tools: ClassVar[bool] = False
 
     @override
     def _reported_cost(self, usage: Any) -> float | None:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.models import classify, providers, responses
 from src.models.errors import MalformedResponse, ModelError
 from src.models.pieces import Pieces
-from src.models.reading import count, field, text
+from src.models.reading import count, field, snake, text
 from src.models.types import Chunk, Completion, ToolDelta, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from src.models.posted.routes import Route
-
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def completion(body: bytes, route: Route, model: str) -> Completion:
@@ -48,17 +45,9 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], route: Route) 
     """Return what an error response means."""
     told = _json(body) or body.decode("utf-8", "replace")
     if route.protocol == "gemini":
-        found: ModelError = _reading("gemini").of_status(_Refused(told, headers), status)
+        found: ModelError = _reading("gemini").refusal(status, told, headers)
         return found
     return classify.from_status(status, told, headers)
-
-
-class _Refused(Exception):
-    """Hold an error response as Gemini's SDK does."""
-
-    def __init__(self, details: Any, headers: Mapping[str, str]) -> None:
-        super().__init__(str(details)[:600])
-        self.details, self.headers, self.response = details, headers, self
 
 
 def _events(body: bytes) -> list[Any] | None:
@@ -83,11 +72,11 @@ def _json(line: bytes) -> Any:
 def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
     match route.protocol:
         case "responses":
-            return responses.read(told)
+            return responses.read(told, _Accounts(route.provider))
         case "messages":
             return _reading("claude").reply(told, model)
         case "gemini":
-            return _reading("gemini").reply(_snake(told), model)
+            return _reading("gemini").reply(snake(told), model)
         case "ollama_chat" | "ollama_generate":
             pieces = Pieces()
             for chunk in _ollama(told):
@@ -100,11 +89,11 @@ def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
 def _chunks(event: Any, route: Route, model: str) -> Any:  # Chunks
     match route.protocol:
         case "responses":
-            return responses.read_event(event)
+            return responses.read_event(event, _Accounts(route.provider))
         case "messages":
             return _reading("claude").event(event)
         case "gemini":
-            return _reading("gemini").event(_snake(event), model)
+            return _reading("gemini").event(snake(event), model)
         case "ollama_chat" | "ollama_generate":
             return _ollama(event)
     return _reading("openai_compatible").event(event, _Accounts(route.provider), model)
@@ -142,6 +131,8 @@ def _called(call: Any) -> ToolDelta:
 class _Accounts:
     """Count what a reply took, as its provider's own adapter does."""
 
+    custom_tools: ClassVar[bool] = True
+
     def __init__(self, provider: str) -> None:
         self._adapter: Any = providers.PROVIDERS[provider].load() if provider in providers.PROVIDERS else None
 
@@ -152,15 +143,3 @@ class _Accounts:
     def _reported_cost(self, usage: Any) -> float | None:
         told = getattr(self._adapter, "_reported_cost", None)
         return told(self, usage) if told is not None else None
-
-
-def _snake(value: Any) -> Any:
-    """Return Gemini's JSON with its names as its SDK spells them; a tool's arguments keep theirs."""
-    if isinstance(value, list):
-        return [_snake(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        _CAPITAL.sub(lambda found: f"_{found[1].lower()}", name): one if name == "args" else _snake(one)
-        for name, one in value.items()
-    }

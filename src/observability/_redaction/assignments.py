@@ -43,7 +43,8 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.])")
 _BLANK_SPACE = re.compile(r"<[^<>\n]{1,60}>|\$?\{\{[^{}\n]{0,80}\}\}|\$[({]")  # for a reader or a program to fill in
 _PLACEHOLDER = re.compile(
     r"(?:Bearer |Basic |Token )?(?:"
-    r"<[^<>]*>|\$\{?[\w.:-]*\}?|\{\{?[\w. ]*\}?\}|%\(?\w*\)?s?|\*+|\.{2,}|…|x{3,}|X{3,}|-+|_+|\?+|"
+    r"<[^<>]*>|[\w\-]{0,24}(?:\.{3}|…)(?: ?\([^()]*\))?|(?:[a-z0-9]+[-_]){1,4}your[-_ a-zA-Z]*|"
+    r"\$\{?[\w.:-]*\}?|\{\{?[\w. ]*\}?\}|%\(?\w*\)?s?|\*+|\.{2,}|…|x{3,}|X{3,}|-+|_+|\?+|"
     r"(?:your|insert|enter|put|add|set|replace|paste)[-_ a-zA-Z]*|change[-_]?me|placeholder|redacted|hidden|masked|"
     r"required|optional|none|null|nil|true|false|undefined|unset|empty|missing|invalid|valid|expired|wrong|incorrect|"
     r"str|string|String|bytes|int|float|bool|boolean|number|object|any|text|varchar|char|secret|password|token|key)"

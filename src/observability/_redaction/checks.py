@@ -6,6 +6,7 @@ import functools
 import hashlib
 import math
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,23 +72,40 @@ def is_ed25519_pair(data: bytes) -> bool | None:
     return derive(data[:32]) == data[32:]
 
 
+LANGUAGES = (
+    "english", "spanish", "french", "italian", "portuguese", "czech", "turkish", "russian", "japanese", "korean",
+    "chinese_simplified", "chinese_traditional",
+)  # fmt: skip
+
+
+def plain_word(word: str) -> str:
+    """Return a word as the lists have it: in small letters, with its accents apart (NFKD, as BIP-39 wants it)."""
+    return word.lower() if word.isascii() else unicodedata.normalize("NFKD", word.lower())
+
+
 @functools.cache
-def bip39_index() -> dict[str, int]:
-    """Return each English BIP-39 word's number, or nothing where no word list is installed."""
+def bip39_index(language: str = "english") -> dict[str, int]:
+    """Return each BIP-39 word's number, or nothing where no word list is installed."""
     try:
         from mnemonic import Mnemonic
 
-        words = Mnemonic("english").wordlist
+        words = Mnemonic(language).wordlist
     except Exception:  # noqa: BLE001 - without the list, only named phrases can be found
         return {}
-    return {word: index for index, word in enumerate(words)}
+    return {plain_word(word): index for index, word in enumerate(words)}
 
 
-def is_bip39(words: Sequence[str]) -> bool:
-    """Say whether words (lower case, all in the list) carry a right BIP-39 checksum."""
+@functools.cache
+def bip39_words() -> frozenset[str]:
+    """Return the words of all BIP-39 lists."""
+    return frozenset(word for language in LANGUAGES for word in bip39_index(language))
+
+
+def is_bip39(words: Sequence[str], language: str = "english") -> bool:
+    """Say whether words (as the list of their language has them) carry a right BIP-39 checksum."""
     if len(words) not in {12, 15, 18, 21, 24}:
         return False
-    index = bip39_index()
+    index = bip39_index(language)
     number = 0
     for word in words:
         number = (number << 11) | index[word]
@@ -119,6 +137,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9]+")
 _RUN = re.compile(r"[A-Za-z]+|[0-9]+")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _SYMBOL = re.compile(r"\$?[A-Z0-9]{1,14}(?:[-/_:.][A-Z0-9]{1,10}){0,3}\Z")
+_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]+\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _NUMBER = re.compile(r"[-+$]?[\d.,_:%/TZ \-+]*(?:[eE][-+]?\d+)?[%kKmMbB]?\Z")
 
@@ -131,6 +150,11 @@ def is_address(text: str) -> bool:
         return False
     data = base58_decode(text)
     return data is not None and len(data) == 32
+
+
+def is_hex(text: str) -> bool:
+    """Say whether a text is made of hex digits, with 0x before them or without."""
+    return bool(_HEX.match(text))
 
 
 def is_symbol(text: str) -> bool:
@@ -191,6 +215,13 @@ def looks_random(text: str, least: int = 16) -> bool:
 
 
 @functools.cache
+def bip39_ascii() -> frozenset[bytes]:
+    """Return the words of the lists in Latin letters that need nothing beyond ASCII."""
+    return frozenset(word.encode() for language in LANGUAGES[:7] for word in bip39_index(language) if word.isascii())
+
+
+@functools.cache
 def bip39_bytes() -> frozenset[bytes]:
-    """Return the English BIP-39 words as bytes."""
-    return frozenset(word.encode() for word in bip39_index())
+    """Return the words of all lists as they are left in ASCII: their letters beyond it are dropped."""
+    forms = bip39_words() | {unicodedata.normalize("NFC", word) for word in bip39_words()}
+    return frozenset(form.encode("ascii", "ignore") for form in forms)

@@ -32,6 +32,7 @@ _PROSE_PUBLIC = (
     "block", "order", " id ", "uuid", "public", "commit", "sha1", "sha256", "contract", "account", "program",
     "pool", "model", "file", "branch", "version", "token mint", "image", "url",
 )  # fmt: skip
+_IDENTIFIERS = ("session", "cursor", "page", "request", "trace", "event", "message", "chart", "digest", "etag", "oid")
 _PROSE_SECRET = (
     "api key", "apikey", "secret", "password", "passwd", "passphrase", "token", "priv", "signing", "credential",
     " auth ", "bearer", " key",
@@ -114,6 +115,11 @@ def has_strong_word(text: str, start: int, hint: str, width: int = 48) -> bool:
     lead = before(text, start, hint, width)
     plain = f" {_EDGES.sub(' ', lead.lower())} "
     return bool(_nearest(lead, _PUBLIC, _SECRET)) and any(word in plain for word in _STRONG)
+
+
+def is_public(text: str, start: int, hint: str) -> bool:
+    """Say whether the nearest deciding word before a random value calls it public: an order, an address, a hash."""
+    return _nearest(before(text, start, hint, 48), _PROSE_PUBLIC + _IDENTIFIERS, _PROSE_SECRET) is False
 
 
 def is_introduced(text: str, start: int, value: str, hint: str) -> bool:

@@ -20,6 +20,7 @@ Engine = Callable[[bytes], list[Hit]]
 
 _RUN = 0
 PHRASE = 1
+PHRASES = frozenset({1, 2})
 
 
 def _shape(kinds: str) -> bytes:
@@ -34,13 +35,16 @@ _WIDE = _shape(WIDE)
 _WIDE_RUN = b"a" * WIDE_LENGTH
 _LONGEST_PREFIX = 32
 _LETTERS = bytes(
-    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalpha() else ord(" ") for code in range(256)
+    ord(chr(code).lower()) if chr(code).isascii() and (chr(code).isalpha() or code == ord("?")) else ord(" ")
+    for code in range(256)
 )
 _SHORT_WORK = 40_000  # characters times forms, below which looking for each form beats starting the engine
 _STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
 _LONG = b"a" * RUN_LENGTH
-_TWELVE = b"\1" * 12
-_ESCAPED_BLANK = re.compile(rb"\\[nrt]")
+_FEWEST = 12
+_TWELVE = b"\1" * _FEWEST
+_PART = re.compile(rb"[a-z]+|\?+")
+_NOT_A_WORD = re.compile(rb"\\[nrt]|<[/A-Za-z]{1,6}[ /]{0,2}>")
 
 
 @functools.cache
@@ -78,10 +82,15 @@ def prepared_engine() -> Engine | None:
     if _prepared:
         return _prepared[0]
     if _preparing.acquire(blocking=False):  # once: never released
-        worker = threading.Thread(target=lambda: _prepared.append(fast_engine()), name="redaction-engine", daemon=True)
+        worker = threading.Thread(target=_prepare, name="redaction-engine", daemon=True)
         with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: the plain engine works
             worker.start()
     return None
+
+
+def _prepare() -> None:
+    _prepared.append(fast_engine())
+    checks.bip39_words()  # which the first text that may hold a phrase would wait for
 
 
 def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
@@ -102,7 +111,7 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
     families: list[_Row] = []
     others: list[_Row] = []
     for number, gate in enumerate(gates()):
-        if number in {_RUN, PHRASE}:
+        if number == _RUN or number in PHRASES:
             continue
         pattern = re.compile(gate.pattern.encode(), re.IGNORECASE if gate.caseless else 0)
         row = _Row(number, tuple(literal.encode() for literal in gate.literals), pattern, gate.caseless)
@@ -166,13 +175,29 @@ def _find_runs(data: bytes, hits: set[Hit]) -> None:
 
 
 def _find_phrases(data: bytes, hits: set[Hit]) -> None:
-    """Note places all over a text where twelve words of the BIP-39 list follow one another anywhere in it."""
-    known = checks.bip39_bytes()
-    if b"\\" in data:
-        data = _ESCAPED_BLANK.sub(b"  ", data)
+    """Note places all over a text where twelve words of a BIP-39 list follow one another anywhere in it."""
+    length = len(data)
+    if b"\\" in data or b"<" in data:
+        data = _NOT_A_WORD.sub(b" ", data)
     words = data.translate(_LETTERS).split()
-    if len(words) >= 12 and _TWELVE in bytes([word in known for word in words]):
-        hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
+    if len(words) < _FEWEST:
+        return
+    known = checks.bip39_ascii()
+    flags = _known_beyond_ascii(words) if b"?" in data else bytes([word in known for word in words])
+    if _TWELVE in flags:
+        hits.update((end, PHRASE) for end in range(0, length + _STRIDE, _STRIDE))
+
+
+def _known_beyond_ascii(words: list[bytes]) -> bytes:
+    """Say of each word, or of each part of one that is no listed word with accents, whether it can be on a list."""
+    known = checks.bip39_bytes()
+    flags: list[bool] = []
+    for word in words:
+        if b"?" not in word or word.replace(b"?", b"") in known:
+            flags.append(word.replace(b"?", b"") in known)
+        else:
+            flags += [part[:1] == b"?" or part in known for part in _PART.findall(word)]
+    return bytes(flags)
 
 
 def present(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:

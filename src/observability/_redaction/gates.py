@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from src.observability._redaction.near import FILLERS
 from src.observability._redaction.tokens import TOKENS, Token
 
 
@@ -19,6 +20,8 @@ class Close(enum.Enum):
 
     TOKEN = enum.auto()
     ASSIGNMENT = enum.auto()
+    NEAR = enum.auto()
+    SAID = enum.auto()
     FLAG = enum.auto()
     LOGIN = enum.auto()
     BEARER = enum.auto()
@@ -51,6 +54,8 @@ _KEYWORDS = (
     "bearer", "cookie", "priv", "jwt", "otp", "cvv", "cvc", "wif", "xprv", "words", "codes", "_sid", "conn",
 )  # fmt: skip
 _WORDS = f"(?:{'|'.join(_KEYWORDS)})"
+_FILLER = f"(?:{'|'.join(FILLERS)})"
+_SAID_OF_THE = "api|secret|private|pass|seed|mnemonic|access|auth|bot|key|token"
 _QUOTE = r"(?:\\*[\"'`]|\\+u0022|&quot;|%22)"
 _CLOSERS = r"(?:\\*[\"'`*\])]|\\+u0022|&quot;|%22){0,4}"
 
@@ -61,6 +66,23 @@ _FIXED: tuple[Gate, ...] = (
         _WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
         r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals|to)[ \t])",
         _KEYWORDS,
+        caseless=True,
+    ),
+    # name | value, name - value, a name on the line before, ...: to where what may be a value mixes letters and digits
+    Gate(
+        Close.NEAR,
+        _WORDS + r"[\w.\-]{0,24}[^\w+/.\-][^\w+/]{0,11}(?:" + _FILLER + r"[^\w+/!@#$%]{1,12})?"
+        r"(?:[a-z_+/]{1,23}[0-9!@#$%]|[0-9]{1,12}[a-z_+/\-!@#$%^&*])",
+        _KEYWORDS,
+        caseless=True,
+    ),
+    # value is my api key
+    Gate(
+        Close.SAID,
+        r" (?:(?:is|was) (?:(?:my|our|your) |the (?:"
+        + _SAID_OF_THE
+        + r"))|[(\"]?that's (?:my|the|our|your) |a valid )",
+        (" is ", " was ", " that's ", " (that's ", " \"that's ", " a valid "),
         caseless=True,
     ),
     # --api-key value
@@ -79,18 +101,22 @@ _FIXED: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
-# What stands between the words of a phrase: blanks, commas, quotes of any level, and a number: 2. word, "2": "word".
+# What stands between the words of a phrase: blanks, signs, quotes of any level, tags, a number: 2. word, "2": "word".
 # The escapes of a text that was put into JSON again and again count as one blank.
-_BLANK = r"(?:[\s,;|\"'`/\[\]_\-]|\\+[nrt]?)"
-PHRASE_GAP = rf"{_BLANK}{{1,12}}(?:\d{{1,2}}[.):\]\"'\-]{{0,3}}{_BLANK}{{0,4}})?"
+_BLANK = r"(?:<[/a-z]{1,3}>|[\s,;:|\"'`/\[\]_*+#<>\-]|\\+[nrt]?)"
+PHRASE_GAP = rf"\d{{0,2}}{_BLANK}{{1,12}}(?:\d{{1,2}}[.):\]\"'\-]{{0,3}}{_BLANK}{{0,4}})?"
 
-# These two have no literal; each engine finds them in its own way.
+# These have no literal; each engine finds them in its own way.
 RUN = Gate(Close.RUN, rf"(?:^|[^A-Za-z0-9])[A-Za-z0-9]{{{RUN_LENGTH}}}", ())
-PHRASE = Gate(Close.PHRASE, rf"(?:[a-z]{{3,8}}{PHRASE_GAP}){{11}}[a-z]{{3}}", (), caseless=True)
+_LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
+PHRASE = Gate(Close.PHRASE, rf"(?:{_LETTER}{{3,11}}{PHRASE_GAP}){{11}}{_LETTER}{{3}}", (), caseless=True)
+# Languages whose words are of few letters, none of them in ASCII.
+SHORT_PHRASE = Gate(Close.PHRASE, rf"(?:\?{{1,16}}{PHRASE_GAP}){{11}}\?", (), caseless=True)
 
 
 def _of_token(token: Token, prefix: str) -> Gate:
-    pattern = f"{re.escape(prefix)}[{token.alphabet}]{{{token.least}}}"
+    body = f"[{token.alphabet}]{{{token.least}}}" if token.least else ""
+    pattern = f"{re.escape(prefix)}{body}"
     return Gate(Close.TOKEN, pattern, (prefix,), length=len(prefix) + token.least, token=token)
 
 
@@ -98,4 +124,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, PHRASE, *_FIXED, *tokens)
+    return (RUN, PHRASE, SHORT_PHRASE, *_FIXED, *tokens)

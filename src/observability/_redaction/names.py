@@ -35,8 +35,8 @@ _VENDORS_TEXT = (
     "hyperliquid dydx bittrex poloniex cryptocom birdeye helius alchemy infura quicknode ankr moralis etherscan "
     "solscan bscscan polygonscan basescan arbiscan covalent dune nansen glassnode coingecko coinmarketcap cmc "
     "cryptocompare coinglass coinapi messari santiment lunarcrush polygon finnhub alphavantage twelvedata tiingo "
-    "alpaca tradier oanda quandl iex marketstack newsapi fred benzinga tradingview discord slack telegram twitter "
-    "twilio sendgrid mailgun mailchimp stripe github gitlab bitbucket npm pypi docker heroku netlify vercel "
+    "polygonio alpaca tradier oanda quandl iex marketstack newsapi fred benzinga tradingview discord slack telegram "
+    "twitter twilio sendgrid mailgun mailchimp stripe github gitlab bitbucket npm pypi docker heroku netlify vercel "
     "cloudflare digitalocean datadog newrelic sentry pagerduty elevenlabs pinecone weaviate qdrant supabase "
     "firebase mongodb redis algolia mapbox plaid square shopify paypal adyen airtable asana linear notion jira "
     "confluence zendesk hubspot intercom okta auth0 adafruit adobe beamer clojars codecov contentful databricks "
@@ -48,6 +48,7 @@ _VENDORS_TEXT = (
 )
 VENDORS = frozenset(_VENDORS_TEXT.split())
 
+_TICKERS = frozenset({"CVC", "COOKIE"})  # what else is written so in capitals is traded
 _JUDGED = 256  # characters of a value that are looked at
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -87,13 +88,16 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ("seed_phrase", r"wallet_seed|(?:recovery|backup)_(?:keys?|codes?)|master_seed|hd_seed|seed_hex"),
     (
         "private_key",
-        r"priv(?:ate)?_?keys?|(?:signing|signer|wallet|spending|encryption|decryption|ssh|deployer|owner)_?keys?",
+        r"priv(?:ate)?_?keys?|(?:signing|signer|wallet|spending|encryption|decryption|ssh|deployer|deploy|owner)_?keys?",
     ),
     (
         "private_key",
-        r"wallet_secret|wallet_private|key_?pair|secret_bytes|xprv|wif|private|hmac_key|agent_key|payer_key",
+        r"wallet_secret|wallet_private|key_?pair|secret_bytes|xprv|wif_?key|private|hmac_key|agent_key|payer_key",
     ),
-    ("password", r"password|passwords|passwd|pwd|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass"),
+    (
+        "password",
+        r"[a-z]{2,12}(?:password|passwd)|password|passwords|passwd|pwd|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
+    ),
     (
         "token",
         r"(?:auth|access|refresh|id|session|bearer|api|bot|csrf|xsrf|security|secret|oauth|jwt|webhook)_?tokens?",
@@ -109,13 +113,14 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "api_key",
-        r"(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
+        r"[a-z]{2,12}apikeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
     ),
     ("authorization", r"(?:proxy_|x_)?authorization|auth_header|basic_auth|auth_string|http_basic"),
     ("cookie", r"(?:set_)?cookies?|session_cookie"),
     ("credentials", r"credentials?|creds"),
     ("connection_string", r"connection_?string|conn_?str"),
 )
+_KEY_ID = re.compile(r"(?:^|_)(?:api|access|secret)_?key_?id$")  # Alpaca's and Amazon's half of a pair
 _URL = (
     r"rpc|rpc_(?:url|uri|endpoint|node|http|https|ws|wss)s?|"
     r"(?:[a-z]+_)?webhook(?:_(?:url|uri))?|dsn|database_url|db_url|endpoint_url"
@@ -145,6 +150,8 @@ def judge(name: str) -> Verdict | None:
     """Return what a key's name says about its value, or None where it says nothing."""
     if len(name) > 200 or "[REDACTED:" in name:
         return None
+    if name in _TICKERS:
+        return Verdict("token", Rule.TOKEN)
     flat = canonical(name)
     if _HARMLESS.search(flat):
         return None
@@ -154,6 +161,8 @@ def judge(name: str) -> Verdict | None:
     if _url().search(flat):
         return Verdict("rpc_url" if "rpc" in flat else "url", Rule.URL)
     words = flat.split("_")
+    if _KEY_ID.search(flat):
+        return Verdict("api_key", Rule.TOKEN)
     if words[-1] in _HARMLESS_TAIL:
         return None
     return _weak(words) or _inside(flat)
@@ -163,15 +172,20 @@ def _weak(words: list[str]) -> Verdict | None:
     """Judge names that only suggest a secret."""
     tail = [word for word in words if not word.isdigit()][-2:]
     last = tail[-1] if tail else ""
-    if last in {"key", "keys"} and len(tail) == 2 and tail[0] in VENDORS:
+    if last in {"key", "keys"} and _is_vendor(words[:-1]):
         return Verdict("api_key", Rule.ALWAYS)
     if last in {"token", "auth", "pass", "passw"} or last.endswith("token"):
         return Verdict("token" if "token" in last else "password" if "pass" in last else "authorization", Rule.TOKEN)
-    if last in {"key", "keys", "apikey", "seed", "pk", "sk", "phrase", "sid", "session", "sig", "credential"}:
+    if last in {"key", "keys", "apikey", "seed", "wif", "pk", "sk", "phrase", "sid", "session", "sig", "credential"}:
         return Verdict("key", Rule.RANDOM) if last != "sig" else None
     if last in VENDORS and len(words) <= 2:
         return Verdict("api_key", Rule.RANDOM)
     return None
+
+
+def _is_vendor(words: list[str]) -> bool:
+    """Say whether words end with a service's name, which may be written apart: alpha_vantage, gate_io."""
+    return bool(words) and (words[-1] in VENDORS or "".join(words[-2:]) in VENDORS)
 
 
 def _inside(flat: str) -> Verdict | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
 import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from src.observability._redaction import names
+from src.observability._redaction import checks, names
 from src.observability._redaction.names import Rule
 from src.observability._redaction.scan import MARKER, Scan
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _SHORTEST = 8
+_SHORTEST_HEX = 32  # of a key in hex, whose letters may be small or capital
+_SHORTEST_MIXED = 6  # of letters with digits or signs
 _TRIVIAL_TEXT = (
     "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
     "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key your-api- "
@@ -49,7 +52,7 @@ def from_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
     named = (
         value
         for name, value in environment.items()
-        if len(value) >= _SHORTEST and is_secret_name(name) and is_usable(value) and _is_private(name, value)
+        if len(value) >= _SHORTEST_MIXED and is_secret_name(name) and is_usable(value) and _is_private(name, value)
     )
     headers = (value for name in _HEADERS for value in _header_values(environment.get(name, "")))
     return (*named, *filter(is_usable, headers))
@@ -80,13 +83,27 @@ def is_secret_name(name: str) -> bool:
 def is_usable(value: str) -> bool:
     """Say whether a value is long and particular enough to be looked for everywhere."""
     text = value.strip()
-    if len(text) < _SHORTEST or text.lower() in _TRIVIAL or _REPEATED.match(text) or MARKER.search(text):
+    if len(text) < (_SHORTEST_MIXED if _is_mixed(text) else _SHORTEST):
+        return False
+    if text.lower() in _TRIVIAL or _REPEATED.match(text) or MARKER.search(text):
         return False
     return not _NOT_A_SECRET.match(text) and not "[redacted:redaction_failed]".count(text.lower())
 
 
+def _is_mixed(text: str) -> bool:
+    """Say whether a short value mixes letters and digits and is no ticker: it is looked for all the same."""
+    kinds = {char.isalpha() - char.isdigit() for char in text}
+    return kinds >= {1, -1} and not checks.is_symbol(text) and not checks.is_number(text)
+
+
 def _is_private(name: str, value: str) -> bool:
-    """Say whether an address carries more than a public host; anything else counts as private."""
+    """Say whether a value is more than a ticker, a mint or a public host."""
+    verdict = names.judge(name)
+    certain = name.upper() in _PROVIDER_KEYS or (verdict is not None and verdict.rule is Rule.ALWAYS)
+    if verdict and verdict.rule is Rule.TOKEN and not certain:
+        return names.is_secret(verdict, value)  # a variable named TOKEN may hold a ticker or a mint
+    if len(value) < _SHORTEST and not certain:
+        return False
     if "://" not in value:
         return not (_URL_NAMES.search(name.upper()) and "/" not in value and "." in value)
     parts = urlsplit(value)
@@ -115,21 +132,38 @@ def _parts(secret: str) -> set[str]:
 
 
 def _forms_of(secret: str) -> set[str]:
-    escaped = json.dumps(secret)[1:-1]
     raw = json.dumps(secret, ensure_ascii=False)[1:-1]
-    nested = json.dumps(raw, ensure_ascii=False)[1:-1]
+    encoded = secret.encode(errors="surrogatepass")
     plain = {
-        secret,
-        escaped,
-        raw,
-        nested,
+        *_nested(secret),
         raw.replace("/", "\\/"),
-        quote(secret, safe=""),
-        quote(secret),
-        quote_plus(secret),
+        repr(secret)[1:-1],
+        repr(encoded)[2:-1],
+        html.escape(secret),
+        quote(encoded, safe=""),
+        quote(encoded),
+        quote_plus(encoded),
+        encoded.hex(),
+        *_other_cases(secret),
     }
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), form) for form in plain if "%" in form}
-    return {form for form in plain | lower | _base64_forms(secret) if len(form) >= _SHORTEST}
+    return {form for form in plain | lower | _base64_forms(secret) if len(form) >= _SHORTEST_MIXED}
+
+
+def _nested(secret: str) -> set[str]:
+    """Return a secret as it stands in a text that was put into JSON up to three times, in ASCII or not."""
+    found = {secret}
+    for _ in range(3):
+        found |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in found for ascii_only in (True, False)}
+    return found
+
+
+def _other_cases(secret: str) -> set[str]:
+    """Return the ways to write a key in hex: in small letters, in capitals, without 0x."""
+    if len(secret) < _SHORTEST_HEX or not checks.is_hex(secret):
+        return set()
+    digits = secret[2:] if secret[:2] in {"0x", "0X"} else secret
+    return {digits, digits.lower(), digits.upper()}
 
 
 def _base64_forms(secret: str) -> set[str]:

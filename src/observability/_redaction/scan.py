@@ -11,6 +11,22 @@ PART = "\x7f\n"  # no white space, so that a phrase ends at it
 MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
 FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
+_PHRASES = 20_000
+
+
+# Characters beyond ASCII that separate words, as a blank does.
+_SEPARATORS = (
+    "\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff\u2192\u2022\u00b7\u2013\u2014\u201c\u201d\u2026\u3001\uff0c\uff1a"
+)
+
+
+def in_ascii(text: str) -> bytes:
+    """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
+    if text.isascii():
+        return text.encode()
+    for char in _SEPARATORS:
+        text = text.replace(char, " ")
+    return text.encode("ascii", "replace")
 
 
 class TooManyError(Exception):
@@ -41,6 +57,7 @@ class Scan:
     strict: bool = False
     findings: list[Finding] = field(default_factory=list)
     checks_left: int = _CHECKS
+    phrases_left: int = _PHRASES
     token_end: int = 0  # where the last secret found by its shape ends; what begins before it is part of it
     value_end: int = 0  # the same of secrets found by their names
     pem_end: int = 0  # the same of PEM blocks
@@ -55,6 +72,12 @@ class Scan:
         """Count one costly check; stop the scan where a text asks for too many."""
         self.checks_left -= 1
         if self.checks_left < 0:
+            raise TooManyError(position)
+
+    def spend_phrase(self, position: int) -> None:
+        """Count one checksum of a phrase; stop the scan where a text asks for too many."""
+        self.phrases_left -= 1
+        if self.phrases_left < 0:
             raise TooManyError(position)
 
 

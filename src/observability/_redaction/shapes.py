@@ -7,13 +7,15 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
-from src.observability._redaction import checks, context
+from src.observability._redaction import checks, context, opaque
 
 if TYPE_CHECKING:
     from src.observability._redaction.scan import Scan
     from src.observability._redaction.tokens import Token
 
 _ESCAPE = re.compile(r"u[0-9a-fA-F]{4}")
+_COLOUR = re.compile(r"(?:\x1b|\\u001b|\\x1b|\\033|\\e)\[[0-9;]{0,12}m\Z")  # as terminals are told it
+_COLOUR_END = re.compile(r"\d{0,3}m")
 _ALNUM = re.compile(r"[A-Za-z0-9]+")
 _WIDE = re.compile(r"[A-Za-z0-9_\-+/=.~]{1,256}")
 _WIDE_BACK = re.compile(r"[A-Za-z0-9_\-+/=.~]{0,128}")
@@ -31,6 +33,8 @@ _PEM_BODY = re.compile(
     rf"(?:{_PEM_GAP}[A-Za-z0-9+/]{{16,}}={{0,2}})*(?:{_PEM_GAP}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
 )
 _PEM_LONGEST = 16_384
+_TO_FILL_IN = re.compile(r"your[-_]", re.IGNORECASE)  # sk-or-v1-your-key-here
+_SHORTEST_BACK = 8  # of what must stand before a closing mark
 _LIST_GAP = 8  # between the items of a list
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
 _ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
@@ -47,6 +51,8 @@ def is_boundary(text: str, start: int) -> bool:
         return True
     if text[start - 2 : start - 1] == "\\" and previous in "nrtbf":
         return True
+    if previous == "m" and _COLOUR.search(text, max(0, start - 24), start):
+        return True
     if text[start - 3 : start - 2] == "%" and _HEX.match(text[start - 2 : start]):
         return True
     return text[start - 6 : start - 5] == "\\" and bool(_ESCAPE.match(text[start - 5 : start]))
@@ -55,7 +61,9 @@ def is_boundary(text: str, start: int) -> bool:
 def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     """Look at a family's prefix; `head` is where its shortest secret ends."""
     text = scan.text
-    if start < scan.token_end or not (token.inside or is_boundary(text, start)):
+    # A prefix that no ordinary text contains may follow a hyphen: my-sk-ant-...
+    joined = text[start - 1 : start] in {"-", "_"} and not token.random
+    if start < scan.token_end or not (token.inside or joined or is_boundary(text, start)):
         return
     body = re.compile(f"[{token.alphabet}]{{0,{max(0, token.most - token.least)}}}")
     match = body.match(text, head)
@@ -65,6 +73,8 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     value = text[start:end].rstrip(".")
     tail = text[head - token.least : start + len(value)]
     if (token.random and not _is_random_tail(tail)) or (token.back and not _has_back(text, token, start)):
+        return
+    if _TO_FILL_IN.search(tail):
         return
     first = start - _back_length(text, token, start)
     scan.token_end = start + len(value)
@@ -98,7 +108,9 @@ def _has_back(text: str, token: Token, start: int) -> bool:
     length = _back_length(text, token, start)
     if token.kind == "telegram_bot_token":
         return length >= 6
-    return length == token.back and text[start - 1].isdigit()
+    if token.kind == "azure_secret":
+        return length == token.back and text[start - 1].isdigit()
+    return length >= _SHORTEST_BACK and _is_random_tail(text[start - length : start])
 
 
 def _find_aws_secret(scan: Scan, start: int, end: int) -> None:
@@ -166,6 +178,8 @@ def find_run(scan: Scan, end: int, length: int) -> None:
     kind = _run_kind(scan, run, start, stop)
     if kind:
         scan.add(start, _run_end(text, kind, stop), kind)
+    elif opaque.is_key(text, start, stop, scan.hint):
+        scan.add(opaque.begin(text, start), stop, "secret", general=True)
     elif len(run) < 512:
         _find_introduced(scan, start, stop)
 
@@ -173,6 +187,9 @@ def find_run(scan: Scan, end: int, length: int) -> None:
 def _glued(text: str, start: int) -> int:
     """Return how many characters at a run's start belong to an escape before it."""
     previous = text[start - 1 : start]
+    colour = _COLOUR_END.match(text, start)
+    if colour and _COLOUR.search(text, max(0, start - 24), colour.end()):
+        return colour.end() - start
     if previous == "\\":
         return 5 if _ESCAPE.match(text, start) else int(text[start] in "nrtbf")
     if previous == "%" and _HEX.match(text[start : start + 2]):
@@ -242,7 +259,7 @@ def _find_introduced(scan: Scan, start: int, stop: int) -> None:
     name, equals, right = value.partition("=")
     if equals and right.strip("=") and len(name) < start - first:
         first, value = first + len(name) + 1, right
-    if context.is_introduced(text, first, value, scan.hint):
+    if not opaque.is_in_lines(text, first, last) and context.is_introduced(text, first, value, scan.hint):
         scan.add(first, first + len(value), "secret", general=True)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from src.observability._redaction import assignments, engines, own, personal, phrases, shapes, urls
+from src.observability._redaction import assignments, decoded, engines, near, own, personal, phrases, shapes, urls
 from src.observability._redaction.gates import RUN_LENGTH, Close, Gate, gates
-from src.observability._redaction.scan import FAILED, Finding, Scan, TooManyError, apply
+from src.observability._redaction.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ _SHORTEST = 6
 
 _LOOKS: dict[Close, Callable[[Scan, int], None]] = {
     Close.ASSIGNMENT: assignments.find,
+    Close.NEAR: near.find,
+    Close.SAID: near.find_said,
     Close.FLAG: assignments.find_flag,
     Close.LOGIN: assignments.find_login,
     Close.BEARER: shapes.find_bearer,
@@ -67,8 +69,17 @@ def redact(options: Options, text: str, hint: str = "") -> str:
 
 
 def _once(text: str, options: Options, hint: str) -> str:
+    findings = _findings(text, options, hint)
+    escaped = decoded.decode(text)
+    if escaped:
+        plain, places = escaped
+        findings = findings + decoded.in_places(_findings(plain, options, hint), places)
+    return apply(text, findings) if findings else text
+
+
+def _findings(text: str, options: Options, hint: str) -> list[Finding]:
     engine, is_fast = _engine(options.engine)
-    data = text.encode("ascii", "replace")  # one byte for each character, so that places agree
+    data = in_ascii(text)  # one byte for each character, so that places agree
     hits = engine(data)
     scan = Scan(text, hint, options.strict)
     if options.forms:
@@ -77,24 +88,32 @@ def _once(text: str, options: Options, hint: str) -> str:
         personal.find(scan, options.pii)
     if hits:
         _look(scan, hits)
-    return apply(text, scan.findings) if scan.findings else text
+    return scan.findings
 
 
 def _look(scan: Scan, hits: list[engines.Hit]) -> None:
+    """Look closely where gates matched; what comes after too many of these places is replaced."""
+    others = [hit for hit in hits if hit[1] not in engines.PHRASES]
+    cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
+    for look in (_look_at_phrases, _look_at_others):
+        try:
+            look(scan, hits if look is _look_at_phrases else others[:_CANDIDATES])
+        except TooManyError as error:
+            cuts.append(error.position)
+    if cuts:
+        scan.findings.append(Finding(max(0, min(cuts) - _MARGIN), len(scan.text), "too_many_candidates"))
+
+
+def _look_at_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
+    ends = [end for end, number in hits if number in engines.PHRASES]
+    for start, end in phrases.regions(ends, len(scan.text)):
+        phrases.find(scan, start, end)
+
+
+def _look_at_others(scan: Scan, hits: list[engines.Hit]) -> None:
     rows = gates()
-    phrase_ends = [end for end, number in hits if number == engines.PHRASE]
-    if phrase_ends:
-        hits = [hit for hit in hits if hit[1] != engines.PHRASE]
-        for start, end in phrases.regions(phrase_ends, len(scan.text)):
-            phrases.find(scan, start, end)
-    try:
-        for end, number in hits[:_CANDIDATES]:
-            _look_at(scan, end, rows[number])
-        cut = hits[_CANDIDATES][0] if len(hits) > _CANDIDATES else None
-    except TooManyError as error:
-        cut = error.position
-    if cut is not None:
-        scan.findings.append(Finding(max(0, cut - _MARGIN), len(scan.text), "too_many_candidates"))
+    for end, number in hits:
+        _look_at(scan, end, rows[number])
 
 
 def _look_at(scan: Scan, end: int, gate: Gate) -> None:

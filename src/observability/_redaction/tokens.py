@@ -48,12 +48,13 @@ TOKENS: tuple[Token, ...] = (
     Token("openai_key", ("sess-",), ALNUM, 36),  # dashboard session keys
     Token("groq_key", ("gsk_",), ALNUM, 20),  # 52 characters
     Token("google_api_key", ("AIza",), WORD, 30),  # 35 characters; Gemini, Maps, Firebase
-    Token("google_oauth_token", ("ya29.",), WORD, 20),
+    Token("google_api_key", ("AQ.",), WORD, 40, random=True),  # Gemini's newer ones, some 53 characters
+    Token("google_oauth_token", ("ya29.",), WORD, 12),
     Token("google_oauth_secret", ("GOCSPX-",), WORD, 20),  # 28 characters
     Token("google_refresh_token", ("1//0",), WORD, 30),
-    Token("xai_key", ("xai-",), ALNUM, 20),  # 80 characters
+    Token("xai_key", ("xai-",), WORD, 20, random=True),  # 80 characters
     Token("huggingface_token", ("hf_", "api_org_"), ALNUM, 24),  # 34 characters
-    Token("replicate_token", ("r8_",), ALNUM, 30),  # 37 characters
+    Token("replicate_token", ("r8_",), WORD, 30),  # 37 characters
     Token("perplexity_key", ("pplx-",), ALNUM, 24),  # 48 or 56
     Token("cerebras_key", ("csk-",), ALNUM, 30),  # 48
     Token("fireworks_key", ("fw_",), ALNUM, 20, random=True),
@@ -66,12 +67,13 @@ TOKENS: tuple[Token, ...] = (
     Token("jina_key", ("jina_",), WORD, 40),
     Token("pinecone_key", ("pcsk_",), "A-Za-z0-9_", 40),
     Token("firecrawl_key", ("fc-",), LOWHEX, 32),
-    Token("apify_token", ("apify_api_",), ALNUM, 30),
+    Token("apify_token", ("apify_api_",), WORD, 30),
     Token("composio_key", ("comp_",), ALNUM, 32, random=True),
     Token("wandb_key", ("wandb_v1_",), "A-Za-z0-9_", 30),
     # Clouds.
     Token("aws_access_key", ("AKIA", "ASIA", "ABIA", "ACCA"), UPPER, 16, 16),  # IAM identifiers: 20 in all
-    Token("aws_bedrock_key", ("ABSK", "bedrock-api-key-"), BASE64, 60),
+    Token("aws_access_key", ("A3T",), UPPER, 17, 17, random=True),
+    Token("aws_bedrock_key", ("ABSK", "bedrock-api-key-"), BASE64, 28),
     Token("alibaba_key", ("LTAI",), ALNUM, 17),
     Token("tencent_key", ("AKID",), ALNUM, 32),
     Token("digitalocean_token", ("dop_v1_", "doo_v1_", "dor_v1_"), LOWHEX, 40),
@@ -86,45 +88,48 @@ TOKENS: tuple[Token, ...] = (
     Token("doppler_token", ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."), WORD + ".", 30),
     Token("vault_token", ("hvs.", "hvb.", "hvr."), WORD, 20),
     Token("vault_token", ("s.",), ALNUM, 24, 24, random=True),
-    Token("terraform_token", (".atlasv1.",), WORD, 50, inside=True),
-    Token("pulumi_token", ("pul-",), LOWHEX, 40),
-    Token("planetscale_token", ("pscale_tkn_", "pscale_pw_", "pscale_oauth_"), DOTTED, 30),
-    Token("supabase_key", ("sbp_",), LOWHEX, 40),
+    Token("terraform_token", (".atlasv1.",), WORD + "=", 50, inside=True, back=14),
+    Token("pulumi_token", ("pul-",), LOWER, 40),
+    Token("planetscale_token", ("pscale_tkn_", "pscale_pw_", "pscale_oauth_"), DOTTED + "=", 30),
+    Token("supabase_key", ("sbp_",), LOWER, 40),
     Token("supabase_key", ("sb_secret_",), WORD, 20),
     Token("openshift_token", ("sha256~",), WORD, 40),
     Token("prefect_key", ("pnu_", "pnb_"), ALNUM, 30),
     Token("infracost_key", ("ico-",), ALNUM, 32),
-    Token("cloudflare_key", ("v1.0-",), WORD, 100),  # origin CA key
+    Token("cloudflare_key", ("v1.0-",), WORD, 100),
+    Token("cloudflare_key", ("cfut_", "cfat_", "cfk_"), ALNUM, 40),  # origin CA key
     Token("fastly_key", ("fastly_",), WORD, 32, random=True),
     Token("artifactory_key", ("AKCp",), ALNUM, 60),
-    Token("artifactory_token", ("cmVmdGtu",), ALNUM, 50),
+    Token("artifactory_token", ("cmVmd",), ALNUM, 56),
     Token("harness_token", ("pat.", "sat."), DOTTED, 50, random=True),
     Token("octopus_key", ("API-",), UPPER, 26),
     Token("age_key", ("AGE-SECRET-KEY-1",), UPPER, 50),
     Token("onepassword_token", ("ops_eyJ",), BASE64, 40),
     Token("onepassword_key", ("A3-",), UPPER + "-", 31, random=True),
-    Token("tailscale_key", ("tskey-",), WORD, 20),
+    Token("tailscale_key", ("tskey-",), WORD, 16),
     Token("grafana_token", ("glc_", "glsa_"), BASE64, 32),
     Token("grafana_token", ("eyJrIjoi",), BASE64, 40),
     Token("newrelic_key", ("NRAK-", "NRII-", "NRIQ-", "NRJS-", "NRBR-", "NRRA-", "NRSP-"), WORD, 19),
     Token("sentry_token", ("sntrys_", "sntryu_"), BASE64, 40),
-    Token("dynatrace_token", ("dt0c01.", "dt0s01.", "dt0s16."), UPPER + ".", 40),
-    Token("launchdarkly_key", ("api-", "sdk-"), HEX + "-", 36, 36, random=True),  # a UUID
+    Token("dynatrace_token", ("dt0c01.", "dt0s01.", "dt0s16."), ALNUM + ".", 40),
+    Token("launchdarkly_key", ("api-", "sdk-"), LOWER + "-", 36, 36, random=True),  # a UUID
     Token("confluent_key", ("cflt",), BASE64, 50),
     Token("mongodb_key", ("mdb_sa_sk_",), WORD, 30),
     # Code hosts and package registries.
     Token("github_token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), "A-Za-z0-9_", 30),  # 36 characters
     Token("github_token", ("github_pat_",), "A-Za-z0-9_", 40),  # 82 characters
-    Token("gitlab_token", ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glft-", "glsoat-", "glimt-"), DOTTED, 16),
+    Token(
+        "gitlab_token", ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glft-", "glsoat-", "glimt-"), DOTTED + "=", 16
+    ),
     Token("gitlab_token", ("glagent-", "gloas-", "glffct-", "GR1348941", "_gitlab_session="), WORD, 20, inside=True),
-    Token("bitbucket_token", ("ATBB", "ATCTT3xFfG", "BBDC-"), BASE64, 28),
+    Token("bitbucket_token", ("ATBB", "ATCTT3xFfG", "BBDC-"), BASE64, 20),
     Token("atlassian_token", ("ATATT3", "ATSTT3"), BASE64, 60),
     Token("npm_token", ("npm_",), ALNUM, 30),  # 36
     Token("pypi_token", ("pypi-",), WORD, 50),  # a macaroon; pypi-AgEIcHlwaS5vcmc...
-    Token("rubygems_key", ("rubygems_",), LOWHEX, 40),
+    Token("rubygems_key", ("rubygems_",), ALNUM, 40),
     Token("clojars_token", ("CLOJARS_",), ALNUM, 40),
     Token("docker_token", ("dckr_pat_", "dckr_oat_"), WORD, 20),
-    Token("sourcegraph_token", ("sgp_", "slk_"), "a-fA-F0-9_", 40),
+    Token("sourcegraph_token", ("sgp_", "sgp_local_", "slk_"), "a-fA-F0-9_", 40),
     Token("crates_token", ("cio",), ALNUM, 32, 32, random=True),
     Token("nuget_key", ("oy2",), LOWER, 43, 43),
     # Messengers and mail.
@@ -132,14 +137,14 @@ TOKENS: tuple[Token, ...] = (
         "slack_token",
         ("xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xoxo-", "xoxd-", "xoxc-"),
         BASE64 + "%",
-        20,
+        12,
     ),
-    Token("slack_token", ("xoxe.xoxb-", "xoxe.xoxp-", "xapp-"), WORD, 20),
-    Token("sendgrid_key", ("SG.",), DOTTED, 40),  # SG. 22 . 43
+    Token("slack_token", ("xoxe.xoxb-", "xoxe.xoxp-", "xapp-"), WORD, 12),
+    Token("sendgrid_key", ("SG.",), DOTTED + "=", 40),  # SG. 22 . 43
     Token("brevo_key", ("xkeysib-", "xsmtpsib-"), WORD, 40),
-    Token("mailgun_key", ("key-", "pubkey-"), LOWHEX, 32),
+    Token("mailgun_key", ("key-", "pubkey-"), LOWHEX, 32, random=True),
     Token("resend_key", ("re_",), "A-Za-z0-9_", 30, random=True),
-    Token("twilio_key", ("SK",), LOWHEX, 32, 32),
+    Token("twilio_key", ("SK",), ALNUM, 32, 32, random=True),
     Token("typeform_token", ("tfp_",), DOTTED, 40),
     Token("intercom_token", ("dG9rO",), BASE64, 40),
     Token("facebook_token", ("EAAC", "EAAM", "EAAB", "EAAG", "EAAI"), ALNUM, 40),
@@ -147,7 +152,9 @@ TOKENS: tuple[Token, ...] = (
     # Money and shops.
     Token("stripe_key", ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk_prod_", "rk_prod_"), ALNUM, 10),
     Token("stripe_secret", ("whsec_",), BASE64, 20),
-    Token("square_token", ("sq0atp-", "sq0csp-", "EAAAE", "EAAAl"), WORD, 22),
+    Token("square_token", ("sq0atp-", "sq0csp-", "sq0ina-", "sq0idp-", "sq0idb-", "sq0cmo-"), WORD, 22),
+    Token("square_token", ("EAAAE", "EAAAl"), WORD, 22),
+    Token("square_token", ("EAAA",), WORD, 22, random=True),
     Token("shopify_token", ("shpat_", "shpca_", "shppa_", "shpss_"), HEX, 30),
     Token("paypal_token", ("access_token$production$", "access_token$sandbox$"), LOWER + "$", 40),
     Token("plaid_token", ("access-sandbox-", "access-production-", "access-development-"), HEX + "-", 32),
@@ -165,25 +172,59 @@ TOKENS: tuple[Token, ...] = (
     Token("airtable_token", ("pat",), ALNUM + ".", 70, random=True),
     Token("beamer_token", ("b_",), BASE64, 44, random=True),
     Token("contentful_token", ("CFPAT-",), WORD, 40),
-    Token("figma_token", ("figd_", "figu_"), WORD, 36),
+    Token("figma_token", ("figd_", "figu_", "figp_"), WORD + "=", 36),
     Token("frameio_token", ("fio-u-",), WORD + "=", 40),
-    Token("hubspot_token", ("pat-na1-", "pat-na2-", "pat-eu1-", "pat-ap1-"), HEX + "-", 36),
+    Token("hubspot_token", ("pat-na1-", "pat-na2-", "pat-eu1-", "pat-ap1-"), ALNUM + "-", 36),
     Token("linear_key", ("lin_api_", "lin_oauth_"), ALNUM, 32),
     Token("notion_token", ("secret_", "ntn_"), ALNUM, 40),
     Token("mapbox_token", ("pk.eyJ", "sk.eyJ", "tk.eyJ"), DOTTED, 40),
-    Token("postman_key", ("PMAK-",), HEX + "-", 50),
+    Token("postman_key", ("PMAK-",), WORD, 50),
     Token("readme_key", ("rdme_",), LOWER, 60),
     Token("scalingo_token", ("tk-us-",), WORD, 40),
     Token("settlemint_token", ("sm_pat_", "sm_aat_", "sm_sat_"), ALNUM, 16),
     Token("defined_token", ("dnkey-",), WORD + "=", 50),
-    Token("authress_key", ("sc_", "ext_", "scauth_", "authress_"), DOTTED + "=", 60, random=True),
-    Token("sonar_token", ("squ_", "sqp_", "sqa_"), HEX, 40),
-    Token("posthog_key", ("phx_", "phc_"), ALNUM, 36),
+    Token("authress_key", ("sc_", "ext_", "scauth_", "authress_"), DOTTED + "=+/", 50, random=True),
+    Token("sonar_token", ("squ_", "sqp_", "sqa_", "sqco_"), BASE64, 40),
+    Token("posthog_key", ("phx_", "phc_"), "A-Za-z0-9_", 36),
     Token("buildkite_token", ("bkua_",), ALNUM, 36),
     Token("circleci_token", ("CCIPAT_", "CCIPRJ_"), "A-Za-z0-9_", 40),
     Token("zapier_key", ("sk-ak-",), WORD, 30),
     Token("dune_key", ("sim_",), ALNUM, 24, random=True),
     Token("coingecko_key", ("CG-",), ALNUM, 22, 32, random=True),
+    Token("coinbase_key", ("/apiKeys/",), WORD, 36, inside=True),  # organizations/UUID/apiKeys/UUID
+    Token("robinhood_key", ("rh-api-",), HEX + "-", 36),
+    Token("clickhouse_key", ("4b1d",), ALNUM, 38, 38, random=True),
+    Token("maxmind_key", ("_mmk",), ALNUM, 0, 0, inside=True, back=36),
+    Token("newrelic_key", ("FFFFNRAL", "-NRMA"), ALNUM, 0, 0, inside=True, back=48),
+    Token("adafruit_key", ("aio_",), ALNUM, 28, random=True),
+    Token("deno_token", ("ddp_", "ddw_"), ALNUM, 36),
+    Token("bannerbear_key", ("bb_pr_", "bb_ma_"), LOWHEX, 30),
+    Token("close_key", ("api_",), ALNUM + ".", 45, random=True),
+    Token("finage_key", ("API_KEY",), UPPER, 32, 32, random=True),
+    Token("fleetbase_key", ("flb_live_", "flb_test_"), ALNUM, 20),
+    Token("flexport_key", ("shltm_",), WORD, 40),
+    Token("fullstory_key", ("na1.", "eu1."), BASE64, 60, random=True),
+    Token("klaviyo_key", ("pk_",), "A-Za-z0-9_", 34, random=True),
+    Token("locationiq_key", ("pk.",), WORD, 32, random=True),
+    Token("mapbox_token", ("sk.",), DOTTED, 80, random=True),
+    Token("nightfall_key", ("NF-",), ALNUM, 32, 32, random=True),
+    Token("pagarme_key", ("ak_live_", "ak_test_"), ALNUM, 24),
+    Token("paystack_key", ("sk_live_", "sk_test_"), WORD, 30),
+    Token("pubnub_key", ("pub-c-", "sub-c-", "sec-c-"), WORD, 36),
+    Token("ramp_key", ("ramp_id_", "ramp_sec_"), ALNUM, 36),
+    Token("razorpay_key", ("rzp_live_", "rzp_test_"), ALNUM, 14),
+    Token("rootly_token", ("rootly_",), LOWHEX, 64),
+    Token("salad_key", ("salad_cloud_",), "A-Za-z0-9_", 24, random=True),
+    Token("salesforce_token", ("3MVG9", "5AEP861"), DOTTED + "=+/", 80),
+    Token("intra42_secret", ("s-s4t2ud-", "s-s4t2af-"), LOWHEX, 64),
+    Token("trufflehog_key", ("thog-key-", "thog-secret-"), LOWHEX, 16),
+    Token("ubidots_key", ("BBFF-",), ALNUM, 30),
+    Token("voiceflow_key", ("VF.DM.", "VF.WS.", "VF."), ALNUM + ".", 40, random=True),
+    Token("zoho_token", ("1000.",), LOWHEX + ".", 65, 65, random=True),
+    Token("endorlabs_key", ("endr+",), ALNUM + "-", 16, random=True),
+    Token("azure_registry_key", ("+ACR",), ALNUM, 6, 6, inside=True, back=42),
+    Token("stripe_secret", ("_secret_",), ALNUM, 25, inside=True, back=27),  # of a payment intent
+    Token("stripe_key", ("pk_live_",), ALNUM, 20),
     Token("polymarket_key", ("pmk_",), WORD, 24),
     Token("azure_secret", ("Q~",), DOTTED + "~", 31, inside=True, back=4),  # 3 characters and a digit before it
     # Private keys whose PEM header was stripped: how the base64 of their DER form begins.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import cast
 
 from src.observability._redaction import names
 from src.observability._redaction.names import Rule, Verdict
-from src.observability._redaction.scan import MARKER
+from src.observability._redaction.scan import FAILED, MARKER
 
 _DEEPEST = 64
 _NODES = 2_000_000
@@ -21,6 +24,8 @@ _SCHEMA_WORDS = frozenset(
     {"type", "description", "title", "format", "minLength", "maxLength", "pattern", "anyOf", "nullable"}
 )
 _NAME = re.compile(r"[\w.\- ]{2,64}")
+_LONGEST_FLAG = 64
+_ITEMS = (deque, MappingView, Sequence)
 _NAME_KEYS = ("name", "key", "header")
 
 Text = Callable[[str, str], str]
@@ -46,15 +51,37 @@ class Walk:
             return _TOO_LARGE
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(bytes(value), hint)
-        if not isinstance(value, Mapping | list | tuple | set | frozenset):
-            return value
         if depth >= _DEEPEST or id(value) in self.path:
             return _TOO_DEEP
         self.path.add(id(value))
         try:
-            return self._mapping(value, depth) if isinstance(value, Mapping) else self._items(value, hint, depth)
+            return self._within(value, hint, depth)
         finally:
             self.path.discard(id(value))
+
+    def _within(self, value: object, hint: str, depth: int) -> object:
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple | set | frozenset):
+            return self._items(value, hint, depth)
+        return self._object(value, hint, depth)
+
+    def _object(self, value: object, hint: str, depth: int) -> object:
+        """Return an object as it is where it shows no secret, else its fields, its items or its text without them."""
+        fields = _fields(value)
+        if fields is not None:
+            clean: object = self._mapping(fields, depth)
+            return value if _is_same(clean, fields) else clean
+        if isinstance(value, _ITEMS):
+            items: list[object] = [*cast("Iterable[object]", value)]
+            clean = self._items(items, hint, depth)
+            return value if _is_same(clean, items) else clean
+        try:
+            text = repr(value)
+        except Exception:  # noqa: BLE001 - what it shows cannot be judged
+            return FAILED
+        clean = self.text(text, hint)
+        return value if clean == text else clean
 
     def _mapping(self, value: Mapping[object, object], depth: int) -> dict[object, object]:
         clean: dict[object, object] = {}
@@ -103,6 +130,8 @@ class Walk:
         if whole is not None:
             return whole
         items = [self.value(item, hint, depth + 1) for item in value]
+        if isinstance(value, list | tuple):
+            self._after_flags(value, items, depth)
         if isinstance(value, tuple):
             if len(items) == 2 and isinstance(value[0], str) and _NAME.fullmatch(value[0]):
                 verdict = names.judge(value[0])
@@ -112,6 +141,14 @@ class Walk:
         if isinstance(value, list):
             return items
         return type(value)(items) if type(value) in {set, frozenset} else set(items)
+
+    def _after_flags(self, value: Sequence[object], items: list[object], depth: int) -> None:
+        """Replace what stands after a flag in a list of arguments: ["--password", "..."]."""
+        for place, flag in enumerate(value[:-1], 1):
+            if isinstance(flag, str) and flag.startswith("--") and len(flag) <= _LONGEST_FLAG:
+                verdict = names.judge(flag[2:])
+                if verdict:
+                    items[place] = self._under(verdict, value[place], flag[2:], depth)
 
     def _as_one(self, value: object, hint: str) -> str | None:
         """Return the replacement of a list that is one secret: a phrase in words, or a key in bytes."""
@@ -148,6 +185,24 @@ def _named_pair(value: Mapping[object, object]) -> Verdict | None:
         return None
     label = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
     return names.judge(label) if isinstance(label, str) else None
+
+
+def _is_same(clean: object, before: object) -> bool:
+    try:
+        return bool(clean == before)
+    except Exception:  # noqa: BLE001 - of an array, for instance, whose comparison has no one answer
+        return False
+
+
+def _fields(value: object) -> dict[object, object] | None:
+    """Return the fields of a dataclass, a pydantic model or a namespace."""
+    if isinstance(value, type):
+        return None
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    if isinstance(value, SimpleNamespace) or hasattr(type(value), "model_fields"):
+        return dict(cast("dict[object, object]", vars(value)))
+    return None
 
 
 def _is_schema(item: object) -> bool:

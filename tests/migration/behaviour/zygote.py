@@ -5,7 +5,8 @@ Each program sees the real SDKs and the project's `src`. Three things of its wor
 
 - names resolve to the loopback server (port 443 to the one with TLS), so that programs ask their providers' real
   addresses and no SDK is told another;
-- two SDKs take what they took in the versions that agents were written for: see `restore_sampling`, `rest_by_default`;
+- SDKs take what they took in the versions that agents were written for: see `restore_sampling`, `rest_by_default`,
+  and `legacy.py`;
 - sleeping takes a hundredth of the time asked, so that back-offs between attempts do not make the tests slow.
 """
 
@@ -211,6 +212,7 @@ if __name__ == "__main__":
         importlib.import_module(name)
     restore_sampling()
     rest_by_default()
+    importlib.import_module("tests.migration.behaviour.legacy").install()
     redirect(*(int(port) for port in sys.argv[1:3]))
     for name in learn():
         with contextlib.suppress(Exception):

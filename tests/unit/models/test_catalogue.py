@@ -22,7 +22,9 @@ def test_each_provider_has_known_models_with_context_and_prices(name: str) -> No
 def test_models_that_answer_with_no_text_are_left_out() -> None:
     names = {item.name for item in catalogue.models("openai")}
     assert "gpt-4o" in names
-    assert not names & {"whisper-1", "tts-1", "text-embedding-3-small"}
+    assert not names & {"whisper-1", "tts-1", "text-embedding-3-small", "davinci-002", "gpt-image-1", "gpt-realtime"}
+    assert {item.name.partition("-")[0] for item in catalogue.models("gemini")} <= {"gemini", "gemma"}
+    assert not [item for item in catalogue.models("gemini") if "tts" in item.name or "image" in item.name]
 
 
 def test_an_agent_finds_description_and_prices_by_the_models_name() -> None:
@@ -41,3 +43,5 @@ def test_a_model_tells_what_it_can_do() -> None:
 def test_a_provider_that_no_catalogue_lists_has_its_default() -> None:
     assert [item.name for item in catalogue.models("ollama")] == [PROVIDERS["ollama"].default_model]
     assert catalogue.models("nobody") == ()
+    (embedded,) = catalogue.models("local")
+    assert (embedded.input_price, embedded.output_price) == (0, 0)

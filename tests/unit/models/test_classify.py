@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from src.models import classify, errors
+from src.models import ModelFactory, classify, errors
+from tests.servers import Server, chat_reply
 
 E = errors
 
@@ -34,6 +35,10 @@ E = errors
          {"code": "content_filter"}, E.ContentBlocked),
         (400, "Failed to generate JSON.", {"code": "json_validate_failed"}, E.MalformedResponse),
         (401, "No auth credentials found", {}, E.AuthenticationFailed),
+        (400, "The supported API model names are a-pro or a-flash, but you passed x.", {}, E.ModelNotFound),
+        (400, "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+         "`context_window` for this model", {}, E.InvalidRequest),
+        (400, "The total length of all messages is too long.", {}, E.ContextTooLong),
         (402, "Insufficient Balance", {}, E.QuotaExhausted),
         (403, "Your input was flagged by moderation", {}, E.ContentBlocked),
         (403, "Country, region, or territory not supported", {}, E.PermissionRefused),
@@ -49,6 +54,7 @@ E = errors
         (429, "Provider returned error", {}, E.RateLimited),
         (498, "Flex tier capacity exceeded", {}, E.Overloaded),
         (500, "Internal", {}, E.ServerFailed),
+        (500, "upstream said no", {"code": 429}, E.RateLimited),
         (502, "Bad gateway", {}, E.ServerFailed),
         (503, "no healthy upstream", {}, E.Overloaded),
         (504, "Gateway timeout", {}, E.ModelTimeout),
@@ -90,12 +96,57 @@ def test_any_body_gives_an_error(body: object) -> None:
         ("Unrecognized request argument supplied: foo_bar", {}, "foo_bar"),
         ("temperature: Extra inputs are not permitted", {}, "temperature"),
         ("`top_k` is not supported", {}, "top_k"),
-        ("Argument not supported: \"frequency_penalty\"", {}, None),
+        ("reasoning_effort is not supported with this model", {}, "reasoning_effort"),
+        ("Argument not supported on this model: presencePenalty", {}, "presencePenalty"),
+        ("Model x does not support parameter presencePenalty.", {}, "presencePenalty"),
+        ("Thinking mode does not support this tool_choice", {}, "tool_choice"),
+        ("Invalid temperature value, the valid range of temperature is [0, 2]", {}, "temperature"),
+        ("litellm.UnsupportedParamsError: x does not support parameters: ['foo']", {"param": "None"}, "foo"),
+        ("[{'type': 'extra_forbidden', 'loc': ('body', 'foo'), 'msg': 'Extra inputs are not permitted'}]", {}, "foo"),
+        ('[{"code": "too_big", "path": ["temperature"], "message": "Number must be at most 2"}]', {}, "temperature"),
+        ("temperature must be non-negative, got -1.0.", {}, "temperature"),
+        ("'temperature' : value must be at most 2", {}, "temperature"),
+        ("Unknown name \"foo\" at 'generation_config': Cannot find field.", {}, "foo"),
+        ({"detail": [{"loc": ["body", "temperature"], "msg": "too large"}]}, {}, "temperature"),
+        ("Argument not supported: \"frequency_penalty\"", {}, "frequency_penalty"),
+        # as Gemini, Groq, xAI, DeepSeek and Ollama say it
+        ("Invalid JSON payload received. Unknown name \"foo\" at 'generation_config': Cannot find field.", {}, "foo"),
+        ("* GenerateContentRequest.generation_config.top_k: must be positive", {}, "generation_config.top_k"),
+        ("Thinking level is not supported for this model.", {}, "thinking_level"),
+        ("'messages.0' : for 'role:system' the following must be satisfied", {}, "messages.0"),
+        ("`reasoning_effort` must be one of `none` or `default`", {}, "reasoning_effort"),
+        ("Argument not supported on this model: stop", {}, "stop"),
+        ("Model grok-4 does not support parameter reasoningEffort.", {}, "reasoningEffort"),
+        ("Failed to deserialize the JSON body into the target type: seed: invalid type: string", {}, "seed"),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", {}, "max_tokens"),
+        ("think value \"max\" is not supported for this model", {}, "think"),
         ("no idea", {}, None),
     ],
 )  # fmt: skip
-def test_the_refused_parameter_is_named(message: str, more: dict[str, Any], parameter: str | None) -> None:
+def test_the_refused_parameter_is_named(message: Any, more: dict[str, Any], parameter: str | None) -> None:
     assert classify.from_status(400, {"error": {"message": message, **more}}).parameter == parameter
+
+
+def test_what_the_provider_behind_a_router_said_is_told() -> None:
+    behind = {"error": {"message": "Too high: 'top_p' is not supported here.", "param": "top_p", "code": None}}
+    told = {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps(behind)}}
+    found = classify.from_status(400, {"error": told})
+    assert (type(found), found.parameter) == (E.InvalidRequest, "top_p")
+    assert found.message == "Provider returned error: Too high: 'top_p' is not supported here."
+    behind["error"] |= {"message": "Too long.", "param": None, "code": "context_length_exceeded"}
+    assert (
+        type(classify.from_status(400, {"error": {**told, "metadata": {"raw": json.dumps(behind)}}}))
+        is E.ContextTooLong
+    )
+    assert (
+        type(classify.from_status(None, {"error": {**told, "code": 429, "metadata": {"raw": "slow"}}})) is E.RateLimited
+    )
+
+
+def test_a_router_that_finds_nobody_for_a_parameter_means_the_parameter() -> None:
+    message = "No endpoints found that support the provided 'tool_choice' value."
+    found = classify.from_status(404, {"error": {"message": message, "code": 404}})
+    assert (type(found), found.parameter) == (E.InvalidRequest, "tool_choice")
 
 
 @pytest.mark.parametrize(
@@ -106,6 +157,10 @@ def test_the_refused_parameter_is_named(message: str, more: dict[str, Any], para
         ({"retry-after-ms": "1500", "retry-after": "9"}, "slow down", 1.5),
         ({"retry-after": "-3"}, "slow down", 0.0),
         ({"retry-after": "soon"}, "slow down", None),
+        ({"retry-after": "7s"}, "slow down", 7.0),
+        ({"retry-after": "nan"}, "slow down", None),
+        ({"retry-after": "inf"}, "slow down", None),
+        ({"retry-after": "1e999", "retry-after-ms": "inf"}, "try again in 3s", 3.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, "slow down", 0.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 -0000"}, "slow down", 0.0),
         ({}, "Rate limit reached. Please try again in 7m12s.", 432.0),
@@ -165,3 +220,55 @@ def test_every_category_is_a_class_and_every_class_a_category() -> None:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
     assert {kind.category for kind in below(errors.ModelError)} == set(errors.CATEGORIES)
+
+
+def test_bytes_that_are_no_text_are_a_reply_that_cannot_be_read() -> None:
+    with pytest.raises(UnicodeDecodeError) as caught:
+        b"caf\xe9".decode()
+    assert type(classify.from_exception(caught.value)) is errors.MalformedResponse
+
+
+def test_half_a_character_in_a_prompt_is_the_callers_mistake() -> None:
+    with Server(lambda _: chat_reply("hi")) as server:
+        model = ModelFactory.get_model("openai", api_key="k", base_url=server.url + "/v1")
+        with pytest.raises(errors.InvalidRequest, match="half a character") as caught:
+            model.generate_response(None, "price \ud83d now")
+        assert server.received == []
+    assert caught.value.parameter == "messages"
+
+
+def test_a_redirect_that_is_not_followed_is_no_failure_of_the_server() -> None:
+    assert type(classify.from_status(307, "")) is errors.ConnectionFailed
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "words"),
+    [
+        ('{"error": {"message": "maximum context length is 9 tokens", "param": "messages"}}', E.ContextTooLong, "is 9"),
+        ('{"error": {"message": "no such thing", "param": "top_k"}}', E.InvalidRequest, "no such thing"),
+        ("the upstream is down", E.InvalidRequest, "is down"),
+        ("", E.InvalidRequest, "Provider returned error"),
+    ],
+)
+def test_an_upstreams_refusal_is_read_where_a_router_hands_it_on(
+    raw: str, kind: type[errors.ModelError], words: str
+) -> None:
+    told = {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, "provider_name": "X"}}
+    found = classify.from_status(400, {"error": told})
+    assert type(found) is kind
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "found"),
+    [
+        ({"request-id": "a", "x-request-id": "b"}, {}, "a"),
+        ({"x-ds-trace-id": "a"}, {}, "a"),
+        ({"apim-request-id": "a"}, {}, "a"),
+        ({}, {"error": {"message": "no"}, "request_id": "a"}, "a"),
+        ({}, {"error": {"message": "no", "request_id": "a"}}, "a"),
+        ({}, {"error": {"message": "no", "request_id": 7}}, None),
+    ],
+)
+def test_the_id_of_a_request_is_kept(headers: dict[str, str], body: Any, found: str | None) -> None:
+    assert classify.from_status(500, body, httpx.Headers(headers)).request_id == found

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -108,10 +111,18 @@ def test_a_model_never_shows_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_reply_works_where_a_string_was_used() -> None:
-    reply = ModelResponse(content="BUY now", model_name="m")
+    reply: Any = ModelResponse(content="BUY now", model_name="m")
     assert str(reply) == "BUY now"
     assert "BUY" in reply
     assert f"{reply}" == "BUY now"
+    assert reply == "BUY now" != reply.lower()
+    assert reply.strip().split() == [reply[:3], reply[-3:]]
+    assert "I " + reply + "!" == "I BUY now!"
+    assert {reply: 1}["BUY now"]
+    assert reply == copy.deepcopy(reply) == pickle.loads(pickle.dumps(reply))  # noqa: S301 - one of our own
+    assert reply != ModelResponse(content="BUY now", model_name="another")
+    with pytest.raises(AttributeError, match="contents"):
+        _ = reply.contents
 
 
 def test_importing_the_models_imports_no_sdk() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,15 @@ import pydantic
 import pytest
 
 from src.models import fallback
-from src.models.errors import ModelTimeout, Overloaded, QuotaExhausted, RateLimited, ServerFailed, Unsupported
+from src.models.errors import (
+    ModelNotFound,
+    ModelTimeout,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    ServerFailed,
+    Unsupported,
+)
 from src.models.model_factory import ModelFactory
 from src.models.retry import RetryPolicy
 from src.models.types import ImagePart, Timeouts
@@ -234,3 +243,22 @@ def test_a_rate_limit_longer_than_the_cap_fails_over_at_once(both: Both) -> None
     assert both.chain().generate_response(None, "hi").content == "second"
     assert len(both.one.received) == 1
     assert RateLimited.retryable
+
+
+@pytest.mark.parametrize("ask", ASK)
+@pytest.mark.parametrize("member", [True, False])
+def test_where_all_fail_the_error_tells_of_each(both: Both, ask: Callable[..., Any], *, member: bool) -> None:
+    both.first, both.second = lambda: error_reply(401, "wrong key"), lambda: error_reply(404, "no such model")
+    with fallback.as_member() if member else contextlib.nullcontext(), pytest.raises(ModelNotFound) as caught:
+        ask(both.chain(), None, "hi")
+    assert caught.value.provider == "ollama"
+    assert caught.value.__notes__ == ["asked before, openai/gpt-4o: wrong key [authentication, HTTP 401]"]
+
+
+@pytest.mark.parametrize("member", [True, False])
+def test_a_chain_within_a_chain_asks_all_of_its_models(both: Both, *, member: bool) -> None:
+    both.first = lambda: error_reply(401, "wrong key")
+    inner = ModelFactory.get_model("openai", "gpt-4o-mini", fallbacks=[both.chain()], retry_policy=QUICK)
+    with fallback.as_member() if member else contextlib.nullcontext():
+        assert inner.generate_response(None, "hi").provider == "ollama"
+    assert [request.json["model"] for request in both.one.received] == ["gpt-4o-mini", "gpt-4o"]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import openai
 import pytest
 import requests
 
+from src.migration.check_providers import HOSTS, SUFFIXES
 from src.models import ModelFactory, guard
 from src.models.errors import InvalidRequest
 from src.observability import get_tracker
@@ -56,6 +58,30 @@ async def _by_aiohttp(url: str) -> None:
         await reply.read()
 
 
+def _by_stream(url: str) -> None:
+    with httpx.stream("POST", url + PATH, json={}) as reply:
+        reply.read()
+
+
+async def _from_base(url: str) -> None:
+    async with aiohttp.ClientSession(url) as session, session.post(PATH, json={}) as reply:
+        await reply.read()
+
+
+async def _by_asyncio(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+    await writer.drain()
+    await reader.read(10)
+    writer.close()
+
+
+def _by_pool(url: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_by_socket, url).result()
+
+
 def _by_http_client(url: str) -> None:
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
     connection.request("POST", PATH, b"{}")
@@ -85,6 +111,10 @@ ROUTES: dict[str, Callable[[str], Any]] = {
     "urllib": lambda url: urllib.request.urlopen(url + PATH, b"{}", timeout=5).read(),  # noqa: S310 - our own server
     "http.client": _by_http_client,
     "socket": _by_socket,
+    "httpx stream": _by_stream,
+    "aiohttp from a base": lambda url: asyncio.run(_from_base(url)),
+    "asyncio streams": lambda url: asyncio.run(_by_asyncio(url)),
+    "a pool's thread": _by_pool,
     "sdk": _by_sdk,
 }
 
@@ -115,6 +145,88 @@ def test_every_route_is_told_once_and_passes(route: str, server: Server, caplog:
     assert len(said) == 1
     assert f"{__file__}:" in said[0]
     assert "ModelFactory" in said[0]
+
+
+@pytest.mark.parametrize("route", ["requests", "httpx", "aiohttp", "asyncio streams", "a pool's thread"])
+def test_this_machine_is_known_by_all_its_names(route: str, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    guard.install("warn")
+    ROUTES[route](server.url.replace("127.0.0.1", "localhost"))
+    assert [record.name for record in caplog.records if "directly" in record.getMessage()] == ["moondev.guard"]
+
+
+def test_a_plain_proxy_hides_nothing(server: Server) -> None:
+    guard.install("block")
+    with pytest.raises(guard.DirectCallBlocked, match=r"calls api\.openai\.com directly"):
+        requests.post("http://api.openai.com/v1/responses", proxies={"http": server.url}, timeout=5)
+    assert server.received == []
+
+
+def test_calls_over_grpc_are_noticed(server: Server, tmp_path: Path) -> None:
+    code = """
+        import asyncio, os, sys
+        import src.models
+        import grpc
+        target = os.environ["OPENAI_BASE_URL"].removeprefix("http://").removesuffix("/v1")
+        async def later():
+            async with grpc.aio.insecure_channel(target) as channel:
+                await channel.unary_unary("/a/b")(b"", timeout=5)
+        for ask in (lambda: grpc.insecure_channel("dns:///" + target).unary_unary("/a/b")(b"", timeout=5),
+                    lambda: list(grpc.insecure_channel(target).unary_stream("/a/b")(b"", timeout=5)),
+                    lambda: asyncio.run(later())):
+            try:
+                ask()
+            except Exception as error:
+                print(type(error).__name__, error)
+    """
+    done = _run(tmp_path, code, MOONDEV_GUARD="block")
+    assert done.stdout.count("calls 127.0.0.1 directly (grpc)") == 3, done.stdout + done.stderr
+    assert done.stdout.count("agent.py:") == 3
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "subprocess.run(['curl', '-s', url])", "subprocess.run('curl -s ' + url, shell=True)",
+        "os.system('curl -s ' + url)", "os.posix_spawn('/bin/echo', ['echo', url], os.environ)",
+        "os.execv('/bin/echo', ['echo', url])", "subprocess.run(['ollama', 'run', 'm'])",
+        "os.system('echo hi | claude -p summarise')", "subprocess.run(['env', 'codex', 'exec', 'x'])",
+    ],
+)  # fmt: skip
+def test_a_command_is_noticed_before_it_starts(command: str, server: Server, tmp_path: Path) -> None:
+    code = f"""
+        import os, subprocess, src.models
+        url = os.environ["OPENAI_BASE_URL"]
+        {command}
+    """
+    done = _run(tmp_path, code, MOONDEV_GUARD="block")
+    assert done.returncode == 1
+    assert "agent.py:4 calls " in done.stderr
+    assert "directly (command)" in done.stderr
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["echo", "ollama"], ["ollama", "list"], ["git", "commit", "-m", "use claude -p"], ["echo", "openai.com"]],
+)
+def test_other_commands_start(command: list[str]) -> None:
+    from src.models import guard_commands
+
+    asked = list(guard_commands.asked("subprocess.Popen", (command[0], command, None, None)))
+    assert not [one for one in asked if guard.is_provider(*one)]
+
+
+def test_code_without_a_file_is_named(server: Server, tmp_path: Path) -> None:
+    done = _run(tmp_path, "", "-c", "import src.models\n" + textwrap.dedent(DIRECT), MOONDEV_GUARD="block")
+    assert "<string>:4 calls 127.0.0.1 directly" in done.stderr, done.stderr
+
+
+def test_knows_every_host_that_the_check_knows() -> None:
+    for host in HOSTS:
+        assert guard.is_provider(host.partition("/")[0], 443), host
+    for suffix in SUFFIXES:
+        assert guard.is_provider(f"mine{suffix}", 443), suffix
 
 
 def test_a_second_request_on_an_open_connection_is_noticed(server: Server) -> None:

@@ -17,6 +17,10 @@ CASES = [
     ("say <think>x</think>", "say <think>x</think>", ""),
     ("<thinking>x</thinking>", "<thinking>x</thinking>", ""),
     ("<think>a < b </thin </think>c </think>", "c </think>", "a < b </thin"),
+    ("<think>a <think>b</think> c</think>42", "42", "a <think>b</think> c"),
+    ("<think>I close my <think> block</think>\n42 </thin", "42 </thin", "I close my <think> block"),
+    ("<think>a</think>\n <think>b</think>\n42", "42", "ab"),
+    ("<think>a</think> <thi", "<thi", "a"),
     ("<", "<", ""),
     ("", "", ""),
 ]

@@ -29,6 +29,11 @@ def test_waits_as_long_as_asked_up_to_the_cap() -> None:
     assert Retries(POLICY, 1e9).wait_after(RateLimited("x", retry_after_s=31.0), 0.0) is None
 
 
+def test_a_provider_that_says_now_is_not_asked_at_once() -> None:
+    waits = {Retries(POLICY, 1e9).wait_after(RateLimited("x", retry_after_s=0.0), 0.0) for _ in range(20)}
+    assert len(waits) > 10
+
+
 def test_never_waits_past_the_deadline() -> None:
     assert Retries(POLICY, 10.0).wait_after(RateLimited("x", retry_after_s=5.0), 4.0) == 5.0
     assert Retries(POLICY, 10.0).wait_after(RateLimited("x", retry_after_s=5.0), 5.0) is None

@@ -126,3 +126,12 @@ def test_an_attribute_alone_is_what_it_is_among_others() -> None:
     given = {"a": "x", "b": 3, "c": ("d", "e")}
     alone = b"".join(otlp.encode_attribute(name, value) for name, value in given.items())
     assert alone == otlp.encode_attributes(given)
+
+
+@pytest.mark.parametrize("value", [1, True, "fine", ("fine",)])
+def test_a_secret_in_the_name_of_an_attribute_is_found(value: object) -> None:
+    fields = Fields()
+    for _ in range(2):
+        attributes, encoded = fields.encode({names.TRACE_METADATA + KEY: value, names.MODEL: "gpt-4o"})
+        assert KEY.encode() not in encoded
+        assert list(attributes.values()) == [value, "gpt-4o"]

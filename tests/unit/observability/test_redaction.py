@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import json
 import random
 import subprocess
 import sys
 import urllib.parse
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, UserList, deque, namedtuple
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 
+import pydantic
 import pytest
 
+from src.models import ModelFactory
 from src.observability import redaction
 from src.observability._redaction import checks, texts
 from src.observability.redaction import Redactor, configure, redact, redact_text, refresh
@@ -91,6 +95,8 @@ def test_keeps_what_holds_nothing_under_a_deciding_key(value: object) -> None:
         ("author", "Moon Dev"),
         ("monkey", "see"),
         ("seed", 42),
+        ("WIF", 2.31),
+        ("WIF", "dogwifhat"),
         ("passed", "12"),
     ],
 )
@@ -359,3 +365,76 @@ def test_the_module_default_is_built_on_first_use() -> None:
     assert redaction._current is None
     redact_text("hello there")
     assert redaction._current is not None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Account:
+    name: str
+    api_key: str
+
+
+class Order(pydantic.BaseModel):
+    note: str
+    password: str = ""
+
+
+class Client:
+    def __init__(self, said: str) -> None:
+        self.said = said
+
+    def __repr__(self) -> str:
+        return f"Client({self.said})"
+
+
+def cleared(value: object) -> object:
+    return redact(value)
+
+
+def test_objects_that_show_a_secret_are_replaced_by_what_is_left_of_them() -> None:
+    hidden = "[REDACTED:openai_key]"
+    assert cleared(Account("desk", "x")) == {"name": "desk", "api_key": "[REDACTED:api_key]"}
+    assert cleared(Order(note=key(), password="x")) == {"note": hidden, "password": "[REDACTED:password]"}
+    assert cleared(SimpleNamespace(secret_key="x", n=1)) == {"secret_key": "[REDACTED:secret]", "n": 1}
+    assert cleared([deque([key()]), {"a": key()}.values(), UserList([key()])]) == [[hidden], [hidden], [hidden]]
+    assert cleared(ValueError(f"bad {key()}")) == f"ValueError('bad {hidden}')"
+    assert cleared({"client": Client(key())}) == {"client": f"Client({hidden})"}
+
+
+def test_objects_that_show_no_secret_stay_what_they_are() -> None:
+    for value in (Account("desk", ""), Order(note="buy"), deque(["buy"]), ValueError("no"), Client("ready"), range(3)):
+        assert redact(value) is value
+
+
+def test_arguments_are_judged_by_the_flags_before_them() -> None:
+    assert redact(["bot", "--password", "hunter2x", "--symbol", "BTC"]) == [
+        "bot",
+        "--password",
+        "[REDACTED:password]",
+        "--symbol",
+        "BTC",
+    ]
+
+
+def test_a_key_that_a_model_is_handed_is_hidden_from_then_on() -> None:
+    secret = "odd/one=42"
+    assert redact_text(f"it is {secret}") == f"it is {secret}"
+    ModelFactory.get_model("openai", "gpt-4o", api_key=secret)
+    assert redact_text(f"it is {secret}") == "it is [REDACTED:configured_secret]"
+    configure(strict=True)
+    assert redact_text(f"it is {secret}") == "it is [REDACTED:configured_secret]"
+
+
+def test_variables_that_may_name_a_market_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "1000PEPE")
+    monkeypatch.setenv("MONITORED_TOKEN", base58(bytes(range(1, 33))))
+    text = f"buy 1000PEPE and {base58(bytes(range(1, 33)))}"
+    assert redact_text(text) == text
+    monkeypatch.setenv("DB_PASSWORD", "hun7er")
+    assert redact_text("log in with hun7er") == "log in with [REDACTED:configured_secret]"
+
+
+def test_own_keys_in_hex_are_found_in_capitals_and_without_0x(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = "ab12" * 16
+    monkeypatch.setenv("HYPER_LIQUID_ETH_PRIVATE_KEY", f"0x{digits}")
+    for form in (digits, digits.upper(), f"0x{digits.upper()}"):
+        assert form not in redact_text(f"tx hash {form}")

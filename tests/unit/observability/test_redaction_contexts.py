@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import json
 import random
+import unicodedata
+import urllib.parse
+from typing import TYPE_CHECKING
+
+import pytest
 
 from src.observability.redaction import Redactor
-from tests.unit.observability.test_redaction_families import ALNUM, HEX, base58, ed25519_pair, pem, phrase, some
+from tests.unit.observability.test_redaction_families import (
+    ALNUM,
+    ENGINES,
+    HEX,
+    UPPER,
+    base58,
+    ed25519_pair,
+    pem,
+    phrase,
+    some,
+    uuid,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from src.observability._redaction.texts import EngineName
 
 
 def written_down() -> list[tuple[str, str]]:
@@ -109,6 +130,109 @@ def written_down() -> list[tuple[str, str]]:
         (f"sk-{al}\\nnext", al),
         (f"'sk-{al}'", al),
     ]
+
+
+def near_their_names() -> list[tuple[str, str]]:
+    """Texts in which neither `=` nor `:` joins a name and its secret, short ones and UUIDs among them."""
+    rng = random.Random(12)
+    short, whole, key_id = some(rng, ALNUM, 14) + "7q", uuid(rng), "PK" + some(rng, UPPER, 17) + "7"
+    texts = [
+        text.format(secret)
+        for secret in (short, whole)
+        for text in (
+            "| `COINBASE_API_KEY` | `{}` |",
+            "| KUCOIN_API_SECRET | {} |",
+            "okx api key - {}",
+            "OKX_SECRET_KEY -> {}",
+            "my okx api key ({}) does not work",
+            "Here is my api key:\n\n{}\n\nthanks",
+            "Incorrect API key provided: {}. You can find yours on our page.",
+            "AuthError: invalid api_key '{}'",
+            "- **API Key:** `{}`",
+            '<add key="KUCOIN_API_KEY" value="{}" />',
+            "env:\n- name: HELIUS_API_KEY\n  value: {}\n",
+            "HELIUS_API_KEY,{}",
+            "HELIUS_API_KEY\t{}",
+            "我的 API_KEY 是\uff1a{}\uff0c请使用",
+            "mi api key es {}",
+            "{} is my api key",
+            "Is {} a valid api key?",
+            '"{}" (that\'s the okx api key)',
+        )
+    ]
+    secrets = [secret for secret in (short, whole) for _ in range(len(texts) // 2)]
+    more = [
+        ("okx passphrase - kQzwRf!mTb", "kQzwRf!mTb"),
+        ("password: “Summer1234!”", "Summer1234!"),
+        (f"APCA_API_KEY_ID={key_id}", key_id),
+        ("PGPASSWORD=qwerty-uiop", "qwerty-uiop"),
+        (f"ALPHA_VANTAGE_KEY={short.upper()}", short.upper()),
+        (f"\x1b[31m{some(rng, ALNUM, 40)}\x1b[0m api_key={short}", short),
+        (f"\x1b[36mgsk_{short * 3}\x1b[0m", short),
+    ]
+    return [*zip(texts, secrets, strict=True), *more]
+
+
+def phrases_as_written() -> list[tuple[str, str]]:
+    """Recovery phrases in the ways in which people number, mark up and encode them, and in other languages."""
+    from mnemonic import Mnemonic
+
+    rng = random.Random(13)
+    words = phrase(15)(rng).split()
+    joined = [
+        "**{}** ",
+        "{}<br>",
+        "<li>{}</li>",
+        "* {}\n",
+        "{} → ",
+        "{}+",
+        "{}%20",
+        "{}\u00a0",
+        "`{}` ",
+        "# {}\n",
+        "{}: ",
+    ]
+    texts = ["".join(each.format(word) for word in words) for each in joined]
+    texts.append(json.dumps({f"word{number}": word for number, word in enumerate(words, 1)}))
+    texts.append("\n".join(f"| {number} | {word} |" for number, word in enumerate(words, 1)))
+    texts.append(f"Please use {' '.join(words)} when you call it")
+    texts.append(f"请使用{' '.join(words)}连接")
+    found = [(text, words[4]) for text in texts]
+    twice = phrase(12)(rng)
+    found.append((f"{twice} {twice}", twice.split()[2]))
+    for language in ("spanish", "french", "italian", "portuguese", "czech", "japanese", "korean", "chinese_simplified"):
+        said = Mnemonic(language).to_mnemonic(rng.randbytes(20))
+        word = said.replace("\u3000", " ").split()[5]
+        as_json, composed = json.dumps({"note": said}), unicodedata.normalize("NFC", said)
+        found += [(said, word), (as_json, json.dumps(word)[1:-1]), (composed, unicodedata.normalize("NFC", word))]
+    return found
+
+
+def standing_alone() -> list[tuple[str, str]]:
+    """Keys that no word introduces: a long run that mixes all kinds, and addresses that were encoded once more."""
+    rng = random.Random(14)
+    key = f"{some(rng, ALNUM, 30)}0Oa7{some(rng, ALNUM, 30)}"
+    node = f"https://mainnet.infura.io/v3/{some(rng, HEX, 32)}"
+    login = f"postgres://bot:{some(rng, ALNUM, 12)}@db:5432/x"
+    alone = [
+        (text.format(key), key) for text in ("{}", "use {} now", '["{}"]', "acme_live_{}", "v={} done=true", "({})")
+    ]
+    twice = urllib.parse.quote(urllib.parse.quote(node, safe=""), safe="")
+    return [
+        *alone,
+        (f"https://x.io/?next={urllib.parse.quote(node, safe='')}", node[-32:]),
+        (f"https://x.io/?next={twice}", node[-32:]),
+        (f"dsn%3D{urllib.parse.quote(login, safe='')}", login[15:27]),
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("texts", [near_their_names, phrases_as_written, standing_alone])
+def test_secrets_are_found_without_a_sign_between(
+    texts: Callable[[], list[tuple[str, str]]], engine: EngineName
+) -> None:
+    redactor = Redactor(engine=engine)
+    assert [(text, redactor.text(text)) for text, secret in texts() if secret in redactor.text(text)] == []
 
 
 def test_secrets_are_found_as_they_are_written_down() -> None:

@@ -10,7 +10,7 @@ import random
 from mnemonic import Mnemonic
 
 from src.observability.redaction import Redactor, redact
-from tests.unit.observability.test_redaction_families import BASE58, base58, some, uuid
+from tests.unit.observability.test_redaction_families import ALNUM, BASE58, base58, some, uuid
 
 PROSE = """
 You are a risk agent. Do not answer with anything but BUY, SELL or NOTHING.
@@ -317,5 +317,31 @@ def test_prefixes_inside_words_and_slugs_are_kept() -> None:
         "sk-learn-based-momentum-signal-model-with-volume-filter",
         "risk-managed-portfolio-2024-rebalancing-notes",
         "https://example.com/blog/desk-1a2b3c4d5e6f7a8b9c0d1e2f3a4b",
+    ):
+        assert Redactor().text(text) == text
+
+
+def test_public_values_that_look_generated_are_kept() -> None:
+    rng = random.Random(6)
+    mixed = "".join(rng.choices(ALNUM, k=40)) + "0Oa7"
+    checksummed = "".join(rng.choice([digit, digit.upper()]) for digit in rng.randbytes(20).hex())
+    lines = "\n".join(
+        base64.b64encode(rng.randbytes(57)).decode().replace("+", "a").replace("/", "b") for _ in range(6)
+    )
+    for text in (
+        f"order id: {mixed}",
+        json.dumps({"clientOrderId": mixed, "side": "BUY"}),
+        json.dumps({"next_cursor": mixed}),
+        f"https://docs.example.com/d/{mixed}/edit",
+        f"Wallet 0x{checksummed} bought",
+        f"class MeanReversionBreakoutStrategy20230115(Strategy): {rng.randrange(9)}",
+        f"chatcmpl-{mixed} and call_{mixed}",
+        f"EQ{mixed}0a sent 3 TON",
+        f"{lines}\n",
+        "Key levels - 42k2; token -> BONK2, secret (none5); the key: H4-support, password (min 12 characters)",
+        f"{base58(rng.randbytes(32))} is my token address, 0x{rng.randbytes(32).hex()} is the transaction",
+        "DEEPSEEK_KEY=sk-your-deepseek-key\nANTHROPIC_KEY=sk-ant-...\nHYPER_LIQUID_KEY=0x... (your private key)\n",
+        f"[REDACTED:api_key] {mixed[:14]}7x and [REDACTED:token] {uuid(rng)}",
+        "BTC%20is%20up, see /search?q=bitcoin%20key%20levels%3A%2042k",
     ):
         assert Redactor().text(text) == text

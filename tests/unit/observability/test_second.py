@@ -29,8 +29,8 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> None:
-    second._inside.clear()
-    second._warned.clear()
+    for noted in (second._inside, second._parents, second._around, second._warned):
+        noted.clear()
     patched._said.clear()
 
 
@@ -124,7 +124,40 @@ def test_nothing_is_kept_of_spans_that_ended(spool: Spool) -> None:
         with observe("openai.generate", "generation"):
             foreign("theirs", CALLS["langfuse"])
             foreign("POST", {})
-    assert second._inside == {}
+    assert (second._inside, second._parents, second._around) == ({}, {}, {})
+
+
+@pytest.mark.parametrize("convention", CALLS)
+def test_a_call_measured_again_around_our_generation_is_kept_without_its_counts(
+    convention: str, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a callback of LangChain's does, or a function under @observe(as_type="generation") that fills in tokens."""
+    provider = get_tracker().provider
+    assert provider is not None
+    with observe("a.run", "agent"), provider.get_tracer(SCOPE).start_as_current_span("theirs") as theirs:
+        with observe("a step", "span"):
+            ours = start("openai.generate", "generation").set(MODEL="gpt-4o", INPUT_TOKENS=10)
+            ours.end()
+        theirs.set_attributes(CALLS[convention])
+    found = {row.name: row for row in spool.rows_after(0)}
+    assert (found["theirs"].type, found["theirs"].model, found["theirs"].input_tokens) == ("span", None, None)
+    assert (found["openai.generate"].model, found["openai.generate"].input_tokens) == ("gpt-4o", 10)
+    why = json.loads(told(found["theirs"])[attributes.METADATA + "second_instrumentation"])
+    assert why["counted_in"] == ours.id
+    assert found["a.run"].type == "agent"
+    assert SCOPE in caplog.text
+
+
+def test_trace_llm_call_around_the_factory_is_no_second_call_whatever_it_returns(spool: Spool) -> None:
+    @get_tracker().trace_llm_call
+    def ask(*, model: str) -> str:
+        start("openai.generate", "generation").set(MODEL=model, INPUT_TOKENS=10).end()
+        return "only the text"
+
+    ask(model="gpt-4o")
+    ours, outer = spool.rows_after(0)
+    assert (ours.type, ours.model) == ("generation", "gpt-4o")
+    assert (outer.type, outer.model) == ("span", None)
 
 
 def test_spans_that_never_end_do_not_pile_up() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import inspect
+import itertools
 import json
 import os
 import random
@@ -16,9 +17,21 @@ import pytest
 from opentelemetry import trace as otel_trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from src.observability import LangFuseTracker, attributes, flush, get_tracker, observe_agent, otlp, score
+from src.observability import (
+    LangFuseTracker,
+    attributes,
+    carry,
+    continue_trace,
+    flush,
+    get_tracker,
+    inject,
+    observe_agent,
+    otlp,
+    score,
+)
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing import observe, start
+from tests.faults import SEAMS, Faults
 from tests.servers import Langfuse, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
@@ -77,6 +90,16 @@ def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool
     assert sessions[4].startswith("M?rz-")
 
 
+def test_arguments_in_another_form_break_nothing(spool: Spool) -> None:
+    with observe_agent("a", tags="x", metadata="long") as run:  # type: ignore[arg-type] # what a program may give
+        run.update(metadata=["short"])  # type: ignore[arg-type] # as above
+    with observe_agent("b", tags=None, metadata=None):  # type: ignore[arg-type] # as above
+        pass
+    first, second = (told(row) for row in spool.rows_after(0))
+    assert (first[attributes.TRACE_TAGS], second[attributes.TRACE_TAGS]) == (("a", "x"), ("b",))
+    assert first[attributes.METADATA + "value"] == '["short"]'
+
+
 def test_a_score_of_a_session_finds_the_session(spool: Spool) -> None:
     given = ["東京", "x" * 300, "plain"]
     for session in given:
@@ -112,9 +135,11 @@ def test_a_trace_has_its_roots_name_before_its_root_has_come(spool: Spool) -> No
             start("deep", "generation").end()
     with observe("mine", "span"), observe_agent("inside"):
         pass
+    with continue_trace({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}), observe_agent("far"):
+        pass
     named = {row.name: told(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
     assert named == dict.fromkeys(["early", "deep", "inner.run", "outer.run"], "outer.run") | {
-        "inside.run": None, "mine": None,
+        "inside.run": None, "mine": None, "far.run": None,
     }  # fmt: skip
 
 
@@ -139,6 +164,25 @@ def test_one_decorator_or_manager_serves_many_tasks_at_once(spool: Spool) -> Non
     assert {row.name: roots[row.parent_span_id or ""] for row in rows if row.type == "tool"} == {
         f"tool {number}": str(number) for number in range(4)
     }
+
+
+def test_a_run_can_be_an_asynchronous_block(spool: Spool) -> None:
+    async def work(number: int) -> None:
+        async with observe_agent(f"a{number}") as run:
+            await asyncio.sleep(0)
+            start(f"in {number}", "tool").end()
+            run.update(output=number)
+            if number:
+                raise ValueError("no")
+
+    async def both() -> list[object]:
+        return list(await asyncio.gather(work(0), work(1), return_exceptions=True))
+
+    assert [type(result) for result in asyncio.run(both())] == [type(None), ValueError]
+    rows = {row.name: row for row in spool.rows_after(0)}
+    for number in range(2):
+        assert rows[f"in {number}"].parent_span_id == rows[f"a{number}.run"].span_id
+    assert (rows["a0.run"].level, rows["a1.run"].level) == ("DEFAULT", "ERROR")
 
 
 def test_a_run_can_have_an_environment_of_its_own(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
@@ -229,6 +273,77 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     assert [of.get(attributes.OUTPUT) for of in found.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
 
 
+@pytest.mark.parametrize("seam", SEAMS)
+def test_no_traced_function_fails_because_tracing_does(seam: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = get_tracker()
+    client = tracker.client
+    Faults().strike(seam, monkeypatch)
+
+    @observe_agent("a", session_id="東京", metadata={"k": [1]}, tags=["t"])
+    def run(given: str) -> str:
+        with client.start_as_current_observation(name="theirs", input=given) as theirs:
+            theirs.score_trace(name="s", value=1)
+            return call(given)
+
+    @tracker.trace_llm_call
+    def call(given: str) -> str:
+        return given.upper()
+
+    @observe_agent("steps")
+    def steps() -> Iterator[int]:
+        with observe_agent("b", environment="live") as inner:
+            inner.update(output=1, metadata={"k": 2})
+            inner.score("s", 1)
+            inner.event("e")
+            yield 1
+
+    async def later() -> str:
+        return await observe_agent("c")(asyncio.to_thread)(carry(run), "hold")
+
+    assert run("hold") == "HOLD"
+    assert asyncio.run(later()) == "HOLD"
+    assert list(steps()) == [1]
+    with continue_trace(inject(scope=True), scope=True), observe("t", "tool"):
+        pass
+    with pytest.raises(ZeroDivisionError), observe_agent("d"):
+        raise ZeroDivisionError
+
+
+def test_values_that_cannot_be_looked_at_break_no_function(spool: Spool) -> None:
+    class Hostile:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError("not to be looked at")
+
+        def __str__(self) -> str:
+            raise RuntimeError("nor to be printed")
+
+    value = Hostile()
+
+    @observe_agent("a")
+    def run(given: Hostile) -> Hostile:
+        return given
+
+    @get_tracker().trace_llm_call
+    def call(given: Hostile) -> Hostile:
+        return given
+
+    assert run(value) is value
+    assert call(value) is value
+    assert [row.level for row in spool.rows_after(0)] == ["DEFAULT", "DEFAULT"]
+
+
+def test_of_long_arguments_only_what_they_are_is_recorded(spool: Spool) -> None:
+    @observe_agent("a")
+    def decide(candles: list[float], *, note: str) -> list[float]:
+        return candles
+
+    decide([1.5] * 50_000, note="n" * 90_000)
+    found = told(only(spool))
+    long = {"type": "list", "characters": 200_001}
+    assert json.loads(found[attributes.INPUT]) == {"args": [long], "kwargs": {"note": "n" * 90_000}}
+    assert json.loads(found[attributes.OUTPUT]) == long
+
+
 def test_an_agent_inside_an_agent_is_its_child_and_keeps_the_session(spool: Spool) -> None:
     with observe_agent("outer", session_id="s1"), observe_agent("inner"):
         pass
@@ -277,6 +392,33 @@ def test_any_value_can_be_an_input(spool: Spool) -> None:
     for value in (Hostile(), cycle, 2**80, {1: {2, 3}}, b"\x00\xff", "\ud800", float("nan"), object):
         start("x", "span").update(input=value, output=value, metadata={"v": value}).end()
     assert len(spool.rows_after(0)) == 8
+
+
+def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
+    import numpy as np
+
+    prices = np.array([[1.5, 2.5], [3.5, 4.5]])
+    found = {
+        "whole": np.int64(5), "part": np.float32(0.5), "double": np.float64(-1.25), "truth": np.bool_(True),
+        "array": prices, "column": prices[:, 0], "none": np.float64("nan"), "many": np.arange(5_000),
+    }  # fmt: skip
+    start("x", "span").update(output=found, metadata=found).end()
+    row = told(only(spool))
+    told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
+               "column": [1.5, 3.5], "none": None, "many": str(np.arange(5_000))}  # fmt: skip
+    assert json.loads(row[attributes.OUTPUT]) == told_of
+    assert {name: json.loads(row[attributes.METADATA + name]) for name in told_of} == told_of
+
+
+def test_a_clock_that_is_set_back_makes_no_duration_negative(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = get_tracker().provider
+    assert provider is not None
+    back = itertools.count(2_000_000_000_000_000_000, -(10**9))
+    monkeypatch.setattr("opentelemetry.sdk.trace.time_ns", lambda: next(back))
+    with observe_agent("ours"), provider.get_tracer("theirs").start_as_current_span("theirs"):
+        pass
+    for row in spool.rows_after(0):
+        assert 0 <= row.end_ns - row.start_ns < 60 * 10**9, row.name
 
 
 def test_secrets_do_not_reach_the_file(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,6 +511,24 @@ def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(lang
     assert spans["users_own"].attributes[attributes.USER_ID] == "u1"
     assert key not in str(spans)
     assert client.get_current_trace_id() is None
+
+
+def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> None:
+    client = get_tracker().client
+
+    @observe_agent("own")
+    def decide(pair: str) -> str:
+        client.update_current_span(output="said through the SDK", metadata={"k": 2})
+        return "returned"
+
+    decide("BTC-USD")
+    with observe_agent("a", input="ours", metadata={"k": 1}) as run:
+        client.update_current_span(input="theirs", output="theirs")
+        run.update(output="ours again")
+    own, other = (told(row) for row in spool.rows_after(0))
+    assert own[attributes.OUTPUT] == "said through the SDK"
+    assert own[attributes.METADATA + "k"] == "2"
+    assert (other[attributes.INPUT], other[attributes.OUTPUT]) == ("theirs", "ours again")
 
 
 def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:
@@ -499,6 +659,38 @@ def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: p
     assert sorted(span.name for span in langfuse.spans) == ["loud.run", "quiet.run", "quiet.run"]
 
 
+@pytest.mark.parametrize(
+    ("said", "delivers"),
+    [(True, True), (False, False), ("false", False), ("on", True), (0, False), ("scores", True)],
+)
+def test_the_users_config_file_switches_langfuse(said: object, delivers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src import config
+
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-a", "LANGFUSE_SECRET_KEY": "sk-lf-a"}
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", said)
+    assert Settings.read(keys).langfuse_delivers is delivers
+    assert Settings.read({**keys, "ENABLE_LANGFUSE": "true"}).langfuse_delivers
+    assert not Settings.read({**keys, "ENABLE_LANGFUSE": "off"}).langfuse_delivers
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", "perhaps")
+    assert not Settings.read_or_default(keys).langfuse_delivers
+
+
+def test_with_tracing_off_what_programs_do_with_ids_still_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MOONDEV_TRACING", "off")
+    with observe_agent("a", metadata={"k": 1}) as run:
+        run.update(output=1, metadata={"decision": "BUY"})
+        run.event("note")
+        run.score("s", 1)
+        with observe("t", "tool") as tool:
+            pass
+    assert (run.trace_id, run.id, tool.id) == (None, None, None)
+    assert score("pnl", 12.5, trace_id=run.trace_id) is None
+    assert flush(1) == 0
+    assert caplog.text.count("MOONDEV_TRACING is off") == 1
+
+
 def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from src.observability.langfuse_client import set_tracker
 
@@ -523,9 +715,10 @@ def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch:
 def test_the_release_stands_on_what_is_delivered(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGFUSE_RELEASE", "v1.2.3")
     with observe_agent("a"):
-        pass
+        start("g", "generation").end()
     assert flush(20) == 0
-    (request,) = (found for found in langfuse.requests if "traces" in found.path)
+    assert {span.attributes["langfuse.release"] for span in langfuse.spans} == {"v1.2.3"}
+    request = next(found for found in langfuse.requests if "traces" in found.path)
     (resource,) = ExportTraceServiceRequest.FromString(gzip.decompress(request.body)).resource_spans
     told = {item.key: item.value.string_value for item in resource.resource.attributes}
     assert told["langfuse.release"] == told["service.version"] == "v1.2.3"
@@ -622,6 +815,41 @@ def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
     code = "from src.observability import observe_agent\nwith observe_agent('brief'): pass"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert [span.name for span in langfuse.spans] == ["brief.run"]
+
+
+def test_the_first_tracker_that_a_program_makes_is_the_processs() -> None:
+    mine = LangFuseTracker()
+    assert get_tracker() is mine
+    later = LangFuseTracker()
+    assert get_tracker() is mine
+    later.shutdown(0.0)
+
+
+def test_one_key_without_the_other_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-a")
+    get_tracker()
+    assert "LANGFUSE_SECRET_KEY is not set, the other key is" in caplog.text
+    assert "Set LANGFUSE_SECRET_KEY to see them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "service", "environment"),
+    [
+        ({}, "moondev", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk%201,host.name=h"}, "desk 1", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk", "OTEL_SERVICE_NAME": "mine"}, "mine", "paper"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=eu-1"}, "moondev", "eu-1"),
+    ],
+)
+def test_the_resource_says_which_program_and_environment(
+    said: dict[str, str], service: str, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**said, "LANGFUSE_TRACING_ENVIRONMENT": "paper"}.items():
+        monkeypatch.setenv(name, value)
+    provider = get_tracker().provider
+    assert provider is not None
+    found = provider.resource.attributes
+    assert (found["service.name"], found["deployment.environment.name"]) == (service, environment)
 
 
 def test_a_tracker_of_its_own_can_be_made(tmp_path: Path) -> None:

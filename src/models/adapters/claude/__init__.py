@@ -11,6 +11,7 @@ from src.models import fitting, gateways, posting, wire
 from src.models.adapters.claude import reading, schemas, thinking, trail, turns
 from src.models.base_model import BaseModel
 from src.models.loops import PerLoop
+from src.models.processes import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -40,11 +41,7 @@ class ClaudeModel(BaseModel):
         super().__init__(model_name, **settings)
         import anthropic
 
-        hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.mend)
-        http = anthropic.DefaultHttpxClient(event_hooks=hooks)
-        self.client = anthropic.Anthropic(**self._settings(), http_client=http)
-        self._line = posting.Line(self.client, http)
+        self._lines = PerProcess(self._make_line)
         self._alines = PerLoop(self._make_async_line, lambda line: line.close())
         self._route = posting.Route(
             "/v1/messages", anthropic.types.Message, anthropic.types.RawMessageStreamEvent, anthropic, _AS_HEADERS
@@ -54,6 +51,19 @@ class ClaudeModel(BaseModel):
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with. Its own retries are off: the template retries."""
         return {"api_key": self._api_key, "base_url": self._base_url or self.default_base_url, "max_retries": 0}
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._lines.get().client
+
+    def _make_line(self) -> posting.Line:
+        import anthropic
+
+        hooks = wire.hooks(self.provider)
+        hooks["response"].append(gateways.mend)
+        http = anthropic.DefaultHttpxClient(event_hooks=hooks)
+        return posting.Line(anthropic.Anthropic(**self._settings(), http_client=http), http)
 
     def _make_async_line(self) -> posting.Line:
         import anthropic
@@ -70,7 +80,7 @@ class ClaudeModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._line.send(self._route, payload, timeouts)
+        return self._lines.get().send(self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.models import classify
 from src.models.adapters.claude import turns
-from src.models.errors import InvalidRequest, MalformedResponse, ModelError
+from src.models.errors import InvalidRequest, ModelError
 from src.models.reading import count, decoded, field, text
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 # platform.claude.com/docs/en/build-with-claude/handling-stop-reasons. pause_turn keeps its name: that turn is not over.
 _FINISH = {
@@ -31,18 +32,17 @@ _NAMED = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
 def reply(raw: Any, model: str) -> Completion:
     """Return what a reply of `model` says."""
     raw = decoded(raw)
-    blocks = field(raw, "content")
-    if field(raw, "error") and not blocks:  # of a gateway: an error that says 200
+    blocks = _blocks(raw)
+    if not blocks and field(raw, "error"):  # of a gateway: an error that says 200
         raise named(classify.from_status(None, {"error": field(raw, "error")}), raw)
-    if isinstance(blocks, str):  # of a server that imitates this one
-        blocks = [{"type": "text", "text": blocks}]
-    if not isinstance(blocks, list):
-        raise MalformedResponse("the reply has no content blocks")
+    if blocks is None:
+        raise named(classify.no_reply(raw, "content blocks"), raw)
+    finish = _finish(field(raw, "stop_reason"))
     usage, calls = field(raw, "usage"), _calls(blocks, model)
     return Completion(
         content="".join(text(block, "text") for block in blocks if field(block, "type") == "text"),
         model=text(raw, "model") or None,
-        finish_reason=_finish(field(raw, "stop_reason")) or ("tool_calls" if calls else None),
+        finish_reason="tool_calls" if calls and finish in (None, "stop") else finish,
         reasoning="".join(text(block, "thinking") for block in blocks) or None,
         usage=_usage(usage),
         tool_calls=calls,
@@ -51,6 +51,21 @@ def reply(raw: Any, model: str) -> Completion:
         notes=_notes(raw),
         raw=raw,
     )
+
+
+def _blocks(raw: Any) -> list[Any] | None:
+    """Return the blocks of a content, as loosely as imitating servers tell them; None where there is none."""
+    content = field(raw, "content")
+    if isinstance(content, str | Mapping):
+        content = [content]
+    if not isinstance(content, list):
+        return None
+    blocks = ({"type": "text", "text": block} if isinstance(block, str) else block for block in content)
+    return [{**block, "type": "text"} if _is_bare(block) else block for block in blocks]
+
+
+def _is_bare(block: Any) -> bool:
+    return isinstance(block, Mapping) and "text" in block and not block.get("type")
 
 
 def event(told: Any) -> Iterator[Chunk]:
@@ -76,7 +91,8 @@ def event(told: Any) -> Iterator[Chunk]:
             yield Chunk(content=text(block, "text"), reasoning=text(block, "thinking"))
     elif kind == "content_block_delta":
         delta = field(told, "delta")
-        piece = text(delta, "partial_json")
+        told_piece = field(delta, "partial_json")
+        piece = json.dumps(told_piece) if isinstance(told_piece, Mapping) else text(delta, "partial_json")
         yield Chunk(
             content=text(delta, "text"),
             reasoning=text(delta, "thinking"),
@@ -106,9 +122,8 @@ def event(told: Any) -> Iterator[Chunk]:
 def named(error: ModelError, body: Any) -> ModelError:
     """Return an error with the request's id, which its body has too, and the parameter that its message begins with."""
     error.request_id = error.request_id or text(body, "request_id") or None
-    if type(error) is InvalidRequest and error.parameter is None:
-        found = _NAMED.match(error.message)
-        error.parameter = found.group(1) if found else None
+    found = _NAMED.match(error.message) if type(error) is InvalidRequest else None
+    error.parameter = found.group(1) if found else error.parameter
     return error
 
 
@@ -138,10 +153,17 @@ def _usage(usage: Any) -> Usage | None:
     return Usage(
         input=count(usage, "input_tokens"),
         input_cached_tokens=count(usage, "cache_read_input_tokens"),
-        input_cache_creation=count(usage, "cache_creation_input_tokens"),
+        input_cache_creation=_written(usage),
         output=None if output is None else output - (thought or 0),
         output_reasoning_tokens=thought,
     )
+
+
+def _written(usage: Any) -> int | None:
+    """Return what was written to the cache: the whole, or by how long it is kept."""
+    whole, parts = count(usage, "cache_creation_input_tokens"), field(usage, "cache_creation")
+    told = [count(parts, f"ephemeral_{kept}_input_tokens") for kept in ("5m", "1h")]
+    return sum(part or 0 for part in told) if whole is None and any(told) else whole
 
 
 def _later(usage: Usage | None) -> Usage | None:

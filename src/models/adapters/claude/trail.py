@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from src.models.adapters.claude import reading, turns
+from src.models.errors import MalformedResponse
 from src.models.reading import count, field
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ def streams() -> tuple[Any, Any]:
 
 
 def _with_name(told: Any) -> Any:
-    if told.event is not None or not told.data.startswith("{"):
+    # What keeps a connection open; OpenRouter ends this protocol too with the [DONE] of Chat Completions.
+    if not told.data.startswith("{"):
+        return told if told.event == "error" else type(told)(event="ping", data="{}")
+    if told.event is not None:
         return told
     data = json.loads(told.data)
     name = data.get("type") if isinstance(data.get("type"), str) else None
-    return type(told)(event="error" if data.get("error") else name, data=told.data)
+    failed = data.get("error") or data.get("object") == "error"
+    return type(told)(event="error" if failed else name, data=told.data)
 
 
 def followed(events: Any, model: str) -> Iterator[Any]:
@@ -75,11 +80,17 @@ class _Trail:
         self._model = model
         self._thoughts: dict[int, dict[str, str]] = {}
         self._foreign: set[int] = set()
+        self._is_open = False
 
     def passed(self, event: Any) -> Any:
         """Return the event as the reader needs it; None where it is none of its business."""
         kind, at = field(event, "type"), count(event, "index") or 0
+        if kind == "message_start":
+            self._renew()
+        elif kind == "message_delta":
+            self._is_open = False
         if kind == "content_block_start":
+            self._is_open = True
             return self._begun(event, at, field(event, "content_block"))
         if kind != "content_block_delta":
             return event
@@ -89,11 +100,20 @@ class _Trail:
                 self._thoughts[at][name] = self._thoughts[at].get(name, "") + (field(delta, name) or "")
         return None if at in self._foreign else event
 
+    def _renew(self) -> None:
+        """Begin with a message, where the one before has ended."""
+        if self._is_open:
+            raise MalformedResponse("another message began in the stream before the first had ended")
+        self._thoughts, self._foreign = {}, set()
+
     def _begun(self, event: Any, at: int, block: Any) -> Any:
         kind = field(block, "type")
+        self._foreign.discard(at)
         if kind in ("thinking", "redacted_thinking"):
             self._thoughts[at] = reading.thought(block)
         elif kind == "tool_use":
+            if field(block, "input"):  # told whole, by servers that imitate this one
+                self._foreign.add(at)
             replay, self._thoughts = turns.replay(list(self._thoughts.values()), self._model), {}
             return {"type": "content_block_start", "index": at, "content_block": block, "replay": replay}
         elif kind != "text":

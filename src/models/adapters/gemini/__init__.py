@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,8 @@ from src.models.adapters.gemini import proto, reading, turns
 from src.models.adapters.gemini.current import Current
 from src.models.adapters.gemini.legacy import Legacy
 from src.models.base_model import BaseModel
-from src.models.errors import MalformedResponse, ModelError
+from src.models.errors import ContentBlocked, MalformedResponse, ModelError
+from src.models.processes import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -35,8 +37,17 @@ class GeminiModel(BaseModel):
         super().__init__(model_name, **settings)
         address = self._base_url or self.default_base_url
         self._legacy = uses_legacy()
-        self._connection: Any = (Legacy if self._legacy else Current)(self._api_key, address)
-        self.client = self._connection.client
+        kind: Any = Legacy if self._legacy else Current
+        self._connections: PerProcess[Any] = PerProcess(lambda: kind(self._api_key, address))
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._connection.client
+
+    @property
+    def _connection(self) -> Any:
+        return self._connections.get()
 
     @override
     def _can(self, model: str) -> Capabilities:
@@ -110,6 +121,9 @@ class GeminiModel(BaseModel):
         names = {kind.__name__ for kind in type(error).__mro__}
         if "streaming response" in str(error) and "BadRequest" in names:
             return MalformedResponse("the stream could not be read")  # the old SDK's word for a stream it cannot read
+        if "BlockedPromptException" in names:  # how the old SDK ends a stream before it begins
+            reason = re.search(r"block_reason: (\w+)", str(error))
+            return ContentBlocked(f"the prompt was blocked ({reason[1] if reason else 'no reason told'})")
         code = getattr(error, "code", None)
         if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
             return reading.of_status(error, int(code))

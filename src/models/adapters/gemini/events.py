@@ -1,7 +1,8 @@
 """Watch what comes back to google-genai: it knows Google's own wire, and takes what gateways add to it for JSON.
 
 In a stream: comments, `event:` lines, `data:` without its space, and the `[DONE]` of Chat Completions. An error inside
-a 200 would be read as a reply without candidates, or break the SDK where it has no number.
+a 200 would be read as a reply without candidates, or break the SDK where it has no number, and so would a word that is
+told as its number, as Google's own servers do where they are asked for `enum-encoding=int`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models import gateways
+from src.models import gateways, sse
+from src.models.adapters.gemini import reasons
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def watch(response: Any) -> None:
@@ -23,6 +23,7 @@ def watch(response: Any) -> None:
         response.iter_bytes = partial(_cleaned, response.iter_bytes, response.headers)
     else:
         gateways.watch(response)
+        _reword(response)
 
 
 async def awatch(response: Any) -> None:
@@ -31,22 +32,29 @@ async def awatch(response: Any) -> None:
         response.aiter_bytes = partial(_acleaned, response.aiter_bytes, response.headers)
     else:
         await gateways.awatch(response)
+        _reword(response)
+
+
+def _reword(response: Any) -> None:
+    """Say a whole reply's words as words."""
+    if response.is_closed and reasons.NUMBERED.search(response.content):
+        response._content = reasons.worded(response.content)
 
 
 def _cleaned(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
-    lines = _Lines(headers)
+    stream, lines = sse.Mended(), _Lines(headers)
     for piece in pieces(*size):
-        yield lines.feed(piece)
-    yield lines.rest()
+        yield lines.feed(stream.feed(piece))
+    yield lines.feed(stream.rest()) + lines.rest()
 
 
 async def _acleaned(
     pieces: Callable[..., AsyncIterator[bytes]], headers: Mapping[str, str], *size: Any
 ) -> AsyncIterator[bytes]:
-    lines = _Lines(headers)
+    stream, lines = sse.Mended(), _Lines(headers)
     async for piece in pieces(*size):
-        yield lines.feed(piece)
-    yield lines.rest()
+        yield lines.feed(stream.feed(piece))
+    yield lines.feed(stream.rest()) + lines.rest()
 
 
 class _Lines:
@@ -55,7 +63,6 @@ class _Lines:
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
         self._held = b""
-        self._begun = False
 
     def feed(self, piece: bytes) -> bytes:
         """Take the next piece; return the whole lines that it completes."""
@@ -67,10 +74,8 @@ class _Lines:
         return self._line(self._held) if self._held else b""
 
     def _line(self, line: bytes) -> bytes:
-        if not self._begun:
-            self._begun, line = True, line.removeprefix(_BOM)
         if line.startswith(b"data:"):
             data = line[5:].strip()
             gateways.raise_error(data, self._headers)
-            return b"" if data == b"[DONE]" else b"data: " + data + b"\n"
+            return b"" if data == b"[DONE]" else b"data: " + reasons.worded(data) + b"\n"
         return b"" if line.startswith((b":", b"event:", b"id:", b"retry:")) else line + b"\n"

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
-from typing import TYPE_CHECKING, Any
+import json
+import re
+from collections import deque
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models import gateways, threads
+from src.models.adapters.gemini import reading, reasons
+from src.models.reading import snake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from src.models.types import Timeouts
 
 _UNKNOWN = ("seed", "thinking_config", "response_json_schema")
+# What the replies of the running call said. The SDK's own records know no thoughts: they would be text among the rest.
+_said: ContextVar[deque[dict[str, Any]] | None] = ContextVar("moondev_gemini_said", default=None)
+_REFUSED: Final = 400
+# What stands between the replies of a stream: of the array that the SDK asks for, or of events, as gateways send them.
+_BETWEEN: Final = re.compile(r"(?:[\s,\[\]\ufeff]+|data:(?:[ ]?\[DONE\])?|(?:event|id|retry)?:[^\n]*\n)*")
 
 
 class Legacy:
@@ -49,13 +64,18 @@ class Legacy:
 
     def generate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply."""
-        generate = self._model(payload).generate_content
-        return _as_dict(threads.within(timeouts.total, generate, **self._arguments(payload, timeouts)))
+        generate = partial(self._model(payload).generate_content, **self._arguments(payload, timeouts))
+        return threads.within(timeouts.total, _whole, generate)
 
     def stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Return a stream."""
-        found = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)
-        return (_as_dict(event) for event in found)
+        said: deque[dict[str, Any]] = deque()
+        token = _said.set(said)
+        try:
+            found = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)
+        finally:
+            _said.reset(token)
+        return (snake(said.popleft()) if said else _as_dict(event) for event in found)
 
     def names(self) -> list[str]:
         """Return the names of the models that generate text."""
@@ -63,10 +83,58 @@ class Legacy:
         return [item.name for item in found if "generateContent" in item.supported_generation_methods]
 
 
+def _whole(generate: Callable[[], Any]) -> Any:
+    said: deque[dict[str, Any]] = deque()
+    token = _said.set(said)
+    try:
+        found = generate()
+    finally:
+        _said.reset(token)
+    return snake(said.pop()) if said else _as_dict(found)
+
+
 def _watch(response: Any, *_: object, stream: bool = False, **__: object) -> None:
-    """Raise an error that came as a whole reply with status 200: the SDK would drop it."""
-    if response.status_code == 200 and not stream:
-        gateways.raise_error(response.content, response.headers)
+    """Keep what a reply says, and raise an error: the SDK drops one with status 200, and breaks on loose ones."""
+    said = _said.get()
+    if response.status_code >= _REFUSED:
+        raise reading.refusal(response.status_code, _json(response.content), response.headers)
+    if response.status_code != 200 or said is None:
+        return
+    if stream:
+        response.iter_content = partial(_array, response.iter_content, response.headers, said)
+        return
+    gateways.raise_error(response.content, response.headers)
+    told = _json(reasons.worded(response.content))
+    if isinstance(told, dict):  # anything else is for the SDK to judge
+        said.append(told)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def _array(
+    pieces: Callable[..., Iterator[bytes]], headers: Any, said: deque[dict[str, Any]], **_: object
+) -> Iterator[str]:
+    """Yield the replies of a stream as the one array that the SDK reads, and keep each."""
+    decode, held, mark = codecs.getincrementaldecoder("utf-8")("replace"), "", "["
+    for piece in pieces(None):
+        held += decode.decode(piece)
+        while True:
+            held = held[_BETWEEN.match(held).end() :]  # type: ignore[union-attr] # it matches nothing too
+            try:
+                told, end = json.JSONDecoder().raw_decode(held)
+            except ValueError:  # not all of it has come
+                break
+            gateways.raise_error(held[:end].encode(), headers)
+            if isinstance(told, dict):
+                said.append(json.loads(reasons.worded(held[:end].encode())))
+            yield mark + held[:end]
+            held, mark = held[end:], ","
+    yield held or (mark if mark == "[" else "") + "]"
 
 
 def _as_dict(response: Any) -> dict[str, Any]:

@@ -75,17 +75,23 @@ def event(told: Any, model: str) -> Iterator[Chunk]:
         usage=_usage(field(told, "usage_metadata")),
         tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments, call.replay) for call in calls),
         response_id=field(told, "response_id"),
+        choice=None if candidate is None else count(candidate, "index") or 0,
         notes={**_notes(candidate), **(_mismatch(told) if _finish(candidate) else {})},
     )
 
 
 def of_status(error: BaseException, status: int) -> ModelError:
-    """Return what an error response means: Google's quota words are the same for a minute and for good."""
+    """Return what an SDK's exception for an error response means."""
     details = getattr(error, "details", None)
     body = details if isinstance(details, Mapping) else {"message": getattr(error, "message", str(error))}
     headers = getattr(getattr(error, "response", None), "headers", None) or wire.refusal_headers()
+    return refusal(status, body, headers)
+
+
+def refusal(status: int, body: object, headers: Mapping[str, str] | None) -> ModelError:
+    """Return what an error response means: Google's quota words are the same for a minute and for good."""
     found = classify.from_status(status, body, headers)
-    told = json.dumps(body, default=str) + str(error)
+    told = json.dumps(body, default=str)
     if status == 429:
         kind = QuotaExhausted if re.search(r"per.?day|PerDay|billing.?not|credits", told) else RateLimited
         found = kind(found.message, status=status, request_id=found.request_id)
@@ -167,6 +173,8 @@ def _usage(usage: Any) -> Usage | None:
     tools, cached = count(usage, "tool_use_prompt_token_count") or 0, count(usage, "cached_content_token_count")
     if thoughts is None and total is not None and total > (prompt or 0) + tools + (output or 0) and output is not None:
         thoughts = total - (prompt or 0) - tools - output
+    elif thoughts and output is not None and total == (prompt or 0) + tools + output >= thoughts:
+        output = max(output - thoughts, 0)  # of a gateway that counts as Chat Completions do
     if output is None and total is not None:
         output = max(total - (prompt or 0) - tools - (thoughts or 0), 0)
     if prompt is not None and cached is not None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import capabilities, gateways, posting, responses, wire
+from src.models import capabilities, fitting, gateways, posting, responses, wire
 from src.models.adapters.openai_compatible import reading, turns
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
 from src.models.loops import PerLoop
+from src.models.processes import PerProcess
 from src.models.reading import decoded
 
 if TYPE_CHECKING:
@@ -41,17 +42,22 @@ class OpenAICompatibleModel(BaseModel):
     stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
     sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
     path: ClassVar[str] = "/chat/completions"
+    custom_tools: ClassVar[bool] = True
 
     def __init__(self, model_name: str, *, api: str | None = None, **settings: Any) -> None:
         super().__init__(model_name, **settings)
         if api not in (None, "chat", "responses"):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
-        self._line = self._make_line()
-        self.client = self._line.client
+        self._lines = PerProcess(self._make_line)
         self._alines = PerLoop(self._make_async_line, lambda line: line.close())
 
     # The connection.
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._lines.get().client
 
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with. Its own retries are off: the template retries."""
@@ -84,7 +90,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._line.send(self._route(payload), payload, timeouts)
+        return self._lines.get().send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
@@ -103,13 +109,25 @@ class OpenAICompatibleModel(BaseModel):
     @override
     def _can(self, model: str) -> Capabilities:
         can = capabilities.of(self.provider, model)
-        if (self._api or can.api) != "responses":
+        return _by_responses(can) if (self._api or can.api) == "responses" else can
+
+    def _suited(self, request: ModelRequest) -> Capabilities:
+        """Return what the model can do for this request: some take tools in the Responses API alone."""
+        can = self._can(request.model)
+        if not request.tools or self._api is not None or can.tools_api == "chat":
             return can
-        return replace(can, api="responses", seed=False, stop=False, min_output=responses.LEAST_OUTPUT)
+        asked = request.reasoning_effort
+        effort = None if asked is None else capabilities.nearest_effort(asked, can)
+        thinks = effort is not None or can.tools_api == "responses"
+        return _by_responses(can) if thinks and effort != "none" else can
+
+    @override
+    def _fitted(self, request: ModelRequest) -> ModelRequest:
+        return fitting.fit(request, self._suited(request))
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
-        can = self._can(request.model)
+        can = self._suited(request)
         if can.api == "responses":
             body = responses.build(request, can) | ({"stream": True} if stream else {})
             return self._with_options(body, request.options)
@@ -149,14 +167,14 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        if self._can(request.model).api == "responses":
-            return responses.read(decoded(raw))
+        if self._suited(request).api == "responses":
+            return responses.read(decoded(raw), self)
         return reading.reply(decoded(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
-        if self._can(request.model).api == "responses":
-            return responses.read_event(event)
+        if self._suited(request).api == "responses":
+            return responses.read_event(event, self)
         return reading.event(event, self, request.model)
 
     def _usage(self, usage: Any) -> Usage | None:
@@ -166,6 +184,10 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> float | None:  # noqa: ARG002 - for providers that tell it
         """Return what the provider itself says the call cost, in US dollars."""
         return None
+
+
+def _by_responses(can: Capabilities) -> Capabilities:
+    return replace(can, api="responses", seed=False, stop=False, min_output=responses.LEAST_OUTPUT)
 
 
 def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:

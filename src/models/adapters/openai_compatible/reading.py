@@ -17,9 +17,10 @@ _FINISH = {
     "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
     "end_turn": "stop", "eos": "stop", "stop_sequence": "stop", "completed": "stop", "max_tokens": "length",
     "model_length": "length", "max_output_tokens": "length", "tool_use": "tool_calls", "function_call": "tool_calls",
-    "safety": "content_filter",
+    "safety": "content_filter", "eos_token": "stop", "complete": "stop", "finished": "stop", "done": "stop",
 }  # fmt: skip
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+# The last two are of GitHub's Copilot and of LiteLLM: docs.litellm.ai/docs/reasoning_content
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text", "thinking_blocks")
 
 
 class Accounts(Protocol):
@@ -33,16 +34,18 @@ def reply(raw: Any, accounts: Accounts, model: str) -> Completion:
     """Return what a whole reply of `model` says."""
     choice = _first_choice(raw)
     message = field(choice, "message")
-    if message is None and not isinstance(field(choice, "text"), str):
+    calls = _tool_calls(message, model)
+    reason = _finish_of(choice, called=bool(calls))
+    # Azure leaves the message out where it has withheld the reply.
+    if message is None and not isinstance(field(choice, "text"), str) and reason != "content_filter":
         raise MalformedResponse("the reply's first choice has no message")
     content = _text(field(message, "content")) or text(choice, "text")
     refusal, told = text(message, "refusal"), field(raw, "usage")
-    calls = _tool_calls(message, model)
     used = accounts._usage(told)
     return Completion(
         content=content,
         model=text(raw, "model") or None,
-        finish_reason="content_filter" if refusal and not content else _finish_of(choice, called=bool(calls)),
+        finish_reason="content_filter" if refusal and not (content or calls) else reason,
         reasoning=reasoning_of(message),
         usage=used,
         tool_calls=calls,
@@ -55,45 +58,74 @@ def reply(raw: Any, accounts: Accounts, model: str) -> Completion:
 
 
 def event(told: Any, accounts: Accounts, model: str) -> Iterator[Chunk]:
-    """Return the chunk that one event of a stream brings."""
+    """Return the chunks that one event of a stream brings: one for each choice, and what is told of all of them."""
     inner = field(told, "data")
     if inner is not None and field(told, "event"):  # how Groq's SDK hands over an event that has a name
         told = inner
     _raise_error(told)
     choices = field(told, "choices")
-    choice = choices[0] if choices and isinstance(choices, list) else None
-    _raise_error(choice)
-    delta = field(choice, "delta") or field(choice, "message")
+    choices = choices if isinstance(choices, list) else []
     # Groq tells the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
     usage = field(told, "usage") or field(field(told, "x_groq"), "usage")
     used = accounts._usage(usage)
-    notes = {**_notes(told, choice, ""), **buckets.mismatch(used, count(usage, "total_tokens"))} if usage else {}
-    yield Chunk(
-        content=_text(field(delta, "content")) or text(choice, "text"),
-        reasoning=reasoning_of(delta) or "",
-        finish_reason=_finish_of(choice, called=False),
+    first = choices[0] if choices else None
+    yield _piece(
+        first,
+        model,
         model=text(told, "model") or None,
         usage=used,
-        tool_deltas=tuple(_tool_deltas(delta, model)),
         response_id=text(told, "id") or None,
         reported_cost_usd=accounts._reported_cost(usage),
         service_tier=text(told, "service_tier") or None,
-        notes=notes,
+        notes={**_notes(told, first, ""), **buckets.mismatch(used, count(usage, "total_tokens"))} if usage else {},
+    )
+    for choice in choices[1:]:
+        yield _piece(choice, model)
+
+
+def _piece(choice: Any, asked: str, **of_all: Any) -> Chunk:
+    """Return what an event tells of one choice, and what it tells of all of them."""
+    _raise_error(choice)
+    delta = field(choice, "delta") or field(choice, "message")
+    return Chunk(
+        content=_text(field(delta, "content")) or text(choice, "text"),
+        reasoning=reasoning_of(delta) or "",
+        refusal=text(delta, "refusal"),
+        finish_reason=_finish_of(choice, called=False),
+        tool_deltas=tuple(_tool_deltas(delta, asked)),
+        choice=count(choice, "index"),
+        **of_all,
     )
 
 
 def usage(told: Any) -> Usage | None:
-    """Return the tokens in exclusive buckets: DeepSeek names its cache hits otherwise."""
-    details = field(told, "prompt_tokens_details")
+    """Return the tokens in exclusive buckets.
+
+    DeepSeek names its cache hits otherwise, and gateways to Anthropic its own words; Moonshot and Perplexity tell parts
+    beside the whole, and Mistral counts sound beside the prompt: docs.mistral.ai/capabilities/audio
+    """
+    details, prompt = field(told, "prompt_tokens_details"), _either(told, "prompt_tokens", "input_tokens")
+    output, total = _either(told, "completion_tokens", "output_tokens"), count(told, "total_tokens")
+    sound = count(details, "audio_tokens")
+    if sound and prompt is not None and total == prompt + (output or 0) + sound:
+        prompt += sound
     cached = count(details, "cached_tokens")
+    written = count(details, "cache_write_tokens")
+    thought = count(field(told, "completion_tokens_details"), "reasoning_tokens")
+    others = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens")
     return buckets.exclusive(
-        count(told, "prompt_tokens"),
-        count(told, "completion_tokens"),
-        cached=count(told, "prompt_cache_hit_tokens") if cached is None else cached,
-        written=count(details, "cache_write_tokens"),
-        thought=count(field(told, "completion_tokens_details"), "reasoning_tokens"),
-        total=count(told, "total_tokens"),
+        prompt,
+        output,
+        cached=_either(told, *others) if cached is None else cached,
+        written=count(told, "cache_creation_input_tokens") if written is None else written,
+        thought=count(told, "reasoning_tokens") if thought is None else thought,
+        total=total,
     )
+
+
+def _either(told: Any, *names: str) -> int | None:
+    """Return the first count that is told under one of these names."""
+    return next((found for name in names if (found := count(told, name)) is not None), None)
 
 
 def reasoning_of(message: Any) -> str | None:
@@ -104,7 +136,13 @@ def reasoning_of(message: Any) -> str | None:
             return found
     content = field(message, "content")
     parts = content if isinstance(content, list) else []
-    return "".join(_thoughts(field(part, "thinking")) or _thoughts(field(part, "reasoning")) for part in parts) or None
+    return "".join(map(_thought, parts)) or None
+
+
+def _thought(part: Any) -> str:
+    """Return the thoughts of one part of a content."""
+    found = _thoughts(field(part, "thinking")) or _thoughts(field(part, "reasoning"))
+    return found or (text(part, "text") if field(part, "type") in ("reasoning", "thinking") else "")
 
 
 def _thoughts(told: Any) -> str:
@@ -115,7 +153,8 @@ def _thoughts(told: Any) -> str:
         told = [told]
     if not isinstance(told, list):
         return ""
-    return "".join(text(part, "text") or text(part, "summary") or text(part, "content") for part in told)
+    names = ("text", "summary", "content", "thinking")
+    return "".join(next((said for name in names if (said := text(part, name))), "") for part in told)
 
 
 def _finish_of(choice: Any, *, called: bool) -> str | None:
@@ -123,7 +162,7 @@ def _finish_of(choice: Any, *, called: bool) -> str | None:
     reason = field(choice, "finish_reason")
     if not isinstance(reason, str) or not reason:
         return "tool_calls" if called else None
-    found = _FINISH.get(reason.lower(), reason)
+    found = _FINISH.get(reason.lower().removeprefix("finishreason."), reason)
     if found == "error":  # openrouter.ai/docs/api-reference/overview#finish-reason
         raise ServerFailed(f"the model behind failed ({text(choice, 'native_finish_reason') or 'no reason told'})")
     return "tool_calls" if called and found == "stop" else found
@@ -133,25 +172,16 @@ def _first_choice(raw: Any) -> Any:
     _raise_error(raw)
     choices = field(raw, "choices")
     if not choices or not isinstance(choices, list):
-        raise _without_choices(raw)
+        raise classify.no_reply(raw, "choices")
     _raise_error(choices[0])
     return choices[0]
 
 
-def _without_choices(raw: Any) -> Exception:
-    """Return what a reply means that has no choices: an error where it has the words of one."""
-    known = {name: field(raw, name) for name in ("detail", "message", "msg", "code", "status_code", "errors")}
-    told = {name: value for name, value in known.items() if value}
-    meant = classify.from_status(None, told) if told else None
-    if meant is None or type(meant) is ServerFailed:
-        said = f": {meant.message}" if meant else ""
-        return MalformedResponse(f"the reply has no choices{said}")
-    return meant
-
-
 def _raise_error(part: Any) -> None:
     """Raise an error that came inside a 200: openrouter.ai/docs/api-reference/errors; vLLM says `object: error`."""
+    part = part[0] if isinstance(part, list) and part else part
     error = field(part, "error") or field(field(part, "x_groq"), "error")
+    error = part if error is True else error
     if not error and "error" in (field(part, "object"), field(part, "type")):
         error = part
     if error:
@@ -174,6 +204,8 @@ def _text(content: Any) -> str:
     """Return content as text; some servers send it in parts, thoughts among them."""
     if isinstance(content, str):
         return content
+    if isinstance(content, Mapping):
+        content = [content]
     if not isinstance(content, list):
         return ""
     return "".join(
@@ -186,7 +218,6 @@ def _text(content: Any) -> str:
 def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
     """Return the calls of tools; one that names none is none."""
     thoughts = field(message, "reasoning_details")
-    calls = field(message, "tool_calls")
     found = [
         ToolCall(
             text(call, "id") or f"call_{at}",
@@ -194,8 +225,8 @@ def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
             _arguments(function) or "{}",
             turns.replay(model, field(call, "extra_content"), thoughts if at == 0 else None),
         )
-        for at, call in enumerate(calls if isinstance(calls, list) else ())
-        if (function := field(call, "function")) is not None and text(function, "name")
+        for at, call in enumerate(_listed(message))
+        if text(function := _function(call), "name")
     ]
     old = field(message, "function_call")  # what the protocol had before tools
     if not found and text(old, "name"):
@@ -204,9 +235,8 @@ def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
 
 
 def _tool_deltas(delta: Any, model: str) -> Iterator[ToolDelta]:
-    calls = field(delta, "tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        function, index = field(call, "function"), count(call, "index")
+    for call in _listed(delta):
+        function, index = _function(call), count(call, "index")
         at = UNNUMBERED if index is None else index
         kept = turns.replay(model, field(call, "extra_content"), field(call, "reasoning_details"))
         yield ToolDelta(at, text(call, "id"), text(function, "name"), _arguments(function), kept)
@@ -215,7 +245,23 @@ def _tool_deltas(delta: Any, model: str) -> Iterator[ToolDelta]:
         yield ToolDelta(0, "", text(old, "name"), _arguments(old))
 
 
+def _listed(message: Any) -> list[Any]:
+    """Return the calls of a message; some servers tell one alone."""
+    calls = field(message, "tool_calls")
+    return calls if isinstance(calls, list) else [calls] if isinstance(calls, Mapping) and calls else []
+
+
+def _function(call: Any) -> Any:
+    """Return what is called: a function, or a tool that takes a text; some servers tell it without the frame.
+
+    platform.openai.com/docs/guides/function-calling#custom-tools
+    """
+    return field(call, "function") or field(call, "custom") or call
+
+
 def _arguments(function: Any) -> str:
-    """Return a call's arguments as JSON text; some servers send them decoded."""
+    """Return a call's arguments as JSON text; some servers send them decoded. A tool that takes a text has an input."""
     arguments = field(function, "arguments")
-    return json.dumps(arguments) if isinstance(arguments, Mapping) else text(function, "arguments")
+    if isinstance(arguments, Mapping | list):
+        return json.dumps(arguments, ensure_ascii=False)
+    return text(function, "arguments") or text(function, "input")

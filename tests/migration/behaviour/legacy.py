@@ -1,0 +1,104 @@
+"""Give the installed openai SDK the module-level API that versions before 1 had, for programs written against it.
+
+The old SDK cannot be installed beside the new one. What is here is what its documentation and its error handling say:
+a reply is a dictionary whose keys can be read as attributes, and an error is told by its status: 429 RateLimitError;
+400, 404 and 415 InvalidRequestError; 401 AuthenticationError; 403 PermissionError; 409 TryAgain; 503
+ServiceUnavailableError; anything else, and a reply that is no JSON, APIError, which is no base of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+import openai
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+class OpenAIError(Exception):
+    """Hold what the old SDK's errors have."""
+
+    def __init__(self, message: str = "", http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.user_message, self.http_status = message, http_status
+
+
+_BY_STATUS = {429: "RateLimitError", 400: "InvalidRequestError", 404: "InvalidRequestError", 401: "AuthenticationError",
+              415: "InvalidRequestError", 403: "PermissionError", 409: "TryAgain",
+              503: "ServiceUnavailableError"}  # fmt: skip
+ERRORS = {
+    name: type(name, (OpenAIError,), {"__module__": "openai.error"})
+    for name in (*dict.fromkeys(_BY_STATUS.values()), "APIError", "APIConnectionError", "Timeout")
+}
+
+
+class OpenAIObject(dict[str, Any]):
+    """Be a reply: a dictionary with attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+
+class ChatCompletion:
+    """Stand for the class that the old SDK's chat calls hang on."""
+
+    @staticmethod
+    def create(*, request_timeout: float | None = None, **asked: Any) -> Any:
+        asked.setdefault("model", asked.pop("engine", None))
+        key = asked.pop("api_key", None) or getattr(openai, "api_key", None) or os.environ.get("OPENAI_API_KEY")
+        base = asked.pop("api_base", None) or getattr(openai, "api_base", None) or "https://api.openai.com/v1"
+        headers = {"Authorization": f"Bearer {key}"}
+        try:
+            told = requests.post(
+                f"{base}/chat/completions", json=asked, headers=headers, timeout=request_timeout or 600
+            )
+        except requests.Timeout as error:
+            raise ERRORS["Timeout"](f"Request timed out: {error}") from error
+        except requests.RequestException as error:
+            raise ERRORS["APIConnectionError"](f"Error communicating with OpenAI: {error}") from error
+        if told.status_code >= 400:
+            kind = ERRORS[_BY_STATUS.get(told.status_code, "APIError")]
+            raise kind(f"the provider said {told.status_code}", told.status_code)
+        return _chunks(told.text) if asked.get("stream") else _object(told.text)
+
+    @staticmethod
+    async def acreate(**asked: Any) -> Any:
+        made = await asyncio.to_thread(ChatCompletion.create, **asked)
+        return _later(made) if asked.get("stream") else made
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text, object_hook=OpenAIObject)
+    except ValueError as error:
+        raise ERRORS["APIError"]("HTTP code 200 from API, which is no JSON", 200) from error
+
+
+def _chunks(text: str) -> Iterator[Any]:
+    for line in text.splitlines():
+        data = line.removeprefix("data:").strip()
+        if line.startswith("data:") and data != "[DONE]":
+            yield _object(data)
+
+
+async def _later(chunks: Iterator[Any]) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        yield chunk
+
+
+def install() -> None:
+    """Put the old API into the SDK's module."""
+    error: Any = types.ModuleType("openai.error")
+    error.__dict__.update(ERRORS, OpenAIError=OpenAIError)
+    sys.modules["openai.error"] = error
+    openai.__dict__.update(error=error, ChatCompletion=ChatCompletion, api_base=None)
