@@ -40,7 +40,8 @@ def flush(timeout_s: float = 10.0) -> int:
     """Deliver now what waits in the spool, rows of other and of dead processes too.
 
     Returns how many observations and scores are still undelivered after at most `timeout_s` seconds;
-    0 where no destination is configured, since then nothing waits for delivery.
+    0 where no destination is configured, since then nothing waits for delivery; at least 1 where the store cannot
+    be read.
     """
     from src.observability.langfuse_client import get_tracker
 

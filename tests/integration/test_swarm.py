@@ -32,6 +32,8 @@ from tests.servers import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from src.observability.spool import Spool
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CANDLES = Candles(
     tuple(
@@ -196,7 +198,7 @@ def test_decides_inside_a_running_event_loop_and_inside_another_agents_run(monke
         assert None not in asyncio.run(notebook())
 
 
-def test_many_decisions_at_once_keep_their_traces_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_decisions_at_once_keep_their_traces_apart(monkeypatch: pytest.MonkeyPatch, spool: Spool) -> None:
     with Server(lambda _: chat_reply(decision("BUY"))) as server:
         provider(monkeypatch, "openai", server)
         agent = TradingAgent(["openai:a", "openai:b", "openai:c"])
@@ -208,10 +210,6 @@ def test_many_decisions_at_once_keep_their_traces_apart(monkeypatch: pytest.Monk
             thread.start()
         for thread in threads:
             thread.join()
-    from src.observability import get_tracker
-
-    spool = get_tracker().spool
-    assert spool is not None
     assert len(set(traces)) == 6
     for trace in traces:
         rows = spool.trace(trace or "")

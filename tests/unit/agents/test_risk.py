@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from src.agents.risk_agent import Limits, Portfolio, Position, RiskAction, RiskAgent, RiskInputError, judge
 from src.models.adapters.openai import OpenAIModel
 from src.models.retry import NO_RETRIES
-from src.observability.langfuse_client import get_tracker
 from tests.servers import Reply, Server, chat_reply, error_reply
+
+if TYPE_CHECKING:
+    from src.observability.spool import Spool
 
 CALM = Portfolio(10_000, 10_000, (Position("BTC-USD", 2_000), Position("EURUSD", -1_000)))
 
@@ -114,11 +116,9 @@ def test_a_model_that_fails_changes_nothing() -> None:
     assert "down" in (verdict.model_error or "")
 
 
-def test_a_verdict_is_one_trace_with_the_models_generation_in_it() -> None:
+def test_a_verdict_is_one_trace_with_the_models_generation_in_it(spool: Spool) -> None:
     with Server(lambda _: opinion(override=False)) as server:
         verdict = agent(server).assess(LOSS, LIMITS)
-    spool = get_tracker().spool
-    assert spool is not None
     rows = {row.name: row for row in spool.trace(verdict.trace_id or "")}
     assert rows["risk_agent.run"].parent_span_id is None
     assert rows["risk_agent.run"].type == "agent"
