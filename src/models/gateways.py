@@ -25,7 +25,9 @@ def is_stream(response: Any) -> bool:
     """Tell whether a response is to be read piece by piece, by its own word or by what was asked."""
     kind = response.headers.get("content-type", "")
     request = response.request
-    return kind.startswith(_STREAMS) or "streamGenerate" in request.url.path or b'"stream":true' in request.content
+    if kind.startswith(_STREAMS) or "streamGenerate" in request.url.path:
+        return True
+    return b'"stream":true' in request.read()  # its content, which one that was redirected has not read yet
 
 
 def watch(response: Any) -> None:

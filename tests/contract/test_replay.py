@@ -191,6 +191,19 @@ def test_a_key_that_was_changed_is_sent(
     assert "another-key-4712" in "".join(wire.received[1].headers.values())
 
 
+def test_a_redirect_is_followed_with_the_same_question(
+    case: str, model: BaseModel, dialect: Dialect, wire: Wire, call: Caller
+) -> None:
+    if case in {*NEVER, "ollama"}:  # whose redirects are not followed
+        return
+    moved = Reply(307, b"", {"location": f"/elsewhere{'/streamGenerateContent' if case == 'gemini' else ''}"})
+    wire.say(moved, dialect.reply(Says(text="from there")), moved, dialect.reply(Says(text="from there")))
+    for _ in range(2):
+        assert _ask(model, call, {"user_content": "the same"}).content == "from there"
+    assert [request.path.partition("/else")[1] for request in wire.received] == ["", "/else", "", "/else"]
+    assert len({request.body for request in wire.received}) == 1
+
+
 def test_cookies_come_back(case: str, model: BaseModel, dialect: Dialect, wire: Wire, filled: list[bytes]) -> None:
     if case in NEVER:
         return
