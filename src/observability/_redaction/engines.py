@@ -44,7 +44,7 @@ _LONG = b"a" * RUN_LENGTH
 _FEWEST = 12
 _TWELVE = b"\1" * _FEWEST
 _PART = re.compile(rb"[a-z]+|\?+")
-_NOT_A_WORD = re.compile(rb"\\[nrt]|<[/A-Za-z]{1,6}[ /]{0,2}>")
+_ESCAPED_BLANK = re.compile(rb"\\[nrt]")
 
 
 @functools.cache
@@ -177,8 +177,8 @@ def _find_runs(data: bytes, hits: set[Hit]) -> None:
 def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     """Note places all over a text where twelve words of a BIP-39 list follow one another anywhere in it."""
     length = len(data)
-    if b"\\" in data or b"<" in data:
-        data = _NOT_A_WORD.sub(b" ", data)
+    if b"\\" in data:
+        data = _ESCAPED_BLANK.sub(b" ", data)
     words = data.translate(_LETTERS).split()
     if len(words) < _FEWEST:
         return

@@ -101,9 +101,9 @@ _FIXED: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
-# What stands between the words of a phrase: blanks, signs, quotes of any level, tags, a number: 2. word, "2": "word".
+# What stands between the words of a phrase: blanks (tags are), signs, quotes of any level, and a number: 2. word.
 # The escapes of a text that was put into JSON again and again count as one blank.
-_BLANK = r"(?:<[/a-z]{1,3}>|[\s,;:|\"'`/\[\]_*+#<>\-]|\\+[nrt]?)"
+_BLANK = r"(?:[\s,;:|\"'`/\[\]_*+#<>\-]|\\+[nrt]?)"
 PHRASE_GAP = rf"\d{{0,2}}{_BLANK}{{1,12}}(?:\d{{1,2}}[.):\]\"'\-]{{0,3}}{_BLANK}{{0,4}})?"
 
 # These have no literal; each engine finds them in its own way.

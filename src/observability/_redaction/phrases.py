@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from src.observability._redaction import checks, context
 from src.observability._redaction.gates import PHRASE_GAP
-from src.observability._redaction.scan import in_ascii
+from src.observability._redaction.scan import TAG, in_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -18,12 +18,10 @@ _REACH = 1200  # the longest that twelve words with their separators can be
 # Latin words end where those of other scripts begin: an English phrase can stand in Chinese text.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|(?:(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+")
-_NOT_A_WORD = re.compile(r"\\[nrt]|<[/A-Za-z]{1,6}[ /]{0,2}>")
+_NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}")
 _ASCII_WORD = re.compile(r"[a-z]+")
 _LABEL = re.compile(r"[ _#-]?\d")  # of word1, word 2
-_GAP = re.compile(
-    rf"(?:{PHRASE_GAP.replace('+[', '++[').replace('{1,3}>', '{1,6}[ /]{0,2}>')})\Z"
-)  # possessive: there is one way to read it
+_GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive: there is one way to read it
 _GAP_LONGEST = 96
 _NAMED = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = 12

@@ -20,13 +20,18 @@ _SEPARATORS = (
 )
 
 
+# Tags that stand between the words of a list or a table.
+TAG = r"</?(?:br|li|td|tr|th|p|b|i|em|ol|ul|div|span|code|strong)[ /]{0,2}>"
+_TAG = re.compile(TAG.encode())
+
+
 def in_ascii(text: str) -> bytes:
     """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
-    if text.isascii():
-        return text.encode()
-    for char in _SEPARATORS:
-        text = text.replace(char, " ")
-    return text.encode("ascii", "replace")
+    if not text.isascii():
+        for char in _SEPARATORS:
+            text = text.replace(char, " ")
+    data = text.encode("ascii", "replace")
+    return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
 
 
 class TooManyError(Exception):
