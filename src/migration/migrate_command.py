@@ -65,9 +65,7 @@ class Job:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Migrate; return 0 nothing to do, 10 done, 20 something left over, 2 usage, 1 failure."""
     options = _parser().parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name can be no text
+    _print_anything()
     if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
         return _refuse("--install and --roll-back take one folder: the root of a checkout, which has src in it.")
     if options.roll_back:
@@ -101,6 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if made is None or code == FAILURE:
         return code
     return LEFT_OVER if made.by_hand else max(code, DONE if made.changes else NOTHING)
+
+
+def _print_anything() -> None:
+    """Let names of files be printed that are no text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _written(options: argparse.Namespace, outcomes: Sequence[Outcome], made: Installation | None) -> list[str]:
