@@ -65,9 +65,7 @@ class Job:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Migrate; return 0 nothing to do, 10 done, 20 something left over, 2 usage, 1 failure."""
     options = _parser().parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name can be no text
+    _print_anything()
     if why := _unfit(options):
         return _refuse(why)
     if options.roll_back:
@@ -110,6 +108,13 @@ def _unfit(options: argparse.Namespace) -> str | None:
             "Commit or stash them, or say --allow-dirty."
         )
     return None
+
+
+def _print_anything() -> None:
+    """Let names of files be printed that are no text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _written(options: argparse.Namespace, outcomes: Sequence[Outcome], made: Installation | None) -> list[str]:

@@ -50,7 +50,7 @@ def with_imports(module: cst.Module, needed: set[tuple[str, str]], before: int, 
     Raises:
         Unprovable: a name is taken by something else.
     """
-    tree = index(module)
+    tree = index(module, lines=False)
     wanted: dict[str, list[str]] = {}
     for source, name in sorted(needed):
         bindings = tree.bound.get(tree.module, {}).get(name, [])
@@ -141,7 +141,7 @@ def without_dead(module: cst.Module, old: Evaluator, needed: frozenset[str] = fr
         if old.tree.loads(name, scope)
     }
     for _ in range(4):
-        tree = index(module)
+        tree = index(module, lines=False)
         edits = Edits()
         for scope, names in tree.bound.items():
             for name, bindings in names.items():

@@ -19,7 +19,7 @@ def fault(before: Tree, after: str, name: str) -> str | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(after, name, "exec", dont_inherit=True)
-        tree = index(cst.parse_module(after))
+        tree = index(cst.parse_module(after), lines=False)
     except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
         return f"the new text does not parse: {error}"
     known = set(before.undefined())

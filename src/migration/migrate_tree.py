@@ -201,18 +201,27 @@ class Tree:
         ]
 
 
-def index(module: cst.Module) -> Tree:
-    """Index a module."""
+# What holds nothing that is asked for: space and punctuation, most of a module's nodes, and what holds only brackets.
+_LEAVES = (
+    cst.BaseParenthesizableWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Comma, cst.Colon, cst.Dot,
+    cst.Newline, cst.AssignEqual, cst.LeftParen, cst.RightParen, cst.LeftSquareBracket, cst.RightSquareBracket,
+    cst.LeftCurlyBrace, cst.RightCurlyBrace, cst.Name, cst.Integer, cst.Float, cst.SimpleString,
+)  # fmt: skip
+
+
+def index(module: cst.Module, *, lines: bool = True) -> Tree:
+    """Index a module; without `lines` nobody asks where its nodes stand."""
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
     tree = Tree(wrapper.module)
     waiting: list[cst.CSTNode] = [tree.module]
     while waiting:
         node = waiting.pop()
         tree.nodes.append(node)
-        for child in node.children:
+        children = () if isinstance(node, _LEAVES) else node.children
+        for child in children:
             tree.parents[child] = node
-        waiting.extend(reversed(node.children))
-    for node, span in wrapper.resolve(PositionProvider).items():
+        waiting.extend(reversed(children))
+    for node, span in wrapper.resolve(PositionProvider).items() if lines else ():
         tree._lines[node] = span.start.line
         tree._ends[node] = span.end.line
         tree._columns[node] = span.start.column + 1

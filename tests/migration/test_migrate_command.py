@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,38 @@ def test_many_files_are_done_in_parallel_with_the_same_result(tmp_path: Path) ->
         (tmp_path / f"agent_{number}.py").write_text(DIRECT)
     assert run(tmp_path, "--write", "--jobs", "2").returncode == 10
     assert {file.read_text() for file in tmp_path.glob("*.py")} == {MIGRATED}
+
+
+def test_one_file_behind_two_names_is_written_once(tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text(DIRECT)
+    (tmp_path / "alias.py").symlink_to("agent.py")
+    done = run(tmp_path, "--write")
+    assert done.returncode == 10, done.stdout + done.stderr
+    assert (tmp_path / "agent.py").read_text() == MIGRATED
+    assert (tmp_path / "alias.py").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")
+def test_a_name_that_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/ag\xffent.py")).write_text(RAW)
+    done = run(tmp_path, "--report", tmp_path / "report.json")
+    assert done.returncode == 20, done.stderr
+    assert "ffent.py:6: provider-url left" in done.stdout
+    assert json.loads((tmp_path / "report.json").read_text())["sites"][0]["status"] == "left"
+
+
+def test_a_file_is_not_moved_where_another_one_says_its_key(tmp_path: Path) -> None:
+    ask = (
+        "import openai\n\ndef ask(p):\n    return openai.chat.completions.create(model='m', messages=[{'role': 'user', "
+    )
+    ask += "'content': p}]).choices[0].message.content\n"
+    (tmp_path / "asking.py").write_text(ask)
+    (tmp_path / "alone.py").write_text(ask)
+    (tmp_path / "start.py").write_text(
+        "import openai\nimport asking\nopenai.api_key = 'of-this-desk'\nasking.ask('x')\n"
+    )
+    done = run(tmp_path, "--write")
+    assert "another file sets openai.api_key" in done.stdout
+    assert (tmp_path / "asking.py").read_text() == ask
+    assert "of-this-desk" in (tmp_path / "start.py").read_text()
+    assert "ModelFactory" in (tmp_path / "alone.py").read_text()
