@@ -88,6 +88,30 @@ class Delivery(Reading):
             "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, ?)", (destination, kind, seq, reason, self._clock())
         )
 
+    def send_again(self, destination: str, owner: str) -> int | None:
+        """Have a destination be sent once more what it refused for good; return how many rows those were.
+
+        Returns None where another process is delivering to it now. What was stored after the first of them is sent
+        again too, under the ids that it has.
+        """
+        if not self.lease(destination, owner):
+            return None
+        refused = 0
+        with self._writing() as connection:
+            for kind, column in (("observation", "acked"), ("score", "scores_acked")):
+                count, first = connection.execute(
+                    "SELECT count(*), min(seq) FROM set_aside WHERE destination = ? AND kind = ?", (destination, kind)
+                ).fetchone()
+                if count:
+                    refused += count
+                    connection.execute(
+                        f"UPDATE destinations SET {column} = min({column}, ?) WHERE name = ?",  # noqa: S608 - our own names
+                        (first - 1, destination),
+                    )
+            connection.execute("DELETE FROM set_aside WHERE destination = ?", (destination,))
+        self.release(destination, owner)
+        return refused
+
     def lease(self, destination: str, owner: str) -> bool:
         """Take or renew the right to deliver to a destination; False where another living process has it."""
         now = self._clock()

@@ -85,7 +85,12 @@ def test_the_same_decision_with_langfuse_unreachable_and_what_waits_is_said_once
         assert "SELL" in away.stdout
         assert away.stderr.count("wait for Langfuse") == 1
         with Langfuse() as langfuse:
-            back = moondev("traces", "export", LANGFUSE_HOST=langfuse.url, **keys)
+            langfuse.answer = lambda _: Reply(400)
+            refused = moondev("traces", "export", LANGFUSE_HOST=langfuse.url, **keys)
+            assert "set aside" in refused.stderr
+            langfuse.answer = lambda _: None
+            back = moondev("traces", "export", "--again", LANGFUSE_HOST=langfuse.url, **keys)
+            assert "had refused are sent again" in back.stdout
             assert "Everything is delivered" in back.stdout
             assert sorted(span.name for span in langfuse.spans) == ["openai.generate"] * 2 + ["trading_agent.swarm"]
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from src.observability.commands.console import duration, money, note, out, problem
 
 if TYPE_CHECKING:
+    from src.observability.langfuse_client import LangFuseTracker
     from src.observability.settings import Settings
     from src.observability.spool import Spool, TraceRow
 
@@ -111,6 +112,9 @@ def tail(
 def export(
     follow: Annotated[bool, typer.Option("--follow", help="Keep delivering what comes. Stop with Ctrl-C.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to try for, without --follow.")] = 60.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send what a server refused for good once more, and what came after it.")
+    ] = False,
 ) -> None:
     """Deliver what waits in the store, rows of other and of dead processes too."""
     from src.observability import get_tracker
@@ -119,6 +123,8 @@ def export(
     if tracker.exporter is None:
         problem(_why_not(tracker.settings))
         raise typer.Exit(2)
+    if again:
+        _send_again(tracker)
     try:
         waiting = 0 if follow else tracker.flush(timeout)
         while follow:
@@ -128,6 +134,21 @@ def export(
         waiting = tracker.flush(0.0)
     out.print("Everything is delivered." if not waiting else f"{waiting} observations and scores are undelivered.")
     raise typer.Exit(1 if waiting else 0)
+
+
+def _send_again(tracker: LangFuseTracker) -> None:
+    from src.observability.destinations import shown
+    from src.observability.spool import lease_owner
+
+    if tracker.exporter is None or tracker.spool is None:
+        return
+    for destination in tracker.exporter.destinations:
+        count = tracker.spool.send_again(destination.name, lease_owner())
+        where = shown(destination.traces_url)
+        if count is None:
+            problem(f"another process is delivering to {where} right now: try again when it has ended.")
+            raise typer.Exit(1)
+        out.print(f"{count} that {where} had refused are sent again.")
 
 
 def _why_not(settings: Settings) -> str:

@@ -129,6 +129,29 @@ def test_the_one_row_that_is_refused_is_set_aside_and_all_others_arrive(spool: S
     assert spool.stats().set_aside == 1
 
 
+def test_what_was_refused_is_sent_again_when_asked_unless_another_process_delivers(
+    spool: Spool, langfuse: Langfuse
+) -> None:
+    langfuse.answer = lambda _: Reply(400)  # such as a proxy that takes nothing
+    for number in range(3):
+        spool.append(record(number))
+    spool.append_score(ScoreRecord("a", "t", None, None, "pnl", 1.0, "NUMERIC", None, 10**18, "default"))
+    destination = to(langfuse)
+    assert Exporter(spool, [destination]).flush(20) == 0
+    assert spool.stats().set_aside == 4
+    langfuse.answer = lambda _: None
+    assert spool.lease(destination.name, "elsewhere|1|x")
+    assert spool.send_again(destination.name, lease_owner()) is None
+    assert spool.stats().set_aside == 4
+    spool.release(destination.name, "elsewhere|1|x")
+    assert spool.send_again(destination.name, lease_owner()) == 4
+    assert Exporter(spool, [destination]).flush(20) == 0
+    assert names_of(langfuse) == ["n0", "n1", "n2"]
+    assert len(langfuse.scores) == 1
+    assert spool.stats().set_aside == 0
+    assert spool.send_again(destination.name, lease_owner()) == 0
+
+
 def test_a_batch_that_is_too_large_is_split(spool: Spool, langfuse: Langfuse) -> None:
     langfuse.answer = lambda request: (
         Reply(413) if "traces" in request.path and len(gzip.decompress(request.body)) > 5000 else None
