@@ -145,7 +145,8 @@ def without_dead(module: cst.Module, old: Evaluator, needed: frozenset[str] = fr
         edits = Edits()
         for scope, names in tree.bound.items():
             for name, bindings in names.items():
-                if not any(_sets_up(tree, name, scope) and one.imported in needed for one in bindings):
+                shared = any(one.imported in needed for one in bindings)
+                if not (shared and _sets_up(tree, name, scope)):
                     _judge(tree, scope, name, bindings, (name, _scope_name(scope)) in read_before, edits)
         if not edits:
             break

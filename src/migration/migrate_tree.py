@@ -52,6 +52,7 @@ class Tree:
     module: cst.Module
     parents: dict[cst.CSTNode, cst.CSTNode] = field(default_factory=dict)
     nodes: list[cst.CSTNode] = field(default_factory=list)
+    names: dict[str, list[cst.Name]] = field(default_factory=dict)
     bound: dict[Scope, dict[str, list[Binding]]] = field(default_factory=dict)
     stored: list[Stored] = field(default_factory=list)
     stars: bool = False
@@ -193,11 +194,8 @@ class Tree:
         """Return every place that reads the name which this scope binds."""
         return [
             node
-            for node in self.nodes
-            if isinstance(node, cst.Name)
-            and node.value == name
-            and self.is_load(node)
-            and self.home(name, self.scope(node)) is scope
+            for node in self.names.get(name, ())
+            if self.is_load(node) and self.home(name, self.scope(node)) is scope
         ]
 
 
@@ -217,6 +215,8 @@ def index(module: cst.Module, *, lines: bool = True) -> Tree:
     while waiting:
         node = waiting.pop()
         tree.nodes.append(node)
+        if isinstance(node, cst.Name):
+            tree.names.setdefault(node.value, []).append(node)
         children = () if isinstance(node, _LEAVES) else node.children
         for child in children:
             tree.parents[child] = node
