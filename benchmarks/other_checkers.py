@@ -46,6 +46,8 @@ def by_ruff(folder: Path, place: Path) -> set[Place]:
         str(BIN / "ruff"),
         "check",
         "--no-cache",
+        "--exclude",
+        "*.ipynb",  # nobody else reads notebooks
         "--config",
         str(config),
         "--output-format",

@@ -80,11 +80,11 @@ def apply(root: Path, changes: Sequence[Change]) -> Path:
         for change in changes:
             _unchanged(root, change)
             done.append(change)
-            _put(root, change.path, change.after, change.mode)
+            _put(root, change.path, change.after, change.mode, folder)
     except BaseException as error:
         for change in reversed(done):
             with contextlib.suppress(OSError):
-                _put(root, change.path, change.before, None)
+                _put(root, change.path, change.before, None, folder)
         _forget(folder)
         if isinstance(error, Refused | OSError):
             why = getattr(error, "strerror", None) or str(error)
@@ -132,7 +132,7 @@ def roll_back(root: Path) -> list[str]:
             raise Refused(f"{kept} is not what was put there. Nothing was taken back; use git to restore the files.")
         back.append(Change(entry["path"], None, before, entry["mode"]))
     for change in back:
-        _put(root, change.path, change.after, change.mode)
+        _put(root, change.path, change.after, change.mode, manifest.parent)
     _forget(manifest.parent)
     return [change.path for change in back]
 
@@ -177,10 +177,10 @@ def _load(manifest: Path) -> dict[str, Any]:
     return told
 
 
-def _put(root: Path, path: str, data: bytes | None, mode: int | None) -> None:
+def _put(root: Path, path: str, data: bytes | None, mode: int | None, backup: Path) -> None:
     file = root / path
     if data is not None:
-        _write(file, data, mode)
+        _write(file, data, mode, backup)
         return
     file.unlink(missing_ok=True)
     _drop_empty(file.parent, root)
@@ -200,12 +200,16 @@ def _drop_empty(folder: Path, root: Path) -> None:
         folder = folder.parent
 
 
-def _write(file: Path, data: bytes, mode: int | None) -> None:
-    """Put a file in place, whole or not at all; an old one's mode stays unless another is given."""
+def _write(file: Path, data: bytes, mode: int | None, backup: Path | None = None) -> None:
+    """Put a file in place, whole or not at all; an old one's mode stays unless another is given.
+
+    What a killed run had begun to write lies in the backup, which goes when the installation is taken back.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     if mode is None:
         mode = file.stat().st_mode & 0o7777 if file.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    here = file.parent if backup is None or backup.stat().st_dev != file.parent.stat().st_dev else backup
+    handle, temporary = tempfile.mkstemp(dir=here, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as opened:
             opened.write(data)

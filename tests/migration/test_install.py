@@ -207,6 +207,17 @@ def test_all_of_it_can_be_taken_back(checkout: Path) -> None:
     assert "nothing to take back" in again.stderr
 
 
+def test_a_killed_installation_leaves_nothing_that_is_not_taken_back(checkout: Path) -> None:
+    before = files(checkout)
+    command = [sys.executable, str(SCRIPT), str(checkout), "--install", "--write"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        while running.poll() is None and not list(checkout.glob(".moondev-backup/*/manifest.json")):
+            pass
+        running.kill()
+    assert run(checkout, "--roll-back").returncode == 10
+    assert files(checkout) == before
+
+
 def test_an_installation_that_was_killed_half_way_is_taken_back(checkout: Path) -> None:
     before = files(checkout)
     assert run(checkout, "--install", "--write").returncode == 10
