@@ -108,6 +108,8 @@ def _has_back(text: str, token: Token, start: int) -> bool:
     length = _back_length(text, token, start)
     if token.kind == "telegram_bot_token":
         return length >= 6
+    if token.kind == "terraform_token":  # its prefix is no ordinary text's
+        return length >= _SHORTEST_BACK
     if token.kind == "azure_secret":
         return length == token.back and text[start - 1].isdigit()
     return length >= _SHORTEST_BACK and _is_random_tail(text[start - length : start])

@@ -438,3 +438,8 @@ def test_own_keys_in_hex_are_found_in_capitals_and_without_0x(monkeypatch: pytes
     monkeypatch.setenv("HYPER_LIQUID_ETH_PRIVATE_KEY", f"0x{digits}")
     for form in (digits, digits.upper(), f"0x{digits.upper()}"):
         assert form not in redact_text(f"tx hash {form}")
+
+
+def test_a_prefix_that_no_text_contains_needs_nothing_random_before_it() -> None:
+    token = f"gqdIkicLsarv0l.atlasv1.{'BZNHrK4dmtb8m4yCR_S9' * 3}"  # what stands first reads as a word here
+    assert redact_text(f"use `{token}` now") == "use `[REDACTED:terraform_token]` now"
