@@ -24,8 +24,6 @@ from src.models.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from src.models.capabilities import Capabilities
 
 LEAST_OUTPUT = 16  # a smaller max_output_tokens is refused
