@@ -32,7 +32,10 @@ def database(rows: Sequence[Gate]) -> Any:
     import hyperscan
 
     expressions = [gate.pattern.encode() for gate in rows]
-    flags = [hyperscan.HS_FLAG_CASELESS if gate.caseless else 0 for gate in rows]
+    flags = [
+        (hyperscan.HS_FLAG_CASELESS if gate.caseless else 0) | (hyperscan.HS_FLAG_SINGLEMATCH if gate.once else 0)
+        for gate in rows
+    ]
     place = _place(expressions, flags, str(getattr(hyperscan, "__version__", "")))
     kept = _read(place)
     if kept is not None:

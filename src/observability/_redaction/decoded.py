@@ -1,9 +1,10 @@
-"""Show a text as it reads once the escapes of addresses and of JSON are undone, and where each character stood."""
+"""Show a text as it reads once the escapes of addresses and of JSON are undone, and where its characters stood."""
 
 from __future__ import annotations
 
+import bisect
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,26 +15,41 @@ _PERCENT = re.compile(r"%(?:25){0,4}(0[9adAD]|[2-7][0-9a-fA-F])")
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
-def decode(text: str) -> tuple[str, list[int]] | None:
-    """Return the text without such escapes and each character's place, or None where it has none."""
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Hold a text without its escapes: where in it each escaped character stands, and how much shorter it is by then."""
+
+    text: str
+    escaped: list[int]
+    shorter: list[int]
+
+    def in_places(self, findings: list[Finding]) -> list[Finding]:
+        """Return findings of this text as they stand in the text with the escapes."""
+        return [replace(found, start=self._place(found.start), end=self._place(found.end)) for found in findings]
+
+    def _place(self, position: int) -> int:
+        before = bisect.bisect_left(self.escaped, position)
+        return position + (self.shorter[before - 1] if before else 0)
+
+
+def decode(text: str) -> Decoded | None:
+    """Return the text without such escapes, or None where it has none."""
     # Each pattern begins with one character, which makes looking for it cheap.
     found = list(_PERCENT.finditer(text))
-    if "\\u" in text:
+    if "\\" in text:
         found += _UNICODE.finditer(text)
     if not found:
         return None
     pieces: list[str] = []
-    places: list[int] = []
-    position = 0
+    escaped: list[int] = []
+    shorter: list[int] = []
+    position = gone = 0
     for match in sorted(found, key=re.Match.start):
-        pieces += (text[position : match.start()], chr(int(match.group(1), 16)))
-        places += (*range(position, match.start()), match.start())
-        position = match.end()
+        start, end = match.span()
+        pieces += (text[position:start], chr(int(match.group(1), 16)))
+        escaped.append(start - gone)
+        gone += end - start - 1
+        shorter.append(gone)
+        position = end
     pieces.append(text[position:])
-    places += range(position, len(text) + 1)
-    return "".join(pieces), places
-
-
-def in_places(findings: list[Finding], places: list[int]) -> list[Finding]:
-    """Return findings of the decoded text as they stand in the text itself."""
-    return [replace(finding, start=places[finding.start], end=places[finding.end]) for finding in findings]
+    return Decoded("".join(pieces), escaped, shorter)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.observability._redaction import checks, compiled
-from src.observability._redaction.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, gates
+from src.observability._redaction.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Close, gates
 
 Hit = tuple[int, int]
 """Where a gate's match ends, and the gate's number."""
@@ -19,8 +19,9 @@ Hit = tuple[int, int]
 Engine = Callable[[bytes], list[Hit]]
 
 _RUN = 0
-PHRASE = 1
-PHRASES = frozenset({1, 2})
+PHRASE = len(gates()) - 1
+PHRASES = frozenset({1, PHRASE})
+ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.close is Close.ESCAPE)
 
 
 def _shape(kinds: str) -> bytes:
@@ -41,6 +42,9 @@ _LETTERS = bytes(
 _SHORT_WORK = 40_000  # characters times forms, below which looking for each form beats starting the engine
 _STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
 _LONG = b"a" * RUN_LENGTH
+_LAST_LETTERS = 3  # of a phrase's last word, which end its gate's match
+_LAST_WORDS = 4  # of those before it
+_NEAR, _FAR = 20, 96  # characters in which the last of them, or all, stand: few but for uncommon separators
 _FEWEST = 12
 _TWELVE = b"\1" * _FEWEST
 _PART = re.compile(rb"[a-z]+|\?+")
@@ -53,19 +57,20 @@ def fast_engine() -> Engine | None:
     try:
         import hyperscan
 
-        database = compiled.database(gates())
+        # Beside the others the gate of phrases takes twice as long as by itself.
+        databases = compiled.database(gates()[:-1]), compiled.database(gates()[-1:])
         local = threading.local()
 
         def scan(data: bytes) -> list[Hit]:
             # Scanning releases the interpreter's lock, so every thread needs working memory of its own.
-            scratch = getattr(local, "scratch", None)
-            if scratch is None:
-                scratch = local.scratch = hyperscan.Scratch(database)
+            scratches = getattr(local, "scratches", None)
+            if scratches is None:
+                scratches = local.scratches = [hyperscan.Scratch(database) for database in databases]
             hits: list[Hit] = []
-            database.scan(data, _note, context=hits.append, scratch=scratch)
-            if hits:
-                hits.sort()
-            return hits
+            databases[0].scan(data, _note, context=hits.append, scratch=scratches[0])
+            ends: list[int] = []
+            databases[1].scan(data, _note_end, context=ends.append, scratch=scratches[1])
+            return _judged(data, hits, ends) if hits or ends else hits
 
         scan(b"self-test")
     except Exception:  # noqa: BLE001 - no library, or a processor that it does not support: the plain engine works
@@ -89,12 +94,46 @@ def prepared_engine() -> Engine | None:
 
 
 def _prepare() -> None:
+    checks.bip39_bytes()  # which the first text that may hold a phrase would wait for
     _prepared.append(fast_engine())
-    checks.bip39_words()  # which the first text that may hold a phrase would wait for
+
+
+def _judged(data: bytes, hits: list[Hit], ends: list[int]) -> list[Hit]:
+    """Return the hits in order: with all runs where one was found, and with the ends of what may be a phrase."""
+    found = [hit for hit in hits if hit[1] != _RUN]
+    for end, number in hits:
+        if number == _RUN:
+            found += _runs(data, end - RUN_LENGTH)
+    if ends:
+        known = checks.bip39_bytes()
+        found += [(end, PHRASE) for end in ends if _may_end_phrase(data, end - _LAST_LETTERS, known)]
+    found.sort()
+    return found
+
+
+def _may_end_phrase(data: bytes, end: int, known: frozenset[bytes]) -> bool:
+    """Tell whether the words before a phrase's last are on a list, where those of an ordinary text seldom all are."""
+    for reach in (_NEAR, _FAR):
+        words = _words(data[max(0, end - reach) : end])
+        for word in words[max(1, len(words) - _LAST_WORDS) :]:  # the first may be cut
+            if word not in known and b"?" not in word:
+                return False
+    return True
+
+
+def _words(data: bytes) -> list[bytes]:
+    """Return what is left of a text's words in ASCII, in small letters."""
+    if b"\\" in data:
+        data = _ESCAPED_BLANK.sub(b" ", data)
+    return data.translate(_LETTERS).split()
 
 
 def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
     note((end, number))
+
+
+def _note_end(_number: int, _start: int, end: int, _flags: int, note: Any) -> None:
+    note(end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +142,7 @@ class _Row:
     literals: tuple[bytes, ...]
     pattern: re.Pattern[bytes]
     caseless: bool
+    once: bool
 
 
 @functools.cache
@@ -114,7 +154,8 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
         if number == _RUN or number in PHRASES:
             continue
         pattern = re.compile(gate.pattern.encode(), re.IGNORECASE if gate.caseless else 0)
-        row = _Row(number, tuple(literal.encode() for literal in gate.literals), pattern, gate.caseless)
+        literals = tuple(literal.encode() for literal in gate.literals)
+        row = _Row(number, literals, pattern, gate.caseless, gate.once)
         (families if gate.token else others).append(row)
     return tuple(families), tuple(others)
 
@@ -131,7 +172,7 @@ def plain_engine(data: bytes) -> list[Hit]:
         for row in families:
             _find_row(row, data, data, start, end, hits)
     if stretches:
-        _find_runs(data, hits)
+        hits.update(_runs(data, 0))
     _find_phrases(data, hits)
     return sorted(hits)
 
@@ -143,6 +184,8 @@ def _find_row(row: _Row, data: bytes, where: bytes, start: int, end: int, hits: 
             match = row.pattern.match(data, position)
             if match:
                 hits.add((match.end(), row.number))
+                if row.once:
+                    return
             position = where.find(literal, position + 1, end)
 
 
@@ -163,29 +206,29 @@ def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
     return stretches
 
 
-def _find_runs(data: bytes, hits: set[Hit]) -> None:
+def _runs(data: bytes, start: int) -> list[Hit]:
+    """Return where each long run of letters and digits is long enough, of those that begin at `start` or later."""
     shape = data.translate(_ALNUM)
-    position = shape.find(_LONG)
+    runs: list[Hit] = []
+    position = shape.find(_LONG, start)
     while position >= 0:
-        hits.add((position + RUN_LENGTH, _RUN))
+        runs.append((position + RUN_LENGTH, _RUN))
         end = shape.find(b" ", position)
         if end < 0:
-            return
+            break
         position = shape.find(_LONG, end)
+    return runs
 
 
 def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     """Note places all over a text where twelve words of a BIP-39 list follow one another anywhere in it."""
-    length = len(data)
-    if b"\\" in data:
-        data = _ESCAPED_BLANK.sub(b" ", data)
-    words = data.translate(_LETTERS).split()
+    words = _words(data)
     if len(words) < _FEWEST:
         return
     known = checks.bip39_ascii()
     flags = _known_beyond_ascii(words) if b"?" in data else bytes([word in known for word in words])
     if _TWELVE in flags:
-        hits.update((end, PHRASE) for end in range(0, length + _STRIDE, _STRIDE))
+        hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
 
 
 def _known_beyond_ascii(words: list[bytes]) -> bytes:

@@ -69,18 +69,19 @@ def redact(options: Options, text: str, hint: str = "") -> str:
 
 
 def _once(text: str, options: Options, hint: str) -> str:
-    findings = _findings(text, options, hint)
-    escaped = decoded.decode(text)
+    findings, is_escaped = _findings(text, options, hint)
+    escaped = decoded.decode(text) if is_escaped else None
     if escaped:
-        plain, places = escaped
-        findings = findings + decoded.in_places(_findings(plain, options, hint), places)
+        findings = findings + escaped.in_places(_findings(escaped.text, options, hint)[0])
     return apply(text, findings) if findings else text
 
 
-def _findings(text: str, options: Options, hint: str) -> list[Finding]:
+def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], bool]:
+    """Return the secrets of a text as it stands, and whether it has escapes."""
     engine, is_fast = _engine(options.engine)
     data = in_ascii(text)  # one byte for each character, so that places agree
     hits = engine(data)
+    is_escaped = any(number in engines.ESCAPES for _, number in hits)
     scan = Scan(text, hint, options.strict)
     if options.forms:
         own.find(scan, engines.present(options.forms, text, data, fast=is_fast))
@@ -88,12 +89,12 @@ def _findings(text: str, options: Options, hint: str) -> list[Finding]:
         personal.find(scan, options.pii)
     if hits:
         _look(scan, hits)
-    return scan.findings
+    return scan.findings, is_escaped
 
 
 def _look(scan: Scan, hits: list[engines.Hit]) -> None:
     """Look closely where gates matched; what comes after too many of these places is replaced."""
-    others = [hit for hit in hits if hit[1] not in engines.PHRASES]
+    others = [hit for hit in hits if hit[1] not in engines.PHRASES and hit[1] not in engines.ESCAPES]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
     for look in (_look_at_phrases, _look_at_others):
         try:
