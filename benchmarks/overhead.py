@@ -2,9 +2,10 @@
 
 Every variant asks the same model on a loopback server, in a process of its own (Langfuse's wrapper patches the openai
 package, so variants cannot share one). Rounds are interleaved and the median of each is taken, so that a noisy
-machine is noisy for all. CPU is that of the whole process, background delivery included. No two calls have the same
-prompt, so that nothing is saved by remembering one. With --threads that many ask at once; times are then those of
-a call among others.
+machine is noisy for all. CPU is that of the whole process: until the last call has returned, and until all that was
+recorded is delivered to a server that takes everything, which Langfuse's SDK does later than calls. No two calls have
+the same prompt, so that nothing is saved by remembering one. With --threads that many ask at once; times are then
+those of a call among others.
 
 Usage: python benchmarks/overhead.py [--calls 300] [--rounds 3] [--sizes 1 100] [--threads 1] [--variants ours raw ...]
 """
@@ -33,19 +34,19 @@ ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-benchmark-0123456789abcdefghijklmnop"
 VARIANTS = {
     "raw": "openai SDK alone",
-    "ours": "ours, stored and delivered",
+    "ours": "ours, delivered",
     "ours_local": "ours, stored only",
     "ours_off": "ours, MOONDEV_TRACING=off",
     "langfuse": "langfuse.openai wrapper",
     "observe": "openai SDK in Langfuse's @observe",
     "raw_claude": "anthropic SDK alone",
-    "ours_claude": "ours over it, stored",
+    "ours_claude": "ours over it, delivered",
     "raw_groq": "groq SDK alone",
-    "ours_groq": "ours over it, stored",
+    "ours_groq": "ours over it, delivered",
     "raw_ollama": "ollama SDK alone",
-    "ours_ollama": "ours over it, stored",
+    "ours_ollama": "ours over it, delivered",
     "raw_gemini": "google-genai SDK alone",
-    "ours_gemini": "ours over it, stored",
+    "ours_gemini": "ours over it, delivered",
 }
 MODELS = {
     "claude": "claude-haiku-4-5",
@@ -201,11 +202,25 @@ def caller(variant: str, url: str) -> Any:
     return call
 
 
+def deliver(variant: str) -> None:
+    """Wait until all that was recorded is delivered."""
+    if variant in ("langfuse", "observe"):
+        from langfuse import get_client
+
+        get_client().flush()
+    elif variant.startswith("ours"):
+        from src.observability import flush
+
+        if left := flush(60):
+            sys.exit(f"{left} observations were not delivered")
+
+
 def work(variant: str, url: str, kilobytes: int, calls: int, threads: int) -> None:
     """Make the calls of one round; print what they took as JSON."""
     call, prompt = caller(variant, url), prompt_of(kilobytes)
     for number in range(60):
         call(f"{number} {prompt}")
+    deliver(variant)
     wall: list[float] = []
 
     def ask(first: int) -> None:
@@ -215,17 +230,19 @@ def work(variant: str, url: str, kilobytes: int, calls: int, threads: int) -> No
             call(fresh)
             wall.append(time.perf_counter() - before)
 
-    cpu = time.process_time()
+    began = time.process_time()
     asking = [threading.Thread(target=ask, args=(first,)) for first in range(threads)]
     for thread in asking:
         thread.start()
     for thread in asking:
         thread.join()
-    cpu = time.process_time() - cpu
+    asked = time.process_time() - began
+    deliver(variant)
+    done = time.process_time() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    took = {"p50_us": statistics.median(wall) * 1e6, "cpu_us": cpu / calls * 1e6, "memory_mb": memory}
-    print(json.dumps(took), flush=True)
-    os._exit(0)  # what is still to be delivered is not part of the measure
+    took = {"p50_us": statistics.median(wall), "cpu_us": asked / calls, "all_us": done / calls}
+    print(json.dumps({**{name: value * 1e6 for name, value in took.items()}, "memory_mb": memory}), flush=True)
+    os._exit(0)
 
 
 def environment(variant: str, url: str, folder: str) -> dict[str, str]:
@@ -237,7 +254,7 @@ def environment(variant: str, url: str, folder: str) -> dict[str, str]:
     told |= {"MOONDEV_TRACE_DB": str(Path(folder) / f"{variant}-{time.monotonic_ns()}.db")}
     if variant == "ours_off":
         told["MOONDEV_TRACING"] = "off"
-    if variant in ("ours", "langfuse", "observe"):
+    if not variant.startswith("raw") and variant not in ("ours_local", "ours_off"):
         told |= {"LANGFUSE_PUBLIC_KEY": "pk-lf-b", "LANGFUSE_SECRET_KEY": "sk-lf-b", "LANGFUSE_HOST": url}
     return told
 
@@ -275,7 +292,7 @@ def summed(variant: str, size: int, turns: list[dict[str, float]], raw: list[dic
     """Return the medians of a variant, and what it adds to the raw SDK in the same round."""
     added = {
         f"added_{name}": statistics.median(here[name] - base[name] for here, base in zip(turns, raw, strict=True))
-        for name in ("p50_us", "cpu_us")
+        for name in ("p50_us", "cpu_us", "all_us")
     }
     told = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
     return {"variant": variant, "size_kb": size, **told, **added}
@@ -284,9 +301,10 @@ def summed(variant: str, size: int, turns: list[dict[str, float]], raw: list[dic
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("prompt", "variant", "p50", "added p50", "CPU a call", "added CPU", "of Langfuse's", "memory"):
+    titles = ("prompt", "variant", "p50", "added", "CPU in calls", "added", "of Langfuse's")
+    for title in (*titles, "with delivery", "added", "of Langfuse's", "memory"):
         table.add_column(title, justify="left" if title == "variant" else "right", no_wrap=True)
-    peers = {row["size_kb"]: row["added_cpu_us"] for row in rows if row["variant"] == "langfuse"}
+    peers = {row["size_kb"]: row for row in rows if row["variant"] == "langfuse"}
     for row in rows:
         peer = None if row["variant"].startswith("raw") else peers.get(row["size_kb"])
         table.add_row(
@@ -294,12 +312,17 @@ def show(rows: list[dict[str, Any]]) -> None:
             VARIANTS[row["variant"]],
             f"{row['p50_us'] / 1000:.3f} ms",
             f"{row['added_p50_us'] / 1000:+.3f} ms",
-            f"{row['cpu_us']:.0f} us",
-            f"{row['added_cpu_us']:+.0f} us",
-            f"{row['added_cpu_us'] / peer:.2f}" if peer else "",
+            *_cells(row, peer, "cpu_us"),
+            *_cells(row, peer, "all_us"),
             f"{row['memory_mb']:.0f} MB",
         )
-    Console(width=140).print(table)
+    Console(width=160).print(table)
+
+
+def _cells(row: dict[str, Any], peer: dict[str, Any] | None, name: str) -> tuple[str, str, str]:
+    """Return a time, what of it is added, and that as a part of what Langfuse's wrapper adds."""
+    added = row[f"added_{name}"]
+    return f"{row[name]:.0f} us", f"{added:+.0f} us", f"{added / peer[f'added_{name}']:.2f}" if peer else ""
 
 
 def main() -> None:

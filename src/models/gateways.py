@@ -9,7 +9,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models import classify, sse
+from src.models import classify, replay, sse
 from src.models.errors import MalformedResponse
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def is_stream(response: Any) -> bool:
     request = response.request
     if kind.startswith(_STREAMS) or "streamGenerate" in request.url.path:
         return True
+    if replay.WHOLE in request.extensions:
+        return False
     return b'"stream":true' in request.read()  # its content, which one that was redirected has not read yet
 
 

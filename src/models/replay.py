@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _TIMED: Final = ("x-stainless-timeout", "x-stainless-read-timeout")
 # A request that carries one of these is not like the next one.
 _OF_ONE_CALL: Final = ("traceparent", "idempotency-key", "x-idempotency-key")
+# What marks such a request among its extensions: its reply is whole, which need not be read out of its body.
+WHOLE: Final = "moondev.whole"
 _MOST: Final = 256
 _HTTP_OK: Final = 200
 
@@ -83,6 +85,7 @@ class _Form:
     def filled(self, body: bytes, timeouts: Timeouts, cookies: Any) -> Any:
         """Return the request with a body of its own."""
         request = self._request(self._method, self._url, headers=self._headers, stream=self._stream(body))
+        request.extensions[WHOLE] = True
         request.headers["content-length"] = str(len(body))
         if self._timed and timeouts.read != self._read:
             for name in self._timed:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from src.observability.spool import Spool
+    from src.observability.spool import Batch, Spool
 
 _log = logging.getLogger("moondev.exporter")
 _POLL_S: Final = 5.0
@@ -167,11 +167,13 @@ class _Drain:
 
     def flush(self, deadline: float) -> int:
         while not self._stopped and (left := deadline - time.monotonic()) > 0:
+            self.hurry(deadline)
             with self._passed:
                 before = self._passes
                 self._wanted.set()
                 self._passed.wait_for(lambda seen=before: self._passes > seen, timeout=left)  # type: ignore[misc] # bound default
             if self._pending(left) == 0:
+                self._urgent_until = 0.0  # work may gather again; another flush that still waits says so again
                 return 0
         return self._pending(deadline - time.monotonic())
 
@@ -241,21 +243,26 @@ class _Drain:
         return _POLL_S
 
     def _deliver(self) -> Outcome:
-        """Send observations, then scores, until there are none or one fails."""
-        while self.destination.observations and (rows := self._read()):
-            outcome = self._send(rows)
-            if outcome.answer is not Answer.TAKEN or self._stopped:
-                return outcome
-            self._lease()
+        """Send observations, then scores, until one fails or what there was is sent; what came meanwhile gathers."""
+        more = self.destination.observations
+        while more:
+            batch = self._read()
+            more = batch.more
+            if batch.rows:
+                outcome = self._send(batch.rows)
+                if outcome.answer is not Answer.TAKEN or self._stopped:
+                    return outcome
+            if more:
+                self._lease()
         if self.destination.scores_url is not None:
             return self._deliver_scores()
         return Outcome(Answer.TAKEN)
 
-    def _read(self) -> Rows:
+    def _read(self) -> Batch:
         """Return the next rows; one that is damaged is set aside."""
         while True:
             try:
-                return self._spool.read_batch(self.destination.name, self._max_rows).rows
+                return self._spool.read_batch(self.destination.name, self._max_rows)
             except DamagedSpan as error:
                 self._set_aside(error.seq, str(error))
 

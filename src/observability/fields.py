@@ -50,7 +50,8 @@ class Fields:
             unknown: list[str] = []
             for name, value in attributes.items():
                 kind = type(value)
-                piece = known.pieces.get((name, value)) if kind in _RECURRING else None
+                recurs = kind in _RECURRING and (kind is bool or len(value) <= _SHORT)  # type: ignore[arg-type] # a str or a tuple
+                piece = known.pieces.get((name, value)) if recurs else None
                 if piece is None:
                     piece = otlp.encode_attribute(name, value)
                     if name in _FEW and name in safe:

@@ -37,7 +37,7 @@ class Delivery(Reading):
             DamagedSpan: the first of them is damaged; what precedes one is returned without it.
         """
         rows: list[tuple[int, bytes, bytes]] = []
-        size = 0
+        size, more = 0, False
         with self._reader() as connection:
             found = connection.execute(
                 "SELECT o.seq, e.body, p.span FROM observations o JOIN payloads p USING (seq) "
@@ -48,15 +48,17 @@ class Delivery(Reading):
                 try:
                     span = unpacked(kept)
                 except DamagedSpan as error:
+                    more = True
                     if rows:
                         break
                     error.seq = seq
                     raise
                 size += len(span)
                 if rows and size > max_bytes:
+                    more = True
                     break
                 rows.append((seq, envelope, span))
-        return Batch(tuple(rows))
+        return Batch(tuple(rows), more or len(rows) == max_rows)
 
     def read_scores(self, destination: str, max_rows: int = 100) -> list[tuple[int, ScoreRecord]]:
         """Return the oldest scores that a destination lacks, each behind its number."""

@@ -91,9 +91,10 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Hold what is to be delivered next: (seq, envelope, span) in order."""
+    """Hold what is to be delivered next: (seq, envelope, span) in order, and whether there is more."""
 
     rows: tuple[tuple[int, bytes, bytes], ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Hold a text without its escapes: where in it each escaped character stands, and how much shorter it is by then."""
+    """Hold a text without its escapes: where each escaped character stands, how much shorter it is there."""
 
     text: str
     escaped: list[int]

@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,6 +193,23 @@ def test_waking_delivers_in_the_background(spool: Spool, langfuse: Langfuse) -> 
     spool.append(record(1))
     exporter.wake()
     assert eventually(lambda: names_of(langfuse) == ["n1"])
+
+
+def test_work_gathers_before_it_is_sent_also_after_a_flush_and_while_more_comes(
+    spool: Spool, langfuse: Langfuse
+) -> None:
+    langfuse.answer = lambda _: time.sleep(0.05)  # so that more comes while some is on its way
+    exporter = Exporter(spool, [to(langfuse)])
+    spool.append(record(0))
+    assert exporter.flush(60) == 0
+    began, count = time.monotonic(), 300
+    for number in range(1, count):
+        spool.append(record(number))
+        exporter.wake()
+        time.sleep(0.005)
+    assert eventually(lambda: len(names_of(langfuse)) == count)
+    assert len(langfuse.requests) <= 3 + time.monotonic() - began  # one a second, not one for each few
+    exporter.shutdown(1)
 
 
 def test_a_reset_in_mid_request_is_tried_again(spool: Spool, langfuse: Langfuse) -> None:

@@ -69,6 +69,8 @@ def test_a_batch_is_bounded_in_rows_and_bytes_but_never_empty(tmp_path: Path) ->
     assert len(spool.read_batch("d", max_rows=3).rows) == 3
     assert len(spool.read_batch("d", max_bytes=2500).rows) == 2
     assert len(spool.read_batch("d", max_bytes=1).rows) == 1
+    limits = ({"max_rows": 3}, {"max_rows": 4}, {"max_rows": 5}, {"max_bytes": 2500})
+    assert [spool.read_batch("d", **limit).more for limit in limits] == [True, True, False, True]
 
 
 def test_threads_lose_nothing(tmp_path: Path) -> None:
