@@ -21,6 +21,7 @@ from weakref import ref
 
 import orjson
 
+from src.models import straight
 from src.observability import patched
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Replay:
         self._forms: dict[Hashable, _Form | None] = {}
         if http is not None:
             http.send = partial(_asend if asynchronous else _send, ref(http))
+            self._straight = straight.Straight(http)
 
     def call(
         self, key: Hashable, body: bytes | None, timeouts: Timeouts, ask: Callable[[], Any], read: Read = told_by
@@ -171,7 +173,7 @@ class Replay:
         if form is None:
             return ask()
         try:
-            response = self._http.send(form.filled(body, timeouts, self._http.cookies))
+            response = self._straight.send(form.filled(body, timeouts, self._http.cookies))
         except Exception as error:  # noqa: BLE001 - for the SDK to judge
             return handed(error, ask)
         found = read(response) if response.status_code == _HTTP_OK else None
@@ -191,7 +193,7 @@ class Replay:
         if form is None:
             return await ask()
         try:
-            response = await self._http.send(form.filled(body, timeouts, self._http.cookies))
+            response = await self._straight.asend(form.filled(body, timeouts, self._http.cookies))
         except Exception as error:  # noqa: BLE001 - for the SDK to judge
             return await ahanded(error, ask)
         found = read(response) if response.status_code == _HTTP_OK else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -284,3 +285,46 @@ def test_another_instrumentation_on_the_way_sees_each_call(
         model.generate_response(None, "hi")
     assert len(seen) == 2
     assert len(filled) == replayed
+
+
+@pytest.mark.parametrize("case", ["openai", "groq", "claude", "gemini", "ollama"], indirect=True)
+@pytest.mark.parametrize("where", ["the class", "the client"])
+def test_an_instrumentation_of_the_http_client_sees_each_call(
+    where: str, case: str, model: BaseModel, dialect: Dialect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.say(dialect.reply(Says()))
+    clients: list[Any] = []
+    real_call = replay.Replay.call
+
+    def call(self: Any, *args: Any) -> Any:
+        clients.append(self._http)
+        return real_call(self, *args)
+
+    monkeypatch.setattr(replay.Replay, "call", call)
+    model.generate_response(None, "hi")
+    (http,), seen = clients, []
+    owner: Any = http if where == "the client" else next(kind for kind in type(http).__mro__ if "send" in vars(kind))
+    real = owner.send
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        seen.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, "send", watched)
+    for _ in range(2):
+        model.generate_response(None, "hi")
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("case", ["openai", "groq", "claude", "gemini", "ollama"], indirect=True)
+def test_the_log_of_the_http_client_has_a_line_for_each_call_where_it_is_read(
+    case: str, model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.say(dialect.reply(Says()))
+    for level, lines in ((logging.WARNING, 0), (logging.INFO, 2)):
+        caplog.clear()
+        for name in ("httpx", "httpx2"):
+            caplog.set_level(level, name)
+        for _ in range(2):
+            _ask(model, call, {})
+        assert len([line for line in caplog.messages if line.startswith("HTTP Request: POST")]) == lines
