@@ -13,27 +13,38 @@ _LONGEST_MARKER = 52
 _LONGEST_ESCAPES = 256
 _ESCAPES = re.compile(r"\\{2,}")
 
+Words = tuple[tuple[str, int, int], ...]
+"""Words, each with how far from its beginning it ends, and its length: blanks at its edges aside."""
+
+
+def _measured(*words: str) -> Words:
+    return tuple((word, len(word.rstrip()), len(word.strip())) for word in words)
+
+
 # As they read once everything but letters and digits is a blank and capitals are small; a leading or closing blank is a
 # word's edge. Of two that end at one place the longer decides, so that `public key` is not read as `key`.
-_PUBLIC = (
+_PUBLIC = _measured(
     "public key", "publickey", "pub key", "pubkey", "key hash", "public", "tx", "hash", "transaction", "transfer",
     "block", "sha1", "sha256", "sha512", "sha 256", "digest", "checksum", "merkle", "root", "commit", "topic",
     "receipt", "order", "event", "address", "proof", " id ", "signature", "scan", "contract", "calldata",
     "selector", "position", "request", "trace", "session", "swap", "proposal", "salt", "nonce", "condition",
     "market id", "token id",
 )  # fmt: skip
-_SECRET = (
+_SECRET = _measured(
     "priv", "secret", "signing", "signer", " seed", "mnemonic", "key", " pk ", " sk ", "passw", "passphrase",
     "credential", "keystore", "wallet is ", "sign with", "import",
 )  # fmt: skip
 _STRONG = ("priv", "secret", "seed", "signing", "signer", "keypair", "key pair", "wallet key", " key")
-_PROSE_PUBLIC = (
+_PROSE_PUBLIC = _measured(
     "public key", "publickey", "pub key", "pubkey", "tx", "hash", "transaction", "signature", "address", "mint",
     "block", "order", " id ", "uuid", "public", "commit", "sha1", "sha256", "contract", "account", "program",
     "pool", "model", "file", "branch", "version", "token mint", "image", "url",
 )  # fmt: skip
-_IDENTIFIERS = ("session", "cursor", "page", "request", "trace", "event", "message", "chart", "digest", "etag", "oid")
-_PROSE_SECRET = (
+_IDENTIFIERS = _measured(
+    "session", "cursor", "page", "request", "trace", "event", "message", "chart", "digest", "etag", "oid"
+)
+_PROSE_PUBLIC_OR_IDENTIFIERS = _PROSE_PUBLIC + _IDENTIFIERS
+_PROSE_SECRET = _measured(
     "api key", "apikey", "secret", "password", "passwd", "passphrase", "token", "priv", "signing", "credential",
     " auth ", "bearer", " key",
 )  # fmt: skip
@@ -52,7 +63,7 @@ _SAID_AFTER = re.compile(
 _EDGES = re.compile(r"[^a-z0-9]+")
 
 
-def _nearest(text: str, public: tuple[str, ...], secret: tuple[str, ...]) -> bool | None:
+def _nearest(text: str, public: Words, secret: Words) -> bool | None:
     """Say whether the last deciding word of a text speaks of a secret; None where there is none."""
     plain = f" {_EDGES.sub(' ', text.lower())} "
     known = _last(plain, public)
@@ -62,15 +73,14 @@ def _nearest(text: str, public: tuple[str, ...], secret: tuple[str, ...]) -> boo
     return hidden > known
 
 
-def _last(text: str, words: tuple[str, ...]) -> tuple[int, int]:
+def _last(text: str, words: Words) -> tuple[int, int]:
     """Return the end and the length of the word that ends last, the longest where two end at one place."""
-    best = (0, 0)
-    for word in words:
+    end = longest = 0
+    for word, to_end, length in words:
         position = text.rfind(word)
-        if position >= 0:
-            length = len(word.strip())
-            best = max(best, (position + len(word.rstrip()), length))
-    return best
+        if position >= 0 and (position + to_end, length) > (end, longest):
+            end, longest = position + to_end, length
+    return end, longest
 
 
 def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
@@ -119,7 +129,7 @@ def has_strong_word(text: str, start: int, hint: str, width: int = 48) -> bool:
 
 def is_public(text: str, start: int, hint: str) -> bool:
     """Say whether the nearest deciding word before a random value calls it public: an order, an address, a hash."""
-    return _nearest(before(text, start, hint, 48), _PROSE_PUBLIC + _IDENTIFIERS, _PROSE_SECRET) is False
+    return _nearest(before(text, start, hint, 48), _PROSE_PUBLIC_OR_IDENTIFIERS, _PROSE_SECRET) is False
 
 
 def is_introduced(text: str, start: int, value: str, hint: str) -> bool:

@@ -25,6 +25,7 @@ _NEXT_LINE = re.compile(r"(?:\r?\n|\\r\\n|\\n)(?:[A-Za-z0-9+/=]{40}|[A-Za-z0-9+/
 _LAST_LINE = re.compile(
     r"(?:[A-Za-z0-9+/=]{40}|\[REDACTED:[a-z0-9_]{1,40}\][A-Za-z0-9+/=]{0,76})(?:\r?\n|\\r\\n|\\n)\Z"
 )
+_LINE_ENDS = frozenset("\nn")
 _TON = re.compile(r"[EUk0]Q")  # an address of the TON network, of 48 characters
 
 
@@ -60,4 +61,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 def is_in_lines(text: str, start: int, end: int) -> bool:
     """Say whether a run is a line of many, of an image or a certificate in base64."""
-    return bool(_NEXT_LINE.match(text, end) or _LAST_LINE.search(text, max(0, start - _LINE), start))
+    if _NEXT_LINE.match(text, end):
+        return True
+    begins = text[start - 1 : start] in _LINE_ENDS  # few do, and the search is slow
+    return begins and bool(_LAST_LINE.search(text, max(0, start - _LINE), start))
