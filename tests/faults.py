@@ -61,6 +61,6 @@ class Faults:
     def _raising(self, error: Exception) -> Callable[..., Any]:
         def strike(*_: object, **__: object) -> Any:
             self.hits += 1
-            raise error
+            raise type(error)(*error.args)  # another each time: one and the same would keep what was on the way of each
 
         return strike
