@@ -1,0 +1,22 @@
+"""Read what a test has stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from src.observability import (
+    otlp,
+)
+
+if TYPE_CHECKING:
+    from src.observability.spool import Spool, TraceRow
+
+
+def told(row: TraceRow) -> dict[str, Any]:
+    return dict(otlp.decode_span(row.span).attributes)
+
+
+def only(spool: Spool) -> TraceRow:
+    rows = spool.rows_after(0)
+    assert len(rows) == 1
+    return rows[0]
