@@ -9,6 +9,7 @@ replay what `client.post` sends (`src.models.replay`).
 
 from __future__ import annotations
 
+import operator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from src.models.types import Timeouts
 
+_SETTABLE = ("api_key", "auth_token", "base_url", "organization", "project")
 _BESIDE = ("extra_headers", "extra_query")
 
 
@@ -50,12 +52,12 @@ class Route:
 class Line:
     """Hold one client of an SDK, plain or asynchronous, and what it sends through the HTTP client that it was given."""
 
-    __slots__ = ("_key", "_replay", "client")
+    __slots__ = ("_made", "_replay", "client")
 
     def __init__(self, client: Any, http: Any, *, asynchronous: bool = False) -> None:
         self.client = client
         self._replay = replay.Replay(http, client, "request", asynchronous=asynchronous)
-        self._key = getattr(client, "api_key", None)
+        self._made = _set_on(client)
 
     def send(self, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply; raise what the SDK raises."""
@@ -72,15 +74,20 @@ class Line:
         return self.client.close()
 
     def _body(self, route: Route, payload: Mapping[str, Any]) -> bytes | None:
-        """Return the body of a call that has no headers of its own, and whose client has the key it was made with."""
+        """Return the body of a call that has no headers of its own, and whose client is as it was made."""
         if "extra_headers" in payload or "extra_query" in payload or any(name in payload for name in route.headers):
             return None
-        if getattr(self.client, "api_key", None) is not self._key:
+        if not all(map(operator.is_, _set_on(self.client), self._made)):
             return None
         try:
             return orjson.dumps(_merged(payload))
         except TypeError:
             return None
+
+
+def _set_on(client: Any) -> tuple[Any, ...]:
+    """Return what may be set on a client of an SDK after it was made, and changes what it sends."""
+    return tuple(getattr(client, name, None) for name in _SETTABLE)
 
 
 def post(client: Any, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:

@@ -5,13 +5,14 @@ time but for the body. So the SDK is asked once to build a request, and is stopp
 that request with its own body, through the same HTTP client. A plain reply is read from its JSON. Whatever else comes
 back, an error, a page, a broken connection, is handed to the SDK, which takes it as the answer to a request of its own.
 
-Where an SDK does not send through the HTTP client that is known here, or would send another body, nothing is replayed:
-every call then is the SDK's own.
+Where an SDK does not send through the HTTP client that is known here, would send another body, or tells its log of each
+call, nothing is replayed: every call then is the SDK's own.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -74,12 +75,14 @@ class _Form:
 
     __slots__ = ("_headers", "_method", "_read", "_request", "_stream", "_timed", "_url")
 
-    def __init__(self, shown: Any, timeouts: Timeouts) -> None:
+    def __init__(self, shown: Any, timeouts: Timeouts, cookies: Any) -> None:
         library: Any = sys.modules[type(shown).__module__.partition(".")[0]]
         self._request, self._stream = library.Request, library.ByteStream
         self._method, self._url = shown.method, shown.url
         self._headers = shown.headers.copy()
-        self._headers.pop("cookie", None)
+        kept = self._request(self._method, self._url, cookies=cookies).headers.get("cookie")
+        if kept is not None and self._headers.get("cookie") == kept:  # and not one that an operator has set
+            self._headers.pop("cookie")
         self._timed = tuple(name for name in _TIMED if self._headers.get(name) == str(timeouts.read))
         self._read = timeouts.read
 
@@ -144,8 +147,10 @@ class Replay:
         self._http = http
         self._owner, self._method = owner, method
         self._own = getattr(type(owner), method, None)
-        if http is not None and patched.patcher(self._own, type(owner).__module__.partition(".")[0]) is not None:
+        sdk = type(owner).__module__.partition(".")[0]
+        if http is not None and patched.patcher(self._own, sdk) is not None:
             self._own = None
+        self._log = logging.getLogger(sdk)
         self._forms: dict[Hashable, _Form | None] = {}
         if http is not None:
             http.send = partial(_asend if asynchronous else _send, ref(http))
@@ -165,11 +170,12 @@ class Replay:
         """
         if body is None or not self._is_open():
             return ask()
-        if key not in self._forms:
+        forms = self._forms
+        if key not in forms:
             with _answering(_InHand()) as shown:
                 return ask()
-            self._learn(key, shown[0], body, timeouts)
-        form = self._forms[key]
+            forms = self._learn(key, shown[0], body, timeouts)
+        form = forms[key]
         if form is None:
             return ask()
         try:
@@ -185,11 +191,12 @@ class Replay:
         """Do what `call` does, in asyncio."""
         if body is None or not self._is_open():
             return await ask()
-        if key not in self._forms:
+        forms = self._forms
+        if key not in forms:
             with _answering(_InHand()) as shown:
                 return await ask()
-            self._learn(key, shown[0], body, timeouts)
-        form = self._forms[key]
+            forms = self._learn(key, shown[0], body, timeouts)
+        form = forms[key]
         if form is None:
             return await ask()
         try:
@@ -203,13 +210,16 @@ class Replay:
         """Tell whether calls may be replayed now."""
         if self._http is None or self._own is None or self._method in vars(self._owner):
             return False
+        if self._log.isEnabledFor(logging.DEBUG):
+            return False
         return getattr(type(self._owner), self._method, None) is self._own
 
-    def _learn(self, key: Hashable, request: Any, body: bytes, timeouts: Timeouts) -> None:
-        if len(self._forms) >= _MOST:
-            self._forms.clear()
+    def _learn(self, key: Hashable, request: Any, body: bytes, timeouts: Timeouts) -> dict[Hashable, _Form | None]:
+        """Return the forms with that of one more request; other threads may look into those of before."""
         alike = _is_same(request.read(), body) and not any(name in request.headers for name in _OF_ONE_CALL)
-        self._forms[key] = _Form(request, timeouts) if alike else None
+        form = _Form(request, timeouts, self._http.cookies) if alike else None
+        self._forms = forms = {**(self._forms if len(self._forms) < _MOST else {}), key: form}
+        return forms
 
 
 @contextmanager

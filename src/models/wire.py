@@ -111,6 +111,11 @@ def _guard(library: str) -> type[Any]:
             self._stream = stream
             self._deadline = deadline
 
+        @property
+        def elapsed(self) -> Any:
+            """Return the time that was taken, where httpx2 asks for it: of the body itself."""
+            return getattr(self._stream, "elapsed", None)
+
         def __iter__(self) -> Iterator[bytes]:
             """Yield the body's pieces."""
             for piece in self._stream:
