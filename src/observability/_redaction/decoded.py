@@ -46,7 +46,11 @@ def decode(text: str) -> Decoded | None:
     position = gone = 0
     for match in sorted(found, key=re.Match.start):
         start, end = match.span()
-        pieces += (text[position:start], chr(int(match.group(1), 16)))
+        char = chr(int(match.group(1), 16))
+        if not char.isascii():  # a letter: what JSON in JSON has before its escape would cut its word
+            while start > position and text[start - 1] == "\\":
+                start -= 1
+        pieces += (text[position:start], char)
         escaped.append(start - gone)
         gone += end - start - 1
         shorter.append(gone)

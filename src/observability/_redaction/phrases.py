@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from src.observability._redaction.scan import Scan
 
-_REACH = 1200  # the longest that twelve words with their separators can be
+_REACH = 1320  # the longest that twelve words with their separators can be
 # Latin words end where those of other scripts begin: an English phrase can stand in Chinese text.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|(?:(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+")
