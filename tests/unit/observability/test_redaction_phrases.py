@@ -84,6 +84,16 @@ def test_a_word_of_no_list_before_a_phrase_hides_none_that_ends_like_it(place: i
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("between", ["\n\n\n", "\n - - \n", "</li></ol>\n, <ol><li>", "    #    "])
+def test_phrases_of_any_lengths_in_a_row_are_all_found(between: str, engine: EngineName) -> None:
+    rng = random.Random(between)
+    for sizes in ([16, 20], [20, 16], [32, 20, 16], [24, 16]):
+        text = between.join(Mnemonic("english").to_mnemonic(rng.randbytes(size)) for size in sizes)
+        clean = Redactor(engine=engine).text(text).replace(between, "").replace(_FOUND, "")
+        assert clean.strip(between) == ""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_word_that_the_installed_list_has_damaged_is_found(engine: EngineName) -> None:
     listed = [plain_word(word) for word in Mnemonic("russian").wordlist[:1000]]
     words = [_RIGHT, *listed[10:300:29]]
