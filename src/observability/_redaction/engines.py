@@ -112,9 +112,13 @@ def _judged(data: bytes, hits: list[Hit], ends: list[int]) -> list[Hit]:
 def _ends_of_phrases(data: bytes, ends: list[int]) -> Iterator[int]:
     """Yield those of the ends before which all words are on a list, as those of an ordinary text seldom are."""
     unlisted = -_CLOSEST  # where the last word ends that is on none
+    yielded = -_STRIDE
     for end in ends:
         begins = end - _LAST_LETTERS
         if begins - unlisted < _CLOSEST:
+            continue
+        if end - yielded < _NEAR:  # it is looked at there anyway
+            yield end
             continue
         for reach in (_NEAR, _FAR):
             last = _last_unlisted(data, max(0, begins - reach), begins)
@@ -122,6 +126,7 @@ def _ends_of_phrases(data: bytes, ends: list[int]) -> Iterator[int]:
                 unlisted = last
                 break
         else:
+            yielded = end
             yield end
 
 
