@@ -83,6 +83,9 @@ def plain_word(word: str) -> str:
     return word.lower() if word.isascii() else unicodedata.normalize("NFKD", word.lower())
 
 
+_DAMAGED = {"сно\ufffd\ufffd\u0430": "сноха"}  # a word of the Russian list in mnemonic 0.21
+
+
 @functools.cache
 def bip39_index(language: str = "english") -> dict[str, int]:
     """Return each BIP-39 word's number, or nothing where no word list is installed."""
@@ -92,7 +95,7 @@ def bip39_index(language: str = "english") -> dict[str, int]:
         words = Mnemonic(language).wordlist
     except Exception:  # noqa: BLE001 - without the list, only named phrases can be found
         return {}
-    return {plain_word(word): index for index, word in enumerate(words)}
+    return {plain_word(_DAMAGED.get(word, word)): index for index, word in enumerate(words)}
 
 
 @functools.cache

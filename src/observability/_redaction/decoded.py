@@ -46,10 +46,22 @@ def decode(text: str) -> Decoded | None:
     position = gone = 0
     for match in sorted(found, key=re.Match.start):
         start, end = match.span()
-        pieces += (text[position:start], chr(int(match.group(1), 16)))
+        char = chr(int(match.group(1), 16))
+        if not char.isascii() and not "\u3400" <= char <= "\u9fff":  # a letter of a word, which `\\` would cut
+            start -= _more(text, position, start)
+        pieces += (text[position:start], char)
         escaped.append(start - gone)
         gone += end - start - 1
         shorter.append(gone)
         position = end
     pieces.append(text[position:])
     return Decoded("".join(pieces), escaped, shorter)
+
+
+def _more(text: str, position: int, start: int) -> int:
+    """Return how many backslashes JSON in JSON has put before that of an escape: their number is doubled each time."""
+    first = start
+    while first > position and text[first - 1] == "\\":
+        first -= 1
+    count = start - first + 1
+    return (count & -count) - 1  # others stand for themselves

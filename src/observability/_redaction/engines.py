@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +43,9 @@ _SHORT_WORK = 40_000  # characters times forms, below which looking for each for
 _STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
 _LONG = b"a" * RUN_LENGTH
 _LAST_LETTERS = 3  # of a phrase's last word, which end its gate's match
-_LAST_WORDS = 4  # of those before it
-_NEAR, _FAR = 20, 96  # characters in which the last of them, or all, stand: few but for uncommon separators
+_NEAR, _FAR = 20, 96  # characters in which the last of those before it, or most, stand
 _FEWEST = 12
+_CLOSEST = 4 * (_FEWEST - 1)  # characters that the words before a phrase's last take at least, each with what ends it
 _TWELVE = b"\1" * _FEWEST
 _PART = re.compile(rb"[a-z]+|\?+")
 _ESCAPED_BLANK = re.compile(rb"\\[nrt]")
@@ -104,28 +104,48 @@ def _judged(data: bytes, hits: list[Hit], ends: list[int]) -> list[Hit]:
     for end, number in hits:
         if number == _RUN:
             found += _runs(data, end - RUN_LENGTH)
-    if ends:
-        known = checks.bip39_bytes()
-        found += [(end, PHRASE) for end in ends if _may_end_phrase(data, end - _LAST_LETTERS, known)]
+    found += [(end, PHRASE) for end in _ends_of_phrases(data, sorted(ends))]
     found.sort()
     return found
 
 
-def _may_end_phrase(data: bytes, end: int, known: frozenset[bytes]) -> bool:
-    """Tell whether the words before a phrase's last are on a list, where those of an ordinary text seldom all are."""
-    for reach in (_NEAR, _FAR):
-        words = _words(data[max(0, end - reach) : end])
-        for word in words[max(1, len(words) - _LAST_WORDS) :]:  # the first may be cut
-            if word not in known and b"?" not in word:
-                return False
-    return True
+def _ends_of_phrases(data: bytes, ends: list[int]) -> Iterator[int]:
+    """Yield those of the ends before which all words are on a list, as those of an ordinary text seldom are."""
+    unlisted = -_CLOSEST  # where the last word ends that is on none
+    yielded = -_STRIDE
+    for end in ends:
+        begins = end - _LAST_LETTERS
+        if begins - unlisted < _CLOSEST:
+            continue
+        if end - yielded < _NEAR:  # it is looked at there anyway
+            yield end
+            continue
+        for reach in (_NEAR, _FAR):
+            last = _last_unlisted(data, max(0, begins - reach), begins)
+            if last:
+                unlisted = last
+                break
+        else:
+            yielded = end
+            yield end
 
 
-def _words(data: bytes) -> list[bytes]:
-    """Return what is left of a text's words in ASCII, in small letters."""
+def _last_unlisted(data: bytes, start: int, end: int) -> int:
+    """Return where the last word ends that is on no list, of the eleven before a phrase's last, or 0."""
+    known = checks.bip39_bytes()
+    letters = _letters(data[start:end])
+    words = letters.split()
+    for after, word in enumerate(words[: max(0, len(words) - _FEWEST) : -1]):  # the first may be cut
+        if word not in known and b"?" not in word:
+            return start + len(letters.rsplit(None, after)[0])
+    return 0
+
+
+def _letters(data: bytes) -> bytes:
+    """Return a text with blanks for all but its letters; the `n` of an escaped line end is none."""
     if b"\\" in data:
-        data = _ESCAPED_BLANK.sub(b" ", data)
-    return data.translate(_LETTERS).split()
+        data = _ESCAPED_BLANK.sub(b"  ", data)
+    return data.translate(_LETTERS)
 
 
 def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
@@ -222,7 +242,7 @@ def _runs(data: bytes, start: int) -> list[Hit]:
 
 def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     """Note places all over a text where twelve words of a BIP-39 list follow one another anywhere in it."""
-    words = _words(data)
+    words = _letters(data).split()
     if len(words) < _FEWEST:
         return
     known = checks.bip39_ascii()

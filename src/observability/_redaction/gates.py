@@ -103,11 +103,12 @@ _FIXED: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
-# What stands between the words of a phrase: blanks (tags are), signs, quotes of any level, and a number: 2. word.
+# What stands between the words of a phrase: blanks (tags are), signs, quotes of any level, and a number: 2. word, (2).
 # The escapes of a text that was put into JSON again and again count as one blank.
-_BLANKS = r"\s,;:|\"'`/\[\]_*+#<>\-"
+_BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>\-"  # of a text; in one of bytes \s leaves the separators of ASCII out
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
-PHRASE_GAP = rf"\d{{0,2}}{_BLANK}{{1,12}}(?:\d{{1,2}}[.):\]\"'\-]{{0,3}}{_BLANK}{{0,4}})?"
+_NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
+PHRASE_GAP = rf"(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?"
 
 # Escapes of addresses and of JSON: the text is then read without them too.
 _ESCAPES: tuple[Gate, ...] = (
@@ -119,10 +120,13 @@ _ESCAPES: tuple[Gate, ...] = (
 # so it only asks whether there is one.
 RUN = Gate(Close.RUN, rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", (), once=True)
 _LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
-_ANY_GAP = rf"\d{{0,2}}[{_BLANKS}\\]+(?:\d{{1,2}}[.):\]\"'\-]*[{_BLANKS}\\]*)?"  # PHRASE_GAP without counting: faster
-PHRASE = Gate(Close.PHRASE, rf"(?:{_LETTER}{{3,11}}{_ANY_GAP}){{11}}{_LETTER}{{3}}", (), caseless=True)
-# Languages whose words are of few letters, none of them in ASCII.
-SHORT_PHRASE = Gate(Close.PHRASE, rf"(?:\?{{1,16}}{PHRASE_GAP}){{11}}\?", (), caseless=True)
+# PHRASE_GAP without counting, which is faster. An escape's letter can end it, which the next word then has too.
+_SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
+_ANY_GAP = rf"(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?"
+PHRASE = Gate(Close.PHRASE, rf"(?:{_LETTER}{{3,13}}{_ANY_GAP}){{11}}{_LETTER}{{3}}", (), caseless=True)
+# Languages whose words are of few letters, none of them in ASCII; each can have a label: word 1.
+_SHORT = rf"\?{{1,16}}{_ANY_GAP}(?:[nrt]?word{_ANY_GAP})?[nrt]?"
+SHORT_PHRASE = Gate(Close.PHRASE, rf"(?:{_SHORT}){{11}}\?", (), caseless=True)
 
 
 def _of_token(token: Token, prefix: str) -> Gate:

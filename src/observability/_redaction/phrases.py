@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from src.observability._redaction.scan import Scan
 
-_REACH = 1200  # the longest that twelve words with their separators can be
+_REACH = 1320  # the longest that twelve words with their separators can be
 # Latin words end where those of other scripts begin: an English phrase can stand in Chinese text.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|(?:(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+")
@@ -100,7 +101,17 @@ def _chains(text: str, run: list[Word]) -> list[list[Word]]:
         if word[0] != "word" or not _LABEL.match(text, last):
             chain.append(word)
     chains.append(chain)
-    return [each for each in chains if len(each) >= _FEWEST]
+    long = [each for each in chains if len(each) >= _FEWEST]
+    return long + [part for each in long for part in _parts(each)]
+
+
+def _parts(chain: list[Word]) -> list[list[Word]]:
+    """Return what stands between separators longer than most: of phrases in a row, each."""
+    gaps = [right[1] - left[2] for left, right in itertools.pairwise(chain)]
+    most = sorted(gaps)[len(gaps) // 2] + 1  # a number can have a digit more
+    borders = [place for place, gap in enumerate(gaps, 1) if gap > most]
+    parts = [chain[first:last] for first, last in itertools.pairwise([0, *borders, len(chain)])]
+    return [part for part in parts if _FEWEST <= len(part) < len(chain)]
 
 
 def _is_gap(gap: str) -> bool:
