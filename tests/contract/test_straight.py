@@ -21,7 +21,7 @@ from tests.contract.harness import dialect_of
 from tests.servers import Received, Reply, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from src.models.base_model import BaseModel
     from tests.contract.dialects.base import Dialect
@@ -278,7 +278,16 @@ def test_a_call_that_is_cancelled_leaves_its_client_fit_for_the_next(name: str, 
         assert asyncio.run(calls(_served(name, server.url))) == ["alpha", "gamma"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have SIGINT interrupt, which a process that was started in the background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("name", SDKS)
+@pytest.mark.usefixtures("interruptible")
 def test_a_call_that_is_interrupted_leaves_its_client_fit_for_the_next(name: str, clients: list[Any]) -> None:
     go_on = threading.Event()
 
