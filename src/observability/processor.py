@@ -96,7 +96,8 @@ class SpoolProcessor(SpanProcessor):
             self.losses += 1
             first = self.losses == 1
         if first:
-            _log.error("An observation was lost (%s): %s. Further losses are counted.", step, redact_text(str(error)))
+            why = redact_text(str(error)).rstrip(".")
+            _log.error("An observation was lost (%s): %s. Further losses are counted.", step, why)
 
     def _light_record(self, span: LightSpan, given: Mapping[str, object], failure: str | None) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
