@@ -24,8 +24,8 @@ from benchmarks.other_checkers import (  # noqa: E402 - the path comes first
     by_semgrep,
     find_semgrep,
 )
-from src.migration.check_command import check  # noqa: E402
-from src.migration.check_config import Config  # noqa: E402
+from src.migration.check.command import check  # noqa: E402
+from src.migration.check.config import Config  # noqa: E402
 
 TRUE: dict[str, list[str]] = {
     "import": [

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.models import model_factory
-from src.observability import langfuse_client
+from src.observability import tracker as langfuse_client
 from tests import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 _PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
              "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE")  # fmt: skip

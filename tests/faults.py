@@ -8,9 +8,11 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from src.observability import destinations, encoding, exporter, light, otlp, redaction, rows
-from src.observability.spool import Spool
-from src.observability.spool_file import StoreFile
+from src.observability import redaction
+from src.observability.delivery import destinations, exporter
+from src.observability.spans import encoding, light_tracer, otlp, rows
+from src.observability.store.file import StoreFile
+from src.observability.store.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +27,11 @@ _FULL = sqlite3.OperationalError("database or disk is full")
 _BUG = RuntimeError("a bug in tracing")
 
 SEAMS: Final[dict[str, tuple[tuple[object, str, Exception], ...]]] = {
-    "start": ((light.LightSpans, "start", _BUG),),
+    "start": ((light_tracer.LightSpans, "start", _BUG),),
     "text": ((encoding, "text", _BUG), (encoding, "json_text", _BUG)),
     "redact": ((redaction, "_redactor", _BUG),),
     "encode": ((otlp, "encode_attribute", _BUG), (otlp, "encode_span", _BUG)),
-    "row": ((rows, "row", _BUG), ("src.observability.processor", "row", _BUG)),
+    "row": ((rows, "row", _BUG), ("src.observability.spans.processor", "row", _BUG)),
     "open": ((StoreFile, "open", _BUG), (StoreFile, "trouble", _DISK)),
     "begin": ((Spool, "_begin", _DISK),),
     "insert": ((Spool, "_insert", _FULL),),

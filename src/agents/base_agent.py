@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.models.base_model import BaseModel
 from src.models.model_factory import ModelFactory
-from src.observability.runs import observe_agent
 from src.observability.settings import config_value
+from src.observability.tracing.agent_runs import observe_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ from src.models.errors import ModelError
 
 if TYPE_CHECKING:
     from src.models.base_model import BaseModel
-    from src.observability.tracing import Observation
+    from src.observability.tracing.observation import Observation
 
 
 class RiskAction(StrEnum):

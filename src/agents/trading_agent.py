@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from src.agents.decisions import Action
     from src.agents.market import Candles
     from src.models.base_model import BaseModel
-    from src.observability.tracing import Observation
+    from src.observability.tracing.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation)
 
 def _record(run: Observation, result: TradingResult) -> None:
     """Put the decision on its trace: output, metadata, and scores for it and for each vote."""
-    from src.observability.scores import score
+    from src.observability.tracing.scores import score
 
     told = result.to_dict()
     run.update(output=told, metadata={"decision": told["action"], "confidence": result.confidence})

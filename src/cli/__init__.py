@@ -11,7 +11,7 @@ import typer
 from src.cli import doctor, models, risk, trade
 from src.observability.commands import traces
 from src.observability.commands.console import problem
-from src.observability.spool_schema import SpoolError
+from src.observability.store.schema import SpoolError
 
 app = typer.Typer(
     name="moondev",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from src.models import capabilities, catalogue, driver, fitting, requests
-from src.models.call import Call, Emit, Open
+from src.models import capabilities, catalogue
+from src.models.call import driver
+from src.models.call.lifecycle import Call, Emit, Open
 from src.models.errors import ModelError
+from src.models.request import arguments as requests
+from src.models.request import fitting
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
 from src.observability import redaction
@@ -14,9 +17,9 @@ from src.observability import redaction
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from src.models.call import Steps
+    from src.models.call.lifecycle import Steps
     from src.models.capabilities import Capabilities
-    from src.models.limiter import Limiter
+    from src.models.limits.own import Limiter
     from src.models.types import Completion, Message
 
 __all__ = ["BaseModel", "ModelResponse"]
@@ -233,7 +236,7 @@ class BaseModel:
 
     async def _asend(self, payload: Any, timeouts: Timeouts) -> Any:
         """Do what `_send` does, in asyncio. Unless an adapter does better, a thread of its own does it."""
-        from src.models.threads import in_thread
+        from src.models.transport.threads import in_thread
 
         return await in_thread(self._send, payload, timeouts)
 
@@ -247,7 +250,7 @@ class BaseModel:
 
     async def _aopen_stream(self, payload: Any, timeouts: Timeouts) -> AsyncIterator[Any]:
         """Do what `_open_stream` does, in asyncio. Unless an adapter does better, a thread of its own does it."""
-        from src.models.threads import iterate_in_thread
+        from src.models.transport.threads import iterate_in_thread
 
         return iterate_in_thread(self._open_stream, payload, timeouts)
 
@@ -257,7 +260,7 @@ class BaseModel:
 
     def _classify(self, error: BaseException) -> ModelError:
         """Return an exception as a ModelError, by status and type first, by its message last."""
-        from src.models.classify import from_exception
+        from src.models.failures.classify import from_exception
 
         return from_exception(error)
 

@@ -23,7 +23,7 @@ Structured = Literal["json_schema", "json_object", "instructed"]
 class Capabilities:
     """Describe one model. `None` for a number means: not known, no limit is held here.
 
-    What is False is refused by the provider. `src.models.fitting` leaves out what can be left out (and the trace says
+    What is False is refused by the provider. `src.models.request.fitting` leaves out what can be left out (and the trace says
     so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured` means: the
     provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
     `parts` are the kinds of parts beside texts and images that a message may hold. `efforts` are the words that are

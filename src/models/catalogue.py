@@ -117,7 +117,7 @@ class Known:
 
 @lru_cache(maxsize=32)
 def _models(provider: str) -> tuple[KnownModel, ...]:
-    from src.models.pricing import CATALOGUE_NAMES
+    from src.models.pricing.prices import CATALOGUE_NAMES
     from src.models.providers import PROVIDERS
 
     name = CATALOGUE_NAMES.get(provider, provider)
@@ -163,7 +163,7 @@ def _look_up(provider: str, name: str) -> KnownModel:
     """Return what the catalogue knows of a model by whichever of its names."""
     from genai_prices import data_snapshot
 
-    from src.models.pricing import CATALOGUE_NAMES
+    from src.models.pricing.prices import CATALOGUE_NAMES
 
     try:
         _, model = data_snapshot.get_snapshot().find_provider_model(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import record
 from src.models.base_model import BaseModel
-from src.models.call import Call
+from src.models.call import recording
+from src.models.call.lifecycle import Call
 from src.models.errors import ModelError, ModelTimeout
 from src.models.retry import Retries
 from src.models.types import Completion, Cost, Timeouts
@@ -20,9 +20,9 @@ from src.models.types import Completion, Cost, Timeouts
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from src.models.call import Steps
+    from src.models.call.lifecycle import Steps
     from src.models.types import ModelRequest, Usage
-    from src.observability.tracing import Observation
+    from src.observability.tracing.observation import Observation
 
 # Set where a chain is a member of a swarm, which shows each member as exactly one generation.
 _AS_MEMBER: ContextVar[bool] = ContextVar("moondev_as_member", default=False)
@@ -89,7 +89,7 @@ class FallbackModel(BaseModel):
 
     def _tries(self, request: ModelRequest, *, stream: bool) -> Steps:
         """Make each try a generation under one observation named `fallback`."""
-        from src.observability import tracing
+        from src.observability.tracing import observation as tracing
 
         chain = tracing.start("fallback", "chain")
         chain.update(metadata={"models": [f"{model.provider}:{model.model_name}" for model in self.models]})
@@ -199,7 +199,7 @@ class OneGeneration(Call):
 
     def _fit_request(self) -> None:
         self._request = self._model._fitted(self._request)
-        record.asked(self._observation, self._model.provider, self._request)
+        recording.asked(self._observation, self._model.provider, self._request)
 
     def _next(self, error: ModelError) -> None:
         """Turn to the next model, or raise where there is none."""

@@ -199,18 +199,18 @@ class ModelFactory:
             via: What makes the request, such as `session.post` or `httpx.post`; `requests.post` where not given.
             **options: As `via` takes them. With `stream=True` the reply is read to its end first.
         """
-        from src.models import posted
+        from src.models.raw_http import posted_model
 
         load_dotenv_once()
-        return posted.post(url, via or importlib.import_module("requests").post, arguments, options)
+        return posted_model.post(url, via or importlib.import_module("requests").post, arguments, options)
 
     @classmethod
     async def apost(cls, url: Any, *arguments: Any, via: Callable[..., Awaitable[Any]], **options: Any) -> Any:
         """Do what `post` does, with an asynchronous client: `await ModelFactory.apost(url, via=client.post, ...)`."""
-        from src.models import posted
+        from src.models.raw_http import posted_model
 
         load_dotenv_once()
-        return await posted.apost(url, via, arguments, options)
+        return await posted_model.apost(url, via, arguments, options)
 
     @classmethod
     def register(cls, row: Provider) -> None:
@@ -266,15 +266,17 @@ def _installed(package: str) -> bool:
 
 
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
-    from src.models import guard, limiter, pricing
-    from src.observability import patched
+    from src.models import guard
+    from src.models.limits import own
+    from src.models.pricing import prices
+    from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
     model = row.load()(name, api_key=key, base_url=address, **settings)
-    patched.say()
+    patched_sdks.say()
     guard.install()
-    model.limiter = limiter.made(limit) if limit else limiter.of(row.name, key or "")
-    pricing.warm(row.name, name)
+    model.limiter = own.made(limit) if limit else own.of(row.name, key or "")
+    prices.warm(row.name, name)
     return model
 
 

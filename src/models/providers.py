@@ -164,11 +164,11 @@ def rows_of(path: Path) -> tuple[Provider, ...]:
     Raises:
         InvalidRequest: the file cannot be read, or a table has a key that is not known.
     """
-    from src.models import tables
+    from src.models import user_tables
 
     known = {item.name for item in fields(Provider)} - {"name", "adapter"}
     rows = []
-    for name, told in tables.read(path, "MOONDEV_PROVIDERS").items():
+    for name, told in user_tables.read(path, "MOONDEV_PROVIDERS").items():
         unknown = set(told) - known if isinstance(told, Mapping) else {str(told)}
         if unknown or not told.get("url"):
             raise InvalidRequest(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from src.models.as_text import AsText
-from src.models.raw import Raw
+from src.models.lazy_reply import Raw
+from src.models.text_like import AsText
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from src.observability.carrying import carry
-    from src.observability.langfuse_client import LangFuseTracker, get_tracker
-    from src.observability.propagation import child_environment, continue_trace, inject
-    from src.observability.runs import observe_agent
-    from src.observability.scores import score
+    from src.observability.tracing.agent_runs import observe_agent
+    from src.observability.tracing.carry import carry
+    from src.observability.tracing.propagation import child_environment, continue_trace, inject
+    from src.observability.tracing.scores import score
+    from src.observability.tracker import LangFuseTracker, get_tracker
 
 __all__ = [
     "LangFuseTracker",
@@ -43,14 +43,14 @@ def flush(timeout_s: float = 10.0) -> int:
     0 where no destination is configured, since then nothing waits for delivery; at least 1 where the store cannot
     be read.
     """
-    from src.observability.langfuse_client import get_tracker
+    from src.observability.tracker import get_tracker
 
     return get_tracker().flush(timeout_s)
 
 
 def shutdown(timeout_s: float = 5.0) -> None:
     """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
-    from src.observability.langfuse_client import get_tracker
+    from src.observability.tracker import get_tracker
 
     get_tracker().shutdown(timeout_s)
 

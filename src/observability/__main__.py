@@ -11,7 +11,7 @@ import typer
 
 from src.observability.commands import findings, traces
 from src.observability.commands.console import problem
-from src.observability.spool_schema import SpoolError
+from src.observability.store.schema import SpoolError
 
 app = typer.Typer(
     name="python -m src.observability",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
 _SCOPE: Final = "moondev"
@@ -172,7 +172,7 @@ _STORE: Final[tuple[tuple[str, str, str, Callable[[Spool], Iterable[tuple[int, d
 
 def _observer(read: Callable[[Spool], Any]) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
-        from src.observability import langfuse_client
+        from src.observability import tracker as langfuse_client
 
         tracker = langfuse_client._tracker
         if tracker is None or tracker.spool is None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.models.errors import ServerFailed
-from src.observability import destinations, observe_agent
+from src.observability import observe_agent
+from src.observability.delivery import destinations
 from tests.contract.conftest import QUICK
 from tests.contract.dialects.base import Says
 from tests.faults import DELIVERING, SEAMS, Faults

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from src.models.base_model import BaseModel
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
     from tests.contract.harness import Wire
 
 EVENTS = {"content-type": "text/event-stream"}

@@ -16,7 +16,7 @@ from tests.servers import Reply
 
 if TYPE_CHECKING:
     from src.models.base_model import BaseModel
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
     from tests.contract.harness import Caller, Wire
 
 DRAFT = '{"action": "BUY", "confidence": "high"'

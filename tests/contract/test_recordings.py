@@ -19,7 +19,7 @@ from tests.contract.harness import ORIGIN, ROWS, Caller, Wire, dialect_of
 from tests.servers import Reply
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
     from tests.contract.dialects.base import Dialect
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "recorded"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import pytest
 
-from src.models import replay
 from src.models.errors import AuthenticationFailed, ConnectionFailed, MalformedResponse, RateLimited
+from src.models.transport import replay
 from src.models.types import ImagePart, Timeouts
 from tests.contract.dialects.base import Says
 from tests.contract.test_replies import PNG, TOOL, UNICODE

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.models import replay, straight
 from src.models.errors import ModelError, ServerFailed
 from src.models.model_factory import ModelFactory
+from src.models.transport import bare_send, replay
 from tests.contract.conftest import ONCE
 from tests.contract.dialects.base import Says
 from tests.contract.harness import dialect_of
@@ -36,20 +36,20 @@ STAINLESS = ["openai", "groq", "claude"]
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the HTTP clients that requests are replayed through."""
     found: list[Any] = []
-    real = straight.Straight.__init__
+    real = bare_send.Straight.__init__
 
     def keep(self: Any, http: Any) -> None:
         found.append(http)
         real(self, http)
 
-    monkeypatch.setattr(straight.Straight, "__init__", keep)
+    monkeypatch.setattr(bare_send.Straight, "__init__", keep)
     return found
 
 
 @pytest.fixture
 def by_client(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return how to have the HTTP client send what is replayed from here on."""
-    return lambda: monkeypatch.setattr(straight.Straight, "_is_plain", lambda self, request: False)
+    return lambda: monkeypatch.setattr(bare_send.Straight, "_is_plain", lambda self, request: False)
 
 
 def _fails(model: BaseModel, call: Caller) -> ModelError:
@@ -68,13 +68,13 @@ def test_too_many_redirects_are_as_many_as_the_client_takes(
     at_most: int, case: str, make: Callable[..., BaseModel], wire: Wire, call: Caller, clients: list[Any],
     by_client: Callable[[], None], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    begin = straight.Straight.__init__
+    begin = bare_send.Straight.__init__
 
     def limited(self: Any, http: Any) -> None:
         http.max_redirects = at_most
         begin(self, http)
 
-    monkeypatch.setattr(straight.Straight, "__init__", limited)
+    monkeypatch.setattr(bare_send.Straight, "__init__", limited)
     wire.say(Reply(307, b"", {"location": "/again"}))
     model = make()
     told = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from src.models.base_model import BaseModel
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
     from tests.contract.dialects.base import Dialect
 
 SHORT = Timeouts(connect=2.0, read=0.3, total=0.6)

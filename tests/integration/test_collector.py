@@ -28,10 +28,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from src.observability import flush, get_tracker, observe_agent, score
-from src.observability.destinations import otlp_destination
-from src.observability.langfuse_client import set_tracker
+from src.observability.delivery.destinations import otlp_destination
 from src.observability.redaction import redact
 from src.observability.settings import Settings, SettingsError
+from src.observability.tracker import set_tracker
 from tests.servers import Langfuse, Received, Reply, Server, eventually
 
 if TYPE_CHECKING:
@@ -407,7 +407,7 @@ def test_the_examples_queues_are_on_disk_and_never_give_up(example: dict[str, An
 
 
 def test_the_example_sends_to_langfuse_what_we_would(example: dict[str, Any]) -> None:
-    from src.observability.destinations import langfuse_destination
+    from src.observability.delivery.destinations import langfuse_destination
 
     ours = langfuse_destination("https://host", "pk-lf-1", "sk-lf-1")
     exporter = example["exporters"]["otlphttp/langfuse"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability.spool import Spool
+from src.observability.store.spool import Spool
 from tests.servers import Langfuse, Reply, eventually
 
 if TYPE_CHECKING:

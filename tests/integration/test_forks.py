@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from src.observability import forking, get_tracker, observe_agent
-from src.observability.spool import Spool
+from src.observability import get_tracker, observe_agent
+from src.observability.store import forks
+from src.observability.store.spool import Spool
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -122,11 +123,11 @@ def test_a_second_store_in_a_process_takes_no_lock_from_the_first(tmp_path: Path
     """Else another process that comes and goes takes itself for the last one, and deletes the log that we write."""
     script = """
 import subprocess
-from src.observability.spool import Spool
+from src.observability.store.spool import Spool
 db = get_tracker().spool.path
 trace("first")
 Spool(db).stats()
-visit = "import sys; from src.observability.spool import Spool; s = Spool(sys.argv[1]); s.stats(); s.close()"
+visit = "import sys; from src.observability.store.spool import Spool; s = Spool(sys.argv[1]); s.stats(); s.close()"
 subprocess.run([sys.executable, "-c", visit, str(db)], check=True)
 trace("first", 20)
 """
@@ -149,7 +150,7 @@ def test_a_fork_waits_for_a_connection_that_is_in_use(spool: Spool) -> None:
     def fork() -> None:
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if forking._gate.open == 0 and spool._connection is None else 1)
+            os._exit(0 if forks._gate.open == 0 and spool._connection is None else 1)
         forked.set()
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability import attributes, otlp
-from src.observability.spool import Spool
+from src.observability import attributes
+from src.observability.spans import otlp
+from src.observability.store.spool import Spool
 from tests.servers import Langfuse, Received, Reply, Server, chat_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.observability.spool import TraceRow
+    from src.observability.store.spool import TraceRow
 
 ROOT = Path(__file__).parents[2]
 SECRET = "sk-ant-api03-" + "a1B" * 20

@@ -19,7 +19,7 @@ from src.models import ModelFactory
 from src.models.errors import ModelError
 from src.models.retry import NO_RETRIES
 from src.observability import attributes, flush, get_tracker, observe_agent, score
-from src.observability.tracing import observe
+from src.observability.tracing.observation import observe
 from tests.servers import Langfuse, Received, Reply, Server, chat_reply, error_reply
 from tests.unit.observability.test_redaction_families import (
     NAMED,

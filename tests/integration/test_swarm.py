@@ -32,7 +32,7 @@ from tests.servers import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CANDLES = Candles(

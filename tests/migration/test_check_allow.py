@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.migration.check_command import check
-from src.migration.check_config import BadConfig, Config, find_config, matches, read_config
+from src.migration.check.command import check
+from src.migration.check.config import BadConfig, Config, find_config, matches, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from src.migration.check_records import Report
+    from src.migration.check.records import Report
 
 
 def run(folder: Path, files: dict[str, str], config: str = "") -> Report:

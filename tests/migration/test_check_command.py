@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from src.migration import check_cache
-from src.migration.check_cache import Cache, digest
-from src.migration.check_command import check, main
-from src.migration.check_config import Config, find_config
-from src.migration.check_records import RULES, Allow, Facts, Pending, Site, from_json
-from src.migration.check_vocabulary import Vocabulary
+from src.migration.check import cache as check_cache
+from src.migration.check.cache import Cache, digest
+from src.migration.check.command import check, main
+from src.migration.check.config import Config, find_config
+from src.migration.check.records import RULES, Allow, Facts, Pending, Site, from_json
+from src.migration.check.vocabulary.words import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "check_direct_calls.py"
@@ -145,7 +145,7 @@ def test_the_script_runs_by_itself_anywhere(tree: Path) -> None:
 
 def test_uses_the_standard_library_alone(tree: Path) -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import src.migration.check_command\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); import src.migration.check.command\n"
         "own = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "assert not {n for n in own if not n.startswith('_')} - {'src'}, own\n"
         "ours = {n for n in sys.modules if n.startswith('src')}\n"

@@ -7,9 +7,9 @@ import ast
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.migration.check_records import RULES, from_json
-from src.migration.check_sites import facts_of
-from src.migration.check_vocabulary import Vocabulary
+from src.migration.check.records import RULES, from_json
+from src.migration.check.sites import facts_of
+from src.migration.check.vocabulary.words import Vocabulary
 
 WORDS = Vocabulary()
 _NAMES = ["a", "b", "self", "openai", "url", "requests", "importlib", "subprocess", "x"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.migration.check_command import check
-from src.migration.check_config import Config
-from src.migration.check_sites import facts_of
-from src.migration.check_vocabulary import Vocabulary
+from src.migration.check.command import check
+from src.migration.check.config import Config
+from src.migration.check.sites import facts_of
+from src.migration.check.vocabulary.words import Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from src.migration.check_sites import facts_of
-from src.migration.check_vocabulary import Vocabulary
+from src.migration.check.sites import facts_of
+from src.migration.check.vocabulary.words import Vocabulary
 
 
 def found(source: str, *, modules: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> list[tuple[str, int]]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.migration import install_apply, install_plan, install_texts
-from src.migration.install_apply import Change, Refused
+from src.migration.install import apply, merge_texts, plan
+from src.migration.install.apply import Change, Refused
 from tests.servers import Server, chat_reply
 
 if TYPE_CHECKING:
@@ -245,13 +245,13 @@ def test_what_was_changed_since_is_not_taken_back_over(checkout: Path) -> None:
 
 def test_an_upgrade_keeps_what_its_owner_edited(checkout: Path) -> None:
     run(checkout, "--install", "--write")
-    ours = checkout / "src/models/pricing.py"
+    ours = checkout / "src/models/pricing/prices.py"
     ours.write_text("# edited\n")
     stale = checkout / "src/models/of_an_older_version.py"
     stale.write_text("")
     done = run(checkout, "--install", "--write")
-    assert "src/models/pricing.py: it was edited here" in done.stdout
-    assert ours.read_bytes() == (ROOT / "src/models/pricing.py").read_bytes()
+    assert "src/models/pricing/prices.py: it was edited here" in done.stdout
+    assert ours.read_bytes() == (ROOT / "src/models/pricing/prices.py").read_bytes()
     assert not stale.exists()
     assert run(checkout, "--roll-back").returncode == 10
     assert ours.read_text() == "# edited\n"
@@ -299,7 +299,7 @@ def test_a_failure_half_way_leaves_everything_as_it_was(checkout: Path) -> None:
         Change("README.md/in_a_file.py", None, b"x"),
     ]
     with pytest.raises(Refused, match="taken back"):
-        install_apply.apply(checkout, changes)
+        apply.apply(checkout, changes)
     assert files(checkout) == before
     assert not (checkout / ".moondev-backup").exists()
     assert not (checkout / "src/agents/new").exists()
@@ -308,9 +308,7 @@ def test_a_failure_half_way_leaves_everything_as_it_was(checkout: Path) -> None:
 def test_a_file_that_changed_meanwhile_is_not_written_over(checkout: Path) -> None:
     before = files(checkout)
     with pytest.raises(Refused, match=r"README\.md was changed meanwhile"):
-        install_apply.apply(
-            checkout, [Change(".env_example", b"not this", b"x"), Change("README.md", b"nor", b"x")][1:]
-        )
+        apply.apply(checkout, [Change(".env_example", b"not this", b"x"), Change("README.md", b"nor", b"x")][1:])
     assert files(checkout) == before
 
 
@@ -335,20 +333,20 @@ WANTED = ("anthropic >=2.12,<3", "tenacity >=9.1,<9.2", "hyperscan >=0.9; sys_pl
     ],
 )
 def test_requirements_come_into_range_and_nothing_else_moves(before: str, after: str) -> None:
-    merged = install_texts.requirements(f"-r base.txt\n# pins\n{before}numpy==1.26.2\ntenacity==9.1.2\n", WANTED)
+    merged = merge_texts.requirements(f"-r base.txt\n# pins\n{before}numpy==1.26.2\ntenacity==9.1.2\n", WANTED)
     assert merged is not None
     lines = merged.text.splitlines()
     assert lines[:2] == ["-r base.txt", "# pins"]
     assert lines[2] == after
     assert lines[3:5] == ["numpy==1.26.2", "tenacity==9.1.2"]
     assert lines[-1] == WANTED[2]
-    again = install_texts.requirements(merged.text, WANTED)
+    again = merge_texts.requirements(merged.text, WANTED)
     assert again is not None
     assert again.text == merged.text
 
 
 def test_requirements_with_hashes_are_left_to_a_person() -> None:
-    assert install_texts.requirements("x==1 \\\n    --hash=sha256:00\n", WANTED) is None
+    assert merge_texts.requirements("x==1 \\\n    --hash=sha256:00\n", WANTED) is None
 
 
 HOOKS = "repos:\n- repo: https://example.test/x\n  rev: v1\n  hooks:\n  - id: a  # keep\n"
@@ -365,26 +363,26 @@ HOOKS = "repos:\n- repo: https://example.test/x\n  rev: v1\n  hooks:\n  - id: a 
 )
 def test_the_hook_joins_the_others(before: str, starts: str) -> None:
     yaml = pytest.importorskip("yaml")
-    merged = install_texts.hooks(before)
+    merged = merge_texts.hooks(before)
     assert merged is not None
     assert merged.text.startswith(starts)
     told = yaml.safe_load(merged.text)
     assert told["repos"][-1]["hooks"][0]["entry"] == "python scripts/check_direct_calls.py"
     assert set(told) == ({"repos", "ci"} if "ci:" in before else {"repos"})
     assert len(told["repos"]) == before.count("- repo:") + 1
-    again = install_texts.hooks(merged.text)
+    again = merge_texts.hooks(merged.text)
     assert again is not None
     assert again.text == merged.text
 
 
 @pytest.mark.parametrize("before", ["repos: []\n", "{repos: [{repo: local}]}\n", "default_stages: [commit]\n"])
 def test_hooks_of_another_form_are_left_to_a_person(before: str) -> None:
-    assert install_texts.hooks(before) is None
+    assert merge_texts.hooks(before) is None
 
 
 def test_what_is_put_in_names_all_that_it_needs() -> None:
     owners = importlib.metadata.packages_distributions()
-    needed = {re.split(r"[\s;<>=\[]", one)[0].lower() for one in install_plan.needed()}
+    needed = {re.split(r"[\s;<>=\[]", one)[0].lower() for one in plan.needed()}
     optional = {"xllamacpp", "requests", "httpx2", "google-generativeai"}  # each says so itself where it is not there
     for file in [*(ROOT / "src/models").rglob("*.py"), *(ROOT / "src/observability").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_bytes())):

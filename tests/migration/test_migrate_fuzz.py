@@ -22,9 +22,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.migration import migrate_file
-from src.migration.check_sites import facts_of
-from src.migration.check_vocabulary import Vocabulary
+from src.migration.check.sites import facts_of
+from src.migration.check.vocabulary.words import Vocabulary
+from src.migration.rewrite import file
 from tests.migration.behaviour.grammar import grown
 from tests.migration.behaviour.mutations import DRESSES, SOURCES, dressed, mutated
 from tests.migration.behaviour.shapes import SHAPES
@@ -32,7 +32,7 @@ from tests.migration.behaviour.shapes import SHAPES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from src.migration.migrate_records import Outcome
+    from src.migration.rewrite.records import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -82,7 +82,7 @@ def survives(data: bytes) -> Outcome:
         path = Path(name) / "agent.py"
         path.write_bytes(data)
         with patience():
-            outcome = migrate_file.migrate(path, "agent.py")
+            outcome = file.migrate(path, "agent.py")
         assert path.read_bytes() == data
         for site in outcome.sites:
             assert site.line >= 1
@@ -93,7 +93,7 @@ def survives(data: bytes) -> Outcome:
             assert parses(outcome.after), outcome.after.decode("utf-8", "replace")
             path.write_bytes(outcome.after)
             with patience():
-                again = migrate_file.migrate(path, "agent.py")
+                again = file.migrate(path, "agent.py")
             assert again.after is None, _both(outcome.after, again.after)
             facts_of(outcome.after, WORDS)
     return outcome

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 from typing_extensions import override
 
-from src.models import classify, gateways, replay, tools, wire
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
@@ -22,10 +21,13 @@ from src.models.errors import (
     ModelNotFound,
     Unsupported,
 )
-from src.models.loops import PerLoop
-from src.models.processes import PerProcess
-from src.models.raw import Raw
-from src.models.reading import count, field, text
+from src.models.failures import classify
+from src.models.fields import count, field, text
+from src.models.lazy_reply import Raw
+from src.models.request import tools
+from src.models.transport import gateway_hooks, http_hooks, replay
+from src.models.transport.per_loop import PerLoop
+from src.models.transport.per_process import PerProcess
 from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
@@ -72,8 +74,8 @@ class OllamaModel(BaseModel):
     def _make_client(self) -> tuple[Any, replay.Replay]:
         import ollama
 
-        hooks = wire.hooks(self.provider)
-        hooks["response"].append(gateways.watch)
+        hooks = http_hooks.hooks(self.provider)
+        hooks["response"].append(gateway_hooks.watch)
         client = ollama.Client(**self._settings(), event_hooks=hooks)
         # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
         return client, replay.Replay(getattr(client, "_client", None), client, "chat")
@@ -81,8 +83,8 @@ class OllamaModel(BaseModel):
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
         import ollama
 
-        hooks = wire.async_hooks(self.provider)
-        hooks["response"].append(gateways.awatch)
+        hooks = http_hooks.async_hooks(self.provider)
+        hooks["response"].append(gateway_hooks.awatch)
         client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
@@ -192,7 +194,7 @@ class OllamaModel(BaseModel):
     def _classify(self, error: BaseException) -> ModelError:
         status = getattr(error, "status_code", None)
         if isinstance(status, int):  # -1 for an error inside a stream
-            headers = wire.refusal_headers() if status > 0 else None
+            headers = http_hooks.refusal_headers() if status > 0 else None
             found = classify.from_status(status if status > 0 else None, getattr(error, "error", str(error)), headers)
         elif isinstance(error, TypeError | AttributeError):  # the SDK takes any JSON for an object
             found = MalformedResponse(f"the reply could not be read: {error}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from src.models.adapters.openai_compatible import OpenAICompatibleModel
-from src.models.reading import field
+from src.models.fields import field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from src.models.adapters.openai_compatible import OpenAICompatibleModel
-from src.models.reading import field
+from src.models.fields import field
 
 TICKS_PER_DOLLAR = 10**10  # docs.x.ai/docs/api-reference: usage.cost_in_usd_ticks
 

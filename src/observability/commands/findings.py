@@ -63,7 +63,7 @@ def _traces(*, offline: bool) -> list[Finding]:
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.destinations import shown
+    from src.observability.delivery.destinations import shown
     from src.observability.settings import Settings, SettingsError
 
     try:
@@ -85,7 +85,7 @@ def _ask_langfuse(settings: Settings) -> Finding:
     """Ask for the project that the keys belong to: it proves address and keys at once."""
     import httpx
 
-    from src.observability.destinations import shown
+    from src.observability.delivery.destinations import shown
 
     host, url = shown(settings.langfuse_host), settings.langfuse_host
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
@@ -104,7 +104,7 @@ def _ask_langfuse(settings: Settings) -> Finding:
 
 def _store() -> list[Finding]:
     from src.observability import get_tracker
-    from src.observability.spool_file import kept_aside
+    from src.observability.store.file import kept_aside
 
     tracker = get_tracker()
     where = str(tracker.settings.trace_db)
@@ -129,7 +129,7 @@ def _store() -> list[Finding]:
 def _retention() -> list[Finding]:
     """Return how long rows are kept, and what keeps old ones from going."""
     from src.observability import get_tracker
-    from src.observability.retention import state
+    from src.observability.store.retention import state
 
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:
@@ -146,7 +146,7 @@ def _retention() -> list[Finding]:
 
 def _second() -> list[Finding]:
     """Return which other instrumentations measure the same calls."""
-    from src.observability.patched import patched
+    from src.observability.langfuse_sdk.patched_sdks import patched
 
     return [Finding("instrumentation", patch.sdk, None, f"also by {patch.by}: {patch.remedy}") for patch in patched()]
 
@@ -154,7 +154,8 @@ def _second() -> list[Finding]:
 def _rate_limits() -> list[Finding]:
     """Return what each provider last told of its rate limits, on whichever process's call."""
     from src.observability import attributes as names
-    from src.observability import get_tracker, otlp
+    from src.observability import get_tracker
+    from src.observability.spans import otlp
 
     spool = get_tracker().spool
     if spool is None or spool.problem is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from src.observability.commands.findings import Finding
 
 if TYPE_CHECKING:
-    from src.observability.langfuse_client import LangFuseTracker
+    from src.observability.tracker import LangFuseTracker
 
 NAME = "moondev.doctor"
 _MADE_UP = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
@@ -24,7 +24,7 @@ _REQUEST_S = 5.0
 def probe(*, offline: bool) -> list[Finding]:
     """Return what became of a test observation: in the store, at each destination, and read back from Langfuse."""
     from src.observability import get_tracker
-    from src.observability.tracing import observe
+    from src.observability.tracing.observation import observe
 
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:
@@ -74,7 +74,7 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     """Ask Langfuse for the trace; it shows one some seconds after it took it."""
     import httpx
 
-    from src.observability.destinations import shown
+    from src.observability.delivery.destinations import shown
 
     settings = tracker.settings
     host, url = shown(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"

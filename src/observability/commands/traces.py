@@ -14,9 +14,9 @@ from rich.table import Table
 from src.observability.commands.console import duration, money, note, out, problem
 
 if TYPE_CHECKING:
-    from src.observability.langfuse_client import LangFuseTracker
     from src.observability.settings import Settings
-    from src.observability.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool, TraceRow
+    from src.observability.tracker import LangFuseTracker
 
 app = typer.Typer(help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True)
 
@@ -137,8 +137,8 @@ def export(
 
 
 def _send_again(tracker: LangFuseTracker) -> None:
-    from src.observability.destinations import shown
-    from src.observability.spool import lease_owner
+    from src.observability.delivery.destinations import shown
+    from src.observability.store.spool import lease_owner
 
     if tracker.exporter is None or tracker.spool is None:
         return
@@ -164,7 +164,7 @@ def _why_not(settings: Settings) -> str:
 def _spool() -> Spool:
     """Open the store to read it, whether tracing is on or not."""
     from src.observability.settings import Settings
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
     settings = Settings.read()
     if not settings.trace_db.exists():

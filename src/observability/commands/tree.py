@@ -13,7 +13,7 @@ from src.observability.commands.console import duration, money
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from src.observability.spool import TraceRow
+    from src.observability.store.spool import TraceRow
 
 
 def draw(rows: Sequence[TraceRow], *, texts: bool = False) -> Tree:
@@ -60,7 +60,7 @@ def _count(tokens: int | None) -> str:
 
 def _texts(row: TraceRow) -> list[str]:
     from src.observability import attributes as names
-    from src.observability import otlp
+    from src.observability.spans import otlp
 
     found = otlp.decode_span(row.span).attributes
     lines = []

@@ -12,7 +12,7 @@ from src.models.retry import NO_RETRIES
 from tests.servers import Reply, Server, chat_reply, error_reply
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 CALM = Portfolio(10_000, 10_000, (Position("BTC-USD", 2_000), Position("EURUSD", -1_000)))
 

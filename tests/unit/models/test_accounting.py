@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.models import responses
 from src.models.adapters.deepseek import DeepSeekModel
 from src.models.adapters.groq import GroqModel
 from src.models.adapters.openai import OpenAIModel
 from src.models.adapters.openrouter import OpenRouterModel
 from src.models.adapters.xai import XAIModel
+from src.models.protocols import responses
 from src.models.types import Usage
 
 COUNT = st.integers(0, 10**6)

@@ -15,13 +15,13 @@ from src.models.adapters.openai import OpenAIModel
 from src.models.retry import RetryPolicy
 from src.models.types import Timeouts
 from src.observability import attributes as names
-from src.observability import otlp
+from src.observability.spans import otlp
 from tests.servers import Received, Reply, Server, chat_reply, error_reply, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from src.observability.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool, TraceRow
 
 QUICK = RetryPolicy(max_attempts=3, first_wait_s=0.001, longest_wait_s=0.002)
 

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from src.models import ModelFactory, classify, errors
+from src.models import ModelFactory, errors
+from src.models.failures import classify
 from tests.servers import Server, chat_reply
 
 E = errors

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from src.models.base_model import BaseModel
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 QUICK = RetryPolicy(max_attempts=2, first_wait_s=0.0, longest_wait_s=0.0)
 Two = tuple[Server, Server]

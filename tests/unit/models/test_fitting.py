@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from src.models import capabilities, fitting
+from src.models import capabilities
 from src.models.capabilities import ROWS, Capabilities
 from src.models.errors import InvalidRequest, Unsupported
 from src.models.providers import PROVIDERS
-from src.models.structured import response_format
+from src.models.request import fitting
+from src.models.request.schemas import response_format
 from src.models.types import ImagePart, Message, ModelRequest, RawPart, TextPart
 
 QUESTION = (Message("system", "be kind"), Message("user", "hi"))

@@ -22,7 +22,7 @@ import openai
 import pytest
 import requests
 
-from src.migration.check_providers import HOSTS, SUFFIXES
+from src.migration.check.vocabulary.providers import HOSTS, SUFFIXES
 from src.models import ModelFactory, guard
 from src.models.errors import InvalidRequest
 from src.observability import get_tracker
@@ -211,9 +211,9 @@ def test_a_command_is_noticed_before_it_starts(command: str, server: Server, tmp
     [["echo", "ollama"], ["ollama", "list"], ["git", "commit", "-m", "use claude -p"], ["echo", "openai.com"]],
 )
 def test_other_commands_start(command: list[str]) -> None:
-    from src.models import guard_commands
+    from src.models.guard import commands
 
-    asked = list(guard_commands.asked("subprocess.Popen", (command[0], command, None, None)))
+    asked = list(commands.asked("subprocess.Popen", (command[0], command, None, None)))
     assert not [one for one in asked if guard.is_provider(*one)]
 
 
@@ -366,7 +366,7 @@ def test_nothing_is_hooked_where_it_is_not_asked_for(tmp_path: Path) -> None:
         ModelFactory.get_model("openai", "gpt-4o", api_key="k")
         assert http.client.HTTPConnection.putrequest is real
         import sys
-        assert "src.models.guard_routes" not in sys.modules
+        assert "src.models.guard.routes" not in sys.modules
     """
     assert _run(tmp_path, code).returncode == 0
 

@@ -12,7 +12,7 @@ import pydantic
 import pytest
 
 from src.models import ModelFactory, errors
-from src.models.adapters import local
+from src.models.adapters.local import adapter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_threads_share_one_engine_and_each_gets_its_schema_and_true_counts() -> 
         assert reply.usage.input_tokens > 10
         assert 0 < reply.usage.output_tokens <= 60
     assert len({reply.usage.input_tokens for reply in replies}) == 1
-    assert local.engine() is local.engine()
+    assert adapter.engine() is adapter.engine()
 
 
 def test_a_prompt_that_many_ask_at_once_is_read_once() -> None:
@@ -82,7 +82,7 @@ def test_what_is_missing_names_the_command_that_installs_it(
     missing: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
-    monkeypatch.setattr(local, "_engine", None)
+    monkeypatch.setattr(adapter, "_engine", None)
     model = ModelFactory.get_model("local")
     assert not model
     assert not ModelFactory.is_model_available("local")

@@ -14,7 +14,7 @@ from src.models.types import ImagePart
 from tests.servers import Reply, Server, ollama_reply
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 
 def _ask(reply: Reply, name: str = "llama3.2", prompt: Any = "hi", **options: Any) -> tuple[Any, dict[str, Any]]:

@@ -13,16 +13,16 @@ import pytest
 import requests
 
 from src.models import ModelFactory, guard
-from src.models.posted.routes import route
+from src.models.raw_http.addresses import route
 from src.observability import attributes as names
-from src.observability import otlp
+from src.observability.spans import otlp
 from tests.contract.dialects.base import Says
 from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 KEY = "sk-proj-Zq8Lw3Tn5Rb7Yc1Vd9Xe2Mf4"
 JPEG = "/9j/4AAQSkZJRgABAQ=="

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models import own_prices, pricing
+from src.models.pricing import own_table, prices
 from src.models.types import Usage
 
 if TYPE_CHECKING:
@@ -17,16 +17,16 @@ NOVEMBER = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    own_prices._table.cache_clear()
+    own_table._table.cache_clear()
 
 
 def _usd(provider: str, model: str, usage: Usage, **more: object) -> float | None:
-    found = pricing.price(provider, (model,), usage, at=NOVEMBER, **more)  # type: ignore[arg-type] # a tier
+    found = prices.price(provider, (model,), usage, at=NOVEMBER, **more)  # type: ignore[arg-type] # a tier
     return found.usd if found else None
 
 
 def test_what_the_provider_reports_wins() -> None:
-    cost = pricing.price("openai", ("gpt-4o",), THOUSAND, 0.5, at=NOVEMBER)
+    cost = prices.price("openai", ("gpt-4o",), THOUSAND, 0.5, at=NOVEMBER)
     assert cost is not None
     assert (cost.usd, cost.source, cost.date) == (0.5, "provider", "2026-11-01")
 
@@ -40,7 +40,7 @@ def test_each_bucket_has_its_rate() -> None:
 
 
 def test_the_source_and_its_date_are_told() -> None:
-    cost = pricing.price("openai", ("gpt-4o",), THOUSAND, at=NOVEMBER)
+    cost = prices.price("openai", ("gpt-4o",), THOUSAND, at=NOVEMBER)
     assert cost is not None
     assert cost.source.startswith("genai-prices ")
     assert cost.date == "2026-11-01"
@@ -48,25 +48,25 @@ def test_the_source_and_its_date_are_told() -> None:
 
 
 def test_the_replys_model_is_priced_else_the_requested_one() -> None:
-    both = pricing.price("openai", ("gpt-4o-mini", "gpt-4o"), THOUSAND, at=NOVEMBER)
-    unknown = pricing.price("openai", ("no-such-model", "gpt-4o"), THOUSAND, at=NOVEMBER)
+    both = prices.price("openai", ("gpt-4o-mini", "gpt-4o"), THOUSAND, at=NOVEMBER)
+    unknown = prices.price("openai", ("no-such-model", "gpt-4o"), THOUSAND, at=NOVEMBER)
     assert both is not None
     assert unknown is not None
     assert both.usd < unknown.usd == pytest.approx(0.0125)
 
 
 def test_unknown_is_none_and_never_zero() -> None:
-    assert pricing.price("openai", ("no-such-model", None), THOUSAND) is None
-    assert pricing.price("no-such-provider", ("gpt-4o",), THOUSAND) is None
-    assert pricing.price("openai", ("gpt-4o",), None) is None
-    assert pricing.price("ollama", ("llama3.2",), THOUSAND) is None
+    assert prices.price("openai", ("no-such-model", None), THOUSAND) is None
+    assert prices.price("no-such-provider", ("gpt-4o",), THOUSAND) is None
+    assert prices.price("openai", ("gpt-4o",), None) is None
+    assert prices.price("ollama", ("llama3.2",), THOUSAND) is None
 
 
 def test_a_price_that_depends_on_the_hour_is_looked_up_for_that_hour() -> None:
     day = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
     night = datetime(2026, 11, 1, 20, tzinfo=UTC).timestamp()
-    by_day = pricing.price("deepseek", ("deepseek-chat",), THOUSAND, at=day)
-    by_night = pricing.price("deepseek", ("deepseek-chat",), THOUSAND, at=night)
+    by_day = prices.price("deepseek", ("deepseek-chat",), THOUSAND, at=day)
+    by_night = prices.price("deepseek", ("deepseek-chat",), THOUSAND, at=night)
     assert by_day is not None
     assert by_night is not None
     assert by_day.usd == pytest.approx(2 * by_night.usd, rel=0.05)
@@ -85,10 +85,10 @@ def test_a_price_in_tiers_depends_on_the_prompts_length() -> None:
 
 
 def test_rates_are_cached() -> None:
-    pricing._rates.cache_clear()
+    prices._rates.cache_clear()
     for _ in range(5):
         _usd("openai", "gpt-4o", THOUSAND)
-    assert pricing._rates.cache_info().misses == 1
+    assert prices._rates.cache_info().misses == 1
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_users_table_prices_what_no_catalogue_knows(table: Path) -> None:
-    cost = pricing.price("openai", ("FT:mine-7",), Usage(1000, 1000, None, 1000, 1000))
+    cost = prices.price("openai", ("FT:mine-7",), Usage(1000, 1000, None, 1000, 1000))
     assert cost is not None
     assert cost.usd == pytest.approx((2 + 1 + 4 + 4) / 1000)
     assert (cost.source, cost.date) == (
@@ -129,5 +129,5 @@ def test_a_broken_table_costs_a_warning_not_the_reply(
     path = tmp_path / "prices.toml"
     path.write_text(text)
     monkeypatch.setenv("MOONDEV_PRICES", str(path))
-    assert pricing.price("openai", ("no-such-model",), THOUSAND) is None
+    assert prices.price("openai", ("no-such-model",), THOUSAND) is None
     assert "prices.toml" in caplog.text

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models import rate_limits
+from src.models.limits import provider
+from src.models.limits.provider import Limit, Seen
 from src.models.model_factory import ModelFactory
-from src.models.rate_limits import Limit, Seen
 from tests.servers import Reply, Server, chat_reply
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 AT = 1_795_000_000.0
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    rate_limits._seen.clear()
+    provider._seen.clear()
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_reads_each_providers_headers(headers: dict[str, str], kind: str, limit:
 
 
 def test_keeps_only_rate_limit_headers() -> None:
-    rate_limits.note("x", [(b"Set-Cookie", b"secret"), (b"X-RateLimit-Limit-Requests", b"5")])
-    assert rate_limits.current()["x"].headers == {"x-ratelimit-limit-requests": "5"}
-    rate_limits.note("y", [(b"content-type", b"text/plain")])
-    assert "y" not in rate_limits.current()
+    provider.note("x", [(b"Set-Cookie", b"secret"), (b"X-RateLimit-Limit-Requests", b"5")])
+    assert provider.current()["x"].headers == {"x-ratelimit-limit-requests": "5"}
+    provider.note("y", [(b"content-type", b"text/plain")])
+    assert "y" not in provider.current()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -59,13 +59,13 @@ def test_a_calls_limits_stand_on_its_generation(spool: Spool, *, asynchronous: b
     with Server(lambda _: Reply(200, whole.body, {**whole.headers, **told})) as server:
         model = ModelFactory.get_model("openai", api_key="sk-x", base_url=server.url + "/v1")
         reply = asyncio.run(model.agenerate_response(None, "q")) if asynchronous else model.generate_response(None, "q")
-    assert rate_limits.current()["openai"].limits()["requests"] == Limit(500, 421, None)
+    assert provider.current()["openai"].limits()["requests"] == Limit(500, 421, None)
     (row,) = spool.trace(str(reply.trace_id))
     assert b"rate_limits" in row.span
     assert b"421" in row.span
 
 
 def test_limits_of_an_earlier_call_are_not_taken_for_this_ones() -> None:
-    rate_limits.note("x", [(b"x-ratelimit-limit-requests", b"5")])
-    assert rate_limits.since("x", time.monotonic() + 1) is None
-    assert rate_limits.since("x", 0.0) == {"requests": {"limit": 5.0}}
+    provider.note("x", [(b"x-ratelimit-limit-requests", b"5")])
+    assert provider.since("x", time.monotonic() + 1) is None
+    assert provider.since("x", 0.0) == {"requests": {"limit": 5.0}}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.models.reasoning import ThinkFilter, split
+from src.models.call.think_tags import ThinkFilter, split
 
 CASES = [
     ("plain", "plain", ""),

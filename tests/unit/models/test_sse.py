@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.models.sse import Mended
+from src.models.transport.sse_repair import Mended
 
 TOLD = [{"n": 1, "text": "a }\ndata:{ b"}, {"n": 2, "in": {"a": [1]}}, {"n": 3}]
 LINES = [json.dumps(one).encode() for one in TOLD]

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from src.models import ModelFactory, errors
-from src.models.adapters.gemini import proto
+from src.models.protocols.generate_content import legacy_schema
 from tests.servers import Server, chat_reply
 
 Value = TypeVar("Value")
@@ -136,7 +136,7 @@ def test_a_schema_that_is_none_is_refused_before_anything_is_sent(broken: dict[s
 
 
 def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_words() -> None:
-    told = proto.schema(
+    told = legacy_schema.schema(
         {
             "type": "object",
             "$defs": {"Side": {"type": "string", "enum": ["BUY", "SELL"]}},
@@ -161,4 +161,4 @@ def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_word
 
 @pytest.mark.parametrize("wanted", [Tree, Book, Plan])
 def test_what_the_old_gemini_sdk_cannot_say_it_is_not_told(wanted: type[pydantic.BaseModel]) -> None:
-    assert proto.schema(wanted.model_json_schema()) is None
+    assert legacy_schema.schema(wanted.model_json_schema()) is None

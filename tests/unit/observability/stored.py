@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from src.observability import (
-    otlp,
-)
+from src.observability.spans import otlp
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool, TraceRow
 
 
 def told(row: TraceRow) -> dict[str, Any]:

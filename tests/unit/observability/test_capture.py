@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.models import ModelFactory
-from src.observability import attributes, get_tracker, otlp, score
-from src.observability.tracing import observe
+from src.observability import attributes, get_tracker, score
+from src.observability.spans import otlp
+from src.observability.tracing.observation import observe
 from tests.servers import Received, Reply, Server, chat_reply, error_reply
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def test_images_are_whole_only_where_asked_for(openai: Server, monkeypatch: pyte
 
 
 def test_a_very_large_image_is_a_hash_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability import capture
+    from src.observability.spans import capture
 
     monkeypatch.setenv("MOONDEV_IMAGES", "whole")
     assert capture.image("image/png", b"x" * 5_000_001)["bytes"] == 5_000_001

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry import trace as otel_trace
 
-from src.observability import attributes, carry, get_tracker, observe_agent, otlp
-from src.observability.tracing import observe
+from src.observability import attributes, carry, get_tracker, observe_agent
+from src.observability.spans import otlp
+from src.observability.tracing.observation import observe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 
 def work(name: str = "work", fail: bool = False) -> str:
@@ -114,8 +115,8 @@ def test_work_in_other_processes_stays_under_its_parent(method: str, spool: Spoo
 def test_metadata_that_cannot_be_pickled_goes_as_what_its_json_says(spool: Spool) -> None:
     from opentelemetry import context as otel_context
 
-    from src.observability.runs import current_scope
-    from src.observability.scope import CONTEXT_KEY
+    from src.observability.spans.scope import CONTEXT_KEY
+    from src.observability.tracing.agent_runs import current_scope
 
     scope = current_scope().narrowed(metadata={"market": Unpicklable()})
     token = otel_context.attach(otel_context.set_value(CONTEXT_KEY, scope))

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("hyperscan", reason="the fast engine is not installed on this platform")
 
-from src.observability._redaction import compiled
-from src.observability._redaction.gates import gates
+from src.observability.redaction.engine import compiled
+from src.observability.redaction.rules.gates import gates
 
 if TYPE_CHECKING:
     from pathlib import Path

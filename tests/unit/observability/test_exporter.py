@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from src.observability import otlp
-from src.observability.destinations import Destination, langfuse_destination
-from src.observability.exporter import Exporter
-from src.observability.spool import ScoreRecord, SpanRecord, Spool, lease_owner
+from src.observability.delivery.destinations import Destination, langfuse_destination
+from src.observability.delivery.exporter import Exporter
+from src.observability.spans import otlp
+from src.observability.store.spool import ScoreRecord, SpanRecord, Spool, lease_owner
 from tests.servers import Langfuse, Received, Reply, eventually
 
 if TYPE_CHECKING:

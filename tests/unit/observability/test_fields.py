@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from src.observability import attributes as names
-from src.observability import otlp, redaction
-from src.observability.fields import Fields, plainly_safe
-from src.observability.otlp import decode_span, encode_span
+from src.observability import redaction
+from src.observability.spans import otlp
+from src.observability.spans.clean_attributes import Fields, plainly_safe
+from src.observability.spans.otlp import decode_span, encode_span
 
 KEY = "sk-ant-api03-" + "a1B2" * 24
 

@@ -17,14 +17,14 @@ from src.observability import (
     inject,
     observe_agent,
 )
-from src.observability.tracing import observe
+from src.observability.tracing.observation import observe
 from tests.faults import SEAMS, Faults
 from tests.unit.observability.stored import only, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 
 def test_one_decorator_or_manager_serves_many_tasks_at_once(spool: Spool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability import packing
-from src.observability.spool import SpanRecord, Spool
+from src.observability.store import compression
+from src.observability.store.spool import SpanRecord, Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def test_without_the_package_nothing_is_packed_and_a_packed_store_says_what_to_i
 ) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.append(record(TEXT))
-    monkeypatch.setattr(packing, "_lz4", None)
+    monkeypatch.setattr(compression, "_lz4", None)
     spool.append(record(TEXT + b"."))
     assert kept(tmp_path / "t.db")[1] == TEXT + b"."
     with pytest.raises(RuntimeError, match="pip install lz4"):

@@ -10,23 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace as otel_trace
 
-from src.observability import (
-    attributes,
-    baggage,
-    child_environment,
-    continue_trace,
-    inject,
-    observe_agent,
-    otlp,
-    propagation,
-)
-from src.observability.scope import Scope
-from src.observability.tracing import observe
+from src.observability import attributes, child_environment, continue_trace, inject, observe_agent
+from src.observability.spans import otlp
+from src.observability.spans.scope import Scope
+from src.observability.tracing import baggage, propagation
+from src.observability.tracing.observation import observe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from src.observability.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool, TraceRow
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"

@@ -19,8 +19,8 @@ import pytest
 
 from src.models import ModelFactory
 from src.observability import redaction
-from src.observability._redaction import checks, texts
-from src.observability.redaction import Redactor, configure, redact, redact_text, refresh
+from src.observability.redaction import Redactor, configure, redact, redact_text, refresh, texts
+from src.observability.redaction.judging import checks
 from tests.unit.observability.test_redaction_families import ALNUM, HEX, base58, ed25519_pair, jwt, pem, phrase, some
 
 OURS = "Zq8-own/secret+value=7"

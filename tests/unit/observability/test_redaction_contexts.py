@@ -27,7 +27,7 @@ from tests.unit.observability.test_redaction_families import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from src.observability._redaction.texts import EngineName
+    from src.observability.redaction.texts import EngineName
 
 
 def written_down() -> list[tuple[str, str]]:

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.observability._redaction.engines import PHRASES, fast_engine, plain_engine
-from src.observability._redaction.gates import gates
-from src.observability._redaction.tokens import TOKENS
 from src.observability.redaction import Redactor, redact
+from src.observability.redaction.engine.engines import PHRASES, fast_engine, plain_engine
+from src.observability.redaction.rules.gates import gates
+from src.observability.redaction.rules.prefixes import TOKENS
 from tests.unit.observability.test_redaction_families import BASE58, ENGINES, NAMED, SHAPED
 from tests.unit.observability.test_redaction_ordinary import ordinary_texts
 
 if TYPE_CHECKING:
-    from src.observability._redaction.texts import EngineName
+    from src.observability.redaction.texts import EngineName
 
 PLAIN = Redactor(engine="plain")
 needs_fast = pytest.mark.skipif(fast_engine() is None, reason="hyperscan is not installed")
@@ -204,7 +204,7 @@ def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) ->
 def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
     secret = SHAPED["groq"](random.Random(1))
     program = (
-        "from src.observability._redaction import engines; from src.observability.redaction import redact_text; "
+        "from src.observability.redaction import engines; from src.observability.redaction import redact_text; "
         f"print(engines.prepared_engine(), redact_text('a {secret}'))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability._redaction.engines import fast_engine
 from src.observability.redaction import Redactor
+from src.observability.redaction.engine.engines import fast_engine
 
 if TYPE_CHECKING:
-    from src.observability._redaction.texts import EngineName
+    from src.observability.redaction.texts import EngineName
 
 ENGINES: list[EngineName] = ["plain"] if fast_engine() is None else ["fast", "plain"]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from mnemonic import Mnemonic
 
-from src.observability._redaction.checks import LANGUAGES, is_bip39, plain_word
 from src.observability.redaction import Redactor
+from src.observability.redaction.judging.checks import LANGUAGES, is_bip39, plain_word
 from tests.unit.observability.test_redaction_engines import needs_fast
 from tests.unit.observability.test_redaction_families import ENGINES
 
 if TYPE_CHECKING:
-    from src.observability._redaction.texts import EngineName
+    from src.observability.redaction.texts import EngineName
 
 Form = Literal["NFC", "NFD"]
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability import flush, get_tracker, observe_agent, retention, score
-from src.observability.destinations import Destination
-from src.observability.retention import Keeper
+from src.observability import flush, get_tracker, observe_agent, score
+from src.observability.delivery.destinations import Destination
 from src.observability.settings import Settings
-from src.observability.spool import ScoreRecord, SpanRecord, Spool
-from src.observability.spool_schema import APPLICATION_ID, MIGRATIONS, VERSION
+from src.observability.store import retention
+from src.observability.store.retention import Keeper
+from src.observability.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from src.observability.store.spool import ScoreRecord, SpanRecord, Spool
 from tests.servers import Langfuse, eventually
 
 if TYPE_CHECKING:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.observability import attributes, get_tracker, otlp, patched, second
-from src.observability.tracing import observe, start
+from src.observability import attributes, get_tracker
+from src.observability.langfuse_sdk import patched_sdks
+from src.observability.spans import double_counting, otlp
+from src.observability.tracing.observation import observe, start
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool, TraceRow
 
 SCOPE = "openinference.instrumentation.openai"
 # As the instrumentations write them.
@@ -29,9 +31,9 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> None:
-    for noted in (second._inside, second._parents, second._around, second._warned):
+    for noted in (double_counting._inside, double_counting._parents, double_counting._around, double_counting._warned):
         noted.clear()
-    patched._said.clear()
+    patched_sdks._said.clear()
 
 
 def told(row: TraceRow) -> dict[str, Any]:
@@ -66,12 +68,12 @@ def test_a_call_measured_again_inside_our_generation_is_kept_without_its_counts(
     assert (why["source"], len(why["counted_in"])) == (SCOPE, 16)
     assert why["left_out"]
     assert not [name for name in found if "usage" in name or "cost" in name or "token" in name]
-    assert not second._is_call(found)
+    assert not double_counting._is_call(found)
     warnings = [record.getMessage() for record in caplog.records if "second instrumentation" in record.getMessage()]
     assert len(warnings) == 1
     assert SCOPE in warnings[0]
     assert "remove" in warnings[0]
-    assert list(second.warned()) == [SCOPE]
+    assert list(double_counting.warned()) == [SCOPE]
     assert ours.id is not None
 
 
@@ -124,7 +126,7 @@ def test_nothing_is_kept_of_spans_that_ended(spool: Spool) -> None:
         with observe("openai.generate", "generation"):
             foreign("theirs", CALLS["langfuse"])
             foreign("POST", {})
-    assert (second._inside, second._parents, second._around) == ({}, {}, {})
+    assert (double_counting._inside, double_counting._parents, double_counting._around) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("convention", CALLS)
@@ -161,17 +163,17 @@ def test_trace_llm_call_around_the_factory_is_no_second_call_whatever_it_returns
 
 
 def test_spans_that_never_end_do_not_pile_up() -> None:
-    second._inside.update(dict.fromkeys(range(second._MOST), 1))
+    double_counting._inside.update(dict.fromkeys(range(double_counting._MOST), 1))
     start("x", "generation")
-    assert len(second._inside) == 1
+    assert len(double_counting._inside) == 1
 
 
 def test_the_sdks_as_they_come_are_not_patched() -> None:
-    for module, _, _ in patched._POINTS:
+    for module, _, _ in patched_sdks._POINTS:
         importlib.import_module(module)
-    for module, owner, method in patched._POINTS:
+    for module, owner, method in patched_sdks._POINTS:
         assert callable(getattr(getattr(sys.modules[module], owner), method))
-    assert [patch for patch in patched.patched() if not patch.by.startswith("langfuse")] == []
+    assert [patch for patch in patched_sdks.patched() if not patch.by.startswith("langfuse")] == []
 
 
 def test_a_patched_sdk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -182,8 +184,8 @@ def test_a_patched_sdk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, caplog: 
         return wrapped(*args, **kwargs)
 
     monkeypatch.setattr(anthropic.Anthropic, "request", wrapt.FunctionWrapper(anthropic.Anthropic.request, theirs))
-    (found,) = (patch for patch in patched.patched() if patch.sdk == "anthropic")
+    (found,) = (patch for patch in patched_sdks.patched() if patch.sdk == "anthropic")
     assert found.by == __name__
-    patched.say()
-    patched.say()
+    patched_sdks.say()
+    patched_sdks.say()
     assert caplog.text.count(f"The anthropic SDK is also instrumented by {__name__}") == 1

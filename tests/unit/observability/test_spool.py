@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.observability.spool import ScoreRecord, SpanRecord, Spool, SpoolError, lease_owner
+from src.observability.store.spool import ScoreRecord, SpanRecord, Spool, SpoolError, lease_owner
 from tests.servers import eventually
 
 if TYPE_CHECKING:

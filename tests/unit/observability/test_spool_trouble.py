@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.observability import exits, flush, get_tracker, observe_agent, score
-from src.observability.spool import ScoreRecord, Spool, SpoolError
-from src.observability.spool_file import kept_aside
-from src.observability.spool_schema import APPLICATION_ID
+from src.observability import flush, get_tracker, observe_agent, score
+from src.observability.delivery import process_exit
+from src.observability.store.file import kept_aside
+from src.observability.store.schema import APPLICATION_ID
+from src.observability.store.spool import ScoreRecord, Spool, SpoolError
 from tests.servers import Langfuse, eventually
 from tests.unit.observability import test_spool
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from src.observability.spool import SpanRecord
+    from src.observability.store.spool import SpanRecord
 
 
 def record(number: int, size: int = 10) -> SpanRecord:
@@ -140,7 +141,7 @@ def test_a_file_that_is_not_ours_or_newer_keeps_every_byte(tmp_path: Path) -> No
 def test_a_store_that_cannot_be_opened_at_first_is_used_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.observability.spool._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
     spool = Spool(tmp_path / "folder" / "t.db", later=True)
     assert spool.problem
@@ -311,7 +312,7 @@ def test_a_disk_that_fails_at_the_last_moment_forgets_no_loss(tmp_path: Path) ->
     script = f"""
 import resource
 from pathlib import Path
-from src.observability.spool import Spool, SpoolError
+from src.observability.store.spool import Spool, SpoolError
 from tests.unit.observability.test_spool import record
 spool = Spool(Path({str(path)!r}))
 spool.append(record(1))
@@ -342,7 +343,7 @@ def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: p
 def test_without_a_store_everything_runs_and_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("src.observability.spool._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
     for name, value in {
         "LANGFUSE_HOST": "http://127.0.0.1:9", "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1",
@@ -354,7 +355,7 @@ def test_without_a_store_everything_runs_and_is_counted(
     assert score("pnl", 1.0, session_id="s") is None
     assert flush(0.3) >= 1
     assert caplog.text.count("Model calls are not recorded") == 1
-    exits._tell_losses()
+    process_exit._tell_losses()
     assert "2 observations and scores could not be stored" in caplog.text
     (tmp_path / "folder").unlink()
     with observe_agent("risk"):

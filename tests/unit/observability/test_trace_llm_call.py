@@ -19,7 +19,7 @@ from tests.unit.observability.stored import only, told
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
 
 
 def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:

@@ -21,11 +21,11 @@ from src.observability import (
     observe_agent,
     score,
 )
-from src.observability.tracing import observe, start
+from src.observability.tracing.observation import observe, start
 from tests.unit.observability.stored import only, told
 
 if TYPE_CHECKING:
-    from src.observability.spool import Spool
+    from src.observability.store.spool import Spool
     from tests.servers import Langfuse
 
 ROOT = Path(__file__).parents[3]

@@ -20,7 +20,7 @@ from src.observability import (
     score,
 )
 from src.observability.settings import Settings, SettingsError
-from src.observability.tracing import observe, start
+from src.observability.tracing.observation import observe, start
 from tests.servers import Langfuse, Reply
 from tests.unit.observability.stored import only, told
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.langfuse_client import set_tracker
+    from src.observability.tracker import set_tracker
 
     for name, value in (("ENABLE_LANGFUSE", "false"), ("MOONDEV_OFFLINE", "1")):
         with monkeypatch.context() as scoped:
@@ -78,7 +78,7 @@ def test_with_tracing_off_what_programs_do_with_ids_still_works(
 
 
 def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.langfuse_client import set_tracker
+    from src.observability.tracker import set_tracker
 
     with Langfuse() as collector:
         collector_url = f"{collector.url}/api/public/otel/v1/traces"

@@ -1,0 +1,1 @@
+"""Find code that calls a provider without the factory."""

@@ -1,0 +1,48 @@
+"""Read the inline allow comments of one file."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+
+from src.migration.check.records import Allow
+
+MARK = b"direct-call:"
+_COMMENT = re.compile(r"#\s*direct-call:\s*(?P<word>\w+)?\s*(?P<rest>\(.*)?", re.DOTALL)
+
+
+def allows_in(source: bytes) -> tuple[Allow, ...]:
+    """Return every `# direct-call:` comment, with an empty reason where it gives none or is not `allow (reason)`."""
+    if MARK not in source:
+        return ()
+    found = []
+    try:
+        for token in tokenize.tokenize(io.BytesIO(source).readline):
+            if token.type == tokenize.COMMENT and "direct-call:" in token.string:
+                one = _allow(token)
+                if one:
+                    found.append(one)
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return tuple(found)  # what follows is not Python either way
+    return tuple(found)
+
+
+def _allow(token: tokenize.TokenInfo) -> Allow | None:
+    match = _COMMENT.search(token.string)
+    if match is None:
+        return None
+    line, column = token.start
+    reason = _inside(match["rest"] or "") if match["word"] == "allow" else ""
+    alone = not token.line[:column].strip()
+    return Allow(line, column + 1, alone, reason, token.line.strip()[:200])
+
+
+def _inside(rest: str) -> str:
+    """Return what stands between the first bracket and the one that closes it."""
+    depth = 0
+    for index, character in enumerate(rest):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0:
+            return rest[1:index].strip()
+    return ""

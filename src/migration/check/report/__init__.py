@@ -1,0 +1,1 @@
+"""Write the check's results for people and for programs."""

@@ -1,0 +1,129 @@
+"""Find the files to check and read them, in parallel, through the cache."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.migration.check.cache import Cache, digest
+from src.migration.check.records import Facts, Site
+from src.migration.check.sites import facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from src.migration.check.config import Config
+    from src.migration.check.vocabulary.words import Vocabulary
+
+SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox",
+                     ".mypy_cache",
+                     ".ruff_cache", ".pytest_cache", "site-packages", ".eggs", ".moondev-backup"})  # fmt: skip
+_BATCH = 64
+_WORTH_A_POOL = 256  # files; fewer are done before a second process has started
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Describe one file's outcome; `key` is None where it could not be read."""
+
+    path: str
+    key: str | None
+    facts: Facts
+    parsed: bool
+    cached: bool
+
+
+def files_below(paths: list[Path], config: Config) -> list[tuple[str, Path]]:
+    """Return the Python files at and below some paths, each once, with the name it goes by in the configuration."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        for file in _walk(path) if path.is_dir() else [path]:
+            name = name_of(file, config.root)
+            if not config.excludes(name):
+                found[name] = file
+    return sorted(found.items())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(one for one in folders if one not in SKIPPED)
+        yield from (Path(here, name) for name in names if name.endswith((".py", ".pyw")))
+
+
+def name_of(file: Path, root: Path) -> str:
+    """Return a file's path from the root, with / between its parts; files elsewhere keep their full path."""
+    full = Path(os.path.abspath(file))  # noqa: PTH100 - links stay what they are called
+    try:
+        return full.relative_to(root).as_posix()
+    except ValueError:
+        return full.as_posix()
+
+
+class _Reader:
+    """Read batches of files. One per process."""
+
+    def __init__(self, cache: Cache, vocabulary: Vocabulary) -> None:
+        self.cache = cache
+        self.words = vocabulary
+
+    def batch(self, files: list[tuple[str, Path]]) -> list[Scanned]:
+        """Return the outcome of each file."""
+        return [self.one(name, file) for name, file in files]
+
+    def one(self, name: str, file: Path) -> Scanned:
+        """Read, look up, and only then parse."""
+        try:
+            source = file.read_bytes() if file.is_file() or not file.exists() else _refuse()
+        except OSError as error:
+            site = Site("unparseable", 1, 1, 1, 1, "", f"it cannot be read: {error.strerror}", "")
+            return Scanned(name, None, Facts(sites=(site,)), False, False)
+        if not self.words.may_matter(source):
+            return Scanned(name, None, Facts(), False, False)
+        key = digest(source)
+        known = self.cache.get(key)
+        if known is not None:
+            return Scanned(name, key, known, False, True)
+        return Scanned(name, key, facts_of(source, self.words), True, False)
+
+
+def _refuse() -> bytes:
+    """Refuse pipes and devices, whose reading might never end."""
+    raise OSError(0, "it is no regular file")
+
+
+_reader: _Reader | None = None
+
+
+def _start(cache: Cache, vocabulary: Vocabulary) -> None:
+    global _reader  # noqa: PLW0603 - a pool's process has no other place for what all its batches share
+    _reader = _Reader(cache, vocabulary)
+
+
+def _work(files: list[tuple[str, Path]]) -> list[Scanned]:
+    return _reader.batch(files) if _reader else []
+
+
+def scan(files: list[tuple[str, Path]], config: Config, cache: Cache, jobs: int) -> list[Scanned]:
+    """Return every file's outcome, in the order given, and remember what was parsed."""
+    batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
+    outcomes = [one for batch in _run(batches, config, cache, jobs) for one in batch]
+    for outcome in outcomes:
+        if outcome.key and outcome.parsed:
+            cache.put(outcome.key, outcome.facts)
+    return outcomes
+
+
+def _run(batches: list[list[tuple[str, Path]]], config: Config, cache: Cache, jobs: int) -> list[list[Scanned]]:
+    words = config.vocabulary
+    if jobs > 1 and sum(map(len, batches)) >= _WORTH_A_POOL:
+        try:
+            with closing(multiprocessing.Pool(jobs, _start, (cache, words))) as pool:
+                return pool.map(_work, batches, chunksize=1)
+        except (OSError, ImportError, AssertionError):  # no processes or no semaphores here
+            pass
+    reader = _Reader(cache, words)
+    return [reader.batch(batch) for batch in batches]

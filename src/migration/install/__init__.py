@@ -1,0 +1,1 @@
+"""Put this package into an existing checkout, and take it out again."""

@@ -1,0 +1,1 @@
+"""Rewrite direct SDK calls as calls of the factory."""

@@ -1,0 +1,1 @@
+"""Analyse a module: its syntax tree, bindings, values and which assignment reaches which read."""

@@ -1,0 +1,199 @@
+"""Tell which assignments of a local name can reach each place that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from src.migration.rewrite.analysis.syntax import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from src.migration.rewrite.analysis.tree import Binding, Tree
+
+State = dict[str, frozenset["Binding"]]
+
+
+@dataclass(slots=True)
+class _Loop:
+    broken: list[State] = field(default_factory=list)
+    continued: list[State] = field(default_factory=list)
+
+
+def _join(states: Iterable[State | None]) -> State | None:
+    found: State | None = None
+    for state in states:
+        if state is None:
+            continue
+        if found is None:
+            found = dict(state)
+            continue
+        for name, bindings in state.items():
+            found[name] = found.get(name, frozenset()) | bindings
+    return found
+
+
+class Reach:
+    """Follow the statements of one scope: `reads` gives for each name that is read what can have bound it.
+
+    A name that an inner function reads is reached by all that binds it.
+    """
+
+    def __init__(self, tree: Tree, scope: cst.FunctionDef | cst.Module) -> None:
+        self.tree = tree
+        self.scope = scope
+        self.reads: dict[cst.Name, frozenset[Binding]] = {}
+        self._bindings: dict[cst.CSTNode, list[Binding]] = {}
+        self._loops: list[_Loop] = []
+        self._raised: list[list[State]] = []
+        for bindings in tree.bound.get(scope, {}).values():
+            for binding in bindings:
+                self._bindings.setdefault(binding.node, []).append(binding)
+        start: State = {}
+        for binding in (one for found in self._bindings.values() for one in found if one.kind == "param"):
+            start[binding.name] = frozenset({binding})
+        body = scope.body.body if isinstance(scope, cst.FunctionDef) else scope.body
+        self._block(body, start)
+
+    def _block(self, body: Sequence[cst.CSTNode], state: State | None) -> State | None:
+        for statement in body:
+            if state is None:
+                state = None  # what follows is never run; its reads stay unknown
+                break
+            state = self._statement(statement, state)
+        return state
+
+    def _suite(self, suite: cst.BaseSuite | None, state: State | None) -> State | None:
+        return self._block(suite.body, state) if suite is not None else state
+
+    def _statement(self, node: cst.CSTNode, state: State) -> State | None:
+        match node:
+            case cst.SimpleStatementLine(body=body):
+                return self._block(body, state)
+            case cst.If():
+                return self._if(node, state)
+            case cst.While() | cst.For():
+                return self._loop(node, state)
+            case cst.Try() | cst.TryStar():
+                return self._try(node, state)
+            case cst.With():
+                for item in node.items:
+                    state = self._simple(item, state)
+                return self._suite(node.body, state)
+            case cst.Match():
+                return self._match(node, state)
+            case cst.FunctionDef() | cst.ClassDef():
+                self._closures(node)
+                return self._bind(node, state)
+        return self._ending(node, self._simple(node, state))
+
+    def _ending(self, node: cst.CSTNode, state: State) -> State | None:
+        if isinstance(node, cst.Break) and self._loops:
+            self._loops[-1].broken.append(state)
+            return None
+        if isinstance(node, cst.Continue) and self._loops:
+            self._loops[-1].continued.append(state)
+            return None
+        return None if isinstance(node, cst.Return | cst.Raise) else state
+
+    def _simple(self, node: cst.CSTNode, state: State) -> State:
+        self._note(state)
+        for part in walk(node):
+            if isinstance(part, cst.Name) and self.tree.is_load(part):
+                self._read(part, state)
+        for part in walk(node):
+            state = self._bind(part, state)
+        self._note(state)
+        return state
+
+    def _note(self, state: State) -> None:
+        for states in self._raised:
+            states.append(state)
+
+    def _read(self, node: cst.Name, state: State) -> None:
+        scope = self.tree.scope(node)
+        if self.tree.home(node.value, scope) is not self.scope:
+            return
+        lazily = scope is not self.scope and isinstance(scope, cst.FunctionDef | cst.Lambda)
+        found = self._all(node.value) if lazily else state.get(node.value, frozenset())
+        self.reads[node] = self.reads.get(node, frozenset()) | found
+
+    def _closures(self, node: cst.CSTNode) -> None:
+        for part in walk(node):
+            if not isinstance(part, cst.Name) or not self.tree.is_load(part):
+                continue
+            if self.tree.home(part.value, self.tree.scope(part)) is self.scope:
+                self.reads[part] = self._all(part.value)
+
+    def _all(self, name: str) -> frozenset[Binding]:
+        return frozenset(self.tree.bound.get(self.scope, {}).get(name, ()))
+
+    def _bind(self, node: cst.CSTNode, state: State) -> State:
+        for binding in self._bindings.get(node, ()):
+            if binding.kind == "del":
+                state = {name: found for name, found in state.items() if name != binding.name}
+            elif binding.kind == "aug":
+                state = {**state, binding.name: state.get(binding.name, frozenset()) | {binding}}
+            else:
+                state = {**state, binding.name: frozenset({binding})}
+        return state
+
+    def _if(self, node: cst.If, state: State) -> State | None:
+        state = self._simple(node.test, state)
+        body = self._suite(node.body, state)
+        other = node.orelse
+        if isinstance(other, cst.If):
+            return _join((body, self._if(other, state)))
+        return _join((body, self._suite(other.body, state) if other is not None else state))
+
+    def _loop(self, node: cst.While | cst.For, state: State) -> State | None:
+        before: State | None = state
+        loop = _Loop()
+        end: State | None = state
+        for _ in range(3):
+            loop = _Loop()
+            self._loops.append(loop)
+            entry = _join((before, state)) or state
+            head = self._simple(node.test if isinstance(node, cst.While) else node.iter, entry)
+            inside = head
+            if isinstance(node, cst.For):
+                inside = self._simple(node.target, self._bind(node.target, head))
+            end = self._suite(node.body, inside)
+            self._loops.pop()
+            before = _join((before, end, *loop.continued))
+        left = _join((state, before))
+        rest = self._suite(node.orelse.body, left) if node.orelse is not None else left
+        return _join((rest, *loop.broken))
+
+    def _try(self, node: cst.Try | cst.TryStar, state: State) -> State | None:
+        raised: list[State] = [state]
+        self._raised.append(raised)
+        after = self._suite(node.body, state)
+        self._raised.pop()
+        if node.orelse is not None:
+            after = self._suite(node.orelse.body, after)
+        entry = _join(raised) or state
+        ends: list[State | None] = [after]
+        for handler in node.handlers:
+            inside = self._bind(handler, entry)
+            if handler.type is not None:
+                inside = self._simple(handler.type, inside)
+            ends.append(self._suite(handler.body, inside))
+        joined = _join(ends)
+        if node.finalbody is None:
+            return joined
+        final = self._suite(node.finalbody.body, _join((joined, entry)))
+        return final if joined is not None else None
+
+    def _match(self, node: cst.Match, state: State) -> State | None:
+        state = self._simple(node.subject, state)
+        ends: list[State | None] = [state]
+        for case in node.cases:
+            inside = self._simple(case.pattern, state)
+            if case.guard is not None:
+                inside = self._simple(case.guard, inside)
+            ends.append(self._suite(case.body, inside))
+        return _join(ends)

@@ -1,0 +1,376 @@
+"""Run the migration from a command line: look, show, or write, and report."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.migration.check.scan import SKIPPED
+from src.migration.install import command as install_command
+from src.migration.install.apply import Refused
+from src.migration.rewrite.file import FAILED, UNPARSEABLE, migrate
+from src.migration.rewrite.find.raw_posts import addresses_in
+from src.migration.rewrite.leftovers import leftovers
+from src.migration.rewrite.project.error_links import again, links, together
+from src.migration.rewrite.project.sdk_setup import relies, set_up
+from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, Around
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from src.migration.install.plan import Installation
+    from src.migration.rewrite.project.error_links import Links
+    from src.migration.rewrite.records import Outcome, Reported
+
+NOTHING, FAILURE, USAGE, DONE, LEFT_OVER = 0, 1, 2, 10, 20
+VERSION = 1
+_WORTH_A_POOL = 8
+_OURS = (("src", "models"), ("src", "observability"), ("src", "migration"))
+_IMPORTED = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
+_NAMED = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_CALLED = re.compile(r"\b(\w+)\.(\w+)\(")
+_BORROWED = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Hold one file to migrate: where, its name in reports, and what it shares with other files.
+
+    Attributes:
+        path: The file.
+        name: Its name in reports.
+        around: What is known about the other files.
+        imports: The files that it imports.
+    """
+
+    path: Path
+    name: str
+    around: Around
+    imports: frozenset[Path] = frozenset()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Migrate; return 0 nothing to do, 10 done, 20 something left over, 2 usage, 1 failure."""
+    options = _parser().parse_args(arguments)
+    _print_anything()
+    if why := _unfit(options):
+        return _refuse(why)
+    if options.roll_back:
+        why = install_command.roll_back(options.paths[0])
+        return _refuse(why) if why else DONE
+    jobs = jobs_of(options.paths)
+    outcomes = _together(jobs, list(_run(jobs, options.jobs or os.cpu_count() or 1)))
+    try:
+        made = install_command.planned(options.paths[0], outcomes) if options.install else None
+    except Refused as error:
+        return _refuse(str(error))
+    failures = _written(options, outcomes, made) if options.write else []
+    sites = [site for outcome in outcomes for site in (*outcome.sites, *leftovers(outcome))]
+    if options.diff:
+        sys.stdout.writelines(line for outcome in outcomes for line in _diff(outcome))
+        sys.stdout.writelines(install_command.diff(made) if made else ())
+    if options.report:
+        _report(options.report, outcomes, sites)
+    _tell(outcomes, sites, failures, written=options.write, shown=options.diff)
+    if made is not None and not failures:
+        install_command.tell(options.paths[0], made, written=options.write, shown=options.diff)
+    code = _code(outcomes, sites, failures)
+    if made is None or code == FAILURE:
+        return code
+    return LEFT_OVER if made.by_hand else max(code, DONE if made.changes else NOTHING)
+
+
+def _unfit(options: argparse.Namespace) -> str | None:
+    """Return why the command cannot be carried out as it was given, or None."""
+    if (options.install or options.roll_back) and (len(options.paths) != 1 or not options.paths[0].is_dir()):
+        return "--install and --roll-back take one folder: the root of a checkout, which has src in it."
+    if options.roll_back:
+        return None
+    missing = [str(path) for path in options.paths if not path.exists()]
+    if missing:
+        return f"no such file or folder: {', '.join(missing)}"
+    if options.write and not options.allow_dirty and (dirty := _dirty(options.paths)):
+        return (
+            f"{dirty} has changes that are not committed, so a roll-back would take them too. "
+            "Commit or stash them, or say --allow-dirty."
+        )
+    return None
+
+
+def _print_anything() -> None:
+    """Let names of files be printed that are no text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _written(options: argparse.Namespace, outcomes: Sequence[Outcome], made: Installation | None) -> list[str]:
+    """Write what changes, with an installation all or none of it; return what went wrong."""
+    if made is not None:
+        why = install_command.write(options.paths[0], made)
+        return [why] if why else []
+    written = [_write(outcome) for outcome in outcomes if outcome.after is not None]
+    return [why for why in written if why]
+
+
+def _code(outcomes: Sequence[Outcome], sites: Sequence[Reported], failures: Sequence[str]) -> int:
+    if failures or any(outcome.status == FAILED for outcome in outcomes):
+        return FAILURE
+    if any(site.status == LEFT for site in sites):
+        return LEFT_OVER
+    return DONE if any(outcome.after is not None for outcome in outcomes) else NOTHING
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="migrate_to_factory",
+        description="Move code that calls language models through provider SDKs to src.models.ModelFactory, and report "
+        "what is left. Without --write nothing is changed.",
+        epilog="Exit codes: 0 nothing to do, 10 done (or would be), 20 something is left over, 2 usage, 1 failure.",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files and folders, such as a checkout")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--diff", action="store_true", help="print what would change")
+    how.add_argument("--write", action="store_true", help="change the files")
+    parser.add_argument(
+        "--install", action="store_true",
+        help="put src/models, src/observability and the check into the checkout too (docs/adopt.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--roll-back", action="store_true", help="take the last --install --write back, byte for byte, and do no more"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found and decided, as JSON")
+    parser.add_argument("--allow-dirty", action="store_true", help="write although git shows uncommitted changes")
+    parser.add_argument("--jobs", type=_count, metavar="N", help="processes (default: one per processor)")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 256:
+        raise argparse.ArgumentTypeError("must be between 1 and 256")
+    return number
+
+
+# Which files.
+
+
+def jobs_of(paths: Sequence[Path]) -> list[Job]:
+    """Return the Python files at and below some paths, but for the factory itself, each once."""
+    root = paths[0] if len(paths) == 1 and paths[0].is_dir() else Path(os.path.commonpath([p.resolve() for p in paths]))
+    root = root if root.is_dir() else root.parent
+    found = {file for path in paths for file in (_walk(path) if path.is_dir() else [path])}
+    real = {file.resolve(): file for file in sorted(found, key=lambda one: (not one.is_symlink(), one))}
+    files = sorted(real.values())
+    lent: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
+    held: set[tuple[str, str]] = set()
+    said: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
+    for file in files:
+        source = _source(file)
+        text = source.decode("utf-8", "replace")
+        lent[file], said[file] = _lent(text), (set_up(text), relies(text))
+        held.update(addresses_in(source))
+    addresses = tuple(sorted(held))
+    linked = links({file: imported for file, (imported, _) in lent.items()})
+    return [
+        Job(
+            file,
+            _name(file, root),
+            Around(_borrowed(file, lent), addresses, settings=settings, needed=needed),
+            frozenset(linked[file]),
+        )
+        for file, (settings, needed) in _of_others(said, linked).items()
+    ]
+
+
+def _of_others(
+    said: dict[Path, tuple[frozenset[str], frozenset[str]]], linked: Links
+) -> dict[Path, tuple[frozenset[str], frozenset[str]]]:
+    """Return for each file what the other ones of its program set up on SDK modules, and need to be set up."""
+    found = {}
+    for group in together(linked):
+        sets = Counter(one for file in group for one in said[file][0])
+        needs = Counter(one for file in group for one in said[file][1])
+        for file in group:
+            settings, needed = said[file]
+            found[file] = (
+                frozenset(one for one, count in sets.items() if count > (one in settings)),
+                frozenset(one for one, count in needs.items() if count > (one in needed)),
+            )
+    return {file: found[file] for file in said}
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        inside = Path(here)
+        folders[:] = sorted(
+            one
+            for one in folders
+            if one not in SKIPPED and not any((inside / one).parts[-2:] == ours for ours in _OURS)
+        )
+        yield from (
+            inside / name for name in sorted(names) if name.endswith((".py", ".pyw")) and (inside / name).is_file()
+        )
+
+
+def _name(file: Path, root: Path) -> str:
+    with contextlib.suppress(ValueError):
+        return file.resolve().relative_to(root.resolve()).as_posix()
+    return file.as_posix()
+
+
+def _source(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""  # it is named when it is to be migrated
+
+
+def _lent(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a file imports, and the names of clients that it uses on other objects."""
+    imported = {word for pair in _IMPORTED.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
+    used = {name for owner, name in _BORROWED.findall(text) + _CALLED.findall(text) if owner not in ("self", "cls")}
+    used |= {name for names in _NAMED.findall(text) for name in re.findall(r"\w+", names)}
+    return frozenset(imported), frozenset(used)
+
+
+def _borrowed(file: Path, lent: dict[Path, tuple[frozenset[str], frozenset[str]]]) -> frozenset[str]:
+    return frozenset(
+        name for other, (imported, used) in lent.items() if other != file and file.stem in imported for name in used
+    )
+
+
+def _dirty(paths: Sequence[Path]) -> str | None:
+    """Return the first path whose git tree has uncommitted changes to tracked files."""
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        command = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - git, as it is
+        except OSError:  # no git here
+            return None
+        if done.returncode == 0 and done.stdout.strip():
+            return str(path)
+    return None
+
+
+# The work.
+
+
+def _run(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
+    if len(jobs) < _WORTH_A_POOL or processes == 1:
+        yield from _counted((_one(job) for job in jobs), len(jobs))
+        return
+    with ProcessPoolExecutor(min(processes, len(jobs))) as pool:
+        yield from _counted(pool.map(_one, jobs, chunksize=4), len(jobs))
+
+
+def _together(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Look once more at files that handle the errors of calls which other files make."""
+    told = again(outcomes, {job.path: set(job.imports) for job in jobs}, {job.path: job.around for job in jobs})
+    names = {job.path: job.name for job in jobs}
+    return [migrate(one.path, names[one.path], told[one.path]) if one.path in told else one for one in outcomes]
+
+
+def _one(job: Job) -> Outcome:
+    return migrate(job.path, job.name, job.around)
+
+
+def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    """Show how far it is, to a person at a terminal."""
+    watched = sys.stderr.isatty()
+    for done, outcome in enumerate(outcomes, 1):
+        if watched:
+            sys.stderr.write(f"\r{done} of {total} files" + ("\n" if done == total else ""))
+            sys.stderr.flush()
+        yield outcome
+
+
+def _write(outcome: Outcome) -> str | None:
+    """Put the new text in place of the old, whole or not at all; return what went wrong."""
+    path = outcome.path.resolve()
+    try:
+        if path.read_bytes() != outcome.before:
+            return f"{outcome.name} was changed meanwhile; it stays as it is"
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(outcome.after or b"")
+            Path(temporary).chmod(path.stat().st_mode & 0o7777)
+            Path(temporary).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        return f"{outcome.name} cannot be written: {error.strerror}"
+    return None
+
+
+# What is told.
+
+
+def _diff(outcome: Outcome) -> Iterator[str]:
+    if outcome.after is None:
+        return
+    before, after = (
+        text.decode("utf-8", "replace").splitlines(keepends=True) for text in (outcome.before, outcome.after)
+    )
+    for line in difflib.unified_diff(before, after, f"a/{outcome.name}", f"b/{outcome.name}"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _report(file: Path, outcomes: Sequence[Outcome], sites: Sequence[Reported]) -> None:
+    told = {
+        "version": VERSION,
+        "files": [{"path": outcome.name, "status": outcome.status} for outcome in outcomes],
+        "sites": [site.as_dict() for site in sites],
+    }
+    file.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+def _tell(
+    outcomes: Sequence[Outcome], sites: Sequence[Reported], failures: Sequence[str], *, written: bool, shown: bool
+) -> None:
+    """Print what a person must know: what is left or wants a look, then the sums."""
+    out = sys.stderr if shown else sys.stdout
+    for outcome in outcomes:
+        if outcome.status in (FAILED, UNPARSEABLE) and not outcome.sites:
+            print(f"{outcome.name}: {outcome.status}", file=out)
+    for site in sites:
+        if site.status in (LEFT, REVIEW):
+            print(f"{site.file}:{site.line}: {site.style} {site.status}: {site.reason}", file=out)
+            if site.suggestion:
+                print(f"    {site.suggestion}", file=out)
+    for why in failures:
+        print(f"error: {why}", file=sys.stderr)  # noqa: T201 - as above
+    counts = Counter(site.status for site in sites)
+    changed = sum(outcome.after is not None for outcome in outcomes) - len(failures)
+    moved = counts[MIGRATED] + counts[REVIEW]
+    verb = "changed" if written else "would change"
+    print(
+        f"{len(outcomes):,} files read, {changed:,} {verb}: {moved:,} calls go through the factory"
+        f" ({counts[REVIEW]:,} to look at), {counts[NON_CHAT]:,} that are no chat stay and are marked,"
+        f" {counts[LEFT]:,} are left for a person.",
+        file=out,
+    )
+    if not written and changed:
+        print("Nothing is written yet: --diff shows the changes, --write makes them.", file=out)
+
+
+def _refuse(why: str) -> int:
+    print(f"migrate_to_factory: {why}", file=sys.stderr)  # noqa: T201 - a command talks to its terminal
+    return USAGE

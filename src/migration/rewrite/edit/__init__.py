@@ -1,0 +1,1 @@
+"""Apply the planned edits to a module and check the result."""

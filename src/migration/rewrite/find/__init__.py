@@ -1,0 +1,1 @@
+"""Find a module's SDK clients, calls and raw HTTP requests."""

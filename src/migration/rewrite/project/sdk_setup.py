@@ -1,0 +1,47 @@
+"""Tell what the files of a tree set up on an SDK's module for one another, such as `openai.api_key = ...`."""
+
+from __future__ import annotations
+
+import re
+
+from src.migration.rewrite import sdk_vocabulary as sdk
+
+_SET = re.compile(
+    r"\b(openai|groq|anthropic)\.(api_key|api_base|base_url|api_type|api_version|organization|proxy)"
+    r"[ \t]*=(?!=)([^\n#]*)"
+)
+_CONFIGURED = re.compile(r"\b(?:genai|generativeai)\.configure\(\s*(?:api_key\s*=\s*)?((?:[^()]|\([^()]*\))*)\)")
+_USED = {
+    "openai": re.compile(
+        r"\bopenai\.(?:ChatCompletion|Completion|Embedding|Audio|Image|Moderation|Model|chat|completions|responses"
+        r"|embeddings|audio|images|moderations|models|files|beta)\b"
+    ),
+    "google.generativeai": re.compile(r"\b(?:GenerativeModel|embed_content|list_models)\("),
+}
+_GEMINI = "google.generativeai"
+
+
+def set_up(text: str) -> frozenset[str]:
+    """Return what a file sets on SDK modules that the factory does not know by itself: `openai.api_key`, and so on."""
+    found = {f"{package}.{name}" for package, name, value in _SET.findall(text) if not _is_own(package, value, text)}
+    found |= {f"{_GEMINI}.api_key" for value in _CONFIGURED.findall(text) if not _is_own(_GEMINI, value, text)}
+    return frozenset(found)
+
+
+def relies(text: str) -> frozenset[str]:
+    """Return the SDKs whose module a file asks through without setting it up: another file does that."""
+    sets = {"openai": r"\bopenai\.api_key\s*=(?!=)", _GEMINI: r"\.configure\("}
+    return frozenset(
+        package for package, used in _USED.items() if used.search(text) and not re.search(sets[package], text)
+    )
+
+
+def _is_own(package: str, value: str, text: str) -> bool:
+    """Tell whether a value is the key that the factory itself reads, straight or by a name."""
+    names = sdk.FACTORY["gemini" if package == _GEMINI else sdk.PROVIDERS[package]].keys
+    read = rf"""os\.(?:getenv\(|environ\.get\(|environ\[)\s*["'](?:{"|".join(names)})["']\s*[\])]\s*$"""
+    value = value.strip()
+    if re.match(read, value):
+        return True
+    name = value if value.isidentifier() else None
+    return name is not None and re.search(rf"^\s*{name}\s*=\s*{read}", text, re.MULTILINE) is not None

@@ -1,0 +1,1 @@
+"""Translate arguments, messages, replies and error handlers into the factory's terms."""

@@ -1,0 +1,145 @@
+"""Ask Google's models, through google-genai or, where a checkout is pinned to it, the old google-generativeai."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from src.models.adapters.gemini.google_genai import Current
+from src.models.adapters.gemini.google_generativeai import Legacy
+from src.models.base_model import BaseModel
+from src.models.errors import ContentBlocked, MalformedResponse, ModelError
+from src.models.protocols.generate_content import conversation, legacy_schema, reply
+from src.models.request import fitting
+from src.models.transport.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from src.models.capabilities import Capabilities
+    from src.models.types import Chunk, Completion, ModelRequest, Timeouts
+
+_UNREADABLE = frozenset({"UnknownApiResponseError", "JSONDecodeError", "ParseError", "UnicodeDecodeError"})
+
+
+class GeminiModel(BaseModel):
+    """Ask a Gemini model. MOONDEV_GEMINI_SDK=legacy takes the old SDK where both are installed."""
+
+    provider: ClassVar[str] = "gemini"
+    default_base_url: ClassVar[str] = "https://generativelanguage.googleapis.com"
+
+    def __init__(self, model_name: str, **settings: Any) -> None:
+        super().__init__(model_name, **settings)
+        address = self._base_url or self.default_base_url
+        self._legacy = uses_legacy()
+        kind: Any = Legacy if self._legacy else Current
+        self._connections: PerProcess[Any] = PerProcess(lambda: kind(self._api_key, address))
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._connection.client
+
+    @property
+    def _connection(self) -> Any:
+        return self._connections.get()
+
+    @override
+    def _can(self, model: str) -> Capabilities:
+        """Return what the model can do: the old SDK knows neither thinking nor a seed."""
+        can = super()._can(model)
+        return replace(can, seed=False, reasoning_effort=False) if self._legacy else can
+
+    @override
+    def _fitted(self, request: ModelRequest) -> ModelRequest:
+        can, wanted = self._can(request.model), request.response_format
+        if self._legacy and wanted is not None and legacy_schema.schema(wanted.schema) is None:
+            can = replace(can, structured="json_object")  # what the old SDK cannot say is said in words
+        return fitting.fit(request, can)
+
+    @override
+    def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        return self._connection.generate(payload, timeouts)
+
+    @override
+    async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        if self._legacy:
+            return await super()._asend(payload, timeouts)
+        return await self._connection.agenerate(payload, timeouts)
+
+    @override
+    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
+        return self._connection.stream(payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+
+    @override
+    async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
+        if self._legacy:
+            return await super()._aopen_stream(payload, timeouts)
+        return await self._connection.astream(payload)  # type: ignore[no-any-return] # the SDK's stream
+
+    @override
+    def _list_models(self) -> list[str]:
+        return [name.removeprefix("models/") for name in self._connection.names()]
+
+    @override
+    def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+        can = self._can(request.model)
+        config: dict[str, Any] = {
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "max_output_tokens": request.max_tokens or can.default_max_tokens,
+            "stop_sequences": list(request.stop) or None,
+            "seed": request.seed,
+            **conversation.structured(request, legacy=self._legacy),
+            **conversation.thinking(request, can),
+            **request.options,
+        }
+        return {
+            "model": request.model,
+            "system": request.system if can.system_role != "merged" else None,
+            "contents": conversation.contents(request, can, legacy=self._legacy),
+            "tools": conversation.declared(request.tools, legacy=self._legacy),
+            "tool_choice": conversation.tool_choice(request.tool_choice),
+            "config": {name: value for name, value in config.items() if value is not None},
+        }
+
+    @override
+    def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        return reply.reply(raw, request.model)
+
+    @override
+    def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        return reply.event(event, request.model)
+
+    @override
+    def _classify(self, error: BaseException) -> ModelError:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if "streaming response" in str(error) and "BadRequest" in names:
+            return MalformedResponse("the stream could not be read")  # the old SDK's word for a stream it cannot read
+        if "BlockedPromptException" in names:  # how the old SDK ends a stream before it begins
+            reason = re.search(r"block_reason: (\w+)", str(error))
+            return ContentBlocked(f"the prompt was blocked ({reason[1] if reason else 'no reason told'})")
+        code = getattr(error, "code", None)
+        if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
+            return reply.of_status(error, int(code))
+        if names & _UNREADABLE or (self._legacy and names & {"ValueError", "TypeError"}):  # the old SDK's own parser
+            return MalformedResponse(f"the reply could not be read: {type(error).__name__}")
+        return super()._classify(error)
+
+
+def uses_legacy() -> bool:
+    """Tell which SDK is taken: the old one where it is asked for, or is the only one."""
+    wanted = os.environ.get("MOONDEV_GEMINI_SDK", "").strip().lower()
+    return wanted == "legacy" or not _installed("google.genai")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,1 @@
+"""Run the embedded model in this process."""

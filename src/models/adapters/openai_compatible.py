@@ -1,0 +1,212 @@
+"""Speak the Chat Completions protocol: what OpenAI defined, and most providers offer."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from src.models import capabilities
+from src.models.base_model import BaseModel
+from src.models.errors import InvalidRequest
+from src.models.fields import decoded
+from src.models.protocols import responses
+from src.models.protocols.chat_completions import conversation, reply
+from src.models.request import fitting
+from src.models.transport import gateway_hooks, http_hooks, sdk_client
+from src.models.transport.per_loop import PerLoop
+from src.models.transport.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from src.models.capabilities import Capabilities
+    from src.models.types import Chunk, Completion, ModelRequest, Timeouts, Usage
+
+
+class OpenAICompatibleModel(BaseModel):
+    """Ask any provider that speaks Chat Completions, through the openai SDK.
+
+    A provider of its own is a short subclass, or a row of the factory's table: what differs is data.
+
+    Args:
+        model_name: The model to ask.
+        api: `chat` or `responses`; where not said, Chat Completions for every model that has them.
+        **settings: As for `BaseModel`.
+    """
+
+    provider: ClassVar[str] = "openai_compatible"
+    default_base_url: ClassVar[str | None] = None
+    extra_body: ClassVar[Mapping[str, object]] = {}
+    stream_options: ClassVar[Mapping[str, object] | None] = {"include_usage": True}
+    sdk: ClassVar[tuple[str, str, str]] = ("openai", "OpenAI", "AsyncOpenAI")
+    path: ClassVar[str] = "/chat/completions"
+    custom_tools: ClassVar[bool] = True
+
+    def __init__(self, model_name: str, *, api: str | None = None, **settings: Any) -> None:
+        super().__init__(model_name, **settings)
+        if api not in (None, "chat", "responses"):
+            raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
+        self._api = api
+        self._lines = PerProcess(self._make_line)
+        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
+
+    # The connection.
+
+    @property
+    def client(self) -> Any:
+        """Return the SDK's client."""
+        return self._lines.get().client
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what a client is made with. Its own retries are off: the template retries."""
+        address = self._base_url or self.default_base_url
+        return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
+
+    def _library(self) -> Any:
+        return importlib.import_module(self.sdk[0])
+
+    def _make_line(self) -> sdk_client.Line:
+        sdk = self._library()
+        kind = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
+        hooks = http_hooks.hooks(self.provider)
+        hooks["response"].append(gateway_hooks.mend)
+        http = kind(event_hooks=hooks)
+        return sdk_client.Line(getattr(sdk, self.sdk[1])(**self._settings(), http_client=http), http)
+
+    def _make_async_line(self) -> sdk_client.Line:
+        sdk = self._library()
+        kind = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
+        hooks = http_hooks.async_hooks(self.provider)
+        hooks["response"].append(gateway_hooks.amend)
+        http = kind(event_hooks=hooks)
+        client = getattr(sdk, self.sdk[2])(**self._settings(), http_client=http)
+        return sdk_client.Line(client, http, asynchronous=True)
+
+    def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
+        """Return where a call of its protocol goes, and what the SDK makes of the reply."""
+        return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
+
+    @override
+    def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        return self._lines.get().send(self._route(payload), payload, timeouts)
+
+    @override
+    async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+        return await self._alines.get().asend(self._route(payload), payload, timeouts)
+
+    @override
+    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
+        return sdk_client.post(self.client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+
+    @override
+    async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
+        return await sdk_client.apost(self._alines.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+
+    # The protocol.
+
+    @override
+    def _can(self, model: str) -> Capabilities:
+        can = capabilities.of(self.provider, model)
+        return _by_responses(can) if (self._api or can.api) == "responses" else can
+
+    def _suited(self, request: ModelRequest) -> Capabilities:
+        """Return what the model can do for this request: some take tools in the Responses API alone."""
+        can = self._can(request.model)
+        if not request.tools or self._api is not None or can.tools_api == "chat":
+            return can
+        asked = request.reasoning_effort
+        effort = None if asked is None else capabilities.nearest_effort(asked, can)
+        thinks = effort is not None or can.tools_api == "responses"
+        return _by_responses(can) if thinks and effort != "none" else can
+
+    @override
+    def _fitted(self, request: ModelRequest) -> ModelRequest:
+        return fitting.fit(request, self._suited(request))
+
+    @override
+    def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+        can = self._suited(request)
+        if can.api == "responses":
+            body = responses.build(request, can) | ({"stream": True} if stream else {})
+            return self._with_options(body, request.options)
+        payload: dict[str, Any] = {"model": request.model, "messages": conversation.messages(request, can)}
+        asked: dict[str, Any] = {
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            can.max_tokens_name: request.max_tokens or can.default_max_tokens,
+            "stop": list(request.stop),
+            "seed": request.seed,
+            **_effort(request.reasoning_effort, can),
+            "tools": [conversation.tool(tool) for tool in request.tools],
+            "tool_choice": conversation.tool_choice(request.tool_choice),
+            "response_format": conversation.response_format(request, can),
+        }
+        payload.update({name: value for name, value in asked.items() if value is not None and value != []})
+        if stream:
+            payload["stream"] = True
+            if self.stream_options is not None:
+                payload["stream_options"] = self.stream_options
+        return self._with_options(payload, request.options)
+
+    def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
+        """Add what the caller and the provider's row want sent besides."""
+        known = {"extra_body", "extra_headers", "extra_query"}
+        for name in known & options.keys():
+            payload[name] = options[name]
+        body = {**self.extra_body, **{name: value for name, value in options.items() if name not in known}}
+        given = payload.get("extra_body")
+        if body:
+            payload["extra_body"] = {**body, **(given if isinstance(given, Mapping) else {})}
+        return payload
+
+    @override
+    def _list_models(self) -> Iterable[str]:
+        return [model.id for model in self.client.models.list().data]
+
+    @override
+    def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        if self._suited(request).api == "responses":
+            return responses.read(decoded(raw), self)
+        return reply.reply(decoded(raw), self, request.model)
+
+    @override
+    def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
+        if self._suited(request).api == "responses":
+            return responses.read_event(event, self)
+        return reply.event(event, self, request.model)
+
+    def _usage(self, usage: Any) -> Usage | None:
+        """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
+        return reply.usage(usage)
+
+    def _reported_cost(self, usage: Any) -> float | None:  # noqa: ARG002 - for providers that tell it
+        """Return what the provider itself says the call cost, in US dollars."""
+        return None
+
+
+def _by_responses(can: Capabilities) -> Capabilities:
+    return replace(can, api="responses", seed=False, stop=False, min_output=responses.LEAST_OUTPUT)
+
+
+def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:
+    """Return how an effort is said; some models are kept from thinking by a parameter of its own."""
+    if effort == "none" and can.effort_off != "omitted":
+        return {"thinking": {"type": can.effort_off}}
+    return {"reasoning_effort": effort}
+
+
+@cache
+def _chat_route(sdk: str, path: str) -> sdk_client.Route:
+    kinds = importlib.import_module(f"{sdk}.types.chat")
+    return sdk_client.Route(path, kinds.ChatCompletion, kinds.ChatCompletionChunk, importlib.import_module(sdk))
+
+
+@cache
+def _responses_route(sdk: str) -> sdk_client.Route:
+    kinds = importlib.import_module(f"{sdk}.types.responses")
+    return sdk_client.Route("/responses", kinds.Response, kinds.ResponseStreamEvent, importlib.import_module(sdk))

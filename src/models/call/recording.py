@@ -1,0 +1,183 @@
+"""Write what is known of a call onto its generation."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from src.models.types import RawPart, TextPart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from src.models.errors import ModelError
+    from src.models.types import Completion, Cost, Message, ModelRequest, Part, Usage
+    from src.observability.tracing.observation import Observation
+
+P = ParamSpec("P")
+_log = logging.getLogger("moondev.observability")
+
+
+def _safely(write: Callable[P, None]) -> Callable[P, None]:
+    """Have a failure to record cost the record, never the call."""
+
+    @functools.wraps(write)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            write(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("A call could not be recorded in full.")
+
+    return guarded
+
+
+@_safely
+def asked(observation: Observation, provider: str, request: ModelRequest) -> None:
+    """Record the request: model, parameters, and the messages as input."""
+    if not observation.recording:
+        return
+    from src.observability.spans import encoding
+
+    parameters = request.parameters()
+    observation.set(
+        PROVIDER=provider,
+        OPERATION="chat",
+        MODEL=request.model,
+        REQUEST_MODEL=request.model,
+        MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,
+    )
+    observation.update(
+        input=[_message(message) for message in request.messages],
+        metadata={"adjusted_parameters": dict(request.adjusted)} if request.adjusted else None,
+    )
+
+
+@_safely
+def answered(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
+    """Record the reply: output, the model that answered, tokens and money."""
+    if not observation.recording:
+        return
+    from src.observability.spans import encoding
+
+    observation.set(
+        MODEL=completion.model,
+        RESPONSE_MODEL=completion.model,
+        RESPONSE_ID=completion.response_id,
+        FINISH_REASONS=(completion.finish_reason,) if completion.finish_reason else None,
+    )
+    observation.update(
+        output=_output(completion),
+        metadata={
+            "finish_reason": completion.finish_reason,
+            "cost_source": cost.source if cost else None,
+            "cost_date": cost.date if cost else None,
+            **completion.notes,
+        },
+    )
+    spent(observation, usage, cost)
+    if cost is not None:
+        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+
+
+@_safely
+def spent(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
+    """Record tokens and money, of a failed call too where its provider told them."""
+    from src.observability.spans import encoding
+
+    if usage is not None and observation.recording:
+        observation.set(
+            USAGE_DETAILS=encoding.json_text(usage.details()),
+            INPUT_TOKENS=usage.input_tokens,
+            OUTPUT_TOKENS=usage.output_tokens,
+            CACHE_READ_TOKENS=usage.input_cached_tokens,
+            CACHE_WRITE_TOKENS=usage.input_cache_creation,
+            REASONING_TOKENS=usage.output_reasoning_tokens,
+        )
+    if cost is not None and observation.recording:
+        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+
+
+@_safely
+def failed(observation: Observation, error: ModelError) -> None:
+    """Record why the call failed."""
+    observation.fail(error.message, error.category)
+    known = {"status": error.status, "request_id": error.request_id, "parameter": error.parameter}
+    observation.update(metadata={name: value for name, value in known.items() if value is not None})
+
+
+@_safely
+def retried(observation: Observation, error: ModelError, attempt: int, wait_s: float) -> None:
+    """Record one failed attempt that is tried again, as a child event."""
+    from src.observability import metrics
+
+    metrics.retried(error.provider or "", error.model or "", error.category)
+    observation.event(
+        "attempt_failed",
+        level="WARNING",
+        status_message=error.message,
+        metadata={
+            "category": error.category,
+            "status": error.status,
+            "wait_s": round(wait_s, 3),
+            "attempt": attempt,
+        },
+    )
+
+
+@_safely
+def tried(observation: Observation, attempts: int, limits: dict[str, Any] | None) -> None:
+    """Record how many attempts it took, and the rate limits that the provider told."""
+    observation.update(metadata={"attempts": attempts, "rate_limits": limits})
+
+
+@_safely
+def counted(
+    call: tuple[str, str, str | None], seconds: float, usage: Usage | None, cost: Cost | None, error: str | None = None
+) -> None:
+    """Count a call that ended, for whoever reads metrics: its provider, the model asked and the one that answered."""
+    if sys.is_finalizing():  # a stream that was left open until then; nothing can be imported any more
+        return
+    from src.observability import metrics
+
+    if metrics.wanted():
+        spent = (usage.input_tokens, usage.output_tokens) if usage else (None, None)
+        metrics.ended(metrics.Ended(*call, seconds, *spent, cost.usd if cost else None, error))
+
+
+def _message(message: Message) -> dict[str, Any]:
+    told: dict[str, Any] = {"role": message.role}
+    if isinstance(message.content, str):
+        told["content"] = message.content
+    else:
+        told["content"] = [_part(part) for part in message.content]
+    if message.tool_calls:
+        told["tool_calls"] = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in message.tool_calls]
+    if message.tool_call_id:
+        told["tool_call_id"] = message.tool_call_id
+    return told
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """Describe a part; an image by its hash and size unless its data was asked for."""
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    if isinstance(part, RawPart):
+        return dict(part.content)
+    if part.data is not None:
+        from src.observability.spans import capture
+
+        return capture.image(part.media_type, part.data)
+    return {"type": "image", "url": part.url}
+
+
+def _output(completion: Completion) -> object:
+    if not completion.tool_calls and not completion.reasoning:
+        return completion.content
+    told: dict[str, Any] = {"role": "assistant", "content": completion.content}
+    if completion.reasoning:
+        told["reasoning"] = completion.reasoning
+    if completion.tool_calls:
+        told["tool_calls"] = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in completion.tool_calls]
+    return told

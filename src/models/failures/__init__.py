@@ -1,0 +1,1 @@
+"""Classify failures of providers as ModelErrors."""

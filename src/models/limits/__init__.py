@@ -1,0 +1,1 @@
+"""Keep to rate limits: the user's own, and those that providers report."""

@@ -1,0 +1,1 @@
+"""Read and write the wire protocols that several adapters and raw HTTP requests share."""

@@ -1,0 +1,203 @@
+"""Read what Gemini's API replies, whole or event by event, from either SDK."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from src.models.errors import (
+    AuthenticationFailed,
+    ContentBlocked,
+    InvalidRequest,
+    MalformedResponse,
+    ModelError,
+    QuotaExhausted,
+    RateLimited,
+)
+from src.models.failures import classify
+from src.models.fields import count, field
+from src.models.pricing import token_buckets
+from src.models.protocols.generate_content import conversation
+from src.models.transport import http_hooks
+from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# ai.google.dev/api/generate-content#FinishReason
+_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
+_BLOCKED = frozenset(
+    {
+        "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
+    }
+)  # fmt: skip
+_UNREADABLE = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})
+
+
+def reply(raw: Any, model: str) -> Completion:
+    """Return what a reply of `model` says."""
+    candidates = field(raw, "candidates")
+    if not candidates:
+        raise _no_candidates(raw)
+    candidate = candidates[0]
+    parts = _parts(candidate)
+    calls = _calls(parts, model)
+    _check(candidate, parts)
+    return Completion(
+        content=_text(parts, thought=False),
+        model=field(raw, "model_version") or model,
+        finish_reason="tool_calls" if calls else _finish(candidate),
+        reasoning=_text(parts, thought=True) or None,
+        usage=_usage(field(raw, "usage_metadata")),
+        tool_calls=tuple(ToolCall(call.id or f"call_{at}", call.name, call.arguments, call.replay)
+                         for at, call in enumerate(calls)),
+        response_id=field(raw, "response_id"),
+        notes={**_notes(candidate), **_mismatch(raw)},
+        raw=raw,
+    )  # fmt: skip
+
+
+def event(told: Any, model: str) -> Iterator[Chunk]:
+    """Return the chunk that one event of a stream brings."""
+    candidates = field(told, "candidates") or ()
+    if not candidates and field(field(told, "prompt_feedback"), "block_reason"):
+        raise _no_candidates(told)
+    candidate = candidates[0] if candidates else None
+    parts = _parts(candidate)
+    calls = _calls(parts, model)
+    _check(candidate, parts)
+    yield Chunk(
+        content=_text(parts, thought=False),
+        reasoning=_text(parts, thought=True),
+        finish_reason="tool_calls" if calls else _finish(candidate),
+        model=field(told, "model_version"),
+        usage=_usage(field(told, "usage_metadata")),
+        tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments, call.replay) for call in calls),
+        response_id=field(told, "response_id"),
+        choice=None if candidate is None else count(candidate, "index") or 0,
+        notes={**_notes(candidate), **(_mismatch(told) if _finish(candidate) else {})},
+    )
+
+
+def of_status(error: BaseException, status: int) -> ModelError:
+    """Return what an SDK's exception for an error response means."""
+    details = getattr(error, "details", None)
+    body = details if isinstance(details, Mapping) else {"message": getattr(error, "message", str(error))}
+    headers = getattr(getattr(error, "response", None), "headers", None) or http_hooks.refusal_headers()
+    return refusal(status, body, headers)
+
+
+def refusal(status: int, body: object, headers: Mapping[str, str] | None) -> ModelError:
+    """Return what an error response means: Google's quota words are the same for a minute and for good."""
+    found = classify.from_status(status, body, headers)
+    told = json.dumps(body, default=str)
+    if status == 429:
+        kind = QuotaExhausted if re.search(r"per.?day|PerDay|billing.?not|credits", told) else RateLimited
+        found = kind(found.message, status=status, request_id=found.request_id)
+        delay = re.search(r'"retryDelay": ?"(\d+(?:\.\d+)?)s"', told)
+        if kind is RateLimited:
+            asked = classify.retry_after(headers) if headers else None
+            found.retry_after_s = float(delay[1]) if asked is None and delay else asked
+    if status == 400 and "API_KEY_INVALID" in told:
+        found = AuthenticationFailed(found.message, status=status, request_id=found.request_id)
+    return found
+
+
+def _word(value: Any) -> str:
+    return str(getattr(value, "value", value) or "")
+
+
+def _finish(candidate: Any) -> str | None:
+    reason = _word(field(candidate, "finish_reason"))
+    if not reason or reason == "FINISH_REASON_UNSPECIFIED":
+        return None
+    return "content_filter" if reason in _BLOCKED else _FINISH.get(reason, reason.lower())
+
+
+def _check(candidate: Any, parts: list[Any]) -> None:
+    """Raise where the model wrote what cannot be read, or was not given what it needs."""
+    reason = _word(field(candidate, "finish_reason"))
+    if reason in _UNREADABLE and not any(field(part, "text") or field(part, "function_call") for part in parts):
+        raise MalformedResponse(f"the model wrote a tool call or text that cannot be read ({reason})")
+    if reason == "MISSING_THOUGHT_SIGNATURE":
+        raise InvalidRequest(
+            "A tool call went back without the signature of the thoughts that led to it: give the ToolCall records of "
+            "the reply back as they came.",
+            parameter="messages",
+        )
+
+
+def _notes(candidate: Any) -> dict[str, object]:
+    """Return why a reply was withheld: the reason, and the kinds of harm that were found."""
+    reason = _word(field(candidate, "finish_reason"))
+    if reason not in _BLOCKED:
+        return {}
+    kinds = [_word(field(rating, "category")) for rating in field(candidate, "safety_ratings") or ()
+             if field(rating, "blocked")]  # fmt: skip
+    return {"block_reason": ", ".join([reason, *kinds])}
+
+
+def _parts(candidate: Any) -> list[Any]:
+    return list(field(field(candidate, "content"), "parts") or ())
+
+
+def _text(parts: Iterable[Any], *, thought: bool) -> str:
+    return "".join(field(part, "text") or "" for part in parts if bool(field(part, "thought")) is thought)
+
+
+def _calls(parts: Iterable[Any], model: str) -> list[ToolCall]:
+    """Return the calls, each under its own id where it has one."""
+    found = []
+    for part in parts:
+        call = field(part, "function_call")
+        if not call or not field(call, "name"):
+            continue
+        known, signature = field(call, "id") or None, field(part, "thought_signature")
+        arguments = json.dumps(dict(field(call, "args") or {}), ensure_ascii=False, default=str)
+        kept = conversation.replay(model, signature if isinstance(signature, bytes) else None, known)
+        found.append(ToolCall(known or "", field(call, "name"), arguments, kept))
+    return found
+
+
+def _usage(usage: Any) -> Usage | None:
+    """Return the tokens: thoughts stand outside candidates, cached content inside the prompt, tool prompts beside it.
+
+    ai.google.dev/api/generate-content#UsageMetadata. The old SDK does not know thoughts: they are what the total
+    has more.
+    """
+    prompt, output = count(usage, "prompt_token_count"), count(usage, "candidates_token_count")
+    total, thoughts = count(usage, "total_token_count"), count(usage, "thoughts_token_count")
+    if prompt is None and output is None and not thoughts:
+        return None
+    tools, cached = count(usage, "tool_use_prompt_token_count") or 0, count(usage, "cached_content_token_count")
+    if thoughts is None and total is not None and total > (prompt or 0) + tools + (output or 0) and output is not None:
+        thoughts = total - (prompt or 0) - tools - output
+    elif thoughts and output is not None and total == (prompt or 0) + tools + output >= thoughts:
+        output = max(output - thoughts, 0)  # of a gateway that counts as Chat Completions do
+    if output is None and total is not None:
+        output = max(total - (prompt or 0) - tools - (thoughts or 0), 0)
+    if prompt is not None and cached is not None:
+        cached = min(cached, prompt)
+    return Usage(
+        input=None if prompt is None else prompt + tools - (cached or 0),
+        input_cached_tokens=cached,
+        output=output,
+        output_reasoning_tokens=thoughts,
+    )
+
+
+def _mismatch(raw: Any) -> dict[str, object]:
+    told = field(raw, "usage_metadata")
+    return token_buckets.mismatch(_usage(told), count(told, "total_token_count"))
+
+
+def _no_candidates(raw: Any) -> ModelError:
+    feedback = field(raw, "prompt_feedback")
+    reason = _word(field(feedback, "block_reason"))
+    if reason:
+        said = field(feedback, "block_reason_message")
+        return ContentBlocked(f"the prompt was blocked ({reason}{f': {said}' if said else ''})")
+    return MalformedResponse("the reply has no candidates")

@@ -1,0 +1,248 @@
+"""Translate between our records and OpenAI's Responses API: platform.openai.com/docs/api-reference/responses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from src.models.errors import ServerFailed
+from src.models.failures import classify
+from src.models.fields import count, data_url, field, text
+from src.models.pricing import token_buckets
+from src.models.request import schemas, tools
+from src.models.types import (
+    Chunk,
+    Completion,
+    Message,
+    ModelRequest,
+    Part,
+    RawPart,
+    TextPart,
+    ToolCall,
+    ToolDelta,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from src.models.capabilities import Capabilities
+
+LEAST_OUTPUT = 16  # a smaller max_output_tokens is refused
+_ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
+_REASONING = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+class Accounts(Protocol):
+    """Tell of a provider what its cost is, and whether its custom tools are the caller's."""
+
+    custom_tools: ClassVar[bool]
+
+    def _reported_cost(self, usage: Any) -> float | None: ...
+
+
+def build(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
+    """Return the request's body. Nothing is stored at the provider, as with Chat Completions."""
+    payload: dict[str, Any] = {
+        "model": request.model,
+        "input": [item for message in request.messages for item in _items(message, can.system_role)],
+        "store": False,
+    }
+    asked: dict[str, Any] = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_output_tokens": request.max_tokens,
+        "reasoning": {"effort": request.reasoning_effort} if request.reasoning_effort else None,
+        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tool_choice": _tool_choice(request.tool_choice),
+        "text": _format(request, can),
+    }
+    return payload | {name: value for name, value in asked.items() if value is not None}
+
+
+def read(raw: Any, accounts: Accounts) -> Completion:
+    """Return what a reply says."""
+    _raise_error(raw)
+    output = field(raw, "output")
+    if not isinstance(output, list):
+        raise classify.no_reply(raw, "output")
+    calls = [call for item in output if (call := _call(item, accounts)) is not None]
+    parts = [part for item in output if field(item, "type") != "reasoning" for part in _parts(item, "content")]
+    content = "".join(_said(part) for part in parts)
+    refusal = "".join(text(part, "refusal") for part in parts if field(part, "type") == "refusal")
+    return Completion(
+        content=content,
+        model=text(raw, "model") or None,
+        finish_reason="content_filter" if refusal and not (content or calls) else _finish(raw, bool(calls)),
+        reasoning="\n\n".join(filter(None, map(_thought, output))) or None,
+        usage=usage(field(raw, "usage")),
+        tool_calls=tuple(replace(call, id=call.id or f"call_{at}") for at, call in enumerate(calls)),
+        response_id=text(raw, "id") or None,
+        reported_cost_usd=accounts._reported_cost(field(raw, "usage")),
+        service_tier=text(raw, "service_tier") or None,
+        notes={"refusal": refusal} if refusal else {},
+        raw=raw,
+    )
+
+
+def read_event(event: Any, accounts: Accounts) -> Iterator[Chunk]:
+    """Return what one event of a stream brings."""
+    kind, piece = text(event, "type"), text(event, "delta")
+    at = count(event, "output_index") or 0
+    if kind == "response.output_text.delta":
+        yield Chunk(content=piece)
+    elif kind == "response.refusal.delta":
+        yield Chunk(refusal=piece)
+    elif kind in _REASONING:
+        yield Chunk(reasoning=piece)
+    elif kind == "response.reasoning_summary_part.added":
+        yield Chunk(reasoning="\n\n" if count(event, "summary_index") else "")
+    elif kind == "response.output_item.added":
+        call = _call(field(event, "item"), accounts)
+        if call is not None:
+            yield Chunk(tool_deltas=(ToolDelta(at, call.id, call.name),))
+    elif kind in _ARGUMENTS:
+        yield Chunk(tool_deltas=(ToolDelta(at, arguments=piece),))
+    elif kind in _ENDS:
+        yield _end(field(event, "response"), accounts)
+    elif field(event, "object") == "response":  # of a server that answers a request for a stream with a whole reply
+        yield _end(event, accounts)
+    else:
+        _raise_error(event)
+
+
+def _end(told: Any, accounts: Accounts) -> Chunk:
+    """Return what the end of a stream tells; servers that imitate this one leave out the output that came before."""
+    _raise_error(told)
+    output = field(told, "output")
+    whole = read(told if isinstance(output, list) else {**_shown(told), "output": []}, accounts)
+    return Chunk(
+        finish_reason=whole.finish_reason,
+        model=whole.model,
+        usage=whole.usage,
+        response_id=whole.response_id,
+        reported_cost_usd=whole.reported_cost_usd,
+        service_tier=whole.service_tier,
+        whole=replace(whole, raw=None),
+    )
+
+
+def _shown(told: Any) -> dict[str, Any]:
+    names = ("id", "model", "usage", "status", "incomplete_details", "service_tier")
+    return {name: field(told, name) for name in names}
+
+
+def _raise_error(told: Any) -> None:
+    """Raise the error that a reply, or an event of a stream, tells."""
+    error = field(told, "error")
+    if not error and field(told, "type") == "error":
+        error = told
+    if error:
+        known = {name: field(error, name) for name in ("code", "message", "type", "param")}
+        if known["type"] == "error":
+            del known["type"]
+        raise classify.from_status(None, {"error": error if isinstance(error, str) else known})
+    if field(told, "status") == "failed":
+        raise ServerFailed("the provider says that the reply failed, and not why")
+
+
+def _parts(item: Any, name: str) -> list[Any]:
+    """Return the parts of an item; some servers tell a text alone."""
+    found = field(item, name)
+    if isinstance(found, str):
+        return [{"type": "output_text", "text": found}]
+    return found if isinstance(found, list) else []
+
+
+def _said(part: Any) -> str:
+    return text(part, "text") if field(part, "type") in ("output_text", "text") else ""
+
+
+def _thought(item: Any) -> str:
+    """Return thoughts: a summary of them, or, from models that are open, themselves."""
+    if field(item, "type") != "reasoning":
+        return ""
+    parts = _parts(item, "summary") or _parts(item, "content")
+    return "\n\n".join(filter(None, (text(part, "text") for part in parts)))
+
+
+def _call(item: Any, accounts: Accounts) -> ToolCall | None:
+    """Return the call that an item is, of a function or of a tool that takes a text."""
+    kind = field(item, "type")
+    if kind != "function_call" and not (kind == "custom_tool_call" and accounts.custom_tools):
+        return None
+    if not text(item, "name"):
+        return None
+    arguments = field(item, "arguments")
+    told = json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else text(item, "arguments")
+    return ToolCall(text(item, "call_id") or text(item, "id"), text(item, "name"), told or text(item, "input") or "{}")
+
+
+def usage(told: Any) -> Usage | None:
+    """Return the tokens: input_tokens includes cached ones, output_tokens includes reasoning."""
+    details = field(told, "input_tokens_details")
+    return token_buckets.exclusive(
+        count(told, "input_tokens"),
+        count(told, "output_tokens"),
+        cached=count(details, "cached_tokens"),
+        written=count(details, "cache_write_tokens"),
+        thought=count(field(told, "output_tokens_details"), "reasoning_tokens"),
+        total=count(told, "total_tokens"),
+    )
+
+
+def _finish(raw: Any, called: bool) -> str | None:
+    reason = field(field(raw, "incomplete_details"), "reason")
+    if reason is None and field(raw, "status") == "incomplete":
+        reason = "max_output_tokens"
+    if reason is not None:
+        return "length" if reason in ("max_output_tokens", "max_tokens") else str(reason)
+    return "tool_calls" if called else "stop"
+
+
+def _items(message: Message, system_role: str) -> Iterator[dict[str, Any]]:
+    if message.role == "tool":
+        yield {"type": "function_call_output", "call_id": message.tool_call_id or "", "output": message.text}
+        return
+    role = ("developer" if system_role == "developer" else "system") if message.role == "system" else message.role
+    if message.content:
+        content = message.content
+        yield {"role": role, "content": content if isinstance(content, str) else [_part(part) for part in content]}
+    for call in message.tool_calls:
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "input_text", "text": part.text}
+    if isinstance(part, RawPart):
+        return dict(part.content)
+    return {"type": "input_image", "image_url": data_url(part), **({"detail": part.detail} if part.detail else {})}
+
+
+def _tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool as this API defines it; one that is no function goes as it is."""
+    found = tools.function(given)
+    if found is None:
+        return given
+    schema = {"parameters": found.schema} if found.schema is not None else {}
+    return {"type": "function", **found.said(), **schema}
+
+
+def _tool_choice(given: Any) -> Any:
+    found = tools.choice(given)
+    if found is None:
+        return given
+    if found.mode == "named":
+        return {"type": "function", "name": found.name}
+    return "required" if found.mode == "any" else found.mode
+
+
+def _format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
+    wanted = request.response_format
+    if wanted is None or can.structured == "instructed":
+        return None
+    if can.structured == "json_object" or wanted.name == "json_object":
+        return {"format": {"type": "json_object"}}
+    return {"format": {"type": "json_schema", **schemas.native(wanted, bounds=can.schema_bounds)}}

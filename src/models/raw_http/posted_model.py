@@ -1,0 +1,161 @@
+"""Trace requests that a program makes itself with an HTTP library, and leave everything else about them as it is.
+
+What goes out and what comes back are the program's own: its address, headers and body, the library's response object
+and exceptions. Nothing is tried again. The record is what a model's own call would leave: messages, parameters, the
+reply's text, tokens, money, time, and what failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from src.models import guard
+from src.models.base_model import BaseModel
+from src.models.errors import MalformedResponse, ModelError
+from src.models.limits import provider as rate_limits
+from src.models.raw_http import request_body, response_body
+from src.models.raw_http.addresses import Route, route
+from src.models.retry import NO_RETRIES
+from src.models.types import Completion, ModelRequest, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["apost", "post"]
+
+# The program's own time limits hold, or none.
+_UNLIMITED = Timeouts(connect=1e6, read=1e6, total=1e6)
+
+
+class _Exchange:
+    """Hold a request as the program makes it, and what came of it."""
+
+    def __init__(self, url: object, via: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]):
+        self.url, self.via, self.arguments, self.options = url, via, arguments, options
+        self.response: Any = None
+        self.raised: Exception | None = None
+
+    def send(self) -> Any:
+        """Make the request, or an awaitable of it."""
+        return self.via(self.url, *self.arguments, **self.options)
+
+    def outcome(self, failure: ModelError | None) -> Any:
+        """Return what the program gets: the response, or the exception as it was."""
+        if self.raised is not None:
+            raise self.raised
+        if self.response is None and failure is not None:
+            raise failure
+        return self.response
+
+
+class PostedModel(BaseModel):
+    """Record one request that a program makes itself."""
+
+    provider: ClassVar[str] = "posted"
+
+    def __init__(self, exchange: _Exchange, found: Route) -> None:
+        self._body = request_body.body_of(exchange.arguments, exchange.options)
+        super().__init__(request_body.model_of(self._body, found), timeouts=_UNLIMITED, retry_policy=NO_RETRIES)
+        self.provider = found.provider  # type: ignore[misc] # any of them
+        self._exchange, self._route = exchange, found
+
+    def request(self) -> ModelRequest:
+        """Return what is asked, as it is recorded."""
+        body = self._body
+        return ModelRequest(
+            self.model_name,
+            request_body.messages_of(body, self._route),
+            timeouts=self.timeouts,
+            tools=request_body.tools_of(body),
+            options=request_body.parameters_of(body),
+        )
+
+    @override
+    def _is_free(self, model: str) -> bool:
+        return self.provider == "ollama" and not model.endswith(("-cloud", ":cloud")) and "." not in self._host()
+
+    def _host(self) -> str:
+        host = self._route.place.partition("/")[0]
+        return "" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - compared with, not bound to
+
+    @override
+    def _build(self, request: ModelRequest, *, stream: bool) -> _Exchange:
+        return self._exchange
+
+    @override
+    def _send(self, payload: _Exchange, timeouts: Timeouts) -> bytes:
+        try:
+            payload.response = payload.send()
+        except Exception as error:
+            payload.raised = error
+            raise
+        return self._body_of(payload.response)
+
+    @override
+    async def _asend(self, payload: _Exchange, timeouts: Timeouts) -> bytes:
+        try:
+            payload.response = await payload.send()
+        except Exception as error:
+            payload.raised = error
+            raise
+        return self._body_of(payload.response)
+
+    def _body_of(self, response: Any) -> bytes:
+        """Return a response's body; the library keeps it, so that the program reads it again.
+
+        Raises:
+            ModelError: the response is an error's, or is none that can be read.
+        """
+        status, headers = getattr(response, "status_code", None), getattr(response, "headers", None)
+        try:
+            body = response.content
+        except Exception as error:  # the connection broke off: the program meets that again where it reads
+            raise MalformedResponse(f"the reply could not be read: {type(error).__name__}: {error}") from error
+        if not isinstance(body, bytes) or not isinstance(status, int):
+            raise MalformedResponse(f"the reply is {type(response).__name__}, whose body is not known")
+        if headers is not None:
+            told = ((str(name).encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
+                    for name, value in headers.items())  # fmt: skip
+            rate_limits.note(self.provider, told)
+        if status >= 400:
+            raise response_body.refusal(status, body, headers or {}, self._route)
+        return body
+
+    @override
+    def _read(self, raw: bytes, request: ModelRequest) -> Completion:
+        return response_body.completion(raw, self._route, request.model)
+
+
+def post(url: object, via: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Make a request, traced where a model answers it; return what `via` returns and raise what it raises."""
+    exchange, found = _Exchange(url, via, arguments, options), route(str(url))
+    if found is None:
+        return exchange.send()
+    model, failure = _made(exchange, found), None
+    try:
+        model._run(model.request())
+    except ModelError as error:
+        failure = error
+    return exchange.outcome(failure)
+
+
+async def apost(
+    url: object, via: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """Do what `post` does, where `via` is awaited."""
+    exchange, found = _Exchange(url, via, arguments, options), route(str(url))
+    if found is None:
+        return await exchange.send()
+    model, failure = _made(exchange, found), None
+    try:
+        await model._arun(model.request())
+    except ModelError as error:
+        failure = error
+    return exchange.outcome(failure)
+
+
+def _made(exchange: _Exchange, found: Route) -> PostedModel:
+    guard.install()
+    return PostedModel(exchange, found)

@@ -1,0 +1,1 @@
+"""Turn a caller's arguments into one validated ModelRequest."""

@@ -1,0 +1,1 @@
+"""Send requests through the provider SDKs' HTTP clients."""

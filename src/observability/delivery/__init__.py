@@ -1,0 +1,1 @@
+"""Deliver stored observations and scores to their destinations."""

@@ -1,0 +1,1 @@
+"""Join with Langfuse's own SDK, so that what it observes comes to our store."""

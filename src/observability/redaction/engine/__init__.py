@@ -1,0 +1,1 @@
+"""Search texts for many patterns at once, with Hyperscan or plain Python."""

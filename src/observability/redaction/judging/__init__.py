@@ -1,0 +1,1 @@
+"""Judge whether a matched text is a secret."""

@@ -1,0 +1,147 @@
+"""Decide ambiguous values by the words that stand near them."""
+
+from __future__ import annotations
+
+import re
+
+from src.observability.redaction.judging import checks, names
+from src.observability.redaction.judging.scan import MARKER, PART
+
+_BEFORE = 80
+_AFTER = 40
+_LONGEST_MARKER = 52
+_LONGEST_ESCAPES = 256
+_ESCAPES = re.compile(r"\\{2,}")
+
+Words = tuple[tuple[str, int, int], ...]
+"""Words, each with how far from its beginning it ends, and its length: blanks at its edges aside."""
+
+
+def _measured(*words: str) -> Words:
+    return tuple((word, len(word.rstrip()), len(word.strip())) for word in words)
+
+
+# As they read once everything but letters and digits is a blank and capitals are small; a leading or closing blank is a
+# word's edge. Of two that end at one place the longer decides, so that `public key` is not read as `key`.
+_PUBLIC = _measured(
+    "public key", "publickey", "pub key", "pubkey", "key hash", "public", "tx", "hash", "transaction", "transfer",
+    "block", "sha1", "sha256", "sha512", "sha 256", "digest", "checksum", "merkle", "root", "commit", "topic",
+    "receipt", "order", "event", "address", "proof", " id ", "signature", "scan", "contract", "calldata",
+    "selector", "position", "request", "trace", "session", "swap", "proposal", "salt", "nonce", "condition",
+    "market id", "token id",
+)  # fmt: skip
+_SECRET = _measured(
+    "priv", "secret", "signing", "signer", " seed", "mnemonic", "key", " pk ", " sk ", "passw", "passphrase",
+    "credential", "keystore", "wallet is ", "sign with", "import",
+)  # fmt: skip
+_STRONG = ("priv", "secret", "seed", "signing", "signer", "keypair", "key pair", "wallet key", " key")
+_PROSE_PUBLIC = _measured(
+    "public key", "publickey", "pub key", "pubkey", "tx", "hash", "transaction", "signature", "address", "mint",
+    "block", "order", " id ", "uuid", "public", "commit", "sha1", "sha256", "contract", "account", "program",
+    "pool", "model", "file", "branch", "version", "token mint", "image", "url",
+)  # fmt: skip
+_IDENTIFIERS = _measured(
+    "session", "cursor", "page", "request", "trace", "event", "message", "chart", "digest", "etag", "oid"
+)
+_PROSE_PUBLIC_OR_IDENTIFIERS = _PROSE_PUBLIC + _IDENTIFIERS
+_PROSE_SECRET = _measured(
+    "api key", "apikey", "secret", "password", "passwd", "passphrase", "token", "priv", "signing", "credential",
+    " auth ", "bearer", " key",
+)  # fmt: skip
+# - name: API_KEY, and on the next line value: ..., as deployment files list their settings.
+_NAMED_VALUE = re.compile(
+    r"name[\"'\\]*\s*[:=]\s*[\"'\\]*([\w.\-]{2,64})[\"'\\]*,?(?:\s|\\n){1,16}[\"'\\]*value[\"'\\]*\s*[:=]\s*[\"'\\]*\Z"
+)
+_PAIR_REACH = 128
+_NAME = re.compile(r"([\w.\-]+)[\"'`\\]*\s*[:=]\s*[\"'`\\]*\Z")
+# `0x... is my private key`: nothing that leads up to it says more.
+_SAID_AFTER = re.compile(
+    r"[^\w\x7f]{1,40}(?:is|was|are) (?:(?:my|the|your|our|his|her|their|a|an) )?(?:\w+ ){0,2}"
+    r"(?:private key|privkey|secret|signing key|seed)",
+    re.IGNORECASE,
+)
+_EDGES = re.compile(r"[^a-z0-9]+")
+
+
+def _nearest(text: str, public: Words, secret: Words) -> bool | None:
+    """Say whether the last deciding word of a text speaks of a secret; None where there is none."""
+    plain = f" {_EDGES.sub(' ', text.lower())} "
+    known = _last(plain, public)
+    hidden = _last(plain, secret)
+    if known == hidden == (0, 0):
+        return None
+    return hidden > known
+
+
+def _last(text: str, words: Words) -> tuple[int, int]:
+    """Return the end and the length of the word that ends last, the longest where two end at one place."""
+    end = longest = 0
+    for word, to_end, length in words:
+        position = text.rfind(word)
+        if position >= 0 and (position + to_end, length) > (end, longest):
+            end, longest = position + to_end, length
+    return end, longest
+
+
+def before(text: str, start: int, hint: str, width: int = _BEFORE) -> str:
+    """Return the text that leads up to a value; the hint, a mapping key, stands before all of it."""
+    lead = text[max(0, start - width - _LONGEST_MARKER) : start]
+    if "\\\\" in lead:  # of a text that was put into JSON again and again: its escapes say nothing
+        lead = _ESCAPES.sub(r"\\", text[max(0, start - width - _LONGEST_ESCAPES) : start])
+    if PART in lead:
+        lead = lead.rpartition(PART)[2]
+    if "[REDACTED:" in lead:  # what led up to a secret that was replaced does not lead up to the next value too
+        lead = MARKER.split(lead)[-1]
+    lead = lead[-width:]
+    return f"{hint}: {lead}" if hint and start < width else lead
+
+
+def is_named_secret(text: str, start: int, end: int, hint: str) -> bool | None:
+    """Say whether the nearest deciding word calls a 64-hex value secret or public; None where no word decides."""
+    if _SAID_AFTER.match(text, end):
+        return True
+    part = text.rfind(PART, max(0, start - _BEFORE), start)
+    lead = before(text, start, "")
+    if part >= 0:
+        hint, _, lead = lead.partition(": ")
+    verdict = _nearest(lead, _PUBLIC, _SECRET)
+    if verdict is None:
+        rest = text[end : end + _AFTER].partition(PART)[0]
+        after = _EDGES.sub(" ", MARKER.sub(" ", rest).lower())
+        words = after.split()
+        for count in range(1, len(words) + 1):  # the first that decides, read forwards
+            verdict = _nearest(" ".join(words[:count]), _PUBLIC, _SECRET)
+            if verdict is not None:
+                break
+    if (
+        verdict is None and hint and (part >= 0 or start < _BEFORE)
+    ):  # the key it stands under, where its own text says nothing
+        verdict = _nearest(hint, _PUBLIC, _SECRET)
+    return verdict
+
+
+def has_strong_word(text: str, start: int, hint: str, width: int = 48) -> bool:
+    """Say whether a word such as `private` or `seed` leads up to a value and no public word stands between."""
+    lead = before(text, start, hint, width)
+    plain = f" {_EDGES.sub(' ', lead.lower())} "
+    return bool(_nearest(lead, _PUBLIC, _SECRET)) and any(word in plain for word in _STRONG)
+
+
+def is_public(text: str, start: int, hint: str) -> bool:
+    """Say whether the nearest deciding word before a random value calls it public: an order, an address, a hash."""
+    return _nearest(before(text, start, hint, 48), _PROSE_PUBLIC_OR_IDENTIFIERS, _PROSE_SECRET) is False
+
+
+def is_introduced(text: str, start: int, value: str, hint: str) -> bool:
+    """Say whether prose introduces a random value as a key, a secret, a password or a token."""
+    lead = before(text, start, hint, 32)
+    pair = _NAMED_VALUE.search(text, max(0, start - _PAIR_REACH), start)
+    if pair and names.judge(pair.group(1)):
+        return checks.looks_random(value, 20)
+    cut = max(lead.rfind("\n"), lead.rfind(". "), lead.rfind(", "), lead.rfind("; "))
+    if not _nearest(lead[cut + 1 :], _PROSE_PUBLIC, _PROSE_SECRET):
+        return False
+    name = _NAME.search(lead)
+    if name and names.judge(name.group(1)) is None and _nearest(name.group(1), _PROSE_PUBLIC, _PROSE_SECRET):
+        return False  # a name such as cache_key says what the value is
+    return checks.looks_random(value, 20) and not checks.is_address(value) and not checks.is_uuid(value)

@@ -1,0 +1,1 @@
+"""Recognise kinds of secrets, one module for each kind."""

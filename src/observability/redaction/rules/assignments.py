@@ -1,0 +1,317 @@
+"""Look at a name and its value in text: JSON, YAML, env files, shell flags, headers, code and prose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from src.observability.redaction.judging import checks, names
+from src.observability.redaction.judging.names import Rule, Verdict
+
+if TYPE_CHECKING:
+    from src.observability.redaction.judging.scan import Scan
+
+_LEFT = 168  # characters looked back for a name
+_LONGEST = 16_384  # of a quoted value
+_LONGEST_PLAIN = 4_096
+
+# A name read backwards from its separator: remark, closing quotes, then at most three words.
+_NAME_BACK = re.compile(
+    r"[ \t]*(?:\)[^()\n]{0,32}\( ?)?(?P<close>(?:[\"'`*\])]\\*|2200u\\+|;touq&|22%)*)"
+    r"(?P<name>[\w.\-]+(?: [\w\-]+){0,2})",
+    re.ASCII,
+)
+_IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
+_QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
+_OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,64}[\"'`]|\\{1,64}u0022|&quot;|%22)")
+# Between separator and value: the second half of := or =>, a type, blanks, a block scalar, a wrapper, a value key.
+_GAP = re.compile(
+    r"[=>]?[ \t]{0,16}(?:(?:str|String|string|bytes|SecretStr|Optional\[str\]|str \| None|&str)[ \t]{0,4}=[ \t]{0,4})?"
+    r"(?:(?:[|>][+-]?[ \t]{0,8})?(?:\r?\n|\\n)[ \t]{1,32})?"
+    r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
+    r"(?:\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4})?"
+)
+_PLAIN = re.compile(r"[^\s\"'`,;<>\\|(){}\[\]]{1,4096}")
+_ENV_PLAIN = re.compile(r"[^\s\"'`\\]{1,4096}")
+_LINE = re.compile(r"[^\n\r\"'`\\]{1,4096}")
+_CREDENTIAL = re.compile(
+    r"(?:(?:Bearer|Basic|Token|Digest|Bot|ApiKey|Key|Negotiate|AWS4-HMAC-SHA256)(?: |%20|\+))?[^\s\"'`\\,;<>]{1,4096}",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.])")
+_BLANK_SPACE = re.compile(r"<[^<>\n]{1,60}>|\$?\{\{[^{}\n]{0,80}\}\}|\$[({]")  # for a reader or a program to fill in
+_PLACEHOLDER = re.compile(
+    r"(?:Bearer |Basic |Token )?(?:"
+    r"<[^<>]*>|[\w\-]{0,24}(?:\.{3}|…)(?: ?\([^()]*\))?|(?:[a-z0-9]+[-_]){1,4}your[-_ a-zA-Z]*|"
+    r"\$\{?[\w.:-]*\}?|\{\{?[\w. ]*\}?\}|%\(?\w*\)?s?|\*+|\.{2,}|…|x{3,}|X{3,}|-+|_+|\?+|"
+    r"(?:your|insert|enter|put|add|set|replace|paste)[-_ a-zA-Z]*|change[-_]?me|placeholder|redacted|hidden|masked|"
+    r"required|optional|none|null|nil|true|false|undefined|unset|empty|missing|invalid|valid|expired|wrong|incorrect|"
+    r"str|string|String|bytes|int|float|bool|boolean|number|object|any|text|varchar|char|secret|password|token|key)"
+    r"[.!?:]*\Z",
+)
+_REFERENCE = re.compile(
+    r"(?:os|process|self|this|config|cfg|settings|env|environ|secrets|args|opts|options|params|kwargs|request|req|"
+    r"response|data|user|account|wallet|client|st|app|ctx|context|import|Deno|Bun)\.[A-Za-z_]|[\w.]+\.[A-Za-z_]\w*\Z(?<!\d)|"
+    r"getenv|getpass|input\b|load_|read_|get_|fetch_|[a-z_]+\Z",
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*\Z")
+_SCHEMA = re.compile(r"\{\s*\\*[\"'](?:type|description|title|anyOf|\$ref)\\*[\"']\s*:")
+_GLUE = re.compile(r"u[0-9a-fA-F]{4}")
+_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    text: str
+    start: int
+    quote: str  # how the name was quoted, or ""
+
+
+def find(scan: Scan, end: int) -> None:
+    """Look at a name and its value where what separates them ends at `end`."""
+    separator = scan.text[end - 1]
+    if separator in ":=aAdD":
+        _find_assigned(scan, end, end - (1 if separator in ":=" else 3))
+    elif separator == ",":
+        _find_pair(scan, end)
+    elif separator == ">":
+        _find_element(scan, end)
+    else:
+        _find_prose(scan, end)
+
+
+def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
+    """Look at `name = value`, `"name": value`."""
+    name = _name_before(scan.text, name_end)
+    verdict = names.judge(name.text) if name else None
+    if name and verdict:
+        _find_value(scan, end, name, verdict)
+
+
+def _find_pair(scan: Scan, end: int) -> None:
+    """Look at `"NAME", "value"`, where the comma ends at `end`."""
+    name = _name_before(scan.text, end - 1)
+    verdict = names.judge(name.text) if name else None
+    gap = re.compile(r"[ \t]{0,4}").match(scan.text, end)
+    opened = _OPEN.match(scan.text, gap.end()) if gap else None
+    is_value_key = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}").match(
+        scan.text, end
+    )
+    if is_value_key:
+        opened = _OPEN.match(scan.text, is_value_key.end())
+    if not name or not verdict or not opened:
+        return
+    start, stop = opened.end(), _closing(scan.text, opened)
+    value = scan.text[start:stop]
+    strict = Verdict(verdict.kind, Rule.TOKEN) if verdict.rule is Rule.ALWAYS and not is_value_key else verdict
+    if names.judge(value) is None and names.is_secret(strict, value) and not _PLACEHOLDER.match(value):
+        _add(scan, start, stop, verdict.kind)
+
+
+def _find_element(scan: Scan, end: int) -> None:
+    """Look at `<name>value</name>`."""
+    name = _name_before(scan.text, end - 1)
+    if not name or name.start == 0 or scan.text[name.start - 1] != "<":
+        return
+    verdict = names.judge(name.text)
+    stop = scan.text.find("<", end, end + _LONGEST_PLAIN)
+    if verdict and stop > end and names.is_secret(verdict, scan.text[end:stop]):
+        _add(scan, end, stop, verdict.kind)
+
+
+def find_flag(scan: Scan, end: int) -> None:
+    """Look at `--name value`."""
+    start = scan.text.rfind("--", max(0, end - 64), end)
+    name = _Name(scan.text[start + 2 : end - 1], start, "")
+    verdict = names.judge(name.text)
+    if verdict:
+        _find_value(scan, end, name, verdict, certain=True)
+
+
+def find_login(scan: Scan, end: int) -> None:
+    """Look at `-u user:password`."""
+    match = _PLAIN.match(scan.text, end)
+    value = match.group() if match else ""
+    if match and len(value) >= 6 and not checks.is_number(value) and not _PLACEHOLDER.match(value):
+        _add(scan, end, match.end(), "password")
+
+
+def _find_prose(scan: Scan, end: int) -> None:
+    """Look at `the password is value`."""
+    window_start = max(0, end - _LEFT)
+    verb = _IS_BACK.search(scan.text, window_start, end)
+    name = _name_before(scan.text, verb.start()) if verb else None
+    verdict = names.judge(name.text) if name else None
+    if not verdict or verdict.rule is Rule.URL:
+        return
+    opened = _OPEN.match(scan.text, end)
+    match = _PLAIN.match(scan.text, opened.end() if opened else end)
+    if not match:
+        return
+    value = match.group().rstrip(".:!?")
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    mixed = mixed or (len(value) >= 10 and not checks.is_wordy(value))
+    least = 6 if verdict.kind == "password" else 12
+    if not mixed or len(value) < least or checks.is_symbol(value) or checks.is_number(value):
+        return
+    if verdict.rule is Rule.ALWAYS or names.is_secret(verdict, value):
+        _add(scan, match.start(), match.start() + len(value), verdict.kind)
+
+
+def _add(scan: Scan, start: int, end: int, kind: str, quote: str = "") -> None:
+    scan.value_end = max(scan.value_end, end)
+    scan.add(start, end, kind, general=True, quote=quote)
+
+
+def _name_before(text: str, end: int) -> _Name | None:
+    start = max(0, end - _LEFT)
+    match = _NAME_BACK.match(text[start:end][::-1])
+    if not match:
+        return None
+    closers, name = match.group("close")[::-1], match.group("name")[::-1]
+    where = end - match.end()
+    if closers[:1] == "]" and text.endswith("[REDACTED:", 0, where):
+        return None
+    if where > 0 and text[where - 1] == "\\":  # an escape's letters are glued to the name
+        glue = _GLUE.match(name)
+        cut = glue.end() if glue else 1 if name[0] in "nrt" else 0
+        name, where = name[cut:], where + cut
+    elif where > 0 and text[where - 1] == "%":
+        name, where = name[2:], where + 2
+    return _Name(name, where, closers if _QUOTED_NAME.search(closers) else "")
+
+
+def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain: bool = False) -> None:
+    if verdict.rule is Rule.URL or end <= scan.value_end:
+        return
+    text = scan.text
+    gap = _GAP.match(text, end)
+    start = gap.end() if gap else end
+    opened = _OPEN.match(text, start)
+    if opened:
+        _find_quoted(scan, opened, name, verdict)
+    elif name.quote and verdict.rule is Rule.ALWAYS and text[start : start + 1] in set("-0123456789[{"):
+        _find_json(scan, start, name, verdict)
+    else:
+        _find_plain(scan, start, name, verdict, certain=certain)
+
+
+def _find_quoted(scan: Scan, opened: re.Match[str], name: _Name, verdict: Verdict) -> None:
+    start, stop = opened.end(), _closing(scan.text, opened)
+    value = scan.text[start:stop]
+    if _PLACEHOLDER.match(value) or not names.is_secret(verdict, value):
+        return
+    if not name.quote and names.judge(value) and not any(char.isdigit() for char in value):
+        return  # code that names a secret: api_key = "api_key"
+    if not name.quote and " " in value and verdict.kind not in {"seed_phrase", "password", "authorization", "cookie"}:
+        return  # code that speaks of one: secret = "the trend is your friend"
+    _add(scan, start, stop, verdict.kind)
+
+
+def _closing(text: str, opened: re.Match[str]) -> int:
+    """Return where a quoted value ends; a value that is cut off ends with the text, or where looking ends."""
+    quote, start = opened.group("quote"), opened.end()
+    level = len(quote) - 1 if quote[-1] in "\"'`" else -1  # backslashes before the quote
+    limit = start + _LONGEST
+    position = text.find(quote, start, limit) if level < 0 else _closing_mark(text, quote[-1], level, start)
+    if position >= 0:
+        return position
+    if quote in {"'", "`"}:  # an apostrophe opens no value
+        plain = _PLAIN.match(text, start)
+        return plain.end() if plain else start
+    return min(len(text), start + _LONGEST)
+
+
+def _closing_mark(text: str, mark: str, level: int, start: int) -> int:
+    """Return where a quote of the same level of escaping begins, or -1: deeper ones belong to the value."""
+    position = text.find(mark, start, start + _LONGEST)
+    while position >= 0:
+        if _backslashes_before(text, position, start) % (2 * level + 2) == level:
+            return position - level
+        position = text.find(mark, position + 1, start + _LONGEST)
+    return -1
+
+
+def _backslashes_before(text: str, position: int, start: int) -> int:
+    count = 0
+    while position - count > start and text[position - count - 1] == "\\":
+        count += 1
+    return count
+
+
+def _find_json(scan: Scan, start: int, name: _Name, verdict: Verdict) -> None:
+    """Replace a number, an array or an object under a quoted name, so that the text stays JSON."""
+    text = scan.text
+    if text[start] in "[{":
+        if _SCHEMA.match(text, start):
+            return
+        stop = _balanced(text, start)
+    else:
+        number = _NUMBER.match(text, start)
+        stop = number.end() if number else start
+    _add(scan, start, stop, verdict.kind, quote=name.quote)
+
+
+def _balanced(text: str, start: int) -> int:
+    """Return the end of an array or an object, or of the text where it is cut off or too long."""
+    depth = 0
+    for match in re.compile(r"[\[\]{}]").finditer(text, start, start + _LONGEST):
+        depth += 1 if match.group() in "[{" else -1
+        if depth == 0:
+            return match.end()
+    return min(len(text), start + _LONGEST)
+
+
+def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certain: bool) -> None:
+    """Look at a value without quotes; prose and code use the same names, so its shape must speak too."""
+    text = scan.text
+    is_env = bool(_ENV_NAME.match(name.text)) and text[start - 1 : start] == "="
+    if verdict.kind == "authorization":
+        pattern = _CREDENTIAL
+    elif verdict.kind == "cookie":
+        pattern = _LINE
+    else:
+        pattern = _ENV_PLAIN if is_env and _starts_line(text, name.start) else _PLAIN
+    match = pattern.match(text, start)
+    if not match or _BLANK_SPACE.match(text, start):
+        return
+    value = match.group()
+    if pattern is not _ENV_PLAIN:
+        value = value.rstrip(".:!?*_" if verdict.kind != "password" else ".")
+    if text[name.start - 1 : name.start] in {"?", "&"}:
+        value = value.partition("&")[0].partition("#")[0]
+    follows_call = text[start + len(value) : start + len(value) + 1] in {"(", "["}
+    if _PLACEHOLDER.match(value) or follows_call:
+        return
+    if _is_plain_secret(verdict, value, certain=certain or is_env, line=_is_line(text, name.start, start + len(value))):
+        _add(scan, start, start + len(value), verdict.kind)
+
+
+def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:
+    if verdict.rule is not Rule.ALWAYS:
+        return names.is_secret(verdict, value) and not _REFERENCE.match(value)
+    if verdict.kind in {"authorization", "cookie"}:
+        return len(value) >= 8 and any(char.isdigit() or char in "=+/" for char in value)
+    if certain:
+        return (len(value) >= 4 and not _REFERENCE.match(value)) or bool(re.match(r"[a-z]{8,}\Z", value))
+    if checks.is_number(value) or checks.is_symbol(value):
+        return verdict.kind == "password" and len(value) >= 4 and line
+    if _IDENTIFIER.match(value):
+        return (verdict.kind == "password" and line and len(value) >= 8) or (
+            len(value) >= 10 and not checks.is_wordy(value)
+        )
+    if _REFERENCE.match(value):
+        return False
+    return (
+        len(value) >= 6 and any(char.isalpha() for char in value) and any(not c.isalpha() and c != "-" for c in value)
+    )
+
+
+def _starts_line(text: str, start: int) -> bool:
+    lead = text[max(0, start - 24) : start]
+    return bool(re.search(r"(?:^|\n|\\n)[ \t\-#]*(?:export |set |ENV |SET )?\Z", lead))
+
+
+def _is_line(text: str, start: int, end: int) -> bool:
+    return _starts_line(text, start) and text[end : end + 1] in {"", "\n", "\r", "\\", '"'}

@@ -1,0 +1,187 @@
+"""Know our own secrets by their values: the environment's, and those that a caller names."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from src.observability.redaction.judging import checks, names
+from src.observability.redaction.judging.names import Rule
+from src.observability.redaction.judging.scan import MARKER, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_SHORTEST = 8
+_SHORTEST_HEX = 32  # of a key in hex, whose letters may be small or capital
+_SHORTEST_MIXED = 6  # of letters with digits or signs
+_TRIVIAL_TEXT = (
+    "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
+    "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key your-api- "
+    "key yourapikey your_api_key_here your-api-key-here your_key_here api_key_here not_needed not-needed no-key- "
+    "needed not_used localhost production development staging example_key dummy-key dummy_key fake_key fake-key "
+    "notset not_set private_key "
+)
+_TRIVIAL = frozenset(_TRIVIAL_TEXT.split())
+_REPEATED = re.compile(r"(.)\1*\Z")
+_NOT_A_SECRET = re.compile(r"(?:true|false|yes|no|on|off|none|null|auto|default|\d{1,7})\Z", re.IGNORECASE)
+_PUBLIC_NAMES = re.compile(
+    r"SSH_AUTH_SOCK|XAUTHORITY|KEYRING|KEYBOARD|KEYMAP|TOKENIZERS|_PATH$|_FILE$|_DIR$|_SOCK(?:ET)?$"
+)
+_URL_NAMES = re.compile(
+    r"RPC|WEBHOOK|(?:^|_)DSN|(?:DATABASE|DB|REDIS|MONGO\w*|AMQP|PROXY|NODE|WSS?)_(?:URL|URI)$|ENDPOINT"
+)
+_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+_PROVIDER_KEYS_TEXT = (
+    "ANTHROPIC_KEY ANTHROPIC_API_KEY OPENAI_KEY OPENAI_API_KEY DEEPSEEK_KEY DEEPSEEK_API_KEY GROQ_API_KEY "
+    "GEMINI_KEY GEMINI_API_KEY GOOGLE_API_KEY GROK_API_KEY XAI_API_KEY OPENROUTER_API_KEY LANGFUSE_SECRET_KEY "
+    "LANGFUSE_PUBLIC_KEY "
+)
+_PROVIDER_KEYS = frozenset(_PROVIDER_KEYS_TEXT.split())
+
+Forms = tuple[str, ...]
+
+
+def from_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values of all variables whose names say that they hold a secret, and of headers for OTLP."""
+    named = (
+        value
+        for name, value in environment.items()
+        if len(value) >= _SHORTEST_MIXED and is_secret_name(name) and is_usable(value) and _is_private(name, value)
+    )
+    headers = (value for name in _HEADERS for value in _header_values(environment.get(name, "")))
+    return (*named, *filter(is_usable, headers))
+
+
+def _header_values(text: str) -> Iterator[str]:
+    """Read `name=value,name=value`; what stands behind a scheme such as Bearer is the secret."""
+    for item in text.split(","):
+        yield unquote(item.partition("=")[2].strip()).rpartition(" ")[2]
+
+
+@functools.lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Say whether an environment variable's name promises a secret."""
+    upper = name.upper()
+    if upper in _PROVIDER_KEYS:
+        return True
+    if _PUBLIC_NAMES.search(upper):
+        return False
+    if _URL_NAMES.search(upper):
+        return True
+    verdict = names.judge(name)
+    return verdict is not None and (
+        verdict.rule is not Rule.RANDOM or upper.endswith(("_KEY", "_KEYS", "_SEED", "_SID"))
+    )
+
+
+def is_usable(value: str) -> bool:
+    """Say whether a value is long and particular enough to be looked for everywhere."""
+    text = value.strip()
+    if len(text) < (_SHORTEST_MIXED if _is_mixed(text) else _SHORTEST):
+        return False
+    if text.lower() in _TRIVIAL or _REPEATED.match(text) or MARKER.search(text):
+        return False
+    return not _NOT_A_SECRET.match(text) and not "[redacted:redaction_failed]".count(text.lower())
+
+
+def _is_mixed(text: str) -> bool:
+    """Say whether a short value mixes letters and digits and is no ticker: it is looked for all the same."""
+    kinds = {char.isalpha() - char.isdigit() for char in text}
+    return kinds >= {1, -1} and not checks.is_symbol(text) and not checks.is_number(text)
+
+
+def _is_private(name: str, value: str) -> bool:
+    """Say whether a value is more than a ticker, a mint or a public host."""
+    verdict = names.judge(name)
+    certain = name.upper() in _PROVIDER_KEYS or (verdict is not None and verdict.rule is Rule.ALWAYS)
+    if verdict and verdict.rule is Rule.TOKEN and not certain:
+        return names.is_secret(verdict, value)  # a variable named TOKEN may hold a ticker or a mint
+    if len(value) < _SHORTEST and not certain:
+        return False
+    if "://" not in value:
+        return not (_URL_NAMES.search(name.upper()) and "/" not in value and "." in value)
+    parts = urlsplit(value)
+    return bool(parts.query or parts.username or parts.password or len(parts.path.strip("/")) >= 8)
+
+
+def forms(secrets: Iterable[str]) -> Forms:
+    """Return every form in which the secrets can occur, longest first: plain, escaped, base64, and in parts."""
+    found: set[str] = set()
+    for secret in secrets:
+        text = secret.strip()
+        if is_usable(text):
+            found |= {form for part in _parts(text) for form in _forms_of(part)}
+    return tuple(sorted(found, key=lambda form: (-len(form), form)))
+
+
+def _parts(secret: str) -> set[str]:
+    """Return a secret, and of an address or a key in lines also the parts that are secret alone."""
+    parts = {secret}
+    if "://" in secret:
+        tail = re.split(r"[/?&=#@:]", secret.split("://", 1)[1])
+        parts |= {part for part in tail if len(part) >= 16 and any(c.isdigit() for c in part) and "." not in part}
+    if "\n" in secret:
+        parts |= {line.strip() for line in secret.splitlines() if len(line.strip()) >= 40}
+    return parts
+
+
+def _forms_of(secret: str) -> set[str]:
+    raw = json.dumps(secret, ensure_ascii=False)[1:-1]
+    encoded = secret.encode(errors="surrogatepass")
+    plain = {
+        *_nested(secret),
+        raw.replace("/", "\\/"),
+        repr(secret)[1:-1],
+        repr(encoded)[2:-1],
+        html.escape(secret),
+        quote(encoded, safe=""),
+        quote(encoded),
+        quote_plus(encoded),
+        encoded.hex(),
+        *_other_cases(secret),
+    }
+    lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), form) for form in plain if "%" in form}
+    return {form for form in plain | lower | _base64_forms(secret) if len(form) >= _SHORTEST_MIXED}
+
+
+def _nested(secret: str) -> set[str]:
+    """Return a secret as it stands in a text that was put into JSON up to three times, in ASCII or not."""
+    found = {secret}
+    for _ in range(3):
+        found |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in found for ascii_only in (True, False)}
+    return found
+
+
+def _other_cases(secret: str) -> set[str]:
+    """Return the ways to write a key in hex: in small letters, in capitals, without 0x."""
+    if len(secret) < _SHORTEST_HEX or not checks.is_hex(secret):
+        return set()
+    digits = secret[2:] if secret[:2] in {"0x", "0X"} else secret
+    return {digits, digits.lower(), digits.upper()}
+
+
+def _base64_forms(secret: str) -> set[str]:
+    """Return the base64 digits that depend on the secret alone, for each of its three places in a longer text."""
+    data = secret.encode(errors="surrogatepass")
+    found: set[str] = set()
+    for shift in range(3):
+        digits = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
+        first = (0, 2, 3)[shift]
+        whole = digits[first : (shift + len(data)) * 8 // 6]
+        found |= {whole, whole.replace("+", "-").replace("/", "_")}
+    return {form for form in found if len(form) >= 10}
+
+
+def find(scan: Scan, present: Iterable[str]) -> None:
+    """Note every place of the given forms."""
+    for form in present:
+        position = scan.text.find(form)
+        while position >= 0:
+            scan.add(position, position + len(form), "configured_secret", general=True)
+            position = scan.text.find(form, position + len(form))

@@ -1,0 +1,127 @@
+"""Look at an address: a password before the host, a key in the path of a node or a hook, a key in the query."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from src.observability.redaction.judging import checks, names
+from src.observability.redaction.judging.names import Rule
+
+if TYPE_CHECKING:
+    from src.observability.redaction.judging.scan import Scan
+
+_REST = re.compile(r"[^\s\"'<>`\\{}|^\])]{1,2048}")
+_AUTHORITY = re.compile(r"[^/?#]*")
+
+# Hosts whose path carries the caller's key, by the providers' own documentation of their endpoints.
+_NODES = re.compile(
+    r"(?:infura\.io|alchemy\.com|alchemyapi\.io|quiknode\.pro|quiknode\.io|helius-rpc\.com|helius\.xyz|ankr\.com|getblock\.io|"
+    r"chainstack\.com|p2pify\.com|blastapi\.io|nodereal\.io|nodies\.app|drpc\.org|moralis(?:-nodes)?\.(?:io|com)|tatum\.io|"
+    r"syndica\.io|rpcpool\.com|triton\.one|shyft\.to|extrnode\.com|blockdaemon\.com|grove\.city|pokt\.network|"
+    r"bloxroute\.com|allthatnode\.com|blockpi\.network|chainnodes\.org|onfinality\.io|omniatech\.io|thirdweb\.com|"
+    r"zan\.top|1rpc\.io|tenderly\.co|lavanet\.xyz|particle\.network|unifra\.io|rivet\.cloud|figment\.io|dwellir\.com|"
+    r"instantnodes\.io|hellomoon\.io|genesysgo\.net|coinbase\.com|nownodes\.io|goldsky\.com|thegraph\.com|stackup\.sh|"
+    r"pimlico\.io|biconomy\.io|datahub\.figment\.io|jito\.wtf|everstake\.one|validationcloud\.io|1inch\.io)(?::\d+)?\Z",
+    re.IGNORECASE,
+)
+_HOOKS = re.compile(
+    r"(?:discord(?:app)?\.com|slack\.com|webhook\.office\.com|office\.com|zapier\.com|ifttt\.com|make\.com|integromat\.com|"
+    r"pipedream\.net|chat\.googleapis\.com|telegram\.org|tradingview\.com|3commas\.io|logic\.azure\.com|webhook\.site|"
+    r"hc-ping\.com|pushover\.net|ntfy\.sh|betterstack\.com|opsgenie\.com|mattermost\.\w+|n8n\.cloud)(?::\d+)?\Z",
+    re.IGNORECASE,
+)
+_HOOK_PATH = re.compile(
+    r"/(?:api/(?:v\d+/)?webhooks|services|workflows|triggers|webhook\w*|hooks?|trigger|bot|incoming)(?:/|\b)",
+    re.IGNORECASE,
+)
+_NODE_WORD = re.compile(r"rpc|node|mainnet|devnet|testnet", re.IGNORECASE)
+_SEGMENT = re.compile(r"[^/?#]+")
+_PARAMETER = re.compile(r"(?P<name>[\w.\-%\[\]]{1,64})=(?P<value>[^&#;\s]*)")
+_SIGNED_TEXT = (
+    "key apikey api_key appkey app_key token access_token auth secret password pwd pass passwd sig signature dkey "
+    "x_amz_signature x_amz_credential x_amz_security_token client_secret jwt sas code hmac api_token authkey "
+)
+_SIGNED = frozenset(_SIGNED_TEXT.split())
+_PUBLIC_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z|0x[0-9a-fA-F]{40}\Z")
+
+
+def find(scan: Scan, end: int) -> None:
+    """Look at the address whose `://` ends at `end`."""
+    rest = _REST.match(scan.text, end)
+    if not rest:
+        return
+    url = rest.group()
+    found = _AUTHORITY.match(url)
+    authority = found.group() if found else ""
+    authority = _find_userinfo(scan, end, url, authority)
+    host = authority.rpartition("@")[2]
+    path_start = url.find(host) + len(host)
+    query = min((at for at in (url.find("?", path_start), url.find("#", path_start)) if at >= 0), default=len(url))
+    _find_path(scan, end, host, url[:query], path_start)
+    if query < len(url):
+        _find_query(scan, end, url, query)
+
+
+def _find_userinfo(scan: Scan, end: int, url: str, authority: str) -> str:
+    """Note a password before the host; return the authority, mended where the password held a slash."""
+    user, colon, password = authority.partition(":")
+    if "@" not in authority:
+        if not colon or "@" not in url or not password or password[:1].isdigit():
+            return authority
+        authority = url[: url.rfind("@")] + "@"
+        user, colon, password = authority.partition(":")
+    info = authority.rpartition("@")[0]
+    user, colon, password = info.partition(":")
+    if colon and password:
+        scan.add(end + len(user) + 1, end + len(info), "url_password", general=True)
+    elif len(info) >= 16 and checks.looks_random(info):
+        scan.add(end, end + len(info), "url_credentials", general=True)
+    return authority
+
+
+def _find_path(scan: Scan, end: int, host: str, url: str, start: int) -> None:
+    path = url[start:]
+    if len(path) < 12:
+        return
+    is_node = bool(_NODES.search(host))
+    is_hook = bool(_HOOKS.search(host) and _HOOK_PATH.search(path)) or "/webhooks/" in path
+    if not is_node and not is_hook and not _NODE_WORD.search(host):
+        return
+    kind = "webhook" if is_hook else "rpc_key"
+    for segment in _SEGMENT.finditer(path):
+        value = segment.group()
+        if _is_path_key(value, known=is_node or is_hook):
+            scan.add(end + start + segment.start(), end + start + segment.end(), kind, general=True)
+
+
+def _is_path_key(value: str, *, known: bool) -> bool:
+    if checks.is_number(value) or (_PUBLIC_HEX.match(value) and not (known and len(value) == 64)):
+        return False
+    if not known:
+        return (
+            len(value) >= 24
+            and (checks.looks_random(value, 24) or checks.is_uuid(value))
+            and not checks.is_address(value)
+        )
+    if checks.is_uuid(value):
+        return True
+    return len(value) >= 8 and not checks.is_wordy(value) and (any(c.isdigit() for c in value) or len(value) >= 20)
+
+
+def _find_query(scan: Scan, end: int, url: str, query: int) -> None:
+    for match in _PARAMETER.finditer(url, query):
+        value = match.group("value").rstrip(".,;:!?)")
+        if value and _is_secret_parameter(match.group("name"), value):
+            scan.add(end + match.start("value"), end + match.start("value") + len(value), "url_key", general=True)
+
+
+def _is_secret_parameter(name: str, value: str) -> bool:
+    flat = names.canonical(name)
+    verdict = names.judge(name)
+    if verdict and verdict.rule is Rule.ALWAYS and flat not in {"private", "secret"}:
+        return len(value) >= 3
+    if flat not in _SIGNED and verdict is None:
+        return False
+    plain = checks.is_number(value) or checks.is_symbol(value) or checks.is_address(value) or value.isalpha()
+    return len(value) >= 8 and not plain and not (checks.is_wordy(value) and len(value) < 16)

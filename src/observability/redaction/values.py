@@ -1,0 +1,209 @@
+"""Redact a value of any shape: keys decide first, then every text is scanned; nothing given is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+from src.observability.redaction.judging import names
+from src.observability.redaction.judging.names import Rule, Verdict
+from src.observability.redaction.judging.scan import FAILED, MARKER
+
+_DEEPEST = 64
+_NODES = 2_000_000
+_TOO_DEEP = "[REDACTED:too_deep]"
+_TOO_LARGE = "[REDACTED:too_large]"
+_SCALARS = (int, float, complex, bool, type(None))
+# What a JSON schema says about a field, as opposed to the field's value.
+_SCHEMA_WORDS = frozenset(
+    {"type", "description", "title", "format", "minLength", "maxLength", "pattern", "anyOf", "nullable"}
+)
+_NAME = re.compile(r"[\w.\- ]{2,64}")
+_LONGEST_FLAG = 64
+_ITEMS = (deque, MappingView, Sequence)
+_NAME_KEYS = ("name", "key", "header")
+
+Text = Callable[[str, str], str]
+"""Redact a text, given the key under which it stands."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """Redact one value; the budget holds a value that contains itself, or that never ends, in bounds."""
+
+    text: Text
+    left: int = _NODES
+    path: set[int] = field(default_factory=set)
+
+    def value(self, value: object, hint: str = "", depth: int = 0) -> object:
+        """Return the value without secrets."""
+        if isinstance(value, str):
+            return self.text(value, hint)
+        if isinstance(value, _SCALARS):
+            return value
+        self.left -= 1
+        if self.left < 0:
+            return _TOO_LARGE
+        if isinstance(value, bytes | bytearray | memoryview):
+            return self._bytes(bytes(value), hint)
+        if depth >= _DEEPEST or id(value) in self.path:
+            return _TOO_DEEP
+        self.path.add(id(value))
+        try:
+            return self._within(value, hint, depth)
+        finally:
+            self.path.discard(id(value))
+
+    def _within(self, value: object, hint: str, depth: int) -> object:
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple | set | frozenset):
+            return self._items(value, hint, depth)
+        return self._object(value, hint, depth)
+
+    def _object(self, value: object, hint: str, depth: int) -> object:
+        """Return an object as it is where it shows no secret, else its fields, its items or its text without them."""
+        fields = _fields(value)
+        if fields is not None:
+            clean: object = self._mapping(fields, depth)
+            return value if _is_same(clean, fields) else clean
+        if isinstance(value, _ITEMS):
+            items: list[object] = [*cast("Iterable[object]", value)]
+            clean = self._items(items, hint, depth)
+            return value if _is_same(clean, items) else clean
+        try:
+            text = repr(value)
+        except Exception:  # noqa: BLE001 - what it shows cannot be judged
+            return FAILED
+        clean = self.text(text, hint)
+        return value if clean == text else clean
+
+    def _mapping(self, value: Mapping[object, object], depth: int) -> dict[object, object]:
+        clean: dict[object, object] = {}
+        named = _named_pair(value)
+        for key, item in value.items():
+            hint = _key_text(key)
+            verdict = named if named and hint == "value" else names.judge(hint) if hint else None
+            safe_key = self.text(key, "") if isinstance(key, str) else self._key(key, depth)
+            while safe_key in clean:  # two keys that differ in their secrets alone
+                safe_key = f"{safe_key}'"
+            clean[safe_key] = self._under(verdict, item, hint, depth)
+        return clean
+
+    def _key(self, key: object, depth: int) -> object:
+        return self.value(key, "", depth + 1) if isinstance(key, bytes | tuple | frozenset) else key
+
+    def _under(self, verdict: Verdict | None, item: object, hint: str, depth: int) -> object:
+        """Redact what stands under a key."""
+        if verdict is None:
+            return self.value(item, hint, depth + 1)
+        if isinstance(item, str):
+            if MARKER.fullmatch(item):
+                return item
+            return self._named(verdict, item) if names.is_secret(verdict, item) else self._scanned(verdict, item, hint)
+        empty = item is None or isinstance(item, bool) or (isinstance(item, list | tuple | dict | bytes) and not item)
+        if empty or verdict.rule is not Rule.ALWAYS or _is_schema(item):
+            return self.value(item, hint, depth + 1)
+        return f"[REDACTED:{verdict.kind}]"
+
+    def _scanned(self, verdict: Verdict, item: str, hint: str) -> str:
+        """Scan a value that its key does not condemn, unless what remains of it would be."""
+        clean = self.text(item, hint)
+        if clean == item or MARKER.fullmatch(clean) or not names.is_secret(verdict, clean):
+            return clean
+        return f"[REDACTED:{verdict.kind}]"
+
+    def _named(self, verdict: Verdict, item: str) -> str:
+        """Replace a value by its most particular kind: its own shape may say more than its key."""
+        scanned = self.text(item, "")
+        return scanned if MARKER.fullmatch(scanned) else f"[REDACTED:{verdict.kind}]"
+
+    def _items(
+        self, value: list[object] | tuple[object, ...] | set[object] | frozenset[object], hint: str, depth: int
+    ) -> object:
+        whole = self._as_one(value, hint)
+        if whole is not None:
+            return whole
+        items = [self.value(item, hint, depth + 1) for item in value]
+        if isinstance(value, list | tuple):
+            self._after_flags(value, items, depth)
+        if isinstance(value, tuple):
+            if len(items) == 2 and isinstance(value[0], str) and _NAME.fullmatch(value[0]):
+                verdict = names.judge(value[0])
+                items[1] = self._under(verdict, value[1], value[0], depth) if verdict else items[1]
+            make = getattr(type(value), "_make", None)
+            return make(items) if make else tuple(items)
+        if isinstance(value, list):
+            return items
+        return type(value)(items) if type(value) in {set, frozenset} else set(items)
+
+    def _after_flags(self, value: Sequence[object], items: list[object], depth: int) -> None:
+        """Replace what stands after a flag in a list of arguments: ["--password", "..."]."""
+        for place, flag in enumerate(value[:-1], 1):
+            if isinstance(flag, str) and flag.startswith("--") and len(flag) <= _LONGEST_FLAG:
+                verdict = names.judge(flag[2:])
+                if verdict:
+                    items[place] = self._under(verdict, value[place], flag[2:], depth)
+
+    def _as_one(self, value: object, hint: str) -> str | None:
+        """Return the replacement of a list that is one secret: a phrase in words, or a key in bytes."""
+        if not isinstance(value, list | tuple) or len(value) not in {12, 15, 18, 21, 24, 32, 64}:
+            return None
+        if all(type(item) is int for item in value):
+            joined = f"[{', '.join(map(str, value))}]"
+        elif all(isinstance(item, str) and item.isalpha() and 3 <= len(item) <= 8 for item in value):
+            joined = " ".join(cast("list[str]", value))
+        else:
+            return None
+        clean = self.text(joined, hint)
+        return clean if MARKER.fullmatch(clean) else None
+
+    def _bytes(self, value: bytes, hint: str) -> bytes:
+        """Redact bytes that are text; replace those that are not, for a raw key has no shape."""
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            return b"[REDACTED:binary]"
+        clean = self.text(text, hint)
+        return value if clean == text else clean.encode(errors="surrogatepass")
+
+
+def _key_text(key: object) -> str:
+    if isinstance(key, str):
+        return key
+    return key.decode("ascii", "replace") if isinstance(key, bytes) else ""
+
+
+def _named_pair(value: Mapping[object, object]) -> Verdict | None:
+    """Judge {"name": "X-Api-Key", "value": ...}, as headers and settings are often listed."""
+    if "value" not in value or len(value) > 6:
+        return None
+    label = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
+    return names.judge(label) if isinstance(label, str) else None
+
+
+def _is_same(clean: object, before: object) -> bool:
+    try:
+        return bool(clean == before)
+    except Exception:  # noqa: BLE001 - of an array, for instance, whose comparison has no one answer
+        return False
+
+
+def _fields(value: object) -> dict[object, object] | None:
+    """Return the fields of a dataclass, a pydantic model or a namespace."""
+    if isinstance(value, type):
+        return None
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    if isinstance(value, SimpleNamespace) or hasattr(type(value), "model_fields"):
+        return dict(cast("dict[object, object]", vars(value)))
+    return None
+
+
+def _is_schema(item: object) -> bool:
+    return isinstance(item, dict) and "type" in item and set(item) <= _SCHEMA_WORDS

@@ -1,0 +1,1 @@
+"""Make, process and encode spans."""

@@ -1,0 +1,1 @@
+"""Keep observations durably in a local SQLite file."""

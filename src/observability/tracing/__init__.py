@@ -1,0 +1,1 @@
+"""Open observations: agent runs, generations, traced functions."""

@@ -1,0 +1,230 @@
+"""Open agent runs, each the root of its trace or a child where an agent runs inside another."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace as otel_trace
+
+from src.observability import attributes as names
+from src.observability.settings import environment_name
+from src.observability.spans import encoding
+from src.observability.spans import scope as scopes
+from src.observability.tracing import carry
+from src.observability.tracing.observation import observe
+from src.observability.tracker import get_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
+
+    from opentelemetry.context import Context
+
+    from src.observability.spans.scope import Scope
+    from src.observability.tracing.observation import Observation
+
+    F = TypeVar("F", bound=Callable[..., object])
+
+# How long metadata may be, as JSON, to stand on every observation of a run: what Langfuse's SDK takes to propagate.
+_SHORT: Final = 200
+_LONG: Final = 100_000
+_log = logging.getLogger("moondev.observability")
+
+
+class observe_agent:  # noqa: N801 - used as a function: a context manager and a decorator
+    """Open one agent run: the root of its trace, or a child where an agent runs inside another.
+
+    Use as `with observe_agent("risk", trading_pair="BTC-USD") as run:` or as `@observe_agent("risk")`
+    above a function, plain or async, whose arguments and result are then input and output; of what is longer than
+    100,000 characters, type and length. Everything that opens inside carries its session, user, tags and short
+    metadata. The root is named `<agent_type>.run`.
+
+    Args:
+        agent_type: What kind of agent this is, such as `risk` or `trading`.
+        agent_name: The agent's own name; the type where it has none.
+        trading_pair: The symbol it looks at.
+        session_id: One run of the process or loop; the process's own where not given.
+        user_id: On whose behalf.
+        tags: Added to the agent's type and the symbol.
+        environment: Where it trades, such as `paper` or `live`; the process's own where not given.
+        metadata: What is known at the start: market_data, position, ... What is at most 200 characters long as JSON
+            stands on everything that opens inside too.
+        input: What the run was given.
+        name: Another name for the root, such as `trading_agent.swarm`.
+    """
+
+    def __init__(
+        self,
+        agent_type: str,
+        *,
+        agent_name: str | None = None,
+        trading_pair: str | None = None,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        tags: Iterable[str] = (),
+        environment: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        input: object = None,  # noqa: A002 - the field's name in Langfuse
+        name: str | None = None,
+    ) -> None:
+        self._name = name or f"{agent_type}.run"
+        self._input = input
+        run = {"agent_name": agent_name or agent_type, "agent_type": agent_type, "trading_pair": trading_pair}
+        self._run = {key: value for key, value in run.items() if value is not None}
+        self._metadata = dict(encoding.mapping(metadata))
+        self._tags = (agent_type, trading_pair or "", *((tags,) if isinstance(tags, str) else tags or ()))
+        self._session_id = session_id
+        self._user_id = user_id
+        self._environment = environment
+        self._open: list[tuple[AbstractContextManager[Observation], Context]] = []
+
+    def _observe(self, given: object = None) -> AbstractContextManager[Observation]:
+        try:
+            scope = self._scope()
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("The run's scope could not be set; the agent runs on without it.")
+            scope = None
+        told = self._input if self._input is not None else given
+        return observe(self._name, "agent", scope=scope, input=told, metadata={**self._run, **self._metadata})
+
+    def _scope(self) -> Scope:
+        context = otel_context.get_current()
+        scope = current_scope().narrowed(
+            session_id=self._session_id,
+            user_id=self._user_id,
+            tags=self._tags,
+            trace_name=self._name if _begins_trace(otel_trace.get_current_span(context)) else None,
+            agent=self._run["agent_name"],
+            metadata={**self._run, **{key: value for key, value in self._metadata.items() if _is_short(value)}},
+            environment=_environment(self._environment),
+        )
+        said = {names.SESSION_ID: self._session_id, names.USER_ID: self._user_id, names.ENVIRONMENT: self._environment}
+        return scopes.nearest(scope, context, *(name for name, value in said.items() if value))
+
+    def __enter__(self) -> Observation:
+        """Open the run."""
+        manager = self._observe()
+        observation = manager.__enter__()
+        self._open.append((manager, observation.context))
+        return observation
+
+    def __exit__(self, *failure: Any) -> None:
+        """End the run; an exception marks it as failed and goes on."""
+        # Threads and tasks may share one instance: theirs is the run that is current here.
+        here = otel_context.get_current()
+        mine = next((one for one in reversed(self._open) if one[1] is here), self._open[-1])
+        self._open.remove(mine)
+        mine[0].__exit__(*failure)
+
+    async def __aenter__(self) -> Observation:
+        """Open the run, for `async with`."""
+        return self.__enter__()
+
+    async def __aexit__(self, *failure: Any) -> None:
+        """End the run."""
+        self.__exit__(*failure)
+
+    def __call__(self, func: F) -> F:
+        """Run a function, plain or async, a generator or not, as one agent run each time it is called."""
+        if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+            return carry.within(func, lambda args, kwargs: self._observe(_called_with(func, args, kwargs)))
+        if inspect.iscoroutinefunction(func):
+
+            @functools.wraps(func)
+            async def run_async(*args: object, **kwargs: object) -> object:
+                with self._observe(_called_with(func, args, kwargs)) as observation:
+                    result = await func(*args, **kwargs)
+                    _returned(observation, result)
+                    return result
+
+            return cast("F", run_async)
+
+        @functools.wraps(func)
+        def run(*args: object, **kwargs: object) -> object:
+            with self._observe(_called_with(func, args, kwargs)) as observation:
+                result = func(*args, **kwargs)
+                _returned(observation, result)
+                return result
+
+        return cast("F", run)
+
+
+def arguments(
+    func: Callable[..., object],
+    args: Iterable[object],
+    kwargs: Mapping[str, object],
+    shown: Callable[[object], object] = lambda value: value,
+) -> dict[str, object] | None:
+    """Return what a function was called with, as it is recorded: without the object that a method belongs to."""
+    code = getattr(inspect.unwrap(func), "__code__", None)
+    given = list(args)
+    if code is not None and code.co_varnames[:1] in (("self",), ("cls",)):
+        given = given[1:]
+    told: dict[str, object] = {
+        "args": [shown(value) for value in given],
+        "kwargs": {name: shown(value) for name, value in kwargs.items()},
+    }
+    return told if given or kwargs else None
+
+
+def _called_with(
+    func: Callable[..., object], args: Iterable[object], kwargs: Mapping[str, object]
+) -> dict[str, object] | None:
+    """Return what a run's function was called with; nothing where nothing is recorded. Never raises."""
+    try:
+        return None if get_tracker().tracer is None else arguments(func, args, kwargs, _brief)
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("What a run was called with could not be recorded.")
+        return None
+
+
+def _returned(run: Observation, result: object) -> None:
+    """Record what a run's function returned. Never raises."""
+    try:
+        if run.recording:
+            run.returned(_brief(result))
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("What a run returned could not be recorded.")
+
+
+def _brief(value: object) -> object:
+    """Return a value, or what it is where it is long: nobody asked for all candles of a market to be recorded."""
+    if value is None or type(value) in (bool, int, float) or getattr(value, "observation_id", None) is not None:
+        return value
+    try:
+        size = len(encoding.text(value))
+    except Exception:  # noqa: BLE001 - what cannot be encoded is said so where it is written
+        return value
+    return value if size <= _LONG else {"type": type(value).__name__, "characters": size}
+
+
+def current_scope() -> Scope:
+    """Return the scope of the run that this code is part of, else the process's own."""
+    scope = otel_context.get_value(scopes.CONTEXT_KEY)
+    return scope if isinstance(scope, scopes.Scope) else get_tracker().default_scope()
+
+
+def _begins_trace(parent: otel_trace.Span) -> bool:
+    """Tell whether a run names its trace, which has no name else until its root has come.
+
+    One that was begun in another process, or by the program through Langfuse's SDK, has its name from there.
+    """
+    return not scopes.is_ours(parent) and not parent.get_span_context().is_remote
+
+
+def _is_short(value: object) -> bool:
+    return value is not None and len(encoding.json_text(value)) <= _SHORT
+
+
+def _environment(text: str | None) -> str | None:
+    name = environment_name(text) if text else None
+    if text and name is None:
+        _log.warning(
+            "An environment is no name that Langfuse takes, and is left out: lower case letters, digits, - and _, at "
+            "most 40, not starting with langfuse."
+        )
+    return name

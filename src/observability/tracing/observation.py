@@ -1,0 +1,287 @@
+"""Open observations of any type, as context managers or to be ended by hand.
+
+Every observation is stored when it ends, on the thread that ends it. Where tracing is off
+(MOONDEV_TRACING=off), or could not start, an observation records nothing and its ids are None.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace as otel_trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from src.observability import attributes as names
+from src.observability.spans import double_counting, encoding
+from src.observability.spans.light_tracer import LightSpan
+from src.observability.spans.scope import CONTEXT_KEY
+from src.observability.tracker import get_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from opentelemetry.context import Context
+
+    from src.observability.spans.scope import Scope
+
+Type = Literal["agent", "generation", "tool", "chain", "event", "span"]
+Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
+_LIGHT = frozenset({"generation", "event"})
+_log = logging.getLogger("moondev.observability")
+
+
+class Observation:
+    """Collect what is known of one observation until it ends. Ending twice does nothing.
+
+    Attributes: `trace_id` (32 lower-case hex digits) and `id` (16), None where nothing is recorded;
+    `context`, the OpenTelemetry context whose current span is this observation.
+    """
+
+    __slots__ = ("_attributes", "_began", "_failure", "_metadata", "_span", "context", "id", "trace_id")
+
+    def __init__(self, span: otel_trace.Span | None, context: Context) -> None:
+        self._span = span
+        self._attributes: dict[str, Any] = {}
+        self._metadata: dict[str, object] = {}
+        self._failure: str | None = None
+        self._began = time.perf_counter_ns()
+        self.context = context
+        self.trace_id: str | None = None
+        self.id: str | None = None
+        if span is not None:
+            ids = span.get_span_context()
+            self.trace_id = f"{ids.trace_id:032x}"
+            self.id = f"{ids.span_id:016x}"
+
+    @property
+    def recording(self) -> bool:
+        """Tell whether this observation is stored when it ends."""
+        return self._span is not None
+
+    def set(self, **attributes: Any) -> Observation:
+        """Set attributes by the names of the `attributes` module, such as `set(MODEL="gpt-4o")`; None is left out."""
+        for name, value in attributes.items():
+            if value is not None:
+                self._attributes[getattr(names, name)] = value
+        return self
+
+    def set_default(self, **attributes: Any) -> Observation:
+        """Set attributes as `set` does, but for those that have a value."""
+        return self.set(**{key: value for key, value in attributes.items() if not self._has(getattr(names, key))})
+
+    def _has(self, name: str) -> bool:
+        return name in self._attributes or name in (getattr(self._span, "attributes", None) or {})
+
+    def returned(self, result: Any) -> None:
+        """Take what a function returned as the output, unless one was set; of a factory's reply, its text."""
+        if self._span is not None and result is not None and not self._has(names.OUTPUT):
+            factorys = getattr(result, "observation_id", None) is not None
+            self.update(output=getattr(result, "content", None) if factorys else result)
+
+    def update(
+        self,
+        *,
+        input: object = None,  # noqa: A002 - the field's name in Langfuse
+        output: object = None,
+        metadata: Mapping[str, object] | None = None,
+        level: Level | None = None,
+        status_message: str | None = None,
+    ) -> Observation:
+        """Set input, output, metadata (added key by key), level or status message. Values may be anything."""
+        if self._span is None:
+            return self
+        if input is not None:
+            self._attributes[names.INPUT] = _text(input)
+        if output is not None:
+            self._attributes[names.OUTPUT] = _text(output)
+        if level is not None:
+            self._attributes[names.LEVEL] = level
+        if status_message is not None:
+            self._attributes[names.STATUS_MESSAGE] = status_message
+        if metadata:
+            self._metadata.update(encoding.mapping(metadata))
+        if type(self._span) is not LightSpan:
+            self._write(self._span)
+        return self
+
+    def _write(self, span: Any) -> None:
+        """Put what is known onto a span of the SDK at once: what a program says later through Langfuse's SDK wins."""
+        try:
+            self._set_metadata(span)
+            encoding.set_attributes(span, self._attributes)
+            self._attributes, self._metadata = {}, {}
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("An observation could not be updated.")
+
+    def fail(self, message: str, category: str) -> Observation:
+        """Mark the observation as failed: level ERROR, the message, and one word for the kind of failure."""
+        if self._span is None:
+            return self
+        self.update(level="ERROR", status_message=message, metadata={names.ERROR_CATEGORY: category})
+        self._attributes[names.ERROR_TYPE] = category
+        self._failure = message
+        return self
+
+    def event(
+        self,
+        name: str,
+        *,
+        level: Level = "DEFAULT",
+        status_message: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> None:
+        """Store an event as a child of this observation, at once."""
+        if self._span is not None:
+            child = start(name, "event", context=self.context)
+            child.update(level=level, status_message=status_message, metadata=metadata).end()
+
+    def score(
+        self,
+        name: str,
+        value: float | str | bool,
+        *,
+        comment: str | None = None,
+        of_trace: bool = True,
+    ) -> None:
+        """Store a score on this observation's trace, or on the observation alone."""
+        if self.trace_id is not None:
+            from src.observability.tracing.scores import score
+
+            of = None if of_trace else self.id
+            with self.current():
+                score(name, value, trace_id=self.trace_id, observation_id=of, comment=comment)
+
+    def end(self) -> None:
+        """Store the observation. Returns when it is durable; never raises."""
+        span, self._span = self._span, None
+        if span is None:
+            return
+        try:
+            if type(span) is LightSpan:
+                self._set_metadata(span)
+                span.source.processor.end(span, self._attributes, self._failure)
+                return
+            self._write(span)
+            if self._failure is not None:
+                span.set_status(Status(StatusCode.ERROR, self._failure))
+            # Measured on the monotonic clock, so that a clock set back cannot make the duration negative.
+            started = getattr(span, "start_time", None)
+            span.end(None if started is None else started + time.perf_counter_ns() - self._began)
+        except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+            _log.exception("An observation could not be ended.")
+
+    def _set_metadata(self, span: Any) -> None:
+        """Encode the metadata, for the trace too where it has the same key: Langfuse's server lets the trace's win."""
+        of_trace = span.scope.attributes if type(span) is LightSpan else span.attributes or {}
+        for key, value in self._metadata.items():
+            if value is not None:
+                self._attributes[names.METADATA + str(key)] = told = encoding.json_text(value)
+                if names.TRACE_METADATA + str(key) in of_trace:
+                    self._attributes[names.TRACE_METADATA + str(key)] = told
+
+    @contextmanager
+    def current(self) -> Iterator[Observation]:
+        """Make this observation the parent of what opens inside the block."""
+        token = otel_context.attach(self.context)
+        try:
+            yield self
+        finally:
+            otel_context.detach(token)
+
+
+def start(
+    name: str,
+    type: Type,  # noqa: A002 - the field's name in Langfuse
+    *,
+    context: Context | None = None,
+    scope: Scope | None = None,
+) -> Observation:
+    """Open an observation under the current one (or under `context`); end it by hand. Never raises.
+
+    Generations and events are light: no user's code runs inside them that could write to their span.
+    """
+    return _start(name, type, context, scope, light=type in _LIGHT)
+
+
+def _start(
+    name: str,
+    type: Type,  # noqa: A002 - as above
+    context: Context | None = None,
+    scope: Scope | None = None,
+    *,
+    light: bool = False,
+) -> Observation:
+    parent = context if context is not None else otel_context.get_current()
+    try:
+        tracker = get_tracker()
+        tracer, spans = tracker.tracer, tracker.light
+        if tracer is None:
+            return Observation(None, parent)
+        if scope is not None:
+            parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
+        if light and spans is not None and spans.unheard:
+            begun = spans.start(name, parent)
+            observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
+            observation._attributes[names.TYPE] = type
+            if type == "generation":
+                double_counting.opened(begun.get_span_context().span_id, begun.parent.span_id if begun.parent else None)
+            return observation
+        kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
+        span = tracer.start_span(name, context=parent, kind=kind)
+        mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
+        encoding.set_attributes(span, {names.TYPE: type, **mark})
+        if type == "generation":
+            above = otel_trace.get_current_span(parent).get_span_context()
+            double_counting.opened(span.get_span_context().span_id, above.span_id if above.is_valid else None)
+        return Observation(span, otel_trace.set_span_in_context(span, parent))
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("Tracing could not start; the traced code runs on without it.")
+        return Observation(None, parent)
+
+
+@contextmanager
+def observe(
+    name: str,
+    type: Type,  # noqa: A002 - the field's name in Langfuse
+    *,
+    scope: Scope | None = None,
+    input: object = None,  # noqa: A002 - the field's name in Langfuse
+    metadata: Mapping[str, object] | None = None,
+) -> Iterator[Observation]:
+    """Open an observation as the parent of what opens inside the block; an exception marks it and goes on."""
+    observation = _start(name, type, scope=scope).update(input=input, metadata=metadata)
+    try:
+        with observation.current():
+            yield observation
+    except BaseException as error:
+        observation.fail(_say(error), getattr(error, "category", None) or builtins_category(error))
+        raise
+    finally:
+        observation.end()
+
+
+def builtins_category(error: BaseException) -> str:
+    """Return the word of our error categories that fits an exception which is not a ModelError."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit) or type(error).__name__ == "CancelledError":
+        return "cancelled"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, ConnectionError):
+        return "connection"
+    return type(error).__name__
+
+
+def _text(value: object) -> str:
+    try:
+        return encoding.text(value)
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("A value could not be written to the trace.")
+        return "[not encodable]"
+
+
+def _say(error: BaseException) -> str:
+    return str(error) or type(error).__name__
