@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.observability.commands.findings import Finding, of_tracing, tell
+from src.observability.commands.finding import Finding, tell
+from src.observability.commands.findings import of_tracing
 
 if TYPE_CHECKING:
     from src.models.providers import Provider
@@ -41,11 +42,12 @@ def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
         # A key, or a model's file, that somebody has set is meant to work.
         meant = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
         return Finding("provider", row.name, False if meant else None, missing.removeprefix(f"{row.name} is "))
-    if row.name == "local":
-        from src.models.model_factory import ModelFactory
+    from src.models.model_factory import ModelFactory
 
+    if row.name == "local":
         return Finding("provider", "local", True, f"embedded, {ModelFactory.get_model('local').model_name}")
-    address = row.address() or row.url or getattr(row.load(), "default_base_url", None)
+    adapter = ModelFactory.MODEL_IMPLEMENTATIONS[row.name]
+    address = row.address() or row.url or getattr(adapter, "default_base_url", None)
     key = next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
     if offline or address is None:
         return Finding("provider", row.name, True, f"set up ({key})")

@@ -22,9 +22,9 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """List known models with context, price and capabilities. Prices are US dollars per million tokens."""
-    from src.models.catalogue import live_models
     from src.models.catalogue import models as known_models
     from src.models.errors import ModelError, UnknownProvider
+    from src.models.live_models import live_models
     from src.models.providers import PROVIDERS
 
     if provider is not None and provider not in PROVIDERS:

@@ -49,7 +49,8 @@ def risk(
         return
     if portfolio is None:
         raise ValueError("Name a portfolio file. `moondev risk --example > portfolio.json` makes one to start from.")
-    from src.agents.risk_agent import Limits, Portfolio, RiskAgent
+    from src.agents.risk_agent import RiskAgent
+    from src.agents.risk_rules import Limits, Portfolio
 
     agent = RiskAgent(model, allow_override=allow_override, rules_only=rules_only)
     limits = Limits(max_loss, max_gain, min_equity, max_share)

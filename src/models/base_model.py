@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
-from src.models.call.lifecycle import Call, Emit, Open
+from src.models.call.lifecycle import Call
 from src.models.errors import ModelError
-from src.models.request import arguments as requests
 from src.models.request import fitting
+from src.models.request.arguments import build_request
+from src.models.request.messages import chat_messages, prompt_messages
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
 from src.observability import redaction
@@ -17,7 +18,7 @@ from src.observability import redaction
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from src.models.call.lifecycle import Steps
+    from src.models.call.steps import Steps
     from src.models.capabilities import Capabilities
     from src.models.limits.own import Limiter
     from src.models.types import Completion, Message
@@ -288,7 +289,7 @@ class BaseModel:
         options: dict[str, Any],
     ) -> ModelRequest:
         try:
-            messages = requests.prompt_messages(system_prompt, user_content)
+            messages = prompt_messages(system_prompt, user_content)
             return self._request(messages, {"temperature": temperature, "max_tokens": max_tokens, **options})
         except ModelError as error:
             self._name(error)
@@ -296,8 +297,9 @@ class BaseModel:
 
     def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
         try:
-            found = requests.chat_messages(messages)
-            return self._request(found, {"temperature": temperature, "max_tokens": max_tokens, **options})
+            return self._request(
+                chat_messages(messages), {"temperature": temperature, "max_tokens": max_tokens, **options}
+            )
         except ModelError as error:
             self._name(error)
             raise
@@ -307,7 +309,7 @@ class BaseModel:
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         model = arguments.pop("model", None) or self.model_name
-        return self._fitted(requests.build(model, messages, self.timeouts, arguments))
+        return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:
         """Return the request as its model takes it."""
@@ -332,52 +334,7 @@ class BaseModel:
         return await driver.adrive(self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
-        steps = self._stream_steps(request)
-        value: Any = None
-        failure: BaseException | None = None
-        events: Any = None
-        try:
-            while True:
-                step = steps.throw(failure) if failure else steps.send(value)
-                value = failure = None
-                if isinstance(step, Emit):
-                    yield step.chunk
-                    continue
-                try:
-                    value = driver.do(step)
-                    events = value if isinstance(step, Open) else events
-                except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
-                    failure = error
-        except StopIteration:
-            return
-        finally:
-            steps.close()
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
+        return driver.stream(lambda: self._stream_steps(request))
 
-    async def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
-        steps = self._stream_steps(request)
-        value: Any = None
-        failure: BaseException | None = None
-        events: Any = None
-        try:
-            while True:
-                try:
-                    step = steps.throw(failure) if failure else steps.send(value)
-                except StopIteration:
-                    return
-                value = failure = None
-                if isinstance(step, Emit):
-                    yield step.chunk
-                    continue
-                try:
-                    value = await driver.ado(step)
-                    events = value if isinstance(step, Open) else events
-                except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
-                    failure = error
-        finally:
-            steps.close()
-            close = getattr(events, "aclose", None) or getattr(events, "close", None)
-            if close is not None:
-                await close()
+    def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
+        return driver.astream(lambda: self._stream_steps(request))

@@ -1,19 +1,17 @@
-"""List the models that providers are known to have, and ask providers which they have now."""
+"""List the models that providers are known to have."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from src.models import capabilities
-from src.models.errors import Unsupported
+from src.models import capabilities, embedded_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from src.models.base_model import BaseModel
     from src.models.capabilities import Capabilities
 
 
@@ -28,7 +26,7 @@ _OTHER = re.compile(
 _OWN = {"gemini": re.compile(r"(models/)?(gemini|gemma|learnlm)")}
 
 
-def _chats(provider: str, name: str) -> bool:
+def is_chat_model(provider: str, name: str) -> bool:
     """Tell whether a model answers a chat with text, by its name."""
     own = _OWN.get(provider)
     return not _OTHER.match(name) and (own is None or own.match(name) is not None)
@@ -64,42 +62,8 @@ class KnownModel:
 def models(provider: str) -> tuple[KnownModel, ...]:
     """Return the models that a provider is known to have, by name; empty where no catalogue lists it."""
     if provider == "local":
-        from src.models.model_factory import ModelFactory
-
-        return (KnownModel(ModelFactory.get_model(provider).model_name, input_price=0.0, output_price=0.0),)
+        return (KnownModel(embedded_model.name(), input_price=0.0, output_price=0.0),)
     return _models(provider)
-
-
-def live_models(provider: str) -> tuple[KnownModel, ...]:
-    """Ask a provider which models it has now, with what the catalogue knows of each.
-
-    Raises:
-        ModelError: it is not set up, or did not answer; the subclass says which.
-        Unsupported: it has no list.
-    """
-    from src.models.model_factory import ModelFactory
-
-    model = ModelFactory.get_model(provider)
-    names = listed(model)
-    known = {item.name: item for item in models(provider)}
-    return tuple(_live(known.get(name) or _look_up(provider, name)) for name in names if _chats(provider, name))
-
-
-def listed(model: BaseModel) -> list[str]:
-    """Return the names that a model's provider lists."""
-    from src.models import guard
-
-    try:
-        with guard.exempt():
-            return sorted(set(model._list_models()))
-    except NotImplementedError as error:
-        raise Unsupported(f"{model.provider} has no list of its models.", provider=model.provider) from error
-    except Exception as error:
-        from src.models.errors import ModelError
-
-        found = error if isinstance(error, ModelError) else model._classify(error)
-        found.provider = model.provider
-        raise found from error
 
 
 def known(provider: str) -> dict[str, dict[str, Any]]:
@@ -107,10 +71,16 @@ def known(provider: str) -> dict[str, dict[str, Any]]:
     return {item.name: item.as_legacy() for item in models(provider)}
 
 
+class _OfProvider(Protocol):
+    """Describe a model, or a class of models, by its provider."""
+
+    provider: ClassVar[str]
+
+
 class Known:
     """Give a class or a model its provider's `AVAILABLE_MODELS`, read when it is looked at."""
 
-    def __get__(self, model: BaseModel | None, owner: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
+    def __get__(self, model: _OfProvider | None, owner: type[_OfProvider]) -> Mapping[str, Mapping[str, Any]]:
         """Return them."""
         return known(model.provider if model is not None else owner.provider)
 
@@ -121,11 +91,11 @@ def _models(provider: str) -> tuple[KnownModel, ...]:
     from src.models.providers import PROVIDERS
 
     name = CATALOGUE_NAMES.get(provider, provider)
-    found = [_described(item) for item in _catalogue(name) if _chats(provider, item.id)]
+    found = [_described(item) for item in _catalogue(name) if is_chat_model(provider, item.id)]
     row = PROVIDERS.get(provider)
     default = row.default_model if row else ""
     if default and default not in {item.name for item in found}:
-        found.append(_look_up(provider, default))
+        found.append(look_up(provider, default))
     return tuple(sorted(found, key=lambda item: item.name))
 
 
@@ -159,7 +129,7 @@ def _price_of(model: Any, kind: str) -> float | None:
     return float(getattr(price, "base", price))
 
 
-def _look_up(provider: str, name: str) -> KnownModel:
+def look_up(provider: str, name: str) -> KnownModel:
     """Return what the catalogue knows of a model by whichever of its names."""
     from genai_prices import data_snapshot
 
@@ -172,10 +142,6 @@ def _look_up(provider: str, name: str) -> KnownModel:
     except LookupError:
         return KnownModel(name)
     return _described(model, name)
-
-
-def _live(item: KnownModel) -> KnownModel:
-    return replace(item, live=True)
 
 
 def _dollars(price: float | None) -> str | None:

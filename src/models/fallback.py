@@ -20,7 +20,7 @@ from src.models.types import Completion, Cost, Timeouts
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from src.models.call.lifecycle import Steps
+    from src.models.call.steps import Steps
     from src.models.types import ModelRequest, Usage
     from src.observability.tracing.observation import Observation
 

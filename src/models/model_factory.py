@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from src.models import embedded_model
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest, ModelUnavailable, UnknownProvider
 from src.models.providers import PROVIDERS, Provider
@@ -50,7 +51,7 @@ class _Classes(Mapping[str, type[BaseModel]]):
     """Map provider names to adapter classes, importing one when it is looked up."""
 
     def __getitem__(self, name: str) -> type[BaseModel]:
-        return PROVIDERS[name].load()
+        return _adapter(PROVIDERS[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(PROVIDERS)
@@ -237,15 +238,29 @@ class ModelFactory:
         return self.available_models
 
 
+def _adapter(row: Provider) -> type[BaseModel]:
+    """Import a provider's adapter. A row that shares one gets a subclass of its own, under its name."""
+    module, _, name = row.adapter.partition(":")
+    adapter: type[BaseModel] = getattr(importlib.import_module(f"src.models.adapters.{module}"), name)
+    if adapter.provider == row.name:
+        return adapter
+    with _lock:
+        subclass = _subclasses.get(row)
+        if subclass is None:
+            body = {"provider": row.name, "default_base_url": row.url, "__module__": adapter.__module__}
+            subclass = _subclasses[row] = type(f"{row.name.title()}Model", (adapter,), body)
+        return subclass
+
+
+_lock = threading.RLock()
+_subclasses: dict[Provider, type[BaseModel]] = {}
+
+
 def _default_name(row: Provider) -> str:
-    if row.default_model:
-        return row.default_model
-    named = getattr(
-        importlib.import_module(f"src.models.adapters.{row.adapter.partition(':')[0]}"), "default_name", None
-    )
-    if named is None:
+    name = row.default_model or (embedded_model.name() if row.name == "local" else "")
+    if not name:
         raise InvalidRequest(f"{row.name} has no default model: name one.", parameter="model_name")
-    return str(named())
+    return name
 
 
 def _unavailable(row: Provider, key: str | None) -> str | None:
@@ -255,7 +270,7 @@ def _unavailable(row: Provider, key: str | None) -> str | None:
         return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
     if row.package and not _installed(row.package):
         return f"{row.name} needs a package that is not installed. Run: pip install {row.package.replace('.', '-')}"
-    return row.load()._missing()
+    return _adapter(row)._missing()
 
 
 def _installed(package: str) -> bool:
@@ -272,7 +287,7 @@ def _make(row: Provider, name: str, key: str | None, address: str | None, settin
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
-    model = row.load()(name, api_key=key, base_url=address, **settings)
+    model = _adapter(row)(name, api_key=key, base_url=address, **settings)
     patched_sdks.say()
     guard.install()
     model.limiter = own.made(limit) if limit else own.of(row.name, key or "")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.models import capabilities
 from src.models.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from src.models.base_model import BaseModel
 
 _COMPATIBLE = "openai_compatible:OpenAICompatibleModel"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -56,19 +52,6 @@ class Provider:
         """Return the configured address, or None for the provider's own."""
         return (os.environ.get(self.base_url, "").strip() or None) if self.base_url else None
 
-    def load(self) -> type[BaseModel]:
-        """Import the adapter. A row without one of its own gets a class of its own, under its name."""
-        module, _, name = self.adapter.partition(":")
-        adapter: type[BaseModel] = getattr(importlib.import_module(f"src.models.adapters.{module}"), name)
-        if adapter.provider == self.name:
-            return adapter
-        with _lock:
-            made = _made.get(self)
-            if made is None:
-                body = {"provider": self.name, "default_base_url": self.url, "__module__": adapter.__module__}
-                made = _made[self] = type(f"{self.name.title()}Model", (adapter,), body)
-            return made
-
     def __hash__(self) -> int:
         """Hash by name: a table holds one row of a name."""
         return hash(self.name)
@@ -82,23 +65,22 @@ class Provider:
 # - openai: gpt-4o is what existing agents ask. Its dated versions end on 14 January 2027:
 #   developers.openai.com/api/docs/deprecations
 BUILT_IN: tuple[Provider, ...] = (
-    Provider("claude", "claude:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
+    Provider("claude", "claude.adapter:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
              "CLAUDE_BASE_URL", "anthropic"),
     Provider("openai", "openai:OpenAIModel", "gpt-4o", ("OPENAI_KEY", "OPENAI_API_KEY"), "OPENAI_BASE_URL"),
     Provider("deepseek", "deepseek:DeepSeekModel", "deepseek-flash", ("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
              "DEEPSEEK_BASE_URL"),
     Provider("groq", "groq:GroqModel", "openai/gpt-oss-120b", ("GROQ_API_KEY",), "GROQ_BASE_URL", "groq"),
-    Provider("gemini", "gemini:GeminiModel", "gemini-3.5-flash-lite",
+    Provider("gemini", "gemini.adapter:GeminiModel", "gemini-3.5-flash-lite",
              ("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"), "GEMINI_BASE_URL", "google.genai"),
     Provider("xai", "xai:XAIModel", "grok-4.3", ("GROK_API_KEY", "XAI_API_KEY"), "XAI_BASE_URL"),
     Provider("ollama", "ollama:OllamaModel", "llama3.2", (), "OLLAMA_HOST", "ollama", needs_key=False),
     Provider("openrouter", "openrouter:OpenRouterModel", "google/gemini-3.5-flash-lite", ("OPENROUTER_API_KEY",),
              "OPENROUTER_BASE_URL"),
-    Provider("local", "local:LocalModel", "", package="xllamacpp", needs_key=False),
+    Provider("local", "local.adapter:LocalModel", "", package="xllamacpp", needs_key=False),
 )  # fmt: skip
 
 _lock = threading.RLock()
-_made: dict[Provider, type[BaseModel]] = {}
 
 
 class Table(Mapping[str, Provider]):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from src.observability.commands import findings, traces
+from src.observability.commands import finding, findings, traces
 from src.observability.commands.console import problem
 from src.observability.store.schema import SpoolError
 
@@ -30,7 +30,7 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server.")] = False,
 ) -> None:
     """Check Langfuse and the trace store, with one test observation. Exit code 1 where something does not work."""
-    findings.tell(findings.of_tracing(offline=offline), as_json=as_json)
+    finding.tell(findings.of_tracing(offline=offline), as_json=as_json)
 
 
 def main() -> None:

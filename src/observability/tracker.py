@@ -66,7 +66,7 @@ class LangFuseTracker:
     def _start(self, spool: Spool | None) -> None:
         from src.observability.attributes import SCOPE_NAME
         from src.observability.delivery import process_exit
-        from src.observability.langfuse_sdk.register import join
+        from src.observability.langfuse_sdk.import_hook import join
         from src.observability.spans.capture import Kept
         from src.observability.spans.light_tracer import LightSpans
         from src.observability.spans.processor import SpoolProcessor
@@ -220,7 +220,7 @@ class LangFuseTracker:
         """Make the Langfuse client; `registered` where only its SDK asked, which may prefer another later."""
         from langfuse import Langfuse
 
-        from src.observability.langfuse_sdk import register
+        from src.observability.langfuse_sdk import joined_client, register
         from src.observability.langfuse_sdk.discard import DiscardingExporter
 
         settings = self.settings
@@ -237,8 +237,8 @@ class LangFuseTracker:
             )
             manager: Any = client._resources
             if manager is not None and self.spool is not None and manager.tracer_provider is self.provider:
-                manager.add_score_task = functools.partial(register.take_score, manager.add_score_task)
-                register.deliver_on_flush(manager, self)
+                manager.add_score_task = functools.partial(joined_client.take_score, manager.add_score_task)
+                joined_client.deliver_on_flush(manager, self)
                 manager._moondev = "registered" if registered else "asked"
                 register.silence(self.provider, self.public_key)
 
@@ -294,7 +294,7 @@ class LangFuseTracker:
             self.keeper.stop()
         if self.spool is not None:
             self.spool.close()
-        from src.observability.langfuse_sdk.register import leave
+        from src.observability.langfuse_sdk.import_hook import leave
 
         leave(self)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models import catalogue
+from src.models import catalogue, live_models
 from src.models.errors import AuthenticationFailed, ModelUnavailable
 from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_asks_a_provider_which_models_it_has(case: str, dialect: Dialect, wire: Wire) -> None:
     if not dialect.engine:
         wire.say(dialect.listing(["zeta-1", dialect.model]))
-    found = catalogue.live_models(case.partition("__")[0])
+    found = live_models.live_models(case.partition("__")[0])
     assert dialect.model in {item.name for item in found}
     assert [item.name for item in found] == sorted(item.name for item in found)
     assert all(item.live for item in found)
@@ -31,7 +31,7 @@ def test_a_list_that_is_refused_is_a_classified_error(case: str, dialect: Dialec
         pytest.skip("this provider has no keys")
     wire.say(dialect.error("authentication"))
     with pytest.raises(AuthenticationFailed) as caught:
-        catalogue.live_models(case.partition("__")[0])
+        live_models.live_models(case.partition("__")[0])
     assert caught.value.provider == case.partition("__")[0]
 
 
@@ -53,4 +53,4 @@ def test_known_models_have_what_existing_agents_read(case: str, configured: None
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.needs_key and name != "example"])
 def test_a_provider_that_is_not_set_up_has_no_list(name: str) -> None:
     with pytest.raises(ModelUnavailable, match=ROWS[name].keys[0]):
-        catalogue.live_models(name)
+        live_models.live_models(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import pytest
 
-from src.models.adapters.local import adapter
+from src.models import embedded_model
 from src.models.errors import ContextTooLong
 from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 xllamacpp = pytest.importorskip("xllamacpp", reason="the bindings are not installed")
-pytestmark = pytest.mark.skipif(adapter.model_file() is None, reason="the embedded model's file is not installed")
+pytestmark = pytest.mark.skipif(embedded_model.file() is None, reason="the embedded model's file is not installed")
 # Provider -> what its SDK adds to the server's address.
 SERVED = {"openai": "/v1", "example": "/v1", "claude": "", "local": None}
 
@@ -34,7 +34,7 @@ class Colour(pydantic.BaseModel):
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(adapter.model_file())
+    parameters.model.path = str(embedded_model.file())
     parameters.n_ctx, parameters.n_parallel, parameters.verbosity, parameters.port = 4096 * 4, 4, -1, 0
     server = xllamacpp.Server(parameters)
     yield str(server.listening_address)

@@ -12,7 +12,7 @@ from src.migration.rewrite.analysis.syntax import code, is_constant
 from src.migration.rewrite.find import calls
 from src.migration.rewrite.find import clients as migrate_clients
 from src.migration.rewrite.records import Site, Unprovable
-from src.migration.rewrite.translate import broad_handlers, handlers, models
+from src.migration.rewrite.translate import broad_handlers, handlers, models, reply_reads
 from src.migration.rewrite.translate import replies as migrate_replies
 from src.migration.rewrite.translate.arguments import Asked, ask
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.records import Around
     from src.migration.rewrite.translate.handlers import Handled
     from src.migration.rewrite.translate.models import Made
-    from src.migration.rewrite.translate.replies import Reply
+    from src.migration.rewrite.translate.reply_reads import Reply
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ class _Planner:
         replies = []
         for move in made.moves:
             provider = move.made.provider if move.made is not None else sdk.PROVIDERS[move.site.sdk]
-            words = migrate_replies.family(move.site, provider)
+            words = reply_reads.family(move.site, provider)
             if provider == "ollama" and move.site.sdk == "openai" and move.asked.raw_options:
                 move.site.blocked = Unprovable(
                     "it asks for a format, which Ollama takes otherwise", "use response_format"

@@ -15,34 +15,26 @@ from typing_extensions import override
 from src.models.base_model import BaseModel
 from src.models.errors import (
     ConnectionFailed,
-    InvalidRequest,
     MalformedResponse,
     ModelError,
     ModelNotFound,
-    Unsupported,
 )
 from src.models.failures import classify
 from src.models.fields import count, field, text
 from src.models.lazy_reply import Raw
+from src.models.protocols import ollama as protocol
 from src.models.request import tools
 from src.models.transport import gateway_hooks, http_hooks, replay
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
-from src.models.types import Chunk, Completion, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
+from src.models.types import Chunk, Completion, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.types import Timeouts
 
 _log = logging.getLogger("moondev.models")
-_SMALLEST_CONTEXT = 4096
-_LARGEST_CONTEXT = 131_072
-_ANSWER_TOKENS = 1024
-_IMAGE_TOKENS = 1024
-_BYTES_A_TOKEN = 3
-# What `chat` takes beside its options: docs.ollama.com/api/chat
-_ARGUMENTS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 _SENT_AS_GIVEN = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
 
 
@@ -118,16 +110,16 @@ class OllamaModel(BaseModel):
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         extra = dict(request.options)
-        payload: dict[str, Any] = {"model": request.model, "messages": _messages(request), "stream": stream}
+        payload: dict[str, Any] = {"model": request.model, "messages": protocol.messages(request), "stream": stream}
         chosen = tools.choice(request.tool_choice)
         if request.tools and (chosen is None or chosen.mode != "none"):  # it knows no tool_choice
-            payload["tools"] = [_tool(tool) for tool in request.tools]
+            payload["tools"] = [protocol.tool(tool) for tool in request.tools]
         if request.reasoning_effort is not None:
-            payload["think"] = _think(request)
+            payload["think"] = protocol.think(request)
         if request.response_format is not None:
             plain = request.response_format.name == "json_object"
             payload["format"] = "json" if plain else dict(request.response_format.schema)
-        payload.update({name: extra.pop(name) for name in _ARGUMENTS if name in extra})
+        payload.update({name: extra.pop(name) for name in protocol.ARGUMENTS if name in extra})
         given = {
             "temperature": request.temperature,
             "num_predict": request.max_tokens,
@@ -135,7 +127,7 @@ class OllamaModel(BaseModel):
             "stop": list(request.stop) or None,
             "seed": request.seed,
         }
-        options = {"num_ctx": _context(request), **extra}
+        options = {"num_ctx": protocol.context_tokens(request), **extra}
         payload["options"] = options | {name: value for name, value in given.items() if value is not None}
         return payload
 
@@ -177,7 +169,7 @@ class OllamaModel(BaseModel):
         counts as many tokens as the context has; where it counts more, its context is larger than was asked for.
         """
         prompt, output = count(raw, "prompt_eval_count"), count(raw, "eval_count")
-        room = request.options.get("num_ctx") or _context(request)
+        room = request.options.get("num_ctx") or protocol.context_tokens(request)
         warning = None
         if prompt is not None and isinstance(room, int) and abs(room - prompt) <= 1:
             warning = f"the prompt filled the context of {room} tokens, so Ollama has cut it: raise num_ctx"
@@ -254,88 +246,6 @@ def _missing(error: ModelNotFound, asked: str) -> str:
 def _refused(error: BaseException) -> bool:
     """Tell that no connection could be made: the SDK then raises Python's own ConnectionError, or httpx its own."""
     return type(error) is ConnectionError or type(error).__name__ == "ConnectError"
-
-
-def _context(request: ModelRequest) -> int:
-    """Return the context to ask for: Ollama's default silently cuts long prompts.
-
-    A rough count in powers of two, since another size makes the server load the model again.
-    """
-    size = sum(_bytes(message.text) for message in request.messages)
-    size += len(json.dumps(request.tools, default=str)) if request.tools else 2
-    parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
-    images = sum(isinstance(part, ImagePart) for part in parts)
-    answer = request.max_tokens or _ANSWER_TOKENS
-    needed = size // _BYTES_A_TOKEN + images * _IMAGE_TOKENS + answer
-    room = _SMALLEST_CONTEXT
-    while room < needed and room < _LARGEST_CONTEXT:
-        room *= 2
-    return room
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
-
-
-def _think(request: ModelRequest) -> str | bool:
-    """Return the effort: gpt-oss takes levels and cannot be stopped, other models think or do not.
-
-    docs.ollama.com/capabilities/thinking
-    """
-    effort = request.reasoning_effort or ""
-    off = effort in ("none", "minimal", "off")
-    if "gpt-oss" in request.model:
-        return "low" if off else effort
-    return not off
-
-
-def _messages(request: ModelRequest) -> list[dict[str, Any]]:
-    """Return the messages; a tool's result names its tool, which other providers know by the call's id."""
-    names = {call.id: call.name for message in request.messages for call in message.tool_calls if call.id}
-    return [_message(message, names) for message in request.messages]
-
-
-def _message(message: Message, names: dict[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": message.role, "content": message.text}
-    if not isinstance(message.content, str):
-        told["images"] = [_image(part) for part in message.content if isinstance(part, ImagePart)]
-    if message.tool_calls:
-        told["tool_calls"] = [
-            {"function": {"name": call.name, "arguments": _arguments(call)}} for call in message.tool_calls
-        ]
-    if message.role == "tool":
-        told["tool_name"] = message.name or names.get(message.tool_call_id or "", "")
-    return told
-
-
-def _tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool in the one form that is taken here, which is OpenAI's."""
-    found = tools.function(given)
-    if found is None:
-        raise Unsupported(
-            f"Ollama takes functions as tools, not {given.get('type') or sorted(given)}. Nothing was sent.",
-            parameter="tools",
-        )
-    schema = found.schema if found.schema is not None else {"type": "object", "properties": {}}
-    return {"type": "function", "function": {**found.said(), "parameters": schema}}
-
-
-def _arguments(call: ToolCall) -> Any:
-    try:
-        return json.loads(call.arguments or "{}")
-    except ValueError as error:
-        raise InvalidRequest(
-            f"The arguments of the tool call {call.name} are not JSON.", parameter="messages"
-        ) from error
-
-
-def _image(image: ImagePart) -> bytes:
-    if image.data is None:
-        raise Unsupported(
-            f"Ollama takes an image's bytes, not its address ({image.url}): read it, and give an ImagePart with data.",
-            parameter="messages",
-        )
-    return image.data
 
 
 def _finish(raw: Any) -> str | None:

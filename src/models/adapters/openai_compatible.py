@@ -14,6 +14,7 @@ from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
 from src.models.fields import decoded
+from src.models.pricing.reported import reported_usd
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
 from src.models.request import fitting
@@ -184,9 +185,9 @@ class OpenAICompatibleModel(BaseModel):
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
         return reply.usage(usage)
 
-    def _reported_cost(self, usage: Any) -> float | None:  # noqa: ARG002 - for providers that tell it
-        """Return what the provider itself says the call cost, in US dollars."""
-        return None
+    def _reported_cost(self, usage: Any) -> float | None:
+        """Return the price in US dollars that the provider itself reports."""
+        return reported_usd(self.provider, usage)
 
 
 def _by_responses(can: Capabilities) -> Capabilities:

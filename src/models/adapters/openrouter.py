@@ -24,11 +24,6 @@ class OpenRouterModel(OpenAICompatibleModel):
     extra_body: ClassVar[Mapping[str, object]] = {"usage": {"include": True}}
 
     @override
-    def _reported_cost(self, usage: Any) -> float | None:
-        cost = field(usage, "cost")
-        return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
-
-    @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
         return _followed(super()._open_stream(payload, timeouts))
 

@@ -8,10 +8,11 @@ both sides.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, think_tags
+from src.models.call import recording, structured_reply, think_tags
+from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import Pieces
 from src.models.errors import (
     CallCancelled,
@@ -22,10 +23,9 @@ from src.models.errors import (
     ModelTimeout,
     RateLimited,
 )
-from src.models.failures import classify
+from src.models.failures import bodies
 from src.models.limits import own, provider
 from src.models.pricing import prices
-from src.models.request import schemas
 from src.models.retry import Retries
 from src.models.types import (
     Chunk,
@@ -42,56 +42,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from src.models.base_model import BaseModel
+    from src.models.call.hooks import ModelHooks
+    from src.models.call.steps import Steps
     from src.models.types import ModelRequest
     from src.observability.tracing.observation import Observation
-
-    Steps = Generator["Send | Sleep | Open | Next | Emit", Any, ModelResponse]
-
-END: Final = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send a payload, under the generation as current span; the answer is the provider's raw reply."""
-
-    model: BaseModel
-    payload: Any
-    timeouts: Timeouts
-    context: Context
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Wait before the next attempt."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Open a stream; the answer is its iterator."""
-
-    model: BaseModel
-    payload: Any
-    timeouts: Timeouts
-    context: Context
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """Take the next event of a stream; the answer is the event, or END."""
-
-    events: Any
-    timeouts: Timeouts
-    context: Context
-
-
-@dataclass(frozen=True, slots=True)
-class Emit:
-    """Hand a chunk to the caller."""
-
-    chunk: Chunk
 
 
 class Call:
@@ -99,7 +53,7 @@ class Call:
 
     def __init__(
         self,
-        model: BaseModel,
+        model: ModelHooks,
         request: ModelRequest,
         clock: Callable[[], float] = time.monotonic,
         context: Context | None = None,
@@ -193,8 +147,8 @@ class Call:
     def _fit(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Parse a structured reply; one that does not fit is asked for once more, in the same generation."""
         try:
-            return completion, schemas.value_of(completion, self._request.response_format)
-        except schemas.DoesNotFit as error:
+            return completion, structured_reply.value_of(completion, self._request.response_format)
+        except structured_reply.DoesNotFit as error:
             problem = str(error)
         return (yield from self._mend(completion.content, problem))
 
@@ -208,12 +162,12 @@ class Call:
         """Show the model what it wrote and what is wrong with it, and take its next reply."""
         wanted = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
-        asked_again = Message("user", schemas.repair_instruction(problem, tool=wanted is None))
+        asked_again = Message("user", structured_reply.repair_instruction(problem, tool=wanted is None))
         mended = (*self._request.messages, Message("assistant", text), asked_again)
         completion = yield from self._ask(replace(self._request, messages=mended))
         try:
-            return completion, schemas.value_of(completion, wanted)
-        except schemas.DoesNotFit as error:
+            return completion, structured_reply.value_of(completion, wanted)
+        except structured_reply.DoesNotFit as error:
             self._observation.update(output=completion.content)
             raise MalformedResponse(f"the reply does not fit the schema, even after one repair: {error}") from error
 
@@ -377,7 +331,7 @@ def _known(completion: Completion) -> Usage | None:
 def _empty(completion: Completion) -> ModelError:
     if completion.finish_reason == "content_filter":
         reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({classify.line(str(reason or 'no reason told'))})")
+        return ContentBlocked(f"the reply was withheld ({bodies.line(str(reason or 'no reason told'))})")
     if completion.finish_reason == "length":
         error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
         error.retryable = False  # the same limit would be used up again

@@ -166,9 +166,9 @@ def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, RawPart):
         return dict(part.content)
     if part.data is not None:
-        from src.observability.spans import capture
+        from src.observability.tracing import images
 
-        return capture.image(part.media_type, part.data)
+        return images.image(part.media_type, part.data)
     return {"type": "image", "url": part.url}
 
 

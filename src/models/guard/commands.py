@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from src.models.guard import switch
+from src.models.guard import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def _addresses(line: str) -> Iterator[tuple[str, int | None]]:
         except ValueError:  # no address after all, such as one with a shell's variable in it
             continue
     for host in _HOST.findall(line):
-        if host.lower() in switch.HOSTS:
+        if host.lower() in hosts.HOSTS:
             yield host, None
 
 

@@ -9,7 +9,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from src.models.guard import switch
+from src.models.guard import judging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,11 +77,11 @@ def _interceptor(module: Any, kind: str, where: tuple[str | None, int | None], l
     """Return an object that judges calls of one kind and lets them go on."""
 
     def plain(_: Any, go_on: Any, details: Any, request: Any) -> Any:
-        switch.judge(*where, "grpc")
+        judging.judge(*where, "grpc")
         return go_on(details, request)
 
     async def awaited(_: Any, go_on: Any, details: Any, request: Any) -> Any:
-        switch.judge(*where, "grpc")
+        judging.judge(*where, "grpc")
         return await go_on(details, request)
 
     method = "intercept_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()

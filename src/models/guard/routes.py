@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from src.models.guard import commands, grpc, switch
+from src.models.guard import commands, grpc, judging
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -50,20 +50,20 @@ def _wrap(module: str, owner: Any, method: str, target: _Target) -> None:
     real = getattr(owner, method)
 
     def judged(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if switch.mode() is not None and not switch.is_passing():
+        if judging.mode() is not None and not judging.is_passing():
             host, port = target(self, args, kwargs)
-            switch.judge(host, port, module)
+            judging.judge(host, port, module)
 
     @functools.wraps(real)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         judged(self, args, kwargs)
-        with switch.passing():
+        with judging.passing():
             return real(self, *args, **kwargs)
 
     @functools.wraps(real)
     async def guarded_async(self: Any, *args: Any, **kwargs: Any) -> Any:
         judged(self, args, kwargs)
-        with switch.passing():
+        with judging.passing():
             return await real(self, *args, **kwargs)
 
     setattr(owner, method, guarded_async if inspect.iscoroutinefunction(real) else guarded)
@@ -110,20 +110,20 @@ def watch() -> None:
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
-    if switch.mode() is None or switch.is_passing():
+    if judging.mode() is None or judging.is_passing():
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         cover()
         if not _is_handed(sys._getframe(1)):
-            switch.judge(_name(args[0]), _number(args[1]) if len(args) > 1 else None, "socket")
+            judging.judge(_name(args[0]), _number(args[1]) if len(args) > 1 else None, "socket")
     elif event in ("socket.connect", "socket.sendto"):
         cover()
         address = args[1]
         if isinstance(address, tuple) and len(address) > 1:
-            switch.judge(_name(address[0]), _number(address[1]), "socket")
+            judging.judge(_name(address[0]), _number(address[1]), "socket")
     elif event in commands.EVENTS:
         for host, port in commands.asked(event, args):
-            switch.judge(host, port, "command")
+            judging.judge(host, port, "command")
 
 
 def _is_handed(frame: FrameType | None) -> bool:

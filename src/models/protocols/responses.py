@@ -11,7 +11,7 @@ from src.models.errors import ServerFailed
 from src.models.failures import classify
 from src.models.fields import count, data_url, field, text
 from src.models.pricing import token_buckets
-from src.models.request import schemas, tools
+from src.models.request import strict_schemas, tools
 from src.models.types import (
     Chunk,
     Completion,
@@ -245,4 +245,4 @@ def _format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
         return None
     if can.structured == "json_object" or wanted.name == "json_object":
         return {"format": {"type": "json_object"}}
-    return {"format": {"type": "json_schema", **schemas.native(wanted, bounds=can.schema_bounds)}}
+    return {"format": {"type": "json_schema", **strict_schemas.native(wanted, bounds=can.schema_bounds)}}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from src.models.guard import HOSTS
+from src.models.guard.hosts import HOSTS
 
 Protocol = Literal["chat", "responses", "completions", "messages", "gemini", "ollama_chat", "ollama_generate"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
 from src.models.fields import text
-from src.models.request import arguments as requests
 from src.models.request import content as parts
+from src.models.request import messages
 from src.models.types import ImagePart, Message, Part, TextPart
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def tools_of(body: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
 def _message(told: Mapping[str, Any]) -> Message:
     images = _images(told)
     try:
-        (message,) = requests.chat_messages([{name: value for name, value in told.items() if name != "images"}])
+        (message,) = messages.chat_messages([{name: value for name, value in told.items() if name != "images"}])
     except (InvalidRequest, TypeError, ValueError, AttributeError):
         return Message(_role(told.get("role")), _shown(told.get("content", told)))
     return Message(message.role, (TextPart(message.text), *images)) if images else message

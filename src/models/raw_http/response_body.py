@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from src.models import providers
 from src.models.call.stream_assembly import Pieces
 from src.models.errors import MalformedResponse, ModelError
 from src.models.failures import classify
-from src.models.fields import count, field, snake, text
-from src.models.protocols import responses
-from src.models.types import Chunk, Completion, ToolDelta, Usage
+from src.models.fields import snake
+from src.models.pricing.reported import reported_usd
+from src.models.protocols import ollama, responses
+from src.models.protocols.chat_completions import reply as chat_completions
+from src.models.protocols.generate_content import reply as generate_content
+from src.models.protocols.messages import reply as messages
+from src.models.types import Completion, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from src.models.raw_http.addresses import Route
 
@@ -47,7 +48,7 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], route: Route) 
     """Return what an error response means."""
     told = _json(body) or body.decode("utf-8", "replace")
     if route.protocol == "gemini":
-        found: ModelError = _reading("gemini").refusal(status, told, headers)
+        found: ModelError = generate_content.refusal(status, told, headers)
         return found
     return classify.from_status(status, told, headers)
 
@@ -76,16 +77,16 @@ def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
         case "responses":
             return responses.read(told, _Accounts(route.provider))
         case "messages":
-            return _reading("claude").reply(told, model)
+            return messages.reply(told, model)
         case "gemini":
-            return _reading("gemini").reply(snake(told), model)
+            return generate_content.reply(snake(told), model)
         case "ollama_chat" | "ollama_generate":
             pieces = Pieces()
-            for chunk in _ollama(told):
+            for chunk in ollama.generated(told):
                 pieces.take(chunk)
             pieces.last()
             return pieces.completion()
-    return _reading("openai_compatible").reply(told, _Accounts(route.provider), model)
+    return chat_completions.reply(told, _Accounts(route.provider), model)
 
 
 def _chunks(event: Any, route: Route, model: str) -> Any:  # Chunks
@@ -93,41 +94,12 @@ def _chunks(event: Any, route: Route, model: str) -> Any:  # Chunks
         case "responses":
             return responses.read_event(event, _Accounts(route.provider))
         case "messages":
-            return _reading("claude").event(event)
+            return messages.event(event)
         case "gemini":
-            return _reading("gemini").event(snake(event), model)
+            return generate_content.event(snake(event), model)
         case "ollama_chat" | "ollama_generate":
-            return _ollama(event)
-    return _reading("openai_compatible").event(event, _Accounts(route.provider), model)
-
-
-@cache
-def _reading(adapter: str) -> Any:
-    """Return how an adapter reads replies; adapters are loaded when they are needed, and by name."""
-    return importlib.import_module(f"src.models.adapters.{adapter}.reading")
-
-
-def _ollama(told: Any) -> Iterator[Chunk]:
-    """Read what Ollama says: docs.ollama.com/api/chat, docs.ollama.com/api/generate."""
-    message = field(told, "message")
-    if message is None and not isinstance(field(told, "response"), str):
-        raise MalformedResponse(
-            f"the reply has neither message nor response: {text(told, 'error') or 'no reason told'}"
-        )
-    prompt, output = count(told, "prompt_eval_count"), count(told, "eval_count")
-    yield Chunk(
-        content=text(message, "content") or text(told, "response"),
-        reasoning=text(message, "thinking") or text(told, "thinking"),
-        finish_reason=text(told, "done_reason") or ("stop" if field(told, "done") else None),
-        model=text(told, "model") or None,
-        usage=None if prompt is None and output is None else Usage(input=prompt, output=output),
-        tool_deltas=tuple(_called(call) for call in field(message, "tool_calls") or ()),
-    )
-
-
-def _called(call: Any) -> ToolDelta:
-    function = field(call, "function")
-    return ToolDelta(-1, "", text(function, "name"), json.dumps(field(function, "arguments") or {}, ensure_ascii=False))
+            return ollama.generated(event)
+    return chat_completions.event(event, _Accounts(route.provider), model)
 
 
 class _Accounts:
@@ -136,12 +108,10 @@ class _Accounts:
     custom_tools: ClassVar[bool] = True
 
     def __init__(self, provider: str) -> None:
-        self._adapter: Any = providers.PROVIDERS[provider].load() if provider in providers.PROVIDERS else None
+        self._provider = provider
 
     def _usage(self, usage: Any) -> Usage | None:
-        found: Usage | None = _reading("openai_compatible").usage(usage)
-        return found
+        return chat_completions.usage(usage)
 
     def _reported_cost(self, usage: Any) -> float | None:
-        told = getattr(self._adapter, "_reported_cost", None)
-        return told(self, usage) if told is not None else None
+        return reported_usd(self._provider, usage)

@@ -6,19 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.models.errors import InvalidRequest
 from src.models.types import ResponseFormat
-
-if TYPE_CHECKING:
-    from src.models.types import Completion
-
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
-
-
-class DoesNotFit(ValueError):
-    """The text is not JSON, or not what the schema asks for; the message says where."""
 
 
 def response_format(wanted: object) -> ResponseFormat | None:
@@ -113,15 +104,6 @@ def _name(title: object) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", title)[:64] if isinstance(title, str) and title else "reply"
 
 
-def native(wanted: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
-    """Return how OpenAI's APIs are told a schema: strictly where it can be said so, else as it is."""
-    from src.models.request import strict_schemas
-
-    told = strict_schemas.schema(wanted.schema, bounds=bounds)
-    said = dict(wanted.schema) if told is None else told
-    return {"name": wanted.name, "schema": said, "strict": told is not None}
-
-
 def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema in which every object names all its keys and allows no others, as strict modes demand."""
     return {key: _strict(value) for key, value in _close(schema).items()}
@@ -170,61 +152,3 @@ def instruction(wanted: ResponseFormat) -> str:
         "Reply with one JSON object and nothing else: no code fence, no explanation. "
         f"It must fit this JSON Schema: {json.dumps(wanted.schema, separators=(',', ':'))}"
     )
-
-
-def repair_instruction(problem: str, *, tool: bool = False) -> str:
-    """Say what was wrong with a reply, or with a call of a tool, and ask for it again."""
-    if tool:
-        return f"Your tool call cannot be read: {problem}. Call the tool again, with arguments that fit its definition."
-    return f"Your reply does not fit: {problem}. Reply again with only the corrected JSON object."
-
-
-def value_of(completion: Completion, wanted: ResponseFormat | None) -> object:
-    """Return the value of a reply that was to be structured; None where it was not, or where it calls tools instead.
-
-    Raises:
-        DoesNotFit: it does not fit.
-    """
-    return None if wanted is None or completion.tool_calls else parse(completion.content, wanted)
-
-
-def parse(text: str, wanted: ResponseFormat) -> object:
-    """Return the value in a reply: an instance of the Pydantic model, or the decoded JSON.
-
-    Strict: the whole text must be one JSON object (a code fence around it is allowed).
-
-    Raises:
-        DoesNotFit: it is not, or it does not fit the schema.
-    """
-    fenced = _FENCE.match(text)
-    body = fenced.group(1) if fenced else text
-    try:
-        value = json.loads(body)
-    except ValueError as error:
-        raise DoesNotFit(f"not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise DoesNotFit(f"a JSON object is needed, not {type(value).__name__}")
-    if wanted.model is not None:
-        return _as_model(value, wanted.model)
-    return _checked(value, wanted.schema)
-
-
-def _as_model(value: dict[str, Any], model: Any) -> object:
-    import pydantic
-
-    try:
-        return model.model_validate(value)
-    except pydantic.ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in error.errors()[:5]]
-        raise DoesNotFit("; ".join(problems)) from error
-
-
-def _checked(value: dict[str, Any], schema: Mapping[str, object]) -> object:
-    import jsonschema
-
-    try:
-        jsonschema.validate(value, schema)
-    except jsonschema.ValidationError as error:
-        where = ".".join(map(str, error.absolute_path)) or "the object"
-        raise DoesNotFit(f"{where}: {error.message:.200}") from error
-    return value

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from src.models.request.schemas import BOUNDS, without_bounds
+from src.models.types import ResponseFormat
 
 _WORDS = frozenset(
     {"type", "title", "description", "enum", "const", "format", "required", "additionalProperties", "$ref", *BOUNDS}
@@ -124,3 +125,10 @@ def _with_known_format(told: dict[str, Any]) -> dict[str, Any]:
     said = f"format {unknown}"
     rest = {word: value for word, value in told.items() if word != "format"}
     return {**rest, "description": f"{told['description']} ({said})" if told.get("description") else said}
+
+
+def native(wanted: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
+    """Return how OpenAI's APIs are told a schema: strictly where it can be said so, else as it is."""
+    told = schema(wanted.schema, bounds=bounds)
+    said = dict(wanted.schema) if told is None else told
+    return {"name": wanted.name, "schema": said, "strict": told is not None}

@@ -4,44 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import typer
-from rich.markup import escape
-from rich.table import Table
-
-from src.observability.commands.console import out
+from src.observability.commands.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from src.observability.settings import Settings
 
 _PATIENCE_S = 5.0
 _RECENT = 500
 _DAMAGED = "a damaged store, kept; what could be read was moved to the new one. Move it elsewhere once you have seen it"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Hold what one check found. `ok` is None where there is nothing to be right or wrong."""
-
-    part: str
-    name: str
-    ok: bool | None
-    detail: str
-
-
-def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
-    """Print findings, and end with exit code 1 where one of them is bad."""
-    if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings]))
-    else:
-        _show(findings)
-    if any(finding.ok is False for finding in findings):
-        raise typer.Exit(1)
 
 
 def of_tracing(*, offline: bool) -> list[Finding]:
@@ -180,13 +153,3 @@ def _limits_in_words(limits: dict[str, dict[str, float]]) -> str:
         left = f"{limit['remaining']:,.0f}{most} left" if limit.get("remaining") is not None else f"at most{most[3:]}"
         parts.append(f"{kind.replace('_', ' ')} {left}")
     return ", ".join(parts)
-
-
-def _show(findings: Sequence[Finding]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "part", "name", "finding"):
-        table.add_column(title, no_wrap=title != "finding", overflow="fold")
-    marks = {True: "[green]ok[/]", False: "[bold red]bad[/]", None: "[dim]-[/]"}
-    for finding in findings:
-        table.add_row(marks[finding.ok], finding.part, escape(finding.name), escape(finding.detail))
-    out.print(table)

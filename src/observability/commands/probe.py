@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from src.observability.commands.findings import Finding
+from src.observability.commands.finding import Finding
 
 if TYPE_CHECKING:
     from src.observability.tracker import LangFuseTracker

@@ -1,1 +1,15 @@
-"""Hold the parts of redaction; only src.observability.redaction is public."""
+"""Replace secrets in any value by [REDACTED:<kind>], before it is written anywhere."""
+
+from src.observability.redaction.redactor import (
+    FAILED,
+    Redactor,
+    configure,
+    current,
+    hide_own,
+    learn,
+    redact,
+    redact_text,
+    refresh,
+)
+
+__all__ = ["FAILED", "Redactor", "configure", "current", "hide_own", "learn", "redact", "redact_text", "refresh"]

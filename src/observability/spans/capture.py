@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from src.observability.settings import Settings
 
-_LARGEST_IMAGE: Final = 5_000_000  # bytes; a larger one is stored as its hash in any case
 _SHORTEST: Final = 4096  # base64 digits; what is shorter is an icon at most
 # A cheap look first, as a search costs a long prompt 0.3 ms: in so long a run of digits each 128th character is one.
 _STEP: Final = 128
@@ -42,16 +41,6 @@ _TEXTS_BELOW: Final = (
     "llm.function_call", "llm.tools", "input.", "output.", "traceloop.entity.input", "traceloop.entity.output",
     "message.content", "content", "tool.parameters", f"{METADATA}reply",
 )  # fmt: skip
-
-
-def image(media_type: str, data: bytes) -> dict[str, Any]:
-    """Return what is stored of an image of a request."""
-    from src.observability.tracker import get_tracker
-
-    if get_tracker().settings.images == "whole" and len(data) <= _LARGEST_IMAGE:
-        address = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-        return {"type": "image_url", "image_url": {"url": address}}
-    return {"type": "image", "media_type": media_type, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 @dataclass(frozen=True, slots=True)

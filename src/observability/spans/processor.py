@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from src.observability.spans.light_tracer import LightSpan
+    from src.observability.spans.light_span import LightSpan
     from src.observability.spans.scope import Scope
     from src.observability.store.spool import SpanRecord, Spool
 

@@ -15,6 +15,7 @@ from src.observability.settings import environment_name
 from src.observability.spans import encoding
 from src.observability.spans import scope as scopes
 from src.observability.tracing import carry
+from src.observability.tracing.call_arguments import arguments
 from src.observability.tracing.observation import observe
 from src.observability.tracker import get_tracker
 
@@ -151,24 +152,6 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
                 return result
 
         return cast("F", run)
-
-
-def arguments(
-    func: Callable[..., object],
-    args: Iterable[object],
-    kwargs: Mapping[str, object],
-    shown: Callable[[object], object] = lambda value: value,
-) -> dict[str, object] | None:
-    """Return what a function was called with, as it is recorded: without the object that a method belongs to."""
-    code = getattr(inspect.unwrap(func), "__code__", None)
-    given = list(args)
-    if code is not None and code.co_varnames[:1] in (("self",), ("cls",)):
-        given = given[1:]
-    told: dict[str, object] = {
-        "args": [shown(value) for value in given],
-        "kwargs": {name: shown(value) for name, value in kwargs.items()},
-    }
-    return told if given or kwargs else None
 
 
 def _called_with(

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from src.observability import attributes as names
 from src.observability.spans import double_counting, encoding
-from src.observability.spans.light_tracer import LightSpan
+from src.observability.spans.light_span import LightSpan
 from src.observability.spans.scope import CONTEXT_KEY
 from src.observability.tracker import get_tracker
 

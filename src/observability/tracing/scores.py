@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
@@ -16,6 +15,7 @@ from src.observability.redaction import hide_own, redact_text
 from src.observability.settings import environment_name
 from src.observability.spans import encoding
 from src.observability.spans import scope as scopes
+from src.observability.spans.score_records import _data_type, _number
 from src.observability.tracker import get_tracker
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from src.observability.tracker import LangFuseTracker
 
 _log = logging.getLogger("moondev.observability")
-DataType = Literal["NUMERIC", "CATEGORICAL", "BOOLEAN"]
 
 
 def score(
@@ -83,22 +82,9 @@ def score(
     return identity
 
 
-def _number(value: object) -> float:
-    number = float(value)  # type: ignore[arg-type] # whatever says that it is a number: numpy's, Decimal
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is not a number that a server takes")
-    return number
-
-
 def _environment(tracker: LangFuseTracker) -> str:
     found = scopes.of(otel_context.get_current(), tracker.default_scope).attributes.get(names.ENVIRONMENT)
     return str(found or tracker.settings.environment)
-
-
-def _data_type(value: float | str | bool) -> DataType:
-    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, which comparisons of prices give
-        return "BOOLEAN"
-    return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
 
 
 def take(body: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.observability.spans import double_counting, encoding
 from src.observability.tracing import observation as tracing
-from src.observability.tracing.agent_runs import arguments
+from src.observability.tracing.call_arguments import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.agents.decisions import LONGEST_REASONING, Action, Decision
-from src.models.request.schemas import DoesNotFit, parse, response_format
+from src.models.call.structured_reply import DoesNotFit, parse
+from src.models.request.schemas import response_format
 
 if TYPE_CHECKING:
     from src.models.types import ResponseFormat

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.agents.risk_agent import Limits, Portfolio, Position, RiskAction, RiskAgent, RiskInputError, judge
+from src.agents.risk_agent import RiskAgent
+from src.agents.risk_rules import Limits, Portfolio, Position, RiskAction, RiskInputError, judge
 from src.models.adapters.openai import OpenAIModel
 from src.models.retry import NO_RETRIES
 from tests.servers import Reply, Server, chat_reply, error_reply

@@ -25,6 +25,7 @@ import requests
 from src.migration.check.vocabulary.providers import HOSTS, SUFFIXES
 from src.models import ModelFactory, guard
 from src.models.errors import InvalidRequest
+from src.models.guard import hosts
 from src.observability import get_tracker
 from tests.servers import Reply, Server, chat_reply
 
@@ -214,7 +215,7 @@ def test_other_commands_start(command: list[str]) -> None:
     from src.models.guard import commands
 
     asked = list(commands.asked("subprocess.Popen", (command[0], command, None, None)))
-    assert not [one for one in asked if guard.is_provider(*one)]
+    assert not [one for one in asked if hosts.is_provider(*one)]
 
 
 def test_code_without_a_file_is_named(server: Server, tmp_path: Path) -> None:
@@ -224,9 +225,9 @@ def test_code_without_a_file_is_named(server: Server, tmp_path: Path) -> None:
 
 def test_knows_every_host_that_the_check_knows() -> None:
     for host in HOSTS:
-        assert guard.is_provider(host.partition("/")[0], 443), host
+        assert hosts.is_provider(host.partition("/")[0], 443), host
     for suffix in SUFFIXES:
-        assert guard.is_provider(f"mine{suffix}", 443), suffix
+        assert hosts.is_provider(f"mine{suffix}", 443), suffix
 
 
 def test_a_second_request_on_an_open_connection_is_noticed(server: Server) -> None:
@@ -259,7 +260,7 @@ def test_a_function_that_is_traced_by_the_decorator_passes(server: Server) -> No
 
 
 def test_asking_for_the_list_of_models_passes(server: Server) -> None:
-    from src.models.catalogue import listed
+    from src.models.live_models import listed
 
     guard.install("block")
     with pytest.raises(Exception, match=r"^(?!.*directly)"):
@@ -297,7 +298,7 @@ def test_other_hosts_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )  # fmt: skip
 def test_knows_providers_by_their_hosts(host: str, port: int, known: bool) -> None:
-    assert guard.is_provider(host, port) is known
+    assert hosts.is_provider(host, port) is known
 
 
 def test_a_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

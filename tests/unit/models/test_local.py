@@ -12,7 +12,7 @@ import pydantic
 import pytest
 
 from src.models import ModelFactory, errors
-from src.models.adapters.local import adapter
+from src.models.adapters.local import adapter, engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_threads_share_one_engine_and_each_gets_its_schema_and_true_counts() -> 
         assert reply.usage.input_tokens > 10
         assert 0 < reply.usage.output_tokens <= 60
     assert len({reply.usage.input_tokens for reply in replies}) == 1
-    assert adapter.engine() is adapter.engine()
+    assert engine.engine() is engine.engine()
 
 
 def test_a_prompt_that_many_ask_at_once_is_read_once() -> None:

@@ -145,8 +145,8 @@ def test_images_are_whole_only_where_asked_for(openai: Server, monkeypatch: pyte
 
 
 def test_a_very_large_image_is_a_hash_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.spans import capture
+    from src.observability.tracing import images
 
     monkeypatch.setenv("MOONDEV_IMAGES", "whole")
-    assert capture.image("image/png", b"x" * 5_000_001)["bytes"] == 5_000_001
-    assert "image_url" in capture.image("image/png", b"x" * 5_000_000)
+    assert images.image("image/png", b"x" * 5_000_001)["bytes"] == 5_000_001
+    assert "image_url" in images.image("image/png", b"x" * 5_000_000)

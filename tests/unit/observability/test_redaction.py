@@ -18,8 +18,7 @@ import pydantic
 import pytest
 
 from src.models import ModelFactory
-from src.observability import redaction
-from src.observability.redaction import Redactor, configure, redact, redact_text, refresh, texts
+from src.observability.redaction import Redactor, configure, redact, redact_text, redactor, refresh, texts
 from src.observability.redaction.judging import checks
 from tests.unit.observability.test_redaction_families import ALNUM, HEX, base58, ed25519_pair, jwt, pem, phrase, some
 
@@ -362,9 +361,9 @@ def test_importing_compiles_and_loads_nothing_heavy() -> None:
 
 def test_the_module_default_is_built_on_first_use() -> None:
     refresh()
-    assert redaction._current is None
+    assert redactor._current is None
     redact_text("hello there")
-    assert redaction._current is not None
+    assert redactor._current is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

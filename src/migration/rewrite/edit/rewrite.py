@@ -13,7 +13,7 @@ from src.migration.rewrite.edits import Edits
 from src.migration.rewrite.translate import handlers
 from src.migration.rewrite.translate.arguments import arguments
 from src.migration.rewrite.translate.messages import Prompt
-from src.migration.rewrite.translate.replies import reading
+from src.migration.rewrite.translate.reply_reads import reading
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.tree import Tree
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.plan import Move, Plan
     from src.migration.rewrite.translate.arguments import Asked
     from src.migration.rewrite.translate.models import Made
-    from src.migration.rewrite.translate.replies import Reading, Reply
+    from src.migration.rewrite.translate.reply_reads import Reading, Reply
 
 Needed = set[tuple[str, str]]
 

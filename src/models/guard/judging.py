@@ -1,0 +1,181 @@
+"""Judge whether a request to a provider comes through a traced call."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import linecache
+import logging
+import os
+import sys
+import sysconfig
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from src.models.guard.hosts import canonical, is_provider
+from src.models.transport import http_hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_log = logging.getLogger("moondev.guard")
+
+
+_HERE = Path(__file__).resolve().parents[2]
+
+
+_OURS = (str(_HERE / "models") + os.sep, str(_HERE / "observability") + os.sep)
+
+
+_LIBRARIES = tuple(
+    {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen"}
+)
+
+
+Mode = Literal["warn", "block"]
+
+
+class DirectCallBlocked(RuntimeError):
+    """A request to a provider did not come through a traced call; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Hold where in the user's code a request comes from."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+_mode: Mode | None = None
+
+
+_said: set[tuple[_Place, str]] = set()
+
+
+_lock = threading.Lock()
+
+
+_exempt: ContextVar[bool] = ContextVar("moondev_guard_exempt", default=False)
+
+
+_passing: ContextVar[bool] = ContextVar("moondev_guard_passing", default=False)
+
+
+_judging = threading.local()
+
+
+def mode() -> Mode | None:
+    """Return what is done about a direct call, None where the guard is off."""
+    return _mode
+
+
+def set_mode(mode: Mode | None) -> Mode | None:
+    """Set what is done about a direct call from now on; return what was done before."""
+    global _mode  # noqa: PLW0603 - one mode for a process
+    with _lock:
+        previous, _mode = _mode, mode
+    return previous
+
+
+def forget_warnings() -> None:
+    """Warn anew of places that were warned of."""
+    _said.clear()
+
+
+@contextlib.contextmanager
+def exempt() -> Iterator[None]:
+    """Let requests inside the block pass: those that ask a provider for no reply, such as its list of models."""
+    token = _exempt.set(True)
+    try:
+        yield
+    finally:
+        _exempt.reset(token)
+
+
+@contextlib.contextmanager
+def passing() -> Iterator[None]:
+    """Let what one library does with a request pass, once that request was judged: its lookups and connections."""
+    token = _passing.set(True)
+    try:
+        yield
+    finally:
+        _passing.reset(token)
+
+
+def is_passing() -> bool:
+    """Tell whether a request that was judged is being sent."""
+    return _passing.get()
+
+
+def judge(host: str | None, port: int | None, route: str) -> None:
+    """Warn of a request, or stop it, where it goes to a provider and no traced call is open.
+
+    Raises:
+        DirectCallBlocked: MOONDEV_GUARD=block.
+    """
+    if _mode is None or host is None or getattr(_judging, "now", False) or not is_provider(host, port):
+        return
+    if _is_traced() or _exempt.get():
+        return
+    _judging.now = True
+    try:
+        place = _caller()
+        if not _is_allowed(place):
+            _tell(place, host, route)
+    finally:
+        _judging.now = False
+
+
+def _is_traced() -> bool:
+    """Tell whether this thread or task is inside a call that is traced."""
+    if http_hooks.is_calling():
+        return True
+    from opentelemetry import trace
+
+    from src.observability.spans import double_counting
+
+    return double_counting.is_inside(trace.get_current_span().get_span_context().span_id)
+
+
+def _caller() -> _Place:
+    """Return the innermost line that is neither a library's nor ours."""
+    frame: FrameType | None = sys._getframe(1)
+    typed: _Place | None = None  # code that stands in no file, such as `python -c` or a notebook's cell
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith("<") and not file.startswith("<frozen"):
+            typed = typed or _Place(file, frame.f_lineno)
+        elif not file.startswith((*_OURS, *_LIBRARIES)):
+            return _Place(file, frame.f_lineno)
+        frame = frame.f_back
+    return typed or _Place(f"thread {threading.current_thread().name}", 0)
+
+
+def _is_allowed(place: _Place) -> bool:
+    """Tell whether a place is allowed: by MOONDEV_GUARD_ALLOW (patterns of files), or by the check's own comment."""
+    patterns = [item.strip() for item in os.environ.get("MOONDEV_GUARD_ALLOW", "").split(",") if item.strip()]
+    if any(fnmatch.fnmatch(place.file, pattern) or place.file.endswith(os.sep + pattern) for pattern in patterns):
+        return True
+    lines = (linecache.getline(place.file, number) for number in (place.line, place.line - 1) if number > 0)
+    return any("direct-call: allow" in line for line in lines)
+
+
+def _tell(place: _Place, host: str, route: str) -> None:
+    what = f"{place} calls {host} directly ({route}): it is not traced. Ask through ModelFactory.get_model(...)"
+    if _mode == "block":
+        raise DirectCallBlocked(
+            f"{what}, allow the line with `# direct-call: allow (reason)`, or set MOONDEV_GUARD=warn. Nothing was sent."
+        )
+    with _lock:
+        known = (place, canonical(host)) in _said
+        _said.add((place, canonical(host)))
+    if not known:
+        _log.warning("%s, or allow the line with `# direct-call: allow (reason)`.", what)

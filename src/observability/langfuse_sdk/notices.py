@@ -1,0 +1,36 @@
+"""Tell once what goes past the local store."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from src.observability.langfuse_sdk import other_projects as guarding
+from src.observability.spans.capture import Kept
+
+_log = logging.getLogger("moondev.observability")
+
+
+_REMEDY = (
+    "Set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to its keys in the environment or .env, "
+    "or use get_tracker().client in its place."
+)
+
+
+_said: set[str] = set()
+
+
+_kept = Kept()
+
+
+def _past(manager: Any, key: str) -> str:
+    """Guard what a client sends by itself; return what its observations do not pass through."""
+    if guarding.guard(manager, key, _kept):
+        return "the local store (its secrets are redacted all the same)"
+    return "redaction and the local store"
+
+
+def _say(kind: str, message: str, *values: object) -> None:
+    if kind not in _said:
+        _said.add(kind)
+        _log.warning(message, *values)
