@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from src.observability import redaction
 from src.observability.delivery import destinations, exporter
+from src.observability.redaction import redactor
 from src.observability.spans import encoding, light_tracer, otlp, rows
 from src.observability.store.file import StoreFile
 from src.observability.store.spool import Spool
@@ -29,7 +29,7 @@ _BUG = RuntimeError("a bug in tracing")
 SEAMS: Final[dict[str, tuple[tuple[object, str, Exception], ...]]] = {
     "start": ((light_tracer.LightSpans, "start", _BUG),),
     "text": ((encoding, "text", _BUG), (encoding, "json_text", _BUG)),
-    "redact": ((redaction, "_redactor", _BUG),),
+    "redact": ((redactor, "_redactor", _BUG),),
     "encode": ((otlp, "encode_attribute", _BUG), (otlp, "encode_span", _BUG)),
     "row": ((rows, "row", _BUG), ("src.observability.spans.processor", "row", _BUG)),
     "open": ((StoreFile, "open", _BUG), (StoreFile, "trouble", _DISK)),

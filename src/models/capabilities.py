@@ -23,9 +23,9 @@ Structured = Literal["json_schema", "json_object", "instructed"]
 class Capabilities:
     """Describe one model. `None` for a number means: not known, no limit is held here.
 
-    What is False is refused by the provider. `src.models.request.fitting` leaves out what can be left out (and the trace says
-    so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured` means: the
-    provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
+    What is False is refused by the provider. `src.models.request.fitting` leaves out what can be left out (and the
+    trace says so) and raises `Unsupported` for the rest, before anything is sent. `json_object` for `structured`
+    means: the provider keeps the reply JSON, the schema is said in words and checked here; `instructed`: words alone.
     `parts` are the kinds of parts beside texts and images that a message may hold. `efforts` are the words that are
     taken for reasoning_effort, least first (empty: any), `effort_as` how a provider with several ways wants them said,
     `effort_off` how it is said to a model that thinks unless told otherwise. `continues` is whether a conversation may

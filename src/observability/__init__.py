@@ -25,14 +25,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "LangFuseTracker": "langfuse_client",
-    "carry": "carrying",
-    "child_environment": "propagation",
-    "continue_trace": "propagation",
-    "get_tracker": "langfuse_client",
-    "inject": "propagation",
-    "observe_agent": "runs",
-    "score": "scores",
+    "LangFuseTracker": "tracker",
+    "carry": "tracing.carry",
+    "child_environment": "tracing.propagation",
+    "continue_trace": "tracing.propagation",
+    "get_tracker": "tracker",
+    "inject": "tracing.propagation",
+    "observe_agent": "tracing.agent_runs",
+    "score": "tracing.scores",
 }
 
 

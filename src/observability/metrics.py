@@ -172,13 +172,13 @@ _STORE: Final[tuple[tuple[str, str, str, Callable[[Spool], Iterable[tuple[int, d
 
 def _observer(read: Callable[[Spool], Any]) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
-        from src.observability import tracker as langfuse_client
+        from src.observability.current import existing_pipeline
 
-        tracker = langfuse_client._tracker
-        if tracker is None or tracker.spool is None:
+        pipeline = existing_pipeline()
+        if pipeline is None or pipeline.spool is None:
             return []
         try:
-            return [otel_metrics.Observation(value, told) for value, told in read(tracker.spool)]
+            return [otel_metrics.Observation(value, told) for value, told in read(pipeline.spool)]
         except Exception as error:  # noqa: BLE001 - the store may be locked or gone: no value this time
             _say(error)
             return []

@@ -114,7 +114,9 @@ def test_a_server_that_does_not_take_it_holds_nothing_up(answer: Reply, server: 
 def test_a_second_sigterm_kills_at_once(server: Langfuse, db: Path) -> None:
     server.answer = lambda _: Reply(hang=True)
     child = Child(
-        TRACE + "from src.observability import exits\nexits._PATIENCE_S = 300.0\n" + WAIT, db, server.url
+        TRACE
+        + "from src.observability.delivery import process_exit\nprocess_exit._PATIENCE_S = 300.0\n"
+        + WAIT, db, server.url
     )  # fmt: skip
     child.process.send_signal(signal.SIGTERM)
     assert eventually(lambda: len(server.requests) > 0)

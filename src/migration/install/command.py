@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from src.migration.install.plan import Installation
-    from src.migration.rewrite.records import Outcome
 
 _PACKAGES = ("src/models/", "src/observability/", "src/migration/")
 _NEXT = """
@@ -28,21 +27,22 @@ Next:
 Take it all back, byte for byte: migrate_to_factory {root} --roll-back"""
 
 
-def planned(root: Path, outcomes: Sequence[Outcome]) -> Installation:
+def planned(root: Path, migrated: Sequence[Change]) -> Installation:
     """Return what is to be changed in a checkout, the migrated files included.
+
+    Args:
+        root: The checkout.
+        migrated: The changes of its own files, by their paths below it.
 
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
     """
     made = plan.plan(root)
-    for outcome in outcomes:
-        if outcome.after is None:
-            continue
-        path = outcome.path.resolve().relative_to(root.resolve()).as_posix()
-        if any(change.path == path for change in made.changes):
-            made.changes = [change for change in made.changes if change.path != path]
-            made.by_hand.append(f"{path} was migrated, so its other lines wait: say --install once more")
-        made.changes.append(Change(path, outcome.before, outcome.after))
+    for change in migrated:
+        if any(other.path == change.path for other in made.changes):
+            made.changes = [other for other in made.changes if other.path != change.path]
+            made.by_hand.append(f"{change.path} was migrated, so its other lines wait: say --install once more")
+        made.changes.append(change)
     return made
 
 

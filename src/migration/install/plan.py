@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from src.migration.install.merge_texts import Merged
 
-SOURCE = Path(__file__).resolve().parents[2]
+SOURCE = Path(__file__).resolve().parents[3]
 _TREES = ("src/models", "src/observability")
+_CHECK_TREE = "src/migration/check"
 _CHECK = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
 _EXECUTABLE = 0o755
 # What only this project itself needs, and not the packages that are put in.
@@ -74,11 +75,9 @@ def plan(root: Path) -> Installation:
 
 def _ours() -> Iterator[tuple[str, bytes]]:
     """Yield the files that are put in, by their paths."""
-    for tree in _TREES:
+    for tree in (*_TREES, _CHECK_TREE):
         for file in (SOURCE / tree).rglob("*.py"):
             yield file.relative_to(SOURCE).as_posix(), file.read_bytes()
-    for file in (SOURCE / "src/migration").glob("check_*.py"):
-        yield file.relative_to(SOURCE).as_posix(), file.read_bytes()
     for path in _CHECK:
         yield path, (SOURCE / path).read_bytes()
 
@@ -105,6 +104,10 @@ def _old_files(root: Path, ours: dict[str, bytes], made: Installation) -> None:
             gone.add(file.stem)
             if file.name not in _OLD and path not in installed(root):
                 made.notes.append(f"{path}: your own file; it goes to the backup, since the folder is replaced")
+    for path in installed(root):  # such as src/migration/check_scan.py, before the check was a folder
+        data = read(root, path) if path.startswith("src/migration/") and path not in ours else None
+        if data is not None:
+            made.changes.append(Change(path, data, None))
     for user, module in _users(root, gone):
         made.by_hand.append(f"{user} imports src.models.{module}, which is there no more: ask src.models.ModelFactory")
 
@@ -117,7 +120,12 @@ def _users(root: Path, gone: set[str]) -> Iterator[tuple[str, str]]:
             continue
         for found in _IMPORT.finditer(file.read_text("utf-8", "replace")):
             names = {found[1], found[2], *re.split(r"[,\s]+", found[3] or "")} & gone
-            yield from ((path, name) for name in sorted(names) if not (SOURCE / f"src/models/{name}.py").exists())
+            yield from ((path, name) for name in sorted(names) if not _is_ours(name))
+
+
+def _is_ours(name: str) -> bool:
+    """Tell whether src.models has a module or package of that name."""
+    return (SOURCE / f"src/models/{name}.py").exists() or (SOURCE / f"src/models/{name}/__init__.py").exists()
 
 
 def _texts(root: Path, made: Installation) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.install import command as install_command
-from src.migration.install.apply import Refused
+from src.migration.install.apply import Change, Refused
 from src.migration.rewrite.file import FAILED, migrate
 from src.migration.rewrite.leftovers import leftovers
 from src.migration.rewrite.project.error_links import again
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jobs = jobs_of(options.paths)
     outcomes = _together(jobs, list(_run(jobs, options.jobs or os.cpu_count() or 1)))
     try:
-        made = install_command.planned(options.paths[0], outcomes) if options.install else None
+        made = (
+            install_command.planned(options.paths[0], _changes(options.paths[0], outcomes)) if options.install else None
+        )
     except Refused as error:
         return _refuse(str(error))
     failures = _written(options, outcomes, made) if options.write else []
@@ -61,6 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if made is None or code == FAILURE:
         return code
     return LEFT_OVER if made.by_hand else max(code, DONE if made.changes else NOTHING)
+
+
+def _changes(root: Path, outcomes: Sequence[Outcome]) -> list[Change]:
+    """Return the files that were migrated, by their paths below the checkout's root."""
+    return [
+        Change(outcome.path.resolve().relative_to(root.resolve()).as_posix(), outcome.before, outcome.after)
+        for outcome in outcomes
+        if outcome.after is not None
+    ]
 
 
 def _unfit(options: argparse.Namespace) -> str | None:

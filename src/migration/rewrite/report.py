@@ -6,7 +6,6 @@ import difflib
 import json
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.file import FAILED, UNPARSEABLE
@@ -14,6 +13,7 @@ from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from src.migration.rewrite.records import Outcome, Reported
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.types import (
-    Chunk,
-    ModelResponse,
-    Timeouts,
-)
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from opentelemetry.context import Context
 
     from src.models.call.hooks import ModelHooks
+    from src.models.types import (
+        Chunk,
+        ModelResponse,
+        Timeouts,
+    )
 
     Steps = Generator["Send | Sleep | Open | Next | Emit", Any, ModelResponse]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models.types import ResponseFormat
-
 if TYPE_CHECKING:
-    from src.models.types import Completion
+    from collections.abc import Mapping
+
+    from src.models.types import Completion, ResponseFormat
 
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 

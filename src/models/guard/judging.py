@@ -79,7 +79,7 @@ def mode() -> Mode | None:
 
 def set_mode(mode: Mode | None) -> Mode | None:
     """Set what is done about a direct call from now on; return what was done before."""
-    global _mode  # noqa: PLW0603 - one mode for a process
+    global _mode
     with _lock:
         previous, _mode = _mode, mode
     return previous

@@ -14,12 +14,12 @@ from src.models.protocols import ollama, responses
 from src.models.protocols.chat_completions import reply as chat_completions
 from src.models.protocols.generate_content import reply as generate_content
 from src.models.protocols.messages import reply as messages
-from src.models.types import Completion, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from src.models.raw_http.addresses import Route
+    from src.models.types import Completion, Usage
 
 
 def completion(body: bytes, route: Route, model: str) -> Completion:

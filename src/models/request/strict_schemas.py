@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.models.request.schemas import BOUNDS, without_bounds
-from src.models.types import ResponseFormat
+
+if TYPE_CHECKING:
+    from src.models.types import ResponseFormat
 
 _WORDS = frozenset(
     {"type", "title", "description", "enum", "const", "format", "required", "additionalProperties", "$ref", *BOUNDS}

@@ -63,7 +63,7 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
                 f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"
             )
             told.append(Finding("test", destination.name, False, detail))
-        elif destination.name.startswith("langfuse:"):
+        elif destination.kind == "langfuse":
             told.append(_read_back(tracker, trace_id))
         else:
             told.append(Finding("test", destination.name, True, "took the test observation (OTLP has no way to ask)"))

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
+
+from src.observability.store.records import Accepts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +63,17 @@ class Destination:
     connect_timeout_s: float = 5.0
     timeout_s: float = 15.0
     advice: str = "Check the endpoint."
+    kind: Literal["langfuse", "otlp"] = "otlp"
     gzip: bool = True
     ca_file: str | None = None
     client_certificate: tuple[str, str | None] | None = None
+
+    @property
+    def accepts(self) -> Accepts:
+        """Return what it takes."""
+        if self.scores_url is None:
+            return Accepts.OBSERVATIONS
+        return Accepts.BOTH if self.observations else Accepts.SCORES
 
 
 def shown(url: str) -> str:
@@ -100,6 +110,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
         headers=headers,
         scores_url=f"{host}/api/public/scores",
         observations=not scores_only,
+        kind="langfuse",
         advice="Check LANGFUSE_HOST, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY.",
     )
 

@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from src.observability.langfuse_sdk.register import _current, _forget, _managers, settle
+from src.observability.langfuse_sdk.register import forget, managers, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from src.observability.tracker import LangFuseTracker
+    from src.observability.langfuse_sdk.host import Host
 
 
-def join(tracker: LangFuseTracker) -> None:
+def join(host: Host) -> None:
     """Join with Langfuse's SDK now where it is loaded, else when it will be. Never raises."""
     if getattr(sys.modules.get("langfuse"), "Langfuse", None) is not None:
-        settle(tracker)
+        settle(host)
     else:
-        sys.meta_path.insert(0, _Watch(weakref.ref(tracker)))
+        sys.meta_path.insert(0, _Watch(weakref.ref(host)))
 
 
 class _Watch(MetaPathFinder):
     """Wait for the first import of Langfuse's SDK: importing it here would cost half a second for nothing."""
 
-    def __init__(self, tracker: weakref.ref[LangFuseTracker]) -> None:
-        self._tracker = tracker
+    def __init__(self, host: weakref.ref[Host]) -> None:
+        self._host = host
 
     @override
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -47,28 +47,28 @@ class _Watch(MetaPathFinder):
             spec.loader.exec_module = self._then_settle(load)  # type: ignore[assignment] # this one spec's own loader
         return spec
 
-    def waits_for(self, tracker: LangFuseTracker) -> bool:
-        """Tell whether it is this tracker that waits, or one that is gone."""
-        return self._tracker() in (None, tracker)
+    def waits_for(self, host: Host) -> bool:
+        """Tell whether it is this host that waits, or one that is gone."""
+        return self._host() in (None, host)
 
     def _then_settle(self, load: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
         def loaded(module: ModuleType) -> None:
             load(module)
-            tracker = self._tracker()
-            if tracker is not None and _current(tracker):
-                settle(tracker)
+            host = self._host()
+            if host is not None and host.is_current():
+                settle(host)
 
         return loaded
 
 
-def leave(tracker: LangFuseTracker) -> None:
-    """Take this tracker's own client out of Langfuse's register, so that a later tracker can put in its own."""
+def leave(host: Host) -> None:
+    """Take this host's own client out of Langfuse's register, so that a later host can put in its own."""
     for finder in list(sys.meta_path):
-        if isinstance(finder, _Watch) and finder.waits_for(tracker):
+        if isinstance(finder, _Watch) and finder.waits_for(host):
             sys.meta_path.remove(finder)
-    managers = _managers()
-    if managers is not None:
-        with managers._lock:
-            own = managers._instances.get(tracker.public_key)
-            if own is not None and own.tracer_provider is tracker.provider:
-                _forget(managers, tracker.public_key)
+    register = managers()
+    if register is not None:
+        with register._lock:
+            own = register._instances.get(host.public_key)
+            if own is not None and own.tracer_provider is host.provider:
+                forget(register, host.public_key)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import weakref
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -11,80 +13,113 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from typing_extensions import override
 
 from src.observability.attributes import SCOPE_NAME
-from src.observability.langfuse_sdk import other_projects as guarding
-from src.observability.langfuse_sdk.notices import _REMEDY, _log, _past, _say
-from src.observability.langfuse_sdk.register import _current
+from src.observability.langfuse_sdk import other_projects
+from src.observability.langfuse_sdk.notices import REMEDY, passed_by, say_once
 from src.observability.redaction import redact
 from src.observability.spans import double_counting
 from src.observability.spans import scope as scopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
 
-    from src.observability.tracker import LangFuseTracker
+    from src.observability.langfuse_sdk.host import Host
+
+_log = logging.getLogger("moondev.observability")
 
 
-def take_score(send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
-    """Store a score that was given to Langfuse's SDK; one that only it can express is sent by it, redacted."""
-    from src.observability.tracing.scores import take
-
-    if not take(body):
+def take_score(host: Host, send: Callable[..., None], body: dict[str, Any], *, force_sample: bool = False) -> None:
+    """Store a score that was handed to Langfuse's SDK; one that only it can express is sent by it, redacted."""
+    fields = score_fields(body)
+    if fields is None:
         send(redact(body), force_sample=force_sample)
+    else:
+        host.store_score(**fields)
 
 
-def deliver_on_flush(manager: Any, tracker: LangFuseTracker) -> None:
+def score_fields(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a score as `Pipeline.store_score` takes it; None where Langfuse's spelling says more than ours can."""
+    kind, value = body.get("dataType"), body.get("value")
+    plain = kind in (None, "NUMERIC", "BOOLEAN", "CATEGORICAL") and isinstance(value, str | int | float)
+    if (
+        not plain
+        or body.get("datasetRunId")
+        or body.get("configId")
+        or not (body.get("traceId") or body.get("sessionId"))
+    ):
+        return None
+    moment = body.get("timestamp")
+    return {
+        "name": str(body.get("name", "")),
+        "value": bool(value) if kind == "BOOLEAN" else value,
+        "trace_id": body.get("traceId"),
+        "observation_id": body.get("observationId"),
+        "session_id": body.get("sessionId"),
+        "comment": body.get("comment"),
+        "score_id": body.get("id"),
+        "timestamp_ns": int(moment.timestamp() * 1e9) if isinstance(moment, datetime) else None,
+        "metadata": body.get("metadata"),
+        "environment": body.get("environment"),
+    }
+
+
+def deliver_on_flush(manager: Any, host: Host) -> None:
     """Have `flush()` of a client of Langfuse's SDK deliver what is in our store, as the program means it."""
-    manager.flush = functools.partial(_flush, manager.flush, manager, weakref.ref(tracker))
+    manager.flush = functools.partial(_flush, manager.flush, manager, weakref.ref(host))
 
 
-def _flush(theirs: Callable[[], None], manager: Any, reference: weakref.ref[LangFuseTracker]) -> None:
-    tracker = reference()
+def _flush(theirs: Callable[[], None], manager: Any, reference: weakref.ref[Host]) -> None:
+    host = reference()
     # Not while the SDK shuts down: at exit we deliver ourselves. Nor where a server fails: it is waited for elsewhere.
-    if tracker is not None and tracker.exporter is not None and not manager._shutdown and not tracker.exporter.failing:
+    if host is not None and host.exporter is not None and not manager._shutdown and not host.exporter.failing:
         try:
-            tracker.flush()
+            host.flush()
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             _log.warning("What is stored could not be delivered now: %s", type(error).__name__)
     theirs()
 
 
-def _take_over(manager: Any, tracker: LangFuseTracker) -> None:
+def take_over(manager: Any, host: Host) -> None:
     """Have the spans of a client that was made before us come to our store, in place of its own delivery."""
     provider = manager.tracer_provider
-    if provider is None or tracker.processor is None:
+    if provider is None or host.processor is None:
         return
-    key = tracker.public_key
-    senders = guarding.senders(manager, key)
+    key = host.public_key
+    senders = other_projects.senders(manager, key)
     if (
         manager.mask_otel_spans is not None
         or not senders
         or not all(hasattr(s, "_should_export_span") for s in senders)
     ):
-        _say("take_over", "A Langfuse client was made before tracing began and could not be joined: what is observed "
-             "with it is delivered by itself, past %s. %s", _past(manager, key), _REMEDY)  # fmt: skip
+        say_once(
+            "take_over",
+            "A Langfuse client was made before tracing began and could not be joined: what is observed with it is "
+            "delivered by itself, past %s. %s",
+            passed_by(manager, key),
+            REMEDY,
+        )
         return
-    joined = _Joined(tracker, key)
+    joined = _Joined(host, key)
     for sender in senders:
         sender._should_export_span = joined.unless_ours(sender._should_export_span)
     provider.add_span_processor(joined)
     scopes.also_ours.add(provider._active_span_processor)
-    manager.add_score_task = functools.partial(take_score, manager.add_score_task)
-    deliver_on_flush(manager, tracker)
+    manager.add_score_task = functools.partial(take_score, host, manager.add_score_task)
+    deliver_on_flush(manager, host)
 
 
 class _Joined(SpanProcessor):
     """Stand in another tracer provider and hand on what Langfuse's SDK observes there with our keys."""
 
-    def __init__(self, tracker: LangFuseTracker, public_key: str) -> None:
-        self._tracker = weakref.ref(tracker)
+    def __init__(self, host: Host, public_key: str) -> None:
+        self._host = weakref.ref(host)
         self._public_key = public_key
 
     def takes(self, span: ReadableSpan | Span) -> bool:
         """Tell whether a span is ours to store."""
-        scope, tracker = span.instrumentation_scope, self._tracker()
-        if scope is None or scope.name != SCOPE_NAME or tracker is None or not _current(tracker):
+        scope, host = span.instrumentation_scope, self._host()
+        if scope is None or scope.name != SCOPE_NAME or host is None or not host.is_current():
             return False
         return (scope.attributes or {}).get("public_key") == self._public_key
 
@@ -95,8 +130,8 @@ class _Joined(SpanProcessor):
     @override
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Put the run's session, user and tags on the span, where the program did not say others."""
-        tracker = self._tracker()
-        if tracker is None or tracker.processor is None:
+        host = self._host()
+        if host is None or host.processor is None:
             return
         if not self.takes(span):
             double_counting.started(span)
@@ -104,16 +139,16 @@ class _Joined(SpanProcessor):
         # What that SDK propagates is on the span already; the processor weighs it against what the run says.
         weighed = scopes.propagated(parent_context if parent_context is not None else otel_context.get_current())
         said = {name: value for name, value in (span.attributes or {}).items() if name not in weighed}
-        tracker.processor.on_start(span, parent_context)
+        host.processor.on_start(span, parent_context)
         span.set_attributes(said)
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
         """Store the span; one of another instrumentation is only looked at, for a call that is counted twice."""
-        tracker = self._tracker()
-        if tracker is None or tracker.processor is None:
+        host = self._host()
+        if host is None or host.processor is None:
             return
         if self.takes(span):
-            tracker.processor.on_end(span)
+            host.processor.on_end(span)
         else:
             double_counting.ended_elsewhere(span)

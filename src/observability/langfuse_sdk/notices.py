@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from src.observability.langfuse_sdk import other_projects as guarding
-from src.observability.spans.capture import Kept
+from src.observability.langfuse_sdk import other_projects
 
 _log = logging.getLogger("moondev.observability")
 
 
-_REMEDY = (
+REMEDY = (
     "Set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to its keys in the environment or .env, "
     "or use get_tracker().client in its place."
 )
@@ -20,17 +19,15 @@ _REMEDY = (
 _said: set[str] = set()
 
 
-_kept = Kept()
-
-
-def _past(manager: Any, key: str) -> str:
+def passed_by(manager: Any, key: str) -> str:
     """Guard what a client sends by itself; return what its observations do not pass through."""
-    if guarding.guard(manager, key, _kept):
+    if other_projects.guard(manager, key):
         return "the local store (its secrets are redacted all the same)"
     return "redaction and the local store"
 
 
-def _say(kind: str, message: str, *values: object) -> None:
+def say_once(kind: str, message: str, *values: object) -> None:
+    """Log a warning, the first time that one of its kind is due."""
     if kind not in _said:
         _said.add(kind)
         _log.warning(message, *values)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, Status, StatusCode
 
+from src.observability.spans.capture import Kept
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from src.observability.spans.capture import Kept
-
 _log = logging.getLogger("moondev.observability")
+_kept = Kept()
 
 
 def senders(manager: Any, public_key: str) -> list[Any]:
@@ -31,8 +32,15 @@ def senders(manager: Any, public_key: str) -> list[Any]:
     ]
 
 
-def guard(manager: Any, public_key: str, kept: Kept) -> bool:
+def keep(kept: Kept) -> None:
+    """Set what may be kept of the texts that other clients send."""
+    global _kept  # noqa: PLW0603 - one pipeline is current in a process
+    _kept = kept
+
+
+def guard(manager: Any, public_key: str) -> bool:
     """Have a client send redacted spans and scores only; tell whether its way of sending is one that we know."""
+    kept = _kept
     found = senders(manager, public_key)
     if not found or not hasattr(manager, "add_score_task"):
         return False

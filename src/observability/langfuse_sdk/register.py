@@ -1,7 +1,7 @@
 """Have what users observe with Langfuse's own SDK join our traces and our store, whoever made its client first.
 
 Langfuse's SDK keeps one resource manager for each public key, and `@observe`, `get_client()` and `langfuse.openai` take
-the one there is. So, as soon as both a tracker and that SDK are there: where no client was made yet, ours is; where the
+the one there is. So, as soon as both a host and that SDK are there: where no client was made yet, ours is; where the
 program made one with our keys, its spans come to our store, redacted, in place of going out by themselves. A
 client for another project delivers by itself, which is said once, but redacted.
 """
@@ -14,38 +14,39 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from src.observability.langfuse_sdk.joined_client import _take_over
-from src.observability.langfuse_sdk.notices import _REMEDY, _past, _say
+from src.observability.langfuse_sdk import other_projects
+from src.observability.langfuse_sdk.joined_client import take_over
+from src.observability.langfuse_sdk.notices import REMEDY, passed_by, say_once
 
 if TYPE_CHECKING:
-    from src.observability.tracker import LangFuseTracker
+    from src.observability.langfuse_sdk.host import Host
 
 _own_key: str | None = None
 
 
-def settle(tracker: LangFuseTracker) -> None:
+def settle(host: Host) -> None:
     """Have the one Langfuse client of this program be ours, or join the one that it made. Never raises."""
-    global _own_key, _kept  # noqa: PLW0603 - one tracker is current in a process
-    _own_key = tracker.public_key
-    if tracker.processor is not None:
-        _kept = tracker.processor.kept
+    global _own_key  # noqa: PLW0603 - one host is current in a process
+    _own_key = host.public_key
+    if host.processor is not None:
+        other_projects.keep(host.processor.kept)
     try:
         from langfuse._client.resource_manager import LangfuseResourceManager as Managers
 
         with Managers._lock:
-            _drop_stale(Managers, tracker)
+            _drop_stale(Managers, host)
             _watch_others(Managers)
-            key = tracker.public_key
+            key = host.public_key
             own = Managers._instances.get(key)
             for other in Managers._instances:
                 if other != key and getattr(Managers._instances[other], "tracing_enabled", True):
                     _leave_alone(other, Managers._instances[other])
             if own is None and not Managers._instances:
-                tracker.make_client(registered=True)
-            elif own is not None and own.tracer_provider is not tracker.provider:
-                _take_over(own, tracker)
+                host.own_client.make(registered=True)
+            elif own is not None and own.tracer_provider is not host.provider:
+                take_over(own, host)
     except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code, nor an import
-        _say("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
+        say_once("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
 
 
 def silence(provider: Any, public_key: str) -> None:
@@ -61,31 +62,20 @@ def silence(provider: Any, public_key: str) -> None:
         sender.shutdown()
 
 
-def other_projects() -> tuple[str, ...]:
-    """Return the public keys of Langfuse clients whose observations do not come to our store."""
-    managers = _managers()
-    return () if managers is None else tuple(key for key in managers._instances if key != _own_key)
-
-
-def _managers() -> Any:
+def managers() -> Any:
+    """Return the class that holds Langfuse's clients; None while its SDK is not loaded."""
     module = sys.modules.get("langfuse._client.resource_manager")
     return getattr(module, "LangfuseResourceManager", None)
 
 
-def _current(tracker: LangFuseTracker) -> bool:
-    from src.observability import tracker as langfuse_client
-
-    return langfuse_client._tracker in (None, tracker)
-
-
-def _drop_stale(managers: Any, tracker: LangFuseTracker) -> None:
+def _drop_stale(managers: Any, host: Host) -> None:
     """Forget the clients of earlier trackers of this process."""
     for key, manager in list(managers._instances.items()):
-        if getattr(manager, "_moondev", None) is not None and manager.tracer_provider is not tracker.provider:
-            _forget(managers, key)
+        if getattr(manager, "_moondev", None) is not None and manager.tracer_provider is not host.provider:
+            forget(managers, key)
 
 
-def _forget(managers: Any, key: str) -> None:
+def forget(managers: Any, key: str) -> None:
     """Take a client of ours out of the register. It has nothing to deliver at exit, and is not kept for that."""
     atexit.unregister(managers._instances.pop(key).shutdown)
 
@@ -114,14 +104,11 @@ def _watch_others(managers: Any) -> None:
 
 def _leave_alone(key: str, manager: Any) -> None:
     """Let a client for another project deliver by itself, without secrets."""
-    _say(
+    say_once(
         f"other:{key}",
         "A Langfuse client for another project (%s) is in use: what is observed with it goes there by itself, past "
         "%s. %s",
         f"{key[:9]}..." if len(key) > 12 else key,
-        _past(manager, key),
-        _REMEDY,
+        passed_by(manager, key),
+        REMEDY,
     )
-
-
-# A client that the program made with our keys.

@@ -38,9 +38,9 @@ class LightSpans:
         instrumentation: InstrumentationScope,
         default_scope: Callable[[], Scope],
     ) -> None:
-        self.processor = processor
-        self.resource = provider.resource
-        self.instrumentation = instrumentation
+        self._store = processor.end
+        self._resource = provider.resource
+        self._instrumentation = instrumentation
         self._processors: Any = provider._active_span_processor
         self._default_scope = default_scope
 
@@ -58,6 +58,14 @@ class LightSpans:
         else:
             trace_id, state, above = int.from_bytes(os.urandom(16)) or 1, None, None
         own = SpanContext(trace_id, int.from_bytes(os.urandom(8)) or 1, False, _FLAGS, state)
-        span = LightSpan(self, name, own, above, scopes.of(context, self._default_scope))
+        span = LightSpan(
+            name,
+            own,
+            above,
+            scopes.of(context, self._default_scope),
+            resource=self._resource,
+            instrumentation=self._instrumentation,
+            store=self._store,
+        )
         span.is_app_root = not scopes.is_ours(parent)
         return span

@@ -111,7 +111,7 @@ class SpoolProcessor(SpanProcessor):
             trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=kind,
             start_ns=span.start_ns, end_ns=end_ns, attributes=fields, status_code=status, status_message=description,
         )  # fmt: skip
-        envelope = self._envelope(span.resource, span.source.instrumentation)
+        envelope = self._envelope(span.resource, span.instrumentation)
         ids = (context.trace_id, context.span_id, parent_id)
         return row(ids, name, (span.start_ns, end_ns), (status, description), attributes, (envelope, encoded))
 

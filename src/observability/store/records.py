@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
+
+
+class Accepts(IntEnum):
+    """What a destination takes; the number stands in the column `scores` of the table `configured`."""
+
+    OBSERVATIONS = 0
+    BOTH = 1
+    SCORES = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from src.observability.redaction import redact_text
 from src.observability.store.queries import connected
+from src.observability.store.records import Accepts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from src.observability.delivery.destinations import Destination
 
 _log = logging.getLogger("moondev.observability")
 _DAY_S: Final = 86_400
@@ -33,11 +33,6 @@ _PAUSE_S: Final = 0.05
 _BATCH: Final = 200
 _SPARE_PAGES: Final = 1_000  # free pages that stay in the file, since new rows will need them
 _LARGEST_REBUILT: Final = 16 * 1024 * 1024  # an older file without incremental vacuum is rebuilt while it is small
-
-# What stands in the column `scores` of a destination: that it takes none, both, or scores alone.
-_NO_SCORES: Final = 0
-_BOTH: Final = 1
-_SCORES_ALONE: Final = 2
 
 Kind = Literal["observation", "score"]
 
@@ -60,7 +55,7 @@ class Keeper:
     Args:
         path: The store.
         keep_days: How long delivered rows are kept.
-        destinations: Where this process delivers to, or would if it were not offline.
+        destinations: What each destination takes that this process delivers to, or would if it were not offline.
         unsent_too: Whether rows go by age where there is no destination at all that they could be delivered to.
         clock: Seconds since 1970.
         pause: Waits between two batches; returns True to stop.
@@ -70,7 +65,7 @@ class Keeper:
         self,
         path: Path,
         keep_days: int | None,
-        destinations: Sequence[Destination] = (),
+        destinations: Mapping[str, Accepts] | None = None,
         *,
         unsent_too: bool = False,
         clock: Callable[[], float] = time.time,
@@ -79,7 +74,7 @@ class Keeper:
         self._path = path
         self._keep_days = keep_days
         self._unsent_too = unsent_too
-        self._destinations = {item.name: _takes(item) for item in destinations}
+        self._destinations = dict(destinations or {})
         self._clock = clock
         self._stop = threading.Event()
         self._pause = pause or self._stop.wait
@@ -180,12 +175,6 @@ class Keeper:
                 return
 
 
-def _takes(destination: Destination) -> int:
-    if destination.scores_url is None:
-        return _NO_SCORES
-    return _BOTH if destination.observations else _SCORES_ALONE
-
-
 _TABLES: Final[dict[Kind, tuple[str, str]]] = {
     "observation": ("observations", "end_ns"),
     "score": ("scores", "timestamp_ns"),
@@ -203,7 +192,7 @@ def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unse
     acked = connection.execute(
         f"SELECT min(coalesce(d.{column}, 0)) FROM configured c LEFT JOIN destinations d USING (name) "  # noqa: S608 - our own names
         "WHERE c.seen > ? AND c.scores <> ?",
-        (since, _SCORES_ALONE if kind == "observation" else _NO_SCORES),
+        (since, Accepts.SCORES if kind == "observation" else Accepts.OBSERVATIONS),
     ).fetchone()[0]
     if acked is None:  # nobody takes these
         return int(newest - 1) if unsent_too else 0
@@ -245,7 +234,7 @@ def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = tim
                 "SELECT c.name FROM configured c LEFT JOIN destinations d USING (name) "
                 "WHERE c.seen > ? AND c.scores <> ? AND "
                 "coalesce(d.acked, 0) < (SELECT coalesce(max(seq), 0) FROM observations WHERE end_ns < ?) ORDER BY 1",
-                (clock() - keep_days * _DAY_S, _SCORES_ALONE, cutoff),
+                (clock() - keep_days * _DAY_S, Accepts.SCORES, cutoff),
             ).fetchall()
         return State(
             keep_days=keep_days,

@@ -11,13 +11,13 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 
 from src.observability import attributes as names
+from src.observability.current import get_pipeline
 from src.observability.settings import environment_name
 from src.observability.spans import encoding
 from src.observability.spans import scope as scopes
 from src.observability.tracing import carry
 from src.observability.tracing.call_arguments import arguments
 from src.observability.tracing.observation import observe
-from src.observability.tracker import get_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -159,7 +159,7 @@ def _called_with(
 ) -> dict[str, object] | None:
     """Return what a run's function was called with; nothing where nothing is recorded. Never raises."""
     try:
-        return None if get_tracker().tracer is None else arguments(func, args, kwargs, _brief)
+        return None if get_pipeline().tracer is None else arguments(func, args, kwargs, _brief)
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("What a run was called with could not be recorded.")
         return None
@@ -188,7 +188,7 @@ def _brief(value: object) -> object:
 def current_scope() -> Scope:
     """Return the scope of the run that this code is part of, else the process's own."""
     scope = otel_context.get_value(scopes.CONTEXT_KEY)
-    return scope if isinstance(scope, scopes.Scope) else get_tracker().default_scope()
+    return scope if isinstance(scope, scopes.Scope) else get_pipeline().default_scope()
 
 
 def _begins_trace(parent: otel_trace.Span) -> bool:

@@ -11,9 +11,9 @@ _LARGEST_IMAGE: Final = 5_000_000  # bytes; a larger one is stored as its hash i
 
 def image(media_type: str, data: bytes) -> dict[str, Any]:
     """Return what is stored of an image of a request."""
-    from src.observability.tracker import get_tracker
+    from src.observability.current import get_pipeline
 
-    if get_tracker().settings.images == "whole" and len(data) <= _LARGEST_IMAGE:
+    if get_pipeline().settings.images == "whole" and len(data) <= _LARGEST_IMAGE:
         address = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
         return {"type": "image_url", "image_url": {"url": address}}
     return {"type": "image", "media_type": media_type, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -16,10 +16,10 @@ from opentelemetry import trace as otel_trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from src.observability import attributes as names
+from src.observability.current import get_pipeline
 from src.observability.spans import double_counting, encoding
 from src.observability.spans.light_span import LightSpan
 from src.observability.spans.scope import CONTEXT_KEY
-from src.observability.tracker import get_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,7 +163,7 @@ class Observation:
         try:
             if type(span) is LightSpan:
                 self._set_metadata(span)
-                span.source.processor.end(span, self._attributes, self._failure)
+                span.store(span, self._attributes, self._failure)
                 return
             self._write(span)
             if self._failure is not None:
@@ -217,8 +217,8 @@ def _start(
 ) -> Observation:
     parent = context if context is not None else otel_context.get_current()
     try:
-        tracker = get_tracker()
-        tracer, spans = tracker.tracer, tracker.light
+        pipeline = get_pipeline()
+        tracer, spans = pipeline.tracer, pipeline.light
         if tracer is None:
             return Observation(None, parent)
         if scope is not None:

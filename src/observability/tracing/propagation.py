@@ -16,9 +16,9 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from src.observability.current import get_pipeline
 from src.observability.spans.scope import CONTEXT_KEY, RemoteParent, Scope
 from src.observability.tracing import baggage
-from src.observability.tracker import get_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -118,7 +118,7 @@ def _under(span: otel_trace.Span, told: baggage.Told | None) -> Context:
 
 def _scope_of(context: Context | None) -> Scope:
     found = otel_context.get_value(CONTEXT_KEY, context)
-    return found if isinstance(found, Scope) else get_tracker().default_scope()
+    return found if isinstance(found, Scope) else get_pipeline().default_scope()
 
 
 def _trace_id(context: Context | None) -> str:

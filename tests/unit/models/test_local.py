@@ -12,7 +12,7 @@ import pydantic
 import pytest
 
 from src.models import ModelFactory, errors
-from src.models.adapters.local import adapter, engine
+from src.models.adapters.local import engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_what_is_missing_names_the_command_that_installs_it(
     missing: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
-    monkeypatch.setattr(adapter, "_engine", None)
+    monkeypatch.setattr(engine, "_engine", None)
     model = ModelFactory.get_model("local")
     assert not model
     assert not ModelFactory.is_model_available("local")

@@ -204,7 +204,7 @@ def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) ->
 def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
     secret = SHAPED["groq"](random.Random(1))
     program = (
-        "from src.observability.redaction import engines; from src.observability.redaction import redact_text; "
+        "from src.observability.redaction.engine import engines; from src.observability.redaction import redact_text; "
         f"print(engines.prepared_engine(), redact_text('a {secret}'))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

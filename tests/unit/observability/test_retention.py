@@ -54,7 +54,14 @@ def keeper(
     *,
     unsent_too: bool = True,
 ) -> Keeper:
-    return Keeper(store.path, days, destinations, unsent_too=unsent_too, clock=lambda: at, pause=lambda _: False)
+    return Keeper(
+        store.path,
+        days,
+        {item.name: item.accepts for item in destinations},
+        unsent_too=unsent_too,
+        clock=lambda: at,
+        pause=lambda _: False,
+    )
 
 
 def names(store: Spool) -> list[str]:

@@ -1,0 +1,67 @@
+"""Make the Langfuse client that observes on our tracer provider."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from langfuse import Langfuse
+
+    from src.observability.langfuse_sdk.host import Host
+
+NO_KEY: Final = "pk-lf-not-set"  # Langfuse's SDK knows a client by its public key, so there must be one
+
+
+class OwnClient:
+    """Hold a pipeline's Langfuse client; it is made when it is first asked for."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = weakref.ref(host)
+        self._client: Langfuse | None = None
+        self._lock = threading.RLock()
+
+    def get(self) -> Langfuse:
+        """Return the client."""
+        import langfuse  # noqa: F401 - outside the lock: loading it may make the client
+
+        with self._lock:
+            if self._client is None:
+                self.make()
+            manager: Any = self._client and self._client._resources
+            host = self._host()
+            if manager is not None and host is not None and manager.tracer_provider is host.provider:
+                manager._moondev = "asked"
+            assert self._client is not None  # noqa: S101 - made above
+            return self._client
+
+    def make(self, *, registered: bool = False) -> None:
+        """Make the client; `registered` where only Langfuse's SDK asked, which may prefer another later."""
+        from langfuse import Langfuse
+
+        from src.observability.langfuse_sdk import joined_client, register
+        from src.observability.langfuse_sdk.discard import DiscardingExporter
+
+        host = self._host()
+        if host is None:
+            return
+        settings = host.settings
+        with self._lock:
+            self._client = client = Langfuse(
+                public_key=host.public_key,
+                secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
+                base_url=settings.langfuse_host,
+                environment=settings.environment,
+                tracing_enabled=host.provider is not None,
+                tracer_provider=host.provider,
+                span_exporter=DiscardingExporter(),
+                should_export_span=lambda _: False,  # else it would upload the media that it finds in spans
+            )
+            manager: Any = client._resources
+            if manager is not None and host.spool is not None and manager.tracer_provider is host.provider:
+                manager.add_score_task = functools.partial(joined_client.take_score, host, manager.add_score_task)
+                joined_client.deliver_on_flush(manager, host)
+                manager._moondev = "registered" if registered else "asked"
+                register.silence(host.provider, host.public_key)

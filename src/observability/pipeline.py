@@ -1,0 +1,272 @@
+"""Build the way from a finished span to its destinations: tracer provider, processor, store, exporter, retention."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from src.observability.attributes import RELEASE
+from src.observability.langfuse_sdk.client import NO_KEY, OwnClient
+from src.observability.settings import Settings
+from src.observability.spans.scope import Scope, ours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer
+
+    from src.observability.delivery.destinations import Destination
+    from src.observability.delivery.exporter import Exporter
+    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.processor import SpoolProcessor
+    from src.observability.store.retention import Keeper
+    from src.observability.store.spool import Spool
+
+_log = logging.getLogger("moondev.observability")
+
+
+class Pipeline:
+    """Hold one tracer provider (never the global one), one store, one exporter and one Langfuse client.
+
+    A process normally has one (`current.get_pipeline()`). Where MOONDEV_TRACING is off, `spool`, `tracer`, `provider`,
+    `processor`, `light`, `exporter` and `keeper` are None.
+
+    Args:
+        settings: What the environment says where not given.
+        spool: The store; the one that the settings name where not given.
+        is_current: Tells whether this pipeline is the one of the process, or no other is.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        spool: Spool | None = None,
+        is_current: Callable[[Pipeline], bool] = lambda _: True,
+    ) -> None:
+        self.settings = settings or Settings.read_or_default()
+        self.spool: Spool | None = None
+        self.exporter: Exporter | None = None
+        self.keeper: Keeper | None = None
+        self.tracer: Tracer | None = None
+        self.provider: TracerProvider | None = None
+        self.processor: SpoolProcessor | None = None
+        self.light: LightSpans | None = None
+        self._scope: Scope | None = None
+        self._is_current = is_current
+        self.own_client = OwnClient(self)
+        if not self.settings.tracing:
+            _log.warning("MOONDEV_TRACING is off: model calls are not recorded anywhere.")
+        else:
+            self._start(spool)
+
+    def _start(self, spool: Spool | None) -> None:
+        from src.observability.attributes import SCOPE_NAME
+        from src.observability.delivery import process_exit
+        from src.observability.langfuse_sdk.import_hook import join
+        from src.observability.spans.capture import Kept
+        from src.observability.spans.light_tracer import LightSpans
+        from src.observability.spans.processor import SpoolProcessor
+        from src.observability.store.spool import Spool
+
+        settings = self.settings
+        limit = settings.max_mb * 1024 * 1024
+        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, later=True)
+        process_exit.tell_losses(self.spool)
+        destinations = self._destinations()
+        self.exporter = self._make_exporter(self.spool, destinations)
+        self.keeper = self._make_keeper(self.spool, destinations)
+        self.keeper.start()
+        self.processor = SpoolProcessor(self.spool, self.default_scope, self.wake, Kept.of(settings))
+        self.provider = self._make_provider(self.processor)
+        scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
+        self.tracer = self.provider.get_tracer(SCOPE_NAME, _langfuse_version(), attributes=scope)
+        instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
+        self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
+        self._say_where()
+        join(self)
+
+    def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+        from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+        from src.observability.spans.ids import RandomIds
+
+        try:
+            resource = Resource.create(self._resource_attributes())
+        except RuntimeError:  # OpenTelemetry asks its detectors on threads, and none can start
+            resource = Resource(self._resource_attributes())
+        # Sampler and limits are explicit: variables set for other software must not thin an audit trail.
+        limits = SpanLimits(
+            max_span_attributes=512, max_events=512, max_links=512, max_event_attributes=512, max_link_attributes=512,
+            max_attribute_length=SpanLimits.UNSET, max_span_attribute_length=SpanLimits.UNSET, max_attributes=512,
+        )  # fmt: skip
+        provider = TracerProvider(
+            sampler=ALWAYS_ON,
+            resource=resource,
+            shutdown_on_exit=False,
+            id_generator=RandomIds(),
+            span_limits=limits,
+        )
+        provider._disabled = False
+        provider.add_span_processor(processor)
+        ours.add(provider._active_span_processor)
+        return provider
+
+    def _resource_attributes(self) -> dict[str, str]:
+        """Return what stands once for all spans of this process; the release under both names that are read."""
+        attributes = {"service.name": self.settings.service_name}
+        if "deployment.environment" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+            attributes["deployment.environment.name"] = self.settings.environment
+        if self.settings.release:
+            attributes |= {RELEASE: self.settings.release, "service.version": self.settings.release}
+        return attributes
+
+    def _make_exporter(self, spool: Spool, destinations: list[Destination]) -> Exporter | None:
+        from src.observability.delivery import process_exit
+        from src.observability.delivery.exporter import Exporter
+
+        if self.settings.offline or not destinations:
+            return None
+        exporter = Exporter(spool, destinations)
+        process_exit.watch(exporter, signals=self.settings.signals)
+        return exporter
+
+    def _make_keeper(self, spool: Spool, destinations: list[Destination]) -> Keeper:
+        from src.observability.store.retention import Keeper
+
+        settings = self.settings
+        accepted = {item.name: item.accepts for item in destinations}
+        return Keeper(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_said)
+
+    def _destinations(self) -> list[Destination]:
+        """Return where observations go; while offline, where they will go later."""
+        from src.observability.delivery.destinations import langfuse_destination, otlp_destination
+
+        settings = self.settings
+        destinations = []
+        if settings.langfuse_enabled and settings.langfuse_configured:
+            key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
+            alone = settings.langfuse_scores_only
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=alone))
+        if settings.otlp is not None:
+            destinations.append(otlp_destination(settings.otlp))
+        return destinations
+
+    def _say_where(self) -> None:
+        settings = self.settings
+        if settings.capture == "full":
+            _log.warning(
+                "MOONDEV_CAPTURE is full: texts are stored and delivered as they are, with whatever secret stands in "
+                "them, but for your own configured keys."
+            )
+        if self.exporter is not None or settings.offline or not settings.langfuse_enabled:
+            return
+        if self.spool is not None and self.spool.problem is not None:
+            return
+        keys = {
+            "LANGFUSE_PUBLIC_KEY": settings.langfuse_public_key,
+            "LANGFUSE_SECRET_KEY": settings.langfuse_secret_key,
+        }
+        missing = [name for name, value in keys.items() if not value]
+        _log.warning(
+            "%s: traces are kept locally in %s. Set %s to see them in Langfuse.",
+            "Langfuse keys are not set" if len(missing) > 1 else f"{missing[0]} is not set, the other key is",
+            settings.trace_db,
+            " and ".join(missing),
+        )
+
+    @property
+    def public_key(self) -> str:
+        """Return the key under which Langfuse's SDK knows our client."""
+        return self.settings.langfuse_public_key or NO_KEY
+
+    def is_current(self) -> bool:
+        """Tell whether this pipeline is the one of the process, or no other is."""
+        return self._is_current(self)
+
+    def default_scope(self) -> Scope:
+        """Return the scope of what runs outside any agent: this process's session and environment."""
+        if self._scope is None:
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            session = f"run-{stamp}-{os.urandom(4).hex()}"
+            settings = self.settings
+            self._scope = Scope().narrowed(
+                session_id=session, environment=settings.environment, release=settings.release
+            )
+        return self._scope
+
+    def store_score(self, name: str, value: float | str | bool, **fields: Any) -> str | None:
+        """Store a score; return its id, or None where it could not be stored, which is counted and logged.
+
+        Args:
+            name: The score's name.
+            value: Its value.
+            **fields: As `spans.score_records.make` takes them.
+        """
+        from src.observability.redaction import redact_text
+        from src.observability.spans import score_records
+        from src.observability.store.spool import SpoolError
+
+        if self.spool is None:
+            return None
+        try:
+            record = score_records.make(name, value, settings=self.settings, default=self.default_scope, **fields)
+            self.spool.append_score(record)
+        except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
+            if not isinstance(error, SpoolError):  # which the store has counted itself
+                self.spool.count_loss()
+            _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+            return None
+        self.wake()
+        return record.id
+
+    def wake(self) -> None:
+        """Tell the exporter, if there is one, that there is something to deliver; never raises."""
+        if self.exporter is None:
+            return
+        try:
+            self.exporter.wake()
+        except Exception as error:  # noqa: BLE001 - what is stored is delivered later
+            _log.error("Delivery could not be started: %s", error)
+
+    def flush(self, timeout_s: float = 10.0) -> int:
+        """Deliver now what waits; return how many observations and scores are still undelivered.
+
+        Without a destination nothing waits for delivery, and the answer is 0. Where the store cannot be read, nobody
+        knows how many: that is logged, and the answer is at least 1.
+        """
+        if self.exporter is None:
+            return 0
+        try:
+            return self.exporter.flush(timeout_s)
+        except sqlite3.Error as error:
+            path = self.settings.trace_db
+            _log.error("The trace store %s cannot be read, so what is undelivered is unknown: %s", path, error)
+            return max(self.spool.losses if self.spool else 0, 1)
+
+    def shutdown(self, timeout_s: float = 5.0) -> None:
+        """Deliver what can be delivered within the time, then stop. What remains stays in the store."""
+        from src.observability.langfuse_sdk.import_hook import leave
+
+        if self.exporter is not None:
+            self.exporter.shutdown(timeout_s)
+        if self.keeper is not None:
+            self.keeper.stop()
+        if self.spool is not None:
+            self.spool.close()
+        leave(self)
+
+
+def _langfuse_version() -> str:
+    """Return the version of Langfuse's SDK whose attribute format we write, without importing it."""
+    try:
+        return version("langfuse")
+    except PackageNotFoundError:
+        return "5.0.4"
