@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.pipeline import Pipeline
     from src.observability.settings import Settings
-    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
     from src.observability.spans.scope import Scope
     from src.observability.store.retention import Keeper
@@ -83,9 +83,9 @@ class LangFuseTracker:
         return self.pipeline.processor
 
     @property
-    def light(self) -> LightSpans | None:
+    def light_tracer(self) -> LightTracer | None:
         """Return what opens spans that only our own code ends."""
-        return self.pipeline.light
+        return self.pipeline.light_tracer
 
     @property
     def public_key(self) -> str:
