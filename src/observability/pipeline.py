@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
@@ -34,7 +34,7 @@ class Pipeline:
     """Hold one tracer provider (never the global one), one store, one exporter and one Langfuse client.
 
     A process normally has one (`current.get_pipeline()`). Where MOONDEV_TRACING is off, `spool`, `tracer`, `provider`,
-    `processor`, `light_tracer`, `exporter` and `keeper` are None.
+    `processor`, `light_tracer`, `exporter` and `retention` are None.
 
     Args:
         settings: What the environment says where not given.
@@ -52,7 +52,7 @@ class Pipeline:
         self.settings = settings or Settings.read_or_default()
         self.spool: Spool | None = None
         self.exporter: Exporter | None = None
-        self.keeper: Keeper | None = None
+        self.retention: Retention | None = None
         self.tracer: Tracer | None = None
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
@@ -80,8 +80,8 @@ class Pipeline:
         process_exit.tell_losses(self.spool)
         destinations = self._destinations()
         self.exporter = self._make_exporter(self.spool, destinations)
-        self.keeper = self._make_keeper(self.spool, destinations)
-        self.keeper.start()
+        self.retention = self._make_retention(self.spool, destinations)
+        self.retention.start()
         self.processor = SpoolProcessor(
             self.spool, self.default_scope, self.wake, CapturePolicy.from_settings(settings)
         )
@@ -140,12 +140,12 @@ class Pipeline:
         process_exit.watch(exporter, signals=self.settings.signals)
         return exporter
 
-    def _make_keeper(self, spool: Spool, destinations: list[Destination]) -> Keeper:
-        from src.observability.store.retention import Keeper
+    def _make_retention(self, spool: Spool, destinations: list[Destination]) -> Retention:
+        from src.observability.store.retention import Retention
 
         settings = self.settings
         accepted = {item.name: item.accepts for item in destinations}
-        return Keeper(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_said)
+        return Retention(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_said)
 
     def _destinations(self) -> list[Destination]:
         """Return where observations go; while offline, where they will go later."""
@@ -259,8 +259,8 @@ class Pipeline:
 
         if self.exporter is not None:
             self.exporter.shutdown(timeout_s)
-        if self.keeper is not None:
-            self.keeper.stop()
+        if self.retention is not None:
+            self.retention.stop()
         if self.spool is not None:
             self.spool.close()
         leave(self)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
     from src.observability.spans.scope import Scope
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])
@@ -63,9 +63,9 @@ class LangFuseTracker:
         return self.pipeline.exporter
 
     @property
-    def keeper(self) -> Keeper | None:
+    def retention(self) -> Retention | None:
         """Return what deletes old rows."""
-        return self.pipeline.keeper
+        return self.pipeline.retention
 
     @property
     def tracer(self) -> Tracer | None:

@@ -102,13 +102,13 @@ def _store() -> list[Finding]:
 def _retention() -> list[Finding]:
     """Return how long rows are kept, and what keeps old ones from going."""
     from src.observability import get_tracker
-    from src.observability.store.retention import state
+    from src.observability.store.retention import read_status
 
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:
         return []
     days = tracker.settings.keep_days
-    told = state(tracker.spool.path, days)
+    told = read_status(tracker.spool.path, days)
     parts = ["everything is kept" if days is None else f"delivered rows go after {days} days"]
     if told.expired:
         parts.append(f"{told.expired:,} have gone")
