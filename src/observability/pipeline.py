@@ -76,8 +76,8 @@ class Pipeline:
 
         settings = self.settings
         limit = settings.max_mb * 1024 * 1024
-        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, later=True)
-        process_exit.tell_losses(self.spool)
+        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
+        process_exit.report_losses_at_exit(self.spool)
         destinations = self._destinations()
         self.exporter = self._make_exporter(self.spool, destinations)
         self.retention = self._make_retention(self.spool, destinations)
@@ -137,7 +137,7 @@ class Pipeline:
         if self.settings.offline or not destinations:
             return None
         exporter = Exporter(spool, destinations)
-        process_exit.watch(exporter, signals=self.settings.signals)
+        process_exit.flush_at_exit(exporter, signals=self.settings.signals)
         return exporter
 
     def _make_retention(self, spool: Spool, destinations: list[Destination]) -> Retention:
