@@ -8,11 +8,13 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from src.observability.delivery import destinations, exporter
+from src.observability.delivery import exporter, http_post
 from src.observability.redaction import redactor
 from src.observability.spans import encoding, light_tracer, otlp, rows
 from src.observability.store.file import StoreFile
-from src.observability.store.spool import Spool
+from src.observability.store.progress import Progress
+from src.observability.store.queries import Queries
+from src.observability.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +35,14 @@ SEAMS: Final[dict[str, tuple[tuple[object, str, Exception], ...]]] = {
     "encode": ((otlp, "encode_attribute", _BUG), (otlp, "encode_span", _BUG)),
     "row": ((rows, "row", _BUG), ("src.observability.spans.processor", "row", _BUG)),
     "open": ((StoreFile, "open", _BUG), (StoreFile, "trouble", _DISK)),
-    "begin": ((Spool, "_begin", _DISK),),
-    "insert": ((Spool, "_insert", _FULL),),
-    "commit": ((Spool, "_transaction", _DISK),),
-    "corrupt": ((Spool, "_transaction", sqlite3.DatabaseError("file is not a database")),),
-    "post": ((destinations, "_post", _BUG),),
-    "acknowledge": ((Spool, "acknowledge", _DISK), (Spool, "acknowledge_scores", _DISK)),
-    "lease": ((Spool, "lease", _DISK),),
-    "read": ((Spool, "read_batch", _DISK), (Spool, "pending", _DISK)),
+    "begin": ((Writer, "_begin", _DISK),),
+    "insert": ((Writer, "_insert", _FULL),),
+    "commit": ((Writer, "_commit_records", _DISK),),
+    "corrupt": ((Writer, "_commit_records", sqlite3.DatabaseError("file is not a database")),),
+    "post": ((http_post, "_post", _BUG),),
+    "acknowledge": ((Progress, "acknowledge", _DISK), (Progress, "acknowledge_scores", _DISK)),
+    "lease": ((Progress, "lease", _DISK),),
+    "read": ((Progress, "read_batch", _DISK), (Queries, "pending", _DISK)),
     "wake": ((exporter.Exporter, "wake", _BUG),),
 }
 DELIVERING: Final = frozenset({"post", "acknowledge", "lease", "read", "wake"})
