@@ -1,4 +1,4 @@
-"""Break tracing at each of its seams, to see that no model call fails because of it.
+"""Break tracing at each of its seams, to check that no model call fails because of it.
 
 `pytest tests/contract --faults commit` runs any tests that way; those that look at what was recorded are left out.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-# What tests ask for that look at what was recorded, or at how tracing copes: with tracing broken they mean nothing.
+# The fixtures of tests that look at what was recorded, or at how tracing copes: with tracing broken they mean nothing.
 LOOKING: Final = frozenset({"spool", "sink", "langfuse", "caplog", "capsys"})
 
 _DISK = sqlite3.OperationalError("disk I/O error")
@@ -33,7 +33,7 @@ SEAMS: Final[dict[str, tuple[tuple[object, str, Exception], ...]]] = {
     "text": ((encoding, "text", _BUG), (encoding, "json_text", _BUG)),
     "redact": ((redactor, "_redactor", _BUG),),
     "encode": ((otlp, "encode_attribute", _BUG), (otlp, "encode_span", _BUG)),
-    "row": ((rows, "row", _BUG), ("src.observability.spans.processor", "row", _BUG)),
+    "row": ((rows, "span_record", _BUG),),
     "open": ((StoreFile, "open", _BUG), (StoreFile, "trouble", _DISK)),
     "begin": ((Writer, "_begin", _DISK),),
     "insert": ((Writer, "_insert", _FULL),),
@@ -49,22 +49,18 @@ DELIVERING: Final = frozenset({"post", "acknowledge", "lease", "read", "wake"})
 
 
 class Faults:
-    """Hold what was broken; `hits` counts how often that was reached."""
+    """The seams that were broken; `hits` counts how often one was reached."""
 
     def __init__(self) -> None:
         self.hits = 0
 
     def strike(self, seam: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for owner, name, error in SEAMS[seam]:
-            target: Any = f"{owner}.{name}" if isinstance(owner, str) else owner
-            if isinstance(owner, str):
-                monkeypatch.setattr(target, self._raising(error))
-            else:
-                monkeypatch.setattr(target, name, self._raising(error))
+            monkeypatch.setattr(owner, name, self._raising(error))
 
     def _raising(self, error: Exception) -> Callable[..., Any]:
         def strike(*_: object, **__: object) -> Any:
             self.hits += 1
-            raise type(error)(*error.args)  # another each time: one and the same would keep what was on the way of each
+            raise type(error)(*error.args)  # a new one each time: a shared one would collect the tracebacks of all
 
         return strike
