@@ -1,4 +1,4 @@
-"""Define ModelError and one subclass for each different reaction a caller can have."""
+"""Define ModelError with a subclass for each reaction that a caller can have."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from typing import ClassVar
 
 
 class ModelError(Exception):
-    """Tell why a model call failed; the message names provider and model and holds no secret.
+    """Why a model call failed; the message names provider and model and holds no secret.
 
-    Attributes: `category` (the word that stands on the trace), `provider`, `model`, `status` (HTTP, where
-    there was one), `request_id` (the provider's own), `retry_after_s`, `parameter` (the one refused),
-    `trace_id` and `observation_id` of the failed generation.
+    Attributes:
+        category: The error's category, as it is recorded on the trace.
+        retryable: Whether the same request may succeed later.
+        message: What went wrong, without provider and model.
+        provider: Whose model was called.
+        model: The model that was called.
+        status: The HTTP status, where there was a response.
+        request_id: The provider's own id of the request.
+        retry_after_s: The seconds that the provider asks to wait.
+        parameter: The parameter that was refused.
+        attempts: How many attempts the call made.
+        trace_id: The trace of the failed generation.
+        observation_id: The failed generation.
     """
 
     category: ClassVar[str] = "server"
-    retryable: bool = False  # of the class; one error may know better
+    retryable: bool = False  # the class's default; an instance may set its own
 
     def __init__(
         self,
