@@ -150,16 +150,17 @@ class ContentBlocked(ModelError):
 
 
 class EmptyResponse(ModelError):
-    """The model answered with nothing. Often a token limit that reasoning used up; raise max_tokens."""
+    """The model's reply is empty, often since reasoning used up the token limit: raise max_tokens."""
 
     category = "empty_response"
     retryable = True
 
 
 class MalformedResponse(ModelError):
-    """The reply could not be read, or does not fit the schema that was asked for.
+    """The reply could not be read, or does not fit the requested schema.
 
-    `draft` is what the model wrote, where its provider refused that and shows it.
+    Attributes:
+        draft: What the model wrote, where the provider rejected it and the error shows it.
     """
 
     category = "malformed_response"
@@ -173,7 +174,7 @@ class ModelUnavailable(ModelError):
 
 
 class CallCancelled(ModelError):
-    """The caller cancelled the call; it stands on the trace under this name."""
+    """The caller cancelled the call; recorded on the trace, while the caller sees its own interruption."""
 
     category = "cancelled"
 

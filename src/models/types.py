@@ -70,7 +70,7 @@ class ToolCall:
 class ToolDelta:
     """A piece of a tool call in a stream; pieces with the same `index` belong to the same call.
 
-    The index -1 marks a whole call. UNNUMBERED continues the last call, unless the piece has an id or a name of its own.
+    The index -1 marks a whole call; UNNUMBERED continues the last call, unless the piece has its own id or name.
     """
 
     index: int
