@@ -47,12 +47,12 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "traces.db"))
     monkeypatch.setenv("MOONDEV_DOTENV", "off")
     before = langfuse_client.set_tracker(None)
-    model_factory._made.clear()
+    model_factory._cache.clear()
     yield
     tracker = langfuse_client.set_tracker(before)
     if tracker is not None:
         tracker.shutdown(0.0)
-    model_factory._made.clear()
+    model_factory._cache.clear()
 
 
 @pytest.fixture(autouse=True)
