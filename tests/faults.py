@@ -27,7 +27,7 @@ _FULL = sqlite3.OperationalError("database or disk is full")
 _BUG = RuntimeError("a bug in tracing")
 
 SEAMS: Final[dict[str, tuple[tuple[object, str, Exception], ...]]] = {
-    "start": ((light_tracer.LightSpans, "start", _BUG),),
+    "start": ((light_tracer.LightTracer, "start", _BUG),),
     "text": ((encoding, "text", _BUG), (encoding, "json_text", _BUG)),
     "redact": ((redactor, "_redactor", _BUG),),
     "encode": ((otlp, "encode_attribute", _BUG), (otlp, "encode_span", _BUG)),

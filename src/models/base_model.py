@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from src.models.call.steps import Steps
     from src.models.capabilities import Capabilities
-    from src.models.limits.own import Limiter
+    from src.models.limits.limiter import Limiter
     from src.models.types import Completion, Message
 
 __all__ = ["BaseModel", "ModelResponse"]

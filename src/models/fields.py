@@ -50,7 +50,7 @@ def text(value: Any, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def decoded(raw: Any) -> Any:
+def decode_json(raw: Any) -> Any:
     """Return a reply that an SDK hands over as text, because its content type does not say JSON, as what it holds.
 
     Raises:
@@ -73,13 +73,13 @@ def data_url(image: ImagePart) -> str:
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
 
 
-def snake(value: Any) -> Any:
+def snake_case(value: Any) -> Any:
     """Return Gemini's JSON with its names as its SDKs spell them; a tool's arguments keep theirs."""
     if isinstance(value, list):
-        return [snake(one) for one in value]
+        return [snake_case(one) for one in value]
     if not isinstance(value, dict):
         return value
     return {
-        _CAPITAL.sub(lambda found: f"_{found[1].lower()}", name): one if name == "args" else snake(one)
+        _CAPITAL.sub(lambda found: f"_{found[1].lower()}", name): one if name == "args" else snake_case(one)
         for name, one in value.items()
     }

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Raw(dict[str, Any]):
+class LazyReply(dict[str, Any]):
     """Hold a reply's JSON; `typed` makes the SDK's own object of it, when somebody first asks."""
 
     __slots__ = ("_made", "_make")

@@ -22,12 +22,12 @@ def live_models(provider: str) -> tuple[KnownModel, ...]:
         Unsupported: it has no list.
     """
     model = ModelFactory.get_model(provider)
-    names = listed(model)
+    names = listed_names(model)
     known = {item.name: item for item in models(provider)}
     return tuple(_live(known.get(name) or look_up(provider, name)) for name in names if is_chat_model(provider, name))
 
 
-def listed(model: BaseModel) -> list[str]:
+def listed_names(model: BaseModel) -> list[str]:
     """Return the names that a model's provider lists."""
     try:
         with exempt():

@@ -282,15 +282,15 @@ def _installed(package: str) -> bool:
 
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
     from src.models import guard
-    from src.models.limits import own
+    from src.models.limits import limiter
     from src.models.pricing import prices
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
     model = _adapter(row)(name, api_key=key, base_url=address, **settings)
-    patched_sdks.say()
+    patched_sdks.warn_of_patches()
     guard.install()
-    model.limiter = own.made(limit) if limit else own.of(row.name, key or "")
+    model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")
     prices.warm(row.name, name)
     return model
 

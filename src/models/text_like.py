@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _METHODS = frozenset(name for name in dir(str) if not name.startswith("_"))
 
 
-class AsText:
+class TextLike:
     """Do with `content` what a string does."""
 
     __slots__ = ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from src.models.lazy_reply import Raw
-from src.models.text_like import AsText
+from src.models.lazy_reply import LazyReply
+from src.models.text_like import TextLike
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -337,7 +337,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelResponse(AsText):
+class ModelResponse(TextLike):
     """Hold a model's reply with what it took. `str(reply)` is its text."""
 
     content: str
@@ -377,7 +377,7 @@ _RAW_SLOT: Any = ModelResponse.__dict__["raw_response"]
 def _raw_response(reply: ModelResponse) -> object:
     """Return the SDK's own object, which is made when it is first asked for."""
     found = _RAW_SLOT.__get__(reply)
-    return found.typed() if isinstance(found, Raw) else found
+    return found.typed() if isinstance(found, LazyReply) else found
 
 
 # Nearly nobody reads it, and to make it takes longer than all else that is done with a reply.

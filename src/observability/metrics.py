@@ -32,7 +32,7 @@ _TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - an attribute's name
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CallRecord:
     """Hold what is counted of a call that ended; `error` is the category of its failure, None where it succeeded."""
 
     provider: str
@@ -81,12 +81,12 @@ _known: tuple[MeterProvider, _Instruments] | None = None
 _failed = False
 
 
-def wanted() -> bool:
+def is_enabled() -> bool:
     """Tell whether anybody counts: whether the program has set a meter provider."""
     return type(otel_metrics.get_meter_provider()).__name__ not in ("_ProxyMeterProvider", "NoOpMeterProvider")
 
 
-def ended(call: Ended) -> None:
+def record_call(call: CallRecord) -> None:
     """Count a call. Never raises."""
     try:
         instruments = _instruments()
@@ -108,10 +108,10 @@ def ended(call: Ended) -> None:
         _say(error)
 
 
-def retried(provider: str, model: str, category: str) -> None:
+def record_retry(provider: str, model: str, category: str) -> None:
     """Count an attempt that failed and is tried again. Never raises."""
     try:
-        if wanted():
+        if is_enabled():
             told = {names.PROVIDER: provider, names.REQUEST_MODEL: model, names.ERROR_TYPE: category}
             _instruments().retries.add(1, told)
     except Exception as error:  # noqa: BLE001 - counting never breaks a call

@@ -32,7 +32,7 @@ def faults(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     for name, value in {"HOST": "http://127.0.0.1:9", "PUBLIC_KEY": "pk-lf-x", "SECRET_KEY": "sk-lf-x-0123"}.items():
         monkeypatch.setenv(f"LANGFUSE_{name}", value)
     # The routers that stand in for providers would answer the exporter too.
-    monkeypatch.setattr(destinations, "_post", lambda *_: destinations.Outcome(destinations.Answer.TAKEN))
+    monkeypatch.setattr(destinations, "_post", lambda *_: destinations.Outcome(destinations.Answer.ACCEPTED))
     found.strike(request.param, monkeypatch)
     yield found
 

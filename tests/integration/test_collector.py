@@ -291,10 +291,10 @@ def test_scores_alone_hold_up_no_retention(langfuse: Langfuse, monkeypatch: pyte
             score("s", 1, session_id="x")
         assert flush(30) == 0
         tracker = get_tracker()
-        assert tracker.keeper is not None
-        assert tracker.keeper._destinations.keys() >= {f"otlp:{collector.url}/v1/traces"}
-        monkeypatch.setattr(tracker.keeper, "_clock", lambda: time.time() + 91 * 86_400)
-        assert tracker.keeper.run_once(force=True) == 4
+        assert tracker.retention is not None
+        assert tracker.retention._destinations.keys() >= {f"otlp:{collector.url}/v1/traces"}
+        monkeypatch.setattr(tracker.retention, "_clock", lambda: time.time() + 91 * 86_400)
+        assert tracker.retention.run_once(force=True) == 4
 
 
 # TLS.

@@ -93,7 +93,7 @@ def read():
     while not stop.is_set():
         get_tracker().spool.stats()
         get_tracker().spool.traces(5)
-        get_tracker().keeper.run_once(force=True)
+        get_tracker().retention.run_once(force=True)
 trace("parent")
 threads = [threading.Thread(target=write, args=(index,)) for index in (0, 1)]
 threads.append(threading.Thread(target=read))

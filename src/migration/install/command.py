@@ -27,7 +27,7 @@ Next:
 Take it all back, byte for byte: migrate_to_factory {root} --roll-back"""
 
 
-def planned(root: Path, migrated: Sequence[Change]) -> Installation:
+def plan_with_migration(root: Path, migrated: Sequence[Change]) -> Installation:
     """Return what is to be changed in a checkout, the migrated files included.
 
     Args:
@@ -68,7 +68,7 @@ def diff(made: Installation) -> Iterator[str]:
         yield from difflib.unified_diff(before, after, f"a/{change.path}", f"b/{change.path}")
 
 
-def tell(root: Path, made: Installation, *, written: bool, shown: bool) -> None:
+def print_summary(root: Path, made: Installation, *, written: bool, shown: bool) -> None:
     """Print what was installed, or would be, and what comes next."""
     out = sys.stderr if shown else sys.stdout
     ours = [change for change in made.changes if change.path.startswith(_PACKAGES)]

@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes = _together(jobs, list(_run(jobs, options.jobs or os.cpu_count() or 1)))
     try:
         made = (
-            install_command.planned(options.paths[0], _changes(options.paths[0], outcomes)) if options.install else None
+            install_command.plan_with_migration(options.paths[0], _changes(options.paths[0], outcomes))
+            if options.install
+            else None
         )
     except Refused as error:
         return _refuse(str(error))
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _report(options.report, outcomes, sites)
     _tell(outcomes, sites, failures, written=options.write, shown=options.diff)
     if made is not None and not failures:
-        install_command.tell(options.paths[0], made, written=options.write, shown=options.diff)
+        install_command.print_summary(options.paths[0], made, written=options.write, shown=options.diff)
     code = _code(outcomes, sites, failures)
     if made is None or code == FAILURE:
         return code

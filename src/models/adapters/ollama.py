@@ -21,7 +21,7 @@ from src.models.errors import (
 )
 from src.models.failures import classify
 from src.models.fields import count, field, text
-from src.models.lazy_reply import Raw
+from src.models.lazy_reply import LazyReply
 from src.models.protocols import ollama as protocol
 from src.models.request import tools
 from src.models.transport import gateway_hooks, http_hooks, replay, tls
@@ -226,12 +226,12 @@ def _body(payload: dict[str, Any]) -> bytes | None:
         return None
 
 
-def _raw(response: Any) -> Raw | None:
+def _raw(response: Any) -> LazyReply | None:
     """Return what a reply says that has a message, whatever the SDK makes of the rest."""
     told = replay.told_by(response)
     if told is None or not isinstance(told.get("message"), dict) or told.get("error"):
         return None
-    return Raw(told, partial(_typed, told))
+    return LazyReply(told, partial(_typed, told))
 
 
 def _typed(told: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
-from src.models.fields import decoded
+from src.models.fields import decode_json
 from src.models.pricing.reported import reported_usd
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
@@ -173,8 +173,8 @@ class OpenAICompatibleModel(BaseModel):
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         if self._suited(request).api == "responses":
-            return responses.read(decoded(raw), self)
-        return reply.reply(decoded(raw), self, request.model)
+            return responses.read(decode_json(raw), self)
+        return reply.reply(decode_json(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.errors import ModelError
-    from src.models.limits.own import Limiter
+    from src.models.limits.limiter import Limiter
     from src.models.retry import RetryPolicy
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
 

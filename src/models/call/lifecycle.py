@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.call import recording, structured_reply, think_tags
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
-from src.models.call.stream_assembly import Pieces
+from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
     CallCancelled,
     ContentBlocked,
@@ -24,7 +24,7 @@ from src.models.errors import (
     RateLimited,
 )
 from src.models.failures import bodies
-from src.models.limits import own, provider
+from src.models.limits import limiter, rate_limit_headers
 from src.models.pricing import prices
 from src.models.retry import Retries
 from src.models.types import (
@@ -99,7 +99,7 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        self._expected = own.expected_tokens(request)
+        self._expected = limiter.expected_tokens(request)
         wait = limit.reserve(self._expected, self._left().total)
         if wait is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
@@ -175,7 +175,7 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Ask for a stream, emit its chunks, and return the whole reply."""
-        pieces = Pieces()
+        assembly = StreamAssembly()
         try:
             try:
                 events, first = yield from self._open()
@@ -183,16 +183,16 @@ class Call:
                 completion, parsed = yield from self._redo(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                yield from self._relay(events, first, pieces)
-                pieces.check_end()
-                completion, parsed = yield from self._fit(self._account(pieces.completion()))
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                completion, parsed = yield from self._fit(self._account(assembly.completion()))
             reply = self._finish(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            if pieces.content and self._observation.recording:
-                self._observation.update(output="".join(pieces.content))
-            self._usage, self._reported_usd = self._usage or pieces.usage, self._reported_usd or pieces.cost
+            if assembly.content and self._observation.recording:
+                self._observation.update(output="".join(assembly.content))
+            self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
             raise self._failed(error) from _shown(error)
         finally:
             self._observation.end()
@@ -211,13 +211,13 @@ class Call:
             else:
                 return events, first
 
-    def _relay(self, events: Any, event: Any, pieces: Pieces) -> Generator[Next | Emit, Any, None]:
+    def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
         from src.observability.spans import encoding
 
         while event is not END:
             for chunk in self._model._read_event(event, self._request):
-                told = pieces.take(chunk)
+                told = assembly.add(chunk)
                 if told is None:
                     continue
                 if not self.handed_out:
@@ -225,7 +225,7 @@ class Call:
                     self._observation.set(COMPLETION_START_TIME=encoding.moment(time.time_ns()))
                 yield Emit(told)
             event = yield Next(events, self._left(), self._observation.context)
-        last = pieces.last()
+        last = assembly.flush()
         if last is not None:
             yield Emit(last)
 
@@ -241,7 +241,7 @@ class Call:
 
     def _limits(self) -> dict[str, Any] | None:
         """Return the provider's rate limits where this call's responses told them."""
-        return provider.since(self._model.provider, self._began)
+        return rate_limit_headers.since(self._model.provider, self._began)
 
     def _cost(self, completion: Completion, usage: Usage | None, reported: float | None = None) -> Cost | None:
         models = (completion.model, self._request.model)

@@ -112,7 +112,7 @@ def retried(observation: Observation, error: ModelError, attempt: int, wait_s: f
     """Record one failed attempt that is tried again, as a child event."""
     from src.observability import metrics
 
-    metrics.retried(error.provider or "", error.model or "", error.category)
+    metrics.record_retry(error.provider or "", error.model or "", error.category)
     observation.event(
         "attempt_failed",
         level="WARNING",
@@ -141,9 +141,9 @@ def counted(
         return
     from src.observability import metrics
 
-    if metrics.wanted():
+    if metrics.is_enabled():
         spent = (usage.input_tokens, usage.output_tokens) if usage else (None, None)
-        metrics.ended(metrics.Ended(*call, seconds, *spent, cost.usd if cost else None, error))
+        metrics.record_call(metrics.CallRecord(*call, seconds, *spent, cost.usd if cost else None, error))
 
 
 def _message(message: Message) -> dict[str, Any]:

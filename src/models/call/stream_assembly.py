@@ -9,7 +9,7 @@ from src.models.errors import ConnectionFailed
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 
-class Pieces:
+class StreamAssembly:
     """Hold what a stream has brought so far."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Pieces:
         self._refusal: list[str] = []
         self._filter = think_tags.ThinkFilter()
 
-    def take(self, chunk: Chunk) -> Chunk | None:
+    def add(self, chunk: Chunk) -> Chunk | None:
         """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
         self._count(chunk)
         if self._is_of_another(chunk):
@@ -43,7 +43,7 @@ class Pieces:
         elif chunk.usage is not None:
             self._counted_last = True
         for piece in chunk.tool_deltas:
-            self._add(piece)
+            self._add_tool_delta(piece)
         if chunk.refusal:
             self._refusal.append(chunk.refusal)
         text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
@@ -79,7 +79,7 @@ class Pieces:
         self.service_tier = chunk.service_tier or self.service_tier
         self.notes.update(chunk.notes)
 
-    def _add(self, piece: ToolDelta) -> None:
+    def _add_tool_delta(self, piece: ToolDelta) -> None:
         """Put a piece of a tool call to its call."""
         at = self._place(piece)
         known = self._tools.get(at, ToolDelta(at))
@@ -106,7 +106,7 @@ class Pieces:
             self._slots[piece.index] = at
         return at
 
-    def last(self) -> Chunk | None:
+    def flush(self) -> Chunk | None:
         """Return what was held back to the end, if anything."""
         return self._keep(*self._filter.finish())
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from src.models import errors
 from src.models.failures import bodies, patterns, refused_parameter
 from src.models.fields import field
-from src.models.limits import provider
+from src.models.limits import rate_limit_headers
 
 if TYPE_CHECKING:
     from src.models.errors import ModelError
@@ -82,7 +82,7 @@ def from_exception(error: BaseException) -> ModelError:
     return errors.ServerFailed(bodies.line(f"{type(error).__name__}: {error}"))
 
 
-def no_reply(told: Any, lacks: str) -> ModelError:
+def incomplete_reply(told: Any, lacks: str) -> ModelError:
     """Return what a reply means that lacks what makes it one: an error where it has the words of one."""
     told = told[0] if isinstance(told, list) and told else told
     known = {name: field(told, name) for name in bodies.WORDS}
@@ -120,7 +120,7 @@ def _wait(headers: Mapping[str, str], words: str) -> float | None:
     """Return how long to wait: by the headers, else by the words that OpenAI and Groq say it in."""
     told = retry_after(headers)
     said = patterns.WAIT.search(words) if told is None else None
-    return provider.seconds(said.group(1), 0.0) if said else told
+    return rate_limit_headers.seconds(said.group(1), 0.0) if said else told
 
 
 def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[ModelError]:

@@ -30,7 +30,7 @@ _HOST = re.compile(r"(?<![\w.-])[\w-]+(?:\.[\w-]+)+(?=[/:\s\"']|$)")
 _ENDS = re.compile(r"[|;&\n(`]+")
 
 
-def asked(event: str, args: tuple[Any, ...]) -> Iterator[tuple[str, int | None]]:
+def targets(event: str, args: tuple[Any, ...]) -> Iterator[tuple[str, int | None]]:
     """Yield the hosts and ports that a command asks, as an audit event tells its words."""
     given = args[EVENTS[event]]
     words = [_text(word) for word in (given if isinstance(given, list | tuple) else [given])]

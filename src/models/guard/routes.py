@@ -122,7 +122,7 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
         if isinstance(address, tuple) and len(address) > 1:
             judging.judge(_name(address[0]), _number(address[1]), "socket")
     elif event in commands.EVENTS:
-        for host, port in commands.asked(event, args):
+        for host, port in commands.targets(event, args):
             judging.judge(host, port, "command")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from src.models.pricing import own_table
+from src.models.pricing import user_prices
 from src.models.types import Cost, Rates, Usage
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _first(provider: str, models: tuple[str, ...], tier: str | None, slot: int) 
         found = _rates(provider, model, tier, slot)
         if found is not None:
             return found
-    return next((found for model in models if (found := own_table.rates(provider, model))), None)
+    return next((found for model in models if (found := user_prices.rates(provider, model))), None)
 
 
 def free() -> Cost:

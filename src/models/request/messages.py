@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from src.models.errors import InvalidRequest
-from src.models.request import content as parts
+from src.models.request import content_parts
 from src.models.types import Message, ModelResponse, Role, ToolCall
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -34,10 +34,10 @@ def prompt_messages(system_prompt: object, user_content: object) -> tuple[Messag
         InvalidRequest: either is not a text (or, for the user, a list of texts and images).
     """
     if isinstance(system_prompt, list):  # of texts, as Anthropic's SDK takes them too
-        system_prompt = parts.content(system_prompt, "system_prompt")
+        system_prompt = content_parts.read(system_prompt, "system_prompt")
     if system_prompt is not None and not isinstance(system_prompt, str):
         raise InvalidRequest(f"system_prompt is {type(system_prompt).__name__}, not a text.", parameter="system_prompt")
-    user = Message("user", parts.content(user_content, "user_content"))
+    user = Message("user", content_parts.read(user_content, "user_content"))
     if not user.content:
         raise InvalidRequest("user_content is empty: there is nothing to ask.", parameter="user_content")
     return (Message("system", system_prompt), user) if system_prompt is not None else (user,)
@@ -64,12 +64,12 @@ def _messages(item: object, position: int) -> Iterator[Message]:
     where = f"messages[{position}]"
     if isinstance(item, Message):
         plain = isinstance(item.content, str)
-        yield item if plain else replace(item, content=parts.content(item.content, where))
+        yield item if plain else replace(item, content=content_parts.read(item.content, where))
         return
     if isinstance(item, ModelResponse):
         yield Message("assistant", item.content, item.tool_calls, reasoning=item.reasoning)
         return
-    told = parts.plain(item)
+    told = content_parts.as_mapping(item)
     if not isinstance(told, Mapping):
         raise InvalidRequest(f"{where} is {type(item).__name__}, not a message.", parameter=where)
     given = str(told.get("role", ""))
@@ -80,7 +80,7 @@ def _messages(item: object, position: int) -> Iterator[Message]:
     if not isinstance(content, list | tuple):
         yield _turn(told, role, content, where)
         return
-    blocks = [parts.plain(block) for block in content]
+    blocks = [content_parts.as_mapping(block) for block in content]
     results = [block for block in blocks if _kind(block) == "tool_result"]
     yield from (_result(block, where) for block in results)
     if len(results) < len(blocks) or not blocks:
@@ -98,7 +98,7 @@ def _turn(told: Mapping[str, Any], role: str, content: Any, where: str) -> Messa
         content = [block for block in content if _kind(block) not in _TURNS_OF_THEIR_OWN]
     return Message(
         role=cast("Role", role),
-        content="" if content is None else parts.content(content, where),
+        content="" if content is None else content_parts.read(content, where),
         tool_calls=tuple(calls),
         tool_call_id=told.get("tool_call_id"),
         name=told.get("name"),
@@ -109,7 +109,7 @@ def _turn(told: Mapping[str, Any], role: str, content: Any, where: str) -> Messa
 def _result(block: Any, where: str) -> Message:
     """Return a tool's result that Anthropic's form says as a part of the user's turn."""
     content = block.get("content")
-    known = "" if content is None else parts.content(content, where)
+    known = "" if content is None else content_parts.read(content, where)
     return Message("tool", known, tool_call_id=str(block.get("tool_use_id") or ""))
 
 
@@ -127,7 +127,7 @@ def _tool_use(block: Mapping[str, Any]) -> ToolCall:
 def _tool_call(call: Any, where: str) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
-    told: Any = parts.plain(call)
+    told: Any = content_parts.as_mapping(call)
     try:
         function = told["function"]
         arguments = function["arguments"]

@@ -129,7 +129,7 @@ def _with_known_format(told: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "description": f"{told['description']} ({said})" if told.get("description") else said}
 
 
-def native(wanted: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
+def json_schema_format(wanted: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
     """Return how OpenAI's APIs are told a schema: strictly where it can be said so, else as it is."""
     told = schema(wanted.schema, bounds=bounds)
     said = dict(wanted.schema) if told is None else told

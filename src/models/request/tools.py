@@ -15,15 +15,15 @@ _NAMED = ("type", "function", "name", "description", "strict", *_SCHEMAS)
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """Hold a function that a model may call; `beside` is what else its definition says."""
+    """Hold a function that a model may call; `extra` holds the other fields of its definition."""
 
     name: str
     description: str | None
     schema: Mapping[str, Any] | None
     strict: bool | None = None
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def said(self) -> dict[str, Any]:
+    def common_fields(self) -> dict[str, Any]:
         """Return the fields that most providers name alike, but for the schema."""
         told = {"name": self.name, "description": self.description, "strict": self.strict}
         return {name: value for name, value in told.items() if value is not None}
@@ -49,8 +49,8 @@ def function(tool: Mapping[str, Any]) -> Function | None:
     of_its_own = told is tool and schema is None and tool.get("type") not in (None, "function")
     if not isinstance(name, str) or not name or of_its_own:
         return None
-    beside = {key: value for key, value in tool.items() if key not in _NAMED}
-    return Function(name, told.get("description"), schema, told.get("strict"), beside)
+    extra = {key: value for key, value in tool.items() if key not in _NAMED}
+    return Function(name, told.get("description"), schema, told.get("strict"), extra)
 
 
 def choice(given: Any) -> Choice | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from src.models.lazy_reply import Raw
+from src.models.lazy_reply import LazyReply
 from src.models.transport import replay
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ def _merged(payload: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _raw(route: Route, response: Any) -> Raw | None:
+def _raw(route: Route, response: Any) -> LazyReply | None:
     """Return what a reply says; its JSON makes do for reading it."""
     told = replay.told_by(response)
-    return None if told is None else Raw(told, partial(_typed, route.reply, told, response.headers))
+    return None if told is None else LazyReply(told, partial(_typed, route.reply, told, response.headers))
 
 
 def _typed(kind: Any, told: dict[str, Any], headers: Mapping[str, str]) -> Any:

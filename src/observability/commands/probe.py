@@ -74,10 +74,10 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     """Ask Langfuse for the trace; it shows one some seconds after it took it."""
     import httpx
 
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
 
     settings = tracker.settings
-    host, url = shown(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
+    host, url = display_url(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     until = time.monotonic() + _READING_S
     while True:

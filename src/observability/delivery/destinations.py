@@ -35,8 +35,8 @@ _MOST_TOLD = 64_000  # bytes of an answer that are looked at
 class Answer(Enum):
     """What an answer means for the rows that were sent."""
 
-    TAKEN = "taken"
-    LATER = "later"  # try the same again after a while
+    ACCEPTED = "accepted"
+    RETRY_LATER = "retry later"  # try the same again after a while
     TOO_LARGE = "too large"  # send fewer at once
     REFUSED = "refused"  # this content will never be taken
     MISCONFIGURED = "misconfigured"  # nothing will be taken until somebody changes a setting
@@ -76,7 +76,7 @@ class Destination:
         return Accepts.BOTH if self.observations else Accepts.SCORES
 
 
-def shown(url: str) -> str:
+def display_url(url: str) -> str:
     """Return an address as it may be stored and logged: without user, password and query, which may hold keys."""
     try:
         parts = urlsplit(url)
@@ -105,7 +105,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
         "x-langfuse-ingestion-version": "4",
     }
     return Destination(
-        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{shown(host)}:{project}",
+        name=f"{SCORES_ONLY if scores_only else 'langfuse:'}{display_url(host)}:{project}",
         traces_url=f"{host}/api/public/otel/v1/traces",
         headers=headers,
         scores_url=f"{host}/api/public/scores",
@@ -118,7 +118,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
 def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
     return Destination(
-        name=f"otlp:{shown(otlp.url)}",
+        name=f"otlp:{display_url(otlp.url)}",
         traces_url=otlp.url,
         headers=otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
@@ -203,7 +203,7 @@ def _post(client: httpx.Client, destination: Destination, url: str, body: bytes,
         ) as reply:
             return _outcome(reply, _told(reply, destination.timeout_s))
     except httpx.HTTPError as error:
-        return Outcome(Answer.LATER, str(error) or type(error).__name__)
+        return Outcome(Answer.RETRY_LATER, str(error) or type(error).__name__)
     except (httpx.InvalidURL, UnicodeError) as error:
         return Outcome(Answer.MISCONFIGURED, str(error))
 
@@ -235,11 +235,11 @@ def _outcome(reply: httpx.Response, told: bytes) -> Outcome:
     if 200 <= status < 300:
         if kind.startswith("text/html"):  # a web site answers anything so; what takes OTLP does not
             return Outcome(Answer.MISCONFIGURED, f"{detail} with a web page")
-        return Outcome(Answer.TAKEN, _partly(kind, told))
+        return Outcome(Answer.ACCEPTED, _partly(kind, told))
     if status == 413:
         return Outcome(Answer.TOO_LARGE, detail)
     if status in (408, 425, 429) or status >= 500:
-        return Outcome(Answer.LATER, detail, _seconds(reply.headers.get("retry-after")))
+        return Outcome(Answer.RETRY_LATER, detail, _seconds(reply.headers.get("retry-after")))
     if status in (400, 409, 415, 422):
         return Outcome(Answer.REFUSED, f"{detail}: {_first_words(told)}")
     return Outcome(Answer.MISCONFIGURED, detail)

@@ -17,10 +17,10 @@ from src.observability.delivery.destinations import (
     Answer,
     Destination,
     Outcome,
+    display_url,
     make_client,
     post_score,
     post_traces,
-    shown,
 )
 from src.observability.spans import otlp
 from src.observability.store.compression import DamagedSpan
@@ -112,7 +112,7 @@ class _Drain:
         make_client: Callable[[], httpx.Client] | None,
     ) -> None:
         self.destination = destination
-        self._where = shown(destination.traces_url)
+        self._where = display_url(destination.traces_url)
         self._spool = spool
         self._clock = clock
         self._rng = rng
@@ -235,7 +235,7 @@ class _Drain:
         except (sqlite3.Error, SpoolError) as error:
             return self._unreadable(error)
         except Exception as error:  # noqa: BLE001 - the next pass tries again; the rows are safe
-            outcome = Outcome(Answer.LATER, f"{type(error).__name__}: {error}")
+            outcome = Outcome(Answer.RETRY_LATER, f"{type(error).__name__}: {error}")
         self._said_unreadable = False
         return self._judge(outcome)
 
@@ -258,13 +258,13 @@ class _Drain:
             more = batch.more
             if batch.rows:
                 outcome = self._send(batch.rows)
-                if outcome.answer is not Answer.TAKEN or self._stopped:
+                if outcome.answer is not Answer.ACCEPTED or self._stopped:
                     return outcome
             if more:
                 self._lease()
         if self.destination.scores_url is not None:
             return self._deliver_scores()
-        return Outcome(Answer.TAKEN)
+        return Outcome(Answer.ACCEPTED)
 
     def _read(self) -> Batch:
         """Return the next rows; one that is damaged is set aside."""
@@ -290,7 +290,7 @@ class _Drain:
         """Send rows and acknowledge them; a refused batch is halved until the row that is refused stands alone."""
         name = self.destination.name
         outcome = self._timed(lambda client: post_traces(client, self.destination, _request(rows)))
-        if outcome.answer is Answer.TAKEN:
+        if outcome.answer is Answer.ACCEPTED:
             if outcome.detail:
                 self._note_partial(rows, outcome.detail)
             self._spool.acknowledge(name, rows[-1][0])
@@ -300,10 +300,10 @@ class _Drain:
             return outcome
         if len(rows) == 1:
             self._set_aside(rows[0][0], f"refused for good: {outcome.detail}")
-            return Outcome(Answer.TAKEN)
+            return Outcome(Answer.ACCEPTED)
         half = len(rows) // 2
         first = self._send(rows[:half])
-        return self._send(rows[half:]) if first.answer is Answer.TAKEN else first
+        return self._send(rows[half:]) if first.answer is Answer.ACCEPTED else first
 
     def _note_partial(self, rows: Rows, detail: str) -> None:
         """Keep what may have been left out: OTLP says how many, not which, and forbids to send them again."""
@@ -323,14 +323,14 @@ class _Drain:
                     self._spool.set_aside(name, "score", seq, outcome.detail)
                     _log.error(
                         "%s refuses score %s for good (%s): it is set aside, and stays in the store.",
-                        shown(self.destination.scores_url or ""), score.id, outcome.detail,
+                        display_url(self.destination.scores_url or ""), score.id, outcome.detail,
                     )  # fmt: skip
-                elif outcome.answer is not Answer.TAKEN:
+                elif outcome.answer is not Answer.ACCEPTED:
                     return outcome
                 self._spool.acknowledge_scores(name, seq)
                 self._failures = 0
             self._lease()
-        return Outcome(Answer.TAKEN)
+        return Outcome(Answer.ACCEPTED)
 
     def _timed(self, send: Callable[[httpx.Client], Outcome]) -> Outcome:
         if self._client is None:
@@ -345,7 +345,7 @@ class _Drain:
 
     def _judge(self, outcome: Outcome) -> float:
         """Log the beginning and the end of a failure, once each; return how long to wait."""
-        if outcome.answer is Answer.TAKEN:
+        if outcome.answer is Answer.ACCEPTED:
             if self._said_failing:
                 _log.warning("Delivery to %s works again.", self._where)
             self._failures, self._said_failing = 0, False

@@ -29,7 +29,7 @@ _spool: weakref.ref[Spool] | None = None
 _forks_watched = False
 
 
-def watch(exporter: Exporter, *, signals: bool) -> None:
+def flush_at_exit(exporter: Exporter, *, signals: bool) -> None:
     """Deliver for up to 2 seconds when the process ends; on SIGTERM too, where its action is the default.
 
     A handler that the program has set, or sets later, stays and runs in place of ours. In a thread that is not the
@@ -48,15 +48,15 @@ def watch(exporter: Exporter, *, signals: bool) -> None:
         _log.debug("SIGTERM is left as it is: tracing began outside the main thread.")
 
 
-def tell_losses(spool: Spool) -> None:
+def report_losses_at_exit(spool: Spool) -> None:
     """Say, when the process ends, how many losses the store could not even note, such as on a disk that stayed full."""
     global _spool  # noqa: PLW0603 - one store is current in a process
     if _spool is None:
-        atexit.register(_tell_losses)
+        atexit.register(_report_losses)
     _spool = weakref.ref(spool)
 
 
-def _tell_losses() -> None:
+def _report_losses() -> None:
     spool = _spool() if _spool is not None else None
     if spool is not None and spool.losses:
         _log.error("%d observations and scores could not be stored in %s and are lost.", spool.losses, spool.path)

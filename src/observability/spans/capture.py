@@ -44,7 +44,7 @@ _TEXTS_BELOW: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CapturePolicy:
     """Hold what is kept of the texts and files of observations."""
 
     texts: bool = True
@@ -52,7 +52,7 @@ class Kept:
     images: bool = False
 
     @classmethod
-    def of(cls, settings: Settings) -> Kept:
+    def from_settings(cls, settings: Settings) -> CapturePolicy:
         """Return what the settings say."""
         return cls(settings.capture != "metadata", settings.capture == "full", settings.images == "whole")
 

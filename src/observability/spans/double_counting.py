@@ -62,7 +62,7 @@ _REMEDIES: Final = (
 )
 
 
-def opened(span_id: int, parent_id: int | None = None) -> None:
+def generation_started(span_id: int, parent_id: int | None = None) -> None:
     """Note that a generation of ours is open, and what it is inside of."""
     _bound()
     _inside[span_id] = span_id
@@ -73,19 +73,19 @@ def opened(span_id: int, parent_id: int | None = None) -> None:
     _parents[span_id] = parent_id
 
 
-def closed(span_id: int) -> None:
+def generation_ended(span_id: int) -> None:
     """Note that a generation of ours has ended."""
     _inside.pop(span_id, None)
     _parents.pop(span_id, None)
     _around.pop(span_id, None)
 
 
-def is_around(span_id: int) -> bool:
+def encloses_generation(span_id: int) -> bool:
     """Tell whether a generation of ours was opened inside an open span."""
     return span_id in _around
 
 
-def started(span: Span | ReadableSpan) -> None:
+def span_started(span: Span | ReadableSpan) -> None:
     """Note which span opens inside which."""
     parent = span.parent
     _bound()
@@ -96,7 +96,7 @@ def started(span: Span | ReadableSpan) -> None:
             _inside[span.context.span_id] = owner
 
 
-def judged(span: ReadableSpan, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+def span_ended(span: ReadableSpan, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a span that ended is stored with: without what would be counted twice."""
     counted_in = _counted_in(span)
     if counted_in is None or not _is_call(attributes):
@@ -106,7 +106,7 @@ def judged(span: ReadableSpan, attributes: Mapping[str, Any]) -> Mapping[str, An
     return _uncounted(attributes, source, counted_in)
 
 
-def ended_elsewhere(span: ReadableSpan) -> None:
+def span_ended_elsewhere(span: ReadableSpan) -> None:
     """Say so where a span that another exporter delivers counts a call that we count."""
     if _counted_in(span) is not None and _is_call(span.attributes or {}):
         _warn(_source(span), elsewhere=True)
@@ -131,7 +131,7 @@ def _bound() -> None:
             noted.clear()
 
 
-def is_inside(span_id: int) -> bool:
+def is_in_generation(span_id: int) -> bool:
     """Tell whether a span is an open generation of ours, or inside one."""
     return span_id in _inside
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FLAGS = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
-class LightSpans:
+class LightTracer:
     """Open light spans as a tracer of one provider would."""
 
     def __init__(
@@ -45,7 +45,7 @@ class LightSpans:
         self._default_scope = default_scope
 
     @property
-    def unheard(self) -> bool:
+    def has_single_processor(self) -> bool:
         """Tell whether nobody but our own processor listens to the provider; others are to see spans of the SDK."""
         return len(self._processors._span_processors) == 1
 
@@ -62,10 +62,10 @@ class LightSpans:
             name,
             own,
             above,
-            scopes.of(context, self._default_scope),
+            scopes.from_context(context, self._default_scope),
             resource=self._resource,
             instrumentation=self._instrumentation,
             store=self._store,
         )
-        span.is_app_root = not scopes.is_ours(parent)
+        span.is_app_root = not scopes.is_own_span(parent)
         return span

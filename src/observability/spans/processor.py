@@ -16,7 +16,7 @@ from src.observability import attributes as names
 from src.observability.redaction import redact_text
 from src.observability.spans import double_counting, encoding, otlp
 from src.observability.spans import scope as scopes
-from src.observability.spans.capture import Kept
+from src.observability.spans.capture import CapturePolicy
 from src.observability.spans.clean_attributes import Fields, plainly_safe, redacted
 from src.observability.spans.rows import row
 from src.observability.store.spool import SpoolError
@@ -42,10 +42,14 @@ class SpoolProcessor(SpanProcessor):
     """
 
     def __init__(
-        self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], kept: Kept | None = None
+        self,
+        spool: Spool,
+        default_scope: Callable[[], Scope],
+        wake: Callable[[], None],
+        capture: CapturePolicy | None = None,
     ) -> None:
         self._spool = spool
-        self.kept = kept or Kept()
+        self.capture = capture or CapturePolicy()
         self._fields = Fields()
         self._default_scope = default_scope
         self._wake = wake
@@ -58,9 +62,9 @@ class SpoolProcessor(SpanProcessor):
         """Put the run's session, user, tags and metadata on the span, and mark the first one of a trace."""
         try:
             context = parent_context if parent_context is not None else otel_context.get_current()
-            encoding.set_attributes(span, scopes.of(context, self._default_scope).attributes)
-            double_counting.started(span)
-            if not scopes.is_ours(otel_trace.get_current_span(context)):
+            encoding.set_attributes(span, scopes.from_context(context, self._default_scope).attributes)
+            double_counting.span_started(span)
+            if not scopes.is_own_span(otel_trace.get_current_span(context)):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._lose("start", error)
@@ -101,10 +105,10 @@ class SpoolProcessor(SpanProcessor):
 
     def _light_record(self, span: LightSpan, given: Mapping[str, object], failure: str | None) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
-        double_counting.closed(context.span_id)
+        double_counting.generation_ended(context.span_id)
         mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
-        status, description = (0, "") if failure is None else (2, self.kept.text(failure))
+        status, description = (0, "") if failure is None else (2, self.capture.text(failure))
         name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
         kind = _CLIENT if given.get(names.TYPE) == "generation" else _INTERNAL
         encoded = otlp.encode_span(
@@ -119,9 +123,9 @@ class SpoolProcessor(SpanProcessor):
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        given = double_counting.judged(span, span.attributes or {})
+        given = double_counting.span_ended(span, span.attributes or {})
         attributes, fields = self._captured(given, plainly_safe(given))
-        description = self.kept.text(span.status.description) if span.status.description else ""
+        description = self.capture.text(span.status.description) if span.status.description else ""
         name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
         end_ns = max(span.end_time, span.start_time)  # the clock may have been set back
         parent_id = parent.span_id if parent else None
@@ -135,11 +139,13 @@ class SpoolProcessor(SpanProcessor):
             end_ns=end_ns,
             attributes=fields,
             events=tuple(
-                otlp.SpanEvent(self.kept.text(event.name), event.timestamp, self.kept.values(event.attributes or {}))
+                otlp.SpanEvent(
+                    self.capture.text(event.name), event.timestamp, self.capture.values(event.attributes or {})
+                )
                 for event in span.events
             ),
             links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, self.kept.values(link.attributes or {}))
+                otlp.SpanLink(link.context.trace_id, link.context.span_id, self.capture.values(link.attributes or {}))
                 for link in span.links
             ),
             status_code=status,
@@ -153,10 +159,10 @@ class SpoolProcessor(SpanProcessor):
         self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
     ) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        attributes = self.kept.reduced(attributes)
-        if not self.kept.full:
+        attributes = self.capture.reduced(attributes)
+        if not self.capture.full:
             return self._fields.encode(attributes, safe)
-        attributes = self.kept.values(attributes)
+        attributes = self.capture.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:

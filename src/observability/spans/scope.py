@@ -56,8 +56,8 @@ class Scope:
         """Return this scope with some parts set anew; tags and metadata are added to those it has."""
         scope = replace(
             self,
-            session_id=plain_id(session_id) or self.session_id,
-            user_id=plain_id(user_id) or self.user_id,
+            session_id=langfuse_id(session_id) or self.session_id,
+            user_id=langfuse_id(user_id) or self.user_id,
             tags=tuple(dict.fromkeys([*self.tags, *(str(tag) for tag in tags if tag)])),
             trace_name=trace_name or self.trace_name,
             agent=agent or self.agent,
@@ -68,11 +68,11 @@ class Scope:
         return replace(scope, attributes=_attributes(scope))
 
 
-def of(context: Context, default: Callable[[], Scope]) -> Scope:
+def from_context(context: Context, default: Callable[[], Scope]) -> Scope:
     """Return the scope in a context, with what the program propagates through Langfuse's SDK: the nearer one wins."""
     found = context.get(CONTEXT_KEY)
     scope = found if isinstance(found, Scope) else default()
-    theirs = propagated(context)
+    theirs = langfuse_propagated(context)
     if not theirs:
         return scope
     told = {name: value for name, value in theirs.items() if scope.over.get(name) != value}
@@ -81,13 +81,13 @@ def of(context: Context, default: Callable[[], Scope]) -> Scope:
     return replace(scope, attributes={**scope.attributes, **told})
 
 
-def nearest(scope: Scope, context: Context, *said: str) -> Scope:
+def overriding(scope: Scope, context: Context, *said: str) -> Scope:
     """Return the scope of a run that says some attributes itself, inside whatever Langfuse's SDK propagates there."""
-    theirs = propagated(context)
+    theirs = langfuse_propagated(context)
     return replace(scope, over={**scope.over, **{name: theirs[name] for name in said if name in theirs}})
 
 
-def propagated(context: Context) -> dict[str, Any]:
+def langfuse_propagated(context: Context) -> dict[str, Any]:
     """Return the attributes that Langfuse's SDK would put on a span, in its own way; nothing where it is not loaded."""
     if not any(type(key) is str and key.startswith(_THEIRS) for key in context):
         return {}
@@ -105,24 +105,24 @@ class RemoteParent(OwnSpan):
     """Stand for an observation of ours in another process."""
 
 
-def is_ours(parent: otel_trace.Span) -> bool:
+def is_own_span(parent: otel_trace.Span) -> bool:
     """Tell whether a span is one of ours, of this process, of the one it was forked from, or of another."""
     if isinstance(parent, OwnSpan):
         return True
     # The processor tells, not the resource: that is made anew in a forked process.
     processor = getattr(parent, "_span_processor", None)
-    if processor is None or processor in ours:
+    if processor is None or processor in own_processors:
         return processor is not None
     scope = getattr(parent, "instrumentation_scope", None)
-    return processor in also_ours and scope is not None and scope.name == names.SCOPE_NAME
+    return processor in joined_processors and scope is not None and scope.name == names.SCOPE_NAME
 
 
 # What hands on the spans of our own tracer providers, and of others from which we store what Langfuse's SDK observes.
-ours: weakref.WeakSet[object] = weakref.WeakSet()
-also_ours: weakref.WeakSet[object] = weakref.WeakSet()
+own_processors: weakref.WeakSet[object] = weakref.WeakSet()
+joined_processors: weakref.WeakSet[object] = weakref.WeakSet()
 
 
-def plain_id(text: str | None) -> str | None:
+def langfuse_id(text: str | None) -> str | None:
     """Return an id as Langfuse takes it: US-ASCII, at most 200 characters.
 
     One that must change for that ends in a digest of what it was, so that two of them stay two.

@@ -60,7 +60,7 @@ def make(
         ValueError: The value is a number that no server takes.
     """
     clean = hide_own if settings.capture == "full" else redact_text
-    session = scopes.plain_id(session_id)
+    session = scopes.langfuse_id(session_id)
     return ScoreRecord(
         id=clean(str(score_id)) if score_id else uuid.uuid4().hex,
         trace_id=clean(trace_id) if trace_id else None,
@@ -91,5 +91,5 @@ def _data_type(value: float | str | bool) -> DataType:
 
 def _environment(settings: Settings, default: Callable[[], Scope]) -> str:
     """Return the environment of the run that this code is part of, else the process's."""
-    environment = scopes.of(otel_context.get_current(), default).attributes.get(names.ENVIRONMENT)
+    environment = scopes.from_context(otel_context.get_current(), default).attributes.get(names.ENVIRONMENT)
     return str(environment or settings.environment)

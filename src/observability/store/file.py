@@ -119,7 +119,7 @@ class StoreFile:
         return kept
 
 
-def kept_aside(path: Path) -> list[Path]:
+def damaged_copies(path: Path) -> list[Path]:
     """Return the damaged files that were kept beside a store."""
     return sorted(item for item in path.parent.glob(f"{path.name}{_KEPT}*") if not item.name.endswith(_BESIDE))
 

@@ -38,7 +38,7 @@ Kind = Literal["observation", "score"]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RetentionStatus:
     """Hold what retention has done and has still to do. `waiting_for` names the destinations that lack old rows."""
 
     keep_days: int | None
@@ -49,7 +49,7 @@ class State:
     last_run: float | None
 
 
-class Keeper:
+class Retention:
     """Keep one store's rows for `keep_days` days; None keeps them all.
 
     Args:
@@ -95,7 +95,7 @@ class Keeper:
 
     def _run(self) -> None:
         with contextlib.suppress(Exception):  # the first pass, soon after, says why
-            self.sign_in()
+            self.register_destinations()
         wait = _FIRST_WAIT_S
         while not self._stop.wait(wait):
             wait = _EVERY_S
@@ -114,7 +114,7 @@ class Keeper:
         """
         if self._keep_days is None:
             return 0
-        self.sign_in()
+        self.register_destinations()
         with connected(self._path) as connection:
             if not (force or self._take_turn(connection)):
                 return 0
@@ -124,7 +124,7 @@ class Keeper:
             self._give_back(connection)
             return gone
 
-    def sign_in(self) -> None:
+    def register_destinations(self) -> None:
         """Note where this process delivers to, so that no other deletes what is still to go there."""
         now = self._clock()
         with connected(self._path) as connection, _transaction(connection):
@@ -222,7 +222,7 @@ def _rebuild(connection: sqlite3.Connection) -> None:
         connection.execute("VACUUM")
 
 
-def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = time.time) -> State:
+def read_status(path: Path, keep_days: int | None, *, clock: Callable[[], float] = time.time) -> RetentionStatus:
     """Return what retention has done to a store, and what it still has to do."""
     with connected(path) as connection:
         counters = dict(connection.execute("SELECT name, value FROM counters").fetchall())
@@ -236,7 +236,7 @@ def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = tim
                 "coalesce(d.acked, 0) < (SELECT coalesce(max(seq), 0) FROM observations WHERE end_ns < ?) ORDER BY 1",
                 (clock() - keep_days * _DAY_S, Accepts.SCORES, cutoff),
             ).fetchall()
-        return State(
+        return RetentionStatus(
             keep_days=keep_days,
             expired=counters.get("expired", 0),
             overdue=overdue,

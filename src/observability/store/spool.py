@@ -67,10 +67,10 @@ class Spool(Delivery):
         sync: `normal` survives the end of the process, `full` the loss of power, for a disk sync at each commit.
         max_bytes: The most that rows may take; the oldest go first, delivered ones before others.
         clock: Seconds since 1970.
-        later: Where the file cannot be opened now, log why, and try again when there is something to store.
+        retry_open: Where the file cannot be opened now, log why, and try again when there is something to store.
 
     Raises:
-        SpoolError: the file cannot be opened, and `later` is not set; the message says why.
+        SpoolError: the file cannot be opened, and `retry_open` is not set; the message says why.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Spool(Delivery):
         sync: Literal["normal", "full"] = "normal",
         max_bytes: int = _DEFAULT_MAX_BYTES,
         clock: Callable[[], float] = time.time,
-        later: bool = False,
+        retry_open: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
         self.losses = 0
@@ -101,7 +101,7 @@ class Spool(Delivery):
         try:
             self._writer()
         except SpoolError as error:
-            if not later:
+            if not retry_open:
                 raise
             _log.error("Model calls are not recorded: %s It is tried again.", error)
 

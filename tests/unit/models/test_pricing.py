@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models.pricing import own_table, prices
+from src.models.pricing import prices, user_prices
 from src.models.types import Usage
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ NOVEMBER = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    own_table._table.cache_clear()
+    user_prices._table.cache_clear()
 
 
 def _usd(provider: str, model: str, usage: Usage, **more: object) -> float | None:

@@ -33,7 +33,7 @@ CALLS: dict[str, dict[str, Any]] = {
 def nothing_known() -> None:
     for noted in (double_counting._inside, double_counting._parents, double_counting._around, double_counting._warned):
         noted.clear()
-    patched_sdks._said.clear()
+    patched_sdks._warned.clear()
 
 
 def told(row: TraceRow) -> dict[str, Any]:
@@ -186,6 +186,6 @@ def test_a_patched_sdk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, caplog: 
     monkeypatch.setattr(anthropic.Anthropic, "request", wrapt.FunctionWrapper(anthropic.Anthropic.request, theirs))
     (found,) = (patch for patch in patched_sdks.patched() if patch.sdk == "anthropic")
     assert found.by == __name__
-    patched_sdks.say()
-    patched_sdks.say()
+    patched_sdks.warn_of_patches()
+    patched_sdks.warn_of_patches()
     assert caplog.text.count(f"The anthropic SDK is also instrumented by {__name__}") == 1

@@ -17,7 +17,7 @@ import pytest
 
 from src.observability import flush, get_tracker, observe_agent, score
 from src.observability.delivery import process_exit
-from src.observability.store.file import kept_aside
+from src.observability.store.file import damaged_copies
 from src.observability.store.schema import APPLICATION_ID
 from src.observability.store.spool import ScoreRecord, Spool, SpoolError
 from tests.servers import Langfuse, eventually
@@ -83,7 +83,7 @@ def test_all_processes_turn_to_the_new_file(tmp_path: Path) -> None:
     other.append(record(4))
     assert eventually(lambda: sorted(names(one)) == ["n1", "n2", "n3", "n4"])
     assert names(one) == names(other)
-    assert len(kept_aside(one.path)) <= 2
+    assert len(damaged_copies(one.path)) <= 2
 
 
 def _corrupt() -> sqlite3.DatabaseError:
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_ours_or_newer_keeps_every_byte(tmp_path: Path) -> No
         before = path.read_bytes()
         with pytest.raises(SpoolError):
             Spool(path)
-        spool = Spool(path, later=True)
+        spool = Spool(path, retry_open=True)
         with pytest.raises(SpoolError):
             spool.append(record(1))
         assert path.read_bytes() == before
@@ -143,7 +143,7 @@ def test_a_store_that_cannot_be_opened_at_first_is_used_once_it_can(
 ) -> None:
     monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
-    spool = Spool(tmp_path / "folder" / "t.db", later=True)
+    spool = Spool(tmp_path / "folder" / "t.db", retry_open=True)
     assert spool.problem
     for number in range(2):
         with pytest.raises(SpoolError, match="cannot be written"):
@@ -355,7 +355,7 @@ def test_without_a_store_everything_runs_and_is_counted(
     assert score("pnl", 1.0, session_id="s") is None
     assert flush(0.3) >= 1
     assert caplog.text.count("Model calls are not recorded") == 1
-    process_exit._tell_losses()
+    process_exit._report_losses()
     assert "2 observations and scores could not be stored" in caplog.text
     (tmp_path / "folder").unlink()
     with observe_agent("risk"):

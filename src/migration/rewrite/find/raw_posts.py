@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.check.sites import facts_of
-from src.migration.check.vocabulary.words import Vocabulary, path_of_model_server
+from src.migration.check.vocabulary.words import Vocabulary, is_model_server_path
 from src.migration.rewrite.analysis.folding import fold
 from src.migration.rewrite.analysis.syntax import argument, code, expression, keyword, positional, spread, text_of
 from src.migration.rewrite.records import Unprovable
@@ -203,7 +203,7 @@ def addresses_in(source: bytes) -> Addresses:
         held = facts_of(source, _WORDS).exports
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()  # it is named when it is to be migrated
-    return tuple((name, text) for name, text in held if _WORDS.url(text) or path_of_model_server(text))
+    return tuple((name, text) for name, text in held if _WORDS.provider_of_url(text) or is_model_server_path(text))
 
 
 # What is no question to a model.

@@ -170,7 +170,7 @@ def _address(made: Made, address: cst.BaseExpression, values: Evaluator) -> None
     moved = MARK in texts and len(texts) > 1  # by a variable, from an address that stands here
     said = texts - {MARK}
     text = next(iter(said)) if len(said) == 1 else MARK
-    provider = _WORDS.url(text.replace(MARK, "x")) if text != MARK else None
+    provider = _WORDS.provider_of_url(text.replace(MARK, "x")) if text != MARK else None
     if made.provider == "openai" and provider in sdk.FACTORY and provider not in ("claude", "gemini"):
         made.provider = provider
     if moved:

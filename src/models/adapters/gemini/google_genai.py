@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from src.models.adapters.gemini import response_hooks
-from src.models.lazy_reply import Raw
+from src.models.lazy_reply import LazyReply
 from src.models.protocols.generate_content import plain_call
 from src.models.transport import http_hooks, replay, tls
 from src.models.transport.per_loop import PerLoop
@@ -89,11 +89,11 @@ class Current:
         read = partial(self._raw, payload["config"])
         return await replayed.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
 
-    def _raw(self, config: dict[str, Any], response: Any) -> Raw | None:
+    def _raw(self, config: dict[str, Any], response: Any) -> LazyReply | None:
         """Return what a plain reply says."""
         told = replay.told_by(response)
         found = None if told is None else plain_call.reply(told)
-        return None if found is None else Raw(found, partial(self._typed, config, response))
+        return None if found is None else LazyReply(found, partial(self._typed, config, response))
 
     def _typed(self, config: dict[str, Any], response: Any) -> Any:
         """Return a reply as the SDK's object, which does not depend on what was asked but for the form asked for."""

@@ -175,7 +175,7 @@ def _first_choice(raw: Any) -> Any:
     _raise_error(raw)
     choices = field(raw, "choices")
     if not choices or not isinstance(choices, list):
-        raise classify.no_reply(raw, "choices")
+        raise classify.incomplete_reply(raw, "choices")
     _raise_error(choices[0])
     return choices[0]
 

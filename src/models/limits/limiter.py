@@ -94,7 +94,7 @@ def expected_tokens(request: ModelRequest) -> int:
     return characters // _CHARACTERS_A_TOKEN + min(request.max_tokens or _ANSWER_TOKENS, _ANSWER_TOKENS)
 
 
-def made(text: str | Limiter) -> Limiter:
+def parse(text: str | Limiter) -> Limiter:
     """Return a limiter from text such as `60rpm,100000tpm`.
 
     Raises:
@@ -108,7 +108,7 @@ def made(text: str | Limiter) -> Limiter:
     return Limiter(parts.get("rpm"), parts.get("tpm"))
 
 
-def of(provider: str, key: str) -> Limiter | None:
+def configured(provider: str, key: str) -> Limiter | None:
     """Return the limiter that MOONDEV_LIMIT_<PROVIDER> sets, one for each provider and key, or None."""
     text = os.environ.get(f"MOONDEV_LIMIT_{provider.upper().replace('-', '_')}", "").strip()
     return _shared(provider, key, text) if text else None
@@ -116,4 +116,4 @@ def of(provider: str, key: str) -> Limiter | None:
 
 @lru_cache(maxsize=256)
 def _shared(provider: str, key: str, text: str) -> Limiter:  # noqa: ARG001 - what it is shared by
-    return made(text)
+    return parse(text)

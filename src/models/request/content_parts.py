@@ -35,7 +35,7 @@ _BEGINS = (
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
-def content(given: object, where: str) -> str | tuple[Part, ...]:
+def read(given: object, where: str) -> str | tuple[Part, ...]:
     """Return the content of a message: its text, or its parts where there is more than text.
 
     Raises:
@@ -55,14 +55,14 @@ def content(given: object, where: str) -> str | tuple[Part, ...]:
     )
 
 
-def plain(item: object) -> object:
+def as_mapping(item: object) -> object:
     """Return an SDK's own record of a message or of a part as a mapping; anything else as it is."""
     dump = getattr(item, "model_dump", None)
     return dump(exclude_none=True) if callable(dump) and not isinstance(item, type) else item
 
 
 def _part(given: object, where: str) -> Part:
-    part = plain(given)
+    part = as_mapping(given)
     if isinstance(part, ImagePart):
         return _as_it_is(part)
     if isinstance(part, TextPart | RawPart):
@@ -99,12 +99,12 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
         if source.get("type") == "url":
             return image_url(str(source.get("url")))
         if source.get("type") == "base64":
-            return _as_it_is(ImagePart(str(source.get("media_type", "image/png")), decoded(source.get("data"))))
+            return _as_it_is(ImagePart(str(source.get("media_type", "image/png")), image_bytes(source.get("data"))))
         return RawPart(part)
     inline = part.get("inline_data") or part.get("inlineData")
     if isinstance(inline, Mapping):
         media_type = str(inline.get("mime_type") or inline.get("mimeType") or "image/png")
-        return _as_it_is(ImagePart(media_type, decoded(inline.get("data")))) if media_type[:6] == "image/" else None
+        return _as_it_is(ImagePart(media_type, image_bytes(inline.get("data")))) if media_type[:6] == "image/" else None
     return RawPart(part) if kind in _RAW_KINDS else None
 
 
@@ -116,7 +116,7 @@ def image_url(address: str) -> ImagePart:
     """
     if address.startswith("data:"):
         head, _, body = address[5:].partition(",")
-        return _as_it_is(ImagePart(head.partition(";")[0] or "image/png", decoded(body)))
+        return _as_it_is(ImagePart(head.partition(";")[0] or "image/png", image_bytes(body)))
     if not _SCHEME.match(address) or address.lower().startswith("file:"):
         raise InvalidRequest(
             f"{address!r:.80} is no address that a provider can reach: give a file as a pathlib.Path.",
@@ -177,7 +177,7 @@ def _picture(image: Any) -> ImagePart:
     return ImagePart("image/png", file.getvalue())
 
 
-def decoded(data: object) -> bytes:
+def image_bytes(data: object) -> bytes:
     """Return an image's bytes, given as they are or in base64.
 
     Raises:

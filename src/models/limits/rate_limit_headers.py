@@ -39,7 +39,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReportedLimits:
     """Hold what one response told: `headers` as they came, `at` the Unix time, `mono` the monotonic one."""
 
     headers: dict[str, str]
@@ -61,25 +61,25 @@ class Seen:
         return found
 
 
-_seen: dict[str, Seen] = {}
+_latest: dict[str, ReportedLimits] = {}
 
 
-def note(provider: str, raw_headers: Iterable[tuple[bytes, bytes]]) -> None:
+def record(provider: str, raw_headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Keep the rate-limit headers of a response, if it has any."""
     found = {name.lower(): value for name, value in raw_headers if b"ratelimit" in name.lower()}
     if found:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in found.items()}
-        _seen[provider] = Seen(headers, time.time(), time.monotonic())
+        _latest[provider] = ReportedLimits(headers, time.time(), time.monotonic())
 
 
-def current() -> dict[str, Seen]:
+def latest() -> dict[str, ReportedLimits]:
     """Return what each provider told last, in this process."""
-    return dict(_seen)
+    return dict(_latest)
 
 
 def since(provider: str, mono: float) -> dict[str, Any] | None:
     """Return what a provider has told since a moment on the monotonic clock, as plain data; None for nothing."""
-    seen = _seen.get(provider)
+    seen = _latest.get(provider)
     if seen is None or seen.mono < mono:
         return None
     return {kind: limit.as_dict() for kind, limit in seen.limits().items()} or None
