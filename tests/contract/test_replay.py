@@ -117,9 +117,8 @@ def test_sends_what_the_sdk_sends(
     assert replayed.path == by_sdk.path
     assert replayed.json == by_sdk.json
     assert _headers(replayed) == _headers(by_sdk)
-    assert (our_reply.content, our_reply.usage, our_reply.finish_reason, our_reply.model_name, our_reply.response_id) == (
-        sdk_reply.content, sdk_reply.usage, sdk_reply.finish_reason, sdk_reply.model_name, sdk_reply.response_id,
-    )  # fmt: skip
+    for field in ("content", "usage", "finish_reason", "model_name", "response_id"):
+        assert getattr(our_reply, field) == getattr(sdk_reply, field)
     assert type(our_reply.raw_response) is type(sdk_reply.raw_response)
     assert our_reply.raw_response == sdk_reply.raw_response
     assert our_reply.raw_response is our_reply.raw_response
