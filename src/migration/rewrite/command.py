@@ -71,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _changes(root: Path, outcomes: Sequence[Outcome]) -> list[Change]:
     """Return the files that were migrated, by their paths below the checkout's root."""
     return [
-        Change(outcome.path.resolve().relative_to(root.resolve()).as_posix(), outcome.before, outcome.after)
+        Change(
+            path=outcome.path.resolve().relative_to(root.resolve()).as_posix(),
+            before=outcome.before,
+            after=outcome.after,
+        )
         for outcome in outcomes
         if outcome.after is not None
     ]
@@ -83,6 +87,8 @@ def _unfit(options: argparse.Namespace) -> str | None:
         return "--install and --roll-back take one folder: the root of a checkout, which has src in it."
     if options.roll_back:
         return None
+    if options.install and (why := install_command.refusal(options.paths[0])):
+        return why
     missing = [str(path) for path in options.paths if not path.exists()]
     if missing:
         return f"no such file or folder: {', '.join(missing)}"
