@@ -126,7 +126,7 @@ def outage(url: str, count: int) -> None:
                 ids.add(line.strip())
         down = time.monotonic() - began
         with Langfuse(port) as sink:
-            erratic(sink, random.Random(7))  # noqa: S311 - luck, not a secret
+            erratic(sink, random.Random(7))  # noqa: S311 - chance, not a secret
             back = time.monotonic()
             arrived = eventually(lambda: ids <= {span.span_id for span in list(sink.spans)}, 600)
             took = time.monotonic() - back

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -27,6 +27,8 @@ def encode(values: dict[str, Any], **changes: Any) -> bytes:
     return otlp.encode_span(**arguments)
 
 
+# Generating data may be slow on a busy machine; that says nothing about the encoder.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(attributes, st.text(), st.text())
 def test_spans_are_encoded_as_protobuf_itself_would_write_them(values: dict[str, Any], name: str, message: str) -> None:
     if not all(_encodable(text) for text in [name, message, *_texts(values)]):
@@ -79,6 +81,7 @@ def test_events_and_links_are_encoded() -> None:
     assert (span.links[0].trace_id[-1], span.links[0].attributes[0].key) == (3, "a")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=6))
 def test_a_request_holds_each_span_under_its_own_resource_and_scope(groups: list[tuple[int, int]]) -> None:
     envelopes = [otlp.encode_envelope({"service.name": "s" * 300 * n}, f"scope{n}", "1", {"k": n}) for n in range(3)]
