@@ -142,7 +142,7 @@ def _say(error: Exception) -> None:
 
 
 def _lost(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    return [(spool.all_losses(), {})]
+    return [(spool.total_losses(), {})]
 
 
 def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
@@ -150,7 +150,7 @@ def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
 
 
 def _set_aside(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    return [(spool.refused(), {})]
+    return [(spool.refused_count(), {})]
 
 
 def _size(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
