@@ -200,7 +200,7 @@ class _Hostile(Mapping[str, str]):
 def test_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     hostile: object = _Hostile()
     assert redact(hostile) == "[REDACTED:redaction_failed]"
-    monkeypatch.setattr(texts, "_once", lambda *_: 1 // 0)
+    monkeypatch.setattr(texts, "_redact_once", lambda *_: 1 // 0)
     assert redact_text("an ordinary text") == "[REDACTED:redaction_failed]"
     assert redact({"a": "an ordinary text"}) == {"a": "[REDACTED:redaction_failed]"}
 
