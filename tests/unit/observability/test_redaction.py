@@ -20,7 +20,7 @@ import pytest
 from src.models import ModelFactory
 from src.observability.redaction import Redactor, configure, redact, redact_text, redactor, refresh, texts
 from src.observability.redaction.judging import checks
-from tests.unit.observability.test_redaction_families import ALNUM, HEX, base58, ed25519_pair, jwt, pem, phrase, some
+from tests.unit.observability.secret_samples import ALNUM, HEX, base58, ed25519_pair, jwt, pem, phrase, random_text
 
 OURS = "Zq8-own/secret+value=7"
 
@@ -33,7 +33,7 @@ def _default_settings() -> Iterator[None]:
 
 
 def key(seed: int = 0) -> str:
-    return "sk-" + "proj-" + some(random.Random(seed), ALNUM, 60)
+    return "sk-" + "proj-" + random_text(random.Random(seed), ALNUM, 60)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_keeps_harmless_keys(name: str, value: object) -> None:
 
 
 def test_a_token_that_looks_generated_is_replaced() -> None:
-    value = some(random.Random(3), ALNUM, 24) + "7"
+    value = random_text(random.Random(3), ALNUM, 24) + "7"
     assert redact({"token": value, "key": value}) == {"token": "[REDACTED:token]", "key": "[REDACTED:key]"}
 
 
@@ -261,7 +261,7 @@ def test_configure_adds_secrets_and_returns_the_redactor() -> None:
 
 
 def test_hex_of_64_is_decided_by_the_words_near_it() -> None:
-    value = some(random.Random(2), HEX, 64)
+    value = random_text(random.Random(2), HEX, 64)
     for lead in (
         "private key 0x",
         "the secret ",
@@ -284,7 +284,7 @@ def test_hex_of_64_is_decided_by_the_words_near_it() -> None:
 
 
 def test_every_key_of_a_list_is_replaced() -> None:
-    keys = [f"0x{some(random.Random(seed), HEX, 64)}" for seed in range(30)]
+    keys = [f"0x{random_text(random.Random(seed), HEX, 64)}" for seed in range(30)]
     for separator in ("\n", ", ", '", "', "\\n"):
         clean = redact_text("private keys: " + separator.join(keys) + " end")
         assert clean.count("[REDACTED:private_key]") == 30
@@ -293,7 +293,7 @@ def test_every_key_of_a_list_is_replaced() -> None:
 
 
 def test_strict_and_personal_data_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = f"0x{some(random.Random(2), HEX, 64)}"
+    value = f"0x{random_text(random.Random(2), HEX, 64)}"
     address = "0x" + "ab" * 20
     text = f"see {value}, me@example.com, +49 30 1234567, 4111 1111 1111 1111, {address}"
     assert redact_text(text) == text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.redaction import Redactor
-from tests.unit.observability.test_redaction_families import (
+from tests.unit.observability.secret_samples import (
     ALNUM,
     ENGINES,
     HEX,
@@ -20,7 +20,7 @@ from tests.unit.observability.test_redaction_families import (
     ed25519_pair,
     pem,
     phrase,
-    some,
+    random_text,
     uuid,
 )
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def written_down() -> list[tuple[str, str]]:
     """Each text with the part of it that must be gone."""
     rng = random.Random(9)
-    hx, al, ph = some(rng, HEX, 64), some(rng, ALNUM, 32), phrase(12)(rng)
+    hx, al, ph = random_text(rng, HEX, 64), random_text(rng, ALNUM, 32), phrase(12)(rng)
     b44, pair = base58(rng.randbytes(32)), base58(ed25519_pair(rng))
     return [
         (f"my wallet seed: {ph}", ph),
@@ -103,8 +103,11 @@ def written_down() -> list[tuple[str, str]]:
         (f"AccountName=a;AccountKey={al}{al}==;EndpointSuffix=x", al),
         (f"https://x.blob.core.windows.net/c/b?sv=2022&sig={al}%3D", al),
         (f"https://s3.amazonaws.com/b/k?X-Amz-Signature={hx}", hx),
-        (f"AKIAIOSFODNN7EXAMPLE\n{some(random.Random(4), ALNUM + '/+', 40)}", some(random.Random(4), ALNUM + "/+", 40)),
-        (f"bot token 123456789:AAH{some(rng, ALNUM, 32)}", "AAH"),
+        (
+            f"AKIAIOSFODNN7EXAMPLE\n{random_text(random.Random(4), ALNUM + '/+', 40)}",
+            random_text(random.Random(4), ALNUM + "/+", 40),
+        ),
+        (f"bot token 123456789:AAH{random_text(rng, ALNUM, 32)}", "AAH"),
         (json.dumps({"type": "service_account", "private_key": pem("PRIVATE" + " KEY", 5)(rng)}), "BEGIN"),
         (f"password%3D{al}", al),
         (f"api_key%22%3A%22{al}%22", al),
@@ -135,7 +138,7 @@ def written_down() -> list[tuple[str, str]]:
 def near_their_names() -> list[tuple[str, str]]:
     """Texts in which neither `=` nor `:` joins a name and its secret, short ones and UUIDs among them."""
     rng = random.Random(12)
-    short, whole, key_id = some(rng, ALNUM, 14) + "7q", uuid(rng), "PK" + some(rng, UPPER, 17) + "7"
+    short, whole, key_id = random_text(rng, ALNUM, 14) + "7q", uuid(rng), "PK" + random_text(rng, UPPER, 17) + "7"
     texts = [
         text.format(secret)
         for secret in (short, whole)
@@ -167,7 +170,7 @@ def near_their_names() -> list[tuple[str, str]]:
         (f"APCA_API_KEY_ID={key_id}", key_id),
         ("PGPASSWORD=qwerty-uiop", "qwerty-uiop"),
         (f"ALPHA_VANTAGE_KEY={short.upper()}", short.upper()),
-        (f"\x1b[31m{some(rng, ALNUM, 40)}\x1b[0m api_key={short}", short),
+        (f"\x1b[31m{random_text(rng, ALNUM, 40)}\x1b[0m api_key={short}", short),
         (f"\x1b[36mgsk_{short * 3}\x1b[0m", short),
     ]
     return [*zip(texts, secrets, strict=True), *more]
@@ -211,9 +214,9 @@ def phrases_as_written() -> list[tuple[str, str]]:
 def standing_alone() -> list[tuple[str, str]]:
     """Keys that no word introduces: a long run that mixes all kinds, and addresses that were encoded once more."""
     rng = random.Random(14)
-    key = f"{some(rng, ALNUM, 30)}0Oa7{some(rng, ALNUM, 30)}"
-    node = f"https://mainnet.infura.io/v3/{some(rng, HEX, 32)}"
-    login = f"postgres://bot:{some(rng, ALNUM, 12)}@db:5432/x"
+    key = f"{random_text(rng, ALNUM, 30)}0Oa7{random_text(rng, ALNUM, 30)}"
+    node = f"https://mainnet.infura.io/v3/{random_text(rng, HEX, 32)}"
+    login = f"postgres://bot:{random_text(rng, ALNUM, 12)}@db:5432/x"
     alone = [
         (text.format(key), key) for text in ("{}", "use {} now", '["{}"]', "acme_live_{}", "v={} done=true", "({})")
     ]

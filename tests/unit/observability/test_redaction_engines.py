@@ -18,7 +18,7 @@ from src.observability.redaction import Redactor, redact
 from src.observability.redaction.engine.engines import PHRASES, fast_engine, plain_engine
 from src.observability.redaction.rules.gates import gates
 from src.observability.redaction.rules.prefixes import TOKENS
-from tests.unit.observability.test_redaction_families import BASE58, ENGINES, NAMED, SHAPED
+from tests.unit.observability.secret_samples import BASE58, ENGINES, KEYED_SECRETS, SHAPED_SECRETS
 from tests.unit.observability.test_redaction_ordinary import ordinary_texts
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ _PIECES = [
 
 def _secret(seed: int) -> str:
     rng = random.Random(seed)
-    return rng.choice([*SHAPED.values(), *(make for _, make in NAMED.values())])(rng)
+    return rng.choice([*SHAPED_SECRETS.values(), *(make for _, make in KEYED_SECRETS.values())])(rng)
 
 
 pieces = st.one_of(
@@ -202,7 +202,7 @@ def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) ->
 
 
 def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
-    secret = SHAPED["groq"](random.Random(1))
+    secret = SHAPED_SECRETS["groq"](random.Random(1))
     program = (
         "from src.observability.redaction.engine import engines; from src.observability.redaction import redact_text; "
         f"print(engines.prepared_engine(), redact_text('a {secret}'))"
@@ -214,7 +214,7 @@ def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
 def test_threads_share_an_engine() -> None:
     redactor = Redactor()
     results: list[str] = []
-    secret = SHAPED["groq"](random.Random(1))
+    secret = SHAPED_SECRETS["groq"](random.Random(1))
 
     def work() -> None:
         results.extend(redactor.text(f"{number} {secret}," * 20) for number in range(50))

@@ -21,8 +21,8 @@ from src.observability.redaction.judging.checks import (
 )
 from src.observability.redaction.judging.scan import Scan
 from src.observability.redaction.rules import seed_phrases
+from tests.unit.observability.secret_samples import ENGINES
 from tests.unit.observability.test_redaction_engines import needs_fast
-from tests.unit.observability.test_redaction_families import ENGINES
 
 if TYPE_CHECKING:
     from src.observability.redaction.texts import EngineName

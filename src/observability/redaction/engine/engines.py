@@ -175,11 +175,6 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
     for number, gate in enumerate(gates()):
         if number == _RUN or number in PHRASES:
             continue
-<<<<<<< HEAD
-        pattern = re.compile(gate.pattern.encode(), re.IGNORECASE if gate.caseless else 0)
-        literals = tuple(literal.encode() for literal in gate.literals)
-        row = _Row(number=number, literals=literals, pattern=pattern, caseless=gate.caseless, once=gate.once)
-=======
         row = _Row(
             number=number,
             literals=tuple(literal.encode() for literal in gate.literals),
@@ -187,14 +182,13 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
             caseless=gate.caseless,
             once=gate.once,
         )
->>>>>>> main
         (families if gate.token else others).append(row)
     return tuple(families), tuple(others)
 
 
 @functools.cache
 def _compiled(expression: bytes, caseless: bool) -> re.Pattern[bytes]:
-    """Compile a gate's pattern when its literal first stands in a text: few do, and all take a tenth of a second."""
+    """Return a gate's compiled pattern; it is compiled on first use, since all of them take a tenth of a second."""
     return re.compile(expression, re.IGNORECASE if caseless else 0)
 
 
