@@ -1,4 +1,4 @@
-"""Both engines give the same text, redacting twice changes nothing, and no text is too nasty."""
+"""Both engines return the same text, redaction is idempotent, and hostile texts end."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_json_with_secrets_stays_json(seeds: list[int], note: str) -> None:
 
 def test_every_gate_begins_with_its_literals() -> None:
     for gate in gates():
-        assert gate.token is None or gate.pattern.startswith(tuple(re.escape(one) for one in gate.literals))
+        assert gate.token is None or gate.pattern.startswith(tuple(re.escape(literal) for literal in gate.literals))
     assert len({prefix for token in TOKENS for prefix in token.prefixes}) > 200
 
 
