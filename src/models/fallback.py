@@ -209,7 +209,7 @@ class OneGeneration(Call):
             _add_notes(error, self._failures)
             raise error
         self._failures.append(error)
-        self._earlier.append(super()._totals(Completion("")))
+        self._earlier.append(super()._totals(Completion(content="")))
         self._usage = self._reported_usd = None
         model = self._following.pop(0)
         _record_failover(self._observation, error, model)

@@ -100,14 +100,14 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
             return image_url(str(source.get("url")))
         if source.get("type") == "base64":
             return _with_actual_type(
-                ImagePart(str(source.get("media_type", "image/png")), image_bytes(source.get("data")))
+                ImagePart(media_type=str(source.get("media_type", "image/png")), data=image_bytes(source.get("data")))
             )
         return RawPart(part)
     inline = part.get("inline_data") or part.get("inlineData")
     if isinstance(inline, Mapping):
         media_type = str(inline.get("mime_type") or inline.get("mimeType") or "image/png")
         return (
-            _with_actual_type(ImagePart(media_type, image_bytes(inline.get("data"))))
+            _with_actual_type(ImagePart(media_type=media_type, data=image_bytes(inline.get("data"))))
             if media_type[:6] == "image/"
             else None
         )
@@ -122,7 +122,7 @@ def image_url(address: str) -> ImagePart:
     """
     if address.startswith("data:"):
         head, _, body = address[5:].partition(",")
-        return _with_actual_type(ImagePart(head.partition(";")[0] or "image/png", image_bytes(body)))
+        return _with_actual_type(ImagePart(media_type=head.partition(";")[0] or "image/png", data=image_bytes(body)))
     if not _SCHEME.match(address) or address.lower().startswith("file:"):
         raise InvalidRequest(
             f"{address!r:.80} is no address that a provider can reach: give a file as a pathlib.Path.",
@@ -141,7 +141,7 @@ def image_file(path: Path) -> ImagePart:
     if media_type is None:
         raise InvalidRequest(f"{path} is not an image that models take: {', '.join(_MEDIA_TYPES)}.", parameter="image")
     try:
-        return _with_actual_type(ImagePart(media_type, path.read_bytes()))
+        return _with_actual_type(ImagePart(media_type=media_type, data=path.read_bytes()))
     except OSError as error:
         raise InvalidRequest(f"The image {path} cannot be read: {error.strerror}.", parameter="image") from error
 
@@ -165,7 +165,7 @@ def _image_of_bytes(data: bytes, where: str) -> ImagePart:
             f"{where} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
             parameter=where,
         )
-    return ImagePart(media_type, data)
+    return ImagePart(media_type=media_type, data=data)
 
 
 def _is_pillow_image(item: object) -> bool:
@@ -180,7 +180,7 @@ def _pillow_image(image: Any) -> ImagePart:
         image.save(file, format="PNG")
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"An image cannot be written as PNG: {error}.", parameter="image") from error
-    return ImagePart("image/png", file.getvalue())
+    return ImagePart(media_type="image/png", data=file.getvalue())
 
 
 def image_bytes(data: object) -> bytes:

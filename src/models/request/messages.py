@@ -33,10 +33,10 @@ def prompt_messages(system_prompt: object, user_content: object) -> tuple[Messag
         system_prompt = content_parts.read(system_prompt, "system_prompt")
     if system_prompt is not None and not isinstance(system_prompt, str):
         raise InvalidRequest(f"system_prompt is {type(system_prompt).__name__}, not a text.", parameter="system_prompt")
-    user = Message("user", content_parts.read(user_content, "user_content"))
+    user = Message(role="user", content=content_parts.read(user_content, "user_content"))
     if not user.content:
         raise InvalidRequest("user_content is empty: there is nothing to ask.", parameter="user_content")
-    return (Message("system", system_prompt), user) if system_prompt is not None else (user,)
+    return (Message(role="system", content=system_prompt), user) if system_prompt is not None else (user,)
 
 
 def chat_messages(messages: object) -> tuple[Message, ...]:
@@ -63,7 +63,7 @@ def _messages(item: object, position: int) -> Iterator[Message]:
         yield item if is_text else replace(item, content=content_parts.read(item.content, where))
         return
     if isinstance(item, ModelResponse):
-        yield Message("assistant", content=item.content, tool_calls=item.tool_calls, reasoning=item.reasoning)
+        yield Message(role="assistant", content=item.content, tool_calls=item.tool_calls, reasoning=item.reasoning)
         return
     fields = content_parts.as_mapping(item)
     if not isinstance(fields, Mapping):
@@ -106,7 +106,7 @@ def _tool_result(block: Any, where: str) -> Message:
     """Return the message of a tool's result, which Anthropic's form puts into the user's message."""
     content = block.get("content")
     result = "" if content is None else content_parts.read(content, where)
-    return Message("tool", content=result, tool_call_id=str(block.get("tool_use_id") or ""))
+    return Message(role="tool", content=result, tool_call_id=str(block.get("tool_use_id") or ""))
 
 
 def _type(block: object) -> Any:

@@ -402,7 +402,7 @@ def test_endless_failures_stop_at_the_last_attempt() -> None:
 def test_images_reach_the_wire_and_only_their_hash_the_trace(spool: Spool) -> None:
     from src.models.types import ImagePart
 
-    picture = ImagePart("image/png", b"\x89PNG-not-really")
+    picture = ImagePart(media_type="image/png", data=b"\x89PNG-not-really")
 
     def answer(request: Received) -> Reply:
         parts = request.json["messages"][0]["content"]
