@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.observability.commands.finding import Finding, tell
-from src.observability.commands.findings import of_tracing
+from src.observability.commands.finding import Finding, print_all
 
 if TYPE_CHECKING:
     from src.models.providers import Provider
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 def doctor(
@@ -25,10 +23,14 @@ def doctor(
 
     Exit code 1 where something that is configured does not work.
     """
-    tell([*_providers(offline=offline), *of_tracing(offline=offline)], as_json=as_json)
+    from src.observability.commands.findings import of_tracing
+
+    print_all([*_providers(offline=offline), *of_tracing(offline=offline)], as_json=as_json)
 
 
 def _providers(*, offline: bool) -> list[Finding]:
+    from concurrent.futures import ThreadPoolExecutor
+
     from src.models.model_factory import PROVIDERS, ModelFactory
 
     rows = list(PROVIDERS.values())
@@ -39,9 +41,9 @@ def _providers(*, offline: bool) -> list[Finding]:
 
 def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
     if missing is not None:
-        # A key, or a model's file, that somebody has set is meant to work.
-        meant = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
-        return Finding("provider", row.name, False if meant else None, missing.removeprefix(f"{row.name} is "))
+        # A provider whose key, or a model whose file, is set is expected to work.
+        configured = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
+        return Finding("provider", row.name, False if configured else None, missing.removeprefix(f"{row.name} is "))
     from src.models.model_factory import ModelFactory
 
     if row.name == "local":
@@ -68,7 +70,7 @@ def _unreachable(address: str) -> str | None:
     url = address if "://" in address else f"http://{address}"
     try:
         with guard.exempt():
-            httpx.get(url, timeout=_PATIENCE_S, follow_redirects=False)
+            httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=False)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     except (httpx.InvalidURL, ValueError) as error:

@@ -8,10 +8,9 @@ from pathlib import Path  # noqa: TC003 - typer reads the annotation when it run
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from src.cli import delivery
-from src.observability.commands.console import money, note, out
+from src.observability.commands.console import escape, money, note, out
 
 if TYPE_CHECKING:
     from src.agents.risk_agent import RiskVerdict
@@ -77,13 +76,13 @@ def _read(path: Path) -> dict[str, object]:
 
 def _show(verdict: RiskVerdict) -> None:
     action = str(verdict.action)
-    out.print(f"[{_STYLES[action]}]{action}[/]" + (" (overridden by the model)" if verdict.overridden else ""))
+    out().print(f"[{_STYLES[action]}]{action}[/]" + (" (overridden by the model)" if verdict.overridden else ""))
     for breach in verdict.breaches:
-        out.print(f"  - {escape(breach.detail)}")
+        out().print(f"  - {escape(breach.detail)}")
     for item in verdict.reductions:
-        out.print(f"  -> {escape(item.symbol)}: from {item.from_usd:,.2f} to {item.to_usd:,.2f} USD")
+        out().print(f"  -> {escape(item.symbol)}: from {item.from_usd:,.2f} to {item.to_usd:,.2f} USD")
     if verdict.comment:
-        out.print(f"[dim]model:[/] {escape(verdict.comment)} [dim]({money(verdict.cost_usd)})[/]")
+        out().print(f"[dim]model:[/] {escape(verdict.comment)} [dim]({money(verdict.cost_usd)})[/]")
     if verdict.model_error:
         note(f"The model gave no comment; the verdict stands by the rules. {verdict.model_error}")
     if verdict.trace_id:

@@ -289,7 +289,7 @@ def _make(row: Provider, name: str, key: str | None, address: str | None, settin
 
     limit = settings.pop("limit", None)
     model = _adapter(row)(name, api_key=key, base_url=address, **settings)
-    patched_sdks.say()
+    patched_sdks.warn_of_patches()
     guard.install()
     model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")
     prices.warm(row.name, name)

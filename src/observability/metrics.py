@@ -32,7 +32,7 @@ _TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - an attribute's name
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CallRecord:
     """Hold what is counted of a call that ended; `error` is the category of its failure, None where it succeeded."""
 
     provider: str
@@ -81,12 +81,12 @@ _known: tuple[MeterProvider, _Instruments] | None = None
 _failed = False
 
 
-def wanted() -> bool:
+def is_enabled() -> bool:
     """Tell whether anybody counts: whether the program has set a meter provider."""
     return type(otel_metrics.get_meter_provider()).__name__ not in ("_ProxyMeterProvider", "NoOpMeterProvider")
 
 
-def ended(call: Ended) -> None:
+def record_call(call: CallRecord) -> None:
     """Count a call. Never raises."""
     try:
         instruments = _instruments()
@@ -108,10 +108,10 @@ def ended(call: Ended) -> None:
         _say(error)
 
 
-def retried(provider: str, model: str, category: str) -> None:
+def record_retry(provider: str, model: str, category: str) -> None:
     """Count an attempt that failed and is tried again. Never raises."""
     try:
-        if wanted():
+        if is_enabled():
             told = {names.PROVIDER: provider, names.REQUEST_MODEL: model, names.ERROR_TYPE: category}
             _instruments().retries.add(1, told)
     except Exception as error:  # noqa: BLE001 - counting never breaks a call
@@ -142,20 +142,15 @@ def _say(error: Exception) -> None:
 
 
 def _lost(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        kept = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
-    return [(spool.losses + (kept[0] if kept else 0), {})]
+    return [(spool.all_losses(), {})]
 
 
 def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        found = [row[0] for row in connection.execute("SELECT name FROM destinations")]
-        return [(spool._pending(connection, name), {"destination": name}) for name in found]
+    return [(count, {"destination": name}) for name, count in spool.undelivered().items()]
 
 
 def _set_aside(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        return [(connection.execute("SELECT count(*) FROM set_aside").fetchone()[0], {})]
+    return [(spool.refused(), {})]
 
 
 def _size(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.pipeline import Pipeline
     from src.observability.settings import Settings
-    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
     from src.observability.spans.scope import Scope
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])
@@ -63,9 +63,9 @@ class LangFuseTracker:
         return self.pipeline.exporter
 
     @property
-    def keeper(self) -> Keeper | None:
+    def retention(self) -> Retention | None:
         """Return what deletes old rows."""
-        return self.pipeline.keeper
+        return self.pipeline.retention
 
     @property
     def tracer(self) -> Tracer | None:
@@ -83,9 +83,9 @@ class LangFuseTracker:
         return self.pipeline.processor
 
     @property
-    def light(self) -> LightSpans | None:
+    def light_tracer(self) -> LightTracer | None:
         """Return what opens spans that only our own code ends."""
-        return self.pipeline.light
+        return self.pipeline.light_tracer
 
     @property
     def public_key(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 import pytest_httpx2._plugin  # noqa: F401 # registers the router for httpx2
 import respx
 
-from src.models.adapters.local import adapter
+from src.models.adapters.local import engine
 from src.models.limits import limiter, rate_limit_headers
 from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
@@ -80,8 +80,8 @@ def wire(
         yield found
         return
     if dialect.engine:
-        monkeypatch.setattr(adapter, "_load", lambda path: EngineOnWire(found))
-        monkeypatch.setattr(adapter, "_engine", None)
+        monkeypatch.setattr(engine, "_load", lambda path: EngineOnWire(found))
+        monkeypatch.setattr(engine, "_engine", None)
         yield found
         return
     with (

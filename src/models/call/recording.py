@@ -110,7 +110,7 @@ def write_retry(observation: Observation, error: ModelError, attempt: int, wait_
     """Record a failed attempt that is retried, as a child event."""
     from src.observability import metrics
 
-    metrics.retried(error.provider or "", error.model or "", error.category)
+    metrics.record_retry(error.provider or "", error.model or "", error.category)
     observation.event(
         "attempt_failed",
         level="WARNING",
@@ -156,9 +156,9 @@ def count_call(
         return
     from src.observability import metrics
 
-    if metrics.wanted():
-        metrics.ended(
-            metrics.Ended(
+    if metrics.is_enabled():
+        metrics.record_call(
+            metrics.CallRecord(
                 provider=provider,
                 model=model,
                 answered_by=answered_by,

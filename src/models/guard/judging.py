@@ -131,7 +131,7 @@ def _is_traced() -> bool:
 
     from src.observability.spans import double_counting
 
-    return double_counting.is_inside(trace.get_current_span().get_span_context().span_id)
+    return double_counting.is_in_generation(trace.get_current_span().get_span_context().span_id)
 
 
 def _caller() -> _Place:

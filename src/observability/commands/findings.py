@@ -36,14 +36,14 @@ def _traces(*, offline: bool) -> list[Finding]:
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
     from src.observability.settings import Settings, SettingsError
 
     try:
         settings = Settings.read()
     except SettingsError as error:
         return [Finding("settings", error.variable, False, str(error))]
-    where = shown(settings.langfuse_host)
+    where = display_url(settings.langfuse_host)
     if not settings.langfuse_configured:
         detail = "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
         return [Finding("langfuse", where, None, detail)]
@@ -58,9 +58,9 @@ def _ask_langfuse(settings: Settings) -> Finding:
     """Ask for the project that the keys belong to: it proves address and keys at once."""
     import httpx
 
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
 
-    host, url = shown(settings.langfuse_host), settings.langfuse_host
+    host, url = display_url(settings.langfuse_host), settings.langfuse_host
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     try:
         reply = httpx.get(f"{url}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
@@ -77,13 +77,13 @@ def _ask_langfuse(settings: Settings) -> Finding:
 
 def _store() -> list[Finding]:
     from src.observability import get_tracker
-    from src.observability.store.file import kept_aside
+    from src.observability.store.file import damaged_copies
 
     tracker = get_tracker()
     where = str(tracker.settings.trace_db)
     if tracker.spool is None:
         return [Finding("traces", where, None, "MOONDEV_TRACING is off")]
-    kept = [Finding("traces", str(item), False, _DAMAGED) for item in kept_aside(tracker.spool.path)]
+    kept = [Finding("traces", str(item), False, _DAMAGED) for item in damaged_copies(tracker.spool.path)]
     if tracker.spool.problem is not None:
         return [Finding("traces", where, False, f"no call is recorded: {tracker.spool.problem}"), *kept]
     stats = tracker.spool.stats()
@@ -102,13 +102,13 @@ def _store() -> list[Finding]:
 def _retention() -> list[Finding]:
     """Return how long rows are kept, and what keeps old ones from going."""
     from src.observability import get_tracker
-    from src.observability.store.retention import state
+    from src.observability.store.retention import read_status
 
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:
         return []
     days = tracker.settings.keep_days
-    told = state(tracker.spool.path, days)
+    told = read_status(tracker.spool.path, days)
     parts = ["everything is kept" if days is None else f"delivered rows go after {days} days"]
     if told.expired:
         parts.append(f"{told.expired:,} have gone")

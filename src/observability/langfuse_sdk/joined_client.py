@@ -104,7 +104,7 @@ def take_over(manager: Any, host: Host) -> None:
     for sender in senders:
         sender._should_export_span = joined.unless_ours(sender._should_export_span)
     provider.add_span_processor(joined)
-    scopes.also_ours.add(provider._active_span_processor)
+    scopes.joined_processors.add(provider._active_span_processor)
     manager.add_score_task = functools.partial(take_score, host, manager.add_score_task)
     deliver_on_flush(manager, host)
 
@@ -134,10 +134,12 @@ class _Joined(SpanProcessor):
         if host is None or host.processor is None:
             return
         if not self.takes(span):
-            double_counting.started(span)
+            double_counting.span_started(span)
             return
         # What that SDK propagates is on the span already; the processor weighs it against what the run says.
-        weighed = scopes.propagated(parent_context if parent_context is not None else otel_context.get_current())
+        weighed = scopes.langfuse_propagated(
+            parent_context if parent_context is not None else otel_context.get_current()
+        )
         said = {name: value for name, value in (span.attributes or {}).items() if name not in weighed}
         host.processor.on_start(span, parent_context)
         span.set_attributes(said)
@@ -151,4 +153,4 @@ class _Joined(SpanProcessor):
         if self.takes(span):
             host.processor.on_end(span)
         else:
-            double_counting.ended_elsewhere(span)
+            double_counting.span_ended_elsewhere(span)

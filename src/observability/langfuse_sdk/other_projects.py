@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, Status, StatusCode
 
-from src.observability.spans.capture import Kept
+from src.observability.spans.capture import CapturePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log = logging.getLogger("moondev.observability")
-_kept = Kept()
+_kept = CapturePolicy()
 
 
 def senders(manager: Any, public_key: str) -> list[Any]:
@@ -32,7 +32,7 @@ def senders(manager: Any, public_key: str) -> list[Any]:
     ]
 
 
-def keep(kept: Kept) -> None:
+def keep(kept: CapturePolicy) -> None:
     """Set what may be kept of the texts that other clients send."""
     global _kept  # noqa: PLW0603 - one pipeline is current in a process
     _kept = kept
@@ -54,7 +54,7 @@ def guard(manager: Any, public_key: str) -> bool:
     return True
 
 
-def _end(send: Callable[[ReadableSpan], None], kept: Kept, span: ReadableSpan) -> None:
+def _end(send: Callable[[ReadableSpan], None], kept: CapturePolicy, span: ReadableSpan) -> None:
     try:
         clean = redacted(span, kept)
     except Exception as error:  # noqa: BLE001 - fail closed, and never into the traced code
@@ -65,11 +65,11 @@ def _end(send: Callable[[ReadableSpan], None], kept: Kept, span: ReadableSpan) -
     send(clean)
 
 
-def _score(send: Callable[..., None], kept: Kept, body: dict[str, Any], **options: Any) -> None:
+def _score(send: Callable[..., None], kept: CapturePolicy, body: dict[str, Any], **options: Any) -> None:
     send(kept.values(body), **options)
 
 
-def redacted(span: ReadableSpan, kept: Kept) -> ReadableSpan:
+def redacted(span: ReadableSpan, kept: CapturePolicy) -> ReadableSpan:
     """Return a copy of a span with what may be kept of its texts."""
     status = span.status
     if status.status_code is StatusCode.ERROR and status.description:

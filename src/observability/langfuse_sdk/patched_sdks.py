@@ -48,13 +48,13 @@ def patched() -> tuple[Patch, ...]:
     return tuple(found.values())
 
 
-def say() -> None:
+def warn_of_patches() -> None:
     """Warn once of each patch that is found now. Never raises."""
     try:
         for patch in patched():
             key = f"{patch.sdk}<{patch.by}"
-            if key not in _said:
-                _said.add(key)
+            if key not in _warned:
+                _warned.add(key)
                 _log.warning(
                     "The %s SDK is also instrumented by %s: a call that is traced here may be counted by it too; %s.",
                     patch.sdk, patch.by, patch.remedy,
@@ -63,7 +63,7 @@ def say() -> None:
         _log.debug("The SDKs could not be looked at: %s", error)
 
 
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 def patcher(function: Any, sdk: str) -> str | None:

@@ -29,7 +29,7 @@ def settle(host: Host) -> None:
     global _own_key  # noqa: PLW0603 - one host is current in a process
     _own_key = host.public_key
     if host.processor is not None:
-        other_projects.keep(host.processor.kept)
+        other_projects.keep(host.processor.capture)
     try:
         from langfuse._client.resource_manager import LangfuseResourceManager as Managers
 
@@ -52,7 +52,7 @@ def settle(host: Host) -> None:
 def silence(provider: Any, public_key: str) -> None:
     """Take the sender of Langfuse's SDK out of our provider: its spans are in the store, and it has nothing to send.
 
-    What it would put on spans, `scope.of` does. With nobody else listening, generations can be light spans.
+    What it would put on spans, `scope.from_context` does. With nobody else listening, generations can be light spans.
     """
     listeners = provider._active_span_processor
     senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]

@@ -104,7 +104,7 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
             environment=_environment(self._environment),
         )
         said = {names.SESSION_ID: self._session_id, names.USER_ID: self._user_id, names.ENVIRONMENT: self._environment}
-        return scopes.nearest(scope, context, *(name for name, value in said.items() if value))
+        return scopes.overriding(scope, context, *(name for name, value in said.items() if value))
 
     def __enter__(self) -> Observation:
         """Open the run."""
@@ -196,7 +196,7 @@ def _begins_trace(parent: otel_trace.Span) -> bool:
 
     One that was begun in another process, or by the program through Langfuse's SDK, has its name from there.
     """
-    return not scopes.is_ours(parent) and not parent.get_span_context().is_remote
+    return not scopes.is_own_span(parent) and not parent.get_span_context().is_remote
 
 
 def _is_short(value: object) -> bool:

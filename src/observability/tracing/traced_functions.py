@@ -67,7 +67,7 @@ class ForeignCall:
             whole = len(texts) == len(self._pieces)
             self._observation.update(output="".join(texts) if whole else self._pieces)
         own = self._observation.id
-        if self._from_factory or (own is not None and double_counting.is_around(int(own, 16))):
+        if self._from_factory or (own is not None and double_counting.encloses_generation(int(own, 16))):
             self._observation.set(TYPE="span")  # what was asked inside is measured there
             return
         self._observation.set(OPERATION="chat", REQUEST_MODEL=self._asked)

@@ -134,7 +134,7 @@ def test_a_stream_counts_once_however_it_is_read(reader: Reader) -> None:
 
 def test_without_a_meter_provider_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_known", None)
-    assert not metrics.wanted()
+    assert not metrics.is_enabled()
     with Server(lambda _: chat_reply("hold")) as server:
         model_at(server).generate_response(None, "x")
     assert metrics._known is None
@@ -147,7 +147,7 @@ def test_instruments_are_made_once_and_anew_for_another_provider(
     assert metrics._instruments() is first
     other = Reader()
     monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", other.provider)
-    metrics.retried("openai", MODEL, "server")
+    metrics.record_retry("openai", MODEL, "server")
     assert other.only("moondev.retries").value == 1
     assert "moondev.retries" not in reader.read()
 
@@ -163,7 +163,8 @@ def test_the_stores_state_can_be_watched(reader: Reader, monkeypatch: pytest.Mon
         tracker = get_tracker()
         tracker.flush(0.5)
         assert tracker.spool is not None
-        tracker.spool.losses += 3
+        for _ in range(3):
+            tracker.spool.count_loss()
         found = reader.read()
         (waiting,) = found["moondev.store.undelivered"].values()
         assert (waiting.value, waiting.attributes["destination"][:9]) == (1, "langfuse:")
