@@ -216,9 +216,7 @@ def test_structured_output_is_requested_natively_and_parsed() -> None:
     assert sent["type"] == "json_schema"
     assert sent["json_schema"]["schema"]["additionalProperties"] is False
     action = sent["json_schema"]["schema"]["properties"]["action"]
-    assert (
-        "maxLength" not in action
-    )  # strict mode refuses the keyword; it is validated here
+    assert "maxLength" not in action  # strict mode refuses the keyword; it is validated here
     assert "maxLength 10" in action["description"]
 
 
