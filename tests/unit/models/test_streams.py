@@ -276,6 +276,21 @@ def test_what_closing_raises_does_not_replace_the_reply() -> None:
     assert _read(model, asynchronous=False) == "BUY"
 
 
+def test_an_interruption_while_closing_ends_the_call(spool: Spool) -> None:
+    class Interrupting(Events):
+        @override
+        def close(self) -> None:
+            super().close()
+            raise KeyboardInterrupt
+
+    model = StreamingModel()
+    model._open = lambda kind: Interrupting(model.log, 1, [ConnectionResetError("reset")])  # type: ignore[method-assign] # of this one
+    with pytest.raises(KeyboardInterrupt):
+        _read(model, asynchronous=False)
+    assert model.log == ["close 1"]
+    assert [row.error_category for row in spool.rows_after(0) if row.type == "generation"] == ["cancelled"]
+
+
 def test_a_stream_that_nobody_reads_begins_no_call(spool: Spool) -> None:
     model = StreamingModel(["BUY", "stop"])
     model.stream_response(None, "hi")
