@@ -35,23 +35,23 @@ _SIGNATURES = (
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
-def read(content: object, where: str) -> str | tuple[Part, ...]:
+def read(content: object, parameter: str) -> str | tuple[Part, ...]:
     """Return the content of a message: its text, or its parts where there is more than text.
 
     Raises:
-        InvalidRequest: it is neither, or has a part that cannot be read; the error names `where`.
+        InvalidRequest: it is neither, or has a part that cannot be read; the error names `parameter`.
     """
     if isinstance(content, str):
         return content
     if isinstance(content, ImagePart | Path | bytes | bytearray) or _is_pillow_image(content):
-        return (_part(content, where),)
+        return (_part(content, parameter),)
     if isinstance(content, Sequence):
-        parts = tuple(_part(item, where) for item in content)
+        parts = tuple(_part(item, parameter) for item in content)
         if all(isinstance(part, TextPart) for part in parts):
             return "\n".join(part.text for part in parts if isinstance(part, TextPart))
         return parts
     raise InvalidRequest(
-        f"{where} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=where
+        f"{parameter} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=parameter
     )
 
 
@@ -61,7 +61,7 @@ def as_mapping(item: object) -> object:
     return dump(exclude_none=True) if callable(dump) and not isinstance(item, type) else item
 
 
-def _part(item: object, where: str) -> Part:
+def _part(item: object, parameter: str) -> Part:
     part = as_mapping(item)
     if isinstance(part, ImagePart):
         return _with_actual_type(part)
@@ -72,16 +72,16 @@ def _part(item: object, where: str) -> Part:
     if isinstance(part, Path):
         return image_file(part)
     if isinstance(part, bytes | bytearray):
-        return _image_of_bytes(bytes(part), where)
+        return _image_of_bytes(bytes(part), parameter)
     if _is_pillow_image(part):
         return _pillow_image(part)
     mapped = _mapping_part(part) if isinstance(part, Mapping) else None
     if mapped is not None:
         return mapped
     raise InvalidRequest(
-        f"{where} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
+        f"{parameter} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
         "an OpenAI-style or Anthropic-style part, or a RawPart in the provider's own words.",
-        parameter=where,
+        parameter=parameter,
     )
 
 
@@ -106,11 +106,9 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
     inline = part.get("inline_data") or part.get("inlineData")
     if isinstance(inline, Mapping):
         media_type = str(inline.get("mime_type") or inline.get("mimeType") or "image/png")
-        return (
-            _with_actual_type(ImagePart(media_type=media_type, data=image_bytes(inline.get("data"))))
-            if media_type[:6] == "image/"
-            else None
-        )
+        if not media_type.startswith("image/"):
+            return None
+        return _with_actual_type(ImagePart(media_type=media_type, data=image_bytes(inline.get("data"))))
     return RawPart(part) if kind in _RAW_KINDS else None
 
 
@@ -158,12 +156,12 @@ def _with_actual_type(image: ImagePart) -> ImagePart:
     return replace(image, media_type=actual) if actual and actual != image.media_type else image
 
 
-def _image_of_bytes(data: bytes, where: str) -> ImagePart:
+def _image_of_bytes(data: bytes, parameter: str) -> ImagePart:
     media_type = _media_type(data)
     if media_type is None:
         raise InvalidRequest(
-            f"{where} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
-            parameter=where,
+            f"{parameter} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
+            parameter=parameter,
         )
     return ImagePart(media_type=media_type, data=data)
 
