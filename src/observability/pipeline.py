@@ -143,7 +143,7 @@ class Pipeline:
 
         settings = self.settings
         accepted = {item.name: item.accepts for item in destinations}
-        return Keeper(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_said)
+        return Keeper(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_set)
 
     def _destinations(self) -> list[Destination]:
         """Return where observations go; while offline, where they will go later."""
