@@ -24,7 +24,7 @@ __all__ = [
     "shutdown",
 ]
 
-_HOMES = {
+_MODULES = {
     "LangFuseTracker": "tracker",
     "carry": "tracing.carry",
     "child_environment": "tracing.propagation",
@@ -37,11 +37,10 @@ _HOMES = {
 
 
 def flush(timeout_s: float = 10.0) -> int:
-    """Deliver now what waits in the spool, rows of other and of dead processes too.
+    """Deliver everything in the store now, rows of other and of dead processes too.
 
-    Returns how many observations and scores are still undelivered after at most `timeout_s` seconds;
-    0 where no destination is configured, since then nothing waits for delivery; at least 1 where the store cannot
-    be read.
+    Returns how many observations and scores are still undelivered after at most `timeout_s` seconds: 0 where no
+    destination is configured, since then nothing waits for delivery; at least 1 where the store cannot be read.
     """
     from src.observability.tracker import get_tracker
 
@@ -49,16 +48,16 @@ def flush(timeout_s: float = 10.0) -> int:
 
 
 def shutdown(timeout_s: float = 5.0) -> None:
-    """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
+    """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
     from src.observability.tracker import get_tracker
 
     get_tracker().shutdown(timeout_s)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: importing this package loads nothing else."""
-    if name in _HOMES:
+    """Import a public name when it is first used, so that importing this package loads nothing else."""
+    if name in _MODULES:
         import importlib
 
-        return getattr(importlib.import_module(f"src.observability.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f"src.observability.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Join with Langfuse's SDK when it is imported."""
+"""Join Langfuse's SDK when it is imported."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 def join(host: Host) -> None:
-    """Join with Langfuse's SDK now where it is loaded, else when it will be. Never raises."""
+    """Join Langfuse's SDK now where it is loaded, else when it is imported. Never raises."""
     if getattr(sys.modules.get("langfuse"), "Langfuse", None) is not None:
         settle(host)
     else:
-        sys.meta_path.insert(0, _Watch(weakref.ref(host)))
+        sys.meta_path.insert(0, _ImportHook(weakref.ref(host)))
 
 
-class _Watch(MetaPathFinder):
-    """Wait for the first import of Langfuse's SDK: importing it here would cost half a second for nothing."""
+class _ImportHook(MetaPathFinder):
+    """Acts on the first import of Langfuse's SDK; importing it ourselves would cost half a second."""
 
     def __init__(self, host: weakref.ref[Host]) -> None:
         self._host = host
 
     @override
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find the SDK as it would be found without us, and settle when it has loaded."""
+        """Find the SDK as without this hook, and settle when it has loaded."""
         if fullname != "langfuse":
             return None
         if self in sys.meta_path:
@@ -48,7 +48,7 @@ class _Watch(MetaPathFinder):
         return spec
 
     def waits_for(self, host: Host) -> bool:
-        """Tell whether it is this host that waits, or one that is gone."""
+        """Tell whether the hook is for this host, or for one that no longer exists."""
         return self._host() in (None, host)
 
     def _then_settle(self, load: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
@@ -62,9 +62,9 @@ class _Watch(MetaPathFinder):
 
 
 def leave(host: Host) -> None:
-    """Take this host's own client out of Langfuse's register, so that a later host can put in its own."""
+    """Remove this host's client from Langfuse's register, so that a later host can register its own."""
     for finder in list(sys.meta_path):
-        if isinstance(finder, _Watch) and finder.waits_for(host):
+        if isinstance(finder, _ImportHook) and finder.waits_for(host):
             sys.meta_path.remove(finder)
     register = managers()
     if register is not None:

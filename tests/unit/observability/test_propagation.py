@@ -32,7 +32,7 @@ def told(row: TraceRow) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def nothing_said() -> None:
-    propagation._said.clear()
+    propagation._logged.clear()
 
 
 def test_headers_name_the_current_observation_and_leave_others_alone() -> None:
