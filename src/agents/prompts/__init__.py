@@ -1,4 +1,4 @@
-"""Hold the agents' prompts as text files, and read them."""
+"""Read the agents' prompts, which are text files of this package."""
 
 from __future__ import annotations
 

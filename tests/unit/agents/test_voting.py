@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.agents.decisions import Action
-from src.agents.swarm.members import Member, members
+from src.agents.swarm.members import Member, labelled
 from src.agents.swarm.voting import Vote, count
 
 
@@ -86,11 +86,11 @@ def test_any_vote_holds_the_rules(ballots: list[tuple[str | None, float, int]]) 
 
 
 def test_members_of_one_model_are_numbered() -> None:
-    labels = [member.label for member in members(["openai:gpt-4o", "local", "openai:gpt-4o", Member("local", seed=3)])]
+    labels = [member.label for member in labelled(["openai:gpt-4o", "local", "openai:gpt-4o", Member("local", seed=3)])]
     assert labels == ["openai:gpt-4o#1", "local#1", "openai:gpt-4o#2", "local#2"]
-    assert [member.label for member in members(["local"])] == ["local"]
+    assert [member.label for member in labelled(["local"])] == ["local"]
 
 
 def test_no_members_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one member"):
-        members([])
+        labelled([])
