@@ -12,7 +12,13 @@ from src.agents.swarm.voting import Vote, count
 
 
 def vote(action: str | None, weight: float = 1.0, confidence: int = 50, error: str | None = None) -> Vote:
-    return Vote("m", weight, Action(action) if action else None, confidence if action else None, error_category=error)
+    return Vote(
+        member="m",
+        weight=weight,
+        action=Action(action) if action else None,
+        confidence=confidence if action else None,
+        error_category=error,
+    )
 
 
 def test_the_action_with_most_weight_wins() -> None:
