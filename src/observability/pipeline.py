@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from src.observability.attributes import RELEASE
 from src.observability.langfuse_sdk.client import NO_KEY, OwnClient
 from src.observability.settings import Settings
-from src.observability.spans.scope import Scope, ours
+from src.observability.spans.scope import Scope, own_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from src.observability.delivery.destinations import Destination
     from src.observability.delivery.exporter import Exporter
-    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
@@ -34,7 +34,7 @@ class Pipeline:
     """One tracer provider (never the global one), one store, one exporter and one Langfuse client.
 
     A process normally has one (`current.get_pipeline()`). Where MOONDEV_TRACING is off, `spool`, `tracer`, `provider`,
-    `processor`, `light`, `exporter` and `keeper` are None.
+    `processor`, `light_tracer`, `exporter` and `retention` are None.
 
     Args:
         settings: The settings; those of the environment where not given.
@@ -52,11 +52,11 @@ class Pipeline:
         self.settings = settings or Settings.read_or_default()
         self.spool: Spool | None = None
         self.exporter: Exporter | None = None
-        self.keeper: Keeper | None = None
+        self.retention: Retention | None = None
         self.tracer: Tracer | None = None
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
-        self.light: LightSpans | None = None
+        self.light_tracer: LightTracer | None = None
         self._scope: Scope | None = None
         self._is_current = is_current
         self.own_client = OwnClient(self)
@@ -69,20 +69,22 @@ class Pipeline:
         from src.observability.attributes import SCOPE_NAME
         from src.observability.delivery import process_exit
         from src.observability.langfuse_sdk.import_hook import join
-        from src.observability.spans.capture import Kept
-        from src.observability.spans.light_tracer import LightSpans
+        from src.observability.spans.capture import CapturePolicy
+        from src.observability.spans.light_tracer import LightTracer
         from src.observability.spans.processor import SpoolProcessor
         from src.observability.store.spool import Spool
 
         settings = self.settings
         limit = settings.max_mb * 1024 * 1024
-        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, later=True)
-        process_exit.tell_losses(self.spool)
+        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
+        process_exit.report_losses_at_exit(self.spool)
         destinations = self._destinations()
         self.exporter = self._make_exporter(self.spool, destinations)
-        self.keeper = self._make_keeper(self.spool, destinations)
-        self.keeper.start()
-        self.processor = SpoolProcessor(self.spool, self.default_scope, self.wake, Kept.of(settings))
+        self.retention = self._make_retention(self.spool, destinations)
+        self.retention.start()
+        self.processor = SpoolProcessor(
+            self.spool, self.default_scope, self.wake, CapturePolicy.from_settings(settings)
+        )
         self.provider = self._make_provider(self.processor)
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
         self.tracer = self.provider.get_tracer(SCOPE_NAME, _langfuse_version(), attributes=scope)
@@ -116,7 +118,7 @@ class Pipeline:
         )
         provider._disabled = False
         provider.add_span_processor(processor)
-        ours.add(provider._active_span_processor)
+        own_processors.add(provider._active_span_processor)
         return provider
 
     def _resource_attributes(self) -> dict[str, str]:
@@ -135,11 +137,11 @@ class Pipeline:
         if self.settings.offline or not destinations:
             return None
         exporter = Exporter(spool, destinations)
-        process_exit.watch(exporter, signals=self.settings.signals)
+        process_exit.flush_at_exit(exporter, signals=self.settings.signals)
         return exporter
 
-    def _make_keeper(self, spool: Spool, destinations: list[Destination]) -> Keeper:
-        from src.observability.store.retention import Keeper
+    def _make_retention(self, spool: Spool, destinations: list[Destination]) -> Retention:
+        from src.observability.store.retention import Retention
 
         settings = self.settings
         accepted = {item.name: item.accepts for item in destinations}
@@ -258,8 +260,8 @@ class Pipeline:
 
         if self.exporter is not None:
             self.exporter.shutdown(timeout_s)
-        if self.keeper is not None:
-            self.keeper.stop()
+        if self.retention is not None:
+            self.retention.stop()
         if self.spool is not None:
             self.spool.close()
         leave(self)

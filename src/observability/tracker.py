@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.pipeline import Pipeline
     from src.observability.settings import Settings
-    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
     from src.observability.spans.scope import Scope
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])

@@ -119,6 +119,6 @@ def test_any_bytes_give_facts(data: bytes) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=100))
 def test_any_text_can_be_looked_up(text: str) -> None:
-    WORDS.sdk(text)
-    WORDS.url(text)
-    WORDS.host(text)
+    WORDS.provider_of_module(text)
+    WORDS.provider_of_url(text)
+    WORDS.provider_of_host(text)

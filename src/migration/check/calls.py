@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from src.migration.check.command_lines import OTHER_SERVER, Lines, argument, run_text, shown
 from src.migration.check.evaluate.folding import END, START, Folder
-from src.migration.check.vocabulary.words import Vocabulary, path_of_model_server
+from src.migration.check.vocabulary.words import Vocabulary, is_model_server_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ class Calls:
         for text in self.folder.fold(given, place.scope):
             whole = [package + text for package in packages] if text.startswith(".") else [text.replace(":", ".")]
             for one in whole:
-                provider = self.words.sdk(one)
+                provider = self.words.provider_of_module(one)
                 if provider:
                     yield "dynamic-import", provider, f"{one} is imported by name"
                 self._want(one)
@@ -131,10 +131,10 @@ class Calls:
                     self._want(text)
 
     def _provider(self, text: str, keyword: str, last: str, strength: int) -> str | None:
-        provider = self.words.url(text)
+        provider = self.words.provider_of_url(text)
         if not provider and (keyword in _ADDRESS | {"host"} or "Connection" in last or last in _CONNECTS):
-            provider = self.words.host(text)
-        if not provider and strength == 2 and path_of_model_server(text):
+            provider = self.words.provider_of_host(text)
+        if not provider and strength == 2 and is_model_server_path(text):
             provider = "ollama" if "ollama" in text.lower() else OTHER_SERVER
         return provider if strength else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.vocabulary.programs import COMMANDS, PACKAGES
-from src.migration.check.vocabulary.words import Vocabulary, chain_kind, path_of_model_server
+from src.migration.check.vocabulary.words import Vocabulary, chain_kind, is_model_server_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,9 +155,9 @@ class Lines:
     def _fetched(self, program: str, rest: list[str]) -> Iterator[Hit]:
         for text in rest:
             address = text.removeprefix("--url=")
-            provider = self.words.url(address) or (OTHER_SERVER if path_of_model_server(address) else None)
+            provider = self.words.provider_of_url(address) or (OTHER_SERVER if is_model_server_path(address) else None)
             provider = provider or (
-                self.words.url(f"https://{address}") if re.match(r"[\w.-]+\.\w+/", address) else None
+                self.words.provider_of_url(f"https://{address}") if re.match(r"[\w.-]+\.\w+/", address) else None
             )
             if provider:
                 yield "provider-url", provider, f"{shown(address)} is called with {program}"
@@ -167,7 +167,7 @@ class Lines:
             for text in word:
                 if "-c" in flag:
                     yield from run_text([text], self.words)
-                provider = self.words.sdk(text) if "-m" in flag else None
+                provider = self.words.provider_of_module(text) if "-m" in flag else None
                 if provider:
                     yield "provider-command", provider, f"{text} is run as a module"
 
@@ -182,7 +182,7 @@ def run_text(texts: Iterable[str], words: Vocabulary) -> Iterator[Hit]:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         for name in _imported(tree):
-            provider = words.sdk(name)
+            provider = words.provider_of_module(name)
             if provider:
                 yield "dynamic-import", provider, f"{name} is imported in a text that is run"
         for node in ast.walk(tree):

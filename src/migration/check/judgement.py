@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from src.migration.check.records import RULES, Allow, Facts, Finding, Pending, Report, Site
-from src.migration.check.vocabulary.words import FACTORY, path_of_model_server
+from src.migration.check.vocabulary.words import FACTORY, is_model_server_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -144,11 +144,13 @@ def _meant(pending: Pending, text: str, config: Config) -> Site | None:
     site, words = pending.site, config.vocabulary
     if site.rule == "dynamic-import":
         name = pending.before + text + pending.rest
-        provider, what = words.sdk(name), f"{name} is imported by name"
+        provider, what = words.provider_of_module(name), f"{name} is imported by name"
     else:
         address = pending.before + text + pending.rest
         provider, what = (
-            words.url(address) or words.host(address) or ("another server" if path_of_model_server(address) else None),
+            words.provider_of_url(address)
+            or words.provider_of_host(address)
+            or ("another server" if is_model_server_path(address) else None),
             f"{address} is called",
         )
     if not provider:

@@ -17,8 +17,8 @@ from src.migration.check.vocabulary.words import (
     CLIENTS,
     Vocabulary,
     chain_kind,
+    is_model_server_path,
     may_end_chain,
-    path_of_model_server,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _Sites:
 
     def _imported(self, names: Iterable[str]) -> Iterator[Hit]:
         for name in names:
-            provider = self.words.sdk(name)
+            provider = self.words.provider_of_module(name)
             if provider:
                 yield "sdk-import", provider, f"{name} is imported"
 
@@ -134,7 +134,7 @@ class _Sites:
             if kind or (called and self._verb(name)):
                 yield kind or "sdk-call", self._owner(name), f"{_end(name)} is {'called' if called else 'used'}"
                 return
-        if called and node.attr in CLIENTS and not any(self.words.sdk(_bare(name)) for name in names):
+        if called and node.attr in CLIENTS and not any(self.words.provider_of_module(_bare(name)) for name in names):
             yield "sdk-call", UNKNOWN, f"a client {node.attr} is made"
 
     @staticmethod
@@ -148,15 +148,15 @@ class _Sites:
         """Find an SDK that was imported by way of its parent: `import google` and then `google.genai`."""
         for name in names:
             plain = "(" not in name and not name.startswith("?") and name.endswith(f".{node.attr}")
-            provider = self.words.sdk(name) if plain else None
-            if provider and not self.words.sdk(name.rpartition(".")[0]):
+            provider = self.words.provider_of_module(name) if plain else None
+            if provider and not self.words.provider_of_module(name.rpartition(".")[0]):
                 yield "sdk-import", provider, f"{name} is used"
 
     def _loaded(self, place: Place, node: ast.Subscript) -> Iterator[Hit]:
         if not self.folder.dotted(node.value, place.scope)[0].endswith("sys.modules"):
             return
         for text in self.folder.fold(node.slice, place.scope):
-            provider = self.words.sdk(text)
+            provider = self.words.provider_of_module(text)
             if provider:
                 yield "dynamic-import", provider, f"{text} is taken from sys.modules"
 
@@ -165,11 +165,11 @@ class _Sites:
         return (
             not name.startswith("?")
             and _bare(name).rpartition(".")[2] in CHAT_VERBS
-            and self.words.sdk(_bare(name)) is not None
+            and self.words.provider_of_module(_bare(name)) is not None
         )
 
     def _owner(self, name: str) -> str:
-        return (None if name.startswith("?") else self.words.sdk(_bare(name))) or UNKNOWN
+        return (None if name.startswith("?") else self.words.provider_of_module(_bare(name))) or UNKNOWN
 
     def _exports(self) -> Iterator[tuple[str, str]]:
         """Give the module's constants that mean something in a call elsewhere: `URL`, `Settings.URL`, `URLS.key`."""
@@ -190,8 +190,12 @@ class _Sites:
             text for one in values if isinstance(one, _FUNCTIONS) for text in self.folder.given_back(one, scope, 4)
         ]
         for text in [*given, *self.folder.bound(values, "", scope, 4)]:
-            known = self.words.url(text) or self.words.sdk(text) or self.words.host(text)
-            if START not in text and (known or path_of_model_server(text)):
+            known = (
+                self.words.provider_of_url(text)
+                or self.words.provider_of_module(text)
+                or self.words.provider_of_host(text)
+            )
+            if START not in text and (known or is_model_server_path(text)):
                 yield name, text
                 return
 

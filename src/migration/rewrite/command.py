@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,12 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes = _together(jobs, list(_run(jobs, options.jobs or os.cpu_count() or 1)))
     try:
         made = (
-            install_command.planned(options.paths[0], _changes(options.paths[0], outcomes)) if options.install else None
+            install_command.plan_with_migration(options.paths[0], _changes(options.paths[0], outcomes))
+            if options.install
+            else None
         )
     except Refused as error:
         return _refuse(str(error))
     failures = _written(options, outcomes, made) if options.write else []
-    sites = [site for outcome in outcomes for site in (*outcome.sites, *leftovers(outcome))]
+    sites = [site for outcome in outcomes for site in (*outcome.sites, *outcome.leftovers)]
     if options.diff:
         sys.stdout.writelines(line for outcome in outcomes for line in _diff(outcome))
         sys.stdout.writelines(install_command.diff(made) if made else ())
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _report(options.report, outcomes, sites)
     _tell(outcomes, sites, failures, written=options.write, shown=options.diff)
     if made is not None and not failures:
-        install_command.tell(options.paths[0], made, written=options.write, shown=options.diff)
+        install_command.print_summary(options.paths[0], made, written=options.write, shown=options.diff)
     code = _code(outcomes, sites, failures)
     if made is None or code == FAILURE:
         return code
@@ -68,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _changes(root: Path, outcomes: Sequence[Outcome]) -> list[Change]:
     """Return the files that were migrated, by their paths below the checkout's root."""
     return [
-        Change(outcome.path.resolve().relative_to(root.resolve()).as_posix(), outcome.before, outcome.after)
+        Change(
+            path=outcome.path.resolve().relative_to(root.resolve()).as_posix(),
+            before=outcome.before,
+            after=outcome.after,
+        )
         for outcome in outcomes
         if outcome.after is not None
     ]
@@ -80,6 +87,8 @@ def _unfit(options: argparse.Namespace) -> str | None:
         return "--install and --roll-back take one folder: the root of a checkout, which has src in it."
     if options.roll_back:
         return None
+    if options.install and (why := install_command.refusal(options.paths[0])):
+        return why
     missing = [str(path) for path in options.paths if not path.exists()]
     if missing:
         return f"no such file or folder: {', '.join(missing)}"
@@ -168,21 +177,26 @@ def _dirty(paths: Sequence[Path]) -> str | None:
 
 def _run(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     if len(jobs) < _WORTH_A_POOL or processes == 1:
-        yield from _counted((_one(job) for job in jobs), len(jobs))
+        yield from _counted((_migrate_and_check(job) for job in jobs), len(jobs))
         return
     with ProcessPoolExecutor(min(processes, len(jobs))) as pool:
-        yield from _counted(pool.map(_one, jobs, chunksize=4), len(jobs))
+        yield from _counted(pool.map(_migrate_and_check, jobs, chunksize=4), len(jobs))
 
 
 def _together(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Look once more at files that handle the errors of calls which other files make."""
     told = again(outcomes, {job.path: set(job.imports) for job in jobs}, {job.path: job.around for job in jobs})
     names = {job.path: job.name for job in jobs}
-    return [migrate(one.path, names[one.path], told[one.path]) if one.path in told else one for one in outcomes]
+    return [
+        _migrate_and_check(Job(one.path, names[one.path], told[one.path])) if one.path in told else one
+        for one in outcomes
+    ]
 
 
-def _one(job: Job) -> Outcome:
-    return migrate(job.path, job.name, job.around)
+def _migrate_and_check(job: Job) -> Outcome:
+    """Migrate one file, and look for what is left while the check's analysis of its text is at hand."""
+    outcome = migrate(job.path, job.name, job.around)
+    return replace(outcome, leftovers=tuple(leftovers(outcome)))
 
 
 def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

@@ -41,7 +41,7 @@ def _traces_finding(tracker: LangFuseTracker, *, ok: bool | None, detail: str) -
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
     from src.observability.settings import Settings, SettingsError
 
     try:
@@ -79,7 +79,7 @@ def _check_keys(settings: Settings) -> tuple[bool | None, str]:
 
 def _store() -> list[Finding]:
     from src.observability import get_tracker
-    from src.observability.store.file import kept_aside
+    from src.observability.store.file import damaged_copies
 
     tracker = get_tracker()
     spool = tracker.spool
@@ -104,7 +104,7 @@ def _store() -> list[Finding]:
 def _retention() -> list[Finding]:
     """Return for how long rows are kept, and which destinations old rows still wait for."""
     from src.observability import get_tracker
-    from src.observability.store.retention import state
+    from src.observability.store.retention import read_status
 
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:

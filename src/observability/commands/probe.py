@@ -62,7 +62,7 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
     for destination in tracker.exporter.destinations:
         if not destination.observations:
             continue
-        waiting = tracker.spool.pending(destination.name, scores=False)
+        waiting = tracker.spool.pending(destination.name, Accepts.OBSERVATIONS)
         if waiting:
             detail = (
                 f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"
@@ -79,10 +79,10 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     """Ask Langfuse for the trace, which it shows some seconds after it took it."""
     import httpx
 
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
 
     settings = tracker.settings
-    host, url = shown(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
+    host, url = display_url(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     deadline_s = time.monotonic() + _READ_BACK_S
     while True:

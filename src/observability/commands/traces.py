@@ -137,14 +137,14 @@ def export(
 
 
 def _send_again(tracker: LangFuseTracker) -> None:
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
     from src.observability.store.spool import lease_owner
 
     if tracker.exporter is None or tracker.spool is None:
         return
     for destination in tracker.exporter.destinations:
         count = tracker.spool.send_again(destination.name, lease_owner())
-        where = shown(destination.traces_url)
+        where = display_url(destination.traces_url)
         if count is None:
             problem(f"another process is delivering to {where} right now: try again when it has ended.")
             raise typer.Exit(1)

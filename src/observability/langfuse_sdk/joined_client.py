@@ -100,7 +100,7 @@ def take_over(manager: Any, host: Host) -> None:
     for sender in senders:
         sender._should_export_span = joined.unless_ours(sender._should_export_span)
     provider.add_span_processor(joined)
-    scopes.also_ours.add(provider._active_span_processor)
+    scopes.joined_processors.add(provider._active_span_processor)
     manager.add_score_task = functools.partial(take_score, host, manager.add_score_task)
     deliver_on_flush(manager, host)
 
@@ -130,7 +130,7 @@ class _Joined(SpanProcessor):
         if host is None or host.processor is None:
             return
         if not self.takes(span):
-            double_counting.started(span)
+            double_counting.span_started(span)
             return
         # The attributes that the SDK propagates are on the span already; for these the processor decides between the
         # SDK's value and the run's. Those that the program set on the span itself stay.
@@ -148,4 +148,4 @@ class _Joined(SpanProcessor):
         if self.takes(span):
             host.processor.on_end(span)
         else:
-            double_counting.ended_elsewhere(span)
+            double_counting.span_ended_elsewhere(span)

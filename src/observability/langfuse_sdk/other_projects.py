@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, Status, StatusCode
 
-from src.observability.spans.capture import Kept
+from src.observability.spans.capture import CapturePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -197,7 +197,7 @@ def _begins_trace(parent: otel_trace.Span) -> bool:
 
     A trace that another process started, or the program through Langfuse's SDK, has its name from there.
     """
-    return not scopes.is_ours(parent) and not parent.get_span_context().is_remote
+    return not scopes.is_own_span(parent) and not parent.get_span_context().is_remote
 
 
 def _is_short(value: object) -> bool:

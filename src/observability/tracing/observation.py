@@ -218,7 +218,7 @@ def _start(
     parent = context if context is not None else otel_context.get_current()
     try:
         pipeline = get_pipeline()
-        tracer, spans = pipeline.tracer, pipeline.light
+        tracer, spans = pipeline.tracer, pipeline.light_tracer
         if tracer is None:
             return Observation(None, parent)
         if scope is not None:
@@ -237,7 +237,9 @@ def _start(
         encoding.set_attributes(span, {names.TYPE: type, **mark})
         if type == "generation":
             above = otel_trace.get_current_span(parent).get_span_context()
-            double_counting.opened(span.get_span_context().span_id, above.span_id if above.is_valid else None)
+            double_counting.generation_started(
+                span.get_span_context().span_id, above.span_id if above.is_valid else None
+            )
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")

@@ -214,7 +214,7 @@ def test_a_command_is_noticed_before_it_starts(command: str, server: Server, tmp
 def test_other_commands_start(command: list[str]) -> None:
     from src.models.guard import commands
 
-    asked = list(commands.asked("subprocess.Popen", (command[0], command, None, None)))
+    asked = list(commands.targets("subprocess.Popen", (command[0], command, None, None)))
     assert not [one for one in asked if hosts.is_provider(*one)]
 
 
@@ -260,11 +260,11 @@ def test_a_function_that_is_traced_by_the_decorator_passes(server: Server) -> No
 
 
 def test_asking_for_the_list_of_models_passes(server: Server) -> None:
-    from src.models.live_models import listed
+    from src.models.live_models import listed_names
 
     guard.install("block")
     with pytest.raises(Exception, match=r"^(?!.*directly)"):
-        listed(ModelFactory.get_model("openai", "gpt-4o"))
+        listed_names(ModelFactory.get_model("openai", "gpt-4o"))
     assert len(server.received) == 1
 
 

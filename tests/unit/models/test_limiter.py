@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.models.errors import InvalidRequest, RateLimited
-from src.models.limits import own
-from src.models.limits.own import Limiter
+from src.models.limits import limiter
+from src.models.limits.limiter import Limiter
 from src.models.model_factory import ModelFactory
 from src.models.types import Timeouts
 from tests.servers import Server, chat_reply
@@ -90,14 +90,14 @@ def test_threads_share_it() -> None:
     [("60rpm", 60, None), ("100000tpm", None, 100_000), ("60rpm,100000tpm", 60, 100_000), ("5 RPM; 9 tpm", 5, 9)],
 )
 def test_reads_a_limit(text: str, requests: float | None, tokens: float | None) -> None:
-    found = own.made(text)
+    found = limiter.parse(text)
     assert (found.requests_per_minute, found.tokens_per_minute) == (requests, tokens)
 
 
 @pytest.mark.parametrize("text", ["", "60", "fast", "60rps", "60rpm and more", "0rpm"])
 def test_refuses_what_is_no_limit(text: str) -> None:
     with pytest.raises(InvalidRequest, match="rpm"):
-        own.made(text)
+        limiter.parse(text)
 
 
 def test_the_variable_limits_a_provider_and_only_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models.pricing import own_table, prices
+from src.models.pricing import prices, user_prices
 from src.models.types import Usage
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ NOVEMBER = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    own_table._table.cache_clear()
+    user_prices._table.cache_clear()
 
 
 def _usd(provider: str, model: str, usage: Usage, **more: object) -> float | None:
@@ -85,10 +85,10 @@ def test_a_price_in_tiers_depends_on_the_prompts_length() -> None:
 
 
 def test_rates_are_cached() -> None:
-    prices._rates.cache_clear()
+    prices._catalogue_rates.cache_clear()
     for _ in range(5):
         _usd("openai", "gpt-4o", THOUSAND)
-    assert prices._rates.cache_info().misses == 1
+    assert prices._catalogue_rates.cache_info().misses == 1
 
 
 @pytest.fixture

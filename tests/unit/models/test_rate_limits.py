@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models.limits import provider
-from src.models.limits.provider import Limit, Seen
+from src.models.limits import rate_limit_headers
+from src.models.limits.rate_limit_headers import Limit, ReportedLimits
 from src.models.model_factory import ModelFactory
 from tests.servers import Reply, Server, chat_reply
 
@@ -19,7 +19,7 @@ AT = 1_795_000_000.0
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    provider._seen.clear()
+    rate_limit_headers._latest.clear()
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ def fresh() -> None:
     ],
 )  # fmt: skip
 def test_reads_each_providers_headers(headers: dict[str, str], kind: str, limit: Limit) -> None:
-    found = Seen(headers, AT, 0.0).limits()[kind]
+    found = ReportedLimits(headers, AT, 0.0).limits()[kind]
     assert found.limit == limit.limit
     assert found.remaining == limit.remaining
     assert found.reset_s == (None if limit.reset_s is None else pytest.approx(limit.reset_s, abs=0.5))
 
 
 def test_keeps_only_rate_limit_headers() -> None:
-    provider.note("x", [(b"Set-Cookie", b"secret"), (b"X-RateLimit-Limit-Requests", b"5")])
-    assert provider.current()["x"].headers == {"x-ratelimit-limit-requests": "5"}
-    provider.note("y", [(b"content-type", b"text/plain")])
-    assert "y" not in provider.current()
+    rate_limit_headers.record("x", [(b"Set-Cookie", b"secret"), (b"X-RateLimit-Limit-Requests", b"5")])
+    assert rate_limit_headers.latest()["x"].headers == {"x-ratelimit-limit-requests": "5"}
+    rate_limit_headers.record("y", [(b"content-type", b"text/plain")])
+    assert "y" not in rate_limit_headers.latest()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -59,13 +59,13 @@ def test_a_calls_limits_stand_on_its_generation(spool: Spool, *, asynchronous: b
     with Server(lambda _: Reply(200, whole.body, {**whole.headers, **told})) as server:
         model = ModelFactory.get_model("openai", api_key="sk-x", base_url=server.url + "/v1")
         reply = asyncio.run(model.agenerate_response(None, "q")) if asynchronous else model.generate_response(None, "q")
-    assert provider.current()["openai"].limits()["requests"] == Limit(500, 421, None)
+    assert rate_limit_headers.latest()["openai"].limits()["requests"] == Limit(500, 421, None)
     (row,) = spool.trace(str(reply.trace_id))
     assert b"rate_limits" in row.span
     assert b"421" in row.span
 
 
 def test_limits_of_an_earlier_call_are_not_taken_for_this_ones() -> None:
-    provider.note("x", [(b"x-ratelimit-limit-requests", b"5")])
-    assert provider.since("x", time.monotonic() + 1) is None
-    assert provider.since("x", 0.0) == {"requests": {"limit": 5.0}}
+    rate_limit_headers.record("x", [(b"x-ratelimit-limit-requests", b"5")])
+    assert rate_limit_headers.since("x", time.monotonic() + 1) is None
+    assert rate_limit_headers.since("x", 0.0) == {"requests": {"limit": 5.0}}

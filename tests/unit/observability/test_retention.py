@@ -13,7 +13,7 @@ from src.observability import flush, get_tracker, observe_agent, score
 from src.observability.delivery.destinations import Destination
 from src.observability.settings import Settings
 from src.observability.store import retention
-from src.observability.store.retention import Keeper
+from src.observability.store.retention import Retention
 from src.observability.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from src.observability.store.spool import ScoreRecord, SpanRecord, Spool
 from tests.servers import Langfuse, eventually
@@ -53,8 +53,8 @@ def keeper(
     at: float = NOW,
     *,
     unsent_too: bool = True,
-) -> Keeper:
-    return Keeper(
+) -> Retention:
+    return Retention(
         store.path,
         days,
         {item.name: item.accepts for item in destinations},
@@ -79,7 +79,7 @@ def test_old_delivered_rows_go_and_the_rest_stays(store: Spool) -> None:
     assert store.stats().scores == 1
     with sqlite3.connect(store.path) as connection:
         assert connection.execute("SELECT count(*) FROM payloads").fetchone()[0] == 1
-    assert retention.state(store.path, 90, clock=lambda: NOW).expired == 18
+    assert retention.read_status(store.path, 90, clock=lambda: NOW).expired == 18
 
 
 def test_an_undelivered_row_never_goes_by_age(store: Spool) -> None:
@@ -89,7 +89,7 @@ def test_an_undelivered_row_never_goes_by_age(store: Spool) -> None:
     store.acknowledge(HERE.name, 2)
     assert keeper(store, [HERE]).run_once() == 2
     assert names(store) == ["n3", "n4", "n5", "n6"]
-    found = retention.state(store.path, 90, clock=lambda: NOW)
+    found = retention.read_status(store.path, 90, clock=lambda: NOW)
     assert (found.overdue, found.waiting_for) == (3, (HERE.name,))
 
 
@@ -119,7 +119,7 @@ def test_scores_stay_where_no_destination_takes_any(store: Spool) -> None:
 def test_what_another_process_still_has_to_deliver_stays(store: Spool) -> None:
     store.append(row(1, 200))
     store.append(row(2, 0))
-    keeper(store, [HERE]).sign_in()  # set up to deliver, and has not yet
+    keeper(store, [HERE]).register_destinations()  # set up to deliver, and has not yet
     assert keeper(store, []).run_once() == 0
     assert names(store) == ["n1", "n2"]
 
@@ -127,9 +127,9 @@ def test_what_another_process_still_has_to_deliver_stays(store: Spool) -> None:
 def test_a_destination_that_nobody_is_set_up_for_any_more_is_forgotten_after_as_long(store: Spool) -> None:
     store.append(row(1, 200))
     store.append(row(2, 0))
-    keeper(store, [HERE], at=NOW - 89 * DAY).sign_in()
+    keeper(store, [HERE], at=NOW - 89 * DAY).register_destinations()
     assert keeper(store).run_once() == 0
-    keeper(store, [HERE], at=NOW - 91 * DAY).sign_in()
+    keeper(store, [HERE], at=NOW - 91 * DAY).register_destinations()
     assert keeper(store).run_once(force=True) == 1
 
 
@@ -149,11 +149,11 @@ def test_days_count_as_asked_for_where_the_variable_is_set(
     monkeypatch.setenv("MOONDEV_TRACE_KEEP_DAYS", said)
     tracker = get_tracker()
     assert tracker.spool is not None
-    assert tracker.keeper is not None
+    assert tracker.retention is not None
     now = time.time()
     for number, days in ((1, 91), (2, 1)):
         tracker.spool.append(replace(row(number, 0), end_ns=int((now - days * DAY) * 1e9)))
-    tracker.keeper.run_once(force=True)
+    tracker.retention.run_once(force=True)
     assert names(tracker.spool) == rows
 
 
@@ -219,7 +219,7 @@ def test_many_rows_go_in_many_small_steps_and_a_stop_is_heard_between_them(store
         waits.append(seconds)
         return len(waits) == 3
 
-    assert Keeper(store.path, 90, unsent_too=True, clock=lambda: NOW, pause=pause).run_once() == 600
+    assert Retention(store.path, 90, unsent_too=True, clock=lambda: NOW, pause=pause).run_once() == 600
     assert keeper(store).run_once(force=True) == 400
     assert names(store) == ["n1001"]
 
@@ -307,7 +307,7 @@ def test_an_older_file_comes_forward_with_its_rows_and_destinations(tmp_path: Pa
     assert seen > NOW - 400 * DAY
     assert names(store) == [f"n{number}" for number in range(1, 6)]
     assert store.pending("langfuse:here") == 3
-    assert Keeper(path, 90, clock=lambda: seen, pause=lambda _: False).run_once() == 2  # only what it has
+    assert Retention(path, 90, clock=lambda: seen, pause=lambda _: False).run_once() == 2  # only what it has
 
 
 def test_a_small_older_file_learns_to_shrink(tmp_path: Path) -> None:
@@ -332,13 +332,13 @@ def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest
         path = tracker.spool.path
         with observe_agent("a"):
             score("s", 1, session_id="x")
-        assert eventually(lambda: retention.state(path, 90).last_run is not None)
+        assert eventually(lambda: retention.read_status(path, 90).last_run is not None)
         with sqlite3.connect(path) as connection:
             assert [found[0][:9] for found in connection.execute("SELECT name FROM configured")] == ["langfuse:"]
         assert flush(20) == 0
         assert tracker.spool.stats().observations == 1
-        assert tracker.keeper is not None
-        thread = tracker.keeper.thread
+        assert tracker.retention is not None
+        thread = tracker.retention.thread
         assert thread is not None
         assert thread.daemon
         tracker.shutdown(0.0)
@@ -353,7 +353,7 @@ def test_a_destination_of_scores_alone_makes_no_loss_of_what_others_have(tmp_pat
     store.append_score(rate(1, 0))
     store.acknowledge(OTLP.name, 10)
     store.acknowledge_scores("langfuse-scores:here", 1)
-    store._keep_within_limit()
+    store._writer._enforce_limit()
     assert names(store) == ["n10"]
     assert store.stats().losses == 0
     assert store.stats().undelivered == {OTLP.name: 0, "langfuse-scores:here": 0}

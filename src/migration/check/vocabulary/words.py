@@ -171,7 +171,7 @@ class Vocabulary:
     def _hosts(self) -> dict[str, str]:
         return HOSTS | dict.fromkeys((host.lower() for host in self.hosts), "gateway")
 
-    def sdk(self, qualified: str) -> str | None:
+    def provider_of_module(self, qualified: str) -> str | None:
         """Return the provider whose SDK holds this dotted name, or None."""
         parts = qualified.split(".")
         if _LANGCHAIN.fullmatch(parts[0]):
@@ -182,7 +182,7 @@ class Vocabulary:
                 return provider
         return None
 
-    def url(self, value: str) -> str | None:
+    def provider_of_url(self, value: str) -> str | None:
         """Return the provider that a whole string is an address of, or None; prose around an address is no address."""
         found = _URL.fullmatch(value.strip())
         if not found:
@@ -207,7 +207,7 @@ class Vocabulary:
             return "cloudflare"
         return "ollama" if _OLLAMA.search(value) else None
 
-    def host(self, value: str) -> str | None:
+    def provider_of_host(self, value: str) -> str | None:
         """Return the provider of a bare host name, or None."""
         return (
             self._host(value.strip().lower(), "/api", "") if re.fullmatch(r"[\w.-]+(?::\d+)?", value.strip()) else None
@@ -228,6 +228,6 @@ class Vocabulary:
         return tuple(sorted(word.encode() for word in words if not any(one != word and one in word for one in words)))
 
 
-def path_of_model_server(value: str) -> bool:
+def is_model_server_path(value: str) -> bool:
     """Tell whether an address ends in a path that only model servers answer."""
     return bool(_PATH.search(value)) and " " not in value.strip()
