@@ -142,15 +142,11 @@ def _warn_once(error: Exception) -> None:
 
 
 def _lost(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        counter = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
-    return [(spool.losses + (counter[0] if counter else 0), {})]
+    return [(spool.all_losses(), {})]
 
 
 def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        destinations = [row[0] for row in connection.execute("SELECT name FROM destinations")]
-        return [(spool._pending(connection, name), {"destination": name}) for name in destinations]
+    return [(count, {"destination": name}) for name, count in spool.undelivered().items()]
 
 
 def _set_aside(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:

@@ -89,7 +89,7 @@ class Pipeline:
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
         self.tracer = self.provider.get_tracer(SCOPE_NAME, _langfuse_version(), attributes=scope)
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
-        self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
+        self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.default_scope)
         self._log_destination()
         join(self)
 
@@ -145,7 +145,7 @@ class Pipeline:
 
         settings = self.settings
         accepted = {item.name: item.accepts for item in destinations}
-        return Keeper(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_set)
+        return Retention(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_set)
 
     def _destinations(self) -> list[Destination]:
         """Return the destinations of observations; while offline, those that will receive them later."""

@@ -65,9 +65,9 @@ class LangFuseTracker:
         return self.pipeline.exporter
 
     @property
-    def keeper(self) -> Keeper | None:
+    def retention(self) -> Retention | None:
         """Return the retention job, which deletes old rows."""
-        return self.pipeline.keeper
+        return self.pipeline.retention
 
     @property
     def tracer(self) -> Tracer | None:
@@ -85,9 +85,9 @@ class LangFuseTracker:
         return self.pipeline.processor
 
     @property
-    def light(self) -> LightSpans | None:
-        """Return what opens light spans, which only our own code ends."""
-        return self.pipeline.light
+    def light_tracer(self) -> LightTracer | None:
+        """Return the tracer of light spans, which only our own code ends."""
+        return self.pipeline.light_tracer
 
     @property
     def public_key(self) -> str:

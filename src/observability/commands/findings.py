@@ -56,7 +56,7 @@ def _langfuse(*, offline: bool) -> list[Finding]:
         ok, detail = True, "keys are set; not asked"
     else:
         ok, detail = _check_keys(settings)
-    return [Finding(part="langfuse", name=shown(settings.langfuse_host), ok=ok, detail=detail)]
+    return [Finding(part="langfuse", name=display_url(settings.langfuse_host), ok=ok, detail=detail)]
 
 
 def _check_keys(settings: Settings) -> tuple[bool | None, str]:
@@ -85,7 +85,7 @@ def _store() -> list[Finding]:
     spool = tracker.spool
     if spool is None:
         return [_traces_finding(tracker, ok=None, detail="MOONDEV_TRACING is off")]
-    damaged = [Finding(part="traces", name=str(path), ok=False, detail=_DAMAGED) for path in kept_aside(spool.path)]
+    damaged = [Finding(part="traces", name=str(path), ok=False, detail=_DAMAGED) for path in damaged_copies(spool.path)]
     if spool.problem is not None:
         return [_traces_finding(tracker, ok=False, detail=f"no call is recorded: {spool.problem}"), *damaged]
     stats = spool.stats()
@@ -110,7 +110,7 @@ def _retention() -> list[Finding]:
     if tracker.spool is None or tracker.spool.problem is not None:
         return []
     days = tracker.settings.keep_days
-    retention = state(tracker.spool.path, days)
+    retention = read_status(tracker.spool.path, days)
     parts = ["everything is kept" if days is None else f"delivered rows go after {days} days"]
     if retention.expired:
         parts.append(f"{retention.expired:,} have gone")

@@ -55,6 +55,8 @@ def _in_store(tracker: LangFuseTracker, trace_id: str) -> Finding:
 
 def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
     """Deliver it, with the rows that wait before it, and return a finding for each destination."""
+    from src.observability.store.records import Accepts
+
     assert tracker.exporter is not None  # noqa: S101 - the caller has checked
     assert tracker.spool is not None  # noqa: S101 - as above
     tracker.exporter.flush(_DELIVERY_S)

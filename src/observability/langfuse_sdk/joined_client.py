@@ -134,7 +134,9 @@ class _Joined(SpanProcessor):
             return
         # The attributes that the SDK propagates are on the span already; for these the processor decides between the
         # SDK's value and the run's. Those that the program set on the span itself stay.
-        propagated = scopes.propagated(parent_context if parent_context is not None else otel_context.get_current())
+        propagated = scopes.langfuse_propagated(
+            parent_context if parent_context is not None else otel_context.get_current()
+        )
         own = {name: value for name, value in (span.attributes or {}).items() if name not in propagated}
         host.processor.on_start(span, parent_context)
         span.set_attributes(own)

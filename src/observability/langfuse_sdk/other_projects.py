@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log = logging.getLogger("moondev.observability")
-_capture = Kept()
+_capture = CapturePolicy()
 
 
 def senders(manager: Any, public_key: str) -> list[Any]:
@@ -32,7 +32,7 @@ def senders(manager: Any, public_key: str) -> list[Any]:
     ]
 
 
-def set_capture(capture: Kept) -> None:
+def set_capture(capture: CapturePolicy) -> None:
     """Set what other clients may send of texts."""
     global _capture  # noqa: PLW0603 - one pipeline is current in a process
     _capture = capture
@@ -54,7 +54,7 @@ def guard(manager: Any, public_key: str) -> bool:
     return True
 
 
-def _send_span(send: Callable[[ReadableSpan], None], capture: Kept, span: ReadableSpan) -> None:
+def _send_span(send: Callable[[ReadableSpan], None], capture: CapturePolicy, span: ReadableSpan) -> None:
     try:
         clean = redacted(span, capture)
     except Exception as error:  # noqa: BLE001 - fail closed, and never into the traced code
@@ -65,11 +65,11 @@ def _send_span(send: Callable[[ReadableSpan], None], capture: Kept, span: Readab
     send(clean)
 
 
-def _send_score(send: Callable[..., None], capture: Kept, body: dict[str, Any], **options: Any) -> None:
+def _send_score(send: Callable[..., None], capture: CapturePolicy, body: dict[str, Any], **options: Any) -> None:
     send(capture.values(body), **options)
 
 
-def redacted(span: ReadableSpan, capture: Kept) -> ReadableSpan:
+def redacted(span: ReadableSpan, capture: CapturePolicy) -> ReadableSpan:
     """Return a copy of a span with its texts redacted, or left out, as `capture` says."""
     status = span.status
     if status.status_code is StatusCode.ERROR and status.description:

@@ -29,7 +29,7 @@ def settle(host: Host) -> None:
     global _own_key  # noqa: PLW0603 - one host is current in a process
     _own_key = host.public_key
     if host.processor is not None:
-        other_projects.set_capture(host.processor.kept)
+        other_projects.set_capture(host.processor.capture)
     try:
         from langfuse._client.resource_manager import LangfuseResourceManager as Managers
 
@@ -52,7 +52,7 @@ def settle(host: Host) -> None:
 def silence(provider: Any, public_key: str) -> None:
     """Remove the span processor of Langfuse's SDK from our provider: the spans are in our store, so it sends nothing.
 
-    The attributes that it would set, `scope.of` sets. Without another processor, generations can be light spans.
+    The attributes that it would set, `scope.from_context` sets. Without another processor, generations can be light spans.
     """
     listeners = provider._active_span_processor
     senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]

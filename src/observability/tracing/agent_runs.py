@@ -104,7 +104,7 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
             environment=_environment(self._environment),
         )
         own = {names.SESSION_ID: self._session_id, names.USER_ID: self._user_id, names.ENVIRONMENT: self._environment}
-        return scopes.nearest(scope, context, *(name for name, value in own.items() if value))
+        return scopes.overriding(scope, context, *(name for name, value in own.items() if value))
 
     def __enter__(self) -> Observation:
         """Open the run."""

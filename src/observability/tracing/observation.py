@@ -223,13 +223,13 @@ def _start(
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
-        if light and spans is not None and spans.unheard:
+        if light and spans is not None and spans.has_single_processor:
             light_span = spans.start(name, parent)
             observation = Observation(light_span, otel_trace.set_span_in_context(light_span, parent))
             observation._attributes[names.TYPE] = type
             if type == "generation":
                 parent_id = light_span.parent.span_id if light_span.parent else None
-                double_counting.opened(light_span.get_span_context().span_id, parent_id)
+                double_counting.generation_started(light_span.get_span_context().span_id, parent_id)
             return observation
         kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
         span = tracer.start_span(name, context=parent, kind=kind)

@@ -67,7 +67,7 @@ class ForeignCall:
             only_texts = len(texts) == len(self._items)
             self._observation.update(output="".join(texts) if only_texts else self._items)
         own = self._observation.id
-        if self._from_factory or (own is not None and double_counting.is_around(int(own, 16))):
+        if self._from_factory or (own is not None and double_counting.encloses_generation(int(own, 16))):
             self._observation.set(TYPE="span")  # the generations inside have been measured
             return
         self._observation.set(OPERATION="chat", REQUEST_MODEL=self._requested_model)
