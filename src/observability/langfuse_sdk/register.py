@@ -52,7 +52,7 @@ def settle(host: Host) -> None:
 def silence(provider: Any, public_key: str) -> None:
     """Remove the span processor of Langfuse's SDK from our provider: the spans are in our store, so it sends nothing.
 
-    The attributes that it would set, `scope.from_context` sets. Without another processor, generations can be light spans.
+    `scope.from_context` sets the attributes that it would set. Without it, generations can be light spans.
     """
     listeners = provider._active_span_processor
     senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]
