@@ -19,7 +19,7 @@ from src.observability import (
 )
 from src.observability.tracing.observation import observe
 from tests.faults import SEAMS, Faults
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_one_decorator_or_manager_serves_many_tasks_at_once(spool: Spool) -> Non
 
     asyncio.run(all_of_them())
     rows = spool.rows_after(0)
-    roots = {row.span_id: told(row)[attributes.OUTPUT] for row in rows if row.type == "agent"}
+    roots = {row.span_id: attributes_of(row)[attributes.OUTPUT] for row in rows if row.type == "agent"}
     assert sorted(roots.values()) == ["0", "1", "2", "3"]
     assert {row.name: roots[row.parent_span_id or ""] for row in rows if row.type == "tool"} == {
         f"tool {number}": str(number) for number in range(4)
@@ -94,7 +94,7 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     assert inspect.isgeneratorfunction(agent.steps)
     assert list(agent.steps("BTC-USD")) == ["BTC-USD"]
     agent.given("BTC-USD")
-    found = {row.name: told(row) for row in spool.rows_after(0)}
+    found = {row.name: attributes_of(row) for row in spool.rows_after(0)}
     asked = {name: json.loads(of[attributes.INPUT]) for name, of in found.items() if name != "given.run"}
     assert asked == {
         "method.run": {"args": ["BTC-USD"], "kwargs": {"bars": 3}},
@@ -170,7 +170,7 @@ def test_of_long_arguments_only_what_they_are_is_recorded(spool: Spool) -> None:
         return candles
 
     decide([1.5] * 50_000, note="n" * 90_000)
-    found = told(only(spool))
+    found = attributes_of(only(spool))
     long = {"type": "list", "characters": 200_001}
     assert json.loads(found[attributes.INPUT]) == {"args": [long], "kwargs": {"note": "n" * 90_000}}
     assert json.loads(found[attributes.OUTPUT]) == long

@@ -22,7 +22,7 @@ from src.observability import (
     score,
 )
 from src.observability.tracing.observation import observe, start
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 if TYPE_CHECKING:
     from src.observability.store.spool import Spool
@@ -42,16 +42,16 @@ def test_a_run_is_an_agent_root_whose_session_and_tags_stand_on_every_observatio
     assert (root.name, root.type, root.parent_span_id, root.session_id) == ("risk.run", "agent", None, "loop-7")
     assert (inner.name, inner.parent_span_id, inner.span_id) == ("look", root.span_id, tool.id)
     for row in (inner, root):
-        found = told(row)
+        found = attributes_of(row)
         assert found[attributes.SESSION_ID] == "loop-7"
         assert found[attributes.USER_ID] == "me"
         assert found[attributes.TRACE_TAGS] == ("risk", "BTC-USD", "x")
         assert found[attributes.TRACE_METADATA + "trading_pair"] == '"BTC-USD"'
         assert found[attributes.ENVIRONMENT] == "default"
-    assert told(root)[attributes.METADATA + "pnl"] == "1.5"
-    assert told(root)[attributes.METADATA + "decision"] == '"HOLD"'
-    assert told(root)[attributes.IS_APP_ROOT] is True
-    assert attributes.IS_APP_ROOT not in told(inner)
+    assert attributes_of(root)[attributes.METADATA + "pnl"] == "1.5"
+    assert attributes_of(root)[attributes.METADATA + "decision"] == '"HOLD"'
+    assert attributes_of(root)[attributes.IS_APP_ROOT] is True
+    assert attributes.IS_APP_ROOT not in attributes_of(inner)
 
 
 def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool) -> None:
@@ -63,7 +63,7 @@ def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool
     sessions = [row.session_id or "" for row in rows]
     assert len(set(sessions)) == len(given)
     assert all(session.isascii() and len(session) <= 200 for session in sessions)
-    assert sessions == [told(row)[attributes.USER_ID] for row in rows]
+    assert sessions == [attributes_of(row)[attributes.USER_ID] for row in rows]
     assert sessions[5:] == ["plain", "7"]
     assert sessions[4].startswith("M?rz-")
 
@@ -73,7 +73,7 @@ def test_arguments_in_another_form_break_nothing(spool: Spool) -> None:
         run.update(metadata=["short"])  # type: ignore[arg-type] # as above
     with observe_agent("b", tags=None, metadata=None):  # type: ignore[arg-type] # as above
         pass
-    first, second = (told(row) for row in spool.rows_after(0))
+    first, second = (attributes_of(row) for row in spool.rows_after(0))
     assert (first[attributes.TRACE_TAGS], second[attributes.TRACE_TAGS]) == (("a", "x"), ("b",))
     assert first[attributes.METADATA + "value"] == '["short"]'
 
@@ -94,7 +94,7 @@ def test_short_metadata_stands_on_every_observation_and_what_a_run_says_later_wi
         start("inner", "generation").update(metadata={"decision": "its own"}).end()
         start("other", "generation").end()
         run.update(metadata={"decision": "BUY"})
-    inner, other, root = (told(row) for row in spool.rows_after(0))
+    inner, other, root = (attributes_of(row) for row in spool.rows_after(0))
     of_trace, own = attributes.TRACE_METADATA, attributes.METADATA
     assert other[of_trace + "position"] == root[of_trace + "position"] == '"long 1 BTC"'
     assert of_trace + "prices" not in other
@@ -115,7 +115,7 @@ def test_a_trace_has_its_roots_name_before_its_root_has_come(spool: Spool) -> No
         pass
     with continue_trace({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}), observe_agent("far"):
         pass
-    named = {row.name: told(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
+    named = {row.name: attributes_of(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
     assert named == dict.fromkeys(["early", "deep", "inner.run", "outer.run"], "outer.run") | {
         "inside.run": None, "mine": None, "far.run": None,
     }  # fmt: skip
@@ -146,7 +146,10 @@ def test_a_run_can_have_an_environment_of_its_own(spool: Spool, caplog: pytest.L
     with observe_agent("b", environment="not one!"):
         pass
     first, second = spool.rows_after(0)
-    assert (told(first)[attributes.ENVIRONMENT], told(second)[attributes.ENVIRONMENT]) == ("live", "default")
+    assert (attributes_of(first)[attributes.ENVIRONMENT], attributes_of(second)[attributes.ENVIRONMENT]) == (
+        "live",
+        "default",
+    )
     assert [score.environment for _, score in spool.read_scores("nobody")] == ["live"]
     assert "lower case letters" in caplog.text
 
@@ -178,7 +181,7 @@ def test_an_agent_inside_an_agent_is_its_child_and_keeps_the_session(spool: Spoo
         pass
     inner, outer = spool.rows_after(0)
     assert (inner.parent_span_id, inner.session_id) == (outer.span_id, "s1")
-    assert set(told(inner)[attributes.TRACE_TAGS]) == {"outer", "inner"}
+    assert set(attributes_of(inner)[attributes.TRACE_TAGS]) == {"outer", "inner"}
 
 
 def test_a_seeded_random_does_not_repeat_ids(spool: Spool) -> None:
@@ -207,7 +210,7 @@ def test_variables_meant_for_other_software_thin_nothing(monkeypatch: pytest.Mon
         pass
     spool = get_tracker().spool
     assert spool is not None
-    found = told(only(spool))
+    found = attributes_of(only(spool))
     assert found[attributes.METADATA + "k19"] == '"long enough"'
 
 
@@ -232,7 +235,7 @@ def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
         "array": prices, "column": prices[:, 0], "none": np.float64("nan"), "many": np.arange(5_000),
     }  # fmt: skip
     start("x", "span").update(output=found, metadata=found).end()
-    row = told(only(spool))
+    row = attributes_of(only(spool))
     told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
                "column": [1.5, 3.5], "none": None, "many": str(np.arange(5_000))}  # fmt: skip
     assert json.loads(row[attributes.OUTPUT]) == told_of
@@ -345,7 +348,7 @@ def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> No
     with observe_agent("a", input="ours", metadata={"k": 1}) as run:
         client.update_current_span(input="theirs", output="theirs")
         run.update(output="ours again")
-    own, other = (told(row) for row in spool.rows_after(0))
+    own, other = (attributes_of(row) for row in spool.rows_after(0))
     assert own[attributes.OUTPUT] == "said through the SDK"
     assert own[attributes.METADATA + "k"] == "2"
     assert (other[attributes.INPUT], other[attributes.OUTPUT]) == ("theirs", "ours again")
@@ -353,7 +356,7 @@ def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> No
 
 def test_metadata_is_json_as_langfuses_sdk_writes_it(spool: Spool) -> None:
     start("x", "span").update(metadata={"a": "text", "b": 1, "c": {"d": [1]}, "n": None}).end()
-    found = told(only(spool))
+    found = attributes_of(only(spool))
     decoded = {
         k.removeprefix(attributes.METADATA): json.loads(v)
         for k, v in found.items()

@@ -22,7 +22,7 @@ from src.observability import (
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing.observation import observe, start
 from tests.servers import Langfuse, Reply
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 ROOT = Path(__file__).parents[3]
 
@@ -132,7 +132,7 @@ def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> No
         run.update(output="the words said", metadata={"decision": "BUY"})
     spool = get_tracker().spool
     assert spool is not None
-    found = told(only(spool))
+    found = attributes_of(only(spool))
     assert "the words" not in str(found)
     assert found[attributes.METADATA + "decision"] == '"BUY"'
 
