@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli import delivery
+from src.cli.delivery import finish
 from src.observability.commands.console import escape, money, note, out
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def risk(
         typer.echo(json.dumps(verdict.to_dict()))
     else:
         _show(verdict)
-    delivery.finish()
+    finish()
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -39,8 +39,8 @@ _IMAGES: Mapping[Literal["hash", "whole"], str] = {"hash": "size and SHA-256", "
 class SettingsError(ValueError):
     """A variable has an invalid value; the message names it and the values that are valid.
 
-    `instead` maps variables to the values that apply until then, where the default could send texts to a server that
-    nobody named.
+    `instead` maps variables to the values that apply until it is corrected, where the default could send texts to a
+    server that the user did not name.
     """
 
     def __init__(self, variable: str, problem: str, instead: Mapping[str, str] | None = None) -> None:

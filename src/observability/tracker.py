@@ -1,4 +1,4 @@
-"""Define LangFuseTracker, the object through which programs use a pipeline."""
+"""Define LangFuseTracker, through which programs use this process's pipeline or one of their own."""
 
 from __future__ import annotations
 
@@ -155,6 +155,20 @@ class LangFuseTracker:
 def get_tracker() -> LangFuseTracker:
     """Return this process's tracker, made by the first call."""
     return _tracker_of(current.get_pipeline())
+
+
+def flush(timeout_s: float = 10.0) -> int:
+    """Deliver everything in the store now, rows of other and of dead processes too.
+
+    Returns how many observations and scores are still undelivered after at most `timeout_s` seconds: 0 where no
+    destination is configured, since then nothing waits for delivery; at least 1 where the store cannot be read.
+    """
+    return get_tracker().flush(timeout_s)
+
+
+def shutdown(timeout_s: float = 5.0) -> None:
+    """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
+    get_tracker().shutdown(timeout_s)
 
 
 def set_tracker(tracker: LangFuseTracker | None) -> LangFuseTracker | None:

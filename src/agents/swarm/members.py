@@ -38,7 +38,7 @@ def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
     Raises:
         ValueError: there is none, or one names no model.
     """
-    unlabelled = [item if isinstance(item, Member) else Member(str(item).strip()) for item in members]
+    unlabelled = [item if isinstance(item, Member) else Member(model=str(item).strip()) for item in members]
     if not unlabelled:
         raise ValueError("A trading agent needs at least one member, such as openai:gpt-4o or local.")
     if any(not member.model for member in unlabelled):
@@ -60,4 +60,4 @@ def default_members() -> tuple[Member, ...]:
     keyed = [row.name for row in PROVIDERS.values() if row.needs_key and ModelFactory.is_model_available(row.name)]
     if keyed:
         return labelled(f"{name}:{ModelFactory.DEFAULT_MODELS[name]}" for name in keyed)
-    return labelled(Member("local", brief=brief, seed=seed) for seed, brief in enumerate(_BRIEFS, start=1))
+    return labelled(Member(model="local", brief=brief, seed=seed) for seed, brief in enumerate(_BRIEFS, start=1))

@@ -92,7 +92,9 @@ def test_any_vote_holds_the_rules(ballots: list[tuple[str | None, float, int]]) 
 
 
 def test_members_of_one_model_are_numbered() -> None:
-    labels = [member.label for member in labelled(["openai:gpt-4o", "local", "openai:gpt-4o", Member("local", seed=3)])]
+    labels = [
+        member.label for member in labelled(["openai:gpt-4o", "local", "openai:gpt-4o", Member(model="local", seed=3)])
+    ]
     assert labels == ["openai:gpt-4o#1", "local#1", "openai:gpt-4o#2", "local#2"]
     assert [member.label for member in labelled(["local"])] == ["local"]
 

@@ -188,7 +188,7 @@ def test_the_installed_sample_is_read(symbol: str, bars: int, interval: int) -> 
 def candles_of(closes: Sequence[float]) -> Candles:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     return Candles(
-        tuple(candle(start + timedelta(hours=n), c, c * 1.01, c * 0.98, c, 10.0 + n) for n, c in enumerate(closes))
+        bars=tuple(candle(start + timedelta(hours=n), c, c * 1.01, c * 0.98, c, 10.0 + n) for n, c in enumerate(closes))
     )
 
 
