@@ -68,4 +68,4 @@ class OwnClient:
                 manager.add_score_task = functools.partial(joined_client.take_score, host, manager.add_score_task)
                 joined_client.deliver_on_flush(manager, host)
                 manager._moondev = "registered" if registered else "requested"
-                register.silence(host.provider, host.public_key)
+                register.remove_sender(host.provider, host.public_key)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _own_key: str | None = None
 
 
-def settle(host: Host) -> None:
+def register_or_join(host: Host) -> None:
     """Register our client as the one of this program, or join the one that it made. Never raises."""
     global _own_key  # noqa: PLW0603 - one host is current in a process
     _own_key = host.public_key
@@ -38,9 +38,9 @@ def settle(host: Host) -> None:
             _watch_others(Managers)
             key = host.public_key
             own = Managers._instances.get(key)
-            for other in Managers._instances:
-                if other != key and getattr(Managers._instances[other], "tracing_enabled", True):
-                    _leave_alone(other, Managers._instances[other])
+            for other_key, manager in Managers._instances.items():
+                if other_key != key and getattr(manager, "tracing_enabled", True):
+                    _guard_other(other_key, manager)
             if own is None and not Managers._instances:
                 host.own_client.make(registered=True)
             elif own is not None and own.tracer_provider is not host.provider:
@@ -49,10 +49,10 @@ def settle(host: Host) -> None:
         warn_once("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
 
 
-def silence(provider: Any, public_key: str) -> None:
+def remove_sender(provider: Any, public_key: str) -> None:
     """Remove the span processor of Langfuse's SDK from our provider: the spans are in our store, so it sends nothing.
 
-    `scope.from_context` sets the attributes that it would set. Without it, generations can be light spans.
+    `scope.from_context` sets the attributes that it would set. Without the processor, generations can be light spans.
     """
     listeners = provider._active_span_processor
     senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]
@@ -62,22 +62,22 @@ def silence(provider: Any, public_key: str) -> None:
         sender.shutdown()
 
 
-def managers() -> Any:
+def loaded_manager_class() -> Any:
     """Return the class in which Langfuse's SDK registers its clients; None while the SDK is not loaded."""
     module = sys.modules.get("langfuse._client.resource_manager")
     return getattr(module, "LangfuseResourceManager", None)
 
 
-def _drop_stale(managers: Any, host: Host) -> None:
+def _drop_stale(manager_class: Any, host: Host) -> None:
     """Remove the clients of earlier trackers of this process."""
-    for key, manager in list(managers._instances.items()):
+    for key, manager in list(manager_class._instances.items()):
         if getattr(manager, "_moondev", None) is not None and manager.tracer_provider is not host.provider:
-            forget(managers, key)
+            unregister(manager_class, key)
 
 
-def forget(managers: Any, key: str) -> None:
+def unregister(manager_class: Any, key: str) -> None:
     """Remove a client of ours from the register and from the exit handlers: it has nothing to deliver."""
-    atexit.unregister(managers._instances.pop(key).shutdown)
+    atexit.unregister(manager_class._instances.pop(key).shutdown)
 
 
 class _Instances(dict[str, Any]):
@@ -94,15 +94,16 @@ class _Instances(dict[str, Any]):
                 self.pop(known)
         super().__setitem__(key, manager)
         if observes and key != _own_key:
-            _leave_alone(key, manager)
+            _guard_other(key, manager)
 
 
-def _watch_others(managers: Any) -> None:
-    if type(managers._instances) is dict:
-        managers._instances = _Instances(managers._instances)
+def _watch_others(manager_class: Any) -> None:
+    """Have clients that the program makes later replace ours, or be guarded."""
+    if type(manager_class._instances) is dict:
+        manager_class._instances = _Instances(manager_class._instances)
 
 
-def _leave_alone(key: str, manager: Any) -> None:
+def _guard_other(key: str, manager: Any) -> None:
     """Let a client for another project deliver by itself, but redacted; warn once."""
     guard_and_warn(
         f"other:{key}",
