@@ -1,4 +1,4 @@
-"""Calls that go round the factory are recorded by a decorator."""
+"""The decorator that records calls which bypass the factory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 
-def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:
+def test_trace_llm_call_records_a_call_that_bypasses_the_factory(spool: Spool) -> None:
     class Counts:
         prompt_tokens, completion_tokens = 5, 3
 
@@ -72,14 +72,14 @@ def test_trace_llm_call_sorts_tokens_into_buckets_that_do_not_overlap(
         return {"model": f"{model}-2026", "usage": usage}
 
     ask(model="m")
-    found = attributes_of(only(spool))
-    assert json.loads(found[attributes.USAGE_DETAILS]) == buckets
-    assert (found[attributes.INPUT_TOKENS], found[attributes.OUTPUT_TOKENS]) == (100, 20)
-    assert (found[attributes.REQUEST_MODEL], found[attributes.RESPONSE_MODEL]) == ("m", "m-2026")
-    assert found[attributes.OPERATION] == "chat"
+    stored = attributes_of(only(spool))
+    assert json.loads(stored[attributes.USAGE_DETAILS]) == buckets
+    assert (stored[attributes.INPUT_TOKENS], stored[attributes.OUTPUT_TOKENS]) == (100, 20)
+    assert (stored[attributes.REQUEST_MODEL], stored[attributes.RESPONSE_MODEL]) == ("m", "m-2026")
+    assert stored[attributes.OPERATION] == "chat"
 
 
-def test_trace_llm_call_records_methods_and_what_generators_yield(spool: Spool) -> None:
+def test_trace_llm_call_records_methods_and_the_items_of_generators(spool: Spool) -> None:
     track = get_tracker().trace_llm_call
 
     class Client:
