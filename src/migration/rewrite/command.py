@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as error:
         return _refuse(str(error))
     failures = _written(options, outcomes, made) if options.write else []
-    sites = [site for outcome in outcomes for site in (*outcome.sites, *leftovers(outcome))]
+    sites = [site for outcome in outcomes for site in (*outcome.sites, *outcome.leftovers)]
     if options.diff:
         sys.stdout.writelines(line for outcome in outcomes for line in _diff(outcome))
         sys.stdout.writelines(install_command.diff(made) if made else ())
@@ -170,21 +171,26 @@ def _dirty(paths: Sequence[Path]) -> str | None:
 
 def _run(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     if len(jobs) < _WORTH_A_POOL or processes == 1:
-        yield from _counted((_one(job) for job in jobs), len(jobs))
+        yield from _counted((_migrate_and_check(job) for job in jobs), len(jobs))
         return
     with ProcessPoolExecutor(min(processes, len(jobs))) as pool:
-        yield from _counted(pool.map(_one, jobs, chunksize=4), len(jobs))
+        yield from _counted(pool.map(_migrate_and_check, jobs, chunksize=4), len(jobs))
 
 
 def _together(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Look once more at files that handle the errors of calls which other files make."""
     told = again(outcomes, {job.path: set(job.imports) for job in jobs}, {job.path: job.around for job in jobs})
     names = {job.path: job.name for job in jobs}
-    return [migrate(one.path, names[one.path], told[one.path]) if one.path in told else one for one in outcomes]
+    return [
+        _migrate_and_check(Job(one.path, names[one.path], told[one.path])) if one.path in told else one
+        for one in outcomes
+    ]
 
 
-def _one(job: Job) -> Outcome:
-    return migrate(job.path, job.name, job.around)
+def _migrate_and_check(job: Job) -> Outcome:
+    """Migrate one file, and look for what is left while the check's analysis of its text is at hand."""
+    outcome = migrate(job.path, job.name, job.around)
+    return replace(outcome, leftovers=tuple(leftovers(outcome)))
 
 
 def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.check.vocabulary.words import Vocabulary
 from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.depth import is_too_deep, parsed
 from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.analysis.tree import index
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from src.migration.rewrite.find.raw_posts import Post
     from src.migration.rewrite.plan import Move
 
-_WORDS = Vocabulary()
 CHANGED, UNCHANGED, LEFT_OVER, UNPARSEABLE, FAILED = "migrated", "unchanged", "left over", "unparseable", "failed"
 _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
 _VANISHING = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
@@ -54,7 +53,7 @@ def migrate(path: Path, name: str, around: Around | None = None) -> Outcome:
         source = path.read_bytes()
     except OSError as error:
         return Outcome(path, name, FAILED, (Reported(name, 1, "file", LEFT, f"cannot be read: {error.strerror}"),))
-    if not _WORDS.may_matter(source):
+    if not VOCABULARY.may_matter(source):
         return Outcome(path, name, UNCHANGED)
     around = around or Around()
     try:

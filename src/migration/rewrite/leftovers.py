@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from src.migration.check.sites import facts_of
-from src.migration.check.vocabulary.words import Vocabulary
+from src.migration.rewrite.analysis.check_facts import VOCABULARY, check_facts
 from src.migration.rewrite.records import LEFT, Reported
 
 if TYPE_CHECKING:
     from src.migration.check.records import Site
     from src.migration.rewrite.records import Outcome
 
-_WORDS = Vocabulary()
 # These follow from a call that is reported by itself, where there is one.
 _FOLLOWING = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
 _ASK = "ModelFactory.get_model(provider, model).generate_response(system_prompt, user_content)"
@@ -22,10 +20,10 @@ _POST = "ModelFactory.post(url, headers=headers, json=payload), or an allow comm
 def leftovers(outcome: Outcome) -> list[Reported]:
     """Return the direct calls that no style of the migration knows, such as an unusual request over raw HTTP."""
     text = outcome.after if outcome.after is not None else outcome.before
-    if not text or not _WORDS.may_matter(text):
+    if not text or not VOCABULARY.may_matter(text):
         return []
     try:
-        facts = facts_of(text, _WORDS)
+        facts = check_facts(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
     allowed = {allow.line for allow in facts.allows}

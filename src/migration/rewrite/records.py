@@ -42,7 +42,17 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Hold what became of one file; `text` is its new source where there is one."""
+    """What became of one file.
+
+    Attributes:
+        path: The file.
+        name: Its name in reports.
+        status: What happened, in one word.
+        sites: The places that were moved, marked or left.
+        before: The file's text as it was read.
+        after: Its new text; None where it does not change.
+        leftovers: Direct calls that the check finds in the text as it ends, and that `sites` does not explain.
+    """
 
     path: Path
     name: str
@@ -50,6 +60,7 @@ class Outcome:
     sites: tuple[Reported, ...] = ()
     before: bytes = b""
     after: bytes | None = None
+    leftovers: tuple[Reported, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from src.migration.check.sites import facts_of
-from src.migration.check.vocabulary.words import Vocabulary
+from src.migration.rewrite.analysis.check_facts import check_facts
 from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.sdk_vocabulary import non_chat
 
 if TYPE_CHECKING:
     from src.migration.check.records import Facts, Site
 
-_WORDS = Vocabulary()
 _LISTED = ("non-chat-call", "sdk-import", "sdk-call", "dynamic-import", "provider-url")
 INSTALLED = "asks whether the package is installed"
 
@@ -23,7 +21,7 @@ def marked(text: str, left: set[str]) -> tuple[str, list[tuple[int, str]]]:
 
     `left` names the providers that chat calls of this file still go to: what belongs to them stays unmarked.
     """
-    facts = facts_of(text.encode(), _WORDS)
+    facts = check_facts(text.encode())
     allowed = {allow.line for allow in facts.allows}
     reasons = [reason for site in facts.sites if (reason := _reason(site))]
     calls = [

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.check.sites import facts_of
-from src.migration.check.vocabulary.words import Vocabulary, is_model_server_path
+from src.migration.check.vocabulary.words import is_model_server_path
+from src.migration.rewrite.analysis.check_facts import VOCABULARY, check_facts
 from src.migration.rewrite.analysis.folding import fold
 from src.migration.rewrite.analysis.syntax import argument, code, expression, keyword, positional, spread, text_of
 from src.migration.rewrite.records import Unprovable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from src.migration.rewrite.edits import Edit, Edits
 
 Addresses = tuple[tuple[str, str], ...]
-_WORDS = Vocabulary()
 _CHAT = re.compile(
     r"/chat/completions|/v\d+/(?:completions|responses|messages)/?(?:$|[?\s])|:(?:stream)?generateContent"
     r"|/api/(?:chat|generate)/?(?:$|[?\s])",
@@ -54,7 +53,7 @@ def find(values: Evaluator, source: bytes, addresses: Addresses = ()) -> list[Po
 
     `addresses` are constants of other files that hold addresses, as pairs of name and text.
     """
-    facts, posts = facts_of(source, _WORDS), []
+    facts, posts = check_facts(source), []
     for site in (*facts.sites, *_imported(facts, addresses)):
         call = _call_at(site, values) if site.rule == "provider-url" else None
         if call is not None and _asks_a_model(call, site, values):
@@ -197,13 +196,13 @@ def _edited(post: Post, factory: str) -> Edit:
 
 def addresses_in(source: bytes) -> Addresses:
     """Return a file's constants that hold addresses at which models answer, whatever way they come by them."""
-    if b"://" not in source or not _WORDS.may_matter(source):
+    if b"://" not in source or not VOCABULARY.may_matter(source):
         return ()
     try:
-        held = facts_of(source, _WORDS).exports
+        held = check_facts(source).exports
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()  # it is named when it is to be migrated
-    return tuple((name, text) for name, text in held if _WORDS.provider_of_url(text) or is_model_server_path(text))
+    return tuple((name, text) for name, text in held if VOCABULARY.provider_of_url(text) or is_model_server_path(text))
 
 
 # What is no question to a model.

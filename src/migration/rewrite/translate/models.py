@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.check.vocabulary.words import Vocabulary
 from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.folding import MARK, fold, variable
 from src.migration.rewrite.analysis.syntax import code, expression, is_none, keyword, positional, text_of, walk
 from src.migration.rewrite.records import Unprovable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.values import Evaluator
 
-_WORDS = Vocabulary()
 _OLLAMA = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):11434(?:/v1|/api)?/?$")
 _OLLAMA_ELSEWHERE = re.compile(r":11434(?:/v1|/api)?/?$")
 
@@ -170,7 +169,7 @@ def _address(made: Made, address: cst.BaseExpression, values: Evaluator) -> None
     moved = MARK in texts and len(texts) > 1  # by a variable, from an address that stands here
     said = texts - {MARK}
     text = next(iter(said)) if len(said) == 1 else MARK
-    provider = _WORDS.provider_of_url(text.replace(MARK, "x")) if text != MARK else None
+    provider = VOCABULARY.provider_of_url(text.replace(MARK, "x")) if text != MARK else None
     if made.provider == "openai" and provider in sdk.FACTORY and provider not in ("claude", "gemini"):
         made.provider = provider
     if moved:
