@@ -1,4 +1,4 @@
-"""Tell which assignments of a local name can reach each place that reads it."""
+"""Reaching definitions: which assignments of a local name can reach each place that reads it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,34 @@ State = dict[str, frozenset["Binding"]]
 
 @dataclass(slots=True)
 class _Loop:
+    """The states in which `break` and `continue` leave the body of a loop."""
+
     broken: list[State] = field(default_factory=list)
     continued: list[State] = field(default_factory=list)
 
 
 def _join(states: Iterable[State | None]) -> State | None:
-    found: State | None = None
+    joined: State | None = None
     for state in states:
         if state is None:
             continue
-        if found is None:
-            found = dict(state)
+        if joined is None:
+            joined = dict(state)
             continue
         for name, bindings in state.items():
-            found[name] = found.get(name, frozenset()) | bindings
-    return found
+            joined[name] = joined.get(name, frozenset()) | bindings
+    return joined
 
 
-class Reach:
-    """Follow the statements of one scope: `reads` gives for each name that is read what can have bound it.
+class ReachingDefinitions:
+    """The bindings that can reach each read in one scope.
 
-    A name that an inner function reads is reached by all that binds it.
+    All bindings of a name reach an inner function that reads it, since it may run at any time.
+
+    Attributes:
+        tree: The module.
+        scope: The scope that is followed, statement by statement.
+        reads: For each name that is read, the bindings that can reach it; names in unreachable code are missing.
     """
 
     def __init__(self, tree: Tree, scope: cst.FunctionDef | cst.Module) -> None:
@@ -48,20 +55,21 @@ class Reach:
         self.reads: dict[cst.Name, frozenset[Binding]] = {}
         self._bindings: dict[cst.CSTNode, list[Binding]] = {}
         self._loops: list[_Loop] = []
-        self._raised: list[list[State]] = []
+        self._handler_entries: list[list[State]] = []
         for bindings in tree.bound.get(scope, {}).values():
             for binding in bindings:
                 self._bindings.setdefault(binding.node, []).append(binding)
         start: State = {}
-        for binding in (one for found in self._bindings.values() for one in found if one.kind == "param"):
-            start[binding.name] = frozenset({binding})
+        for bindings in self._bindings.values():
+            for binding in bindings:
+                if binding.kind == "param":
+                    start[binding.name] = frozenset({binding})
         body = scope.body.body if isinstance(scope, cst.FunctionDef) else scope.body
         self._block(body, start)
 
     def _block(self, body: Sequence[cst.CSTNode], state: State | None) -> State | None:
         for statement in body:
-            if state is None:
-                state = None  # what follows is never run; its reads stay unknown
+            if state is None:  # the rest of the block is unreachable
                 break
             state = self._statement(statement, state)
         return state
@@ -86,11 +94,11 @@ class Reach:
             case cst.Match():
                 return self._match(node, state)
             case cst.FunctionDef() | cst.ClassDef():
-                self._closures(node)
+                self._read_inner_scopes(node)
                 return self._bind(node, state)
-        return self._ending(node, self._simple(node, state))
+        return self._end_of_path(node, self._simple(node, state))
 
-    def _ending(self, node: cst.CSTNode, state: State) -> State | None:
+    def _end_of_path(self, node: cst.CSTNode, state: State) -> State | None:
         if isinstance(node, cst.Break) and self._loops:
             self._loops[-1].broken.append(state)
             return None
@@ -100,41 +108,41 @@ class Reach:
         return None if isinstance(node, cst.Return | cst.Raise) else state
 
     def _simple(self, node: cst.CSTNode, state: State) -> State:
-        self._note(state)
+        self._record_for_handlers(state)
         for part in walk(node):
             if isinstance(part, cst.Name) and self.tree.is_load(part):
                 self._read(part, state)
         for part in walk(node):
             state = self._bind(part, state)
-        self._note(state)
+        self._record_for_handlers(state)
         return state
 
-    def _note(self, state: State) -> None:
-        for states in self._raised:
+    def _record_for_handlers(self, state: State) -> None:
+        for states in self._handler_entries:
             states.append(state)
 
     def _read(self, node: cst.Name, state: State) -> None:
         scope = self.tree.scope(node)
-        if self.tree.home(node.value, scope) is not self.scope:
+        if self.tree.binding_scope(node.value, scope) is not self.scope:
             return
         lazily = scope is not self.scope and isinstance(scope, cst.FunctionDef | cst.Lambda)
-        found = self._all(node.value) if lazily else state.get(node.value, frozenset())
-        self.reads[node] = self.reads.get(node, frozenset()) | found
+        reaching = self._all_bindings(node.value) if lazily else state.get(node.value, frozenset())
+        self.reads[node] = self.reads.get(node, frozenset()) | reaching
 
-    def _closures(self, node: cst.CSTNode) -> None:
+    def _read_inner_scopes(self, node: cst.CSTNode) -> None:
         for part in walk(node):
             if not isinstance(part, cst.Name) or not self.tree.is_load(part):
                 continue
-            if self.tree.home(part.value, self.tree.scope(part)) is self.scope:
-                self.reads[part] = self._all(part.value)
+            if self.tree.binding_scope(part.value, self.tree.scope(part)) is self.scope:
+                self.reads[part] = self._all_bindings(part.value)
 
-    def _all(self, name: str) -> frozenset[Binding]:
+    def _all_bindings(self, name: str) -> frozenset[Binding]:
         return frozenset(self.tree.bound.get(self.scope, {}).get(name, ()))
 
     def _bind(self, node: cst.CSTNode, state: State) -> State:
         for binding in self._bindings.get(node, ()):
             if binding.kind == "del":
-                state = {name: found for name, found in state.items() if name != binding.name}
+                state = {name: bindings for name, bindings in state.items() if name != binding.name}
             elif binding.kind == "aug":
                 state = {**state, binding.name: state.get(binding.name, frozenset()) | {binding}}
             else:
@@ -164,15 +172,15 @@ class Reach:
             end = self._suite(node.body, inside)
             self._loops.pop()
             before = _join((before, end, *loop.continued))
-        left = _join((state, before))
-        rest = self._suite(node.orelse.body, left) if node.orelse is not None else left
+        after_loop = _join((state, before))
+        rest = self._suite(node.orelse.body, after_loop) if node.orelse is not None else after_loop
         return _join((rest, *loop.broken))
 
     def _try(self, node: cst.Try | cst.TryStar, state: State) -> State | None:
         raised: list[State] = [state]
-        self._raised.append(raised)
+        self._handler_entries.append(raised)
         after = self._suite(node.body, state)
-        self._raised.pop()
+        self._handler_entries.pop()
         if node.orelse is not None:
             after = self._suite(node.orelse.body, after)
         entry = _join(raised) or state
