@@ -89,8 +89,10 @@ def environment_variables(node: cst.CSTNode | None, values: Evaluator, depth: in
         args = positional(node)
         name = text_of(args[0]) if args else None
         default = args[1] if len(args) > 1 else keyword(node, "default")
-        plain = default is None or is_none(default) or _PLACEHOLDER.fullmatch(text_of(default) or "0") is not None
-        return {name} if name and plain else None
+        has_no_real_default = (
+            default is None or is_none(default) or _PLACEHOLDER.fullmatch(text_of(default) or "0") is not None
+        )
+        return {name} if name and has_no_real_default else None
     if isinstance(node, cst.Subscript) and values.module(node.value) == "os.environ":
         index = node.slice[0].slice
         name = text_of(index.value) if isinstance(index, cst.Index) else None

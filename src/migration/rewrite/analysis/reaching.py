@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.tree import Binding, Tree
 
-State = dict[str, frozenset["Binding"]]
+State = dict[str, frozenset["Binding"]]  # the bindings of each name that can reach a point; None for unreachable code
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class _Loop:
 
 
 def _join(states: Iterable[State | None]) -> State | None:
+    """Return the state where several paths meet; None where none of them is reachable."""
     joined: State | None = None
     for state in states:
         if state is None:
@@ -89,16 +90,17 @@ class ReachingDefinitions:
                 return self._try(node, state)
             case cst.With():
                 for item in node.items:
-                    state = self._simple(item, state)
+                    state = self._evaluate(item, state)
                 return self._suite(node.body, state)
             case cst.Match():
                 return self._match(node, state)
             case cst.FunctionDef() | cst.ClassDef():
                 self._read_inner_scopes(node)
                 return self._bind(node, state)
-        return self._end_of_path(node, self._simple(node, state))
+        return self._end_of_path(node, self._evaluate(node, state))
 
     def _end_of_path(self, node: cst.CSTNode, state: State) -> State | None:
+        """Return the state after a small statement; None after `break`, `continue`, `return` and `raise`."""
         if isinstance(node, cst.Break) and self._loops:
             self._loops[-1].broken.append(state)
             return None
@@ -107,7 +109,8 @@ class ReachingDefinitions:
             return None
         return None if isinstance(node, cst.Return | cst.Raise) else state
 
-    def _simple(self, node: cst.CSTNode, state: State) -> State:
+    def _evaluate(self, node: cst.CSTNode, state: State) -> State:
+        """Record the reads in a node without control flow, and return the state after its bindings."""
         self._record_for_handlers(state)
         for part in walk(node):
             if isinstance(part, cst.Name) and self.tree.is_load(part):
@@ -118,6 +121,7 @@ class ReachingDefinitions:
         return state
 
     def _record_for_handlers(self, state: State) -> None:
+        """Record a state in which an exception may enter the handlers of the enclosing `try` statements."""
         for states in self._handler_entries:
             states.append(state)
 
@@ -125,8 +129,8 @@ class ReachingDefinitions:
         scope = self.tree.scope(node)
         if self.tree.binding_scope(node.value, scope) is not self.scope:
             return
-        lazily = scope is not self.scope and isinstance(scope, cst.FunctionDef | cst.Lambda)
-        reaching = self._all_bindings(node.value) if lazily else state.get(node.value, frozenset())
+        is_deferred = scope is not self.scope and isinstance(scope, cst.FunctionDef | cst.Lambda)
+        reaching = self._all_bindings(node.value) if is_deferred else state.get(node.value, frozenset())
         self.reads[node] = self.reads.get(node, frozenset()) | reaching
 
     def _read_inner_scopes(self, node: cst.CSTNode) -> None:
@@ -150,7 +154,7 @@ class ReachingDefinitions:
         return state
 
     def _if(self, node: cst.If, state: State) -> State | None:
-        state = self._simple(node.test, state)
+        state = self._evaluate(node.test, state)
         body = self._suite(node.body, state)
         other = node.orelse
         if isinstance(other, cst.If):
@@ -158,38 +162,38 @@ class ReachingDefinitions:
         return _join((body, self._suite(other.body, state) if other is not None else state))
 
     def _loop(self, node: cst.While | cst.For, state: State) -> State | None:
-        before: State | None = state
+        loop_state: State | None = state
         loop = _Loop()
-        end: State | None = state
-        for _ in range(3):
+        body_end: State | None = state
+        for _ in range(3):  # the bindings of one pass reach the reads of the next
             loop = _Loop()
             self._loops.append(loop)
-            entry = _join((before, state)) or state
-            head = self._simple(node.test if isinstance(node, cst.While) else node.iter, entry)
-            inside = head
+            entry = _join((loop_state, state)) or state
+            after_header = self._evaluate(node.test if isinstance(node, cst.While) else node.iter, entry)
+            body_state = after_header
             if isinstance(node, cst.For):
-                inside = self._simple(node.target, self._bind(node.target, head))
-            end = self._suite(node.body, inside)
+                body_state = self._evaluate(node.target, self._bind(node.target, after_header))
+            body_end = self._suite(node.body, body_state)
             self._loops.pop()
-            before = _join((before, end, *loop.continued))
-        after_loop = _join((state, before))
+            loop_state = _join((loop_state, body_end, *loop.continued))
+        after_loop = _join((state, loop_state))
         rest = self._suite(node.orelse.body, after_loop) if node.orelse is not None else after_loop
         return _join((rest, *loop.broken))
 
     def _try(self, node: cst.Try | cst.TryStar, state: State) -> State | None:
         raised: list[State] = [state]
         self._handler_entries.append(raised)
-        after = self._suite(node.body, state)
+        after_body = self._suite(node.body, state)
         self._handler_entries.pop()
         if node.orelse is not None:
-            after = self._suite(node.orelse.body, after)
+            after_body = self._suite(node.orelse.body, after_body)
         entry = _join(raised) or state
-        ends: list[State | None] = [after]
+        ends: list[State | None] = [after_body]
         for handler in node.handlers:
-            inside = self._bind(handler, entry)
+            handler_state = self._bind(handler, entry)
             if handler.type is not None:
-                inside = self._simple(handler.type, inside)
-            ends.append(self._suite(handler.body, inside))
+                handler_state = self._evaluate(handler.type, handler_state)
+            ends.append(self._suite(handler.body, handler_state))
         joined = _join(ends)
         if node.finalbody is None:
             return joined
@@ -197,11 +201,11 @@ class ReachingDefinitions:
         return final if joined is not None else None
 
     def _match(self, node: cst.Match, state: State) -> State | None:
-        state = self._simple(node.subject, state)
+        state = self._evaluate(node.subject, state)
         ends: list[State | None] = [state]
         for case in node.cases:
-            inside = self._simple(case.pattern, state)
+            case_state = self._evaluate(case.pattern, state)
             if case.guard is not None:
-                inside = self._simple(case.guard, inside)
-            ends.append(self._suite(case.body, inside))
+                case_state = self._evaluate(case.guard, case_state)
+            ends.append(self._suite(case.body, case_state))
         return _join(ends)

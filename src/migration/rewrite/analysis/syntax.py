@@ -116,28 +116,30 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 def argument(name: str | None, value: cst.BaseExpression, star: Star = "") -> cst.Arg:
     """Return an argument of a call, formatted as `name=value`."""
-    none = cst.SimpleWhitespace("")
+    no_space = cst.SimpleWhitespace("")
     return cst.Arg(
         value=value,
         keyword=cst.Name(name) if name else None,
         star=star,
-        equal=cst.AssignEqual(none, none) if name else cst.MaybeSentinel.DEFAULT,
+        equal=cst.AssignEqual(no_space, no_space) if name else cst.MaybeSentinel.DEFAULT,
     )
 
 
 def lay_out(args: Sequence[cst.Arg], like: cst.Call) -> list[cst.Arg]:
     """Return new arguments in the layout of the call that they replace: one per line, or all in one line."""
-    old = next((arg for arg in like.args[:-1] if isinstance(arg.comma, cst.Comma)), None)
-    multiline = old is not None and isinstance(old.comma, cst.Comma) and _is_multiline(old.comma.whitespace_after)
+    old_arg = next((arg for arg in like.args[:-1] if isinstance(arg.comma, cst.Comma)), None)
+    is_multiline = (
+        old_arg is not None and isinstance(old_arg.comma, cst.Comma) and _is_multiline(old_arg.comma.whitespace_after)
+    )
     if not args:
         return []
-    between = cst.Comma(whitespace_after=_line_break_of(like) if multiline else cst.SimpleWhitespace(" "))
-    last_old = like.args[-1] if like.args else None
-    last_space = last_old.whitespace_after_arg if last_old else cst.SimpleWhitespace("")
+    separator = cst.Comma(whitespace_after=_line_break_of(like) if is_multiline else cst.SimpleWhitespace(" "))
+    old_last = like.args[-1] if like.args else None
+    last_space = old_last.whitespace_after_arg if old_last else cst.SimpleWhitespace("")
     last_comma: cst.Comma | cst.MaybeSentinel = cst.MaybeSentinel.DEFAULT
-    if last_old is not None and isinstance(last_old.comma, cst.Comma):
-        last_comma = last_old.comma.with_changes(whitespace_after=_without_comment(last_old.comma.whitespace_after))
-    leading = [arg.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args[:-1]]
+    if old_last is not None and isinstance(old_last.comma, cst.Comma):
+        last_comma = old_last.comma.with_changes(whitespace_after=_without_comment(old_last.comma.whitespace_after))
+    leading = [arg.with_changes(comma=separator, whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args[:-1]]
     return [*leading, args[-1].with_changes(comma=last_comma, whitespace_after_arg=_without_comment(last_space))]
 
 

@@ -114,20 +114,20 @@ class Tree:
 
     def scope(self, node: cst.CSTNode) -> Scope:
         """Return the scope that a node's names belong to."""
-        child, outside = node, False
+        child, is_outside = node, False
         for ancestor in self.ancestors(node):
             if isinstance(ancestor, cst.Param) and child in (ancestor.default, ancestor.annotation):
-                outside = True
+                is_outside = True
             if isinstance(ancestor, cst.FunctionDef) and (
                 child in ancestor.decorators or child in (ancestor.name, ancestor.returns)
             ):
-                outside = True
+                is_outside = True
             if isinstance(ancestor, cst.ClassDef) and child is not ancestor.body:
-                outside = True
+                is_outside = True
             if isinstance(ancestor, _SCOPES):
-                if not outside:
+                if not is_outside:
                     return ancestor
-                outside = False
+                is_outside = False
             child = ancestor
         return self.module
 
@@ -146,21 +146,21 @@ class Tree:
 
     def binding_scope(self, name: str, scope: Scope) -> Scope | None:
         """Return the scope that binds a name that is read in `scope`; None for builtins and star imports."""
-        first = True
+        sees_class_scope = True  # methods do not see the names of their class
         while True:
             declared = self._declared.get((scope, name))
             if declared is not None:
                 return declared if name in self.bound.get(declared, {}) else None
-            if (first or not isinstance(scope, cst.ClassDef)) and name in self.bound.get(scope, {}):
+            if (sees_class_scope or not isinstance(scope, cst.ClassDef)) and name in self.bound.get(scope, {}):
                 return scope
             if isinstance(scope, cst.Module):
                 return None
-            first, scope = first and isinstance(scope, _COMPREHENSIONS), self.scope(scope)
+            sees_class_scope, scope = sees_class_scope and isinstance(scope, _COMPREHENSIONS), self.scope(scope)
 
     def bindings(self, node: cst.Name) -> list[Binding]:
         """Return all bindings of a name in the scope that it resolves to."""
-        home = self.binding_scope(node.value, self.scope(node))
-        return self.bound[home][node.value] if home is not None else []
+        scope = self.binding_scope(node.value, self.scope(node))
+        return self.bound[scope][node.value] if scope is not None else []
 
     def is_load(self, node: cst.Name) -> bool:
         """Tell whether a name is read: it is not an attribute, a keyword, a definition or a target."""
@@ -325,8 +325,8 @@ def _bind_target(
     if isinstance(target, cst.Name):
         _add_binding(tree, Binding(kind=kind, name=target.value, node=node, value=value))
     elif isinstance(target, cst.Attribute):
-        own = isinstance(target.value, cst.Name) and target.value.value in ("self", "cls")
-        owner = tree.enclosing_class(node) if own else None
+        is_own = isinstance(target.value, cst.Name) and target.value.value in ("self", "cls")
+        owner = tree.enclosing_class(node) if is_own else None
         assigned = value if kind == "assign" else None
         write = AttributeWrite(enclosing_class=owner, name=target.attr.value, value=assigned, node=node)
         tree.attribute_writes.append(write)

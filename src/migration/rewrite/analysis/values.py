@@ -151,8 +151,8 @@ class Evaluator:
         mapping = self._mapping_of_items(iterable)
         if binding.kind == "unpack":
             target = binding.node
-            second = isinstance(target, cst.Tuple) and len(target.elements) == 2 and target.elements[1].value
-            binds_value = isinstance(second, cst.Name) and second.value == binding.name
+            second_target = isinstance(target, cst.Tuple) and len(target.elements) == 2 and target.elements[1].value
+            binds_value = isinstance(second_target, cst.Name) and second_target.value == binding.name
             return self._item_values(mapping) if mapping is not None and binds_value else frozenset({UNKNOWN})
         if any(value.kind == "container" and isinstance(value.node, cst.Dict) for value in self.of(iterable)):
             return frozenset({UNKNOWN})
@@ -231,13 +231,13 @@ class Evaluator:
         modules = {value.name for value in inner if value.kind == "module"}
         if modules:
             return frozenset(Value("module", f"{name}.{node.attr.value}") for name in modules)
-        stored, computed = self.attribute_values(node), self.properties(node)
-        if not stored and not computed:
+        assigned, properties = self.attribute_values(node), self.properties(node)
+        if not assigned and not properties:
             return frozenset({UNKNOWN})
         values: set[Value] = set()
-        for value in stored:
+        for value in assigned:
             values |= self.of(value)
-        for function in computed:
+        for function in properties:
             values |= self._return_values(function) or {NONE}
         return frozenset(values)
 
@@ -311,8 +311,8 @@ class Evaluator:
         name = self.module(node.func)
         if name is not None:
             if name in sdk.CONSTRUCTORS:
-                kind, asynchronous = sdk.CONSTRUCTORS[name]
-                return frozenset({Value("client", name=kind, node=node, asynchronous=asynchronous)})
+                sdk_name, asynchronous = sdk.CONSTRUCTORS[name]
+                return frozenset({Value("client", name=sdk_name, node=node, asynchronous=asynchronous)})
             if name in sdk.OTHER_CLIENTS:
                 return frozenset({Value("other", sdk.OTHER_CLIENTS[name])})
             if name.startswith(("src.models", ".")) and name.endswith(".get_model"):
@@ -321,8 +321,8 @@ class Evaluator:
             return frozenset({Value("module", name) if is_factory else UNKNOWN})
         method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
         if method in ("with_options", "copy") and isinstance(node.func, cst.Attribute):
-            changed = any(value.kind == "client" for value in self.of(node.func.value))
-            return frozenset({Value("other", "a client with options of its own") if changed else UNKNOWN})
+            is_client = any(value.kind == "client" for value in self.of(node.func.value))
+            return frozenset({Value("other", "a client with options of its own") if is_client else UNKNOWN})
         if isinstance(node.func, cst.Attribute) and method in ("get", "values", "pop", "setdefault"):
             return self._item_values(node.func.value)
         return self._call_result(node)
@@ -384,8 +384,8 @@ class Evaluator:
         values: set[Value] = set()
         if isinstance(node, cst.Dict | cst.List | cst.Tuple):
             for element in node.elements:
-                starred = isinstance(element, cst.StarredElement | cst.StarredDictElement)
-                values |= {UNKNOWN} if starred else self.of(element.value)
+                is_starred = isinstance(element, cst.StarredElement | cst.StarredDictElement)
+                values |= {UNKNOWN} if is_starred else self.of(element.value)
         return values
 
     def _item_assignments(self, name: str) -> list[cst.BaseExpression]:

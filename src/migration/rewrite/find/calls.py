@@ -80,49 +80,38 @@ def _call_on_known_client(
     call: cst.Call, base: cst.BaseExpression, names: tuple[str, ...], sdk_name: str, values: Evaluator
 ) -> Site | None:
     if sdk_name == "model":
-        inner = _DISTINCTIVE_CHAINS.get(names[1:]) if names[0] == "client" else None
-        if inner is None:
+        distinctive = _DISTINCTIVE_CHAINS.get(names[1:]) if names[0] == "client" else None
+        if distinctive is None:
             return None
-        return _new_site(call, inner[0], f"model.{inner[1]}", base, names, values, "factory client")
+        inner_sdk, inner_kind = distinctive
+        site = _new_site(call, base, names, values, sdk_name=inner_sdk, kind=f"model.{inner_kind}")
+        site.style = "factory client"
+        return site
     kind = sdk.CALLS.get((sdk_name, names))
     if kind is not None:
-        return _new_site(
-            call, sdk_name, kind, base, names, values, f"{sdk.STYLES[sdk_name]}.{_style_suffix(kind, names)}"
-        )
-    reason = sdk.LEFT.get((sdk_name, names))
-    if reason is None:
+        return _new_site(call, base, names, values, sdk_name=sdk_name, kind=kind)
+    left = sdk.LEFT.get((sdk_name, names))
+    if left is None:
         return None
-    site = _new_site(
-        call, sdk_name, "left", base, names, values, f"{sdk.STYLES[sdk_name]}.{'.'.join(names[:-1]) or names[-1]}"
-    )
-    site.blocked = Unprovable(f"this is {reason.partition(':')[0]}", reason.partition(": ")[2])
+    site = _new_site(call, base, names, values, sdk_name=sdk_name, kind="left")
+    what, _, suggestion = left.partition(": ")
+    site.blocked = Unprovable(f"this is {what}", suggestion)
     return site
-
-
-def _style_suffix(kind: str, names: tuple[str, ...]) -> str:
-    return {"legacy": "ChatCompletion", "generate": names[-1]}.get(kind, kind)
 
 
 def _call_on_unknown_client(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | None:
     for base, names in _bases(func):
-        sdk_name = _DISTINCTIVE_CHAINS.get(names)
-        if sdk_name is None or any(_sdk_of(value) for value in values.of(base)):
+        distinctive = _DISTINCTIVE_CHAINS.get(names)
+        if distinctive is None or any(_sdk_of(value) for value in values.of(base)):
             continue
         required = _REQUIRED_KEYWORDS.get(names[0], ())
         has_unpacking = any(arg.star == "**" for arg in call.args)
         if not has_unpacking and not all(keyword(call, name) is not None for name in required):
             continue
-        site = _new_site(
-            call,
-            sdk_name[0],
-            sdk_name[1],
-            base,
-            names,
-            values,
-            f"{sdk.STYLES[sdk_name[0]]}.{_style_suffix(sdk_name[1], names)}",
-        )
-        other = next((value.name for value in values.of(base) if value.kind == "other"), None)
-        site.blocked = _UNKNOWN_CLIENT if other is None else _unsupported_client(other)
+        sdk_name, kind = distinctive
+        site = _new_site(call, base, names, values, sdk_name=sdk_name, kind=kind)
+        unsupported = next((value.name for value in values.of(base) if value.kind == "other"), None)
+        site.blocked = _UNKNOWN_CLIENT if unsupported is None else _unsupported_client(unsupported)
         return site
     return None
 
@@ -136,17 +125,10 @@ def _unsupported_client(what: str) -> Unprovable:
 
 
 def _new_site(
-    call: cst.Call,
-    sdk_name: str,
-    kind: str,
-    base: cst.BaseExpression,
-    names: tuple[str, ...],
-    values: Evaluator,
-    style: str,
+    call: cst.Call, base: cst.BaseExpression, names: tuple[str, ...], values: Evaluator, *, sdk_name: str, kind: str
 ) -> Site:
     receivers = values.of(base)
-    asynchronous = "aio" in names or names[-1] in ("acreate", "generate_content_async")
-    asynchronous = asynchronous or any(value.asynchronous for value in receivers)
+    is_asynchronous = "aio" in names or names[-1] in ("acreate", "generate_content_async")
     return Site(
         call=call,
         sdk=sdk_name,
@@ -155,6 +137,12 @@ def _new_site(
         values=receivers,
         names=names,
         line=values.tree.line(call),
-        style=style,
-        asynchronous=asynchronous,
+        style=f"{sdk.STYLES[sdk_name]}.{_style_suffix(kind, names)}",
+        asynchronous=is_asynchronous or any(value.asynchronous for value in receivers),
     )
+
+
+def _style_suffix(kind: str, names: tuple[str, ...]) -> str:
+    if kind == "left":
+        return ".".join(names[:-1]) or names[-1]
+    return {"legacy": "ChatCompletion", "generate": names[-1]}.get(kind, kind)

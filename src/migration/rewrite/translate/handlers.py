@@ -68,7 +68,7 @@ def _add_use(node: cst.Name | cst.Attribute, ours: tuple[str, ...], uses: ErrorU
     container = tree.parent(element) if isinstance(element, cst.Element) else None
     handler = _handler(node, values)
     if handler is None and not _is_in_test_or_tuple(node, values):
-        if any(isinstance(handler_of_names, cst.Annotation) for handler_of_names in tree.ancestors(node)):
+        if any(isinstance(ancestor, cst.Annotation) for ancestor in tree.ancestors(node)):
             return
         raise Unprovable(f"{code(node)} is used for more than handling it", "use one of src.models.errors there")
     if isinstance(container, cst.Tuple) and container not in uses.tuples:
