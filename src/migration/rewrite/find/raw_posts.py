@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from src.migration.rewrite.edits import Edit, Edits, Resolve
 
 Addresses = tuple[tuple[str, str], ...]
+# Paths at which the providers' APIs generate text.
 _CHAT = re.compile(
     r"/chat/completions|/v\d+/(?:completions|responses|messages)/?(?:$|[?\s])|:(?:stream)?generateContent"
     r"|/api/(?:chat|generate)/?(?:$|[?\s])",
     re.IGNORECASE,
 )
-_PLAIN = {"requests.Session", "requests.session", "requests.sessions.Session", "httpx.Client"}
-_ASYNC = {"httpx.AsyncClient"}
-_FUNCTIONS = ("requests.post", "httpx.post", "requests.api.post")
-_REQUESTS = ("requests.request", "httpx.request")
+_SYNC_CLIENTS = {"requests.Session", "requests.session", "requests.sessions.Session", "httpx.Client"}
+_ASYNC_CLIENTS = {"httpx.AsyncClient"}
+_POST_FUNCTIONS = ("requests.post", "httpx.post", "requests.api.post")
+_REQUEST_FUNCTIONS = ("requests.request", "httpx.request")
 _ASK = "ModelFactory.post(url, headers=headers, json=payload, timeout=60)"
 
 
@@ -84,6 +85,7 @@ def _posts_to_imported_addresses(facts: Facts, addresses: Addresses) -> list[Sit
 
 
 def _call_at(site: Site, values: Evaluator) -> cst.Call | None:
+    """Return the POST call where the check reports a request: in its column, or the only one in its line."""
     candidates = [
         node
         for node in values.tree.nodes
@@ -96,13 +98,15 @@ def _call_at(site: Site, values: Evaluator) -> cst.Call | None:
 def _is_post(call: cst.Call, values: Evaluator) -> bool:
     if isinstance(call.func, cst.Attribute) and call.func.attr.value == "post":
         return True
-    return values.module(call.func) in _FUNCTIONS or _names_method(call, values)
+    return values.module(call.func) in _POST_FUNCTIONS or _names_method(call, values)
 
 
 def _names_method(call: cst.Call, values: Evaluator) -> bool:
     """Tell whether a call is `requests.request("POST", ...)` or httpx's counterpart."""
     args = positional(call)
-    return values.module(call.func) in _REQUESTS and len(args) > 1 and (text_of(args[0]) or "").upper() == "POST"
+    return (
+        values.module(call.func) in _REQUEST_FUNCTIONS and len(args) > 1 and (text_of(args[0]) or "").upper() == "POST"
+    )
 
 
 def _asks_a_model(call: cst.Call, site: Site, values: Evaluator) -> bool:
@@ -110,6 +114,7 @@ def _asks_a_model(call: cst.Call, site: Site, values: Evaluator) -> bool:
 
 
 def _address(call: cst.Call) -> cst.BaseExpression | None:
+    """Return the argument with the address, or None."""
     args = positional(call)
     if args and (text_of(args[0]) or "").upper() == "POST":
         args = args[1:]
@@ -149,7 +154,7 @@ def _refuse_streams(call: cst.Call) -> None:
 def _sender(call: cst.Call, values: Evaluator) -> tuple[cst.BaseExpression | None, bool, str]:
     """Return the function that sends a request (None for `requests.post`), whether it is awaited, and the library."""
     function = values.module(call.func)
-    if function in _FUNCTIONS:
+    if function in _POST_FUNCTIONS:
         library = function.partition(".")[0]
         return (None if library == "requests" else call.func), False, library
     if _names_method(call, values) and isinstance(call.func, cst.Attribute):
@@ -158,8 +163,8 @@ def _sender(call: cst.Call, values: Evaluator) -> tuple[cst.BaseExpression | Non
     if not isinstance(call.func, cst.Attribute):
         raise Unprovable(f"what {code(call.func)} does is not known")
     classes = _classes(call.func.value, values)
-    if classes and classes <= _PLAIN | _ASYNC and (classes <= _PLAIN or classes <= _ASYNC):
-        return call.func, classes <= _ASYNC, next(iter(sorted(classes))).partition(".")[0]
+    if classes and (classes <= _SYNC_CLIENTS or classes <= _ASYNC_CLIENTS):
+        return call.func, classes <= _ASYNC_CLIENTS, min(classes).partition(".")[0]
     if any(name.startswith("aiohttp.") for name in classes):
         raise Unprovable("aiohttp reads a reply in asyncio, after its request", "await model.agenerate_response(...)")
     raise Unprovable(f"what {code(call.func.value)} is, is not known")

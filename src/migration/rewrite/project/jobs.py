@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from src.migration.check.scan import SKIPPED
 from src.migration.rewrite.find.raw_posts import Addresses, addresses_in
 from src.migration.rewrite.project.error_links import connected_groups, import_links
-from src.migration.rewrite.project.sdk_setup import settings_made, setups_required
+from src.migration.rewrite.project.sdk_setup import custom_settings, setups_required
 from src.migration.rewrite.records import ProjectContext
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _facts(file: Path) -> _FileFacts:
     return _FileFacts(
         imports=frozenset(imports),
         borrowed_names=frozenset(names),
-        settings=settings_made(text),
+        settings=custom_settings(text),
         required_setups=setups_required(text),
         addresses=addresses_in(source),
     )

@@ -6,12 +6,12 @@ import re
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 
-_SET = re.compile(
+_ASSIGNMENT = re.compile(
     r"\b(openai|groq|anthropic)\.(api_key|api_base|base_url|api_type|api_version|organization|proxy)"
     r"[ \t]*=(?!=)([^\n#]*)"
 )
-_CONFIGURED = re.compile(r"\b(?:genai|generativeai)\.configure\(\s*(?:api_key\s*=\s*)?((?:[^()]|\([^()]*\))*)\)")
-_USED = {
+_CONFIGURE_CALL = re.compile(r"\b(?:genai|generativeai)\.configure\(\s*(?:api_key\s*=\s*)?((?:[^()]|\([^()]*\))*)\)")
+_MODULE_CALLS = {
     "openai": re.compile(
         r"\bopenai\.(?:ChatCompletion|Completion|Embedding|Audio|Image|Moderation|Model|chat|completions|responses"
         r"|embeddings|audio|images|moderations|models|files|beta)\b"
@@ -21,18 +21,22 @@ _USED = {
 _GEMINI = "google.generativeai"
 
 
-def settings_made(text: str) -> frozenset[str]:
+def custom_settings(text: str) -> frozenset[str]:
     """Return what a file sets on SDK modules and the factory does not read by itself, such as `openai.api_key`."""
-    settings = {f"{package}.{name}" for package, name, value in _SET.findall(text) if not _is_own(package, value, text)}
-    settings |= {f"{_GEMINI}.api_key" for value in _CONFIGURED.findall(text) if not _is_own(_GEMINI, value, text)}
+    settings = {
+        f"{package}.{name}" for package, name, value in _ASSIGNMENT.findall(text) if not _is_own(package, value, text)
+    }
+    settings |= {f"{_GEMINI}.api_key" for value in _CONFIGURE_CALL.findall(text) if not _is_own(_GEMINI, value, text)}
     return frozenset(settings)
 
 
 def setups_required(text: str) -> frozenset[str]:
     """Return the SDKs whose module a file calls without setting it up, so that another file must do it."""
-    sets = {"openai": r"\bopenai\.api_key\s*=(?!=)", _GEMINI: r"\.configure\("}
+    setup_patterns = {"openai": r"\bopenai\.api_key\s*=(?!=)", _GEMINI: r"\.configure\("}
     return frozenset(
-        package for package, used in _USED.items() if used.search(text) and not re.search(sets[package], text)
+        package
+        for package, calls in _MODULE_CALLS.items()
+        if calls.search(text) and not re.search(setup_patterns[package], text)
     )
 
 

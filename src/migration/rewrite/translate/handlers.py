@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
     from src.migration.rewrite.edits import Edit, Edits, Resolve
 
+# Attributes of the SDKs' exceptions -> those of the factory's errors.
 _ATTRIBUTES = {"status_code": "status", "http_status": "status", "message": "message", "user_message": "message",
                "args": "args", "request_id": "request_id", "__class__": "__class__",
                "__cause__": "__cause__"}  # fmt: skip
+# Functions that take exception classes, alone or as a tuple, to test for them.
 _TESTS = ("isinstance", "issubclass", "retry_if_exception_type", "retry_if_not_exception_type", "suppress",
           "on_exception")  # fmt: skip
 
@@ -184,7 +186,7 @@ def _replace_by_names(names: list[str]) -> Edit:
 
 
 def _flatten(updated: cst.Tuple, _resolve: Resolve) -> cst.Tuple:
-    """Return a tuple with the items of nested tuples in their place, since handlers take no nested tuples."""
+    """Return a tuple with the items of nested tuples in their place, since an `except` clause takes no nested ones."""
     parts: list[cst.BaseElement] = []
     for element in updated.elements:
         inner = element.value.elements if isinstance(element.value, cst.Tuple) else [element]
