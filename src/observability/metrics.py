@@ -142,20 +142,15 @@ def _say(error: Exception) -> None:
 
 
 def _lost(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        kept = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
-    return [(spool.losses + (kept[0] if kept else 0), {})]
+    return [(spool.all_losses(), {})]
 
 
 def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        found = [row[0] for row in connection.execute("SELECT name FROM destinations")]
-        return [(spool._pending(connection, name), {"destination": name}) for name in found]
+    return [(count, {"destination": name}) for name, count in spool.undelivered().items()]
 
 
 def _set_aside(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        return [(connection.execute("SELECT count(*) FROM set_aside").fetchone()[0], {})]
+    return [(spool.refused(), {})]
 
 
 def _size(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:

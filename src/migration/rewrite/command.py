@@ -75,6 +75,8 @@ def _usage_error(options: argparse.Namespace) -> str | None:
         return "--install and --roll-back take one folder: the root of a checkout, which has src in it."
     if options.roll_back:
         return None
+    if options.install and (refusal := install.refusal(options.paths[0])):
+        return refusal
     missing = [str(path) for path in options.paths if not path.exists()]
     if missing:
         return f"no such file or folder: {', '.join(missing)}"

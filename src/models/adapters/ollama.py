@@ -228,7 +228,7 @@ def _body(payload: dict[str, Any]) -> bytes | None:
 
 def _raw(response: Any) -> LazyReply | None:
     """Return what a reply says that has a message, whatever the SDK makes of the rest."""
-    told = replay.told_by(response)
+    told = replay.read_json_object(response)
     if told is None or not isinstance(told.get("message"), dict) or told.get("error"):
         return None
     return LazyReply(told, partial(_typed, told))

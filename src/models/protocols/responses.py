@@ -187,7 +187,7 @@ def usage(told: Any) -> Usage | None:
         count(told, "output_tokens"),
         cached=count(details, "cached_tokens"),
         written=count(details, "cache_write_tokens"),
-        thought=count(field(told, "output_tokens_details"), "reasoning_tokens"),
+        reasoning=count(field(told, "output_tokens_details"), "reasoning_tokens"),
         total=count(told, "total_tokens"),
     )
 

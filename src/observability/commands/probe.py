@@ -50,6 +50,8 @@ def _in_store(tracker: LangFuseTracker, trace_id: str) -> Finding:
 
 def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
     """Deliver it, with whatever waits before it, and say what each destination did."""
+    from src.observability.store.records import Accepts
+
     assert tracker.exporter is not None  # noqa: S101 - the caller has looked
     assert tracker.spool is not None  # noqa: S101 - as above
     tracker.exporter.flush(_DELIVERY_S)
@@ -57,7 +59,7 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
     for destination in tracker.exporter.destinations:
         if not destination.observations:
             continue
-        waiting = tracker.spool.pending(destination.name, scores=False)
+        waiting = tracker.spool.pending(destination.name, Accepts.OBSERVATIONS)
         if waiting:
             detail = (
                 f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 from typing import cast
 
 from src.observability.redaction.judging import names
+from src.observability.redaction.judging.checks import BIP39_SIZES
 from src.observability.redaction.judging.names import Rule, Verdict
 from src.observability.redaction.judging.scan import FAILED, MARKER
+from src.observability.redaction.rules import seed_phrases
 
 _DEEPEST = 64
 _NODES = 2_000_000
@@ -25,6 +27,9 @@ _SCHEMA_WORDS = frozenset(
 )
 _NAME = re.compile(r"[\w.\- ]{2,64}")
 _LONGEST_FLAG = 64
+_KEY_SIZES = frozenset({32, 64})
+_FEWEST_WORDS = BIP39_SIZES[0]
+_PHRASE = "[REDACTED:seed_phrase]"
 _ITEMS = (deque, MappingView, Sequence)
 _NAME_KEYS = ("name", "key", "header")
 
@@ -86,13 +91,14 @@ class Walk:
     def _mapping(self, value: Mapping[object, object], depth: int) -> dict[object, object]:
         clean: dict[object, object] = {}
         named = _named_pair(value)
-        for key, item in value.items():
+        phrase = seed_phrases.find_in_items([*value.values()]) if len(value) >= _FEWEST_WORDS else ()
+        for place, (key, item) in enumerate(value.items()):
             hint = _key_text(key)
             verdict = named if named and hint == "value" else names.judge(hint) if hint else None
             safe_key = self.text(key, "") if isinstance(key, str) else self._key(key, depth)
             while safe_key in clean:  # two keys that differ in their secrets alone
                 safe_key = f"{safe_key}'"
-            clean[safe_key] = self._under(verdict, item, hint, depth)
+            clean[safe_key] = _PHRASE if place in phrase else self._under(verdict, item, hint, depth)
         return clean
 
     def _key(self, key: object, depth: int) -> object:
@@ -126,10 +132,14 @@ class Walk:
     def _items(
         self, value: list[object] | tuple[object, ...] | set[object] | frozenset[object], hint: str, depth: int
     ) -> object:
-        whole = self._as_one(value, hint)
+        whole = self._as_key(value, hint)
         if whole is not None:
             return whole
-        items = [self.value(item, hint, depth + 1) for item in value]
+        ordered = isinstance(value, list | tuple) and len(value) >= _FEWEST_WORDS
+        phrase = seed_phrases.find_in_items(cast("Sequence[object]", value), hint) if ordered else ()
+        if phrase and len(phrase) == len(value):
+            return _PHRASE
+        items = [_PHRASE if place in phrase else self.value(item, hint, depth + 1) for place, item in enumerate(value)]
         if isinstance(value, list | tuple):
             self._after_flags(value, items, depth)
         if isinstance(value, tuple):
@@ -150,17 +160,15 @@ class Walk:
                 if verdict:
                     items[place] = self._under(verdict, value[place], flag[2:], depth)
 
-    def _as_one(self, value: object, hint: str) -> str | None:
-        """Return the replacement of a list that is one secret: a phrase in words, or a key in bytes."""
-        if not isinstance(value, list | tuple) or len(value) not in {12, 15, 18, 21, 24, 32, 64}:
+    def _as_key(self, value: object, hint: str) -> str | None:
+        """Return the replacement of a list that is a key in bytes."""
+        if (
+            not isinstance(value, list | tuple)
+            or len(value) not in _KEY_SIZES
+            or any(type(item) is not int for item in value)
+        ):
             return None
-        if all(type(item) is int for item in value):
-            joined = f"[{', '.join(map(str, value))}]"
-        elif all(isinstance(item, str) and item.isalpha() and 3 <= len(item) <= 8 for item in value):
-            joined = " ".join(cast("list[str]", value))
-        else:
-            return None
-        clean = self.text(joined, hint)
+        clean = self.text(f"[{', '.join(map(str, value))}]", hint)
         return clean if MARKER.fullmatch(clean) else None
 
     def _bytes(self, value: bytes, hint: str) -> bytes:

@@ -1,14 +1,14 @@
-"""Hold what goes into the store and what comes out of it, as frozen records."""
+"""Define the records that go into the store and come out of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Final, Literal, NamedTuple
 
 
 class Accepts(IntEnum):
-    """What a destination takes; the number stands in the column `scores` of the table `configured`."""
+    """What a destination accepts; the column `scores` of the table `configured` holds the number."""
 
     OBSERVATIONS = 0
     BOTH = 1
@@ -17,7 +17,11 @@ class Accepts(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
-    """Hold one finished observation, redacted and encoded; the fields before `envelope` are for queries."""
+    """One finished observation, redacted and encoded.
+
+    The fields before `envelope` are columns for queries. `span` is the encoded OTLP span, `envelope` its resource and
+    instrumentation scope.
+    """
 
     trace_id: str
     span_id: str
@@ -42,7 +46,7 @@ class SpanRecord:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRecord:
-    """Hold one score on a trace, an observation or a session; `metadata` is JSON."""
+    """One score of a trace, an observation or a session; `metadata` is JSON."""
 
     id: str
     trace_id: str | None
@@ -59,7 +63,7 @@ class ScoreRecord:
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """Hold one stored observation as readers see it."""
+    """One stored observation as readers see it; `seq` is its number."""
 
     seq: int
     trace_id: str
@@ -84,7 +88,7 @@ class TraceRow:
 
 @dataclass(frozen=True, slots=True)
 class TraceSummary:
-    """Hold one trace in a line; `cost_usd` is None where no observation of it has a known cost."""
+    """The totals of one trace; `cost_usd` is None where no observation of it has a known cost."""
 
     trace_id: str
     name: str
@@ -98,20 +102,28 @@ class TraceSummary:
     cost_usd: float | None
 
 
+class BatchRow(NamedTuple):
+    """One observation to deliver; `span` is the encoded OTLP span, decompressed."""
+
+    seq: int
+    envelope: bytes
+    span: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Hold what is to be delivered next: (seq, envelope, span) in order, and whether there is more."""
+    """The observations to deliver next, in order; `more` tells whether there may be others after them."""
 
-    rows: tuple[tuple[int, bytes, bytes], ...]
+    rows: tuple[BatchRow, ...]
     more: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Hold the state of the store.
+    """The state of a store.
 
-    `undelivered` counts observations and scores by destination; `refusal` is what a server last said to what it refused
-    for good.
+    `undelivered` counts observations and scores by destination; `set_aside` counts what destinations refused for good,
+    and `refusal` is the reason of the newest of those refusals.
     """
 
     observations: int
@@ -124,5 +136,11 @@ class Stats:
     losses: int
 
 
-# What rows are queried by.
-COLUMNS = tuple(name for name in SpanRecord.__slots__ if name not in ("envelope", "span"))
+# The columns of the table `observations` that a record fills; its envelope and span stand in tables of their own.
+OBSERVATION_COLUMNS: Final = tuple(name for name in SpanRecord.__slots__ if name not in ("envelope", "span"))
+SCORE_COLUMNS: Final = tuple(ScoreRecord.__slots__)
+
+
+def by_column(columns: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the values of a row by the names of the columns that were selected."""
+    return dict(zip(columns, values, strict=True))

@@ -85,10 +85,10 @@ def test_a_price_in_tiers_depends_on_the_prompts_length() -> None:
 
 
 def test_rates_are_cached() -> None:
-    prices._rates.cache_clear()
+    prices._catalogue_rates.cache_clear()
     for _ in range(5):
         _usd("openai", "gpt-4o", THOUSAND)
-    assert prices._rates.cache_info().misses == 1
+    assert prices._catalogue_rates.cache_info().misses == 1
 
 
 @pytest.fixture

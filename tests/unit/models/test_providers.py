@@ -30,11 +30,11 @@ PUBLISHED = {
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    rows, read, added = PROVIDERS._rows, PROVIDERS._read, dict(capabilities._added)
+    rows, loaded_file, registered = PROVIDERS._rows, PROVIDERS._loaded_file, dict(capabilities._registered)
     yield
-    PROVIDERS._rows, PROVIDERS._read = rows, read
-    capabilities._added.clear()
-    capabilities._added.update(added)
+    PROVIDERS._rows, PROVIDERS._loaded_file = rows, loaded_file
+    capabilities._registered.clear()
+    capabilities._registered.update(registered)
     capabilities.of.cache_clear()
 
 

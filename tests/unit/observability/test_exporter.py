@@ -225,8 +225,8 @@ def test_a_server_that_takes_every_second_request_is_not_backed_away_from(spool:
         spool.append(record(number))
     turns = itertools.count()
     langfuse.answer = lambda _: Reply(500) if next(turns) % 2 else None
-    drain = Exporter(spool, [to(langfuse)])._drains[0]
-    waits = list(iter(drain._one_pass, 0.0))
+    worker = Exporter(spool, [to(langfuse)])._workers[0]
+    waits = list(iter(worker.run_once, 0.0))
     assert len(waits) > 5
     assert max(waits) <= 0.5
     assert names_of(langfuse) == [f"n{number}" for number in range(6000)]
@@ -271,7 +271,7 @@ def test_an_answer_that_comes_byte_by_byte_is_given_up_after_a_while(spool: Spoo
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=slowly()))
     spool.append(record(1))
     exporter = Exporter(spool, [destination], make_client=lambda: httpx.Client(transport=transport))
-    assert exporter._drains[0]._one_pass() > 0
+    assert exporter._workers[0].run_once() > 0
     drip.set()
     assert spool.pending(destination.name) == 1
 
@@ -295,7 +295,7 @@ def test_a_server_may_say_when_to_come_back(
 ) -> None:
     langfuse.answer = lambda _: Reply(429, headers={"retry-after": told})
     spool.append(record(1))
-    assert least <= Exporter(spool, [to(langfuse)])._drains[0]._one_pass() <= most
+    assert least <= Exporter(spool, [to(langfuse)])._workers[0].run_once() <= most
 
 
 def test_a_destination_that_hangs_leaves_a_flush_time_for_the_others(spool: Spool, langfuse: Langfuse) -> None:

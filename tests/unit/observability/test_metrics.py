@@ -163,7 +163,8 @@ def test_the_stores_state_can_be_watched(reader: Reader, monkeypatch: pytest.Mon
         tracker = get_tracker()
         tracker.flush(0.5)
         assert tracker.spool is not None
-        tracker.spool.losses += 3
+        for _ in range(3):
+            tracker.spool.count_loss()
         found = reader.read()
         (waiting,) = found["moondev.store.undelivered"].values()
         assert (waiting.value, waiting.attributes["destination"][:9]) == (1, "langfuse:")

@@ -26,7 +26,7 @@ def record(span: bytes) -> SpanRecord:
     )  # fmt: skip
 
 
-def kept(path: Path) -> list[bytes]:
+def stored_payloads(path: Path) -> list[bytes]:
     with sqlite3.connect(path) as connection:
         return [row[0] for row in connection.execute("SELECT span FROM payloads ORDER BY seq")]
 
@@ -44,7 +44,7 @@ def test_long_texts_take_less_than_half_and_what_would_grow_stays(tmp_path: Path
     spool = Spool(tmp_path / "t.db")
     for span in (b"\x0ashort", TEXT, NOISE):
         spool.append(record(span))
-    short, text, noise = kept(tmp_path / "t.db")
+    short, text, noise = stored_payloads(tmp_path / "t.db")
     assert (short, noise) == (b"\x0ashort", NOISE)
     assert len(text) < len(TEXT) / 2
 
@@ -63,6 +63,6 @@ def test_without_the_package_nothing_is_packed_and_a_packed_store_says_what_to_i
     spool.append(record(TEXT))
     monkeypatch.setattr(compression, "_lz4", None)
     spool.append(record(TEXT + b"."))
-    assert kept(tmp_path / "t.db")[1] == TEXT + b"."
+    assert stored_payloads(tmp_path / "t.db")[1] == TEXT + b"."
     with pytest.raises(RuntimeError, match="pip install lz4"):
         spool.trace("a" * 32)

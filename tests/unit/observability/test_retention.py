@@ -353,7 +353,7 @@ def test_a_destination_of_scores_alone_makes_no_loss_of_what_others_have(tmp_pat
     store.append_score(rate(1, 0))
     store.acknowledge(OTLP.name, 10)
     store.acknowledge_scores("langfuse-scores:here", 1)
-    store._keep_within_limit()
+    store._writer._enforce_limit()
     assert names(store) == ["n10"]
     assert store.stats().losses == 0
     assert store.stats().undelivered == {OTLP.name: 0, "langfuse-scores:here": 0}

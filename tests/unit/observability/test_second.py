@@ -31,7 +31,12 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> None:
-    for noted in (double_counting._inside, double_counting._parents, double_counting._around, double_counting._warned):
+    for noted in (
+        double_counting._enclosing,
+        double_counting._parents,
+        double_counting._enclosed,
+        double_counting._warned,
+    ):
         noted.clear()
     patched_sdks._warned.clear()
 
@@ -73,7 +78,7 @@ def test_a_call_measured_again_inside_our_generation_is_kept_without_its_counts(
     assert len(warnings) == 1
     assert SCOPE in warnings[0]
     assert "remove" in warnings[0]
-    assert list(double_counting.warned()) == [SCOPE]
+    assert double_counting._warned == {SCOPE}
     assert ours.id is not None
 
 
@@ -126,7 +131,7 @@ def test_nothing_is_kept_of_spans_that_ended(spool: Spool) -> None:
         with observe("openai.generate", "generation"):
             foreign("theirs", CALLS["langfuse"])
             foreign("POST", {})
-    assert (double_counting._inside, double_counting._parents, double_counting._around) == ({}, {}, {})
+    assert (double_counting._enclosing, double_counting._parents, double_counting._enclosed) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("convention", CALLS)
@@ -163,9 +168,9 @@ def test_trace_llm_call_around_the_factory_is_no_second_call_whatever_it_returns
 
 
 def test_spans_that_never_end_do_not_pile_up() -> None:
-    double_counting._inside.update(dict.fromkeys(range(double_counting._MOST), 1))
+    double_counting._enclosing.update(dict.fromkeys(range(double_counting._MOST_OPEN), 1))
     start("x", "generation")
-    assert len(double_counting._inside) == 1
+    assert len(double_counting._enclosing) == 1
 
 
 def test_the_sdks_as_they_come_are_not_patched() -> None:

@@ -113,7 +113,7 @@ def test_a_forked_child_writes_on_a_connection_of_its_own(tmp_path: Path) -> Non
     child = os.fork()
     if child == 0:
         try:
-            assert spool._connection is None  # SQLite's must not cross a fork
+            assert spool._writer.connection is None  # SQLite's must not cross a fork
             spool.append(record(2))
             os._exit(0)
         except BaseException:  # noqa: BLE001 - told by the exit code
@@ -170,12 +170,12 @@ def test_a_file_that_is_damaged_while_open_loses_only_what_it_held(tmp_path: Pat
 def test_a_full_disk_raises_to_its_caller_alone_and_is_counted(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.append(record(1))
-    assert spool._connection is not None
-    pages = spool._connection.execute("PRAGMA page_count").fetchone()[0]
-    spool._connection.execute(f"PRAGMA max_page_count = {pages}")
+    assert spool._writer.connection is not None
+    pages = spool._writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    spool._writer.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(SpoolError, match="full"):
         spool.append(record(2, size=500_000))
-    spool._connection.execute("PRAGMA max_page_count = 1000000")
+    spool._writer.connection.execute("PRAGMA max_page_count = 1000000")
     spool.append(record(3))
     stats = spool.stats()
     assert (stats.observations, stats.losses) == (2, 1)

@@ -141,7 +141,7 @@ def test_a_file_that_is_not_ours_or_newer_keeps_every_byte(tmp_path: Path) -> No
 def test_a_store_that_cannot_be_opened_at_first_is_used_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("src.observability.store.writer._RETRY_OPEN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
     spool = Spool(tmp_path / "folder" / "t.db", retry_open=True)
     assert spool.problem
@@ -162,17 +162,17 @@ def test_a_locked_file_is_waited_for_once_and_then_only_briefly(
     spool = Spool(tmp_path / "t.db")
     other = sqlite3.connect(spool.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    assert spool._connection is not None
-    spool._connection.execute("PRAGMA busy_timeout = 300")  # in place of 15 s
+    assert spool._writer.connection is not None
+    spool._writer.connection.execute("PRAGMA busy_timeout = 300")  # in place of 15 s
     for number in range(3):
         with pytest.raises(SpoolError, match="locked"):
             spool.append(record(number))
-        waits.append(spool._connection.execute("PRAGMA busy_timeout").fetchone()[0])
+        waits.append(spool._writer.connection.execute("PRAGMA busy_timeout").fetchone()[0])
     assert waits == [100, 100, 100]
     other.execute("ROLLBACK")
     other.close()
     spool.append(record(3))
-    assert spool._connection.execute("PRAGMA busy_timeout").fetchone()[0] > 1000
+    assert spool._writer.connection.execute("PRAGMA busy_timeout").fetchone()[0] > 1000
     assert (names(spool), spool.stats().losses) == (["n3"], 3)
 
 
@@ -214,10 +214,10 @@ def test_a_record_that_sqlite_cannot_take_costs_no_other(tmp_path: Path) -> None
 
 def test_ctrl_c_in_a_commit_costs_no_other_thread_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(tmp_path / "t.db")
-    real, returned = spool._transaction, []
+    real, returned = spool._writer._commit_records, []
 
     def interrupted(_: object) -> None:
-        monkeypatch.setattr(spool, "_transaction", real)
+        monkeypatch.setattr(spool._writer, "_commit_records", real)
         raise KeyboardInterrupt
 
     def work(number: int) -> None:
@@ -225,12 +225,12 @@ def test_ctrl_c_in_a_commit_costs_no_other_thread_its_record(tmp_path: Path, mon
             spool.append(record(number))
             returned.append(f"n{number}")
 
-    monkeypatch.setattr(spool, "_transaction", interrupted)
+    monkeypatch.setattr(spool._writer, "_commit_records", interrupted)
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    with spool._lock:  # so that one of them commits for all
+    with spool._writer.lock:  # so that one of them commits for all
         for thread in threads:
             thread.start()
-        assert eventually(lambda: len(spool._queue) == 3)
+        assert eventually(lambda: len(spool._writer._queue) == 3)
     for thread in threads:
         thread.join()
     assert len(returned) == 2
@@ -277,8 +277,10 @@ def test_what_was_refused_goes_last_and_scores_go_too(tmp_path: Path) -> None:
 
 def test_a_limit_that_cannot_be_kept_fails_no_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spool = Spool(tmp_path / "t.db", max_bytes=100_000)
-    assert spool._connection is not None
-    spool._connection.execute("CREATE TRIGGER no BEFORE DELETE ON payloads BEGIN SELECT RAISE(ABORT, 'disk'); END")
+    assert spool._writer.connection is not None
+    spool._writer.connection.execute(
+        "CREATE TRIGGER no BEFORE DELETE ON payloads BEGIN SELECT RAISE(ABORT, 'disk'); END"
+    )
     for number in range(100):
         spool.append(record(number, size=5000))
     assert len(names(spool)) == 100
@@ -343,7 +345,7 @@ def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: p
 def test_without_a_store_everything_runs_and_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("src.observability.store.writer._RETRY_OPEN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
     for name, value in {
         "LANGFUSE_HOST": "http://127.0.0.1:9", "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1",

@@ -121,8 +121,8 @@ def test_after_shutdown_nobody_is_waited_for(langfuse: Langfuse, monkeypatch: py
     def wait(*_: object) -> None:
         raise AssertionError("waited")
 
-    for drain in tracker.exporter._drains:
-        monkeypatch.setattr(drain._passed, "wait_for", wait)
+    for worker in tracker.exporter._workers:
+        monkeypatch.setattr(worker._pass_ended, "wait_for", wait)
     assert tracker.exporter.flush(60.0) == 1
 
 

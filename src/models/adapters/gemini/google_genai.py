@@ -91,7 +91,7 @@ class Current:
 
     def _raw(self, config: dict[str, Any], response: Any) -> LazyReply | None:
         """Return what a plain reply says."""
-        told = replay.told_by(response)
+        told = replay.read_json_object(response)
         found = None if told is None else plain_call.reply(told)
         return None if found is None else LazyReply(found, partial(self._typed, config, response))
 
@@ -105,7 +105,7 @@ class Current:
             "tool_choice": None,
         }
         ask = partial(self.client.models.generate_content, **self._arguments({**arguments, "config": config}))
-        return replay.handed(response, ask)
+        return replay.answered_with(response, ask)
 
     def stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:  # noqa: ARG002 - held by the client's hooks
         """Return a stream."""

@@ -121,7 +121,7 @@ def usage(told: Any) -> Usage | None:
         output,
         cached=_either(told, *others) if cached is None else cached,
         written=count(told, "cache_creation_input_tokens") if written is None else written,
-        thought=count(told, "reasoning_tokens") if thought is None else thought,
+        reasoning=count(told, "reasoning_tokens") if thought is None else thought,
         total=total,
     )
 

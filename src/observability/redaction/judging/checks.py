@@ -10,7 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
@@ -104,18 +104,33 @@ def bip39_words() -> frozenset[str]:
     return frozenset(word for language in LANGUAGES for word in bip39_index(language))
 
 
-def is_bip39(words: Sequence[str], language: str = "english") -> bool:
-    """Say whether words (as the list of their language has them) carry a right BIP-39 checksum."""
-    if len(words) not in {12, 15, 18, 21, 24}:
-        return False
+BIP39_SIZES = (12, 15, 18, 21, 24)
+_WORD_BITS = 11
+_LONGEST_PHRASE = (1 << BIP39_SIZES[-1] * _WORD_BITS) - 1
+
+
+def bip39_phrases(words: Sequence[str], language: str = "english") -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of every phrase among words that follow one another, whatever overlaps.
+
+    The words are those of one language's list, as `plain_word` returns them. A phrase is a sequence of 12, 15, 18, 21
+    or 24 words whose last bits are the checksum of the others (BIP-39).
+    """
     index = bip39_index(language)
-    number = 0
-    for word in words:
-        number = (number << 11) | index[word]
-    checksum_bits = len(words) // 3
-    entropy = (number >> checksum_bits).to_bytes(len(words) * 4 // 3, "big")
-    expected = hashlib.sha256(entropy).digest()[0] >> (8 - checksum_bits)
-    return number & ((1 << checksum_bits) - 1) == expected
+    number = 0  # the bits of the last 24 words
+    for end, word in enumerate(words, 1):
+        number = (number << _WORD_BITS | index[word]) & _LONGEST_PHRASE
+        for size in BIP39_SIZES:
+            if size > end:
+                break
+            if _has_checksum(number & ((1 << size * _WORD_BITS) - 1), size):
+                yield end - size, end
+
+
+def _has_checksum(number: int, size: int) -> bool:
+    """Return whether the bits of a phrase of `size` words end with the checksum of those before."""
+    checksum_bits = size // 3
+    entropy = (number >> checksum_bits).to_bytes(size * 4 // 3, "big")
+    return number & ((1 << checksum_bits) - 1) == hashlib.sha256(entropy).digest()[0] >> (8 - checksum_bits)
 
 
 def is_luhn(digits: str) -> bool:

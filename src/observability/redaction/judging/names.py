@@ -128,11 +128,13 @@ _URL = (
 
 
 @functools.cache
-def _always() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]:
-    return tuple(
-        (kind, re.compile(rf"(?:^|_)(?:{words}){_SUFFIX}$"), re.compile(rf"(?:^|_)(?:{words})(?:_|$)"))
-        for kind, words in _ALWAYS
-    )
+def _always_at_the_end() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((kind, re.compile(rf"(?:^|_)(?:{words}){_SUFFIX}$")) for kind, words in _ALWAYS)
+
+
+@functools.cache
+def _always_anywhere() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((kind, re.compile(rf"(?:^|_)(?:{words})(?:_|$)")) for kind, words in _ALWAYS)
 
 
 @functools.cache
@@ -155,8 +157,8 @@ def judge(name: str) -> Verdict | None:
     flat = canonical(name)
     if _HARMLESS.search(flat):
         return None
-    for kind, whole, _ in _always():
-        if whole.search(flat):
+    for kind, at_the_end in _always_at_the_end():
+        if at_the_end.search(flat):
             return Verdict(kind, Rule.ALWAYS)
     if _url().search(flat):
         return Verdict("rpc_url" if "rpc" in flat else "url", Rule.URL)
@@ -190,7 +192,7 @@ def _is_vendor(words: list[str]) -> bool:
 
 def _inside(flat: str) -> Verdict | None:
     """Judge names with deciding words before other words, such as PASSWORD_FOR_DB."""
-    for kind, _, anywhere in _always():
+    for kind, anywhere in _always_anywhere():
         if anywhere.search(flat):
             return Verdict(kind, Rule.TOKEN)
     return None

@@ -11,7 +11,7 @@ PART = "\x7f\n"  # no white space, so that a phrase ends at it
 MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
 FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
-_PHRASES = 20_000
+_PHRASE_WORDS = 20_000  # of word lists, in a row: some prose has one in a thousand
 
 
 # Characters beyond ASCII that separate words, as a blank does.
@@ -62,7 +62,7 @@ class Scan:
     strict: bool = False
     findings: list[Finding] = field(default_factory=list)
     checks_left: int = _CHECKS
-    phrases_left: int = _PHRASES
+    phrase_words_left: int = _PHRASE_WORDS
     token_end: int = 0  # where the last secret found by its shape ends; what begins before it is part of it
     value_end: int = 0  # the same of secrets found by their names
     pem_end: int = 0  # the same of PEM blocks
@@ -79,10 +79,10 @@ class Scan:
         if self.checks_left < 0:
             raise TooManyError(position)
 
-    def spend_phrase(self, position: int) -> None:
-        """Count one checksum of a phrase; stop the scan where a text asks for too many."""
-        self.phrases_left -= 1
-        if self.phrases_left < 0:
+    def spend_phrase_words(self, count: int, position: int) -> None:
+        """Count words among which phrases are looked for; stop the scan where a text asks for too many."""
+        self.phrase_words_left -= count
+        if self.phrase_words_left < 0:
             raise TooManyError(position)
 
 
