@@ -132,7 +132,7 @@ class _Planner:
                 return plan
 
     def _attempt(self) -> Plan:
-        plan = Plan(self.sites, groups=self.groups)
+        plan = Plan(sites=self.sites, groups=self.groups)
         open_groups = {id(group) for group in self.groups if self._is_convertible(group)}
         for site in self.sites:
             if site.blocked is None:

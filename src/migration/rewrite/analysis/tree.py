@@ -239,7 +239,7 @@ def index(module: cst.Module, *, lines: bool = True) -> Tree:
         lines: Whether to resolve positions; without them every line and column is 1.
     """
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    tree = Tree(wrapper.module)
+    tree = Tree(module=wrapper.module)
     pending: list[cst.CSTNode] = [tree.module]
     while pending:
         node = pending.pop()

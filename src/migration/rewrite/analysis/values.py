@@ -34,9 +34,9 @@ class Value:
     asynchronous: bool = False
 
 
-UNKNOWN = Value("unknown")
-NONE = Value("none")
-MODEL = Value("model")
+UNKNOWN = Value(kind="unknown")
+NONE = Value(kind="none")
+MODEL = Value(kind="model")
 Values = frozenset[Value]
 
 
@@ -109,7 +109,7 @@ class Evaluator:
             case cst.Await(expression=inner) | cst.NamedExpr(value=inner):
                 return self.of(inner)
             case cst.Dict() | cst.List() | cst.Tuple():
-                return frozenset({Value("container", node=node)})
+                return frozenset({Value(kind="container", node=node)})
             case cst.Subscript(value=value):
                 return self._item_values(value)
         return frozenset({UNKNOWN})
@@ -128,8 +128,8 @@ class Evaluator:
             case "import":
                 name = binding.imported or ""
                 if name.rpartition(".")[2] == "model_factory" and name.startswith(("src.", ".")):
-                    return frozenset({Value("module", "src.models.model_factory")})
-                return frozenset({Value("module", name)})
+                    return frozenset({Value(kind="module", name="src.models.model_factory")})
+                return frozenset({Value(kind="module", name=name)})
             case "assign" | "with":
                 return self.of(binding.value)
             case "param":
@@ -139,7 +139,7 @@ class Evaluator:
             case "del":
                 return frozenset()
             case "class" | "def":
-                return frozenset({Value(binding.kind, node=binding.node)})
+                return frozenset({Value(kind=binding.kind, node=binding.node)})
         return frozenset({UNKNOWN})
 
     def _loop_target(self, binding: Binding) -> Values:
@@ -230,7 +230,7 @@ class Evaluator:
         inner = self.of(node.value)
         modules = {value.name for value in inner if value.kind == "module"}
         if modules:
-            return frozenset(Value("module", f"{name}.{node.attr.value}") for name in modules)
+            return frozenset(Value(kind="module", name=f"{name}.{node.attr.value}") for name in modules)
         assigned, properties = self.attribute_values(node), self.properties(node)
         if not assigned and not properties:
             return frozenset({UNKNOWN})
@@ -307,22 +307,22 @@ class Evaluator:
     def _call(self, node: cst.Call) -> Values:
         imported = self._dynamic_import(node)
         if imported:
-            return frozenset({Value("module", imported)})
+            return frozenset({Value(kind="module", name=imported)})
         name = self.module(node.func)
         if name is not None:
             if name in sdk.CONSTRUCTORS:
                 sdk_name, asynchronous = sdk.CONSTRUCTORS[name]
-                return frozenset({Value("client", name=sdk_name, node=node, asynchronous=asynchronous)})
+                return frozenset({Value(kind="client", name=sdk_name, node=node, asynchronous=asynchronous)})
             if name in sdk.OTHER_CLIENTS:
-                return frozenset({Value("other", sdk.OTHER_CLIENTS[name])})
+                return frozenset({Value(kind="other", name=sdk.OTHER_CLIENTS[name])})
             if name.startswith(("src.models", ".")) and name.endswith(".get_model"):
                 return frozenset({MODEL})
             is_factory = name.startswith("src.models") and name.endswith(".ModelFactory")
-            return frozenset({Value("module", name) if is_factory else UNKNOWN})
+            return frozenset({Value(kind="module", name=name) if is_factory else UNKNOWN})
         method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
         if method in ("with_options", "copy") and isinstance(node.func, cst.Attribute):
             is_client = any(value.kind == "client" for value in self.of(node.func.value))
-            return frozenset({Value("other", "a client with options of its own") if is_client else UNKNOWN})
+            return frozenset({Value(kind="other", name="a client with options of its own") if is_client else UNKNOWN})
         if isinstance(node.func, cst.Attribute) and method in ("get", "values", "pop", "setdefault"):
             return self._item_values(node.func.value)
         return self._call_result(node)

@@ -87,7 +87,7 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
         if sdk_name != "ollama" or len(positional(call)) > 1:
             raise Unprovable("the client is made with positional arguments", "name them")
         arguments["host"] = positional(call)[0]
-    spec = ModelSpec(sdk.PROVIDERS[sdk_name])
+    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name])
     address = arguments.pop("base_url", None) or arguments.pop("host", None)
     if address is not None and not is_none(address):
         _set_address(spec, address, values)
@@ -116,7 +116,7 @@ def of_module(sdk_name: str, values: Evaluator, settings: frozenset[str] = froze
     Raises:
         Unprovable: the module is set up in a way that the factory does not support.
     """
-    spec = ModelSpec(sdk.PROVIDERS[sdk_name])
+    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name])
     settings_here = _settings_on_module(sdk_name, values)
     _refuse_others(sdk_name, settings_here, settings)
     if "base_url" in settings_here and not is_none(settings_here["base_url"]):
@@ -281,7 +281,7 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
 def _generative_model(
     call: cst.Call, arguments: dict[str, cst.BaseExpression], values: Evaluator, project_settings: frozenset[str]
 ) -> ModelSpec:
-    spec = ModelSpec("gemini")
+    spec = ModelSpec(provider="gemini")
     _apply_configure_calls(spec, call, values, project_settings)
     if positional(call):
         arguments = {"model_name": positional(call)[0], **arguments}
