@@ -26,14 +26,14 @@ from src.models.retry import NO_RETRIES
 from src.observability import attributes, flush, get_tracker, observe_agent, score
 from src.observability.tracing.observation import observe
 from tests.servers import Langfuse, Received, Reply, Server, chat_reply, error_reply
-from tests.unit.observability.test_redaction_families import (
-    NAMED,
-    NAMED_PLACES,
-    SHAPED,
+from tests.unit.observability.secret_samples import (
+    KEYED_PLACES,
+    KEYED_SECRETS,
     SHAPED_PLACES,
-    named_texts,
+    SHAPED_SECRETS,
+    distinctive_parts,
+    keyed_texts,
     shaped_texts,
-    telling,
 )
 
 if TYPE_CHECKING:
@@ -65,16 +65,16 @@ def secrets(draw: DrawFn) -> Planted:
     """Draw a secret of any family, in any place it is written in, as a text or as JSON; fields nest it deeper."""
     number = draw(st.integers(0, 2**32))
     if draw(st.booleans()):
-        family = draw(st.sampled_from(sorted(SHAPED)))
-        secret = SHAPED[family](random.Random(f"{family} {number}"))
+        family = draw(st.sampled_from(sorted(SHAPED_SECRETS)))
+        secret = SHAPED_SECRETS[family](random.Random(f"{family} {number}"))
         texts = shaped_texts(SHAPED_PLACES[draw(st.sampled_from(sorted(SHAPED_PLACES)))], secret)
     else:
-        family = draw(st.sampled_from(sorted(NAMED)))
-        name, make = NAMED[family]
+        family = draw(st.sampled_from(sorted(KEYED_SECRETS)))
+        name, make = KEYED_SECRETS[family]
         secret = make(random.Random(f"{family} {number}"))
         assume(any(char.isdigit() for char in secret))  # twelve letters can be a word
-        texts = named_texts(NAMED_PLACES[draw(st.sampled_from(sorted(NAMED_PLACES)))], name, secret)
-    parts = [part for part in telling(secret) if len(part) > 7]
+        texts = keyed_texts(KEYED_PLACES[draw(st.sampled_from(sorted(KEYED_PLACES)))], name, secret)
+    parts = [part for part in distinctive_parts(secret) if len(part) > 7]
     forms = {form for part in parts for form in (part, json.dumps(part)[1:-1])}
     text = draw(st.sampled_from(texts[:2]))
     return Planted(family=family, text=text, secret_parts=sorted(form.encode() for form in forms))

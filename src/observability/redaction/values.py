@@ -1,4 +1,4 @@
-"""Redact a value of any shape: keys decide first, then every text is scanned; nothing given is changed."""
+"""Redact a value of any shape without changing it: keys decide first, then every text is scanned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NODES = 2_000_000
 _TOO_DEEP = "[REDACTED:too_deep]"
 _TOO_LARGE = "[REDACTED:too_large]"
 _SCALARS = (int, float, complex, bool, type(None))
-# What a JSON schema says about a field, as opposed to the field's value.
+# The keys of a JSON schema for a field; they describe the field and do not hold its value.
 _SCHEMA_WORDS = frozenset(
     {"type", "description", "title", "format", "minLength", "maxLength", "pattern", "anyOf", "nullable"}
 )
@@ -34,16 +34,16 @@ _ITEMS = (deque, MappingView, Sequence)
 _NAME_KEYS = ("name", "key", "header")
 
 Text = Callable[[str, str], str]
-"""Redact a text, given the key under which it stands."""
+"""Redacts a text; the second argument is the mapping key under which it stands."""
 
 
 @dataclass(slots=True)
 class Walk:
-    """Redact one value; the budget holds a value that contains itself, or that never ends, in bounds."""
+    """The redaction of one value, within bounds: a value can contain itself, or never end."""
 
     text: Text
-    left: int = _NODES
-    path: set[int] = field(default_factory=set)
+    nodes_left: int = _NODES
+    path: set[int] = field(default_factory=set)  # the ids of the containers around the current value
 
     def value(self, value: object, hint: str = "", depth: int = 0) -> object:
         """Return the value without secrets."""
@@ -51,8 +51,8 @@ class Walk:
             return self.text(value, hint)
         if isinstance(value, _SCALARS):
             return value
-        self.left -= 1
-        if self.left < 0:
+        self.nodes_left -= 1
+        if self.nodes_left < 0:
             return _TOO_LARGE
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(bytes(value), hint)
@@ -72,7 +72,7 @@ class Walk:
         return self._object(value, hint, depth)
 
     def _object(self, value: object, hint: str, depth: int) -> object:
-        """Return an object as it is where it shows no secret, else its fields, its items or its text without them."""
+        """Return an object itself if it shows no secret, else its fields, its items or its repr without secrets."""
         fields = _fields(value)
         if fields is not None:
             clean: object = self._mapping(fields, depth)
@@ -83,18 +83,18 @@ class Walk:
             return value if _is_same(clean, items) else clean
         try:
             text = repr(value)
-        except Exception:  # noqa: BLE001 - what it shows cannot be judged
+        except Exception:  # noqa: BLE001 - its text cannot be checked
             return FAILED
         clean = self.text(text, hint)
         return value if clean == text else clean
 
     def _mapping(self, value: Mapping[object, object], depth: int) -> dict[object, object]:
         clean: dict[object, object] = {}
-        named = _named_pair(value)
+        pair_verdict = _pair_verdict(value)
         phrase = seed_phrases.find_in_items([*value.values()]) if len(value) >= _FEWEST_WORDS else ()
         for place, (key, item) in enumerate(value.items()):
             hint = _key_text(key)
-            verdict = named if named and hint == "value" else names.judge(hint) if hint else None
+            verdict = pair_verdict if pair_verdict and hint == "value" else names.judge(hint) if hint else None
             safe_key = self.text(key, "") if isinstance(key, str) else self._key(key, depth)
             while safe_key in clean:  # two keys that differ in their secrets alone
                 safe_key = f"{safe_key}'"
@@ -105,27 +105,29 @@ class Walk:
         return self.value(key, "", depth + 1) if isinstance(key, bytes | tuple | frozenset) else key
 
     def _under(self, verdict: Verdict | None, item: object, hint: str, depth: int) -> object:
-        """Redact what stands under a key."""
+        """Return the value of a key without secrets, under the verdict on the key."""
         if verdict is None:
             return self.value(item, hint, depth + 1)
         if isinstance(item, str):
             if MARKER.fullmatch(item):
                 return item
-            return self._named(verdict, item) if names.is_secret(verdict, item) else self._scanned(verdict, item, hint)
+            return (
+                self._replaced(verdict, item) if names.is_secret(verdict, item) else self._scanned(verdict, item, hint)
+            )
         empty = item is None or isinstance(item, bool) or (isinstance(item, list | tuple | dict | bytes) and not item)
         if empty or verdict.rule is not Rule.ALWAYS or _is_schema(item):
             return self.value(item, hint, depth + 1)
         return f"[REDACTED:{verdict.kind}]"
 
     def _scanned(self, verdict: Verdict, item: str, hint: str) -> str:
-        """Scan a value that its key does not condemn, unless what remains of it would be."""
+        """Return a value whose key does not make it secret; what remains after redaction may be secret under it."""
         clean = self.text(item, hint)
         if clean == item or MARKER.fullmatch(clean) or not names.is_secret(verdict, clean):
             return clean
         return f"[REDACTED:{verdict.kind}]"
 
-    def _named(self, verdict: Verdict, item: str) -> str:
-        """Replace a value by its most particular kind: its own shape may say more than its key."""
+    def _replaced(self, verdict: Verdict, item: str) -> str:
+        """Return the marker of the most specific kind: a value's own shape may say more than its key."""
         scanned = self.text(item, "")
         return scanned if MARKER.fullmatch(scanned) else f"[REDACTED:{verdict.kind}]"
 
@@ -153,7 +155,7 @@ class Walk:
         return type(value)(items) if type(value) in {set, frozenset} else set(items)
 
     def _after_flags(self, value: Sequence[object], items: list[object], depth: int) -> None:
-        """Replace what stands after a flag in a list of arguments: ["--password", "..."]."""
+        """Redact the values after flags in a list of arguments: ["--password", "..."]."""
         for place, flag in enumerate(value[:-1], 1):
             if isinstance(flag, str) and flag.startswith("--") and len(flag) <= _LONGEST_FLAG:
                 verdict = names.judge(flag[2:])
@@ -161,7 +163,7 @@ class Walk:
                     items[place] = self._under(verdict, value[place], flag[2:], depth)
 
     def _as_key(self, value: object, hint: str) -> str | None:
-        """Return the replacement of a list that is a key in bytes."""
+        """Return the replacement of a list of the bytes of a key, or None."""
         if (
             not isinstance(value, list | tuple)
             or len(value) not in _KEY_SIZES
@@ -172,7 +174,7 @@ class Walk:
         return clean if MARKER.fullmatch(clean) else None
 
     def _bytes(self, value: bytes, hint: str) -> bytes:
-        """Redact bytes that are text; replace those that are not, for a raw key has no shape."""
+        """Return bytes that are text without secrets; replace all others, since a raw key has no shape."""
         try:
             text = value.decode()
         except UnicodeDecodeError:
@@ -187,8 +189,8 @@ def _key_text(key: object) -> str:
     return key.decode("ascii", "replace") if isinstance(key, bytes) else ""
 
 
-def _named_pair(value: Mapping[object, object]) -> Verdict | None:
-    """Judge {"name": "X-Api-Key", "value": ...}, as headers and settings are often listed."""
+def _pair_verdict(value: Mapping[object, object]) -> Verdict | None:
+    """Return the verdict on {"name": "X-Api-Key", "value": ...}, as headers and settings are often listed."""
     if "value" not in value or len(value) > 6:
         return None
     label = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
@@ -198,12 +200,12 @@ def _named_pair(value: Mapping[object, object]) -> Verdict | None:
 def _is_same(clean: object, before: object) -> bool:
     try:
         return bool(clean == before)
-    except Exception:  # noqa: BLE001 - of an array, for instance, whose comparison has no one answer
+    except Exception:  # noqa: BLE001 - arrays, for instance, compare element by element
         return False
 
 
 def _fields(value: object) -> dict[object, object] | None:
-    """Return the fields of a dataclass, a pydantic model or a namespace."""
+    """Return the fields of a dataclass, a pydantic model or a namespace, else None."""
     if isinstance(value, type):
         return None
     if dataclasses.is_dataclass(value):

@@ -10,7 +10,7 @@ import random
 from mnemonic import Mnemonic
 
 from src.observability.redaction import Redactor, redact
-from tests.unit.observability.test_redaction_families import ALNUM, BASE58, base58, some, uuid
+from tests.unit.observability.secret_samples import ALNUM, BASE58, base58, chars, uuid
 
 PROSE = """
 You are a risk agent. Do not answer with anything but BUY, SELL or NOTHING.
@@ -221,7 +221,7 @@ def ordinary_texts() -> list[str]:
         tx = base58(rng.randbytes(64))
         texts.append(f"signature {tx} slot {rng.randrange(10**8)}")
         texts.append(json.dumps({"signature": tx, "err": None, "memo": None, "blockTime": 1_700_000_000 + number}))
-        texts.append(f"tx hash: 0x{some(rng, '0123456789abcdef', 64)} confirmed in block {rng.randrange(10**7)}")
+        texts.append(f"tx hash: 0x{chars(rng, '0123456789abcdef', 64)} confirmed in block {rng.randrange(10**7)}")
         texts.append(
             json.dumps({"txHash": "0x" + rng.randbytes(32).hex(), "blockHash": "0x" + rng.randbytes(32).hex()})
         )

@@ -1,11 +1,11 @@
-"""Look at sequences of BIP-39 words: a phrase by its checksum, or by a name before it.
+"""Find recovery phrases of BIP-39 words, by their checksum or by a name before them.
 
-A right checksum always decides, whatever the words say: a phrase is as likely to hold `that`, `this` and `there` as any
-other words. Sentences pay for it: twelve listed words in a row carry a right checksum by chance once in 16, and longer
-runs more often. Such runs are rare, since the English list has no `the`, `a`, `of`, `and`, `to`, `in` or `is`: the 3.8
-million words of six collections of English prose (Brown, inaugural, state_union, webtext, movie_reviews and abc, as
-github.com/nltk/nltk_data has them) hold three runs of twelve or more, all of them refrains such as `thank you` six
-times, and nothing in them was replaced.
+Every sequence of listed words with a right checksum is replaced, whatever the words mean: a phrase is as likely to
+contain `that`, `this` and `there` as any other words. The price is sentences: twelve listed words in a row pass by
+chance once in 16, longer runs more often. Such runs are rare, because the English list lacks `the`, `a`, `of`, `and`,
+`to`, `in` and `is`. Measured on 3.8 million words of English prose (the corpora brown, inaugural, state_union, webtext,
+movie_reviews and abc of github.com/nltk/nltk_data): three runs of twelve or more listed words, all of them repetitions
+such as `thank you` six times, and no replacement.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from src.observability.redaction.rules.gates import PHRASE_GAP
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-_REACH = 1320  # the longest that twelve words with their separators can be
-# Latin words end where those of other scripts begin: an English phrase can stand in Chinese text.
+_REACH = 1320  # the most characters of twelve words and their separators
+# A Latin word ends where another script begins, since an English phrase can stand in Chinese text without blanks.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|(?:(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+")
-_ITEM = re.compile(rf"[\W\d_]{{0,8}}(?:{_WORD.pattern})[\W_]{{0,4}}\Z")  # of a list that spells a phrase: 2. word
+_ITEM = re.compile(rf"[\W\d_]{{0,8}}(?:{_WORD.pattern})[\W_]{{0,4}}\Z")  # one word, possibly numbered: `2. word`
 _ITEM_LONGEST = 32
 _NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}")
 _ASCII_WORD = re.compile(r"[a-z]+")
-_LABEL = re.compile(r"[ _#-]?\d")  # of word1, word 2
-_GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive: there is one way to read it
+_LABEL = re.compile(r"[ _#-]?\d")  # the number of a label such as `word1` or `word 2`
+_GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, since there is one way to match it
 _GAP_LONGEST = 96
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
@@ -45,10 +45,11 @@ _COMMON_TEXT = (
 _COMMON = frozenset(_COMMON_TEXT.split())
 
 Word = tuple[str, int, int]
+"""A word as the lists have it, its start and its end in the text."""
 
 
 def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
-    """Return the stretches of text in which twelve words may follow one another, given where twelve do."""
+    """Return the parts of a text, as start and end, that hold the phrases which end around these positions."""
     stretches: list[tuple[int, int]] = []
     for end in sorted(ends):
         start, stop = max(0, end - _REACH), min(length, end + 16)
@@ -60,14 +61,14 @@ def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
 
 
 def find(scan: Scan, start: int, end: int) -> None:
-    """Look at one stretch of text."""
+    """Find the phrases between two positions of a text."""
     text = _NOT_A_WORD.sub(lambda match: " " * len(match.group()), scan.text[start:end])
     if not _may_hold(text):
         return
     matches = [(checks.plain_word(match.group()), *match.span()) for match in _WORD.finditer(text)]
-    if matches and matches[0][1] == 0 and start > 0:  # a word that the stretch cuts does not count
+    if matches and matches[0][1] == 0 and start > 0:  # `start` may cut the first word
         matches = matches[1:]
-    if matches and matches[-1][2] == len(text) and end < len(scan.text):
+    if matches and matches[-1][2] == len(text) and end < len(scan.text):  # and `end` the last
         matches = matches[:-1]
     words = [(word, start + left, start + right) for word, left, right in matches]
     for listed in _runs(words, checks.bip39_words()):
@@ -78,22 +79,23 @@ def find(scan: Scan, start: int, end: int) -> None:
 
 
 def find_in_items(items: Sequence[object], hint: str = "") -> set[int]:
-    """Return the places of the items that spell a phrase, each of them one word of it."""
-    places: set[int] = set()
+    """Return the indexes of the items that make up phrases, one word an item."""
+    indexes: set[int] = set()
     first = 0
     for is_word, group in itertools.groupby(items, key=_is_word):
         words = [str(item) for item in group]
         if is_word and len(words) >= _FEWEST:
-            places.update(first + place for place in _places_in(words, hint))
+            indexes.update(first + index for index in _indexes_in(words, hint))
         first += len(words)
-    return places
+    return indexes
 
 
 def _is_word(item: object) -> bool:
     return isinstance(item, str) and len(item) <= _ITEM_LONGEST and bool(_ITEM.match(item))
 
 
-def _places_in(words: list[str], hint: str) -> Iterator[int]:
+def _indexes_in(words: list[str], hint: str) -> Iterator[int]:
+    """Yield the indexes of the words that make up phrases, some more than once."""
     text = "\n".join(words)
     scan = Scan(text, hint)
     spans: list[tuple[int, int]] = []
@@ -108,14 +110,14 @@ def _places_in(words: list[str], hint: str) -> Iterator[int]:
 
 
 def _may_hold(text: str) -> bool:
-    """Say whether twelve listed words follow one another, whatever stands between: a cheap look first."""
+    """Return whether twelve listed words follow one another, whatever separates them: a cheap first check."""
     known = checks.bip39_words()
     words = _ASCII_WORD.findall(text.lower()) if text.isascii() else map(checks.plain_word, _WORD.findall(text))
     return _TWELVE in bytes([word in known for word in words])
 
 
 def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:
-    """Yield the maximal sequences of twelve or more listed words, whatever stands between them."""
+    """Yield the longest sequences of twelve or more listed words, whatever separates them."""
     first = 0
     for place, word in enumerate([*words, ("", 0, 0)]):
         if word[0] not in index:
@@ -125,9 +127,9 @@ def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:
 
 
 def _chains(text: str, run: list[Word]) -> Iterator[list[Word]]:
-    """Yield the sequences of twelve or more words with nothing but separators between them.
+    """Yield the longest sequences of twelve or more words with nothing but separators between them.
 
-    Where words are labelled (word1, word 2), yield them without the labels too: `word` is itself a word of the list.
+    A sequence with labels such as `word1` or `word 2` is yielded without them too, since `word` is a listed word.
     """
     borders = [place for place in range(1, len(run)) if not _is_gap(text[run[place - 1][2] : run[place][1]])]
     for first, last in itertools.pairwise([0, *borders, len(run)]):
@@ -140,7 +142,7 @@ def _chains(text: str, run: list[Word]) -> Iterator[list[Word]]:
 
 
 def _parts(chain: list[Word]) -> list[list[Word]]:
-    """Return what stands between separators longer than most: of phrases in a row, each."""
+    """Return the parts of a chain between its longer separators, which are the phrases of a list of phrases."""
     gaps = [right[1] - left[2] for left, right in itertools.pairwise(chain)]
     most = sorted(gaps)[len(gaps) // 2] + 1  # a number can have a digit more
     borders = [place for place, gap in enumerate(gaps, 1) if gap > most]
@@ -153,7 +155,7 @@ def _is_gap(gap: str) -> bool:
 
 
 def _find_checksummed(scan: Scan, chain: list[Word]) -> None:
-    """Note every phrase of a chain whose checksum is right, whatever its words say and whatever stands around it."""
+    """Record every phrase of a chain whose checksum is right, whatever its words mean and whatever surrounds it."""
     for language in checks.LANGUAGES:
         for run in _runs(chain, checks.bip39_index(language)):
             scan.spend_phrase_words(len(run), run[0][1])
@@ -162,7 +164,7 @@ def _find_checksummed(scan: Scan, chain: list[Word]) -> None:
 
 
 def _find_named(scan: Scan, chain: list[Word]) -> None:
-    """Note a chain that a name introduces and that is as long as a phrase: one with a word mistyped is secret too."""
+    """Record a chain as long as a phrase if a name introduces it: its checksum is wrong if a word is mistyped."""
     for language in checks.LANGUAGES:
         for run in _runs(chain, checks.bip39_index(language)):
             has_size = len(run) in checks.BIP39_SIZES and not _is_sentence(run)
