@@ -188,7 +188,7 @@ ROWS: tuple[Row, ...] = (
         source="docs.x.ai/developers/grok-4-5"),
     _row("xai", r"grok-(2-1212|3|code)", images=False,
         source="docs.x.ai/docs/models"),
-    # OpenRouter drops what a model does not take, by itself, except for schemas and images.
+    # OpenRouter itself drops what a model does not accept, except for schemas and images.
     _row("openrouter", r"(openai/(gpt-4o|gpt-4\.1|gpt-[5-9]|o\d)|google/gemini|x-ai/grok-[3-9]|"
         r"anthropic/claude-(opus-4\.[1-9]|(sonnet|haiku)-4\.[5-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos))",
         structured="json_schema", schema_bounds=False,

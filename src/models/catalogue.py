@@ -65,7 +65,7 @@ class KnownModel:
 def models(provider: str) -> tuple[KnownModel, ...]:
     """Return the known models of a provider, sorted by name; empty where the catalogue does not list it."""
     if provider == "local":
-        return (KnownModel(embedded_model.name(), input_price=0.0, output_price=0.0),)
+        return (KnownModel(name=embedded_model.name(), input_price=0.0, output_price=0.0),)
     return _models(provider)
 
 
@@ -143,7 +143,7 @@ def look_up(provider: str, name: str) -> KnownModel:
             name, None, CATALOGUE_NAMES.get(provider, provider), None
         )
     except LookupError:
-        return KnownModel(name)
+        return KnownModel(name=name)
     return _known_model(entry, name)
 
 

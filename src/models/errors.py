@@ -51,7 +51,7 @@ class ModelError(Exception):
 
     @property
     def status_code(self) -> int:
-        """Return `status` by the name that SDKs give it; as there, an error without a response has none.
+        """Return `status` under the name that SDKs use; as there, an error without a response has none.
 
         Raises:
             AttributeError: there was no response.
@@ -93,7 +93,7 @@ class InvalidRequest(ModelError, ValueError):
 
 
 class Unsupported(InvalidRequest):
-    """This provider or model cannot do what was asked; the message says what to use instead. Nothing was sent."""
+    """The provider or model lacks a requested feature; the message names an alternative. Nothing was sent."""
 
 
 class ContextTooLong(InvalidRequest):

@@ -1,4 +1,4 @@
-"""Ask a chain of models, one after another, until one answers."""
+"""Call a chain of models, one after another, until one answers."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def as_member() -> Iterator[None]:
 
 
 class FallbackModel(BaseModel):
-    """Ask the first model; where it fails, the next. The reply's `provider` and `model_name` say which one answered.
+    """A chain of models: where one fails, the next is called. A reply's `provider` and `model_name` say which answered.
 
-    An error that a retry cannot cure fails over at once, any other after the model's own retries. All tries share
-    the deadline of the call: each may take its share of what is left, so that the last one is always reached. A
-    stream fails over until its first chunk has been emitted.
+    An error that no retry can cure fails over at once, any other after the model's own retries. All tries share the
+    deadline of the call: each may take its share of the time that is left, so that the last model is always reached.
+    A stream fails over until its first chunk has been emitted.
 
     Raises:
         ModelError: the last model's error, where all failed; its notes hold the others'.
@@ -209,7 +209,7 @@ class OneGeneration(Call):
             _add_notes(error, self._failures)
             raise error
         self._failures.append(error)
-        self._earlier.append(super()._totals(Completion("")))
+        self._earlier.append(super()._totals(Completion(content="")))
         self._usage = self._reported_usd = None
         model = self._following.pop(0)
         _record_failover(self._observation, error, model)

@@ -1,7 +1,7 @@
 """Perform the steps of a call, synchronously or in asyncio.
 
-`_Progress` is the only place that advances the generator of steps, so both sides share one body of decisions: what a
-step returns or raises goes back into the generator. A whole reply is driven as a stream that emits no chunks.
+`_Progress` is the only place that advances the generator of steps: what a step returns or raises goes back into it.
+`_perform` and `_aperform` differ in the lines that wait. A whole reply is driven as a stream that emits no chunks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
@@ -22,25 +23,31 @@ if TYPE_CHECKING:
     from src.models.types import Chunk, ModelResponse
 
 
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """Close an event stream; only the driver yields this step."""
+
+    events: Any
+
+
 class _Progress:
     """A call that is being driven. Iterating over it yields the steps; the first one begins the call.
 
     Attributes:
         result: What the last step returned; the driver sets it.
         failure: What the last step raised, if it raised; the driver sets it.
-        events: The event stream that was opened last.
         reply: What the steps returned, once they have ended.
     """
 
     def __init__(self, begin: Callable[[], Steps]) -> None:
         self._begin = begin
         self._steps: Steps | None = None
+        self._events: Any = None
         self.result: Any = None
         self.failure: BaseException | None = None
-        self.events: Any = None
         self.reply: ModelResponse | None = None
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[Step | _Close]:
         """Yield the steps until the call returns; raise what the call raises."""
         self._steps = steps = self._begin()
         while True:
@@ -50,18 +57,24 @@ class _Progress:
                 self.reply = stop.value
                 return
             self.result = self.failure = None
+            if isinstance(step, Open):
+                yield from self._close()  # a new attempt: the stream of the one before has failed
+                if self.failure is not None:  # interrupted while closing, and so before the attempt
+                    continue
             yield step
+            if isinstance(step, Open):
+                self._events = self.result
 
-    def take_events(self) -> Any:
-        """Return the event stream that is to be closed, once; None where none is open."""
-        events, self.events = self.events, None
-        return events
-
-    def end(self) -> Any:
-        """End the steps, so that the generation is recorded; return the event stream that is to be closed."""
+    def end(self) -> Iterator[_Close]:
+        """End the steps, so that the generation is recorded; then yield what is left to be done."""
         if self._steps is not None:
             self._steps.close()
-        return self.take_events()
+        yield from self._close()
+
+    def _close(self) -> Iterator[_Close]:
+        events, self._events = self._events, None
+        if events is not None:
+            yield _Close(events)
 
 
 def drive(steps: Steps) -> ModelResponse:
@@ -101,16 +114,13 @@ def _perform(progress: _Progress) -> Iterator[Chunk]:
             if isinstance(step, Emit):
                 yield step.chunk
                 continue
-            if isinstance(step, Open):  # a new attempt: the stream of the one before has failed
-                _close(progress.take_events())
             try:
                 progress.result = do(step)
             except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                 progress.failure = error
-            if isinstance(step, Open):
-                progress.events = progress.result
     finally:
-        _close(progress.end())
+        for closing in progress.end():
+            do(closing)
 
 
 async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
@@ -119,40 +129,21 @@ async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
             if isinstance(step, Emit):
                 yield step.chunk
                 continue
-            if isinstance(step, Open):  # a new attempt: the stream of the one before has failed
-                await _aclose(progress.take_events())
             try:
                 progress.result = await ado(step)
             except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                 progress.failure = error
-            if isinstance(step, Open):
-                progress.events = progress.result
     finally:
-        await _aclose(progress.end())
+        for closing in progress.end():
+            await ado(closing)
 
 
-def _close(events: Any) -> None:
-    """Close an event stream; what closing raises must not replace the call's reply or error."""
-    close = getattr(events, "close", None)
-    if close is not None:
-        with contextlib.suppress(Exception):
-            close()
-
-
-async def _aclose(events: Any) -> None:
-    """Do what `_close` does, in asyncio: asynchronous generators have `aclose`, SDKs' streams an awaitable `close`."""
-    close = getattr(events, "aclose", None) or getattr(events, "close", None)
-    if close is not None:
-        with contextlib.suppress(Exception):
-            closing = close()
-            if inspect.isawaitable(closing):
-                await closing
-
-
-def do(step: Send | Sleep | Open | Next) -> Any:
+def do(step: Send | Sleep | Open | Next | _Close) -> Any:
     """Perform one step, with the call's generation as the current span."""
     if isinstance(step, Sleep):
         return time.sleep(step.seconds)
+    if isinstance(step, _Close):
+        return _close(step.events)
     from opentelemetry import context as otel_context
 
     token = otel_context.attach(step.context)
@@ -169,12 +160,14 @@ def do(step: Send | Sleep | Open | Next) -> Any:
         otel_context.detach(token)
 
 
-async def ado(step: Send | Sleep | Open | Next) -> Any:
+async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:
     """Do what `do` does, in asyncio."""
     import asyncio
 
     if isinstance(step, Sleep):
         return await asyncio.sleep(step.seconds)
+    if isinstance(step, _Close):
+        return await _aclose(step.events)
     from opentelemetry import context as otel_context
 
     token = otel_context.attach(step.context)
@@ -198,3 +191,21 @@ def _awaitable(step: Send | Open | Next) -> Awaitable[Any]:
             return step.model._aopen_stream(step.payload, step.timeouts)
         case Next():
             return anext(step.events, END)
+
+
+def _close(events: Any) -> None:
+    """Close an event stream; what closing raises must not replace the call's reply or error."""
+    close = getattr(events, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            close()
+
+
+async def _aclose(events: Any) -> None:
+    """Do what `_close` does, in asyncio: asynchronous generators have `aclose`, SDKs' streams an awaitable `close`."""
+    close = getattr(events, "aclose", None) or getattr(events, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing

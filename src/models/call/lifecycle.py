@@ -164,7 +164,11 @@ class Call:
         response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
-        messages = (*self._request.messages, Message("assistant", text), Message("user", instruction))
+        messages = (
+            *self._request.messages,
+            Message(role="assistant", content=text),
+            Message(role="user", content=instruction),
+        )
         completion = yield from self._send(replace(self._request, messages=messages))
         try:
             return completion, structured_reply.value_of(completion, response_format)
@@ -295,7 +299,7 @@ class Call:
         error = _interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
-        usage, cost = self._totals(Completion(""))
+        usage, cost = self._totals(Completion(content=""))
         cost = cost if usage else None
         recording.write_usage(self._observation, usage, cost)
         recording.write_failure(self._observation, error)

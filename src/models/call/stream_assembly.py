@@ -88,7 +88,7 @@ class StreamAssembly:
 
     def _add_tool_delta(self, delta: ToolDelta) -> None:
         position = self._position(delta)
-        call = self._tool_calls.get(position, ToolDelta(position))
+        call = self._tool_calls.get(position, ToolDelta(index=position))
         if delta.arguments and (delta.id, delta.name, delta.arguments) == (call.id, call.name, call.arguments):
             return  # the whole call once more
         self._tool_calls[position] = ToolDelta(

@@ -30,6 +30,7 @@ HOSTS: Final = MappingProxyType({
     "anthropic.helicone.ai": "helicone", "api.portkey.ai": "portkey", "api.poe.com": "poe",
     "api.githubcopilot.com": "github",
 })  # fmt: skip
+# Hosts that begin with the name of a customer, a deployment or a region.
 _SUFFIXES = (
     ".openai.azure.com", "-aiplatform.googleapis.com", ".api.openai.com", ".services.ai.azure.com",
     ".inference.ai.azure.com", ".models.ai.azure.com", ".endpoints.huggingface.cloud",

@@ -53,7 +53,8 @@ _warned_of: set[tuple[_Place, str]] = set()
 _lock = threading.Lock()
 _exempt: ContextVar[bool] = ContextVar("moondev_guard_exempt", default=False)
 _passing: ContextVar[bool] = ContextVar("moondev_guard_passing", default=False)
-_judging = threading.local()  # `now` is set while a request is judged, so that what that does is not judged again
+# `now` is set while a request is judged, since judging may open connections itself.
+_judging = threading.local()
 
 
 def mode() -> Mode | None:

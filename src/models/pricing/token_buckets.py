@@ -32,10 +32,7 @@ def exclusive(
     """
     if prompt is None and output is None:
         return None
-    if total is not None and prompt is None and output is not None and total > output:
-        prompt = total - output
-    elif total is not None and output is None and prompt is not None and total > prompt:
-        output = total - prompt
+    prompt, output = _completed(prompt, output, total)
     cache = (cached or 0) + (written or 0)
     reasoning_is_separate, cache_is_separate = _separate(
         (prompt or 0) + (output or 0), reasoning=reasoning or 0, cache=cache, total=total
@@ -56,6 +53,15 @@ def exclusive(
         output=output,
         output_reasoning_tokens=reasoning,
     )
+
+
+def _completed(prompt: int | None, output: int | None, total: int | None) -> tuple[int | None, int | None]:
+    """Return both sides; one that is missing is the rest of the total, where that leaves any."""
+    if total is not None and prompt is None and output is not None and total > output:
+        return total - output, output
+    if total is not None and output is None and prompt is not None and total > prompt:
+        return prompt, total - prompt
+    return prompt, output
 
 
 def _separate(both_sides: int, *, reasoning: int, cache: int, total: int | None) -> tuple[bool, bool]:

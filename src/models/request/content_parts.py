@@ -35,23 +35,23 @@ _SIGNATURES = (
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
-def read(content: object, where: str) -> str | tuple[Part, ...]:
+def read(content: object, parameter: str) -> str | tuple[Part, ...]:
     """Return the content of a message: its text, or its parts where there is more than text.
 
     Raises:
-        InvalidRequest: it is neither, or has a part that cannot be read; the error names `where`.
+        InvalidRequest: it is neither, or has a part that cannot be read; the error names `parameter`.
     """
     if isinstance(content, str):
         return content
     if isinstance(content, ImagePart | Path | bytes | bytearray) or _is_pillow_image(content):
-        return (_part(content, where),)
+        return (_part(content, parameter),)
     if isinstance(content, Sequence):
-        parts = tuple(_part(item, where) for item in content)
+        parts = tuple(_part(item, parameter) for item in content)
         if all(isinstance(part, TextPart) for part in parts):
             return "\n".join(part.text for part in parts if isinstance(part, TextPart))
         return parts
     raise InvalidRequest(
-        f"{where} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=where
+        f"{parameter} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=parameter
     )
 
 
@@ -61,7 +61,7 @@ def as_mapping(item: object) -> object:
     return dump(exclude_none=True) if callable(dump) and not isinstance(item, type) else item
 
 
-def _part(item: object, where: str) -> Part:
+def _part(item: object, parameter: str) -> Part:
     part = as_mapping(item)
     if isinstance(part, ImagePart):
         return _with_actual_type(part)
@@ -72,16 +72,16 @@ def _part(item: object, where: str) -> Part:
     if isinstance(part, Path):
         return image_file(part)
     if isinstance(part, bytes | bytearray):
-        return _image_of_bytes(bytes(part), where)
+        return _image_of_bytes(bytes(part), parameter)
     if _is_pillow_image(part):
         return _pillow_image(part)
     mapped = _mapping_part(part) if isinstance(part, Mapping) else None
     if mapped is not None:
         return mapped
     raise InvalidRequest(
-        f"{where} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
+        f"{parameter} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
         "an OpenAI-style or Anthropic-style part, or a RawPart in the provider's own words.",
-        parameter=where,
+        parameter=parameter,
     )
 
 
@@ -100,17 +100,15 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
             return image_url(str(source.get("url")))
         if source.get("type") == "base64":
             return _with_actual_type(
-                ImagePart(str(source.get("media_type", "image/png")), image_bytes(source.get("data")))
+                ImagePart(media_type=str(source.get("media_type", "image/png")), data=image_bytes(source.get("data")))
             )
         return RawPart(part)
     inline = part.get("inline_data") or part.get("inlineData")
     if isinstance(inline, Mapping):
         media_type = str(inline.get("mime_type") or inline.get("mimeType") or "image/png")
-        return (
-            _with_actual_type(ImagePart(media_type, image_bytes(inline.get("data"))))
-            if media_type[:6] == "image/"
-            else None
-        )
+        if not media_type.startswith("image/"):
+            return None
+        return _with_actual_type(ImagePart(media_type=media_type, data=image_bytes(inline.get("data"))))
     return RawPart(part) if kind in _RAW_KINDS else None
 
 
@@ -122,7 +120,7 @@ def image_url(address: str) -> ImagePart:
     """
     if address.startswith("data:"):
         head, _, body = address[5:].partition(",")
-        return _with_actual_type(ImagePart(head.partition(";")[0] or "image/png", image_bytes(body)))
+        return _with_actual_type(ImagePart(media_type=head.partition(";")[0] or "image/png", data=image_bytes(body)))
     if not _SCHEME.match(address) or address.lower().startswith("file:"):
         raise InvalidRequest(
             f"{address!r:.80} is no address that a provider can reach: give a file as a pathlib.Path.",
@@ -141,7 +139,7 @@ def image_file(path: Path) -> ImagePart:
     if media_type is None:
         raise InvalidRequest(f"{path} is not an image that models take: {', '.join(_MEDIA_TYPES)}.", parameter="image")
     try:
-        return _with_actual_type(ImagePart(media_type, path.read_bytes()))
+        return _with_actual_type(ImagePart(media_type=media_type, data=path.read_bytes()))
     except OSError as error:
         raise InvalidRequest(f"The image {path} cannot be read: {error.strerror}.", parameter="image") from error
 
@@ -158,14 +156,14 @@ def _with_actual_type(image: ImagePart) -> ImagePart:
     return replace(image, media_type=actual) if actual and actual != image.media_type else image
 
 
-def _image_of_bytes(data: bytes, where: str) -> ImagePart:
+def _image_of_bytes(data: bytes, parameter: str) -> ImagePart:
     media_type = _media_type(data)
     if media_type is None:
         raise InvalidRequest(
-            f"{where} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
-            parameter=where,
+            f"{parameter} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
+            parameter=parameter,
         )
-    return ImagePart(media_type, data)
+    return ImagePart(media_type=media_type, data=data)
 
 
 def _is_pillow_image(item: object) -> bool:
@@ -180,7 +178,7 @@ def _pillow_image(image: Any) -> ImagePart:
         image.save(file, format="PNG")
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"An image cannot be written as PNG: {error}.", parameter="image") from error
-    return ImagePart("image/png", file.getvalue())
+    return ImagePart(media_type="image/png", data=file.getvalue())
 
 
 def image_bytes(data: object) -> bytes:

@@ -121,4 +121,4 @@ def _with_instruction(request: ModelRequest, structured: ResponseFormat) -> Mode
     text = schemas.instruction(structured)
     system = f"{request.system}\n\n{text}" if request.system else text
     rest = tuple(message for message in request.messages if message.role != "system")
-    return replace(request, messages=(Message("system", system), *rest))
+    return replace(request, messages=(Message(role="system", content=system), *rest))

@@ -33,10 +33,10 @@ def prompt_messages(system_prompt: object, user_content: object) -> tuple[Messag
         system_prompt = content_parts.read(system_prompt, "system_prompt")
     if system_prompt is not None and not isinstance(system_prompt, str):
         raise InvalidRequest(f"system_prompt is {type(system_prompt).__name__}, not a text.", parameter="system_prompt")
-    user = Message("user", content_parts.read(user_content, "user_content"))
+    user = Message(role="user", content=content_parts.read(user_content, "user_content"))
     if not user.content:
         raise InvalidRequest("user_content is empty: there is nothing to ask.", parameter="user_content")
-    return (Message("system", system_prompt), user) if system_prompt is not None else (user,)
+    return (Message(role="system", content=system_prompt), user) if system_prompt is not None else (user,)
 
 
 def chat_messages(messages: object) -> tuple[Message, ...]:
@@ -57,34 +57,36 @@ def chat_messages(messages: object) -> tuple[Message, ...]:
 
 def _messages(item: object, position: int) -> Iterator[Message]:
     """Yield the messages in one item; an item in Anthropic's form may hold several tool results."""
-    where = f"messages[{position}]"
+    parameter = f"messages[{position}]"
     if isinstance(item, Message):
         is_text = isinstance(item.content, str)
-        yield item if is_text else replace(item, content=content_parts.read(item.content, where))
+        yield item if is_text else replace(item, content=content_parts.read(item.content, parameter))
         return
     if isinstance(item, ModelResponse):
-        yield Message("assistant", content=item.content, tool_calls=item.tool_calls, reasoning=item.reasoning)
+        yield Message(role="assistant", content=item.content, tool_calls=item.tool_calls, reasoning=item.reasoning)
         return
     fields = content_parts.as_mapping(item)
     if not isinstance(fields, Mapping):
-        raise InvalidRequest(f"{where} is {type(item).__name__}, not a message.", parameter=where)
+        raise InvalidRequest(f"{parameter} is {type(item).__name__}, not a message.", parameter=parameter)
     role_name = str(fields.get("role", ""))
     role = _ROLE_ALIASES.get(role_name, role_name)
     if role not in ROLES:
-        raise InvalidRequest(f"{where} has the role {role_name!r}; known are {', '.join(ROLES)}.", parameter=where)
+        raise InvalidRequest(
+            f"{parameter} has the role {role_name!r}; known are {', '.join(ROLES)}.", parameter=parameter
+        )
     content = fields.get("content", fields.get("parts"))
     if not isinstance(content, list | tuple):
-        yield _message(fields, role, content, where)
+        yield _message(fields, role, content, parameter)
         return
     blocks = [content_parts.as_mapping(block) for block in content]
     results = [block for block in blocks if _type(block) == "tool_result"]
-    yield from (_tool_result(block, where) for block in results)
+    yield from (_tool_result(block, parameter) for block in results)
     if len(results) < len(blocks) or not blocks:
-        yield _message(fields, role, blocks, where)
+        yield _message(fields, role, blocks, parameter)
 
 
-def _message(fields: Mapping[str, Any], role: str, content: Any, where: str) -> Message:
-    calls = [_tool_call(call, where) for call in fields.get("tool_calls") or ()]
+def _message(fields: Mapping[str, Any], role: str, content: Any, parameter: str) -> Message:
+    calls = [_tool_call(call, parameter) for call in fields.get("tool_calls") or ()]
     reasoning = fields.get("reasoning_content") or fields.get("reasoning")
     if isinstance(content, list):
         calls += [_tool_use(block) for block in content if _type(block) == "tool_use"]
@@ -94,7 +96,7 @@ def _message(fields: Mapping[str, Any], role: str, content: Any, where: str) -> 
         content = [block for block in content if _type(block) not in _NO_CONTENT]
     return Message(
         role=cast("Role", role),
-        content="" if content is None else content_parts.read(content, where),
+        content="" if content is None else content_parts.read(content, parameter),
         tool_calls=tuple(calls),
         tool_call_id=fields.get("tool_call_id"),
         name=fields.get("name"),
@@ -102,11 +104,11 @@ def _message(fields: Mapping[str, Any], role: str, content: Any, where: str) -> 
     )
 
 
-def _tool_result(block: Any, where: str) -> Message:
+def _tool_result(block: Any, parameter: str) -> Message:
     """Return the message of a tool's result, which Anthropic's form puts into the user's message."""
     content = block.get("content")
-    result = "" if content is None else content_parts.read(content, where)
-    return Message("tool", content=result, tool_call_id=str(block.get("tool_use_id") or ""))
+    result = "" if content is None else content_parts.read(content, parameter)
+    return Message(role="tool", content=result, tool_call_id=str(block.get("tool_use_id") or ""))
 
 
 def _type(block: object) -> Any:
@@ -123,7 +125,7 @@ def _tool_use(block: Mapping[str, Any]) -> ToolCall:
     )
 
 
-def _tool_call(call: Any, where: str) -> ToolCall:
+def _tool_call(call: Any, parameter: str) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
     fields: Any = content_parts.as_mapping(call)
@@ -136,4 +138,6 @@ def _tool_call(call: Any, where: str) -> ToolCall:
             arguments=arguments if isinstance(arguments, str) else json.dumps(arguments),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidRequest(f"{where} has a tool call that cannot be read: {error!r}.", parameter=where) from error
+        raise InvalidRequest(
+            f"{parameter} has a tool call that cannot be read: {error!r}.", parameter=parameter
+        ) from error

@@ -53,14 +53,14 @@ def _from_mapping(value: Mapping[str, Any]) -> ResponseFormat | None:
     if kind == "text":
         return None
     if kind == "json_object":
-        return ResponseFormat("json_object", {"type": "object"})
+        return ResponseFormat(name="json_object", schema={"type": "object"})
     if kind == "json_schema":
         inner = value.get("json_schema") or value  # nested, as in Chat Completions, or flat, as in Responses
         if isinstance(inner, Mapping) and isinstance(inner.get("schema"), Mapping):
-            return ResponseFormat(_name(inner.get("name")), _valid(inner["schema"]))
+            return ResponseFormat(name=_name(inner.get("name")), schema=_valid(inner["schema"]))
         return None
     if kind == "object" or "properties" in value or "$ref" in value:
-        return ResponseFormat(_name(value.get("title")), _valid(value))
+        return ResponseFormat(name=_name(value.get("title")), schema=_valid(value))
     return None
 
 

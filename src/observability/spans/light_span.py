@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LightSpan(scopes.OwnSpan):
-    """An open span without attributes: whoever ends it hands them to `store`.
+    """An open span without attributes: the code that ends it passes them to `store`.
 
     Its duration is measured on the monotonic clock, so that a clock that is set back cannot make it negative.
 

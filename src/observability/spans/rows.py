@@ -32,8 +32,8 @@ def span_record(
     """Return the record of a redacted span.
 
     Args:
-        trace_id: The id of its trace.
-        span_id: Its id.
+        trace_id: Its trace's id.
+        span_id: Its own id.
         parent_span_id: Its parent's id; None for a root span.
         name: Its name.
         start_ns: When it started, in nanoseconds since 1970.

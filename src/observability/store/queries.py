@@ -93,7 +93,7 @@ class Queries:
         with connect(self._path) as connection:
             return _undelivered(connection)
 
-    def refused(self) -> int:
+    def refused_count(self) -> int:
         """Return how many rows destinations refused for good."""
         with connect(self._path) as connection:
             return _count(connection, "set_aside")

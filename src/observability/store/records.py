@@ -16,12 +16,8 @@ class Accepts(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SpanRecord:
-    """One finished observation, redacted and encoded.
-
-    The fields before `envelope` are columns for queries. `span` is the encoded OTLP span, `envelope` its resource and
-    instrumentation scope.
-    """
+class ObservationColumns:
+    """The columns of an observation that queries use; times are nanoseconds since 1970."""
 
     trace_id: str
     span_id: str
@@ -40,6 +36,15 @@ class SpanRecord:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord(ObservationColumns):
+    """One finished observation to store, redacted and encoded.
+
+    `span` is the encoded OTLP span, `envelope` its encoded resource and instrumentation scope.
+    """
+
     envelope: bytes
     span: bytes
 
@@ -62,27 +67,10 @@ class ScoreRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TraceRow:
-    """One stored observation as readers see it; `seq` is its number."""
+class TraceRow(ObservationColumns):
+    """One stored observation as readers see it: with its number and its encoded OTLP span."""
 
     seq: int
-    trace_id: str
-    span_id: str
-    parent_span_id: str | None
-    name: str
-    type: str
-    start_ns: int
-    end_ns: int
-    level: str
-    status_message: str | None
-    provider: str | None
-    model: str | None
-    agent: str | None
-    session_id: str | None
-    error_category: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_usd: float | None
     span: bytes
 
 
@@ -137,7 +125,7 @@ class Stats:
 
 
 # The columns of the table `observations` that a record fills; its envelope and span stand in tables of their own.
-OBSERVATION_COLUMNS: Final = tuple(name for name in SpanRecord.__slots__ if name not in ("envelope", "span"))
+OBSERVATION_COLUMNS: Final = tuple(ObservationColumns.__slots__)
 SCORE_COLUMNS: Final = tuple(ScoreRecord.__slots__)
 
 

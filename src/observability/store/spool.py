@@ -146,11 +146,11 @@ class Spool:
         """Return how many observations and scores each destination lacks, of those that it accepts."""
         return self._queries.undelivered()
 
-    def refused(self) -> int:
+    def refused_count(self) -> int:
         """Return how many rows destinations refused for good."""
-        return self._queries.refused()
+        return self._queries.refused_count()
 
-    def all_losses(self) -> int:
+    def total_losses(self) -> int:
         """Return how many records were lost: by this process, and by all that recorded losses in the file."""
         return self.losses + self._queries.recorded_losses()
 

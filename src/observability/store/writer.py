@@ -92,7 +92,7 @@ class Writer:
     # The connection.
 
     def open(self) -> sqlite3.Connection:
-        """Return a connection to the file that is at the path now; callers hold the lock, or are the first.
+        """Return a connection to the file that is at the path now. Callers hold the lock, except for the first one.
 
         Raises:
             SpoolError: the file cannot be opened; the message says why.

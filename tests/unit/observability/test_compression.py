@@ -1,4 +1,4 @@
-"""Long spans take little of the store, and come out of it as they went in."""
+"""Test that long spans take little of the store, and are read as they were written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.store import compression
-from src.observability.store.spool import SpanRecord, Spool
+from src.observability.store.spool import Spool
+from tests.unit.observability.records import span_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,51 +19,43 @@ TEXT = b"".join(b"2026-01-01T%02d:%02d:00Z,%d\n" % (at // 60 % 24, at % 60, at *
 NOISE = random.Random(1).randbytes(100_000)
 
 
-def record(span: bytes) -> SpanRecord:
-    return SpanRecord(
-        trace_id="a" * 32, span_id="b" * 16, parent_span_id=None, name="n", type="generation",
-        start_ns=1, end_ns=2, level="DEFAULT", status_message=None, provider="p", model="m", agent=None, session_id="s",
-        error_category=None, input_tokens=3, output_tokens=4, cost_usd=0.5, envelope=b"envelope", span=span,
-    )  # fmt: skip
-
-
 def stored_payloads(path: Path) -> list[bytes]:
     with sqlite3.connect(path) as connection:
         return [row[0] for row in connection.execute("SELECT span FROM payloads ORDER BY seq")]
 
 
 @pytest.mark.parametrize("span", [b"\x0ashort", TEXT, NOISE], ids=["short", "text", "noise"])
-def test_spans_are_read_and_delivered_as_they_were(tmp_path: Path, span: bytes) -> None:
+def test_spans_are_read_and_delivered_as_they_were_written(tmp_path: Path, span: bytes) -> None:
     spool = Spool(tmp_path / "t.db")
-    spool.append(record(span))
-    assert spool.trace("a" * 32)[0].span == span
+    spool.append(span_record(span=span))
+    assert spool.trace("0" * 32)[0].span == span
     assert spool.rows_after(0)[0].span == span
-    assert spool.read_batch("d").rows == ((1, b"envelope", span),)
+    assert spool.read_batch("d").rows == ((1, span_record().envelope, span),)
 
 
-def test_long_texts_take_less_than_half_and_what_would_grow_stays(tmp_path: Path) -> None:
+def test_long_texts_take_less_than_half_and_incompressible_spans_stay(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db")
     for span in (b"\x0ashort", TEXT, NOISE):
-        spool.append(record(span))
+        spool.append(span_record(span=span))
     short, text, noise = stored_payloads(tmp_path / "t.db")
     assert (short, noise) == (b"\x0ashort", NOISE)
     assert len(text) < len(TEXT) / 2
 
 
-def test_a_batch_is_bounded_by_what_is_sent_not_by_what_is_kept(tmp_path: Path) -> None:
+def test_a_batch_is_bounded_by_what_is_sent_not_by_what_is_stored(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db")
     for _ in range(4):
-        spool.append(record(TEXT))
+        spool.append(span_record(span=TEXT))
     assert len(spool.read_batch("d", max_bytes=2 * len(TEXT)).rows) == 2
 
 
-def test_without_the_package_nothing_is_packed_and_a_packed_store_says_what_to_install(
+def test_without_lz4_nothing_is_compressed_and_reading_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path / "t.db")
-    spool.append(record(TEXT))
+    spool.append(span_record(span=TEXT))
     monkeypatch.setattr(compression, "_lz4", None)
-    spool.append(record(TEXT + b"."))
+    spool.append(span_record(span=TEXT + b"."))
     assert stored_payloads(tmp_path / "t.db")[1] == TEXT + b"."
     with pytest.raises(RuntimeError, match="pip install lz4"):
-        spool.trace("a" * 32)
+        spool.trace("0" * 32)
