@@ -136,7 +136,7 @@ def test_a_schema_that_is_none_is_refused_before_anything_is_sent(broken: dict[s
 
 
 def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_words() -> None:
-    told = legacy_schema.schema(
+    told = legacy_schema.convert(
         {
             "type": "object",
             "$defs": {"Side": {"type": "string", "enum": ["BUY", "SELL"]}},
@@ -161,4 +161,4 @@ def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_word
 
 @pytest.mark.parametrize("wanted", [Tree, Book, Plan])
 def test_what_the_old_gemini_sdk_cannot_say_it_is_not_told(wanted: type[pydantic.BaseModel]) -> None:
-    assert legacy_schema.schema(wanted.model_json_schema()) is None
+    assert legacy_schema.convert(wanted.model_json_schema()) is None
