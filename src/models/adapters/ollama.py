@@ -39,7 +39,7 @@ _UNCHANGED_FIELDS = frozenset({"model", "messages", "stream", "options", "format
 
 
 class OllamaModel(BaseModel):
-    """Ask a model of an Ollama server, by default the one on this machine."""
+    """A model of an Ollama server, by default the one on this machine."""
 
     provider: ClassVar[str] = "ollama"
     default_base_url: ClassVar[str] = "http://127.0.0.1:11434"

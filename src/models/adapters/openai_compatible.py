@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class OpenAICompatibleModel(BaseModel):
-    """Ask any provider that speaks Chat Completions, through the openai SDK.
+    """A model of a provider that speaks Chat Completions, through the openai SDK.
 
     A further provider is a short subclass or a row of the factory's table; the class attributes say what differs.
 
@@ -210,11 +210,15 @@ def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:
 
 @cache
 def _chat_route(sdk: str, path: str) -> sdk_client.Route:
-    kinds = importlib.import_module(f"{sdk}.types.chat")
-    return sdk_client.Route(path, kinds.ChatCompletion, kinds.ChatCompletionChunk, importlib.import_module(sdk))
+    types = importlib.import_module(f"{sdk}.types.chat")
+    return sdk_client.Route(
+        path=path, reply=types.ChatCompletion, event=types.ChatCompletionChunk, sdk=importlib.import_module(sdk)
+    )
 
 
 @cache
 def _responses_route(sdk: str) -> sdk_client.Route:
-    kinds = importlib.import_module(f"{sdk}.types.responses")
-    return sdk_client.Route("/responses", kinds.Response, kinds.ResponseStreamEvent, importlib.import_module(sdk))
+    types = importlib.import_module(f"{sdk}.types.responses")
+    return sdk_client.Route(
+        path="/responses", reply=types.Response, event=types.ResponseStreamEvent, sdk=importlib.import_module(sdk)
+    )

@@ -183,7 +183,9 @@ def _call(item: Any, rules: ProviderRules) -> ToolCall | None:
         json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else text(item, "arguments")
     )
     return ToolCall(
-        text(item, "call_id") or text(item, "id"), text(item, "name"), arguments_text or text(item, "input") or "{}"
+        id=text(item, "call_id") or text(item, "id"),
+        name=text(item, "name"),
+        arguments=arguments_text or text(item, "input") or "{}",
     )
 
 

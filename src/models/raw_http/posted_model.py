@@ -51,7 +51,7 @@ class _Exchange:
 
 
 class PostedModel(BaseModel):
-    """Record one request that a program makes itself."""
+    """The model that answers one request of the program's own; its calls are recorded as those of other models."""
 
     provider: ClassVar[str] = "posted"
 
@@ -65,8 +65,8 @@ class PostedModel(BaseModel):
         """Return the request as it is recorded."""
         body = self._body
         return ModelRequest(
-            self.model_name,
-            request_body.messages_of(body, self._route),
+            model=self.model_name,
+            messages=request_body.messages_of(body, self._route),
             timeouts=self.timeouts,
             tools=request_body.tools_of(body),
             options=request_body.parameters_of(body),
@@ -130,7 +130,8 @@ class PostedModel(BaseModel):
 
 def post(url: object, via: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Make a request, and trace it where a model answers; return what `via` returns and raise what it raises."""
-    exchange, destination = _Exchange(url, via, arguments, options), route(str(url))
+    exchange = _Exchange(url=url, via=via, arguments=arguments, options=options)
+    destination = route(str(url))
     if destination is None:
         return exchange.send()
     model, failure = _make_model(exchange, destination), None
@@ -145,7 +146,8 @@ async def apost(
     url: object, via: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """Do what `post` does, where `via` is awaited."""
-    exchange, destination = _Exchange(url, via, arguments, options), route(str(url))
+    exchange = _Exchange(url=url, via=via, arguments=arguments, options=options)
+    destination = route(str(url))
     if destination is None:
         return await exchange.send()
     model, failure = _make_model(exchange, destination), None

@@ -33,10 +33,10 @@ def test_takes_a_leading_block_out(content: str, text: str, thought: str) -> Non
 
 def _streamed(content: str, cuts: list[int]) -> tuple[str, str]:
     places = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
-    found = ThinkFilter()
-    told = [found.feed(content[a:b]) for a, b in pairwise(places)]
-    told.append(found.finish())
-    return "".join(text for text, _ in told), "".join(thought for _, thought in told)
+    splitter = ThinkFilter()
+    pieces = [splitter.feed(content[a:b]) for a, b in pairwise(places)]
+    pieces.append(splitter.finish())
+    return "".join(text for text, _ in pieces), "".join(thought for _, thought in pieces)
 
 
 @given(st.sampled_from(CASES), st.lists(st.integers(0, 60), max_size=8))

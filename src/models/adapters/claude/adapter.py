@@ -35,7 +35,7 @@ _AS_HEADERS = {"user_profile_id": "anthropic-user-profile-id", "workspace_id": "
 
 
 class ClaudeModel(BaseModel):
-    """Ask a Claude model."""
+    """A Claude model."""
 
     provider: ClassVar[str] = "claude"
     default_base_url: ClassVar[str] = "https://api.anthropic.com"
@@ -47,7 +47,11 @@ class ClaudeModel(BaseModel):
         self._lines = PerProcess(self._make_line)
         self._alines = PerLoop(self._make_async_line, lambda line: line.close())
         self._route = sdk_client.Route(
-            "/v1/messages", anthropic.types.Message, anthropic.types.RawMessageStreamEvent, anthropic, _AS_HEADERS
+            path="/v1/messages",
+            reply=anthropic.types.Message,
+            event=anthropic.types.RawMessageStreamEvent,
+            sdk=anthropic,
+            headers=_AS_HEADERS,
         )
         self._route.stream, self._route.astream = claude_stream.stream_classes()
 

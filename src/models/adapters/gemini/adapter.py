@@ -28,7 +28,7 @@ _UNREADABLE = frozenset({"UnknownApiResponseError", "JSONDecodeError", "ParseErr
 
 
 class GeminiModel(BaseModel):
-    """Ask a Gemini model.
+    """A Gemini model.
 
     A checkout may be pinned to the old SDK; MOONDEV_GEMINI_SDK=legacy takes it where both are installed.
     """

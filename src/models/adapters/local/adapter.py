@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class LocalModel(OpenAICompatibleModel):
-    """Ask a GGUF model in this process; it is loaded once, when it is first asked.
+    """A GGUF model in this process, loaded once, by the first call.
 
-    llama.cpp's server takes and gives Chat Completions, as plain JSON.
+    llama.cpp's server speaks Chat Completions as plain JSON.
     """
 
     provider: ClassVar[str] = "local"
