@@ -75,7 +75,7 @@ class OllamaModel(BaseModel):
         import ollama
 
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.watch)
+        hooks["response"].append(gateway_hooks.check_reply)
         client = ollama.Client(**self._settings(), event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         return client, replay.Replay(getattr(client, "_client", None), client, "chat")
@@ -84,7 +84,7 @@ class OllamaModel(BaseModel):
         import ollama
 
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.awatch)
+        hooks["response"].append(gateway_hooks.acheck_reply)
         client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 

@@ -54,15 +54,15 @@ class OpenAICompatibleModel(BaseModel):
         if api not in (None, "chat", "responses"):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
-        self._lines = PerProcess(self._make_line)
-        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
+        self._connections = PerProcess(self._make_connection)
+        self._async_connections = PerLoop(self._make_async_connection, lambda connection: connection.close())
 
     # The connection.
 
     @property
     def client(self) -> Any:
         """Return the SDK's client."""
-        return self._lines.get().client
+        return self._connections.get().client
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
@@ -72,22 +72,22 @@ class OpenAICompatibleModel(BaseModel):
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
 
-    def _make_line(self) -> sdk_client.Line:
+    def _make_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.mend)
+        hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
-        return sdk_client.Line(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
+        return sdk_client.Connection(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
 
-    def _make_async_line(self) -> sdk_client.Line:
+    def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.amend)
+        hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
         client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
-        return sdk_client.Line(client, http, asynchronous=True)
+        return sdk_client.Connection(client, http, asynchronous=True)
 
     def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
         """Return the route of a payload's protocol."""
@@ -95,11 +95,11 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._lines.get().send(self._route(payload), payload, timeouts)
+        return self._connections.get().send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._alines.get().asend(self._route(payload), payload, timeouts)
+        return await self._async_connections.get().asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -107,7 +107,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await sdk_client.apost(self._alines.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await sdk_client.apost(self._async_connections.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 

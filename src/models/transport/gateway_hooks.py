@@ -1,6 +1,6 @@
 """Correct replies of gateways that an SDK would misread, as response hooks of its HTTP client.
 
-An error inside a 200 is raised, and a stream of events is passed through `sse_repair.Mended`.
+An error inside a 200 is raised, and a stream of events is passed through `sse_repair.StreamRepair`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_stream(response: Any) -> bool:
     return b'"stream":true' in request.read()  # a redirected request has not read its content yet
 
 
-def watch(response: Any) -> None:
+def check_reply(response: Any) -> None:
     """Raise the error that a whole reply, or a line of a stream of JSON lines, holds in place of text."""
     if response.status_code >= _REFUSED:
         response.read()
@@ -45,8 +45,8 @@ def watch(response: Any) -> None:
         _raise_malformed_reply(response)
 
 
-async def awatch(response: Any) -> None:
-    """Do what `watch` does, for an asynchronous client."""
+async def acheck_reply(response: Any) -> None:
+    """Do what `check_reply` does, for an asynchronous client."""
     if response.status_code >= _REFUSED:
         await response.aread()
         _raise_malformed_refusal(response)
@@ -82,14 +82,14 @@ def _json(body: bytes) -> Any:
         return _NotJson()
 
 
-def mend(response: Any) -> None:
+def repair_stream(response: Any) -> None:
     """Repair a stream of events, so that the SDK can read it."""
     if _answers_a_stream(response):
         response.iter_bytes = partial(_repair, response.iter_bytes)
 
 
-async def amend(response: Any) -> None:
-    """Do what `mend` does, for an asynchronous client."""
+async def arepair_stream(response: Any) -> None:
+    """Do what `repair_stream` does, for an asynchronous client."""
     if _answers_a_stream(response):
         response.aiter_bytes = partial(_arepair, response.aiter_bytes)
 
@@ -99,21 +99,21 @@ def _answers_a_stream(response: Any) -> bool:
 
 
 def _repair(pieces: Callable[..., Iterator[bytes]], *size: Any) -> Iterator[bytes]:
-    stream = sse_repair.Mended()
+    stream = sse_repair.StreamRepair()
     for piece in pieces(*size):
         lines = stream.feed(piece)
         if lines:
             yield lines
-    yield stream.rest()
+    yield stream.flush()
 
 
 async def _arepair(pieces: Callable[..., AsyncIterator[bytes]], *size: Any) -> AsyncIterator[bytes]:
-    stream = sse_repair.Mended()
+    stream = sse_repair.StreamRepair()
     async for piece in pieces(*size):
         lines = stream.feed(piece)
         if lines:
             yield lines
-    yield stream.rest()
+    yield stream.flush()
 
 
 def raise_error(body: bytes, headers: Mapping[str, str]) -> None:

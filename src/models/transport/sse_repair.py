@@ -20,7 +20,7 @@ _AS_DATA: Final = b'data: {"object": "error", '
 _EMPTY_DATA: Final = re.compile(rb"^data:[ \t]*\r?$", re.MULTILINE)
 
 
-class Mended:
+class StreamRepair:
     """A body that is fed in pieces and returned in whole lines, as events.
 
     A body that is not a stream of events, but a reply, a list of replies or one a line, becomes events at its end.
@@ -48,7 +48,7 @@ class Mended:
             lines, self._buffer = lines[:last_line], lines[last_line:] + self._buffer
         return self._repair(lines) if lines else b""
 
-    def rest(self) -> bytes:
+    def flush(self) -> bytes:
         """Return what is left at the end of the body."""
         if self._whole is not None:
             return _events(b"".join(self._whole))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.models.transport.sse_repair import Mended
+from src.models.transport.sse_repair import StreamRepair
 
 VALUES = [{"n": 1, "text": "a }\ndata:{ b"}, {"n": 2, "in": {"a": [1]}}, {"n": 3}]
 LINES = [json.dumps(value).encode() for value in VALUES]
@@ -52,24 +52,24 @@ def _read(body: bytes) -> list[object]:
     return values
 
 
-def _mended(body: bytes, cuts: list[int]) -> bytes:
+def _repaired(body: bytes, cuts: list[int]) -> bytes:
     places = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
-    stream = Mended()
-    return b"".join(stream.feed(body[a:b]) for a, b in pairwise(places)) + stream.rest()
+    stream = StreamRepair()
+    return b"".join(stream.feed(body[a:b]) for a, b in pairwise(places)) + stream.flush()
 
 
 @pytest.mark.parametrize("written", WRITTEN)
 @given(st.lists(st.integers(0, 400), max_size=10))
 def test_events_are_the_same_however_they_are_written_and_cut(written: str, cuts: list[int]) -> None:
-    assert _read(_mended(WRITTEN[written], cuts)) == VALUES
+    assert _read(_repaired(WRITTEN[written], cuts)) == VALUES
 
 
 @pytest.mark.parametrize("failed", [b'error: {"code": 500}\n\n', b'event: error\ndata: {"code": 500}\n\n'])
 @given(st.lists(st.integers(0, 400), max_size=10))
 def test_a_failure_beside_the_data_becomes_data(failed: bytes, cuts: list[int]) -> None:
-    assert _read(_mended(EVENTS + failed, cuts)) == [*VALUES, {"object": "error", "code": 500}]
+    assert _read(_repaired(EVENTS + failed, cuts)) == [*VALUES, {"object": "error", "code": 500}]
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=6))
 def test_nothing_breaks_it(body: bytes, cuts: list[int]) -> None:
-    assert isinstance(_mended(body, cuts), bytes)
+    assert isinstance(_repaired(body, cuts), bytes)

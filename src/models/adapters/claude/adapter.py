@@ -44,8 +44,8 @@ class ClaudeModel(BaseModel):
         super().__init__(model_name, **settings)
         import anthropic
 
-        self._lines = PerProcess(self._make_line)
-        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
+        self._connections = PerProcess(self._make_connection)
+        self._async_connections = PerLoop(self._make_async_connection, lambda connection: connection.close())
         self._route = sdk_client.Route(
             path="/v1/messages",
             reply=anthropic.types.Message,
@@ -62,24 +62,24 @@ class ClaudeModel(BaseModel):
     @property
     def client(self) -> Any:
         """Return the SDK's client."""
-        return self._lines.get().client
+        return self._connections.get().client
 
-    def _make_line(self) -> sdk_client.Line:
+    def _make_connection(self) -> sdk_client.Connection:
         import anthropic
 
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.mend)
+        hooks["response"].append(gateway_hooks.repair_stream)
         http = anthropic.DefaultHttpxClient(event_hooks=hooks, verify=self._tls_context())
-        return sdk_client.Line(anthropic.Anthropic(**self._settings(), http_client=http), http)
+        return sdk_client.Connection(anthropic.Anthropic(**self._settings(), http_client=http), http)
 
-    def _make_async_line(self) -> sdk_client.Line:
+    def _make_async_connection(self) -> sdk_client.Connection:
         import anthropic
 
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.amend)
+        hooks["response"].append(gateway_hooks.arepair_stream)
         http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks, verify=self._tls_context())
         client = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
-        return sdk_client.Line(client, http, asynchronous=True)
+        return sdk_client.Connection(client, http, asynchronous=True)
 
     def _tls_context(self) -> ssl.SSLContext:
         """Return the TLS context that the SDK's own HTTP client would have."""
@@ -93,11 +93,11 @@ class ClaudeModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._lines.get().send(self._route, payload, timeouts)
+        return self._connections.get().send(self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._alines.get().asend(self._route, payload, timeouts)
+        return await self._async_connections.get().asend(self._route, payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -105,7 +105,7 @@ class ClaudeModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        events = await sdk_client.apost(self._alines.get().client, self._route, payload, timeouts)
+        events = await sdk_client.apost(self._async_connections.get().client, self._route, payload, timeouts)
         return claude_stream.afollow(events, payload["model"])
 
     def _capabilities_for(self, request: ModelRequest) -> Capabilities:

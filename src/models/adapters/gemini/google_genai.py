@@ -24,7 +24,7 @@ class GenAIConnection:
         self._key = key
         self._address = address
         hooks = http_hooks.hooks("gemini")
-        hooks["response"].append(response_hooks.watch)
+        hooks["response"].append(response_hooks.clean)
         self.client = self._make(event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
@@ -58,7 +58,7 @@ class GenAIConnection:
         import httpx2
 
         hooks = http_hooks.async_hooks("gemini")
-        hooks["response"].append(response_hooks.awatch)
+        hooks["response"].append(response_hooks.aclean)
         verify = tls.for_address(self._address, httpx2.create_ssl_context)
         http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, verify=verify)
         replayed_http = None if self._http is None else http

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 
-def watch(response: Any) -> None:
+def clean(response: Any) -> None:
     """Clean the body of a response, as an event hook of an HTTP client."""
     if response.status_code == 200 and gateway_hooks.is_stream(response):
-        response.iter_bytes = partial(_clean, response.iter_bytes, response.headers)
+        response.iter_bytes = partial(_clean_pieces, response.iter_bytes, response.headers)
     else:
-        gateway_hooks.watch(response)
+        gateway_hooks.check_reply(response)
         _name_reasons(response)
 
 
-async def awatch(response: Any) -> None:
-    """Do what `watch` does, for an asynchronous client."""
+async def aclean(response: Any) -> None:
+    """Do what `clean` does, for an asynchronous client."""
     if response.status_code == 200 and gateway_hooks.is_stream(response):
-        response.aiter_bytes = partial(_aclean, response.aiter_bytes, response.headers)
+        response.aiter_bytes = partial(_aclean_pieces, response.aiter_bytes, response.headers)
     else:
-        await gateway_hooks.awatch(response)
+        await gateway_hooks.acheck_reply(response)
         _name_reasons(response)
 
 
@@ -41,20 +41,20 @@ def _name_reasons(response: Any) -> None:
         response._content = finish_reasons.with_names(response.content)
 
 
-def _clean(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
-    stream, lines = sse_repair.Mended(), _Lines(headers)
+def _clean_pieces(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
+    stream, lines = sse_repair.StreamRepair(), _Lines(headers)
     for piece in pieces(*size):
         yield lines.feed(stream.feed(piece))
-    yield lines.feed(stream.rest()) + lines.rest()
+    yield lines.feed(stream.flush()) + lines.flush()
 
 
-async def _aclean(
+async def _aclean_pieces(
     pieces: Callable[..., AsyncIterator[bytes]], headers: Mapping[str, str], *size: Any
 ) -> AsyncIterator[bytes]:
-    stream, lines = sse_repair.Mended(), _Lines(headers)
+    stream, lines = sse_repair.StreamRepair(), _Lines(headers)
     async for piece in pieces(*size):
         yield lines.feed(stream.feed(piece))
-    yield lines.feed(stream.rest()) + lines.rest()
+    yield lines.feed(stream.flush()) + lines.flush()
 
 
 class _Lines:
@@ -69,7 +69,7 @@ class _Lines:
         *whole, self._rest = (self._rest + piece).split(b"\n")
         return b"".join(self._line(line) for line in whole)
 
-    def rest(self) -> bytes:
+    def flush(self) -> bytes:
         """Return the last line where it has no end of line."""
         return self._line(self._rest) if self._rest else b""
 

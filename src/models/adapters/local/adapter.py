@@ -27,8 +27,8 @@ class LocalModel(OpenAICompatibleModel):
     provider: ClassVar[str] = "local"
 
     @override
-    def _make_line(self) -> sdk_client.Line:
-        return sdk_client.Line(None, None)  # no connection: the engine is shared by the process
+    def _make_connection(self) -> sdk_client.Connection:
+        return sdk_client.Connection(None, None)  # no connection: the engine is shared by the process
 
     @override
     def is_available(self) -> bool:
