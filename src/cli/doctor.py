@@ -40,29 +40,33 @@ def _providers(*, offline: bool) -> list[Finding]:
 
 
 def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
-    if missing is not None:
-        # A provider whose key, or a model whose file, is set is expected to work.
-        configured = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
-        return Finding("provider", row.name, False if configured else None, missing.removeprefix(f"{row.name} is "))
     from src.models.model_factory import ModelFactory
 
+    if missing is not None:
+        # A provider whose key is set, or the embedded model whose file is, is expected to work.
+        configured = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
+        return _finding(row, False if configured else None, missing.removeprefix(f"{row.name} is "))
     if row.name == "local":
-        return Finding("provider", "local", True, f"embedded, {ModelFactory.get_model('local').model_name}")
+        return _finding(row, True, f"embedded, {ModelFactory.get_model('local').model_name}")
     adapter = ModelFactory.MODEL_IMPLEMENTATIONS[row.name]
     address = row.address() or row.url or getattr(adapter, "default_base_url", None)
     key = next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
     if offline or address is None:
-        return Finding("provider", row.name, True, f"set up ({key})")
+        return _finding(row, True, f"set up ({key})")
     problem = _unreachable(address)
     if problem is None:
-        return Finding("provider", row.name, True, f"set up ({key}), {address} answers")
+        return _finding(row, True, f"set up ({key}), {address} answers")
     if not row.needs_key:
-        return Finding("provider", row.name, None, f"nothing answers at {address}")
-    return Finding("provider", row.name, False, f"{address} does not answer: {problem}")
+        return _finding(row, None, f"nothing answers at {address}")
+    return _finding(row, False, f"{address} does not answer: {problem}")
+
+
+def _finding(row: Provider, ok: bool | None, detail: str) -> Finding:
+    return Finding(part="provider", name=row.name, ok=ok, detail=detail)
 
 
 def _unreachable(address: str) -> str | None:
-    """Return why an address does not answer, or None. Any answer will do: no key is sent."""
+    """Return why an address does not answer, or None where it does, with whatever status. No key is sent."""
     import httpx
 
     from src.models import guard

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.cli import delivery
 from src.cli.actions import styled_action
+from src.cli.delivery import finish
 from src.observability.commands.console import duration, err, escape, money, note, out, plain_table, problem
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def trade(
         typer.echo(json.dumps(result.to_dict()))
     else:
         _show(result)
-    delivery.finish()
+    finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Build the way from a finished span to its destinations: tracer provider, processor, store, exporter, retention."""
+"""Assemble what takes a span to its destinations: tracer provider, processor, store, exporter, retention."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _log = logging.getLogger("moondev.observability")
 
 
 class Pipeline:
-    """Hold one tracer provider (never the global one), one store, one exporter and one Langfuse client.
+    """One tracer provider (never the global one), one store, one exporter and one Langfuse client.
 
     A process normally has one (`current.get_pipeline()`). Where MOONDEV_TRACING is off, `spool`, `tracer`, `provider`,
     `processor`, `light_tracer`, `exporter` and `retention` are None.
 
     Args:
-        settings: What the environment says where not given.
+        settings: The settings; those of the environment where not given.
         spool: The store; the one that the settings name where not given.
-        is_current: Tells whether this pipeline is the one of the process, or no other is.
+        is_current: Tells whether a pipeline is this process's, or this process has none.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Pipeline:
         self.tracer = self.provider.get_tracer(SCOPE_NAME, _langfuse_version(), attributes=scope)
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
         self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.default_scope)
-        self._say_where()
+        self._log_destination()
         join(self)
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
@@ -102,7 +102,7 @@ class Pipeline:
 
         try:
             resource = Resource.create(self._resource_attributes())
-        except RuntimeError:  # OpenTelemetry asks its detectors on threads, and none can start
+        except RuntimeError:  # OpenTelemetry runs its detectors on threads, and none can start
             resource = Resource(self._resource_attributes())
         # Sampler and limits are explicit: variables set for other software must not thin an audit trail.
         limits = SpanLimits(
@@ -122,7 +122,7 @@ class Pipeline:
         return provider
 
     def _resource_attributes(self) -> dict[str, str]:
-        """Return what stands once for all spans of this process; the release under both names that are read."""
+        """Return the resource of this process; it has the release under Langfuse's name and under OpenTelemetry's."""
         attributes = {"service.name": self.settings.service_name}
         if "deployment.environment" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
             attributes["deployment.environment.name"] = self.settings.environment
@@ -145,23 +145,24 @@ class Pipeline:
 
         settings = self.settings
         accepted = {item.name: item.accepts for item in destinations}
-        return Retention(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_said)
+        return Retention(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_set)
 
     def _destinations(self) -> list[Destination]:
-        """Return where observations go; while offline, where they will go later."""
+        """Return the destinations of observations; while offline, those that will receive them later."""
         from src.observability.delivery.destinations import langfuse_destination, otlp_destination
 
         settings = self.settings
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            alone = settings.langfuse_scores_only
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=alone))
+            scores_only = settings.langfuse_scores_only
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=scores_only))
         if settings.otlp is not None:
             destinations.append(otlp_destination(settings.otlp))
         return destinations
 
-    def _say_where(self) -> None:
+    def _log_destination(self) -> None:
+        """Warn where texts are stored with their secrets, or where nothing is delivered for lack of keys."""
         settings = self.settings
         if settings.capture == "full":
             _log.warning(
@@ -186,15 +187,15 @@ class Pipeline:
 
     @property
     def public_key(self) -> str:
-        """Return the key under which Langfuse's SDK knows our client."""
+        """Return the public key under which Langfuse's SDK registers our client."""
         return self.settings.langfuse_public_key or NO_KEY
 
     def is_current(self) -> bool:
-        """Tell whether this pipeline is the one of the process, or no other is."""
+        """Tell whether this pipeline is this process's, or this process has none."""
         return self._is_current(self)
 
     def default_scope(self) -> Scope:
-        """Return the scope of what runs outside any agent: this process's session and environment."""
+        """Return the scope of observations outside any agent run: this process's session and environment."""
         if self._scope is None:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             session = f"run-{stamp}-{os.urandom(4).hex()}"
@@ -205,7 +206,7 @@ class Pipeline:
         return self._scope
 
     def store_score(self, name: str, value: float | str | bool, **fields: Any) -> str | None:
-        """Store a score; return its id, or None where it could not be stored, which is counted and logged.
+        """Store a score; return its id, or None where it could not be stored, which is counted as a loss and logged.
 
         Args:
             name: The score's name.
@@ -222,7 +223,7 @@ class Pipeline:
             record = score_records.make(name, value, settings=self.settings, default=self.default_scope, **fields)
             self.spool.append_score(record)
         except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-            if not isinstance(error, SpoolError):  # which the store has counted itself
+            if not isinstance(error, SpoolError):  # the store has counted that one itself
                 self.spool.count_loss()
             _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
             return None
@@ -230,19 +231,19 @@ class Pipeline:
         return record.id
 
     def wake(self) -> None:
-        """Tell the exporter, if there is one, that there is something to deliver; never raises."""
+        """Tell the exporter, if there is one, that there is something to deliver. Never raises."""
         if self.exporter is None:
             return
         try:
             self.exporter.wake()
-        except Exception as error:  # noqa: BLE001 - what is stored is delivered later
+        except Exception as error:  # noqa: BLE001 - the stored rows are delivered later
             _log.error("Delivery could not be started: %s", error)
 
     def flush(self, timeout_s: float = 10.0) -> int:
-        """Deliver now what waits; return how many observations and scores are still undelivered.
+        """Deliver everything in the store now; return how many observations and scores are still undelivered.
 
-        Without a destination nothing waits for delivery, and the answer is 0. Where the store cannot be read, nobody
-        knows how many: that is logged, and the answer is at least 1.
+        Without a destination nothing waits for delivery, and the result is 0. Where the store cannot be read, their
+        number is unknown: that is logged, and the result is at least 1.
         """
         if self.exporter is None:
             return 0
@@ -254,7 +255,7 @@ class Pipeline:
             return max(self.spool.losses if self.spool else 0, 1)
 
     def shutdown(self, timeout_s: float = 5.0) -> None:
-        """Deliver what can be delivered within the time, then stop. What remains stays in the store."""
+        """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
         from src.observability.langfuse_sdk.import_hook import leave
 
         if self.exporter is not None:
@@ -267,7 +268,7 @@ class Pipeline:
 
 
 def _langfuse_version() -> str:
-    """Return the version of Langfuse's SDK whose attribute format we write, without importing it."""
+    """Return the version of the installed Langfuse SDK, without importing it."""
     try:
         return version("langfuse")
     except PackageNotFoundError:

@@ -25,7 +25,7 @@ def run(folder: Path, files: dict[str, str], config: str = "") -> Report:
 
 
 def seen(report: Report) -> list[tuple[str, int, str]]:
-    return [(one.path, one.line, one.rule) for one in report.findings]
+    return [(finding.path, finding.line, finding.rule) for finding in report.findings]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_comment_elsewhere_allows_nothing(tmp_path: Path, source: str) -> None
 @pytest.mark.parametrize("comment", ["allow", "allow ()", "allow (  )", "allow speech", "deny (x)", "", "allow (open"])
 def test_a_comment_without_a_reason_is_wrong_and_allows_nothing(tmp_path: Path, comment: str) -> None:
     report = run(tmp_path, {"a.py": f"import openai  # direct-call: {comment}"})
-    assert {one.rule for one in report.findings} == {"allow-without-reason", "sdk-import"}
+    assert {finding.rule for finding in report.findings} == {"allow-without-reason", "sdk-import"}
 
 
 def test_a_text_that_looks_like_a_comment_is_none(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,9 @@ def test_text_shows_place_line_and_fix(tree: Path, capfd: pytest.CaptureFixture[
 def test_json(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
     value = json.loads(run(capfd, "src", "--format", "json")[1])
     assert value["version"] == 1
-    assert [(one["file"], one["line"], one["rule"]) for one in value["findings"]] == [("src/bad.py", 2, "provider-url")]
+    assert [(entry["file"], entry["line"], entry["rule"]) for entry in value["findings"]] == [
+        ("src/bad.py", 2, "provider-url")
+    ]
     assert value["allowed"][0]["reason"] == "speech"
     assert value["summary"] == {"files": 2, "found": 1, "allowed": 1, "rules": {"provider-url": 1}}
 
@@ -89,8 +92,8 @@ def test_sarif_has_what_the_format_requires(tree: Path, capfd: pytest.CaptureFix
     assert driver["name"]
     assert [rule["id"] for rule in driver["rules"]] == list(RULES)
     assert all(rule["shortDescription"]["text"] for rule in driver["rules"])
-    found, allowed = only["results"]
-    for result in (found, allowed):
+    finding, allowed = only["results"]
+    for result in (finding, allowed):
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["level"] == "error"
         assert result["message"]["text"]
@@ -100,7 +103,7 @@ def test_sarif_has_what_the_format_requires(tree: Path, capfd: pytest.CaptureFix
         assert location["physicalLocation"]["region"]["startColumn"] >= 1
         assert len(result["partialFingerprints"]["directCall/v1"]) == 32
     assert allowed["suppressions"] == [{"kind": "inSource", "justification": "speech"}]
-    assert "suppressions" not in found
+    assert "suppressions" not in finding
 
 
 def test_output_goes_to_a_file(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +111,7 @@ def test_output_goes_to_a_file(tree: Path, capfd: pytest.CaptureFixture[str]) ->
     assert json.loads((tree / "report.sarif").read_text(encoding="utf-8"))["runs"]
 
 
-def test_a_report_that_cannot_be_written_is_said(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_report_that_cannot_be_written_is_an_error(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capfd, "src", "--output", "nowhere/report.json")
     assert code == 2
     assert "cannot be written" in err
@@ -164,7 +167,7 @@ def test_a_changed_file_is_read_again(tree: Path) -> None:
     (tree / "src" / "bad.py").write_text("\n" + BAD, encoding="utf-8")
     third = check([tree], config, cache)
     assert (third.parsed, third.cached) == (1, 0)
-    assert [one.line for one in third.findings] == [3]
+    assert [finding.line for finding in third.findings] == [3]
 
 
 def test_the_cache_knows_content_and_not_paths(tree: Path) -> None:
@@ -173,7 +176,7 @@ def test_the_cache_knows_content_and_not_paths(tree: Path) -> None:
     (tree / "src" / "copy.py").write_text(BAD, encoding="utf-8")
     report = check([tree], config, cache)
     assert report.cached == 2
-    assert [one.path for one in report.findings] == ["src/bad.py", "src/copy.py"]
+    assert [finding.path for finding in report.findings] == ["src/bad.py", "src/copy.py"]
 
 
 def test_allowances_are_judged_anew_with_a_cache(tree: Path) -> None:
@@ -193,8 +196,32 @@ def test_other_names_make_another_cache(tree: Path) -> None:
 
 def test_another_version_of_the_check_makes_another_cache(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check([tree], find_config(tree), tree / "cache")
-    monkeypatch.setattr(check_cache, "_own_text", lambda: b"changed")
+    monkeypatch.setattr(check_cache, "_own_digest", lambda: b"changed")
     assert check([tree], find_config(tree), tree / "cache").cached == 0
+
+
+def test_a_change_in_any_folder_of_the_source_makes_another_cache(tmp_path: Path) -> None:
+    own = Path(check_cache.__file__).parent
+    shutil.copytree(own, tmp_path / "check", ignore=shutil.ignore_patterns("__pycache__"))
+    files = sorted((tmp_path / "check").rglob("*.py"))
+    assert {"check", "evaluate", "report", "vocabulary"} <= {file.parent.name for file in files}
+    digests = {check_cache.source_digest(own), check_cache.source_digest(tmp_path / "check")}
+    assert len(digests) == 1
+    for file in files:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write("# changed\n")
+        digests.add(check_cache.source_digest(tmp_path / "check"))
+    (tmp_path / "check/evaluate/more.py").write_text("", encoding="utf-8")
+    digests.add(check_cache.source_digest(tmp_path / "check"))
+    assert len(digests) == len(files) + 2
+
+
+def test_nothing_is_cached_where_the_source_cannot_be_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_cache.source_digest(tree / "nowhere") is None
+    monkeypatch.setattr(check_cache, "_own_digest", lambda: None)
+    for _ in range(2):
+        assert check([tree], find_config(tree), tree / "cache").cached == 0
+    assert not (tree / "cache").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"%s": 3}', b'{"%s": [[["x"]], [], [], []]}'])
@@ -214,8 +241,13 @@ def test_a_cache_that_cannot_be_written_is_no_error(tree: Path) -> None:
 
 
 def test_facts_survive_the_cache() -> None:
-    site = Site("sdk-import", 1, 2, 1, 3, "openai", "w", "t")
-    facts = Facts((site,), (Allow(1, 2, True, "r", "t"),), (("A", "b"),), (Pending("m", "n", "", "", site),))
+    site = Site(rule="sdk-import", line=1, column=2, first=1, last=3, provider="openai", what="w", text="t")
+    facts = Facts(
+        sites=(site,),
+        allows=(Allow(line=1, column=2, alone=True, reason="r", text="t"),),
+        exports=(("A", "b"),),
+        pending=(Pending(module="m", name="n", before="", rest="", site=site),),
+    )
     assert from_json(json.loads(json.dumps(facts.to_json()))) == facts
     assert from_json(Facts().to_json()) == Facts()
     assert Cache(None, Vocabulary()).get("x") is None
@@ -239,8 +271,8 @@ def test_many_files_in_many_processes_give_the_same(tree: Path, monkeypatch: pyt
 
 def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to(tmp_path / "nowhere.py")
-    (one,) = check([tmp_path], Config(tmp_path)).findings
-    assert (one.path, one.rule) == ("a.py", "unparseable")
+    (finding,) = check([tmp_path], Config(tmp_path)).findings
+    assert (finding.path, finding.rule) == ("a.py", "unparseable")
 
 
 def test_the_pre_commit_entry_names_a_script_that_can_be_run() -> None:
@@ -265,4 +297,4 @@ def test_this_project_s_own_source_is_clean(tmp_path: Path) -> None:
     config = Config(ROOT, own.file, own.allow)
     report = check([ROOT / "src"], config)
     assert report.findings == []
-    assert all(one.path.startswith("src/models/adapters/") for one, _ in report.allowed)
+    assert all(finding.path.startswith("src/models/adapters/") for finding, _ in report.allowed)

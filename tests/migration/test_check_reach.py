@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEAD = """import asyncio, functools, http.client, httpx, importlib, os, pycurl
 import requests, shlex, shutil, socket, subprocess
 """
-ASKED = "'https://api.openai.com/v1/responses'"
+ADDRESS = "'https://api.openai.com/v1/responses'"
 
 
 def rules(source: str, *, head: str = HEAD) -> set[str]:
@@ -59,20 +59,20 @@ def test_follows_a_name_into_a_function(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        f"def ask(u, d):\n    return requests.post(u, json=d)\nask({ASKED}, {{}})",
+        f"def ask(u, d):\n    return requests.post(u, json=d)\nask({ADDRESS}, {{}})",
         "class C:\n    def __init__(self, base):\n        self.base = base\n"
         "    def go(self):\n        requests.post(self.base + '/x')\nC('https://api.openai.com/v1').go()",
-        f"class C:\n    def __init__(self, u={ASKED}):\n        self.u = u\n    def go(self): requests.post(self.u)",
-        f"class C:\n    @property\n    def u(self):\n        return {ASKED}\n    def go(self): requests.post(self.u)",
-        f"class C:\n    U = {ASKED}\n    def go(self):\n        requests.post(type(self).U)",
-        f"class C:\n    U = {ASKED}\n    def go(self):\n        requests.post(self.__class__.U)",
-        f"class C:\n    u: str = {ASKED}\ndef f(c: C):\n    requests.post(c.u)",
-        f"class E(Enum):\n    A = {ASKED}\nrequests.post(E.A.value)",
-        f"c = SimpleNamespace(u={ASKED})\nrequests.post(c.u)",
-        f"c = {{}}\nc['u'] = {ASKED}\nrequests.post(c['u'])",
-        f"c = {{'u': {ASKED}}}\nrequests.post(c.get('u'))",
-        f"M = {{'post': requests.post}}\nM['post']({ASKED})",
-        f"getattr(requests, method)({ASKED})",
+        f"class C:\n    def __init__(self, u={ADDRESS}):\n        self.u = u\n    def go(self): requests.post(self.u)",
+        f"class C:\n    @property\n    def u(self):\n        return {ADDRESS}\n    def go(self): requests.post(self.u)",
+        f"class C:\n    U = {ADDRESS}\n    def go(self):\n        requests.post(type(self).U)",
+        f"class C:\n    U = {ADDRESS}\n    def go(self):\n        requests.post(self.__class__.U)",
+        f"class C:\n    u: str = {ADDRESS}\ndef f(c: C):\n    requests.post(c.u)",
+        f"class E(Enum):\n    A = {ADDRESS}\nrequests.post(E.A.value)",
+        f"c = SimpleNamespace(u={ADDRESS})\nrequests.post(c.u)",
+        f"c = {{}}\nc['u'] = {ADDRESS}\nrequests.post(c['u'])",
+        f"c = {{'u': {ADDRESS}}}\nrequests.post(c.get('u'))",
+        f"M = {{'post': requests.post}}\nM['post']({ADDRESS})",
+        f"getattr(requests, method)({ADDRESS})",
         "requests.post('https://%(h)s/v1/responses' % {'h': 'api.openai.com'})",
         "requests.post('{s}://{h}/v1'.format(**{'s': 'https', 'h': 'api.openai.com'}))",
         "requests.post('{s}://{h}/v1'.format_map({'s': 'https', 'h': 'api.openai.com'}))",
@@ -83,7 +83,7 @@ def test_follows_a_name_into_a_function(source: str) -> None:
         "requests.post(os.path.join('https://api.openai.com', 'v1'))",
         "requests.post(os.environ['OPENAI_BASE_URL'] + '/responses')",
         "requests.post(f\"{os.getenv('OLLAMA_HOST')}/api/generate\")",
-        f"c = pycurl.Curl()\nc.setopt(c.URL, {ASKED})",
+        f"c = pycurl.Curl()\nc.setopt(c.URL, {ADDRESS})",
         "socket.create_connection(('api.openai.com', 443))",
         "async def f():\n    await asyncio.open_connection('api.openai.com', 443, ssl=True)",
         "async def f():\n    async with websockets.connect('wss://api.openai.com/v1/realtime'): ...",
@@ -219,5 +219,5 @@ def test_follows_constants_of_other_files(tmp_path: Path) -> None:
         )
         (tmp_path / f"use{number}.py").write_text(f"{head}\n{star}\n{use}\n", encoding="utf-8")
     (tmp_path / "innocent.py").write_text("import requests, settings\nrequests.get(settings.DOCS)\n", encoding="utf-8")
-    found = {one.path for one in check([tmp_path], Config(tmp_path.resolve())).findings}
-    assert found == {f"use{number}.py" for number in range(len(lines))}
+    paths = {finding.path for finding in check([tmp_path], Config(tmp_path.resolve())).findings}
+    assert paths == {f"use{number}.py" for number in range(len(lines))}

@@ -10,7 +10,7 @@ from src.migration.check.sites import facts_of
 from src.migration.check.vocabulary.words import Vocabulary
 
 
-def found(source: str, *, modules: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> list[tuple[str, int]]:
+def places(source: str, *, modules: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> list[tuple[str, int]]:
     words, data = Vocabulary(modules, hosts), textwrap.dedent(source).encode()
     facts = facts_of(data, words)
     assert words.may_matter(data) or not facts.sites  # the quick look must let it through
@@ -18,7 +18,7 @@ def found(source: str, *, modules: tuple[str, ...] = (), hosts: tuple[str, ...] 
 
 
 def rules(source: str) -> set[str]:
-    return {rule for rule, _ in found(source)}
+    return {rule for rule, _ in places(source)}
 
 
 IMPORTS = [
@@ -42,7 +42,7 @@ IMPORTS = [
 
 @pytest.mark.parametrize("line", IMPORTS)
 def test_finds_an_import(line: str) -> None:
-    assert found(line) == [("sdk-import", 1)]
+    assert places(line) == [("sdk-import", 1)]
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ INNOCENT = [
 
 @pytest.mark.parametrize("source", INNOCENT)
 def test_leaves_alone(source: str) -> None:
-    assert found(source) == []
+    assert places(source) == []
 
 
 def test_names_each_provider_as_the_factory_does() -> None:
@@ -332,10 +332,10 @@ def test_says_where_in_characters() -> None:
 
 
 def test_knows_a_project_s_own_names() -> None:
-    assert found("import corp_llm", modules=("corp_llm",)) == [("sdk-import", 1)]
+    assert places("import corp_llm", modules=("corp_llm",)) == [("sdk-import", 1)]
     source = "import requests\nrequests.post('https://llm.corp.example/ask')"
-    assert found(source) == []
-    assert found(source, hosts=("llm.corp.example",)) == [("provider-url", 2)]
+    assert places(source) == []
+    assert places(source, hosts=("llm.corp.example",)) == [("provider-url", 2)]
 
 
 def test_finds_each_site_once() -> None:
@@ -344,7 +344,7 @@ def test_finds_each_site_once() -> None:
     client = openai.OpenAI(base_url="https://api.deepseek.com")
     reply = client.chat.completions.create(model="m", messages=[])
     """
-    assert found(source) == [("sdk-import", 2), ("provider-url", 3), ("sdk-call", 4)]
+    assert places(source) == [("sdk-import", 2), ("provider-url", 3), ("sdk-call", 4)]
 
 
 @pytest.mark.parametrize("source", [b"def (", b"\x00", b"\xff\xfe\x00", b"# coding: nothing\nx", b"x = " + b"(" * 5000])

@@ -26,8 +26,8 @@ def workflow() -> dict[Any, Any]:
 @pytest.fixture
 def step(workflow: dict[Any, Any]) -> dict[str, Any]:
     (job,) = workflow["jobs"].values()
-    (found,) = [step for step in job["steps"] if "run" in step]
-    return dict(found)
+    (check_step,) = [step for step in job["steps"] if "run" in step]
+    return dict(check_step)
 
 
 @pytest.fixture
@@ -45,15 +45,15 @@ def checkout(tmp_path: Path) -> Path:
 
 def run(step: dict[str, Any], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the step's command as a runner does, in bash with its flags."""
-    given = {"PATHS": "", "FROM": "", **environment}
-    assert set(given) == set(step["env"])
+    inputs = {"PATHS": "", "FROM": "", **environment}
+    assert set(inputs) == set(step["env"])
     (folder.parent / "temp").mkdir(exist_ok=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
     return subprocess.run(
         command,
         cwd=folder,
-        env={**given, "PATH": path, "RUNNER_TEMP": str(folder.parent / "temp")},
+        env={**inputs, "PATH": path, "RUNNER_TEMP": str(folder.parent / "temp")},
         capture_output=True,
         text=True,
         check=False,
@@ -63,9 +63,9 @@ def run(step: dict[str, Any], folder: Path, **environment: str) -> subprocess.Co
 def test_runs_as_it_is_and_when_called(workflow: dict[Any, Any]) -> None:
     triggers = workflow[True]  # YAML 1.1 reads the word `on` so
     assert set(triggers) == {"push", "pull_request", "workflow_call"}
-    for told in triggers["workflow_call"]["inputs"].values():
-        assert told["type"] == "string"
-        assert "default" in told
+    for declaration in triggers["workflow_call"]["inputs"].values():
+        assert declaration["type"] == "string"
+        assert "default" in declaration
     assert workflow["permissions"] == {"contents": "read"}
 
 

@@ -138,8 +138,8 @@ def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp
     assert python("src/agents/direct_agent.py") == "going up\n"
     assert python("src/agents/factory_agent.py") == "openai gpt-4o True\ngoing up True 8\n"
     assert [request.json["messages"][-1]["content"] for request in server.received] == ["Trend?", "Volume?"]
-    with sqlite3.connect(store) as found:
-        (count,) = found.execute("select count(*) from observations where type = 'generation'").fetchone()
+    with sqlite3.connect(store) as database:
+        (count,) = database.execute("select count(*) from observations where type = 'generation'").fetchone()
     assert count == 2
     assert "openai.generate" in python("-m", "src.observability", "traces")
     assert "the test observation is stored" in python("-m", "src.observability", "doctor")
@@ -170,11 +170,11 @@ def test_its_own_files_stay_but_for_the_lines_that_are_added(checkout: Path) -> 
         assert after[name][0] == FILES[name].encode()
     for name in (".gitignore", ".env_example", "src/config.py"):
         assert after[name][0].startswith(FILES[name].encode())
-    told = after["requirements.txt"][0].decode()
-    assert told.count("\r\n") == told.count("\n")
-    assert "numpy==1.26.2" in told
-    assert re.search(r"^openai>=\d", told, re.MULTILINE)
-    assert re.search(r"^pydantic>=2\.\d+,<3,>=2\.1\r$", told, re.MULTILINE)
+    requirements = after["requirements.txt"][0].decode()
+    assert requirements.count("\r\n") == requirements.count("\n")
+    assert "numpy==1.26.2" in requirements
+    assert re.search(r"^openai>=\d", requirements, re.MULTILINE)
+    assert re.search(r"^pydantic>=2\.\d+,<3,>=2\.1\r$", requirements, re.MULTILINE)
     example = after[".env_example"][0].decode()
     assert example.count("OPENAI_KEY=") == 1
     assert "LANGFUSE_PUBLIC_KEY=" in example
@@ -294,9 +294,9 @@ def test_a_failure_half_way_leaves_everything_as_it_was(checkout: Path) -> None:
     before = files(checkout)
     readme = FILES["README.md"].encode()
     changes = [
-        Change("README.md", readme, b"other"),
-        Change("src/agents/new/deep.py", None, b"x"),
-        Change("README.md/in_a_file.py", None, b"x"),
+        Change(path="README.md", before=readme, after=b"other"),
+        Change(path="src/agents/new/deep.py", before=None, after=b"x"),
+        Change(path="README.md/in_a_file.py", before=None, after=b"x"),
     ]
     with pytest.raises(Refused, match="taken back"):
         apply.apply(checkout, changes)
@@ -308,13 +308,13 @@ def test_a_failure_half_way_leaves_everything_as_it_was(checkout: Path) -> None:
 def test_a_file_that_changed_meanwhile_is_not_written_over(checkout: Path) -> None:
     before = files(checkout)
     with pytest.raises(Refused, match=r"README\.md was changed meanwhile"):
-        apply.apply(checkout, [Change(".env_example", b"not this", b"x"), Change("README.md", b"nor", b"x")][1:])
+        apply.apply(checkout, [Change(path="README.md", before=b"not what it holds", after=b"x")])
     assert files(checkout) == before
 
 
 # The texts.
 
-WANTED = ("anthropic >=2.12,<3", "tenacity >=9.1,<9.2", "hyperscan >=0.9; sys_platform != 'win32'")
+REQUIRED = ("anthropic >=2.12,<3", "tenacity >=9.1,<9.2", "hyperscan >=0.9; sys_platform != 'win32'")
 
 
 @pytest.mark.parametrize(
@@ -333,20 +333,20 @@ WANTED = ("anthropic >=2.12,<3", "tenacity >=9.1,<9.2", "hyperscan >=0.9; sys_pl
     ],
 )
 def test_requirements_come_into_range_and_nothing_else_moves(before: str, after: str) -> None:
-    merged = merge_texts.requirements(f"-r base.txt\n# pins\n{before}numpy==1.26.2\ntenacity==9.1.2\n", WANTED)
+    merged = merge_texts.requirements(f"-r base.txt\n# pins\n{before}numpy==1.26.2\ntenacity==9.1.2\n", REQUIRED)
     assert merged is not None
     lines = merged.text.splitlines()
     assert lines[:2] == ["-r base.txt", "# pins"]
     assert lines[2] == after
     assert lines[3:5] == ["numpy==1.26.2", "tenacity==9.1.2"]
-    assert lines[-1] == WANTED[2]
-    again = merge_texts.requirements(merged.text, WANTED)
+    assert lines[-1] == REQUIRED[2]
+    again = merge_texts.requirements(merged.text, REQUIRED)
     assert again is not None
     assert again.text == merged.text
 
 
 def test_requirements_with_hashes_are_left_to_a_person() -> None:
-    assert merge_texts.requirements("x==1 \\\n    --hash=sha256:00\n", WANTED) is None
+    assert merge_texts.requirements("x==1 \\\n    --hash=sha256:00\n", REQUIRED) is None
 
 
 HOOKS = "repos:\n- repo: https://example.test/x\n  rev: v1\n  hooks:\n  - id: a  # keep\n"
@@ -366,10 +366,10 @@ def test_the_hook_joins_the_others(before: str, starts: str) -> None:
     merged = merge_texts.hooks(before)
     assert merged is not None
     assert merged.text.startswith(starts)
-    told = yaml.safe_load(merged.text)
-    assert told["repos"][-1]["hooks"][0]["entry"] == "python scripts/check_direct_calls.py"
-    assert set(told) == ({"repos", "ci"} if "ci:" in before else {"repos"})
-    assert len(told["repos"]) == before.count("- repo:") + 1
+    config = yaml.safe_load(merged.text)
+    assert config["repos"][-1]["hooks"][0]["entry"] == "python scripts/check_direct_calls.py"
+    assert set(config) == ({"repos", "ci"} if "ci:" in before else {"repos"})
+    assert len(config["repos"]) == before.count("- repo:") + 1
     again = merge_texts.hooks(merged.text)
     assert again is not None
     assert again.text == merged.text
@@ -382,12 +382,12 @@ def test_hooks_of_another_form_are_left_to_a_person(before: str) -> None:
 
 def test_what_is_put_in_names_all_that_it_needs() -> None:
     owners = importlib.metadata.packages_distributions()
-    needed = {re.split(r"[\s;<>=\[]", one)[0].lower() for one in plan.needed()}
+    required = {re.split(r"[\s;<>=\[]", line)[0].lower() for line in plan.requirements()}
     optional = {"xllamacpp", "requests", "httpx2", "google-generativeai"}  # each says so itself where it is not there
     for file in [*(ROOT / "src/models").rglob("*.py"), *(ROOT / "src/observability").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             for name in {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"src"}:
-                found = {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners.get(name, [name])}
-                assert found & (needed | optional), f"{file.name} imports {name}"
+                packages = {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners.get(name, [name])}
+                assert packages & (required | optional), f"{file.name} imports {name}"

@@ -1,4 +1,4 @@
-"""Remember what files held, by the hash of their content."""
+"""A cache of what files hold, keyed by the digest of their content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from src.migration.check.records import Facts, from_json
 if TYPE_CHECKING:
     from src.migration.check.vocabulary.words import Vocabulary
 
-MOST = 50_000  # entries; the longest unseen go first
+MOST = 50_000  # entries; the oldest go first
 
 
 def digest(source: bytes) -> str:
@@ -37,20 +37,31 @@ def default_folder() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _own_text() -> bytes:
-    """Return a hash of the check's own source, so that a new version never trusts an old one's answers."""
+def _own_digest() -> bytes | None:
+    return source_digest(Path(__file__).parent)
+
+
+def source_digest(folder: Path) -> bytes | None:
+    """Return a digest of the check's own source, in all its folders; None where there is no source to read.
+
+    It is part of the cache's key, so that a new version never reads an old one's facts.
+    """
+    files = sorted(folder.rglob("*.py"))
     own = hashlib.blake2b(digest_size=16)
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        own.update(file.read_bytes())
-    return own.digest()
+    for file in files:
+        own.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return own.digest() if files else None
 
 
 class Cache:
-    """Map content to facts, in one file of a folder. A file that cannot be read or written is no error."""
+    """Facts by the digest of a file's content, in one file of a folder; failing to read or write it is no error."""
 
     def __init__(self, folder: Path | None, vocabulary: Vocabulary) -> None:
-        key = repr((vocabulary.modules, vocabulary.hosts, sys.version_info[:2])).encode() + _own_text()
-        self._file = folder / f"facts-{digest(key)}.json" if folder else None
+        own = _own_digest() if folder else None
+        self._file: Path | None = None
+        if folder and own:  # without its source, such as in an archive, the check cannot tell an old version's facts
+            key = repr((vocabulary.modules, vocabulary.hosts, sys.version_info[:2])).encode() + own
+            self._file = folder / f"facts-{digest(key)}.json"
         self.known: dict[str, object] = {}
         self._fresh: dict[str, object] = {}
         if self._file:
@@ -59,25 +70,25 @@ class Cache:
                 self.known = loaded if isinstance(loaded, dict) else {}
 
     def get(self, key: str) -> Facts | None:
-        """Return what is remembered, or None."""
+        """Return the facts of some content, or None."""
         return from_json(self.known.get(key))
 
     def put(self, key: str, facts: Facts) -> None:
-        """Remember what a file held; written by `save`."""
+        """Add the facts of some content, to be written by `save`."""
         self._fresh[key] = facts.to_json()
 
     def save(self) -> None:
-        """Write the file anew, all at once, if there is anything to add."""
+        """Replace the file whole, where there is anything to add."""
         if not self._file or not self._fresh:
             return
         entries = {**self.known, **self._fresh}
-        kept = dict(list(entries.items())[-MOST:])
+        newest = dict(list(entries.items())[-MOST:])
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._file.parent, suffix=".tmp")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    json.dump(kept, stream, separators=(",", ":"))
+                    json.dump(newest, stream, separators=(",", ":"))
                 Path(name).replace(self._file)
             except OSError:
                 Path(name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Judge one call: an address it asks, a command it starts, code it runs, a module it imports by name."""
+"""Judge one call: the address that it requests, the command or code that it runs, the module that it imports."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from src.migration.check.command_lines import OTHER_SERVER, Lines, argument, run_text, shown
-from src.migration.check.evaluate.folding import END, START, Folder
+from src.migration.check.command_lines import OTHER_SERVER, CommandLines, argument, display_address, executed_text
+from src.migration.check.evaluate.texts import END, START
+from src.migration.check.records import Hit
 from src.migration.check.vocabulary.words import Vocabulary, is_model_server_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.migration.check.command_lines import Hit
+    from src.migration.check.evaluate.evaluator import Evaluator
     from src.migration.check.evaluate.module import Place
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Name a constant of another module on which a judgement waits, and what stands before and after it."""
+class ForeignConstant:
+    """A constant of another module that decides whether a call is a direct one.
+
+    Attributes:
+        module: The module's dotted name.
+        name: The constant's name.
+        before: The text before it in the argument.
+        rest: The text after it.
+    """
 
     module: str
     name: str
@@ -28,107 +36,128 @@ class Wanted:
     rest: str
 
 
-_FIRST = frozenset({"post", "get", "put", "patch", "head", "options", "urlopen", "Request", "ws_connect", "urlretrieve",
-                    "fetch", "HTTPSConnection", "HTTPConnection", "apost", "aget", "websocket_connect",
-                    "HTTPSConnectionPool",
-                    "HTTPConnectionPool", "connection_from_url", "connection_from_host"})  # fmt: skip
-_SECOND = frozenset({"request", "stream", "build_request", "send", "arequest", "urlopen"})
-# What opens a connection to a host, or is told an address in passing.
+# Calls whose first argument is an address, and those that take it as the first or second.
+_URL_FIRST = frozenset({
+    "post", "get", "put", "patch", "head", "options", "urlopen", "Request", "ws_connect", "urlretrieve", "fetch",
+    "HTTPSConnection", "HTTPConnection", "apost", "aget", "websocket_connect", "HTTPSConnectionPool",
+    "HTTPConnectionPool", "connection_from_url", "connection_from_host",
+})  # fmt: skip
+_URL_EARLY = frozenset({"request", "stream", "build_request", "send", "arequest", "urlopen"})
+# These take a host or an address among other arguments.
 _CONNECTS = frozenset({"create_connection", "connect", "connect_ex", "open_connection", "secure_channel",
                        "WebSocketApp",
                        "insecure_channel", "setopt", "wrap_socket"})  # fmt: skip
-_SETS = frozenset({"base_url", "api_base", "azure_endpoint"})
-_KEPT = frozenset(
+_ADDRESS_ATTRIBUTES = frozenset({"base_url", "api_base", "azure_endpoint"})
+_SETTINGS_OBJECTS = frozenset(
     {"self", "cls", "args", "config", "cfg", "settings", "options", "opts", "conf", "parser", "namespace"}
 )
-_STORES = re.compile(
+_STORE_NAME = re.compile(
     r"(?:^|[._?])\w*(?:cache|redis|settings|config|conf|environ|headers|store|memo|seen)(?:\(\))?$", re.IGNORECASE
 )
 _ADDRESS = frozenset({"base_url", "api_base", "openai_api_base", "azure_endpoint", "endpoint", "api_url", "server_url",
                       "api_endpoint", "endpoint_url", "base_uri", "anthropic_api_url"})  # fmt: skip
 _PLAIN_ADDRESS = frozenset({"url", "host", "uri"})
-_ASKS = re.compile(
+_REQUESTING_NAME = re.compile(
     r"(?:^|_)(?:post|fetch|request|requests|query|send|ask|chat|complet\w*|generat\w*|client|session|invoke|stream|call|hit"
     r"|curl|llm)(?:_|$)|(?:Client|Session|Transport|Connection|LLM|Model|Request)$",
     re.IGNORECASE,
 )
-_IMITATIONS = frozenset({"respx", "respx_mock", "requests_mock", "httpretty", "aioresponses", "httpx_mock", "mocker",
+_MOCKS = frozenset({"respx", "respx_mock", "requests_mock", "httpretty", "aioresponses", "httpx_mock", "mocker",
                          "httpserver", "httpx2_mock", "mock", "rsps", "pytest", "monkeypatch", "patch"})  # fmt: skip
-_SERVES = ("responses.", "aiohttp.web.", "?web.")  # imported: an imitation; a server's own routes
-_FACTORY = re.compile(r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.(?:a?post|get_model)$")
+_SERVER_MODULES = ("responses.", "aiohttp.web.", "?web.")  # a mock of requests; a server's own routes
+_FACTORY_CALL = re.compile(
+    r"^\.*(?:\w+\.)*models(?:\.\w+)*\.(?:ModelFactory|model_factory)(?:\(\))?\.(?:a?post|get_model)$"
+)
 _IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_name", "locate", "run_module",
                         "import_string", "import_from_string", "import_object", "get_loader", "find_loader",
                         "load_module",
                         "module_from_spec", "load_dynamic", "import_by_path"})  # fmt: skip
-_LAZY = re.compile(r"lazy_?(?:import|load|module)|(?:try|safe|optional)_?import|import_?optional", re.IGNORECASE)
-_HANDED = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
-_HTTP = ("requests.", "httpx.", "httpx2.", "aiohttp.", "urllib3.", "niquests.", "curl_cffi.", "treq.", "asks.")
+_IMPORTING_NAME = re.compile(
+    r"lazy_?(?:import|load|module)|(?:try|safe|optional)_?import|import_?optional", re.IGNORECASE
+)
+_PASSED_FUNCTIONS = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
+_HTTP_LIBRARIES = (
+    "requests.",
+    "httpx.",
+    "httpx2.",
+    "aiohttp.",
+    "urllib3.",
+    "niquests.",
+    "curl_cffi.",
+    "treq.",
+    "asks.",
+)
 
 
 class Calls:
-    """Judge calls with the help of one module's folder and a vocabulary."""
+    """Judges the calls of one module. `foreign_constants` collects what other modules must decide."""
 
-    def __init__(self, folder: Folder, vocabulary: Vocabulary) -> None:
-        self.folder = folder
+    def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary) -> None:
+        self.evaluator = evaluator
         self.words = vocabulary
-        self.lines = Lines(folder, vocabulary)
-        self.wanted: list[Wanted] = []
+        self.command_lines = CommandLines(evaluator, vocabulary)
+        self.foreign_constants: list[ForeignConstant] = []
 
     def judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
-        """Give everything that one call does wrong; `names` are the dotted names of what is called."""
+        """Yield what makes a call a direct one; `names` are the dotted names of what is called."""
         yield from self._judge(place, node, names)
-        for inner in _handed_on(node):
-            handed = self.folder.dotted(inner.func, place.scope)
-            if any(name.startswith(_HANDED) for name in handed):
-                yield from self._judge(place, inner, handed)
+        for inner in _indirect_calls(node):
+            inner_names = self.evaluator.dotted(inner.func, place.scope)
+            if any(name.startswith(_PASSED_FUNCTIONS) for name in inner_names):
+                yield from self._judge(place, inner, inner_names)
 
     def assigned(self, place: Place, node: ast.Assign) -> Iterator[Hit]:
-        """Give the address that an object of somebody else's is told: `client.base_url = ...`."""
+        """Yield a hit where an assignment sets a client's address: `client.base_url = ...`."""
         for target in node.targets:
-            if isinstance(target, ast.Attribute) and target.attr in _SETS:
+            if isinstance(target, ast.Attribute) and target.attr in _ADDRESS_ATTRIBUTES:
                 owner = target.value.id if isinstance(target.value, ast.Name) else ""
-                for text in self.folder.fold(node.value, place.scope) if owner and owner not in _KEPT else ():
+                for text in (
+                    self.evaluator.fold(node.value, place.scope) if owner and owner not in _SETTINGS_OBJECTS else ()
+                ):
                     provider = self._provider(text, target.attr, "", 2)
                     if provider:
-                        yield "provider-url", provider, f"{shown(text)} becomes an address that is called"
+                        what = f"{display_address(text)} becomes an address that is called"
+                        yield Hit(rule="provider-url", provider=provider, what=what)
                         break
 
     def _judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
         last = _last(node.func, names)
-        if last in _IMPORTERS or _LAZY.search(last):
+        if last in _IMPORTERS or _IMPORTING_NAME.search(last):
             yield from self._imports(place, node)
         elif last in {"exec", "eval", "compile"}:
-            yield from run_text(self.folder.fold(argument(node, 0), place.scope), self.words)
-        elif not place.decorates and not _imitates(names) and not _is_factory(names):
-            if not any(_STORES.search(name.rpartition(".")[0]) for name in names):
+            yield from executed_text(self.evaluator.fold(argument(node, 0), place.scope), self.words)
+        elif not place.decorates and not _is_mock(names) and not _is_factory(names):
+            if not any(_STORE_NAME.search(name.rpartition(".")[0]) for name in names):
                 yield from self._addresses(place, node, last, names)
-            yield from self.lines.commands(place, node, names, last)
+            yield from self.command_lines.hits(place, node, names, last)
             if last in {"client", "resource", "create_client"}:
                 yield from self._bedrock(place, node)
 
     def _imports(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        given = argument(node, 0, "name", "modname", "mod_name")
-        packages = self.folder.fold(argument(node, 9, "package"), place.scope)
-        for text in self.folder.fold(given, place.scope):
-            whole = [package + text for package in packages] if text.startswith(".") else [text.replace(":", ".")]
-            for one in whole:
-                provider = self.words.provider_of_module(one)
+        name = argument(node, 0, "name", "modname", "mod_name")
+        packages = self.evaluator.fold(argument(node, 9, "package"), place.scope)
+        for text in self.evaluator.fold(name, place.scope):
+            modules = [package + text for package in packages] if text.startswith(".") else [text.replace(":", ".")]
+            for module in modules:
+                provider = self.words.provider_of_module(module)
                 if provider:
-                    yield "dynamic-import", provider, f"{one} is imported by name"
-                self._want(one)
+                    yield Hit(rule="dynamic-import", provider=provider, what=f"{module} is imported by name")
+                self._note_foreign_constant(module)
 
     # Addresses
 
     def _addresses(self, place: Place, node: ast.Call, last: str, names: tuple[str, ...]) -> Iterator[Hit]:
-        asks = _ASKS.search(last) is not None or (START in last and any(name.startswith(_HTTP) for name in names))
-        for name, value, strength in self._arguments(place, node, last, asks):
-            for text in self.folder.fold(value, place.scope):
+        requests = _REQUESTING_NAME.search(last) is not None or (
+            START in last and any(name.startswith(_HTTP_LIBRARIES) for name in names)
+        )
+        for name, value, strength in self._arguments(place, node, last, requests):
+            for text in self.evaluator.fold(value, place.scope):
                 provider = self._provider(text, name, last, strength)
                 if provider:
-                    yield "provider-url", provider, f"{shown(text)} is called"
+                    yield Hit(rule="provider-url", provider=provider, what=f"{display_address(text)} is called")
                     break
                 if strength == 2:
-                    self._want(text)
+                    self._note_foreign_constant(text)
 
     def _provider(self, text: str, keyword: str, last: str, strength: int) -> str | None:
         provider = self.words.provider_of_url(text)
@@ -138,43 +167,46 @@ class Calls:
             provider = "ollama" if "ollama" in text.lower() else OTHER_SERVER
         return provider if strength else None
 
-    def _arguments(self, place: Place, node: ast.Call, last: str, asks: bool) -> Iterator[tuple[str, ast.AST, int]]:
-        """Give arguments with how surely each is an address that is asked: 2 surely, 1 if it looks like one."""
-        for index, given in enumerate(node.args):
-            surely = (last in _FIRST and index == 0) or (last in _SECOND and index < 2)
+    def _arguments(self, place: Place, node: ast.Call, last: str, requests: bool) -> Iterator[tuple[str, ast.AST, int]]:
+        """Yield arguments with how surely each is an address that is requested: 2 surely, 1 if it looks like one."""
+        for index, value in enumerate(node.args):
+            surely = (last in _URL_FIRST and index == 0) or (last in _URL_EARLY and index < 2)
             if last in _CONNECTS:  # a host, or a pair of host and port
-                yield "", given.elts[0] if isinstance(given, ast.Tuple) and given.elts else given, 1
-            elif surely or asks:
-                yield "", given, 2 if surely else 1
+                yield "", value.elts[0] if isinstance(value, ast.Tuple) and value.elts else value, 1
+            elif surely or requests:
+                yield "", value, 2 if surely else 1
         for keyword in node.keywords:
             if keyword.arg is None:
-                for container in self.folder.containers(keyword.value, place.scope):
-                    yield from (self._keyword(name, value, last, asks) for name, value in container)
+                for container in self.evaluator.containers(keyword.value, place.scope):
+                    yield from (self._keyword(name, value, last, requests) for name, value in container)
             else:
-                yield self._keyword(keyword.arg, keyword.value, last, asks)
+                yield self._keyword(keyword.arg, keyword.value, last, requests)
 
     @staticmethod
-    def _keyword(name: str, value: ast.AST, last: str, asks: bool) -> tuple[str, ast.AST, int]:
+    def _keyword(name: str, value: ast.AST, last: str, requests: bool) -> tuple[str, ast.AST, int]:
         if name in _ADDRESS:
             return name, value, 2
-        if name in _PLAIN_ADDRESS and (last in _FIRST | _SECOND):
+        if name in _PLAIN_ADDRESS and (last in _URL_FIRST | _URL_EARLY):
             return name, value, 2
-        return name, value, int(asks and name in _PLAIN_ADDRESS)
+        return name, value, int(requests and name in _PLAIN_ADDRESS)
 
-    def _want(self, text: str) -> None:
-        """Note a constant that another module holds: `@module.NAME`, the first of a text that is unknown."""
+    def _note_foreign_constant(self, text: str) -> None:
+        """Note the first unknown part of a text where it is another module's constant: `@module.NAME`."""
         before, _, after = text.partition(f"{START}@")
         if not after or START in before:
             return
         label, _, rest = after.partition(END)
         module, _, name = label.rpartition(".")
         if module and name.isidentifier() and "(" not in module:
-            self.wanted.append(Wanted(module, name, before[:200], rest.replace(START, "").replace(END, "")[:200]))
+            rest = rest.replace(START, "").replace(END, "")
+            self.foreign_constants.append(
+                ForeignConstant(module=module, name=name, before=before[:200], rest=rest[:200])
+            )
 
     def _bedrock(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        for text in self.folder.fold(argument(node, 0, "service_name"), place.scope):
+        for text in self.evaluator.fold(argument(node, 0, "service_name"), place.scope):
             if text in {"bedrock-runtime", "bedrock-agent-runtime"}:
-                yield "sdk-call", "bedrock", f"a client of {text} is made"
+                yield Hit(rule="sdk-call", provider="bedrock", what=f"a client of {text} is made")
 
 
 def _last(node: ast.expr, names: tuple[str, ...]) -> str:
@@ -182,33 +214,33 @@ def _last(node: ast.expr, names: tuple[str, ...]) -> str:
         return node.attr
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and "__builtins__" in ast.unparse(node):
         return str(node.slice.value)
-    for name in names:  # an import under another name goes by its own
+    for name in names:  # an import under an alias is known by its own name
         if not name.startswith("?"):
             return name.rstrip("()").rpartition(".")[2]
     return node.id if isinstance(node, ast.Name) else names[0].rpartition(".")[2].lstrip("?")
 
 
-def _handed_on(node: ast.Call) -> Iterator[ast.Call]:
-    """Give the calls that a call makes for us, as in `submit(post, url)` and `Thread(target=post, args=(url,))`."""
-    each = _last(node.func, ("?",)) in {"map", "imap", "imap_unordered", "starmap", "amap"}
-    for index, given in enumerate(node.args[:3]):
-        if isinstance(given, (ast.Name, ast.Attribute)):
+def _indirect_calls(node: ast.Call) -> Iterator[ast.Call]:
+    """Yield the calls that are made for a caller: `submit(post, url)`, `Thread(target=post, args=(url,))`."""
+    is_map = _last(node.func, ("?",)) in {"map", "imap", "imap_unordered", "starmap", "amap"}
+    for index, function in enumerate(node.args[:3]):
+        if isinstance(function, (ast.Name, ast.Attribute)):
             rest: list[ast.expr] = node.args[index + 1 :]
-            if each:
-                rest = [ast.Subscript(value=one, slice=ast.Constant(None)) for one in rest]
-            yield ast.Call(func=given, args=rest, keywords=node.keywords)
-    named = {keyword.arg: keyword.value for keyword in node.keywords}
-    if "target" in named:
-        arguments = named.get("args")
+            if is_map:
+                rest = [ast.Subscript(value=values, slice=ast.Constant(None)) for values in rest]
+            yield ast.Call(func=function, args=rest, keywords=node.keywords)
+    keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+    if "target" in keywords:
+        arguments = keywords.get("args")
         elements = arguments.elts if isinstance(arguments, (ast.Tuple, ast.List)) else []
-        yield ast.Call(func=named["target"], args=elements, keywords=[])
+        yield ast.Call(func=keywords["target"], args=elements, keywords=[])
 
 
 def _is_factory(names: tuple[str, ...]) -> bool:
-    """Tell the factory's own `post`, which records the request that it makes."""
-    return all(_FACTORY.search(name) for name in names)
+    """Tell whether a call is the factory's own, which records the request that it makes."""
+    return all(_FACTORY_CALL.search(name) for name in names)
 
 
-def _imitates(names: tuple[str, ...]) -> bool:
+def _is_mock(names: tuple[str, ...]) -> bool:
     roots = {re.split(r"[.(\[]", name.lstrip("?"))[0] for name in names}
-    return bool(roots & _IMITATIONS) or any(name.startswith(_SERVES) for name in names)
+    return bool(roots & _MOCKS) or any(name.startswith(_SERVER_MODULES) for name in names)

@@ -1,4 +1,4 @@
-"""Run the check from a command line."""
+"""The check's command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from src.migration.check.records import Report
 
-CLEAN, FOUND, USAGE = 0, 1, 2
+CLEAN, FINDINGS, USAGE = 0, 1, 2
 FORMATS: dict[str, Callable[[Report], str]] = {
     "text": as_text,
     "json": as_json,
@@ -33,9 +33,9 @@ FORMATS: dict[str, Callable[[Report], str]] = {
 def check(paths: Sequence[Path], config: Config, cache: Path | None = None, jobs: int = 1) -> Report:
     """Return the report on some files and folders; `cache` is a folder, or None for no cache."""
     started = time.perf_counter()
-    memory = Cache(cache, config.vocabulary)
-    outcomes = scan(files_below(list(paths), config), config, memory, jobs)
-    memory.save()
+    facts_cache = Cache(cache, config.vocabulary)
+    outcomes = scan(files_below(list(paths), config), config, facts_cache, jobs)
+    facts_cache.save()
     whole = [name_of(path, config.root) for path in paths if path.is_dir()]
     report = judge(outcomes, config, whole)
     report.seconds = time.perf_counter() - started
@@ -43,7 +43,7 @@ def check(paths: Sequence[Path], config: Config, cache: Path | None = None, jobs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check and report; return 0 if clean, 1 if something was found, 2 if the question was wrong."""
+    """Check and report; return 0 where nothing is found, 1 for findings, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     try:
         config = _config(options.config, options.paths)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"the report cannot be written: {error.strerror or error}")
     if options.stats:
         print(statistics(report), file=sys.stderr)  # noqa: T201 - a command talks to its terminal
-    return FOUND if report.findings else CLEAN
+    return FINDINGS if report.findings else CLEAN
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,7 +112,7 @@ def _write(text: str, file: Path | None) -> None:
         try:
             sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
             sys.stdout.flush()
-        except BrokenPipeError:  # who read it has seen enough, as `head` does; what follows goes nowhere
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe: the rest is discarded
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""Judge what one call starts: a command line of a provider's program, or Python that is given as a text."""
+"""Judge what one call starts: a command line of a provider's program, or Python that is passed as a text."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import re
 from typing import TYPE_CHECKING
 
 from src.migration.check.evaluate.texts import END, START
+from src.migration.check.records import Hit
 from src.migration.check.vocabulary.programs import COMMANDS, PACKAGES
 from src.migration.check.vocabulary.words import Vocabulary, chain_kind, is_model_server_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from src.migration.check.evaluate.folding import Folder
+    from src.migration.check.evaluate.evaluator import Evaluator
     from src.migration.check.evaluate.module import Place
 
 OTHER_SERVER = "another server"
-Hit = tuple[str, str, str]  # rule, provider, what
 
-_RUN = frozenset({
+_STARTING_NAMES = frozenset({
     "run", "call", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput", "system", "popen", "shell",
     "cmd", "create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "subprocess_shell", "open_process",
     "run_process", "Command", "posix_spawn", "posix_spawnp",
 })  # fmt: skip
-_STARTERS = (
+_STARTING_MODULES = (
     "subprocess",
     "os.",
     "asyncio.",
@@ -38,86 +38,84 @@ _STARTERS = (
     "sh.",
     "delegator.",
 )
-# Words of which the program itself is one, after an argument that is something else or the program's path.
+# These take the words of the command line as their arguments, some after another argument.
 _WORDS_ONLY = re.compile(r"^(?:create_)?subprocess_exec$|^execl|^spawnl|^spawn$")
 _LIST_SECOND = re.compile(r"^execv|^spawnv|^posix_spawn")
 _SHELL = re.compile(r"[|;&\n(`]+|\$\(")
-# What starts another program, and the options that take a word of their own before it.
+# These words come before the program that is started.
 _PREFIXES = frozenset({
     "sudo", "env", "nohup", "time", "timeout", "npx", "uvx", "bunx", "exec", "nice", "xargs", "uv", "tool", "pipx",
     "run", "dlx", "pnpm", "wsl", "wsl.exe", "stdbuf", "script", "-y", "--yes", "-q", "-it", "-i", "-t", "--",
 })  # fmt: skip
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "cmd", "powershell", "pwsh"})
 _FETCHERS = frozenset({"curl", "wget", "http", "https", "xh", "httpie", "curlie"})
-_ELSEWHERE = frozenset(
-    {"docker", "podman", "kubectl", "ssh", "docker-compose"}
-)  # they run a program on another machine
+_REMOTE_RUNNERS = frozenset({"docker", "podman", "kubectl", "ssh", "docker-compose"})
 _RUNS_MODULE = re.compile(r"python[\d.]*$|pypy[\d.]*$")
-_LIBRARIES = re.compile(r"^(?:sh|plumbum\.cmd)\.(?P<name>[\w-]+)(?:\.bake)?$")
-Word = tuple[str, ...]
+_SHELL_LIBRARIES = re.compile(r"^(?:sh|plumbum\.cmd)\.(?P<name>[\w-]+)(?:\.bake)?$")
+Word = tuple[str, ...]  # the texts that a word of a command line may have
 
 
-class Lines:
-    """Judge command lines with the help of one module's folder and a vocabulary."""
+class CommandLines:
+    """Judges the command lines that the calls of one module start."""
 
-    def __init__(self, folder: Folder, vocabulary: Vocabulary) -> None:
-        self.folder = folder
+    def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary) -> None:
+        self.evaluator = evaluator
         self.words = vocabulary
 
-    def commands(self, place: Place, node: ast.Call, names: tuple[str, ...], last: str) -> Iterator[Hit]:
-        """Give what is wrong with the command line that a call may start."""
-        yield from self._library(place, node, names)
-        known = last in _RUN or last.startswith(("exec", "spawn"))
-        if not (known or re.search(r"run|exec|popen|spawn|shell|command", last, re.IGNORECASE)):
+    def hits(self, place: Place, node: ast.Call, names: tuple[str, ...], last: str) -> Iterator[Hit]:
+        """Yield what makes the command line that a call may start a direct call."""
+        yield from self._library_call(place, node, names)
+        is_known = last in _STARTING_NAMES or last.startswith(("exec", "spawn"))
+        if not (is_known or re.search(r"run|exec|popen|spawn|shell|command", last, re.IGNORECASE)):
             return
-        surely = known and any(name.lstrip("?").startswith(_STARTERS) for name in names)
+        surely = is_known and any(name.lstrip("?").startswith(_STARTING_MODULES) for name in names)
         surely = surely or last in {"subprocess_exec", "subprocess_shell"}
         if surely and _WORDS_ONLY.search(last):
-            yield from self._several(place, node)
-        arguments: list[ast.expr | None] = [argument(node, 0, "args", "cmd", "command", "program")]
+            yield from self._words_as_arguments(place, node)
+        commands: list[ast.expr | None] = [argument(node, 0, "args", "cmd", "command", "program")]
         if surely and (_LIST_SECOND.search(last) or last == "subprocess_shell"):
-            arguments = [*node.args[1:3]]
-        for one in arguments:
-            if one is not None:
-                yield from self._given(place, one, surely)
+            commands = [*node.args[1:3]]
+        for command in commands:
+            if command is not None:
+                yield from self._command(place, command, surely)
 
-    def _several(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        """Judge a call whose arguments are the words."""
-        words = [self.folder.fold(value, place.scope) for value in self._spread(node.args, place)]
-        starts = {0, 1} if words and "subprocess" in "".join(names_of(node)) else {0, 1, 2}
-        for at in sorted(starts):
-            found = list(self._line(words[at:]))
-            yield from found
-            if found:
+    def _words_as_arguments(self, place: Place, node: ast.Call) -> Iterator[Hit]:
+        words = [self.evaluator.fold(value, place.scope) for value in self._spread(node.args, place)]
+        starts = {0, 1} if words and "subprocess" in _called_name(node) else {0, 1, 2}
+        for start in sorted(starts):
+            hits = list(self._line(words[start:]))
+            yield from hits
+            if hits:
                 return
 
     def _spread(self, arguments: list[ast.expr], place: Place) -> Iterator[ast.AST]:
-        for one in arguments:
-            containers = self.folder.containers(one, place.scope)
-            inner = next(containers, None)
-            yield from [one] if inner is None else [value for _, value in inner]
+        for value in arguments:
+            elements = next(self.evaluator.containers(value, place.scope), None)
+            yield from [value] if elements is None else [element for _, element in elements]
 
-    def _given(self, place: Place, given: ast.expr, surely: bool) -> Iterator[Hit]:
-        for container in self.folder.containers(given, place.scope):
-            yield from self._line([self.folder.fold(value, place.scope) for _, value in container])
+    def _command(self, place: Place, command: ast.expr, surely: bool) -> Iterator[Hit]:
+        """Judge a list of words, and a text where the call surely starts a command."""
+        for container in self.evaluator.containers(command, place.scope):
+            yield from self._line([self.evaluator.fold(value, place.scope) for _, value in container])
         if surely:
-            for text in self.folder.fold(given, place.scope):
+            for text in self.evaluator.fold(command, place.scope):
                 yield from self._shell(text)
 
     def _shell(self, text: str) -> Iterator[Hit]:
         for part in _SHELL.split(text):
             yield from self._line([(word.strip("\"'"),) for word in part.split()])
 
-    def _library(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
-        """Judge what a library offers as a function for each program: `sh.ollama("run")`."""
+    def _library_call(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
+        """Judge a call of a library that has a function for each program: `sh.ollama("run")`."""
         for name in names:
-            found = _LIBRARIES.match(name)
-            if found and found["name"] in COMMANDS:
-                yield from self._line([(found["name"],), *(self.folder.fold(one, place.scope) for one in node.args)])
+            match = _SHELL_LIBRARIES.match(name)
+            if match and match["name"] in COMMANDS:
+                arguments = (self.evaluator.fold(value, place.scope) for value in node.args)
+                yield from self._line([(match["name"],), *arguments])
 
     def _line(self, words: list[Word]) -> Iterator[Hit]:
-        """Judge one command line, each word of which may be one of several texts."""
-        while words and any(_skippable(one) for one in words[0]):
+        """Judge one command line, each word of which may have one of several texts."""
+        while words and any(_skippable(text) for text in words[0]):
             words = words[1:]
         rest = [text for word in words[1:] for text in word]
         for program in words[0] if words else ():
@@ -128,26 +126,26 @@ class Lines:
             elif _RUNS_MODULE.match(name) or program.endswith("sys.executable" + END):
                 yield from self._python(words[1:])
             elif name in _SHELLS:
-                yield from self._inner(words[1:])
-            elif name in _ELSEWHERE:
-                yield from self._elsewhere(words[1:])
+                yield from self._shell_argument(words[1:])
+            elif name in _REMOTE_RUNNERS:
+                yield from self._remote(words[1:])
             elif name in COMMANDS and COMMANDS[name].is_call(rest):
-                yield "provider-command", COMMANDS[name].provider, f"the {name} command is started"
+                yield _started(name)
 
-    def _inner(self, words: list[Word]) -> Iterator[Hit]:
-        """Judge what a shell is told with -c."""
+    def _shell_argument(self, words: list[Word]) -> Iterator[Hit]:
+        """Judge the command line that a shell runs with -c."""
         for flag, word in itertools.pairwise(words):
-            if any(one.lower() in {"/c", "-command"} or re.fullmatch(r"-\w*c", one) for one in flag):
+            if any(text.lower() in {"/c", "-command"} or re.fullmatch(r"-\w*c", text) for text in flag):
                 for text in word:
                     yield from self._shell(text)
 
-    def _elsewhere(self, words: list[Word]) -> Iterator[Hit]:
-        """Judge what is run in a container or on another machine, which comes after words that may mean anything."""
-        for at in range(len(words)):
-            rest = [text for word in words[at + 1 :] for text in word]
-            for text in words[at]:
-                if text in COMMANDS and COMMANDS[text].is_asked(rest):
-                    yield "provider-command", COMMANDS[text].provider, f"the {text} command is started"
+    def _remote(self, words: list[Word]) -> Iterator[Hit]:
+        """Judge the command that runs in a container or on another machine, after options of any kind."""
+        for index, word in enumerate(words):
+            rest = [text for later in words[index + 1 :] for text in later]
+            for text in word:
+                if text in COMMANDS and COMMANDS[text].surely_calls(rest):
+                    yield _started(text)
                     return
                 if " " in text:
                     yield from self._shell(text)
@@ -156,24 +154,24 @@ class Lines:
         for text in rest:
             address = text.removeprefix("--url=")
             provider = self.words.provider_of_url(address) or (OTHER_SERVER if is_model_server_path(address) else None)
-            provider = provider or (
-                self.words.provider_of_url(f"https://{address}") if re.match(r"[\w.-]+\.\w+/", address) else None
-            )
+            if not provider and re.match(r"[\w.-]+\.\w+/", address):
+                provider = self.words.provider_of_url(f"https://{address}")
             if provider:
-                yield "provider-url", provider, f"{shown(address)} is called with {program}"
+                what = f"{display_address(address)} is called with {program}"
+                yield Hit(rule="provider-url", provider=provider, what=what)
 
     def _python(self, words: list[Word]) -> Iterator[Hit]:
         for flag, word in itertools.pairwise(words):
             for text in word:
                 if "-c" in flag:
-                    yield from run_text([text], self.words)
+                    yield from executed_text([text], self.words)
                 provider = self.words.provider_of_module(text) if "-m" in flag else None
                 if provider:
-                    yield "provider-command", provider, f"{text} is run as a module"
+                    yield Hit(rule="provider-command", provider=provider, what=f"{text} is run as a module")
 
 
-def run_text(texts: Iterable[str], words: Vocabulary) -> Iterator[Hit]:
-    """Give what is wrong with Python that is run from a text."""
+def executed_text(texts: Iterable[str], words: Vocabulary) -> Iterator[Hit]:
+    """Yield what makes Python that is run from a text a direct call."""
     for text in texts:
         if START in text or not any(word in text for word in ("import", "create", "generate")):
             continue
@@ -184,10 +182,12 @@ def run_text(texts: Iterable[str], words: Vocabulary) -> Iterator[Hit]:
         for name in _imported(tree):
             provider = words.provider_of_module(name)
             if provider:
-                yield "dynamic-import", provider, f"{name} is imported in a text that is run"
+                what = f"{name} is imported in a text that is run"
+                yield Hit(rule="dynamic-import", provider=provider, what=what)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and chain_kind(f".{ast.unparse(node.func)}", frozenset({None})) == "sdk-call":
-                yield "sdk-call", "a provider", f"{ast.unparse(node.func)[-60:]} is called in a text that is run"
+                what = f"{ast.unparse(node.func)[-60:]} is called in a text that is run"
+                yield Hit(rule="sdk-call", provider="a provider", what=what)
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
@@ -204,9 +204,12 @@ def _imported(tree: ast.AST) -> Iterator[str]:
                 yield text
 
 
-def names_of(node: ast.Call) -> tuple[str, ...]:
-    """Return the last part of what is called."""
-    return (str(getattr(node.func, "attr", None) or getattr(node.func, "id", "")),)
+def _started(program: str) -> Hit:
+    return Hit(rule="provider-command", provider=COMMANDS[program].provider, what=f"the {program} command is started")
+
+
+def _called_name(node: ast.Call) -> str:
+    return str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
 
 
 def _skippable(word: str) -> bool:
@@ -214,14 +217,14 @@ def _skippable(word: str) -> bool:
 
 
 def argument(node: ast.Call, index: int, *keywords: str) -> ast.expr | None:
-    """Return an argument of a call, by its name or its place."""
+    """Return an argument of a call, by one of its names or by its position."""
     for keyword in node.keywords:
         if keyword.arg in keywords:
             return keyword.value
     return node.args[index] if index < len(node.args) else None
 
 
-def shown(text: str) -> str:
-    """Return an address as a person reads it."""
+def display_address(text: str) -> str:
+    """Return an address with its unknown parts in braces, cut to 80 characters."""
     plain = re.sub(f"{START}([^{END}]*){END}", r"{\1}", text).replace("{@", "{")
     return (plain[:77] + "...") if len(plain) > 80 else plain

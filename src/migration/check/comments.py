@@ -1,4 +1,4 @@
-"""Read the inline allow comments of one file."""
+"""Read the inline allow comments of a file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _COMMENT = re.compile(r"#\s*direct-call:\s*(?P<word>\w+)?\s*(?P<rest>\(.*)?", re
 
 
 def allows_in(source: bytes) -> tuple[Allow, ...]:
-    """Return every `# direct-call:` comment, with an empty reason where it gives none or is not `allow (reason)`."""
+    """Return every `# direct-call:` comment, with an empty reason where it is not `allow (reason)`."""
     if MARK not in source:
         return ()
-    found = []
+    allows: list[Allow] = []
     try:
         for token in tokenize.tokenize(io.BytesIO(source).readline):
             if token.type == tokenize.COMMENT and "direct-call:" in token.string:
-                one = _allow(token)
-                if one:
-                    found.append(one)
+                allow = _allow(token)
+                if allow:
+                    allows.append(allow)
     except (tokenize.TokenError, SyntaxError, ValueError):
-        return tuple(found)  # what follows is not Python either way
-    return tuple(found)
+        pass  # the file does not parse either, which its facts say
+    return tuple(allows)
 
 
 def _allow(token: tokenize.TokenInfo) -> Allow | None:
@@ -33,12 +33,16 @@ def _allow(token: tokenize.TokenInfo) -> Allow | None:
     if match is None:
         return None
     line, column = token.start
-    reason = _inside(match["rest"] or "") if match["word"] == "allow" else ""
-    alone = not token.line[:column].strip()
-    return Allow(line, column + 1, alone, reason, token.line.strip()[:200])
+    return Allow(
+        line=line,
+        column=column + 1,
+        alone=not token.line[:column].strip(),
+        reason=_in_brackets(match["rest"] or "") if match["word"] == "allow" else "",
+        text=token.line.strip()[:200],
+    )
 
 
-def _inside(rest: str) -> str:
+def _in_brackets(rest: str) -> str:
     """Return what stands between the first bracket and the one that closes it."""
     depth = 0
     for index, character in enumerate(rest):

@@ -1,4 +1,4 @@
-"""Read `[tool.check_direct_calls]` and match paths against its patterns."""
+"""The configuration `[tool.check_direct_calls]`, and the patterns of paths in it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ _KEYS = {"allow", "exclude", "modules", "hosts", "paths"}
 
 
 class BadConfig(Exception):
-    """Say what is wrong with the configuration."""
+    """A configuration that is not valid; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedPath:
-    """Describe one configured allowance; `line` is where it stands in the file."""
+    """A configured allowance.
+
+    Attributes:
+        path: A pattern of paths.
+        reason: Empty where it gives none.
+        line: Where it stands in the configuration file, from 1.
+        rules: The rules that it allows to be broken; all, where it names none.
+    """
 
     path: str
     reason: str
@@ -28,17 +35,27 @@ class AllowedPath:
     rules: tuple[str, ...] = ()
 
     def covers(self, path: str, rule: str) -> bool:
-        """Tell whether it speaks for a finding of this rule in this file."""
+        """Tell whether it allows this rule to be broken in this file."""
         return matches(self.path, path) and (not self.rules or rule in self.rules)
 
     def start(self) -> str:
-        """Return the folder below which alone it can match."""
+        """Return the folder that holds everything it can match."""
         return "/".join(re.split(r"[*?\[]", self.path)[0].split("/")[:-1])
 
 
 @dataclass(frozen=True)
 class Config:
-    """Hold the settings of one project; paths are relative to `root`."""
+    """The settings of one project.
+
+    Attributes:
+        root: The folder to which paths are relative.
+        file: The configuration file's name; empty where there is none.
+        allow: The configured allowances.
+        exclude: Patterns of paths that are never read.
+        modules: The project's own SDKs and gateways, beside those of the vocabulary.
+        hosts: The project's own hosts, beside those of the vocabulary.
+        paths: What is read when the command line names no path.
+    """
 
     root: Path
     file: str = ""
@@ -50,7 +67,7 @@ class Config:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Return the built-in names with the project's own."""
+        """The built-in names with the project's own."""
         return Vocabulary(self.modules, self.hosts)
 
     def excludes(self, path: str) -> bool:
@@ -62,7 +79,7 @@ def find_config(start: Path) -> Config:
     """Read the nearest pyproject.toml that has the table, at or above a path; without one, everything is checked.
 
     Raises:
-        BadConfig: the table holds what cannot be meant.
+        BadConfig: the table is not valid.
     """
     start = start.resolve()
     for folder in (start, *start.parents):
@@ -79,7 +96,7 @@ def read_config(file: Path) -> Config | None:
     """Read one file's table; None where it has none.
 
     Raises:
-        BadConfig: the file is not TOML, or the table holds what cannot be meant.
+        BadConfig: the file is not TOML, or the table is not valid.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -90,8 +107,8 @@ def read_config(file: Path) -> Config | None:
         return None
     if not isinstance(table, dict):
         raise BadConfig(f"{file}: tool.{TABLE} must be a table")
-    if strange := sorted(set(table) - _KEYS):
-        raise BadConfig(f"{file}: tool.{TABLE} has no setting {', '.join(strange)}; known: {', '.join(sorted(_KEYS))}")
+    if unknown := sorted(set(table) - _KEYS):
+        raise BadConfig(f"{file}: tool.{TABLE} has no setting {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}")
     entries = table.get("allow", [])
     if not isinstance(entries, list):
         raise BadConfig(f"{file}: allow must be a list of {{path, reason}}")
@@ -105,7 +122,7 @@ def read_config(file: Path) -> Config | None:
 
 def _texts(table: dict[str, object], key: str, file: Path) -> tuple[str, ...]:
     value = table[key]
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+    if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
         raise BadConfig(f"{file}: {key} must be a list of strings")
     return tuple(value)
 
@@ -120,13 +137,12 @@ def _allowed(entry: object, file: Path, text: str) -> AllowedPath:
             f"{file}: an entry of allow is {{path, reason}}, with rules if you like; this is not: {entry!r}"
         )
     reason, rules = entry.get("reason", ""), entry.get("rules", [])
-    if not isinstance(reason, str) or not isinstance(rules, list) or not all(isinstance(one, str) for one in rules):
+    if not isinstance(reason, str) or not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
         raise BadConfig(f"{file}: reason must be a string, and rules a list of strings: {entry!r}")
     path = entry["path"]
-    line = next(
-        (number for number, one in enumerate(text.splitlines(), 1) if f'"{path}"' in one or f"'{path}'" in one), 1
-    )
-    return AllowedPath(path, reason.strip(), line, tuple(rules))
+    lines = enumerate(text.splitlines(), 1)
+    line = next((number for number, line in lines if f'"{path}"' in line or f"'{path}'" in line), 1)
+    return AllowedPath(path=path, reason=reason.strip(), line=line, rules=tuple(rules))
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -138,5 +154,5 @@ def matches(pattern: str, path: str) -> bool:
 def _compiled(pattern: str) -> re.Pattern[str]:
     pattern = pattern.removeprefix("./").rstrip("/")
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    meanings = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meanings.get(piece, re.escape(piece)) for piece in pieces) + "(?:/.*)?")
+    expressions = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(expressions.get(piece, re.escape(piece)) for piece in pieces) + "(?:/.*)?")

@@ -1,8 +1,9 @@
-"""Turn what files hold into findings: what is allowed, what an allowance lacks, how to put it right."""
+"""Judge what files hold against the allowances: what is allowed, what is a finding, and how to fix it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from src.migration.check.records import RULES, Allow, Facts, Finding, Pending, Report, Site
@@ -18,7 +19,7 @@ _NO_ALLOWANCE = frozenset({"unparseable", "allow-without-reason", "unused-allow"
 
 
 def judge(outcomes: list[Scanned], config: Config, whole: Iterable[str]) -> Report:
-    """Return the report on a run; `whole` names the folders that were read entirely."""
+    """Return the report on a run; `whole` names the folders of which every file was read."""
     report = Report(files=len(outcomes))
     used: set[AllowedPath] = set()
     constants = _constants(outcomes)
@@ -27,41 +28,39 @@ def judge(outcomes: list[Scanned], config: Config, whole: Iterable[str]) -> Repo
         report.cached += outcome.cached
         if outcome.facts != Facts():
             sites = [*outcome.facts.sites, *_resolved(outcome, constants, config)]
-            _one_file(outcome.path, sites, outcome.facts.allows, config, report, used)
+            _judge_file(outcome.path, sites, outcome.facts.allows, config, report, used)
     report.findings += _allowances(config, used, list(whole))
     report.findings.sort()
     return report
 
 
-def _one_file(
+def _judge_file(
     path: str, sites: list[Site], allows: tuple[Allow, ...], config: Config, report: Report, used: set[AllowedPath]
 ) -> None:
-    spent: set[Allow] = set()
+    used_comments: set[Allow] = set()
     alone = {allow.line for allow in allows if allow.alone}
     for site in sites:
         finding = _finding(path, site)
-        inline = (
-            None if site.rule in _NO_ALLOWANCE else next((one for one in allows if _speaks(one, site, alone)), None)
-        )
-        place = None
-        if inline is None and site.rule not in _NO_ALLOWANCE:
-            place = next((one for one in config.allow if one.reason and one.covers(path, site.rule)), None)
-        if inline is not None:
-            spent.add(inline)
-            report.allowed.append((finding, inline.reason))
-        elif place is not None:
-            used.add(place)
-            report.allowed.append((finding, place.reason))
+        comment = entry = None
+        if site.rule not in _NO_ALLOWANCE:
+            comment = next((allow for allow in allows if _covers(allow, site, alone)), None)
+            entry = next((allow for allow in config.allow if allow.reason and allow.covers(path, site.rule)), None)
+        if comment is not None:
+            used_comments.add(comment)
+            report.allowed.append((finding, comment.reason))
+        elif entry is not None:
+            used.add(entry)
+            report.allowed.append((finding, entry.reason))
         else:
             report.findings.append(finding)
     for allow in allows:
         if not allow.reason:
-            report.findings.append(_about_allow(path, allow, "allow-without-reason"))
-        elif allow not in spent:
-            report.findings.append(_about_allow(path, allow, "unused-allow"))
+            report.findings.append(_comment_finding(path, allow, "allow-without-reason"))
+        elif allow not in used_comments:
+            report.findings.append(_comment_finding(path, allow, "unused-allow"))
 
 
-def _speaks(allow: Allow, site: Site, alone: set[int]) -> bool:
+def _covers(allow: Allow, site: Site, alone: set[int]) -> bool:
     """Tell whether a comment stands on the statement's lines, or by itself directly above them."""
     if not allow.reason:
         return False
@@ -70,22 +69,30 @@ def _speaks(allow: Allow, site: Site, alone: set[int]) -> bool:
     return allow.alone and allow.line < site.first and all(line in alone for line in range(allow.line, site.first))
 
 
-def _about_allow(path: str, allow: Allow, rule: str) -> Finding:
+def _comment_finding(path: str, allow: Allow, rule: str) -> Finding:
     if rule == "unused-allow":
         message, fix = "This comment allows nothing.", "Remove the comment."
     else:
         message, fix = "This comment gives no reason.", "Write # direct-call: allow (reason)."
-    return Finding(path, allow.line, allow.column, rule, "", message, allow.text, fix)
+    return Finding(
+        path=path, line=allow.line, column=allow.column, rule=rule, message=message, text=allow.text, fix=fix
+    )
 
 
 def _allowances(config: Config, used: set[AllowedPath], whole: list[str]) -> Iterator[Finding]:
-    for one in config.allow:
-        rule = "unused-allow" if one.reason else "allow-without-reason"
-        if one.reason and (one in used or not any(_below(one.start(), folder) for folder in whole)):
+    """Yield what is wrong with the configured allowances themselves."""
+    for entry in config.allow:
+        if entry.reason and (entry in used or not any(_below(entry.start(), folder) for folder in whole)):
             continue
-        message = f"{one.path} allows nothing." if one.reason else f"{one.path} is allowed without a reason."
-        fix = "Remove the entry." if one.reason else "Give the entry a reason."
-        yield Finding(config.file, one.line, 1, rule, "", message, f'{{path = "{one.path}"}}', fix)
+        yield Finding(
+            path=config.file,
+            line=entry.line,
+            column=1,
+            rule="unused-allow" if entry.reason else "allow-without-reason",
+            message=f"{entry.path} allows nothing." if entry.reason else f"{entry.path} is allowed without a reason.",
+            text=f'{{path = "{entry.path}"}}',
+            fix="Remove the entry." if entry.reason else "Give the entry a reason.",
+        )
 
 
 def _below(path: str, folder: str) -> bool:
@@ -93,12 +100,20 @@ def _below(path: str, folder: str) -> bool:
 
 
 def _finding(path: str, site: Site) -> Finding:
-    what = site.what or RULES[site.rule]
-    return Finding(path, site.line, site.column, site.rule, site.provider, f"{what}.", site.text, fix_for(site))
+    return Finding(
+        path=path,
+        line=site.line,
+        column=site.column,
+        rule=site.rule,
+        provider=site.provider,
+        message=f"{site.what or RULES[site.rule]}.",
+        text=site.text,
+        fix=fix_for(site),
+    )
 
 
 def fix_for(site: Site) -> str:
-    """Say what to write instead."""
+    """Return what to write instead."""
     if site.rule == "unparseable":
         return "Make the file readable, or leave it out with exclude in [tool.check_direct_calls]."
     if site.rule == "non-chat-call":
@@ -115,45 +130,45 @@ def fix_for(site: Site) -> str:
 
 def _constants(outcomes: list[Scanned]) -> dict[str, list[tuple[str, str]]]:
     """Map a constant's name to the modules that hold it, as pairs of dotted module and text."""
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    constants: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for outcome in outcomes:
         module = outcome.path.rpartition(".")[0].removesuffix("/__init__").replace("/", ".")
         for name, text in outcome.facts.exports:
-            found[name].append((module, text))
-    return found
+            constants[name].append((module, text))
+    return constants
 
 
 def _resolved(outcome: Scanned, constants: dict[str, list[tuple[str, str]]], config: Config) -> Iterator[Site]:
+    """Yield the pending calls of a file that a constant of another file makes direct calls."""
     for pending in outcome.facts.pending:
-        holder, _, owner = pending.module.rpartition(".")
-        wanted = [(pending.module, pending.name), (holder, f"{owner}.{pending.name}")]
+        parent, _, owner = pending.module.rpartition(".")
+        references = [(pending.module, pending.name), (parent, f"{owner}.{pending.name}")]
         texts = (
-            text for place, name in wanted for module, text in constants.get(name, ()) if _same_module(place, module)
+            text
+            for reference, name in references
+            for module, text in constants.get(name, ())
+            if _same_module(reference, module)
         )
-        site = next((one for text in texts if (one := _meant(pending, text, config))), None)
+        site = next(filter(None, (_with_constant(pending, text, config) for text in texts)), None)
         if site:
             yield site
 
 
-def _same_module(wanted: str, module: str) -> bool:
-    wanted = wanted.lstrip(".")
-    return bool(wanted) and (f".{module}".endswith(f".{wanted}") or f".{wanted}".endswith(f".{module}"))
+def _same_module(reference: str, module: str) -> bool:
+    """Tell whether a module may be the one that an import refers to; either may be named from further inside."""
+    reference = reference.lstrip(".")
+    return bool(reference) and (f".{module}".endswith(f".{reference}") or f".{reference}".endswith(f".{module}"))
 
 
-def _meant(pending: Pending, text: str, config: Config) -> Site | None:
-    site, words = pending.site, config.vocabulary
-    if site.rule == "dynamic-import":
-        name = pending.before + text + pending.rest
-        provider, what = words.provider_of_module(name), f"{name} is imported by name"
+def _with_constant(pending: Pending, text: str, config: Config) -> Site | None:
+    """Return the direct call that a constant's text makes of a pending call, or None."""
+    words, argument = config.vocabulary, pending.before + text + pending.rest
+    if pending.site.rule == "dynamic-import":
+        provider, what = words.provider_of_module(argument), f"{argument} is imported by name"
     else:
-        address = pending.before + text + pending.rest
-        provider, what = (
-            words.provider_of_url(address)
-            or words.provider_of_host(address)
-            or ("another server" if is_model_server_path(address) else None),
-            f"{address} is called",
-        )
+        server = "another server" if is_model_server_path(argument) else None
+        provider = words.provider_of_url(argument) or words.provider_of_host(argument) or server
+        what = f"{argument} is called"
     if not provider:
         return None
-    where = (site.line, site.column, site.first, site.last)
-    return Site(site.rule, *where, provider, f"{what} ({pending.name} of {pending.module.lstrip('.')})", site.text)
+    return replace(pending.site, provider=provider, what=f"{what} ({pending.name} of {pending.module.lstrip('.')})")

@@ -1,9 +1,9 @@
-"""Hold what the check finds, as frozen records that survive a round trip through JSON."""
+"""Records of what the check finds, which survive a round trip through JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,17 @@ RULES: dict[str, str] = {
 _Row = tuple[str, int, int, int, int, str, str, str]
 
 
+class Hit(NamedTuple):
+    """A reason why a node is a direct call: the rule that it breaks, the provider, and what was found."""
+
+    rule: str
+    provider: str
+    what: str
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Describe one place in one file.
+    """A direct call in one file.
 
     Attributes:
         rule: A key of `RULES`.
@@ -54,7 +62,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Describe one inline allow comment: where it is, which lines it may speak for, and why."""
+    """An inline allow comment.
+
+    Attributes:
+        line: From 1.
+        column: From 1.
+        alone: Whether nothing else stands on its line, so that it covers the statement below it.
+        reason: Empty where it gives none.
+        text: The line, without its indentation.
+    """
 
     line: int
     column: int
@@ -65,18 +81,33 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Describe a call whose argument is a constant of another module, to be judged when that module is known."""
+    """A call with a constant of another module in its argument, to be judged when that module is known.
+
+    Attributes:
+        module: The module's dotted name.
+        name: The constant's name.
+        before: The text before it in the argument.
+        rest: The text after it.
+        site: Where the call stands, without a provider.
+    """
 
     module: str
     name: str
-    before: str  # the texts on both sides of the constant
+    before: str
     rest: str
     site: Site
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Hold all that one file's text says, whatever its path and the configuration are."""
+    """All that one file's text says, whatever its path and the configuration are.
+
+    Attributes:
+        sites: The direct calls, in the order of the text.
+        allows: The inline allow comments.
+        exports: The module's constants that may decide a call elsewhere, as pairs of name and text.
+        pending: The calls that constants of other modules decide.
+    """
 
     sites: tuple[Site, ...] = ()
     allows: tuple[Allow, ...] = ()
@@ -89,9 +120,9 @@ class Facts:
             return []
         return [
             [list(site.row()) for site in self.sites],
-            [[one.line, one.column, one.alone, one.reason, one.text] for one in self.allows],
+            [[allow.line, allow.column, allow.alone, allow.reason, allow.text] for allow in self.allows],
             [list(pair) for pair in self.exports],
-            [[one.module, one.name, one.before, one.rest, list(one.site.row())] for one in self.pending],
+            [[call.module, call.name, call.before, call.rest, list(call.site.row())] for call in self.pending],
         ]
 
 
@@ -102,13 +133,10 @@ def from_json(value: object) -> Facts | None:
     try:
         sites, allows, exports, pending = _rows(value)
         return Facts(
-            tuple(_site(row) for row in _rows(sites)),
-            tuple(_allow(row) for row in _rows(allows)),
-            tuple((_text(name), _text(constant)) for name, constant in map(_rows, _rows(exports))),
-            tuple(
-                Pending(_text(module), _text(name), _text(before), _text(rest), _site(row))
-                for module, name, before, rest, row in map(_rows, _rows(pending))
-            ),
+            sites=tuple(_site(row) for row in _rows(sites)),
+            allows=tuple(_allow(row) for row in _rows(allows)),
+            exports=tuple((_text(name), _text(constant)) for name, constant in map(_rows, _rows(exports))),
+            pending=tuple(_pending(row) for row in _rows(pending)),
         )
     except (TypeError, ValueError):
         return None
@@ -136,18 +164,31 @@ def _site(value: object) -> Site:
     rule, line, column, first, last, provider, what, text = _rows(value)
     if rule not in RULES:
         raise ValueError
-    where = (_number(line), _number(column), _number(first), _number(last))
-    return Site(_text(rule), *where, _text(provider), _text(what), _text(text))
+    return Site(
+        rule=_text(rule),
+        line=_number(line),
+        column=_number(column),
+        first=_number(first),
+        last=_number(last),
+        provider=_text(provider),
+        what=_text(what),
+        text=_text(text),
+    )
+
+
+def _pending(value: object) -> Pending:
+    module, name, before, rest, site = _rows(value)
+    return Pending(module=_text(module), name=_text(name), before=_text(before), rest=_text(rest), site=_site(site))
 
 
 def _allow(value: object) -> Allow:
     line, column, alone, reason, text = _rows(value)
-    return Allow(_number(line), _number(column), bool(alone), _text(reason), _text(text))
+    return Allow(line=_number(line), column=_number(column), alone=bool(alone), reason=_text(reason), text=_text(text))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """Describe what is wrong at one place, with the edit that makes it right."""
+    """A direct call, or a wrong allowance, as it is reported: where it is, what is wrong, and how to fix it."""
 
     path: str
     line: int
@@ -161,7 +202,16 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """Collect the outcome of one run; `findings` are sorted by place."""
+    """The outcome of one run.
+
+    Attributes:
+        findings: What is wrong, sorted by place.
+        allowed: What is allowed, each with the reason.
+        files: The number of files that were read.
+        parsed: How many of them were parsed.
+        cached: How many of them the cache had.
+        seconds: How long the run took.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     allowed: list[tuple[Finding, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Find the files to check and read them, in parallel, through the cache."""
+"""Find the files to check, and analyse them in parallel through the cache."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.check.cache import Cache, digest
-from src.migration.check.records import Facts, Site
-from src.migration.check.sites import facts_of
+from src.migration.check.records import Facts
+from src.migration.check.sites import facts_of, unparseable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,15 @@ _WORTH_A_POOL = 256  # files; fewer are done before a second process has started
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Describe one file's outcome; `key` is None where it could not be read."""
+    """The outcome of one file.
+
+    Attributes:
+        path: Its name in the configuration.
+        key: The digest of its content; None where it was not read or holds no word of interest.
+        facts: What it holds.
+        parsed: Whether it was parsed.
+        cached: Whether the cache had its facts.
+    """
 
     path: str
     key: str | None
@@ -38,25 +46,25 @@ class Scanned:
 
 
 def files_below(paths: list[Path], config: Config) -> list[tuple[str, Path]]:
-    """Return the Python files at and below some paths, each once, with the name it goes by in the configuration."""
-    found: dict[str, Path] = {}
+    """Return the Python files at and below some paths, each once, with the name that the configuration uses."""
+    files: dict[str, Path] = {}
     for path in paths:
         for file in _walk(path) if path.is_dir() else [path]:
             name = name_of(file, config.root)
             if not config.excludes(name):
-                found[name] = file
-    return sorted(found.items())
+                files[name] = file
+    return sorted(files.items())
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
-        folders[:] = sorted(one for one in folders if one not in SKIPPED)
+        folders[:] = sorted(name for name in folders if name not in SKIPPED)
         yield from (Path(here, name) for name in names if name.endswith((".py", ".pyw")))
 
 
 def name_of(file: Path, root: Path) -> str:
     """Return a file's path from the root, with / between its parts; files elsewhere keep their full path."""
-    full = Path(os.path.abspath(file))  # noqa: PTH100 - links stay what they are called
+    full = Path(os.path.abspath(file))  # noqa: PTH100 - a link keeps its own name
     try:
         return full.relative_to(root).as_posix()
     except ValueError:
@@ -64,7 +72,7 @@ def name_of(file: Path, root: Path) -> str:
 
 
 class _Reader:
-    """Read batches of files. One per process."""
+    """Reads batches of files; one per process."""
 
     def __init__(self, cache: Cache, vocabulary: Vocabulary) -> None:
         self.cache = cache
@@ -72,26 +80,26 @@ class _Reader:
 
     def batch(self, files: list[tuple[str, Path]]) -> list[Scanned]:
         """Return the outcome of each file."""
-        return [self.one(name, file) for name, file in files]
+        return [self._scan(name, file) for name, file in files]
 
-    def one(self, name: str, file: Path) -> Scanned:
-        """Read, look up, and only then parse."""
+    def _scan(self, name: str, file: Path) -> Scanned:
+        """Read a file, look its content up in the cache, and only then parse it."""
         try:
             source = file.read_bytes() if file.is_file() or not file.exists() else _refuse()
         except OSError as error:
-            site = Site("unparseable", 1, 1, 1, 1, "", f"it cannot be read: {error.strerror}", "")
-            return Scanned(name, None, Facts(sites=(site,)), False, False)
+            facts = unparseable(1, 1, f"it cannot be read: {error.strerror}")
+            return Scanned(path=name, key=None, facts=facts, parsed=False, cached=False)
         if not self.words.may_matter(source):
-            return Scanned(name, None, Facts(), False, False)
+            return Scanned(path=name, key=None, facts=Facts(), parsed=False, cached=False)
         key = digest(source)
         known = self.cache.get(key)
         if known is not None:
-            return Scanned(name, key, known, False, True)
-        return Scanned(name, key, facts_of(source, self.words), True, False)
+            return Scanned(path=name, key=key, facts=known, parsed=False, cached=True)
+        return Scanned(path=name, key=key, facts=facts_of(source, self.words), parsed=True, cached=False)
 
 
 def _refuse() -> bytes:
-    """Refuse pipes and devices, whose reading might never end."""
+    """Refuse pipes and devices: reading one might never end."""
     raise OSError(0, "it is no regular file")
 
 
@@ -99,7 +107,7 @@ _reader: _Reader | None = None
 
 
 def _start(cache: Cache, vocabulary: Vocabulary) -> None:
-    global _reader  # noqa: PLW0603 - a pool's process has no other place for what all its batches share
+    global _reader  # noqa: PLW0603 - a pool's process has no other place for what its batches share
     _reader = _Reader(cache, vocabulary)
 
 
@@ -108,9 +116,9 @@ def _work(files: list[tuple[str, Path]]) -> list[Scanned]:
 
 
 def scan(files: list[tuple[str, Path]], config: Config, cache: Cache, jobs: int) -> list[Scanned]:
-    """Return every file's outcome, in the order given, and remember what was parsed."""
+    """Return every file's outcome in the order of the files, and put what was parsed into the cache."""
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
-    outcomes = [one for batch in _run(batches, config, cache, jobs) for one in batch]
+    outcomes = [outcome for batch in _run(batches, config, cache, jobs) for outcome in batch]
     for outcome in outcomes:
         if outcome.key and outcome.parsed:
             cache.put(outcome.key, outcome.facts)

@@ -1,4 +1,4 @@
-"""Make changes to a checkout all or none, with a copy of what was there, and take them back byte for byte."""
+"""Apply changes to a checkout, all or none, with a backup from which they are undone byte for byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 BACKUP = ".moondev-backup"
 _MANIFEST = "manifest.json"
@@ -21,14 +21,21 @@ _VERSION = 1
 
 
 class Refused(Exception):
-    """Something cannot be done; the message says what, why, and what to do."""
+    """An operation that is not carried out; the message says what, why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Hold what becomes of one file: its bytes before (None where there is none) and after (None where it goes)."""
+    """What becomes of one file.
 
-    path: str  # from the checkout's root, with / between its parts
+    Attributes:
+        path: Its path from the checkout's root, with / between its parts.
+        before: Its bytes now; None where there is no such file.
+        after: Its bytes afterwards; None where it is removed.
+        mode: Its permissions afterwards; None keeps those that it has.
+    """
+
+    path: str
     before: bytes | None
     after: bytes | None
     mode: int | None = None
@@ -48,11 +55,11 @@ def read(root: Path, path: str) -> bytes | None:
         Refused: it is something else than a file in the checkout, or cannot be read.
     """
     file = root / path
-    inside = file.parent
-    while inside != root:
-        if inside.is_symlink():
-            raise Refused(f"{inside} is a link: what lies behind it is not changed. Put a folder in its place.")
-        inside = inside.parent
+    folder = file.parent
+    while folder != root:
+        if folder.is_symlink():
+            raise Refused(f"{folder} is a link: what lies behind it is not changed. Put a folder in its place.")
+        folder = folder.parent
     if file.is_symlink() or (file.exists() and not file.is_file()):
         raise Refused(f"{file} is no plain file, so it is not replaced. Move it away.")
     try:
@@ -64,46 +71,60 @@ def read(root: Path, path: str) -> bytes | None:
 
 
 def apply(root: Path, changes: Sequence[Change]) -> Path:
-    """Make all changes, or none; return the folder with what was there before.
+    """Make all changes, or none; return the backup folder with what was there before.
 
     Raises:
-        Refused: one could not be made; those before it were taken back.
+        Refused: one could not be made; those before it were undone.
     """
-    folder = _new_folder(root)
-    done: list[Change] = []
+    backup = _new_backup(root)
+    applied: list[tuple[Change, int | None]] = []
     try:
-        for change in changes:
-            if change.before is not None:
-                _write(folder / "files" / change.path, change.before, None)
-        manifest = {"version": _VERSION, "entries": [_entry(root, change) for change in changes]}
-        _write(folder / _MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode(), None)
-        for change in changes:
-            _unchanged(root, change)
-            done.append(change)
-            _put(root, change.path, change.after, change.mode, folder)
+        entries = _back_up(root, changes, backup)
+        for change, entry in zip(changes, entries, strict=True):
+            _refuse_changed(root, change)
+            applied.append((change, entry["mode"]))
+            _put(root, change.path, change.after, change.mode, backup)
     except BaseException as error:
-        for change in reversed(done):
+        for change, mode in reversed(applied):
             with contextlib.suppress(OSError):
-                _put(root, change.path, change.before, None, folder)
-        _forget(folder)
+                _put(root, change.path, change.before, mode, backup)
+        _delete_backup(backup)
         if isinstance(error, Refused | OSError):
             why = getattr(error, "strerror", None) or str(error)
             what = getattr(error, "filename", None)
             raise Refused(f"{f'{what}: ' if what else ''}{why}. What was done was taken back; try again.") from error
         raise
-    return folder
+    return backup
 
 
-def _unchanged(root: Path, change: Change) -> None:
+def _back_up(root: Path, changes: Sequence[Change], backup: Path) -> list[dict[str, Any]]:
+    """Copy what changes into the backup, and write its manifest; return the manifest's entries."""
+    for change in changes:
+        if change.before is not None:
+            _write(backup / "files" / change.path, change.before, None)
+    entries = [_entry(root, change) for change in changes]
+    manifest = {"version": _VERSION, "entries": entries}
+    _write(backup / _MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode(), None)
+    return entries
+
+
+def _refuse_changed(root: Path, change: Change) -> None:
     if read(root, change.path) != change.before:
         raise Refused(f"{change.path} was changed meanwhile")
 
 
-def installed(root: Path) -> dict[str, str]:
-    """Return the digests of the files that the last installation wrote, by path."""
-    manifest = _newest(root)
-    entries = _load(manifest)["entries"] if manifest is not None else []
-    return {entry["path"]: entry["after"] for entry in entries if entry["after"]}
+def installed_digests(root: Path) -> dict[str, str]:
+    """Return the digests of the files that installations wrote and did not remove since, by path.
+
+    An installation writes only what differs, so the newest manifest alone lists only what changed last.
+
+    Raises:
+        Refused: a manifest cannot be read.
+    """
+    latest: dict[str, str | None] = {}
+    for manifest in _manifests(root):
+        latest |= {entry["path"]: entry["after"] for entry in _load(manifest)["entries"]}
+    return {path: after for path, after in latest.items() if after}
 
 
 def roll_back(root: Path) -> list[str]:
@@ -112,29 +133,34 @@ def roll_back(root: Path) -> list[str]:
     Raises:
         Refused: there is none, or files were changed since: then nothing is touched.
     """
-    manifest = _newest(root)
-    if manifest is None:
+    manifests = _manifests(root)
+    if not manifests:
         raise Refused(f"there is nothing to take back: {root / BACKUP} holds no installation.")
-    entries = _load(manifest)["entries"]
-    # A file that is as it was before is one that an interrupted run did not come to.
-    changed = [one["path"] for one in entries if _digest(read(root, one["path"])) not in (one["after"], one["before"])]
+    backup = manifests[-1].parent
+    entries = _load(manifests[-1])["entries"]
+    # An interrupted run leaves files that are still as they were before.
+    changed = [
+        entry["path"]
+        for entry in entries
+        if _digest(read(root, entry["path"])) not in (entry["after"], entry["before"])
+    ]
     if changed:
         raise Refused(
             f"changed since the installation: {', '.join(changed[:8])}{' ...' if changed[8:] else ''}. Nothing was "
-            f"taken back. What was there before is in {manifest.parent / 'files'}: copy from there, or undo the "
+            f"taken back. What was there before is in {backup / 'files'}: copy from there, or undo the "
             "changes and say --roll-back again."
         )
-    back = []
+    restored = []
     for entry in entries:
-        kept = manifest.parent / "files" / entry["path"]
-        before = kept.read_bytes() if entry["before"] else None
+        copy = backup / "files" / entry["path"]
+        before = copy.read_bytes() if entry["before"] else None
         if _digest(before) != entry["before"]:
-            raise Refused(f"{kept} is not what was put there. Nothing was taken back; use git to restore the files.")
-        back.append(Change(entry["path"], None, before, entry["mode"]))
-    for change in back:
-        _put(root, change.path, change.after, change.mode, manifest.parent)
-    _forget(manifest.parent)
-    return [change.path for change in back]
+            raise Refused(f"{copy} is not what was put there. Nothing was taken back; use git to restore the files.")
+        restored.append(Change(path=entry["path"], before=None, after=before, mode=entry["mode"]))
+    for change in restored:
+        _put(root, change.path, change.after, change.mode, backup)
+    _delete_backup(backup)
+    return [change.path for change in restored]
 
 
 def _entry(root: Path, change: Change) -> dict[str, Any]:
@@ -144,15 +170,15 @@ def _entry(root: Path, change: Change) -> dict[str, Any]:
 
 
 def _digest(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+    return None if data is None else digest(data)
 
 
 def digest(data: bytes) -> str:
-    """Return the digest by which a file is known again."""
+    """Return the digest of a file's bytes that manifests hold."""
     return hashlib.sha256(data).hexdigest()
 
 
-def _new_folder(root: Path) -> Path:
+def _new_backup(root: Path) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     folder = root / BACKUP / stamp
     try:
@@ -162,19 +188,19 @@ def _new_folder(root: Path) -> Path:
     return folder
 
 
-def _newest(root: Path) -> Path | None:
-    found = sorted((root / BACKUP).glob(f"*/{_MANIFEST}"))
-    return found[-1] if found else None
+def _manifests(root: Path) -> list[Path]:
+    """Return the manifests of all installations, the oldest first."""
+    return sorted((root / BACKUP).glob(f"*/{_MANIFEST}"))
 
 
 def _load(manifest: Path) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(manifest.read_bytes())
+        content: dict[str, Any] = json.loads(manifest.read_bytes())
     except (OSError, ValueError) as error:
         raise Refused(f"{manifest} cannot be read ({error}); use git to restore the files.") from error
-    if told.get("version") != _VERSION:
+    if content.get("version") != _VERSION:
         raise Refused(f"{manifest} was written by another version of this script; use that one.")
-    return told
+    return content
 
 
 def _put(root: Path, path: str, data: bytes | None, mode: int | None, backup: Path) -> None:
@@ -183,16 +209,16 @@ def _put(root: Path, path: str, data: bytes | None, mode: int | None, backup: Pa
         _write(file, data, mode, backup)
         return
     file.unlink(missing_ok=True)
-    _drop_empty(file.parent, root)
+    _remove_empty_folders(file.parent, root)
 
 
-def _drop_empty(folder: Path, root: Path) -> None:
-    """Remove folders that hold nothing any more but the interpreter's own caches."""
+def _remove_empty_folders(folder: Path, root: Path) -> None:
+    """Remove a folder, and those around it, that hold nothing but the interpreter's own caches."""
     while folder != root and folder.is_dir():
-        rest = list(folder.iterdir())
-        if any(one.name != "__pycache__" for one in rest):
+        entries = list(folder.iterdir())
+        if any(entry.name != "__pycache__" for entry in entries):
             return
-        for cache in rest:
+        for cache in entries:
             for file in cache.iterdir():
                 file.unlink()
             cache.rmdir()
@@ -201,18 +227,19 @@ def _drop_empty(folder: Path, root: Path) -> None:
 
 
 def _write(file: Path, data: bytes, mode: int | None, backup: Path | None = None) -> None:
-    """Put a file in place, whole or not at all; an old one's mode stays unless another is given.
+    """Write a file whole or not at all; without a mode, a file that exists keeps its own.
 
-    What a killed run had begun to write lies in the backup, which goes when the installation is taken back.
+    The temporary file lies in the backup where that is on the same device, so that what a killed run leaves behind is
+    deleted when the installation is undone.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     if mode is None:
         mode = file.stat().st_mode & 0o7777 if file.exists() else 0o644
-    here = file.parent if backup is None or backup.stat().st_dev != file.parent.stat().st_dev else backup
-    handle, temporary = tempfile.mkstemp(dir=here, prefix=f".{file.name}.")
+    folder = file.parent if backup is None or backup.stat().st_dev != file.parent.stat().st_dev else backup
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(data)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
         Path(temporary).chmod(mode)
         Path(temporary).replace(file)
     except BaseException:
@@ -221,15 +248,11 @@ def _write(file: Path, data: bytes, mode: int | None, backup: Path | None = None
         raise
 
 
-def _forget(folder: Path) -> None:
-    """Remove a backup that is needed no more."""
-    for file in sorted(_below(folder), reverse=True):
+def _delete_backup(folder: Path) -> None:
+    """Delete a backup that is no longer needed, as far as it can be deleted."""
+    for file in sorted(folder.rglob("*"), reverse=True):
         with contextlib.suppress(OSError):
             file.rmdir() if file.is_dir() else file.unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()
         folder.parent.rmdir()
-
-
-def _below(folder: Path) -> Iterable[Path]:
-    return folder.rglob("*")

@@ -1,4 +1,4 @@
-"""Put the packages into a checkout from a command line, take them back, and say what was done and what comes next."""
+"""The command line of an installation: plan it, write it, take it back, and print a summary."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ Next:
 Take it all back, byte for byte: migrate_to_factory {root} --roll-back"""
 
 
+def refusal(root: Path) -> str | None:
+    """Return why nothing can be installed into a folder, or None; the folder is looked at, not its files."""
+    try:
+        plan.require_checkout(root)
+    except Refused as error:
+        return str(error)
+    return None
+
+
 def plan_with_migration(root: Path, migrated: Sequence[Change]) -> Installation:
     """Return what is to be changed in a checkout, the migrated files included.
 
@@ -37,29 +46,29 @@ def plan_with_migration(root: Path, migrated: Sequence[Change]) -> Installation:
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
     """
-    made = plan.plan(root)
+    installation = plan.plan(root)
     for change in migrated:
-        if any(other.path == change.path for other in made.changes):
-            made.changes = [other for other in made.changes if other.path != change.path]
-            made.by_hand.append(f"{change.path} was migrated, so its other lines wait: say --install once more")
-        made.changes.append(change)
-    return made
+        if any(other.path == change.path for other in installation.changes):
+            installation.changes = [other for other in installation.changes if other.path != change.path]
+            installation.by_hand.append(f"{change.path} was migrated, so its other lines wait: say --install once more")
+        installation.changes.append(change)
+    return installation
 
 
-def write(root: Path, made: Installation) -> str | None:
+def write(root: Path, installation: Installation) -> str | None:
     """Make the changes; return what went wrong, which left everything as it was."""
-    if not made.changes:
+    if not installation.changes:
         return None
     try:
-        apply.apply(root, made.changes)
+        apply.apply(root, installation.changes)
     except Refused as error:
         return str(error)
     return None
 
 
-def diff(made: Installation) -> Iterator[str]:
-    """Yield the lines that are added to the checkout's own texts; what is put in whole is not shown."""
-    for change in made.changes:
+def diff(installation: Installation) -> Iterator[str]:
+    """Yield a unified diff of the checkout's own texts; files that are written or removed whole are left out."""
+    for change in installation.changes:
         whole = change.before is None or change.after is None or change.path.startswith(_PACKAGES)
         if whole or change.path.endswith(".py"):
             continue
@@ -68,21 +77,21 @@ def diff(made: Installation) -> Iterator[str]:
         yield from difflib.unified_diff(before, after, f"a/{change.path}", f"b/{change.path}")
 
 
-def print_summary(root: Path, made: Installation, *, written: bool, shown: bool) -> None:
-    """Print what was installed, or would be, and what comes next."""
+def print_summary(root: Path, installation: Installation, *, written: bool, shown: bool) -> None:
+    """Print what was installed, or would be, and what comes next; on stderr where stdout shows a diff."""
     out = sys.stderr if shown else sys.stdout
-    ours = [change for change in made.changes if change.path.startswith(_PACKAGES)]
-    for folder in sorted({change.path.split("/")[1] for change in ours}):
-        counts = Counter(change.kind for change in ours if change.path.split("/")[1] == folder)
+    packaged = [change for change in installation.changes if change.path.startswith(_PACKAGES)]
+    for folder in sorted({change.path.split("/")[1] for change in packaged}):
+        counts = Counter(change.kind for change in packaged if change.path.split("/")[1] == folder)
         print(f"src/{folder}: {', '.join(f'{count} files {kind}' for kind, count in sorted(counts.items()))}", file=out)
-    for change in made.changes:
-        if change not in ours and not (change.path.endswith(".py") and change.before is not None):
+    for change in installation.changes:
+        if change not in packaged and not (change.path.endswith(".py") and change.before is not None):
             print(f"{change.path}: {change.kind}", file=out)
-    for note in made.notes:
+    for note in installation.notes:
         print(f"  {note}", file=out)
-    for advice in made.by_hand:
+    for advice in installation.by_hand:
         print(f"by hand: {advice}", file=out)
-    if not made.changes:
+    if not installation.changes:
         print("Installed already: nothing to change.", file=out)
     elif written:
         print(f"What was there before is in {root / apply.BACKUP}, which git ignores.", file=out)
@@ -96,6 +105,5 @@ def roll_back(root: Path) -> str | None:
         paths = apply.roll_back(root)
     except Refused as error:
         return str(error)
-    told = f"{len(paths):,} files are as they were before the last installation."
-    print(told)  # noqa: T201 - a command talks to its terminal
+    print(f"{len(paths):,} files are as they were before the last installation.")  # noqa: T201 - a command's output
     return None

@@ -1,11 +1,11 @@
-"""Merge what an installation needs into a checkout's own text files: lines are added, and its own stay as they are."""
+"""Merge what an installation needs into a checkout's own text files; its own lines stay as they are."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-_LINE = re.compile(
+_REQUIREMENT = re.compile(
     r"^(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*(?P<spec>[^;#@]*?)\s*(?P<rest>(?:[;@]|\s#).*)?$"
 )
 _HEADING = "# --- Model calls through src.models, traced by src.observability "
@@ -15,7 +15,7 @@ _RANGE = re.compile(r"(>=|<)\s*([\d.]+)")
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Hold a file's new text, and what a person should know about it."""
+    """A file's new text, with notes on what changed for the checkout's owner."""
 
     text: str
     notes: tuple[str, ...] = ()
@@ -24,54 +24,57 @@ class Merged:
 # requirements.txt
 
 
-def requirements(text: str, wanted: tuple[str, ...]) -> Merged | None:
-    """Return requirements with what is missing added, and with pins that are out of range moved into it.
+def requirements(text: str, required: tuple[str, ...]) -> Merged | None:
+    """Return requirements with what is missing added, and with pins outside the required range moved into it.
 
-    None where every line has a hash: what is added without one could not be installed.
+    None where lines have hashes: pip refuses to install a requirement without one beside them.
     """
     if "--hash=" in text:
         return None
     lines, notes = text.splitlines(), []
-    places = {_canonical(found["name"]): at for at, line in enumerate(lines) if (found := _LINE.match(line))}
+    places = {_canonical(match["name"]): at for at, line in enumerate(lines) if (match := _REQUIREMENT.match(line))}
     missing = []
-    for one in wanted:
-        need = _LINE.match(one)
-        assert need is not None  # noqa: S101 - ours
-        at = places.get(_canonical(need["name"]))
+    for requirement in required:
+        parts = _REQUIREMENT.match(requirement)
+        assert parts is not None  # noqa: S101 - a line of this project's pyproject.toml
+        at = places.get(_canonical(parts["name"]))
         if at is None:
-            missing.append(one)
+            missing.append(requirement)
             continue
-        after = _moved(lines[at], need)
+        after = _in_range(lines[at], parts)
         if after != lines[at]:
             notes.append(f"{lines[at].strip()} becomes {after.strip()}")
             lines[at] = after
     if missing:
         lines += ["", *_heading(), *missing]
-        notes.append(f"added {', '.join(one.split()[0] for one in missing)}")
+        notes.append(f"added {', '.join(requirement.split()[0] for requirement in missing)}")
     return Merged(_joined(text, lines), tuple(notes))
 
 
-def _moved(line: str, need: re.Match[str]) -> str:
-    """Return a requirement's line so that it lies in the range that is needed."""
-    found = _LINE.match(line)
-    assert found is not None  # noqa: S101 - the caller has looked
-    given, wanted, rest = found["spec"].replace(" ", ""), need["spec"].replace(" ", ""), found["rest"] or ""
+def _in_range(line: str, required: re.Match[str]) -> str:
+    """Return a requirement's line with its version moved into the required range, where it lies outside."""
+    parts = _REQUIREMENT.match(line)
+    assert parts is not None  # noqa: S101 - the caller matched it
+    spec, required_spec, rest = parts["spec"].replace(" ", ""), required["spec"].replace(" ", ""), parts["rest"] or ""
     if rest.startswith("@"):
-        return line  # an address: what is there is what its owner wants
-    if given and all(part in given.split(",") for part in wanted.split(",")):
+        return line  # an address names one version, which its owner chose
+    if spec and all(bound in spec.split(",") for bound in required_spec.split(",")):
         return line
-    pinned = re.fullmatch(r"===?([\d.]+)\S*", given)
-    if pinned and _within(pinned[1], wanted):
+    pin = re.fullmatch(r"===?([\d.]+)\S*", spec)
+    if pin and _is_in_range(pin[1], required_spec):
         return line
-    lower_bounds = given and all(part.startswith(">") for part in given.split(","))
-    spec = f"{wanted},{given}" if lower_bounds else wanted
+    lower_bounds = spec and all(bound.startswith(">") for bound in spec.split(","))
+    new_spec = f"{required_spec},{spec}" if lower_bounds else required_spec
     gap = " " if rest.startswith((";", "#")) else ""
-    return f"{found['name']}{found['extras'] or ''}{spec}{gap}{rest}"
+    return f"{parts['name']}{parts['extras'] or ''}{new_spec}{gap}{rest}"
 
 
-def _within(version: str, spec: str) -> bool:
-    at = _numbers(version)
-    return all(at >= _numbers(bound) if sign == ">=" else at < _numbers(bound) for sign, bound in _RANGE.findall(spec))
+def _is_in_range(version: str, spec: str) -> bool:
+    numbers = _numbers(version)
+    return all(
+        numbers >= _numbers(bound) if sign == ">=" else numbers < _numbers(bound)
+        for sign, bound in _RANGE.findall(spec)
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -88,11 +91,11 @@ def _canonical(name: str) -> str:
 # .env_example, .gitignore, src/config.py
 
 
-def environment(text: str, ours: str) -> Merged:
-    """Return an example of an environment with the variables that it lacks, each with its comment."""
+def environment(text: str, example: str) -> Merged:
+    """Return a checkout's example of an environment with the variables of ours that it lacks, and their comments."""
     known = set(re.findall(r"^\s*#?\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=", text, re.MULTILINE))
     added, comments = [], list[str]()
-    for line in ours.splitlines():
+    for line in example.splitlines():
         variable = re.match(r"#?\s*([A-Z][A-Z0-9_]*)=", line)
         if line.startswith("# ---") or not line.strip():
             comments = []
@@ -104,34 +107,34 @@ def environment(text: str, ours: str) -> Merged:
     if not added:
         return Merged(text)
     return Merged(
-        _joined(text, [*text.splitlines(), "", *_heading(), *added]), (f"{_variables(added)} variables added",)
+        _joined(text, [*text.splitlines(), "", *_heading(), *added]), (f"{_count_variables(added)} variables added",)
     )
 
 
-def _variables(lines: list[str]) -> int:
+def _count_variables(lines: list[str]) -> int:
     return sum(bool(re.match(r"#?\s*[A-Z][A-Z0-9_]*=", line)) for line in lines)
 
 
 def ignored(text: str, patterns: tuple[str, ...]) -> Merged:
-    """Return a .gitignore with patterns that it lacks."""
+    """Return a .gitignore with the patterns that it lacks."""
     known = {line.strip().strip("/") for line in text.splitlines()}
-    missing = [one for one in patterns if one.strip("/") not in known]
+    missing = [pattern for pattern in patterns if pattern.strip("/") not in known]
     if not missing:
         return Merged(text)
     return Merged(_joined(text, [*text.splitlines(), "", *_heading(), *missing]), (f"added {', '.join(missing)}",))
 
 
 def configuration(text: str) -> Merged:
-    """Return a checkout's config.py with the one switch that is ours, where it lacks it."""
+    """Return a checkout's config.py with the switch `ENABLE_LANGFUSE`, where it lacks it."""
     if re.search(r"^ENABLE_LANGFUSE\b", text, re.MULTILINE):
         return Merged(text)
-    ours = [
+    switch = [
         "",
         "# Send traces of model calls to Langfuse when its keys are set (.env_example). The store on this machine is",
         "# written either way: python -m src.observability traces",
         "ENABLE_LANGFUSE = True",
     ]
-    return Merged(_joined(text, [*text.splitlines(), *ours]), ("added ENABLE_LANGFUSE",))
+    return Merged(_joined(text, [*text.splitlines(), *switch]), ("added ENABLE_LANGFUSE",))
 
 
 # pyproject.toml, .pre-commit-config.yaml
@@ -146,7 +149,7 @@ allow = [
 
 
 def project(text: str) -> Merged:
-    """Return a pyproject.toml with the check's table."""
+    """Return a pyproject.toml with the check's table, where it lacks it."""
     if f"[tool.{_TABLE}]" in text:
         return Merged(text)
     head = [*text.splitlines(), ""] if text.strip() else []
@@ -164,7 +167,7 @@ _HOOK = """- repo: local
 
 
 def hooks(text: str) -> Merged | None:
-    """Return a pre-commit configuration with the check's hook; None where its form is not one to add to safely."""
+    """Return a pre-commit configuration with the check's hook; None where no hook can be added to it safely."""
     if "check-direct-calls" in text or "check_direct_calls" in text:
         return Merged(text)
     lines = text.splitlines()
@@ -189,6 +192,6 @@ def _heading() -> list[str]:
 
 
 def _joined(before: str, lines: list[str]) -> str:
-    """Return lines as a text with the line ends of the one before."""
+    """Join lines with the line ends that the text had before."""
     end = "\r\n" if "\r\n" in before else "\n"
     return end.join(lines) + end

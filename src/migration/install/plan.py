@@ -1,4 +1,4 @@
-"""Say what an installation changes in a checkout: files that are put in, files that go, lines that are added."""
+"""Plan what an installation changes in a checkout: files that are written, files that go, lines that are added."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.install import merge_texts
-from src.migration.install.apply import BACKUP, Change, Refused, digest, installed, read
+from src.migration.install.apply import BACKUP, Change, Refused, digest, installed_digests, read
+from src.migration.install.importers import importers, module_name
+from src.migration.install.old_files import PACKAGES, edited_note, old_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from src.migration.install.merge_texts import Merged
 
 SOURCE = Path(__file__).resolve().parents[3]
-_TREES = ("src/models", "src/observability")
-_CHECK_TREE = "src/migration/check"
-_CHECK = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
+_SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
 _EXECUTABLE = 0o755
-# What only this project itself needs, and not the packages that are put in.
-_NOT_NEEDED = frozenset({"ccxt", "ta-lib", "libcst", "xllamacpp"})
-# The modules of the factory that is replaced; anything else in its folder is the owner's.
-_OLD = frozenset(
-    {"README.md", "__init__.py", "base_model.py", "model_factory.py", "claude_model.py", "deepseek_model.py",
-     "gemini_model.py", "groq_model.py", "ollama_model.py", "openai_model.py", "openrouter_model.py", "xai_model.py"}
-)  # fmt: skip
-_IMPORT = re.compile(
-    r"^\s*(?:from\s+src\.models\.(\w+)\s+import|import\s+src\.models\.(\w+)|from\s+src\.models\s+import\s+([\w, ]+))",
-    re.MULTILINE,
-)
+# Requirements of this project that the installed packages do not have.
+_NOT_REQUIRED = frozenset({"ccxt", "ta-lib", "libcst", "xllamacpp"})
+# What to use in place of a module that goes, by its package.
+_INSTEAD = {
+    "models": "ask src.models.ModelFactory",
+    "observability": "import what src.observability offers",
+    "migration": "run scripts/check_direct_calls.py",
+}
 
 
 @dataclass(slots=True)
 class Installation:
-    """Hold the changes of one installation, what a person should know, and what is left to a person."""
+    """What one installation does to a checkout.
+
+    Attributes:
+        changes: The files that change.
+        notes: What the checkout's owner should know.
+        by_hand: What is left to its owner.
+    """
 
     changes: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -50,8 +53,20 @@ class Installation:
         before = read(root, path)
         after = merged.text.encode()
         if after != (before or b""):
-            self.changes.append(Change(path, before, after))
+            self.changes.append(Change(path=path, before=before, after=after))
             self.notes += [f"{path}: {note}" for note in merged.notes]
+
+
+def require_checkout(root: Path) -> None:
+    """Refuse a folder that is no checkout, or this project itself.
+
+    Raises:
+        Refused: it is.
+    """
+    if not (root / "src").is_dir():
+        raise Refused(f"{root} has no folder src: give the root of a Moon Dev checkout.")
+    if root.resolve() == SOURCE:
+        raise Refused(f"{root} is this project itself: give the checkout that is to use it.")
 
 
 def plan(root: Path) -> Installation:
@@ -60,92 +75,56 @@ def plan(root: Path) -> Installation:
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
     """
-    if not (root / "src").is_dir():
-        raise Refused(f"{root} has no folder src: give the root of a Moon Dev checkout.")
-    if root.resolve() == SOURCE:
-        raise Refused(f"{root} is this project itself: give the checkout that is to use it.")
-    made = Installation()
-    ours = dict(_ours())
-    for path, data in sorted(ours.items()):
-        _file(root, path, data, made)
-    _old_files(root, ours, made)
-    _texts(root, made)
-    return made
+    require_checkout(root)
+    installation = Installation()
+    packaged = dict(_packaged_files())
+    digests = installed_digests(root)
+    for path, data in sorted(packaged.items()):
+        _write_packaged(root, path, data, digests, installation)
+    _remove_old(root, packaged, digests, installation)
+    _merge_texts(root, installation)
+    return installation
 
 
-def _ours() -> Iterator[tuple[str, bytes]]:
-    """Yield the files that are put in, by their paths."""
-    for tree in (*_TREES, _CHECK_TREE):
-        for file in (SOURCE / tree).rglob("*.py"):
+def _packaged_files() -> Iterator[tuple[str, bytes]]:
+    """Yield the files that an installation writes, by their paths."""
+    for package in PACKAGES:
+        for file in (SOURCE / package).rglob("*.py"):
             yield file.relative_to(SOURCE).as_posix(), file.read_bytes()
-    for path in _CHECK:
+    for path in _SINGLE_FILES:
         yield path, (SOURCE / path).read_bytes()
 
 
-def _file(root: Path, path: str, data: bytes, made: Installation) -> None:
+def _write_packaged(root: Path, path: str, data: bytes, digests: Mapping[str, str], installation: Installation) -> None:
     before = read(root, path)
     if before == data:
         return
-    known = installed(root).get(path)
-    if before is not None and known is not None and digest(before) != known:
-        made.notes.append(f"{path}: it was edited here since it was installed; your version goes to the backup")
-    made.changes.append(Change(path, before, data, _EXECUTABLE if path.startswith("scripts/") else None))
+    if before is not None and path in digests and digest(before) != digests[path]:
+        installation.notes.append(edited_note(path))
+    mode = _EXECUTABLE if path.startswith("scripts/") else None
+    installation.changes.append(Change(path=path, before=before, after=data, mode=mode))
 
 
-def _old_files(root: Path, ours: dict[str, bytes], made: Installation) -> None:
-    """Take out what is left of the factory before, and of older versions of these packages."""
-    gone = set()
-    for tree in _TREES:
-        for file in sorted((root / tree).rglob("*")) if (root / tree).is_dir() else ():
-            path = file.relative_to(root).as_posix()
-            if file.is_dir() or "__pycache__" in file.parts or path in ours:
-                continue
-            made.changes.append(Change(path, read(root, path), None))
-            gone.add(file.stem)
-            if file.name not in _OLD and path not in installed(root):
-                made.notes.append(f"{path}: your own file; it goes to the backup, since the folder is replaced")
-    for path in installed(root):  # such as src/migration/check_scan.py, before the check was a folder
-        data = read(root, path) if path.startswith("src/migration/") and path not in ours else None
-        if data is not None:
-            made.changes.append(Change(path, data, None))
-    for user, module in _users(root, gone):
-        made.by_hand.append(f"{user} imports src.models.{module}, which is there no more: ask src.models.ModelFactory")
+def _remove_old(root: Path, packaged: Collection[str], digests: Mapping[str, str], installation: Installation) -> None:
+    """Remove what is left of the replaced factory and of older versions, and name who imports what goes."""
+    removed = list(old_files(root, packaged, digests))
+    for old in removed:
+        installation.changes.append(Change(path=old.path, before=old.data, after=None))
+        installation.notes += [old.note] if old.note else []
+    paths = {old.path for old in removed}
+    modules = {module_name(path) for path in paths if path.endswith(".py")} - {module_name(path) for path in packaged}
+    for path, module in importers(root, modules, paths | set(packaged)):
+        instead = _INSTEAD[module.split(".")[1]]
+        installation.by_hand.append(f"{path} imports {module}, which is there no more: {instead}")
 
 
-def _users(root: Path, gone: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield the files that import a module of the old factory that goes."""
-    for file in sorted((root / "src").rglob("*.py")):
-        path = file.relative_to(root).as_posix()
-        if path.startswith(_TREES):
-            continue
-        for found in _IMPORT.finditer(file.read_text("utf-8", "replace")):
-            names = {found[1], found[2], *re.split(r"[,\s]+", found[3] or "")} & gone
-            yield from ((path, name) for name in sorted(names) if not _is_ours(name))
-
-
-def _is_ours(name: str) -> bool:
-    """Tell whether src.models has a module or package of that name."""
-    return (SOURCE / f"src/models/{name}.py").exists() or (SOURCE / f"src/models/{name}/__init__.py").exists()
-
-
-def _texts(root: Path, made: Installation) -> None:
-    wanted = needed()
-    path = "requirements.txt"
-    told = _text(root, path)
-    if told or not (root / "pyproject.toml").is_file():
-        made.merge(
-            root,
-            path,
-            merge_texts.requirements(told, wanted),
-            f"add to {path}, which has hashes: {'; '.join(wanted)}",
-        )
-    else:
-        made.by_hand.append(f"add to your dependencies: {'; '.join(wanted)}")
+def _merge_texts(root: Path, installation: Installation) -> None:
+    _merge_requirements(root, installation)
     example = next((name for name in (".env_example", ".env.example") if (root / name).is_file()), ".env_example")
     ours = (SOURCE / ".env_example").read_text("utf-8")
-    made.merge(root, example, merge_texts.environment(_text(root, example), ours), "")
-    made.merge(root, ".gitignore", merge_texts.ignored(_text(root, ".gitignore"), (f"{BACKUP}/", ".env")), "")
-    made.merge(
+    installation.merge(root, example, merge_texts.environment(_text(root, example), ours), "")
+    installation.merge(root, ".gitignore", merge_texts.ignored(_text(root, ".gitignore"), (f"{BACKUP}/", ".env")), "")
+    installation.merge(
         root,
         "pyproject.toml",
         _project(root),
@@ -155,9 +134,20 @@ def _texts(root: Path, made: Installation) -> None:
     advice = (
         f"add the check to {hooks}, whose form is not one to add to safely: entry: python scripts/check_direct_calls.py"
     )
-    made.merge(root, hooks, merge_texts.hooks(_text(root, hooks)), advice)
+    installation.merge(root, hooks, merge_texts.hooks(_text(root, hooks)), advice)
     if (root / "src/config.py").is_file():
-        made.merge(root, "src/config.py", merge_texts.configuration(_text(root, "src/config.py")), "")
+        installation.merge(root, "src/config.py", merge_texts.configuration(_text(root, "src/config.py")), "")
+
+
+def _merge_requirements(root: Path, installation: Installation) -> None:
+    required = requirements()
+    path = "requirements.txt"
+    text = _text(root, path)
+    if not text and (root / "pyproject.toml").is_file():
+        installation.by_hand.append(f"add to your dependencies: {'; '.join(required)}")
+        return
+    merged = merge_texts.requirements(text, required)
+    installation.merge(root, path, merged, f"add to {path}, which has hashes: {'; '.join(required)}")
 
 
 def _project(root: Path) -> Merged | None:
@@ -177,7 +167,7 @@ def _text(root: Path, path: str) -> str:
         raise Refused(f"{root / path} is not UTF-8 text, so no lines can be added. Save it as UTF-8.") from error
 
 
-def needed() -> tuple[str, ...]:
-    """Return the requirements of the packages that are put in."""
-    told = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    return tuple(one for one in told if re.split(r"[\s;<>=]", one)[0] not in _NOT_NEEDED)
+def requirements() -> tuple[str, ...]:
+    """Return what the installed packages require, each as this project's pyproject.toml has it."""
+    dependencies = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    return tuple(line for line in dependencies if re.split(r"[\s;<>=]", line)[0] not in _NOT_REQUIRED)

@@ -1,4 +1,4 @@
-"""Define what a call needs of a model: the private hooks that an adapter fills in, seen from below."""
+"""Define the protocol of the private hooks that a call needs of a model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class ModelHooks(Protocol):
-    """Describe a model as a call uses it; `BaseModel` says what each hook returns and raises.
+    """A model as a call sees it; `BaseModel` documents what each hook returns and raises.
 
-    The call is typed against this protocol and not against BaseModel, which builds on the call.
+    Calls are typed against this protocol and not against BaseModel, which is built on top of them.
     """
 
     model_name: str

@@ -1,4 +1,4 @@
-"""Keep the rate limits that providers tell in their response headers."""
+"""Keep the rate limits that providers report in their response headers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_EPOCH_MS = 10**11
-_EPOCH_S = 10**9
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# Numbers above these are Unix times, in milliseconds and in seconds; smaller ones are durations.
+_EPOCH_MS: Final = 10**11
+_EPOCH_S: Final = 10**9
 
 # platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers, console.groq.com/docs/rate-limits,
 # docs.anthropic.com/en/api/rate-limits#response-headers, openrouter.ai/docs/api-reference/limits
-_NAMES = {
+_HEADERS: Final = {
     "x-ratelimit-{part}-{kind}": ("requests", "tokens"),
     "anthropic-ratelimit-{kind}-{part}": ("requests", "tokens", "input-tokens", "output-tokens"),
     "x-ratelimit-{part}": ("requests",),
@@ -27,38 +28,39 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Hold one limit: how much is allowed, what is left of it, and in how many seconds it is whole again."""
+    """One rate limit: how much is allowed, what remains of it, and in how many seconds it is reset."""
 
     limit: float | None = None
     remaining: float | None = None
     reset_s: float | None = None
 
     def as_dict(self) -> dict[str, float]:
-        """Return what is known."""
+        """Return the fields that are known."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedLimits:
-    """Hold what one response told: `headers` as they came, `at` the Unix time, `mono` the monotonic one."""
+    """The rate-limit headers of one response, with the Unix time `at` and the monotonic time of their arrival."""
 
     headers: dict[str, str]
     at: float
-    mono: float
+    monotonic: float
 
     def limits(self) -> dict[str, Limit]:
         """Return the limits by kind: requests, tokens, input_tokens, output_tokens."""
-        found: dict[str, Limit] = {}
-        for pattern, kinds in _NAMES.items():
+        limits: dict[str, Limit] = {}
+        for pattern, kinds in _HEADERS.items():
             for kind in kinds:
-                told = {
-                    part: self.headers.get(pattern.format(part=part, kind=kind))
-                    for part in ("limit", "remaining", "reset")
-                }
-                if any(told.values()):
-                    limit = Limit(_number(told["limit"]), _number(told["remaining"]), seconds(told["reset"], self.at))
-                    found.setdefault(kind.replace("-", "_"), limit)
-        return found
+                limit, remaining, reset = (
+                    self.headers.get(pattern.format(part=part, kind=kind)) for part in ("limit", "remaining", "reset")
+                )
+                if limit or remaining or reset:
+                    limits.setdefault(
+                        kind.replace("-", "_"),
+                        Limit(limit=_number(limit), remaining=_number(remaining), reset_s=seconds(reset, self.at)),
+                    )
+        return limits
 
 
 _latest: dict[str, ReportedLimits] = {}
@@ -66,23 +68,23 @@ _latest: dict[str, ReportedLimits] = {}
 
 def record(provider: str, raw_headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Keep the rate-limit headers of a response, if it has any."""
-    found = {name.lower(): value for name, value in raw_headers if b"ratelimit" in name.lower()}
-    if found:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in found.items()}
-        _latest[provider] = ReportedLimits(headers, time.time(), time.monotonic())
+    matches = {name.lower(): value for name, value in raw_headers if b"ratelimit" in name.lower()}
+    if matches:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in matches.items()}
+        _latest[provider] = ReportedLimits(headers=headers, at=time.time(), monotonic=time.monotonic())
 
 
 def latest() -> dict[str, ReportedLimits]:
-    """Return what each provider told last, in this process."""
+    """Return what each provider reported last to this process."""
     return dict(_latest)
 
 
-def since(provider: str, mono: float) -> dict[str, Any] | None:
-    """Return what a provider has told since a moment on the monotonic clock, as plain data; None for nothing."""
-    seen = _latest.get(provider)
-    if seen is None or seen.mono < mono:
+def since(provider: str, monotonic: float) -> dict[str, Any] | None:
+    """Return the limits that a provider has reported since a moment on the monotonic clock, as JSON; None for none."""
+    reported = _latest.get(provider)
+    if reported is None or reported.monotonic < monotonic:
         return None
-    return {kind: limit.as_dict() for kind, limit in seen.limits().items()} or None
+    return {kind: limit.as_dict() for kind, limit in reported.limits().items()} or None
 
 
 def _number(text: str | None) -> float | None:
@@ -93,15 +95,15 @@ def _number(text: str | None) -> float | None:
 
 
 def seconds(text: str | None, at: float) -> float | None:
-    """Return the seconds in `6m0s`, in `12.5`, or until an RFC 3339 date or a Unix time."""
+    """Return the seconds in `6m0s`, in `12.5`, or from the Unix time `at` until an RFC 3339 date or a Unix time."""
     if not text:
         return None
     number = _number(text)
     if number is not None:
         moment = number / 1000 if number > _EPOCH_MS else number
         return max(moment - at, 0.0) if moment > _EPOCH_S else number
-    parts = _SPAN.findall(text)
-    if parts and not _SPAN.sub("", text).strip():
+    parts = _DURATION_PART.findall(text)
+    if parts and not _DURATION_PART.sub("", text).strip():
         return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
     try:
         return max(datetime.fromisoformat(text).timestamp() - at, 0.0)

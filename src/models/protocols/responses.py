@@ -197,7 +197,7 @@ def usage(body: Any) -> Usage | None:
         count(body, "output_tokens"),
         cached=count(details, "cached_tokens"),
         written=count(details, "cache_write_tokens"),
-        thought=count(field(body, "output_tokens_details"), "reasoning_tokens"),
+        reasoning=count(field(body, "output_tokens_details"), "reasoning_tokens"),
         total=count(body, "total_tokens"),
     )
 

@@ -1,4 +1,4 @@
-"""Read a module once: what each name and attribute is bound to, and the places worth judging."""
+"""Index a module once: what each name and attribute is bound to, and the places worth judging."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-Binding = ast.AST | str  # a value, or the qualified name of what an import brought
+Binding = ast.AST | str  # a value, or the qualified name of what an import binds
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _JUDGED = (ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.Subscript, ast.Assign)
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")
 _GROW = frozenset({"append", "extend"})
+# Fields that never hold a node which binds a name, is judged or has children.
+_WITHOUT_NODES = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "kind", "level", "module", "type_comment",
+                            "conversion", "simple", "is_async"})  # fmt: skip
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}  # the other fields of each kind of node
+_LEAVES = frozenset({ast.Name, ast.Constant})  # most nodes; nothing below them, and nothing in them to judge or bind
+_BINDING = frozenset({
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global,
+    ast.Nonlocal, ast.Call, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor,
+    ast.comprehension, ast.withitem,
+})  # fmt: skip
 MOST = 16  # bindings of one name that are worth following
 
 
-class Elsewhere(ast.expr):
-    """Hold an expression whose names are those of another scope than the one that it is bound in."""
+class ScopedExpr(ast.expr):
+    """An expression whose names are looked up in another scope than the one that it is bound in."""
 
     def __init__(self, value: ast.AST, scope: Scope) -> None:
         super().__init__()
@@ -30,13 +40,21 @@ class Elsewhere(ast.expr):
 
 @dataclass(slots=True, eq=False)
 class Scope:
-    """Hold the names of one module, class or function."""
+    """The names of one module, class or function.
+
+    Attributes:
+        parent: The enclosing scope; None for the module's.
+        is_class: Whether it is a class's scope, whose names its methods do not see.
+        names: The bindings of each name.
+        shared: Names that `global` or `nonlocal` declare: they are bound in the module's scope.
+        stars: Modules all of whose names were imported.
+    """
 
     parent: Scope | None = None
     is_class: bool = False
     names: dict[str, list[Binding]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
-    stars: list[str] = field(default_factory=list)  # modules all of whose names were imported
+    stars: list[str] = field(default_factory=list)
 
     def bind(self, name: str, value: Binding | None) -> None:
         """Add a value that a name may have; None hides outer names without giving a value."""
@@ -59,19 +77,27 @@ class Scope:
         return None
 
     def add(self, name: str, value: ast.AST) -> None:
-        """Add what is put into an object that a name is bound to already, here or further out."""
+        """Add a value to a name that is bound already, here or further out."""
         values = self.find(name)
         if values is not None and len(values) < MOST:
             values.append(value)
 
     def owner(self) -> Scope | None:
-        """Return the nearest enclosing class."""
+        """Return the nearest enclosing class's scope, or the module's where there is none."""
         return self if self.is_class or self.parent is None else self.parent.owner()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Describe one node worth judging, with what surrounds it."""
+    """A node worth judging, with what surrounds it.
+
+    Attributes:
+        node: The node.
+        scope: The scope in which its names are looked up.
+        statement: The statement that it is part of.
+        parent: The node that it is a child of.
+        decorates: Whether it is a decorator.
+    """
 
     node: ast.AST
     scope: Scope
@@ -81,153 +107,169 @@ class Place:
 
 
 class Module:
-    """Hold one module's names and places. Blocks that only a type checker runs are left out."""
+    """The names and places of one module. Blocks that only a type checker runs are left out.
+
+    Attributes:
+        top: The module's own scope.
+        places: The nodes worth judging, in the order of the text.
+        attributes: The values of each attribute, by the id of its owner's scope and its name.
+        attributes_by_name: The values of each attribute, by its name alone.
+        scopes: The scope of each class and function, by the id of its node.
+    """
 
     def __init__(self, tree: ast.Module) -> None:
         self.top = Scope()
         self.places: list[Place] = []
         self.attributes: dict[tuple[int, str], list[Binding]] = defaultdict(list)
-        self.any_owner: dict[str, list[Binding]] = defaultdict(list)
-        self.bodies: dict[int, Scope] = {}
-        self._checking = _type_checking_names(tree)
-        self._pending: list[tuple[ast.AST, Scope, ast.stmt | None, ast.AST, bool]] = [
-            (node, self.top, None, tree, False) for node in reversed(tree.body)
-        ]
-        while self._pending:
-            self._step(*self._pending.pop())
-        self._methods = self._by_name()
+        self.attributes_by_name: dict[str, list[Binding]] = defaultdict(list)
+        self.scopes: dict[int, Scope] = {}
+        self._type_checking = _type_checking_names(tree)
+        self._index(tree)
+        self._methods = self._methods_by_name()
         for place in self.places:
             if isinstance(place.node, ast.Call):
-                self._pass_arguments(place.node, place.scope)
+                self._bind_arguments(place.node, place.scope)
 
-    def _step(self, node: ast.AST, scope: Scope, statement: ast.stmt | None, parent: ast.AST, decorates: bool) -> None:
-        if isinstance(node, ast.stmt):
-            statement = node
-        if isinstance(node, _JUDGED) and statement is not None:
-            self.places.append(Place(node, scope, statement, parent, decorates))
-        inner = self._bind(node, scope)
-        skipped = self._skipped(node)
-        children: list[tuple[ast.AST, Scope, ast.stmt | None, ast.AST, bool]] = []
-        for name, child in _children(node):
-            if name != skipped:
-                where = inner if name in {"body", "args"} or inner is scope else scope
-                children.append((child, where, statement, node, name == "decorator_list"))
-        self._pending.extend(reversed(children))
+    def _index(self, tree: ast.Module) -> None:
+        """Walk the tree once, in the order of the text."""
+        pending: list[tuple[ast.AST, Scope, ast.stmt, ast.AST, bool]] = [
+            (statement, self.top, statement, tree, False) for statement in reversed(tree.body)
+        ]
+        while pending:
+            node, scope, statement, parent, decorates = pending.pop()
+            if isinstance(node, _JUDGED):
+                self.places.append(
+                    Place(node=node, scope=scope, statement=statement, parent=parent, decorates=decorates)
+                )
+            inner = self._bind(node, scope) if type(node) in _BINDING else scope
+            skipped = self._type_checking_block(node) if isinstance(node, ast.If) else None
+            children = [
+                (
+                    child,
+                    inner if name in {"body", "args"} else scope,
+                    child if isinstance(child, ast.stmt) else statement,
+                    node,
+                    name == "decorator_list",
+                )
+                for name, child in _children(node)
+                if name != skipped
+            ]
+            pending += reversed(children)
 
-    def _skipped(self, node: ast.AST) -> str | None:
-        if not isinstance(node, ast.If):
-            return None
-        if self._is_checking(node.test):
+    def _type_checking_block(self, node: ast.If) -> str | None:
+        """Return the name of the block that only a type checker runs, or None."""
+        if self._is_type_checking(node.test):
             return "body"
-        negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
-        return "orelse" if negated and self._is_checking(node.test.operand) else None  # type: ignore[attr-defined]  # a UnaryOp
+        if isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
+            return "orelse" if self._is_type_checking(node.test.operand) else None
+        return None
 
-    def _is_checking(self, test: ast.expr) -> bool:
+    def _is_type_checking(self, test: ast.expr) -> bool:
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            return any(self._is_checking(one) for one in test.values)
+            return any(self._is_type_checking(part) for part in test.values)
         if isinstance(test, ast.Attribute):
             return test.attr == "TYPE_CHECKING"
-        return isinstance(test, ast.Name) and test.id in self._checking
+        return isinstance(test, ast.Name) and test.id in self._type_checking
 
     def _bind(self, node: ast.AST, scope: Scope) -> Scope:
         """Record what a node binds; return the scope of its body."""
         if isinstance(node, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            return self._definition(node, scope)
+            return self._define(node, scope)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            _imports(node, scope)
+            _bind_imports(node, scope)
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             scope.shared.update(node.names)
         elif isinstance(node, ast.Call):
-            _grown(node, scope)
+            _bind_grown_list(node, scope)
         else:
             for target, value in _assignments(node):
                 self._assign(target, value, scope)
         return scope
 
-    def _definition(self, node: ast.AST, scope: Scope) -> Scope:
-        inner = self.bodies[id(node)] = Scope(scope, isinstance(node, ast.ClassDef))
+    def _define(self, node: ast.AST, scope: Scope) -> Scope:
+        inner = self.scopes[id(node)] = Scope(scope, isinstance(node, ast.ClassDef))
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             scope.bind(node.name, node)
         if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
             for name, default in _parameters(node.args):
                 inner.bind(name, default)
             for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
-                if isinstance(argument.annotation, ast.Name) and argument.annotation.id[:1].isupper():
-                    inner.bind(
-                        argument.arg, ast.Call(func=argument.annotation, args=[], keywords=[])
-                    )  # an object of it
+                annotation = argument.annotation
+                if isinstance(annotation, ast.Name) and annotation.id[:1].isupper():  # an object of that class
+                    inner.bind(argument.arg, ast.Call(func=annotation, args=[], keywords=[]))
         return inner
 
     def _assign(self, target: ast.expr, value: ast.AST, scope: Scope) -> None:
         if isinstance(target, ast.Name):
             scope.bind(target.id, value)
             if scope.is_class:
-                self._attribute(scope, target.id, Elsewhere(value, scope))
+                self._set_attribute(scope, target.id, ScopedExpr(value, scope))
         elif isinstance(target, ast.Attribute):
-            self._attribute(scope.owner(), target.attr, Elsewhere(value, scope))
+            self._set_attribute(scope.owner(), target.attr, ScopedExpr(value, scope))
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-            scope.add(target.value.id, ast.Dict(keys=[target.slice], values=[Elsewhere(value, scope)]))
+            scope.add(target.value.id, ast.Dict(keys=[target.slice], values=[ScopedExpr(value, scope)]))
         elif isinstance(target, (ast.Tuple, ast.List)):
-            pairs = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
-            for index, one in enumerate(target.elts):
-                if len(pairs) == len(target.elts):
-                    self._assign(one, pairs[index], scope)
-                elif isinstance(one, ast.Name):
-                    scope.bind(one.id, ast.Subscript(value=value, slice=ast.Constant(index)))  # type: ignore[arg-type]  # an expression
+            values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            for index, element in enumerate(target.elts):
+                if len(values) == len(target.elts):
+                    self._assign(element, values[index], scope)
+                elif isinstance(element, ast.Name):
+                    item = ast.Subscript(value=value, slice=ast.Constant(index))  # type: ignore[arg-type]  # an expression
+                    scope.bind(element.id, item)
 
-    def _attribute(self, owner: Scope | None, name: str, value: Binding) -> None:
-        for values in (self.attributes[id(owner), name], self.any_owner[name]):
+    def _set_attribute(self, owner: Scope | None, name: str, value: Binding) -> None:
+        for values in (self.attributes[id(owner), name], self.attributes_by_name[name]):
             if len(values) < MOST:
                 values.append(value)
 
-    # What a function's parameters are given by the calls that this module makes of it.
+    # The arguments that this module passes to its own functions are values of their parameters.
 
-    def _by_name(self) -> dict[str, list[Binding]]:
-        found: dict[str, list[Binding]] = defaultdict(list)
-        for scope in self.bodies.values():
+    def _methods_by_name(self) -> dict[str, list[Binding]]:
+        methods: dict[str, list[Binding]] = defaultdict(list)
+        for scope in self.scopes.values():
             for name, values in scope.names.items() if scope.is_class else ():
-                found[name] += [one for one in values if isinstance(one, _FUNCTIONS)]
-        return found
+                methods[name] += [value for value in values if isinstance(value, _FUNCTIONS)]
+        return methods
 
-    def _pass_arguments(self, node: ast.Call, scope: Scope) -> None:
-        for function, bound in self._called(node.func, scope):
-            inner = self.bodies[id(function)]
-            named = [one.arg for one in (*function.args.posonlyargs, *function.args.args)][bound:]
-            for name, argument in zip(named, node.args, strict=False):
+    def _bind_arguments(self, node: ast.Call, scope: Scope) -> None:
+        for function, bound in self._callees(node.func, scope):
+            inner = self.scopes[id(function)]
+            parameters = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)][bound:]
+            for name, argument in zip(parameters, node.args, strict=False):
                 if isinstance(argument, ast.Starred):
                     break
-                inner.bind(name, Elsewhere(argument, scope))
+                inner.bind(name, ScopedExpr(argument, scope))
             for keyword in node.keywords:
                 if keyword.arg in inner.names:
-                    inner.bind(keyword.arg, Elsewhere(keyword.value, scope))
+                    inner.bind(keyword.arg, ScopedExpr(keyword.value, scope))
 
-    def _called(self, node: ast.expr, scope: Scope) -> Iterator[tuple[_Function, int]]:
-        """Give the functions that a call may mean, each with the number of arguments that it has got already."""
+    def _callees(self, node: ast.expr, scope: Scope) -> Iterator[tuple[_Function, int]]:
+        """Yield the functions that a call may mean, each with the number of parameters that are bound already."""
         if isinstance(node, ast.Name):
-            for one in scope.find(node.id) or ():
-                if isinstance(one, (*_FUNCTIONS, ast.Lambda)):
-                    yield one, 0
-                elif isinstance(one, ast.ClassDef):
-                    makers = self.bodies[id(one)].names.get("__init__", ())
-                    yield from ((maker, 1) for maker in makers if isinstance(maker, _FUNCTIONS))
+            for value in scope.find(node.id) or ():
+                if isinstance(value, (*_FUNCTIONS, ast.Lambda)):
+                    yield value, 0
+                elif isinstance(value, ast.ClassDef):
+                    constructors = self.scopes[id(value)].names.get("__init__", ())
+                    yield from ((function, 1) for function in constructors if isinstance(function, _FUNCTIONS))
         elif isinstance(node, ast.Attribute) and node.attr in self._methods and not self._is_import(node.value, scope):
-            for one in self._methods[node.attr]:
-                if isinstance(one, _FUNCTIONS):
-                    yield one, 0 if "staticmethod" in decorators(one) else 1
+            for method in self._methods[node.attr]:
+                if isinstance(method, _FUNCTIONS):
+                    yield method, 0 if "staticmethod" in decorators(method) else 1
 
     @staticmethod
     def _is_import(node: ast.expr, scope: Scope) -> bool:
-        return isinstance(node, ast.Name) and any(isinstance(one, str) for one in scope.find(node.id) or ())
+        return isinstance(node, ast.Name) and any(isinstance(value, str) for value in scope.find(node.id) or ())
 
 
-def decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def decorators(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """Return the last names of what decorates a function."""
-    names = [getattr(one, "id", None) or getattr(one, "attr", None) for one in node.decorator_list]
+    names = [getattr(node, "id", None) or getattr(node, "attr", None) for node in function.decorator_list]
     return {name for name in names if isinstance(name, str)}
 
 
-def _grown(node: ast.Call, scope: Scope) -> None:
-    """Bind a list anew that a call makes longer: `command.append("-p")`."""
+def _bind_grown_list(node: ast.Call, scope: Scope) -> None:
+    """Add the list that a call makes longer to the values of its name: `command.append("-p")`."""
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=[argument], keywords=[]):
             values = scope.find(name) if method in _GROW else None
@@ -238,12 +280,19 @@ def _grown(node: ast.Call, scope: Scope) -> None:
 
 
 def _children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    for name in node._fields:
+    """Yield the nodes below a node, but for leaves, each with the name of the field that holds it."""
+    kind = type(node)
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
+    for name in fields:
         value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
+        if isinstance(value, list):
+            for child in value:
+                if isinstance(child, ast.AST) and type(child) not in _LEAVES:
+                    yield name, child
+        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
             yield name, value
-        elif isinstance(value, list):
-            yield from ((name, one) for one in value if isinstance(one, ast.AST))
 
 
 def _type_checking_names(tree: ast.Module) -> set[str]:
@@ -252,11 +301,11 @@ def _type_checking_names(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module in {"typing", "typing_extensions"}:
             names |= {alias.asname for alias in node.names if alias.name == "TYPE_CHECKING" and alias.asname}
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value:
-            names -= {target.id for target in node.targets if isinstance(target, ast.Name)}  # it is true as it runs
+            names -= {target.id for target in node.targets if isinstance(target, ast.Name)}  # its block does run
     return names
 
 
-def _imports(node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+def _bind_imports(node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
     if isinstance(node, ast.Import):
         for alias in node.names:
             scope.bind(alias.asname or alias.name.partition(".")[0],
@@ -282,7 +331,7 @@ def _parameters(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr | None
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
-    """Give the targets that a node binds, each with an expression for its value."""
+    """Yield the targets that a node binds, each with an expression for its value."""
     match node:
         case ast.Assign():
             yield from ((target, node.value) for target in node.targets)
@@ -297,9 +346,9 @@ def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
 
 
 def _loop(target: ast.expr, iterated: ast.expr) -> Iterator[tuple[ast.expr, ast.AST]]:
-    any_of = ast.Constant(None)  # a key that fits every element
+    any_key = ast.Constant(None)  # matches every element
     if isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Attribute):
-        element = ast.Subscript(value=iterated.func.value, slice=any_of)
+        element = ast.Subscript(value=iterated.func.value, slice=any_key)
         if iterated.func.attr == "items" and isinstance(target, ast.Tuple) and len(target.elts) == 2:
             yield target.elts[1], element
         elif iterated.func.attr == "values":
@@ -308,22 +357,22 @@ def _loop(target: ast.expr, iterated: ast.expr) -> Iterator[tuple[ast.expr, ast.
         for row in iterated.elts:
             yield target, row
     else:
-        yield target, ast.Subscript(value=iterated, slice=any_of)
+        yield target, ast.Subscript(value=iterated, slice=any_key)
 
 
 def header_end(statement: ast.stmt) -> int:
-    """Return the last line of a statement, or of what stands before its body."""
-    firsts = [
+    """Return the last line of a statement; of its header, where it has a body."""
+    first_lines = [
         child.lineno
         for name in _BLOCKS
         for child in getattr(statement, name, None) or []
         if isinstance(child, (ast.stmt, ast.ExceptHandler))
     ]
     end = statement.end_lineno or statement.lineno
-    return max(statement.lineno, min([*(first - 1 for first in firsts), end]))
+    return max(statement.lineno, min([*(line - 1 for line in first_lines), end]))
 
 
 def first_line(statement: ast.stmt) -> int:
     """Return the first line of a statement, its decorators included."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
-    return min([statement.lineno, *(one.lineno for one in decorators)])
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])

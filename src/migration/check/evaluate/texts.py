@@ -1,4 +1,4 @@
-"""Work on texts that may have unknown parts: methods of strings, holes of templates, joined parts."""
+"""Operations on texts that may have unknown parts: methods of strings, templates, joining."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 START, END = "\0", "\1"  # around the label of a part that is not constant
 MOST = 8
 LONGEST = 2000
-# Methods that give a text from texts. Where something is unknown, the text that they are asked of stands for theirs.
+# Methods of a text that return a text. Where an operand is unknown, the text itself stands for the result.
 METHODS = frozenset({
     "strip", "rstrip", "lstrip", "lower", "upper", "casefold", "swapcase", "removesuffix", "removeprefix", "replace",
     "encode", "decode", "as_posix", "resolve", "expanduser", "absolute", "geturl", "human_repr",
 })  # fmt: skip
-_PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]*\d*(?:\.\d+)?[srdiaxf]")
+PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]*\d*(?:\.\d+)?[srdiaxf]")
 _BRACES = re.compile(r"\{(\w*)[^{}]*\}")
 _DOLLAR = re.compile(r"\$\{?(\w+)\}?")
 TEMPLATES = {"format": _BRACES, "format_map": _BRACES, "substitute": _DOLLAR, "safe_substitute": _DOLLAR}
-PERCENT = _PERCENT
 
 
 def unknown(label: str = "") -> str:
@@ -30,9 +29,9 @@ def unknown(label: str = "") -> str:
     return f"{START}{label}{END}"
 
 
-def method(name: str, text: str, arguments: Sequence[str]) -> str:
-    """Return what a method of a text gives, or the text where that is not known."""
-    if START in text or any(START in one for one in arguments):
+def apply_method(name: str, text: str, arguments: Sequence[str]) -> str:
+    """Return the result of a method of a text, or the text itself where the result is unknown."""
+    if START in text or any(START in argument for argument in arguments):
         return text
     try:
         value = getattr(text, name)(*arguments)
@@ -41,10 +40,10 @@ def method(name: str, text: str, arguments: Sequence[str]) -> str:
     return value[:LONGEST] if isinstance(value, str) else text
 
 
-def slice_of(text: str, bounds: Sequence[str | None]) -> str | None:
-    """Return a slice of a text, or None where text or bounds are not known."""
+def slice_text(text: str, bounds: Sequence[str | None]) -> str | None:
+    """Return a slice of a text, or None where the text or a bound is unknown."""
     try:
-        numbers = [None if one is None else int(one) for one in bounds]
+        numbers = [None if bound is None else int(bound) for bound in bounds]
         return None if START in text else text[slice(*numbers)]
     except ValueError:
         return None
@@ -58,50 +57,50 @@ def _from_hex(text: str) -> str:
     return bytes.fromhex(text).decode()
 
 
-_MADE: dict[str, Callable[[str], str]] = {
+_DECODERS: dict[str, Callable[[str], str]] = {
     "chr": lambda text: chr(int(text)),
     "b64decode": _from_base64, "standard_b64decode": _from_base64, "urlsafe_b64decode": _from_base64,
     "fromhex": _from_hex, "unhexlify": _from_hex, "reversed": lambda text: text[::-1],
 }  # fmt: skip
 
 
-def made(function: str, text: str) -> str | None:
-    """Return the text that a function such as `chr` makes of another; None where it does not or cannot."""
-    maker = _MADE.get(function)
-    if maker is None or START in text:
+def decode(function: str, text: str) -> str | None:
+    """Return the text that a function such as `chr` or `b64decode` makes of another; None where it makes none."""
+    decoder = _DECODERS.get(function)
+    if decoder is None or START in text:
         return None
     try:
-        return maker(text)
+        return decoder(text)
     except (ValueError, OverflowError, binascii.Error):
         return None
 
 
 def join(parts: Iterable[tuple[str, ...]], between: str = "") -> list[str]:
-    """Return the texts that parts, each of which may be one of several, make together."""
+    """Return the texts that parts make together, where each part may be any of several texts."""
     texts = [""]
-    for index, part in enumerate(parts):
-        glue = between if index else ""
-        texts = [(text + glue + one)[:LONGEST] for text in texts for one in part][:MOST]
+    for index, choices in enumerate(parts):
+        separator = between if index else ""
+        texts = [(text + separator + choice)[:LONGEST] for text in texts for choice in choices][:MOST]
     return texts
 
 
-def fill(text: str, holes: re.Pattern[str], values: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return a template with its holes filled, by name or in turn; what is not known stays unknown."""
+def fill_template(text: str, holes: re.Pattern[str], values: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return a template with its holes filled, by name or by position; what is unknown stays unknown."""
     parts: list[tuple[str, ...]] = []
-    at = turn = 0
+    end = position = 0
     for hole in holes.finditer(text):
-        key = hole[1] or str(turn)
-        turn += not hole[1]
-        parts += [(text[at : hole.start()],), values.get(key) or values.get("*") or (unknown(key),)]
-        at = hole.end()
-    return join([*parts, (text[at:],)])
+        key = hole[1] or str(position)
+        position += not hole[1]
+        parts += [(text[end : hole.start()],), values.get(key) or values.get("*") or (unknown(key),)]
+        end = hole.end()
+    return join([*parts, (text[end:],)])
 
 
-def few(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the first few different ones."""
-    kept: dict[str, None] = {}
+def first_distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the first few different texts, and evaluate no more of them."""
+    distinct: dict[str, None] = {}
     for text in texts:
-        kept[text] = None
-        if len(kept) >= MOST:
+        distinct[text] = None
+        if len(distinct) >= MOST:
             break
-    return tuple(kept)
+    return tuple(distinct)

@@ -1,4 +1,4 @@
-"""Write a report as text for people, as JSON for programs, or as annotations for GitHub."""
+"""A report as text for people, as JSON for programs, and as annotations for GitHub."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 def as_text(report: Report) -> str:
     """Return each finding with its line and its fix, and a summary."""
     blocks = []
-    for one in report.findings:
-        lines = [f"{one.path}:{one.line}:{one.column}: {one.rule}: {one.message}"]
-        lines += [f"    {one.text}"] if one.text else []
-        blocks.append("\n".join([*lines, f"    fix: {one.fix}"]))
+    for finding in report.findings:
+        lines = [f"{finding.path}:{finding.line}:{finding.column}: {finding.rule}: {finding.message}"]
+        lines += [f"    {finding.text}"] if finding.text else []
+        blocks.append("\n".join([*lines, f"    fix: {finding.fix}"]))
     return "\n".join([*blocks, _summary(report)])
 
 
 def _summary(report: Report) -> str:
-    count, files = len(report.findings), len({one.path for one in report.findings})
+    count, files = len(report.findings), len({finding.path for finding in report.findings})
     allowed = f"; {len(report.allowed)} allowed" if report.allowed else ""
     if not count:
         return f"No direct calls in {report.files} files{allowed}."
@@ -32,21 +32,29 @@ def as_json(report: Report) -> str:
     """Return one object with `findings`, `allowed` and `summary`."""
     value = {
         "version": 1,
-        "findings": [_record(one) for one in report.findings],
-        "allowed": [_record(one) | {"reason": reason} for one, reason in report.allowed],
+        "findings": [_record(finding) for finding in report.findings],
+        "allowed": [_record(finding) | {"reason": reason} for finding, reason in report.allowed],
         "summary": {
             "files": report.files,
             "found": len(report.findings),
             "allowed": len(report.allowed),
-            "rules": dict(sorted(Counter(one.rule for one in report.findings).items())),
+            "rules": dict(sorted(Counter(finding.rule for finding in report.findings).items())),
         },
     }
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _record(one: Finding) -> dict[str, object]:
-    return {"file": one.path, "line": one.line, "column": one.column, "rule": one.rule, "provider": one.provider,
-            "message": one.message, "text": one.text, "fix": one.fix}  # fmt: skip
+def _record(finding: Finding) -> dict[str, object]:
+    return {
+        "file": finding.path,
+        "line": finding.line,
+        "column": finding.column,
+        "rule": finding.rule,
+        "provider": finding.provider,
+        "message": finding.message,
+        "text": finding.text,
+        "fix": finding.fix,
+    }
 
 
 def as_github(report: Report) -> str:
@@ -55,9 +63,9 @@ def as_github(report: Report) -> str:
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
     """
     return "\n".join(
-        f"::error file={_property(one.path)},line={one.line},col={one.column}"
-        f",title={_property(f'direct call: {one.rule}')}::{_data(f'{one.message} {one.fix}')}"
-        for one in report.findings
+        f"::error file={_property(finding.path)},line={finding.line},col={finding.column}"
+        f",title={_property(f'direct call: {finding.rule}')}::{_data(f'{finding.message} {finding.fix}')}"
+        for finding in report.findings
     )
 
 
@@ -71,13 +79,13 @@ def _property(text: str) -> str:
 
 def statistics(report: Report) -> str:
     """Return what the run did, in a few lines."""
-    rules = Counter(one.rule for one in report.findings)
-    providers = Counter(one.provider for one in report.findings if one.provider)
+    rules = Counter(finding.rule for finding in report.findings)
+    providers = Counter(finding.provider for finding in report.findings if finding.provider)
     lines = [
         f"files      {report.files}: {report.parsed} parsed, {report.cached} from the cache,"
         f" {report.files - report.parsed - report.cached} without a word of interest",
         f"time       {report.seconds:.2f} s",
-        f"found      {len(report.findings)} in {len({one.path for one in report.findings})} files",
+        f"found      {len(report.findings)} in {len({finding.path for finding in report.findings})} files",
         *(f"  {rule:<22}{count:>6}" for rule, count in rules.most_common()),
         *(f"  {'of ' + provider:<22}{count:>6}" for provider, count in providers.most_common()),
         f"allowed    {len(report.allowed)}",

@@ -1,4 +1,4 @@
-"""Write a report as SARIF 2.1.0, which code hosts show beside the lines.
+"""A report as SARIF 2.1.0, which code hosts show beside the lines.
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
@@ -15,11 +15,11 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_sarif(report: Report) -> str:
-    """Return one run; what is allowed is there too, as suppressed results with their reasons."""
+    """Return one run; what is allowed is in it too, as suppressed results with their reasons."""
     order = list(RULES)
-    results = [_result(one, order) for one in report.findings]
-    for one, reason in report.allowed:
-        results.append(_result(one, order) | {"suppressions": [{"kind": "inSource", "justification": reason}]})
+    results = [_result(finding, order) for finding in report.findings]
+    for finding, reason in report.allowed:
+        results.append(_result(finding, order) | {"suppressions": [{"kind": "inSource", "justification": reason}]})
     driver = {
         "name": "check_direct_calls",
         "rules": [
@@ -36,19 +36,19 @@ def as_sarif(report: Report) -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
 
 
-def _result(one: Finding, order: list[str]) -> dict[str, object]:
-    region: dict[str, object] = {"startLine": one.line, "startColumn": one.column}
-    if one.text:
-        region["snippet"] = {"text": one.text}
-    uri = quote(f"file://{one.path}" if one.path.startswith("/") else one.path, safe="/:", errors="replace")
+def _result(finding: Finding, order: list[str]) -> dict[str, object]:
+    region: dict[str, object] = {"startLine": finding.line, "startColumn": finding.column}
+    if finding.text:
+        region["snippet"] = {"text": finding.text}
+    uri = quote(f"file://{finding.path}" if finding.path.startswith("/") else finding.path, safe="/:", errors="replace")
     identity = hashlib.sha256(
-        "\0".join((one.path, one.rule, one.provider, one.text)).encode("utf-8", "replace")
+        "\0".join((finding.path, finding.rule, finding.provider, finding.text)).encode("utf-8", "replace")
     ).hexdigest()[:32]
     return {
-        "ruleId": one.rule,
-        "ruleIndex": order.index(one.rule),
+        "ruleId": finding.rule,
+        "ruleIndex": order.index(finding.rule),
         "level": "error",
-        "message": {"text": f"{one.message} {one.fix}"},
+        "message": {"text": f"{finding.message} {finding.fix}"},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
         "partialFingerprints": {"directCall/v1": identity},
     }

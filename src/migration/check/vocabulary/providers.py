@@ -1,4 +1,4 @@
-"""Name providers by the packages that speak to them and by the hosts that they answer at."""
+"""Tables of providers by the packages that call them and by the hosts that they answer at."""
 
 # Import name -> the factory's name for the provider, or the package's own where there is none.
 MODULES = {

@@ -1,4 +1,4 @@
-"""Know the names of providers: their packages, hosts, client methods, command lines."""
+"""Look up which provider a module, address, host or chain of attributes belongs to."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FACTORY = ("claude", "openai", "deepseek", "groq", "gemini", "xai", "ollama", "o
 
 _COMMON = frozenset(
     {"google", "components", "generators", "inference", "models", "connectors", "cloud", "embeddings", "projects"}
-)  # too many files say these
-# First parts of names that too many files say in another sense: they count in an import or as a whole text.
+)  # words of too many files
+# Packages with ordinary English names: files use them in other senses, so only an import or a whole text counts.
 _ENGLISH = (
     "together",
     "replicate",
@@ -63,7 +63,7 @@ _LANGCHAIN = re.compile(
 _BEDROCK = re.compile(r"bedrock-(?:agent-)?runtime[\w.-]*\.amazonaws\.com")
 _CLOUDFLARE = re.compile(r"^/client/v4/accounts/[^/]+/ai/")
 # A variable that names a provider and an address: `OPENAI_BASE_URL`, `ollama_host`. What comes after it is a path.
-_NAMED = re.compile(
+_ADDRESS_VARIABLE = re.compile(
     r"\x00[^\x01]*(openai|anthropic|claude|deepseek|groq|openrouter|xai|gemini|mistral|ollama|llm)_?"
     r"(?:api_?)?(?:base|base_?url|url|host|endpoint|server|uri|api_?base)[^\x01]*\x01/\S*$",
     re.IGNORECASE,
@@ -77,7 +77,7 @@ _OLLAMA = re.compile(r"(?::11434(?:/|$|[\x00?])|\x00[^\x01]*ollama[^\x01]*\x01(?
 _URL = re.compile(r"(?:https?|wss?)://(?:[^/@\s]*@)?([^/?#\s]*)([^\s]*)", re.IGNORECASE)
 
 
-# Words that anything an SDK returns is asked with; they count only where the object is known to be an SDK's.
+# Methods that generate text; they count only on an object that is known to be an SDK's.
 CHAT_VERBS = frozenset({
     "chat", "generate", "completion", "acompletion", "complete", "text_completion", "atext_completion", "run",
     "async_run", "invoke", "ainvoke", "stream", "astream", "batch", "abatch", "predict", "apredict", "create",
@@ -94,13 +94,13 @@ _CHAIN = re.compile(
     r"|\.(?:beta\.)?realtime\.connect$|\.aio\.live\.connect$|\.(?:beta\.)?threads\.create_and_(?:run|stream)\w*$"
     r"|\.start_chat(?:\(\))?\.send_message(?:_async)?$|\.chats\.create(?:\(\))?\.send_message(?:_stream)?$"
 )
-# These also belong to mail and telephone clients: their keywords decide.
+# Mail and telephone clients have these methods too: the keywords decide.
 _WEAK = re.compile(
     r"\.messages(?:\.with_\w+_response)?\.(?:create|stream|parse)$|\.messages\.batches\.create$"
     r"|\.responses(?:\.with_\w+_response)?\.(?:create|parse|stream)$|\.completions\.create$"
     r"|\.messages\.tool_runner$|\.interactions\.create$|\.chats\.create$"
 )
-# Methods with names that anything may have, and the keywords that only a provider's are given together.
+# Methods with common names, and pairs of keywords that only a provider's take together.
 _PAIRS = re.compile(
     r"\.(?:chat|generate|complete|converse|chat_completion|text_generation|chat_stream|achat|create_message)$"
 )
@@ -108,7 +108,7 @@ _PAIR = (
     frozenset({"model", "messages"}), frozenset({"model", "prompt"}), frozenset({"model", "message"}),
     frozenset({"modelId", "messages"}),
 )  # fmt: skip
-# What an object is called that holds a client.
+# Names of objects that hold a client.
 _HOLDS = re.compile(
     r"(?:^|[._?])(?:\w*_)?(?:openai|anthropic|claude|llm|groq|deepseek|xai|gpt|mistral)(?:_\w+)?(?:\(\))?\.",
     re.IGNORECASE,
@@ -158,7 +158,12 @@ def chain_kind(dotted: str, keywords: frozenset[str | None]) -> str | None:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Look names up, in the built-in tables and in a project's own additions."""
+    """The built-in names of providers, with a project's own additions.
+
+    Attributes:
+        modules: The project's own SDKs.
+        hosts: The project's own hosts.
+    """
 
     modules: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -183,20 +188,20 @@ class Vocabulary:
         return None
 
     def provider_of_url(self, value: str) -> str | None:
-        """Return the provider that a whole string is an address of, or None; prose around an address is no address."""
-        found = _URL.fullmatch(value.strip())
-        if not found:
-            named = _NAMED.match(value)
-            if named and " " not in value:
-                return _OWN_NAMES.get(named[1].lower(), named[1].lower())
+        """Return the provider whose address a whole text is, or None; an address inside of prose does not count."""
+        url = _URL.fullmatch(value.strip())
+        if not url:
+            variable = _ADDRESS_VARIABLE.match(value)
+            if variable and " " not in value:
+                return _OWN_NAMES.get(variable[1].lower(), variable[1].lower())
             return "ollama" if _OLLAMA.match(value) and " " not in value else None
-        return self._host(found[1].lower(), found[2], value)
+        return self._host(url[1].lower(), url[2], value)
 
     def _host(self, authority: str, path: str, value: str) -> str | None:
         name = authority.partition(":")[0]
         for host, provider in self._hosts.items():
-            wanted, _, start = host.partition("/")
-            if name == wanted and (not start or path.startswith(f"/{start}")):
+            domain, _, start = host.partition("/")
+            if name == domain and (not start or path.startswith(f"/{start}")):
                 return provider
         for suffix, provider in SUFFIXES.items():
             if name.endswith(suffix):
@@ -214,7 +219,7 @@ class Vocabulary:
         )
 
     def may_matter(self, source: bytes) -> bool:
-        """Tell quickly whether a file can hold anything that the check looks for."""
+        """Tell quickly whether a file can hold anything that the check finds."""
         return any(word in source for word in self.triggers) or _QUICK.search(source) is not None
 
     @cached_property
@@ -225,7 +230,9 @@ class Vocabulary:
         words |= {host.partition("/")[0] for host in self._hosts} | set(SUFFIXES)
         words |= set(COMMANDS) - SHORT
         words |= _WORDS | CLIENTS
-        return tuple(sorted(word.encode() for word in words if not any(one != word and one in word for one in words)))
+        return tuple(
+            sorted(word.encode() for word in words if not any(other != word and other in word for other in words))
+        )
 
 
 def is_model_server_path(value: str) -> bool:

@@ -126,7 +126,7 @@ def usage(body: Any) -> Usage | None:
         output,
         cached=_first_count(body, *others) if cached is None else cached,
         written=count(body, "cache_creation_input_tokens") if written is None else written,
-        thought=count(body, "reasoning_tokens") if thought is None else thought,
+        reasoning=count(body, "reasoning_tokens") if thought is None else thought,
         total=total,
     )
 
