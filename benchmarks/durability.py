@@ -1,7 +1,7 @@
-"""Measure what is lost: in an outage of the server, under kill -9, and over very many calls. Nothing should be.
+"""Measure what is lost in an outage of the server, under kill -9, and over very many calls. Nothing should be.
 
-Real calls of the openai SDK go to a model on a loopback server; what is traced goes to a server that takes OTLP as
-Langfuse does, or does not, as the trial wants.
+Real calls of the openai SDK go to a model on a loopback server; what is traced goes to a server that accepts OTLP as
+Langfuse does, or fails, as the trial needs.
 
 Usage: python benchmarks/durability.py [outage] [kill] [many] [--calls 20000] [--rounds 100] [--many 100000]
 """
@@ -41,7 +41,7 @@ def memory_mb(process: int | str = "self") -> float:
 
 
 def calls(count: int) -> None:
-    """Make calls from several threads, in a process of this program's own; write each id as its call returns."""
+    """Make calls from several threads, in a process of this program; write each id to stdout as its call returns."""
     from src.models import ModelFactory
 
     model = ModelFactory.get_model("openai", "gpt-4o")
@@ -60,18 +60,18 @@ def calls(count: int) -> None:
         thread.join()
 
 
-def environment(url: str, folder: str, **more: str) -> dict[str, str]:
-    """Return what a process of this program needs."""
-    told = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    told |= {"PYTHONPATH": str(ROOT), "OPENAI_KEY": "sk-benchmark-0123456789abcdef", "OPENAI_BASE_URL": f"{url}/v1"}
-    return told | {"MOONDEV_TRACE_DB": f"{folder}/traces.db", "MOONDEV_DOTENV": "off"} | more
+def environment(url: str, folder: str, **variables: str) -> dict[str, str]:
+    """Return the environment of a process of this program."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environ |= {"PYTHONPATH": str(ROOT), "OPENAI_KEY": "sk-benchmark-0123456789abcdef", "OPENAI_BASE_URL": f"{url}/v1"}
+    return environ | {"MOONDEV_TRACE_DB": f"{folder}/traces.db", "MOONDEV_DOTENV": "off"} | variables
 
 
-def start(job: str, count: int, told: dict[str, str]) -> subprocess.Popen[str]:
-    """Start a process of this program's own."""
+def start(job: str, count: int, environ: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a process of this program."""
     command = [sys.executable, __file__, "--job", job, "--calls", str(count)]
     return subprocess.Popen(
-        command, env=told, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
 
 
@@ -83,7 +83,7 @@ def free_port() -> int:
 
 
 def erratic(sink: Langfuse, rng: random.Random) -> None:
-    """Have a sink be slow at first; then fail, refuse, break off before or after taking, and take, as it comes."""
+    """Make a sink slow at first; then let it fail, refuse, break off, or accept, at random."""
     seen = 0
 
     def answer(request: Received) -> Reply | None:
@@ -99,7 +99,7 @@ def erratic(sink: Langfuse, rng: random.Random) -> None:
             return Reply(429, headers={"retry-after": "0"})
         if luck < 0.4:
             return Reply(reset=True)
-        if luck < 0.5:  # taken, and the answer is lost: it will come again
+        if luck < 0.5:  # accepted, and the response is lost: it is sent again
             sink._take_spans(request)
             return Reply(reset=True)
         return None
@@ -112,8 +112,8 @@ def outage(url: str, count: int) -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        told = environment(url, folder, LANGFUSE_HOST=f"http://127.0.0.1:{port}", **KEYS)
-        worker = start("outage", count, told)
+        environ = environment(url, folder, LANGFUSE_HOST=f"http://127.0.0.1:{port}", **KEYS)
+        worker = start("outage", count, environ)
         assert worker.stdout is not None
         assert worker.stdin is not None
         ids, notes = set(), []
@@ -126,7 +126,7 @@ def outage(url: str, count: int) -> None:
                 ids.add(line.strip())
         down = time.monotonic() - began
         with Langfuse(port) as sink:
-            erratic(sink, random.Random(7))  # noqa: S311 - luck, not a secret
+            erratic(sink, random.Random(7))  # noqa: S311 - chance, not a secret
             back = time.monotonic()
             arrived = eventually(lambda: ids <= {span.span_id for span in list(sink.spans)}, 600)
             took = time.monotonic() - back
@@ -143,7 +143,7 @@ def outage(url: str, count: int) -> None:
 
 
 def work_through_an_outage(count: int) -> None:
-    """Make calls, telling the memory after a tenth of them and at their end; then wait to be told to go."""
+    """Make calls and print the memory after a tenth of them and at their end; then wait for a line on stdin."""
     calls(count // 10)
     print(f"#memory after a tenth {memory_mb():.0f} MB", flush=True)
     calls(count - count // 10)
@@ -169,9 +169,9 @@ def kill(url: str, rounds: int) -> None:
                 returned |= {line for line in worker.communicate()[0].split("\n") if len(line) == 16}
         print(file=sys.stderr)
         with Langfuse() as sink:
-            told = environment(url, folder, LANGFUSE_HOST=sink.url, **KEYS)
+            environ = environment(url, folder, LANGFUSE_HOST=sink.url, **KEYS)
             export = [sys.executable, "-c", "from src.cli import main; main()", "traces", "export"]
-            subprocess.run(export, env=told, cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(export, env=environ, cwd=ROOT, check=True, capture_output=True)
             arrived = [span.span_id for span in sink.spans]
     lost = returned - set(arrived)
     print(
@@ -195,14 +195,14 @@ def many(url: str, count: int) -> None:
 
 
 class _Nothing(list[Received]):
-    """Keep nothing of what is added."""
+    """A list that stays empty."""
 
     def append(self, _: Received) -> None:
-        """Forget it."""
+        """Drop the item."""
 
 
 def work_through_many(count: int) -> None:
-    """Make the calls in ten parts, telling memory and threads after each; then ask the store."""
+    """Make the calls in ten parts, and print the memory after each; then time queries of the store."""
     from src.observability import flush, get_tracker, shutdown
 
     sizes = []
@@ -213,14 +213,14 @@ def work_through_many(count: int) -> None:
     waiting = flush(120)
     store = get_tracker().spool
     assert store is not None
-    asked = {
+    queries = {
         "newest traces": lambda: store.traces(20), "one trace": lambda: store.trace(store.traces(1)[0].trace_id),
         "statistics": store.stats,
     }  # fmt: skip
     took = []
-    for name, ask in asked.items():
+    for name, query in queries.items():
         began = time.perf_counter()
-        ask()
+        query()
         took.append(f"{name} {time.perf_counter() - began:.3f} s")
     size = sum(file.stat().st_size for file in store.path.parent.glob(store.path.name + "*")) / 1e6
     print(f"#  undelivered {waiting}, losses {store.stats().losses}; store {size:.0f} MB; {'; '.join(took)}")
@@ -232,7 +232,7 @@ def work_through_many(count: int) -> None:
 
 @contextmanager
 def provider() -> Iterator[str]:
-    """Serve the model in a process of its own; give its address."""
+    """Serve the model in a process of its own; yield its URL."""
     command = [sys.executable, str(ROOT / "benchmarks" / "overhead.py"), "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
@@ -245,7 +245,9 @@ def provider() -> Iterator[str]:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("trials", nargs="*", choices=["outage", "kill", "many", []], help="which; all if not said")
+    parser.add_argument(
+        "trials", nargs="*", choices=["outage", "kill", "many", []], help="which; all where none is named"
+    )
     parser.add_argument("--calls", type=int, default=20_000, help="calls during the outage")
     parser.add_argument("--rounds", type=int, default=100, help="rounds of killing")
     parser.add_argument("--many", type=int, default=100_000, help="calls in one process")

@@ -1,4 +1,4 @@
-"""Hold the user's switches. Each may be overridden by the environment variable of the same name.
+"""Set the user's switches. The environment variable of the same name overrides each.
 
 Other packages read these lazily and by name, with a default for each, so a checkout that has its own
 `src/config.py` keeps working without them.
@@ -7,6 +7,6 @@ Other packages read these lazily and by name, with a default for each, so a chec
 # Send traces to Langfuse when its keys are set. The local trace store is written either way.
 ENABLE_LANGFUSE = True
 
-# The model that an agent asks when it is given none: a provider, and a model or None for the provider's default.
+# The model of an agent that names none: a provider, and a model or None for the provider's default.
 AI_MODEL_PROVIDER = "local"
 AI_MODEL: str | None = None

@@ -11,6 +11,7 @@ import pytest
 from src.models import model_factory
 from src.observability import tracker as langfuse_client
 from tests import faults
+from tests.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,20 +40,27 @@ def broken(request: pytest.FixtureRequest, isolated: None, monkeypatch: pytest.M
         faults.Faults().strike(seam, monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with one authority, in place of the world's: each of the many HTTP clients parses such a file."""
+    return Authority(tmp_path_factory.mktemp("authority")).file
+
+
 @pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith(_PREFIXES):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "traces.db"))
     monkeypatch.setenv("MOONDEV_DOTENV", "off")
     before = langfuse_client.set_tracker(None)
-    model_factory._made.clear()
+    model_factory._cache.clear()
     yield
     tracker = langfuse_client.set_tracker(before)
     if tracker is not None:
         tracker.shutdown(0.0)
-    model_factory._made.clear()
+    model_factory._cache.clear()
 
 
 @pytest.fixture(autouse=True)

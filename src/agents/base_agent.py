@@ -1,4 +1,4 @@
-"""Define BaseAgent: one traced run for each piece of work, with session, metadata and injected models."""
+"""Define BaseAgent, whose every piece of work is one traced run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class BaseAgent:
-    """Do work as traced runs.
+    """An agent that works in traced runs.
 
-    A subclass names its `agent_type` and opens a run with `self.observed(...)` around its work; what its models are
-    asked inside becomes part of that run.
+    A subclass sets its `agent_type` and opens a run with `self.observed(...)` around its work; the model calls inside
+    become part of that run.
 
     Args:
         model: A model, its name as provider:model, or None for the one that `src/config.py` names.
@@ -36,7 +36,7 @@ class BaseAgent:
 
     @property
     def model(self) -> BaseModel:
-        """Return the agent's model; it is made when it is first needed."""
+        """Return the agent's model, made when it is first used."""
         if not isinstance(self._model, BaseModel):
             self._model = as_model(self._model)
         return self._model
@@ -63,12 +63,12 @@ class BaseAgent:
         )
 
 
-def as_model(wanted: BaseModel | str | None, **settings: Any) -> BaseModel:
-    """Return a model by name, itself, or the one that `src/config.py` names (AI_MODEL_PROVIDER, AI_MODEL)."""
-    if isinstance(wanted, BaseModel):
-        return wanted
-    if wanted is not None:
-        return ModelFactory.get_model(wanted, **settings)
+def as_model(model: BaseModel | str | None, **settings: Any) -> BaseModel:
+    """Return a model as it is, by name, or, for None, that of `src/config.py` (AI_MODEL_PROVIDER, AI_MODEL)."""
+    if isinstance(model, BaseModel):
+        return model
+    if model is not None:
+        return ModelFactory.get_model(model, **settings)
     provider = str(config_value("AI_MODEL_PROVIDER", "local"))
     name = config_value("AI_MODEL", None)
     return ModelFactory.get_model(provider, str(name) if name else None, **settings)

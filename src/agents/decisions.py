@@ -1,4 +1,4 @@
-"""Define the typed decision that every trading reply must be, and nothing else counts as."""
+"""Define the decision that a trading reply must be: a reply of any other form is no decision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_REASONING = 240
 
 
 class Action(StrEnum):
-    """What to do. NOTHING is a decision: the trader has judged that no trade is right."""
+    """What to do. NOTHING is a decision too: that no trade is right."""
 
     BUY = "BUY"
     SELL = "SELL"
@@ -19,11 +19,11 @@ class Action(StrEnum):
 
 
 class Decision(pydantic.BaseModel):
-    """Hold one model's decision; this is also the schema that the model is given.
+    """One model's decision, and the schema of the reply that is requested from it.
 
-    `action` is BUY, SELL, NOTHING, or ABSTAIN where the model cannot judge (which is not a vote); `confidence`
-    is 0 to 100. Lengths are bounded in the schema, since a small model can run out of tokens inside a string; a
-    longer text that arrives all the same is cut, not refused.
+    `action` is BUY, SELL, NOTHING, or ABSTAIN where the model cannot judge (which is not a vote); `confidence` is 0 to
+    100. The schema bounds the reasoning's length, since a small model can run out of tokens inside a string; a longer
+    text is cut, not refused.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, title="decision")
@@ -35,13 +35,13 @@ class Decision(pydantic.BaseModel):
     @pydantic.field_validator("action", mode="before")
     @classmethod
     def _whole_word(cls, value: Any) -> Any:
-        """Take the exact word in any case; a sentence that contains it is no decision."""
+        """Accept the word itself, in any case; a sentence that contains it is no decision."""
         return value.strip().upper() if isinstance(value, str) else value
 
     @pydantic.field_validator("confidence", mode="before")
     @classmethod
-    def _no_guessing(cls, value: Any) -> Any:
-        """Refuse what could be meant in two ways, such as 0.8 or true."""
+    def _whole_number(cls, value: Any) -> Any:
+        """Refuse ambiguous values, such as 0.8 or true."""
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise ValueError("a whole number from 0 to 100 is needed")
         return int(value)

@@ -1,4 +1,4 @@
-"""Judge a portfolio against its limits: the rules decide, a model comments and may argue for an override."""
+"""Define RiskAgent: the rules of `risk_rules` decide, a model comments and may argue for an override."""
 
 from __future__ import annotations
 
@@ -9,17 +9,43 @@ import pydantic
 
 from src.agents.base_agent import BaseAgent
 from src.agents.prompts import prompt
-from src.agents.risk_rules import Breach, Judgement, Limits, Portfolio, Reduction, RiskAction, judge
+from src.agents.risk_rules import (
+    Breach,
+    Judgement,
+    Limits,
+    Portfolio,
+    Position,
+    Reduction,
+    RiskAction,
+    RiskInputError,
+    judge,
+)
 from src.models.errors import ModelError
 
 if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.tracing.observation import Observation
 
+# The rules too, for programs that import them from here.
+__all__ = [
+    "Breach",
+    "Judgement",
+    "Limits",
+    "Portfolio",
+    "Position",
+    "Reduction",
+    "RiskAction",
+    "RiskAgent",
+    "RiskInputError",
+    "RiskOpinion",
+    "RiskVerdict",
+    "judge",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class RiskVerdict:
-    """Hold the verdict. `overridden` tells that a model argued the rules away, which must have been allowed."""
+    """A verdict on a portfolio; `overridden` where a model, allowed to, argued for another than `demanded`."""
 
     action: RiskAction
     breaches: tuple[Breach, ...]
@@ -49,7 +75,7 @@ class RiskVerdict:
 
 
 class RiskOpinion(pydantic.BaseModel):
-    """Hold what the model says of a verdict."""
+    """The model's opinion of a verdict."""
 
     model_config = pydantic.ConfigDict(frozen=True, title="risk_opinion")
 
@@ -59,13 +85,13 @@ class RiskOpinion(pydantic.BaseModel):
 
 
 class RiskAgent(BaseAgent):
-    """Judge a portfolio. The rules decide; the model comments on each verdict.
+    """An agent that judges portfolios. The rules decide; the model comments on each verdict.
 
     Args:
-        model: The model that comments; `rules_only` asks none.
+        model: The model that comments.
         allow_override: Let the model argue a breach away. Off by default.
-        override_confidence: How sure it must be for that, 0 to 100.
-        rules_only: Ask no model at all.
+        override_confidence: The least confidence for that, 0 to 100.
+        rules_only: Ask no model.
         timeout_s: How long the model may take. A model that fails never changes the verdict.
         name: The agent's own name.
         session_id: One run of a process or loop.
@@ -96,10 +122,11 @@ class RiskAgent(BaseAgent):
         Raises:
             RiskInputError: the portfolio or a limit cannot be judged.
         """
-        judgement = judge(portfolio, limits or Limits())
-        told = _told(portfolio, limits or Limits(), judgement)
-        with self.observed(input=told, metadata={"pnl": portfolio.pnl_usd}) as run:
-            verdict = self._verdict(judgement, told, run)
+        limits = limits or Limits()
+        judgement = judge(portfolio, limits)
+        case = _describe(portfolio, limits, judgement)
+        with self.observed(input=case, metadata={"pnl": portfolio.pnl_usd}) as run:
+            verdict = self._verdict(judgement, case, run)
             run.update(
                 output=verdict.to_dict(),
                 metadata={"decision": str(verdict.action), "overridden": verdict.overridden},
@@ -107,8 +134,8 @@ class RiskAgent(BaseAgent):
             run.score("risk_verdict", str(verdict.action), comment=verdict.comment)
         return verdict
 
-    def _verdict(self, judgement: Judgement, told: str, run: Observation) -> RiskVerdict:
-        opinion, cost, failure = (None, None, None) if self.rules_only else self._ask(told)
+    def _verdict(self, judgement: Judgement, case: str, run: Observation) -> RiskVerdict:
+        opinion, cost, failure = (None, None, None) if self.rules_only else self._ask(case)
         overridden = opinion is not None and self._may_override(judgement, opinion)
         return RiskVerdict(
             action=RiskAction.WITHIN_LIMITS if overridden else judgement.demanded,
@@ -122,10 +149,11 @@ class RiskAgent(BaseAgent):
             trace_id=run.trace_id,
         )
 
-    def _ask(self, told: str) -> tuple[RiskOpinion | None, float | None, str | None]:
+    def _ask(self, case: str) -> tuple[RiskOpinion | None, float | None, str | None]:
+        """Return the model's opinion, its cost in US dollars, and the error where it failed."""
         try:
             reply = self.model.generate_response(
-                prompt("risk"), told, temperature=0.2, response_format=RiskOpinion, timeout=self.timeout_s
+                prompt("risk"), case, temperature=0.2, response_format=RiskOpinion, timeout=self.timeout_s
             )
         except ModelError as error:
             return None, None, str(error)
@@ -142,8 +170,8 @@ class RiskAgent(BaseAgent):
         )
 
 
-def _told(portfolio: Portfolio, limits: Limits, judgement: Judgement) -> str:
-    """Return the case in words, the same bytes for the same case."""
+def _describe(portfolio: Portfolio, limits: Limits, judgement: Judgement) -> str:
+    """Return the case as text; equal cases give equal bytes."""
     lines = [
         f"Equity: {portfolio.equity_usd:,.2f} USD (start {portfolio.start_equity_usd:,.2f}, "
         f"PnL {portfolio.pnl_usd:+,.2f})",

@@ -1,16 +1,16 @@
-"""Judge a portfolio against limits: breaches, and the reductions that they demand."""
+"""Judge a portfolio against limits, by rules alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 
 class RiskAction(StrEnum):
-    """What the limits demand."""
+    """What to do with the positions."""
 
     WITHIN_LIMITS = "WITHIN_LIMITS"
     REDUCE = "REDUCE"
@@ -23,7 +23,7 @@ class RiskInputError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Hold one position; `value_usd` is its size at today's price, negative for a short one."""
+    """One position; `value_usd` is its size at the current price, negative for a short one."""
 
     symbol: str
     value_usd: float
@@ -32,7 +32,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Hold a portfolio: what it is worth now, what it was worth at the start of the period, and its positions."""
+    """A portfolio: its equity now and at the start of the period, and its positions."""
 
     equity_usd: float
     start_equity_usd: float
@@ -50,23 +50,22 @@ class Portfolio:
         Raises:
             RiskInputError: a field is missing, unknown or not a number.
         """
-        known = {"equity_usd", "start_equity_usd", "positions"}
-        _no_others("the portfolio", data, known)
+        _refuse_unknown("the portfolio", data, {"equity_usd", "start_equity_usd", "positions"})
         rows = data.get("positions") or []
         if not isinstance(rows, list):
             raise RiskInputError("positions must be a list of {symbol, value_usd, pnl_usd}.")
         return cls(
-            _amount(data, "equity_usd", "the portfolio"),
-            _amount(data, "start_equity_usd", "the portfolio"),
-            tuple(_position(row, place) for place, row in enumerate(rows)),
+            equity_usd=_amount(data, "equity_usd", "the portfolio"),
+            start_equity_usd=_amount(data, "start_equity_usd", "the portfolio"),
+            positions=tuple(_position(row, place) for place, row in enumerate(rows)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hold the limits; None switches one off. Loss and gain are of the period, in US dollars.
+    """The limits; None switches one off. Loss and gain are those of the period, in US dollars.
 
-    `max_position_share` is of equity, 0 to 1. Falling below `min_equity_usd` can never be overridden.
+    `max_position_share` is a share of equity, 0 to 1. A breach of `min_equity_usd` can never be overridden.
     """
 
     max_loss_usd: float | None = None
@@ -77,7 +76,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """Hold one limit that is broken: its name, how, and what it demands."""
+    """A breach of one limit; a `final` one cannot be overridden."""
 
     limit: str
     detail: str
@@ -87,7 +86,7 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """Hold how far a position must shrink."""
+    """A position that must shrink, and to what size."""
 
     symbol: str
     from_usd: float
@@ -96,15 +95,15 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Hold what the rules say, before any model is asked."""
+    """What the limits demand, with the breaches and reductions."""
 
     demanded: RiskAction
     breaches: tuple[Breach, ...] = ()
-    reductions: tuple[Reduction, ...] = field(default=())
+    reductions: tuple[Reduction, ...] = ()
 
 
 def judge(portfolio: Portfolio, limits: Limits) -> Judgement:
-    """Return what the limits demand of a portfolio. No model is asked.
+    """Return what the limits demand of a portfolio.
 
     Raises:
         RiskInputError: a number is not finite, or a limit makes no sense.
@@ -112,50 +111,68 @@ def judge(portfolio: Portfolio, limits: Limits) -> Judgement:
     _check(portfolio, limits)
     breaches = [*_account_breaches(portfolio, limits), *_position_breaches(portfolio, limits)]
     if not breaches:
-        return Judgement(RiskAction.WITHIN_LIMITS)
+        return Judgement(demanded=RiskAction.WITHIN_LIMITS)
     if any(breach.demands is RiskAction.CLOSE_ALL for breach in breaches):
-        closing = tuple(Reduction(item.symbol, item.value_usd, 0.0) for item in portfolio.positions)
-        return Judgement(RiskAction.CLOSE_ALL, tuple(breaches), closing)
-    return Judgement(RiskAction.REDUCE, tuple(breaches), tuple(_reductions(portfolio, limits)))
+        demanded, reductions = RiskAction.CLOSE_ALL, _closings(portfolio)
+    else:
+        demanded, reductions = RiskAction.REDUCE, _reductions(portfolio, limits)
+    return Judgement(demanded=demanded, breaches=tuple(breaches), reductions=tuple(reductions))
 
 
 def _account_breaches(portfolio: Portfolio, limits: Limits) -> list[Breach]:
-    found = []
+    breaches = []
     pnl, equity = portfolio.pnl_usd, portfolio.equity_usd
     if limits.min_equity_usd is not None and equity < limits.min_equity_usd:
         detail = f"equity {equity:,.2f} USD is below the minimum of {limits.min_equity_usd:,.2f} USD"
-        found.append(Breach("min_equity_usd", detail, RiskAction.CLOSE_ALL, final=True))
+        breaches.append(_closing_breach("min_equity_usd", detail, final=True))
     if limits.max_loss_usd is not None and pnl <= -limits.max_loss_usd:
         detail = f"the loss of {-pnl:,.2f} USD has reached the limit of {limits.max_loss_usd:,.2f} USD"
-        found.append(Breach("max_loss_usd", detail, RiskAction.CLOSE_ALL))
+        breaches.append(_closing_breach("max_loss_usd", detail))
     if limits.max_gain_usd is not None and pnl >= limits.max_gain_usd:
         detail = f"the gain of {pnl:,.2f} USD has reached the target of {limits.max_gain_usd:,.2f} USD"
-        found.append(Breach("max_gain_usd", detail, RiskAction.CLOSE_ALL))
-    return found
+        breaches.append(_closing_breach("max_gain_usd", detail))
+    return breaches
+
+
+def _closing_breach(limit: str, detail: str, *, final: bool = False) -> Breach:
+    return Breach(limit=limit, detail=detail, demands=RiskAction.CLOSE_ALL, final=final)
 
 
 def _position_breaches(portfolio: Portfolio, limits: Limits) -> list[Breach]:
     if limits.max_position_share is None:
         return []
-    most = limits.max_position_share * max(portfolio.equity_usd, 0.0)
+    largest = _largest_position(portfolio, limits)
     return [
         Breach(
-            "max_position_share",
-            f"{item.symbol} at {abs(item.value_usd):,.2f} USD is above {limits.max_position_share:.0%} of equity "
-            f"({most:,.2f} USD)",
-            RiskAction.REDUCE,
+            limit="max_position_share",
+            detail=f"{item.symbol} at {abs(item.value_usd):,.2f} USD is above {limits.max_position_share:.0%} of "
+            f"equity ({largest:,.2f} USD)",
+            demands=RiskAction.REDUCE,
         )
         for item in portfolio.positions
-        if abs(item.value_usd) > most
+        if abs(item.value_usd) > largest
     ]
 
 
+def _largest_position(portfolio: Portfolio, limits: Limits) -> float:
+    """Return the largest size of a position, in US dollars."""
+    return (limits.max_position_share or 0.0) * max(portfolio.equity_usd, 0.0)
+
+
+def _closings(portfolio: Portfolio) -> list[Reduction]:
+    return [Reduction(symbol=item.symbol, from_usd=item.value_usd, to_usd=0.0) for item in portfolio.positions]
+
+
 def _reductions(portfolio: Portfolio, limits: Limits) -> list[Reduction]:
-    most = (limits.max_position_share or 0.0) * max(portfolio.equity_usd, 0.0)
+    largest = _largest_position(portfolio, limits)
     return [
-        Reduction(item.symbol, item.value_usd, round(math.copysign(most, item.value_usd), 2))
+        Reduction(
+            symbol=item.symbol,
+            from_usd=item.value_usd,
+            to_usd=round(math.copysign(largest, item.value_usd), 2),
+        )
         for item in portfolio.positions
-        if abs(item.value_usd) > most
+        if abs(item.value_usd) > largest
     ]
 
 
@@ -184,11 +201,15 @@ def _position(row: object, place: int) -> Position:
     where = f"positions[{place}]"
     if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
         raise RiskInputError(f"{where} is {row!r:.80}: give {{symbol, value_usd, pnl_usd}}.")
-    _no_others(where, row, {"symbol", "value_usd", "pnl_usd"})
-    return Position(row["symbol"], _amount(row, "value_usd", where), _amount(row, "pnl_usd", where, 0.0))
+    _refuse_unknown(where, row, {"symbol", "value_usd", "pnl_usd"})
+    return Position(
+        symbol=row["symbol"],
+        value_usd=_amount(row, "value_usd", where),
+        pnl_usd=_amount(row, "pnl_usd", where, 0.0),
+    )
 
 
-def _no_others(where: str, data: Mapping[str, Any], known: set[str]) -> None:
+def _refuse_unknown(where: str, data: Mapping[str, Any], known: set[str]) -> None:
     others = sorted(set(data) - known)
     if others:
         raise RiskInputError(f"{where} has unknown fields: {', '.join(others)}. Known: {', '.join(sorted(known))}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from src.agents.base_agent import BaseAgent, as_model
 from src.agents.prompts import prompt
 from src.agents.swarm import loop
-from src.agents.swarm.members import Member, default_members, members
+from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import Question, Seat, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TradingResult:
-    """Hold a decision with everything that led to it.
+    """A decision with everything that led to it.
 
-    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` sums what is known and is None where nothing is;
-    `wall_ms` is the time from asking to deciding; the ids find it in the trace store and in Langfuse.
+    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, None where none is known;
+    `wall_ms` is the time from asking to deciding; the ids are those of the trace store and of Langfuse.
     """
 
     symbol: str
@@ -74,16 +74,16 @@ class TradingResult:
 
 
 class TradingAgent(BaseAgent):
-    """Decide what to do in one market.
+    """An agent that decides what to do in a market.
 
     Args:
-        members: Models as provider:model, or `Member` records with weight, brief and seed. One is single mode.
-            None takes every configured provider, or three local members where no key is set.
+        members: Models as provider:model, or `Member` records with weight, brief and seed. One is single mode. None
+            takes every configured provider, or three local members where no key is set.
         member_timeout_s: How long each member may take, its retries included; 30 s where not given, and 120 s where
             the embedded model is among them, which may share a processor with everything else here.
-        total_timeout_s: How long the whole may take; a second above the members' time where not given.
-        quorum: More than this share of all weight must have voted.
-        temperature: What every member is asked with; None leaves each provider's default.
+        total_timeout_s: How long all together may take; a second above `member_timeout_s` where not given.
+        quorum: More than this share of the total weight must have voted.
+        temperature: The temperature for every member; None leaves each provider's default.
         name: The agent's own name.
         session_id: One run of a process or loop.
 
@@ -106,9 +106,9 @@ class TradingAgent(BaseAgent):
         session_id: str | None = None,
     ) -> None:
         super().__init__(name=name, session_id=session_id)
-        self.members = default_members() if members is None else _labelled(members)
+        self.members = default_members() if members is None else labelled(members)
         if member_timeout_s is None:
-            member_timeout_s = _patience_s(self.members)
+            member_timeout_s = _default_timeout_s(self.members)
         if member_timeout_s <= 0 or (total_timeout_s is not None and total_timeout_s <= 0):
             raise ValueError("member_timeout_s and total_timeout_s are seconds above 0.")
         if not 0 <= quorum < 1:
@@ -135,10 +135,10 @@ class TradingAgent(BaseAgent):
         """Return the decision for a market.
 
         Args:
-            symbol: What is traded, such as BTC-USD.
-            candles: Its recent prices, as `load_candles` gives them.
-            position: What is held now, in words; None says nothing of it.
-            on_vote: Called as each member's vote comes in, on another thread.
+            symbol: The symbol that is traded, such as BTC-USD.
+            candles: Its recent prices, as `load_candles` returns them.
+            position: The current position, in words; None leaves it out.
+            on_vote: Called as each member's vote arrives, on another thread.
 
         Raises:
             ValueError: there are no candles.
@@ -158,28 +158,38 @@ class TradingAgent(BaseAgent):
 
         if not len(candles):
             raise ValueError(f"There are no candles for {symbol}: nothing can be decided.")
-        seen = snapshot(candles)
-        content = _content(symbol, seen.to_prompt(), position)
-        began = time.monotonic()
+        market = snapshot(candles)
+        content = _content(symbol, market.to_prompt(), position)
+        started = time.monotonic()
         name = "trading_agent.swarm" if self.swarm else None
-        known = {"market_data": seen.as_metadata(), "position": position}
+        metadata = {
+            "market_data": market.as_metadata(),
+            "position": position,
+            "members": [member.label for member in self.members],
+        }
         with self.observed(
             symbol=symbol,
             input=content,
-            metadata={**known, "members": [member.label for member in self.members]},
+            metadata=metadata,
             tags=("swarm",) if self.swarm else (),
             name=name,
         ) as run:
             votes = await ask_all(self._seats, self._question(content), on_vote)
-            result = _result(symbol, count(votes, self.quorum), (time.monotonic() - began) * 1000, run)
+            result = _result(symbol, count(votes, self.quorum), (time.monotonic() - started) * 1000, run)
             _record(run, result)
         return result
 
     def _question(self, content: str) -> Question:
-        return Question(prompt("trading"), content, self.temperature, self.member_timeout_s, self.total_timeout_s)
+        return Question(
+            system_prompt=prompt("trading"),
+            user_content=content,
+            temperature=self.temperature,
+            member_timeout_s=self.member_timeout_s,
+            total_timeout_s=self.total_timeout_s,
+        )
 
 
-def _patience_s(members: Iterable[Member]) -> float:
+def _default_timeout_s(members: Iterable[Member]) -> float:
     names = [name for member in members for name in (member.model, *member.fallbacks)]
     return 120.0 if any(name.partition(":")[0].strip().lower() == "local" for name in names) else 30.0
 
@@ -188,13 +198,9 @@ def _model_of(member: Member) -> BaseModel:
     return as_model(member.model, fallbacks=list(member.fallbacks)) if member.fallbacks else as_model(member.model)
 
 
-def _labelled(wanted: Iterable[str | Member]) -> tuple[Member, ...]:
-    return members(wanted)
-
-
 def _content(symbol: str, market: str, position: str | None) -> str:
-    held = f"\nPosition now: {position}" if position else ""
-    return f"Market: {symbol}\n{market}{held}"
+    position_line = f"\nPosition now: {position}" if position else ""
+    return f"Market: {symbol}\n{market}{position_line}"
 
 
 def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation) -> TradingResult:
@@ -217,11 +223,11 @@ def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation)
 
 
 def _record(run: Observation, result: TradingResult) -> None:
-    """Put the decision on its trace: output, metadata, and scores for it and for each vote."""
+    """Record the decision on its trace: output, metadata, and scores for it and for each vote."""
     from src.observability.tracing.scores import score
 
-    told = result.to_dict()
-    run.update(output=told, metadata={"decision": told["action"], "confidence": result.confidence})
+    metadata = {"decision": str(result.action), "confidence": result.confidence}
+    run.update(output=result.to_dict(), metadata=metadata)
     run.score("decision", str(result.action), comment=result.reason)
     run.score("confidence", result.confidence)
     run.score("agreement", result.agreement)

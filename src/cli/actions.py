@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-ACTION_STYLES = {"BUY": "bold green", "SELL": "bold red", "NOTHING": "bold yellow"}
+_STYLES = {"BUY": "bold green", "SELL": "bold red", "NOTHING": "bold yellow"}
 
 
 def styled_action(action: str | None) -> str:
     """Return an action in its colour; a dash where there is none."""
-    return f"[{ACTION_STYLES.get(action, 'bold')}]{action}[/]" if action else "[dim]-[/]"
+    return f"[{_STYLES.get(action, 'bold')}]{action}[/]" if action else "[dim]-[/]"

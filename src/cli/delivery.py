@@ -1,20 +1,20 @@
-"""Say, once, what still waits for delivery when a command ends."""
+"""Report what still waits for delivery when a command ends."""
 
 from __future__ import annotations
 
 from src.observability.commands.console import note
 
-_PATIENCE_S = 2.0
+_FLUSH_S = 2.0
 
 
 def finish() -> None:
-    """Give delivery a moment, then say what waits in the spool. Never waits on a server that does not answer."""
+    """Give delivery a moment, then print how much waits in the spool; do not wait for a server that fails."""
     from src.observability import get_tracker
 
     tracker = get_tracker()
     if tracker.exporter is None:
         return
-    waiting = tracker.flush(0.0 if tracker.exporter.failing else _PATIENCE_S)
+    waiting = tracker.flush(0.0 if tracker.exporter.failing else _FLUSH_S)
     if waiting:
         note(
             f"{waiting} observations and scores wait for Langfuse in {tracker.settings.trace_db}; "

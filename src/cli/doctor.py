@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.observability.commands.finding import Finding, tell
-from src.observability.commands.findings import of_tracing
+from src.observability.commands.finding import Finding, print_all
 
 if TYPE_CHECKING:
     from src.models.providers import Provider
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 def doctor(
@@ -25,10 +23,14 @@ def doctor(
 
     Exit code 1 where something that is configured does not work.
     """
-    tell([*_providers(offline=offline), *of_tracing(offline=offline)], as_json=as_json)
+    from src.observability.commands.findings import of_tracing
+
+    print_all([*_providers(offline=offline), *of_tracing(offline=offline)], as_json=as_json)
 
 
 def _providers(*, offline: bool) -> list[Finding]:
+    from concurrent.futures import ThreadPoolExecutor
+
     from src.models.model_factory import PROVIDERS, ModelFactory
 
     rows = list(PROVIDERS.values())
@@ -38,29 +40,33 @@ def _providers(*, offline: bool) -> list[Finding]:
 
 
 def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
-    if missing is not None:
-        # A key, or a model's file, that somebody has set is meant to work.
-        meant = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
-        return Finding("provider", row.name, False if meant else None, missing.removeprefix(f"{row.name} is "))
     from src.models.model_factory import ModelFactory
 
+    if missing is not None:
+        # A provider whose key is set, or the embedded model whose file is, is expected to work.
+        configured = row.key() or (row.name == "local" and os.environ.get("MOONDEV_LOCAL_MODEL", "").strip())
+        return _finding(row, False if configured else None, missing.removeprefix(f"{row.name} is "))
     if row.name == "local":
-        return Finding("provider", "local", True, f"embedded, {ModelFactory.get_model('local').model_name}")
+        return _finding(row, True, f"embedded, {ModelFactory.get_model('local').model_name}")
     adapter = ModelFactory.MODEL_IMPLEMENTATIONS[row.name]
     address = row.address() or row.url or getattr(adapter, "default_base_url", None)
     key = next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
     if offline or address is None:
-        return Finding("provider", row.name, True, f"set up ({key})")
+        return _finding(row, True, f"set up ({key})")
     problem = _unreachable(address)
     if problem is None:
-        return Finding("provider", row.name, True, f"set up ({key}), {address} answers")
+        return _finding(row, True, f"set up ({key}), {address} answers")
     if not row.needs_key:
-        return Finding("provider", row.name, None, f"nothing answers at {address}")
-    return Finding("provider", row.name, False, f"{address} does not answer: {problem}")
+        return _finding(row, None, f"nothing answers at {address}")
+    return _finding(row, False, f"{address} does not answer: {problem}")
+
+
+def _finding(row: Provider, ok: bool | None, detail: str) -> Finding:
+    return Finding(part="provider", name=row.name, ok=ok, detail=detail)
 
 
 def _unreachable(address: str) -> str | None:
-    """Return why an address does not answer, or None. Any answer will do: no key is sent."""
+    """Return why an address does not answer, or None where it does, with whatever status. No key is sent."""
     import httpx
 
     from src.models import guard
@@ -68,7 +74,7 @@ def _unreachable(address: str) -> str | None:
     url = address if "://" in address else f"http://{address}"
     try:
         with guard.exempt():
-            httpx.get(url, timeout=_PATIENCE_S, follow_redirects=False)
+            httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=False)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     except (httpx.InvalidURL, ValueError) as error:

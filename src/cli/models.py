@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from src.observability.commands.console import note, out
+from src.observability.commands.console import escape, note, out, plain_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from src.models.catalogue import KnownModel
 
 
@@ -32,25 +32,25 @@ def models(
     rows: list[tuple[str, KnownModel]] = []
     for name in [provider] if provider else list(PROVIDERS):
         try:
-            found = live_models(name) if live else known_models(name)
+            listed = live_models(name) if live else known_models(name)
         except ModelError as error:
             if provider:
                 raise
             note(str(error))
             continue
-        rows += [(name, item) for item in found]
+        rows += [(name, item) for item in listed]
     if as_json:
         for name, item in rows:
-            typer.echo(json.dumps({"provider": name, **asdict(item), "can": _can(name, item)}))
+            typer.echo(json.dumps({"provider": name, **asdict(item), "can": _capabilities(name, item)}))
         return
     if not rows:
         note("No catalogue lists this provider's models. --live asks the provider.")
     else:
-        out.print(_table(rows))
+        out().print(_table(rows))
 
 
 def _table(rows: list[tuple[str, KnownModel]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for title in ("provider", "model", "context", "input", "output", "can"):
         numbers = title in ("context", "input", "output")
         table.add_column(title, justify="right" if numbers else "left", no_wrap=title != "can", overflow="fold")
@@ -61,7 +61,7 @@ def _table(rows: list[tuple[str, KnownModel]]) -> Table:
             "?" if item.context is None else f"{item.context:,}",
             _price(item.input_price),
             _price(item.output_price),
-            ", ".join(word for word, holds in _can(name, item).items() if holds),
+            ", ".join(word for word, supported in _capabilities(name, item).items() if supported),
         )
     return table
 
@@ -70,12 +70,12 @@ def _price(dollars: float | None) -> str:
     return "?" if dollars is None else f"${dollars:g}"
 
 
-def _can(provider: str, item: KnownModel) -> dict[str, Any]:
-    can = item.can(provider)
+def _capabilities(provider: str, item: KnownModel) -> dict[str, Any]:
+    capabilities = item.can(provider)
     return {
-        "images": can.images,
-        "tools": can.tools,
-        "schema": can.structured == "json_schema",
-        "temperature": can.temperature,
-        "effort": can.reasoning_effort,
+        "images": capabilities.images,
+        "tools": capabilities.tools,
+        "schema": capabilities.structured == "json_schema",
+        "temperature": capabilities.temperature,
+        "effort": capabilities.reasoning_effort,
     }

@@ -8,15 +8,14 @@ from pathlib import Path  # noqa: TC003 - typer reads the annotation when it run
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from src.cli import delivery
-from src.observability.commands.console import money, note, out
+from src.cli.delivery import finish
+from src.observability.commands.console import escape, money, note, out
 
 if TYPE_CHECKING:
     from src.agents.risk_agent import RiskVerdict
 
-EXAMPLE = {
+_EXAMPLE = {
     "equity_usd": 9500.0,
     "start_equity_usd": 10000.0,
     "positions": [
@@ -45,7 +44,7 @@ def risk(
 ) -> None:
     """Judge a portfolio against its limits. The rules decide; a model comments. No order is placed."""
     if example:
-        typer.echo(json.dumps(EXAMPLE, indent=2))
+        typer.echo(json.dumps(_EXAMPLE, indent=2))
         return
     if portfolio is None:
         raise ValueError("Name a portfolio file. `moondev risk --example > portfolio.json` makes one to start from.")
@@ -53,13 +52,15 @@ def risk(
     from src.agents.risk_rules import Limits, Portfolio
 
     agent = RiskAgent(model, allow_override=allow_override, rules_only=rules_only)
-    limits = Limits(max_loss, max_gain, min_equity, max_share)
+    limits = Limits(
+        max_loss_usd=max_loss, max_gain_usd=max_gain, min_equity_usd=min_equity, max_position_share=max_share
+    )
     verdict = agent.assess(Portfolio.from_dict(_read(portfolio)), limits)
     if as_json:
         typer.echo(json.dumps(verdict.to_dict()))
     else:
         _show(verdict)
-    delivery.finish()
+    finish()
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -77,13 +78,13 @@ def _read(path: Path) -> dict[str, object]:
 
 def _show(verdict: RiskVerdict) -> None:
     action = str(verdict.action)
-    out.print(f"[{_STYLES[action]}]{action}[/]" + (" (overridden by the model)" if verdict.overridden else ""))
+    out().print(f"[{_STYLES[action]}]{action}[/]" + (" (overridden by the model)" if verdict.overridden else ""))
     for breach in verdict.breaches:
-        out.print(f"  - {escape(breach.detail)}")
+        out().print(f"  - {escape(breach.detail)}")
     for item in verdict.reductions:
-        out.print(f"  -> {escape(item.symbol)}: from {item.from_usd:,.2f} to {item.to_usd:,.2f} USD")
+        out().print(f"  -> {escape(item.symbol)}: from {item.from_usd:,.2f} to {item.to_usd:,.2f} USD")
     if verdict.comment:
-        out.print(f"[dim]model:[/] {escape(verdict.comment)} [dim]({money(verdict.cost_usd)})[/]")
+        out().print(f"[dim]model:[/] {escape(verdict.comment)} [dim]({money(verdict.cost_usd)})[/]")
     if verdict.model_error:
         note(f"The model gave no comment; the verdict stands by the rules. {verdict.model_error}")
     if verdict.trace_id:

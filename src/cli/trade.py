@@ -8,21 +8,29 @@ from pathlib import Path  # noqa: TC003 - typer reads the annotation when it run
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 
-from src.cli import delivery
 from src.cli.actions import styled_action
-from src.observability.commands.console import duration, err, money, note, out, problem
+from src.cli.delivery import finish
+from src.observability.commands.console import duration, err, escape, money, note, out, plain_table, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.table import Table
 
     from src.agents.market import Candles
     from src.agents.swarm.members import Member
     from src.agents.swarm.voting import Vote
     from src.agents.trading_agent import TradingAgent, TradingResult
+
+_COLUMNS: dict[str, Any] = {
+    "member": {"no_wrap": True},
+    "vote": {"no_wrap": True},
+    "confidence": {"justify": "right"},
+    "latency": {"justify": "right", "no_wrap": True},
+    "cost": {"justify": "right", "no_wrap": True},
+    "reasoning": {"ratio": 1, "min_width": 20},
+}
 
 
 def trade(
@@ -52,7 +60,7 @@ def trade(
     from src.agents.trading_agent import TradingAgent
 
     candles = _candles(symbol, csv, live, timeframe)
-    _tell(candles, as_json=as_json)
+    _describe(candles, as_json=as_json)
     agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
@@ -60,7 +68,7 @@ def trade(
         typer.echo(json.dumps(result.to_dict()))
     else:
         _show(result)
-    delivery.finish()
+    finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
         raise typer.Exit(1)
@@ -93,8 +101,8 @@ def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
     return [f"{provider}:{name}" if name else provider]
 
 
-def _tell(candles: Candles, *, as_json: bool) -> None:
-    """Say what the prices are, and what was wrong with them."""
+def _describe(candles: Candles, *, as_json: bool) -> None:
+    """Print what the prices are, with the first issues in them."""
     for issue in candles.issues[:5]:
         line = f" line {issue.line}" if issue.line is not None else ""
         note(f"prices:{line} {issue.kind}: {issue.detail} ({issue.action})")
@@ -102,7 +110,7 @@ def _tell(candles: Candles, *, as_json: bool) -> None:
         note(f"prices: {len(candles.issues) - 5} more remarks of this kind")
     if not as_json:
         first, last = candles.bars[0].time, candles.bars[-1].time
-        out.print(
+        out().print(
             f"{len(candles):,} candles from {escape(candles.source)}, "
             f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, last close {candles.bars[-1].close:g}"
         )
@@ -110,10 +118,13 @@ def _tell(candles: Candles, *, as_json: bool) -> None:
 
 @contextmanager
 def _progress(agent: TradingAgent, *, hidden: bool) -> Iterator[Callable[[Vote], None] | None]:
-    """Show who has answered while the members think; nothing where nobody watches."""
-    if hidden or not err.is_terminal:
+    """Show which members have answered while the others think; nothing where standard error is no terminal."""
+    if hidden or not err().is_terminal:
         yield None
         return
+    from rich.live import Live
+    from rich.table import Table
+
     votes: dict[str, Vote] = {}
 
     def table() -> Table:
@@ -124,7 +135,7 @@ def _progress(agent: TradingAgent, *, hidden: bool) -> Iterator[Callable[[Vote],
             grid.add_row(escape(member.label), state)
         return grid
 
-    with Live(table(), console=err, refresh_per_second=8, transient=True) as live:
+    with Live(table(), console=err(), refresh_per_second=8, transient=True) as live:
 
         def on_vote(vote: Vote) -> None:
             votes[vote.member] = vote
@@ -140,42 +151,32 @@ def _state(vote: Vote) -> str:
 
 
 def _show(result: TradingResult) -> None:
-    out.print(_table(result))
-    out.print(
+    out().print(_table(result))
+    out().print(
         f"{escape(result.symbol)}: {styled_action(str(result.action))}  confidence {result.confidence:g}, "
         f"agreement {result.agreement:.0%}, {money(result.cost_usd)}, {duration(result.wall_ms)}"
     )
-    out.print(f"[dim]{escape(result.reason)}[/]")
+    out().print(f"[dim]{escape(result.reason)}[/]")
     if result.unpriced and result.cost_usd is not None:
         note(f"{result.unpriced} of {len(result.votes)} calls have no known price and are not in the sum.")
     _show_trace(result)
 
 
 def _table(result: TradingResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    table = plain_table(expand=True)
     for title, options in _COLUMNS.items():
         table.add_column(title, **options)
     for vote in result.votes:
-        said = vote.error or vote.reasoning
+        remark = vote.error or vote.reasoning
         table.add_row(
             escape(vote.member),
             _state(vote),
             "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
             duration(vote.latency_ms),
             "-" if vote.error_category else money(vote.cost_usd),
-            escape(said.replace("\n", " ")),
+            escape(remark.replace("\n", " ")),
         )
     return table
-
-
-_COLUMNS: dict[str, Any] = {
-    "member": {"no_wrap": True},
-    "vote": {"no_wrap": True},
-    "confidence": {"justify": "right"},
-    "latency": {"justify": "right", "no_wrap": True},
-    "cost": {"justify": "right", "no_wrap": True},
-    "reasoning": {"ratio": 1, "min_width": 20},
-}
 
 
 def _show_trace(result: TradingResult) -> None:
@@ -188,4 +189,4 @@ def _show_trace(result: TradingResult) -> None:
         return
     rows = spool.trace(result.trace_id)
     if rows:
-        out.print(draw(rows))
+        out().print(draw(rows))

@@ -1,4 +1,4 @@
-"""Ask language models through one traced interface, whichever provider they come from."""
+"""Call language models of any provider through one traced interface."""
 
 import os as _os
 
@@ -9,7 +9,7 @@ from src.models.types import ModelResponse
 
 __all__ = ["BaseModel", "ModelFactory", "ModelResponse", "model_factory"]
 
-if _os.environ.get("MOONDEV_GUARD"):  # asked for by name: without it, importing does nothing
+if _os.environ.get("MOONDEV_GUARD"):  # without the variable, importing has no side effects
     from src.models import guard as _guard
 
     _guard.install()

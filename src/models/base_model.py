@@ -1,7 +1,8 @@
-"""Define BaseModel: the traced template that every provider adapter fills in."""
+"""Define BaseModel, the traced template that every provider adapter completes."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from src.models import capabilities, catalogue
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from src.models.call.steps import Steps
     from src.models.capabilities import Capabilities
-    from src.models.limits.own import Limiter
+    from src.models.limits.limiter import Limiter
     from src.models.types import Completion, Message
 
 __all__ = ["BaseModel", "ModelResponse"]
@@ -34,18 +35,18 @@ FINAL = frozenset(
 
 
 class BaseModel:
-    """Ask one model of one provider. Every call is timed, traced, retried, priced and stored before it returns.
+    """One model of one provider. Every call is timed, traced, retried, priced and stored before it returns.
 
-    The public calls are final: a class that overrides one fails when it is defined. An adapter fills in the
+    The public calls are final: a class that overrides one fails when it is defined. An adapter implements the
     private hooks: `_build` (a request as its provider wants it), `_send` and `_asend`, `_read`, for streams
     `_open_stream`, `_aopen_stream` and `_read_event`, and `_classify` (an SDK's exception as a ModelError).
 
     Args:
-        model_name: The model to ask.
+        model_name: The model to call.
         api_key: The provider's key; it is kept in the SDK's client and here, and shown nowhere.
         base_url: The provider's address, with the meaning that its own SDK gives it.
-        timeouts: What bounds each call unless the call says otherwise.
-        retry_policy: How failed attempts are tried again.
+        timeouts: The timeouts of each call, unless the call has its own.
+        retry_policy: How failed attempts are retried.
     """
 
     provider: ClassVar[str] = ""
@@ -70,7 +71,7 @@ class BaseModel:
             redaction.learn(api_key)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Refuse a class whose public calls would not be the traced ones."""
+        """Raise TypeError for a subclass that overrides a public call, which would then not be traced."""
         super().__init_subclass__(**kwargs)
         for name in sorted(FINAL):
             if getattr(cls, name) is not BaseModel.__dict__[name]:
@@ -84,7 +85,7 @@ class BaseModel:
         return f"{type(self).__name__}({self.provider}:{self.model_name})"
 
     def __bool__(self) -> bool:
-        """Tell whether this model can be asked: existing agents guard with `if not model:`."""
+        """Tell whether this model is configured: existing agents guard with `if not model:`."""
         return self.is_available()
 
     def is_available(self) -> bool:
@@ -93,7 +94,7 @@ class BaseModel:
 
     @property
     def model_type(self) -> str:
-        """Return the provider, by the name that existing agents use."""
+        """Return the provider, under the name that existing agents use."""
         return self.provider
 
     @property
@@ -112,20 +113,20 @@ class BaseModel:
         max_tokens: int | None = None,
         **options: Any,
     ) -> ModelResponse:
-        """Ask one question and return the reply.
+        """Send one prompt and return the reply.
 
         Args:
             system_prompt: None sends no system message.
-            user_content: A text, or a list of texts and images: the Path of a file, its bytes, a picture of Pillow's,
-                an ImagePart, or a part as OpenAI, Anthropic or Gemini spell it.
-            temperature: 0 to 2; None sends none, so that the provider's default holds.
-            max_tokens: The most tokens to answer with; None sends none.
+            user_content: A text, or a list of texts and images: the Path of a file, its bytes, an image of Pillow's,
+                an ImagePart, or a part in OpenAI's, Anthropic's or Gemini's form.
+            temperature: 0 to 2; None sends none, so that the provider's default applies.
+            max_tokens: The maximum number of output tokens; None sends none.
             **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
                 `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` and `tool_choice` (in any form), `timeout`
-                (seconds for the whole call), and anything else, which goes to the provider as it is.
+                (seconds for the whole call); any other option goes to the provider unchanged.
 
         Raises:
-            ModelError: the call failed; the subclass says how. Never None, never an empty reply.
+            ModelError: the call failed; the subclass says how. The result is never None and never an empty reply.
         """
         return self._run(self._prompt(system_prompt, user_content, temperature, max_tokens, options))
 
@@ -152,9 +153,9 @@ class BaseModel:
         """Continue a conversation and return the reply.
 
         Args:
-            messages: Dictionaries in OpenAI's or Anthropic's form, `Message` records, replies; contents may
-                hold images, calls of tools and their results.
-            temperature: As for `generate_response`; here nothing is sent unless given.
+            messages: Dictionaries in OpenAI's or Anthropic's form, `Message` records, or replies; contents may
+                hold images, tool calls and their results.
+            temperature: As for `generate_response`, but by default none is sent.
             max_tokens: As for `generate_response`.
             **options: As for `generate_response`.
 
@@ -183,7 +184,7 @@ class BaseModel:
         max_tokens: int | None = None,
         **options: Any,
     ) -> Iterator[Chunk]:
-        """Ask one question and yield the reply piece by piece; the last chunk carries usage and cost.
+        """Send one prompt and yield the reply in chunks; the last chunk carries usage and cost.
 
         The generation ends when the stream does, when it fails, or when the caller stops reading. The last chunk's
         `reply` is the whole reply. With `response_format` its `parsed` is the value: a text that does not fit is
@@ -211,7 +212,7 @@ class BaseModel:
         max_tokens: int | None = None,
         **options: Any,
     ) -> Iterator[Chunk]:
-        """Continue a conversation and yield the reply piece by piece."""
+        """Continue a conversation and yield the reply in chunks."""
         return self._stream(self._conversation(messages, temperature, max_tokens, options))
 
     @final
@@ -225,7 +226,7 @@ class BaseModel:
         """Do what `stream_chat` does, in asyncio."""
         return self._astream(self._conversation(messages, temperature, max_tokens, options))
 
-    # What an adapter fills in.
+    # The hooks of an adapter.
 
     def _build(self, request: ModelRequest, *, stream: bool) -> Any:
         """Return the request as the provider wants it."""
@@ -236,27 +237,27 @@ class BaseModel:
         raise NotImplementedError(f"{type(self).__name__} has no _send.")
 
     async def _asend(self, payload: Any, timeouts: Timeouts) -> Any:
-        """Do what `_send` does, in asyncio. Unless an adapter does better, a thread of its own does it."""
+        """Do what `_send` does, in asyncio; by default in a thread of its own."""
         from src.models.transport.threads import in_thread
 
         return await in_thread(self._send, payload, timeouts)
 
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        """Return what a raw reply says."""
+        """Return the completion that a raw reply holds."""
         raise NotImplementedError(f"{type(self).__name__} has no _read.")
 
     def _open_stream(self, payload: Any, timeouts: Timeouts) -> Iterator[Any]:
-        """Open a stream and return an iterator over its events; one with `close()` is closed in the end."""
+        """Open a stream and return an iterator over its events; its `close`, if it has one, is called in the end."""
         raise NotImplementedError(f"{type(self).__name__} has no _open_stream.")
 
     async def _aopen_stream(self, payload: Any, timeouts: Timeouts) -> AsyncIterator[Any]:
-        """Do what `_open_stream` does, in asyncio. Unless an adapter does better, a thread of its own does it."""
+        """Do what `_open_stream` does, in asyncio; by default in a thread of its own."""
         from src.models.transport.threads import iterate_in_thread
 
         return iterate_in_thread(self._open_stream, payload, timeouts)
 
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
-        """Return the chunks that one event of a stream brings."""
+        """Return the chunks in one event of a stream."""
         raise NotImplementedError(f"{type(self).__name__} has no _read_event.")
 
     def _classify(self, error: BaseException) -> ModelError:
@@ -267,18 +268,18 @@ class BaseModel:
 
     @classmethod
     def _missing(cls) -> str | None:
-        """Return what is missing here beside key and package, and how to get it; None for nothing."""
+        """Return what is missing besides key and package, and how to get it; None for nothing."""
         return None
 
     def _list_models(self) -> Iterable[str]:
         """Return the names of the models that the provider lists; raise what the SDK raises."""
         raise NotImplementedError(f"{type(self).__name__} has no _list_models.")
 
-    def _is_free(self, model: str) -> bool:  # noqa: ARG002 - for adapters that run some models here and some not
-        """Tell whether a model runs on one's own machine, so that its calls cost nothing."""
+    def _is_free(self, model: str) -> bool:  # noqa: ARG002 - for adapters some of whose models run locally
+        """Tell whether a model runs on the user's own machine, so that its calls cost nothing."""
         return False
 
-    # How calls run: plainly, and in asyncio.
+    # From arguments to a request, and from a request to a reply.
 
     def _prompt(
         self,
@@ -288,43 +289,42 @@ class BaseModel:
         max_tokens: Any,
         options: dict[str, Any],
     ) -> ModelRequest:
-        try:
+        with self._named_in_errors():
             messages = prompt_messages(system_prompt, user_content)
             return self._request(messages, {"temperature": temperature, "max_tokens": max_tokens, **options})
-        except ModelError as error:
-            self._name(error)
-            raise
 
     def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
-        try:
-            return self._request(
-                chat_messages(messages), {"temperature": temperature, "max_tokens": max_tokens, **options}
-            )
-        except ModelError as error:
-            self._name(error)
-            raise
+        with self._named_in_errors():
+            arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
+            return self._request(chat_messages(messages), arguments)
 
-    def _name(self, error: ModelError) -> None:
-        error.provider, error.model = self.provider, self.model_name
+    @contextmanager
+    def _named_in_errors(self) -> Iterator[None]:
+        """Add provider and model to the ModelErrors that are raised inside the block."""
+        try:
+            yield
+        except ModelError as error:
+            error.provider, error.model = self.provider, self.model_name
+            raise
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         model = arguments.pop("model", None) or self.model_name
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:
-        """Return the request as its model takes it."""
+        """Return the request as its model accepts it."""
         return fitting.fit(request, self._can(request.model))
 
     def _can(self, model: str) -> Capabilities:
-        """Return what a model of this provider can do, as it is asked here."""
+        """Return the capabilities of a model of this provider, through the API that is used here."""
         return capabilities.of(self.provider, model)
 
     def _steps(self, request: ModelRequest) -> Steps:
-        """Return what one call does, step by step."""
+        """Return the steps of one call."""
         return Call(self, request).steps()
 
     def _stream_steps(self, request: ModelRequest) -> Steps:
-        """Return what one streamed call does, step by step."""
+        """Return the steps of one streamed call."""
         return Call(self, request).stream_steps()
 
     def _run(self, request: ModelRequest) -> ModelResponse:

@@ -10,7 +10,7 @@ _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def file() -> Path | None:
-    """Return the GGUF file to load: MOONDEV_LOCAL_MODEL, else the one that is installed; None where there is none."""
+    """Return the GGUF file to load: that of MOONDEV_LOCAL_MODEL, else the installed one; None where it is missing."""
     configured = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
     if configured:
         path = Path(configured).expanduser()
@@ -24,13 +24,13 @@ def file() -> Path | None:
 
 
 def name() -> str:
-    """Return the name under which the embedded model is traced: its file's, without the ending."""
+    """Return the name under which the embedded model is traced: that of its file, without the suffix."""
     path = file()
     return path.stem.lower() if path else Path(_FILE).stem.lower()
 
 
 def why_missing() -> str | None:
-    """Return how to install the file, or that the configured path is none; None where the file is there."""
+    """Return why the file is missing and how to get it; None where it exists."""
     if file() is not None:
         return None
     configured = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()

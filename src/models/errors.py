@@ -1,4 +1,4 @@
-"""Define ModelError and one subclass for each different reaction a caller can have."""
+"""Define ModelError with a subclass for each reaction that a caller can have."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from typing import ClassVar
 
 
 class ModelError(Exception):
-    """Tell why a model call failed; the message names provider and model and holds no secret.
+    """Why a model call failed; the message names provider and model and holds no secret.
 
-    Attributes: `category` (the word that stands on the trace), `provider`, `model`, `status` (HTTP, where
-    there was one), `request_id` (the provider's own), `retry_after_s`, `parameter` (the one refused),
-    `trace_id` and `observation_id` of the failed generation.
+    Attributes:
+        category: The error's category, as it is recorded on the trace.
+        retryable: Whether the same request may succeed later.
+        message: What went wrong, without provider and model.
+        provider: Whose model was called.
+        model: The model that was called.
+        status: The HTTP status, where there was a response.
+        request_id: The provider's own id of the request.
+        retry_after_s: The seconds that the provider asks to wait.
+        parameter: The parameter that was refused.
+        attempts: How many attempts the call made.
+        trace_id: The trace of the failed generation.
+        observation_id: The failed generation.
     """
 
     category: ClassVar[str] = "server"
-    retryable: bool = False  # of the class; one error may know better
+    retryable: bool = False  # the class's default; an instance may set its own
 
     def __init__(
         self,
@@ -41,7 +51,7 @@ class ModelError(Exception):
 
     @property
     def status_code(self) -> int:
-        """Return `status` by the name that SDKs give it; as there, an error without a response has none.
+        """Return `status` under the name that SDKs use; as there, an error without a response has none.
 
         Raises:
             AttributeError: there was no response.
@@ -83,7 +93,7 @@ class InvalidRequest(ModelError, ValueError):
 
 
 class Unsupported(InvalidRequest):
-    """This provider or model cannot do what was asked; the message says what to use instead. Nothing was sent."""
+    """The provider or model lacks a requested feature; the message names an alternative. Nothing was sent."""
 
 
 class ContextTooLong(InvalidRequest):
@@ -140,16 +150,17 @@ class ContentBlocked(ModelError):
 
 
 class EmptyResponse(ModelError):
-    """The model answered with nothing. Often a token limit that reasoning used up; raise max_tokens."""
+    """The model's reply is empty, often since reasoning used up the token limit: raise max_tokens."""
 
     category = "empty_response"
     retryable = True
 
 
 class MalformedResponse(ModelError):
-    """The reply could not be read, or does not fit the schema that was asked for.
+    """The reply could not be read, or does not fit the requested schema.
 
-    `draft` is what the model wrote, where its provider refused that and shows it.
+    Attributes:
+        draft: What the model wrote, where the provider rejected it and the error shows it.
     """
 
     category = "malformed_response"
@@ -163,7 +174,7 @@ class ModelUnavailable(ModelError):
 
 
 class CallCancelled(ModelError):
-    """The caller cancelled the call; it stands on the trace under this name."""
+    """The caller cancelled the call; recorded on the trace, while the caller sees its own interruption."""
 
     category = "cancelled"
 

@@ -1,4 +1,4 @@
-"""Ask models one after another until one answers."""
+"""Call a chain of models, one after another, until one answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _AS_MEMBER: ContextVar[bool] = ContextVar("moondev_as_member", default=False)
 
 @contextmanager
 def as_member() -> Iterator[None]:
-    """Have every chain that is asked inside the block be one generation, its failed tries child events of it.
+    """Trace every chain that is called inside the block as one generation, its failed tries as child events of it.
 
     Otherwise each try is a generation of its own, under one observation of type chain.
     """
@@ -42,14 +42,14 @@ def as_member() -> Iterator[None]:
 
 
 class FallbackModel(BaseModel):
-    """Ask the first model; where it fails, the next. The reply's `provider` and `model_name` say which one answered.
+    """A chain of models: where one fails, the next is called. A reply's `provider` and `model_name` say which answered.
 
-    An error that a retry cannot cure fails over at once, any other after the model's own retries. All tries share
-    the deadline of the call: each may take its share of what is left, so that the last one is always reached. A
-    stream fails over until its first chunk has been handed out.
+    An error that no retry can cure fails over at once, any other after the model's own retries. All tries share the
+    deadline of the call: each may take its share of the time that is left, so that the last model is always reached.
+    A stream fails over until its first chunk has been emitted.
 
     Raises:
-        ModelError: the last model's error, where all failed; its notes tell the others'.
+        ModelError: the last model's error, where all failed; its notes hold the others'.
     """
 
     provider: ClassVar[str] = "fallback"
@@ -59,8 +59,8 @@ class FallbackModel(BaseModel):
             raise ValueError("A fallback chain needs at least one model.")
         first = models[0]
         super().__init__(first.model_name, timeouts=first.timeouts, retry_policy=first.retry_policy)
-        self.models = tuple(each for model in models for each in _each(model))
-        self.provider = first.provider  # type: ignore[misc] # a chain answers to its first model's name
+        self.models = tuple(member for model in models for member in _members(model))
+        self.provider = first.provider  # type: ignore[misc] # a chain goes by its first model's provider
 
     def __repr__(self) -> str:
         """Return the models in their order."""
@@ -68,7 +68,7 @@ class FallbackModel(BaseModel):
 
     @override
     def is_available(self) -> bool:
-        """Tell whether any of the models can be asked."""
+        """Tell whether any of the models is configured."""
         return any(model.is_available() for model in self.models)
 
     @override
@@ -88,31 +88,32 @@ class FallbackModel(BaseModel):
         return self._tries(request, stream=True)
 
     def _tries(self, request: ModelRequest, *, stream: bool) -> Steps:
-        """Make each try a generation under one observation named `fallback`."""
+        """Trace each try as a generation, under one observation named `fallback`."""
         from src.observability.tracing import observation as tracing
 
         chain = tracing.start("fallback", "chain")
         chain.update(metadata={"models": [f"{model.provider}:{model.model_name}" for model in self.models]})
-        began = time.monotonic()
-        failed: list[ModelError] = []
+        started_at = time.monotonic()
+        failures: list[ModelError] = []
         try:
             for position, model in enumerate(self.models):
+                tries_left = len(self.models) - position
                 call: Call | None = None
                 try:
-                    fitted = model._fitted(_asked_of(model, request, time.monotonic() - began, self._left(position)))
-                    call = Call(model, fitted, context=chain.context)
+                    share = _request_for(model, request, time.monotonic() - started_at, tries_left)
+                    call = Call(model, model._fitted(share), context=chain.context)
                     reply = yield from (call.stream_steps() if stream else call.steps())
                 except ModelError as error:
                     error.provider, error.model = error.provider or model.provider, error.model or model.model_name
-                    if self._left(position) == 1 or (call is not None and call.handed_out):
-                        _note(error, failed)
+                    if tries_left == 1 or (call is not None and call.has_emitted):
+                        _add_notes(error, failures)
                         raise
-                    failed.append(error)
-                    _tell(chain, error, self.models[position + 1])
+                    failures.append(error)
+                    _record_failover(chain, error, self.models[position + 1])
                 else:
                     chain.update(output=reply.content, metadata={"answered_by": f"{reply.provider}:{reply.model_name}"})
                     return reply
-            raise AssertionError  # noqa: TRY301 - a chain has a last model, which has answered or raised
+            raise AssertionError  # noqa: TRY301 - the last model of a chain has answered or raised
         except BaseException as error:
             category = getattr(error, "category", None) or tracing.builtins_category(error)
             chain.fail(getattr(error, "message", "") or str(error) or type(error).__name__, category)
@@ -120,33 +121,30 @@ class FallbackModel(BaseModel):
         finally:
             chain.end()
 
-    def _left(self, position: int) -> int:
-        return len(self.models) - position
 
-
-def _each(model: BaseModel) -> tuple[BaseModel, ...]:
-    """Return the models of a chain within a chain, or the one that it is."""
+def _members(model: BaseModel) -> tuple[BaseModel, ...]:
+    """Return the models of a chain inside a chain; any other model alone."""
     return model.models if isinstance(model, FallbackModel) else (model,)
 
 
-def _note(error: ModelError, earlier: Sequence[ModelError]) -> None:
-    """Add to the last model's error what kept the others from answering."""
-    for each in earlier:
-        error.add_note(f"asked before, {each}")
+def _add_notes(error: ModelError, earlier: Sequence[ModelError]) -> None:
+    """Add the errors of the models before to the last model's."""
+    for failure in earlier:
+        error.add_note(f"asked before, {failure}")
 
 
-def _asked_of(model: BaseModel, request: ModelRequest, elapsed_s: float, tries_left: int) -> ModelRequest:
+def _request_for(model: BaseModel, request: ModelRequest, elapsed_s: float, tries_left: int) -> ModelRequest:
     """Return the request to one model of the chain, with its share of the time that is left."""
-    given = request.timeouts
-    left = given.total - elapsed_s
-    if left <= 0:
-        raise ModelTimeout(f"no answer within {given.total:g} s", provider=model.provider, model=model.model_name)
-    share = left / tries_left
-    limits = Timeouts(min(given.connect, share), min(given.read, share), share)
-    return replace(request, model=model.model_name, timeouts=limits)
+    timeouts = request.timeouts
+    remaining_s = timeouts.total - elapsed_s
+    if remaining_s <= 0:
+        raise ModelTimeout(f"no answer within {timeouts.total:g} s", provider=model.provider, model=model.model_name)
+    share_s = remaining_s / tries_left
+    shared = Timeouts(connect=min(timeouts.connect, share_s), read=min(timeouts.read, share_s), total=share_s)
+    return replace(request, model=model.model_name, timeouts=shared)
 
 
-def _tell(observation: Observation, error: ModelError, following: BaseModel) -> None:
+def _record_failover(observation: Observation, error: ModelError, following: BaseModel) -> None:
     observation.event(
         "fallback",
         level="WARNING",
@@ -160,33 +158,36 @@ def _tell(observation: Observation, error: ModelError, following: BaseModel) -> 
     )
 
 
-def _sum(one: Cost | None, other: Cost | None) -> Cost | None:
-    if one is None or other is None:
+def _sum(left: Cost | None, right: Cost | None) -> Cost | None:
+    if left is None or right is None:
         return None
-    names = [*one.details, *(name for name in other.details if name not in one.details)]
-    details = {name: one.details.get(name, 0.0) + other.details.get(name, 0.0) for name in names}
-    source = one.source if one.source == other.source else f"{other.source}, {one.source}"
-    return Cost(one.usd + other.usd, source, one.date or other.date, details)
+    names = [*left.details, *(name for name in right.details if name not in left.details)]
+    return Cost(
+        usd=left.usd + right.usd,
+        source=left.source if left.source == right.source else f"{right.source}, {left.source}",
+        date=left.date or right.date,
+        details={name: left.details.get(name, 0.0) + right.details.get(name, 0.0) for name in names},
+    )
 
 
 class OneGeneration(Call):
-    """Run a chain as one call: one generation, tokens and money summed over all tries."""
+    """A chain run as one call: one generation, tokens and money summed up over all tries."""
 
     def __init__(self, models: Sequence[BaseModel], request: ModelRequest) -> None:
-        self._others = list(models[1:])
-        self._whole = request
+        self._following = list(models[1:])
+        self._chain_request = request
         self._earlier: list[tuple[Usage | None, Cost | None]] = []
-        self._errors: list[ModelError] = []
-        super().__init__(models[0], _asked_of(models[0], request, 0.0, len(models)))
+        self._failures: list[ModelError] = []
+        super().__init__(models[0], _request_for(models[0], request, 0.0, len(models)))
 
     @override
-    def _answer(self) -> Generator[Any, Any, tuple[Completion, object]]:
+    def _obtain_completion(self) -> Generator[Any, Any, tuple[Completion, object]]:
         while True:
             try:
                 self._fit_request()
-                return (yield from super()._answer())
+                return (yield from super()._obtain_completion())
             except ModelError as error:
-                self._next(error)
+                self._fail_over(error)
 
     @override
     def _open(self) -> Generator[Any, Any, tuple[Any, Any]]:
@@ -195,36 +196,36 @@ class OneGeneration(Call):
                 self._fit_request()
                 return (yield from super()._open())
             except ModelError as error:
-                self._next(error)
+                self._fail_over(error)
 
     def _fit_request(self) -> None:
         self._request = self._model._fitted(self._request)
-        recording.asked(self._observation, self._model.provider, self._request)
+        recording.write_request(self._observation, self._model.provider, self._request)
 
-    def _next(self, error: ModelError) -> None:
-        """Turn to the next model, or raise where there is none."""
+    def _fail_over(self, error: ModelError) -> None:
+        """Turn to the next model; raise the error where there is none."""
         error.provider, error.model = self._model.provider, self._request.model
-        if not self._others:
-            _note(error, self._errors)
+        if not self._following:
+            _add_notes(error, self._failures)
             raise error
-        self._errors.append(error)
-        self._earlier.append(super()._totals(Completion("")))
+        self._failures.append(error)
+        self._earlier.append(super()._totals(Completion(content="")))
         self._usage = self._reported_usd = None
-        following = self._others.pop(0)
-        _tell(self._observation, error, following)
-        elapsed = self._clock() - self._began
-        request = _asked_of(following, self._whole, elapsed, 1 + len(self._others))
-        limits = replace(request.timeouts, total=elapsed + request.timeouts.total)
-        self._model, self._request = following, replace(request, timeouts=limits)
-        self._retries = Retries(following.retry_policy, limits.total)
+        model = self._following.pop(0)
+        _record_failover(self._observation, error, model)
+        elapsed_s = self._clock() - self._started_at
+        request = _request_for(model, self._chain_request, elapsed_s, 1 + len(self._following))
+        timeouts = replace(request.timeouts, total=elapsed_s + request.timeouts.total)
+        self._model, self._request = model, replace(request, timeouts=timeouts)
+        self._retries = Retries(model.retry_policy, timeouts.total)
 
     @override
     def _totals(self, completion: Completion) -> tuple[Usage | None, Cost | None]:
-        """Sum tokens and money over all tries; money that is unknown for one is unknown for all."""
+        """Sum up tokens and money over all tries; money that is unknown for one is unknown for all."""
         usage, cost = super()._totals(completion)
-        for earlier, spent in self._earlier:
-            if earlier is None:
+        for earlier_usage, earlier_cost in self._earlier:
+            if earlier_usage is None:
                 continue
-            usage = earlier if usage is None else usage + earlier
-            cost = _sum(cost, spent)
+            usage = earlier_usage if usage is None else usage + earlier_usage
+            cost = _sum(cost, earlier_cost)
         return usage, cost

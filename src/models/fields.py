@@ -1,4 +1,4 @@
-"""Read fields of an SDK's objects and of plain JSON alike."""
+"""Read fields of replies, whether they are an SDK's objects or plain JSON."""
 
 from __future__ import annotations
 
@@ -13,73 +13,72 @@ from src.models.errors import MalformedResponse
 if TYPE_CHECKING:
     from src.models.types import ImagePart
 
-
-_NO_MODEL: Final = object()
-_DIGITS = re.compile(r"[0-9]{1,15}")
-_MOST: Final = 10**15
+_NOT_PYDANTIC: Final = object()
+_DIGITS: Final = re.compile(r"[0-9]{1,15}")
+_MAX_COUNT: Final = 10**15
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def field(value: Any, name: str) -> Any:
-    """Return a field, None where it is not there."""
+    """Return a field; None where it is missing."""
     if value is None:
         return None
     if isinstance(value, dict):
         return value.get(name)
-    extra: Any = getattr(value, "__pydantic_extra__", _NO_MODEL)
-    if extra is _NO_MODEL:
+    extra: Any = getattr(value, "__pydantic_extra__", _NOT_PYDANTIC)
+    if extra is _NOT_PYDANTIC:
         return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-    # An SDK's record is a Pydantic model. Asking it for a name that it lacks costs more than all else here.
-    inside = value.__dict__
-    return inside[name] if name in inside else extra.get(name) if extra else None
+    # An SDK's record is a Pydantic model, whose `__getattr__` is slow for a name that it lacks.
+    attributes = value.__dict__
+    return attributes[name] if name in attributes else extra.get(name) if extra else None
 
 
 def count(value: Any, name: str) -> int | None:
-    """Return a field that counts something, a number or its digits; what is no count is unknown."""
-    found = field(value, name)
-    if isinstance(found, str):
-        return int(found) if _DIGITS.fullmatch(found) else None
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _MOST:
+    """Return a field that holds a count, as a number or as digits; None where it is missing or no count."""
+    number = field(value, name)
+    if isinstance(number, str):
+        return int(number) if _DIGITS.fullmatch(number) else None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < _MAX_COUNT:
         return None
-    return int(found)
+    return int(number)
 
 
 def text(value: Any, name: str) -> str:
-    """Return a field that is a text; what is none is empty."""
-    found = field(value, name)
-    return found if isinstance(found, str) else ""
+    """Return a field that holds a text; an empty one where it is missing or no text."""
+    value = field(value, name)
+    return value if isinstance(value, str) else ""
 
 
-def decoded(raw: Any) -> Any:
-    """Return a reply that an SDK hands over as text, because its content type does not say JSON, as what it holds.
+def decode_json(raw: Any) -> Any:
+    """Return a reply decoded, where the SDK returned its text because its content type is not JSON.
 
     Raises:
-        MalformedResponse: it is no JSON.
+        MalformedResponse: the text is not JSON.
     """
     if not isinstance(raw, str):
         return raw
     try:
         return json.loads(raw.removeprefix("\ufeff"))
     except ValueError as error:
-        page = raw.lstrip()[:1] == "<"
-        what = "a web page: is the base URL that of the API?" if page else f"{raw[:80]!r}"
-        raise MalformedResponse(f"the reply is no JSON but {what}") from error
+        is_page = raw.lstrip()[:1] == "<"
+        content = "a web page: is the base URL that of the API?" if is_page else f"{raw[:80]!r}"
+        raise MalformedResponse(f"the reply is no JSON but {content}") from error
 
 
 def data_url(image: ImagePart) -> str:
-    """Return an image's address, its data in it where it has no other."""
+    """Return an image's URL: its own, or a `data:` URL with its bytes."""
     if image.data is None:
         return image.url or ""
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
 
 
-def snake(value: Any) -> Any:
-    """Return Gemini's JSON with its names as its SDKs spell them; a tool's arguments keep theirs."""
+def snake_case(value: Any) -> Any:
+    """Return Gemini's JSON with its field names in snake case, as its SDKs spell them; a tool's arguments stay."""
     if isinstance(value, list):
-        return [snake(one) for one in value]
+        return [snake_case(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        _CAPITAL.sub(lambda found: f"_{found[1].lower()}", name): one if name == "args" else snake(one)
-        for name, one in value.items()
+        _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name): item if name == "args" else snake_case(item)
+        for name, item in value.items()
     }

@@ -1,4 +1,4 @@
-"""Hold a reply's JSON, and make the SDK's own object of it for whoever asks."""
+"""Keep a reply's JSON, from which the SDK's own object is made on demand."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Raw(dict[str, Any]):
-    """Hold a reply's JSON; `typed` makes the SDK's own object of it, when somebody first asks."""
+class LazyReply(dict[str, Any]):
+    """A reply's JSON; `typed` makes the SDK's own object of it when it is first called."""
 
-    __slots__ = ("_made", "_make")
+    __slots__ = ("_make", "_typed")
 
-    def __init__(self, told: dict[str, Any], make: Callable[[], Any]) -> None:
-        super().__init__(told)
+    def __init__(self, payload: dict[str, Any], make: Callable[[], Any]) -> None:
+        super().__init__(payload)
         self._make: Callable[[], Any] | None = make
-        self._made: Any = None
+        self._typed: Any = None
 
     def typed(self) -> Any:
         """Return the SDK's object."""
         make, self._make = self._make, None
         if make is not None:
-            self._made = make()
-        return self._made
+            self._typed = make()
+        return self._typed

@@ -1,4 +1,4 @@
-"""Give out models: a table from provider name to adapter, each imported when its first model is asked for."""
+"""Make models by provider and name; each adapter is imported when its first model is made."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["PROVIDERS", "ModelFactory", "Provider", "UnavailableModel", "model_f
 
 
 class UnavailableModel(BaseModel):
-    """Stand in for a model that is not set up: falsy, and every call says what to set."""
+    """Stands in for a model whose provider is not set up: it is falsy, and every call raises ModelUnavailable."""
 
     provider: ClassVar[str] = "unavailable"
 
     def __init__(self, provider: str, model_name: str, reason: str) -> None:
         super().__init__(model_name)
-        self.provider = provider  # type: ignore[misc] # stands in for any of them
+        self.provider = provider  # type: ignore[misc] # stands in for any provider
         self.reason = reason
         self.client = None
 
     @override
     def is_available(self) -> bool:
-        """Tell that it cannot be asked."""
+        """Return False."""
         return False
 
     @override
@@ -47,8 +47,8 @@ class UnavailableModel(BaseModel):
         raise ModelUnavailable(self.reason)
 
 
-class _Classes(Mapping[str, type[BaseModel]]):
-    """Map provider names to adapter classes, importing one when it is looked up."""
+class _Adapters(Mapping[str, type[BaseModel]]):
+    """Maps provider names to adapter classes, which are imported when they are looked up."""
 
     def __getitem__(self, name: str) -> type[BaseModel]:
         return _adapter(PROVIDERS[name])
@@ -63,8 +63,8 @@ class _Classes(Mapping[str, type[BaseModel]]):
         return name in PROVIDERS
 
 
-class _Defaults(Mapping[str, str]):
-    """Map provider names to the models that are asked where none is named."""
+class _DefaultModels(Mapping[str, str]):
+    """Maps provider names to the models that are used where the caller names none."""
 
     def __getitem__(self, name: str) -> str:
         return PROVIDERS[name].default_model
@@ -76,8 +76,8 @@ class _Defaults(Mapping[str, str]):
         return len(PROVIDERS)
 
 
-class _Available(Mapping[str, BaseModel]):
-    """Map the configured providers to their default models, making one when it is looked up."""
+class _AvailableModels(Mapping[str, BaseModel]):
+    """Maps the configured providers to their default models, which are made when they are looked up."""
 
     def _names(self) -> list[str]:
         return [name for name in PROVIDERS if ModelFactory.is_model_available(name)]
@@ -95,15 +95,15 @@ class _Available(Mapping[str, BaseModel]):
 
 
 class ModelFactory:
-    """Give out traced models. Works on the class, on an instance, and as `src.models.model_factory`.
+    """Makes traced models. Works on the class, on an instance, and as `src.models.model_factory`.
 
-    Asking for a model never changes what the next one gets: models are kept by provider, name, key and address.
+    Getting a model never changes what later calls get: models are cached by provider, name, key and address.
     """
 
-    MODEL_IMPLEMENTATIONS: ClassVar[Mapping[str, type[BaseModel]]] = _Classes()
-    DEFAULT_MODELS: ClassVar[Mapping[str, str]] = _Defaults()
-    _models: ClassVar[Mapping[str, BaseModel]] = _Available()
-    _made: ClassVar[dict[tuple[str, ...], BaseModel]] = {}
+    MODEL_IMPLEMENTATIONS: ClassVar[Mapping[str, type[BaseModel]]] = _Adapters()
+    DEFAULT_MODELS: ClassVar[Mapping[str, str]] = _DefaultModels()
+    _models: ClassVar[Mapping[str, BaseModel]] = _AvailableModels()
+    _cache: ClassVar[dict[tuple[str, ...], BaseModel]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
 
     @classmethod
@@ -119,12 +119,12 @@ class ModelFactory:
 
         Args:
             model_type: The provider: claude, openai, ollama, local, ... or `provider:model` in one.
-            model_name: The model; the provider's default where not given.
-            fallbacks: Models to ask, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
-                A model that was got before can stand there too.
+            model_name: The model, by default the provider's default model.
+            fallbacks: Models to call, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
+                A list item can also be a model.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
-                as in "60rpm,100000tpm"), `api` (`chat` or `responses`, where a provider has both): this model is
-                then made anew. Fallbacks share `timeouts` and `retry_policy`.
+                as in "60rpm,100000tpm"), `api` (`chat` or `responses`, where a provider has both). A model with
+                settings is not cached. Fallbacks share `timeouts` and `retry_policy`.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
@@ -134,38 +134,39 @@ class ModelFactory:
             UnknownProvider: there is no provider of that name; the message lists the known ones.
         """
         load_dotenv_once()
-        others = [fallbacks] if isinstance(fallbacks, str) else list(fallbacks)
-        if others:
-            from src.models.fallback import FallbackModel
+        fallback_models = [fallbacks] if isinstance(fallbacks, str) else list(fallbacks)
+        if not fallback_models:
+            return cls._single_model(model_type, model_name, settings)
+        from src.models.fallback import FallbackModel
 
-            shared = {name: settings[name] for name in ("timeouts", "retry_policy") if name in settings}
-            first = cls.get_model(model_type, model_name, **settings)
-            return FallbackModel(
-                [first, *(o if isinstance(o, BaseModel) else cls.get_model(o, **shared) for o in others)]
-            )
+        first = cls.get_model(model_type, model_name, **settings)
+        shared = {name: settings[name] for name in ("timeouts", "retry_policy") if name in settings}
+        following = (item if isinstance(item, BaseModel) else cls.get_model(item, **shared) for item in fallback_models)
+        return FallbackModel([first, *following])
+
+    @classmethod
+    def _single_model(cls, model_type: str, model_name: str | None, settings: dict[str, Any]) -> BaseModel:
         row, inline = cls._row(model_type)
         name = model_name or inline or _default_name(row)
-        key, address = (
-            settings.pop("api_key", None) or row.key(),
-            settings.pop("base_url", None) or row.address(),
-        )
-        reason = _unavailable(row, key)
+        key = settings.pop("api_key", None) or row.key()
+        address = settings.pop("base_url", None) or row.address()
+        reason = _why_unavailable(row, key)
         if reason:
             return UnavailableModel(row.name, name, reason)
         if settings:
             return _make(row, name, key, address, settings)
         identity = (row.name, name, key or "", address or "")
         with cls._lock:
-            model = cls._made.get(identity)
+            model = cls._cache.get(identity)
             if model is None:
                 model = _make(row, name, key, address, {})
                 if model.is_available():
-                    cls._made[identity] = model
+                    cls._cache[identity] = model
             return model
 
     @classmethod
     def _row(cls, model_type: str) -> tuple[Provider, str]:
-        """Return a provider's row, and the model that may be named behind it."""
+        """Return a provider's row, and the model that may follow its name."""
         provider, _, inline = str(model_type).partition(":")
         row = PROVIDERS.get(provider.strip().lower())
         if row is None:
@@ -176,29 +177,29 @@ class ModelFactory:
 
     @classmethod
     def is_model_available(cls, model_type: str) -> bool:
-        """Tell whether a provider is set up here. Nothing is asked of it."""
+        """Tell whether a provider is set up here, without a request to it."""
         return model_type in PROVIDERS and cls.why_unavailable(model_type) is None
 
     @classmethod
     def why_unavailable(cls, model_type: str) -> str | None:
-        """Return what to set or to install before a provider can be asked; None where it is set up."""
+        """Return what to set or to install before a provider can be used; None where it is set up."""
         load_dotenv_once()
         row, _ = cls._row(model_type)
-        return _unavailable(row, row.key())
+        return _why_unavailable(row, row.key())
 
     @classmethod
     def post(cls, url: Any, *arguments: Any, via: Callable[..., Any] | None = None, **options: Any) -> Any:
-        """Make a POST request with an HTTP library of the caller's, and trace it as the model call that it is.
+        """Send a POST request with the caller's HTTP library, traced as a model call.
 
-        For code that speaks to a provider without an SDK: `ModelFactory.post(url, headers=..., json=..., timeout=60)`
-        is `requests.post` of the same arguments, and returns its response and raises its exceptions. Nothing is
-        tried again. Messages, parameters, the reply, tokens, cost and errors are recorded; headers are not.
+        For code that calls a provider without an SDK: `ModelFactory.post(url, headers=..., json=..., timeout=60)`
+        is `requests.post` with the same arguments; it returns the same response and raises the same exceptions.
+        Nothing is retried. Messages, parameters, the reply, tokens, cost and errors are recorded; headers are not.
 
         Args:
-            url: The address. One that no model answers at is asked all the same, and not recorded.
-            *arguments: As `via` takes them.
-            via: What makes the request, such as `session.post` or `httpx.post`; `requests.post` where not given.
-            **options: As `via` takes them. With `stream=True` the reply is read to its end first.
+            url: The address. A request to an address that is no model's is sent without being recorded.
+            *arguments: Passed on to `via`.
+            via: What sends the request, such as `session.post` or `httpx.post`; by default `requests.post`.
+            **options: Passed on to `via`. With `stream=True` the reply is read to its end first.
         """
         from src.models.raw_http import posted_model
 
@@ -215,19 +216,19 @@ class ModelFactory:
 
     @classmethod
     def register(cls, row: Provider) -> None:
-        """Add a provider of your own: one that speaks Chat Completions is one row.
+        """Add a provider of the user's own; one that speaks Chat Completions needs only a row.
 
         `ModelFactory.register(Provider("together", url="https://api.together.xyz/v1", keys=("TOGETHER_API_KEY",)))`.
-        Rows can also stand in a file that MOONDEV_PROVIDERS names; see `src.models.providers.rows_of`.
+        Rows can also be in a file that MOONDEV_PROVIDERS names; see `src.models.providers.rows_of`.
 
         Raises:
-            InvalidRequest: the name is a built-in provider's, or cannot be a name.
+            InvalidRequest: the name is a built-in provider's, or not a valid name.
         """
         PROVIDERS.register(row)
 
     @property
     def available_models(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:
-        """Return the providers that are set up, each with the models it is known to have."""
+        """Return the providers that are set up, each with its known models."""
         from src.models import catalogue
 
         return {name: catalogue.known(name) for name in self._models}
@@ -238,22 +239,22 @@ class ModelFactory:
         return self.available_models
 
 
+_subclasses_lock = threading.RLock()
+_subclasses: dict[Provider, type[BaseModel]] = {}
+
+
 def _adapter(row: Provider) -> type[BaseModel]:
-    """Import a provider's adapter. A row that shares one gets a subclass of its own, under its name."""
+    """Import a provider's adapter. A row that shares its adapter with others gets a subclass of its own."""
     module, _, name = row.adapter.partition(":")
     adapter: type[BaseModel] = getattr(importlib.import_module(f"src.models.adapters.{module}"), name)
     if adapter.provider == row.name:
         return adapter
-    with _lock:
+    with _subclasses_lock:
         subclass = _subclasses.get(row)
         if subclass is None:
             body = {"provider": row.name, "default_base_url": row.url, "__module__": adapter.__module__}
             subclass = _subclasses[row] = type(f"{row.name.title()}Model", (adapter,), body)
         return subclass
-
-
-_lock = threading.RLock()
-_subclasses: dict[Provider, type[BaseModel]] = {}
 
 
 def _default_name(row: Provider) -> str:
@@ -263,8 +264,8 @@ def _default_name(row: Provider) -> str:
     return name
 
 
-def _unavailable(row: Provider, key: str | None) -> str | None:
-    """Return why a provider cannot be asked, or None."""
+def _why_unavailable(row: Provider, key: str | None) -> str | None:
+    """Return what to set or to install before a provider can be used; None where it is set up."""
     if row.needs_key and not key:
         other = f" (or {', '.join(row.keys[1:])})" if row.keys[1:] else ""
         return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
@@ -276,21 +277,21 @@ def _unavailable(row: Provider, key: str | None) -> str | None:
 def _installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # of a package inside one that is not there
+    except ModuleNotFoundError:  # of a subpackage whose parent is not installed
         return False
 
 
 def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
     from src.models import guard
-    from src.models.limits import own
+    from src.models.limits import limiter
     from src.models.pricing import prices
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
     model = _adapter(row)(name, api_key=key, base_url=address, **settings)
-    patched_sdks.say()
+    patched_sdks.warn_of_patches()
     guard.install()
-    model.limiter = own.made(limit) if limit else own.of(row.name, key or "")
+    model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")
     prices.warm(row.name, name)
     return model
 

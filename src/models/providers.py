@@ -1,4 +1,4 @@
-"""Hold the table of providers: where each one's adapter is, and what configures it."""
+"""Define the table of providers: each one's adapter and configuration."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Describe one provider. One that speaks plain Chat Completions is this row and nothing else.
+    """One provider. A provider that speaks plain Chat Completions needs this row and nothing else.
 
     Attributes:
-        name: By which it is asked for: lower-case letters, digits, - and _.
-        adapter: `module:Class` in src.models.adapters; Chat Completions through the openai SDK where not said.
-        default_model: Asked where the caller names none.
-        keys: The variables that may hold its key; the first one that is set wins, and the first is the one an
-            error names.
-        base_url: The variable that moves its address.
-        package: What must be installed.
-        needs_key: Whether it can be asked without a key.
-        url: Its address, where the adapter does not know it.
-        capabilities: What differs for all its models, by the names of `capabilities.Capabilities`.
+        name: Its name for `get_model`: lower-case letters, digits, - and _.
+        adapter: `module:Class` in src.models.adapters; by default Chat Completions through the openai SDK.
+        default_model: The model that is used where the caller names none.
+        keys: The environment variables that may hold its key. The first one that is set wins; errors name the first
+            of the list.
+        base_url: The environment variable that moves its address.
+        package: The package that must be installed.
+        needs_key: Whether calls need a key.
+        url: Its address, where the adapter has none.
+        capabilities: What differs for all its models, by the field names of `capabilities.Capabilities`.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Provider:
         return (os.environ.get(self.base_url, "").strip() or None) if self.base_url else None
 
     def __hash__(self) -> int:
-        """Hash by name: a table holds one row of a name."""
+        """Return the hash of the name: a table holds one row for each name."""
         return hash(self.name)
 
 
@@ -62,40 +62,88 @@ class Provider:
 #   ai.google.dev/gemini-api/docs/deprecations
 # - groq: gpt-oss-120b is the production model that replaced Llama 3.3: console.groq.com/docs/models, /docs/deprecations
 # - deepseek: api-docs.deepseek.com/quick_start/pricing; xai: docs.x.ai/docs/migration/may-15-retirement
-# - openai: gpt-4o is what existing agents ask. Its dated versions end on 14 January 2027:
+# - openai: gpt-4o is the model that existing agents use. Its dated versions end on 14 January 2027:
 #   developers.openai.com/api/docs/deprecations
 BUILT_IN: tuple[Provider, ...] = (
-    Provider("claude", "claude.adapter:ClaudeModel", "claude-haiku-4-5", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
-             "CLAUDE_BASE_URL", "anthropic"),
-    Provider("openai", "openai:OpenAIModel", "gpt-4o", ("OPENAI_KEY", "OPENAI_API_KEY"), "OPENAI_BASE_URL"),
-    Provider("deepseek", "deepseek:DeepSeekModel", "deepseek-flash", ("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
-             "DEEPSEEK_BASE_URL"),
-    Provider("groq", "groq:GroqModel", "openai/gpt-oss-120b", ("GROQ_API_KEY",), "GROQ_BASE_URL", "groq"),
-    Provider("gemini", "gemini.adapter:GeminiModel", "gemini-3.5-flash-lite",
-             ("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"), "GEMINI_BASE_URL", "google.genai"),
-    Provider("xai", "xai:XAIModel", "grok-4.3", ("GROK_API_KEY", "XAI_API_KEY"), "XAI_BASE_URL"),
-    Provider("ollama", "ollama:OllamaModel", "llama3.2", (), "OLLAMA_HOST", "ollama", needs_key=False),
-    Provider("openrouter", "openrouter:OpenRouterModel", "google/gemini-3.5-flash-lite", ("OPENROUTER_API_KEY",),
-             "OPENROUTER_BASE_URL"),
-    Provider("local", "local.adapter:LocalModel", "", package="xllamacpp", needs_key=False),
-)  # fmt: skip
+    Provider(
+        name="claude",
+        adapter="claude.adapter:ClaudeModel",
+        default_model="claude-haiku-4-5",
+        keys=("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
+        base_url="CLAUDE_BASE_URL",
+        package="anthropic",
+    ),
+    Provider(
+        name="openai",
+        adapter="openai:OpenAIModel",
+        default_model="gpt-4o",
+        keys=("OPENAI_KEY", "OPENAI_API_KEY"),
+        base_url="OPENAI_BASE_URL",
+    ),
+    Provider(
+        name="deepseek",
+        adapter="deepseek:DeepSeekModel",
+        default_model="deepseek-flash",
+        keys=("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
+        base_url="DEEPSEEK_BASE_URL",
+    ),
+    Provider(
+        name="groq",
+        adapter="groq:GroqModel",
+        default_model="openai/gpt-oss-120b",
+        keys=("GROQ_API_KEY",),
+        base_url="GROQ_BASE_URL",
+        package="groq",
+    ),
+    Provider(
+        name="gemini",
+        adapter="gemini.adapter:GeminiModel",
+        default_model="gemini-3.5-flash-lite",
+        keys=("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        base_url="GEMINI_BASE_URL",
+        package="google.genai",
+    ),
+    Provider(
+        name="xai",
+        adapter="xai:XAIModel",
+        default_model="grok-4.3",
+        keys=("GROK_API_KEY", "XAI_API_KEY"),
+        base_url="XAI_BASE_URL",
+    ),
+    Provider(
+        name="ollama",
+        adapter="ollama:OllamaModel",
+        default_model="llama3.2",
+        base_url="OLLAMA_HOST",
+        package="ollama",
+        needs_key=False,
+    ),
+    Provider(
+        name="openrouter",
+        adapter="openrouter:OpenRouterModel",
+        default_model="google/gemini-3.5-flash-lite",
+        keys=("OPENROUTER_API_KEY",),
+        base_url="OPENROUTER_BASE_URL",
+    ),
+    Provider(name="local", adapter="local.adapter:LocalModel", package="xllamacpp", needs_key=False),
+)
 
 _lock = threading.RLock()
 
 
 class Table(Mapping[str, Provider]):
-    """Map names to rows: the built-in ones, registered ones, and those of the user's file, read when first needed."""
+    """Maps names to rows: built-in ones, registered ones, and those of the user's file, which is read on demand."""
 
     def __init__(self, rows: tuple[Provider, ...]) -> None:
         self._built_in = frozenset(row.name for row in rows)
         self._rows = {row.name: row for row in rows}
-        self._read: str | None = None
+        self._loaded_file: str | None = None
 
     def register(self, row: Provider) -> None:
-        """Add a row, or replace one that was added before.
+        """Add a row, or replace one that was registered before.
 
         Raises:
-            InvalidRequest: the name is a built-in provider's, or cannot be a name.
+            InvalidRequest: the name is a built-in provider's, or not a valid name.
         """
         if row.name in self._built_in:
             raise InvalidRequest(
@@ -111,11 +159,12 @@ class Table(Mapping[str, Provider]):
             self._rows = {**self._rows, row.name: row}
 
     def _loaded(self) -> dict[str, Provider]:
-        named = os.environ.get("MOONDEV_PROVIDERS", "").strip()
-        if named and named != self._read:
+        """Return the rows, those of the user's file included."""
+        configured = os.environ.get("MOONDEV_PROVIDERS", "").strip()
+        if configured and configured != self._loaded_file:
             with _lock:
-                self._read = named
-                for row in rows_of(Path(named).expanduser()):
+                self._loaded_file = configured
+                for row in rows_of(Path(configured).expanduser()):
                     self.register(row)
         return self._rows
 
@@ -128,14 +177,14 @@ class Table(Mapping[str, Provider]):
         return iter(self._loaded())
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of providers."""
         return len(self._loaded())
 
 
 def rows_of(path: Path) -> tuple[Provider, ...]:
-    """Return the providers that a user's TOML or JSON file adds, one table for each.
+    """Return the providers that a user's TOML or JSON file adds, one for each table.
 
-    MOONDEV_PROVIDERS names the file. Each table's name is the provider's; its keys are those of `Provider`:
+    MOONDEV_PROVIDERS names the file. A table's name is the provider's; its keys are the fields of `Provider`:
 
         [together]
         url = "https://api.together.xyz/v1"
@@ -150,16 +199,16 @@ def rows_of(path: Path) -> tuple[Provider, ...]:
 
     known = {item.name for item in fields(Provider)} - {"name", "adapter"}
     rows = []
-    for name, told in user_tables.read(path, "MOONDEV_PROVIDERS").items():
-        unknown = set(told) - known if isinstance(told, Mapping) else {str(told)}
-        if unknown or not told.get("url"):
+    for name, table in user_tables.read(path, "MOONDEV_PROVIDERS").items():
+        unknown = set(table) - known if isinstance(table, Mapping) else {str(table)}
+        if unknown or not table.get("url"):
             raise InvalidRequest(
                 f"{path}: the provider {name} needs a url, and may have {', '.join(sorted(known))}"
                 + (f"; not {', '.join(sorted(unknown))}." if unknown else "."),
                 parameter="MOONDEV_PROVIDERS",
             )
-        keys = tuple(told.get("keys", ()))
-        rows.append(Provider(**{"name": name, "needs_key": bool(keys), **told, "keys": keys}))
+        keys = tuple(table.get("keys", ()))
+        rows.append(Provider(**{"name": name, "needs_key": bool(keys), **table, "keys": keys}))
     return tuple(rows)
 
 

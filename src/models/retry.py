@@ -1,4 +1,4 @@
-"""Decide whether a failed attempt is tried again, and when: the one retry policy, on tenacity."""
+"""Decide with tenacity whether and when a failed attempt is retried."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Bound retries. Waits are in seconds, exponential with full jitter; Retry-After is honoured up to its cap.
+    """The bounds of retries: exponential backoff with full jitter, in seconds; Retry-After is honoured up to its cap.
 
-    A provider that asks for a longer wait than `retry_after_cap_s` is not tried again: the error carries what it asked.
+    A provider that asks for a longer wait than `retry_after_cap_s` is not retried; the error carries that wait.
     """
 
     max_attempts: int = 3
@@ -34,19 +34,21 @@ NO_RETRIES = RetryPolicy(max_attempts=1)
 
 
 class Retries:
-    """Count the attempts of one call. tenacity decides; the caller sleeps, so that sync and async share this."""
+    """The retries of one call: tenacity decides, and the caller sleeps, so that sync and async share this."""
 
     def __init__(self, policy: RetryPolicy, deadline_s: float) -> None:
         self._policy = policy
         self._deadline_s = deadline_s
         self._retrying: tenacity.Retrying | None = None
         self._state: tenacity.RetryCallState | None = None
-        self._spent_s = 0.0
+        self._elapsed_s = 0.0
 
     def wait_after(self, error: ModelError, elapsed_s: float) -> float | None:
         """Return the seconds to wait before the next attempt, or None where there is to be none.
 
-        `elapsed_s` is the time since the call began, on the caller's clock.
+        Args:
+            error: Why the last attempt failed.
+            elapsed_s: The time since the call began, on the caller's clock.
         """
         import tenacity
 
@@ -56,7 +58,7 @@ class Retries:
             self._state = tenacity.RetryCallState(self._retrying, fn=None, args=(), kwargs={})
         state = self._state
         assert state is not None  # noqa: S101 - made with the controller
-        self._spent_s = elapsed_s
+        self._elapsed_s = elapsed_s
         state.set_exception((type(error), error, error.__traceback__))
         try:
             action = self._retrying.iter(retry_state=state)
@@ -75,11 +77,11 @@ class Retries:
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = error.retry_after_s if isinstance(error, ModelError) else None
-            return asked or backoff(state)  # a provider that says «now», or a time gone by, is not asked at once
+            retry_after_s = error.retry_after_s if isinstance(error, ModelError) else None
+            return retry_after_s or backoff(state)  # a Retry-After of 0, or in the past, still backs off
 
         def past_deadline(state: tenacity.RetryCallState) -> bool:
-            return self._spent_s + state.upcoming_sleep >= self._deadline_s
+            return self._elapsed_s + state.upcoming_sleep >= self._deadline_s
 
         attempts = tenacity.stop_after_attempt(policy.max_attempts)
         return tenacity.Retrying(

@@ -1,4 +1,4 @@
-"""Let a record be used as the text that it holds, for code that had a string before."""
+"""Let a record be used like its text, for code that had a string before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 _METHODS = frozenset(name for name in dir(str) if not name.startswith("_"))
 
 
-class AsText:
-    """Do with `content` what a string does."""
+class TextLike:
+    """A record that behaves like the string in its `content`."""
 
     __slots__ = ()
 
@@ -24,7 +24,7 @@ class AsText:
     else:
 
         def __getattr__(self, name):
-            """Return a string's method on the text, such as `strip` and `upper`."""
+            """Return a method of the text, such as `strip` and `upper`."""
             if name in _METHODS:
                 return getattr(self.content, name)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -45,14 +45,14 @@ class AsText:
         """Tell whether the text contains `part`."""
         return isinstance(part, str) and part in self.content
 
-    def __getitem__(self, at: SupportsIndex | slice) -> str:
-        """Return a part of the text."""
-        return self.content[at]
+    def __getitem__(self, index: SupportsIndex | slice) -> str:
+        """Return a character or a slice of the text."""
+        return self.content[index]
 
     def __add__(self, text: str) -> str:
-        """Return the text with another behind it."""
+        """Return the text followed by another."""
         return self.content + text
 
     def __radd__(self, text: str) -> str:
-        """Return the text with another before it."""
+        """Return the text preceded by another."""
         return text + self.content

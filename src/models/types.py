@@ -1,33 +1,27 @@
-"""Hold the frozen records that cross the boundary between callers, the template and adapters."""
+"""Define the frozen records that callers, calls and adapters exchange."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from src.models.lazy_reply import Raw
-from src.models.text_like import AsText
+from src.models.lazy_reply import LazyReply
+from src.models.text_like import TextLike
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
-# Provider-neutral reasons why a model stopped. Anything a provider invents passes through unchanged.
-FINISH_STOP = "stop"
-FINISH_LENGTH = "length"
-FINISH_TOOL_CALLS = "tool_calls"
-FINISH_CONTENT_FILTER = "content_filter"
-
-# The index of a piece of a tool call that has none.
-UNNUMBERED = -2
+# The `index` of a ToolDelta whose provider numbers none.
+UNNUMBERED: Final = -2
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """Hold one image of a message: `data` bytes with their `media_type`, or a `url`.
+    """An image in a message: `data` bytes with their `media_type`, or a `url`.
 
-    `detail` (low, high, auto) is for providers that look at images with more or less care; others never see it.
+    `detail` (low, high, auto) is for providers that offer several resolutions; others never see it.
     """
 
     media_type: str = "image/png"
@@ -38,20 +32,20 @@ class ImagePart:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Hold one text of a message that also has images."""
+    """A text in a message that also has images."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class RawPart:
-    """Hold one part of another kind, such as sound, video or a file, in the words of the provider it is for."""
+    """A part of another kind, such as sound, video or a file, in the form of the provider that it is for."""
 
     content: Mapping[str, object] = field(repr=False)
 
     @property
     def kind(self) -> str:
-        """Return what kind it is: its `type`."""
+        """Return the `type` of the part."""
         return str(self.content.get("type"))
 
 
@@ -60,10 +54,10 @@ Part: TypeAlias = TextPart | ImagePart | RawPart
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """Hold one call of a tool that a model asks for; `arguments` is the JSON text as the model wrote it.
+    """A model's request to call a tool; `arguments` is the JSON text as the model wrote it.
 
-    `replay` is what its provider wants to see again when the conversation goes on, such as a signature of its thoughts;
-    only the adapter that wrote it reads it.
+    `replay` is what the provider must receive again when the conversation continues, such as a signature of its
+    reasoning; only the adapter that wrote it reads it.
     """
 
     id: str
@@ -74,9 +68,9 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolDelta:
-    """Hold a piece of a tool call in a stream; pieces with the same `index` belong together.
+    """A piece of a tool call in a stream; pieces with the same `index` belong to the same call.
 
-    -1 is a whole call; UNNUMBERED goes on with the last one, unless it has an id or a name of its own.
+    The index -1 marks a whole call; UNNUMBERED continues the last call, unless the piece has its own id or name.
     """
 
     index: int
@@ -88,7 +82,7 @@ class ToolDelta:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Hold one turn of a conversation; `content` is a text, or parts where images are among it."""
+    """One message of a conversation; `content` is a text, or parts where it contains more than text."""
 
     role: Role
     content: str | tuple[Part, ...] = ""
@@ -107,7 +101,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """Ask for structured output: a JSON Schema, and the Pydantic model it came from where there is one."""
+    """A request for structured output: a JSON Schema, and the Pydantic model it came from where there is one."""
 
     name: str
     schema: Mapping[str, object]
@@ -116,7 +110,7 @@ class ResponseFormat:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Bound one request, in seconds: connecting, each read, and the whole call with its retries."""
+    """The timeouts of a call in seconds: of connecting, of each read, and of the whole call with its retries."""
 
     connect: float = 10.0
     read: float = 120.0
@@ -125,9 +119,9 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """Hold one validated request. None means: not sent, so that the provider's default holds.
+    """A validated request. A parameter of None is not sent, so that the provider's default applies.
 
-    `adjusted` says what differs from what the caller asked, because the model would have refused it.
+    `adjusted` says what differs from the caller's arguments, because the model would have refused them.
     """
 
     model: str
@@ -152,8 +146,8 @@ class ModelRequest:
         return "\n\n".join(texts) if texts else None
 
     def parameters(self) -> dict[str, object]:
-        """Return the parameters that were given, by the names a trace shows."""
-        given: dict[str, object] = {
+        """Return the parameters that are set, by the names that a trace shows."""
+        parameters: dict[str, object] = {
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "top_p": self.top_p,
@@ -164,7 +158,7 @@ class ModelRequest:
             "tools": len(self.tools) or None,
             **self.options,
         }
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _add(left: int | None, right: int | None) -> int | None:
@@ -173,24 +167,25 @@ def _add(left: int | None, right: int | None) -> int | None:
     return left if right is None else left + right
 
 
-def _anew(known: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """Return what is known of one side of a usage when more is told of it.
+def _merge_side(earlier: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """Return the counts of one side of a usage, of its input or its output, after a later event reports them again.
 
-    Where the later counts sum to the same, those that tell more of its parts stand; a later first count goes with its
-    own parts, unless it is the same as before and they are left out.
+    A later event that repeats or omits the first count only adds to the others. Otherwise its counts replace the
+    earlier ones, unless those have the same sum and break it down further.
     """
-    parts = [count for count in later if count is not None]
-    if later[0] is None or later[0] == known[0]:
-        return tuple(own if new is None else new for own, new in zip(known, later, strict=True))
-    told = [count for count in known if count is not None]
-    return known if len(told) > len(parts) and sum(told) == sum(parts) else later
+    if later[0] is None or later[0] == earlier[0]:
+        return tuple(old if new is None else new for old, new in zip(earlier, later, strict=True))
+    earlier_parts = [count for count in earlier if count is not None]
+    later_parts = [count for count in later if count is not None]
+    is_finer = len(earlier_parts) > len(later_parts) and sum(earlier_parts) == sum(later_parts)
+    return earlier if is_finer else later
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Count tokens in buckets that exclude one another and sum to the provider's total. Unknown is None, not 0.
+    """Token counts in buckets that exclude one another and sum up to the provider's total. Unknown is None, not 0.
 
-    `input` excludes what was read from or written to a prompt cache, `output` excludes reasoning.
+    `input` excludes tokens that were read from or written to a prompt cache, `output` excludes reasoning.
     """
 
     input: int | None = None
@@ -201,12 +196,12 @@ class Usage:
 
     @property
     def input_tokens(self) -> int | None:
-        """Return all input tokens, cached ones included; None where the provider told none."""
+        """Return all input tokens, cached ones included; None where the provider reported none."""
         return _add(_add(self.input, self.input_cached_tokens), self.input_cache_creation)
 
     @property
     def output_tokens(self) -> int | None:
-        """Return all output tokens, reasoning included; None where the provider told none."""
+        """Return all output tokens, reasoning included; None where the provider reported none."""
         return _add(self.output, self.output_reasoning_tokens)
 
     @property
@@ -222,22 +217,21 @@ class Usage:
         return {name: count for name, count in buckets.items() if count is not None}
 
     def updated(self, later: Usage) -> Usage:
-        """Return this usage with what a later event of the same stream tells anew, of the input and of the output."""
-        own, new = self._counts(), later._counts()
-        return Usage(*_anew(own[:3], new[:3]), *_anew(own[3:], new[3:]))
+        """Return this usage with what a later event of the same stream reports, of the input and of the output."""
+        old, new = self._counts(), later._counts()
+        return Usage._of_counts(_merge_side(old[:3], new[:3]) + _merge_side(old[3:], new[3:]))
 
     def _counts(self) -> tuple[int | None, ...]:
-        return (
-            self.input,
-            self.input_cached_tokens,
-            self.input_cache_creation,
-            self.output,
-            self.output_reasoning_tokens,
-        )
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    @classmethod
+    def _of_counts(cls, counts: tuple[int | None, ...]) -> Usage:
+        return cls(**dict(zip(cls.__slots__, counts, strict=True)))
 
     def __add__(self, other: Usage) -> Usage:
         """Sum two usages bucket by bucket; a bucket unknown on one side keeps the other's count."""
-        return Usage(*(_add(own, new) for own, new in zip(self._counts(), other._counts(), strict=True)))
+        pairs = zip(self._counts(), other._counts(), strict=True)
+        return Usage._of_counts(tuple(_add(left, right) for left, right in pairs))
 
     # Existing agents read usage as a dictionary with the provider's field names.
 
@@ -263,7 +257,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Hold a price in US dollars, its source (`provider`, `genai-prices 0.2.3`, `own table`, `local`) and date."""
+    """A price in US dollars, with its source (`provider`, `genai-prices 0.2.3`, `own table`, `local`) and date."""
 
     usd: float
     source: str
@@ -273,7 +267,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Hold dollars per million tokens by usage bucket, or the catalogue's own tiered price where it is not flat."""
+    """Dollars per million tokens by usage bucket, or the catalogue's own price object where its price has tiers."""
 
     per_million: Mapping[str, float]
     source: str
@@ -283,7 +277,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Hold what an adapter read out of one reply of its provider; `notes` go to the generation's metadata."""
+    """What an adapter reads from a provider's reply; `notes` become metadata of the generation."""
 
     content: str
     model: str | None = None
@@ -300,13 +294,14 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Hold one piece of a streamed reply. The last one carries finish reason, usage, cost and whole tool calls.
+    """A piece of a streamed reply. The last chunk carries finish reason, usage, cost and whole tool calls.
 
-    `refusal`, `choice` (which of several replies it is a piece of: the first is taken) and `whole` (a reply that ends a
-    stream and repeats it) are what adapters tell the template.
-    `reply`, on the last one, is the whole reply as `generate_response` would have returned it. With `response_format`
+    `reply`, on the last chunk, is the whole reply as `generate_response` would have returned it. With `response_format`
     its `parsed` is the value; where the streamed text did not fit and was repaired, `reply.content` is the repaired
     text, while the chunks before stay as they were streamed.
+
+    Adapters alone set `refusal`, `choice` (the index of the choice that the chunk belongs to, of which the first is
+    used) and `whole` (the complete reply with which some streams end).
     """
 
     content: str = ""
@@ -328,17 +323,17 @@ class Chunk:
 
     @property
     def parsed(self) -> object:
-        """Return the value of a structured reply; None but on the last chunk."""
+        """Return the value of a structured reply; None on all chunks but the last."""
         return self.reply.parsed if self.reply is not None else None
 
     def __str__(self) -> str:
-        """Return the text, so that a chunk prints as what it says."""
+        """Return the text, so that printing a chunk prints its text."""
         return self.content
 
 
 @dataclass(frozen=True, slots=True)
-class ModelResponse(AsText):
-    """Hold a model's reply with what it took. `str(reply)` is its text."""
+class ModelResponse(TextLike):
+    """A model's reply with its usage, cost and latency. `str(reply)` is its text."""
 
     content: str
     model_name: str
@@ -358,7 +353,7 @@ class ModelResponse(AsText):
     raw_response: object = field(default=None, repr=False, compare=False)
 
     def __eq__(self, other: object) -> bool:
-        """Compare with a string as the text, and with another reply in all that they hold."""
+        """Compare the text with a string, or all fields but `raw_response` with another reply."""
         if isinstance(other, str):
             return self.content == other
         if not isinstance(other, ModelResponse):
@@ -366,7 +361,7 @@ class ModelResponse(AsText):
         return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
 
     def __hash__(self) -> int:
-        """Hash as the text does, to which a reply may be equal."""
+        """Return the hash of the text, since a reply may be equal to a string."""
         return hash(self.content)
 
 
@@ -375,10 +370,10 @@ _RAW_SLOT: Any = ModelResponse.__dict__["raw_response"]
 
 
 def _raw_response(reply: ModelResponse) -> object:
-    """Return the SDK's own object, which is made when it is first asked for."""
-    found = _RAW_SLOT.__get__(reply)
-    return found.typed() if isinstance(found, Raw) else found
+    """Return the SDK's own object, which is made when it is first read."""
+    raw = _RAW_SLOT.__get__(reply)
+    return raw.typed() if isinstance(raw, LazyReply) else raw
 
 
-# Nearly nobody reads it, and to make it takes longer than all else that is done with a reply.
+# Few callers read it, and making it takes longer than all other work on a reply.
 setattr(ModelResponse, "raw_response", property(_raw_response, _RAW_SLOT.__set__))  # noqa: B010 - a type checker sees the field

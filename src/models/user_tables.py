@@ -1,4 +1,4 @@
-"""Read a user's table from a TOML or JSON file."""
+"""Read a table of the user's from a TOML or JSON file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, variable: str) -> dict[str, Any]:
-    """Return what a file says, as a dictionary.
+    """Return the table in a file as a dictionary.
 
     Args:
-        path: Ends in .json for JSON; anything else is TOML.
-        variable: The variable that names the file, for the error.
+        path: A file whose name ends in .json is JSON, any other TOML.
+        variable: The environment variable that names the file, for the error.
 
     Raises:
-        InvalidRequest: the file cannot be read; the message names the variable and the place.
+        InvalidRequest: the file cannot be read; the message names the variable and the file.
     """
     try:
         text = path.read_text("utf-8")
-        found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        table = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{variable} names {path}, which cannot be read: {error}", parameter=variable) from error
-    if not isinstance(found, dict):
+    if not isinstance(table, dict):
         raise InvalidRequest(f"{variable} names {path}, which holds no table.", parameter=variable)
-    return found
+    return table

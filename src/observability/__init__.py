@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from src.observability.tracing.carry import carry
     from src.observability.tracing.propagation import child_environment, continue_trace, inject
     from src.observability.tracing.scores import score
-    from src.observability.tracker import LangFuseTracker, get_tracker
+    from src.observability.tracker import LangFuseTracker, flush, get_tracker, shutdown
 
 __all__ = [
     "LangFuseTracker",
@@ -24,41 +24,24 @@ __all__ = [
     "shutdown",
 ]
 
-_HOMES = {
+_MODULES = {
     "LangFuseTracker": "tracker",
     "carry": "tracing.carry",
     "child_environment": "tracing.propagation",
     "continue_trace": "tracing.propagation",
+    "flush": "tracker",
     "get_tracker": "tracker",
     "inject": "tracing.propagation",
     "observe_agent": "tracing.agent_runs",
     "score": "tracing.scores",
+    "shutdown": "tracker",
 }
 
 
-def flush(timeout_s: float = 10.0) -> int:
-    """Deliver now what waits in the spool, rows of other and of dead processes too.
-
-    Returns how many observations and scores are still undelivered after at most `timeout_s` seconds;
-    0 where no destination is configured, since then nothing waits for delivery; at least 1 where the store cannot
-    be read.
-    """
-    from src.observability.tracker import get_tracker
-
-    return get_tracker().flush(timeout_s)
-
-
-def shutdown(timeout_s: float = 5.0) -> None:
-    """Deliver what can be delivered within the time, then stop. What remains stays in the spool."""
-    from src.observability.tracker import get_tracker
-
-    get_tracker().shutdown(timeout_s)
-
-
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: importing this package loads nothing else."""
-    if name in _HOMES:
+    """Import a public name when it is first used, so that importing this package loads nothing else."""
+    if name in _MODULES:
         import importlib
 
-        return getattr(importlib.import_module(f"src.observability.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f"src.observability.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,19 +1,18 @@
-"""Look at traces, deliver them, check the set-up, wherever this package is installed: `python -m src.observability`."""
+"""Run the commands of a checkout that has this package but not `src.cli`: `python -m src.observability`."""
 
 from __future__ import annotations
 
 import logging
-import sqlite3
 import sys
 from typing import Annotated
 
 import typer
 
-from src.observability.commands import finding, findings, traces
-from src.observability.commands.console import problem
-from src.observability.store.schema import SpoolError
+from src.observability.commands import traces
+from src.observability.commands.fast_start import FastCommand, FastGroup
 
 app = typer.Typer(
+    cls=FastGroup,
     name="python -m src.observability",
     help="Look at what model calls were traced on this machine, deliver it, and check the set-up.",
     no_args_is_help=True,
@@ -21,16 +20,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(traces.app, name="traces")
-app.command("export")(traces.export)
+app.command("export", cls=FastCommand)(traces.export)
 
 
-@app.command("doctor")
+@app.command("doctor", cls=FastCommand)
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server.")] = False,
 ) -> None:
     """Check Langfuse and the trace store, with one test observation. Exit code 1 where something does not work."""
-    finding.tell(findings.of_tracing(offline=offline), as_json=as_json)
+    from src.observability.commands import finding, findings
+
+    finding.print_all(findings.of_tracing(offline=offline), as_json=as_json)
 
 
 def main() -> None:
@@ -38,12 +39,10 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         app()
-    except (ValueError, OSError, SpoolError) as error:
-        problem(str(error))
-        sys.exit(2)
-    except sqlite3.Error as error:
-        problem(f"the trace store cannot be used: {error}.")
-        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
+        from src.observability.commands import failures
+
+        sys.exit(failures.report(error))
 
 
 if __name__ == "__main__":

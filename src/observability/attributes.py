@@ -1,4 +1,4 @@
-"""Name every span attribute once.
+"""Define the name of every span attribute once.
 
 `langfuse.*` names are those that Langfuse's server reads first; `gen_ai.*` are OpenTelemetry's semantic
 conventions for generative AI, which any other backend understands.
@@ -47,9 +47,8 @@ REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 AGENT_NAME: Final = "gen_ai.agent.name"
 ERROR_TYPE: Final = "error.type"
 
-# Metadata keys that readers of the spool rely on.
+# A metadata key that readers of the store rely on.
 ERROR_CATEGORY: Final = "error_category"
-AGENT_TYPE: Final = "agent_type"
 
 # Instrumentation scope: with this name Langfuse's server reads attributes once, not a second time as metadata.
 SCOPE_NAME: Final = "langfuse-sdk"
@@ -60,10 +59,10 @@ TEXTS: Final = frozenset(
      "gen_ai.completion", "input.value", "output.value"}
 )  # fmt: skip
 
-# Values that our own code makes, without a text of a user's or a provider's: redaction need not read them.
+# Attributes whose values our own code makes, without a text of a user or a provider: they are not redacted.
 SAFE: Final = frozenset({TYPE, LEVEL, IS_APP_ROOT, COMPLETION_START_TIME, USAGE_DETAILS, COST_DETAILS})
 
-# How the same look where they do come from a user's code; what looks otherwise is read.
+# What their values look like where a user's code sets them; a value that looks different is redacted.
 SAFE_SHAPES: Final = {
     TYPE: re.compile(r"[a-z]{1,20}"),
     LEVEL: re.compile(r"[A-Z]{1,10}"),

@@ -1,4 +1,4 @@
-"""Hold this process's pipeline: the first observation, or the program's own tracker, makes it."""
+"""Give access to this process's pipeline, which the first observation or the program's own tracker makes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _pipeline: Pipeline | None = None
 
 
 def get_pipeline() -> Pipeline:
-    """Return this process's pipeline; the first call makes it."""
+    """Return this process's pipeline, made by the first call."""
     pipeline = _pipeline
     return pipeline if pipeline is not None else _make_current()
 
@@ -27,7 +27,7 @@ def existing_pipeline() -> Pipeline | None:
 
 
 def make_pipeline(settings: Settings | None = None, *, spool: Spool | None = None) -> Pipeline:
-    """Return a new pipeline; one that is made without arguments becomes this process's where there is none yet."""
+    """Return a new pipeline; it becomes this process's if it is made without arguments and there is none yet."""
     global _pipeline  # noqa: PLW0603 - one pipeline for a process
     pipeline = Pipeline(settings, spool=spool, is_current=_is_current)
     if settings is None and spool is None and _pipeline is None:
@@ -36,7 +36,7 @@ def make_pipeline(settings: Settings | None = None, *, spool: Spool | None = Non
 
 
 def set_pipeline(pipeline: Pipeline | None) -> Pipeline | None:
-    """Replace this process's pipeline, or have the next observation make one (None); return the old one."""
+    """Replace this process's pipeline and return the old one; after None the next observation makes a new one."""
     global _pipeline
     with _lock:
         old, _pipeline = _pipeline, pipeline

@@ -1,7 +1,7 @@
-"""Count calls, tokens, money, retries and errors through OpenTelemetry's metrics API, for whoever exports them.
+"""Count calls, tokens, cost, retries and errors through OpenTelemetry's metrics API.
 
-Nothing is set up here: the instruments belong to the global meter provider of the program, and as long as it sets none,
-nothing is counted. Names and units of `gen_ai.*` are OpenTelemetry's semantic conventions for generative AI
+Nothing is set up here: the instruments belong to the program's global meter provider; while it sets none, nothing is
+counted. Names and units of `gen_ai.*` are OpenTelemetry's semantic conventions for generative AI
 (github.com/open-telemetry/semantic-conventions-genai); `moondev.*` are ours.
 """
 
@@ -32,8 +32,8 @@ _TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - an attribute's name
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """Hold what is counted of a call that ended; `error` is the category of its failure, None where it succeeded."""
+class CallRecord:
+    """What is counted of a call that has ended; `error` is the category of its failure, None where it succeeded."""
 
     provider: str
     model: str
@@ -46,7 +46,7 @@ class Ended:
 
 
 class _Instruments:
-    """Hold the instruments of one meter provider."""
+    """The instruments of one meter provider."""
 
     def __init__(self, provider: MeterProvider) -> None:
         meter = provider.get_meter(_SCOPE)
@@ -81,45 +81,45 @@ _known: tuple[MeterProvider, _Instruments] | None = None
 _failed = False
 
 
-def wanted() -> bool:
-    """Tell whether anybody counts: whether the program has set a meter provider."""
+def is_enabled() -> bool:
+    """Tell whether the program has set a meter provider."""
     return type(otel_metrics.get_meter_provider()).__name__ not in ("_ProxyMeterProvider", "NoOpMeterProvider")
 
 
-def ended(call: Ended) -> None:
-    """Count a call. Never raises."""
+def record_call(call: CallRecord) -> None:
+    """Count a call that has ended. Never raises."""
     try:
         instruments = _instruments()
-        told = {names.OPERATION: "chat", names.PROVIDER: call.provider, names.REQUEST_MODEL: call.model}
+        attributes = {names.OPERATION: "chat", names.PROVIDER: call.provider, names.REQUEST_MODEL: call.model}
         if call.answered_by:
-            told[names.RESPONSE_MODEL] = call.answered_by
+            attributes[names.RESPONSE_MODEL] = call.answered_by
         for count, kind in ((call.input_tokens, "input"), (call.output_tokens, "output")):
             if count is not None:
-                instruments.tokens.record(count, {**told, _TOKEN_TYPE: kind})
+                instruments.tokens.record(count, {**attributes, _TOKEN_TYPE: kind})
         if call.cost_usd is not None:
-            instruments.cost.add(call.cost_usd, told)
+            instruments.cost.add(call.cost_usd, attributes)
         elif call.error is None:
-            instruments.unpriced.add(1, told)
+            instruments.unpriced.add(1, attributes)
         if call.error is not None:
-            told = {**told, names.ERROR_TYPE: call.error}
-            instruments.errors.add(1, told)
-        instruments.duration.record(call.seconds, told)
+            attributes = {**attributes, names.ERROR_TYPE: call.error}
+            instruments.errors.add(1, attributes)
+        instruments.duration.record(call.seconds, attributes)
     except Exception as error:  # noqa: BLE001 - counting never breaks a call
-        _say(error)
+        _warn_once(error)
 
 
-def retried(provider: str, model: str, category: str) -> None:
-    """Count an attempt that failed and is tried again. Never raises."""
+def record_retry(provider: str, model: str, category: str) -> None:
+    """Count an attempt that failed and is retried. Never raises."""
     try:
-        if wanted():
-            told = {names.PROVIDER: provider, names.REQUEST_MODEL: model, names.ERROR_TYPE: category}
-            _instruments().retries.add(1, told)
+        if is_enabled():
+            attributes = {names.PROVIDER: provider, names.REQUEST_MODEL: model, names.ERROR_TYPE: category}
+            _instruments().retries.add(1, attributes)
     except Exception as error:  # noqa: BLE001 - counting never breaks a call
-        _say(error)
+        _warn_once(error)
 
 
 def _instruments() -> _Instruments:
-    """Return the instruments of the provider that is set now; they are made once."""
+    """Return the instruments of the current meter provider, made once for each."""
     global _known  # noqa: PLW0603 - one set for a process
     provider = otel_metrics.get_meter_provider()
     known = _known
@@ -131,31 +131,26 @@ def _instruments() -> _Instruments:
         return _known[1]
 
 
-def _say(error: Exception) -> None:
-    global _failed  # noqa: PLW0603 - said once
+def _warn_once(error: Exception) -> None:
+    global _failed  # noqa: PLW0603 - one warning for a process
     if not _failed:
         _failed = True
         _log.warning("A call could not be counted (%s). Said once.", redact_text(str(error)))
 
 
-# The store: read when a reader collects, on its thread.
+# The state of the store, read when a metric reader collects, on its thread.
 
 
 def _lost(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        kept = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
-    return [(spool.losses + (kept[0] if kept else 0), {})]
+    return [(spool.total_losses(), {})]
 
 
 def _undelivered(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        found = [row[0] for row in connection.execute("SELECT name FROM destinations")]
-        return [(spool._pending(connection, name), {"destination": name}) for name in found]
+    return [(count, {"destination": name}) for name, count in spool.undelivered().items()]
 
 
 def _set_aside(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
-    with spool._reader() as connection:
-        return [(connection.execute("SELECT count(*) FROM set_aside").fetchone()[0], {})]
+    return [(spool.refused_count(), {})]
 
 
 def _size(spool: Spool) -> Iterable[tuple[int, dict[str, str]]]:
@@ -178,9 +173,9 @@ def _observer(read: Callable[[Spool], Any]) -> Callable[[CallbackOptions], Itera
         if pipeline is None or pipeline.spool is None:
             return []
         try:
-            return [otel_metrics.Observation(value, told) for value, told in read(pipeline.spool)]
-        except Exception as error:  # noqa: BLE001 - the store may be locked or gone: no value this time
-            _say(error)
+            return [otel_metrics.Observation(value, attributes) for value, attributes in read(pipeline.spool)]
+        except Exception as error:  # noqa: BLE001 - the store may be locked or deleted: there is no value this time
+            _warn_once(error)
             return []
 
     return observe

@@ -15,20 +15,20 @@ _TIMEOUT_S: Final = 15.0
 
 
 class OtlpError(ValueError):
-    """A variable asks for what is not possible; `variable` names it.
+    """A variable has a value that is not supported; `variable` names it.
 
-    `place_known` tells whether the place to send to is known without it.
+    `endpoint_known` tells whether the endpoint is known without it.
     """
 
-    def __init__(self, variable: str, problem: str, *, place_known: bool = True) -> None:
+    def __init__(self, variable: str, problem: str, *, endpoint_known: bool = True) -> None:
         super().__init__(problem)
         self.variable = variable
-        self.place_known = place_known
+        self.endpoint_known = endpoint_known
 
 
 @dataclass(frozen=True, slots=True)
 class Otlp:
-    """Hold where OTLP goes and how; the certificates are paths of PEM files."""
+    """An OTLP endpoint and how to send to it; the certificates are paths of PEM files."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -43,7 +43,7 @@ def read(environ: Mapping[str, str]) -> Otlp:
     """Read the variables; those for traces win over those for all signals.
 
     Raises:
-        OtlpError: a variable asks for what is not possible here.
+        OtlpError: a variable has a value that is not supported here.
     """
     protocol = (_of(environ, "PROTOCOL") or "http/protobuf").lower()
     if protocol != "http/protobuf":
@@ -63,17 +63,19 @@ def read(environ: Mapping[str, str]) -> Otlp:
 
 
 def service_name(environ: Mapping[str, str]) -> str | None:
-    """Return this program's name: OTEL_SERVICE_NAME, else what stands in OTEL_RESOURCE_ATTRIBUTES."""
-    said = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
-    listed = {name.strip(): unquote(value.strip()) for name, _, value in said}
-    return environ.get("OTEL_SERVICE_NAME", "").strip() or listed.get("service.name") or None
+    """Return this program's name from OTEL_SERVICE_NAME, else from OTEL_RESOURCE_ATTRIBUTES."""
+    pairs = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    attributes = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+    return environ.get("OTEL_SERVICE_NAME", "").strip() or attributes.get("service.name") or None
 
 
 def _of(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a variable for traces, else the one for all signals."""
     return (environ.get(f"{_PREFIX}TRACES_{name}") or environ.get(f"{_PREFIX}{name}") or "").strip() or None
 
 
 def _names(name: str) -> str:
+    """Return both spellings of a variable, for messages."""
     return f"{_PREFIX}{name}/{_PREFIX}TRACES_{name}"
 
 
@@ -82,7 +84,7 @@ def _url(environ: Mapping[str, str]) -> str:
     address = exact or environ.get(f"{_PREFIX}ENDPOINT", "").strip() or "http://localhost:4318"
     if not re.match(r"(?i)https?://[^/\s?#]+", address):
         problem = "is no address: it must start with https:// or http://, as http://localhost:4318 does."
-        raise OtlpError(f"{_PREFIX}{'TRACES_' if exact else ''}ENDPOINT", problem, place_known=False)
+        raise OtlpError(f"{_PREFIX}{'TRACES_' if exact else ''}ENDPOINT", problem, endpoint_known=False)
     if exact:
         return exact
     parts = urlsplit(address)
@@ -93,24 +95,24 @@ def _headers(text: str) -> dict[str, str]:
     """Read `name=value,name=value`, percent-encoded as W3C baggage is.
 
     Raises:
-        OtlpError: one of them cannot be a header of HTTP.
+        OtlpError: one of them cannot be an HTTP header.
     """
     pairs = (item.partition("=") for item in text.split(",") if "=" in item)
     headers = {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs}
     for name, value in headers.items():
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not (value.isascii() and value.isprintable()):
             problem = "holds what cannot be a header: names of letters, digits and -, values of printable ASCII."
-            raise OtlpError(_names("HEADERS"), problem, place_known=False)
+            raise OtlpError(_names("HEADERS"), problem, endpoint_known=False)
     return headers
 
 
 def _timeout(environ: Mapping[str, str]) -> float:
     """Return seconds, as OpenTelemetry's own exporters for Python read the variable."""
-    said = _of(environ, "TIMEOUT")
+    text = _of(environ, "TIMEOUT")
     try:
-        seconds = float(said) if said else _TIMEOUT_S
+        seconds = float(text) if text else _TIMEOUT_S
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 86_400:
-        raise OtlpError(_names("TIMEOUT"), f"is {said!r}: give seconds, such as 10.")
+        raise OtlpError(_names("TIMEOUT"), f"is {text!r}: give seconds, such as 10.")
     return seconds

@@ -1,4 +1,4 @@
-"""Build the way from a finished span to its destinations: tracer provider, processor, store, exporter, retention."""
+"""Assemble what takes a span to its destinations: tracer provider, processor, store, exporter, retention."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from src.observability.attributes import RELEASE
 from src.observability.langfuse_sdk.client import NO_KEY, OwnClient
 from src.observability.settings import Settings
-from src.observability.spans.scope import Scope, ours
+from src.observability.spans.scope import Scope, own_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
     from src.observability.delivery.destinations import Destination
     from src.observability.delivery.exporter import Exporter
-    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
 
 
 class Pipeline:
-    """Hold one tracer provider (never the global one), one store, one exporter and one Langfuse client.
+    """One tracer provider (never the global one), one store, one exporter and one Langfuse client.
 
     A process normally has one (`current.get_pipeline()`). Where MOONDEV_TRACING is off, `spool`, `tracer`, `provider`,
-    `processor`, `light`, `exporter` and `keeper` are None.
+    `processor`, `light_tracer`, `exporter` and `retention` are None.
 
     Args:
-        settings: What the environment says where not given.
+        settings: The settings; those of the environment where not given.
         spool: The store; the one that the settings name where not given.
-        is_current: Tells whether this pipeline is the one of the process, or no other is.
+        is_current: Tells whether a pipeline is this process's, or this process has none.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Pipeline:
         self.settings = settings or Settings.read_or_default()
         self.spool: Spool | None = None
         self.exporter: Exporter | None = None
-        self.keeper: Keeper | None = None
+        self.retention: Retention | None = None
         self.tracer: Tracer | None = None
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
-        self.light: LightSpans | None = None
+        self.light_tracer: LightTracer | None = None
         self._scope: Scope | None = None
         self._is_current = is_current
         self.own_client = OwnClient(self)
@@ -69,26 +69,28 @@ class Pipeline:
         from src.observability.attributes import SCOPE_NAME
         from src.observability.delivery import process_exit
         from src.observability.langfuse_sdk.import_hook import join
-        from src.observability.spans.capture import Kept
-        from src.observability.spans.light_tracer import LightSpans
+        from src.observability.spans.capture import CapturePolicy
+        from src.observability.spans.light_tracer import LightTracer
         from src.observability.spans.processor import SpoolProcessor
         from src.observability.store.spool import Spool
 
         settings = self.settings
         limit = settings.max_mb * 1024 * 1024
-        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, later=True)
-        process_exit.tell_losses(self.spool)
+        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
+        process_exit.report_losses_at_exit(self.spool)
         destinations = self._destinations()
         self.exporter = self._make_exporter(self.spool, destinations)
-        self.keeper = self._make_keeper(self.spool, destinations)
-        self.keeper.start()
-        self.processor = SpoolProcessor(self.spool, self.default_scope, self.wake, Kept.of(settings))
+        self.retention = self._make_retention(self.spool, destinations)
+        self.retention.start()
+        self.processor = SpoolProcessor(
+            self.spool, self.default_scope, self.wake, CapturePolicy.from_settings(settings)
+        )
         self.provider = self._make_provider(self.processor)
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
         self.tracer = self.provider.get_tracer(SCOPE_NAME, _langfuse_version(), attributes=scope)
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
-        self.light = LightSpans(self.provider, self.processor, instrumentation, self.default_scope)
-        self._say_where()
+        self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.default_scope)
+        self._log_destination()
         join(self)
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
@@ -100,7 +102,7 @@ class Pipeline:
 
         try:
             resource = Resource.create(self._resource_attributes())
-        except RuntimeError:  # OpenTelemetry asks its detectors on threads, and none can start
+        except RuntimeError:  # OpenTelemetry runs its detectors on threads, and none can start
             resource = Resource(self._resource_attributes())
         # Sampler and limits are explicit: variables set for other software must not thin an audit trail.
         limits = SpanLimits(
@@ -116,11 +118,11 @@ class Pipeline:
         )
         provider._disabled = False
         provider.add_span_processor(processor)
-        ours.add(provider._active_span_processor)
+        own_processors.add(provider._active_span_processor)
         return provider
 
     def _resource_attributes(self) -> dict[str, str]:
-        """Return what stands once for all spans of this process; the release under both names that are read."""
+        """Return the resource of this process; it has the release under Langfuse's name and under OpenTelemetry's."""
         attributes = {"service.name": self.settings.service_name}
         if "deployment.environment" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
             attributes["deployment.environment.name"] = self.settings.environment
@@ -135,31 +137,32 @@ class Pipeline:
         if self.settings.offline or not destinations:
             return None
         exporter = Exporter(spool, destinations)
-        process_exit.watch(exporter, signals=self.settings.signals)
+        process_exit.flush_at_exit(exporter, signals=self.settings.signals)
         return exporter
 
-    def _make_keeper(self, spool: Spool, destinations: list[Destination]) -> Keeper:
-        from src.observability.store.retention import Keeper
+    def _make_retention(self, spool: Spool, destinations: list[Destination]) -> Retention:
+        from src.observability.store.retention import Retention
 
         settings = self.settings
         accepted = {item.name: item.accepts for item in destinations}
-        return Keeper(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_said)
+        return Retention(spool.path, settings.keep_days, accepted, unsent_too=settings.keep_days_set)
 
     def _destinations(self) -> list[Destination]:
-        """Return where observations go; while offline, where they will go later."""
+        """Return the destinations of observations; while offline, those that will receive them later."""
         from src.observability.delivery.destinations import langfuse_destination, otlp_destination
 
         settings = self.settings
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            alone = settings.langfuse_scores_only
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=alone))
+            scores_only = settings.langfuse_scores_only
+            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=scores_only))
         if settings.otlp is not None:
             destinations.append(otlp_destination(settings.otlp))
         return destinations
 
-    def _say_where(self) -> None:
+    def _log_destination(self) -> None:
+        """Warn where texts are stored with their secrets, or where nothing is delivered for lack of keys."""
         settings = self.settings
         if settings.capture == "full":
             _log.warning(
@@ -184,15 +187,15 @@ class Pipeline:
 
     @property
     def public_key(self) -> str:
-        """Return the key under which Langfuse's SDK knows our client."""
+        """Return the public key under which Langfuse's SDK registers our client."""
         return self.settings.langfuse_public_key or NO_KEY
 
     def is_current(self) -> bool:
-        """Tell whether this pipeline is the one of the process, or no other is."""
+        """Tell whether this pipeline is this process's, or this process has none."""
         return self._is_current(self)
 
     def default_scope(self) -> Scope:
-        """Return the scope of what runs outside any agent: this process's session and environment."""
+        """Return the scope of observations outside any agent run: this process's session and environment."""
         if self._scope is None:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             session = f"run-{stamp}-{os.urandom(4).hex()}"
@@ -203,7 +206,7 @@ class Pipeline:
         return self._scope
 
     def store_score(self, name: str, value: float | str | bool, **fields: Any) -> str | None:
-        """Store a score; return its id, or None where it could not be stored, which is counted and logged.
+        """Store a score; return its id, or None where it could not be stored, which is counted as a loss and logged.
 
         Args:
             name: The score's name.
@@ -220,7 +223,7 @@ class Pipeline:
             record = score_records.make(name, value, settings=self.settings, default=self.default_scope, **fields)
             self.spool.append_score(record)
         except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-            if not isinstance(error, SpoolError):  # which the store has counted itself
+            if not isinstance(error, SpoolError):  # the store has counted that one itself
                 self.spool.count_loss()
             _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
             return None
@@ -228,19 +231,19 @@ class Pipeline:
         return record.id
 
     def wake(self) -> None:
-        """Tell the exporter, if there is one, that there is something to deliver; never raises."""
+        """Tell the exporter, if there is one, that there is something to deliver. Never raises."""
         if self.exporter is None:
             return
         try:
             self.exporter.wake()
-        except Exception as error:  # noqa: BLE001 - what is stored is delivered later
+        except Exception as error:  # noqa: BLE001 - the stored rows are delivered later
             _log.error("Delivery could not be started: %s", error)
 
     def flush(self, timeout_s: float = 10.0) -> int:
-        """Deliver now what waits; return how many observations and scores are still undelivered.
+        """Deliver everything in the store now; return how many observations and scores are still undelivered.
 
-        Without a destination nothing waits for delivery, and the answer is 0. Where the store cannot be read, nobody
-        knows how many: that is logged, and the answer is at least 1.
+        Without a destination nothing waits for delivery, and the result is 0. Where the store cannot be read, their
+        number is unknown: that is logged, and the result is at least 1.
         """
         if self.exporter is None:
             return 0
@@ -252,20 +255,20 @@ class Pipeline:
             return max(self.spool.losses if self.spool else 0, 1)
 
     def shutdown(self, timeout_s: float = 5.0) -> None:
-        """Deliver what can be delivered within the time, then stop. What remains stays in the store."""
+        """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
         from src.observability.langfuse_sdk.import_hook import leave
 
         if self.exporter is not None:
             self.exporter.shutdown(timeout_s)
-        if self.keeper is not None:
-            self.keeper.stop()
+        if self.retention is not None:
+            self.retention.stop()
         if self.spool is not None:
             self.spool.close()
         leave(self)
 
 
 def _langfuse_version() -> str:
-    """Return the version of Langfuse's SDK whose attribute format we write, without importing it."""
+    """Return the version of the installed Langfuse SDK, without importing it."""
     try:
         return version("langfuse")
     except PackageNotFoundError:

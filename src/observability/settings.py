@@ -9,7 +9,7 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from src.observability import otlp_settings
 
@@ -18,17 +18,29 @@ if TYPE_CHECKING:
 
     from src.observability.otlp_settings import Otlp
 
+    Word = TypeVar("Word", bound=str)
+
 LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _ON = {"1", "true", "yes", "on"}
 _OFF = {"0", "false", "no", "off"}
-# What a switch of delivery is taken for while its word means nothing.
-_CAREFUL = {"ENABLE_LANGFUSE": {"ENABLE_LANGFUSE": "false"}, "MOONDEV_OFFLINE": {"MOONDEV_OFFLINE": "1"}}
+# What replaces a switch of delivery whose value is invalid, so that nothing is sent by mistake.
+_SAFE_VALUES = {"ENABLE_LANGFUSE": {"ENABLE_LANGFUSE": "false"}, "MOONDEV_OFFLINE": {"MOONDEV_OFFLINE": "1"}}
+
+# The words of a variable with what each means; the first is the default.
+_SYNC: Mapping[Literal["normal", "full"], str] = {"normal": "survives kill -9", "full": "power loss too"}
+_CAPTURE: Mapping[Literal["redacted", "full", "metadata"], str] = {
+    "redacted": "texts without secrets",
+    "full": "texts as they are, but for your own configured keys",
+    "metadata": "no inputs and outputs",
+}
+_IMAGES: Mapping[Literal["hash", "whole"], str] = {"hash": "size and SHA-256", "whole": "the data too"}
 
 
 class SettingsError(ValueError):
-    """A variable has a value that means nothing; the message names it and the values that do.
+    """A variable has an invalid value; the message names it and the values that are valid.
 
-    `instead` is what holds until that is put right, where the default could send texts to a place that nobody named.
+    `instead` maps variables to the values that apply until it is corrected, where the default could send texts to a
+    server that the user did not name.
     """
 
     def __init__(self, variable: str, problem: str, instead: Mapping[str, str] | None = None) -> None:
@@ -39,7 +51,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Hold what tracing does in this process. Read once, when the first observation opens."""
+    """What tracing does in this process; read once, when the first observation opens."""
 
     tracing: bool
     offline: bool
@@ -47,7 +59,7 @@ class Settings:
     sync: Literal["normal", "full"]
     max_mb: int
     keep_days: int | None
-    keep_days_said: bool
+    keep_days_set: bool
     langfuse_enabled: bool
     langfuse_scores_only: bool
     langfuse_host: str
@@ -73,10 +85,10 @@ class Settings:
 
     @classmethod
     def read_or_default(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read all settings; one that means nothing is logged as an error, and its default taken or delivery stopped.
+        """Read all settings; log an invalid one as an error and use its default, or stop delivery.
 
-        This is what tracing itself starts with: a wrong word in a variable must neither stop a trade nor send what was
-        meant for one's own server to another.
+        Tracing itself starts with these: a wrong word in a variable must neither stop a trade nor send to another
+        server what was meant for the user's own.
         """
         if environ is None:
             load_dotenv_once()
@@ -85,11 +97,13 @@ class Settings:
             try:
                 return cls.read(env)
             except SettingsError as error:
-                holds = " ".join(f"{name}={value}" for name, value in error.instead.items())
-                told = (
-                    f"Until that is put right {holds} holds: everything is stored." if holds else "The default holds."
+                instead = " ".join(f"{name}={value}" for name, value in error.instead.items())
+                effect = (
+                    f"Until that is put right {instead} holds: everything is stored."
+                    if instead
+                    else "The default holds."
                 )
-                logging.getLogger("moondev.observability").error("%s %s", error, told)
+                logging.getLogger("moondev.observability").error("%s %s", error, effect)
                 for name in error.variable.split("/"):
                     env.pop(name, None)
                 env |= error.instead
@@ -99,21 +113,21 @@ class Settings:
         """Read all settings.
 
         Raises:
-            SettingsError: a variable has a value that means nothing.
+            SettingsError: a variable has an invalid value.
         """
         if environ is None:
             load_dotenv_once()
         env = os.environ if environ is None else environ
-        named = (env.get(name, "").strip() for name in ("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))
-        host = next(filter(None, named), LANGFUSE_CLOUD)
+        hosts = (env.get(name, "").strip() for name in ("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))
+        host = next(filter(None, hosts), LANGFUSE_CLOUD)
         return cls(
             tracing=switch(env, "MOONDEV_TRACING", default=True),
             offline=switch(env, "MOONDEV_OFFLINE", default=False),
             trace_db=_trace_db(env),
-            sync=_sync(env),
+            sync=_choice(env, "MOONDEV_TRACE_SYNC", _SYNC),
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
-            keep_days_said=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
+            keep_days_set=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
             langfuse_enabled=_langfuse_enabled(env),
             langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
@@ -122,8 +136,8 @@ class Settings:
             environment=_environment(env),
             release=env.get("LANGFUSE_RELEASE") or None,
             otlp=_otlp(env),
-            capture=_capture(env),
-            images=_images(env),
+            capture=_choice(env, "MOONDEV_CAPTURE", _CAPTURE),
+            images=_choice(env, "MOONDEV_IMAGES", _IMAGES),
             service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
         )
@@ -144,16 +158,16 @@ def load_dotenv_once() -> None:
     with _dotenv_lock:
         if _dotenv_read:
             return
-        named = os.environ.get("MOONDEV_DOTENV", "").strip()
-        if named.lower() not in {"off", "0", "false", "no"}:
+        file = os.environ.get("MOONDEV_DOTENV", "").strip()
+        if file.lower() not in _OFF:
             import dotenv
 
-            dotenv.load_dotenv(named or dotenv.find_dotenv(usecwd=True))
+            dotenv.load_dotenv(file or dotenv.find_dotenv(usecwd=True))
         _dotenv_read = True
 
 
 def config_value(name: str, default: object) -> object:
-    """Return a name of `src/config.py`, or `default` where that file lacks it or does not load."""
+    """Return a value of `src/config.py`, or `default` where that file lacks it or does not load."""
     try:
         return getattr(importlib.import_module("src.config"), name, default)
     except Exception:  # noqa: BLE001 - a checkout's own config file may do anything while it loads
@@ -161,10 +175,10 @@ def config_value(name: str, default: object) -> object:
 
 
 def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Return whether a variable says on or off.
+    """Return whether a variable is on or off; `default` where it is not set.
 
     Raises:
-        SettingsError: it says something else.
+        SettingsError: it is neither.
     """
     text = environ.get(name, "").strip().lower()
     if not text:
@@ -174,68 +188,49 @@ def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     if text in _OFF:
         return False
     problem = f"is {environ[name]!r}, neither on nor off: use 1, true, on, or 0, false, off."
-    raise SettingsError(name, problem, _CAREFUL.get(name))
+    raise SettingsError(name, problem, _SAFE_VALUES.get(name))
 
 
-def _langfuse_said(environ: Mapping[str, str]) -> object:
-    """Return what the environment says of Langfuse, else `src/config.py`: a bool, or a word."""
-    said = environ.get("ENABLE_LANGFUSE", "").strip() or config_value("ENABLE_LANGFUSE", True)
-    return said.strip().lower() if isinstance(said, str) else bool(said)
+def _langfuse_switch(environ: Mapping[str, str]) -> bool | str:
+    """Return ENABLE_LANGFUSE, a bool or a word, from the environment, else from `src/config.py`."""
+    value = environ.get("ENABLE_LANGFUSE", "").strip() or config_value("ENABLE_LANGFUSE", True)
+    return value.strip().lower() if isinstance(value, str) else bool(value)
 
 
 def _langfuse_enabled(environ: Mapping[str, str]) -> bool:
-    said = _langfuse_said(environ)
-    if isinstance(said, bool):
-        return said
-    return _scores_only(environ) or switch({"ENABLE_LANGFUSE": str(said)}, "ENABLE_LANGFUSE", default=True)
+    value = _langfuse_switch(environ)
+    if isinstance(value, bool):
+        return value
+    return _scores_only(environ) or switch({"ENABLE_LANGFUSE": value}, "ENABLE_LANGFUSE", default=True)
 
 
 def _scores_only(environ: Mapping[str, str]) -> bool:
     """Tell whether Langfuse gets scores alone, since its observations come from an OpenTelemetry Collector."""
-    return _langfuse_said(environ) == "scores"
+    return _langfuse_switch(environ) == "scores"
 
 
 def _trace_db(environ: Mapping[str, str]) -> Path:
-    named = environ.get("MOONDEV_TRACE_DB", "").strip()
-    if named:
-        path = Path(named).expanduser().absolute()  # a program may change its folder later
+    name = environ.get("MOONDEV_TRACE_DB", "").strip()
+    if name:
+        path = Path(name).expanduser().absolute()  # a program may change its folder later
         return path / "traces.db" if path.is_dir() else path
     import platformdirs
 
     return Path(platformdirs.user_data_dir("moondev", appauthor=False)) / "traces.db"
 
 
-def _sync(environ: Mapping[str, str]) -> Literal["normal", "full"]:
-    text = environ.get("MOONDEV_TRACE_SYNC", "").strip().lower() or "normal"
-    if text == "normal":
-        return "normal"
-    if text == "full":
-        return "full"
-    raise SettingsError("MOONDEV_TRACE_SYNC", f"is {text!r}: use normal (survives kill -9) or full (power loss too).")
+def _choice(environ: Mapping[str, str], name: str, meanings: Mapping[Word, str]) -> Word:
+    """Return which of the words in `meanings` a variable holds; the first where it is not set.
 
-
-def _capture(environ: Mapping[str, str]) -> Literal["redacted", "full", "metadata"]:
-    text = environ.get("MOONDEV_CAPTURE", "").strip().lower() or "redacted"
-    if text == "redacted":
-        return "redacted"
-    if text == "full":
-        return "full"
-    if text == "metadata":
-        return "metadata"
-    raise SettingsError(
-        "MOONDEV_CAPTURE",
-        f"is {text!r}: use redacted (texts without secrets), full (texts as they are, but for your own configured "
-        "keys) or metadata (no inputs and outputs).",
-    )
-
-
-def _images(environ: Mapping[str, str]) -> Literal["hash", "whole"]:
-    text = environ.get("MOONDEV_IMAGES", "").strip().lower() or "hash"
-    if text == "hash":
-        return "hash"
-    if text == "whole":
-        return "whole"
-    raise SettingsError("MOONDEV_IMAGES", f"is {text!r}: use hash (size and SHA-256) or whole (the data too).")
+    Raises:
+        SettingsError: it holds another.
+    """
+    text = environ.get(name, "").strip().lower()
+    for word in meanings:
+        if text in ("", word):
+            return word
+    *others, last = (f"{word} ({meaning})" for word, meaning in meanings.items())
+    raise SettingsError(name, f"is {text!r}: use {', '.join(others)} or {last}.")
 
 
 def _otlp(environ: Mapping[str, str]) -> Otlp | None:
@@ -244,7 +239,7 @@ def _otlp(environ: Mapping[str, str]) -> Otlp | None:
     try:
         return otlp_settings.read(environ)
     except otlp_settings.OtlpError as error:
-        instead = {} if error.place_known else {"MOONDEV_OTLP": "off"}
+        instead = {} if error.endpoint_known else {"MOONDEV_OTLP": "off"}
         raise SettingsError(error.variable, str(error), instead) from error
 
 
@@ -272,7 +267,7 @@ def _host(text: str) -> str:
         raise SettingsError(
             "LANGFUSE_BASE_URL/LANGFUSE_HOST",
             f"is {text!r}, not an address: it must start with https:// or http://, as {LANGFUSE_CLOUD} does.",
-            {"ENABLE_LANGFUSE": "false"},  # the default is another server than the one that was meant
+            {"ENABLE_LANGFUSE": "false"},  # the default is another server than the one that was intended
         )
     return host
 

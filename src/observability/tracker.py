@@ -1,4 +1,4 @@
-"""Give programs one object for tracing: the pipeline, its Langfuse client, a decorator for model calls."""
+"""Define LangFuseTracker, through which programs use this process's pipeline or one of their own."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.pipeline import Pipeline
     from src.observability.settings import Settings
-    from src.observability.spans.light_tracer import LightSpans
+    from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
     from src.observability.spans.scope import Scope
-    from src.observability.store.retention import Keeper
+    from src.observability.store.retention import Retention
     from src.observability.store.spool import Spool
 
     F = TypeVar("F", bound=Callable[..., object])
+
+_tracker: LangFuseTracker | None = None
 
 
 class LangFuseTracker:
@@ -42,30 +44,30 @@ class LangFuseTracker:
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> LangFuseTracker:
-        """Return a tracker of a pipeline that there is."""
+        """Return a tracker of an existing pipeline."""
         tracker = cls.__new__(cls)
         tracker.pipeline = pipeline
         return tracker
 
     @property
     def settings(self) -> Settings:
-        """Return what the pipeline was made with."""
+        """Return the pipeline's settings."""
         return self.pipeline.settings
 
     @property
     def spool(self) -> Spool | None:
-        """Return the store; None where tracing is off, as for the other parts."""
+        """Return the store; this and the other parts are None where tracing is off."""
         return self.pipeline.spool
 
     @property
     def exporter(self) -> Exporter | None:
-        """Return what delivers; None where there is no destination, or while offline."""
+        """Return the exporter; None where there is no destination, or while offline."""
         return self.pipeline.exporter
 
     @property
-    def keeper(self) -> Keeper | None:
-        """Return what deletes old rows."""
-        return self.pipeline.keeper
+    def retention(self) -> Retention | None:
+        """Return the retention job, which deletes old rows."""
+        return self.pipeline.retention
 
     @property
     def tracer(self) -> Tracer | None:
@@ -79,47 +81,47 @@ class LangFuseTracker:
 
     @property
     def processor(self) -> SpoolProcessor | None:
-        """Return what stores spans when they end."""
+        """Return the span processor that stores spans when they end."""
         return self.pipeline.processor
 
     @property
-    def light(self) -> LightSpans | None:
-        """Return what opens spans that only our own code ends."""
-        return self.pipeline.light
+    def light_tracer(self) -> LightTracer | None:
+        """Return the tracer of light spans, which only our own code ends."""
+        return self.pipeline.light_tracer
 
     @property
     def public_key(self) -> str:
-        """Return the key under which Langfuse's SDK knows our client."""
+        """Return the public key under which Langfuse's SDK registers our client."""
         return self.pipeline.public_key
 
     @property
     def client(self) -> Langfuse:
-        """Return the Langfuse client on our tracer provider: what it observes joins our traces and our store.
+        """Return the Langfuse client on our tracer provider: its observations join our traces and our store.
 
-        Use it for prompts, datasets and reads. It sends no observation by itself; the exporter does.
+        Use it for prompts, datasets and reads. It sends no observations itself; the exporter does.
         """
         return self.pipeline.own_client.get()
 
     def default_scope(self) -> Scope:
-        """Return the scope of what runs outside any agent: this process's session and environment."""
+        """Return the scope of observations outside any agent run: this process's session and environment."""
         return self.pipeline.default_scope()
 
     def wake(self) -> None:
-        """Tell the exporter, if there is one, that there is something to deliver; never raises."""
+        """Tell the exporter, if there is one, that there is something to deliver. Never raises."""
         self.pipeline.wake()
 
     def trace_llm_call(self, func: F) -> F:
         """Trace a function, plain or async, that calls a model without the factory: one generation for each call.
 
-        Input is the arguments, output the result; model and usage are read off the result where it is a reply
-        of the openai or anthropic SDK, or the same as plain data. A generator function is one generation from its first
-        step to its last, and what it yields is the output. For code that cannot use `ModelFactory` yet.
+        Input is the arguments, output the result; model and usage are read from the result where it is a reply of the
+        openai or anthropic SDK, or the same as plain data. A generator function is one generation from its first step
+        to its last, and the items that it yields are the output. For code that cannot use `ModelFactory` yet.
         """
         from src.observability.tracing import carry
         from src.observability.tracing.traced_functions import ForeignCall, observe_call
 
         if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-            return carry.within(func, lambda args, kwargs: observe_call(func, args, kwargs), ForeignCall.hear)
+            return carry.within(func, lambda args, kwargs: observe_call(func, args, kwargs), ForeignCall.add)
 
         if inspect.iscoroutinefunction(func):
 
@@ -138,28 +140,39 @@ class LangFuseTracker:
         return cast("F", traced)
 
     def flush(self, timeout_s: float = 10.0) -> int:
-        """Deliver now what waits; return how many observations and scores are still undelivered.
+        """Deliver everything in the store now; return how many observations and scores are still undelivered.
 
-        Without a destination nothing waits for delivery, and the answer is 0. Where the store cannot be read, nobody
-        knows how many: that is logged, and the answer is at least 1.
+        Without a destination nothing waits for delivery, and the result is 0. Where the store cannot be read, their
+        number is unknown: that is logged, and the result is at least 1.
         """
         return self.pipeline.flush(timeout_s)
 
     def shutdown(self, timeout_s: float = 5.0) -> None:
-        """Deliver what can be delivered within the time, then stop. What remains stays in the store."""
+        """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
         self.pipeline.shutdown(timeout_s)
 
 
-_tracker: LangFuseTracker | None = None
-
-
 def get_tracker() -> LangFuseTracker:
-    """Return this process's tracker; the first call makes it."""
+    """Return this process's tracker, made by the first call."""
     return _tracker_of(current.get_pipeline())
 
 
+def flush(timeout_s: float = 10.0) -> int:
+    """Deliver everything in the store now, rows of other and of dead processes too.
+
+    Returns how many observations and scores are still undelivered after at most `timeout_s` seconds: 0 where no
+    destination is configured, since then nothing waits for delivery; at least 1 where the store cannot be read.
+    """
+    return get_tracker().flush(timeout_s)
+
+
+def shutdown(timeout_s: float = 5.0) -> None:
+    """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
+    get_tracker().shutdown(timeout_s)
+
+
 def set_tracker(tracker: LangFuseTracker | None) -> LangFuseTracker | None:
-    """Put another tracker in place of this process's, or None to have the next observation make one; return the old."""
+    """Replace this process's tracker and return the old one; after None the next observation makes a new one."""
     global _tracker  # noqa: PLW0603 - one tracker for a process
     old = current.set_pipeline(tracker.pipeline if tracker is not None else None)
     previous = _tracker_of(old) if old is not None else None

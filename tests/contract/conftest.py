@@ -8,8 +8,8 @@ import pytest
 import pytest_httpx2._plugin  # noqa: F401 # registers the router for httpx2
 import respx
 
-from src.models.adapters.local import adapter
-from src.models.limits import own, provider
+from src.models.adapters.local import engine
+from src.models.limits import limiter, rate_limit_headers
 from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
 from src.models.retry import RetryPolicy
@@ -65,8 +65,8 @@ def configured(
         monkeypatch.setenv(row.keys[0], "test-key-4711")
     if row.base_url:
         monkeypatch.setenv(row.base_url, dialect.base_url(served[1]))
-    provider._seen.clear()
-    own._shared.cache_clear()
+    rate_limit_headers._latest.clear()
+    limiter._shared.cache_clear()
     yield
     PROVIDERS._rows.pop(EXAMPLE.name, None)
 
@@ -80,8 +80,8 @@ def wire(
         yield found
         return
     if dialect.engine:
-        monkeypatch.setattr(adapter, "_load", lambda path: EngineOnWire(found))
-        monkeypatch.setattr(adapter, "_engine", None)
+        monkeypatch.setattr(engine, "_load", lambda path: EngineOnWire(found))
+        monkeypatch.setattr(engine, "_engine", None)
         yield found
         return
     with (

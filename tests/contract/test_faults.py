@@ -8,7 +8,7 @@ import pytest
 
 from src.models.errors import ServerFailed
 from src.observability import observe_agent
-from src.observability.delivery import destinations
+from src.observability.delivery import http_post
 from tests.contract.conftest import QUICK
 from tests.contract.dialects.base import Says
 from tests.faults import DELIVERING, SEAMS, Faults
@@ -32,7 +32,7 @@ def faults(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     for name, value in {"HOST": "http://127.0.0.1:9", "PUBLIC_KEY": "pk-lf-x", "SECRET_KEY": "sk-lf-x-0123"}.items():
         monkeypatch.setenv(f"LANGFUSE_{name}", value)
     # The routers that stand in for providers would answer the exporter too.
-    monkeypatch.setattr(destinations, "_post", lambda *_: destinations.Outcome(destinations.Answer.TAKEN))
+    monkeypatch.setattr(http_post, "_post", lambda *_: http_post.Outcome(http_post.Answer.ACCEPTED))
     found.strike(request.param, monkeypatch)
     yield found
 

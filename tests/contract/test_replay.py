@@ -54,21 +54,21 @@ CALLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def filled(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def replayed_bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return the bodies that were replayed."""
     bodies: list[bytes] = []
-    real = replay._Form.filled
+    real = replay._Template.fill
 
     def count(self: Any, body: bytes, *rest: Any) -> Any:
         bodies.append(body)
         return real(self, body, *rest)
 
-    monkeypatch.setattr(replay._Form, "filled", count)
+    monkeypatch.setattr(replay._Template, "fill", count)
     return bodies
 
 
 @pytest.fixture
-def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def sdk_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return how to have each call made by the SDK itself from here on."""
 
     def switch() -> None:
@@ -82,8 +82,8 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def _ask(model: BaseModel, call: Caller, options: dict[str, Any]) -> ModelResponse:
-    given = {"system_prompt": "be brief", "user_content": "what now?", **options}
-    return call.ask(model, given.pop("system_prompt"), given.pop("user_content"), **given)
+    arguments = {"system_prompt": "be brief", "user_content": "what now?", **options}
+    return call.ask(model, arguments.pop("system_prompt"), arguments.pop("user_content"), **arguments)
 
 
 def _headers(received: Received) -> dict[str, str]:
@@ -103,71 +103,70 @@ def _takes(case: str, model: BaseModel, name: str) -> bool:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_sends_what_the_sdk_sends(
-    name: str, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, without: Any
+    name: str, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, sdk_only: Any
 ) -> None:
     model = make()
     if not _takes(case, model, name):
         return
     wire.say(dialect.reply(Says(text='{"action": "BUY"}', model=dialect.model)))
     _ask(model, call, {"user_content": "a call before, so that there is a request to replay"})
-    ours = _ask(model, call, CALLS[name])
-    without()
-    theirs = _ask(model, call, CALLS[name])
-    one, other = wire.received[-2:]
-    assert one.path == other.path
-    assert one.json == other.json
-    assert _headers(one) == _headers(other)
-    assert (ours.content, ours.usage, ours.finish_reason, ours.model_name, ours.response_id) == (
-        theirs.content, theirs.usage, theirs.finish_reason, theirs.model_name, theirs.response_id,
-    )  # fmt: skip
-    assert type(ours.raw_response) is type(theirs.raw_response)
-    assert ours.raw_response == theirs.raw_response
-    assert ours.raw_response is ours.raw_response
+    our_reply = _ask(model, call, CALLS[name])
+    sdk_only()
+    sdk_reply = _ask(model, call, CALLS[name])
+    replayed, by_sdk = wire.received[-2:]
+    assert replayed.path == by_sdk.path
+    assert replayed.json == by_sdk.json
+    assert _headers(replayed) == _headers(by_sdk)
+    for field in ("content", "usage", "finish_reason", "model_name", "response_id"):
+        assert getattr(our_reply, field) == getattr(sdk_reply, field)
+    assert type(our_reply.raw_response) is type(sdk_reply.raw_response)
+    assert our_reply.raw_response == sdk_reply.raw_response
+    assert our_reply.raw_response is our_reply.raw_response
 
 
 def test_plain_calls_are_replayed_from_the_first_on(
-    case: str, model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, filled: list[bytes]
+    case: str, model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, replayed_bodies: list[bytes]
 ) -> None:
     wire.say(dialect.reply(Says()))
     for number in range(3):
         _ask(model, call, {"user_content": f"question {number}"})
     assert len(wire.received) == 3
     assert [number for number in range(3) if f"question {number}".encode() in wire.received[number].body] == [0, 1, 2]
-    assert len(filled) == (0 if case in NEVER else 3)
+    assert len(replayed_bodies) == (0 if case in NEVER else 3)
 
 
 def test_an_sdk_that_sends_another_body_makes_its_calls_itself(
-    case: str, model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, filled: list[bytes],
+    case: str, model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, replayed_bodies: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """As a newer one might, that says something more or otherwise."""
     wire.say(dialect.reply(Says(text="as ever")))
-    monkeypatch.setattr(replay, "_is_same", lambda sdk, ours: False)
+    monkeypatch.setattr(replay, "_is_same_json", lambda sdk, ours: False)
     replies = [_ask(model, call, {}) for _ in range(2)]
     assert [reply.content for reply in replies] == ["as ever"] * 2
     assert replies[0].raw_response is not None
-    assert filled == []
+    assert replayed_bodies == []
     assert len(wire.received) == 2
 
 
 def test_an_sdk_whose_http_client_is_elsewhere_makes_its_calls_itself(
-    case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, filled: list[bytes],
+    case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, replayed_bodies: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    begin = replay.Replay.__init__
-    monkeypatch.setattr(replay.Replay, "__init__", lambda self, http, *way, **kind: begin(self, None, *way, **kind))
+    real = replay.Replay.__init__
+    monkeypatch.setattr(replay.Replay, "__init__", lambda self, http, *way, **kind: real(self, None, *way, **kind))
     wire.say(dialect.reply(Says(text="as ever")))
     assert _ask(make(), call, {}).content == "as ever"
-    assert filled == []
+    assert replayed_bodies == []
     assert len(wire.received) == 1
 
 
 @pytest.mark.parametrize("case", ["gemini", "ollama"], indirect=True)
 def test_a_newer_sdk_that_keeps_its_client_under_another_name_is_asked_itself(
-    case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, filled: list[bytes],
+    case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, replayed_bodies: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    module = importlib.import_module(f"src.models.adapters.{'gemini.current' if case == 'gemini' else case}")
+    module = importlib.import_module(f"src.models.adapters.{'gemini.google_genai' if case == 'gemini' else case}")
     hidden = ("_api_client", "_client")
     monkeypatch.setattr(
         module, "getattr", lambda value, name, *rest: rest[0] if name in hidden else getattr(value, name, *rest),
@@ -175,11 +174,11 @@ def test_a_newer_sdk_that_keeps_its_client_under_another_name_is_asked_itself(
     )  # fmt: skip
     wire.say(dialect.reply(Says(text="as ever")))
     assert _ask(make(), call, {}).content == "as ever"
-    assert filled == []
+    assert replayed_bodies == []
 
 
 def test_a_key_that_was_changed_is_sent(
-    case: str, model: BaseModel, dialect: Dialect, wire: Wire, filled: list[bytes]
+    case: str, model: BaseModel, dialect: Dialect, wire: Wire, replayed_bodies: list[bytes]
 ) -> None:
     client: Any = getattr(model, "client", None)
     if case in NEVER or not isinstance(getattr(client, "api_key", None), str):
@@ -188,7 +187,7 @@ def test_a_key_that_was_changed_is_sent(
     model.generate_response(None, "one")
     client.api_key = "another-key-4712"
     model.generate_response(None, "two")
-    assert len(filled) == 1
+    assert len(replayed_bodies) == 1
     assert "another-key-4712" in "".join(wire.received[1].headers.values())
 
 
@@ -205,20 +204,22 @@ def test_a_redirect_is_followed_with_the_same_question(
     assert len({request.body for request in wire.received}) == 1
 
 
-def test_cookies_come_back(case: str, model: BaseModel, dialect: Dialect, wire: Wire, filled: list[bytes]) -> None:
+def test_cookies_come_back(
+    case: str, model: BaseModel, dialect: Dialect, wire: Wire, replayed_bodies: list[bytes]
+) -> None:
     if case in NEVER:
         return
-    said = dialect.reply(Says())
-    wire.say(Reply(said.status, said.body, {**said.headers, "set-cookie": "balance=here; Path=/"}))
+    answer = dialect.reply(Says())
+    wire.say(Reply(answer.status, answer.body, {**answer.headers, "set-cookie": "balance=here; Path=/"}))
     for _ in range(2):
         model.generate_response(None, "hi")
     assert "cookie" not in wire.received[0].headers
     assert wire.received[1].headers["cookie"] == "balance=here"
-    assert len(filled) == 2
+    assert len(replayed_bodies) == 2
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("answer", "kind"),
     [
         (Reply(401, b'{"error": {"message": "wrong key", "code": 401}}', JSON), AuthenticationFailed),
         (Reply(429, b"slow down", {"content-type": "text/plain", "retry-after": "9"}), RateLimited),
@@ -227,19 +228,19 @@ def test_cookies_come_back(case: str, model: BaseModel, dialect: Dialect, wire: 
     ],
 )  # fmt: skip
 def test_what_is_no_plain_reply_is_told_as_the_sdk_tells_it(
-    said: Reply, kind: type[Exception], case: str, model: BaseModel, wire: Wire, call: Caller, without: Any
+    answer: Reply, kind: type[Exception], case: str, model: BaseModel, wire: Wire, call: Caller, sdk_only: Any
 ) -> None:
     if case in NEVER:
         return
-    wire.say(said)
-    told = []
-    for switch in (lambda: None, without):
+    wire.say(answer)
+    errors = []
+    for switch in (lambda: None, sdk_only):
         switch()
         with pytest.raises(kind) as caught:
             _ask(model, call, {})
         error: Any = caught.value
-        told.append((type(error), str(error), error.status, error.retry_after_s, error.request_id, error.parameter))
-    assert told[0] == told[1]
+        errors.append((type(error), str(error), error.status, error.retry_after_s, error.request_id, error.parameter))
+    assert errors[0] == errors[1]
     assert len(wire.received) == 2
 
 
@@ -259,11 +260,11 @@ def test_a_connection_that_breaks_is_told_as_the_sdk_tells_it(
 @pytest.mark.parametrize("case", ["openai", "groq", "claude", "gemini", "ollama"], indirect=True)
 @pytest.mark.parametrize("before", [True, False])
 def test_another_instrumentation_on_the_way_sees_each_call(
-    *, before: bool, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, filled: list[bytes],
-    monkeypatch: pytest.MonkeyPatch,
+    *, before: bool, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire,
+    replayed_bodies: list[bytes], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    made: Any = make()
-    client = made.client
+    first_model: Any = make()
+    client = first_model.client
     owner = type(client.models) if case == "gemini" else type(client)
     method = {"gemini": "generate_content", "ollama": "chat"}.get(case, "request")
     real, seen = getattr(owner, method), []
@@ -279,12 +280,12 @@ def test_another_instrumentation_on_the_way_sees_each_call(
     if not before:
         model.generate_response(None, "hi")
         monkeypatch.setattr(owner, method, watched)
-    replayed = len(filled)
+    replayed = len(replayed_bodies)
     assert replayed == (0 if before else 1)
     for _ in range(2):
         model.generate_response(None, "hi")
     assert len(seen) == 2
-    assert len(filled) == replayed
+    assert len(replayed_bodies) == replayed
 
 
 @pytest.mark.parametrize("case", ["openai", "groq", "claude", "gemini", "ollama"], indirect=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
 import importlib
 import importlib.util
-import ipaddress
 import os
 import ssl
 import subprocess
@@ -18,9 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -32,6 +27,7 @@ from src.observability.delivery.destinations import otlp_destination
 from src.observability.redaction import redact
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracker import set_tracker
+from tests.certificates import Authority
 from tests.servers import Langfuse, Received, Reply, Server, eventually
 
 if TYPE_CHECKING:
@@ -291,56 +287,13 @@ def test_scores_alone_hold_up_no_retention(langfuse: Langfuse, monkeypatch: pyte
             score("s", 1, session_id="x")
         assert flush(30) == 0
         tracker = get_tracker()
-        assert tracker.keeper is not None
-        assert tracker.keeper._destinations.keys() >= {f"otlp:{collector.url}/v1/traces"}
-        monkeypatch.setattr(tracker.keeper, "_clock", lambda: time.time() + 91 * 86_400)
-        assert tracker.keeper.run_once(force=True) == 4
+        assert tracker.retention is not None
+        assert tracker.retention._destinations.keys() >= {f"otlp:{collector.url}/v1/traces"}
+        monkeypatch.setattr(tracker.retention, "_clock", lambda: time.time() + 91 * 86_400)
+        assert tracker.retention.run_once(force=True) == 4
 
 
 # TLS.
-
-
-class Authority:
-    """Make certificates of a private authority."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a private authority")])
-        certificate = self._signed(self._name, self._key, authority=True)
-        self.file = self._written("ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str) -> tuple[str, str]:
-        """Return the files of a certificate and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        pem = serialization.Encoding.PEM
-        text = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        certificate = self._signed(subject, key, authority=False).public_bytes(pem)
-        return self._written(f"{name}.pem", certificate), self._written(f"{name}.key", text)
-
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-        if not authority:
-            here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-            builder = builder.add_extension(here, critical=False)
-        return builder.sign(self._key, hashes.SHA256())
-
-    def _written(self, name: str, data: bytes) -> str:
-        (self._folder / name).write_bytes(data)
-        return str(self._folder / name)
 
 
 @pytest.mark.parametrize("mutual", [False, True])
@@ -350,12 +303,13 @@ def test_a_collector_with_certificates_of_a_private_authority_is_trusted(
     authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue("collector"))
-    told = {"OTEL_EXPORTER_OTLP_CERTIFICATE": authority.file}
+    variables = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(authority.file)}
     if mutual:
         context.load_verify_locations(authority.file)
         context.verify_mode = ssl.CERT_REQUIRED
         certificate, key = authority.issue("machine")
-        told |= {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": certificate, "OTEL_EXPORTER_OTLP_CLIENT_KEY": key}
+        variables["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = str(certificate)
+        variables["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = str(key)
     collector = Collector()
     httpd = collector.server._httpd
     httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
@@ -367,7 +321,7 @@ def test_a_collector_with_certificates_of_a_private_authority_is_trusted(
         assert flush(1.0) == 1  # who is not known is not trusted
         assert collector.names == {}
         assert "does not take observations" in caplog.text
-        use(monkeypatch, fleet(collector, langfuse, **told))
+        use(monkeypatch, fleet(collector, langfuse, **variables))
         get_tracker()
         assert flush(30) == 0
         assert collector.names == {"a.run": 1}

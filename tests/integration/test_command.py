@@ -49,7 +49,7 @@ def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
     assert "Langfuse keys are not set" in done.stderr
 
 
-def test_json_is_the_only_output_and_has_what_was_promised(tmp_path: Path) -> None:
+def test_json_is_the_only_output_and_has_the_documented_keys(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
     with Server(lambda _: chat_reply(decision("BUY", 70))) as server:
@@ -57,25 +57,25 @@ def test_json_is_the_only_output_and_has_what_was_promised(tmp_path: Path) -> No
             "trade", "ABC", "--swarm", "--models", "openai:a,openai:b,claude", "--csv", str(file), "--json",
             OPENAI_KEY="sk-test-0123456789abcdef", OPENAI_BASE_URL=server.url + "/v1",
         )  # fmt: skip
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     assert {"symbol", "action", "confidence", "agreement", "reason", "trace_id", "cost_usd", "wall_ms", "votes"} <= set(
-        told
+        result
     )
-    assert (told["symbol"], told["action"], told["confidence"]) == ("ABC", "BUY", 70)
-    assert [(vote["member"], vote["action"], vote["error_category"]) for vote in told["votes"]] == [
+    assert (result["symbol"], result["action"], result["confidence"]) == ("ABC", "BUY", 70)
+    assert [(vote["member"], vote["action"], vote["error_category"]) for vote in result["votes"]] == [
         ("openai:a", "BUY", None), ("openai:b", "BUY", None), ("claude", None, "unavailable"),
     ]  # fmt: skip
-    assert {"latency_ms", "cost_usd", "confidence"} <= set(told["votes"][0])
-    shown = moondev("traces", "show", told["trace_id"][:10])
+    assert {"latency_ms", "cost_usd", "confidence"} <= set(result["votes"][0])
+    shown = moondev("traces", "show", result["trace_id"][:10])
     assert "openai.generate" in shown.stdout
-    assert told["trace_id"][:12] in moondev("traces", "list").stdout
+    assert result["trace_id"][:12] in moondev("traces", "list").stdout
 
 
-def test_the_same_decision_with_langfuse_unreachable_and_what_waits_is_said_once(tmp_path: Path) -> None:
+def test_the_same_decision_with_langfuse_unreachable_and_one_line_about_what_waits(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
-    with Langfuse() as gone:
-        address = gone.url
+    with Langfuse() as stopped:
+        address = stopped.url
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-x", "LANGFUSE_SECRET_KEY": "sk-lf-x-0123456789"}
     with Server(lambda _: chat_reply(decision("SELL", 66))) as server:
         openai = {"OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1"}
@@ -96,7 +96,7 @@ def test_the_same_decision_with_langfuse_unreachable_and_what_waits_is_said_once
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("trade", "FOO"), "only for EURUSD and GOOGL"),
         (("trade", "EURUSD", "--csv", "missing.csv"), "does not exist"),
@@ -107,20 +107,20 @@ def test_the_same_decision_with_langfuse_unreachable_and_what_waits_is_said_once
         (("traces", "show", "abc"), "There is no trace"),
     ],
 )
-def test_bad_input_gets_one_clear_error_and_exit_code_2(words: tuple[str, ...], said: str) -> None:
+def test_bad_input_gets_one_clear_error_and_exit_code_2(words: tuple[str, ...], message: str) -> None:
     done = moondev(*words)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_swarm_in_which_nobody_answers_says_nothing_and_fails() -> None:
+def test_a_swarm_without_any_reply_decides_nothing_and_fails() -> None:
     done = moondev("trade", "EURUSD", "--models", "claude,openai", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["action"] == "NOTHING"
 
 
-def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
+def test_the_doctor_prints_what_is_set_up_and_never_a_key() -> None:
     key = "sk-test-of-the-doctor-0123456789"
     with Langfuse() as langfuse, Server(lambda _: Reply(404)) as server:
         langfuse.answer = lambda request: Reply(body=b'{"data":[]}') if "projects" in request.path else None
@@ -138,19 +138,19 @@ def test_the_doctor_tells_what_is_set_and_never_a_key() -> None:
         assert secret not in done.stdout + done.stderr
 
 
-def test_a_provider_that_does_not_answer_is_no_bad_input() -> None:
+def test_a_provider_that_does_not_answer_ends_with_exit_code_1() -> None:
     done = moondev("models", "ollama", "--live", OLLAMA_HOST="http://127.0.0.1:9")
     assert done.returncode == 1
     assert "Is Ollama running?" in done.stderr
 
 
-def test_the_doctor_names_a_model_file_that_is_not_there() -> None:
+def test_the_doctor_names_a_missing_model_file() -> None:
     done = moondev("doctor", "--offline", "--json", MOONDEV_LOCAL_MODEL="/nowhere/mine.gguf")
     assert done.returncode == 1
     assert "MOONDEV_LOCAL_MODEL names /nowhere/mine.gguf" in done.stdout
 
 
-def test_the_doctor_shows_the_rate_limits_that_a_provider_told_last(tmp_path: Path) -> None:
+def test_the_doctor_shows_the_newest_rate_limits_of_a_provider(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
     limits = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59"}
@@ -172,20 +172,20 @@ def test_the_doctor_fails_where_the_keys_are_wrong() -> None:
     assert "refuses the keys" in done.stdout
 
 
-def test_the_doctor_says_where_a_test_observation_is_stuck() -> None:
+def test_the_doctor_names_the_destination_that_refused_the_test_observation() -> None:
     with Langfuse() as langfuse:
         langfuse.answer = lambda request: Reply(body=b"{}") if "projects" in request.path else Reply(500)
         keys = {"LANGFUSE_HOST": langfuse.url, "LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-lf-0123"}
         done = moondev("doctor", "--json", **keys)
-    told = {(finding["part"], finding["ok"]): finding["detail"] for finding in json.loads(done.stdout)}
+    details = {(finding["part"], finding["ok"]): finding["detail"] for finding in json.loads(done.stdout)}
     assert done.returncode == 1
-    assert "is stored" in told["test", True]
-    assert "was not taken" in told["test", False]
-    assert "LANGFUSE_HOST" in told["test", False]
+    assert "is stored" in details["test", True]
+    assert "was not taken" in details["test", False]
+    assert "LANGFUSE_HOST" in details["test", False]
 
 
-def test_the_doctor_sends_to_a_server_that_can_do_nothing_but_take() -> None:
-    """No list of projects, no way to read: the test observation goes all the way it can."""
+def test_the_doctor_accepts_a_server_that_only_takes_otlp() -> None:
+    """It lists no projects and lets nothing be read back: the test observation is sent all the same."""
     with Langfuse() as langfuse:
         langfuse.answer = lambda request: None if request.path.endswith("otel/v1/traces") else Reply(404)
         keys = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-lf-0123"}
@@ -197,7 +197,7 @@ def test_the_doctor_sends_to_a_server_that_can_do_nothing_but_take() -> None:
     assert "Passw0rdOfTheHost" not in done.stdout + done.stderr
 
 
-def test_a_store_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_used_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE customers (id)")

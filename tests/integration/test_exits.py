@@ -90,13 +90,13 @@ def test_sigterm_delivers_and_then_kills(server: Langfuse, db: Path) -> None:
     "block",
     [
         "lock = threading.Lock()\nlock.acquire()\nready()\nlock.acquire()\n",
-        "spool = get_tracker().spool\nspool._lock.acquire()\n" + WAIT,
+        "spool = get_tracker().spool\nspool._writer.lock.acquire()\n" + WAIT,
         "import socket\na, b = socket.socketpair()\nready()\na.recv(1)\n",
         "ready()\nwhile True: pass\n",
         "async def main():\n    ready()\n    await asyncio.sleep(60)\nasyncio.run(main())\n",
         "t = threading.Thread(target=time.sleep, args=(60,))\nt.start()\nready()\nt.join()\n",
         "threading._active_limbo_lock.acquire()\n" + WAIT,
-        "for d in get_tracker().exporter._drains: d._lock.acquire()\n" + WAIT,
+        "for d in get_tracker().exporter._workers: d._lock.acquire()\n" + WAIT,
     ],
 )
 def test_it_kills_whatever_the_main_thread_does(block: str, server: Langfuse, db: Path) -> None:

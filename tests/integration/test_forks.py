@@ -12,6 +12,7 @@ import pytest
 
 from src.observability import get_tracker, observe_agent
 from src.observability.store import forks
+from src.observability.store.connections import connect
 from src.observability.store.spool import Spool
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def read():
     while not stop.is_set():
         get_tracker().spool.stats()
         get_tracker().spool.traces(5)
-        get_tracker().keeper.run_once(force=True)
+        get_tracker().retention.run_once(force=True)
 trace("parent")
 threads = [threading.Thread(target=write, args=(index,)) for index in (0, 1)]
 threads.append(threading.Thread(target=read))
@@ -141,7 +142,7 @@ def test_a_fork_waits_for_a_connection_that_is_in_use(spool: Spool) -> None:
     entered, leave, forked = threading.Event(), threading.Event(), threading.Event()
 
     def read() -> None:
-        with spool._reader() as connection:
+        with connect(spool.path) as connection:
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM observations").fetchone()
             entered.set()
@@ -150,7 +151,7 @@ def test_a_fork_waits_for_a_connection_that_is_in_use(spool: Spool) -> None:
     def fork() -> None:
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if forks._gate.open == 0 and spool._connection is None else 1)
+            os._exit(0 if forks._gate.open == 0 and spool._writer.connection is None else 1)
         forked.set()
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 

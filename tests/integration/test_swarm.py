@@ -36,8 +36,15 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CANDLES = Candles(
-    tuple(
-        Candle(START + timedelta(minutes=15 * n), 100 + n % 7, 103 + n % 7, 99 + n % 7, 101 + n % 7, 5.0)
+    bars=tuple(
+        Candle(
+            time=START + timedelta(minutes=15 * n),
+            open=100 + n % 7,
+            high=103 + n % 7,
+            low=99 + n % 7,
+            close=101 + n % 7,
+            volume=5.0,
+        )
         for n in range(90)
     )
 )
@@ -64,17 +71,15 @@ def provider(monkeypatch: pytest.MonkeyPatch, name: str, server: Server) -> None
 def test_one_root_and_one_generation_for_each_member_failed_and_hung_ones_too(
     monkeypatch: pytest.MonkeyPatch, langfuse: Langfuse
 ) -> None:
-    def openai(request: Received) -> Reply:
-        if request.json["model"] == "hangs":
-            return Reply(hang=True)
-        return chat_reply(decision("BUY", 80))
+    def answer(request: Received) -> Reply:
+        return Reply(hang=True) if request.json["model"] == "hangs" else chat_reply(decision("BUY", 80))
 
     with (
-        Server(openai) as one,
-        Server(lambda _: claude_reply(decision("BUY", 60))) as two,
-        Server(lambda _: error_reply(500, "broken")) as three,
+        Server(answer) as openai,
+        Server(lambda _: claude_reply(decision("BUY", 60))) as claude,
+        Server(lambda _: error_reply(500, "broken")) as ollama,
     ):
-        for name, server in (("openai", one), ("claude", two), ("ollama", three)):
+        for name, server in {"openai": openai, "claude": claude, "ollama": ollama}.items():
             provider(monkeypatch, name, server)
         agent = TradingAgent(
             ["openai:gpt-4o", "openai:gpt-4o", "claude:claude-haiku-4-5", "ollama:llama3.2", "openai:hangs"],
@@ -167,14 +172,20 @@ def test_one_member_is_single_mode(monkeypatch: pytest.MonkeyPatch, langfuse: La
 
 def test_the_embedded_model_is_given_more_time() -> None:
     assert TradingAgent(["openai:a", "claude"]).member_timeout_s == 30
-    assert TradingAgent(["openai:a", Member("claude", fallbacks=("local",))]).member_timeout_s == 120
+    assert TradingAgent(["openai:a", Member(model="claude", fallbacks=("local",))]).member_timeout_s == 120
     assert TradingAgent(["local"], member_timeout_s=5).member_timeout_s == 5
 
 
 def test_weights_briefs_and_seeds_reach_their_member(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(lambda request: ollama_reply(decision("BUY" if "bold" in request.body.decode() else "SELL"))) as server:
         provider(monkeypatch, "ollama", server)
-        agent = TradingAgent([Member("ollama:m", 3, brief="Be bold.", seed=7), Member("ollama:m"), Member("ollama:m")])
+        agent = TradingAgent(
+            [
+                Member(model="ollama:m", weight=3, brief="Be bold.", seed=7),
+                Member(model="ollama:m"),
+                Member(model="ollama:m"),
+            ]
+        )
         result = agent.decide("X", CANDLES)
         seeds = [request.json["options"].get("seed") for request in server.received]
         ends = [request.json["messages"][-1]["content"].endswith("\n\nBe bold.") for request in server.received]
@@ -234,7 +245,7 @@ def test_a_member_that_is_a_chain_is_one_generation_and_one_vote(
     ):
         provider(monkeypatch, "openai", broken)
         provider(monkeypatch, "ollama", works)
-        agent = TradingAgent([Member("openai:a", fallbacks=("ollama:llama3.2",)), "ollama:llama3.2"])
+        agent = TradingAgent([Member(model="openai:a", fallbacks=("ollama:llama3.2",)), "ollama:llama3.2"])
         result = agent.decide("X", CANDLES)
     assert (result.action, [vote.action for vote in result.votes]) == (Action.SELL, [Action.SELL, Action.SELL])
     assert result.votes[0].model_name == "llama3.2"

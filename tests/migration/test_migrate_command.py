@@ -1,4 +1,4 @@
-"""The migration's command: what it writes, refuses, reports, and with which exit code it ends."""
+"""The migration's command line: what it writes, refuses and reports, and its exit codes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def agent(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_dry_run_writes_nothing_and_says_what_it_would(agent: Path) -> None:
+def test_a_dry_run_writes_nothing_and_prints_what_would_change(agent: Path) -> None:
     done = run(agent.parent)
     assert done.returncode == 10
     assert agent.read_text() == DIRECT
@@ -99,16 +99,16 @@ def test_the_report_names_every_file_and_site(agent: Path, tmp_path: Path) -> No
     (tmp_path / "broken.py").write_text("import openai\ndef (:\n")
     report = tmp_path / "report.json"
     assert run(tmp_path, "--report", report).returncode == 20
-    told = json.loads(report.read_text())
-    assert told["version"] == 1
-    assert {file["path"] for file in told["files"]} == {"agent.py", "broken.py", "raw.py", "speech.py"}
-    assert all(set(site) == {"file", "line", "style", "status", "reason", "suggestion"} for site in told["sites"])
-    assert {(site["file"], site["line"], site["status"]) for site in told["sites"]} == {
+    content = json.loads(report.read_text())
+    assert content["version"] == 1
+    assert {file["path"] for file in content["files"]} == {"agent.py", "broken.py", "raw.py", "speech.py"}
+    assert all(set(site) == {"file", "line", "style", "status", "reason", "suggestion"} for site in content["sites"])
+    assert {(site["file"], site["line"], site["status"]) for site in content["sites"]} == {
         ("agent.py", 8, "migrated"), ("raw.py", 6, "left"), ("speech.py", 4, "non-chat"), ("broken.py", 2, "left"),
     }  # fmt: skip
 
 
-def test_what_is_left_stays_byte_for_byte(tmp_path: Path) -> None:
+def test_files_that_are_left_stay_byte_for_byte(tmp_path: Path) -> None:
     raw, broken = tmp_path / "raw.py", tmp_path / "broken.py"
     raw.write_text(RAW)
     broken.write_bytes(b"import openai\r\ndef (:\n")
@@ -120,7 +120,7 @@ def test_what_is_left_stays_byte_for_byte(tmp_path: Path) -> None:
     assert "broken.py" in done.stdout
 
 
-def test_what_is_no_chat_stays_and_is_marked(tmp_path: Path) -> None:
+def test_non_chat_calls_stay_and_get_an_allow_comment(tmp_path: Path) -> None:
     file = tmp_path / "speech.py"
     file.write_text(SPEECH)
     assert run(tmp_path, "--write").returncode == 10
@@ -128,7 +128,7 @@ def test_what_is_no_chat_stays_and_is_marked(tmp_path: Path) -> None:
     assert run(tmp_path, "--write").returncode == 0
 
 
-def test_a_dirty_tree_is_refused_but_untracked_files_do_not_make_it_dirty(agent: Path) -> None:
+def test_a_tree_with_uncommitted_changes_is_refused_but_untracked_files_do_not_count(agent: Path) -> None:
     git(agent.parent, "init", "-q")
     git(agent.parent, "add", "agent.py")
     git(agent.parent, "commit", "-qm", "x")
@@ -144,7 +144,7 @@ def test_a_dirty_tree_is_refused_but_untracked_files_do_not_make_it_dirty(agent:
 
 
 @pytest.mark.parametrize("words", [(), ("missing-folder",), (".", "--write", "--diff"), (".", "--jobs", "0")])
-def test_a_wrong_question_ends_with_2(words: tuple[str, ...]) -> None:
+def test_a_usage_error_exits_with_2(words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.returncode == 2
     assert done.stderr
@@ -158,14 +158,14 @@ def test_the_factory_itself_is_left_alone(tmp_path: Path) -> None:
     assert place.read_text() == DIRECT
 
 
-def test_many_files_are_done_in_parallel_with_the_same_result(tmp_path: Path) -> None:
+def test_many_files_are_migrated_in_parallel_with_the_same_result(tmp_path: Path) -> None:
     for number in range(20):
         (tmp_path / f"agent_{number}.py").write_text(DIRECT)
     assert run(tmp_path, "--write", "--jobs", "2").returncode == 10
     assert {file.read_text() for file in tmp_path.glob("*.py")} == {MIGRATED}
 
 
-def test_one_file_behind_two_names_is_written_once(tmp_path: Path) -> None:
+def test_a_file_and_a_link_to_it_are_written_once(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text(DIRECT)
     (tmp_path / "alias.py").symlink_to("agent.py")
     done = run(tmp_path, "--write")
@@ -174,8 +174,8 @@ def test_one_file_behind_two_names_is_written_once(tmp_path: Path) -> None:
     assert (tmp_path / "alias.py").is_symlink()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")
-def test_a_name_that_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not valid text")
+def test_a_file_whose_name_is_not_valid_text_is_reported(tmp_path: Path) -> None:
     Path(os.fsdecode(bytes(tmp_path) + b"/ag\xffent.py")).write_text(RAW)
     done = run(tmp_path, "--report", tmp_path / "report.json")
     assert done.returncode == 20, done.stderr
@@ -183,18 +183,18 @@ def test_a_name_that_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text())["sites"][0]["status"] == "left"
 
 
-def test_a_file_is_not_moved_where_another_one_says_its_key(tmp_path: Path) -> None:
-    ask = (
+def test_a_file_stays_where_another_file_sets_its_key(tmp_path: Path) -> None:
+    source = (
         "import openai\n\ndef ask(p):\n    return openai.chat.completions.create(model='m', messages=[{'role': 'user', "
+        "'content': p}]).choices[0].message.content\n"
     )
-    ask += "'content': p}]).choices[0].message.content\n"
-    (tmp_path / "asking.py").write_text(ask)
-    (tmp_path / "alone.py").write_text(ask)
+    (tmp_path / "asking.py").write_text(source)
+    (tmp_path / "alone.py").write_text(source)
     (tmp_path / "start.py").write_text(
         "import openai\nimport asking\nopenai.api_key = 'of-this-desk'\nasking.ask('x')\n"
     )
     done = run(tmp_path, "--write")
     assert "another file sets openai.api_key" in done.stdout
-    assert (tmp_path / "asking.py").read_text() == ask
+    assert (tmp_path / "asking.py").read_text() == source
     assert "of-this-desk" in (tmp_path / "start.py").read_text()
     assert "ModelFactory" in (tmp_path / "alone.py").read_text()

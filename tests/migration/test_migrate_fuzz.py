@@ -1,4 +1,4 @@
-"""No input makes either script crash, hang, write what does not parse, write on a dry run, or change twice.
+"""No input makes either script crash, hang, write invalid Python, write in a dry run, or change its own output.
 
 MOONDEV_FUZZ=20 tries twenty times as many inputs.
 """
@@ -38,11 +38,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 WORDS = Vocabulary()
 TIMES = int(os.environ.get("MOONDEV_FUZZ", "1"))
-PATIENCE_S = 120  # many times what the worst input takes: this is about hanging, not about speed
+PATIENCE_S = 120  # many times as long as the worst input takes: the limit is for hanging, not for speed
 
 
 def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Bound one test; the same inputs each time, unless more are asked for."""
+    """Bound a test's number of inputs, which are the same in each run unless MOONDEV_FUZZ asks for more."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     return settings(
         max_examples=examples * TIMES, deadline=None, derandomize=TIMES == 1, suppress_health_check=quiet, database=None
@@ -51,7 +51,7 @@ def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]
 
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
-    """Fail where the work inside does not end."""
+    """Fail where the block does not end in time."""
 
     def give_up(*_: object) -> None:
         raise AssertionError("it hangs")
@@ -68,7 +68,7 @@ def patience() -> Iterator[None]:
 def parses(data: bytes) -> bool:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd escapes in what is made up here
+            warnings.simplefilter("ignore")  # generated texts have invalid escapes
             ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
@@ -76,7 +76,7 @@ def parses(data: bytes) -> bool:
 
 
 def survives(data: bytes) -> Outcome:
-    """Give an input to both scripts, and hold what must be true of any."""
+    """Pass an input to both scripts, and assert what must be true for any input."""
     facts_of(data, WORDS)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "agent.py"
@@ -133,20 +133,20 @@ def test_grown_programs(data: bytes) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes_that_break_readers(name: str) -> None:
-    """In a process of its own: a parser written in another language can end the process that it runs in."""
+    """Run in a child process, since a parser in native code can end the process that it runs in."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
             survives(SHAPES[name].encode("utf-8", "surrogatepass"))
             code = 0
-        except BaseException:  # noqa: BLE001 - told by the exit code, and here
+        except BaseException:  # noqa: BLE001 - the exit code reports it
             traceback.print_exc()
         os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_the_scripts_take_a_tree_of_all_this(tmp_path: Path) -> None:
+def test_the_commands_handle_a_tree_of_all_these_inputs(tmp_path: Path) -> None:
     """Run the commands themselves on many odd files at once: a dry run, a run, a second run, the check."""
     for at, text in enumerate(SHAPES.values()):
         (tmp_path / f"shape{at}.py").write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -169,8 +169,8 @@ def test_the_scripts_take_a_tree_of_all_this(tmp_path: Path) -> None:
     assert all(parses(data) for name, data in once.items() if data != texts[name])
     _run("migrate_to_factory.py", tmp_path, "--write", codes={0, 20})
     assert _texts(tmp_path) == once
-    told = json.loads(_run("check_direct_calls.py", tmp_path, "--no-cache", "--format", "json", codes={0, 1}))
-    assert told["version"] == 1
+    report = json.loads(_run("check_direct_calls.py", tmp_path, "--no-cache", "--format", "json", codes={0, 1}))
+    assert report["version"] == 1
 
 
 def _texts(folder: Path) -> dict[str, bytes]:
@@ -178,7 +178,7 @@ def _texts(folder: Path) -> dict[str, bytes]:
 
 
 def _run(script: str, *arguments: str | Path, codes: set[int]) -> str:
-    command = [sys.executable, str(SCRIPTS / script), *(str(one) for one in arguments)]
+    command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode in codes, done.stderr[-2000:]
     assert "Traceback" not in done.stderr, done.stderr[-3000:]

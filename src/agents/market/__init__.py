@@ -1,4 +1,4 @@
-"""Read candles from files, exchanges and the installed sample, and compute indicators on them."""
+"""Market data: candles from files, exchanges and the installed sample, and indicators on them."""
 
 from src.agents.market.candles import Candle, Candles, MarketDataError, RowIssue
 from src.agents.market.csv_file import load_candles

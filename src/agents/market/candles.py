@@ -1,4 +1,4 @@
-"""Hold candles, and bring rows from anywhere into order by one stated rule."""
+"""Define candles, and the one rule by which rows from any source become candles in order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-MOST_ISSUES_OF_A_KIND = 100
-# Prices are rounded by whoever writes them: a close may lie this share outside [low, high].
+_MOST_ISSUES_OF_A_KIND = 100
+# Sources round prices: an open or close may lie outside [low, high] by this share.
 _TOLERANCE = 1e-6
+# A distance above this many intervals is a gap.
 _GAP = 1.5
 
 
@@ -24,7 +25,7 @@ class MarketDataError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """Hold one bar; `time` is when it opens, in UTC."""
+    """One bar; `time` is when it opens, in UTC."""
 
     time: datetime
     open: float
@@ -36,7 +37,7 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class RowIssue:
-    """Hold what is wrong with a row, and what was done about it; `line` is 1 for the first line of the file."""
+    """What is wrong with a row, and what was done about it; `line` is 1 for the first line of the file."""
 
     line: int | None
     kind: str
@@ -46,7 +47,7 @@ class RowIssue:
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """Hold bars in order of time. `interval_s` is their most common distance, None for fewer than two."""
+    """Bars in order of time. `interval_s` is their most common distance, None for fewer than two."""
 
     bars: tuple[Candle, ...]
     symbol: str | None = None
@@ -84,16 +85,16 @@ class Candles:
 
 
 class Issues:
-    """Collect issues: the first hundred of a kind with their lines, all of them in the counts."""
+    """A collection of issues: the first hundred of a kind with their lines, all of them in the counts."""
 
     def __init__(self) -> None:
-        self.found: list[RowIssue] = []
+        self.items: list[RowIssue] = []
         self.counts: Counter[str] = Counter()
 
     def add(self, kind: str, detail: str, action: str, line: int | None = None, *, times: int = 1) -> None:
-        """Note an issue."""
-        if self.counts[kind] < MOST_ISSUES_OF_A_KIND:
-            self.found.append(RowIssue(line, kind, detail, action))
+        """Add an issue, which counts `times` times."""
+        if self.counts[kind] < _MOST_ISSUES_OF_A_KIND:
+            self.items.append(RowIssue(line=line, kind=kind, detail=detail, action=action))
         self.counts[kind] += times
 
 
@@ -129,11 +130,11 @@ def in_order(
     filled in. Each of these is reported with its line.
 
     Args:
-        rows: Each candle behind the line it came from.
-        issues: What was found before; more is added.
-        symbol: What is traded.
-        source: Where the rows came from, for messages.
-        total: How many rows there were, unreadable ones included.
+        rows: The line of each candle, where it has one, with the candle.
+        issues: The issues of reading the rows; those of this rule are added.
+        symbol: The symbol that is traded.
+        source: The source of the rows, for messages.
+        total: The number of rows, unreadable ones included.
 
     Raises:
         MarketDataError: nothing usable remains, or more than half of the rows are bad.
@@ -142,22 +143,30 @@ def in_order(
     count = 0
     for line, bar in rows:
         count += 1
-        bad = problem_of(bar)
-        if bad is None:
+        problem = problem_of(bar)
+        if problem is None:
             usable.append((line, bar))
         else:
-            issues.add(bad[0], bad[1], "dropped", line)
-    _refuse_the_hopeless(len(usable), count if total is None else total, issues, source)
+            kind, detail = problem
+            issues.add(kind, detail, "dropped", line)
+    _require_usable(len(usable), count if total is None else total, issues, source)
     bars = _sorted_once(usable, issues)
     interval = _interval(bars)
     _report_gaps(bars, interval, issues)
-    return Candles(tuple(bars), symbol, source, interval, tuple(issues.found), dict(issues.counts))
+    return Candles(
+        bars=tuple(bars),
+        symbol=symbol,
+        source=source,
+        interval_s=interval,
+        issues=tuple(issues.items),
+        issue_counts=dict(issues.counts),
+    )
 
 
-def _refuse_the_hopeless(usable: int, total: int, issues: Issues, source: str) -> None:
+def _require_usable(usable: int, total: int, issues: Issues, source: str) -> None:
     if usable and usable * 2 >= total:
         return
-    first = issues.found[0] if issues.found else None
+    first = issues.items[0] if issues.items else None
     where = f" The first problem: line {first.line}, {first.detail}." if first else ""
     raise MarketDataError(
         f"{source}: only {usable} of {total} rows hold usable prices.{where} Give a file with one candle a row: "
@@ -166,7 +175,7 @@ def _refuse_the_hopeless(usable: int, total: int, issues: Issues, source: str) -
 
 
 def _sorted_once(usable: list[tuple[int | None, Candle]], issues: Issues) -> list[Candle]:
-    late = [here for before, here in pairwise(usable) if here[1].time < before[1].time]
+    late = [row for previous, row in pairwise(usable) if row[1].time < previous[1].time]
     if late:
         issues.add(
             "unsorted", f"{len(late)} rows come after later ones, the first here", "sorted", late[0][0], times=len(late)
@@ -187,7 +196,7 @@ def _sorted_once(usable: list[tuple[int | None, Candle]], issues: Issues) -> lis
 
 
 def _interval(bars: list[Candle]) -> int | None:
-    distances = Counter(int((here.time - before.time).total_seconds()) for before, here in pairwise(bars))
+    distances = Counter(int((bar.time - previous.time).total_seconds()) for previous, bar in pairwise(bars))
     return distances.most_common(1)[0][0] if distances else None
 
 
@@ -195,9 +204,9 @@ def _report_gaps(bars: list[Candle], interval: int | None, issues: Issues) -> No
     if not interval:
         return
     gaps = [
-        (distance, before.time)
-        for before, here in pairwise(bars)
-        if (distance := (here.time - before.time).total_seconds()) > _GAP * interval
+        (distance, previous.time)
+        for previous, bar in pairwise(bars)
+        if (distance := (bar.time - previous.time).total_seconds()) > _GAP * interval
     ]
     if gaps:
         longest, since = max(gaps)

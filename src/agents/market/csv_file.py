@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-# Spellings, in the order in which they are preferred, as letters and digits only.
-SPELLINGS: dict[str, tuple[str, ...]] = {
+# The spellings of each column, as letters and digits only, the preferred ones first.
+_SPELLINGS: dict[str, tuple[str, ...]] = {
     "time": (
         "datetime", "timestamp", "opentime", "time", "date", "gmttime", "localtime", "utc", "utctime", "unix",
         "unixtime", "timestamputc", "datetimeutc", "dateutc", "starttime", "start", "candlebegin", "timeperiodstart",
@@ -30,13 +30,14 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "volume": ("volume", "vol", "v", "basevolume", "volumebase", "tickvolume", "tickvol", "volumefrom", "volumeusd",
                "qty"),
 }  # fmt: skip
-_NEEDED = ("time", "open", "high", "low", "close")
-_LARGEST = 1 << 30
+_REQUIRED = ("time", "open", "high", "low", "close")
+_HEADERLESS = {"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}
+_LARGEST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Tell which column holds what; `clock` is a second time column beside a date."""
+    """The columns of a file by their field; `clock` is a column with the time of day, beside one with the date."""
 
     columns: dict[str, int]
     clock: int | None
@@ -49,8 +50,8 @@ def load_candles(path: str | Path, *, symbol: str | None = None) -> Candles:
 
     The header may use any of the usual spellings; the delimiter may be a comma, semicolon, tab or bar. Times may be
     ISO 8601, day.month.year, slashed, compact, or Unix times in seconds to nanoseconds; without a zone they are UTC.
-    Bad rows are dropped, unsorted ones sorted, of equal times the last one wins, gaps stay gaps: each is reported
-    with its line in `issues`.
+    Bad rows are dropped, unsorted ones sorted, of rows with equal times the last one wins, gaps stay gaps: each is
+    reported with its line in `issues`.
 
     Raises:
         MarketDataError: the file cannot be read, lacks a column, or more than half of it is bad.
@@ -67,16 +68,16 @@ def load_candles(path: str | Path, *, symbol: str | None = None) -> Candles:
     read_time, remark = times.reader([_time_text(row, layout) for row in body if len(row) > layout.columns["time"]])
     if remark:
         issues.add("ambiguous_dates", remark, "kept")
-    seen = [0]
-    candles = list(_candles(body, layout, read_time, issues, seen))
-    return in_order(candles, issues, symbol=symbol, source=file.name, total=seen[0])
+    filled = [(line, row) for line, row in enumerate(body, start=layout.first_line + 1) if not _is_skipped(row)]
+    candles = list(_candles(filled, layout, read_time, issues))
+    return in_order(candles, issues, symbol=symbol, source=file.name, total=len(filled))
 
 
 def _text(file: Path) -> str:
     try:
         if file.is_dir():
             raise MarketDataError(f"{file} is a folder: name a CSV file in it.")
-        if file.stat().st_size > _LARGEST:
+        if file.stat().st_size > _LARGEST_BYTES:
             raise MarketDataError(f"{file} is larger than 1 GB: cut it to the months that are needed.")
         data = file.read_bytes()
     except FileNotFoundError as error:
@@ -98,7 +99,7 @@ def _decoded(data: bytes, encoding: str, file: Path) -> str:
 
 
 def _delimiter(lines: list[str]) -> str:
-    """Return the delimiter that the first lines have most of."""
+    """Return the delimiter that is most frequent in the first lines."""
     sample = [line for line in lines[:20] if line.strip()]
     return max(
         ";\t|,",
@@ -109,16 +110,17 @@ def _delimiter(lines: list[str]) -> str:
 def _layout(rows: list[list[str]], file: Path, delimiter: str) -> _Layout:
     comma = delimiter == ";" and any("," in cell for row in rows[1:20] for cell in row)
     for number, row in enumerate(rows[:10]):
-        if not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
+        if _is_skipped(row):
             continue
         names = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in row]
         columns = _columns(names)
-        if all(name in columns for name in _NEEDED):
-            return _Layout(columns, _clock(names, columns["time"]), comma, number + 1)
+        if all(name in columns for name in _REQUIRED):
+            clock = _clock(names, columns["time"])
+            return _Layout(columns=columns, clock=clock, decimal_comma=comma, first_line=number + 1)
         if _is_headerless(row):
-            return _Layout({"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}, None, comma, number)
+            return _Layout(columns=_HEADERLESS, clock=None, decimal_comma=comma, first_line=number)
         if len(row) > 1 and any(name in columns for name in ("open", "high", "close")):
-            missing = [name for name in _NEEDED if name not in columns]
+            missing = [name for name in _REQUIRED if name not in columns]
             has = ", ".join(cell.strip() for cell in row if cell.strip())
             raise MarketDataError(
                 f"{file} lacks {', '.join(missing)}: its header has {has}. "
@@ -133,27 +135,27 @@ def _layout(rows: list[list[str]], file: Path, delimiter: str) -> _Layout:
 
 def _columns(names: list[str]) -> dict[str, int]:
     """Return the column of each field: the preferred spelling, else a name such as `volumebtc` that begins with it."""
-    found: dict[str, int] = {}
-    for field_name, spellings in SPELLINGS.items():
+    columns: dict[str, int] = {}
+    for field_name, spellings in _SPELLINGS.items():
         at = next((names.index(spelling) for spelling in spellings if spelling in names), None)
         if at is None and field_name == "volume":
             at = next((place for place, name in enumerate(names) if name.startswith("vol")), None)
         if at is not None:
-            found[field_name] = at
-    if "date" in names and found.get("time") is not None and names[found["time"]] == "time":
-        found["time"] = names.index("date")  # a date with the time of day beside it
-    return found
+            columns[field_name] = at
+    if "date" in names and columns.get("time") is not None and names[columns["time"]] == "time":
+        columns["time"] = names.index("date")  # a date with the time of day beside it
+    return columns
 
 
 def _clock(names: list[str], date_column: int) -> int | None:
-    """Return the column of the time of day, where date and time stand apart."""
+    """Return the column of the time of day, where date and time have a column each."""
     if names[date_column] != "date":
         return None
     return next((place for place, name in enumerate(names) if name in ("time", "hour", "hhmm")), None)
 
 
 def _is_headerless(row: list[str]) -> bool:
-    """Tell whether a first row is data already: a time, then four numbers that can be open, high, low, close."""
+    """Tell whether a first row is data: a time, then four numbers that can be open, high, low, close."""
     if len(row) < 5:
         return False
     try:
@@ -171,16 +173,18 @@ def _time_text(row: list[str], layout: _Layout) -> str:
     return text
 
 
+def _is_skipped(row: list[str]) -> bool:
+    """Tell whether a row is empty or a comment."""
+    return not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#")
+
+
 def _candles(
-    body: list[list[str]], layout: _Layout, read_time: Callable[[str], datetime], issues: Issues, seen: list[int]
+    rows: list[tuple[int, list[str]]], layout: _Layout, read_time: Callable[[str], datetime], issues: Issues
 ) -> Iterator[tuple[int, Candle]]:
     columns = layout.columns
-    width = max(columns[name] for name in _NEEDED) + 1
+    width = max(columns[name] for name in _REQUIRED) + 1
     volume_at = columns.get("volume")
-    for line, row in enumerate(body, start=layout.first_line + 1):
-        if not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
-            continue
-        seen[0] += 1
+    for line, row in rows:
         if len(row) < width:
             issues.add("short_row", f"{len(row)} columns where {width} are needed", "dropped", line)
             continue
@@ -190,14 +194,14 @@ def _candles(
             issues.add("bad_time", str(error), "dropped", line)
             continue
         try:
-            opened, high, low, close = (_number(row[columns[name]], layout) for name in _NEEDED[1:])
+            opened, high, low, close = (_number(row[columns[name]], layout) for name in _REQUIRED[1:])
         except ValueError:
-            bad = next(name for name in _NEEDED[1:] if not _is_number(row[columns[name]], layout))
+            bad = next(name for name in _REQUIRED[1:] if not _is_number(row[columns[name]], layout))
             issues.add("not_a_number", f"{bad} is {row[columns[bad]][:20]!r}", "dropped", line)
             continue
         has_volume = volume_at is not None and len(row) > volume_at and _is_number(row[volume_at], layout)
         volume = _number(row[volume_at], layout) if has_volume and volume_at is not None else None
-        yield line, Candle(time, opened, high, low, close, volume)
+        yield line, Candle(time=time, open=opened, high=high, low=low, close=close, volume=volume)
 
 
 def _number(cell: str, layout: _Layout) -> float:

@@ -1,4 +1,4 @@
-"""Sum up a market for a prompt: price, changes and indicators, from TA-Lib."""
+"""Summarise a market for a prompt: price, changes and indicators, computed by TA-Lib."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MarketSnapshot:
-    """Hold what is known of a market at its last bar; None where there are too few bars.
+    """A market at its last bar; a value is None where there are too few bars for it.
 
     Changes and volatility are in percent, ATR in units of price, RSI 0 to 100, `bollinger` 0 at the lower band
     and 1 at the upper (20 bars, 2 deviations), `volume_ratio` to the mean of 20 bars.
@@ -55,17 +55,17 @@ class MarketSnapshot:
         return "\n".join(lines)
 
     def as_metadata(self) -> dict[str, float | str]:
-        """Return what is known as flat values."""
-        told: dict[str, float | str] = {"time": self.time.isoformat()}
+        """Return the known values as flat data, with eight significant digits."""
+        metadata: dict[str, float | str] = {"time": self.time.isoformat()}
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, int | float):
-                told[item.name] = float(f"{value:.8g}")
-        return told
+                metadata[item.name] = float(f"{value:.8g}")
+        return metadata
 
 
 def snapshot(candles: Candles, *, lookback: int = 200) -> MarketSnapshot:
-    """Return what is known of a market at its last bar.
+    """Return the snapshot of a market at its last bar.
 
     Raises:
         ValueError: there are no candles.
@@ -130,7 +130,7 @@ def _volatility(closes: Sequence[float]) -> float | None:
     """Return the standard deviation of the returns from bar to bar, in percent."""
     import statistics
 
-    returns = [(after / before - 1) * 100 for before, after in pairwise(closes)]
+    returns = [(close / previous - 1) * 100 for previous, close in pairwise(closes)]
     return statistics.stdev(returns) if len(returns) > 1 else None
 
 
@@ -162,23 +162,23 @@ def _price(value: float | None) -> str | None:
     return None if value is None else number(value)
 
 
-def _lines(seen: MarketSnapshot) -> list[tuple[str, str | None]]:
+def _lines(market: MarketSnapshot) -> list[tuple[str, str | None]]:
     return [
-        ("Change over 1 bar", _percent(seen.change_1)),
-        ("Change over 24 bars", _percent(seen.change_24)),
-        ("Change over all bars", _percent(seen.change_all)),
-        ("Highest", _price(seen.high)),
-        ("Lowest", _price(seen.low)),
-        ("SMA 20", _price(seen.sma_20)),
-        ("SMA 50", _price(seen.sma_50)),
-        ("EMA 12", _price(seen.ema_12)),
-        ("EMA 26", _price(seen.ema_26)),
-        ("RSI 14", _plain(seen.rsi_14)),
-        ("ATR 14", _price(seen.atr_14)),
-        ("MACD histogram", _price(seen.macd_histogram)),
-        ("Bollinger position (0 lower band, 1 upper)", _plain(seen.bollinger, 2)),
-        ("Volatility per bar", _percent(seen.volatility)),
-        ("Volume to its mean", _plain(seen.volume_ratio, 2)),
+        ("Change over 1 bar", _percent(market.change_1)),
+        ("Change over 24 bars", _percent(market.change_24)),
+        ("Change over all bars", _percent(market.change_all)),
+        ("Highest", _price(market.high)),
+        ("Lowest", _price(market.low)),
+        ("SMA 20", _price(market.sma_20)),
+        ("SMA 50", _price(market.sma_50)),
+        ("EMA 12", _price(market.ema_12)),
+        ("EMA 26", _price(market.ema_26)),
+        ("RSI 14", _plain(market.rsi_14)),
+        ("ATR 14", _price(market.atr_14)),
+        ("MACD histogram", _price(market.macd_histogram)),
+        ("Bollinger position (0 lower band, 1 upper)", _plain(market.bollinger, 2)),
+        ("Volatility per bar", _percent(market.volatility)),
+        ("Volume to its mean", _plain(market.volume_ratio, 2)),
     ]
 
 

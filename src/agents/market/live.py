@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def live_candles(
     symbol: str, exchange: str, *, timeframe: str = "15m", limit: int = 300, client: Any = None
 ) -> Candles:
-    """Return the newest candles of a market; the one that is still open is left out.
+    """Return the newest candles of a market, without the one that is still open.
 
     Args:
-        symbol: Such as BTC/USDT or BTC-USD.
-        exchange: As ccxt names it: binance, kraken, coinbase, ...
-        timeframe: As ccxt names it: 1m, 15m, 1h, 1d.
-        limit: How many.
-        client: A ccxt exchange that is set up already.
+        symbol: The market, such as BTC/USDT or BTC-USD.
+        exchange: The exchange as ccxt names it: binance, kraken, coinbase, ...
+        timeframe: The length of a candle as ccxt names it: 1m, 15m, 1h, 1d.
+        limit: How many candles.
+        client: A ccxt exchange to use in place of a new one.
 
     Raises:
         MarketDataError: exchange, market or timeframe is unknown, or the exchange does not answer.
@@ -50,19 +50,19 @@ def live_candles(
 def _client(ccxt: Any, exchange: str) -> Any:
     name = exchange.strip().lower()
     if name not in ccxt.exchanges:
-        near = difflib.get_close_matches(name, ccxt.exchanges, n=3)
-        hint = f" Do you mean {', '.join(near)}?" if near else " Such as binance, kraken or coinbase."
+        matches = difflib.get_close_matches(name, ccxt.exchanges, n=3)
+        hint = f" Do you mean {', '.join(matches)}?" if matches else " Such as binance, kraken or coinbase."
         raise MarketDataError(f"There is no exchange {exchange!r}.{hint}")
     return getattr(ccxt, name)({"enableRateLimit": True, "timeout": 15000})
 
 
 def _market(client: Any, symbol: str) -> str:
     client.load_markets()
-    wanted = symbol.strip().upper().replace("-", "/").replace("_", "/")
-    if wanted in client.markets:
-        return wanted
-    near = difflib.get_close_matches(wanted, [name for name in client.markets if ":" not in name], n=4, cutoff=0.5)
-    hint = f" Near it: {', '.join(near)}." if near else ""
+    market = symbol.strip().upper().replace("-", "/").replace("_", "/")
+    if market in client.markets:
+        return market
+    matches = difflib.get_close_matches(market, [name for name in client.markets if ":" not in name], n=4, cutoff=0.5)
+    hint = f" Near it: {', '.join(matches)}." if matches else ""
     raise MarketDataError(f"{client.id} has no market {symbol}.{hint}")
 
 
@@ -71,11 +71,18 @@ def _candles(rows: list[list[Any]], length: int, now: float, symbol: str, exchan
     if rows and rows[-1][0] / 1000 + length > now:
         issues.add("open_candle", "the newest candle is still open", "dropped")
         rows = rows[:-1]
-    read = [(None, Candle(datetime.fromtimestamp(row[0] / 1000, UTC), *_numbers(row))) for row in rows]
-    return in_order(read, issues, symbol=symbol, source=f"{exchange}, {timeframe}")
+    candles = [(None, _candle(row)) for row in rows]
+    return in_order(candles, issues, symbol=symbol, source=f"{exchange}, {timeframe}")
 
 
-def _numbers(row: list[Any]) -> tuple[float, float, float, float, float | None]:
-    """Return prices and volume; an exchange's null becomes a NaN, which the rule for bad rows drops."""
+def _candle(row: list[Any]) -> Candle:
+    """Return a row as a candle; a null price becomes NaN, which the rule for bad rows drops."""
     opened, high, low, close = (float("nan") if value is None else float(value) for value in row[1:5])
-    return opened, high, low, close, None if len(row) < 6 or row[5] is None else float(row[5])
+    return Candle(
+        time=datetime.fromtimestamp(row[0] / 1000, UTC),
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        volume=None if len(row) < 6 or row[5] is None else float(row[5]),
+    )

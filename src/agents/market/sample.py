@@ -1,4 +1,4 @@
-"""Read the sample prices that install with the project, so that everything runs without a network."""
+"""Read the sample prices that are installed with the project, which work without a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE_SYMBOLS = tuple(_FILES)
 
 
 def sample_candles(symbol: str) -> Candles:
-    """Return the sample prices of EURUSD (hourly) or GOOGL (daily); EUR/USD and eur-usd will do.
+    """Return the sample prices of EURUSD (hourly) or GOOGL (daily); EUR/USD and eur-usd are accepted too.
 
     Raises:
         MarketDataError: there is no sample of this symbol, or it is not installed.
@@ -39,7 +39,7 @@ def sample_candles(symbol: str) -> Candles:
 
 
 def _folder() -> Path:
-    """Find the folder without importing the package: its own dependencies are not installed."""
-    found = importlib.util.find_spec("gym_anytrading")
-    places = list(found.submodule_search_locations or []) if found else []
-    return Path(places[0]) / "datasets" / "data" if places else Path("not-installed")
+    """Return the folder, found without importing the package: its own dependencies are not installed."""
+    spec = importlib.util.find_spec("gym_anytrading")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    return Path(folders[0]) / "datasets" / "data" if folders else Path("not-installed")

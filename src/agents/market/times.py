@@ -1,4 +1,4 @@
-"""Read the times that price files hold, whatever their spelling, as UTC."""
+"""Read times of price files, in any usual spelling, as UTC."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[ T]?(\d{2}):?(\d{2})(?::?(\d{2}))?)?")
 _ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$", re.IGNORECASE)
 _SINCE_1980 = 315_532_800
-# Seconds, milliseconds, microseconds, nanoseconds: told apart by their size.
+# Seconds, milliseconds, microseconds, nanoseconds: the size of a number tells which it is.
 _UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
 
 
 class UnreadableTimeError(ValueError):
-    """A text is no time that is known here."""
+    """A text is no time in a known spelling."""
 
 
 def reader(samples: Sequence[str]) -> tuple[Callable[[str], datetime], str | None]:
-    """Return the function that reads a file's times, and a remark where its dates can be read in two ways.
+    """Return the function that reads a file's times, and a remark where its dates are ambiguous.
 
-    `01/02/2023` is told apart by the whole column: a first part above 12 is a day, a second part above 12 makes
-    the first a month; where neither occurs, the order that keeps the rows sorted is taken, month first if both do.
+    Whether `01/02/2023` has the day or the month first is decided by the whole column: a first part above 12 is a day,
+    a second part above 12 is a day too. Without either, the order in which the rows are sorted applies, month first if
+    both are.
     """
-    slashed = [found for text in samples if (found := _SLASHED.fullmatch(_plain(text)))]
+    slashed = [match for text in samples if (match := _SLASHED.fullmatch(_plain(text)))]
     if not slashed:
         return read, None
-    if any(int(found[1]) > 12 for found in slashed):
+    if any(int(match[1]) > 12 for match in slashed):
         return lambda text: read(text, day_first=True), None
-    if any(int(found[2]) > 12 for found in slashed):
+    if any(int(match[2]) > 12 for match in slashed):
         return read, None
-    months = [_parts(found, day_first=False) for found in slashed]
-    days = [_parts(found, day_first=True) for found in slashed]
+    months = [_parts(match, day_first=False) for match in slashed]
+    days = [_parts(match, day_first=True) for match in slashed]
     day_first = months != sorted(months) and days == sorted(days)
     order = "day first" if day_first else "month first"
     return (lambda text: read(text, day_first=day_first)), f"dates such as {samples[0]} are read {order}"
@@ -61,27 +62,27 @@ def _parsed(text: str, *, day_first: bool) -> datetime:
     if re.fullmatch(r"\d{9,19}(\.\d+)?", text):
         return _unix(float(text))
     for pattern, days in ((_DOTTED, True), (_SLASHED, day_first)):
-        found = pattern.fullmatch(text)
-        if found:
-            return _parts(found, day_first=days)
-    found = _COMPACT.fullmatch(text)
-    if found:
-        year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+        match = pattern.fullmatch(text)
+        if match:
+            return _parts(match, day_first=days)
+    match = _COMPACT.fullmatch(text)
+    if match:
+        year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
         return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     moment = datetime.fromisoformat(_YEAR_FIRST.sub(_dashed, text))
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _dashed(found: re.Match[str]) -> str:
-    return f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
+def _dashed(match: re.Match[str]) -> str:
+    return f"{match[1]}-{int(match[2]):02d}-{int(match[3]):02d}"
 
 
-def _parts(found: re.Match[str], *, day_first: bool) -> datetime:
-    first, second = int(found[1]), int(found[2])
+def _parts(match: re.Match[str], *, day_first: bool) -> datetime:
+    first, second = int(match[1]), int(match[2])
     day, month = (first, second) if day_first else (second, first)
-    hour, minute, seconds = (int(part or 0) for part in found.groups()[3:6])
-    fraction = int((found[7] or "0").ljust(6, "0"))
-    return datetime(int(found[3]), month, day, hour, minute, seconds, fraction, tzinfo=UTC)
+    hour, minute, seconds = (int(part or 0) for part in match.groups()[3:6])
+    fraction = int((match[7] or "0").ljust(6, "0"))
+    return datetime(int(match[3]), month, day, hour, minute, seconds, fraction, tzinfo=UTC)
 
 
 def _unix(number: float) -> datetime:

@@ -1,16 +1,5 @@
-"""Hold the agents' prompts as text files, and read them."""
+"""The agents' prompts, as text files."""
 
-from __future__ import annotations
+from src.agents.prompts.texts import prompt
 
-from functools import cache
-from importlib import resources
-
-
-@cache
-def prompt(name: str) -> str:
-    """Return the prompt in `name`.md, byte for byte but for the newline at its end.
-
-    Raises:
-        FileNotFoundError: there is no such prompt.
-    """
-    return (resources.files(__package__) / f"{name}.md").read_text(encoding="utf-8").rstrip("\n")
+__all__ = ["prompt"]

@@ -1,7 +1,7 @@
-"""Run coroutines for plain callers on one event loop, in a daemon thread that lives as long as the process.
+"""Run coroutines for synchronous callers on one event loop, in a daemon thread that lives as long as the process.
 
-One loop keeps the providers' connections open from one decision to the next, works where the caller has a running
-loop of its own (a notebook), and never joins a thread that hangs.
+One loop keeps the providers' connections open from one decision to the next, works where the caller has a running loop
+of its own (a notebook), and never joins a thread that hangs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _pid = 0
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns; it runs in the caller's context, so its parents are the caller's."""
+    """Return the result of a coroutine, which runs in the caller's context and so under the caller's observation."""
     future = asyncio.run_coroutine_threadsafe(coroutine, _running_loop())
     try:
         return future.result()
@@ -34,7 +34,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 def _running_loop() -> asyncio.AbstractEventLoop:
     global _loop, _pid
     with _lock:
-        if _loop is None or _pid != os.getpid():  # a forked child has the loop's object but not its thread
+        if _loop is None or _pid != os.getpid():  # a forked child has the loop object but not its thread
             loop = asyncio.new_event_loop()
             threading.Thread(target=loop.run_forever, name="moondev-loop", daemon=True).start()
             _loop, _pid = loop, os.getpid()

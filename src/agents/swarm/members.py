@@ -1,4 +1,4 @@
-"""Describe the members of a swarm: which model, with what weight, brief and seed."""
+"""Define the members of a swarm."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Hold one member: `model` as provider:model. `brief` ends its prompt, `seed` makes it repeatable.
+    """One member: `model` as provider:model. `brief` ends its prompt, `seed` makes its replies repeatable.
 
-    `fallbacks` are asked in turn where the model fails; the member stays one vote and one generation.
+    `fallbacks` are asked in turn where the model fails; the member has one vote and one generation all the same.
     """
 
     model: str
@@ -25,32 +25,32 @@ class Member:
     fallbacks: tuple[str, ...] = ()
 
 
-BRIEFS = (
+_BRIEFS = (
     "Follow the trend: weigh moving averages and MACD most.",
     "Expect a return to the mean: weigh RSI and Bollinger position most.",
     "Protect capital: weigh volatility and drawdown most, and trade only on clear signs.",
 )
 
 
-def members(wanted: Iterable[str | Member]) -> tuple[Member, ...]:
-    """Return the members with their labels; those that name the same model get #1, #2, ...
+def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
+    """Return the members with labels; those that name the same model get #1, #2, ...
 
     Raises:
         ValueError: there is none, or one names no model.
     """
-    found = [item if isinstance(item, Member) else Member(str(item).strip()) for item in wanted]
-    if not found:
+    unlabelled = [item if isinstance(item, Member) else Member(model=str(item).strip()) for item in members]
+    if not unlabelled:
         raise ValueError("A trading agent needs at least one member, such as openai:gpt-4o or local.")
-    if any(not member.model for member in found):
+    if any(not member.model for member in unlabelled):
         raise ValueError("A member's name is empty: give provider:model, such as openai:gpt-4o.")
-    total = Counter(member.label or member.model for member in found)
+    total = Counter(member.label or member.model for member in unlabelled)
     seen: Counter[str] = Counter()
-    labelled = []
-    for member in found:
+    result = []
+    for member in unlabelled:
         name = member.label or member.model
         seen[name] += 1
-        labelled.append(replace(member, label=f"{name}#{seen[name]}" if total[name] > 1 else name))
-    return tuple(labelled)
+        result.append(replace(member, label=f"{name}#{seen[name]}" if total[name] > 1 else name))
+    return tuple(result)
 
 
 def default_members() -> tuple[Member, ...]:
@@ -59,5 +59,5 @@ def default_members() -> tuple[Member, ...]:
 
     keyed = [row.name for row in PROVIDERS.values() if row.needs_key and ModelFactory.is_model_available(row.name)]
     if keyed:
-        return members(f"{name}:{ModelFactory.DEFAULT_MODELS[name]}" for name in keyed)
-    return members(Member("local", brief=brief, seed=seed) for seed, brief in enumerate(BRIEFS, start=1))
+        return labelled(f"{name}:{ModelFactory.DEFAULT_MODELS[name]}" for name in keyed)
+    return labelled(Member(model="local", brief=brief, seed=seed) for seed, brief in enumerate(_BRIEFS, start=1))

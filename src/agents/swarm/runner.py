@@ -1,4 +1,4 @@
-"""Ask all members at once, each within its deadline; whoever hangs never blocks the answer."""
+"""Ask all members at once, each within its deadline; a member that hangs does not delay the result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from src.agents.swarm.members import Member
     from src.models.base_model import BaseModel
 
-# How long a cancelled member may take to end its generation before the answer goes out without it.
+# How long a cancelled member may take to end its generation before the votes are returned without it.
 _GRACE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Hold what all members are asked."""
+    """What all members are asked, and within which time."""
 
     system_prompt: str
     user_content: str
@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Hold a member with its model."""
+    """A member with its model."""
 
     member: Member
     model: BaseModel
@@ -47,14 +47,14 @@ async def ask_all(
 ) -> tuple[Vote, ...]:
     """Return one vote for each member, in their order.
 
-    A member that fails, answers nothing usable, or is not done in time has a vote without an action. `on_vote` is
-    called as each comes in.
+    The vote of a member that fails, gives no usable reply, or exceeds the time has no action. `on_vote` is called as
+    each vote arrives.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     tasks = {asyncio.create_task(_ask(seat, question)): seat for seat in seats}
     votes: dict[Seat, Vote] = {}
     pending: set[asyncio.Task[Vote]] = set(tasks)
-    while pending and (left := question.total_timeout_s - (time.monotonic() - began)) > 0:
+    while pending and (left := question.total_timeout_s - (time.monotonic() - started)) > 0:
         done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         _collect(done, tasks, votes, on_vote)
     for task in pending:
@@ -62,7 +62,7 @@ async def ask_all(
     if pending:
         done, pending = await asyncio.wait(pending, timeout=_GRACE_S)
         _collect(done, tasks, votes, on_vote)
-    late = (time.monotonic() - began) * 1000
+    late = (time.monotonic() - started) * 1000
     return tuple(votes.get(seat) or _late(seat, late) for seat in seats)
 
 
@@ -82,8 +82,8 @@ def _collect(
 
 async def _ask(seat: Seat, question: Question) -> Vote:
     member = seat.member
-    began = time.monotonic()
-    # What is a member's own comes last: what comes before it is read once where a provider remembers prompts.
+    started = time.monotonic()
+    # The member's own text comes last, so that providers that cache prompts process the common part once.
     content = f"{question.user_content}\n\n{member.brief}" if member.brief else question.user_content
     options = {} if member.seed is None else {"seed": member.seed}
     limit = question.member_timeout_s
@@ -99,19 +99,19 @@ async def _ask(seat: Seat, question: Question) -> Vote:
             )
     except ModelError as error:
         return Vote(
-            member.label,
-            member.weight,
+            member=member.label,
+            weight=member.weight,
             error_category=error.category,
             error=str(error),
-            latency_ms=(time.monotonic() - began) * 1000,
+            latency_ms=(time.monotonic() - started) * 1000,
             observation_id=error.observation_id,
         )
     decision = reply.parsed
-    if not isinstance(decision, Decision):  # a model that answers with a tool call instead
+    if not isinstance(decision, Decision):  # the model replied with a tool call instead
         decision = Decision(action="ABSTAIN", confidence=0)
     return Vote(
-        member.label,
-        member.weight,
+        member=member.label,
+        weight=member.weight,
         action=decision.voted,
         confidence=decision.confidence,
         reasoning=decision.reasoning,
@@ -124,8 +124,8 @@ async def _ask(seat: Seat, question: Question) -> Vote:
 
 def _late(seat: Seat, latency_ms: float | None) -> Vote:
     return Vote(
-        seat.member.label,
-        seat.member.weight,
+        member=seat.member.label,
+        weight=seat.member.weight,
         error_category="timeout",
         error="no answer within the swarm's deadline",
         latency_ms=latency_ms,

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Hold what became of one member. Without an `action` it counts for nothing.
+    """The vote of one member. Without an `action` it counts for nothing.
 
-    `error_category` is the word on its generation where it failed; None for a vote and for an abstention.
+    `error_category` is that of its generation where it failed; None for a vote and for an abstention.
     """
 
     member: str
@@ -35,7 +35,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """Hold the outcome of a vote. `agreement` is the winner's share of the weight that voted, 0 where none won."""
+    """The outcome of a vote. `agreement` is the winner's share of the weight that voted, 0 where none won."""
 
     action: Action
     confidence: float
@@ -67,7 +67,7 @@ def count(votes: Sequence[Vote], quorum: float = 0.5) -> Consensus:
     cast = [vote for vote in votes if vote.action is not None]
     voted = sum(vote.weight for vote in cast)
     if voted <= quorum * total or math.isclose(voted, quorum * total):
-        return _none(
+        return _nothing(
             votes, f"no quorum: {len(cast)} of {len(votes)} members voted ({_share(voted, total)} of the weight)"
         )
     weights: defaultdict[Action, float] = defaultdict(float)
@@ -77,12 +77,18 @@ def count(votes: Sequence[Vote], quorum: float = 0.5) -> Consensus:
     ranked = sorted(weights.items(), key=lambda item: -item[1])
     if len(ranked) > 1 and math.isclose(ranked[0][1], ranked[1][1]):
         tied = " and ".join(sorted(action for action, weight in ranked if math.isclose(weight, ranked[0][1])))
-        return _none(votes, f"tie between {tied}")
+        return _nothing(votes, f"tie between {tied}")
     winner, weight = ranked[0]
     backers = [vote for vote in cast if vote.action == winner]
     confidence = sum(vote.weight * (vote.confidence or 0) for vote in backers) / weight
     reason = f"{winner} by {len(backers)} of {len(cast)} votes ({_share(weight, voted)} of the weight that voted)"
-    return Consensus(winner, round(confidence, 2), weight / voted, reason, tuple(votes))
+    return Consensus(
+        action=winner,
+        confidence=round(confidence, 2),
+        agreement=weight / voted,
+        reason=reason,
+        votes=tuple(votes),
+    )
 
 
 def _check(votes: Sequence[Vote], quorum: float) -> None:
@@ -95,8 +101,8 @@ def _check(votes: Sequence[Vote], quorum: float) -> None:
             raise ValueError(f"The weight of {vote.member} is {vote.weight!r}: give a number above 0.")
 
 
-def _none(votes: Sequence[Vote], reason: str) -> Consensus:
-    return Consensus(Action.NOTHING, 0.0, 0.0, reason, tuple(votes))
+def _nothing(votes: Sequence[Vote], reason: str) -> Consensus:
+    return Consensus(action=Action.NOTHING, confidence=0.0, agreement=0.0, reason=reason, votes=tuple(votes))
 
 
 def _share(part: float, whole: float) -> str:

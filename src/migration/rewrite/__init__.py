@@ -1,1 +1,1 @@
-"""Rewrite direct SDK calls as calls of the factory."""
+"""The migration, which rewrites direct calls of provider SDKs as calls of the factory."""

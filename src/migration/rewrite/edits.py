@@ -1,4 +1,4 @@
-"""Apply many edits to one module in a single pass, so that edits inside edits survive."""
+"""Edits of a module that are applied in one pass, so that an edit inside an edited node is not lost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Edit = Callable[[Any, Resolve], Any]
 
 
 class Edits:
-    """Collect edits by the node that they replace, then apply them."""
+    """A collection of edits, by the node that each replaces."""
 
     def __init__(self) -> None:
         self._edits: dict[cst.CSTNode, Edit] = {}
 
     def replace(self, node: cst.CSTNode, edit: Edit) -> None:
-        """Replace a node by what `edit` makes of it, its own children already edited."""
+        """Replace a node by the result of `edit`, which receives the node with its children already edited."""
         if node in self._edits:
             first = self._edits[node]
             self._edits[node] = lambda updated, resolve: edit(first(updated, resolve), resolve)
@@ -29,32 +29,32 @@ class Edits:
             self._edits[node] = edit
 
     def remove(self, statement: cst.CSTNode) -> None:
-        """Take a statement out."""
+        """Remove a statement."""
         self.replace(statement, lambda _updated, _resolve: cst.RemoveFromParent())
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Tell whether there is any edit."""
         return bool(self._edits)
 
     def __contains__(self, node: object) -> bool:
-        """Tell whether a node is replaced."""
+        """Tell whether a node has an edit."""
         return node in self._edits
 
     def apply(self, module: cst.Module) -> cst.Module:
         """Return the edited module."""
-        changed = module.visit(_Applied(self._edits))
-        assert isinstance(changed, cst.Module)  # noqa: S101 - a module cannot be removed
-        return changed
+        edited = module.visit(_EditApplier(self._edits))
+        assert isinstance(edited, cst.Module)  # noqa: S101 - a module cannot be removed
+        return edited
 
 
-class _Applied(cst.CSTTransformer):
+class _EditApplier(cst.CSTTransformer):
     def __init__(self, edits: Mapping[cst.CSTNode, Edit]) -> None:
         super().__init__()
         self._edits = edits
-        self._done: dict[cst.CSTNode, Any] = {}
+        self._replaced: dict[cst.CSTNode, Any] = {}
 
     def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        """Replace what is to be replaced; never leave a block empty."""
+        """Apply the node's edit; remove empty lines of statements, and put `pass` into empty blocks."""
         edit = self._edits.get(original_node)
         if edit is not None:
             updated_node = edit(updated_node, self._resolve)
@@ -63,26 +63,26 @@ class _Applied(cst.CSTTransformer):
         elif isinstance(updated_node, cst.IndentedBlock) and not updated_node.body:
             updated_node = updated_node.with_changes(body=[cst.parse_statement("pass")])
         if isinstance(original_node, cst.BaseExpression):
-            self._done[original_node] = updated_node
+            self._replaced[original_node] = updated_node
         return updated_node
 
     def _resolve(self, node: cst.BaseExpression) -> cst.BaseExpression:
-        """Return an expression of the old module as it is now, or a new one with its old parts as they are now."""
-        if node in self._done:
-            return self._done[node]  # type: ignore[no-any-return] # what replaced it
-        found = node.visit(_Swapped(self._done))
-        return found if isinstance(found, cst.BaseExpression) else node
+        """Return an expression of the original module with the edits so far applied to it and to its parts."""
+        if node in self._replaced:
+            return self._replaced[node]  # type: ignore[no-any-return] # an expression's edit returns an expression
+        resolved = node.visit(_ReplacedPartInserter(self._replaced))
+        return resolved if isinstance(resolved, cst.BaseExpression) else node
 
 
-class _Swapped(cst.CSTTransformer):
-    def __init__(self, done: Mapping[cst.CSTNode, Any]) -> None:
+class _ReplacedPartInserter(cst.CSTTransformer):
+    def __init__(self, replaced: Mapping[cst.CSTNode, Any]) -> None:
         super().__init__()
-        self._done = done
+        self._replaced = replaced
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        """Stop at what was edited already."""
-        return node not in self._done
+        """Do not descend into nodes that have a replacement."""
+        return node not in self._replaced
 
     def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        """Put in what it was edited to."""
-        return self._done.get(original_node, updated_node)
+        """Return a node's replacement."""
+        return self._replaced.get(original_node, updated_node)

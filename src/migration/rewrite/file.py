@@ -1,251 +1,156 @@
-"""Migrate one file: read it, plan, rewrite, check the result, and report."""
+"""The migration of one file."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite import site_reports
 from src.migration.rewrite.analysis.check_facts import VOCABULARY
-from src.migration.rewrite.analysis.depth import is_too_deep, parsed
-from src.migration.rewrite.analysis.syntax import code
+from src.migration.rewrite.analysis.depth import is_too_deep, parse_on_deep_stack
 from src.migration.rewrite.analysis.tree import index
 from src.migration.rewrite.analysis.values import Evaluator
 from src.migration.rewrite.edit import allow_marks, imports, selfcheck
-from src.migration.rewrite.edit.rewrite import describe, edits_for
+from src.migration.rewrite.edit.rewrite import edits_for
 from src.migration.rewrite.find import raw_posts
-from src.migration.rewrite.plan import Plan, plan
-from src.migration.rewrite.records import (
-    LEFT,
-    MIGRATED,
-    NON_CHAT,
-    REVIEW,
-    Around,
-    Outcome,
-    Reported,
-    Site,
-    Unprovable,
-)
+from src.migration.rewrite.plan import Plan, plan_module
+from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.find.raw_posts import Post
-    from src.migration.rewrite.plan import Move
 
 CHANGED, UNCHANGED, LEFT_OVER, UNPARSEABLE, FAILED = "migrated", "unchanged", "left over", "unparseable", "failed"
-_ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
-_VANISHING = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
+_FACTORY_IMPORT = ("src.models.model_factory", "ModelFactory")
 
 
-def migrate(path: Path, name: str, around: Around | None = None) -> Outcome:
+def migrate(path: Path, name: str, project: ProjectContext | None = None) -> Outcome:
     """Return what becomes of one file; nothing is written.
 
     Args:
         path: The file.
         name: Its name in reports.
-        around: What is known about the other files.
+        project: What is known about the other files.
     """
     try:
         source = path.read_bytes()
     except OSError as error:
-        return Outcome(path, name, FAILED, (Reported(name, 1, "file", LEFT, f"cannot be read: {error.strerror}"),))
+        return _unread(path, name, FAILED, f"cannot be read: {error.strerror}")
     if not VOCABULARY.may_matter(source):
-        return Outcome(path, name, UNCHANGED)
-    around = around or Around()
+        return Outcome(path=path, name=name, status=UNCHANGED)
     try:
-        deep = is_too_deep(source, name)
-        return _deep(path, name) if deep else _migrated(path, name, source, parsed(source), around)
+        if is_too_deep(source, name):
+            return _too_deep(path, name)
+        return _migrate_module(path, name, source, parse_on_deep_stack(source), project or ProjectContext())
     except (cst.ParserSyntaxError, SyntaxError, ValueError, LookupError, UnicodeError) as error:
         line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 1
-        return Outcome(path, name, UNPARSEABLE, (Reported(name, line, "file", LEFT, "the file does not parse"),))
+        return _unread(path, name, UNPARSEABLE, "the file does not parse", line)
     except (RecursionError, MemoryError):
-        return _deep(path, name)
+        return _too_deep(path, name)
 
 
-def _deep(path: Path, name: str) -> Outcome:
-    return Outcome(path, name, UNPARSEABLE, (Reported(name, 1, "file", LEFT, "the file is nested too deeply"),))
+def _too_deep(path: Path, name: str) -> Outcome:
+    return _unread(path, name, UNPARSEABLE, "the file is nested too deeply")
 
 
-def _migrated(
-    path: Path,
-    name: str,
-    source: bytes,
-    module: cst.Module,
-    around: Around,
-) -> Outcome:
+def _unread(path: Path, name: str, status: str, reason: str, line: int = 1) -> Outcome:
+    site = ReportedSite(file=name, line=line, style="file", status=LEFT, reason=reason)
+    return Outcome(path=path, name=name, status=status, sites=(site,))
+
+
+def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, project: ProjectContext) -> Outcome:
+    """Plan, rewrite and check a module; what fails the check stays as it was."""
     tree = index(module)
     values = Evaluator(tree)
-    made, posts = plan(values, around), raw_posts.find(values, source, around.addresses)
+    plan, posts = plan_module(values, project), raw_posts.find_posts(values, source, project.addresses)
     fault = ""
     try:
-        after = _rewritten(made, posts, values, path, around)
+        after = _rewritten_code(plan, posts, values, path, project)
     except Unprovable as error:
         after, fault = tree.module.code, error.reason
     if after != tree.module.code:
         fault = selfcheck.fault(tree, after, name) or fault
     if fault:
         after = tree.module.code
-    left = {sdk.PROVIDERS[site.sdk] for site in made.sites if site.blocked is not None or fault}
-    marked, calls = allow_marks.marked(after, left)
+    called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
+    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers)
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
-    sites = _reported(made, values, name, fault) + _non_chat(source, name, calls, marked)
-    sites += [_posted(post, name, fault) for post in posts] + _only_handled(made, values, name, fault)
-    status = CHANGED if marked != tree.module.code else UNCHANGED
-    if any(site.status == LEFT for site in sites):
-        status = LEFT_OVER if status == UNCHANGED else status
-    encoded = marked.encode(module.encoding) if status in (CHANGED, LEFT_OVER) and marked != tree.module.code else None
-    return Outcome(path, name, status, tuple(sorted(sites, key=lambda one: one.line)), source, encoded)
+    sites = [
+        *site_reports.of_calls(plan, values, name, fault),
+        *site_reports.of_non_chat_calls(source, name, non_chat_calls),
+        *(site_reports.of_post(post, name, fault) for post in posts),
+        *site_reports.of_handlers(plan, values, name, fault),
+    ]
+    outcome = Outcome(
+        path=path, name=name, status=UNCHANGED, sites=tuple(sorted(sites, key=lambda site: site.line)), before=source
+    )
+    if marked != tree.module.code:
+        return replace(outcome, status=CHANGED, after=marked.encode(module.encoding))
+    return replace(outcome, status=LEFT_OVER) if any(site.status == LEFT for site in sites) else outcome
 
 
-def _rewritten(made: Plan, posts: list[Post], values: Evaluator, path: Path, around: Around) -> str:
+def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path, project: ProjectContext) -> str:
+    """Return the module's text with all planned edits and without what nothing uses any more."""
     tree = values.tree
-    moved = [post for post in posts if post.blocked is None]
-    touched = [move.site.call for move in made.moves] + list(made.converted) + [post.call for post in moved]
-    touched += [node for handled in made.handled.values() for node, _ in handled.names]
-    if not touched:
-        return _cleaned(tree.module, values, around) if _dead_import(tree) else tree.module.code
-    first = min(tree.line(node) for node in touched)
-    factory = imports.factory_name(tree, first)
-    edits, needed = edits_for(made, values, factory)
-    for post in moved:
-        raw_posts.edit(post, edits, factory)
-        needed.add(("src.models.model_factory", "ModelFactory"))
+    movable_posts = [post for post in posts if post.blocked is None]
+    edited = [move.site.call for move in plan.moves] + list(plan.converted) + [post.call for post in movable_posts]
+    edited += [node for uses in plan.handled.values() for node, _ in uses.names]
+    if not edited:
+        return _cleaned_code(tree.module, values, project) if _imports_sdk(tree) else tree.module.code
+    factory = imports.factory_name(tree, min(tree.line(node) for node in edited))
+    edits, needed = edits_for(plan, values, factory)
+    for post in movable_posts:
+        raw_posts.edit_post(post, edits, factory)
+        needed.add(_FACTORY_IMPORT)
     if factory != "ModelFactory":
-        needed.discard(("src.models.model_factory", "ModelFactory"))
-    before = _first_top(tree, touched)
-    marker = tree.module.body[before] if before < len(tree.module.body) else None
+        needed.discard(_FACTORY_IMPORT)
+    first = _first_edited_statement(tree, edited)
+    is_last_position = first >= len(tree.module.body)
     module = edits.apply(tree.module)
-    at = before if marker is not None else len(module.body)
-    module = imports.with_imports(module, needed, at, _levels(path))
-    return _cleaned(module, values, around)
+    position = len(module.body) if is_last_position else first
+    module = imports.with_imports(module, needed, position, _levels_to_root(path))
+    return _cleaned_code(module, values, project)
 
 
-def _cleaned(module: cst.Module, values: Evaluator, around: Around) -> str:
-    return imports.spaced(imports.without_dead(module, values, around.needed)).code
+def _cleaned_code(module: cst.Module, values: Evaluator, project: ProjectContext) -> str:
+    cleaned = imports.without_unused(module, values, project.required_setups)
+    return imports.with_blank_line_after_imports(cleaned).code
 
 
-def _dead_import(tree: Tree) -> bool:
+def _imports_sdk(tree: Tree) -> bool:
     return any(
-        one.kind == "import" and imports._is_sdk(one)
+        binding.kind == "import" and imports.is_sdk_import(binding)
         for names in tree.bound.values()
         for bindings in names.values()
-        for one in bindings
+        for binding in bindings
     )
 
 
-def _first_top(tree: Tree, touched: list[cst.CSTNode]) -> int:
-    """Return the position in the module's body of the first statement outside functions that is rewritten."""
+def _first_edited_statement(tree: Tree, edited: list[cst.CSTNode]) -> int:
+    """Return the position in the module's body of the first statement outside functions that is edited."""
     body: list[cst.CSTNode] = list(tree.module.body)
-    found = len(body)
-    for node in touched:
-        above = [node, *tree.above(node)]
-        if any(isinstance(one, cst.FunctionDef | cst.Lambda) for one in above):
+    first = len(body)
+    for node in edited:
+        path = [node, *tree.ancestors(node)]
+        if any(isinstance(ancestor, cst.FunctionDef | cst.Lambda) for ancestor in path):
             continue
-        top = next((one for one in above if tree.parent(one) is tree.module), None)
+        top = next((ancestor for ancestor in path if tree.parent(ancestor) is tree.module), None)
         if top is not None and top in body:
-            found = min(found, body.index(top))
-    return found
+            first = min(first, body.index(top))
+    return first
 
 
-def _levels(path: Path) -> int | None:
-    """Return how many folders up the folder is that holds `src`, None where the file stands in it or there is none."""
+def _levels_to_root(path: Path) -> int | None:
+    """Return how many folders above a file the checkout's root is; None in the root itself and outside a checkout."""
     for levels, folder in enumerate(path.resolve().parents):
         if (folder / "src" / "models").is_dir() or folder.name == "src":
             if folder.name == "src":
                 return levels + 1
             return levels or None
     return None
-
-
-def _reported(made: Plan, values: Evaluator, name: str, fault: str) -> list[Reported]:
-    moves = {move.site: move for move in made.moves}
-    undefined = {} if values.tree.stars else values.tree.undefined()
-    found = []
-    for site in made.sites:
-        ask = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
-        if site.blocked is not None:
-            found.append(
-                Reported(name, site.line, site.style, LEFT, site.blocked.reason, site.blocked.suggestion or ask)
-            )
-        elif fault:
-            found.append(Reported(name, site.line, site.style, LEFT, f"the file stays as it was: {fault}", ask))
-        else:
-            found.append(_moved(moves[site], site, values, undefined, name))
-    return found
-
-
-def _only_handled(made: Plan, values: Evaluator, name: str, fault: str) -> list[Reported]:
-    """Return what became of handlers whose calls stand in other files."""
-    own = {sdk.PACKAGES[site.sdk] for site in made.sites}
-    ask = "name the classes of src.models.errors that docs/errors.md lists"
-    found = []
-    for package, why in made.unhandled.items():
-        if package not in own:
-            reason = f"calls of another file now raise the factory's errors, and {why.reason}"
-            found.append(Reported(name, 1, f"{package}.errors", LEFT, reason, why.suggestion or ask))
-    for package, handled in made.handled.items():
-        if package not in own and handled.names:
-            status = LEFT if fault else MIGRATED
-            line = values.tree.line(handled.names[0][0])
-            reason = (
-                f"the file stays as it was: {fault}" if fault else "handles errors of calls that another file makes"
-            )
-            found.append(Reported(name, line, f"{package}.errors", status, reason, ask if fault else ""))
-    return found
-
-
-def _posted(post: Post, name: str, fault: str) -> Reported:
-    if post.blocked is not None:
-        return Reported(name, post.line, post.style, LEFT, post.blocked.reason, post.blocked.suggestion)
-    if fault:
-        return Reported(name, post.line, post.style, LEFT, f"the file stays as it was: {fault}", _ASK)
-    return Reported(name, post.line, post.style, MIGRATED)
-
-
-def _moved(move: Move, site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]], name: str) -> Reported:
-    reasons = [*site.notes, *filter(None, [describe(move)])]
-    warnings = _warnings(site, values, undefined)
-    if warnings:
-        reason = "; ".join([f"review: behaviour may change: {', '.join(warnings)}", *reasons])
-        return Reported(name, site.line, site.style, REVIEW, reason, "read this path once more before it runs")
-    return Reported(name, site.line, site.style, MIGRATED, "; ".join(reasons))
-
-
-def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]]) -> list[str]:
-    """Return what on this site's path may behave otherwise: names without definition, handlers without their cause."""
-    tree = values.tree
-    function = tree.function(site.call)
-    found = list(site.review)
-    for one, nodes in undefined.items():
-        lines = [tree.line(node) for node in nodes if tree.function(node) is function]
-        if lines:
-            found.append(f"{one} is not defined (line {lines[0]})")
-    child: cst.CSTNode = site.call
-    for above in tree.above(site.call):
-        if above is function:
-            break
-        if isinstance(above, cst.Try) and child is above.body:
-            found += [
-                f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
-                for handler in above.handlers
-                if handler.type is not None and _VANISHING.search(code(handler.type))
-            ]
-        child = above
-    return found
-
-
-def _non_chat(source: bytes, name: str, calls: list[tuple[int, str]], marked: str) -> list[Reported]:
-    """Return the calls that stay, each with its line in the file as it is now."""
-    lines = source.decode("utf-8", "replace").splitlines()
-    del marked
-    before = allow_marks.marked(source.decode("utf-8", "replace"), {"a provider"})[1]
-    shown = before if len(before) == len(calls) else [(min(line, len(lines)), reason) for line, reason in calls]
-    return [
-        Reported(name, line, f"non-chat.{reason.partition(',')[0]}", NON_CHAT, f"stays, and is marked: {reason}")
-        for line, reason in shown
-    ]

@@ -1,24 +1,24 @@
-"""Report what the check still finds in a file after its migration, so that nothing is left unsaid."""
+"""The direct calls that the check still finds in a file after its migration."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.analysis.check_facts import VOCABULARY, check_facts
-from src.migration.rewrite.records import LEFT, Reported
+from src.migration.rewrite.records import LEFT, ReportedSite
 
 if TYPE_CHECKING:
     from src.migration.check.records import Site
     from src.migration.rewrite.records import Outcome
 
-# These follow from a call that is reported by itself, where there is one.
-_FOLLOWING = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
+# Not reported beside a call that was left: the import and the client are there because of that call.
+_CONSEQUENCES = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
 _ASK = "ModelFactory.get_model(provider, model).generate_response(system_prompt, user_content)"
 _POST = "ModelFactory.post(url, headers=headers, json=payload), or an allow comment where no model is asked"
 
 
-def leftovers(outcome: Outcome) -> list[Reported]:
-    """Return the direct calls that no style of the migration knows, such as an unusual request over raw HTTP."""
+def leftovers(outcome: Outcome) -> list[ReportedSite]:
+    """Return the direct calls in a style that the migration does not know, such as an unusual raw HTTP request."""
     text = outcome.after if outcome.after is not None else outcome.before
     if not text or not VOCABULARY.may_matter(text):
         return []
@@ -26,22 +26,28 @@ def leftovers(outcome: Outcome) -> list[Reported]:
         facts = check_facts(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
-    allowed = {allow.line for allow in facts.allows}
+    allowed_lines = {allow.line for allow in facts.allows}
     left = [site for site in outcome.sites if site.status == LEFT]
-    known = {site.line for site in left} if outcome.after is None else set()
-    found = []
+    reported_lines = {site.line for site in left} if outcome.after is None else set()
+    sites = []
     for site in facts.sites:
-        spoken = site.first - 1 in allowed or allowed & set(range(site.first, site.last + 1))
-        if spoken or (left and site.rule in _FOLLOWING) or known & set(range(site.first, site.last + 1)):
+        lines = set(range(site.first, site.last + 1))
+        is_allowed = site.first - 1 in allowed_lines or allowed_lines & lines
+        if is_allowed or (left and site.rule in _CONSEQUENCES) or reported_lines & lines:
             continue
-        if any(one.reason.startswith(f"{site.what}: ") for one in left):
+        if any(reported.reason.startswith(f"{site.what}: ") for reported in left):
             continue
-        why, ask = _why(site)
-        found.append(Reported(outcome.name, site.line, site.rule, LEFT, f"{site.what}: {why}", ask))
-    return found
+        reason, suggestion = _reason_and_suggestion(site)
+        sites.append(
+            ReportedSite(
+                file=outcome.name, line=site.line, style=site.rule, status=LEFT,
+                reason=f"{site.what}: {reason}", suggestion=suggestion,
+            )
+        )  # fmt: skip
+    return sites
 
 
-def _why(site: Site) -> tuple[str, str]:
+def _reason_and_suggestion(site: Site) -> tuple[str, str]:
     """Return why a direct call stays, and what to write instead."""
     if site.what.endswith(" is used"):
         return "it is handed on as a function", "hand on a function of your own that calls generate_response"

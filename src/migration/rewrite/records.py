@@ -1,4 +1,4 @@
-"""Hold what a migration finds and decides: places, their fates, and a file's new text."""
+"""The records that the steps of a migration pass on to one another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ MIGRATED, REVIEW, LEFT, NON_CHAT = "migrated", "review", "left", "non-chat"
 
 
 class Unprovable(Exception):
-    """A rewrite cannot be proven safe; the message says why, `suggestion` what a person could do."""
+    """A rewrite cannot be proven safe.
+
+    Attributes:
+        reason: Why it cannot, in the report's words.
+        suggestion: What a person could write instead.
+    """
 
     def __init__(self, reason: str, suggestion: str = "") -> None:
         super().__init__(reason)
@@ -25,8 +30,17 @@ class Unprovable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
-    """Hold one place of a report."""
+class ReportedSite:
+    """One place in the report.
+
+    Attributes:
+        file: The file's name in reports.
+        line: The place's line, counted from 1.
+        style: The style of the call, such as `openai.chat`.
+        status: MIGRATED, REVIEW, LEFT or NON_CHAT.
+        reason: Why it has this status.
+        suggestion: What a person could write instead.
+    """
 
     file: str
     line: int
@@ -57,36 +71,51 @@ class Outcome:
     path: Path
     name: str
     status: str
-    sites: tuple[Reported, ...] = ()
+    sites: tuple[ReportedSite, ...] = ()
     before: bytes = b""
     after: bytes | None = None
-    leftovers: tuple[Reported, ...] = ()
+    leftovers: tuple[ReportedSite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """Hold what one file is told about the others.
+class ProjectContext:
+    """What is known about the other files of a project while one file is migrated.
 
     Attributes:
-        borrowed: The names that other files use its clients by.
-        addresses: Constants of all files that hold addresses at which models answer, as pairs of name and text.
-        moved: SDKs through which files that it imports asked, and no longer do.
-        stays: SDKs that files which it imports go on using.
-        settings: What other files set on SDK modules, such as `openai.api_key`, where the factory does not know it.
-        needed: SDKs whose module other files ask through, and leave it to this one to set up.
+        borrowed_names: The names by which other files use this file's clients.
+        addresses: Constants of all files that hold addresses of models, as pairs of name and text.
+        migrated_sdks: SDKs that the files it imports called before their migration, and no longer do.
+        remaining_sdks: SDKs that the files it imports go on using.
+        settings: What other files set on SDK modules and the factory does not read by itself, such as `openai.api_key`.
+        required_setups: SDKs whose module this file sets up for other files.
     """
 
-    borrowed: frozenset[str] = frozenset()
+    borrowed_names: frozenset[str] = frozenset()
     addresses: tuple[tuple[str, str], ...] = ()
-    moved: frozenset[str] = frozenset()
-    stays: frozenset[str] = frozenset()
+    migrated_sdks: frozenset[str] = frozenset()
+    remaining_sdks: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
-    needed: frozenset[str] = frozenset()
+    required_setups: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class Site:
-    """Hold one call that asks for text: the call, what it hangs on, and what kind of call it is."""
+    """One call that asks a model for text.
+
+    Attributes:
+        call: The call.
+        sdk: The SDK that it goes through.
+        kind: Which of the SDK's methods it is, such as `chat` or `messages`.
+        base: The expression that the chain of attributes starts from: a client, or the SDK's module.
+        values: What the base can be.
+        names: The attributes after the base.
+        line: The call's line, counted from 1.
+        style: The kind of call as reports name it.
+        asynchronous: Whether the call is awaited.
+        blocked: Why the call stays; None while it can move.
+        notes: What the report adds to a call that moved.
+        review: What a person must read again where the call moved.
+    """
 
     call: cst.Call
     sdk: str

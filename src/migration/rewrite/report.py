@@ -1,4 +1,4 @@
-"""Report what the migration did and what it left."""
+"""The report of a migration, as a patch, as JSON and as text for a terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from src.migration.rewrite.records import Outcome, Reported
+    from src.migration.rewrite.records import Outcome, ReportedSite
 
 VERSION = 1
 
 
-def _diff(outcome: Outcome) -> Iterator[str]:
+def diff(outcome: Outcome) -> Iterator[str]:
+    """Yield the lines of a patch for one file; none where the file does not change."""
     if outcome.after is None:
         return
     before, after = (
@@ -30,19 +31,28 @@ def _diff(outcome: Outcome) -> Iterator[str]:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def _report(file: Path, outcomes: Sequence[Outcome], sites: Sequence[Reported]) -> None:
-    told = {
+def write_json(file: Path, outcomes: Sequence[Outcome], sites: Sequence[ReportedSite]) -> None:
+    """Write the report as JSON; docs/migration.md describes its fields."""
+    report = {
         "version": VERSION,
         "files": [{"path": outcome.name, "status": outcome.status} for outcome in outcomes],
         "sites": [site.as_dict() for site in sites],
     }
-    file.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    file.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
-def _tell(
-    outcomes: Sequence[Outcome], sites: Sequence[Reported], failures: Sequence[str], *, written: bool, shown: bool
+def print_summary(
+    outcomes: Sequence[Outcome], sites: Sequence[ReportedSite], failures: Sequence[str], *, written: bool, shown: bool
 ) -> None:
-    """Print what a person must know: what is left or wants a look, then the sums."""
+    """Print the places that a person must look at, then the totals.
+
+    Args:
+        outcomes: What became of each file.
+        sites: The places in all files.
+        failures: What went wrong when the files were written.
+        written: Whether the files were written.
+        shown: Whether a patch goes to stdout; the summary then goes to stderr.
+    """
     out = sys.stderr if shown else sys.stdout
     for outcome in outcomes:
         if outcome.status in (FAILED, UNPARSEABLE) and not outcome.sites:
@@ -52,8 +62,8 @@ def _tell(
             print(f"{site.file}:{site.line}: {site.style} {site.status}: {site.reason}", file=out)
             if site.suggestion:
                 print(f"    {site.suggestion}", file=out)
-    for why in failures:
-        print(f"error: {why}", file=sys.stderr)  # noqa: T201 - as above
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)  # noqa: T201 - a command talks to its terminal
     counts = Counter(site.status for site in sites)
     changed = sum(outcome.after is not None for outcome in outcomes) - len(failures)
     moved = counts[MIGRATED] + counts[REVIEW]

@@ -1,4 +1,4 @@
-"""Know what the providers' SDKs offer: clients, calls and exceptions, and what the factory has for each."""
+"""The names of the provider SDKs' clients, calls and exceptions, with the factory's counterparts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONSTRUCTORS: dict[str, tuple[str, bool]] = {
     "google.generativeai.generative_models.GenerativeModel": ("generativeai", False),
     "google.genai.Client": ("genai", False), "google.genai.client.Client": ("genai", False),
 }  # fmt: skip
-# Clients of services that the factory has not, by what they are.
+# Clients of services that the factory does not support -> how the report describes them.
 OTHER_CLIENTS = {
     f"{package}.{prefix}{name}": f"a client for {service}"
     for package, name, service in (
@@ -40,7 +40,13 @@ STYLES = {"openai": "openai", "anthropic": "anthropic", "groq": "groq", "ollama"
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Describe a provider as the factory's table has it: its key's variables and its own address."""
+    """A provider of the factory.
+
+    Attributes:
+        name: Its name in the factory.
+        keys: The environment variables that the factory reads its key from.
+        addresses: The spellings of its own address.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -48,22 +54,48 @@ class Provider:
 
 
 FACTORY: dict[str, Provider] = {
-    one.name: one
-    for one in (
-        Provider("claude", ("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"), ("https://api.anthropic.com",)),
-        Provider("openai", ("OPENAI_KEY", "OPENAI_API_KEY"), ("https://api.openai.com/v1",)),
-        Provider("deepseek", ("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
-                 ("https://api.deepseek.com", "https://api.deepseek.com/v1")),
-        Provider("groq", ("GROQ_API_KEY",), ("https://api.groq.com", "https://api.groq.com/openai/v1")),
-        Provider("gemini", ("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
-                 ("https://generativelanguage.googleapis.com",)),
-        Provider("xai", ("GROK_API_KEY", "XAI_API_KEY"), ("https://api.x.ai/v1", "https://api.x.ai")),
-        Provider("ollama", ()),
-        Provider("openrouter", ("OPENROUTER_API_KEY",), ("https://openrouter.ai/api/v1",)),
+    provider.name: provider
+    for provider in (
+        Provider(
+            name="claude",
+            keys=("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"),
+            addresses=("https://api.anthropic.com",),
+        ),
+        Provider(
+            name="openai",
+            keys=("OPENAI_KEY", "OPENAI_API_KEY"),
+            addresses=("https://api.openai.com/v1",),
+        ),
+        Provider(
+            name="deepseek",
+            keys=("DEEPSEEK_KEY", "DEEPSEEK_API_KEY"),
+            addresses=("https://api.deepseek.com", "https://api.deepseek.com/v1"),
+        ),
+        Provider(
+            name="groq",
+            keys=("GROQ_API_KEY",),
+            addresses=("https://api.groq.com", "https://api.groq.com/openai/v1"),
+        ),
+        Provider(
+            name="gemini",
+            keys=("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+            addresses=("https://generativelanguage.googleapis.com",),
+        ),
+        Provider(
+            name="xai",
+            keys=("GROK_API_KEY", "XAI_API_KEY"),
+            addresses=("https://api.x.ai/v1", "https://api.x.ai"),
+        ),
+        Provider(name="ollama", keys=()),
+        Provider(
+            name="openrouter",
+            keys=("OPENROUTER_API_KEY",),
+            addresses=("https://openrouter.ai/api/v1",),
+        ),
     )
-}  # fmt: skip
+}
 
-# Attributes after a client (or after the SDK's module) -> what kind of call it is.
+# The SDK and the attributes after a client (or after the SDK's module) -> the kind of call.
 CALLS: dict[tuple[str, tuple[str, ...]], str] = {
     ("openai", ("chat", "completions", "create")): "chat",
     ("groq", ("chat", "completions", "create")): "chat",
@@ -81,7 +113,7 @@ CALLS: dict[tuple[str, tuple[str, ...]], str] = {
     ("genai", ("aio", "models", "generate_content")): "generate",
     ("genai", ("aio", "models", "generate_content_stream")): "generate",
 }
-# Calls that ask for text all the same, and that this script leaves to a person.
+# Calls that ask for text and are left to a person -> why, with a suggestion after the colon.
 LEFT: dict[tuple[str, tuple[str, ...]], str] = {
     ("openai", ("chat", "completions", "parse")): "a parsed reply: use response_format=YourModel and reply.parsed",
     ("openai", ("beta", "chat", "completions", "parse")): "a parsed reply: use response_format and reply.parsed",
@@ -101,7 +133,7 @@ LEFT: dict[tuple[str, tuple[str, ...]], str] = {
     ("genai", ("aio", "chats", "create")): "a chat session: keep the messages in a list and use achat(messages)",
 }
 
-# Anything else that is asked of a client, by words in its chain: reason of the allow comment.
+# Words in a chain of attributes on a client that mean another kind of call -> the reason in its allow comment.
 NON_CHAT = (
     ("speech", "speech, not text"), ("transcri", "transcription, not text"),
     ("translations", "transcription, not text"),
@@ -118,7 +150,7 @@ NON_CHAT = (
 
 
 def non_chat(names: tuple[str, ...]) -> str | None:
-    """Return why a chain of attributes on a client is no chat call, or None."""
+    """Return why a chain of attributes on a client is not a chat call, or None."""
     for word, reason in NON_CHAT:
         if any(word in name for name in names):
             return reason
@@ -126,13 +158,13 @@ def non_chat(names: tuple[str, ...]) -> str | None:
 
 
 # SDK exception -> our errors. docs/errors.md says what each means.
-_OF_STATUS = (  # those that come as a response, as against connections and timeouts
+_STATUS_ERRORS = (  # raised for a response, unlike failures of the connection and timeouts
     "AuthenticationFailed", "ModelUnavailable", "PermissionRefused", "ModelNotFound", "InvalidRequest", "RateLimited",
     "QuotaExhausted", "Overloaded", "ServerFailed", "ContentBlocked",
 )  # fmt: skip
 _OPENAI_LIKE = {
     "OpenAIError": ("ModelError",), "AnthropicError": ("ModelError",), "GroqError": ("ModelError",),
-    "APIError": (*_OF_STATUS, "ConnectionFailed", "ModelTimeout"), "APIStatusError": _OF_STATUS,
+    "APIError": (*_STATUS_ERRORS, "ConnectionFailed", "ModelTimeout"), "APIStatusError": _STATUS_ERRORS,
     "APIConnectionError": ("ConnectionFailed", "ModelTimeout"), "APITimeoutError": ("ModelTimeout",),
     "AuthenticationError": ("AuthenticationFailed", "ModelUnavailable"),
     "PermissionDeniedError": ("PermissionRefused",), "NotFoundError": ("ModelNotFound",),
@@ -143,7 +175,7 @@ _OPENAI_LIKE = {
     "Timeout": ("ModelTimeout",), "InvalidRequestError": ("InvalidRequest", "ContentBlocked"),
     "PermissionError": ("PermissionRefused",), "APIResponseValidationError": ("MalformedResponse",),
 }  # fmt: skip
-# The openai SDK before version 1 told errors by their status, and none but OpenAIError is the base of another.
+# The openai SDK before version 1 has other classes, and only OpenAIError is the base class of others there.
 _OPENAI_BEFORE_1 = {
     "OpenAIError": ("ModelError",), "APIError": ("ServerFailed", "MalformedResponse"),
     "APIConnectionError": ("ConnectionFailed",), "Timeout": ("ModelTimeout",),
@@ -161,7 +193,7 @@ _HTTP = {
 
 
 def errors_for(name: str) -> tuple[str, ...] | None:
-    """Return our errors for an SDK's or an HTTP library's exception, by its dotted name, or None."""
+    """Return the factory's errors for an exception of an SDK or HTTP library by its dotted name, or None."""
     package, last = name.partition(".")[0], name.rpartition(".")[2]
     if name.startswith("openai.error."):
         return _OPENAI_BEFORE_1.get(last)
@@ -170,7 +202,7 @@ def errors_for(name: str) -> tuple[str, ...] | None:
     if package in ("requests", "httpx"):
         return _HTTP.get(last)
     if name in ("ollama.ResponseError", "ollama._types.ResponseError"):
-        return tuple(one for one in _OF_STATUS if one != "ModelUnavailable")
+        return tuple(error for error in _STATUS_ERRORS if error != "ModelUnavailable")
     if name == "google.genai.errors.APIError":
         return ("ModelError",)
     return None

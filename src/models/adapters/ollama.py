@@ -21,10 +21,10 @@ from src.models.errors import (
 )
 from src.models.failures import classify
 from src.models.fields import count, field, text
-from src.models.lazy_reply import Raw
+from src.models.lazy_reply import LazyReply
 from src.models.protocols import ollama as protocol
 from src.models.request import tools
-from src.models.transport import gateway_hooks, http_hooks, replay
+from src.models.transport import gateway_hooks, http_hooks, replay, tls
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 from src.models.types import Chunk, Completion, ModelRequest, ToolCall, ToolDelta, Usage
@@ -51,8 +51,16 @@ class OllamaModel(BaseModel):
 
     def _settings(self) -> dict[str, Any]:
         """Return what a client is made with; each request's own timeouts are set by the wire's hook."""
-        headers = {"authorization": f"Bearer {self._api_key}"} if self._api_key else None
-        return {"host": self._address, "follow_redirects": False, "headers": headers, "timeout": self.timeouts.read}
+        import httpx
+
+        address = self._address if "://" in self._address else f"http://{self._address}"  # as the SDK reads it
+        return {
+            "host": self._address,
+            "follow_redirects": False,
+            "headers": {"authorization": f"Bearer {self._api_key}"} if self._api_key else None,
+            "timeout": self.timeouts.read,
+            "verify": tls.for_address(address, httpx.create_ssl_context),
+        }
 
     @property
     def _address(self) -> str:
@@ -218,12 +226,12 @@ def _body(payload: dict[str, Any]) -> bytes | None:
         return None
 
 
-def _raw(response: Any) -> Raw | None:
+def _raw(response: Any) -> LazyReply | None:
     """Return what a reply says that has a message, whatever the SDK makes of the rest."""
-    told = replay.told_by(response)
+    told = replay.read_json_object(response)
     if told is None or not isinstance(told.get("message"), dict) or told.get("error"):
         return None
-    return Raw(told, partial(_typed, told))
+    return LazyReply(told, partial(_typed, told))
 
 
 def _typed(told: dict[str, Any]) -> Any:

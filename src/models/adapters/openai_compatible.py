@@ -13,16 +13,17 @@ from typing_extensions import override
 from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
-from src.models.fields import decoded
+from src.models.fields import decode_json
 from src.models.pricing.reported import reported_usd
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
 from src.models.request import fitting
-from src.models.transport import gateway_hooks, http_hooks, sdk_client
+from src.models.transport import gateway_hooks, http_hooks, sdk_client, tls
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.capabilities import Capabilities
@@ -72,20 +73,20 @@ class OpenAICompatibleModel(BaseModel):
         return importlib.import_module(self.sdk[0])
 
     def _make_line(self) -> sdk_client.Line:
-        sdk = self._library()
-        kind = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
+        sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.mend)
-        http = kind(event_hooks=hooks)
-        return sdk_client.Line(getattr(sdk, self.sdk[1])(**self._settings(), http_client=http), http)
+        make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
+        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
+        return sdk_client.Line(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
 
     def _make_async_line(self) -> sdk_client.Line:
-        sdk = self._library()
-        kind = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
+        sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.amend)
-        http = kind(event_hooks=hooks)
-        client = getattr(sdk, self.sdk[2])(**self._settings(), http_client=http)
+        make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
+        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
+        client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
         return sdk_client.Line(client, http, asynchronous=True)
 
     def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
@@ -172,8 +173,8 @@ class OpenAICompatibleModel(BaseModel):
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
         if self._suited(request).api == "responses":
-            return responses.read(decoded(raw), self)
-        return reply.reply(decoded(raw), self, request.model)
+            return responses.read(decode_json(raw), self)
+        return reply.reply(decode_json(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
@@ -188,6 +189,12 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> float | None:
         """Return the price in US dollars that the provider itself reports."""
         return reported_usd(self.provider, usage)
+
+
+def _tls_context(sdk: Any, address: str | None) -> ssl.SSLContext:
+    """Return the TLS context that the SDK's own HTTP client would have."""
+    library: Any = importlib.import_module("httpx2" if hasattr(sdk, "DefaultHttpx2Client") else "httpx")
+    return tls.for_address(address, library.create_ssl_context)
 
 
 def _by_responses(can: Capabilities) -> Capabilities:

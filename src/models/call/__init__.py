@@ -1,1 +1,1 @@
-"""Run one model call: attempts, retries, repair, recording and the driving of its steps."""
+"""Run one model call: the layer of attempts, retries, repair and recording between BaseModel and an adapter's hooks."""

@@ -1,12 +1,15 @@
 """Perform the steps of a call, synchronously or in asyncio.
 
-`_Progress` advances the generator of steps and is the only place that does; `stream` and `astream` perform each step
-in their own way. A whole reply is a stream whose chunks nobody takes.
+`_Progress` is the only place that advances the generator of steps: what a step returns or raises goes back into it.
+`_perform` and `_aperform` differ in the lines that wait. A whole reply is driven as a stream that emits no chunks.
 """
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
@@ -14,53 +17,64 @@ from src.models.errors import ModelTimeout
 from src.models.transport import http_hooks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from src.models.call.steps import Steps
+    from src.models.call.steps import Step, Steps
     from src.models.types import Chunk, ModelResponse
 
 
-class _Progress:
-    """Advance a call's steps: each step's result, or the exception that it raised, goes back into the generator.
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """Close an event stream; only the driver yields this step."""
 
-    The call begins when its first step is asked for.
+    events: Any
+
+
+class _Progress:
+    """A call that is being driven. Iterating over it yields the steps; the first one begins the call.
 
     Attributes:
-        failure: What the step that was performed last raised, if it raised.
-        reply: What the steps return, once they have ended.
+        result: What the last step returned; the driver sets it.
+        failure: What the last step raised, if it raised; the driver sets it.
+        reply: What the steps returned, once they have ended.
     """
 
     def __init__(self, begin: Callable[[], Steps]) -> None:
         self._begin = begin
         self._steps: Steps | None = None
-        self._result: Any = None
         self._events: Any = None
+        self.result: Any = None
         self.failure: BaseException | None = None
         self.reply: ModelResponse | None = None
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Step | _Close]:
         """Yield the steps until the call returns; raise what the call raises."""
         self._steps = steps = self._begin()
         while True:
             try:
-                step = steps.throw(self.failure) if self.failure else steps.send(self._result)
+                step = steps.throw(self.failure) if self.failure is not None else steps.send(self.result)
             except StopIteration as stop:
                 self.reply = stop.value
                 return
-            self._result = self.failure = None
+            self.result = self.failure = None
+            if isinstance(step, Open):
+                yield from self._close()  # a new attempt: the stream of the one before has failed
+                if self.failure is not None:  # interrupted while closing, and so before the attempt
+                    continue
             yield step
+            if isinstance(step, Open):
+                self._events = self.result
 
-    def complete(self, step: Any, result: Any) -> None:
-        """Note what a step returned."""
-        self._result = result
-        if isinstance(step, Open):
-            self._events = result
-
-    def end(self) -> Any:
-        """End a call whose chunks are no longer taken; return how to close its event stream, if it has one."""
+    def end(self) -> Iterator[_Close]:
+        """End the steps, so that the generation is recorded; then yield what is left to be done."""
         if self._steps is not None:
             self._steps.close()
-        return getattr(self._events, "aclose", None) or getattr(self._events, "close", None)
+        yield from self._close()
+
+    def _close(self) -> Iterator[_Close]:
+        events, self._events = self._events, None
+        if events is not None:
+            yield _Close(events)
 
 
 def drive(steps: Steps) -> ModelResponse:
@@ -80,7 +94,7 @@ async def adrive(steps: Steps) -> ModelResponse:
 
 
 def stream(begin: Callable[[], Steps]) -> Iterator[Chunk]:
-    """Begin a call when its first chunk is asked for, and yield its chunks."""
+    """Yield a call's chunks; the call begins when the first one is requested."""
     return _perform(_Progress(begin))
 
 
@@ -101,13 +115,12 @@ def _perform(progress: _Progress) -> Iterator[Chunk]:
                 yield step.chunk
                 continue
             try:
-                progress.complete(step, do(step))
+                progress.result = do(step)
             except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                 progress.failure = error
     finally:
-        close = progress.end()
-        if close is not None:
-            close()
+        for closing in progress.end():
+            do(closing)
 
 
 async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
@@ -117,19 +130,20 @@ async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
                 yield step.chunk
                 continue
             try:
-                progress.complete(step, await ado(step))
+                progress.result = await ado(step)
             except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                 progress.failure = error
     finally:
-        close = progress.end()
-        if close is not None:
-            await close()
+        for closing in progress.end():
+            await ado(closing)
 
 
-def do(step: Any) -> Any:
-    """Perform one step, under its observation as the current span."""
+def do(step: Send | Sleep | Open | Next | _Close) -> Any:
+    """Perform one step, with the call's generation as the current span."""
     if isinstance(step, Sleep):
         return time.sleep(step.seconds)
+    if isinstance(step, _Close):
+        return _close(step.events)
     from opentelemetry import context as otel_context
 
     token = otel_context.attach(step.context)
@@ -144,15 +158,16 @@ def do(step: Any) -> Any:
                     return next(step.events, END)
     finally:
         otel_context.detach(token)
-    raise AssertionError(step)
 
 
-async def ado(step: Any) -> Any:
+async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:
     """Do what `do` does, in asyncio."""
     import asyncio
 
     if isinstance(step, Sleep):
         return await asyncio.sleep(step.seconds)
+    if isinstance(step, _Close):
+        return await _aclose(step.events)
     from opentelemetry import context as otel_context
 
     token = otel_context.attach(step.context)
@@ -168,7 +183,7 @@ async def ado(step: Any) -> Any:
         otel_context.detach(token)
 
 
-def _awaitable(step: Any) -> Any:
+def _awaitable(step: Send | Open | Next) -> Awaitable[Any]:
     match step:
         case Send():
             return step.model._asend(step.payload, step.timeouts)
@@ -176,4 +191,21 @@ def _awaitable(step: Any) -> Any:
             return step.model._aopen_stream(step.payload, step.timeouts)
         case Next():
             return anext(step.events, END)
-    raise AssertionError(step)
+
+
+def _close(events: Any) -> None:
+    """Close an event stream; what closing raises must not replace the call's reply or error."""
+    close = getattr(events, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            close()
+
+
+async def _aclose(events: Any) -> None:
+    """Do what `_close` does, in asyncio: asynchronous generators have `aclose`, SDKs' streams an awaitable `close`."""
+    close = getattr(events, "aclose", None) or getattr(events, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing

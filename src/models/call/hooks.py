@@ -1,4 +1,4 @@
-"""Define what a call needs of a model: the private hooks that an adapter fills in, seen from below."""
+"""Define the protocol of the private hooks that a call needs of a model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.errors import ModelError
-    from src.models.limits.own import Limiter
+    from src.models.limits.limiter import Limiter
     from src.models.retry import RetryPolicy
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
 
 
 class ModelHooks(Protocol):
-    """Describe a model as a call uses it; `BaseModel` says what each hook returns and raises.
+    """A model as a call sees it; `BaseModel` documents what each hook returns and raises.
 
-    The call is typed against this protocol and not against BaseModel, which builds on the call.
+    Calls are typed against this protocol and not against BaseModel, which is built on top of them.
     """
 
     model_name: str

@@ -1,8 +1,7 @@
-"""Run one traced call, step by step, without doing any waiting or sending itself.
+"""Run one traced call as a generator of steps, which does no waiting and no sending itself.
 
-The steps are a generator that yields what is to be done (`Send`, `Sleep`, `Open`, `Next`, `Emit`); a driver does it,
-plainly or in asyncio. So a call is timed, traced, retried, repaired, priced and classified by the same code on
-both sides.
+It yields what is to be done (`Send`, `Sleep`, `Open`, `Next`, `Emit`), and a driver does it, synchronously or in
+asyncio. So both sides time, trace, retry, repair, price and classify a call by the same code.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.call import recording, structured_reply, think_tags
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
-from src.models.call.stream_assembly import Pieces
+from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
     CallCancelled,
     ContentBlocked,
@@ -24,18 +23,10 @@ from src.models.errors import (
     RateLimited,
 )
 from src.models.failures import bodies
-from src.models.limits import own, provider
+from src.models.limits import limiter, rate_limit_headers
 from src.models.pricing import prices
 from src.models.retry import Retries
-from src.models.types import (
-    Chunk,
-    Completion,
-    Cost,
-    Message,
-    ModelResponse,
-    Timeouts,
-    Usage,
-)
+from src.models.types import Chunk, Completion, Cost, Message, ModelResponse, Timeouts, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -49,7 +40,11 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """Hold the state of one call: its generation, its clock, what it has used so far."""
+    """One call: its generation, its clock, and what its attempts have used so far.
+
+    Attributes:
+        has_emitted: Whether the caller has received a chunk, after which nothing can be retried.
+    """
 
     def __init__(
         self,
@@ -63,77 +58,83 @@ class Call:
         self._model = model
         self._request = request
         self._clock = clock
-        self._began = clock()
+        self._started_at = clock()
         self._retries = Retries(model.retry_policy, request.timeouts.total)
         self._attempts = 0
         self._usage: Usage | None = None
         self._reported_usd: float | None = None
-        self._expected = 0
-        self._counted = False
-        self.handed_out = False
+        self._reserved_tokens = 0
+        self._is_counted = False
+        self.has_emitted = False
         self._observation: Observation = observation.start(f"{model.provider}.generate", "generation", context=context)
-        recording.asked(self._observation, model.provider, request)
+        recording.write_request(self._observation, model.provider, request)
 
     # A whole reply.
 
     def steps(self) -> Steps:
-        """Ask, and return the reply; the generation ends before this returns or raises."""
+        """Request a whole reply and return it; the generation has ended when this returns or raises."""
         try:
-            completion, parsed = yield from self._answer()
-            return self._finish(completion, parsed)
+            completion, parsed = yield from self._obtain_completion()
+            return self._succeed(completion, parsed)
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            raise self._failed(error) from _shown(error)
+            raise self._fail(error) from _safe_cause(error)
         finally:
             self._observation.end()
 
-    def _answer(self) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
-        """Ask, and parse the reply where it is to be structured."""
+    def _obtain_completion(self) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Return the completion and, where a structured reply is requested, its value."""
         try:
-            completion = yield from self._ask(self._request)
+            completion = yield from self._send(self._request)
         except MalformedResponse as error:
-            return (yield from self._redo(error))
-        return (yield from self._fit(completion))
+            return (yield from self._repair_rejected(error))
+        return (yield from self._parse(completion))
 
-    def _admit(self, request: ModelRequest) -> Generator[Sleep, Any, None]:
-        """Wait until the limits that are set here let the call go."""
+    def _wait_for_limiter(self, request: ModelRequest) -> Generator[Sleep, Any, None]:
+        """Wait until the limits that the user has set admit the request."""
         limit = self._model.limiter
         if limit is None:
             return
-        self._expected = own.expected_tokens(request)
-        wait = limit.reserve(self._expected, self._left().total)
-        if wait is None:
+        self._reserved_tokens = limiter.expected_tokens(request)
+        wait_s = limit.reserve(self._reserved_tokens, self._remaining().total)
+        if wait_s is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
-        if wait:
-            self._observation.update(metadata={"limiter_wait_s": round(wait, 3)})
-            yield Sleep(wait)
+        if wait_s:
+            self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
+            yield Sleep(wait_s)
 
-    def _ask(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
-        """Send a request until it succeeds or trying again is not worth it."""
+    def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
+        """Send a request until it succeeds or a retry is not worthwhile."""
         payload = self._model._build(request, stream=False)
         while True:
-            yield from self._admit(request)
+            yield from self._wait_for_limiter(request)
             self._attempts += 1
             try:
-                raw = yield Send(self._model, payload, self._left(), self._observation.context)
+                raw = yield Send(
+                    model=self._model,
+                    payload=payload,
+                    timeouts=self._remaining(),
+                    context=self._observation.context,
+                )
                 return self._account(self._model._read(raw, request))
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
-                yield self._wait_or_raise(error)
+                yield self._backoff(error)
 
-    def _wait_or_raise(self, raised: Exception) -> Sleep:
-        error = self._classified(raised)
-        wait = self._retries.wait_after(error, self._clock() - self._began)
-        if wait is None:
+    def _backoff(self, raised: Exception) -> Sleep:
+        """Return the wait before the next attempt; raise the error where there is to be none."""
+        error = self._classify(raised)
+        wait_s = self._retries.wait_after(error, self._clock() - self._started_at)
+        if wait_s is None:
             if error is raised:
                 raise error
-            raise error from _shown(raised)
-        recording.retried(self._observation, error, self._attempts, wait)
-        return Sleep(wait)
+            raise error from _safe_cause(raised)
+        recording.write_retry(self._observation, error, self._attempts, wait_s)
+        return Sleep(wait_s)
 
     def _account(self, completion: Completion) -> Completion:
-        """Add up tokens and money, take reasoning out of the text, and refuse a reply that says nothing."""
-        usage = _known(completion)
+        """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
+        usage = _plausible_usage(completion)
         if self._model.limiter is not None:
-            self._model.limiter.correct(self._expected, usage.total_tokens if usage else None)
+            self._model.limiter.correct(self._reserved_tokens, usage.total_tokens if usage else None)
         self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
         if completion.reported_cost_usd is not None:
             self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
@@ -141,32 +142,36 @@ class Call:
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
-            raise _empty(completion)
+            raise _empty_completion(completion)
         return completion
 
-    def _fit(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
-        """Parse a structured reply; one that does not fit is asked for once more, in the same generation."""
+    def _parse(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Parse a structured reply; repair one that does not fit, in the same generation."""
         try:
             return completion, structured_reply.value_of(completion, self._request.response_format)
         except structured_reply.DoesNotFit as error:
             problem = str(error)
-        return (yield from self._mend(completion.content, problem))
+        return (yield from self._repair(completion.content, problem))
 
-    def _redo(self, error: MalformedResponse) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
-        """Ask once more where the provider itself refused what its model wrote, and shows it."""
+    def _repair_rejected(self, error: MalformedResponse) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Repair a reply that the provider itself rejected, where the error carries the model's draft."""
         if error.draft is None:
             raise error
-        return (yield from self._mend(error.draft, error.message))
+        return (yield from self._repair(error.draft, error.message))
 
-    def _mend(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
-        """Show the model what it wrote and what is wrong with it, and take its next reply."""
-        wanted = self._request.response_format
+    def _repair(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
+        """Show the model its own reply and what is wrong with it, and return its next one."""
+        response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
-        asked_again = Message("user", structured_reply.repair_instruction(problem, tool=wanted is None))
-        mended = (*self._request.messages, Message("assistant", text), asked_again)
-        completion = yield from self._ask(replace(self._request, messages=mended))
+        instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
+        messages = (
+            *self._request.messages,
+            Message(role="assistant", content=text),
+            Message(role="user", content=instruction),
+        )
+        completion = yield from self._send(replace(self._request, messages=messages))
         try:
-            return completion, structured_reply.value_of(completion, wanted)
+            return completion, structured_reply.value_of(completion, response_format)
         except structured_reply.DoesNotFit as error:
             self._observation.update(output=completion.content)
             raise MalformedResponse(f"the reply does not fit the schema, even after one repair: {error}") from error
@@ -174,90 +179,101 @@ class Call:
     # A streamed reply.
 
     def stream_steps(self) -> Steps:
-        """Ask for a stream, emit its chunks, and return the whole reply."""
-        pieces = Pieces()
+        """Request a stream, emit its chunks, and return the whole reply."""
+        assembly = StreamAssembly()
         try:
             try:
                 events, first = yield from self._open()
             except MalformedResponse as error:
-                completion, parsed = yield from self._redo(error)
+                completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                yield from self._relay(events, first, pieces)
-                pieces.check_end()
-                completion, parsed = yield from self._fit(self._account(pieces.completion()))
-            reply = self._finish(completion, parsed)
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                completion, parsed = yield from self._parse(self._account(assembly.completion()))
+            reply = self._succeed(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            if pieces.content and self._observation.recording:
-                self._observation.update(output="".join(pieces.content))
-            self._usage, self._reported_usd = self._usage or pieces.usage, self._reported_usd or pieces.cost
-            raise self._failed(error) from _shown(error)
+            if assembly.content and self._observation.recording:
+                self._observation.update(output="".join(assembly.content))
+            self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
+            raise self._fail(error) from _safe_cause(error)
         finally:
             self._observation.end()
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
-        """Open the stream and take its first event: until then a failure is retried."""
+        """Open the stream and take its first event; a failure before that is retried."""
         payload = self._model._build(self._request, stream=True)
         while True:
-            yield from self._admit(self._request)
+            yield from self._wait_for_limiter(self._request)
             self._attempts += 1
             try:
-                events = yield Open(self._model, payload, self._left(), self._observation.context)
-                first = yield Next(events, self._left(), self._observation.context)
+                events = yield Open(
+                    model=self._model,
+                    payload=payload,
+                    timeouts=self._remaining(),
+                    context=self._observation.context,
+                )
+                first = yield self._next(events)
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
-                yield self._wait_or_raise(error)
+                yield self._backoff(error)
             else:
                 return events, first
 
-    def _relay(self, events: Any, event: Any, pieces: Pieces) -> Generator[Next | Emit, Any, None]:
+    def _next(self, events: Any) -> Next:
+        return Next(events=events, timeouts=self._remaining(), context=self._observation.context)
+
+    def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
         from src.observability.spans import encoding
 
         while event is not END:
             for chunk in self._model._read_event(event, self._request):
-                told = pieces.take(chunk)
-                if told is None:
+                visible = assembly.add(chunk)
+                if visible is None:
                     continue
-                if not self.handed_out:
-                    self.handed_out = True
+                if not self.has_emitted:
+                    self.has_emitted = True
                     self._observation.set(COMPLETION_START_TIME=encoding.moment(time.time_ns()))
-                yield Emit(told)
-            event = yield Next(events, self._left(), self._observation.context)
-        last = pieces.last()
+                yield Emit(visible)
+            event = yield self._next(events)
+        last = assembly.flush()
         if last is not None:
             yield Emit(last)
 
     # Both.
 
-    def _left(self) -> Timeouts:
-        """Return what the next step may take, so that the whole stays within the call's deadline."""
-        given = self._request.timeouts
-        left = given.total - (self._clock() - self._began)
-        if left <= 0:
-            raise ModelTimeout(f"no answer within {given.total:g} s")
-        return Timeouts(connect=min(given.connect, left), read=min(given.read, left), total=left)
+    def _remaining(self) -> Timeouts:
+        """Return the timeouts of the next step, within what is left of the call's deadline."""
+        timeouts = self._request.timeouts
+        remaining_s = timeouts.total - (self._clock() - self._started_at)
+        if remaining_s <= 0:
+            raise ModelTimeout(f"no answer within {timeouts.total:g} s")
+        return Timeouts(
+            connect=min(timeouts.connect, remaining_s), read=min(timeouts.read, remaining_s), total=remaining_s
+        )
 
-    def _limits(self) -> dict[str, Any] | None:
-        """Return the provider's rate limits where this call's responses told them."""
-        return provider.since(self._model.provider, self._began)
+    def _rate_limits(self) -> dict[str, Any] | None:
+        """Return the provider's rate limits where this call's responses reported them."""
+        return rate_limit_headers.since(self._model.provider, self._started_at)
 
-    def _cost(self, completion: Completion, usage: Usage | None, reported: float | None = None) -> Cost | None:
+    def _cost(self, completion: Completion, usage: Usage | None, reported_usd: float | None = None) -> Cost | None:
         models = (completion.model, self._request.model)
-        if reported is None and self._model._is_free(self._request.model):
+        if reported_usd is None and self._model._is_free(self._request.model):
             return prices.free()
-        return prices.price(self._model.provider, models, usage, reported, tier=completion.service_tier)
+        return prices.price(self._model.provider, models, usage, reported_usd, tier=completion.service_tier)
 
     def _totals(self, completion: Completion) -> tuple[Usage | None, Cost | None]:
         """Return what all attempts of this call have used and cost."""
         return self._usage, self._cost(completion, self._usage, self._reported_usd)
 
-    def _finish(self, completion: Completion, parsed: object) -> ModelResponse:
+    def _succeed(self, completion: Completion, parsed: object) -> ModelResponse:
+        """Record the completion on the generation, count the call, and return the reply."""
         usage, cost = self._totals(completion)
-        recording.answered(self._observation, completion, usage, cost)
-        recording.tried(self._observation, self._attempts, self._limits())
-        self._count(completion.model, usage, cost)
+        recording.write_reply(self._observation, completion, usage, cost)
+        recording.write_attempts(self._observation, self._attempts, self._rate_limits())
+        self._count(usage, cost, answered_by=completion.model)
         return ModelResponse(
             content=completion.content,
             model_name=completion.model or self._request.model,
@@ -265,7 +281,7 @@ class Call:
             usage=usage,
             cost_usd=cost.usd if cost else None,
             cost_source=cost.source if cost else None,
-            latency_ms=(self._clock() - self._began) * 1000,
+            latency_ms=(self._clock() - self._started_at) * 1000,
             finish_reason=completion.finish_reason,
             reasoning=completion.reasoning,
             parsed=parsed,
@@ -277,31 +293,48 @@ class Call:
             raw_response=completion.raw,
         )
 
-    def _count(self, answered_by: str | None, usage: Usage | None, cost: Cost | None, error: str | None = None) -> None:
-        """Count the call, once: a stream whose reader stops after the last chunk has succeeded."""
-        if not self._counted:
-            self._counted = True
-            call = (self._model.provider, self._request.model, answered_by)
-            recording.counted(call, self._clock() - self._began, usage, cost, error)
+    def _fail(self, raised: BaseException) -> BaseException:
+        """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
+        interrupted = not isinstance(raised, Exception)
+        error = _interruption(raised) if interrupted else self._classify(raised)
+        error.attempts = max(self._attempts, 1)
+        error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
+        usage, cost = self._totals(Completion(content=""))
+        cost = cost if usage else None
+        recording.write_usage(self._observation, usage, cost)
+        recording.write_failure(self._observation, error)
+        recording.write_attempts(self._observation, error.attempts, self._rate_limits())
+        self._count(usage, cost, error_category=error.category)
+        return raised if interrupted else error
 
-    def _classified(self, raised: BaseException) -> ModelError:
+    def _count(
+        self,
+        usage: Usage | None,
+        cost: Cost | None,
+        *,
+        answered_by: str | None = None,
+        error_category: str | None = None,
+    ) -> None:
+        """Count the call for metrics, once: a stream whose reader stops after the last chunk has succeeded."""
+        if self._is_counted:
+            return
+        self._is_counted = True
+        recording.count_call(
+            provider=self._model.provider,
+            model=self._request.model,
+            answered_by=answered_by,
+            seconds=self._clock() - self._started_at,
+            usage=usage,
+            cost=cost,
+            error_category=error_category,
+        )
+
+    def _classify(self, raised: BaseException) -> ModelError:
+        """Return an exception as a ModelError that names provider and model."""
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
         error.model = error.model or self._request.model
         return error
-
-    def _failed(self, raised: BaseException) -> BaseException:
-        """Mark the generation as failed; return what is raised: a ModelError, or the interruption itself."""
-        interrupted = not isinstance(raised, Exception)
-        error = _interruption(raised) if interrupted else self._classified(raised)
-        error.attempts = max(self._attempts, 1)
-        error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
-        usage, cost = self._totals(Completion(""))
-        recording.spent(self._observation, usage, cost if usage else None)
-        recording.failed(self._observation, error)
-        recording.tried(self._observation, error.attempts, self._limits())
-        self._count(None, usage, cost if usage else None, error.category)
-        return raised if interrupted else error
 
 
 def _last_chunk(reply: ModelResponse) -> Chunk:
@@ -316,8 +349,8 @@ def _last_chunk(reply: ModelResponse) -> Chunk:
     )
 
 
-def _known(completion: Completion) -> Usage | None:
-    """Return the usage without the zeros that cannot be: no prompt has no tokens, and no text either."""
+def _plausible_usage(completion: Completion) -> Usage | None:
+    """Return the usage without impossible zeros: every prompt has tokens, and so has every text."""
     usage = completion.usage
     if usage is None:
         return None
@@ -328,10 +361,11 @@ def _known(completion: Completion) -> Usage | None:
     return usage if usage.details() else None
 
 
-def _empty(completion: Completion) -> ModelError:
+def _empty_completion(completion: Completion) -> ModelError:
+    """Return the error that a completion without text and tool calls means."""
     if completion.finish_reason == "content_filter":
         reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({bodies.line(str(reason or 'no reason told'))})")
+        return ContentBlocked(f"the reply was withheld ({bodies.one_line(str(reason or 'no reason told'))})")
     if completion.finish_reason == "length":
         error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
         error.retryable = False  # the same limit would be used up again
@@ -340,15 +374,15 @@ def _empty(completion: Completion) -> ModelError:
 
 
 def _interruption(raised: BaseException) -> ModelError:
-    """Name what stopped a call from outside: a deadline of the caller's, or a cancellation."""
+    """Return the error to record for a call that was stopped from outside, by a deadline or a cancellation."""
     if "timeout" in raised.args:
         return ModelTimeout("no answer within the caller's deadline")
     reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
     return CallCancelled(reason)
 
 
-def _shown(raised: BaseException) -> BaseException | None:
-    """Return the cause to chain, or None where its own text holds a secret that a traceback would print."""
+def _safe_cause(raised: BaseException) -> BaseException | None:
+    """Return the cause to chain; None where its text holds a secret, which a traceback would print."""
     if isinstance(raised, ModelError) or not isinstance(raised, Exception):
         return raised.__cause__
     from src.observability.redaction import redact_text

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from src.models.types import RawPart, TextPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from src.models.errors import ModelError
-    from src.models.types import Completion, Cost, Message, ModelRequest, Part, Usage
+    from src.models.types import Completion, Cost, Message, ModelRequest, Part, ToolCall, Usage
     from src.observability.tracing.observation import Observation
 
 P = ParamSpec("P")
@@ -21,7 +21,7 @@ _log = logging.getLogger("moondev.observability")
 
 
 def _safely(write: Callable[P, None]) -> Callable[P, None]:
-    """Have a failure to record cost the record, never the call."""
+    """Log what the decorated function raises: a failure to record must never fail the call."""
 
     @functools.wraps(write)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -34,7 +34,7 @@ def _safely(write: Callable[P, None]) -> Callable[P, None]:
 
 
 @_safely
-def asked(observation: Observation, provider: str, request: ModelRequest) -> None:
+def write_request(observation: Observation, provider: str, request: ModelRequest) -> None:
     """Record the request: model, parameters, and the messages as input."""
     if not observation.recording:
         return
@@ -55,12 +55,10 @@ def asked(observation: Observation, provider: str, request: ModelRequest) -> Non
 
 
 @_safely
-def answered(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
+def write_reply(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
     """Record the reply: output, the model that answered, tokens and money."""
     if not observation.recording:
         return
-    from src.observability.spans import encoding
-
     observation.set(
         MODEL=completion.model,
         RESPONSE_MODEL=completion.model,
@@ -76,17 +74,17 @@ def answered(observation: Observation, completion: Completion, usage: Usage | No
             **completion.notes,
         },
     )
-    spent(observation, usage, cost)
-    if cost is not None:
-        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+    write_usage(observation, usage, cost)
 
 
 @_safely
-def spent(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
-    """Record tokens and money, of a failed call too where its provider told them."""
+def write_usage(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
+    """Record tokens and money, also of a failed call whose provider reported them."""
+    if not observation.recording:
+        return
     from src.observability.spans import encoding
 
-    if usage is not None and observation.recording:
+    if usage is not None:
         observation.set(
             USAGE_DETAILS=encoding.json_text(usage.details()),
             INPUT_TOKENS=usage.input_tokens,
@@ -95,24 +93,24 @@ def spent(observation: Observation, usage: Usage | None, cost: Cost | None) -> N
             CACHE_WRITE_TOKENS=usage.input_cache_creation,
             REASONING_TOKENS=usage.output_reasoning_tokens,
         )
-    if cost is not None and observation.recording:
+    if cost is not None:
         observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
 
 
 @_safely
-def failed(observation: Observation, error: ModelError) -> None:
+def write_failure(observation: Observation, error: ModelError) -> None:
     """Record why the call failed."""
     observation.fail(error.message, error.category)
-    known = {"status": error.status, "request_id": error.request_id, "parameter": error.parameter}
-    observation.update(metadata={name: value for name, value in known.items() if value is not None})
+    metadata = {"status": error.status, "request_id": error.request_id, "parameter": error.parameter}
+    observation.update(metadata={name: value for name, value in metadata.items() if value is not None})
 
 
 @_safely
-def retried(observation: Observation, error: ModelError, attempt: int, wait_s: float) -> None:
-    """Record one failed attempt that is tried again, as a child event."""
+def write_retry(observation: Observation, error: ModelError, attempt: int, wait_s: float) -> None:
+    """Record a failed attempt that is retried, as a child event."""
     from src.observability import metrics
 
-    metrics.retried(error.provider or "", error.model or "", error.category)
+    metrics.record_retry(error.provider or "", error.model or "", error.category)
     observation.event(
         "attempt_failed",
         level="WARNING",
@@ -127,40 +125,67 @@ def retried(observation: Observation, error: ModelError, attempt: int, wait_s: f
 
 
 @_safely
-def tried(observation: Observation, attempts: int, limits: dict[str, Any] | None) -> None:
-    """Record how many attempts it took, and the rate limits that the provider told."""
-    observation.update(metadata={"attempts": attempts, "rate_limits": limits})
+def write_attempts(observation: Observation, attempts: int, rate_limits: dict[str, Any] | None) -> None:
+    """Record the number of attempts, and the rate limits that the provider reported."""
+    observation.update(metadata={"attempts": attempts, "rate_limits": rate_limits})
 
 
 @_safely
-def counted(
-    call: tuple[str, str, str | None], seconds: float, usage: Usage | None, cost: Cost | None, error: str | None = None
+def count_call(
+    *,
+    provider: str,
+    model: str,
+    answered_by: str | None,
+    seconds: float,
+    usage: Usage | None,
+    cost: Cost | None,
+    error_category: str | None,
 ) -> None:
-    """Count a call that ended, for whoever reads metrics: its provider, the model asked and the one that answered."""
+    """Count a call that ended for the program's metrics.
+
+    Args:
+        provider: Whose model was asked.
+        model: The model that was requested.
+        answered_by: The model that answered, None where none did.
+        seconds: How long the call took.
+        usage: The tokens of all attempts.
+        cost: The money of all attempts.
+        error_category: The category of the failure, None where the call succeeded.
+    """
     if sys.is_finalizing():  # a stream that was left open until then; nothing can be imported any more
         return
     from src.observability import metrics
 
-    if metrics.wanted():
-        spent = (usage.input_tokens, usage.output_tokens) if usage else (None, None)
-        metrics.ended(metrics.Ended(*call, seconds, *spent, cost.usd if cost else None, error))
+    if metrics.is_enabled():
+        metrics.record_call(
+            metrics.CallRecord(
+                provider=provider,
+                model=model,
+                answered_by=answered_by,
+                seconds=seconds,
+                input_tokens=usage.input_tokens if usage else None,
+                output_tokens=usage.output_tokens if usage else None,
+                cost_usd=cost.usd if cost else None,
+                error=error_category,
+            )
+        )
 
 
 def _message(message: Message) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": message.role}
+    record: dict[str, Any] = {"role": message.role}
     if isinstance(message.content, str):
-        told["content"] = message.content
+        record["content"] = message.content
     else:
-        told["content"] = [_part(part) for part in message.content]
+        record["content"] = [_part(part) for part in message.content]
     if message.tool_calls:
-        told["tool_calls"] = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in message.tool_calls]
+        record["tool_calls"] = _tool_calls(message.tool_calls)
     if message.tool_call_id:
-        told["tool_call_id"] = message.tool_call_id
-    return told
+        record["tool_call_id"] = message.tool_call_id
+    return record
 
 
 def _part(part: Part) -> dict[str, Any]:
-    """Describe a part; an image by its hash and size unless its data was asked for."""
+    """Describe a part; an image by its hash and size, unless its data is to be recorded."""
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     if isinstance(part, RawPart):
@@ -175,9 +200,13 @@ def _part(part: Part) -> dict[str, Any]:
 def _output(completion: Completion) -> object:
     if not completion.tool_calls and not completion.reasoning:
         return completion.content
-    told: dict[str, Any] = {"role": "assistant", "content": completion.content}
+    record: dict[str, Any] = {"role": "assistant", "content": completion.content}
     if completion.reasoning:
-        told["reasoning"] = completion.reasoning
+        record["reasoning"] = completion.reasoning
     if completion.tool_calls:
-        told["tool_calls"] = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in completion.tool_calls]
-    return told
+        record["tool_calls"] = _tool_calls(completion.tool_calls)
+    return record
+
+
+def _tool_calls(calls: Sequence[ToolCall]) -> list[dict[str, str]]:
+    return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]

@@ -1,9 +1,9 @@
-"""Define the steps of which a call consists: send, sleep, open a stream, take its next event, emit a chunk."""
+"""Define the steps that a call yields for its driver to perform."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -11,20 +11,18 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from src.models.call.hooks import ModelHooks
-    from src.models.types import (
-        Chunk,
-        ModelResponse,
-        Timeouts,
-    )
+    from src.models.types import Chunk, ModelResponse, Timeouts
 
-    Steps = Generator["Send | Sleep | Open | Next | Emit", Any, ModelResponse]
+    Step: TypeAlias = "Send | Sleep | Open | Next | Emit"
+    Steps: TypeAlias = Generator[Step, Any, ModelResponse]
 
+# What `Next` results in once the stream has no more events.
 END: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a payload, under the generation as current span; the answer is the provider's raw reply."""
+    """Send a payload with the generation as the current span; the result is the provider's raw reply."""
 
     model: ModelHooks
     payload: Any
@@ -41,7 +39,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a stream; the answer is its iterator."""
+    """Open an event stream; the result is its iterator. The driver closes it."""
 
     model: ModelHooks
     payload: Any
@@ -51,7 +49,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Take the next event of a stream; the answer is the event, or END."""
+    """Take the next event of a stream; the result is the event, or END."""
 
     events: Any
     timeouts: Timeouts
@@ -60,6 +58,6 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Hand a chunk to the caller."""
+    """Yield a chunk to the caller."""
 
     chunk: Chunk

@@ -1,4 +1,4 @@
-"""Put the pieces of a stream together."""
+"""Assemble a whole reply from the chunks of a stream."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from src.models.errors import ConnectionFailed
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 
-class Pieces:
-    """Hold what a stream has brought so far."""
+class StreamAssembly:
+    """What a stream has brought so far."""
 
     def __init__(self) -> None:
         self.content: list[str] = []
@@ -18,59 +18,66 @@ class Pieces:
         self.finish_reason: str | None = None
         self.model: str | None = None
         self.usage: Usage | None = None
-        self._tools: dict[int, ToolDelta] = {}
-        self._slots: dict[int, int] = {}
         self.response_id: str | None = None
         self.cost: float | None = None
         self.service_tier: str | None = None
         self.notes: dict[str, object] = {}
-        self._counted_last = False
+        self._tool_calls: dict[int, ToolDelta] = {}
+        self._slots: dict[int, int] = {}  # maps the provider's index of a tool call to our position of it
+        self._ends_with_usage = False
         self._choice: int | None = None
-        self._others = False
+        self._has_other_choices = False
         self._refusal: list[str] = []
         self._filter = think_tags.ThinkFilter()
 
-    def take(self, chunk: Chunk) -> Chunk | None:
-        """Keep what a chunk brings; return what the caller sees of it at once, if anything."""
-        self._count(chunk)
-        if self._is_of_another(chunk):
+    def add(self, chunk: Chunk) -> Chunk | None:
+        """Add a chunk; return what the caller is to see of it at once, None for nothing."""
+        self._add_metadata(chunk)
+        if self._is_of_other_choice(chunk):
             return None
         self.finish_reason = chunk.finish_reason or self.finish_reason
         if chunk.whole is not None:
-            chunk = self._completed(chunk, chunk.whole)
+            chunk = self._complete(chunk, chunk.whole)
         if chunk.content or chunk.tool_deltas:
-            self._counted_last = False
+            self._ends_with_usage = False
         elif chunk.usage is not None:
-            self._counted_last = True
-        for piece in chunk.tool_deltas:
-            self._add(piece)
+            self._ends_with_usage = True
+        for delta in chunk.tool_deltas:
+            self._add_tool_delta(delta)
         if chunk.refusal:
             self._refusal.append(chunk.refusal)
         text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
-        return self._keep(text, chunk.reasoning + thought)
+        return self._add_text(text, chunk.reasoning + thought)
 
-    def _completed(self, chunk: Chunk, whole: Completion) -> Chunk:
-        """Take from a whole reply that ends a stream what did not come before; its calls are complete in any case."""
-        if len(whole.tool_calls) >= max(len(self._tools), 1):
-            told = enumerate(whole.tool_calls)
-            self._tools = {at: ToolDelta(at, call.id, call.name, call.arguments, call.replay) for at, call in told}
+    def _complete(self, chunk: Chunk, whole: Completion) -> Chunk:
+        """Return a chunk with what the whole reply that ends a stream has beyond the chunks before it.
+
+        Its tool calls replace those that were streamed, as they are complete in any case.
+        """
+        if len(whole.tool_calls) >= max(len(self._tool_calls), 1):
+            self._tool_calls = {
+                position: ToolDelta(
+                    index=position, id=call.id, name=call.name, arguments=call.arguments, replay=call.replay
+                )
+                for position, call in enumerate(whole.tool_calls)
+            }
         thought = "" if self.reasoning else whole.reasoning or ""
         if self.content or not whole.content:
             return replace(chunk, reasoning=thought)
         return replace(chunk, content=whole.content, reasoning=thought)
 
-    def _is_of_another(self, chunk: Chunk) -> bool:
-        """Tell whether a chunk is a piece of another reply than the first, where several come at once."""
+    def _is_of_other_choice(self, chunk: Chunk) -> bool:
+        """Tell whether a chunk belongs to another choice than the first, where a stream has several."""
         if chunk.choice is None or chunk.choice == self._choice:
             return False
         if self._choice is None:
             self._choice = chunk.choice
             return False
-        self._others = True
+        self._has_other_choices = True
         return True
 
-    def _count(self, chunk: Chunk) -> None:
-        """Keep what a chunk tells of the whole reply: which model gave it, and what it took."""
+    def _add_metadata(self, chunk: Chunk) -> None:
+        """Add what a chunk reports of the whole reply: its model, its tokens, its cost."""
         self.model = chunk.model or self.model
         if chunk.usage is not None and (self.usage is None or chunk.usage.total_tokens != 0):
             self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
@@ -79,38 +86,37 @@ class Pieces:
         self.service_tier = chunk.service_tier or self.service_tier
         self.notes.update(chunk.notes)
 
-    def _add(self, piece: ToolDelta) -> None:
-        """Put a piece of a tool call to its call."""
-        at = self._place(piece)
-        known = self._tools.get(at, ToolDelta(at))
-        if piece.arguments and (piece.id, piece.name, piece.arguments) == (known.id, known.name, known.arguments):
+    def _add_tool_delta(self, delta: ToolDelta) -> None:
+        position = self._position(delta)
+        call = self._tool_calls.get(position, ToolDelta(index=position))
+        if delta.arguments and (delta.id, delta.name, delta.arguments) == (call.id, call.name, call.arguments):
             return  # the whole call once more
-        self._tools[at] = ToolDelta(
-            at,
-            piece.id or known.id,
-            piece.name or known.name,
-            known.arguments + piece.arguments,
-            piece.replay or known.replay,
+        self._tool_calls[position] = ToolDelta(
+            index=position,
+            id=delta.id or call.id,
+            name=delta.name or call.name,
+            arguments=call.arguments + delta.arguments,
+            replay=delta.replay or call.replay,
         )
 
-    def _place(self, piece: ToolDelta) -> int:
-        """Return which call a piece belongs to. Some servers number no call, and some number all of them 0."""
-        if piece.index == -1:
-            return len(self._tools)
-        last = len(self._tools) - 1
-        at = self._slots.get(piece.index, len(self._tools)) if piece.index >= 0 else max(last, 0)
-        known = self._tools.get(at)
-        if known is not None and _begins_another(known, piece):
-            at = len(self._tools)
-        if piece.index >= 0:
-            self._slots[piece.index] = at
-        return at
+    def _position(self, delta: ToolDelta) -> int:
+        """Return which tool call a delta belongs to. Some servers number no call, and some number all of them 0."""
+        if delta.index == -1:
+            return len(self._tool_calls)
+        last = len(self._tool_calls) - 1
+        position = self._slots.get(delta.index, len(self._tool_calls)) if delta.index >= 0 else max(last, 0)
+        call = self._tool_calls.get(position)
+        if call is not None and _begins_another(call, delta):
+            position = len(self._tool_calls)
+        if delta.index >= 0:
+            self._slots[delta.index] = position
+        return position
 
-    def last(self) -> Chunk | None:
-        """Return what was held back to the end, if anything."""
-        return self._keep(*self._filter.finish())
+    def flush(self) -> Chunk | None:
+        """Return what the reasoning filter held back until the stream's end, None for nothing."""
+        return self._add_text(*self._filter.finish())
 
-    def _keep(self, text: str, thought: str) -> Chunk | None:
+    def _add_text(self, text: str, thought: str) -> Chunk | None:
         if text:
             self.content.append(text)
         if thought:
@@ -118,11 +124,12 @@ class Pieces:
         return Chunk(content=text, reasoning=thought) if text or thought else None
 
     def check_end(self) -> None:
-        """Raise where the stream stopped without an end: half a reply is no reply.
+        """Raise ConnectionFailed where the stream stopped before its end: half a reply is no reply.
 
-        The end is a finish reason, or, from servers that tell none, usage after the last of the text or tool calls.
+        The end is a finish reason or, from servers that send none, usage after the last of the text or tool calls.
         """
-        if (self.content or self._tools) and self.finish_reason is None and (self._others or not self._counted_last):
+        has_reply = bool(self.content or self._tool_calls)
+        if has_reply and self.finish_reason is None and (self._has_other_choices or not self._ends_with_usage):
             raise ConnectionFailed("the stream broke off before its end")
 
     def completion(self) -> Completion:
@@ -132,13 +139,18 @@ class Pieces:
         return Completion(
             content="".join(self.content),
             model=self.model,
-            finish_reason=self._finish(),
+            finish_reason=self._reply_finish_reason(),
             reasoning="".join(self.reasoning) or None,
             usage=self.usage,
             tool_calls=tuple(
-                ToolCall(tool.id or f"call_{at}_{tool.name}", tool.name, tool.arguments or "{}", tool.replay)
-                for at, tool in self._tools.items()
-                if tool.name
+                ToolCall(
+                    id=call.id or f"call_{position}_{call.name}",
+                    name=call.name,
+                    arguments=call.arguments or "{}",
+                    replay=call.replay,
+                )
+                for position, call in self._tool_calls.items()
+                if call.name
             ),
             response_id=self.response_id,
             reported_cost_usd=self.cost,
@@ -146,14 +158,14 @@ class Pieces:
             notes=self.notes,
         )
 
-    def _finish(self) -> str | None:
-        if any(tool.name for tool in self._tools.values()):
+    def _reply_finish_reason(self) -> str | None:
+        if any(call.name for call in self._tool_calls.values()):
             return "tool_calls" if self.finish_reason in (None, "stop") else self.finish_reason
         return "content_filter" if self._refusal and not self.content else self.finish_reason
 
 
-def _begins_another(known: ToolDelta, piece: ToolDelta) -> bool:
-    """Tell whether a piece that goes by the number of a known call is another's first."""
-    if piece.id and known.id:
-        return piece.id != known.id and bool(piece.name)
-    return bool(piece.name and known.name and known.arguments) and piece.index < 0
+def _begins_another(call: ToolDelta, delta: ToolDelta) -> bool:
+    """Tell whether a delta with the index of a known call is the first of another one."""
+    if delta.id and call.id:
+        return delta.id != call.id and bool(delta.name)
+    return bool(delta.name and call.name and call.arguments) and delta.index < 0

@@ -1,4 +1,4 @@
-"""Parse a structured reply and check it against its schema."""
+"""Parse a structured reply and validate it against its schema."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re
 
 
 class DoesNotFit(ValueError):
-    """The text is not JSON, or not what the schema asks for; the message says where."""
+    """The text is not JSON, or violates the schema; the message says where."""
 
 
 def repair_instruction(problem: str, *, tool: bool = False) -> str:
-    """Say what was wrong with a reply, or with a call of a tool, and ask for it again."""
+    """Return the message that tells a model what is wrong with its reply, or tool call, and requests a new one."""
     if tool:
         return f"Your tool call cannot be read: {problem}. Call the tool again, with arguments that fit its definition."
     return f"Your reply does not fit: {problem}. Reply again with only the corrected JSON object."
 
 
-def value_of(completion: Completion, wanted: ResponseFormat | None) -> object:
-    """Return the value of a reply that was to be structured; None where it was not, or where it calls tools instead.
+def value_of(completion: Completion, response_format: ResponseFormat | None) -> object:
+    """Return the value of a structured reply; None where no structure was requested, or where it calls tools instead.
 
     Raises:
-        DoesNotFit: it does not fit.
+        DoesNotFit: the reply is not JSON, or violates the schema.
     """
-    return None if wanted is None or completion.tool_calls else parse(completion.content, wanted)
+    return None if response_format is None or completion.tool_calls else parse(completion.content, response_format)
 
 
-def parse(text: str, wanted: ResponseFormat) -> object:
+def parse(text: str, response_format: ResponseFormat) -> object:
     """Return the value in a reply: an instance of the Pydantic model, or the decoded JSON.
 
     Strict: the whole text must be one JSON object (a code fence around it is allowed).
 
     Raises:
-        DoesNotFit: it is not, or it does not fit the schema.
+        DoesNotFit: the text is no JSON object, or violates the schema.
     """
     fenced = _FENCE.match(text)
     body = fenced.group(1) if fenced else text
@@ -50,12 +50,12 @@ def parse(text: str, wanted: ResponseFormat) -> object:
         raise DoesNotFit(f"not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise DoesNotFit(f"a JSON object is needed, not {type(value).__name__}")
-    if wanted.model is not None:
-        return _as_model(value, wanted.model)
-    return _checked(value, wanted.schema)
+    if response_format.model is not None:
+        return _validated_by_model(value, response_format.model)
+    return _validated_by_schema(value, response_format.schema)
 
 
-def _as_model(value: dict[str, Any], model: Any) -> object:
+def _validated_by_model(value: dict[str, Any], model: Any) -> object:
     import pydantic
 
     try:
@@ -65,12 +65,12 @@ def _as_model(value: dict[str, Any], model: Any) -> object:
         raise DoesNotFit("; ".join(problems)) from error
 
 
-def _checked(value: dict[str, Any], schema: Mapping[str, object]) -> object:
+def _validated_by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
     import jsonschema
 
     try:
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:
-        where = ".".join(map(str, error.absolute_path)) or "the object"
-        raise DoesNotFit(f"{where}: {error.message:.200}") from error
+        path = ".".join(map(str, error.absolute_path)) or "the object"
+        raise DoesNotFit(f"{path}: {error.message:.200}") from error
     return value

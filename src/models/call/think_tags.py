@@ -1,9 +1,9 @@
-"""Take leading <think> blocks out of a reply, whole or streamed."""
+"""Move leading <think> blocks of a reply, whole or streamed, into its reasoning."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 _OPEN: Final = "<think>"
 _CLOSE: Final = "</think>"
@@ -13,89 +13,93 @@ def split(content: str) -> tuple[str, str | None]:
     """Return (text, reasoning) of a reply that may begin with <think> blocks; an unclosed block is all reasoning."""
     if _OPEN not in content[:64]:
         return content, None
-    taken = ThinkFilter()
-    (text, thought), (last, unclosed) = taken.feed(content), taken.finish()
+    think_filter = ThinkFilter()
+    (text, thought), (last, unclosed) = think_filter.feed(content), think_filter.finish()
     return text + last, (thought + unclosed).strip() or None
 
 
 @dataclass(slots=True)
 class ThinkFilter:
-    """Do the same for a stream: each piece goes in, its (text, reasoning) comes out.
+    """Split the content of a stream into text and reasoning, piece by piece.
 
-    Only so much is held back as may still turn out to be a tag. Where a block names the tag inside, what follows its
-    first end is held back too: another end makes that reasoning as well, the end of the reply makes it text.
+    Only what may still turn out to be a tag is buffered. Where a block mentions the tag inside itself, what follows
+    its first closing tag is buffered too: another closing tag makes that reasoning as well, the end of the reply makes
+    it text.
     """
 
-    _state: str = "before"
-    _held: str = ""
-    _opened: int = 0
+    _state: Literal["before", "inside", "after"] = "before"
+    _buffer: str = ""
+    _has_thoughts: bool = False
 
     def feed(self, piece: str) -> tuple[str, str]:
-        """Take the next piece of content."""
+        """Add the next piece of content; return the (text, reasoning) that is certain by now."""
         if self._state == "after":
             return piece, ""
-        self._held += piece
+        self._buffer += piece
         thoughts = ""
         while True:
             if self._state == "before":
-                if not self._enter():
-                    return self._text(), thoughts
+                if not self._enter_block():
+                    return self._leave(), thoughts
                 if self._state == "before":
                     return "", thoughts
-            thoughts += self._inside()
+            thoughts += self._take_thoughts()
             if self._state == "inside":
                 return "", thoughts
 
     def finish(self) -> tuple[str, str]:
-        """Return what was held back when the stream ended."""
-        held, self._held = self._held, ""
+        """Return the (text, reasoning) that was buffered when the stream ended."""
+        buffered, self._buffer = self._buffer, ""
         if self._state != "inside":
-            return held, ""
-        thought, closed, text = held.partition(_CLOSE)
-        return (text.lstrip(), thought) if closed else ("", held)
+            return buffered, ""
+        thought, closed, text = buffered.partition(_CLOSE)
+        return (text.lstrip(), thought) if closed else ("", buffered)
 
-    def _enter(self) -> bool:
-        """Decide whether what is held begins a block; False: it is plain text."""
-        start = self._held.lstrip()
+    def _enter_block(self) -> bool:
+        """Enter a block if the buffer begins with one; return False where the buffer is plain text."""
+        start = self._buffer.lstrip()
         if start.startswith(_OPEN):
-            self._state, self._held, self._opened = "inside", start[len(_OPEN) :], 1
+            self._state, self._buffer, self._has_thoughts = "inside", start[len(_OPEN) :], True
             return True
-        if self._opened:  # the blanks after a block are nobody's
-            self._held = start
+        if self._has_thoughts:  # whitespace after a block belongs to neither side
+            self._buffer = start
         return _OPEN.startswith(start)
 
-    def _text(self) -> str:
+    def _leave(self) -> str:
+        """Take all that follows for text; return what was buffered of it."""
         self._state = "after"
-        held, self._held = self._held, ""
-        return held
+        buffered, self._buffer = self._buffer, ""
+        return buffered
 
-    def _inside(self) -> str:
-        """Return the thoughts that are certain; after the block's end, go on as before it."""
-        end = _last_end(self._held)
+    def _take_thoughts(self) -> str:
+        """Return the reasoning that is certain; leave the block where its end is buffered."""
+        end = _end_of_block(self._buffer)
         if end is not None:
-            thought, self._held, self._state = self._held[: end - len(_CLOSE)], self._held[end:], "before"
+            thought, self._buffer, self._state = self._buffer[: end - len(_CLOSE)], self._buffer[end:], "before"
             return thought
-        if _CLOSE in self._held:  # the end of a block that was opened inside
+        if _CLOSE in self._buffer:  # the end of a block that was opened inside
             return ""
-        inner = self._held.find(_OPEN)
-        sure = inner if inner >= 0 else len(self._held) - _begun_tag(self._held)
-        out, self._held = self._held[:sure], self._held[sure:]
-        return out
+        inner = self._buffer.find(_OPEN)
+        certain = inner if inner >= 0 else len(self._buffer) - _partial_tag_length(self._buffer)
+        thought, self._buffer = self._buffer[:certain], self._buffer[certain:]
+        return thought
 
 
-def _begun_tag(held: str) -> int:
+def _partial_tag_length(text: str) -> int:
     """Return how many of the last characters may be the beginning of a tag."""
-    at = held.rfind("<", -len(_CLOSE) + 1)
-    return len(held) - at if at >= 0 and (_CLOSE.startswith(held[at:]) or _OPEN.startswith(held[at:])) else 0
+    start = text.rfind("<", -len(_CLOSE) + 1)
+    return (
+        len(text) - start if start >= 0 and (_CLOSE.startswith(text[start:]) or _OPEN.startswith(text[start:])) else 0
+    )
 
 
-def _last_end(held: str) -> int | None:
-    """Return where the open block ends, with as many ends as beginnings; None where that has not come."""
-    depth, at = 1, 0
+def _end_of_block(text: str) -> int | None:
+    """Return where the open block ends, past as many closing tags as opening ones; None where it does not yet."""
+    depth, position = 1, 0
     while depth:
-        close = held.find(_CLOSE, at)
+        close = text.find(_CLOSE, position)
         if close < 0:
             return None
-        depth += held.count(_OPEN, at, close) - 1
-        at = close + len(_CLOSE)
-    return at
+        depth += text.count(_OPEN, position, close) - 1
+        position = close + len(_CLOSE)
+    return position

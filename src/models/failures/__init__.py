@@ -1,1 +1,1 @@
-"""Classify failures of providers as ModelErrors."""
+"""Classify the failures of providers as ModelErrors."""

@@ -4,41 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-_LONGEST = 600
-
-
-WORDS = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
+# The fields by which a body is recognised as an error's.
+ERROR_FIELDS: Final = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
+_LONGEST_LINE: Final = 600
 
 
 def error_detail(body: object) -> Mapping[str, Any]:
-    """Return the part of a body that holds message, type and code, whichever envelope it came in."""
+    """Return the part of a body that holds message, type and code, in whichever envelope it came."""
     if isinstance(body, Mapping):
         inner = body.get("error") or body.get("detail") or body.get("errors") or body
         inner = body if inner is True else inner
-        if (
-            isinstance(inner, list) and inner
-        ):  # fastapi.tiangolo.com/tutorial/handling-errors: {"detail": [{"loc", "msg"}]}
+        if isinstance(inner, list) and inner:  # fastapi.tiangolo.com/tutorial/handling-errors: {"detail": [{...}]}
             inner = inner[0]
         if isinstance(inner, Mapping):
-            return _plain(inner)
+            return _unwrapped(inner)
         return {"message": inner, "code": body.get("code"), "type": body.get("type")}
     if isinstance(body, list) and body:
         return error_detail(body[0])
     return {"message": str(body or "")}
 
 
-def _plain(inner: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an error says, where that stands further inside."""
-    message = inner.get("message") or inner.get("msg") or inner.get("error")
+def _unwrapped(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an error's detail, taken from further inside where another error is nested in it."""
+    message = detail.get("message") or detail.get("msg") or detail.get("error")
     if isinstance(message, Mapping):
-        return {**inner, **error_detail(message)}
-    return _behind(inner) or {**inner, "message": message}
+        return {**detail, **error_detail(message)}
+    return _upstream_detail(detail) or {**detail, "message": message}
 
 
-def _behind(detail: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what the provider behind OpenRouter said, which its own «Provider returned error» leaves out.
+def _upstream_detail(detail: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the error of the provider behind OpenRouter, whose own «Provider returned error» leaves it out.
 
     openrouter.ai/docs/api-reference/errors#provider-errors
     """
@@ -47,17 +44,17 @@ def _behind(detail: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not isinstance(raw, str) or not raw.strip():
         return None
     try:
-        told: object = json.loads(raw)
+        upstream_body: object = json.loads(raw)
     except ValueError:
-        told = raw
-    inner = error_detail(told if isinstance(told, Mapping | list) else str(told))
-    said = f"{detail.get('message')}: {inner.get('message')}"
-    known = {name: value for name, value in inner.items() if value is not None}
-    return {"status_code": detail.get("code"), **known, "message": said}
+        upstream_body = raw
+    upstream = error_detail(upstream_body if isinstance(upstream_body, Mapping | list) else str(upstream_body))
+    present = {name: value for name, value in upstream.items() if value is not None}
+    message = f"{detail.get('message')}: {upstream.get('message')}"
+    return {"status_code": detail.get("code"), **present, "message": message}
 
 
 def inner_status(detail: Mapping[str, Any]) -> int | None:
-    """Return a status that a body carries as its code, as OpenRouter's errors inside a stream do."""
+    """Return the HTTP status that a body itself carries, as OpenRouter's errors inside a stream do."""
     for name in ("code", "status_code", "status"):
         code = detail.get(name)
         if isinstance(code, str) and code.isdecimal():
@@ -67,9 +64,9 @@ def inner_status(detail: Mapping[str, Any]) -> int | None:
     return None
 
 
-def line(text: str) -> str:
-    """Return a text of a provider's or a model's as one line for a message: redacted, and not too long."""
+def one_line(text: str) -> str:
+    """Return a provider's or a model's text as one line for an error message: redacted and shortened."""
     from src.observability.redaction import redact_text
 
-    said = " ".join(redact_text(text).split())
-    return said if len(said) <= _LONGEST else said[:_LONGEST] + "..."
+    line = " ".join(redact_text(text).split())
+    return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "..."

@@ -1,9 +1,9 @@
-"""Tell which ModelError an SDK's exception is: by status and type first, by its words last."""
+"""Classify an SDK's exception as a ModelError: by status and type first, by its words last."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from src.models import errors
 from src.models.failures import bodies, patterns, refused_parameter
 from src.models.fields import field
-from src.models.limits import provider
+from src.models.limits import rate_limit_headers
 
 if TYPE_CHECKING:
+    import re
+
     from src.models.errors import ModelError
 
 
@@ -32,12 +34,12 @@ def from_status(
     detail = bodies.error_detail(body)
     words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
     status = (None if status == 200 else status) or bodies.inner_status(detail)
-    kind = _kind(_meant(status, detail), words, detail)
+    kind = _kind(_effective_status(status, detail), words, detail)
     error = kind(
-        bodies.line(str(detail.get("message") or body or f"HTTP {status}")),
+        bodies.one_line(str(detail.get("message") or body or f"HTTP {status}")),
         status=status,
         request_id=request_id or _request_id(body, detail, headers),
-        retry_after_s=_wait(headers, words) if kind.retryable else None,
+        retry_after_s=_retry_after(headers, words) if kind.retryable else None,
         parameter=refused_parameter.parameter(detail, words) if issubclass(kind, errors.InvalidRequest) else None,
     )
     draft = detail.get("failed_generation")
@@ -59,44 +61,42 @@ def from_exception(error: BaseException) -> ModelError:
         body = getattr(error, "body", None)
         return from_status(status, body or str(error), headers, getattr(error, "request_id", None))
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError"}:
-        return errors.ModelTimeout(bodies.line(_root_text(error)))
-    if names & {
-        "APIConnectionError",
-        "TransportError",
-        "ConnectionError",
-        "NetworkError",
-        "OSError",
-        "TooManyRedirects",
-    }:
-        return _connection(error)
+    if names & patterns.TIMEOUTS:
+        return errors.ModelTimeout(bodies.one_line(_root_text(error)))
+    if names & patterns.CONNECTION_FAILURES:
+        return _connection_failure(error)
     if names & patterns.UNREADABLE:
-        return errors.MalformedResponse(bodies.line(f"the reply could not be read: {_root_text(error)}"))
+        return errors.MalformedResponse(bodies.one_line(f"the reply could not be read: {_root_text(error)}"))
     if "APIError" in names:  # an error inside a stream that began with 200
         return from_status(None, getattr(error, "body", None) or str(error))
     if isinstance(error, UnicodeEncodeError):
-        what = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
-        return errors.InvalidRequest(what, parameter="messages")
+        message = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
+        return errors.InvalidRequest(message, parameter="messages")
     if names & {"TypeError", "ValueError"}:
-        return errors.InvalidRequest(bodies.line(str(error)), parameter=refused_parameter.keyword(str(error)))
-    return errors.ServerFailed(bodies.line(f"{type(error).__name__}: {error}"))
+        return errors.InvalidRequest(bodies.one_line(str(error)), parameter=refused_parameter.keyword(str(error)))
+    return errors.ServerFailed(bodies.one_line(f"{type(error).__name__}: {error}"))
 
 
-def no_reply(told: Any, lacks: str) -> ModelError:
-    """Return what a reply means that lacks what makes it one: an error where it has the words of one."""
-    told = told[0] if isinstance(told, list) and told else told
-    known = {name: field(told, name) for name in bodies.WORDS}
-    meant = from_status(None, {name: value for name, value in known.items() if value}) if any(known.values()) else None
-    if meant is None or type(meant) is errors.ServerFailed:
-        return errors.MalformedResponse(f"the reply has no {lacks}{f': {meant.message}' if meant else ''}")
-    return meant
+def incomplete_reply(payload: Any, lacks: str) -> ModelError:
+    """Return what a reply means that lacks its main field: the error that it carries, else MalformedResponse.
+
+    Args:
+        payload: The reply, decoded or as the SDK's object.
+        lacks: What is missing, for the message.
+    """
+    payload = payload[0] if isinstance(payload, list) and payload else payload
+    body = {name: value for name in bodies.ERROR_FIELDS if (value := field(payload, name))}
+    error = from_status(None, body) if body else None
+    if error is None or type(error) is errors.ServerFailed:
+        return errors.MalformedResponse(f"the reply has no {lacks}{f': {error.message}' if error else ''}")
+    return error
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a response asks to wait: `retry-after-ms`, or `retry-after` as seconds or a date."""
-    exact = _float(headers.get("retry-after-ms"))
-    if exact is not None:
-        return max(exact / 1000, 0.0)
+    milliseconds = _float(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return max(milliseconds / 1000, 0.0)
     text = headers.get("retry-after")
     seconds = _float(text)
     if seconds is not None or not text:
@@ -111,31 +111,33 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _request_id(body: object, detail: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
     """Return the provider's own id of a request, from the headers or the body."""
-    told = (headers.get(name) for name in patterns.REQUEST_IDS)
-    inside = (place.get("request_id") for place in (body, detail) if isinstance(place, Mapping))
-    return next((found for found in (*told, *inside) if isinstance(found, str) and found), None)
+    from_headers = (headers.get(name) for name in patterns.REQUEST_IDS)
+    from_body = (fields.get("request_id") for fields in (body, detail) if isinstance(fields, Mapping))
+    return next((value for value in (*from_headers, *from_body) if isinstance(value, str) and value), None)
 
 
-def _wait(headers: Mapping[str, str], words: str) -> float | None:
-    """Return how long to wait: by the headers, else by the words that OpenAI and Groq say it in."""
-    told = retry_after(headers)
-    said = patterns.WAIT.search(words) if told is None else None
-    return provider.seconds(said.group(1), 0.0) if said else told
+def _retry_after(headers: Mapping[str, str], words: str) -> float | None:
+    """Return the seconds to wait: by the headers, else by the sentence that OpenAI and Groq write."""
+    seconds = retry_after(headers)
+    if seconds is not None:
+        return seconds
+    sentence = patterns.WAIT.search(words)
+    return rate_limit_headers.seconds(sentence.group(1), 0.0) if sentence else None
 
 
 def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[ModelError]:
-    kind = str(detail.get("type") or "")
-    if status in (400, 413, 422) or (status is None and "invalid" in kind):
-        found = _invalid(words, detail)
-        return errors.ContextTooLong if status == 413 and found is errors.InvalidRequest else found
+    error_type = str(detail.get("type") or "")
+    if status in (400, 413, 422) or (status is None and "invalid" in error_type):
+        kind = _kind_of_invalid(words, detail)
+        return errors.ContextTooLong if status == 413 and kind is errors.InvalidRequest else kind
     if status == 404:  # openrouter.ai/docs/features/provider-routing#requiring-providers-to-support-all-parameters
         return errors.InvalidRequest if patterns.NO_ENDPOINT.search(words) else errors.ModelNotFound
     if status in (402, 403, 429):
-        return _refused(status, words)
+        return _kind_of_refusal(status, words)
     if status is not None and status in patterns.BY_STATUS:
         return patterns.BY_STATUS[status]
     if status is None:
-        return _unnumbered(words)
+        return _first_match(patterns.WITHOUT_STATUS, words) or errors.ServerFailed
     if "overloaded" in words.lower():
         return errors.Overloaded
     if 300 <= status < 400:  # to another address, which is not followed
@@ -143,25 +145,8 @@ def _kind(status: int | None, words: str, detail: Mapping[str, Any]) -> type[Mod
     return errors.InvalidRequest if 400 <= status < 500 else errors.ServerFailed
 
 
-def _unnumbered(words: str) -> type[ModelError]:
-    """Tell apart what an error inside a stream can mean, that has words alone."""
-    for pattern, kind in (
-        (patterns.CONTEXT, errors.ContextTooLong),
-        (patterns.RATE, errors.RateLimited),
-        (patterns.QUOTA, errors.QuotaExhausted),
-        (patterns.CAPACITY, errors.Overloaded),
-        (patterns.NO_MODEL, errors.ModelNotFound),
-        (patterns.KEY, errors.AuthenticationFailed),
-        (patterns.SLOW, errors.ModelTimeout),
-        (patterns.BLOCKED, errors.ContentBlocked),
-    ):
-        if pattern.search(words):
-            return kind
-    return errors.ServerFailed
-
-
-def _invalid(words: str, detail: Mapping[str, Any]) -> type[ModelError]:
-    """Tell apart what a 400 can mean. Where it names a parameter, its words are about that one."""
+def _kind_of_invalid(words: str, detail: Mapping[str, Any]) -> type[ModelError]:
+    """Distinguish what a 400 can mean; where it names a parameter, its words are about that parameter."""
     code, parameter = detail.get("code"), detail.get("param")
     if code == "context_length_exceeded":
         return errors.ContextTooLong
@@ -173,20 +158,11 @@ def _invalid(words: str, detail: Mapping[str, Any]) -> type[ModelError]:
         return errors.InvalidRequest
     if patterns.BOUNDS.search(str(detail.get("message"))):
         return errors.InvalidRequest
-    for pattern, kind in (
-        (patterns.CONTEXT, errors.ContextTooLong),
-        (patterns.KEY, errors.AuthenticationFailed),
-        (patterns.QUOTA, errors.QuotaExhausted),
-        (patterns.NO_MODEL, errors.ModelNotFound),
-        (patterns.BLOCKED, errors.ContentBlocked),
-    ):
-        if pattern.search(words):
-            return kind
-    return errors.InvalidRequest
+    return _first_match(patterns.BAD_REQUEST, words) or errors.InvalidRequest
 
 
-def _refused(status: int | None, words: str) -> type[ModelError]:
-    """Tell apart what a refusal can mean."""
+def _kind_of_refusal(status: int | None, words: str) -> type[ModelError]:
+    """Distinguish what a 402, 403 or 429 can mean."""
     if status == 402 or patterns.SPENT.search(words):
         return errors.QuotaExhausted
     if status == 429 and patterns.RATE.search(words):
@@ -198,25 +174,28 @@ def _refused(status: int | None, words: str) -> type[ModelError]:
     return errors.RateLimited if status == 429 else errors.PermissionRefused
 
 
-def _meant(status: int | None, detail: Mapping[str, Any]) -> int | None:
-    """Return the status that an error's own words stand for, where its number tells less."""
+def _first_match(rows: Sequence[tuple[re.Pattern[str], type[ModelError]]], words: str) -> type[ModelError] | None:
+    return next((kind for pattern, kind in rows if pattern.search(words)), None)
+
+
+def _effective_status(status: int | None, detail: Mapping[str, Any]) -> int | None:
+    """Return the status that an error's own words stand for, where its number is missing or generic."""
     if status not in (None, 400, 500):
         return status
     words = (str(detail.get(name) or "").lower() for name in ("type", "code", "status"))
-    return next(
-        (patterns.BY_WORD[word] for word in words if word in patterns.BY_WORD), bodies.inner_status(detail) or status
-    )
+    known = (patterns.BY_WORD[word] for word in words if word in patterns.BY_WORD)
+    return next(known, bodies.inner_status(detail) or status)
 
 
-def _connection(error: BaseException) -> ModelError:
+def _connection_failure(error: BaseException) -> ModelError:
     cause = error.__cause__ or error.__context__
     if cause is not None and any(kind.__name__ == "DecodingError" for kind in type(cause).__mro__):
-        return errors.MalformedResponse(bodies.line(f"the reply could not be read: {cause}"))
-    return errors.ConnectionFailed(bodies.line(_root_text(error)))
+        return errors.MalformedResponse(bodies.one_line(f"the reply could not be read: {cause}"))
+    return errors.ConnectionFailed(bodies.one_line(_root_text(error)))
 
 
 def _root_text(error: BaseException) -> str:
-    """Return what went wrong at the bottom: an SDK's own text is often just «Connection error.»."""
+    """Return an exception's text with its cause's: an SDK's own text is often just «Connection error.»."""
     cause = error.__cause__ or error.__context__
     text = str(error) or type(error).__name__
     if cause is None or not str(cause) or str(cause) == text:
@@ -226,7 +205,7 @@ def _root_text(error: BaseException) -> str:
 
 def _float(text: str | None) -> float | None:
     try:
-        found = float(text.strip().removesuffix("s")) if text else None
+        number = float(text.strip().removesuffix("s")) if text else None
     except ValueError:
         return None
-    return found if found is not None and math.isfinite(found) else None
+    return number if number is not None and math.isfinite(number) else None

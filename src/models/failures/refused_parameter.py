@@ -1,4 +1,4 @@
-"""Name the parameter that a provider's error refuses, from its fields, else from its words."""
+"""Find the parameter that a provider's error refuses, in its fields, else in its words."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# How providers put a parameter's name into a sentence. The first that fits is taken.
-_SAID = re.compile(
-    # in Gemini's words
+# How providers put a parameter's name into a sentence; the leftmost match is taken.
+_SENTENCES = re.compile(
+    # Gemini
     r"unknown name [`'\"](\w+)[`'\"]|GenerateContentRequest\.([\w.\[\]]+):|invalid value at [`'\"]([\w.\[\]]+)[`'\"]|"
-    # in those of OpenAI and its likes
+    # OpenAI and compatible servers
     r"(?:parameters?|argument|field|property|option|value(?: for)?)[:\s\[]*[`'\"]([\w.\[\]]+)[`'\"]|"
     r"\b(\w+) value [`'\"][^`'\"]*[`'\"] is not|[`'\"]([\w.]+)[`'\"] is not (?:supported|allowed)|"
     r"does not support (tools|thinking|images|\w+_\w+)|argument supplied: (\w+)|"
     r"provided [`'\"](\w+)[`'\"] value|has an? (\w+) value of|\b(\w+_\w+) is not (?:supported|allowed)|"
-    # in Pydantic's, which Anthropic and vLLM pass on
+    # Pydantic, whose messages Anthropic and vLLM pass on
     r"^([a-z_][\w.]*): (?:Extra inputs|Field required|Input should)|'loc': \('body', '([\w.]+)'|"
-    # in Zod's
+    # Zod
     r"\"path\":\s*\[\s*\"([\w.]+)\"|"
-    # in those of Groq, xAI and Ollama
+    # Groq, xAI and Ollama
     r"^[`'\"]([\w.\[\]]+)[`'\"] ?:|^[`'\"](\w+)[`'\"] must|not supported on this model: (\w+)|"
     r"does not support parameter (\w+)|invalid option provided: (\w+)|"
-    # in those of serde, with which xAI and DeepSeek read requests
+    # serde, with which xAI and DeepSeek parse requests
     r"into the target type: ([a-z_][\w.\[\]]*): |"
     r"^(n|seed|stop|min_p) (?:must be|should be|is out of)",
     re.IGNORECASE | re.MULTILINE,
 )
-# The names that are no words of English; a sentence that holds one is about it.
-_KNOWN = re.compile(
+# Parameter names that are no English words; a sentence that holds one is about that parameter.
+_NAMES = re.compile(
     r"\b(temperature|top_?p|top_?k|(?:max_?(?:completion_?|output_?)?|budget_)tokens|num_(?:predict|ctx)|"
     r"stop_?sequences?|reasoning_?effort|response_?(?:format|schema|mime_?type|json_?schema)|tool_?(?:choice|config)|"
     r"(?:presence|frequency)_?penalty|logit_?bias|(?:top_?)?logprobs|parallel_tool_calls|stream_options|"
@@ -38,26 +38,28 @@ _KNOWN = re.compile(
 
 
 def parameter(detail: Mapping[str, Any], words: str) -> str | None:
-    """Return the parameter's name as the provider spells it; None where nothing tells it."""
-    named = detail.get("param")
-    if isinstance(named, str) and named not in ("", "None", "null"):
-        return named
-    where = detail.get("loc") or detail.get("path")
-    if isinstance(where, list) and where:
-        return str(where[-1])
-    for place in detail.get("details") or ():  # cloud.google.com/apis/design/errors#error_details
-        violations = place.get("fieldViolations") if isinstance(place, Mapping) else None
+    """Return the parameter's name as the provider spells it; None where the error does not show it."""
+    name = detail.get("param")
+    if isinstance(name, str) and name not in ("", "None", "null"):
+        return name
+    path = detail.get("loc") or detail.get("path")
+    if isinstance(path, list) and path:
+        return str(path[-1])
+    for item in detail.get("details") or ():  # cloud.google.com/apis/design/errors#error_details
+        violations = item.get("fieldViolations") if isinstance(item, Mapping) else None
         if isinstance(violations, list) and violations and isinstance(violations[0], Mapping):
             return str(violations[0].get("field") or "") or None
-    said = _SAID.search(words)
-    if said is not None:
-        return next((group for group in said.groups() if group), None)
-    known = _KNOWN.search(words)
-    name = known.group(1) if known else None
-    return name.lower().replace(" ", "_") if name and " " in name else name
+    sentence = _SENTENCES.search(words)
+    if sentence is not None:
+        return next((group for group in sentence.groups() if group), None)
+    match = _NAMES.search(words)
+    if match is None:
+        return None
+    name = match.group(1)
+    return name.lower().replace(" ", "_") if " " in name else name
 
 
 def keyword(text: str) -> str | None:
-    """Return the name in Python's own words for an argument that a function does not take."""
-    found = re.search(r"unexpected keyword argument '(\w+)'", text)
-    return found.group(1) if found else None
+    """Return the name in Python's message for a keyword argument that a function does not accept."""
+    match = re.search(r"unexpected keyword argument '(\w+)'", text)
+    return match.group(1) if match else None

@@ -1,4 +1,4 @@
-"""Tell which provider a command line asks: by an address among its words, or by a program that is a provider's own."""
+"""Find the providers that a command line calls, by the addresses and the programs in it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from src.models.guard import hosts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# The interpreter's audit events, each with the place of the words among its arguments: a list, or a line for a shell.
+# The interpreter's audit events that start a command, each with the position of its words among the event's arguments:
+# a list, or a line for a shell.
 # https://docs.python.org/3/library/audit_events.html
 EVENTS: Final = {"subprocess.Popen": 1, "os.system": 0, "os.exec": 1, "os.posix_spawn": 1, "pty.spawn": 0}
-# A program, the words that make it ask (none: any but those that look after it), and the host that answers.
+# Each provider's program, the words with which it calls a model, and the host that it calls.
 _PROGRAMS: dict[str, tuple[frozenset[str], str]] = {
     "ollama": (frozenset({"run"}), "localhost:11434"),
     "claude": (frozenset({"-p", "--print"}), "api.anthropic.com"),
@@ -27,17 +28,17 @@ _PROGRAMS: dict[str, tuple[frozenset[str], str]] = {
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "cmd", "cmd.exe", "powershell", "pwsh"})
 _ADDRESS = re.compile(r"(?:https?|wss?)://[^\s\"'<>|;)]+")
 _HOST = re.compile(r"(?<![\w.-])[\w-]+(?:\.[\w-]+)+(?=[/:\s\"']|$)")
-_ENDS = re.compile(r"[|;&\n(`]+")
+_SEPARATORS = re.compile(r"[|;&\n(`]+")
 
 
-def asked(event: str, args: tuple[Any, ...]) -> Iterator[tuple[str, int | None]]:
-    """Yield the hosts and ports that a command asks, as an audit event tells its words."""
-    given = args[EVENTS[event]]
-    words = [_text(word) for word in (given if isinstance(given, list | tuple) else [given])]
+def targets(event: str, args: tuple[Any, ...]) -> Iterator[tuple[str, int | None]]:
+    """Yield the hosts and ports that a command calls, from an audit event's name and arguments."""
+    command = args[EVENTS[event]]
+    words = [_text(word) for word in (command if isinstance(command, list | tuple) else [command])]
     line = " ".join(words)
     yield from _addresses(line)
-    for command in _commands(words):
-        yield from _of_program(command)
+    for program_words in _commands(words):
+        yield from _program_targets(program_words)
 
 
 def _addresses(line: str) -> Iterator[tuple[str, int | None]]:
@@ -46,7 +47,7 @@ def _addresses(line: str) -> Iterator[tuple[str, int | None]]:
             parts = urlsplit(address)
             if parts.hostname:
                 yield parts.hostname, parts.port or (443 if parts.scheme in ("https", "wss") else 80)
-        except ValueError:  # no address after all, such as one with a shell's variable in it
+        except ValueError:  # not an address, such as one with a shell variable in it
             continue
     for host in _HOST.findall(line):
         if host.lower() in hosts.HOSTS:
@@ -54,21 +55,21 @@ def _addresses(line: str) -> Iterator[tuple[str, int | None]]:
 
 
 def _commands(words: list[str]) -> Iterator[Sequence[str]]:
-    """Yield each command of a line: the words themselves, and those of a text that a shell is given."""
+    """Yield the words of each command: those of the line itself, and those in a text that a shell runs."""
     yield words
     is_shell = len(words) == 1 or re.split(r"[/\\]", words[0])[-1] in _SHELLS
     for word in words if is_shell else ():
-        for part in _ENDS.split(word) if " " in word else ():
+        for part in _SEPARATORS.split(word) if " " in word else ():
             try:
                 yield shlex.split(part)
-            except ValueError:  # a quotation that does not end within this part
+            except ValueError:  # a quotation that continues in another part
                 yield part.split()
 
 
-def _of_program(words: Sequence[str]) -> Iterator[tuple[str, int | None]]:
-    for at, word in enumerate(words[:3]):  # `env`, `sudo` and the like may come before it
-        asks, host = _PROGRAMS.get(re.split(r"[/\\]", word)[-1].removesuffix(".exe"), (frozenset(), ""))
-        if any(one.partition("=")[0] in asks for one in words[at + 1 :]):
+def _program_targets(words: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+    for position, word in enumerate(words[:3]):  # `env`, `sudo` and the like may come first
+        calling_words, host = _PROGRAMS.get(re.split(r"[/\\]", word)[-1].removesuffix(".exe"), (frozenset(), ""))
+        if any(argument.partition("=")[0] in calling_words for argument in words[position + 1 :]):
             name, _, port = host.partition(":")
             yield name, int(port) if port else None
             return

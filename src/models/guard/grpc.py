@@ -1,4 +1,4 @@
-"""Cover gRPC, which opens its connections in C: its channels get an interceptor that judges each call."""
+"""Guard gRPC, which opens its connections in C, by an interceptor in each channel."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream")
 
 
 def watch() -> None:
-    """Cover gRPC now, or as soon as it is loaded."""
+    """Guard gRPC now, or as soon as it is imported."""
     module = sys.modules.get("grpc")
     if module is not None:
         _cover(module)
     else:
-        sys.meta_path.insert(0, _Watcher())
+        sys.meta_path.insert(0, _ImportHook())
 
 
-class _Watcher:
-    """Cover gRPC right after it was loaded."""
+class _ImportHook:
+    """Guards gRPC when it is first imported."""
 
     def find_spec(self, name: str, _: Sequence[str] | None = None, __: ModuleType | None = None) -> ModuleSpec | None:
-        """Return the real finder's answer for gRPC, and none for anything else."""
+        """Return gRPC's spec with a loader that guards the module; None for any other module."""
         if name != "grpc" or self not in sys.meta_path:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            real = spec.loader.exec_module
+            exec_module = spec.loader.exec_module
 
             def load(module: ModuleType) -> None:
-                real(module)
+                exec_module(module)
                 _cover(module)
 
             spec.loader.exec_module = load  # type: ignore[method-assign] # of this one loader
@@ -50,40 +50,41 @@ class _Watcher:
 
 
 def _cover(grpc: Any) -> None:
-    for module, later in ((grpc, False), (grpc.aio, True)):
+    for module, is_async in ((grpc, False), (grpc.aio, True)):
         for name in ("secure_channel", "insecure_channel"):
-            setattr(module, name, _judging(grpc, getattr(module, name), later))
+            setattr(module, name, _guarded_channel(grpc, getattr(module, name), is_async=is_async))
 
 
-def _judging(grpc: Any, real: Callable[..., Any], later: bool) -> Callable[..., Any]:
-    """Return a maker of channels each of whose calls is judged."""
-    signature = inspect.signature(real)
+def _guarded_channel(grpc: Any, make_channel: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
+    """Return a function that makes channels each of whose calls is judged."""
+    signature = inspect.signature(make_channel)
 
-    @functools.wraps(real)
+    @functools.wraps(make_channel)
     def channel(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs)
-        target = _TARGET.match(str(given.arguments["target"]))
-        where = (target["host"], int(target["port"] or 443)) if target else (None, None)
-        ours = [_interceptor(grpc.aio if later else grpc, kind, where, later) for kind in _KINDS]
-        if not later:
-            return grpc.intercept_channel(real(*args, **kwargs), *ours)
-        given.arguments["interceptors"] = [*(given.arguments.get("interceptors") or ()), *ours]
-        return real(*given.args, **given.kwargs)
+        bound = signature.bind(*args, **kwargs)
+        target = _TARGET.match(str(bound.arguments["target"]))
+        address = (target["host"], int(target["port"] or 443)) if target else (None, None)
+        module = grpc.aio if is_async else grpc
+        interceptors = [_interceptor(module, kind, address, is_async=is_async) for kind in _KINDS]
+        if not is_async:
+            return grpc.intercept_channel(make_channel(*args, **kwargs), *interceptors)
+        bound.arguments["interceptors"] = [*(bound.arguments.get("interceptors") or ()), *interceptors]
+        return make_channel(*bound.args, **bound.kwargs)
 
     return channel
 
 
-def _interceptor(module: Any, kind: str, where: tuple[str | None, int | None], later: bool) -> Any:
-    """Return an object that judges calls of one kind and lets them go on."""
+def _interceptor(module: Any, kind: str, address: tuple[str | None, int | None], *, is_async: bool) -> Any:
+    """Return an interceptor that judges calls of one kind and continues them."""
 
-    def plain(_: Any, go_on: Any, details: Any, request: Any) -> Any:
-        judging.judge(*where, "grpc")
-        return go_on(details, request)
+    def intercept(_: Any, continuation: Any, details: Any, request: Any) -> Any:
+        judging.judge(*address, "grpc")
+        return continuation(details, request)
 
-    async def awaited(_: Any, go_on: Any, details: Any, request: Any) -> Any:
-        judging.judge(*where, "grpc")
-        return await go_on(details, request)
+    async def aintercept(_: Any, continuation: Any, details: Any, request: Any) -> Any:
+        judging.judge(*address, "grpc")
+        return await continuation(details, request)
 
     method = "intercept_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()
     owner = getattr(module, f"{kind}ClientInterceptor")
-    return type(f"Judged{kind}", (owner,), {method: awaited if later else plain})()
+    return type(f"Judged{kind}", (owner,), {method: aintercept if is_async else intercept})()

@@ -1,4 +1,4 @@
-"""Know the providers' hosts: built in, and configured."""
+"""Recognise the hosts of providers, built in and configured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-# Each provider's host, and the factory's name for it, or the provider's own.
+# Each provider's host, with the factory's name of the provider or its own.
 HOSTS: Final = MappingProxyType({
     "api.openai.com": "openai", "api.anthropic.com": "claude", "api.deepseek.com": "deepseek", "api.groq.com": "groq",
     "generativelanguage.googleapis.com": "gemini", "api.x.ai": "xai", "openrouter.ai": "openrouter",
@@ -30,20 +30,13 @@ HOSTS: Final = MappingProxyType({
     "anthropic.helicone.ai": "helicone", "api.portkey.ai": "portkey", "api.poe.com": "poe",
     "api.githubcopilot.com": "github",
 })  # fmt: skip
-
-
+# Hosts that begin with the name of a customer, a deployment or a region.
 _SUFFIXES = (
     ".openai.azure.com", "-aiplatform.googleapis.com", ".api.openai.com", ".services.ai.azure.com",
     ".inference.ai.azure.com", ".models.ai.azure.com", ".endpoints.huggingface.cloud",
 )  # fmt: skip
-
-
 _BEDROCK = re.compile(r"bedrock-(?:agent-)?runtime[\w.-]*\.amazonaws\.com")
-
-
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
-
-
 _OLLAMA_PORT = 11434
 
 
@@ -58,22 +51,22 @@ def is_provider(host: str, port: int | None = None) -> bool:
 
 
 def canonical(name: str) -> str:
-    """Return one name for all that this machine goes by."""
+    """Return a host's name, the same one for all names of this machine."""
     return "localhost" if name in _LOOPBACK else name
 
 
 def _configured() -> set[tuple[str, int | None]]:
-    """Return the addresses that the environment gives to providers, each with its port."""
+    """Return the hosts and ports of the addresses that are configured for providers."""
     from src.models.providers import PROVIDERS
 
-    found: set[tuple[str, int | None]] = set()
+    addresses: set[tuple[str, int | None]] = set()
     for row in PROVIDERS.values():
         address = row.address() or row.url
         if not address:
             continue
         with contextlib.suppress(ValueError):
             parts = urlsplit(address if "://" in address else f"http://{address}")
-            default = 443 if parts.scheme == "https" else 80
+            default_port = 443 if parts.scheme == "https" else 80
             if parts.hostname:
-                found.add((canonical(parts.hostname), parts.port or default))
-    return found
+                addresses.add((canonical(parts.hostname), parts.port or default_port))
+    return addresses

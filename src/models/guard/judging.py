@@ -24,17 +24,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moondev.guard")
 
-
-_HERE = Path(__file__).resolve().parents[2]
-
-
-_OURS = (str(_HERE / "models") + os.sep, str(_HERE / "observability") + os.sep)
-
-
-_LIBRARIES = tuple(
+_SRC = Path(__file__).resolve().parents[2]
+_OUR_FOLDERS = (str(_SRC / "models") + os.sep, str(_SRC / "observability") + os.sep)
+_LIBRARY_FOLDERS = tuple(
     {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen"}
 )
-
 
 Mode = Literal["warn", "block"]
 
@@ -45,7 +39,7 @@ class DirectCallBlocked(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Hold where in the user's code a request comes from."""
+    """The line of the user's code that a request comes from."""
 
     file: str
     line: int
@@ -55,30 +49,21 @@ class _Place:
 
 
 _mode: Mode | None = None
-
-
-_said: set[tuple[_Place, str]] = set()
-
-
+_warned_of: set[tuple[_Place, str]] = set()
 _lock = threading.Lock()
-
-
 _exempt: ContextVar[bool] = ContextVar("moondev_guard_exempt", default=False)
-
-
 _passing: ContextVar[bool] = ContextVar("moondev_guard_passing", default=False)
-
-
+# `now` is set while a request is judged, since judging may open connections itself.
 _judging = threading.local()
 
 
 def mode() -> Mode | None:
-    """Return what is done about a direct call, None where the guard is off."""
+    """Return how the guard treats a direct call; None where it is off."""
     return _mode
 
 
 def set_mode(mode: Mode | None) -> Mode | None:
-    """Set what is done about a direct call from now on; return what was done before."""
+    """Set how the guard treats a direct call, None to switch it off; return the mode before."""
     global _mode
     with _lock:
         previous, _mode = _mode, mode
@@ -86,13 +71,13 @@ def set_mode(mode: Mode | None) -> Mode | None:
 
 
 def forget_warnings() -> None:
-    """Warn anew of places that were warned of."""
-    _said.clear()
+    """Let places that were already warned of be warned of again."""
+    _warned_of.clear()
 
 
 @contextlib.contextmanager
 def exempt() -> Iterator[None]:
-    """Let requests inside the block pass: those that ask a provider for no reply, such as its list of models."""
+    """Let requests inside the block pass: those that request no reply of a model, such as the list of models."""
     token = _exempt.set(True)
     try:
         yield
@@ -102,7 +87,7 @@ def exempt() -> Iterator[None]:
 
 @contextlib.contextmanager
 def passing() -> Iterator[None]:
-    """Let what one library does with a request pass, once that request was judged: its lookups and connections."""
+    """Let the lookups and connections pass that a library makes for a request which was judged already."""
     token = _passing.set(True)
     try:
         yield
@@ -111,15 +96,20 @@ def passing() -> Iterator[None]:
 
 
 def is_passing() -> bool:
-    """Tell whether a request that was judged is being sent."""
+    """Tell whether a request that was judged already is being sent."""
     return _passing.get()
 
 
 def judge(host: str | None, port: int | None, route: str) -> None:
-    """Warn of a request, or stop it, where it goes to a provider and no traced call is open.
+    """Warn of a request to a provider, or stop it, unless a traced call is open or its place is allowed.
+
+    Args:
+        host: Where the request goes; None where that is unknown.
+        port: Where the request goes; None where that is unknown.
+        route: How the request is sent, for the message.
 
     Raises:
-        DirectCallBlocked: MOONDEV_GUARD=block.
+        DirectCallBlocked: the mode is block.
     """
     if _mode is None or host is None or getattr(_judging, "now", False) or not is_provider(host, port):
         return
@@ -129,38 +119,38 @@ def judge(host: str | None, port: int | None, route: str) -> None:
     try:
         place = _caller()
         if not _is_allowed(place):
-            _tell(place, host, route)
+            _report(place, host, route)
     finally:
         _judging.now = False
 
 
 def _is_traced() -> bool:
-    """Tell whether this thread or task is inside a call that is traced."""
+    """Tell whether this thread or task is inside a traced call."""
     if http_hooks.is_calling():
         return True
     from opentelemetry import trace
 
     from src.observability.spans import double_counting
 
-    return double_counting.is_inside(trace.get_current_span().get_span_context().span_id)
+    return double_counting.is_in_generation(trace.get_current_span().get_span_context().span_id)
 
 
 def _caller() -> _Place:
-    """Return the innermost line that is neither a library's nor ours."""
+    """Return the innermost line that is neither a library's nor this package's."""
     frame: FrameType | None = sys._getframe(1)
-    typed: _Place | None = None  # code that stands in no file, such as `python -c` or a notebook's cell
+    without_file: _Place | None = None  # code that is in no file, such as `python -c` or a notebook's cell
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith("<") and not file.startswith("<frozen"):
-            typed = typed or _Place(file, frame.f_lineno)
-        elif not file.startswith((*_OURS, *_LIBRARIES)):
+            without_file = without_file or _Place(file, frame.f_lineno)
+        elif not file.startswith((*_OUR_FOLDERS, *_LIBRARY_FOLDERS)):
             return _Place(file, frame.f_lineno)
         frame = frame.f_back
-    return typed or _Place(f"thread {threading.current_thread().name}", 0)
+    return without_file or _Place(f"thread {threading.current_thread().name}", 0)
 
 
 def _is_allowed(place: _Place) -> bool:
-    """Tell whether a place is allowed: by MOONDEV_GUARD_ALLOW (patterns of files), or by the check's own comment."""
+    """Tell whether MOONDEV_GUARD_ALLOW (patterns of files) or a `direct-call: allow` comment allows a place."""
     patterns = [item.strip() for item in os.environ.get("MOONDEV_GUARD_ALLOW", "").split(",") if item.strip()]
     if any(fnmatch.fnmatch(place.file, pattern) or place.file.endswith(os.sep + pattern) for pattern in patterns):
         return True
@@ -168,14 +158,15 @@ def _is_allowed(place: _Place) -> bool:
     return any("direct-call: allow" in line for line in lines)
 
 
-def _tell(place: _Place, host: str, route: str) -> None:
-    what = f"{place} calls {host} directly ({route}): it is not traced. Ask through ModelFactory.get_model(...)"
+def _report(place: _Place, host: str, route: str) -> None:
+    message = f"{place} calls {host} directly ({route}): it is not traced. Ask through ModelFactory.get_model(...)"
     if _mode == "block":
         raise DirectCallBlocked(
-            f"{what}, allow the line with `# direct-call: allow (reason)`, or set MOONDEV_GUARD=warn. Nothing was sent."
+            f"{message}, allow the line with `# direct-call: allow (reason)`, or set MOONDEV_GUARD=warn. "
+            "Nothing was sent."
         )
     with _lock:
-        known = (place, canonical(host)) in _said
-        _said.add((place, canonical(host)))
-    if not known:
-        _log.warning("%s, or allow the line with `# direct-call: allow (reason)`.", what)
+        is_known = (place, canonical(host)) in _warned_of
+        _warned_of.add((place, canonical(host)))
+    if not is_known:
+        _log.warning("%s, or allow the line with `# direct-call: allow (reason)`.", message)

@@ -1,10 +1,4 @@
-"""Notice requests to providers that do not come through a traced call: MOONDEV_GUARD=warn or block.
-
-It works while the program runs, whatever route a request takes: an HTTP library, a raw socket, a command line. `warn`
-names each place in the code once; `block` raises before anything is sent. Where it is not asked for, nothing is
-installed and nothing is looked at. Use it in tests: `pytest -p src.models.guard` blocks unless the variable says
-otherwise, and `python -m src.models.guard SCRIPT [ARGUMENT ...]` runs any program under it.
-"""
+"""Switch the guard on and off, as MOONDEV_GUARD says or as a pytest plugin."""
 
 from __future__ import annotations
 
@@ -16,31 +10,31 @@ from src.models.guard import judging
 
 
 def install(mode: judging.Mode | None = None) -> None:
-    """Switch the guard on for the rest of the process; None takes MOONDEV_GUARD, and does nothing where it is off.
+    """Switch the guard on for the rest of the process.
+
+    Args:
+        mode: By default what MOONDEV_GUARD says; where that is unset or off, nothing happens.
 
     Raises:
         InvalidRequest: MOONDEV_GUARD is neither warn, block nor off.
     """
-    wanted = mode or os.environ.get("MOONDEV_GUARD", "").strip().lower()
-    if wanted in ("", "off", "0", "false", "no"):
+    requested = mode or os.environ.get("MOONDEV_GUARD", "").strip().lower()
+    if requested in ("", "off", "0", "false", "no"):
         return
-    if wanted not in ("warn", "block"):
-        raise InvalidRequest(f"MOONDEV_GUARD is {wanted!r}: set warn, block or off.", parameter="MOONDEV_GUARD")
+    if requested not in ("warn", "block"):
+        raise InvalidRequest(f"MOONDEV_GUARD is {requested!r}: set warn, block or off.", parameter="MOONDEV_GUARD")
     from src.models.guard import routes
 
-    previous = judging.set_mode(wanted)  # type: ignore[arg-type] # one of the two
+    previous = judging.set_mode(requested)  # type: ignore[arg-type] # one of the two
     if previous is None:
         routes.watch()
     routes.cover()
 
 
 def uninstall() -> None:
-    """Switch the guard off again, for tests; what was hooked stays hooked and lets everything pass."""
+    """Switch the guard off again, for tests; installed hooks remain and let every request pass."""
     judging.set_mode(None)
     judging.forget_warnings()
-
-
-# A pytest plugin: `pytest -p src.models.guard`.
 
 
 def pytest_configure(config: Any) -> None:  # noqa: ARG001 - pytest's name and shape

@@ -1,1 +1,1 @@
-"""Keep to rate limits: the user's own, and those that providers report."""
+"""Keep to rate limits: those that the user sets and those that providers report."""

@@ -1,19 +1,20 @@
-"""Read the price of a reply that a provider itself reports in its usage."""
+"""Read the price that a provider itself reports in a reply's usage."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from src.models.fields import field
 
-TICKS_PER_DOLLAR = 10**10  # docs.x.ai/docs/api-reference: usage.cost_in_usd_ticks
-# Provider: the field of its usage, and how many of its units are a dollar.
-# openrouter.ai/docs/use-cases/usage-accounting
-_FIELDS = {"openrouter": ("cost", 1), "xai": ("cost_in_usd_ticks", TICKS_PER_DOLLAR)}
+# Each provider's field of the usage, and how many of its units make a dollar: as documented at
+# openrouter.ai/docs/use-cases/usage-accounting and docs.x.ai/docs/api-reference.
+_FIELDS: Final = {"openrouter": ("cost", 1), "xai": ("cost_in_usd_ticks", 10**10)}
 
 
 def reported_usd(provider: str, usage: Any) -> float | None:
     """Return the price in US dollars that a provider reports; None where it reports none."""
-    name, units = _FIELDS.get(provider, ("", 1))
+    name, units_per_dollar = _FIELDS.get(provider, ("", 1))
     amount = field(usage, name) if name else None
-    return amount / units if isinstance(amount, int | float) and not isinstance(amount, bool) else None
+    if not isinstance(amount, int | float) or isinstance(amount, bool):
+        return None
+    return amount / units_per_dollar

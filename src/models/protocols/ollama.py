@@ -94,7 +94,7 @@ def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
             parameter="tools",
         )
     schema = found.schema if found.schema is not None else {"type": "object", "properties": {}}
-    return {"type": "function", "function": {**found.said(), "parameters": schema}}
+    return {"type": "function", "function": {**found.common_fields(), "parameters": schema}}
 
 
 def _arguments(call: ToolCall) -> Any:

@@ -66,7 +66,7 @@ def read(raw: Any, accounts: Accounts) -> Completion:
     _raise_error(raw)
     output = field(raw, "output")
     if not isinstance(output, list):
-        raise classify.no_reply(raw, "output")
+        raise classify.incomplete_reply(raw, "output")
     calls = [call for item in output if (call := _call(item, accounts)) is not None]
     parts = [part for item in output if field(item, "type") != "reasoning" for part in _parts(item, "content")]
     content = "".join(_said(part) for part in parts)
@@ -187,7 +187,7 @@ def usage(told: Any) -> Usage | None:
         count(told, "output_tokens"),
         cached=count(details, "cached_tokens"),
         written=count(details, "cache_write_tokens"),
-        thought=count(field(told, "output_tokens_details"), "reasoning_tokens"),
+        reasoning=count(field(told, "output_tokens_details"), "reasoning_tokens"),
         total=count(told, "total_tokens"),
     )
 
@@ -227,7 +227,7 @@ def _tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if found is None:
         return given
     schema = {"parameters": found.schema} if found.schema is not None else {}
-    return {"type": "function", **found.said(), **schema}
+    return {"type": "function", **found.common_fields(), **schema}
 
 
 def _tool_choice(given: Any) -> Any:
@@ -245,4 +245,4 @@ def _format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
         return None
     if can.structured == "json_object" or wanted.name == "json_object":
         return {"format": {"type": "json_object"}}
-    return {"format": {"type": "json_schema", **strict_schemas.native(wanted, bounds=can.schema_bounds)}}
+    return {"format": {"type": "json_schema", **strict_schemas.json_schema_format(wanted, bounds=can.schema_bounds)}}

@@ -14,7 +14,7 @@ from typing_extensions import override
 from src.models import guard
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse, ModelError
-from src.models.limits import provider as rate_limits
+from src.models.limits import rate_limit_headers
 from src.models.raw_http import request_body, response_body
 from src.models.raw_http.addresses import Route, route
 from src.models.retry import NO_RETRIES
@@ -118,7 +118,7 @@ class PostedModel(BaseModel):
         if headers is not None:
             told = ((str(name).encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
                     for name, value in headers.items())  # fmt: skip
-            rate_limits.note(self.provider, told)
+            rate_limit_headers.record(self.provider, told)
         if status >= 400:
             raise response_body.refusal(status, body, headers or {}, self._route)
         return body

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
 from src.models.fields import text
-from src.models.request import content as parts
-from src.models.request import messages
+from src.models.request import content_parts, messages
 from src.models.types import ImagePart, Message, Part, TextPart
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def _images(told: Mapping[str, Any]) -> tuple[Part, ...]:
 
 def _image(data: Any, media_type: str) -> Part:
     try:
-        return parts.image_url(f"data:{media_type};base64,{data}")
+        return content_parts.image_url(f"data:{media_type};base64,{data}")
     except InvalidRequest:
         return ImagePart(media_type)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from src.models.call.stream_assembly import Pieces
+from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import MalformedResponse, ModelError
 from src.models.failures import classify
-from src.models.fields import snake
+from src.models.fields import snake_case
 from src.models.pricing.reported import reported_usd
 from src.models.protocols import ollama, responses
 from src.models.protocols.chat_completions import reply as chat_completions
@@ -30,12 +30,12 @@ def completion(body: bytes, route: Route, model: str) -> Completion:
     """
     events = _events(body)
     if events is not None:
-        pieces = Pieces()
+        assembly = StreamAssembly()
         for event in events:
             for chunk in _chunks(event, route, model):
-                pieces.take(chunk)
-        pieces.last()
-        return pieces.completion()
+                assembly.add(chunk)
+        assembly.flush()
+        return assembly.completion()
     try:
         told = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
@@ -79,13 +79,13 @@ def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
         case "messages":
             return messages.reply(told, model)
         case "gemini":
-            return generate_content.reply(snake(told), model)
+            return generate_content.reply(snake_case(told), model)
         case "ollama_chat" | "ollama_generate":
-            pieces = Pieces()
+            assembly = StreamAssembly()
             for chunk in ollama.generated(told):
-                pieces.take(chunk)
-            pieces.last()
-            return pieces.completion()
+                assembly.add(chunk)
+            assembly.flush()
+            return assembly.completion()
     return chat_completions.reply(told, _Accounts(route.provider), model)
 
 
@@ -96,7 +96,7 @@ def _chunks(event: Any, route: Route, model: str) -> Any:  # Chunks
         case "messages":
             return messages.event(event)
         case "gemini":
-            return generate_content.event(snake(event), model)
+            return generate_content.event(snake_case(event), model)
         case "ollama_chat" | "ollama_generate":
             return ollama.generated(event)
     return chat_completions.event(event, _Accounts(route.provider), model)

@@ -1,4 +1,4 @@
-"""Turn a caller's arguments into one validated request, or say what is wrong with them."""
+"""Turn a caller's arguments into one validated request."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ _ALIASES = {
 def build_request(
     model: str, messages: tuple[Message, ...], timeouts: Timeouts, arguments: Mapping[str, Any]
 ) -> ModelRequest:
-    """Return the request for these messages and options. Options that we do not know go to the provider as they are.
+    """Return the request for these messages and options. Unknown options go to the provider unchanged.
 
     Raises:
-        InvalidRequest: an option has a value that cannot be meant; `parameter` names it.
+        InvalidRequest: an option has an impossible value; `parameter` names it.
     """
-    given = {_ALIASES.get(name, name): value for name, value in arguments.items() if value is not None}
-    given.pop("stream", None)
-    known = {name: given.pop(name) for name in _CHECKS if name in given}
+    options = {_ALIASES.get(name, name): value for name, value in arguments.items() if value is not None}
+    options.pop("stream", None)
+    known = {name: options.pop(name) for name in _CHECKS if name in options}
     checked = {name: _CHECKS[name](name, value) for name, value in known.items()}
-    wanted = response_format(given.pop("response_format", None))
-    limits = _timeouts(timeouts, given)
-    extra = given.pop("options", None) or {}
+    structured = response_format(options.pop("response_format", None))
+    call_timeouts = _timeouts(timeouts, options)
+    extra = options.pop("options", None) or {}
     return ModelRequest(
         model=model,
         messages=messages,
-        timeouts=limits,
-        response_format=wanted,
-        options={**given, **extra},
+        timeouts=call_timeouts,
+        response_format=structured,
+        options={**options, **extra},
         **checked,
     )
 
 
-def _timeouts(default: Timeouts, given: dict[str, Any]) -> Timeouts:
-    """Take `timeout` (a number of seconds for the whole call, or Timeouts) out of the options."""
-    asked = given.pop("timeout", None)
-    if asked is None:
-        asked = given.pop("timeout_s", None)
-    if asked is None:
+def _timeouts(default: Timeouts, options: dict[str, Any]) -> Timeouts:
+    """Pop `timeout` (a number of seconds for the whole call, or Timeouts) from the options."""
+    timeout = options.pop("timeout", None)
+    if timeout is None:
+        timeout = options.pop("timeout_s", None)
+    if timeout is None:
         return default
-    if isinstance(asked, Timeouts):
-        return asked
-    seconds = _number("timeout", asked)
+    if isinstance(timeout, Timeouts):
+        return timeout
+    seconds = _number("timeout", timeout)
     if seconds <= 0:
-        raise InvalidRequest(f"timeout is {asked!r}: give seconds above 0.", parameter="timeout")
+        raise InvalidRequest(f"timeout is {timeout!r}: give seconds above 0.", parameter="timeout")
     return replace(default, total=seconds, read=min(default.read, seconds), connect=min(default.connect, seconds))
 
 
@@ -72,20 +72,20 @@ def _temperature(name: str, value: object) -> float:
     return number
 
 
-def _share(name: str, value: object) -> float:
+def _probability(name: str, value: object) -> float:
     number = _number(name, value)
     if not 0 <= number <= 1:
         raise InvalidRequest(f"{name} is {value!r}; models take 0 to 1.", parameter=name)
     return number
 
 
-def _count(name: str, value: object) -> int:
+def _positive_integer(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise InvalidRequest(f"{name} is {value!r}, not a whole number above 0.", parameter=name)
     return int(value)
 
 
-def _whole(name: str, value: object) -> int:
+def _integer(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise InvalidRequest(f"{name} is {value!r}, not a whole number.", parameter=name)
     return int(value)
@@ -110,18 +110,18 @@ def _tools(name: str, value: object) -> tuple[Mapping[str, object], ...]:
     return tuple(value)
 
 
-def _as_given(name: str, value: object) -> object:  # noqa: ARG001 - one shape for all checks
+def _unchecked(name: str, value: object) -> object:  # noqa: ARG001 - one shape for all checks
     return value
 
 
 _CHECKS: dict[str, Any] = {
     "temperature": _temperature,
-    "max_tokens": _count,
-    "top_p": _share,
+    "max_tokens": _positive_integer,
+    "top_p": _probability,
     "stop": _stop,
-    "seed": _whole,
+    "seed": _integer,
     "reasoning_effort": _word,
     "tools": _tools,
-    "tool_choice": _as_given,
+    "tool_choice": _unchecked,
 }
 assert set(_CHECKS) <= {item.name for item in fields(ModelRequest)}  # noqa: S101 - a slip here would lose an option

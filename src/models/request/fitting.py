@@ -1,4 +1,4 @@
-"""Fit a request to what its model can do: drop, bound or say in words what it does not take, or refuse."""
+"""Fit a request to the capabilities of its model."""
 
 from __future__ import annotations
 
@@ -12,66 +12,62 @@ from src.models.types import ImagePart, Message, RawPart
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
-    from src.models.types import ModelRequest
+    from src.models.types import ModelRequest, ResponseFormat
 
-# Without these the answer may differ, but it answers what was asked. The trace says that they were not sent.
+# Parameters without which the reply may differ but still answers the prompt. The trace says that they were not sent.
 _DISPENSABLE = ("temperature", "top_p", "seed", "reasoning_effort")
 DROPPED = "dropped"
 
 
 def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
-    """Return the request as the model takes it; `adjusted` says what differs from what was asked.
+    """Return the request as the model accepts it; `adjusted` says what differs from the caller's arguments.
 
     Raises:
-        Unsupported: it asks for what the model cannot do and what cannot be left out; nothing is sent.
+        Unsupported: the request needs something that the model cannot do and that cannot be dropped; nothing is sent.
     """
-    _refuse(request, can)
+    _refuse_unsupported(request, can)
     changes: dict[str, Any] = {}
-    told: dict[str, str] = {}
+    notes: dict[str, str] = {}
     for name in _DISPENSABLE:
         if getattr(request, name) is not None and not getattr(can, name):
-            changes[name], told[name] = None, DROPPED
-    effort = _effort(request, can)
-    if effort != request.reasoning_effort and "reasoning_effort" not in changes:
-        changes["reasoning_effort"], told["reasoning_effort"] = effort, f"{request.reasoning_effort} -> {effort}"
-    for name, asked, bounded in _bounded(request, can):
-        if name not in changes and bounded != asked:
-            changes[name], told[name] = bounded, f"{asked:g} -> {bounded:g}"
+            changes[name], notes[name] = None, DROPPED
+    effort = request.reasoning_effort
+    if effort is not None and "reasoning_effort" not in changes:
+        nearest = capabilities.nearest_effort(effort, can)
+        if nearest != effort:
+            changes["reasoning_effort"], notes["reasoning_effort"] = nearest, f"{effort} -> {nearest}"
+    for name, value, bounded in _bounded(request, can):
+        if name not in changes and bounded != value:
+            changes[name], notes[name] = bounded, f"{value:g} -> {bounded:g}"
     if changes:
-        request = replace(request, **changes, adjusted={**request.adjusted, **told})
-    wanted = request.response_format
-    if wanted is None or (can.structured == "json_schema" and (can.json_mode or wanted.name != "json_object")):
+        request = replace(request, **changes, adjusted={**request.adjusted, **notes})
+    structured = request.response_format
+    if structured is None or (can.structured == "json_schema" and (can.json_mode or structured.name != "json_object")):
         return request
-    if can.structured == "json_object" and wanted.name == "json_object":
+    if can.structured == "json_object" and structured.name == "json_object":
         return request
-    return _instructed(request)
-
-
-def _effort(request: ModelRequest, can: Capabilities) -> str | None:
-    """Return the nearest effort that the model takes."""
-    asked = request.reasoning_effort
-    return None if asked is None else capabilities.nearest_effort(asked, can)
+    return _with_instruction(request, structured)
 
 
 def _bounded(request: ModelRequest, can: Capabilities) -> list[tuple[str, float, float]]:
-    """Return what has bounds: name, what was asked, what the model takes."""
-    found: list[tuple[str, float, float]] = []
+    """Return each parameter that has bounds: its name, its value, and the nearest value that the model accepts."""
+    bounds: list[tuple[str, float, float]] = []
     if request.max_tokens is not None:
         bounded = min(request.max_tokens, can.max_output or request.max_tokens)
-        found.append(("max_tokens", request.max_tokens, max(bounded, can.min_output)))
+        bounds.append(("max_tokens", request.max_tokens, max(bounded, can.min_output)))
     if request.temperature is not None:
-        found.append(("temperature", request.temperature, min(request.temperature, can.max_temperature)))
-    return found
+        bounds.append(("temperature", request.temperature, min(request.temperature, can.max_temperature)))
+    return bounds
 
 
-def _refuse(request: ModelRequest, can: Capabilities) -> None:
+def _refuse_unsupported(request: ModelRequest, can: Capabilities) -> None:
     if not can.images and any(_has_image(message) for message in request.messages):
         raise Unsupported(
             f"{request.model} takes no images: describe the image in text, or use a model that sees, such as "
             "openai:gpt-4o, claude:claude-haiku-4-5 or gemini:gemini-3.5-flash-lite. Nothing was sent.",
             parameter="messages",
         )
-    for kind in sorted(_kinds(request) - can.parts):
+    for kind in sorted(_raw_kinds(request) - can.parts):
         takes = (
             f"beside texts and images it takes {', '.join(sorted(can.parts))}" if can.parts else "use a text or image"
         )
@@ -105,13 +101,13 @@ def _refuse(request: ModelRequest, can: Capabilities) -> None:
 
 
 def forces_a_tool(choice: object) -> bool:
-    """Tell whether a tool_choice, in any provider's form, leaves the model no way but to call a tool."""
-    found = tools.choice(choice)
-    return found is not None and found.mode in ("any", "named")
+    """Tell whether a tool_choice, in any provider's form, forces the model to call a tool."""
+    tool_choice = tools.choice(choice)
+    return tool_choice is not None and tool_choice.mode in ("any", "named")
 
 
-def _kinds(request: ModelRequest) -> set[str]:
-    """Return which kinds of parts beside texts and images the messages hold."""
+def _raw_kinds(request: ModelRequest) -> set[str]:
+    """Return the kinds of parts in the messages other than texts and images."""
     parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
     return {part.kind for part in parts if isinstance(part, RawPart)}
 
@@ -120,10 +116,9 @@ def _has_image(message: Message) -> bool:
     return not isinstance(message.content, str) and any(isinstance(part, ImagePart) for part in message.content)
 
 
-def _instructed(request: ModelRequest) -> ModelRequest:
-    """Add the schema in words, for a model that takes no schema."""
-    assert request.response_format is not None  # noqa: S101 - the caller has looked
-    text = schemas.instruction(request.response_format)
+def _with_instruction(request: ModelRequest, structured: ResponseFormat) -> ModelRequest:
+    """Add the schema to the system prompt, for a model that takes no schema."""
+    text = schemas.instruction(structured)
     system = f"{request.system}\n\n{text}" if request.system else text
     rest = tuple(message for message in request.messages if message.role != "system")
-    return replace(request, messages=(Message("system", system), *rest))
+    return replace(request, messages=(Message(role="system", content=system), *rest))

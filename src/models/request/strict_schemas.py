@@ -1,8 +1,8 @@
-"""Say a JSON Schema as strict modes take it, or tell that they cannot.
+"""Translate a JSON Schema into the subset that strict modes accept.
 
-platform.openai.com/docs/guides/structured-outputs#supported-schemas: every object names all its keys and is closed, a
-reference stands alone, and of the words that choose and combine there is `anyOf`. What is sent may say less than the
-caller's schema, never more: a reply is checked against that one here in any case.
+platform.openai.com/docs/guides/structured-outputs#supported-schemas: every object requires all its keys and is closed,
+a reference stands alone, and the only combining keyword is `anyOf`. A translation may be looser than the caller's
+schema, never tighter: replies are validated against the caller's schema in any case.
 """
 
 from __future__ import annotations
@@ -10,127 +10,123 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models.request.schemas import BOUNDS, without_bounds
 
 if TYPE_CHECKING:
     from src.models.types import ResponseFormat
 
-_WORDS = frozenset(
+_KEYWORDS: Final = frozenset(
     {"type", "title", "description", "enum", "const", "format", "required", "additionalProperties", "$ref", *BOUNDS}
 )
-# What says nothing that a reply must fit.
-_IDLE = frozenset(
+# Keywords that constrain nothing; they are dropped.
+_ANNOTATIONS: Final = frozenset(
     {"default", "example", "examples", "discriminator", "deprecated", "readOnly", "writeOnly", "$schema", "$id",
      "$comment"}
 )  # fmt: skip
-_DEFS = ("$defs", "definitions")
-_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+# A schema with none of these accepts any value.
+_CONSTRAINTS: Final = frozenset({"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"})
+_DEFINITIONS: Final = ("$defs", "definitions")
+_FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 
 
-class _Unsayable(Exception):
-    """The schema leaves open what a strict mode wants closed, or says it in words that are not known there."""
+class _NotStrict(Exception):
+    """The schema leaves open what strict modes want closed, or uses a keyword that they do not know."""
 
 
-def schema(given: Mapping[str, Any], *, bounds: bool) -> dict[str, Any] | None:
-    """Return the schema; None where it cannot be said without changing what it means.
+def json_schema_format(structured: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
+    """Return the `json_schema` object of OpenAI's APIs: strict where the schema can be translated, else as it is.
 
     Args:
-        given: The caller's schema.
-        bounds: Whether bounds on lengths and numbers are taken; otherwise descriptions say them.
+        structured: The format that the caller requests.
+        bounds: Whether the model accepts bounds on lengths and numbers; otherwise descriptions state them.
     """
-    return _schema(json.dumps(given, default=str), bounds)
+    strict = _strict(json.dumps(structured.schema, default=str), bounds)
+    schema = dict(structured.schema) if strict is None else strict
+    return {"name": structured.name, "schema": schema, "strict": strict is not None}
 
 
 @lru_cache(maxsize=128)
-def _schema(text: str, bounds: bool) -> dict[str, Any] | None:
-    given = json.loads(text)
-    plain: Mapping[str, Any] = given if bounds else without_bounds(given)
-    named = {f"#/{word}/{name}": inner for word in _DEFS for name, inner in _mapping(plain.get(word)).items()}
-    root = {word: value for word, value in plain.items() if word not in _DEFS}
-    if "$ref" in root:  # Pydantic says a model that refers to itself so; the root must be an object
-        root = {**_mapping(named.get(root["$ref"])), **{word: root[word] for word in root if word != "$ref"}}
+def _strict(text: str, bounds: bool) -> dict[str, Any] | None:
+    """Return the translation of a schema; None where it would change what the schema means."""
+    schema = json.loads(text)
+    plain: Mapping[str, Any] = schema if bounds else without_bounds(schema)
+    definitions = {
+        f"#/{keyword}/{name}": definition
+        for keyword in _DEFINITIONS
+        for name, definition in _mapping(plain.get(keyword)).items()
+    }
+    root = {keyword: value for keyword, value in plain.items() if keyword not in _DEFINITIONS}
+    if "$ref" in root:  # Pydantic writes a self-referring model so; the root must be an object
+        siblings = {keyword: value for keyword, value in root.items() if keyword != "$ref"}
+        root = {**_mapping(definitions.get(root["$ref"])), **siblings}
     try:
-        told = _node(root, named)
-        for pointer, inner in named.items():
-            word, name = pointer[2:].split("/", 1)
-            told.setdefault(word, {})[name] = _node(inner, named)
-    except _Unsayable:
+        strict = _node(root, definitions)
+        for pointer, definition in definitions.items():
+            keyword, name = pointer[2:].split("/", 1)
+            strict.setdefault(keyword, {})[name] = _node(definition, definitions)
+    except _NotStrict:
         return None
-    return told if told.get("type") == "object" else None
+    return strict if strict.get("type") == "object" else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _node(given: Any, named: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(given, Mapping) or not given.keys() & {
-        "type",
-        "$ref",
-        "anyOf",
-        "oneOf",
-        "allOf",
-        "enum",
-        "const",
-    }:
-        raise _Unsayable("anything at all")
-    given = {word: value for word, value in given.items() if word not in _IDLE}
-    if "$ref" in given:
-        return _reference(given, named)
-    parts = given.pop("allOf", None)
+def _node(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(schema, Mapping) or not schema.keys() & _CONSTRAINTS:
+        raise _NotStrict("anything at all")
+    rest = {keyword: value for keyword, value in schema.items() if keyword not in _ANNOTATIONS}
+    if "$ref" in rest:
+        return _reference(rest, definitions)
+    parts = rest.pop("allOf", None)
     if parts is not None:
         if len(parts) != 1:
-            raise _Unsayable("allOf")
-        return _node({**_mapping(parts[0]), **given}, named)
-    told = {word: given.pop(word) for word in list(given) if word in _WORDS}
-    choices = given.pop("anyOf", None) or given.pop("oneOf", None)
+            raise _NotStrict("allOf")
+        return _node({**_mapping(parts[0]), **rest}, definitions)
+    strict = {keyword: rest.pop(keyword) for keyword in list(rest) if keyword in _KEYWORDS}
+    choices = rest.pop("anyOf", None) or rest.pop("oneOf", None)
     if choices:
-        told["anyOf"] = [_node(one, named) for one in choices]
-    properties, items = given.pop("properties", None), given.pop("items", None)
-    if given:
-        raise _Unsayable(", ".join(given))
-    kind: Any = told.get("type")
+        strict["anyOf"] = [_node(choice, definitions) for choice in choices]
+    properties, items = rest.pop("properties", None), rest.pop("items", None)
+    if rest:
+        raise _NotStrict(", ".join(rest))
+    kind: Any = strict.get("type")
     kinds = kind if isinstance(kind, list) else [kind]
     if "object" in kinds:
-        told.update(_closed(told, _mapping(properties), named))
+        strict.update(_object(strict, _mapping(properties), definitions))
     if "array" in kinds:
-        told["items"] = _node(items, named)
-    return _with_known_format(told)
+        strict["items"] = _node(items, definitions)
+    return _with_known_format(strict)
 
 
-def _reference(given: dict[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a reference alone; what stood beside it, such as a description, goes where it can be said."""
-    pointer = given.pop("$ref")
-    if pointer != "#" and pointer not in named:
-        raise _Unsayable(pointer)
-    if not given:
+def _reference(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a reference alone; a title or description beside it moves to an `anyOf` around it."""
+    pointer = schema["$ref"]
+    if pointer != "#" and pointer not in definitions:
+        raise _NotStrict(pointer)
+    if len(schema) == 1:
         return {"$ref": pointer}
-    return {"anyOf": [{"$ref": pointer}], **{word: given[word] for word in ("title", "description") if word in given}}
+    siblings = {keyword: schema[keyword] for keyword in ("title", "description") if keyword in schema}
+    return {"anyOf": [{"$ref": pointer}], **siblings}
 
 
-def _closed(told: Mapping[str, Any], properties: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rest of an object; one whose keys are free, or may be left out, cannot be said."""
-    if not properties or told.get("additionalProperties") not in (None, False):
-        raise _Unsayable("free keys")
-    if set(told.get("required") or ()) != set(properties):
-        raise _Unsayable("keys that may be left out")
-    inside = {name: _node(inner, named) for name, inner in properties.items()}
-    return {"properties": inside, "required": list(properties), "additionalProperties": False}
+def _object(schema: Mapping[str, Any], properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object's properties; raise where its keys are open or may be left out."""
+    if not properties or schema.get("additionalProperties") not in (None, False):
+        raise _NotStrict("free keys")
+    if set(schema.get("required") or ()) != set(properties):
+        raise _NotStrict("keys that may be left out")
+    strict = {name: _node(value, definitions) for name, value in properties.items()}
+    return {"properties": strict, "required": list(properties), "additionalProperties": False}
 
 
-def _with_known_format(told: dict[str, Any]) -> dict[str, Any]:
-    unknown = told.get("format")
-    if unknown is None or unknown in _FORMATS:
-        return told
-    said = f"format {unknown}"
-    rest = {word: value for word, value in told.items() if word != "format"}
-    return {**rest, "description": f"{told['description']} ({said})" if told.get("description") else said}
-
-
-def native(wanted: ResponseFormat, *, bounds: bool) -> dict[str, Any]:
-    """Return how OpenAI's APIs are told a schema: strictly where it can be said so, else as it is."""
-    told = schema(wanted.schema, bounds=bounds)
-    said = dict(wanted.schema) if told is None else told
-    return {"name": wanted.name, "schema": said, "strict": told is not None}
+def _with_known_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema whose format, where strict modes do not know it, is stated in its description."""
+    if schema.get("format") is None or schema["format"] in _FORMATS:
+        return schema
+    note = f"format {schema['format']}"
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "format"}
+    return {**rest, "description": f"{schema['description']} ({note})" if schema.get("description") else note}

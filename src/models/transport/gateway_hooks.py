@@ -126,7 +126,7 @@ def raise_error(body: bytes, headers: Mapping[str, str]) -> None:
         return
     if told.get("error"):
         raise classify.from_status(None, told, headers)
-    error = classify.no_reply(told, "text")
+    error = classify.incomplete_reply(told, "text")
     if not isinstance(error, MalformedResponse):
         raise error
 

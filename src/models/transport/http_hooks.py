@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from src.models.limits import provider as rate_limits
+from src.models.limits import rate_limit_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +81,7 @@ def async_hooks(provider: str) -> dict[str, list[Callable[[Any], Any]]]:
 
 
 def _keep(provider: str, response: Any) -> None:
-    rate_limits.note(provider, response.headers.raw)
+    rate_limit_headers.record(provider, response.headers.raw)
     if response.status_code >= 400:
         _REFUSAL.set(response.headers)
 

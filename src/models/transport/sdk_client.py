@@ -1,10 +1,10 @@
-"""Send a ready-made body through an SDK's own client, as its documentation offers for requests of one's own.
+"""Send a ready-made body through an SDK's own client, as its documentation offers for undocumented endpoints.
 
-`client.post` keeps all that the SDK does about addresses, keys, headers, errors, streams and reply objects. What it
-leaves out is the walk of `create` through every parameter and its type hints, which takes longer than tracing does
-(github.com/openai/openai-python#undocumented-endpoints; anthropic's and groq's clients have the same method). It also
-means that a second instrumentation, which wraps `create`, does not count these calls again. Calls for whole replies
-replay what `client.post` sends (`src.models.transport.replay`).
+`client.post` keeps all that the SDK does about addresses, keys, headers, errors, streams and reply objects. It leaves
+out the walk of `create` through every parameter and its type hints, which takes longer than tracing does
+(github.com/openai/openai-python#undocumented-endpoints; anthropic's and groq's clients have the same method). A second
+instrumentation, which wraps `create`, does not count these calls again. Calls for whole replies replay what
+`client.post` sends (`src.models.transport.replay`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from src.models.lazy_reply import Raw
+from src.models.lazy_reply import LazyReply
 from src.models.transport import replay
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from src.models.types import Timeouts
 
+# What may be set on an SDK's client after it was made, and changes what it sends.
 _SETTABLE = ("api_key", "auth_token", "base_url", "organization", "project")
-_BESIDE = ("extra_headers", "extra_query")
+_NOT_IN_BODY = ("extra_headers", "extra_query")
 
 
 class Route:
-    """Hold where a call goes, and what its reply and the events of its stream are made into.
+    """Where a call goes, and what its reply and the events of its stream are made into.
 
     Args:
         path: Below the client's base URL.
@@ -50,23 +51,29 @@ class Route:
 
 
 class Line:
-    """Hold one client of an SDK, plain or asynchronous, and what it sends through the HTTP client that it was given."""
+    """One client of an SDK, plain or asynchronous, and the replay of what it sends.
 
-    __slots__ = ("_made", "_replay", "client")
+    Args:
+        client: The SDK's client.
+        http: The HTTP client that it was given.
+        asynchronous: Whether they are for asyncio.
+    """
+
+    __slots__ = ("_initial_settings", "_replay", "client")
 
     def __init__(self, client: Any, http: Any, *, asynchronous: bool = False) -> None:
         self.client = client
         self._replay = replay.Replay(http, client, "request", asynchronous=asynchronous)
-        self._made = _set_on(client)
+        self._initial_settings = _settings(client)
 
     def send(self, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply; raise what the SDK raises."""
-        ask, read = partial(post, self.client, route, payload, timeouts), partial(_raw, route)
+        ask, read = partial(post, self.client, route, payload, timeouts), partial(_read, route)
         return self._replay.call(route.path, self._body(route, payload), timeouts, ask, read)
 
     async def asend(self, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:
         """Do what `send` does, in asyncio."""
-        ask, read = partial(apost, self.client, route, payload, timeouts), partial(_raw, route)
+        ask, read = partial(apost, self.client, route, payload, timeouts), partial(_read, route)
         return await self._replay.acall(route.path, self._body(route, payload), timeouts, ask, read)
 
     def close(self) -> Any:
@@ -74,19 +81,18 @@ class Line:
         return self.client.close()
 
     def _body(self, route: Route, payload: Mapping[str, Any]) -> bytes | None:
-        """Return the body of a call that has no headers of its own, and whose client is as it was made."""
+        """Return the body to replay; None for a call with headers of its own, or of a client with new settings."""
         if "extra_headers" in payload or "extra_query" in payload or any(name in payload for name in route.headers):
             return None
-        if not all(map(operator.is_, _set_on(self.client), self._made)):
+        if not all(map(operator.is_, _settings(self.client), self._initial_settings)):
             return None
         try:
-            return orjson.dumps(_merged(payload))
+            return orjson.dumps(_with_extra_body(payload))
         except TypeError:
             return None
 
 
-def _set_on(client: Any) -> tuple[Any, ...]:
-    """Return what may be set on a client of an SDK after it was made, and changes what it sends."""
+def _settings(client: Any) -> tuple[Any, ...]:
     return tuple(getattr(client, name, None) for name in _SETTABLE)
 
 
@@ -101,11 +107,12 @@ async def apost(client: Any, route: Route, payload: Mapping[str, Any], timeouts:
 
 
 def _arguments(route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> dict[str, Any]:
-    body, options = _merged(payload), {"timeout": route.timeout(timeouts.read, timeouts.connect)}
-    headers, query = (body.pop(name, None) for name in _BESIDE)
-    told = {header: body.pop(name) for name, header in route.headers.items() if name in body}
-    if told or headers:
-        options["headers"] = {**told, **(headers or {})}
+    """Return the arguments of `client.post` for a payload."""
+    body, options = _with_extra_body(payload), {"timeout": route.timeout(timeouts.read, timeouts.connect)}
+    extra_headers, query = (body.pop(name, None) for name in _NOT_IN_BODY)
+    headers = {header: body.pop(name) for name, header in route.headers.items() if name in body}
+    if headers or extra_headers:
+        options["headers"] = {**headers, **(extra_headers or {})}
     if query:
         options["params"] = query
     common = {"cast_to": route.reply, "stream": bool(body.get("stream")), "options": options}
@@ -115,28 +122,28 @@ def _arguments(route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> 
         return {"body": {name: value for name, value in body.items() if not _is_absent(value)}, **common}
 
 
-def _merged(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a payload with what is to be in its body besides."""
+def _with_extra_body(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a payload with its `extra_body` merged in."""
     body = dict(payload)
-    more = body.pop("extra_body", None)
-    if more:
-        body.update(more)
+    extra_body = body.pop("extra_body", None)
+    if extra_body:
+        body.update(extra_body)
     return body
 
 
-def _raw(route: Route, response: Any) -> Raw | None:
-    """Return what a reply says; its JSON makes do for reading it."""
-    told = replay.told_by(response)
-    return None if told is None else Raw(told, partial(_typed, route.reply, told, response.headers))
+def _read(route: Route, response: Any) -> LazyReply | None:
+    """Return a reply as the JSON that it is; the SDK's object is made when somebody asks for it."""
+    body = replay.read_json_object(response)
+    return None if body is None else LazyReply(body, partial(_sdk_object, route.reply, body, response.headers))
 
 
-def _typed(kind: Any, told: dict[str, Any], headers: Mapping[str, str]) -> Any:
-    """Return a reply as the SDK's object, made as the SDK makes it: without validating what the server said."""
-    made = kind.construct(**told)
-    made._request_id = headers.get("x-request-id") or headers.get("request-id")
-    return made
+def _sdk_object(reply_class: Any, body: dict[str, Any], headers: Mapping[str, str]) -> Any:
+    """Return a reply as the SDK's object, made as the SDK makes it: without validating what the server sent."""
+    sdk_object = reply_class.construct(**body)
+    sdk_object._request_id = headers.get("x-request-id") or headers.get("request-id")
+    return sdk_object
 
 
 def _is_absent(value: object) -> bool:
-    """Tell the SDKs' own ways to say that a parameter is not given."""
+    """Tell the SDKs' own markers for a parameter that was left out."""
     return type(value).__name__ in ("NotGiven", "Omit")

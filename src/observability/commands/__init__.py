@@ -1,1 +1,1 @@
-"""Give people commands over what is traced: `python -m src.observability`, and parts of `moondev`."""
+"""The commands over traces: `python -m src.observability`, and parts of `moondev`."""

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
+import functools
+from typing import TYPE_CHECKING
 
-# Where nobody watches (a pipe, a file), lines are not broken at the 80 columns of a terminal that is not there.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# Where the output is no terminal (a pipe, a file), lines are not broken at the 80 columns that Rich assumes.
 _WIDE = 160
 
 
+@functools.cache
+def out() -> Console:
+    """Return the console of standard output."""
+    return _console(stderr=False)
+
+
+@functools.cache
+def err() -> Console:
+    """Return the console of standard error."""
+    return _console(stderr=True)
+
+
 def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
     console = Console(stderr=stderr, highlight=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
 
 
-out = _console(stderr=False)
-err = _console(stderr=True)
+def escape(text: str) -> str:
+    """Return a text that prints as it is, whatever looks like markup in it."""
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(text)
+
+
+def plain_table(*, expand: bool = False) -> Table:
+    """Return a table without borders."""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, header_style="bold", expand=expand)
 
 
 def problem(text: str) -> None:
-    """Say what went wrong."""
-    err.print(f"[bold red]error:[/] {escape(text)}")
+    """Print an error."""
+    err().print(f"[bold red]error:[/] {escape(text)}")
 
 
 def note(text: str) -> None:
-    """Say something beside the result."""
-    err.print(f"[dim]{escape(text)}[/]")
+    """Print a remark beside the result."""
+    err().print(f"[dim]{escape(text)}[/]")
 
 
 def money(usd: float | None) -> str:
-    """Return an amount of US dollars in as many digits as it needs; «unknown» is not «free»."""
+    """Return an amount of US dollars in as many digits as it needs; an unknown one is "unknown", not zero."""
     if usd is None:
         return "unknown"
     if usd == 0:

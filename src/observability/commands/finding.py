@@ -1,4 +1,4 @@
-"""Define one finding of the doctor, and print it."""
+"""Print the findings of the doctor."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from src.observability.commands.console import out
+from src.observability.commands.console import escape, out, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Hold what one check found. `ok` is None where there is nothing to be right or wrong."""
+    """The result of one check. `ok` is None where nothing can be right or wrong."""
 
     part: str
     name: str
@@ -26,8 +24,8 @@ class Finding:
     detail: str
 
 
-def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
-    """Print findings, and end with exit code 1 where one of them is bad."""
+def print_all(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print findings; end with exit code 1 where one of them is bad."""
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -37,10 +35,10 @@ def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for title in ("", "part", "name", "finding"):
         table.add_column(title, no_wrap=title != "finding", overflow="fold")
     marks = {True: "[green]ok[/]", False: "[bold red]bad[/]", None: "[dim]-[/]"}
     for finding in findings:
         table.add_row(marks[finding.ok], finding.part, escape(finding.name), escape(finding.detail))
-    out.print(table)
+    out().print(table)

@@ -1,4 +1,4 @@
-"""Check what tracing is set up to do: settings, Langfuse, the store, other instrumentations. Never tells a key."""
+"""Check the set-up of tracing: settings, Langfuse, the store, other instrumentations. Never prints a key."""
 
 from __future__ import annotations
 
@@ -11,121 +11,126 @@ from src.observability.commands.finding import Finding
 
 if TYPE_CHECKING:
     from src.observability.settings import Settings
+    from src.observability.tracker import LangFuseTracker
 
-_PATIENCE_S = 5.0
-_RECENT = 500
+_TIMEOUT_S = 5.0
+_RECENT_ROWS = 500
 _DAMAGED = "a damaged store, kept; what could be read was moved to the new one. Move it elsewhere once you have seen it"
 
 
 def of_tracing(*, offline: bool) -> list[Finding]:
     """Return all findings about tracing; `offline` asks no server."""
-    told = _langfuse(offline=offline)
-    wrong = any(finding.ok is False for finding in told)
-    return [*told, *_traces(offline=offline or wrong), *_second()]
+    langfuse = _langfuse(offline=offline)
+    failed = any(finding.ok is False for finding in langfuse)
+    return [*langfuse, *_traces(offline=offline or failed), *_instrumentations()]
 
 
 def _traces(*, offline: bool) -> list[Finding]:
-    """Return what the store says; a store that cannot be read is a finding too."""
+    """Return the findings about the store; a store that cannot be read is a finding too."""
     from src.observability import get_tracker
     from src.observability.commands.probe import probe
 
     try:
         return [*_store(), *probe(offline=offline), *_retention(), *_rate_limits()]
     except sqlite3.Error as error:
-        return [Finding("traces", str(get_tracker().settings.trace_db), False, f"the store cannot be read: {error}")]
+        return [_traces_finding(get_tracker(), ok=False, detail=f"the store cannot be read: {error}")]
+
+
+def _traces_finding(tracker: LangFuseTracker, *, ok: bool | None, detail: str) -> Finding:
+    return Finding(part="traces", name=str(tracker.settings.trace_db), ok=ok, detail=detail)
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
     from src.observability.settings import Settings, SettingsError
 
     try:
         settings = Settings.read()
     except SettingsError as error:
-        return [Finding("settings", error.variable, False, str(error))]
-    where = shown(settings.langfuse_host)
+        return [Finding(part="settings", name=error.variable, ok=False, detail=str(error))]
     if not settings.langfuse_configured:
-        detail = "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
-        return [Finding("langfuse", where, None, detail)]
-    if not settings.langfuse_delivers:
-        return [Finding("langfuse", where, None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)")]
-    if offline:
-        return [Finding("langfuse", where, True, "keys are set; not asked")]
-    return [_ask_langfuse(settings)]
+        ok, detail = None, "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
+    elif not settings.langfuse_delivers:
+        ok, detail = None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)"
+    elif offline:
+        ok, detail = True, "keys are set; not asked"
+    else:
+        ok, detail = _check_keys(settings)
+    return [Finding(part="langfuse", name=display_url(settings.langfuse_host), ok=ok, detail=detail)]
 
 
-def _ask_langfuse(settings: Settings) -> Finding:
-    """Ask for the project that the keys belong to: it proves address and keys at once."""
+def _check_keys(settings: Settings) -> tuple[bool | None, str]:
+    """Ask Langfuse for the project that the keys belong to, which proves both its address and the keys."""
     import httpx
 
-    from src.observability.delivery.destinations import shown
-
-    host, url = shown(settings.langfuse_host), settings.langfuse_host
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     try:
-        reply = httpx.get(f"{url}/api/public/projects", auth=auth, timeout=_PATIENCE_S)
+        reply = httpx.get(f"{settings.langfuse_host}/api/public/projects", auth=auth, timeout=_TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding("langfuse", host, False, f"does not answer: {str(error) or type(error).__name__}")
+        return False, f"does not answer: {str(error) or type(error).__name__}"
     if reply.status_code in (401, 403):
-        return Finding("langfuse", host, False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host")
-    if reply.status_code in (404, 405, 501):  # what takes OTLP need not have the rest; the test observation will tell
-        return Finding("langfuse", host, None, f"answers, but does not say whose keys these are ({reply.status_code})")
+        return False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host"
+    if reply.status_code in (404, 405, 501):  # a server may take OTLP and nothing else; the probe shows whether it does
+        return None, f"answers, but does not say whose keys these are ({reply.status_code})"
     if reply.status_code != 200:
-        return Finding("langfuse", host, False, f"answers with HTTP {reply.status_code}")
-    return Finding("langfuse", host, True, "answers and takes the keys")
+        return False, f"answers with HTTP {reply.status_code}"
+    return True, "answers and takes the keys"
 
 
 def _store() -> list[Finding]:
     from src.observability import get_tracker
-    from src.observability.store.file import kept_aside
+    from src.observability.store.file import damaged_copies
 
     tracker = get_tracker()
-    where = str(tracker.settings.trace_db)
-    if tracker.spool is None:
-        return [Finding("traces", where, None, "MOONDEV_TRACING is off")]
-    kept = [Finding("traces", str(item), False, _DAMAGED) for item in kept_aside(tracker.spool.path)]
-    if tracker.spool.problem is not None:
-        return [Finding("traces", where, False, f"no call is recorded: {tracker.spool.problem}"), *kept]
-    stats = tracker.spool.stats()
+    spool = tracker.spool
+    if spool is None:
+        return [_traces_finding(tracker, ok=None, detail="MOONDEV_TRACING is off")]
+    damaged = [Finding(part="traces", name=str(path), ok=False, detail=_DAMAGED) for path in damaged_copies(spool.path)]
+    if spool.problem is not None:
+        return [_traces_finding(tracker, ok=False, detail=f"no call is recorded: {spool.problem}"), *damaged]
+    stats = spool.stats()
     undelivered = dict(stats.undelivered)
     for destination in tracker.exporter.destinations if tracker.exporter else ():
-        undelivered[destination.name] = tracker.spool.pending(destination.name)
+        undelivered[destination.name] = spool.pending(destination.name)
     waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
     parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
     if stats.set_aside:
         parts.append(f"{stats.set_aside:,} set aside (last: {stats.refusal})")
     if stats.losses:
         parts.append(f"{stats.losses:,} LOST")
-    return [Finding("traces", where, not stats.losses, ", ".join(parts)), *kept]
+    return [_traces_finding(tracker, ok=not stats.losses, detail=", ".join(parts)), *damaged]
 
 
 def _retention() -> list[Finding]:
-    """Return how long rows are kept, and what keeps old ones from going."""
+    """Return for how long rows are kept, and which destinations old rows still wait for."""
     from src.observability import get_tracker
-    from src.observability.store.retention import state
+    from src.observability.store.retention import read_status
 
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:
         return []
     days = tracker.settings.keep_days
-    told = state(tracker.spool.path, days)
+    retention = read_status(tracker.spool.path, days)
     parts = ["everything is kept" if days is None else f"delivered rows go after {days} days"]
-    if told.expired:
-        parts.append(f"{told.expired:,} have gone")
-    if told.waiting_for:
-        parts.append(f"{told.overdue:,} older ones still wait for {', '.join(told.waiting_for)}")
-    return [Finding("retention", "MOONDEV_TRACE_KEEP_DAYS", None, ", ".join(parts))]
+    if retention.expired:
+        parts.append(f"{retention.expired:,} have gone")
+    if retention.waiting_for:
+        parts.append(f"{retention.overdue:,} older ones still wait for {', '.join(retention.waiting_for)}")
+    return [Finding(part="retention", name="MOONDEV_TRACE_KEEP_DAYS", ok=None, detail=", ".join(parts))]
 
 
-def _second() -> list[Finding]:
+def _instrumentations() -> list[Finding]:
     """Return which other instrumentations measure the same calls."""
     from src.observability.langfuse_sdk.patched_sdks import patched
 
-    return [Finding("instrumentation", patch.sdk, None, f"also by {patch.by}: {patch.remedy}") for patch in patched()]
+    return [
+        Finding(part="instrumentation", name=patch.sdk, ok=None, detail=f"also by {patch.by}: {patch.remedy}")
+        for patch in patched()
+    ]
 
 
 def _rate_limits() -> list[Finding]:
-    """Return what each provider last told of its rate limits, on whichever process's call."""
+    """Return each provider's rate limits, from the newest generation of any process that has them."""
     from src.observability import attributes as names
     from src.observability import get_tracker
     from src.observability.spans import otlp
@@ -133,16 +138,16 @@ def _rate_limits() -> list[Finding]:
     spool = get_tracker().spool
     if spool is None or spool.problem is not None:
         return []
-    told: dict[str, Finding] = {}
-    for row in spool.rows_after(max(spool.last_seq() - _RECENT, 0), limit=_RECENT):
+    findings: dict[str, Finding] = {}
+    for row in spool.rows_after(max(spool.last_seq() - _RECENT_ROWS, 0), limit=_RECENT_ROWS):
         if row.type != "generation" or row.provider is None:
             continue
         limits = otlp.decode_span(row.span).attributes.get(names.METADATA + "rate_limits")
         if isinstance(limits, str):
             at = datetime.fromtimestamp(row.end_ns / 1e9, UTC)
             detail = f"{_limits_in_words(json.loads(limits))} (told {at:%Y-%m-%d %H:%M:%S} UTC)"
-            told[row.provider] = Finding("rate limit", row.provider, None, detail)
-    return list(told.values())
+            findings[row.provider] = Finding(part="rate limit", name=row.provider, ok=None, detail=detail)
+    return list(findings.values())
 
 
 def _limits_in_words(limits: dict[str, dict[str, float]]) -> str:

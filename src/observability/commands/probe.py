@@ -1,6 +1,6 @@
-"""Send one test observation all the way, and read it back wherever that can be done.
+"""Send one test observation to every destination, and read it back from those that allow it.
 
-It carries a made-up key, so that it also shows that redaction works: what is read back must not have it.
+It carries a made-up key, so that it also checks redaction: what is read back must not contain the key.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from src.observability.tracker import LangFuseTracker
 
 NAME = "moondev.doctor"
-_MADE_UP = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
+_MADE_UP_KEY = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
 _DELIVERY_S = 10.0
-_READING_S = 15.0
+_READ_BACK_S = 15.0
 _PAUSE_S = 0.5
 _REQUEST_S = 5.0
 
@@ -29,70 +29,77 @@ def probe(*, offline: bool) -> list[Finding]:
     tracker = get_tracker()
     if tracker.spool is None or tracker.spool.problem is not None:
         return []
-    with observe(NAME, "span", input={"made-up key": _MADE_UP}, metadata={"purpose": "test of the set-up"}) as made:
-        made.update(output="ok")
-    trace_id = made.trace_id or ""
+    metadata = {"purpose": "test of the set-up"}
+    with observe(NAME, "span", input={"made-up key": _MADE_UP_KEY}, metadata=metadata) as observation:
+        observation.update(output="ok")
+    trace_id = observation.trace_id or ""
     stored = _in_store(tracker, trace_id)
     if not stored.ok or offline or tracker.exporter is None:
         return [stored]
     return [stored, *_delivered(tracker, trace_id)]
 
 
+def _finding(name: str, ok: bool | None, detail: str) -> Finding:
+    return Finding(part="test", name=name, ok=ok, detail=detail)
+
+
 def _in_store(tracker: LangFuseTracker, trace_id: str) -> Finding:
-    where = str(tracker.settings.trace_db)
+    path = str(tracker.settings.trace_db)
     rows = tracker.spool.trace(trace_id) if tracker.spool is not None and trace_id else []
     if not rows:
-        return Finding("test", where, False, "the test observation was not stored: the log says why")
-    if tracker.settings.capture != "full" and any(_MADE_UP.encode() in row.span for row in rows):
-        return Finding("test", where, False, "the test observation was stored, but its made-up key was not redacted")
-    return Finding("test", where, True, "the test observation is stored, its made-up key is not")
+        return _finding(path, False, "the test observation was not stored: the log says why")
+    if tracker.settings.capture != "full" and any(_MADE_UP_KEY.encode() in row.span for row in rows):
+        return _finding(path, False, "the test observation was stored, but its made-up key was not redacted")
+    return _finding(path, True, "the test observation is stored, its made-up key is not")
 
 
 def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
-    """Deliver it, with whatever waits before it, and say what each destination did."""
-    assert tracker.exporter is not None  # noqa: S101 - the caller has looked
+    """Deliver it, with the rows that wait before it, and return a finding for each destination."""
+    from src.observability.store.records import Accepts
+
+    assert tracker.exporter is not None  # noqa: S101 - the caller has checked
     assert tracker.spool is not None  # noqa: S101 - as above
     tracker.exporter.flush(_DELIVERY_S)
-    told = []
+    findings = []
     for destination in tracker.exporter.destinations:
         if not destination.observations:
             continue
-        waiting = tracker.spool.pending(destination.name, scores=False)
+        waiting = tracker.spool.pending(destination.name, Accepts.OBSERVATIONS)
         if waiting:
             detail = (
                 f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"
             )
-            told.append(Finding("test", destination.name, False, detail))
+            findings.append(_finding(destination.name, False, detail))
         elif destination.kind == "langfuse":
-            told.append(_read_back(tracker, trace_id))
+            findings.append(_read_back(tracker, trace_id))
         else:
-            told.append(Finding("test", destination.name, True, "took the test observation (OTLP has no way to ask)"))
-    return told
+            findings.append(_finding(destination.name, True, "took the test observation (OTLP has no way to ask)"))
+    return findings
 
 
 def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
-    """Ask Langfuse for the trace; it shows one some seconds after it took it."""
+    """Ask Langfuse for the trace, which it shows some seconds after it took it."""
     import httpx
 
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
 
     settings = tracker.settings
-    host, url = shown(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
+    host, url = display_url(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
-    until = time.monotonic() + _READING_S
+    deadline_s = time.monotonic() + _READ_BACK_S
     while True:
         try:
             reply = httpx.get(url, auth=auth, timeout=_REQUEST_S)
         except httpx.HTTPError as error:
-            return Finding("test", host, None, f"took the test observation; it cannot be read back: {error}")
+            return _finding(host, None, f"took the test observation; it cannot be read back: {error}")
         if reply.status_code == 200:
-            if settings.capture != "full" and _MADE_UP in reply.text:
-                return Finding("test", host, False, "has the test observation, and its made-up key, which is a leak")
-            return Finding("test", host, True, f"took the test observation and shows it: trace {trace_id}")
+            if settings.capture != "full" and _MADE_UP_KEY in reply.text:
+                return _finding(host, False, "has the test observation, and its made-up key, which is a leak")
+            return _finding(host, True, f"took the test observation and shows it: trace {trace_id}")
         if reply.status_code != 404:
             detail = f"took the test observation; asked for it, it answers with HTTP {reply.status_code}"
-            return Finding("test", host, None, detail)
-        if time.monotonic() > until:
-            detail = f"took the test observation and does not show it after {_READING_S:g} s yet: trace {trace_id}"
-            return Finding("test", host, None, detail)
+            return _finding(host, None, detail)
+        if time.monotonic() > deadline_s:
+            detail = f"took the test observation and does not show it after {_READ_BACK_S:g} s yet: trace {trace_id}"
+            return _finding(host, None, detail)
         time.sleep(_PAUSE_S)

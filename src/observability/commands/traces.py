@@ -8,17 +8,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from src.observability.commands.console import duration, money, note, out, problem
+from src.observability.commands.console import duration, escape, money, note, out, plain_table, problem
+from src.observability.commands.fast_start import FastCommand, FastGroup
 
 if TYPE_CHECKING:
     from src.observability.settings import Settings
     from src.observability.store.spool import Spool, TraceRow
     from src.observability.tracker import LangFuseTracker
 
-app = typer.Typer(help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True)
+app = typer.Typer(
+    cls=FastGroup, help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True
+)
+
+_NO_TRACES = "There are no traces yet: any call through ModelFactory makes one"
+_NUMERIC = {"took", "observations", "errors", "tokens", "cost"}
 
 
 @app.callback()
@@ -28,24 +32,24 @@ def traces(context: typer.Context) -> None:
         list_traces(limit=20, as_json=False)
 
 
-@app.command("list")
+@app.command("list", cls=FastCommand)
 def list_traces(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """List the newest traces."""
-    found = _spool().traces(limit=limit)
+    newest = _spool().traces(limit=limit)
     if as_json:
-        for trace in found:
+        for trace in newest:
             typer.echo(json.dumps({name: getattr(trace, name) for name in type(trace).__slots__}))
         return
-    if not found:
-        note(f"{_NONE}.")
+    if not newest:
+        note(f"{_NO_TRACES}.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for title in ("trace", "started", "name", "took", "observations", "errors", "tokens", "cost"):
-        table.add_column(title, no_wrap=True, justify="right" if title in _NUMBERS else "left")
-    for trace in found:
+        table.add_column(title, no_wrap=True, justify="right" if title in _NUMERIC else "left")
+    for trace in newest:
         table.add_row(
             trace.trace_id[:12],
             f"{_moment(trace.start_ns):%Y-%m-%d %H:%M:%S}",
@@ -56,14 +60,10 @@ def list_traces(
             f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
             money(trace.cost_usd),
         )
-    out.print(table)
+    out().print(table)
 
 
-_NONE = "There are no traces yet: any call through ModelFactory makes one"
-_NUMBERS = {"took", "observations", "errors", "tokens", "cost"}
-
-
-@app.command("show")
+@app.command("show", cls=FastCommand)
 def show(
     trace_id: Annotated[str, typer.Argument(help="The id, or how it begins; `last` is the newest.")],
     full: Annotated[bool, typer.Option("--full", "-f", help="Show inputs, outputs and metadata too.")] = False,
@@ -75,15 +75,15 @@ def show(
     if trace_id == "last":
         newest = spool.traces(limit=1)
         if not newest:
-            raise ValueError(f"{_NONE}.")
+            raise ValueError(f"{_NO_TRACES}.")
         trace_id = newest[0].trace_id
     rows = spool.trace(trace_id.strip().lower())
     if not rows:
         raise ValueError(f"There is no trace whose id begins with {trace_id!r}; `traces list` shows them.")
-    out.print(draw(rows, texts=full))
+    out().print(draw(rows, texts=full))
 
 
-@app.command("tail")
+@app.command("tail", cls=FastCommand)
 def tail(
     interval: Annotated[float, typer.Option(help="Seconds between looks.", min=0.05)] = 0.5,
     count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after so many.", show_default=False)] = None,
@@ -94,21 +94,21 @@ def tail(
     """Print observations of every process as they end. Stop with Ctrl-C."""
     spool = _spool()
     seq = 0 if from_start else spool.last_seq()
-    told = 0
+    printed = 0
     try:
-        while count is None or told < count:
+        while count is None or printed < count:
             for row in spool.rows_after(seq, limit=500):
                 seq = row.seq
-                out.print(_line(row))
-                told += 1
-                if count is not None and told >= count:
+                out().print(_line(row))
+                printed += 1
+                if count is not None and printed >= count:
                     return
             time.sleep(interval)
     except KeyboardInterrupt:
         return
 
 
-@app.command("export")
+@app.command("export", cls=FastCommand)
 def export(
     follow: Annotated[bool, typer.Option("--follow", help="Keep delivering what comes. Stop with Ctrl-C.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to try for, without --follow.")] = 60.0,
@@ -121,7 +121,7 @@ def export(
 
     tracker = get_tracker()
     if tracker.exporter is None:
-        problem(_why_not(tracker.settings))
+        problem(_why_undeliverable(tracker.settings))
         raise typer.Exit(2)
     if again:
         _send_again(tracker)
@@ -132,26 +132,26 @@ def export(
             time.sleep(1.0)
     except KeyboardInterrupt:
         waiting = tracker.flush(0.0)
-    out.print("Everything is delivered." if not waiting else f"{waiting} observations and scores are undelivered.")
+    out().print("Everything is delivered." if not waiting else f"{waiting} observations and scores are undelivered.")
     raise typer.Exit(1 if waiting else 0)
 
 
 def _send_again(tracker: LangFuseTracker) -> None:
-    from src.observability.delivery.destinations import shown
+    from src.observability.delivery.destinations import display_url
     from src.observability.store.spool import lease_owner
 
     if tracker.exporter is None or tracker.spool is None:
         return
     for destination in tracker.exporter.destinations:
         count = tracker.spool.send_again(destination.name, lease_owner())
-        where = shown(destination.traces_url)
+        where = display_url(destination.traces_url)
         if count is None:
             problem(f"another process is delivering to {where} right now: try again when it has ended.")
             raise typer.Exit(1)
-        out.print(f"{count} that {where} had refused are sent again.")
+        out().print(f"{count} that {where} had refused are sent again.")
 
 
-def _why_not(settings: Settings) -> str:
+def _why_undeliverable(settings: Settings) -> str:
     if not settings.tracing:
         return "MOONDEV_TRACING is off: nothing is recorded, and nothing delivered."
     if settings.offline:

@@ -1,14 +1,13 @@
-"""Draw a trace as a tree: latency, tokens and cost on each node."""
+"""Draw a trace as a tree, with latency, tokens and cost on each node."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.tree import Tree
 
-from src.observability.commands.console import duration, money
+from src.observability.commands.console import duration, escape, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(rows: Sequence[TraceRow], *, texts: bool = False) -> Tree:
-    """Return the tree of one trace; `texts` adds what was asked and answered."""
+    """Return the tree of one trace; `texts` adds inputs, outputs and metadata."""
     known = {row.span_id for row in rows}
     children: defaultdict[str | None, list[TraceRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda item: (item.start_ns, item.span_id)):
@@ -49,8 +48,8 @@ def _label(row: TraceRow) -> str:
         parts.append(money(row.cost_usd))
     if row.level in ("ERROR", "WARNING"):
         colour = "red" if row.level == "ERROR" else "yellow"
-        said = " ".join(part for part in (row.error_category, row.status_message) if part)
-        parts.append(f"[{colour}]{row.level} {escape(said[:160])}[/]")
+        message = " ".join(part for part in (row.error_category, row.status_message) if part)
+        parts.append(f"[{colour}]{row.level} {escape(message[:160])}[/]")
     return "  ".join(parts)
 
 
@@ -62,14 +61,14 @@ def _texts(row: TraceRow) -> list[str]:
     from src.observability import attributes as names
     from src.observability.spans import otlp
 
-    found = otlp.decode_span(row.span).attributes
+    attributes = otlp.decode_span(row.span).attributes
     lines = []
     for title, name in (("in", names.INPUT), ("out", names.OUTPUT)):
-        if name in found:
-            lines.append(f"[cyan]{title}[/] {escape(str(found[name]))}")
+        if name in attributes:
+            lines.append(f"[cyan]{title}[/] {escape(str(attributes[name]))}")
     lines.extend(
         f"[dim]{escape(name.removeprefix(names.METADATA))}[/] {escape(str(value))}"
-        for name, value in found.items()
+        for name, value in attributes.items()
         if name.startswith(names.METADATA)
     )
     return lines

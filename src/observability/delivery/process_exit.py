@@ -1,7 +1,7 @@
-"""Give delivery a moment when the process ends: at its own end, and where SIGTERM would kill it at once.
+"""Deliver what is pending when the process ends, whether it exits by itself or SIGTERM would kill it at once.
 
-Nothing is lost without it: what was not delivered stays in the store for the next process. SIGTERM is only looked after
-where nobody else does, and still kills: the exit status says so.
+Nothing is lost without this: what was not delivered stays in the store for the next process. SIGTERM is handled only
+where the program does not handle it, and still kills, as the exit status shows.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _PATIENCE_S: Final = 2.0
 _log = logging.getLogger("moondev.observability")
 _exporter: weakref.ref[Exporter] | None = None
 _spool: weakref.ref[Spool] | None = None
-_forks_watched = False
+_forks_registered = False
 
 
-def watch(exporter: Exporter, *, signals: bool) -> None:
-    """Deliver for up to 2 seconds when the process ends; on SIGTERM too, where its action is the default.
+def flush_at_exit(exporter: Exporter, *, signals: bool) -> None:
+    """Deliver for up to 2 seconds at exit; with `signals` set, on SIGTERM too where its action is the default.
 
-    A handler that the program has set, or sets later, stays and runs in place of ours. In a thread that is not the
-    main one no handler can be set. SIGINT is left alone: Python's own KeyboardInterrupt ends the process properly.
+    A handler that the program has set, or sets later, stays and runs in place of ours. Outside the main thread no
+    handler can be set. SIGINT is left alone: Python's own KeyboardInterrupt ends the process properly.
     """
     global _exporter  # noqa: PLW0603 - one exporter is current in a process
     _exporter = weakref.ref(exporter)
@@ -43,27 +43,27 @@ def watch(exporter: Exporter, *, signals: bool) -> None:
     try:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
-            _watch_forks()
+            _restore_in_forks()
     except ValueError:  # not the main thread, or not the main interpreter
         _log.debug("SIGTERM is left as it is: tracing began outside the main thread.")
 
 
-def tell_losses(spool: Spool) -> None:
-    """Say, when the process ends, how many losses the store could not even note, such as on a disk that stayed full."""
+def report_losses_at_exit(spool: Spool) -> None:
+    """Log at exit how many losses the store could not record, such as on a disk that stayed full."""
     global _spool  # noqa: PLW0603 - one store is current in a process
     if _spool is None:
-        atexit.register(_tell_losses)
+        atexit.register(_report_losses)
     _spool = weakref.ref(spool)
 
 
-def _tell_losses() -> None:
+def _report_losses() -> None:
     spool = _spool() if _spool is not None else None
     if spool is not None and spool.losses:
         _log.error("%d observations and scores could not be stored in %s and are lost.", spool.losses, spool.path)
 
 
 def _last_flush(reference: weakref.ref[Exporter]) -> None:
-    """Deliver what can be delivered soon; a server that does not answer is not waited for."""
+    """Deliver what can be delivered soon; do not wait for a server that is failing."""
     exporter = reference()
     if exporter is None or exporter.failing:
         return
@@ -74,20 +74,20 @@ def _last_flush(reference: weakref.ref[Exporter]) -> None:
 
 
 def _on_sigterm(number: int, _: FrameType | None) -> None:
-    """Deliver within the bound, then die of the signal as if nobody had caught it."""
+    """Deliver for up to 2 seconds, then die of the signal as if no handler had caught it."""
     signal.signal(number, signal.SIG_DFL)  # first of all: a second one kills at once
     try:
-        # In a bare thread: the main one may have been stopped anywhere, with any lock in its hands, so it only waits,
-        # and not even for threading's own.
+        # The handler may interrupt the main thread while it holds any lock, one of `threading` included. So a thread
+        # of the lowest level delivers, and the main thread only waits for a lock that nothing else uses.
         done = _thread.allocate_lock()
         done.acquire()
-        _thread.start_new_thread(_flush_and_tell, (done,))
+        _thread.start_new_thread(_flush_and_release, (done,))
         done.acquire(timeout=_PATIENCE_S)
     finally:
         os.kill(os.getpid(), number)
 
 
-def _flush_and_tell(done: _thread.LockType) -> None:
+def _flush_and_release(done: _thread.LockType) -> None:
     try:
         if _exporter is not None:
             _last_flush(_exporter)
@@ -95,14 +95,14 @@ def _flush_and_tell(done: _thread.LockType) -> None:
         done.release()
 
 
-def _watch_forks() -> None:
-    """Give a forked child the default action back: who started it delivers, and expects it to go at once."""
-    global _forks_watched  # noqa: PLW0603 - once for a process
-    if not _forks_watched and hasattr(os, "register_at_fork"):
-        _forks_watched = True
-        os.register_at_fork(after_in_child=_undo_in_child)
+def _restore_in_forks() -> None:
+    """Restore the default action in forked children: the parent delivers, and expects them to end at once."""
+    global _forks_registered  # noqa: PLW0603 - once for a process
+    if not _forks_registered and hasattr(os, "register_at_fork"):
+        _forks_registered = True
+        os.register_at_fork(after_in_child=_restore_default)
 
 
-def _undo_in_child() -> None:
+def _restore_default() -> None:
     if signal.getsignal(signal.SIGTERM) is _on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

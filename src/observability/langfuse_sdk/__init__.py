@@ -1,1 +1,1 @@
-"""Join with Langfuse's own SDK, so that what it observes comes to our store."""
+"""Join Langfuse's own SDK, so that its observations are stored and delivered as ours are."""

@@ -1,4 +1,4 @@
-"""Make the Langfuse client that observes on our tracer provider."""
+"""Make the Langfuse client whose observations go to our tracer provider."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from src.observability.langfuse_sdk.host import Host
 
-NO_KEY: Final = "pk-lf-not-set"  # Langfuse's SDK knows a client by its public key, so there must be one
+NO_KEY: Final = "pk-lf-not-set"  # Langfuse's SDK registers a client by its public key, so it needs one
 
 
 class OwnClient:
-    """Hold a pipeline's Langfuse client; it is made when it is first asked for."""
+    """A pipeline's Langfuse client, made when it is first used."""
 
     def __init__(self, host: Host) -> None:
         self._host = weakref.ref(host)
@@ -25,7 +25,7 @@ class OwnClient:
 
     def get(self) -> Langfuse:
         """Return the client."""
-        import langfuse  # noqa: F401 - outside the lock: loading it may make the client
+        import langfuse  # noqa: F401 - outside the lock: the import hook may make the client
 
         with self._lock:
             if self._client is None:
@@ -33,12 +33,16 @@ class OwnClient:
             manager: Any = self._client and self._client._resources
             host = self._host()
             if manager is not None and host is not None and manager.tracer_provider is host.provider:
-                manager._moondev = "asked"
+                manager._moondev = "requested"
             assert self._client is not None  # noqa: S101 - made above
             return self._client
 
     def make(self, *, registered: bool = False) -> None:
-        """Make the client; `registered` where only Langfuse's SDK asked, which may prefer another later."""
+        """Make the client.
+
+        Args:
+            registered: Langfuse's SDK needs it, not the program; the SDK may replace it by another client later.
+        """
         from langfuse import Langfuse
 
         from src.observability.langfuse_sdk import joined_client, register
@@ -57,11 +61,11 @@ class OwnClient:
                 tracing_enabled=host.provider is not None,
                 tracer_provider=host.provider,
                 span_exporter=DiscardingExporter(),
-                should_export_span=lambda _: False,  # else it would upload the media that it finds in spans
+                should_export_span=lambda _: False,  # or else it would upload the media in spans
             )
             manager: Any = client._resources
             if manager is not None and host.spool is not None and manager.tracer_provider is host.provider:
                 manager.add_score_task = functools.partial(joined_client.take_score, host, manager.add_score_task)
                 joined_client.deliver_on_flush(manager, host)
-                manager._moondev = "registered" if registered else "asked"
-                register.silence(host.provider, host.public_key)
+                manager._moondev = "registered" if registered else "requested"
+                register.remove_sender(host.provider, host.public_key)

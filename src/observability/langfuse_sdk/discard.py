@@ -1,4 +1,4 @@
-"""Take the place of the Langfuse client's own exporter: the spool and our exporter have what it would send."""
+"""Replace the exporter of our Langfuse client: our own exporter delivers its spans from the store."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class DiscardingExporter(SpanExporter):
-    """Send nothing, so that no span leaves the process twice, or unredacted."""
+    """An exporter that sends nothing, so that no span leaves the process twice or unredacted."""
 
     @override
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Report success: the spans are in the spool already."""
+        """Report success: the spans are already stored."""
         return SpanExportResult.SUCCESS

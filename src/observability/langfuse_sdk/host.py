@@ -1,4 +1,4 @@
-"""Define what joining with Langfuse's SDK needs of the pipeline that it joins to."""
+"""Define what this folder needs of a pipeline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _OwnClient(Protocol):
 
 
 class Host(Protocol):
-    """Describe a pipeline as the modules of this folder use it: they lie below it, and are handed it."""
+    """A pipeline as the modules of this folder use it: they lie below it, so it is passed to them."""
 
     settings: Settings
     spool: Spool | None

@@ -1,4 +1,4 @@
-"""Join with Langfuse's SDK when it is imported."""
+"""Join Langfuse's SDK when it is imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from src.observability.langfuse_sdk.register import forget, managers, settle
+from src.observability.langfuse_sdk.register import loaded_manager_class, register_or_join, unregister
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 def join(host: Host) -> None:
-    """Join with Langfuse's SDK now where it is loaded, else when it will be. Never raises."""
+    """Join Langfuse's SDK now where it is loaded, else when it is imported. Never raises."""
     if getattr(sys.modules.get("langfuse"), "Langfuse", None) is not None:
-        settle(host)
+        register_or_join(host)
     else:
-        sys.meta_path.insert(0, _Watch(weakref.ref(host)))
+        sys.meta_path.insert(0, _ImportHook(weakref.ref(host)))
 
 
-class _Watch(MetaPathFinder):
-    """Wait for the first import of Langfuse's SDK: importing it here would cost half a second for nothing."""
+class _ImportHook(MetaPathFinder):
+    """Acts on the first import of Langfuse's SDK; importing it ourselves would cost half a second."""
 
     def __init__(self, host: weakref.ref[Host]) -> None:
         self._host = host
 
     @override
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find the SDK as it would be found without us, and settle when it has loaded."""
+        """Find the SDK as without this hook, and join it when it has loaded."""
         if fullname != "langfuse":
             return None
         if self in sys.meta_path:
@@ -44,31 +44,31 @@ class _Watch(MetaPathFinder):
         spec = importlib.util.find_spec(fullname)
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
-            spec.loader.exec_module = self._then_settle(load)  # type: ignore[assignment] # this one spec's own loader
+            spec.loader.exec_module = self._then_join(load)  # type: ignore[assignment] # this one spec's own loader
         return spec
 
     def waits_for(self, host: Host) -> bool:
-        """Tell whether it is this host that waits, or one that is gone."""
+        """Tell whether the hook is for this host, or for one that no longer exists."""
         return self._host() in (None, host)
 
-    def _then_settle(self, load: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+    def _then_join(self, load: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
         def loaded(module: ModuleType) -> None:
             load(module)
             host = self._host()
             if host is not None and host.is_current():
-                settle(host)
+                register_or_join(host)
 
         return loaded
 
 
 def leave(host: Host) -> None:
-    """Take this host's own client out of Langfuse's register, so that a later host can put in its own."""
+    """Remove this host's client from Langfuse's register, so that a later host can register its own."""
     for finder in list(sys.meta_path):
-        if isinstance(finder, _Watch) and finder.waits_for(host):
+        if isinstance(finder, _ImportHook) and finder.waits_for(host):
             sys.meta_path.remove(finder)
-    register = managers()
-    if register is not None:
-        with register._lock:
-            own = register._instances.get(host.public_key)
+    manager_class = loaded_manager_class()
+    if manager_class is not None:
+        with manager_class._lock:
+            own = manager_class._instances.get(host.public_key)
             if own is not None and own.tracer_provider is host.provider:
-                forget(register, host.public_key)
+                unregister(manager_class, host.public_key)

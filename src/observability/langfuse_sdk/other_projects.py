@@ -1,7 +1,7 @@
-"""Redact what a Langfuse client of the program's own sends by itself, before it is queued to be sent.
+"""Redact what the program's own Langfuse clients send, before it is queued.
 
-Such a client, for another project or with a mask of its own, delivers past our store. Its spans end on the thread that
-runs the traced code; there each is replaced by a copy without secrets, so none waits or leaves as it was.
+Such a client, for another project or with a mask of its own, bypasses our store. Its spans end on the thread that runs
+the traced code; there a redacted copy replaces each, so that no secret is queued or sent.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, Status, StatusCode
 
-from src.observability.spans.capture import Kept
+from src.observability.spans.capture import CapturePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log = logging.getLogger("moondev.observability")
-_kept = Kept()
+_capture = CapturePolicy()
 
 
 def senders(manager: Any, public_key: str) -> list[Any]:
-    """Return what sends spans for a client of Langfuse's SDK."""
+    """Return the processors that send spans for a client of Langfuse's SDK."""
     listeners = getattr(getattr(manager, "tracer_provider", None), "_active_span_processor", None)
     return [
         item
@@ -32,31 +32,31 @@ def senders(manager: Any, public_key: str) -> list[Any]:
     ]
 
 
-def keep(kept: Kept) -> None:
-    """Set what may be kept of the texts that other clients send."""
-    global _kept  # noqa: PLW0603 - one pipeline is current in a process
-    _kept = kept
+def set_capture(capture: CapturePolicy) -> None:
+    """Set what other clients may send of texts."""
+    global _capture  # noqa: PLW0603 - one pipeline is current in a process
+    _capture = capture
 
 
 def guard(manager: Any, public_key: str) -> bool:
-    """Have a client send redacted spans and scores only; tell whether its way of sending is one that we know."""
-    kept = _kept
-    found = senders(manager, public_key)
-    if not found or not hasattr(manager, "add_score_task"):
+    """Have a client send only redacted spans and scores; return False where it sends in a way that we do not know."""
+    capture = _capture
+    span_senders = senders(manager, public_key)
+    if not span_senders or not hasattr(manager, "add_score_task"):
         return False
-    for sender in found:
+    for sender in span_senders:
         if not getattr(sender, "_moondev_guarded", False):
             sender._moondev_guarded = True
-            sender.on_end = functools.partial(_end, sender.on_end, kept)
+            sender.on_end = functools.partial(_send_span, sender.on_end, capture)
     if not getattr(manager, "_moondev_guarded", False):
         manager._moondev_guarded = True
-        manager.add_score_task = functools.partial(_score, manager.add_score_task, kept)
+        manager.add_score_task = functools.partial(_send_score, manager.add_score_task, capture)
     return True
 
 
-def _end(send: Callable[[ReadableSpan], None], kept: Kept, span: ReadableSpan) -> None:
+def _send_span(send: Callable[[ReadableSpan], None], capture: CapturePolicy, span: ReadableSpan) -> None:
     try:
-        clean = redacted(span, kept)
+        clean = redacted(span, capture)
     except Exception as error:  # noqa: BLE001 - fail closed, and never into the traced code
         _log.error(
             "An observation for another project could not be redacted, and is not sent: %s", type(error).__name__
@@ -65,25 +65,26 @@ def _end(send: Callable[[ReadableSpan], None], kept: Kept, span: ReadableSpan) -
     send(clean)
 
 
-def _score(send: Callable[..., None], kept: Kept, body: dict[str, Any], **options: Any) -> None:
-    send(kept.values(body), **options)
+def _send_score(send: Callable[..., None], capture: CapturePolicy, body: dict[str, Any], **options: Any) -> None:
+    send(capture.values(body), **options)
 
 
-def redacted(span: ReadableSpan, kept: Kept) -> ReadableSpan:
-    """Return a copy of a span with what may be kept of its texts."""
+def redacted(span: ReadableSpan, capture: CapturePolicy) -> ReadableSpan:
+    """Return a copy of a span with its texts redacted, or left out, as `capture` says."""
     status = span.status
     if status.status_code is StatusCode.ERROR and status.description:
-        status = Status(StatusCode.ERROR, kept.text(status.description))
+        status = Status(StatusCode.ERROR, capture.text(status.description))
     return ReadableSpan(
-        name=kept.text(span.name),
+        name=capture.text(span.name),
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes=kept.values(span.attributes or {}),
+        attributes=capture.values(span.attributes or {}),
         events=[
-            Event(kept.text(event.name), kept.values(event.attributes or {}), event.timestamp) for event in span.events
+            Event(capture.text(event.name), capture.values(event.attributes or {}), event.timestamp)
+            for event in span.events
         ],
-        links=[Link(link.context, kept.values(link.attributes or {})) for link in span.links],
+        links=[Link(link.context, capture.values(link.attributes or {})) for link in span.links],
         kind=span.kind,
         status=status,
         start_time=span.start_time,

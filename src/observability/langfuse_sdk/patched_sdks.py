@@ -1,4 +1,4 @@
-"""Tell which provider SDKs of this process are patched by another instrumentation, which may count our calls too."""
+"""Find provider SDKs that another instrumentation has patched: it may count our calls too."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from src.observability.spans import double_counting
 
 _log = logging.getLogger("moondev.observability")
 
-# Where instrumentations take hold of an SDK on the way of our calls: module, class, method. Looked at only where the
-# SDK is loaded. The `create` of openai, groq and anthropic is not on that way: see src/models/transport/sdk_client.py.
+# The methods that our calls go through and that instrumentations patch: module, class, method. Our calls do not go
+# through `create` of openai, groq and anthropic: see src/models/transport/sdk_client.py.
 _POINTS: Final = (
     ("openai", "OpenAI", "request"),
     ("openai", "AsyncOpenAI", "request"),
@@ -25,11 +25,12 @@ _POINTS: Final = (
     ("ollama", "Client", "chat"),
     ("ollama", "AsyncClient", "chat"),
 )
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Hold one patched SDK: its name, the module that patched it, and what to do about it."""
+    """A patched SDK: its name, the module that patched it, and the remedy."""
 
     sdk: str
     by: str
@@ -37,24 +38,24 @@ class Patch:
 
 
 def patched() -> tuple[Patch, ...]:
-    """Return the patched SDKs among those that are loaded now."""
-    found: dict[tuple[str, str], Patch] = {}
+    """Return the patches of the SDKs that are loaded now."""
+    patches: dict[tuple[str, str], Patch] = {}
     for module, owner, method in _POINTS:
         function = getattr(getattr(sys.modules.get(module), owner, None), method, None)
         by = patcher(function, module.partition(".")[0])
         if by is not None:
             sdk = module.removesuffix(".models")
-            found[sdk, by] = Patch(sdk, by, double_counting.remedy(by))
-    return tuple(found.values())
+            patches[sdk, by] = Patch(sdk=sdk, by=by, remedy=double_counting.remedy(by))
+    return tuple(patches.values())
 
 
-def say() -> None:
-    """Warn once of each patch that is found now. Never raises."""
+def warn_of_patches() -> None:
+    """Warn once of each patched SDK. Never raises."""
     try:
         for patch in patched():
             key = f"{patch.sdk}<{patch.by}"
-            if key not in _said:
-                _said.add(key)
+            if key not in _warned:
+                _warned.add(key)
                 _log.warning(
                     "The %s SDK is also instrumented by %s: a call that is traced here may be counted by it too; %s.",
                     patch.sdk, patch.by, patch.remedy,
@@ -63,11 +64,8 @@ def say() -> None:
         _log.debug("The SDKs could not be looked at: %s", error)
 
 
-_said: set[str] = set()
-
-
 def patcher(function: Any, sdk: str) -> str | None:
-    """Return the module whose code runs in place of an SDK's own method; None where that is the SDK's."""
+    """Return the module whose code runs in place of an SDK's own method; None where the method is the SDK's."""
     if function is None:
         return None
     wrapper = getattr(function, "_self_wrapper", None)  # a wrapt proxy

@@ -1,9 +1,9 @@
 """Have what users observe with Langfuse's own SDK join our traces and our store, whoever made its client first.
 
-Langfuse's SDK keeps one resource manager for each public key, and `@observe`, `get_client()` and `langfuse.openai` take
-the one there is. So, as soon as both a host and that SDK are there: where no client was made yet, ours is; where the
-program made one with our keys, its spans come to our store, redacted, in place of going out by themselves. A
-client for another project delivers by itself, which is said once, but redacted.
+Langfuse's SDK registers one resource manager for each public key, and `@observe`, `get_client()` and `langfuse.openai`
+use the one that is registered. As soon as both a host and that SDK are loaded: where there is no client yet, ours is
+registered; where the program made one with our keys, its spans go to our store, redacted, and are not sent by the
+client. A client for another project delivers its spans itself, redacted; a warning says so once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from src.observability.langfuse_sdk import other_projects
 from src.observability.langfuse_sdk.joined_client import take_over
-from src.observability.langfuse_sdk.notices import REMEDY, passed_by, say_once
+from src.observability.langfuse_sdk.notices import guard_and_warn, warn_once
 
 if TYPE_CHECKING:
     from src.observability.langfuse_sdk.host import Host
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _own_key: str | None = None
 
 
-def settle(host: Host) -> None:
-    """Have the one Langfuse client of this program be ours, or join the one that it made. Never raises."""
+def register_or_join(host: Host) -> None:
+    """Register our client as the one of this program, or join the one that it made. Never raises."""
     global _own_key  # noqa: PLW0603 - one host is current in a process
     _own_key = host.public_key
     if host.processor is not None:
-        other_projects.keep(host.processor.kept)
+        other_projects.set_capture(host.processor.capture)
     try:
         from langfuse._client.resource_manager import LangfuseResourceManager as Managers
 
@@ -38,21 +38,21 @@ def settle(host: Host) -> None:
             _watch_others(Managers)
             key = host.public_key
             own = Managers._instances.get(key)
-            for other in Managers._instances:
-                if other != key and getattr(Managers._instances[other], "tracing_enabled", True):
-                    _leave_alone(other, Managers._instances[other])
+            for other_key, manager in Managers._instances.items():
+                if other_key != key and getattr(manager, "tracing_enabled", True):
+                    _guard_other(other_key, manager)
             if own is None and not Managers._instances:
                 host.own_client.make(registered=True)
             elif own is not None and own.tracer_provider is not host.provider:
                 take_over(own, host)
     except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code, nor an import
-        say_once("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
+        warn_once("settle", "Langfuse's own SDK could not be joined (%s): what it observes is not in the store.", error)
 
 
-def silence(provider: Any, public_key: str) -> None:
-    """Take the sender of Langfuse's SDK out of our provider: its spans are in the store, and it has nothing to send.
+def remove_sender(provider: Any, public_key: str) -> None:
+    """Remove the span processor of Langfuse's SDK from our provider: the spans are in our store, so it sends nothing.
 
-    What it would put on spans, `scope.of` does. With nobody else listening, generations can be light spans.
+    `scope.from_context` sets the attributes that it would set. Without the processor, generations can be light spans.
     """
     listeners = provider._active_span_processor
     senders = [item for item in listeners._span_processors if getattr(item, "public_key", None) == public_key]
@@ -62,53 +62,53 @@ def silence(provider: Any, public_key: str) -> None:
         sender.shutdown()
 
 
-def managers() -> Any:
-    """Return the class that holds Langfuse's clients; None while its SDK is not loaded."""
+def loaded_manager_class() -> Any:
+    """Return the class in which Langfuse's SDK registers its clients; None while the SDK is not loaded."""
     module = sys.modules.get("langfuse._client.resource_manager")
     return getattr(module, "LangfuseResourceManager", None)
 
 
-def _drop_stale(managers: Any, host: Host) -> None:
-    """Forget the clients of earlier trackers of this process."""
-    for key, manager in list(managers._instances.items()):
+def _drop_stale(manager_class: Any, host: Host) -> None:
+    """Remove the clients of earlier trackers of this process."""
+    for key, manager in list(manager_class._instances.items()):
         if getattr(manager, "_moondev", None) is not None and manager.tracer_provider is not host.provider:
-            forget(managers, key)
+            unregister(manager_class, key)
 
 
-def forget(managers: Any, key: str) -> None:
-    """Take a client of ours out of the register. It has nothing to deliver at exit, and is not kept for that."""
-    atexit.unregister(managers._instances.pop(key).shutdown)
+def unregister(manager_class: Any, key: str) -> None:
+    """Remove a client of ours from the register and from the exit handlers: it has nothing to deliver."""
+    atexit.unregister(manager_class._instances.pop(key).shutdown)
 
 
 class _Instances(dict[str, Any]):
-    """Keep Langfuse's clients; one that the program makes for another project takes the place of ours.
+    """Langfuse's clients by public key; one that the program makes for another project replaces ours.
 
-    With two of them the SDK would not know which is meant, and observe nothing.
+    With two of them the SDK could not choose, and would observe nothing.
     """
 
     @override
     def __setitem__(self, key: str, manager: Any) -> None:
-        observes = getattr(manager, "tracing_enabled", True)  # else it is the SDK's stand-in for a client not found
+        observes = getattr(manager, "tracing_enabled", True)  # or else it is the SDK's placeholder for a missing client
         for known, own in list(self.items()):
             if observes and known != key and getattr(own, "_moondev", "") == "registered":
                 self.pop(known)
         super().__setitem__(key, manager)
         if observes and key != _own_key:
-            _leave_alone(key, manager)
+            _guard_other(key, manager)
 
 
-def _watch_others(managers: Any) -> None:
-    if type(managers._instances) is dict:
-        managers._instances = _Instances(managers._instances)
+def _watch_others(manager_class: Any) -> None:
+    """Have clients that the program makes later replace ours, or be guarded."""
+    if type(manager_class._instances) is dict:
+        manager_class._instances = _Instances(manager_class._instances)
 
 
-def _leave_alone(key: str, manager: Any) -> None:
-    """Let a client for another project deliver by itself, without secrets."""
-    say_once(
+def _guard_other(key: str, manager: Any) -> None:
+    """Let a client for another project deliver by itself, but redacted; warn once."""
+    guard_and_warn(
         f"other:{key}",
-        "A Langfuse client for another project (%s) is in use: what is observed with it goes there by itself, past "
-        "%s. %s",
+        "A Langfuse client for another project (%s) is in use: what is observed with it goes there by itself",
         f"{key[:9]}..." if len(key) > 12 else key,
-        passed_by(manager, key),
-        REMEDY,
+        manager=manager,
+        key=key,
     )

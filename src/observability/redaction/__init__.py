@@ -1,4 +1,4 @@
-"""Replace secrets in any value by [REDACTED:<kind>], before it is written anywhere."""
+"""Redaction: secrets in any value become [REDACTED:<kind>] before the value is written anywhere."""
 
 from src.observability.redaction.redactor import (
     FAILED,

@@ -1,4 +1,4 @@
-"""Remember long texts that were found clean, so that a prompt which goes to many models is read once."""
+"""A memory of long texts without secrets, so that a prompt sent to many models is scanned once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _MOST_CHARACTERS = 4_000_000
 _EDGE, _SAMPLES = 64, 64
 
 
-class KnownClean:
-    """Hold whole texts: a text is clean only if it is equal to one that was.
+class CleanTexts:
+    """A set of whole texts; a text is clean only if it equals one of them.
 
-    They are found by some of their characters, for Python's hash of a new text reads all of it.
+    The key is a sample of a text's characters, since Python's hash of a new string reads all of it.
     """
 
     __slots__ = ("_size", "_texts")
@@ -22,11 +22,11 @@ class KnownClean:
         self._size = 0
 
     def __contains__(self, text: str) -> bool:
-        """Tell whether a text is known to be clean."""
+        """Return whether a text is known to be clean."""
         return self._texts.get(_key(text)) == text
 
     def add(self, text: str) -> None:
-        """Remember a clean text; when there are too many, all are forgotten."""
+        """Remember a clean text; forget all others first when they take too much memory."""
         if len(text) > _MOST_CHARACTERS // 4:
             return
         if self._size + len(text) > _MOST_CHARACTERS:

@@ -1,9 +1,9 @@
-"""Replace secrets in any value by [REDACTED:<kind>]; everything that is written anywhere passes through here first.
+"""Replace secrets in any value by [REDACTED:<kind>], before the value is written anywhere.
 
-`redact` never changes its argument, gives the same result when applied twice, and fails closed: what it cannot judge,
-it replaces. The default redactor follows the environment: MOONDEV_REDACT=strict also replaces 64 hex digits that no
-word nearby explains, MOONDEV_REDACT_PII=email,phone,card,wallet adds personal data, and the values of all variables
-that are named like secrets are replaced wherever they occur.
+`redact` never changes its argument, is idempotent, and fails closed: what cannot be checked is replaced. The default
+redactor follows the environment: MOONDEV_REDACT=strict also replaces 64 hex digits that no word nearby explains,
+MOONDEV_REDACT_PII=email,phone,card,wallet adds personal data, and the values of all variables that are named like
+secrets are replaced wherever they occur.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from src.observability.redaction.clean_texts import SHORTEST, KnownClean
+from src.observability.redaction.clean_texts import SHORTEST, CleanTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,8 +27,8 @@ __all__ = ["FAILED", "Redactor", "configure", "current", "hide_own", "learn", "r
 T = TypeVar("T")
 
 FAILED: Final = "[REDACTED:redaction_failed]"
-_MOST_LEARNED: Final = 200  # a service with a key for each of its users keeps those it was handed last
-OWN: Final = "[REDACTED:configured_secret]"
+_MOST_LEARNED: Final = 200  # of a service with a key for each of its users, the newest are remembered
+_OWN: Final = "[REDACTED:configured_secret]"
 
 
 @functools.lru_cache(maxsize=64)
@@ -40,7 +40,7 @@ def _forms(secrets: tuple[str, ...]) -> Forms:
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Hold one immutable way to redact: our own secrets' values, the switches, the engine (auto, fast or plain)."""
+    """An immutable configuration of redaction: our own secrets, the switches, the engine (auto, fast or plain)."""
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
     strict: bool = False
@@ -48,19 +48,19 @@ class Redactor:
     engine: EngineName = "auto"
     _text: Callable[[str, str], str] = field(init=False, repr=False, compare=False)
     _value: Callable[[object], object] = field(init=False, repr=False, compare=False)
-    _clean: KnownClean = field(init=False, repr=False, compare=False, default_factory=KnownClean)
+    _clean: CleanTexts = field(init=False, repr=False, compare=False, default_factory=CleanTexts)
 
     def __post_init__(self) -> None:
-        # The patterns are loaded here, so that importing this module costs next to nothing.
+        # Imported here, so that importing this module stays cheap.
         from src.observability.redaction import texts
         from src.observability.redaction.values import Walk
 
-        options = texts.Options(_forms(self.secrets), self.strict, self.pii, self.engine)
+        options = texts.Options(forms=_forms(self.secrets), strict=self.strict, pii=self.pii, engine=self.engine)
         object.__setattr__(self, "_text", functools.partial(texts.redact, options))
         object.__setattr__(self, "_value", lambda value: Walk(self._text).value(value))
 
     def text(self, text: str, hint: str = "") -> str:
-        """Return a text without secrets; the hint is the key under which it stands, if any."""
+        """Return a text without secrets; the hint is the mapping key under which it stands, if any."""
         if hint or len(text) < SHORTEST or type(text) is not str:
             return self._text(text, hint)
         if text in self._clean:
@@ -71,16 +71,16 @@ class Redactor:
         return clean
 
     def value(self, value: T) -> T:
-        """Return a value without secrets: mappings as dicts, lists, tuples, sets and bytes as themselves."""
+        """Return a value without secrets: a mapping as a dict; lists, tuples, sets and bytes keep their type."""
         try:
             return cast("T", self._value(value))
-        except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
+        except Exception:  # noqa: BLE001 - fail closed, whatever the error
             return cast("T", FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Hold what configure() was told, beside what the environment says; None leaves it to the environment."""
+    """The arguments of configure(); where one is None, the environment decides."""
 
     secrets: tuple[str, ...] = ()
     strict: bool | None = None
@@ -89,6 +89,8 @@ class _Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Current:
+    """The default redactor, with the environment that it was built from."""
+
     environment: object
     redactor: Redactor
 
@@ -103,7 +105,7 @@ def redact(value: T) -> T:
     """Return a value of any shape without secrets: str as str, mapping as dict, list as list, bytes as bytes."""
     try:
         redactor = _redactor()
-    except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
+    except Exception:  # noqa: BLE001 - fail closed, whatever the error
         return cast("T", FAILED)
     return redactor.value(value)
 
@@ -112,48 +114,48 @@ def redact_text(text: str) -> str:
     """Return a text without secrets."""
     try:
         redactor = _redactor()
-    except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
+    except Exception:  # noqa: BLE001 - fail closed, whatever the error
         return FAILED
     return redactor.text(text)
 
 
 def current() -> Redactor:
-    """Return the redactor of now: another object as soon as the environment or the settings are others.
+    """Return the default redactor, a new object whenever the environment or the settings have changed.
 
     Raises:
-        Exception: it could not be made; what was to be redacted must then be withheld.
+        Exception: it cannot be built; the caller must then withhold what it wanted to redact.
     """
     return _redactor()
 
 
 def hide_own(text: str) -> str:
-    """Return a text without our own configured secrets; whatever else is secret in it stays."""
+    """Return a text without our own configured secrets; other secrets stay."""
     try:
         for form in _forms(_redactor().secrets):
             if form in text:
-                text = text.replace(form, OWN)
-    except Exception:  # noqa: BLE001 - fail closed, whatever went wrong
+                text = text.replace(form, _OWN)
+    except Exception:  # noqa: BLE001 - fail closed, whatever the error
         return FAILED
     return text
 
 
 def configure(secrets: Iterable[str] = (), *, strict: bool | None = None, pii: Iterable[str] | None = None) -> Redactor:
-    """Replace the default redactor's settings and return it; what is None, the environment decides.
+    """Replace the default redactor's settings and return it; where an argument is None, the environment decides.
 
     Args:
-        secrets: values to replace wherever they occur, beside the environment's; those under 8 characters are ignored.
+        secrets: values to replace wherever they occur, besides the environment's; those under 8 characters are ignored.
         strict: whether 64 hex digits that no word nearby explains are replaced.
         pii: kinds of personal data to replace: email, phone, card, wallet.
     """
     global _settings, _current  # noqa: PLW0603 - one default for the process, replaced as a whole
     with _lock:
-        _settings = _Settings(tuple(secrets), strict, None if pii is None else frozenset(pii))
+        _settings = _Settings(secrets=tuple(secrets), strict=strict, pii=None if pii is None else frozenset(pii))
         _current = None
     return _redactor()
 
 
 def learn(secret: str) -> None:
-    """Replace a secret that a program hands over, such as a model's key, wherever it occurs from now on."""
+    """Replace a secret that a program passes in, such as a model's key, wherever it occurs from now on."""
     global _learned, _current  # noqa: PLW0603 - as above
     if secret in _learned:
         return
@@ -163,14 +165,14 @@ def learn(secret: str) -> None:
 
 
 def refresh() -> None:
-    """Read the environment's secrets again, for instance after a .env file was loaded."""
+    """Read the environment's secrets again, for instance after a .env file has been loaded."""
     global _current  # noqa: PLW0603 - as above
     with _lock:
         _current = None
 
 
 def _environment() -> object:
-    """Return the mapping beneath os.environ: comparing it with its last copy decodes nothing and costs under 1 us."""
+    """Return the mapping beneath os.environ, which can be compared with a copy in under 1 us, without decoding."""
     return getattr(os.environ, "_data", os.environ)
 
 

@@ -1,4 +1,4 @@
-"""Redact a value of any shape: keys decide first, then every text is scanned; nothing given is changed."""
+"""Redact a value of any shape without changing it: keys decide first, then every text is scanned."""
 
 from __future__ import annotations
 
@@ -11,34 +11,39 @@ from types import SimpleNamespace
 from typing import cast
 
 from src.observability.redaction.judging import names
+from src.observability.redaction.judging.checks import BIP39_SIZES
 from src.observability.redaction.judging.names import Rule, Verdict
 from src.observability.redaction.judging.scan import FAILED, MARKER
+from src.observability.redaction.rules import seed_phrases
 
 _DEEPEST = 64
 _NODES = 2_000_000
 _TOO_DEEP = "[REDACTED:too_deep]"
 _TOO_LARGE = "[REDACTED:too_large]"
 _SCALARS = (int, float, complex, bool, type(None))
-# What a JSON schema says about a field, as opposed to the field's value.
+# The keys of a JSON schema for a field; they describe the field and do not hold its value.
 _SCHEMA_WORDS = frozenset(
     {"type", "description", "title", "format", "minLength", "maxLength", "pattern", "anyOf", "nullable"}
 )
 _NAME = re.compile(r"[\w.\- ]{2,64}")
 _LONGEST_FLAG = 64
+_KEY_SIZES = frozenset({32, 64})
+_FEWEST_WORDS = BIP39_SIZES[0]
+_PHRASE = "[REDACTED:seed_phrase]"
 _ITEMS = (deque, MappingView, Sequence)
 _NAME_KEYS = ("name", "key", "header")
 
 Text = Callable[[str, str], str]
-"""Redact a text, given the key under which it stands."""
+"""Redacts a text; the second argument is the mapping key under which it stands."""
 
 
 @dataclass(slots=True)
 class Walk:
-    """Redact one value; the budget holds a value that contains itself, or that never ends, in bounds."""
+    """The redaction of one value, within bounds: a value can contain itself, or never end."""
 
     text: Text
-    left: int = _NODES
-    path: set[int] = field(default_factory=set)
+    nodes_left: int = _NODES
+    path: set[int] = field(default_factory=set)  # the ids of the containers around the current value
 
     def value(self, value: object, hint: str = "", depth: int = 0) -> object:
         """Return the value without secrets."""
@@ -46,8 +51,8 @@ class Walk:
             return self.text(value, hint)
         if isinstance(value, _SCALARS):
             return value
-        self.left -= 1
-        if self.left < 0:
+        self.nodes_left -= 1
+        if self.nodes_left < 0:
             return _TOO_LARGE
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(bytes(value), hint)
@@ -67,7 +72,7 @@ class Walk:
         return self._object(value, hint, depth)
 
     def _object(self, value: object, hint: str, depth: int) -> object:
-        """Return an object as it is where it shows no secret, else its fields, its items or its text without them."""
+        """Return an object itself if it shows no secret, else its fields, its items or its repr without secrets."""
         fields = _fields(value)
         if fields is not None:
             clean: object = self._mapping(fields, depth)
@@ -78,58 +83,65 @@ class Walk:
             return value if _is_same(clean, items) else clean
         try:
             text = repr(value)
-        except Exception:  # noqa: BLE001 - what it shows cannot be judged
+        except Exception:  # noqa: BLE001 - its text cannot be checked
             return FAILED
         clean = self.text(text, hint)
         return value if clean == text else clean
 
     def _mapping(self, value: Mapping[object, object], depth: int) -> dict[object, object]:
         clean: dict[object, object] = {}
-        named = _named_pair(value)
-        for key, item in value.items():
+        pair_verdict = _pair_verdict(value)
+        phrase = seed_phrases.find_in_items([*value.values()]) if len(value) >= _FEWEST_WORDS else ()
+        for place, (key, item) in enumerate(value.items()):
             hint = _key_text(key)
-            verdict = named if named and hint == "value" else names.judge(hint) if hint else None
+            verdict = pair_verdict if pair_verdict and hint == "value" else names.judge(hint) if hint else None
             safe_key = self.text(key, "") if isinstance(key, str) else self._key(key, depth)
             while safe_key in clean:  # two keys that differ in their secrets alone
                 safe_key = f"{safe_key}'"
-            clean[safe_key] = self._under(verdict, item, hint, depth)
+            clean[safe_key] = _PHRASE if place in phrase else self._under(verdict, item, hint, depth)
         return clean
 
     def _key(self, key: object, depth: int) -> object:
         return self.value(key, "", depth + 1) if isinstance(key, bytes | tuple | frozenset) else key
 
     def _under(self, verdict: Verdict | None, item: object, hint: str, depth: int) -> object:
-        """Redact what stands under a key."""
+        """Return the value of a key without secrets, under the verdict on the key."""
         if verdict is None:
             return self.value(item, hint, depth + 1)
         if isinstance(item, str):
             if MARKER.fullmatch(item):
                 return item
-            return self._named(verdict, item) if names.is_secret(verdict, item) else self._scanned(verdict, item, hint)
+            return (
+                self._replaced(verdict, item) if names.is_secret(verdict, item) else self._scanned(verdict, item, hint)
+            )
         empty = item is None or isinstance(item, bool) or (isinstance(item, list | tuple | dict | bytes) and not item)
         if empty or verdict.rule is not Rule.ALWAYS or _is_schema(item):
             return self.value(item, hint, depth + 1)
         return f"[REDACTED:{verdict.kind}]"
 
     def _scanned(self, verdict: Verdict, item: str, hint: str) -> str:
-        """Scan a value that its key does not condemn, unless what remains of it would be."""
+        """Return a value whose key does not make it secret; what remains after redaction may be secret under it."""
         clean = self.text(item, hint)
         if clean == item or MARKER.fullmatch(clean) or not names.is_secret(verdict, clean):
             return clean
         return f"[REDACTED:{verdict.kind}]"
 
-    def _named(self, verdict: Verdict, item: str) -> str:
-        """Replace a value by its most particular kind: its own shape may say more than its key."""
+    def _replaced(self, verdict: Verdict, item: str) -> str:
+        """Return the marker of the most specific kind: a value's own shape may say more than its key."""
         scanned = self.text(item, "")
         return scanned if MARKER.fullmatch(scanned) else f"[REDACTED:{verdict.kind}]"
 
     def _items(
         self, value: list[object] | tuple[object, ...] | set[object] | frozenset[object], hint: str, depth: int
     ) -> object:
-        whole = self._as_one(value, hint)
+        whole = self._as_key(value, hint)
         if whole is not None:
             return whole
-        items = [self.value(item, hint, depth + 1) for item in value]
+        ordered = isinstance(value, list | tuple) and len(value) >= _FEWEST_WORDS
+        phrase = seed_phrases.find_in_items(cast("Sequence[object]", value), hint) if ordered else ()
+        if phrase and len(phrase) == len(value):
+            return _PHRASE
+        items = [_PHRASE if place in phrase else self.value(item, hint, depth + 1) for place, item in enumerate(value)]
         if isinstance(value, list | tuple):
             self._after_flags(value, items, depth)
         if isinstance(value, tuple):
@@ -143,28 +155,26 @@ class Walk:
         return type(value)(items) if type(value) in {set, frozenset} else set(items)
 
     def _after_flags(self, value: Sequence[object], items: list[object], depth: int) -> None:
-        """Replace what stands after a flag in a list of arguments: ["--password", "..."]."""
+        """Redact the values after flags in a list of arguments: ["--password", "..."]."""
         for place, flag in enumerate(value[:-1], 1):
             if isinstance(flag, str) and flag.startswith("--") and len(flag) <= _LONGEST_FLAG:
                 verdict = names.judge(flag[2:])
                 if verdict:
                     items[place] = self._under(verdict, value[place], flag[2:], depth)
 
-    def _as_one(self, value: object, hint: str) -> str | None:
-        """Return the replacement of a list that is one secret: a phrase in words, or a key in bytes."""
-        if not isinstance(value, list | tuple) or len(value) not in {12, 15, 18, 21, 24, 32, 64}:
+    def _as_key(self, value: object, hint: str) -> str | None:
+        """Return the replacement of a list of the bytes of a key, or None."""
+        if (
+            not isinstance(value, list | tuple)
+            or len(value) not in _KEY_SIZES
+            or any(type(item) is not int for item in value)
+        ):
             return None
-        if all(type(item) is int for item in value):
-            joined = f"[{', '.join(map(str, value))}]"
-        elif all(isinstance(item, str) and item.isalpha() and 3 <= len(item) <= 8 for item in value):
-            joined = " ".join(cast("list[str]", value))
-        else:
-            return None
-        clean = self.text(joined, hint)
+        clean = self.text(f"[{', '.join(map(str, value))}]", hint)
         return clean if MARKER.fullmatch(clean) else None
 
     def _bytes(self, value: bytes, hint: str) -> bytes:
-        """Redact bytes that are text; replace those that are not, for a raw key has no shape."""
+        """Return bytes that are text without secrets; replace all others, since a raw key has no shape."""
         try:
             text = value.decode()
         except UnicodeDecodeError:
@@ -179,8 +189,8 @@ def _key_text(key: object) -> str:
     return key.decode("ascii", "replace") if isinstance(key, bytes) else ""
 
 
-def _named_pair(value: Mapping[object, object]) -> Verdict | None:
-    """Judge {"name": "X-Api-Key", "value": ...}, as headers and settings are often listed."""
+def _pair_verdict(value: Mapping[object, object]) -> Verdict | None:
+    """Return the verdict on {"name": "X-Api-Key", "value": ...}, as headers and settings are often listed."""
     if "value" not in value or len(value) > 6:
         return None
     label = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
@@ -190,12 +200,12 @@ def _named_pair(value: Mapping[object, object]) -> Verdict | None:
 def _is_same(clean: object, before: object) -> bool:
     try:
         return bool(clean == before)
-    except Exception:  # noqa: BLE001 - of an array, for instance, whose comparison has no one answer
+    except Exception:  # noqa: BLE001 - arrays, for instance, compare element by element
         return False
 
 
 def _fields(value: object) -> dict[object, object] | None:
-    """Return the fields of a dataclass, a pydantic model or a namespace."""
+    """Return the fields of a dataclass, a pydantic model or a namespace, else None."""
     if isinstance(value, type):
         return None
     if dataclasses.is_dataclass(value):

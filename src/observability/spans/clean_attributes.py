@@ -1,7 +1,7 @@
-"""Clear a span's attributes of secrets and encode them, in one pass; what recurs is neither read nor encoded again.
+"""Redact and encode a span's attributes in one pass, without reading again what was clean before.
 
-Most attributes of a call are those of the call before: the model, the provider, the session. A short text that was
-found clean is remembered with its encoded form, until the redactor changes.
+Most attributes of a call are those of the call before it: the model, the provider, the session. A short text in which
+no secret was found is cached with its encoded form, until the redactor changes.
 """
 
 from __future__ import annotations
@@ -21,100 +21,100 @@ if TYPE_CHECKING:
 
 _WITHHELD = "[REDACTED:redaction_failed]"
 _NUMBERS = frozenset({bool, int, float})
-_RECURRING = frozenset({str, tuple, bool})
-_SHORT = 200  # characters that a text may have to be remembered
-_LONG = 4_096  # characters from which a text is scanned alone, so that it is known when it comes again
-_MOST_KNOWN = 4_096
-_FEW = frozenset({names.TYPE, names.LEVEL, names.IS_APP_ROOT})  # attributes of few values
+_CACHEABLE = frozenset({str, tuple, bool})
+_SHORT = 200  # characters up to which a text is cached
+_LONG = 4_096  # characters from which a text is scanned alone, so that the redactor recognises it when it comes again
+_MOST_CACHED = 4_096
+_FEW_VALUES = frozenset({names.TYPE, names.LEVEL, names.IS_APP_ROOT})  # attributes that have few different values
 _OURS = frozenset(value for key, value in vars(names).items() if key.isupper() and isinstance(value, str))
-_NEUTRAL = frozenset({names.INPUT, names.OUTPUT})  # names that do not make a secret of what they name
+_NEUTRAL = frozenset({names.INPUT, names.OUTPUT})  # names that do not make a secret of their value
 
 
-class Fields:
-    """Clear and encode attributes; one for a processor, shared by all threads."""
+class AttributeEncoder:
+    """Redact and encode attributes; threads share one for each processor."""
 
     def __init__(self) -> None:
-        self._known = _Known(None, {}, set())
+        self._cache = _Cache(redactor=None, encoded={}, names=set())
 
     def encode(
         self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
     ) -> tuple[Mapping[str, object], bytes]:
-        """Return the attributes without secrets, and their fields of a Span message; never raises.
+        """Return the attributes without secrets, and their encoded fields of a Span message; never raises.
 
-        `safe` names those whose values need no reading.
+        `safe` has the names of those whose values need not be scanned.
         """
         try:
             redactor = redaction.current()
-            known = self._of(redactor)
-            pieces: list[bytes] = []
-            fresh: dict[str, object] = {}
-            unknown: list[str] = []
+            cache = self._cache_of(redactor)
+            fields: list[bytes] = []
+            new_values: dict[str, object] = {}
+            new_names: list[str] = []
             for name, value in attributes.items():
                 kind = type(value)
-                recurs = kind in _RECURRING and (kind is bool or len(value) <= _SHORT)  # type: ignore[arg-type] # a str or a tuple
-                piece = known.pieces.get((name, value)) if recurs else None
-                if piece is None:
-                    piece = otlp.encode_attribute(name, value)
-                    if name in _FEW and name in safe:
-                        known.pieces[name, value] = piece
+                cacheable = kind in _CACHEABLE and (kind is bool or len(value) <= _SHORT)  # type: ignore[arg-type] # a str or a tuple
+                field = cache.encoded.get((name, value)) if cacheable else None
+                if field is None:
+                    field = otlp.encode_attribute(name, value)
+                    if name in _FEW_VALUES and name in safe:
+                        cache.encoded[name, value] = field
                     elif kind not in _NUMBERS and name not in safe:
-                        fresh[name] = value
-                    if name not in known.names:
-                        unknown.append(name)
-                pieces.append(piece)
-            if unknown and not _are_clean(redactor, unknown):
+                        new_values[name] = value
+                    if name not in cache.names:
+                        new_names.append(name)
+                fields.append(field)
+            if new_names and not _are_clean(redactor, new_names):
                 return _encoded(redacted(attributes, safe))
-            if fresh and not _is_clean(redactor, fresh):
+            if new_values and not _have_no_secret(redactor, new_values):
                 return _encoded(redacted(attributes, safe))
-            known.names.update(unknown)
-            _remember(known.pieces, fresh)
-            return attributes, b"".join(pieces)
+            cache.names.update(new_names)
+            _add_short(cache.encoded, new_values)
+            return attributes, b"".join(fields)
         except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
             return _encoded(_withheld(attributes, safe))
 
-    def _of(self, redactor: Redactor) -> _Known:
-        """Return what is known to be clean, which begins anew with each redactor."""
-        known = self._known
-        if known.redactor is not redactor or len(known.pieces) + len(known.names) > _MOST_KNOWN:
-            known = self._known = _Known(redactor, {}, set())
-        return known
+    def _cache_of(self, redactor: Redactor) -> _Cache:
+        """Return the cache, which starts empty with each redactor and where it is full."""
+        cache = self._cache
+        if cache.redactor is not redactor or len(cache.encoded) + len(cache.names) > _MOST_CACHED:
+            cache = self._cache = _Cache(redactor=redactor, encoded={}, names=set())
+        return cache
 
 
-class _Known(NamedTuple):
-    """Hold what one redactor found clean: attributes with their encoded form, and names."""
+class _Cache(NamedTuple):
+    """What one redactor found clean: attributes with their encoded form, and names."""
 
     redactor: Redactor | None
-    pieces: dict[tuple[str, object], bytes]
+    encoded: dict[tuple[str, object], bytes]
     names: set[str]
 
 
-def plainly_safe(attributes: Mapping[str, object]) -> frozenset[str]:
-    """Return the names of a user's attributes whose values need no reading, by how they look."""
+def safe_by_shape(attributes: Mapping[str, object]) -> frozenset[str]:
+    """Return the names of a user's attributes whose values need not be scanned, because of their shape."""
     shapes = names.SAFE_SHAPES.items()
     return frozenset(
         name for name, shape in shapes if type(value := attributes.get(name)) is str and shape.fullmatch(value)
     )
 
 
-def _are_clean(redactor: Redactor, found: list[str]) -> bool:
+def _are_clean(redactor: Redactor, attribute_names: list[str]) -> bool:
     """Tell whether no name holds a secret; most are ours, or short words of a user's."""
-    return all(name in _OURS or redactor.text(name) == name for name in found)
+    return all(name in _OURS or redactor.text(name) == name for name in attribute_names)
 
 
-def _remember(known: dict[tuple[str, object], bytes], fresh: Mapping[str, object]) -> None:
-    for name, value in fresh.items():
-        if len(value) <= _SHORT if isinstance(value, str) else _is_short(value):
-            known[name, value] = otlp.encode_attribute(name, value)
+def _add_short(encoded: dict[tuple[str, object], bytes], values: Mapping[str, object]) -> None:
+    for name, value in values.items():
+        if len(value) <= _SHORT if isinstance(value, str) else _is_short_tuple(value):
+            encoded[name, value] = otlp.encode_attribute(name, value)
 
 
-def _is_short(value: object) -> bool:
+def _is_short_tuple(value: object) -> bool:
     return isinstance(value, tuple) and all(type(item) is str for item in value) and sum(map(len, value)) <= _SHORT
 
 
-def _is_clean(redactor: Redactor, texts: Mapping[str, object]) -> bool:
-    """Tell whether no text holds a secret: one scan for all, but for the long ones."""
+def _have_no_secret(redactor: Redactor, values: Mapping[str, object]) -> bool:
+    """Tell whether no value holds a secret: all are scanned as one text, except for the long ones."""
     parts: list[str] = []
-    for name, value in texts.items():
+    for name, value in values.items():
         text = value if type(value) is str else orjson.dumps(value).decode()
         if len(text) < _LONG or name not in _NEUTRAL:
             parts.append(f"{PART}{_last_word(name)}: {text}\n")
@@ -125,7 +125,7 @@ def _is_clean(redactor: Redactor, texts: Mapping[str, object]) -> bool:
 
 
 def redacted(attributes: Mapping[str, object], safe: Collection[str] = ()) -> dict[str, object]:
-    """Return attributes without secrets, each judged by itself under its name, and the name too."""
+    """Return attributes without secrets in values and names; each value is judged by itself, under its name."""
     values: dict[str, object] = {}
     try:
         for name, value in attributes.items():
@@ -139,14 +139,14 @@ def redacted(attributes: Mapping[str, object], safe: Collection[str] = ()) -> di
 
 
 def _withheld(attributes: Mapping[str, object], safe: Collection[str]) -> dict[str, object]:
-    """Return what needs no reading; of our own names the rest is marked, of others not even the name is kept."""
-    kept: dict[str, object] = {}
+    """Return a placeholder for each value that would have to be scanned; names that are not ours are replaced too."""
+    values: dict[str, object] = {}
     for name, value in attributes.items():
         if name in _OURS:
-            kept[name] = value if type(value) in _NUMBERS or name in safe else _WITHHELD
+            values[name] = value if type(value) in _NUMBERS or name in safe else _WITHHELD
         else:
-            kept[f"{names.METADATA}withheld_{len(kept)}"] = _WITHHELD
-    return kept
+            values[f"{names.METADATA}withheld_{len(values)}"] = _WITHHELD
+    return values
 
 
 def _encoded(attributes: dict[str, object]) -> tuple[dict[str, object], bytes]:
@@ -157,7 +157,7 @@ _last_words: dict[str, str] = {}
 
 
 def _last_word(name: str) -> str:
-    """Return the end of an attribute's name, which is the key that a user gave; our own recur, so they are kept."""
+    """Return the end of an attribute's name, which is the key that a user gave; it is cached, since names recur."""
     word = _last_words.get(name)
     if word is None:
         word = name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""Turn any value into the text that a span attribute holds; never raises, whatever the value."""
+"""Turn any value into the text of a span attribute; never raises, whatever the value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def json_text(value: object) -> str:
     """Return a value as JSON, strings in quotes, as Langfuse's SDK writes metadata."""
     try:
         return orjson.dumps(value, default=_plain, option=_OPTIONS).decode()
-    except Exception:  # noqa: BLE001 - 128-bit integers, cycles, lone surrogates: the slow encoder copes or we say so
+    except Exception:  # noqa: BLE001 - 128-bit integers, cycles, lone surrogates: the slow encoder copes, or says so
         return _slow_json(value)
 
 
@@ -36,7 +36,7 @@ def _slow_json(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return something JSON knows in place of a value that it does not."""
+    """Return a value that JSON can hold in place of one that it cannot."""
     if isinstance(value, bytes | bytearray | memoryview):
         return summary(bytes(value))
     dump = getattr(value, "model_dump", None)
@@ -45,7 +45,7 @@ def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
     plain = getattr(value, "tolist", None)
-    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas; of much, their own short form
+    if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas; large ones in their own short form
         return plain() if getattr(value, "size", 0) <= _MOST_ITEMS else str(value)
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
@@ -62,7 +62,7 @@ def _builtin(value: str | float | dict[object, object] | list[object] | tuple[ob
 
 
 def mapping(value: object) -> Mapping[Any, object]:
-    """Return what was given as metadata, which a program may give in another form."""
+    """Return metadata as a mapping, whatever a program passes as metadata."""
     if value is None:
         return {}
     return value if isinstance(value, Mapping) else {"value": value}
@@ -71,12 +71,12 @@ def mapping(value: object) -> Mapping[Any, object]:
 def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
     """Set attributes that are known to be texts, numbers, or tuples of texts.
 
-    The SDK looks at each value again, which costs more than all else it does; where its inside is as we know it,
-    that is left out.
+    The SDK would validate each value again, which takes longer than all else it does. That is skipped where the SDK
+    stores attributes in the private field that we know.
     """
-    inside = getattr(getattr(span, "_attributes", None), "_dict", None)
-    if type(inside) is dict:
-        inside.update(attributes)
+    stored = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if type(stored) is dict:
+        stored.update(attributes)
     else:
         span.set_attributes(attributes)
 
@@ -87,6 +87,6 @@ def summary(data: bytes) -> dict[str, object]:
 
 
 def moment(ns: int) -> str:
-    """Return a moment in nanoseconds since 1970 as Langfuse reads it: ISO 8601 in UTC, in quotes."""
+    """Return a time in nanoseconds since 1970 as Langfuse reads it: ISO 8601 in UTC, in quotes."""
     seconds, rest = divmod(ns, 1_000_000_000)
     return f'"{time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))}.{rest // 1000:06d}Z"'

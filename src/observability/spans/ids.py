@@ -1,7 +1,7 @@
-"""Make trace and span ids from the operating system's randomness.
+"""Generate trace and span ids from the operating system's randomness.
 
-OpenTelemetry's own generator uses Python's `random`, which a back-test may seed: the same ids would come
-again, and Langfuse would take new observations for old ones.
+OpenTelemetry's own generator uses Python's `random`, which a back-test may seed: the same ids would be generated again,
+and Langfuse would take new observations for old ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing_extensions import override
 
 
 class RandomIds(IdGenerator):
-    """Make ids that repeat neither after `random.seed` nor in forked processes."""
+    """Generate ids that repeat neither after `random.seed` nor in forked processes."""
 
     @override
     def generate_span_id(self) -> int:

@@ -1,7 +1,7 @@
-"""Open spans that only our own code ends, without the SDK's locks, limits and copies.
+"""Open light spans, as a tracer opens spans.
 
-A generation is current only while its provider is asked, so no user's code ever writes to its span. To everyone else
-it looks like any other parent: what opens under it joins its trace.
+A generation is the current span only while its provider is called, so no user code ever writes to its span. To all
+other code it is a parent like any other: spans that are opened under it join its trace.
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ if TYPE_CHECKING:
 _FLAGS = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
-class LightSpans:
-    """Open light spans as a tracer of one provider would."""
+class LightTracer:
+    """The tracer of light spans for one tracer provider.
+
+    Args:
+        provider: Whose resource the spans have.
+        processor: Stores the spans when they end.
+        instrumentation: The spans' instrumentation scope.
+        default_scope: Returns the scope of what runs outside any agent.
+    """
 
     def __init__(
         self,
@@ -45,27 +52,31 @@ class LightSpans:
         self._default_scope = default_scope
 
     @property
-    def unheard(self) -> bool:
-        """Tell whether nobody but our own processor listens to the provider; others are to see spans of the SDK."""
+    def has_single_processor(self) -> bool:
+        """Tell whether our processor is the provider's only one; another would see no light span."""
         return len(self._processors._span_processors) == 1
 
     def start(self, name: str, context: Context) -> LightSpan:
         """Open a span under the current one of a context."""
-        parent = otel_trace.get_current_span(context)
-        above: SpanContext | None = parent.get_span_context()
-        if above is not None and above.is_valid:
-            trace_id, state = above.trace_id, above.trace_state
+        current = otel_trace.get_current_span(context)
+        parent: SpanContext | None = current.get_span_context()
+        if parent is not None and parent.is_valid:
+            trace_id, state = parent.trace_id, parent.trace_state
         else:
-            trace_id, state, above = int.from_bytes(os.urandom(16)) or 1, None, None
-        own = SpanContext(trace_id, int.from_bytes(os.urandom(8)) or 1, False, _FLAGS, state)
-        span = LightSpan(
+            trace_id, state, parent = int.from_bytes(os.urandom(16)) or 1, None, None
+        return LightSpan(
             name,
-            own,
-            above,
-            scopes.of(context, self._default_scope),
+            context=SpanContext(
+                trace_id=trace_id,
+                span_id=int.from_bytes(os.urandom(8)) or 1,
+                is_remote=False,
+                trace_flags=_FLAGS,
+                trace_state=state,
+            ),
+            parent=parent,
+            scope=scopes.from_context(context, self._default_scope),
+            is_app_root=not scopes.is_own_span(current),
             resource=self._resource,
             instrumentation=self._instrumentation,
             store=self._store,
         )
-        span.is_app_root = not scopes.is_ours(parent)
-        return span

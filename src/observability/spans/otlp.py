@@ -1,7 +1,7 @@
-"""Encode spans as OTLP protobuf, once each, and build requests around the encoded bytes.
+"""Encode spans as OTLP protobuf, and build requests around the encoded bytes.
 
-Written by hand because it is on the path of every call: the generated classes take several times as long. The
-field numbers are those of opentelemetry/proto/trace/v1/trace.proto and common/v1/common.proto.
+Written by hand, since it is on the path of every call: the generated classes take several times as long. The field
+numbers are those of opentelemetry/proto/trace/v1/trace.proto and common/v1/common.proto.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Scalar: TypeAlias = str | bool | int | float | bytes
 AttributeValue: TypeAlias = Scalar | Sequence[Scalar]
@@ -24,7 +24,7 @@ _FLAGS = b"\x85\x01" + struct.pack("<I", 0x101)
 
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
-    """Hold one event of a span; `time_ns` since 1970."""
+    """One event of a span; `time_ns` counts from 1970."""
 
     name: str
     time_ns: int
@@ -33,7 +33,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpanLink:
-    """Hold one link of a span to another."""
+    """One link of a span to another."""
 
     trace_id: int
     span_id: int
@@ -42,7 +42,7 @@ class SpanLink:
 
 @dataclass(frozen=True, slots=True)
 class DecodedSpan:
-    """Hold a span as a reader wants it: ids as hex, attributes as Python values."""
+    """A decoded span: ids as hex, attributes as Python values."""
 
     trace_id: str
     span_id: str
@@ -57,8 +57,8 @@ class DecodedSpan:
 
 
 def _varint(number: int) -> bytes:
-    if number < _KNOWN:
-        return _SMALL[number]
+    if number < _PRECOMPUTED:
+        return _SMALL_VARINTS[number]
     return _long_varint(number)
 
 
@@ -71,8 +71,8 @@ def _long_varint(number: int) -> bytes:
     return bytes(out)
 
 
-_KNOWN = 2048
-_SMALL = [_long_varint(number) for number in range(_KNOWN)]
+_PRECOMPUTED: Final = 2048
+_SMALL_VARINTS: Final = [_long_varint(number) for number in range(_PRECOMPUTED)]
 
 
 def _text(value: str) -> bytes:
@@ -109,13 +109,13 @@ _keys: dict[str, bytes] = {}
 
 
 def _key(name: str) -> bytes:
-    """Encode an attribute's name; the names that our own code uses recur, so they are kept."""
-    known = _keys.get(name)
-    if known is None:
-        known = _block(b"\x0a", _text(name))
+    """Encode an attribute's name; names recur, so the encoded ones are cached."""
+    encoded = _keys.get(name)
+    if encoded is None:
+        encoded = _block(b"\x0a", _text(name))
         if len(_keys) < 1024:
-            _keys[name] = known
-    return known
+            _keys[name] = encoded
+    return encoded
 
 
 @lru_cache(maxsize=1024)
@@ -142,7 +142,7 @@ def _attribute(tag: bytes, name: str, value: object) -> bytes:
     if type(value) is str:  # nearly all are: an AnyValue with a string in it, written without calls
         data = _text(value)
         size = len(data)
-        length = _SMALL[size] if size < _KNOWN else _long_varint(size)
+        length = _SMALL_VARINTS[size] if size < _PRECOMPUTED else _long_varint(size)
         inner = _varint(size + len(length) + 1)
         total = _varint(len(key) + 2 + len(inner) + len(length) + size)
         return b"".join((tag, total, key, b"\x12", inner, b"\x0a", length, data))
@@ -167,7 +167,7 @@ def encode_span(
 ) -> bytes:
     """Return one opentelemetry.proto.trace.v1.Span; times in nanoseconds since 1970.
 
-    Attributes are a mapping, or what `encode_attributes` has made of one.
+    Attributes are a mapping, or the result of `encode_attributes`.
     """
     parts = [
         b"\x0a\x10",
@@ -187,8 +187,8 @@ def encode_span(
     parts.extend(_block(b"\x5a", _event(event)) for event in events)
     parts.extend(_block(b"\x6a", _link(link)) for link in links)
     if status_code or status_message:
-        told = _block(b"\x12", _text(status_message)) if status_message else b""
-        parts.append(_block(b"\x7a", told + b"\x18" + _varint(status_code)))
+        message = _block(b"\x12", _text(status_message)) if status_message else b""
+        parts.append(_block(b"\x7a", message + b"\x18" + _varint(status_code)))
     parts.append(_FLAGS)
     return b"".join(parts)
 
@@ -210,7 +210,7 @@ def encode_envelope(
     scope_version: str,
     scope_attributes: Mapping[str, AttributeValue],
 ) -> bytes:
-    """Return what stands around spans: their Resource and their InstrumentationScope, each behind its length."""
+    """Return what encloses spans in a request: their Resource and InstrumentationScope, each as an encoded field."""
     scope = _block(b"\x0a", _text(scope_name))
     if scope_version:
         scope += _block(b"\x12", _text(scope_version))
@@ -232,7 +232,7 @@ def _split_envelope(envelope: bytes) -> tuple[bytes, bytes]:
 
 
 def build_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
-    """Return an ExportTraceServiceRequest from envelopes and the encoded spans that belong in each."""
+    """Return an ExportTraceServiceRequest, from envelopes and the encoded spans of each."""
     parts = []
     for envelope, spans in groups:
         resource, scope = _split_envelope(envelope)
@@ -242,7 +242,7 @@ def build_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
 
 
 def decode_span(data: bytes) -> DecodedSpan:
-    """Return an encoded span as a reader wants it."""
+    """Decode a span."""
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     span = Span.FromString(data)
@@ -258,9 +258,9 @@ def decode_span(data: bytes) -> DecodedSpan:
         attributes={item.key: _plain(item.value) for item in span.attributes},
         events=tuple(
             SpanEvent(
-                event.name,
-                event.time_unix_nano,
-                {item.key: _plain(item.value) for item in event.attributes},  # type: ignore[misc] # values as they came
+                name=event.name,
+                time_ns=event.time_unix_nano,
+                attributes={item.key: _plain(item.value) for item in event.attributes},  # type: ignore[misc] # any value
             )
             for event in span.events
         ),
@@ -268,6 +268,7 @@ def decode_span(data: bytes) -> DecodedSpan:
 
 
 def _plain(value: object) -> object:
+    """Return the Python value of an AnyValue."""
     kind = value.WhichOneof("value")  # type: ignore[attr-defined] # a protobuf message
     if kind == "array_value":
         return tuple(_plain(item) for item in value.array_value.values)  # type: ignore[attr-defined] # as above

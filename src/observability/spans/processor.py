@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
@@ -14,39 +14,49 @@ from typing_extensions import override
 
 from src.observability import attributes as names
 from src.observability.redaction import redact_text
-from src.observability.spans import double_counting, encoding, otlp
+from src.observability.spans import double_counting, encoding, otlp, rows
 from src.observability.spans import scope as scopes
-from src.observability.spans.capture import Kept
-from src.observability.spans.clean_attributes import Fields, plainly_safe, redacted
-from src.observability.spans.rows import row
-from src.observability.store.spool import SpoolError
+from src.observability.spans.capture import CapturePolicy
+from src.observability.spans.clean_attributes import AttributeEncoder, redacted, safe_by_shape
+from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from opentelemetry.context import Context
 
     from src.observability.spans.light_span import LightSpan
     from src.observability.spans.scope import Scope
-    from src.observability.store.spool import SpanRecord, Spool
+    from src.observability.store.records import SpanRecord
+    from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
-_STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
-_INTERNAL, _CLIENT = 1, 3
+_STATUS_CODES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
+_INTERNAL, _CLIENT = 1, 3  # OTLP's span kinds
 
 
 class SpoolProcessor(SpanProcessor):
     """Stamp each span with its scope when it starts; redact, encode and store it when it ends.
 
-    Nothing here raises into the traced code: what cannot be stored is counted in `losses` and logged once.
+    Nothing here raises into the traced code: a span that cannot be stored is counted in `losses`, and logged once.
+
+    Args:
+        spool: The store.
+        default_scope: Returns the scope of what runs outside any agent.
+        wake: Called after each span that was stored.
+        capture: What is stored of a span's texts and files; redacted texts without files where not set.
     """
 
     def __init__(
-        self, spool: Spool, default_scope: Callable[[], Scope], wake: Callable[[], None], kept: Kept | None = None
+        self,
+        spool: Spool,
+        default_scope: Callable[[], Scope],
+        wake: Callable[[], None],
+        capture: CapturePolicy | None = None,
     ) -> None:
         self._spool = spool
-        self.kept = kept or Kept()
-        self._fields = Fields()
+        self.capture = capture or CapturePolicy()
+        self._encoder = AttributeEncoder()
         self._default_scope = default_scope
         self._wake = wake
         self._envelopes: dict[tuple[int, int], tuple[object, bytes]] = {}
@@ -58,29 +68,29 @@ class SpoolProcessor(SpanProcessor):
         """Put the run's session, user, tags and metadata on the span, and mark the first one of a trace."""
         try:
             context = parent_context if parent_context is not None else otel_context.get_current()
-            encoding.set_attributes(span, scopes.of(context, self._default_scope).attributes)
-            double_counting.started(span)
-            if not scopes.is_ours(otel_trace.get_current_span(context)):
+            encoding.set_attributes(span, scopes.from_context(context, self._default_scope).attributes)
+            double_counting.span_started(span)
+            if not scopes.is_own_span(otel_trace.get_current_span(context)):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
-            self._lose("start", error)
+            self._count_loss("start", error)
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
         """Store a span of the SDK. Returns when it is durable."""
         try:
-            self._spool.append(self._record(span))
+            self._spool.append(self._sdk_record(span))
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
-            self._lose("store", error)
+            self._count_loss("store", error)
             return
         self._wake()
 
     def end(self, span: LightSpan, attributes: Mapping[str, object], failure: str | None) -> None:
-        """Store a light span with what is known of it; `failure` says why it failed. Returns when it is durable."""
+        """Store a light span with its attributes; `failure` says why it failed. Returns when it is durable."""
         try:
             self._spool.append(self._light_record(span, attributes, failure))
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
-            self._lose("store", error)
+            self._count_loss("store", error)
             return
         self._wake()
 
@@ -89,86 +99,124 @@ class SpoolProcessor(SpanProcessor):
         """Return at once: nothing is held back here."""
         return True
 
-    def _lose(self, step: str, error: Exception) -> None:
+    def _count_loss(self, step: str, error: Exception) -> None:
         if not isinstance(error, SpoolError):  # which the store has counted itself
             self._spool.count_loss()
         with self._lock:
             self.losses += 1
             first = self.losses == 1
         if first:
-            why = redact_text(str(error)).rstrip(".")
-            _log.error("An observation was lost (%s): %s. Further losses are counted.", step, why)
+            reason = redact_text(str(error)).rstrip(".")
+            _log.error("An observation was lost (%s): %s. Further losses are counted.", step, reason)
 
-    def _light_record(self, span: LightSpan, given: Mapping[str, object], failure: str | None) -> SpanRecord:
+    def _light_record(self, span: LightSpan, attributes: Mapping[str, object], failure: str | None) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
-        double_counting.closed(context.span_id)
-        mark = {names.IS_APP_ROOT: True} if span.is_app_root else {}
-        attributes, fields = self._captured({**span.scope.attributes, **given, **mark})
-        status, description = (0, "") if failure is None else (2, self.kept.text(failure))
-        name, end_ns, parent_id = _clean(span.name), span.end_ns(), parent.span_id if parent else None
-        kind = _CLIENT if given.get(names.TYPE) == "generation" else _INTERNAL
-        encoded = otlp.encode_span(
-            trace_id=context.trace_id, span_id=context.span_id, parent_span_id=parent_id, name=name, kind=kind,
-            start_ns=span.start_ns, end_ns=end_ns, attributes=fields, status_code=status, status_message=description,
-        )  # fmt: skip
-        envelope = self._envelope(span.resource, span.instrumentation)
-        ids = (context.trace_id, context.span_id, parent_id)
-        return row(ids, name, (span.start_ns, end_ns), (status, description), attributes, (envelope, encoded))
+        double_counting.generation_ended(context.span_id)
+        app_root = {names.IS_APP_ROOT: True} if span.is_app_root else {}
+        return self._record(
+            trace_id=context.trace_id,
+            span_id=context.span_id,
+            parent_span_id=parent.span_id if parent else None,
+            name=span.name,
+            kind=_CLIENT if attributes.get(names.TYPE) == "generation" else _INTERNAL,
+            start_ns=span.start_ns,
+            end_ns=span.end_ns(),
+            attributes={**span.scope.attributes, **attributes, **app_root},
+            safe=names.SAFE,
+            status_code=_STATUS_CODES["UNSET" if failure is None else "ERROR"],
+            status_message="" if failure is None else self.capture.text(failure),
+            envelope=self._envelope(span.resource, span.instrumentation),
+        )
 
-    def _record(self, span: ReadableSpan) -> SpanRecord:
+    def _sdk_record(self, span: ReadableSpan) -> SpanRecord:
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        given = double_counting.judged(span, span.attributes or {})
-        attributes, fields = self._captured(given, plainly_safe(given))
-        description = self.kept.text(span.status.description) if span.status.description else ""
-        name, status = _clean(span.name), _STATUS.get(span.status.status_code.name, 0)
-        end_ns = max(span.end_time, span.start_time)  # the clock may have been set back
-        parent_id = parent.span_id if parent else None
-        encoded = otlp.encode_span(
+        attributes = double_counting.span_ended(span, span.attributes or {})
+        events = tuple(
+            otlp.SpanEvent(
+                name=self.capture.text(event.name),
+                time_ns=event.timestamp,
+                attributes=self.capture.values(event.attributes or {}),
+            )
+            for event in span.events
+        )
+        links = tuple(
+            otlp.SpanLink(
+                trace_id=link.context.trace_id,
+                span_id=link.context.span_id,
+                attributes=self.capture.values(link.attributes or {}),
+            )
+            for link in span.links
+        )
+        return self._record(
             trace_id=context.trace_id,
             span_id=context.span_id,
-            parent_span_id=parent_id,
-            name=name,
+            parent_span_id=parent.span_id if parent else None,
+            name=span.name,
             kind=span.kind.value + 1,
             start_ns=span.start_time,
-            end_ns=end_ns,
-            attributes=fields,
-            events=tuple(
-                otlp.SpanEvent(self.kept.text(event.name), event.timestamp, self.kept.values(event.attributes or {}))
-                for event in span.events
-            ),
-            links=tuple(
-                otlp.SpanLink(link.context.trace_id, link.context.span_id, self.kept.values(link.attributes or {}))
-                for link in span.links
-            ),
-            status_code=status,
-            status_message=description,
+            end_ns=max(span.end_time, span.start_time),  # the clock may have been set back
+            attributes=attributes,
+            safe=safe_by_shape(attributes),
+            events=events,
+            links=links,
+            status_code=_STATUS_CODES.get(span.status.status_code.name, 0),
+            status_message=self.capture.text(span.status.description) if span.status.description else "",
+            envelope=self._envelope(span.resource, span.instrumentation_scope),
         )
-        envelope = self._envelope(span.resource, span.instrumentation_scope)
-        ids, times = (context.trace_id, context.span_id, parent_id), (span.start_time, end_ns)
-        return row(ids, name, times, (status, description), attributes, (envelope, encoded))
 
-    def _captured(
-        self, attributes: Mapping[str, object], safe: Collection[str] = names.SAFE
-    ) -> tuple[Mapping[str, object], bytes]:
+    def _record(
+        self,
+        *,
+        trace_id: int,
+        span_id: int,
+        parent_span_id: int | None,
+        name: str,
+        kind: int,
+        start_ns: int,
+        end_ns: int,
+        attributes: Mapping[str, object],
+        safe: Collection[str],
+        status_code: int,
+        status_message: str,
+        envelope: bytes,
+        events: Sequence[otlp.SpanEvent] = (),
+        links: Sequence[otlp.SpanLink] = (),
+    ) -> SpanRecord:
+        """Return the record of a span whose attributes and name are not redacted yet; all else is."""
+        attributes, fields = self._captured(attributes, safe)
+        name = _redacted_name(name)
+        span = otlp.encode_span(
+            trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, name=name, kind=kind, start_ns=start_ns,
+            end_ns=end_ns, attributes=fields, events=events, links=links, status_code=status_code,
+            status_message=status_message,
+        )  # fmt: skip
+        return rows.span_record(
+            trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, name=name, start_ns=start_ns,
+            end_ns=end_ns, status_code=status_code, status_message=status_message, attributes=attributes,
+            envelope=envelope, span=span,
+        )  # fmt: skip
+
+    def _captured(self, attributes: Mapping[str, object], safe: Collection[str]) -> tuple[Mapping[str, object], bytes]:
         """Return the attributes that are stored, without secrets, and their encoded fields."""
-        attributes = self.kept.reduced(attributes)
-        if not self.kept.full:
-            return self._fields.encode(attributes, safe)
-        attributes = self.kept.values(attributes)
+        attributes = self.capture.reduced(attributes)
+        if not self.capture.full:
+            return self._encoder.encode(attributes, safe)
+        attributes = self.capture.values(attributes)
         return attributes, otlp.encode_attributes(attributes)
 
     def _envelope(self, resource: object, scope: object) -> bytes:
+        """Return the encoded resource and instrumentation scope; a process has few different ones."""
         key = (id(resource), id(scope))
-        known = self._envelopes.get(key)
-        if known is None:
+        entry = self._envelopes.get(key)
+        if entry is None:
             # The objects are kept with the bytes, so that their ids cannot come to mean others.
-            known = self._envelopes[key] = ((resource, scope), _encoded_envelope(resource, scope))
-        return known[1]
+            entry = self._envelopes[key] = ((resource, scope), _encode_envelope(resource, scope))
+        return entry[1]
 
 
-def _encoded_envelope(resource: Any, scope: Any) -> bytes:
+def _encode_envelope(resource: Any, scope: Any) -> bytes:
     return otlp.encode_envelope(
         redacted(resource.attributes),  # type: ignore[arg-type] # the SDK has checked the values' types
         scope.name if scope else "",
@@ -178,6 +226,6 @@ def _encoded_envelope(resource: Any, scope: Any) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _clean(name: str) -> str:
+def _redacted_name(name: str) -> str:
     """Return a span's name without secrets; the same few recur."""
     return redact_text(name)

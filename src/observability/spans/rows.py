@@ -1,4 +1,4 @@
-"""Read out of a span's attributes what the store's queries look at."""
+"""Make a span's record for the store, with the columns for queries read out of its attributes."""
 
 from __future__ import annotations
 
@@ -7,44 +7,54 @@ from typing import TYPE_CHECKING
 import orjson
 
 from src.observability import attributes as names
-from src.observability.store.spool import SpanRecord
+from src.observability.store.records import SpanRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ERROR = 2
+_ERROR = 2  # OpenTelemetry's status code
 
 
-def row(
-    ids: tuple[int, int, int | None],
+def span_record(
+    *,
+    trace_id: int,
+    span_id: int,
+    parent_span_id: int | None,
     name: str,
-    times: tuple[int, int],
-    status: tuple[int, str],
+    start_ns: int,
+    end_ns: int,
+    status_code: int,
+    status_message: str,
     attributes: Mapping[str, object],
-    encoded: tuple[bytes, bytes],
+    envelope: bytes,
+    span: bytes,
 ) -> SpanRecord:
-    """Return the row of a redacted span.
+    """Return the record of a redacted span.
 
     Args:
-        ids: Of the trace, the span, and its parent.
-        name: The span's name.
-        times: Start and end, nanoseconds since 1970.
-        status: OpenTelemetry's status code and message.
-        attributes: All attributes of the span.
-        encoded: Its envelope, and the span itself.
+        trace_id: Its trace's id.
+        span_id: Its own id.
+        parent_span_id: Its parent's id; None for a root span.
+        name: Its name.
+        start_ns: When it started, in nanoseconds since 1970.
+        end_ns: When it ended.
+        status_code: OpenTelemetry's status code.
+        status_message: OpenTelemetry's status message.
+        attributes: All of its attributes.
+        envelope: Its encoded resource and instrumentation scope.
+        span: The encoded span.
     """
     get = attributes.get
-    trace_id, span_id, parent_id = ids
     return SpanRecord(
         trace_id=f"{trace_id:032x}",
         span_id=f"{span_id:016x}",
-        parent_span_id=None if parent_id is None else f"{parent_id:016x}",
+        parent_span_id=None if parent_span_id is None else f"{parent_span_id:016x}",
         name=name,
         type=_text(get(names.TYPE)) or "span",
-        start_ns=times[0],
-        end_ns=times[1],
-        level=_text(get(names.LEVEL)) or ("ERROR" if status[0] == _ERROR else "DEFAULT"),
-        status_message=_text(get(names.STATUS_MESSAGE)) or status[1] or None,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        level=_text(get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
+        status_message=_text(get(names.STATUS_MESSAGE)) or status_message or None,
         provider=_text(get(names.PROVIDER)),
         model=_text(get(names.RESPONSE_MODEL)) or _text(get(names.MODEL)),
         agent=_text(get(names.AGENT_NAME)),
@@ -53,8 +63,8 @@ def row(
         input_tokens=_number(get(names.INPUT_TOKENS)),
         output_tokens=_number(get(names.OUTPUT_TOKENS)),
         cost_usd=_total_cost(get(names.COST_DETAILS)),
-        envelope=encoded[0],
-        span=encoded[1],
+        envelope=envelope,
+        span=span,
     )
 
 

@@ -1,4 +1,4 @@
-"""Hold what every observation of a run carries: session, user, tags, environment, trace metadata."""
+"""Define the scope of a run: the session, user, tags, environment and trace metadata that each of its spans has."""
 
 from __future__ import annotations
 
@@ -20,14 +20,28 @@ if TYPE_CHECKING:
 
 # The key under which a scope travels in OpenTelemetry's context, and so with it into threads and tasks.
 CONTEXT_KEY: Final = "moondev.scope"
-_LONGEST = 200
-# How the keys begin under which Langfuse's propagate_attributes and OpenTelemetry's baggage keep theirs.
-_THEIRS: Final = ("langfuse.propagated.", "baggage")
+_LONGEST_ID: Final = 200
+# How the keys begin under which Langfuse's propagate_attributes and OpenTelemetry's baggage keep their values.
+_PROPAGATED: Final = ("langfuse.propagated.", "baggage")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Hold the trace-level attributes of one run. `attributes` is what stands on each span."""
+    """The trace-level attributes of one run.
+
+    Attributes:
+        session_id: The session.
+        user_id: The user.
+        tags: The trace's tags.
+        trace_name: The trace's name.
+        agent: The agent that runs.
+        metadata: The trace's metadata.
+        environment: Where the run takes place, such as `production`.
+        release: The version of the program.
+        attributes: All of these as the attributes that each span gets.
+        overridden: The values that Langfuse's SDK propagated where the run set others. The run's values win as long as
+            the SDK propagates these; once it propagates others, those were set later, and win.
+    """
 
     session_id: str | None = None
     user_id: str | None = None
@@ -38,8 +52,7 @@ class Scope:
     environment: str | None = None
     release: str | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    # What Langfuse's SDK propagated where a run said something else: the run is nearer, so it holds until they change.
-    over: Mapping[str, object] = field(default_factory=dict)
+    overridden: Mapping[str, object] = field(default_factory=dict)
 
     def narrowed(
         self,
@@ -53,11 +66,11 @@ class Scope:
         environment: str | None = None,
         release: str | None = None,
     ) -> Scope:
-        """Return this scope with some parts set anew; tags and metadata are added to those it has."""
+        """Return this scope with some parts replaced; tags and metadata are added to those it has."""
         scope = replace(
             self,
-            session_id=plain_id(session_id) or self.session_id,
-            user_id=plain_id(user_id) or self.user_id,
+            session_id=langfuse_id(session_id) or self.session_id,
+            user_id=langfuse_id(user_id) or self.user_id,
             tags=tuple(dict.fromkeys([*self.tags, *(str(tag) for tag in tags if tag)])),
             trace_name=trace_name or self.trace_name,
             agent=agent or self.agent,
@@ -68,79 +81,86 @@ class Scope:
         return replace(scope, attributes=_attributes(scope))
 
 
-def of(context: Context, default: Callable[[], Scope]) -> Scope:
-    """Return the scope in a context, with what the program propagates through Langfuse's SDK: the nearer one wins."""
-    found = context.get(CONTEXT_KEY)
-    scope = found if isinstance(found, Scope) else default()
-    theirs = propagated(context)
-    if not theirs:
+def from_context(context: Context, default: Callable[[], Scope]) -> Scope:
+    """Return the scope in a context, with what the program propagates through Langfuse's SDK: the inner one wins."""
+    value = context.get(CONTEXT_KEY)
+    scope = value if isinstance(value, Scope) else default()
+    propagated = langfuse_propagated(context)
+    if not propagated:
         return scope
-    told = {name: value for name, value in theirs.items() if scope.over.get(name) != value}
-    if names.TRACE_TAGS in told:
-        told[names.TRACE_TAGS] = tuple(dict.fromkeys((*scope.tags, *told[names.TRACE_TAGS])))
-    return replace(scope, attributes={**scope.attributes, **told})
+    newer = {name: value for name, value in propagated.items() if scope.overridden.get(name) != value}
+    if names.TRACE_TAGS in newer:
+        newer[names.TRACE_TAGS] = tuple(dict.fromkeys((*scope.tags, *newer[names.TRACE_TAGS])))
+    return replace(scope, attributes={**scope.attributes, **newer})
 
 
-def nearest(scope: Scope, context: Context, *said: str) -> Scope:
-    """Return the scope of a run that says some attributes itself, inside whatever Langfuse's SDK propagates there."""
-    theirs = propagated(context)
-    return replace(scope, over={**scope.over, **{name: theirs[name] for name in said if name in theirs}})
+def overriding(scope: Scope, context: Context, *attributes: str) -> Scope:
+    """Return the scope of a run whose own values win over what Langfuse's SDK propagates in a context.
+
+    Args:
+        scope: The run's scope.
+        context: The context that the run begins in.
+        *attributes: The names of the attributes that the run sets.
+    """
+    propagated = langfuse_propagated(context)
+    overridden = {name: propagated[name] for name in attributes if name in propagated}
+    return replace(scope, overridden={**scope.overridden, **overridden})
 
 
-def propagated(context: Context) -> dict[str, Any]:
-    """Return the attributes that Langfuse's SDK would put on a span, in its own way; nothing where it is not loaded."""
-    if not any(type(key) is str and key.startswith(_THEIRS) for key in context):
+def langfuse_propagated(context: Context) -> dict[str, Any]:
+    """Return the attributes that Langfuse's SDK would put on a span; none where it is not loaded."""
+    if not any(type(key) is str and key.startswith(_PROPAGATED) for key in context):
         return {}
-    theirs = sys.modules.get("langfuse._client.propagation")
-    read = getattr(theirs, "_get_propagated_attributes_from_context", None)
+    module = sys.modules.get("langfuse._client.propagation")
+    read = getattr(module, "_get_propagated_attributes_from_context", None)
     values = read(context) if read is not None else {}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 class OwnSpan(otel_trace.NonRecordingSpan):
-    """Be known as one of ours without being a span of the SDK."""
+    """A span of ours that is not one of the SDK's."""
 
 
 class RemoteParent(OwnSpan):
-    """Stand for an observation of ours in another process."""
+    """An observation of ours in another process."""
 
 
-def is_ours(parent: otel_trace.Span) -> bool:
-    """Tell whether a span is one of ours, of this process, of the one it was forked from, or of another."""
+def is_own_span(parent: otel_trace.Span) -> bool:
+    """Tell whether a span is one of ours: of this process, of its parent before a fork, or of another process."""
     if isinstance(parent, OwnSpan):
         return True
-    # The processor tells, not the resource: that is made anew in a forked process.
+    # The resource cannot tell: a forked process makes a new one.
     processor = getattr(parent, "_span_processor", None)
-    if processor is None or processor in ours:
+    if processor is None or processor in own_processors:
         return processor is not None
     scope = getattr(parent, "instrumentation_scope", None)
-    return processor in also_ours and scope is not None and scope.name == names.SCOPE_NAME
+    return processor in joined_processors and scope is not None and scope.name == names.SCOPE_NAME
 
 
-# What hands on the spans of our own tracer providers, and of others from which we store what Langfuse's SDK observes.
-ours: weakref.WeakSet[object] = weakref.WeakSet()
-also_ours: weakref.WeakSet[object] = weakref.WeakSet()
+# The span processors of our own tracer providers, and of others from which we store what Langfuse's SDK observes.
+own_processors: weakref.WeakSet[object] = weakref.WeakSet()
+joined_processors: weakref.WeakSet[object] = weakref.WeakSet()
 
 
-def plain_id(text: str | None) -> str | None:
-    """Return an id as Langfuse takes it: US-ASCII, at most 200 characters.
+def langfuse_id(text: str | None) -> str | None:
+    """Return an id as Langfuse accepts it: US-ASCII, at most 200 characters.
 
-    One that must change for that ends in a digest of what it was, so that two of them stay two.
+    An id that must be changed for that ends in a digest of the original, so that different ids stay different.
     """
     if text is None:
         return None
     whole = str(text)
-    if whole.isascii() and len(whole) <= _LONGEST:
+    if whole.isascii() and len(whole) <= _LONGEST_ID:
         return whole
     from src.observability.redaction import redact_text
 
-    plain = redact_text(whole)  # before it is cut: half a secret would not be known any more
+    plain = redact_text(whole)  # before it is cut: half a secret would not be recognised
     digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{plain.encode('ascii', 'replace').decode('ascii')[: _LONGEST - 9]}-{digest}"
+    return f"{plain.encode('ascii', 'replace').decode('ascii')[: _LONGEST_ID - 9]}-{digest}"
 
 
 def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
-    given: dict[str, str | tuple[str, ...] | None] = {
+    values: dict[str, str | tuple[str, ...] | None] = {
         names.SESSION_ID: scope.session_id,
         names.USER_ID: scope.user_id,
         names.TRACE_TAGS: scope.tags or None,
@@ -151,5 +171,5 @@ def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
     }
     for key, value in scope.metadata.items():
         if value is not None:
-            given[names.TRACE_METADATA + str(key)] = json_text(value)
-    return {name: value for name, value in given.items() if value is not None}
+            values[names.TRACE_METADATA + str(key)] = json_text(value)
+    return {name: value for name, value in values.items() if value is not None}

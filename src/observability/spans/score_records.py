@@ -1,4 +1,4 @@
-"""Make the stored record of a score."""
+"""Make a score's record for the store."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ def make(
     Args:
         name: The score's name.
         value: A number, a bool or a text.
-        settings: They say what may be kept of texts, and the environment where nothing else does.
+        settings: Decide how texts are redacted, and the environment where nothing else does.
         default: Returns the scope of what runs outside any agent.
-        trace_id: Of the trace that is judged.
-        observation_id: Of the observation that is judged, with its trace's.
-        session_id: Of the session that is judged.
+        trace_id: The id of the trace that is scored.
+        observation_id: The id of the observation that is scored; `trace_id` is then its trace's.
+        session_id: The id of the session that is scored.
         comment: A remark.
-        score_id: The id; a new one where not given.
-        timestamp_ns: Nanoseconds since 1970; now where not given.
+        score_id: The score's id; a new one where not set.
+        timestamp_ns: Nanoseconds since 1970; now where not set.
         metadata: Anything that can be written as JSON.
-        environment: Where not given, that of the run which this code is part of, else the process's.
+        environment: Where not set, that of the run which this code is part of, else the process's.
 
     Raises:
-        ValueError: The value is a number that no server takes.
+        ValueError: the value is a number that no server accepts.
     """
     clean = hide_own if settings.capture == "full" else redact_text
-    session = scopes.plain_id(session_id)
+    session = scopes.langfuse_id(session_id)
     return ScoreRecord(
         id=clean(str(score_id)) if score_id else uuid.uuid4().hex,
         trace_id=clean(trace_id) if trace_id else None,
@@ -77,19 +77,19 @@ def make(
 
 
 def _number(value: object) -> float:
-    number = float(value)  # type: ignore[arg-type] # whatever says that it is a number: numpy's, Decimal
+    number = float(value)  # type: ignore[arg-type] # whatever can be a float: numpy's numbers, Decimal
     if not math.isfinite(number):
         raise ValueError(f"{number} is not a number that a server takes")
     return number
 
 
 def _data_type(value: float | str | bool) -> DataType:
-    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, which comparisons of prices give
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, which comparisons of prices return
         return "BOOLEAN"
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
 
 
 def _environment(settings: Settings, default: Callable[[], Scope]) -> str:
     """Return the environment of the run that this code is part of, else the process's."""
-    environment = scopes.of(otel_context.get_current(), default).attributes.get(names.ENVIRONMENT)
+    environment = scopes.from_context(otel_context.get_current(), default).attributes.get(names.ENVIRONMENT)
     return str(environment or settings.environment)

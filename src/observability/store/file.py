@@ -1,4 +1,4 @@
-"""Open the trace store's file, see when it was taken away or damaged, and keep a damaged one under another name."""
+"""Open the trace store's file for writing, and set a damaged one aside under another name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability.store.queries import BUSY_S
+from src.observability.store.connections import BUSY_S
 from src.observability.store.schema import SpoolError, examine, migrate, prepare
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger("moondev.spool")
-_LAST_RESORT_PAGES: Final = 32_000  # of the log: where nobody moved them into the file, a commit does it
-_TURN_S: Final = 2.0
-_BESIDE: Final = ("-wal", "-shm")
-_KEPT: Final = ".corrupt-"
+_LAST_RESORT_PAGES: Final = 32_000  # of the log: where no checkpoint moved them into the file, a commit does
+_LOCK_PATIENCE_S: Final = 2.0
+_COMPANIONS: Final = ("-wal", "-shm")  # suffixes of the files that SQLite keeps beside the database
+_DAMAGED: Final = ".corrupt-"
 
 
 class StoreFile:
-    """Open one file for writing, again and again where that is needed."""
+    """The file of one store, which may be moved, deleted or damaged while it is in use."""
 
     def __init__(self, path: Path, sync: Literal["normal", "full"], clock: Callable[[], float]) -> None:
         self.path = path
@@ -34,7 +34,7 @@ class StoreFile:
         self._identity: tuple[int, int] | None = None
 
     def open(self, patience_s: float = BUSY_S) -> sqlite3.Connection:
-        """Make folder (0700) and file (0600) where they are missing, and bring the file to the present format.
+        """Open the file for writing, in the present format; create folder (0700) and file (0600) if missing.
 
         Raises:
             SpoolError: the message says why it cannot be opened.
@@ -46,7 +46,7 @@ class StoreFile:
             except sqlite3.DatabaseError as error:
                 if not is_corrupt(error):
                     raise
-                self.keep_aside(str(error))
+                self.set_aside(str(error))
             self._create()
             return self._connect(patience_s)
         except OSError as error:
@@ -55,16 +55,16 @@ class StoreFile:
             raise SpoolError(f"the trace store {self.path} cannot be opened: {error}.") from error
 
     def _create(self) -> None:
-        """Make the file where it is missing.
+        """Create the file where it is missing.
 
-        One that exists is not opened here: to close it again would drop all locks that this process has on it (fcntl's
-        rule), and another process could then delete the log that we write.
+        A file that exists is not opened here: closing it again would drop all locks that this process has on it (the
+        rule of fcntl), and another process could then delete the log that we write.
         """
         if not self.path.exists():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _one_at_a_time(self.path.parent):
+            with _folder_lock(self.path.parent):
                 if not self.path.exists():
-                    for suffix in _BESIDE:  # of a file that is gone: they would mix with the new one's
+                    for suffix in _COMPANIONS:  # of a file that is gone: they would mix with the new one's
                         self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -90,81 +90,83 @@ class StoreFile:
         return connection
 
     def trouble(self) -> Literal["", "gone", "emptied"]:
-        """Tell whether the file that was opened is no longer the one at its path, or has nothing left in it.
+        """Tell whether the file that was opened is no longer the one at its path ("gone"), or is empty ("emptied").
 
-        SQLite would go on writing into a file that nobody can find any more.
+        SQLite would go on writing into a file that is no longer at the path.
         """
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return "gone"
         except OSError:
-            return ""  # nothing is known: SQLite will tell
-        if (found.st_dev, found.st_ino) != self._identity:
+            return ""  # unknown: SQLite will report it
+        if (status.st_dev, status.st_ino) != self._identity:
             return "gone"
-        return "" if found.st_size else "emptied"
+        return "" if status.st_size else "emptied"
 
-    def keep_aside(self, why: str) -> Path | None:
-        """Keep a damaged file under another name; None where another process has done so already."""
+    def set_aside(self, reason: str) -> Path | None:
+        """Rename a damaged file; return its new path, or None where another process has renamed it already."""
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))
-        kept = self.path.with_name(f"{self.path.name}{_KEPT}{stamp}-{os.getpid()}-{os.urandom(2).hex()}")
-        with _one_at_a_time(self.path.parent):
+        copy = self.path.with_name(f"{self.path.name}{_DAMAGED}{stamp}-{os.getpid()}-{os.urandom(2).hex()}")
+        with _folder_lock(self.path.parent):
             if self.trouble() == "gone":
                 return None
-            self.path.replace(kept)
-            for suffix in _BESIDE:
+            self.path.replace(copy)
+            for suffix in _COMPANIONS:
                 with contextlib.suppress(FileNotFoundError):
-                    self.path.with_name(self.path.name + suffix).replace(kept.with_name(kept.name + suffix))
-        _log.error("The trace store %s is damaged (%s). It is kept as %s; a new one begins.", self.path, why, kept.name)
-        return kept
+                    self.path.with_name(self.path.name + suffix).replace(copy.with_name(copy.name + suffix))
+        _log.error(
+            "The trace store %s is damaged (%s). It is kept as %s; a new one begins.", self.path, reason, copy.name
+        )
+        return copy
 
 
-def kept_aside(path: Path) -> list[Path]:
-    """Return the damaged files that were kept beside a store."""
-    return sorted(item for item in path.parent.glob(f"{path.name}{_KEPT}*") if not item.name.endswith(_BESIDE))
+def damaged_copies(path: Path) -> list[Path]:
+    """Return the damaged files that were set aside beside a store."""
+    return sorted(item for item in path.parent.glob(f"{path.name}{_DAMAGED}*") if not item.name.endswith(_COMPANIONS))
 
 
 def is_corrupt(error: BaseException) -> bool:
-    """Tell a damaged file from a full disk, a lock, or a folder that may not be written."""
+    """Tell whether an error means a damaged file, not a full disk, a lock, or a folder that may not be written."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_busy(error: BaseException) -> bool:
-    """Tell that another process kept the file locked for longer than one waits."""
+    """Tell whether an error means that another process kept the file locked for longer than a connection waits."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Let one process at a time put a store in its place, by a lock on its folder: that leaves no file behind."""
-    held = _lock(folder)
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time replace the file, by a lock on its folder: that leaves no lock file behind."""
+    descriptor = _lock(folder)
     try:
         yield
     finally:
-        if held is not None:
-            os.close(held)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _lock(folder: Path) -> int | None:
-    """Return a locked descriptor, or None where there is no such lock, or its holder keeps it for too long."""
+    """Return a locked descriptor; None where the system has no such lock, or another process holds it for too long."""
     try:
         import fcntl
 
-        held = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
     except (ImportError, OSError):
         return None
-    until = time.monotonic() + _TURN_S
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
     while True:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return held
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
         except OSError:
-            if time.monotonic() > until:
-                os.close(held)
+            if time.monotonic() > deadline:
+                os.close(descriptor)
                 return None
             time.sleep(0.01)

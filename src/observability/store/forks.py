@@ -1,8 +1,8 @@
 """Let no SQLite connection cross a fork.
 
 SQLite keeps what it knows of a file's locks and log once for a process. A forked child inherits that knowledge, but not
-the locks: it would take the file for locked by itself, and when the parent closes it, write into a log that is
-deleted, without an error. So every connection is closed before a fork and opened again after it, by whoever needs one.
+the locks: it would take the file for locked by itself and, once the parent closes it, write into a log that is deleted,
+without an error. So every connection is closed before a fork and opened again after it, by the code that needs one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Holder(Protocol):
-    """Keep a connection open, and close it for the time of a fork."""
+class ConnectionOwner(Protocol):
+    """An object that keeps a connection open, and closes it for the time of a fork."""
 
     def before_fork(self) -> None:
         """Close the connection, and open none until after the fork."""
@@ -27,12 +27,12 @@ class Holder(Protocol):
         """Allow connections again."""
 
 
-# How long a fork waits for connections that are in use. What takes longer crosses it, as everything did without this.
+# How long a fork waits for connections that are in use. One that stays in use for longer crosses the fork.
 _PATIENCE_S: Final = 5.0
 
 
 class _Gate:
-    """Count the connections that are open for a short time, and let a fork wait for their end."""
+    """Count the short-lived connections that are open, and let a fork wait until they are closed."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -61,14 +61,14 @@ class _Gate:
 
 
 _gate = _Gate()
-_holders: weakref.WeakSet[Holder] = weakref.WeakSet()
-_held: list[Holder] = []
-_watched = False
+_owners: weakref.WeakSet[ConnectionOwner] = weakref.WeakSet()
+_in_fork: list[ConnectionOwner] = []  # strong references, so that an owner that was closed is the one reopened
+_registered = False
 
 
 @contextlib.contextmanager
-def brief() -> Iterator[None]:
-    """Use a connection inside the block: a fork waits for its end, and none begins during a fork."""
+def short_connection() -> Iterator[None]:
+    """Allow a connection inside the block: a fork waits for the block's end, and no block begins during a fork."""
     gate = _gate
     gate.enter()
     try:
@@ -77,37 +77,37 @@ def brief() -> Iterator[None]:
         gate.leave()
 
 
-def watch(holder: Holder) -> None:
-    """Tell a holder of a connection of every fork."""
-    global _watched  # noqa: PLW0603 - once for a process
-    _holders.add(holder)
-    if not _watched and hasattr(os, "register_at_fork"):
-        _watched = True
-        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+def watch(owner: ConnectionOwner) -> None:
+    """Call the owner of a connection before and after every fork."""
+    global _registered  # noqa: PLW0603 - once for a process
+    _owners.add(owner)
+    if not _registered and hasattr(os, "register_at_fork"):
+        _registered = True
+        os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
-def taken(lock: threading.Lock) -> bool:
-    """Take a lock that some thread may keep for good; tell whether it was to be had."""
+def acquire(lock: threading.Lock) -> bool:
+    """Acquire a lock that a thread may hold forever; tell whether that succeeded in time."""
     return lock.acquire(timeout=_PATIENCE_S)
 
 
 def _before() -> None:
     _gate.close()
-    _held[:] = list(_holders)
-    for holder in _held:
-        holder.before_fork()
+    _in_fork[:] = list(_owners)
+    for owner in _in_fork:
+        owner.before_fork()
 
 
-def _in_parent() -> None:
-    for holder in _held:
-        holder.after_fork(in_child=False)
-    _held.clear()
+def _after_in_parent() -> None:
+    for owner in _in_fork:
+        owner.after_fork(in_child=False)
+    _in_fork.clear()
     _gate.reopen()
 
 
-def _in_child() -> None:
+def _after_in_child() -> None:
     global _gate  # noqa: PLW0603 - the threads that were waiting at the old one do not exist here
     _gate = _Gate()
-    for holder in _held:
-        holder.after_fork(in_child=True)
-    _held.clear()
+    for owner in _in_fork:
+        owner.after_fork(in_child=True)
+    _in_fork.clear()

@@ -1,38 +1,33 @@
-"""Read the store, each time on a connection of its own: readers never hold up the traced code."""
+"""Read what a store holds, each time on a connection of its own: readers never hold up the traced code."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from src.observability.store import forks
-from src.observability.store.compression import unpacked
-from src.observability.store.records import COLUMNS, Stats, TraceRow, TraceSummary
+from src.observability.store.compression import decompress
+from src.observability.store.connections import BUSY_S, bytes_used, connect
+from src.observability.store.destination_names import accepted_by
+from src.observability.store.records import OBSERVATION_COLUMNS, Accepts, Stats, TraceRow, TraceSummary, by_column
+from src.observability.store.row_kinds import KINDS
+from src.observability.store.watermarks import acked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import sqlite3
+    from collections.abc import Iterable
     from pathlib import Path
 
-BUSY_S: Final = 15.0
-# How the names of destinations begin that take scores too, and scores alone.
-LANGFUSE: Final = "langfuse"
-SCORES_ONLY: Final = "langfuse-scores:"
-_SELECT = f"SELECT seq, {', '.join(COLUMNS)}, span FROM observations JOIN payloads USING (seq)"  # noqa: S608 - our own names
+_TRACE_COLUMNS: Final = ("seq", *OBSERVATION_COLUMNS, "span")
+_SELECT: Final = f"SELECT {', '.join(_TRACE_COLUMNS)} FROM observations JOIN payloads USING (seq)"  # noqa: S608 - our own names
+_SUMMARY_COLUMNS: Final = (
+    "name", "session_id", "start_ns", "end_ns", "level", "input_tokens", "output_tokens", "cost_usd", "parent_span_id",
+)  # fmt: skip
 
 
-class Reading:
-    """Answer questions about what is stored."""
+class Queries:
+    """The questions that readers ask a store."""
 
-    path: Path
-    losses: int
-
-    @contextlib.contextmanager
-    def _reader(self, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
-        """Open a connection of its own: readers never hold up the traced code."""
-        with connected(self.path, patience_s) as connection:
-            yield connection
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def trace(self, trace_id: str) -> list[TraceRow]:
         """Return the observations of the trace whose id begins with `trace_id`, in the order they ended.
@@ -40,7 +35,7 @@ class Reading:
         Raises:
             ValueError: several traces begin so.
         """
-        with self._reader() as connection:
+        with connect(self._path) as connection:
             ids = connection.execute(
                 "SELECT DISTINCT trace_id FROM observations WHERE trace_id >= ? AND trace_id < ? LIMIT 3",
                 (trace_id, trace_id + "g"),
@@ -50,22 +45,22 @@ class Reading:
             if not ids:
                 return []
             rows = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
-        return [_row(found) for found in rows]
+        return [_trace_row(row) for row in rows]
 
-    def rows_after(self, seq: int, limit: int = 500) -> list[TraceRow]:
+    def rows_after(self, seq: int, limit: int) -> list[TraceRow]:
         """Return the observations stored after a number, oldest first."""
-        with self._reader() as connection:
+        with connect(self._path) as connection:
             rows = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
-        return [_row(found) for found in rows]
+        return [_trace_row(row) for row in rows]
 
     def last_seq(self) -> int:
         """Return the number of the newest observation, 0 where there is none."""
-        with self._reader() as connection:
+        with connect(self._path) as connection:
             return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
 
-    def traces(self, limit: int = 20) -> list[TraceSummary]:
+    def traces(self, limit: int) -> list[TraceSummary]:
         """Return the newest traces, newest first (looks at the last 50,000 observations)."""
-        with self._reader() as connection:
+        with connect(self._path) as connection:
             ids = connection.execute(
                 "SELECT trace_id, max(seq) AS newest FROM (SELECT trace_id, seq FROM observations ORDER BY seq DESC "
                 "LIMIT 50000) GROUP BY trace_id ORDER BY newest DESC LIMIT ?",
@@ -73,96 +68,98 @@ class Reading:
             ).fetchall()
             return [_summary(connection, row[0]) for row in ids]
 
-    def stats(self) -> Stats:
-        """Return how much is stored, undelivered, set aside and lost."""
-        with self._reader() as connection:
-            names = [row[0] for row in connection.execute("SELECT name FROM destinations")]
-            lost = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
+    def stats(self, unrecorded_losses: int) -> Stats:
+        """Return how much is stored, undelivered, set aside and lost.
+
+        Args:
+            unrecorded_losses: Losses of this process that the file does not count yet.
+        """
+        with connect(self._path) as connection:
+            oldest = connection.execute("SELECT end_ns FROM observations ORDER BY seq LIMIT 1").fetchone()
             refusal = connection.execute("SELECT reason FROM set_aside ORDER BY at DESC LIMIT 1").fetchone()
             return Stats(
-                observations=connection.execute("SELECT count(*) FROM observations").fetchone()[0],
-                scores=connection.execute("SELECT count(*) FROM scores").fetchone()[0],
+                observations=_count(connection, "observations"),
+                scores=_count(connection, "scores"),
                 bytes=bytes_used(connection),
-                oldest_ns=connection.execute("SELECT end_ns FROM observations ORDER BY seq LIMIT 1").fetchone()[0]
-                if connection.execute("SELECT 1 FROM observations LIMIT 1").fetchone()
-                else None,
-                undelivered={name: self._pending(connection, name) for name in names},
-                set_aside=connection.execute("SELECT count(*) FROM set_aside").fetchone()[0],
+                oldest_ns=oldest[0] if oldest else None,
+                undelivered=_undelivered(connection),
+                set_aside=_count(connection, "set_aside"),
                 refusal=refusal[0] if refusal else None,
-                losses=self.losses + (lost[0] if lost else 0),
+                losses=unrecorded_losses + _recorded_losses(connection),
             )
 
-    def pending(self, destination: str, *, scores: bool = True, patience_s: float = BUSY_S) -> int:
-        """Return how many observations (and scores) a destination lacks, of those that it takes."""
-        with self._reader(patience_s) as connection:
-            return self._pending(connection, destination, scores=scores)
+    def undelivered(self) -> dict[str, int]:
+        """Return how many observations and scores each destination lacks, of those that it accepts."""
+        with connect(self._path) as connection:
+            return _undelivered(connection)
 
-    def _pending(self, connection: sqlite3.Connection, destination: str, *, scores: bool = True) -> int:
-        count = 0
-        for table, column, takes in (
-            ("observations", "acked", not destination.startswith(SCORES_ONLY)),
-            ("scores", "scores_acked", scores and destination.startswith(LANGFUSE)),
-        ):
-            if takes:
-                acked = self._acked(connection, destination, column)
-                count += connection.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (acked,)).fetchone()[0]  # noqa: S608 - our own names
-        return count
+    def refused_count(self) -> int:
+        """Return how many rows destinations refused for good."""
+        with connect(self._path) as connection:
+            return _count(connection, "set_aside")
 
-    @staticmethod
-    def _acked(connection: sqlite3.Connection, destination: str, column: str) -> int:
-        found = connection.execute(
-            f"SELECT {column} FROM destinations WHERE name = ?",  # noqa: S608 - our own names
-            (destination,),
-        ).fetchone()
-        return int(found[0]) if found else 0
+    def recorded_losses(self) -> int:
+        """Return how many losses all processes have recorded in the file."""
+        with connect(self._path) as connection:
+            return _recorded_losses(connection)
+
+    def pending(self, destination: str, accepts: Accepts, patience_s: float = BUSY_S) -> int:
+        """Return how many rows a destination lacks, of those that it accepts."""
+        with connect(self._path, patience_s) as connection:
+            return _pending(connection, destination, accepts)
 
 
-def _row(found: tuple[Any, ...]) -> TraceRow:
-    row = TraceRow(*found)
-    return replace(row, span=unpacked(row.span))
+def _pending(connection: sqlite3.Connection, destination: str, accepts: Accepts) -> int:
+    count = 0
+    for kind in KINDS:
+        if accepts is not kind.refused_by:
+            statement = f"SELECT count(*) FROM {kind.table} WHERE seq > ?"  # noqa: S608 - our own names
+            count += connection.execute(statement, (acked(connection, destination, kind),)).fetchone()[0]
+    return count
+
+
+def _undelivered(connection: sqlite3.Connection) -> dict[str, int]:
+    names = [row[0] for row in connection.execute("SELECT name FROM destinations")]
+    return {name: _pending(connection, name, accepted_by(name)) for name in names}
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own names
+
+
+def _recorded_losses(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT value FROM counters WHERE name = 'losses'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _trace_row(values: tuple[Any, ...]) -> TraceRow:
+    *columns, payload = values
+    return TraceRow(**by_column(_TRACE_COLUMNS, (*columns, decompress(payload))))
 
 
 def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
-    rows = connection.execute(
-        "SELECT name, session_id, start_ns, end_ns, level, input_tokens, output_tokens, cost_usd, parent_span_id "
-        "FROM observations WHERE trace_id = ? ORDER BY start_ns",
+    columns = ", ".join(_SUMMARY_COLUMNS)
+    cursor = connection.execute(
+        f"SELECT {columns} FROM observations WHERE trace_id = ? ORDER BY start_ns",  # noqa: S608 - our own names
         (trace_id,),
-    ).fetchall()
-    root = next((row for row in rows if row[8] is None), rows[0])
+    )
+    rows = [by_column(_SUMMARY_COLUMNS, values) for values in cursor]
+    root = next((row for row in rows if row["parent_span_id"] is None), rows[0])
     return TraceSummary(
         trace_id=trace_id,
-        name=root[0],
-        session_id=root[1],
-        start_ns=min(row[2] for row in rows),
-        end_ns=max(row[3] for row in rows),
+        name=root["name"],
+        session_id=root["session_id"],
+        start_ns=min(row["start_ns"] for row in rows),
+        end_ns=max(row["end_ns"] for row in rows),
         observations=len(rows),
-        errors=sum(row[4] == "ERROR" for row in rows),
-        input_tokens=_sum(row[5] for row in rows),
-        output_tokens=_sum(row[6] for row in rows),
-        cost_usd=_sum(row[7] for row in rows),
+        errors=sum(row["level"] == "ERROR" for row in rows),
+        input_tokens=_known_sum(row["input_tokens"] for row in rows),
+        output_tokens=_known_sum(row["output_tokens"] for row in rows),
+        cost_usd=_known_sum(row["cost_usd"] for row in rows),
     )
 
 
-def _sum(values: Any) -> Any:
+def _known_sum(values: Iterable[Any]) -> Any:
+    """Return the sum of the values that are known, None where none is."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-@contextlib.contextmanager
-def connected(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
-    """Use a connection for a short time, to a store that is there: a missing one is not made."""
-    with forks.brief():
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=patience_s, isolation_level=None)
-        try:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            yield connection
-        finally:
-            connection.close()
-
-
-def bytes_used(connection: sqlite3.Connection) -> int:
-    """Return how many bytes the rows of a store take."""
-    pages, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)

@@ -1,14 +1,14 @@
-"""Hold what goes into the store and what comes out of it, as frozen records."""
+"""Define the records that go into the store and come out of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Final, Literal, NamedTuple
 
 
 class Accepts(IntEnum):
-    """What a destination takes; the number stands in the column `scores` of the table `configured`."""
+    """What a destination accepts; the column `scores` of the table `configured` holds the number."""
 
     OBSERVATIONS = 0
     BOTH = 1
@@ -16,8 +16,8 @@ class Accepts(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SpanRecord:
-    """Hold one finished observation, redacted and encoded; the fields before `envelope` are for queries."""
+class ObservationColumns:
+    """The columns of an observation that queries use; times are nanoseconds since 1970."""
 
     trace_id: str
     span_id: str
@@ -36,13 +36,22 @@ class SpanRecord:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord(ObservationColumns):
+    """One finished observation to store, redacted and encoded.
+
+    `span` is the encoded OTLP span, `envelope` its encoded resource and instrumentation scope.
+    """
+
     envelope: bytes
     span: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRecord:
-    """Hold one score on a trace, an observation or a session; `metadata` is JSON."""
+    """One score of a trace, an observation or a session; `metadata` is JSON."""
 
     id: str
     trace_id: str | None
@@ -58,33 +67,16 @@ class ScoreRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TraceRow:
-    """Hold one stored observation as readers see it."""
+class TraceRow(ObservationColumns):
+    """One stored observation as readers see it: with its number and its encoded OTLP span."""
 
     seq: int
-    trace_id: str
-    span_id: str
-    parent_span_id: str | None
-    name: str
-    type: str
-    start_ns: int
-    end_ns: int
-    level: str
-    status_message: str | None
-    provider: str | None
-    model: str | None
-    agent: str | None
-    session_id: str | None
-    error_category: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_usd: float | None
     span: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class TraceSummary:
-    """Hold one trace in a line; `cost_usd` is None where no observation of it has a known cost."""
+    """The totals of one trace; `cost_usd` is None where no observation of it has a known cost."""
 
     trace_id: str
     name: str
@@ -98,20 +90,28 @@ class TraceSummary:
     cost_usd: float | None
 
 
+class BatchRow(NamedTuple):
+    """One observation to deliver; `span` is the encoded OTLP span, decompressed."""
+
+    seq: int
+    envelope: bytes
+    span: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Hold what is to be delivered next: (seq, envelope, span) in order, and whether there is more."""
+    """The observations to deliver next, in order; `more` tells whether there may be others after them."""
 
-    rows: tuple[tuple[int, bytes, bytes], ...]
+    rows: tuple[BatchRow, ...]
     more: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Hold the state of the store.
+    """The state of a store.
 
-    `undelivered` counts observations and scores by destination; `refusal` is what a server last said to what it refused
-    for good.
+    `undelivered` counts observations and scores by destination; `set_aside` counts what destinations refused for good,
+    and `refusal` is the reason of the newest of those refusals.
     """
 
     observations: int
@@ -124,5 +124,11 @@ class Stats:
     losses: int
 
 
-# What rows are queried by.
-COLUMNS = tuple(name for name in SpanRecord.__slots__ if name not in ("envelope", "span"))
+# The columns of the table `observations` that a record fills; its envelope and span stand in tables of their own.
+OBSERVATION_COLUMNS: Final = tuple(ObservationColumns.__slots__)
+SCORE_COLUMNS: Final = tuple(ScoreRecord.__slots__)
+
+
+def by_column(columns: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the values of a row by the names of the columns that were selected."""
+    return dict(zip(columns, values, strict=True))

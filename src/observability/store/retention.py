@@ -1,8 +1,8 @@
 """Delete delivered rows that are older than MOONDEV_TRACE_KEEP_DAYS, in the background, a few at a time.
 
-A row goes when every destination has it that any process was set up for within that time; what one refused for good
-stays. The space of deleted rows is given back to the disk little by little. All of it runs on a connection of its own:
-a caller waits at most for one batch of some milliseconds.
+A row is deleted once every destination has it that any process was set up for within that time; a row that a
+destination refused for good stays. The space of deleted rows is given back to the disk little by little. All of this
+runs on a connection of its own, so that a traced call waits at most for one batch of some milliseconds.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from src.observability.redaction import redact_text
-from src.observability.store.queries import connected
-from src.observability.store.records import Accepts
+from src.observability.store.connections import connect, pragma, transaction
+from src.observability.store.row_kinds import KINDS, OBSERVATION, RowKind
+from src.observability.store.watermarks import configured_upto
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from src.observability.store.records import Accepts
 
 _log = logging.getLogger("moondev.observability")
 _DAY_S: Final = 86_400
@@ -30,16 +32,17 @@ _EVERY_S: Final = 3_600.0
 _FIRST_WAIT_S: Final = 2.0
 _SILENCE_S: Final = 30.0 * _DAY_S
 _PAUSE_S: Final = 0.05
-_BATCH: Final = 200
+_BATCH: Final = 200  # rows, or pages, that are freed in one transaction
 _SPARE_PAGES: Final = 1_000  # free pages that stay in the file, since new rows will need them
 _LARGEST_REBUILT: Final = 16 * 1024 * 1024  # an older file without incremental vacuum is rebuilt while it is small
 
-Kind = Literal["observation", "score"]
-
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Hold what retention has done and has still to do. `waiting_for` names the destinations that lack old rows."""
+class RetentionStatus:
+    """What retention has deleted, and what it has still to delete.
+
+    `overdue` counts the rows that are too old and still there; `waiting_for` names the destinations that lack some.
+    """
 
     keep_days: int | None
     expired: int
@@ -49,16 +52,17 @@ class State:
     last_run: float | None
 
 
-class Keeper:
-    """Keep one store's rows for `keep_days` days; None keeps them all.
+class Retention:
+    """The deletion of one store's old rows.
 
     Args:
-        path: The store.
-        keep_days: How long delivered rows are kept.
-        destinations: What each destination takes that this process delivers to, or would if it were not offline.
-        unsent_too: Whether rows go by age where there is no destination at all that they could be delivered to.
+        path: The store's file.
+        keep_days: How long delivered rows are kept; None keeps them all.
+        destinations: What each destination accepts, by name: those that this process delivers to, or would if it were
+            not offline.
+        unsent_too: Whether rows are deleted by age where no destination accepts them at all.
         clock: Seconds since 1970.
-        pause: Waits between two batches; returns True to stop.
+        pause: Waits between two batches, and returns True to stop.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class Keeper:
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look after the store on a daemon thread, soon and then each hour."""
+        """Delete what is due on a daemon thread, soon and then each hour."""
         if self._keep_days is not None:
             self.thread = threading.Thread(target=self._run, name="moondev-retention", daemon=True)
             try:
@@ -90,121 +94,108 @@ class Keeper:
                 _log.warning("Old rows of the trace store stay while this process lives: %s.", error)
 
     def stop(self) -> None:
-        """End the thread; a batch that is under way is finished."""
+        """End the thread once the batch that it works on is finished."""
         self._stop.set()
 
     def _run(self) -> None:
-        with contextlib.suppress(Exception):  # the first pass, soon after, says why
-            self.sign_in()
+        with contextlib.suppress(Exception):  # the first pass, soon after, logs why
+            self.register_destinations()
         wait = _FIRST_WAIT_S
         while not self._stop.wait(wait):
             wait = _EVERY_S
-            self._try(self.run_once)
-
-    def _try(self, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - the next pass tries again; nothing is lost by keeping rows
-            _log.warning("Old rows of the trace store stay for now: %s", redact_text(str(error)))
+            try:
+                self.run_once()
+            except Exception as error:  # noqa: BLE001 - the next pass tries again; nothing is lost by keeping rows
+                _log.warning("Old rows of the trace store stay for now: %s", redact_text(str(error)))
 
     def run_once(self, *, force: bool = False) -> int:
-        """Delete what is due and give back space; return how many rows went.
+        """Delete what is due and give back space; return how many rows were deleted.
 
-        Returns 0 at once where some process has done so within the last hour, unless `force` is set.
+        Returns 0 at once where a process has done so within the last hour, unless `force` is set.
         """
         if self._keep_days is None:
             return 0
-        self.sign_in()
-        with connected(self._path) as connection:
+        self.register_destinations()
+        with connect(self._path) as connection:
             if not (force or self._take_turn(connection)):
                 return 0
-            gone = self._expire(connection, "observation") + self._expire(connection, "score")
-            if gone:
-                _log.info("%d delivered rows older than %d days were deleted.", gone, self._keep_days)
+            deleted = sum(self._expire(connection, kind, self._keep_days) for kind in KINDS)
+            if deleted:
+                _log.info("%d delivered rows older than %d days were deleted.", deleted, self._keep_days)
             self._give_back(connection)
-            return gone
+            return deleted
 
-    def sign_in(self) -> None:
-        """Note where this process delivers to, so that no other deletes what is still to go there."""
+    def register_destinations(self) -> None:
+        """Record where this process delivers to, so that no other process deletes what is still to be sent there."""
         now = self._clock()
-        with connected(self._path) as connection, _transaction(connection):
+        with connect(self._path) as connection, transaction(connection):
             connection.executemany(
-                "INSERT OR REPLACE INTO configured VALUES (?, ?, ?)",
-                [(name, scores, now) for name, scores in self._destinations.items()],
+                "INSERT OR REPLACE INTO configured (name, scores, seen) VALUES (?, ?, ?)",
+                [(name, accepts, now) for name, accepts in self._destinations.items()],
             )
 
     def _take_turn(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether this process may delete now: no other did within the last hour."""
         now = self._clock()
-        with _transaction(connection):
-            found = connection.execute("SELECT value FROM counters WHERE name = 'retention_ran'").fetchone()
-            passed = None if found is None else now - found[0]
+        with transaction(connection):
+            last_run = connection.execute("SELECT value FROM counters WHERE name = 'retention_ran'").fetchone()
+            passed = None if last_run is None else now - last_run[0]
             if passed is not None and 0 <= passed < _EVERY_S:
                 return False
             connection.execute("INSERT OR REPLACE INTO counters VALUES ('retention_ran', ?)", (int(now),))
-        # After a month of silence the clock may be wrong: a pass that still finds it so in an hour deletes.
+        # After a month without a pass the clock may be wrong, so this one deletes nothing; the next, in an hour, does.
         return passed is None or passed < _SILENCE_S
 
-    def _expire(self, connection: sqlite3.Connection, kind: Kind) -> int:
-        assert self._keep_days is not None  # noqa: S101 - the caller has looked
-        table, moment = _TABLES[kind]
-        cutoff = int((self._clock() - self._keep_days * _DAY_S) * 1e9)
-        cursor = gone = 0
+    def _expire(self, connection: sqlite3.Connection, kind: RowKind, keep_days: int) -> int:
+        """Delete the rows of a kind that are due; return how many."""
+        cutoff = int((self._clock() - keep_days * _DAY_S) * 1e9)
+        after = deleted = 0
         while True:
-            with _transaction(connection):
-                since = self._clock() - self._keep_days * _DAY_S
-                upto = _delivered(connection, kind, since, unsent_too=self._unsent_too)
+            with transaction(connection):
+                since = self._clock() - keep_days * _DAY_S
+                upto = _deletable_upto(connection, kind, since, unsent_too=self._unsent_too)
                 rows = connection.execute(
-                    f"SELECT seq, {moment} FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 - our own names
-                    (cursor, upto),
+                    f"SELECT seq, {kind.time_column} FROM {kind.table} WHERE seq > ? AND seq <= ? "  # noqa: S608 - our own names
+                    f"ORDER BY seq LIMIT {_BATCH}",
+                    (after, upto),
                 ).fetchall()
-                old = [row[0] for row in rows if row[1] < cutoff]
-                gone += _delete(connection, kind, old)
-            if not old or self._pause(_PAUSE_S):
-                return gone
-            cursor = rows[-1][0]
+                due = [seq for seq, time_ns in rows if time_ns < cutoff]
+                deleted += _delete(connection, kind, due)
+            if not due or self._pause(_PAUSE_S):
+                return deleted
+            after = rows[-1][0]
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
-        """Cut free pages off the file, little by little, but for some that new rows will need."""
-        if _pragma(connection, "auto_vacuum") == 0:
+        """Cut free pages off the file, little by little, except for some that new rows will need."""
+        if pragma(connection, "auto_vacuum") == 0:
             _rebuild(connection)
             return
-        while (free := _pragma(connection, "freelist_count")) > _SPARE_PAGES:
-            # By executescript, which steps through all of the pages; execute would free a single one.
+        while (free := pragma(connection, "freelist_count")) > _SPARE_PAGES:
+            # executescript steps through all of the pages; execute would free a single one.
             connection.executescript(f"PRAGMA incremental_vacuum({_BATCH})")
-            if _pragma(connection, "freelist_count") >= free or self._pause(_PAUSE_S):
+            if pragma(connection, "freelist_count") >= free or self._pause(_PAUSE_S):
                 return
 
 
-_TABLES: Final[dict[Kind, tuple[str, str]]] = {
-    "observation": ("observations", "end_ns"),
-    "score": ("scores", "timestamp_ns"),
-}
+def _deletable_upto(connection: sqlite3.Connection, kind: RowKind, since: float, *, unsent_too: bool) -> int:
+    """Return up to which number rows may be deleted by age: every destination has them; the newest row always stays.
 
-
-def _delivered(connection: sqlite3.Connection, kind: Kind, since: float, *, unsent_too: bool) -> int:
-    """Return up to which number every destination has the rows; the newest row always stays.
-
-    Numbers go on from the newest row, so without it they would begin again, and be taken for delivered.
+    Numbers go on from the newest row. Without it they would begin again, and new rows would count as delivered.
     """
-    table = _TABLES[kind][0]
-    newest = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
-    column = "acked" if kind == "observation" else "scores_acked"
-    acked = connection.execute(
-        f"SELECT min(coalesce(d.{column}, 0)) FROM configured c LEFT JOIN destinations d USING (name) "  # noqa: S608 - our own names
-        "WHERE c.seen > ? AND c.scores <> ?",
-        (since, Accepts.SCORES if kind == "observation" else Accepts.OBSERVATIONS),
-    ).fetchone()[0]
-    if acked is None:  # nobody takes these
+    newest = connection.execute(f"SELECT coalesce(max(seq), 0) FROM {kind.table}").fetchone()[0]  # noqa: S608 - our own names
+    upto = configured_upto(connection, kind, since)
+    if upto is None:  # no destination accepts these
         return int(newest - 1) if unsent_too else 0
-    return int(min(acked, newest - 1))
+    return int(min(upto, newest - 1))
 
 
-def _delete(connection: sqlite3.Connection, kind: Kind, numbers: Sequence[int]) -> int:
+def _delete(connection: sqlite3.Connection, kind: RowKind, numbers: Sequence[int]) -> int:
+    """Delete rows, except those that a destination refused for good; return how many were deleted."""
     if not numbers:
         return 0
-    kept = {row[0] for row in connection.execute("SELECT seq FROM set_aside WHERE kind = ?", (kind,))}
-    rows = [(number,) for number in numbers if number not in kept]
-    for table in ("observations", "payloads") if kind == "observation" else ("scores",):
+    refused = {row[0] for row in connection.execute("SELECT seq FROM set_aside WHERE kind = ?", (kind.name,))}
+    rows = [(number,) for number in numbers if number not in refused]
+    for table in kind.tables:
         connection.executemany(f"DELETE FROM {table} WHERE seq = ?", rows)  # noqa: S608 - our own names
     connection.execute(
         "INSERT INTO counters VALUES ('expired', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
@@ -214,48 +205,34 @@ def _delete(connection: sqlite3.Connection, kind: Kind, numbers: Sequence[int]) 
 
 
 def _rebuild(connection: sqlite3.Connection) -> None:
-    """Give an older file the way to shrink, while it is small: a rebuild holds the file for its whole time."""
-    if _pragma(connection, "page_count") * _pragma(connection, "page_size") > _LARGEST_REBUILT:
+    """Let an older file give back space from now on, if it is small: a rebuild locks the file for its whole time."""
+    if pragma(connection, "page_count") * pragma(connection, "page_size") > _LARGEST_REBUILT:
         return
-    with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading: another time
+    with contextlib.suppress(sqlite3.OperationalError):  # a reader has the file open: the next pass tries again
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("VACUUM")
 
 
-def state(path: Path, keep_days: int | None, *, clock: Callable[[], float] = time.time) -> State:
-    """Return what retention has done to a store, and what it still has to do."""
-    with connected(path) as connection:
+def read_status(path: Path, keep_days: int | None, *, clock: Callable[[], float] = time.time) -> RetentionStatus:
+    """Return what retention has deleted from a store, and what it has still to delete."""
+    with connect(path) as connection:
         counters = dict(connection.execute("SELECT name, value FROM counters").fetchall())
-        overdue, lacking = 0, []
+        overdue, waiting_for = 0, []
         if keep_days is not None:
-            cutoff = int((clock() - keep_days * _DAY_S) * 1e9)
+            since = clock() - keep_days * _DAY_S
+            cutoff = int(since * 1e9)
             overdue = connection.execute("SELECT count(*) FROM observations WHERE end_ns < ?", (cutoff,)).fetchone()[0]
-            lacking = connection.execute(
+            waiting_for = connection.execute(
                 "SELECT c.name FROM configured c LEFT JOIN destinations d USING (name) "
                 "WHERE c.seen > ? AND c.scores <> ? AND "
                 "coalesce(d.acked, 0) < (SELECT coalesce(max(seq), 0) FROM observations WHERE end_ns < ?) ORDER BY 1",
-                (clock() - keep_days * _DAY_S, Accepts.SCORES, cutoff),
+                (since, OBSERVATION.refused_by, cutoff),
             ).fetchall()
-        return State(
+        return RetentionStatus(
             keep_days=keep_days,
             expired=counters.get("expired", 0),
             overdue=overdue,
-            waiting_for=tuple(row[0] for row in lacking),
-            free_bytes=_pragma(connection, "freelist_count") * _pragma(connection, "page_size"),
+            waiting_for=tuple(row[0] for row in waiting_for),
+            free_bytes=pragma(connection, "freelist_count") * pragma(connection, "page_size"),
             last_run=counters.get("retention_ran"),
         )
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

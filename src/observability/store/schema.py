@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from src.observability.store.connections import transaction
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -15,7 +17,7 @@ class SpoolError(Exception):
 
 
 # Numbers grow because the newest row is never deleted (AUTOINCREMENT would write one more page at each commit).
-# Narrow rows apart from the encoded spans, which are nine tenths of the bytes; one index on the write path.
+# Narrow rows stand apart from the encoded spans, which are nine tenths of the bytes; one index is on the write path.
 _VERSION_1 = """
 CREATE TABLE observations (
     seq INTEGER PRIMARY KEY,
@@ -74,14 +76,15 @@ CREATE TABLE set_aside (
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
-# Which destinations some process was set up to deliver to, and when that was last so: retention waits for those.
+# The destinations that some process was set up for, what they accept, and when that was last so: retention waits for
+# those.
 _VERSION_2 = """
 CREATE TABLE configured (name TEXT PRIMARY KEY, scores INTEGER NOT NULL, seen REAL NOT NULL);
 INSERT INTO configured
     SELECT name, name LIKE 'langfuse:%', CAST(strftime('%s', 'now') AS REAL) FROM destinations;
 """
 
-# Tables as before; spans may be packed from now on (packing.py), which an older program could not read.
+# The tables of version 2; spans may be compressed from now on (compression.py), which an older program cannot read.
 _VERSION_3 = ""
 
 # The script at position n takes a file from version n to n + 1. Only ever append.
@@ -90,10 +93,10 @@ VERSION: Final = len(MIGRATIONS)
 
 
 def examine(connection: sqlite3.Connection, path: object) -> int:
-    """Return a file's version, 0 for a new one. Only reads.
+    """Return a file's version, 0 for a new one; nothing is written.
 
     Raises:
-        SpoolError: the file is another program's, or a newer version of this one wrote it. It is not touched.
+        SpoolError: another program, or a newer version of this one, wrote the file.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version == VERSION:
@@ -111,28 +114,22 @@ def examine(connection: sqlite3.Connection, path: object) -> int:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Have a new file give back the space of deleted rows. An older file keeps its way: only VACUUM changes that."""
+    """Let a new file give back the space of deleted rows. In an older file only VACUUM can change that."""
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before WAL mode writes the file's first page
 
 
 def migrate(connection: sqlite3.Connection, path: object) -> None:
-    """Bring a file to the present version, each step in one transaction.
+    """Bring a file to the present version in one transaction.
 
     Raises:
         SpoolError: as `examine` does.
     """
     if examine(connection, path) == VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:  # another process may have been first
-        for script in MIGRATIONS[examine(connection, path) :]:
+    with transaction(connection):
+        for script in MIGRATIONS[examine(connection, path) :]:  # again, since another process may have been first
             for statement in script.split(";"):
                 if statement.strip():
                     connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -16,7 +16,7 @@ from src.observability.settings import environment_name
 from src.observability.spans import encoding
 from src.observability.spans import scope as scopes
 from src.observability.tracing import carry
-from src.observability.tracing.call_arguments import arguments
+from src.observability.tracing.call_arguments import call_arguments
 from src.observability.tracing.observation import observe
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., object])
 
-# How long metadata may be, as JSON, to stand on every observation of a run: what Langfuse's SDK takes to propagate.
-_SHORT: Final = 200
-_LONG: Final = 100_000
+# The longest metadata, as JSON, that is repeated on every observation of a run: Langfuse's SDK propagates no more.
+_LONGEST_PROPAGATED: Final = 200
+_LONGEST_RECORDED: Final = 100_000
 _log = logging.getLogger("moondev.observability")
 
 
@@ -40,21 +40,21 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
     """Open one agent run: the root of its trace, or a child where an agent runs inside another.
 
     Use as `with observe_agent("risk", trading_pair="BTC-USD") as run:` or as `@observe_agent("risk")`
-    above a function, plain or async, whose arguments and result are then input and output; of what is longer than
-    100,000 characters, type and length. Everything that opens inside carries its session, user, tags and short
-    metadata. The root is named `<agent_type>.run`.
+    above a function, plain or async. The function's arguments and result are then input and output; a value longer
+    than 100,000 characters is recorded as its type and length. Every observation that opens inside carries the run's
+    session, user, tags and short metadata. The root is named `<agent_type>.run`.
 
     Args:
         agent_type: What kind of agent this is, such as `risk` or `trading`.
         agent_name: The agent's own name; the type where it has none.
         trading_pair: The symbol it looks at.
         session_id: One run of the process or loop; the process's own where not given.
-        user_id: On whose behalf.
+        user_id: The user on whose behalf it runs.
         tags: Added to the agent's type and the symbol.
         environment: Where it trades, such as `paper` or `live`; the process's own where not given.
-        metadata: What is known at the start: market_data, position, ... What is at most 200 characters long as JSON
-            stands on everything that opens inside too.
-        input: What the run was given.
+        metadata: What is known at the start: market_data, position, ... Values of at most 200 characters as JSON are
+            set on every observation that opens inside too.
+        input: The input of the run.
         name: Another name for the root, such as `trading_agent.swarm`.
     """
 
@@ -83,14 +83,14 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         self._environment = environment
         self._open: list[tuple[AbstractContextManager[Observation], Context]] = []
 
-    def _observe(self, given: object = None) -> AbstractContextManager[Observation]:
+    def _observe(self, arguments: object = None) -> AbstractContextManager[Observation]:
         try:
             scope = self._scope()
         except Exception:  # noqa: BLE001 - tracing never breaks the traced code
             _log.exception("The run's scope could not be set; the agent runs on without it.")
             scope = None
-        told = self._input if self._input is not None else given
-        return observe(self._name, "agent", scope=scope, input=told, metadata={**self._run, **self._metadata})
+        run_input = self._input if self._input is not None else arguments
+        return observe(self._name, "agent", scope=scope, input=run_input, metadata={**self._run, **self._metadata})
 
     def _scope(self) -> Scope:
         context = otel_context.get_current()
@@ -103,8 +103,8 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
             metadata={**self._run, **{key: value for key, value in self._metadata.items() if _is_short(value)}},
             environment=_environment(self._environment),
         )
-        said = {names.SESSION_ID: self._session_id, names.USER_ID: self._user_id, names.ENVIRONMENT: self._environment}
-        return scopes.nearest(scope, context, *(name for name, value in said.items() if value))
+        own = {names.SESSION_ID: self._session_id, names.USER_ID: self._user_id, names.ENVIRONMENT: self._environment}
+        return scopes.overriding(scope, context, *(name for name, value in own.items() if value))
 
     def __enter__(self) -> Observation:
         """Open the run."""
@@ -114,12 +114,13 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
         return observation
 
     def __exit__(self, *failure: Any) -> None:
-        """End the run; an exception marks it as failed and goes on."""
-        # Threads and tasks may share one instance: theirs is the run that is current here.
-        here = otel_context.get_current()
-        mine = next((one for one in reversed(self._open) if one[1] is here), self._open[-1])
-        self._open.remove(mine)
-        mine[0].__exit__(*failure)
+        """End the run; an exception marks it as failed and propagates."""
+        # Threads and tasks may share one instance: each ends the run that is current in its context.
+        context = otel_context.get_current()
+        entry = next((entry for entry in reversed(self._open) if entry[1] is context), self._open[-1])
+        self._open.remove(entry)
+        manager, _ = entry
+        manager.__exit__(*failure)
 
     async def __aenter__(self) -> Observation:
         """Open the run, for `async with`."""
@@ -132,57 +133,57 @@ class observe_agent:  # noqa: N801 - used as a function: a context manager and a
     def __call__(self, func: F) -> F:
         """Run a function, plain or async, a generator or not, as one agent run each time it is called."""
         if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-            return carry.within(func, lambda args, kwargs: self._observe(_called_with(func, args, kwargs)))
+            return carry.within(func, lambda args, kwargs: self._observe(_call_input(func, args, kwargs)))
         if inspect.iscoroutinefunction(func):
 
             @functools.wraps(func)
             async def run_async(*args: object, **kwargs: object) -> object:
-                with self._observe(_called_with(func, args, kwargs)) as observation:
+                with self._observe(_call_input(func, args, kwargs)) as observation:
                     result = await func(*args, **kwargs)
-                    _returned(observation, result)
+                    _record_result(observation, result)
                     return result
 
             return cast("F", run_async)
 
         @functools.wraps(func)
         def run(*args: object, **kwargs: object) -> object:
-            with self._observe(_called_with(func, args, kwargs)) as observation:
+            with self._observe(_call_input(func, args, kwargs)) as observation:
                 result = func(*args, **kwargs)
-                _returned(observation, result)
+                _record_result(observation, result)
                 return result
 
         return cast("F", run)
 
 
-def _called_with(
+def _call_input(
     func: Callable[..., object], args: Iterable[object], kwargs: Mapping[str, object]
 ) -> dict[str, object] | None:
-    """Return what a run's function was called with; nothing where nothing is recorded. Never raises."""
+    """Return the arguments of a run's function; None where nothing is recorded. Never raises."""
     try:
-        return None if get_pipeline().tracer is None else arguments(func, args, kwargs, _brief)
+        return None if get_pipeline().tracer is None else call_arguments(func, args, kwargs, _shortened)
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("What a run was called with could not be recorded.")
         return None
 
 
-def _returned(run: Observation, result: object) -> None:
-    """Record what a run's function returned. Never raises."""
+def _record_result(run: Observation, result: object) -> None:
+    """Record the result of a run's function. Never raises."""
     try:
         if run.recording:
-            run.returned(_brief(result))
+            run.returned(_shortened(result))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("What a run returned could not be recorded.")
 
 
-def _brief(value: object) -> object:
-    """Return a value, or what it is where it is long: nobody asked for all candles of a market to be recorded."""
+def _shortened(value: object) -> object:
+    """Return a value; of a long one, such as all candles of a market, its type and length."""
     if value is None or type(value) in (bool, int, float) or getattr(value, "observation_id", None) is not None:
         return value
     try:
         size = len(encoding.text(value))
-    except Exception:  # noqa: BLE001 - what cannot be encoded is said so where it is written
+    except Exception:  # noqa: BLE001 - writing it reports what cannot be encoded
         return value
-    return value if size <= _LONG else {"type": type(value).__name__, "characters": size}
+    return value if size <= _LONGEST_RECORDED else {"type": type(value).__name__, "characters": size}
 
 
 def current_scope() -> Scope:
@@ -192,15 +193,15 @@ def current_scope() -> Scope:
 
 
 def _begins_trace(parent: otel_trace.Span) -> bool:
-    """Tell whether a run names its trace, which has no name else until its root has come.
+    """Tell whether a run starts a trace, and so names it: Langfuse shows no other name until the root has arrived.
 
-    One that was begun in another process, or by the program through Langfuse's SDK, has its name from there.
+    A trace that another process started, or the program through Langfuse's SDK, has its name from there.
     """
-    return not scopes.is_ours(parent) and not parent.get_span_context().is_remote
+    return not scopes.is_own_span(parent) and not parent.get_span_context().is_remote
 
 
 def _is_short(value: object) -> bool:
-    return value is not None and len(encoding.json_text(value)) <= _SHORT
+    return value is not None and len(encoding.json_text(value)) <= _LONGEST_PROPAGATED
 
 
 def _environment(text: str | None) -> str | None:

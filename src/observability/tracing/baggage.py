@@ -1,7 +1,7 @@
-"""Write a run's session, user and tags as W3C baggage, and read them; never a secret, never more than a little.
+"""Encode a run's session, user and tags as W3C baggage, and decode them; never a secret, and few bytes.
 
-The names are those that Langfuse's SDK gives its own baggage, so that either reads the other's. Environment and
-metadata stay at home: a process has its own environment, and market data has no place in headers.
+The names are those of the baggage of Langfuse's SDK, so that each reads what the other wrote. Environment and metadata
+are not sent: a process has its own environment, and market data does not belong in headers.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ _TAGS: Final = "langfuse_tags"
 _TRACE: Final = "langfuse_trace_id"
 _LONGEST: Final = 200
 _MOST_TAGS: Final = 20
-_LONGEST_HEADER: Final = 8192  # what W3C asks everybody to take
-_MOST_WRITTEN: Final = 4096  # so that others' baggage has room beside ours
+_LONGEST_HEADER: Final = 8192  # W3C requires implementations to accept as much
+_MOST_WRITTEN: Final = 4096  # leaves room for the baggage of others
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Hold what a baggage header says: a scope, where it has one of our names, and the trace it claims."""
+class Baggage:
+    """The content of a baggage header: a scope, where it has one of our names, and the trace that it claims."""
 
     scope: Scope | None = None
     trace_id: str | None = None
 
 
-NOTHING: Final = Told()
+EMPTY: Final = Baggage()
 
 
 def encode(scope: Scope, trace_id: str = "") -> str:
-    """Return the header's value; empty where there is nothing to say. What holds a secret is left out and logged."""
-    tags = [tag for tag in scope.tags[:_MOST_TAGS] if _fit(tag)]
+    """Return the header's value, maybe empty; a value that holds a secret is left out and logged."""
+    tags = [tag for tag in scope.tags[:_MOST_TAGS] if _may_be_sent(tag)]
     entries = {
         _TRACE: trace_id,
-        _SESSION: scope.session_id if _fit(scope.session_id) else None,
-        _USER: scope.user_id if _fit(scope.user_id) else None,
+        _SESSION: scope.session_id if _may_be_sent(scope.session_id) else None,
+        _USER: scope.user_id if _may_be_sent(scope.user_id) else None,
         _TAGS: json.dumps(tags, separators=(",", ":")) if tags else None,
     }
-    told = [f"{name}={quote(value, safe='')}" for name, value in entries.items() if value]
-    while told and sum(map(len, told)) > _MOST_WRITTEN:
-        told.pop()
-    return ",".join(told)
+    members = [f"{name}={quote(value, safe='')}" for name, value in entries.items() if value]
+    while members and sum(map(len, members)) > _MOST_WRITTEN:
+        members.pop()
+    return ",".join(members)
 
 
-def _fit(text: str | None) -> bool:
+def _may_be_sent(text: str | None) -> bool:
     """Tell whether a value may stand in a header: short, and without a secret."""
     if not text or len(text) > _LONGEST:
         return False
@@ -63,19 +63,19 @@ def _fit(text: str | None) -> bool:
     return True
 
 
-def decode(header: str) -> Told:
-    """Return what a header says; parts that are malformed, too long or not ours are left out."""
+def decode(header: str) -> Baggage:
+    """Return the content of a header; members that are malformed, too long or not ours are left out."""
     if not header or len(header) > _LONGEST_HEADER:
-        return NOTHING
-    found: dict[str, str] = {}
+        return EMPTY
+    values: dict[str, str] = {}
     for entry in header.split(","):
         name, equals, value = entry.partition(";")[0].partition("=")
         if equals and name.strip() in (_SESSION, _USER, _TAGS, _TRACE):
-            found[name.strip()] = unquote_plus(value.strip())
-    session, user = (_id(found.get(name)) for name in (_SESSION, _USER))
-    tags = _tags(found.get(_TAGS, ""))
+            values[name.strip()] = unquote_plus(value.strip())
+    session, user = (_id(values.get(name)) for name in (_SESSION, _USER))
+    tags = _tags(values.get(_TAGS, ""))
     scope = Scope(session_id=session, user_id=user, tags=tags) if session or user or tags else None
-    return Told(scope, found.get(_TRACE))
+    return Baggage(scope=scope, trace_id=values.get(_TRACE))
 
 
 def _id(text: str | None) -> str | None:
@@ -83,12 +83,12 @@ def _id(text: str | None) -> str | None:
 
 
 def _tags(text: str) -> tuple[str, ...]:
-    """Return tags written as a JSON list, else as words between commas."""
+    """Return tags from a JSON list, or from words between commas."""
     try:
-        given = json.loads(text) if text.startswith("[") else text.split(",")
+        entries = json.loads(text) if text.startswith("[") else text.split(",")
     except ValueError:
         return ()
-    if not isinstance(given, list):
+    if not isinstance(entries, list):
         return ()
-    tags = [tag.strip() for tag in given if isinstance(tag, str)]
+    tags = [tag.strip() for tag in entries if isinstance(tag, str)]
     return tuple(tag for tag in tags if tag and len(tag) <= _LONGEST and tag.isprintable())[:_MOST_TAGS]

@@ -1,4 +1,4 @@
-"""Hand the current observation to work that runs elsewhere: a thread, a pool, another process, a generator's steps."""
+"""Carry the current observation into work that runs elsewhere: a thread, a pool, a process, a generator's steps."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def carry(func: F) -> F:
-    """Return a function that does what `func` does, as part of the observation that is current now.
+    """Return a function that runs `func` as part of the observation that is current now.
 
     For `Thread(target=carry(work))`, `pool.submit(carry(work), ...)`, `loop.run_in_executor(None, carry(work))`, and
-    the same with processes: what is carried can be pickled wherever `func` can. Coroutine functions and generator
-    functions, plain and async, keep the parent through all their steps and leave their caller's context alone.
+    the same with processes: the result can be pickled wherever `func` can. Coroutine functions and generator functions,
+    plain and async, keep the parent through all their steps and do not change their caller's context.
     """
     context = otel_context.get_current()
     if inspect.isasyncgenfunction(func):
@@ -42,38 +42,38 @@ def carry(func: F) -> F:
 
 def within(
     func: F,
-    opened: Callable[[tuple[Any, ...], dict[str, Any]], AbstractContextManager[T]],
-    heard: Callable[[T, object], None] | None = None,
+    open_observation: Callable[[tuple[Any, ...], dict[str, Any]], AbstractContextManager[T]],
+    on_yield: Callable[[T, object], None] | None = None,
 ) -> F:
     """Return a generator function, plain or async, whose steps all run inside one observation.
 
-    `opened` opens it, with the arguments, when the generator takes its first step; it ends with the generator. `heard`
-    is told what was opened and each thing that is yielded.
+    `open_observation` is called with the arguments when the generator takes its first step; the observation ends with
+    the generator. `on_yield` is called with the observation and each value that the generator yields.
     """
     if inspect.isasyncgenfunction(func):
 
         @functools.wraps(func)
-        async def all_later(*arguments: object, **options: object) -> AsyncGenerator[Any, Any]:
-            with opened(arguments, options) as observed:
-                async for told in func(*arguments, **options):
-                    if heard is not None:
-                        heard(observed, told)
-                    yield told
+        async def observed_async(*arguments: object, **options: object) -> AsyncGenerator[Any, Any]:
+            with open_observation(arguments, options) as observation:
+                async for item in func(*arguments, **options):
+                    if on_yield is not None:
+                        on_yield(observation, item)
+                    yield item
 
-        return cast("F", _async_generator(all_later, None))
+        return cast("F", _async_generator(observed_async, None))
 
     @functools.wraps(func)
-    def all_steps(*arguments: object, **options: object) -> Generator[Any, Any, Any]:
-        with opened(arguments, options) as observed:
+    def observed(*arguments: object, **options: object) -> Generator[Any, Any, Any]:
+        with open_observation(arguments, options) as observation:
             generator = cast("Generator[Any, Any, Any]", func(*arguments, **options))
-            hear = None if heard is None else functools.partial(heard, observed)
-            return (yield from _steps(generator, _here, hear))
+            record = None if on_yield is None else functools.partial(on_yield, observation)
+            return (yield from _steps(generator, _in_this_context, record))
 
-    return cast("F", _generator(all_steps, None))
+    return cast("F", _generator(observed, None))
 
 
 class Carried:
-    """Call a function under a context. Pickled, it takes the trace and the run's scope along."""
+    """A function with the context that it runs in. Pickling keeps the trace and the run's scope."""
 
     def __init__(self, func: Callable[..., Any], context: Context) -> None:
         self._func = func
@@ -107,7 +107,7 @@ def _unpickled(func: Callable[..., Any], headers: dict[str, str], scope: Scope |
 
 
 def _plain(scope: Scope) -> Scope:
-    """Return a scope whose metadata any process can unpickle: what is no plain value becomes what its JSON says."""
+    """Return a scope that any process can unpickle: metadata that is no plain value becomes plain JSON data."""
     import orjson
 
     simple = {
@@ -142,8 +142,8 @@ def _coroutine(func: Callable[..., Any], context: Context) -> Callable[..., Any]
 def _generator(func: Callable[..., Any], context: Context | None) -> Callable[..., Any]:
     @functools.wraps(func)
     def run(*arguments: Any, **options: Any) -> Generator[Any, Any, Any]:
-        # All steps run in one context of their own, so what the generator opens between two of them does not become
-        # the parent of what its caller does there.
+        # All steps run in one context of their own, so that an observation that is open between two of them does not
+        # become the parent of what the caller opens there.
         own = contextvars.copy_context()
         if context is not None:
             own.run(otel_context.attach, context)
@@ -152,29 +152,29 @@ def _generator(func: Callable[..., Any], context: Context | None) -> Callable[..
     return run
 
 
-def _here(step: Callable[..., Any], *values: Any) -> Any:
+def _in_this_context(step: Callable[..., Any], *values: Any) -> Any:
     return step(*values)
 
 
 def _steps(
-    generator: Generator[Any, Any, Any], run: Callable[..., Any], hear: Callable[[Any], None] | None = None
+    generator: Generator[Any, Any, Any], run: Callable[..., Any], record: Callable[[Any], None] | None = None
 ) -> Generator[Any, Any, Any]:
-    """Take a generator's steps through `run`; what is sent, thrown and returned passes through."""
+    """Take a generator's steps through `run`; pass on what is sent, thrown and returned."""
     step: Callable[..., Any] = generator.send
     value: Any = None
     try:
         while True:
             try:
-                told = run(step, value)
+                item = run(step, value)
             except StopIteration as stop:
                 return stop.value
-            if hear is not None:
-                hear(told)
+            if record is not None:
+                record(item)
             try:
-                step, value = generator.send, (yield told)
+                step, value = generator.send, (yield item)
             except GeneratorExit:
                 raise
-            except BaseException as error:  # noqa: BLE001 - handed to the generator itself
+            except BaseException as error:  # noqa: BLE001 - thrown into the generator itself
                 step, value = generator.throw, error
     finally:
         run(generator.close)
@@ -183,25 +183,25 @@ def _steps(
 def _async_generator(func: Callable[..., Any], context: Context | None) -> Callable[..., Any]:
     @functools.wraps(func)
     async def run(*arguments: Any, **options: Any) -> AsyncGenerator[Any, Any]:
-        # The steps of an async generator run in the context of whoever awaits them: the generator's own is put in
-        # place for the time of a step, and kept for the next.
+        # The steps of an async generator run in the context of whoever awaits them: the generator's own context is
+        # attached for each step, and remembered for the next.
         generator = func(*arguments, **options)
         step, value, own = generator.asend, None, otel_context.get_current() if context is None else context
         try:
             while True:
                 token = otel_context.attach(own)
                 try:
-                    told = await step(value)
+                    item = await step(value)
                 except StopAsyncIteration:
                     return
                 finally:
                     own = otel_context.get_current()
                     otel_context.detach(token)
                 try:
-                    step, value = generator.asend, (yield told)
+                    step, value = generator.asend, (yield item)
                 except GeneratorExit:
                     raise
-                except BaseException as error:  # noqa: BLE001 - handed to the generator itself
+                except BaseException as error:  # noqa: BLE001 - thrown into the generator itself
                     step, value = generator.athrow, error
         finally:
             token = otel_context.attach(own)

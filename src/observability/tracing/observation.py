@@ -1,4 +1,4 @@
-"""Open observations of any type, as context managers or to be ended by hand.
+"""Open observations of any type, as context managers or for the caller to end.
 
 Every observation is stored when it ends, on the thread that ends it. Where tracing is off
 (MOONDEV_TRACING=off), or could not start, an observation records nothing and its ids are None.
@@ -35,7 +35,7 @@ _log = logging.getLogger("moondev.observability")
 
 
 class Observation:
-    """Collect what is known of one observation until it ends. Ending twice does nothing.
+    """One observation; collects its attributes until it ends. Ending it twice does nothing.
 
     Attributes: `trace_id` (32 lower-case hex digits) and `id` (16), None where nothing is recorded;
     `context`, the OpenTelemetry context whose current span is this observation.
@@ -70,17 +70,17 @@ class Observation:
         return self
 
     def set_default(self, **attributes: Any) -> Observation:
-        """Set attributes as `set` does, but for those that have a value."""
+        """Set attributes as `set` does, but only those that have no value yet."""
         return self.set(**{key: value for key, value in attributes.items() if not self._has(getattr(names, key))})
 
     def _has(self, name: str) -> bool:
         return name in self._attributes or name in (getattr(self._span, "attributes", None) or {})
 
     def returned(self, result: Any) -> None:
-        """Take what a function returned as the output, unless one was set; of a factory's reply, its text."""
+        """Set a function's result as the output, unless there is one already; of a factory's reply, its text."""
         if self._span is not None and result is not None and not self._has(names.OUTPUT):
-            factorys = getattr(result, "observation_id", None) is not None
-            self.update(output=getattr(result, "content", None) if factorys else result)
+            is_factory_reply = getattr(result, "observation_id", None) is not None
+            self.update(output=getattr(result, "content", None) if is_factory_reply else result)
 
     def update(
         self,
@@ -109,7 +109,7 @@ class Observation:
         return self
 
     def _write(self, span: Any) -> None:
-        """Put what is known onto a span of the SDK at once: what a program says later through Langfuse's SDK wins."""
+        """Set the collected attributes on a span of the SDK at once, so that what Langfuse's SDK sets later wins."""
         try:
             self._set_metadata(span)
             encoding.set_attributes(span, self._attributes)
@@ -156,7 +156,7 @@ class Observation:
                 score(name, value, trace_id=self.trace_id, observation_id=of, comment=comment)
 
     def end(self) -> None:
-        """Store the observation. Returns when it is durable; never raises."""
+        """Store the observation; return when it is durable. Never raises."""
         span, self._span = self._span, None
         if span is None:
             return
@@ -175,13 +175,13 @@ class Observation:
             _log.exception("An observation could not be ended.")
 
     def _set_metadata(self, span: Any) -> None:
-        """Encode the metadata, for the trace too where it has the same key: Langfuse's server lets the trace's win."""
+        """Encode the metadata, for the trace too where it has the same key: Langfuse's server prefers the trace's."""
         of_trace = span.scope.attributes if type(span) is LightSpan else span.attributes or {}
         for key, value in self._metadata.items():
             if value is not None:
-                self._attributes[names.METADATA + str(key)] = told = encoding.json_text(value)
+                self._attributes[names.METADATA + str(key)] = text = encoding.json_text(value)
                 if names.TRACE_METADATA + str(key) in of_trace:
-                    self._attributes[names.TRACE_METADATA + str(key)] = told
+                    self._attributes[names.TRACE_METADATA + str(key)] = text
 
     @contextmanager
     def current(self) -> Iterator[Observation]:
@@ -200,9 +200,9 @@ def start(
     context: Context | None = None,
     scope: Scope | None = None,
 ) -> Observation:
-    """Open an observation under the current one (or under `context`); end it by hand. Never raises.
+    """Open an observation under the current one (or under `context`); the caller ends it. Never raises.
 
-    Generations and events are light: no user's code runs inside them that could write to their span.
+    Generations and events are light spans: no user's code runs inside them that could write to their span.
     """
     return _start(name, type, context, scope, light=type in _LIGHT)
 
@@ -218,17 +218,18 @@ def _start(
     parent = context if context is not None else otel_context.get_current()
     try:
         pipeline = get_pipeline()
-        tracer, spans = pipeline.tracer, pipeline.light
+        tracer, spans = pipeline.tracer, pipeline.light_tracer
         if tracer is None:
             return Observation(None, parent)
         if scope is not None:
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
-        if light and spans is not None and spans.unheard:
-            begun = spans.start(name, parent)
-            observation = Observation(begun, otel_trace.set_span_in_context(begun, parent))
+        if light and spans is not None and spans.has_single_processor:
+            light_span = spans.start(name, parent)
+            observation = Observation(light_span, otel_trace.set_span_in_context(light_span, parent))
             observation._attributes[names.TYPE] = type
             if type == "generation":
-                double_counting.opened(begun.get_span_context().span_id, begun.parent.span_id if begun.parent else None)
+                parent_id = light_span.parent.span_id if light_span.parent else None
+                double_counting.generation_started(light_span.get_span_context().span_id, parent_id)
             return observation
         kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
         span = tracer.start_span(name, context=parent, kind=kind)
@@ -236,7 +237,9 @@ def _start(
         encoding.set_attributes(span, {names.TYPE: type, **mark})
         if type == "generation":
             above = otel_trace.get_current_span(parent).get_span_context()
-            double_counting.opened(span.get_span_context().span_id, above.span_id if above.is_valid else None)
+            double_counting.generation_started(
+                span.get_span_context().span_id, above.span_id if above.is_valid else None
+            )
         return Observation(span, otel_trace.set_span_in_context(span, parent))
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
@@ -252,20 +255,20 @@ def observe(
     input: object = None,  # noqa: A002 - the field's name in Langfuse
     metadata: Mapping[str, object] | None = None,
 ) -> Iterator[Observation]:
-    """Open an observation as the parent of what opens inside the block; an exception marks it and goes on."""
+    """Open an observation as the parent of what opens inside the block; an exception fails it and propagates."""
     observation = _start(name, type, scope=scope).update(input=input, metadata=metadata)
     try:
         with observation.current():
             yield observation
     except BaseException as error:
-        observation.fail(_say(error), getattr(error, "category", None) or builtins_category(error))
+        observation.fail(_message(error), getattr(error, "category", None) or builtins_category(error))
         raise
     finally:
         observation.end()
 
 
 def builtins_category(error: BaseException) -> str:
-    """Return the word of our error categories that fits an exception which is not a ModelError."""
+    """Return the error category of an exception that is not a ModelError."""
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit) or type(error).__name__ == "CancelledError":
         return "cancelled"
     if isinstance(error, TimeoutError):
@@ -283,5 +286,5 @@ def _text(value: object) -> str:
         return "[not encodable]"
 
 
-def _say(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return str(error) or type(error).__name__

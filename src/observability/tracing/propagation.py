@@ -1,8 +1,8 @@
 """Carry a trace from one process or host to another, in the headers of W3C Trace Context.
 
 `inject` writes `traceparent` and `tracestate` (www.w3.org/TR/trace-context) of the current observation;
-`continue_trace` makes what opens inside its block part of that trace. Nothing here raises into the traced code: what is
-malformed is logged once, and a new trace begins.
+`continue_trace` makes what opens inside its block part of that trace. Nothing here raises into the traced code:
+malformed headers are logged once, and a new trace starts.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ if TYPE_CHECKING:
 _log = logging.getLogger("moondev.observability")
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _NAMES: Final = ("traceparent", "tracestate", "baggage")
-_said: set[str] = set()
+_logged: set[str] = set()
 
 
 def inject(
     carrier: MutableMapping[str, str] | None = None, *, scope: bool = False, context: Context | None = None
 ) -> MutableMapping[str, str]:
-    """Write the current observation's place in its trace into headers, and return them.
+    """Write the current observation's trace context into headers, and return them.
 
     Args:
-        carrier: Where to write; a new dict where it is not given.
-        scope: Write the run's session, user and tags too, as `baggage`. Only for hosts of your own: who gets the
-            headers can read them. Values that hold a secret are left out.
+        carrier: The headers to write to; a new dict where it is not given.
+        scope: Write the run's session, user and tags too, as `baggage`. Only for hosts of your own: whoever receives
+            the headers can read them. Values that hold a secret are left out.
         context: Another context than the current one.
     """
     headers: MutableMapping[str, str] = {} if carrier is None else carrier
     try:
         _PROPAGATOR.inject(headers, context)
         if scope:
-            told = baggage.encode(_scope_of(context), _trace_id(context))
+            members = baggage.encode(_scope_of(context), _trace_id(context))
             before = headers.get("baggage", "")
-            if told:
-                headers["baggage"] = f"{before},{told}" if before else told
+            if members:
+                headers["baggage"] = f"{before},{members}" if before else members
     except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
-        _say_once("inject", "The trace could not be written into headers: %s.", type(error).__name__)
+        _warn_once("inject", "The trace could not be written into headers: %s.", type(error).__name__)
     return headers
 
 
 def child_environment(base: Mapping[str, str] | None = None, *, scope: bool = True) -> dict[str, str]:
-    """Return an environment for a process to be started, in which `continue_trace()` finds this trace.
+    """Return the environment for a child process in which `continue_trace()` finds this trace.
 
     The variables are TRACEPARENT, TRACESTATE and BAGGAGE, as OpenTelemetry names them. `base` is this process's
     own environment where it is not given.
@@ -74,10 +74,10 @@ def continue_trace(carrier: Carrier | None = None, *, scope: bool | None = None)
     """Make what opens inside the block part of the trace that the headers name; without one, of a new trace.
 
     Args:
-        carrier: Headers as a mapping or as pairs, texts or bytes, in any case, WSGI's HTTP_ names too. This process's
+        carrier: Headers as a mapping or as pairs, str or bytes, in any case, WSGI's HTTP_ names too; this process's
             environment variables where it is not given.
-        scope: Take session, user and tags from `baggage`. By default only from the environment: headers may be
-            anybody's.
+        scope: Take session, user and tags from `baggage`. By default only those of the environment: anybody may have
+            sent the headers.
     """
     token = otel_context.attach(extract(carrier, scope=scope))
     try:
@@ -89,36 +89,34 @@ def continue_trace(carrier: Carrier | None = None, *, scope: bool | None = None)
 def extract(carrier: Carrier | None = None, *, scope: bool | None = None) -> Context:
     """Return the context that `continue_trace` makes current; see there."""
     try:
-        known = _read(os.environ if carrier is None else carrier)
-        found = _PROPAGATOR.extract(known, otel_context.Context())
-        span = otel_trace.get_current_span(found)
+        headers = _read(os.environ if carrier is None else carrier)
+        span = otel_trace.get_current_span(_PROPAGATOR.extract(headers, otel_context.Context()))
         if not span.get_span_context().is_valid:
-            if known.get("traceparent"):
-                _say_once("traceparent", "A malformed traceparent came in; a new trace begins. Said once.")
+            if headers.get("traceparent"):
+                _warn_once("traceparent", "A malformed traceparent came in; a new trace begins. Said once.")
             return _under(otel_trace.INVALID_SPAN, None)
-        accepted = carrier is None if scope is None else scope
-        told = baggage.decode(known.get("baggage", "")) if accepted else baggage.NOTHING
+        trusted = carrier is None if scope is None else scope
+        content = baggage.decode(headers.get("baggage", "")) if trusted else baggage.EMPTY
         ids = span.get_span_context()
-        ours = told.trace_id == f"{ids.trace_id:032x}"
-        return _under(RemoteParent(ids) if ours else span, told)
+        is_ours = content.trace_id == f"{ids.trace_id:032x}"
+        return _under(RemoteParent(ids) if is_ours else span, content.scope)
     except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
-        _say_once("extract", "No trace could be read from the headers (%s); a new one begins.", type(error).__name__)
+        _warn_once("extract", "No trace could be read from the headers (%s); a new one begins.", type(error).__name__)
         return _under(otel_trace.INVALID_SPAN, None)
 
 
-def _under(span: otel_trace.Span, told: baggage.Told | None) -> Context:
+def _under(span: otel_trace.Span, received: Scope | None) -> Context:
+    """Return a context with the span as parent and, where one was received, the sender's scope."""
     context = otel_trace.set_span_in_context(span)
-    if told is None or told.scope is None:
+    if received is None:
         return context
-    scope = _scope_of(context).narrowed(
-        session_id=told.scope.session_id, user_id=told.scope.user_id, tags=told.scope.tags
-    )
+    scope = _scope_of(context).narrowed(session_id=received.session_id, user_id=received.user_id, tags=received.tags)
     return otel_context.set_value(CONTEXT_KEY, scope, context)
 
 
 def _scope_of(context: Context | None) -> Scope:
-    found = otel_context.get_value(CONTEXT_KEY, context)
-    return found if isinstance(found, Scope) else get_pipeline().default_scope()
+    scope = otel_context.get_value(CONTEXT_KEY, context)
+    return scope if isinstance(scope, Scope) else get_pipeline().default_scope()
 
 
 def _trace_id(context: Context | None) -> str:
@@ -127,20 +125,20 @@ def _trace_id(context: Context | None) -> str:
 
 
 def _read(carrier: Carrier) -> dict[str, str]:
-    """Return the headers that we know from a carrier of any kind, by their names in lower case."""
+    """Return our headers from a carrier of any kind, by their names in lower case."""
     pairs = carrier.items() if hasattr(carrier, "items") else carrier
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for key, value in pairs:
         name = _text(key).lower().removeprefix("http_")
         if name not in _NAMES:
             continue
         text = _text(value).strip()
-        if name in found and name == "traceparent":
-            text = "more than one" if text != found[name] else text
-        elif name in found:
-            text = f"{found[name]},{text}"
-        found[name] = text
-    return found
+        if name in headers and name == "traceparent":
+            text = "more than one" if text != headers[name] else text  # malformed, so that neither counts
+        elif name in headers:
+            text = f"{headers[name]},{text}"
+        headers[name] = text
+    return headers
 
 
 def _text(value: object) -> str:
@@ -151,7 +149,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _say_once(kind: str, message: str, *values: object) -> None:
-    if kind not in _said:
-        _said.add(kind)
+def _warn_once(kind: str, message: str, *values: object) -> None:
+    if kind not in _logged:
+        _logged.add(kind)
         _log.warning(message, *values)

@@ -1,4 +1,4 @@
-"""Store scores on a trace, an observation or a session; they travel the same durable way as observations."""
+"""Store scores on a trace, an observation or a session, as durably as observations."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def score(
 ) -> str | None:
     """Store a score; return its id, or None where it could not be stored (which is logged).
 
-    A number is NUMERIC, a bool BOOLEAN, a text CATEGORICAL. Give `score_id` and the first score's
-    `timestamp_ns` to replace a score later: Langfuse replaces one only when id, name and date match. `environment` is
-    that of the run which this code is part of, else the process's, where it is not given.
+    A number is NUMERIC, a bool BOOLEAN, a text CATEGORICAL. To replace a score later, give its `score_id` and its
+    `timestamp_ns`: Langfuse replaces a score only where id, name and date match. Where `environment` is not given, it
+    is that of the run which this code is part of, else the process's.
 
     Raises:
         ValueError: neither a trace, an observation nor a session is named.

@@ -1,4 +1,4 @@
-"""Observe a call that goes to a model without the factory, and read what its reply tells."""
+"""Observe functions that call a model without the factory."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from src.observability.spans import double_counting, encoding
 from src.observability.tracing import observation as tracing
-from src.observability.tracing.call_arguments import arguments
+from src.observability.tracing.call_arguments import call_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_MOST_PIECES = 10_000
+_MOST_ITEMS = 10_000
 _log = logging.getLogger("moondev.observability")
 
 
 class ForeignCall:
-    """Record the result of one such call: what it returned, or what it yielded."""
+    """One such call; records what the function returned or yielded."""
 
-    def __init__(self, observation: tracing.Observation, asked: object) -> None:
+    def __init__(self, observation: tracing.Observation, model: object) -> None:
         self._observation = observation
-        self._asked = asked if isinstance(asked, str) else None
+        self._requested_model = model if isinstance(model, str) else None
         self._from_factory = False
-        self._pieces: list[object] = []
+        self._items: list[object] = []
 
     def finish(self, result: Any) -> Any:
-        """Record a result and return it unchanged; one that came from the factory was measured there already."""
+        """Record a result and return it unchanged; the factory has measured its own replies already."""
         try:
             self._record(result)
         except Exception:  # noqa: BLE001 - tracing never breaks the traced code, whatever it returns
@@ -41,12 +41,12 @@ class ForeignCall:
             self._observation.set(TYPE="span").returned(result)
             return
         model, usage = _get(result, "model"), _get(result, "usage")
-        answered = model if isinstance(model, str) else None
+        response_model = model if isinstance(model, str) else None
         counts = _counts(usage)
         self._observation.update(output=result)
         self._observation.set(
-            MODEL=answered,
-            RESPONSE_MODEL=answered,
+            MODEL=response_model,
+            RESPONSE_MODEL=response_model,
             USAGE_DETAILS=encoding.json_text(counts) if counts else None,
             INPUT_TOKENS=_sum(counts, "input"),
             OUTPUT_TOKENS=_sum(counts, "output"),
@@ -55,23 +55,23 @@ class ForeignCall:
             REASONING_TOKENS=counts.get("output_reasoning_tokens"),
         )
 
-    def hear(self, piece: object) -> None:
-        """Note what a generator function yields; of a very long one, its beginning."""
-        if len(self._pieces) < _MOST_PIECES:
-            self._pieces.append(piece)
+    def add(self, item: object) -> None:
+        """Record an item that a generator function yields; of a very long one, only the first ones."""
+        if len(self._items) < _MOST_ITEMS:
+            self._items.append(item)
 
     def close(self) -> None:
-        """Record what is known when the call is over, however it went."""
-        if self._pieces:
-            texts = [piece for piece in self._pieces if isinstance(piece, str)]
-            whole = len(texts) == len(self._pieces)
-            self._observation.update(output="".join(texts) if whole else self._pieces)
+        """Record what is known when the call has ended, in whatever way."""
+        if self._items:
+            texts = [item for item in self._items if isinstance(item, str)]
+            only_texts = len(texts) == len(self._items)
+            self._observation.update(output="".join(texts) if only_texts else self._items)
         own = self._observation.id
-        if self._from_factory or (own is not None and double_counting.is_around(int(own, 16))):
-            self._observation.set(TYPE="span")  # what was asked inside is measured there
+        if self._from_factory or (own is not None and double_counting.encloses_generation(int(own, 16))):
+            self._observation.set(TYPE="span")  # the generations inside have been measured
             return
-        self._observation.set(OPERATION="chat", REQUEST_MODEL=self._asked)
-        self._observation.set_default(MODEL=self._asked)
+        self._observation.set(OPERATION="chat", REQUEST_MODEL=self._requested_model)
+        self._observation.set_default(MODEL=self._requested_model)
 
 
 def _get(value: object, name: str) -> Any:
@@ -79,35 +79,33 @@ def _get(value: object, name: str) -> Any:
 
 
 def _counts(usage: object) -> dict[str, int]:
-    """Return the tokens in buckets that do not overlap, by the rule of either SDK.
+    """Return the tokens in buckets that do not overlap, by the rule of each SDK.
 
-    OpenAI's prompt_tokens and input_tokens include what was cached, and its output the reasoning, which stand apart in
-    `*_details` (platform.openai.com/docs/api-reference/chat/object); Anthropic's input_tokens exclude both
-    (docs.anthropic.com/en/api/messages).
+    OpenAI's prompt_tokens and input_tokens include cached tokens, and its output tokens include reasoning; both are
+    also counted in `*_details` (platform.openai.com/docs/api-reference/chat/object). Anthropic's input_tokens exclude
+    what was read from and written to the cache (docs.anthropic.com/en/api/messages).
     """
-    given, answered = (
-        _first(usage, "prompt_tokens", "input_tokens"),
-        _first(usage, "completion_tokens", "output_tokens"),
-    )
-    inside = _first(usage, "prompt_tokens_details", "input_tokens_details", kind=object)
-    cached = _first(inside, "cached_tokens")
-    thought = _first(
-        _first(usage, "completion_tokens_details", "output_tokens_details", kind=object), "reasoning_tokens"
-    )
-    found = {
-        "input": given if given is None or not cached else given - cached,
+    input_tokens = _first(usage, "prompt_tokens", "input_tokens")
+    output_tokens = _first(usage, "completion_tokens", "output_tokens")
+    input_details = _first(usage, "prompt_tokens_details", "input_tokens_details", kind=object)
+    output_details = _first(usage, "completion_tokens_details", "output_tokens_details", kind=object)
+    cached = _first(input_details, "cached_tokens")
+    reasoning = _first(output_details, "reasoning_tokens")
+    buckets = {
+        "input": input_tokens if input_tokens is None or not cached else input_tokens - cached,
         "input_cached_tokens": cached or _first(usage, "cache_read_input_tokens"),
         "input_cache_creation": _first(usage, "cache_creation_input_tokens"),
-        "output": answered if answered is None or not thought else answered - thought,
-        "output_reasoning_tokens": thought,
+        "output": output_tokens if output_tokens is None or not reasoning else output_tokens - reasoning,
+        "output_reasoning_tokens": reasoning,
     }
     always = ("input", "output")
-    return {name: count for name, count in found.items() if count or (count is not None and name in always)}
+    return {name: count for name, count in buckets.items() if count or (count is not None and name in always)}
 
 
 def _first(value: object, *spellings: str, kind: type = int) -> Any:
-    found = (_get(value, name) for name in spellings)
-    return next((one for one in found if one is not None and isinstance(one, kind)), None)
+    """Return the first attribute or item, by one of its spellings, that has a value of the kind."""
+    values = (_get(value, name) for name in spellings)
+    return next((item for item in values if item is not None and isinstance(item, kind)), None)
 
 
 def _sum(counts: Mapping[str, int], side: str) -> int | None:
@@ -120,7 +118,7 @@ def observe_call(
 ) -> Iterator[ForeignCall]:
     """Open a generation named after the function, with its arguments as input."""
     name = getattr(func, "__qualname__", "call")
-    with tracing.observe(name, "generation", input=arguments(func, args, kwargs)) as observation:
+    with tracing.observe(name, "generation", input=call_arguments(func, args, kwargs)) as observation:
         call = ForeignCall(observation, kwargs.get("model"))
         try:
             yield call

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from src.models.types import ResponseFormat
 
 
-def wanted() -> ResponseFormat:
-    found = response_format(Decision)
-    assert found is not None
-    return found
+def decision_format() -> ResponseFormat:
+    decision = response_format(Decision)
+    assert decision is not None
+    return decision
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def wanted() -> ResponseFormat:
     ],
 )
 def test_a_decision_is_read(text: str) -> None:
-    found = parse(text, wanted())
-    assert isinstance(found, Decision)
-    assert (found.voted, found.confidence) == (Action.BUY, 80)
+    decision = parse(text, decision_format())
+    assert isinstance(decision, Decision)
+    assert (decision.voted, decision.confidence) == (Action.BUY, 80)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_decision_is_read(text: str) -> None:
 )
 def test_anything_else_is_no_decision(text: str) -> None:
     with pytest.raises(DoesNotFit):
-        parse(text, wanted())
+        parse(text, decision_format())
 
 
 def test_an_abstention_is_no_vote() -> None:
@@ -65,4 +65,4 @@ def test_a_long_reasoning_is_cut_not_refused() -> None:
 
 
 def test_the_schema_bounds_what_a_small_model_could_run_on_in() -> None:
-    assert wanted().schema["properties"]["reasoning"]["maxLength"] == LONGEST_REASONING  # type: ignore[index] # plain JSON
+    assert decision_format().schema["properties"]["reasoning"]["maxLength"] == LONGEST_REASONING  # type: ignore[index] # plain JSON

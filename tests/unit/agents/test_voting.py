@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.agents.decisions import Action
-from src.agents.swarm.members import Member, members
+from src.agents.swarm.members import Member, labelled
 from src.agents.swarm.voting import Vote, count
 
 
 def vote(action: str | None, weight: float = 1.0, confidence: int = 50, error: str | None = None) -> Vote:
-    return Vote("m", weight, Action(action) if action else None, confidence if action else None, error_category=error)
+    return Vote(
+        member="m",
+        weight=weight,
+        action=Action(action) if action else None,
+        confidence=confidence if action else None,
+        error_category=error,
+    )
 
 
 def test_the_action_with_most_weight_wins() -> None:
@@ -86,11 +92,13 @@ def test_any_vote_holds_the_rules(ballots: list[tuple[str | None, float, int]]) 
 
 
 def test_members_of_one_model_are_numbered() -> None:
-    labels = [member.label for member in members(["openai:gpt-4o", "local", "openai:gpt-4o", Member("local", seed=3)])]
+    labels = [
+        member.label for member in labelled(["openai:gpt-4o", "local", "openai:gpt-4o", Member(model="local", seed=3)])
+    ]
     assert labels == ["openai:gpt-4o#1", "local#1", "openai:gpt-4o#2", "local#2"]
-    assert [member.label for member in members(["local"])] == ["local"]
+    assert [member.label for member in labelled(["local"])] == ["local"]
 
 
 def test_no_members_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one member"):
-        members([])
+        labelled([])

@@ -1,4 +1,4 @@
-"""What every call does, through the real openai SDK against a real server."""
+"""Every call of a whole reply, through the real openai SDK against a real server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def attributes(row: TraceRow) -> dict[str, Any]:
     return dict(otlp.decode_span(row.span).attributes)
 
 
-def test_a_reply_says_what_it_took_and_its_generation_stands_in_the_store(spool: Spool) -> None:
+def test_a_reply_has_usage_and_cost_and_its_generation_is_stored(spool: Spool) -> None:
     usage = {
         "prompt_tokens": 100,
         "completion_tokens": 50,
@@ -63,12 +63,12 @@ def test_a_reply_says_what_it_took_and_its_generation_stands_in_the_store(spool:
     assert [(row.name, row.type, row.span_id) for row in rows] == [
         ("openai.generate", "generation", reply.observation_id)
     ]
-    told = attributes(rows[0])
-    assert json.loads(told[names.INPUT]) == sent["messages"]
-    assert told[names.OUTPUT] == "hello"
-    assert told[names.INPUT_TOKENS] == 100
-    assert json.loads(told[names.USAGE_DETAILS]) == reply.usage.details()
-    assert told[names.RESPONSE_MODEL] == "gpt-4o-2024-08-06"
+    recorded = attributes(rows[0])
+    assert json.loads(recorded[names.INPUT]) == sent["messages"]
+    assert recorded[names.OUTPUT] == "hello"
+    assert recorded[names.INPUT_TOKENS] == 100
+    assert json.loads(recorded[names.USAGE_DETAILS]) == reply.usage.details()
+    assert recorded[names.RESPONSE_MODEL] == "gpt-4o-2024-08-06"
 
 
 def test_prompts_reach_the_provider_byte_for_byte() -> None:
@@ -79,7 +79,7 @@ def test_prompts_reach_the_provider_byte_for_byte() -> None:
     assert [item["content"] for item in sent] == [odd, odd]
 
 
-def test_none_is_not_sent() -> None:
+def test_a_parameter_of_none_is_not_sent() -> None:
     with Server(lambda _: chat_reply("ok")) as server:
         model_at(server).generate_response(None, "hi", temperature=None)
         model_at(server).chat([{"role": "user", "content": "hi"}])
@@ -105,7 +105,7 @@ def test_none_is_not_sent() -> None:
         (529, "overloaded", errors.Overloaded),
     ],
 )
-def test_each_status_is_its_own_error_and_stands_on_the_generation(
+def test_each_status_is_its_own_error_and_recorded_on_the_generation(
     spool: Spool, status: int, message: str, kind: type[errors.ModelError]
 ) -> None:
     with Server(lambda _: error_reply(status, message)) as server, pytest.raises(kind) as raised:
@@ -116,8 +116,8 @@ def test_each_status_is_its_own_error_and_stands_on_the_generation(
     assert error.attempts == (3 if kind.retryable else 1)
     generation = next(row for row in spool.trace(error.trace_id or "") if row.type == "generation")
     assert (generation.level, generation.error_category) == ("ERROR", kind.category)
-    told = attributes(generation)
-    assert json.loads(told[names.METADATA + "error_category"]) == kind.category
+    recorded = attributes(generation)
+    assert json.loads(recorded[names.METADATA + "error_category"]) == kind.category
 
 
 def test_a_retried_failure_is_a_child_event_of_its_generation(spool: Spool) -> None:
@@ -135,7 +135,7 @@ def test_a_retried_failure_is_a_child_event_of_its_generation(spool: Spool) -> N
     assert json.loads(metadata[1][names.METADATA + "wait_s"]) == 0.01
 
 
-def test_a_wait_longer_than_the_cap_is_not_waited_for() -> None:
+def test_a_retry_after_longer_than_the_cap_is_not_retried() -> None:
     with (
         Server(lambda _: error_reply(429, "slow", retry_after="3600")) as server,
         pytest.raises(errors.RateLimited) as raised,
@@ -158,7 +158,7 @@ def test_a_hang_is_a_timeout() -> None:
         model_at(server, retry_policy=RetryPolicy(max_attempts=1)).generate_response("s", "u", timeout=0.3)
 
 
-def test_a_reset_in_mid_body_and_a_refused_connection_are_connection_errors() -> None:
+def test_a_reset_in_mid_body_and_a_refused_connection_are_connection_failures() -> None:
     with Server(lambda _: Reply(body=b'{"id":', reset=True)) as server:
         with pytest.raises(errors.ConnectionFailed):
             model_at(server).generate_response("s", "u")
@@ -189,7 +189,7 @@ def test_an_empty_reply_is_an_error_not_a_success() -> None:
         model_at(server).generate_response("s", "u")
 
 
-def test_zero_usage_beside_a_text_is_unknown_not_free() -> None:
+def test_zero_usage_with_a_text_is_unknown_not_free() -> None:
     usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     with Server(lambda _: chat_reply("text", usage=usage)) as server:
         reply = model_at(server).generate_response("s", "u")
@@ -208,19 +208,19 @@ class Answer(pydantic.BaseModel):
     confidence: int = pydantic.Field(ge=0, le=100)
 
 
-def test_structured_output_is_asked_for_natively_and_parsed() -> None:
+def test_structured_output_is_requested_natively_and_parsed() -> None:
     with Server(lambda _: chat_reply('{"action": "BUY", "confidence": 7}')) as server:
         reply = model_at(server).generate_response("s", "u", response_format=Answer)
-        asked = server.received[0].json["response_format"]
+        sent = server.received[0].json["response_format"]
     assert reply.parsed == Answer(action="BUY", confidence=7)
-    assert asked["type"] == "json_schema"
-    assert asked["json_schema"]["schema"]["additionalProperties"] is False
-    action = asked["json_schema"]["schema"]["properties"]["action"]
-    assert "maxLength" not in action  # strict mode refuses it as a keyword: it is said in words, and checked here
+    assert sent["type"] == "json_schema"
+    assert sent["json_schema"]["schema"]["additionalProperties"] is False
+    action = sent["json_schema"]["schema"]["properties"]["action"]
+    assert "maxLength" not in action  # strict mode refuses the keyword; it is validated here
     assert "maxLength 10" in action["description"]
 
 
-def test_a_reply_that_does_not_fit_is_asked_for_once_more_in_the_same_generation(spool: Spool) -> None:
+def test_a_reply_that_does_not_fit_is_repaired_in_the_same_generation(spool: Spool) -> None:
     replies = iter(
         [chat_reply('{"action": "BUY", "confidence": 700}'), chat_reply('{"action": "BUY", "confidence": 70}')]
     )
@@ -236,7 +236,7 @@ def test_a_reply_that_does_not_fit_is_asked_for_once_more_in_the_same_generation
     assert [(row.name, row.type) for row in rows] == [("repair", "event"), ("openai.generate", "generation")]
 
 
-def test_one_repair_and_no_more() -> None:
+def test_a_reply_is_repaired_only_once() -> None:
     with Server(lambda _: chat_reply("no idea")) as server:
         with pytest.raises(errors.MalformedResponse):
             model_at(server).generate_response("s", "u", response_format=Answer)
@@ -265,7 +265,7 @@ def test_an_async_hang_ends_at_the_total_deadline(spool: Spool) -> None:
     assert (row.level, row.error_category) == ("ERROR", "timeout")
 
 
-def test_a_cancelled_call_is_on_record(spool: Spool) -> None:
+def test_a_cancelled_call_is_recorded(spool: Spool) -> None:
     async def cancel(server: Server) -> None:
         task = asyncio.create_task(model_at(server).agenerate_response("s", "u"))
         while not server.received:
@@ -277,68 +277,6 @@ def test_a_cancelled_call_is_on_record(spool: Spool) -> None:
     with Server(lambda _: Reply(hang=True)) as server:
         asyncio.run(cancel(server))
     assert [row.error_category for row in spool.rows_after(0)] == ["cancelled"]
-
-
-def _events(*pieces: str, usage: bool = True) -> Reply:
-    def event(delta: dict[str, Any], finish: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return "data: " + json.dumps(
-            {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o", "choices": [choice]}
-        )
-
-    lines = [event({"content": piece}) for piece in pieces] + [event({}, "stop")]
-    if usage:
-        counts = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
-        last = {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o", "choices": [], "usage": counts}
-        lines.append("data: " + json.dumps(last))
-    body = "\n\n".join([*lines, "data: [DONE]", ""]).encode()
-    return Reply(body=body, headers={"content-type": "text/event-stream"})
-
-
-def test_a_stream_yields_its_text_then_usage_and_cost_and_is_one_generation(spool: Spool) -> None:
-    with Server(lambda _: _events("<thi", "nk>deep</think>", "BU", "Y")) as server:
-        chunks = list(model_at(server).stream_response("s", "u"))
-        asked = server.received[0].json
-    assert asked["stream"] is True
-    assert asked["stream_options"] == {"include_usage": True}
-    assert "".join(chunk.content for chunk in chunks) == "BUY"
-    assert "".join(chunk.reasoning for chunk in chunks) == "deep"
-    assert chunks[-1].usage is not None
-    assert chunks[-1].usage.total_tokens == 6
-    assert chunks[-1].cost_usd is not None
-    rows = spool.rows_after(0)
-    assert [row.name for row in rows] == ["openai.generate"]
-    assert names.COMPLETION_START_TIME in attributes(rows[0])
-
-
-def test_an_async_stream_yields_the_same() -> None:
-    async def read(server: Server) -> str:
-        return "".join([chunk.content async for chunk in model_at(server).astream_response("s", "u")])
-
-    with Server(lambda _: _events("BU", "Y")) as server:
-        assert asyncio.run(read(server)) == "BUY"
-
-
-def test_a_stream_that_is_left_early_is_on_record_with_what_came(spool: Spool) -> None:
-    with Server(lambda _: _events("one ", "two ", "three")) as server:
-        stream = model_at(server).stream_response("s", "u")
-        next(iter(stream))
-        stream.close()  # type: ignore[attr-defined] # a generator
-    row = spool.rows_after(0)[0]
-    assert row.error_category == "cancelled"
-    assert attributes(row)[names.OUTPUT] == "one "
-
-
-def test_an_error_inside_a_stream_that_began_with_200_is_raised_as_its_kind(spool: Spool) -> None:
-    body = b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n' + (
-        b'data: {"error":{"message":"Provider overloaded","code":503}}\n\n'
-    )
-    with (
-        Server(lambda _: Reply(body=body, headers={"content-type": "text/event-stream"})) as server,
-        pytest.raises(errors.Overloaded),
-    ):
-        list(model_at(server).stream_response("s", "u"))
-    assert spool.rows_after(0)[-1].error_category == "overloaded"
 
 
 BAD: list[tuple[Callable[[OpenAIModel], Any], str]] = [
@@ -392,17 +330,17 @@ def test_a_store_that_cannot_be_written_does_not_stop_a_call(monkeypatch: pytest
         assert model_at(server).generate_response("s", "u").content == "ok"
 
 
-def test_endless_failures_stop_at_the_last_attempt() -> None:
+def test_retries_stop_at_the_last_attempt() -> None:
     with Server(in_turn(chain(repeat(error_reply(500, "x"), 3), repeat(chat_reply("late"))))) as server:
         with pytest.raises(errors.ServerFailed):
             model_at(server).generate_response("s", "u")
         assert len(server.received) == 3
 
 
-def test_images_reach_the_wire_and_only_their_hash_the_trace(spool: Spool) -> None:
+def test_images_are_sent_and_only_their_hash_is_traced(spool: Spool) -> None:
     from src.models.types import ImagePart
 
-    picture = ImagePart("image/png", b"\x89PNG-not-really")
+    picture = ImagePart(media_type="image/png", data=b"\x89PNG-not-really")
 
     def answer(request: Received) -> Reply:
         parts = request.json["messages"][0]["content"]
@@ -411,6 +349,6 @@ def test_images_reach_the_wire_and_only_their_hash_the_trace(spool: Spool) -> No
 
     with Server(answer) as server:
         reply = model_at(server).generate_response(None, ["what is this?", picture])
-    told = attributes(spool.trace(reply.trace_id or "")[0])[names.INPUT]
-    assert "sha256" in told
-    assert "base64" not in told
+    recorded = attributes(spool.trace(reply.trace_id or "")[0])[names.INPUT]
+    assert "sha256" in recorded
+    assert "base64" not in recorded

@@ -16,7 +16,7 @@ E = errors
 @pytest.mark.parametrize(
     ("status", "message", "more", "kind"),
     [
-        # Real words of providers, by status.
+        # Providers' own messages, by status.
         (400, "Incorrect API key provided: xa***me.", {}, E.AuthenticationFailed),
         (400, "API key not valid. Please pass a valid API key.", {}, E.AuthenticationFailed),
         (400, "Your credit balance is too low to access the Anthropic API.", {}, E.QuotaExhausted),
@@ -70,13 +70,13 @@ E = errors
         (None, "something", {}, E.ServerFailed),
     ],
 )  # fmt: skip
-def test_a_status_and_its_words_are_one_kind(
+def test_a_status_and_its_words_give_one_error_class(
     status: int | None, message: str, more: dict[str, Any], kind: type[errors.ModelError]
 ) -> None:
     for body in ({"error": {"message": message, **more}}, {"message": message, **more}):
-        found = classify.from_status(status, body)
-        assert type(found) is kind
-        assert found.message.split()[0] == message.split(maxsplit=1)[0]
+        error = classify.from_status(status, body)
+        assert type(error) is kind
+        assert error.message.split()[0] == message.split(maxsplit=1)[0]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_any_body_gives_an_error(body: object) -> None:
         ("Unknown name \"foo\" at 'generation_config': Cannot find field.", {}, "foo"),
         ({"detail": [{"loc": ["body", "temperature"], "msg": "too large"}]}, {}, "temperature"),
         ("Argument not supported: \"frequency_penalty\"", {}, "frequency_penalty"),
-        # as Gemini, Groq, xAI, DeepSeek and Ollama say it
+        # Messages of Gemini, Groq, xAI, DeepSeek and Ollama.
         ("Invalid JSON payload received. Unknown name \"foo\" at 'generation_config': Cannot find field.", {}, "foo"),
         ("* GenerateContentRequest.generation_config.top_k: must be positive", {}, "generation_config.top_k"),
         ("Thinking level is not supported for this model.", {}, "thinking_level"),
@@ -128,26 +128,27 @@ def test_the_refused_parameter_is_named(message: Any, more: dict[str, Any], para
     assert classify.from_status(400, {"error": {"message": message, **more}}).parameter == parameter
 
 
-def test_what_the_provider_behind_a_router_said_is_told() -> None:
-    behind = {"error": {"message": "Too high: 'top_p' is not supported here.", "param": "top_p", "code": None}}
-    told = {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps(behind)}}
-    found = classify.from_status(400, {"error": told})
-    assert (type(found), found.parameter) == (E.InvalidRequest, "top_p")
-    assert found.message == "Provider returned error: Too high: 'top_p' is not supported here."
-    behind["error"] |= {"message": "Too long.", "param": None, "code": "context_length_exceeded"}
+def test_the_error_of_the_provider_behind_a_router_is_shown() -> None:
+    upstream = {"error": {"message": "Too high: 'top_p' is not supported here.", "param": "top_p", "code": None}}
+    detail = {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps(upstream)}}
+    error = classify.from_status(400, {"error": detail})
+    assert (type(error), error.parameter) == (E.InvalidRequest, "top_p")
+    assert error.message == "Provider returned error: Too high: 'top_p' is not supported here."
+    upstream["error"] |= {"message": "Too long.", "param": None, "code": "context_length_exceeded"}
     assert (
-        type(classify.from_status(400, {"error": {**told, "metadata": {"raw": json.dumps(behind)}}}))
+        type(classify.from_status(400, {"error": {**detail, "metadata": {"raw": json.dumps(upstream)}}}))
         is E.ContextTooLong
     )
     assert (
-        type(classify.from_status(None, {"error": {**told, "code": 429, "metadata": {"raw": "slow"}}})) is E.RateLimited
+        type(classify.from_status(None, {"error": {**detail, "code": 429, "metadata": {"raw": "slow"}}}))
+        is E.RateLimited
     )
 
 
-def test_a_router_that_finds_nobody_for_a_parameter_means_the_parameter() -> None:
+def test_a_router_without_an_endpoint_for_a_parameter_refuses_the_parameter() -> None:
     message = "No endpoints found that support the provided 'tool_choice' value."
-    found = classify.from_status(404, {"error": {"message": message, "code": 404}})
-    assert (type(found), found.parameter) == (E.InvalidRequest, "tool_choice")
+    error = classify.from_status(404, {"error": {"message": message, "code": 404}})
+    assert (type(error), error.parameter) == (E.InvalidRequest, "tool_choice")
 
 
 @pytest.mark.parametrize(
@@ -170,18 +171,13 @@ def test_a_router_that_finds_nobody_for_a_parameter_means_the_parameter() -> Non
         ({}, "slow down", None),
     ],
 )
-def test_how_long_to_wait(headers: dict[str, str], message: str, seconds: float | None) -> None:
-    found = classify.from_status(429, {"error": {"message": message}}, httpx.Headers(headers))
-    assert found.retry_after_s == (None if seconds is None else pytest.approx(seconds))
+def test_the_wait_comes_from_headers_or_words(headers: dict[str, str], message: str, seconds: float | None) -> None:
+    error = classify.from_status(429, {"error": {"message": message}}, httpx.Headers(headers))
+    assert error.retry_after_s == (None if seconds is None else pytest.approx(seconds))
 
 
-def test_what_is_not_retried_has_no_wait() -> None:
+def test_an_error_that_is_not_retried_has_no_wait() -> None:
     assert classify.from_status(401, {}, {"retry-after": "5"}).retry_after_s is None
-
-
-def _because(error: Exception, cause: Exception) -> Exception:
-    error.__cause__ = cause
-    return error
 
 
 @pytest.mark.parametrize(
@@ -200,20 +196,20 @@ def _because(error: Exception, cause: Exception) -> Exception:
         (RuntimeError("?"), E.ServerFailed),
     ],
 )
-def test_an_exception_is_one_kind(error: Exception, kind: type[errors.ModelError]) -> None:
+def test_an_exception_gives_one_error_class(error: Exception, kind: type[errors.ModelError]) -> None:
     assert type(classify.from_exception(error)) is kind
 
 
 def test_an_unexpected_keyword_is_named() -> None:
-    found = classify.from_exception(TypeError("create() got an unexpected keyword argument 'foo'"))
-    assert found.parameter == "foo"
+    error = classify.from_exception(TypeError("create() got an unexpected keyword argument 'foo'"))
+    assert error.parameter == "foo"
 
 
-def test_a_long_message_is_cut_and_a_secret_hidden() -> None:
+def test_a_long_message_is_cut_and_a_secret_redacted() -> None:
     secret = "sk-proj-" + "Ab3" * 16
-    found = classify.from_status(500, {"error": {"message": f"key {secret} " + "x" * 5000}})
-    assert secret not in str(found)
-    assert len(found.message) < 700
+    error = classify.from_status(500, {"error": {"message": f"key {secret} " + "x" * 5000}})
+    assert secret not in str(error)
+    assert len(error.message) < 700
 
 
 def test_every_category_is_a_class_and_every_class_a_category() -> None:
@@ -223,13 +219,13 @@ def test_every_category_is_a_class_and_every_class_a_category() -> None:
     assert {kind.category for kind in below(errors.ModelError)} == set(errors.CATEGORIES)
 
 
-def test_bytes_that_are_no_text_are_a_reply_that_cannot_be_read() -> None:
+def test_bytes_that_are_no_text_are_a_malformed_response() -> None:
     with pytest.raises(UnicodeDecodeError) as caught:
         b"caf\xe9".decode()
     assert type(classify.from_exception(caught.value)) is errors.MalformedResponse
 
 
-def test_half_a_character_in_a_prompt_is_the_callers_mistake() -> None:
+def test_a_lone_surrogate_in_a_prompt_is_an_invalid_request() -> None:
     with Server(lambda _: chat_reply("hi")) as server:
         model = ModelFactory.get_model("openai", api_key="k", base_url=server.url + "/v1")
         with pytest.raises(errors.InvalidRequest, match="half a character") as caught:
@@ -238,7 +234,7 @@ def test_half_a_character_in_a_prompt_is_the_callers_mistake() -> None:
     assert caught.value.parameter == "messages"
 
 
-def test_a_redirect_that_is_not_followed_is_no_failure_of_the_server() -> None:
+def test_a_redirect_is_a_connection_failure() -> None:
     assert type(classify.from_status(307, "")) is errors.ConnectionFailed
 
 
@@ -251,17 +247,17 @@ def test_a_redirect_that_is_not_followed_is_no_failure_of_the_server() -> None:
         ("", E.InvalidRequest, "Provider returned error"),
     ],
 )
-def test_an_upstreams_refusal_is_read_where_a_router_hands_it_on(
+def test_an_upstream_error_that_a_router_forwards_is_classified(
     raw: str, kind: type[errors.ModelError], words: str
 ) -> None:
-    told = {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, "provider_name": "X"}}
-    found = classify.from_status(400, {"error": told})
-    assert type(found) is kind
-    assert words in found.message
+    detail = {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, "provider_name": "X"}}
+    error = classify.from_status(400, {"error": detail})
+    assert type(error) is kind
+    assert words in error.message
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "found"),
+    ("headers", "body", "request_id"),
     [
         ({"request-id": "a", "x-request-id": "b"}, {}, "a"),
         ({"x-ds-trace-id": "a"}, {}, "a"),
@@ -271,5 +267,5 @@ def test_an_upstreams_refusal_is_read_where_a_router_hands_it_on(
         ({}, {"error": {"message": "no", "request_id": 7}}, None),
     ],
 )
-def test_the_id_of_a_request_is_kept(headers: dict[str, str], body: Any, found: str | None) -> None:
-    assert classify.from_status(500, body, httpx.Headers(headers)).request_id == found
+def test_the_error_has_the_providers_request_id(headers: dict[str, str], body: Any, request_id: str | None) -> None:
+    assert classify.from_status(500, body, httpx.Headers(headers)).request_id == request_id

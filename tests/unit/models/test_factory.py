@@ -41,34 +41,34 @@ def test_a_missing_key_gives_a_falsy_model_whose_calls_name_the_variable(name: s
         model.chat([{"role": "user", "content": "u"}])
 
 
-def test_asking_for_one_model_does_not_change_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_getting_a_model_does_not_change_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdefghij")
     default = ModelFactory.get_model("openai").model_name
     assert ModelFactory.get_model("openai", "gpt-4.1-mini").model_name == "gpt-4.1-mini"
     assert ModelFactory.get_model("openai").model_name == default
 
 
-def test_provider_and_model_may_come_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provider_and_model_may_come_in_one_string(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0123456789abcdef")
     assert ModelFactory.get_model("claude:claude-opus-4-5").model_name == "claude-opus-4-5"
 
 
-def test_eight_threads_get_one_and_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_get_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdefghij")
-    found: list[BaseModel] = []
+    models: list[BaseModel] = []
     start = threading.Barrier(8)
 
     def ask() -> None:
         start.wait()
-        found.append(ModelFactory.get_model("openai", "gpt-4o"))
+        models.append(ModelFactory.get_model("openai", "gpt-4o"))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
-    assert len({id(model) for model in found}) == 1
+    assert len(models) == 8
+    assert len({id(model) for model in models}) == 1
 
 
 def test_a_key_that_is_set_later_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_key_that_is_set_later_is_seen(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ModelFactory.get_model("openai")
 
 
-def test_existing_agents_find_the_names_they_read() -> None:
+def test_the_names_that_existing_agents_read_are_there() -> None:
     assert set(model_factory.MODEL_IMPLEMENTATIONS) == set(PROVIDERS)
     assert issubclass(model_factory.MODEL_IMPLEMENTATIONS["openai"], BaseModel)
     assert model_factory.DEFAULT_MODELS["openai"]
@@ -96,7 +96,7 @@ def test_a_class_that_overrides_a_public_call_fails_at_definition() -> None:
         type("Rogue", (BaseModel,), {"generate_response": generate_response})
 
 
-def test_even_through_a_mixin() -> None:
+def test_a_mixin_that_overrides_a_public_call_fails_too() -> None:
     class Mixin:
         async def achat(self) -> None:
             """Go round the tracing."""

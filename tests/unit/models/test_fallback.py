@@ -1,4 +1,4 @@
-"""A chain asks its models in order, through real SDKs and real servers."""
+"""A fallback chain calls its models in order, through real SDKs and real servers."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ ASK: list[Callable[..., Any]] = [
 
 
 class Both:
-    """Hold the two providers of the chain: openai first, then ollama."""
+    """The two providers of the chain: openai first, then ollama."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.first: Callable[[], Reply] = lambda: chat_reply("first")
         self.second: Callable[[], Reply] = lambda: ollama_reply("second")
-        self.one = Server(lambda _: self.first())
-        self.two = Server(lambda _: self.second())
+        self.first_server = Server(lambda _: self.first())
+        self.second_server = Server(lambda _: self.second())
         monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdefghij")
-        monkeypatch.setenv("OPENAI_BASE_URL", f"{self.one.url}/v1")
-        monkeypatch.setenv("OLLAMA_HOST", self.two.url)
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{self.first_server.url}/v1")
+        monkeypatch.setenv("OLLAMA_HOST", self.second_server.url)
 
     def chain(self, **settings: Any) -> BaseModel:
         return ModelFactory.get_model("openai", fallbacks=["ollama:llama3.2"], **{"retry_policy": QUICK, **settings})
@@ -57,16 +57,16 @@ class Both:
 
 @pytest.fixture
 def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
-    found = Both(monkeypatch)
-    with found.one, found.two:
-        yield found
+    servers = Both(monkeypatch)
+    with servers.first_server, servers.second_server:
+        yield servers
 
 
 @pytest.mark.parametrize("ask", ASK)
-def test_the_first_answers_where_it_can(both: Both, ask: Callable[..., Any], spool: Spool) -> None:
+def test_the_first_model_answers_where_it_can(both: Both, ask: Callable[..., Any], spool: Spool) -> None:
     reply = ask(both.chain(), None, "hi")
     assert (reply.content, reply.provider, reply.model_name) == ("first", "openai", "gpt-4o-2024-08-06")
-    assert both.two.received == []
+    assert both.second_server.received == []
     assert [row.type for row in spool.trace(reply.trace_id)] == ["generation", "chain"]
 
 
@@ -75,8 +75,8 @@ def test_fails_over_at_once_where_a_retry_cannot_help(both: Both, ask: Callable[
     both.first = lambda: error_reply(401, "Incorrect API key provided")
     reply = ask(both.chain(), None, "hi", max_tokens=9)
     assert (reply.content, reply.provider, reply.model_name) == ("second", "ollama", "llama3.2")
-    assert len(both.one.received) == 1
-    assert both.two.received[0].json["options"]["num_predict"] == 9
+    assert len(both.first_server.received) == 1
+    assert both.second_server.received[0].json["options"]["num_predict"] == 9
     rows = {row.name: row for row in spool.trace(reply.trace_id)}
     chain = rows["fallback"] if rows["fallback"].type == "chain" else None
     generations = [row for row in spool.trace(reply.trace_id) if row.type == "generation"]
@@ -95,7 +95,7 @@ def test_fails_over_at_once_where_a_retry_cannot_help(both: Both, ask: Callable[
 def test_retries_first_where_a_retry_may_help(both: Both, ask: Callable[..., Any]) -> None:
     both.first = lambda: error_reply(503, "overloaded")
     assert ask(both.chain(), None, "hi").content == "second"
-    assert len(both.one.received) == 2
+    assert len(both.first_server.received) == 2
 
 
 @pytest.mark.parametrize("ask", ASK)
@@ -111,24 +111,26 @@ def test_the_last_error_is_raised_where_all_fail(both: Both, ask: Callable[..., 
 
 def test_a_hanging_model_leaves_time_for_the_next(both: Both) -> None:
     both.first = lambda: Reply(hang=True)
-    reply = both.chain(timeouts=Timeouts(2.0, 30.0, 1.5)).generate_response(None, "hi")
+    reply = both.chain(timeouts=Timeouts(connect=2.0, read=30.0, total=1.5)).generate_response(None, "hi")
     assert reply.content == "second"
 
 
 def test_all_hanging_is_a_timeout(both: Both) -> None:
     both.first = both.second = lambda: Reply(hang=True)
     with pytest.raises(ModelTimeout):
-        both.chain(timeouts=Timeouts(2.0, 30.0, 0.8)).generate_response(None, "hi")
+        both.chain(timeouts=Timeouts(connect=2.0, read=30.0, total=0.8)).generate_response(None, "hi")
 
 
-def test_what_one_model_cannot_take_goes_to_the_next(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_one_model_does_not_support_goes_to_the_next(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chain = ModelFactory.get_model("ollama", "llama3.2", fallbacks=["openai:gpt-4o"])
-    reply = chain.generate_response(None, ["what?", ImagePart("image/png", b"png")])
+    reply = chain.generate_response(None, ["what?", ImagePart(media_type="image/png", data=b"png")])
     assert reply.content == "first"
-    assert both.two.received == []
+    assert both.second_server.received == []
 
 
-def test_a_model_that_is_not_set_up_is_passed_over(both: Both) -> None:
+def test_a_model_that_is_not_set_up_is_skipped(both: Both) -> None:
     chain = ModelFactory.get_model("groq", fallbacks=["openai"])
     assert chain
     assert chain.generate_response(None, "hi").content == "first"
@@ -139,7 +141,7 @@ def test_a_chain_of_models_that_are_not_set_up_is_falsy() -> None:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_stream_fails_over_before_its_first_piece(both: Both, *, asynchronous: bool) -> None:
+def test_a_stream_fails_over_before_its_first_chunk(both: Both, *, asynchronous: bool) -> None:
     both.first = lambda: error_reply(429, "insufficient_quota: billing")
     lines = [json.loads(ollama_reply("second").body), json.loads(ollama_reply("").body)]
     lines[0]["done"] = False
@@ -153,16 +155,16 @@ def test_a_stream_fails_over_before_its_first_piece(both: Both, *, asynchronous:
     assert "".join(chunk.content for chunk in chunks) == "second"
 
 
-def test_a_stream_does_not_fail_over_after_its_first_piece(both: Both) -> None:
-    piece = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o",
+def test_a_stream_does_not_fail_over_after_its_first_chunk(both: Both) -> None:
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o",
              "choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": None}]}  # fmt: skip
     broken = {"error": {"message": "overloaded", "code": 503}}
-    body = b"".join(b"data: " + json.dumps(item).encode() + b"\n\n" for item in (piece, broken))
+    body = b"".join(b"data: " + json.dumps(item).encode() + b"\n\n" for item in (chunk, broken))
     both.first = lambda: Reply(body=body, headers={"content-type": "text/event-stream"})
-    told: list[str] = []
+    texts: list[str] = []
     with pytest.raises(Exception, match="overloaded"):
-        told.extend(chunk.content for chunk in both.chain().stream_response(None, "hi"))
-    assert both.two.received == []
+        texts.extend(chunk.content for chunk in both.chain().stream_response(None, "hi"))
+    assert both.second_server.received == []
 
 
 # As a member of a swarm.
@@ -182,7 +184,7 @@ def test_as_a_member_all_tries_are_one_generation(both: Both, ask: Callable[...,
     assert (generation.level, generation.provider, generation.model) == ("DEFAULT", "ollama", "llama3.2")
 
 
-def test_as_a_member_tokens_and_money_are_summed(both: Both, spool: Spool) -> None:
+def test_as_a_member_tokens_and_cost_are_summed_up(both: Both, spool: Spool) -> None:
     class Answer(pydantic.BaseModel):
         n: int
 
@@ -198,7 +200,7 @@ def test_as_a_member_tokens_and_money_are_summed(both: Both, spool: Spool) -> No
     assert generation.cost_usd == pytest.approx(reply.cost_usd)
 
 
-def test_as_a_member_an_unknown_price_of_one_try_is_unknown_for_all(both: Both) -> None:
+def test_as_a_member_the_cost_is_unknown_where_one_trys_is(both: Both) -> None:
     both.first = lambda: chat_reply("", model="nobody-knows")
     with fallback.as_member():
         chain = ModelFactory.get_model("openai", "nobody-knows", fallbacks=["ollama"], retry_policy=QUICK)
@@ -216,38 +218,38 @@ def test_as_a_member_the_last_error_marks_the_generation(both: Both, spool: Spoo
     assert (generation.level, generation.error_category) == ("ERROR", "quota")
 
 
-def test_outside_the_block_a_chain_is_a_chain_again(both: Both, spool: Spool) -> None:
+def test_after_the_block_each_try_is_a_generation_again(both: Both, spool: Spool) -> None:
     with fallback.as_member():
         both.chain().generate_response(None, "hi")
     reply = both.chain().generate_response(None, "hi")
     assert [row.type for row in spool.trace(str(reply.trace_id))] == ["generation", "chain"]
 
 
-def test_an_image_that_no_model_takes_is_refused_before_anything_is_sent(both: Both) -> None:
+def test_an_image_that_no_model_accepts_is_refused_before_anything_is_sent(both: Both) -> None:
     chain = ModelFactory.get_model("ollama", "llama3.2", fallbacks=["ollama:mistral"])
     with pytest.raises(Unsupported):
-        chain.generate_response(None, ["what?", ImagePart("image/png", b"png")])
-    assert both.two.received == []
+        chain.generate_response(None, ["what?", ImagePart(media_type="image/png", data=b"png")])
+    assert both.second_server.received == []
 
 
-def test_the_retry_policy_holds_for_every_model(both: Both) -> None:
+def test_the_retry_policy_applies_to_every_model(both: Both) -> None:
     both.first = lambda: error_reply(503, "overloaded")
     both.second = lambda: Reply(503, json.dumps({"error": "server busy"}).encode())
     with pytest.raises(Overloaded):
         both.chain().generate_response(None, "hi")
-    assert (len(both.one.received), len(both.two.received)) == (2, 2)
+    assert (len(both.first_server.received), len(both.second_server.received)) == (2, 2)
 
 
 def test_a_rate_limit_longer_than_the_cap_fails_over_at_once(both: Both) -> None:
     both.first = lambda: error_reply(429, "slow down", retry_after="99")
     assert both.chain().generate_response(None, "hi").content == "second"
-    assert len(both.one.received) == 1
+    assert len(both.first_server.received) == 1
     assert RateLimited.retryable
 
 
 @pytest.mark.parametrize("ask", ASK)
 @pytest.mark.parametrize("member", [True, False])
-def test_where_all_fail_the_error_tells_of_each(both: Both, ask: Callable[..., Any], *, member: bool) -> None:
+def test_where_all_fail_the_error_notes_each_failure(both: Both, ask: Callable[..., Any], *, member: bool) -> None:
     both.first, both.second = lambda: error_reply(401, "wrong key"), lambda: error_reply(404, "no such model")
     with fallback.as_member() if member else contextlib.nullcontext(), pytest.raises(ModelNotFound) as caught:
         ask(both.chain(), None, "hi")
@@ -256,9 +258,9 @@ def test_where_all_fail_the_error_tells_of_each(both: Both, ask: Callable[..., A
 
 
 @pytest.mark.parametrize("member", [True, False])
-def test_a_chain_within_a_chain_asks_all_of_its_models(both: Both, *, member: bool) -> None:
+def test_a_chain_within_a_chain_calls_all_of_its_models(both: Both, *, member: bool) -> None:
     both.first = lambda: error_reply(401, "wrong key")
     inner = ModelFactory.get_model("openai", "gpt-4o-mini", fallbacks=[both.chain()], retry_policy=QUICK)
     with fallback.as_member() if member else contextlib.nullcontext():
         assert inner.generate_response(None, "hi").provider == "ollama"
-    assert [request.json["model"] for request in both.one.received] == ["gpt-4o-mini", "gpt-4o"]
+    assert [request.json["model"] for request in both.first_server.received] == ["gpt-4o-mini", "gpt-4o"]

@@ -10,15 +10,15 @@ from src.models.request import fitting
 from src.models.request.schemas import response_format
 from src.models.types import ImagePart, Message, ModelRequest, RawPart, TextPart
 
-QUESTION = (Message("system", "be kind"), Message("user", "hi"))
+QUESTION = (Message(role="system", content="be kind"), Message(role="user", content="hi"))
 SCHEMA = response_format({"type": "object", "properties": {"n": {"type": "integer"}}})
 
 
 def _request(**more: object) -> ModelRequest:
-    return ModelRequest("m", QUESTION, **more)  # type: ignore[arg-type] # by name
+    return ModelRequest(model="m", messages=QUESTION, **more)  # type: ignore[arg-type] # by name
 
 
-def test_a_request_that_fits_is_left_alone() -> None:
+def test_a_request_that_fits_is_unchanged() -> None:
     request = _request(temperature=0.5, max_tokens=100, seed=1, top_p=0.9, stop=("x",), reasoning_effort="low")
     assert fitting.fit(request, Capabilities()) is request
 
@@ -26,14 +26,14 @@ def test_a_request_that_fits_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("temperature", 0.0), ("top_p", 0.5), ("seed", 0), ("reasoning_effort", "low")]
 )
-def test_what_can_be_left_out_is_left_out_and_told(name: str, value: object) -> None:
+def test_a_dispensable_parameter_is_dropped_and_noted(name: str, value: object) -> None:
     fitted = fitting.fit(_request(**{name: value}), Capabilities(**{name: False}))  # type: ignore[arg-type] # by name
     assert getattr(fitted, name) is None
     assert fitted.adjusted == {name: "dropped"}
     assert name not in fitted.parameters()
 
 
-def test_bounds_are_held_and_told() -> None:
+def test_values_are_bounded_and_noted() -> None:
     can = Capabilities(max_output=4096, min_output=16, max_temperature=1.0)
     fitted = fitting.fit(_request(max_tokens=100_000, temperature=1.5), can)
     assert (fitted.max_tokens, fitted.temperature) == (4096, 1.0)
@@ -41,21 +41,21 @@ def test_bounds_are_held_and_told() -> None:
     assert fitting.fit(_request(max_tokens=1), can).max_tokens == 16
 
 
-def test_what_cannot_be_left_out_is_refused_with_what_to_use_instead() -> None:
-    picture = (Message("user", (TextPart("look"), ImagePart(data=b"x"))),)
-    sound = (Message("user", (RawPart({"type": "input_audio", "input_audio": {"data": "UklGRg=="}}),)),)
+def test_an_indispensable_argument_is_refused_with_an_alternative() -> None:
+    picture = (Message(role="user", content=(TextPart("look"), ImagePart(data=b"x"))),)
+    sound = (Message(role="user", content=(RawPart({"type": "input_audio", "input_audio": {"data": "UklGRg=="}}),)),)
     for request, can, parameter, instead in (
-        (ModelRequest("m", picture), Capabilities(images=False), "messages", "claude"),
+        (ModelRequest(model="m", messages=picture), Capabilities(images=False), "messages", "claude"),
         (_request(tools=({"type": "function"},)), Capabilities(tools=False), "tools", "response_format"),
         (_request(stop=("x",)), Capabilities(stop=False), "stop", "max_tokens"),
         (
-            ModelRequest("m", (*QUESTION, Message("assistant", "{"))),
+            ModelRequest(model="m", messages=(*QUESTION, Message(role="assistant", content="{"))),
             Capabilities(continues=False),
             "messages",
             "response_format",
         ),
-        (ModelRequest("m", sound), Capabilities(parts=frozenset()), "messages", "text or image"),
-        (ModelRequest("m", sound), Capabilities(parts=frozenset({"document"})), "messages", "document"),
+        (ModelRequest(model="m", messages=sound), Capabilities(parts=frozenset()), "messages", "text or image"),
+        (ModelRequest(model="m", messages=sound), Capabilities(parts=frozenset({"document"})), "messages", "document"),
     ):
         with pytest.raises(Unsupported, match=instead) as caught:
             fitting.fit(request, can)
@@ -63,15 +63,17 @@ def test_what_cannot_be_left_out_is_refused_with_what_to_use_instead() -> None:
         assert isinstance(caught.value, InvalidRequest)
 
 
-@pytest.mark.parametrize(("structured", "said"), [("json_schema", False), ("json_object", True), ("instructed", True)])
-def test_a_schema_is_said_in_words_where_the_provider_takes_none(structured: str, *, said: bool) -> None:
+@pytest.mark.parametrize(
+    ("structured", "in_prompt"), [("json_schema", False), ("json_object", True), ("instructed", True)]
+)
+def test_the_schema_is_in_the_prompt_where_the_provider_takes_none(structured: str, *, in_prompt: bool) -> None:
     fitted = fitting.fit(_request(response_format=SCHEMA), Capabilities(structured=structured))  # type: ignore[arg-type] # a literal
-    assert ('"n"' in (fitted.system or "")) is said
+    assert ('"n"' in (fitted.system or "")) is in_prompt
     assert (fitted.system or "").startswith("be kind")
     assert fitted.messages[-1] == QUESTION[-1]
 
 
-def test_plain_json_needs_words_only_where_there_is_no_json_mode() -> None:
+def test_plain_json_needs_an_instruction_only_without_a_json_mode() -> None:
     plain = _request(response_format=response_format({"type": "json_object"}))
     assert fitting.fit(plain, Capabilities(structured="json_object")) is plain
     assert fitting.fit(plain, Capabilities(structured="json_schema")) is plain
@@ -86,12 +88,12 @@ def test_plain_json_needs_words_only_where_there_is_no_json_mode() -> None:
         ({"type": "function", "function": {"name": "f"}}, True),
     ],
 )  # fmt: skip
-def test_a_tool_is_forced_in_any_providers_words(choice: object, *, forced: bool) -> None:
+def test_a_forced_tool_is_recognised_in_any_providers_form(choice: object, *, forced: bool) -> None:
     assert fitting.forces_a_tool(choice) is forced
 
 
 @pytest.mark.parametrize(
-    ("asked", "takes", "given"),
+    ("requested", "accepted", "sent"),
     [
         ("high", (), "high"), ("high", ("low", "high"), "high"), ("medium", ("low", "high"), "low"),
         ("minimal", ("low", "high"), "low"), ("none", ("low", "high"), "low"), ("none", ("none", "low"), "none"),
@@ -99,16 +101,18 @@ def test_a_tool_is_forced_in_any_providers_words(choice: object, *, forced: bool
         ("low", ("none", "default"), "default"), ("none", ("none", "default"), "none"),
     ],
 )  # fmt: skip
-def test_an_effort_becomes_the_nearest_that_the_model_takes(asked: str, takes: tuple[str, ...], given: str) -> None:
-    fitted = fitting.fit(_request(reasoning_effort=asked), Capabilities(efforts=takes))
-    assert fitted.reasoning_effort == given
-    assert fitted.adjusted == ({} if asked == given else {"reasoning_effort": f"{asked} -> {given}"})
+def test_an_effort_becomes_the_nearest_that_the_model_accepts(
+    requested: str, accepted: tuple[str, ...], sent: str
+) -> None:
+    fitted = fitting.fit(_request(reasoning_effort=requested), Capabilities(efforts=accepted))
+    assert fitted.reasoning_effort == sent
+    assert fitted.adjusted == ({} if requested == sent else {"reasoning_effort": f"{requested} -> {sent}"})
 
 
 # The table.
 
 
-def test_an_unknown_model_of_an_unknown_provider_gets_sane_defaults() -> None:
+def test_an_unknown_model_of_an_unknown_provider_gets_the_defaults() -> None:
     assert capabilities.of("nobody", "no-such-model") == Capabilities()
 
 

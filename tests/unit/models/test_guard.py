@@ -1,4 +1,4 @@
-"""No request to a provider leaves unnoticed, whatever route it takes; what is traced passes."""
+"""Every direct request to a provider is detected, whatever route it takes; traced calls pass."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PATH = "/v1/chat/completions"
 
 @pytest.fixture
 def only_loopback() -> None:
-    """Leave sockets as they are: what stands in for them elsewhere would be the caller here."""
+    """Leave sockets unpatched: the usual patch would be taken for the caller here."""
 
 
 @pytest.fixture
@@ -137,15 +137,15 @@ def test_every_route_is_blocked_before_anything_is_sent(route: str, server: Serv
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_every_route_is_told_once_and_passes(route: str, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_route_is_warned_of_once_and_passes(route: str, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     guard.install("warn")
     for _ in range(3):
         ROUTES[route](server.url)
     assert len(server.received) == 3
-    said = [record.getMessage() for record in caplog.records if record.name == "moondev.guard"]
-    assert len(said) == 1
-    assert f"{__file__}:" in said[0]
-    assert "ModelFactory" in said[0]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "moondev.guard"]
+    assert len(warnings) == 1
+    assert f"{__file__}:" in warnings[0]
+    assert "ModelFactory" in warnings[0]
 
 
 @pytest.mark.parametrize("route", ["requests", "httpx", "aiohttp", "asyncio streams", "a pool's thread"])
@@ -155,14 +155,14 @@ def test_this_machine_is_known_by_all_its_names(route: str, server: Server, capl
     assert [record.name for record in caplog.records if "directly" in record.getMessage()] == ["moondev.guard"]
 
 
-def test_a_plain_proxy_hides_nothing(server: Server) -> None:
+def test_a_request_through_a_plain_proxy_is_detected(server: Server) -> None:
     guard.install("block")
     with pytest.raises(guard.DirectCallBlocked, match=r"calls api\.openai\.com directly"):
         requests.post("http://api.openai.com/v1/responses", proxies={"http": server.url}, timeout=5)
     assert server.received == []
 
 
-def test_calls_over_grpc_are_noticed(server: Server, tmp_path: Path) -> None:
+def test_calls_over_grpc_are_detected(server: Server, tmp_path: Path) -> None:
     code = """
         import asyncio, os, sys
         import src.models
@@ -194,7 +194,7 @@ def test_calls_over_grpc_are_noticed(server: Server, tmp_path: Path) -> None:
         "os.system('echo hi | claude -p summarise')", "subprocess.run(['env', 'codex', 'exec', 'x'])",
     ],
 )  # fmt: skip
-def test_a_command_is_noticed_before_it_starts(command: str, server: Server, tmp_path: Path) -> None:
+def test_a_command_is_detected_before_it_starts(command: str, server: Server, tmp_path: Path) -> None:
     code = f"""
         import os, subprocess, src.models
         url = os.environ["OPENAI_BASE_URL"]
@@ -214,8 +214,8 @@ def test_a_command_is_noticed_before_it_starts(command: str, server: Server, tmp
 def test_other_commands_start(command: list[str]) -> None:
     from src.models.guard import commands
 
-    asked = list(commands.asked("subprocess.Popen", (command[0], command, None, None)))
-    assert not [one for one in asked if hosts.is_provider(*one)]
+    targets = list(commands.targets("subprocess.Popen", (command[0], command, None, None)))
+    assert not [target for target in targets if hosts.is_provider(*target)]
 
 
 def test_code_without_a_file_is_named(server: Server, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_knows_every_host_that_the_check_knows() -> None:
         assert hosts.is_provider(f"mine{suffix}", 443), suffix
 
 
-def test_a_second_request_on_an_open_connection_is_noticed(server: Server) -> None:
+def test_a_second_request_on_an_open_connection_is_detected(server: Server) -> None:
     with httpx.Client() as client:
         client.post(server.url + PATH, json={})
         guard.install("block")
@@ -239,7 +239,7 @@ def test_a_second_request_on_an_open_connection_is_noticed(server: Server) -> No
     assert len(server.received) == 1
 
 
-def test_calls_through_the_factory_pass_plain_async_and_streamed(server: Server) -> None:
+def test_calls_through_the_factory_pass_sync_and_async(server: Server) -> None:
     guard.install("block")
     model = ModelFactory.get_model("openai", "gpt-4o")
     assert model.generate_response(None, "hi").content == "hold"
@@ -253,18 +253,18 @@ def test_calls_through_the_factory_pass_with_tracing_off(server: Server, monkeyp
     assert ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "hi").content == "hold"
 
 
-def test_a_function_that_is_traced_by_the_decorator_passes(server: Server) -> None:
+def test_a_function_with_the_tracing_decorator_passes(server: Server) -> None:
     guard.install("block")
     get_tracker().trace_llm_call(lambda: _by_sdk(server.url))()
     assert len(server.received) == 1
 
 
-def test_asking_for_the_list_of_models_passes(server: Server) -> None:
-    from src.models.live_models import listed
+def test_listing_the_models_passes(server: Server) -> None:
+    from src.models.live_models import listed_names
 
     guard.install("block")
     with pytest.raises(Exception, match=r"^(?!.*directly)"):
-        listed(ModelFactory.get_model("openai", "gpt-4o"))
+        listed_names(ModelFactory.get_model("openai", "gpt-4o"))
     assert len(server.received) == 1
 
 
@@ -301,7 +301,7 @@ def test_knows_providers_by_their_hosts(host: str, port: int, known: bool) -> No
     assert hosts.is_provider(host, port) is known
 
 
-def test_a_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_GUARD", "loud")
     with pytest.raises(InvalidRequest, match="MOONDEV_GUARD is 'loud'"):
         guard.install()
@@ -310,11 +310,11 @@ def test_a_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def _run(tmp_path: Path, code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     script = tmp_path / "agent.py"
     script.write_text(textwrap.dedent(code))
-    told = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environment}
+    variables = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environment}
     command = [sys.executable, *(words or (str(script),))]
     return subprocess.run(
         [str(script) if word == "SCRIPT" else word for word in command],
-        env=told, capture_output=True, text=True, timeout=60, check=False,
+        env=variables, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -325,7 +325,7 @@ DIRECT = """
 """
 
 
-def test_the_variable_switches_it_on_when_the_package_is_imported(server: Server, tmp_path: Path) -> None:
+def test_the_variable_switches_the_guard_on_at_import(server: Server, tmp_path: Path) -> None:
     done = _run(tmp_path, "    import src.models" + DIRECT, MOONDEV_GUARD="block")
     assert done.returncode == 1
     assert "agent.py:3 calls 127.0.0.1 directly" in done.stderr, done.stderr
@@ -333,14 +333,14 @@ def test_the_variable_switches_it_on_when_the_package_is_imported(server: Server
     assert _run(tmp_path, "    import src.models" + DIRECT).stdout.strip() == "200"
 
 
-def test_any_program_runs_under_it(server: Server, tmp_path: Path) -> None:
+def test_any_program_runs_under_the_guard(server: Server, tmp_path: Path) -> None:
     done = _run(tmp_path, DIRECT, "-m", "src.models.guard", "SCRIPT")
     assert done.stdout.strip() == "200"
     assert done.stderr.count("calls 127.0.0.1 directly") == 1
     assert _run(tmp_path, DIRECT, "-m", "src.models.guard", "SCRIPT", MOONDEV_GUARD="block").returncode == 1
 
 
-def test_it_is_a_plugin_of_pytest(server: Server, tmp_path: Path) -> None:
+def test_the_guard_is_a_pytest_plugin(server: Server, tmp_path: Path) -> None:
     (tmp_path / "test_agent.py").write_text(
         "import os, httpx\n\n\ndef test_it():\n    httpx.post(os.environ['OPENAI_BASE_URL'], json={})\n"
     )
@@ -349,7 +349,7 @@ def test_it_is_a_plugin_of_pytest(server: Server, tmp_path: Path) -> None:
     assert server.received == []
 
 
-def test_a_command_that_calls_a_provider_is_noticed(tmp_path: Path) -> None:
+def test_a_command_with_a_providers_address_is_detected(tmp_path: Path) -> None:
     code = """
         import subprocess, sys, src.models
         subprocess.run([sys.executable, "-c", "pass", "https://api.openai.com/v1/chat/completions"])
@@ -359,7 +359,7 @@ def test_a_command_that_calls_a_provider_is_noticed(tmp_path: Path) -> None:
     assert "agent.py:3 calls api.openai.com directly (command)" in done.stderr
 
 
-def test_nothing_is_hooked_where_it_is_not_asked_for(tmp_path: Path) -> None:
+def test_nothing_is_hooked_unless_it_is_switched_on(tmp_path: Path) -> None:
     code = """
         import http.client
         real = http.client.HTTPConnection.putrequest
@@ -372,7 +372,7 @@ def test_nothing_is_hooked_where_it_is_not_asked_for(tmp_path: Path) -> None:
     assert _run(tmp_path, code).returncode == 0
 
 
-def test_a_warning_has_no_secret(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_holds_no_secret(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     guard.install("warn")
     with caplog.at_level(logging.WARNING):
         httpx.post(f"{server.url}{PATH}?key=sk-test-0123456789abcdef", headers={"authorization": "Bearer abcdefgh12"})

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.models.errors import InvalidRequest, RateLimited
-from src.models.limits import own
-from src.models.limits.own import Limiter
+from src.models.limits import limiter
+from src.models.limits.limiter import Limiter
 from src.models.model_factory import ModelFactory
 from src.models.types import Timeouts
 from tests.servers import Server, chat_reply
@@ -24,13 +24,13 @@ class Clock:
         return self.now
 
 
-def test_lets_a_minutes_worth_go_then_one_by_one() -> None:
+def test_admits_a_minutes_worth_then_one_by_one() -> None:
     limit = Limiter(requests_per_minute=60, clock=Clock())
     assert [limit.reserve(0, 99) for _ in range(60)] == [0.0] * 60
     assert [limit.reserve(0, 99) for _ in range(3)] == pytest.approx([1.0, 2.0, 3.0])
 
 
-def test_fills_again_with_time() -> None:
+def test_refills_with_time() -> None:
     clock = Clock()
     limit = Limiter(requests_per_minute=60, clock=clock)
     for _ in range(62):
@@ -39,7 +39,7 @@ def test_fills_again_with_time() -> None:
     assert [limit.reserve(0, 99) for _ in range(4)] == pytest.approx([0.0, 0.0, 0.0, 1.0])
 
 
-def test_never_holds_more_than_a_minutes_worth() -> None:
+def test_never_saves_more_than_a_minutes_worth() -> None:
     clock = Clock()
     limit = Limiter(requests_per_minute=2, clock=clock)
     clock.now += 3600
@@ -65,7 +65,7 @@ def test_a_wait_that_is_too_long_reserves_nothing() -> None:
     assert limit.reserve(0, 99) == pytest.approx(60.0)
 
 
-def test_gives_back_what_a_call_did_not_take() -> None:
+def test_returns_tokens_that_a_call_did_not_use() -> None:
     limit = Limiter(tokens_per_minute=6000, clock=Clock())
     limit.reserve(6000, 99)
     limit.correct(6000, 5000)
@@ -74,7 +74,7 @@ def test_gives_back_what_a_call_did_not_take() -> None:
     assert limit.reserve(100, 99) == pytest.approx(11.0)
 
 
-def test_threads_share_it() -> None:
+def test_threads_share_a_limiter() -> None:
     limit = Limiter(requests_per_minute=60, clock=Clock())
     waits: list[float | None] = []
     threads = [threading.Thread(target=lambda: waits.append(limit.reserve(0, 9999))) for _ in range(70)]
@@ -89,22 +89,22 @@ def test_threads_share_it() -> None:
     ("text", "requests", "tokens"),
     [("60rpm", 60, None), ("100000tpm", None, 100_000), ("60rpm,100000tpm", 60, 100_000), ("5 RPM; 9 tpm", 5, 9)],
 )
-def test_reads_a_limit(text: str, requests: float | None, tokens: float | None) -> None:
-    found = own.made(text)
-    assert (found.requests_per_minute, found.tokens_per_minute) == (requests, tokens)
+def test_parses_a_limit(text: str, requests: float | None, tokens: float | None) -> None:
+    limit = limiter.parse(text)
+    assert (limit.requests_per_minute, limit.tokens_per_minute) == (requests, tokens)
 
 
 @pytest.mark.parametrize("text", ["", "60", "fast", "60rps", "60rpm and more", "0rpm"])
-def test_refuses_what_is_no_limit(text: str) -> None:
+def test_refuses_text_that_is_no_limit(text: str) -> None:
     with pytest.raises(InvalidRequest, match="rpm"):
-        own.made(text)
+        limiter.parse(text)
 
 
-def test_the_variable_limits_a_provider_and_only_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_limits_its_provider_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_LIMIT_OPENAI", "60rpm")
     monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdefghij")
-    one, two = ModelFactory.get_model("openai", "gpt-4o"), ModelFactory.get_model("openai", "gpt-4.1")
-    assert one.limiter is two.limiter is not None
+    first, second = ModelFactory.get_model("openai", "gpt-4o"), ModelFactory.get_model("openai", "gpt-4.1")
+    assert first.limiter is second.limiter is not None
     assert ModelFactory.get_model("ollama").limiter is None
 
 
@@ -114,7 +114,11 @@ def test_a_call_that_could_go_only_after_its_deadline_is_not_sent(
 ) -> None:
     with Server(lambda _: chat_reply("hi")) as server:
         model = ModelFactory.get_model(
-            "openai", api_key="sk-x", base_url=server.url + "/v1", limit="1rpm", timeouts=Timeouts(1.0, 5.0, 5.0)
+            "openai",
+            api_key="sk-x",
+            base_url=server.url + "/v1",
+            limit="1rpm",
+            timeouts=Timeouts(connect=1.0, read=5.0, total=5.0),
         )
         model.generate_response(None, "hi")
         with pytest.raises(RateLimited, match="1rpm") as caught:

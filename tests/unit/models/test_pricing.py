@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models.pricing import own_table, prices
+from src.models.pricing import prices, user_prices
 from src.models.types import Usage
 
 if TYPE_CHECKING:
@@ -17,15 +17,15 @@ NOVEMBER = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    own_table._table.cache_clear()
+    user_prices._table.cache_clear()
 
 
 def _usd(provider: str, model: str, usage: Usage, **more: object) -> float | None:
-    found = prices.price(provider, (model,), usage, at=NOVEMBER, **more)  # type: ignore[arg-type] # a tier
-    return found.usd if found else None
+    cost = prices.price(provider, (model,), usage, at=NOVEMBER, **more)  # type: ignore[arg-type] # a tier
+    return cost.usd if cost else None
 
 
-def test_what_the_provider_reports_wins() -> None:
+def test_the_price_that_the_provider_reports_wins() -> None:
     cost = prices.price("openai", ("gpt-4o",), THOUSAND, 0.5, at=NOVEMBER)
     assert cost is not None
     assert (cost.usd, cost.source, cost.date) == (0.5, "provider", "2026-11-01")
@@ -33,13 +33,23 @@ def test_what_the_provider_reports_wins() -> None:
 
 def test_each_bucket_has_its_rate() -> None:
     assert _usd("openai", "gpt-4o", Usage(input=1000)) is None  # output unknown
-    assert _usd("openai", "gpt-4o", Usage(1000, 0, None, 0)) == pytest.approx(0.0025)
-    assert _usd("openai", "gpt-4o", Usage(0, 1000, None, 0)) == pytest.approx(0.00125)
-    assert _usd("openai", "gpt-4o", Usage(0, 0, None, 1000)) == pytest.approx(0.01)
-    assert _usd("openai", "gpt-4o", Usage(0, 0, None, 0, 1000)) == pytest.approx(0.01)  # reasoning is output
+    assert _usd(
+        "openai", "gpt-4o", Usage(input=1000, input_cached_tokens=0, input_cache_creation=None, output=0)
+    ) == pytest.approx(0.0025)
+    assert _usd(
+        "openai", "gpt-4o", Usage(input=0, input_cached_tokens=1000, input_cache_creation=None, output=0)
+    ) == pytest.approx(0.00125)
+    assert _usd(
+        "openai", "gpt-4o", Usage(input=0, input_cached_tokens=0, input_cache_creation=None, output=1000)
+    ) == pytest.approx(0.01)
+    assert _usd(
+        "openai",
+        "gpt-4o",
+        Usage(input=0, input_cached_tokens=0, input_cache_creation=None, output=0, output_reasoning_tokens=1000),
+    ) == pytest.approx(0.01)  # reasoning is output
 
 
-def test_the_source_and_its_date_are_told() -> None:
+def test_the_cost_has_its_source_and_date() -> None:
     cost = prices.price("openai", ("gpt-4o",), THOUSAND, at=NOVEMBER)
     assert cost is not None
     assert cost.source.startswith("genai-prices ")
@@ -55,7 +65,7 @@ def test_the_replys_model_is_priced_else_the_requested_one() -> None:
     assert both.usd < unknown.usd == pytest.approx(0.0125)
 
 
-def test_unknown_is_none_and_never_zero() -> None:
+def test_an_unknown_price_is_none_and_never_zero() -> None:
     assert prices.price("openai", ("no-such-model", None), THOUSAND) is None
     assert prices.price("no-such-provider", ("gpt-4o",), THOUSAND) is None
     assert prices.price("openai", ("gpt-4o",), None) is None
@@ -79,16 +89,19 @@ def test_a_service_tier_has_its_own_rates() -> None:
 
 
 def test_a_price_in_tiers_depends_on_the_prompts_length() -> None:
-    short, long = _usd("xai", "grok-4.3", Usage(100_000, output=0)), _usd("xai", "grok-4.3", Usage(300_000, output=0))
+    short, long = (
+        _usd("xai", "grok-4.3", Usage(input=100_000, output=0)),
+        _usd("xai", "grok-4.3", Usage(input=300_000, output=0)),
+    )
     assert short is not None
     assert long == pytest.approx(6 * short)
 
 
 def test_rates_are_cached() -> None:
-    prices._rates.cache_clear()
+    prices._catalogue_rates.cache_clear()
     for _ in range(5):
         _usd("openai", "gpt-4o", THOUSAND)
-    assert prices._rates.cache_info().misses == 1
+    assert prices._catalogue_rates.cache_info().misses == 1
 
 
 @pytest.fixture
@@ -99,8 +112,14 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_users_table_prices_what_no_catalogue_knows(table: Path) -> None:
-    cost = prices.price("openai", ("FT:mine-7",), Usage(1000, 1000, None, 1000, 1000))
+def test_the_users_table_prices_models_that_no_catalogue_lists(table: Path) -> None:
+    cost = prices.price(
+        "openai",
+        ("FT:mine-7",),
+        Usage(
+            input=1000, input_cached_tokens=1000, input_cache_creation=None, output=1000, output_reasoning_tokens=1000
+        ),
+    )
     assert cost is not None
     assert cost.usd == pytest.approx((2 + 1 + 4 + 4) / 1000)
     assert (cost.source, cost.date) == (
@@ -113,7 +132,7 @@ def test_the_catalogue_comes_before_the_users_table(table: Path) -> None:
     assert _usd("openai", "gpt-4o", THOUSAND) == pytest.approx(0.0125)
 
 
-def test_json_does_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_table_may_be_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "prices.json"
     path.write_text('{"mine:*": {"input": 1, "output": 1}}')
     monkeypatch.setenv("MOONDEV_PRICES", str(path))

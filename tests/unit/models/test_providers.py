@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +13,8 @@ from tests.servers import Server, chat_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-# Name -> key variables, base URL variable: what users' .env files hold.
+# Each provider's key variables and base URL variable, as users' .env files have them.
 PUBLISHED = {
     "claude": (("ANTHROPIC_KEY", "ANTHROPIC_API_KEY"), "CLAUDE_BASE_URL"),
     "openai": (("OPENAI_KEY", "OPENAI_API_KEY"), "OPENAI_BASE_URL"),
@@ -30,11 +30,11 @@ PUBLISHED = {
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    rows, read, added = PROVIDERS._rows, PROVIDERS._read, dict(capabilities._added)
+    rows, loaded_file, registered = PROVIDERS._rows, PROVIDERS._loaded_file, dict(capabilities._registered)
     yield
-    PROVIDERS._rows, PROVIDERS._read = rows, read
-    capabilities._added.clear()
-    capabilities._added.update(added)
+    PROVIDERS._rows, PROVIDERS._loaded_file = rows, loaded_file
+    capabilities._registered.clear()
+    capabilities._registered.update(registered)
     capabilities.of.cache_clear()
 
 
@@ -44,7 +44,7 @@ def test_the_nine_providers_and_their_variables() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, (keys, _) in PUBLISHED.items() if len(keys) > 1])
-def test_the_first_key_wins_and_the_others_serve(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_key_that_is_set_wins(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     row = PROVIDERS[name]
     monkeypatch.setenv(row.keys[-1], "last")
     assert row.key() == "last"
@@ -54,9 +54,9 @@ def test_the_first_key_wins_and_the_others_serve(name: str, monkeypatch: pytest.
     assert row.key() == "last"
 
 
-def test_a_row_is_all_that_a_plain_provider_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_provider_needs_only_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(lambda _: chat_reply("hello", model="small")) as server:
-        row = Provider("mine", url=server.url + "/v1", keys=("MINE_KEY",), default_model="small",
+        row = Provider(name="mine", url=server.url + "/v1", keys=("MINE_KEY",), default_model="small",
                        capabilities={"structured": "json_schema", "images": False})  # fmt: skip
         ModelFactory.register(row)
         assert not ModelFactory.get_model("mine")
@@ -76,9 +76,9 @@ def test_a_row_is_all_that_a_plain_provider_costs(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (Provider("openai", url="http://x"), "built in"),
-        (Provider("Open AI", url="http://x"), "lower-case"),
-        (Provider("mine", url="http://x", capabilities={"imagse": False}), "imagse"),
+        (Provider(name="openai", url="http://x"), "built in"),
+        (Provider(name="Open AI", url="http://x"), "lower-case"),
+        (Provider(name="mine", url="http://x", capabilities={"imagse": False}), "imagse"),
     ],
 )
 def test_a_wrong_row_is_refused(row: Provider, problem: str) -> None:
@@ -126,11 +126,11 @@ def test_a_broken_file_names_itself(text: str, problem: str, tmp_path: Path, mon
 def test_a_missing_file_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_PROVIDERS", "/nowhere/rows.toml")
     with pytest.raises(InvalidRequest, match="nowhere"):
-        providers.rows_of(__import__("pathlib").Path("/nowhere/rows.toml"))
+        providers.rows_of(Path("/nowhere/rows.toml"))
 
 
 def test_a_row_without_a_default_model_asks_for_a_name() -> None:
-    ModelFactory.register(Provider("nameless", url="http://127.0.0.1:1/v1", needs_key=False))
+    ModelFactory.register(Provider(name="nameless", url="http://127.0.0.1:1/v1", needs_key=False))
     with pytest.raises(InvalidRequest, match="nameless has no default model") as raised:
         ModelFactory.get_model("nameless")
     assert raised.value.parameter == "model_name"

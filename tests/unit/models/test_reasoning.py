@@ -27,27 +27,27 @@ CASES = [
 
 
 @pytest.mark.parametrize(("content", "text", "thought"), CASES)
-def test_takes_a_leading_block_out(content: str, text: str, thought: str) -> None:
+def test_moves_a_leading_block_into_the_reasoning(content: str, text: str, thought: str) -> None:
     assert split(content) == (text, thought or None)
 
 
 def _streamed(content: str, cuts: list[int]) -> tuple[str, str]:
-    places = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
-    found = ThinkFilter()
-    told = [found.feed(content[a:b]) for a, b in pairwise(places)]
-    told.append(found.finish())
-    return "".join(text for text, _ in told), "".join(thought for _, thought in told)
+    bounds = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
+    think_filter = ThinkFilter()
+    parts = [think_filter.feed(content[a:b]) for a, b in pairwise(bounds)]
+    parts.append(think_filter.finish())
+    return "".join(text for text, _ in parts), "".join(thought for _, thought in parts)
 
 
 @given(st.sampled_from(CASES), st.lists(st.integers(0, 60), max_size=8))
-def test_a_stream_cut_anywhere_says_the_same(case: tuple[str, str, str], cuts: list[int]) -> None:
+def test_a_stream_cut_anywhere_gives_the_same(case: tuple[str, str, str], cuts: list[int]) -> None:
     content, text, thought = case
     streamed, reasoned = _streamed(content, cuts)
     assert (streamed, reasoned.strip()) == (text, thought)
 
 
 @given(st.text(alphabet="<>/think x\n", max_size=40), st.lists(st.integers(0, 60), max_size=8))
-def test_nothing_is_lost_and_nothing_doubled(content: str, cuts: list[int]) -> None:
+def test_a_stream_and_a_whole_reply_agree(content: str, cuts: list[int]) -> None:
     text, thought = _streamed(content, cuts)
     whole, reasoned = split(content)
     assert text == whole

@@ -24,12 +24,12 @@ def test_waits_grow_with_jitter_up_to_the_longest() -> None:
         assert all(wait <= limit for wait, limit in zip(waits, (1.0, 2.0, 4.0), strict=True))
 
 
-def test_waits_as_long_as_asked_up_to_the_cap() -> None:
+def test_waits_for_retry_after_up_to_the_cap() -> None:
     assert Retries(POLICY, 1e9).wait_after(RateLimited("x", retry_after_s=29.0), 0.0) == 29.0
     assert Retries(POLICY, 1e9).wait_after(RateLimited("x", retry_after_s=31.0), 0.0) is None
 
 
-def test_a_provider_that_says_now_is_not_asked_at_once() -> None:
+def test_a_retry_after_of_zero_still_backs_off() -> None:
     waits = {Retries(POLICY, 1e9).wait_after(RateLimited("x", retry_after_s=0.0), 0.0) for _ in range(20)}
     assert len(waits) > 10
 
@@ -40,7 +40,7 @@ def test_never_waits_past_the_deadline() -> None:
     assert Retries(POLICY, 10.0).wait_after(ModelTimeout("x"), 10.0) is None
 
 
-def test_does_not_retry_what_cannot_pass() -> None:
+def test_does_not_retry_an_error_that_would_recur() -> None:
     assert Retries(POLICY, 1e9).wait_after(AuthenticationFailed("x"), 0.0) is None
 
 

@@ -1,4 +1,4 @@
-"""What a schema is sent as, where providers take less than JSON Schema has."""
+"""How a schema is sent to providers that accept a subset of JSON Schema."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class Listed(pydantic.RootModel[list[int]]):
     pass
 
 
-def _asked(wanted: object, reply: str = "{}") -> dict[str, Any]:
+def _sent_format(response_format: object, reply: str = "{}") -> dict[str, Any]:
     with Server(lambda _: chat_reply(reply)) as server:
         model = ModelFactory.get_model("openai", "gpt-4o", api_key="k", base_url=server.url + "/v1")
         with contextlib.suppress(errors.MalformedResponse):
-            model.generate_response("Plan.", "Now.", response_format=wanted)
+            model.generate_response("Plan.", "Now.", response_format=response_format)
         return server.received[0].json["response_format"]["json_schema"]  # type: ignore[no-any-return] # JSON
 
 
@@ -70,13 +70,13 @@ def _nodes(schema: Any) -> list[dict[str, Any]]:
     return [schema] * isinstance(schema, dict) + [node for value in inner for node in _nodes(value)]
 
 
-@pytest.mark.parametrize("wanted", [Plan, Tree, Box[int], CLOSED])
-def test_what_a_strict_mode_can_say_is_said_as_it_takes_it(wanted: Any) -> None:
-    told = _asked(wanted)
-    assert told["strict"] is True
-    assert told["schema"]["type"] == "object"
-    jsonschema.Draft202012Validator.check_schema(told["schema"])
-    for node in _nodes(told["schema"]):
+@pytest.mark.parametrize("response_format", [Plan, Tree, Box[int], CLOSED])
+def test_a_schema_is_translated_for_strict_modes(response_format: Any) -> None:
+    sent = _sent_format(response_format)
+    assert sent["strict"] is True
+    assert sent["schema"]["type"] == "object"
+    jsonschema.Draft202012Validator.check_schema(sent["schema"])
+    for node in _nodes(sent["schema"]):
         assert not {"oneOf", "allOf", "default", "discriminator", "exclusiveMinimum"} & node.keys()
         assert node.get("format") != "uri"
         if "$ref" in node:
@@ -84,12 +84,12 @@ def test_what_a_strict_mode_can_say_is_said_as_it_takes_it(wanted: Any) -> None:
         if node.get("type") == "object":
             assert node["additionalProperties"] is False
             assert node["required"] == list(node["properties"])
-    assert set(told["name"]) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+    assert set(sent["name"]) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
 def test_a_reply_that_fits_is_parsed_whatever_was_sent() -> None:
     reply = '{"first":{"pair":"x","size":2},"rest":[],"venue":{"kind":"swap","funding":0.1},"note":null,"page":null}'
-    jsonschema.validate(pydantic.TypeAdapter(dict).validate_json(reply), _asked(Plan, reply)["schema"])
+    jsonschema.validate(pydantic.TypeAdapter(dict).validate_json(reply), _sent_format(Plan, reply)["schema"])
     with Server(lambda _: chat_reply(reply)) as server:
         model = ModelFactory.get_model("openai", "gpt-4o", api_key="k", base_url=server.url + "/v1")
         plan = model.generate_response(None, "Now.", response_format=Plan).parsed
@@ -98,7 +98,7 @@ def test_a_reply_that_fits_is_parsed_whatever_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "response_format",
     [
         Book,
         {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a"]},
@@ -106,19 +106,19 @@ def test_a_reply_that_fits_is_parsed_whatever_was_sent() -> None:
         {"type": "object", "properties": {"a": {"type": "array", "prefixItems": [{}]}}, "required": ["a"]},
     ],
 )
-def test_what_it_cannot_say_is_sent_as_it_is_and_not_strictly(wanted: Any) -> None:
-    told = _asked(wanted)
-    assert told["strict"] is False
-    if isinstance(wanted, dict):
-        assert told["schema"] == wanted
+def test_a_schema_that_strict_modes_lack_is_sent_unchanged_and_not_strictly(response_format: Any) -> None:
+    sent = _sent_format(response_format)
+    assert sent["strict"] is False
+    if isinstance(response_format, dict):
+        assert sent["schema"] == response_format
 
 
-def test_a_format_in_the_form_of_the_responses_api_is_taken_too() -> None:
-    told = _asked({"type": "json_schema", "name": "my plan", "schema": CLOSED, "strict": True})
-    assert (told["name"], told["strict"]) == ("my_plan", True)
+def test_a_format_in_the_form_of_the_responses_api_is_accepted_too() -> None:
+    sent = _sent_format({"type": "json_schema", "name": "my plan", "schema": CLOSED, "strict": True})
+    assert (sent["name"], sent["strict"]) == ("my_plan", True)
 
 
-def test_a_model_that_is_no_object_is_refused_before_anything_is_sent() -> None:
+def test_a_pydantic_model_that_is_no_object_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(errors.InvalidRequest, match="Listed is a JSON array") as raised:
         ModelFactory.get_model("openai", api_key="k").generate_response(None, "hi", response_format=Listed)
     assert raised.value.parameter == "response_format"
@@ -128,15 +128,15 @@ def test_a_model_that_is_no_object_is_refused_before_anything_is_sent() -> None:
     "broken", [{"type": "nothing"}, {"required": "a"}, {"properties": {"a": {"$ref": "#/$defs/Gone"}}},
                {"properties": {"a": {"$ref": "https://example.test/schema.json"}}}],
 )  # fmt: skip
-def test_a_schema_that_is_none_is_refused_before_anything_is_sent(broken: dict[str, Any]) -> None:
+def test_an_invalid_schema_is_refused_before_anything_is_sent(broken: dict[str, Any]) -> None:
     with pytest.raises(errors.InvalidRequest, match="not a valid JSON Schema"):
         ModelFactory.get_model("openai", api_key="k").generate_response(
             None, "hi", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": broken}}
         )
 
 
-def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_words() -> None:
-    told = legacy_schema.schema(
+def test_the_old_gemini_sdk_gets_references_choices_and_enums_in_its_own_form() -> None:
+    sent = legacy_schema.schema(
         {
             "type": "object",
             "$defs": {"Side": {"type": "string", "enum": ["BUY", "SELL"]}},
@@ -148,7 +148,7 @@ def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_word
             "required": ["side"],
         }
     )
-    assert told == {
+    assert sent == {
         "type": "OBJECT",
         "properties": {
             "side": {"type": "STRING", "enum": ["BUY", "SELL"]},
@@ -159,6 +159,6 @@ def test_the_old_gemini_sdk_is_told_references_choices_and_texts_in_its_own_word
     }
 
 
-@pytest.mark.parametrize("wanted", [Tree, Book, Plan])
-def test_what_the_old_gemini_sdk_cannot_say_it_is_not_told(wanted: type[pydantic.BaseModel]) -> None:
-    assert legacy_schema.schema(wanted.model_json_schema()) is None
+@pytest.mark.parametrize("response_format", [Tree, Book, Plan])
+def test_a_schema_that_the_old_gemini_sdk_lacks_has_no_translation(response_format: type[pydantic.BaseModel]) -> None:
+    assert legacy_schema.schema(response_format.model_json_schema()) is None

@@ -1,4 +1,4 @@
-"""Read what a test has stored."""
+"""Read the spans that a test stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool, TraceRow
 
 
-def told(row: TraceRow) -> dict[str, Any]:
+def attributes_of(row: TraceRow) -> dict[str, Any]:
     return dict(otlp.decode_span(row.span).attributes)
 
 

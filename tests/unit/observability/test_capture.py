@@ -54,7 +54,7 @@ def ask(text: str = f"prompt {SECRET} {OWN}") -> None:
     ModelFactory.get_model("openai").generate_response(None, text)
 
 
-def test_full_keeps_texts_as_they_are_but_never_our_own_secrets(
+def test_full_stores_texts_as_they_are_but_never_our_own_secrets(
     openai: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MOONDEV_CAPTURE", "full")
@@ -62,11 +62,11 @@ def test_full_keeps_texts_as_they_are_but_never_our_own_secrets(
     with pytest.raises(Exception, match="bad"):
         ask("fail")
     with observe("tool", "tool", input={"nested": [OWN, json.dumps(OWN)]}, metadata={"m": OWN}) as tool:
-        tool._span.add_event("e", {"a": OWN, "b": (OWN, SECRET)})  # type: ignore[union-attr] # as the SDK's users do
+        tool._span.add_event("e", {"a": OWN, "b": (OWN, SECRET)})  # type: ignore[union-attr] # users of the SDK write to it
     score("s", f"{SECRET} {OWN}", session_id="x", comment=OWN)
-    found = stored()["openai.generate"]
+    generation = stored()["openai.generate"]
     assert SECRET in str(stored())
-    assert "[REDACTED:configured_secret]" in str(found)
+    assert "[REDACTED:configured_secret]" in str(generation)
     for form in (OWN, json.dumps(OWN)[1:-1], base64.b64encode(OWN.encode()).decode()[:-4]):
         assert form.encode() not in file_bytes()
     assert b"reply " + SECRET.encode() in file_bytes()
@@ -74,29 +74,29 @@ def test_full_keeps_texts_as_they_are_but_never_our_own_secrets(
     assert OWN not in caplog.text
 
 
-def test_redacted_is_what_holds_without_a_word(openai: Server) -> None:
+def test_redacted_is_the_default(openai: Server) -> None:
     ask()
     assert SECRET.encode() not in file_bytes()
     assert b"prompt" in file_bytes()
 
 
-def test_metadata_keeps_no_words_of_any_instrumentation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_stores_no_texts_of_any_instrumentation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_CAPTURE", "metadata")
     provider = get_tracker().provider
     assert provider is not None
-    told: dict[str, str | int] = {
+    foreign: dict[str, str | int] = {
         "gen_ai.prompt.0.content": "words", "llm.input_messages.0.message.content": "words", "input.value": "words",
         "gen_ai.input.messages": "words", "traceloop.entity.input": "words", "gen_ai.usage.input_tokens": 3,
         "gen_ai.completion.0.content": "words", attributes.INPUT: "words", "gen_ai.request.model": "m",
         "gen_ai.tool.call.arguments": "words",
     }  # fmt: skip
-    with provider.get_tracer("x").start_as_current_span("theirs", attributes=told) as span:
+    with provider.get_tracer("x").start_as_current_span("foreign", attributes=foreign) as span:
         span.add_event("gen_ai.user.message", {"content": "words", "gen_ai.event.content": "words"})
     with observe("ours", "generation", input="words") as ours:
         ours.event("repair", metadata={"reply": "words", "category": "server"})
     assert b"words" not in file_bytes()
-    assert stored()["theirs"]["gen_ai.usage.input_tokens"] == 3
-    assert stored()["theirs"]["gen_ai.request.model"] == "m"
+    assert stored()["foreign"]["gen_ai.usage.input_tokens"] == 3
+    assert stored()["foreign"]["gen_ai.request.model"] == "m"
     assert stored()["repair"][attributes.METADATA + "category"] == '"server"'
 
 
@@ -121,13 +121,13 @@ def test_files_in_any_observation_become_size_and_hash(
     monkeypatch.setenv("MOONDEV_CAPTURE", capture)
     with observe("x", "span", input=text, metadata={"m": text}):
         pass
-    found = stored()["x"]
+    values = stored()["x"]
     for name in (attributes.INPUT, attributes.METADATA + "m"):
-        assert f"[{len(PICTURE)} bytes, sha256 {DIGEST}]" in found[name]
+        assert f"[{len(PICTURE)} bytes, sha256 {DIGEST}]" in values[name]
     assert ADDRESS[-200:-2].encode() not in file_bytes()
 
 
-def test_short_values_and_plain_words_are_left_alone() -> None:
+def test_short_values_and_plain_words_are_unchanged() -> None:
     text = json.dumps(
         {"data": "abc=", "say": "base64 of inline data:image/png;base64,aGVsbG8= is short", "x": "a" * 600}
     )
@@ -136,15 +136,15 @@ def test_short_values_and_plain_words_are_left_alone() -> None:
     assert stored()["x"][attributes.INPUT] == text
 
 
-def test_images_are_whole_only_where_asked_for(openai: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_stored_whole_only_where_set(openai: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_IMAGES", "whole")
     message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": ADDRESS}}]}
     ModelFactory.get_model("openai").chat([message])
-    found = json.loads(stored()["openai.generate"][attributes.INPUT])
-    assert found[0]["content"] == [{"type": "image_url", "image_url": {"url": ADDRESS}}]
+    messages = json.loads(stored()["openai.generate"][attributes.INPUT])
+    assert messages[0]["content"] == [{"type": "image_url", "image_url": {"url": ADDRESS}}]
 
 
-def test_a_very_large_image_is_a_hash_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_large_image_is_always_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     from src.observability.tracing import images
 
     monkeypatch.setenv("MOONDEV_IMAGES", "whole")

@@ -10,8 +10,8 @@ import pytest
 from opentelemetry import trace as otel_trace
 
 from src.observability import attributes, carry, get_tracker, observe_agent
-from src.observability.spans import otlp
 from src.observability.tracing.observation import observe
+from tests.unit.observability.stored import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
@@ -47,7 +47,7 @@ def children(spool: Spool, parent: str | None) -> list[str]:
     return [row.name for row in spool.rows_after(0) if row.parent_span_id == parent]
 
 
-def test_without_it_a_thread_begins_a_trace_of_its_own(spool: Spool) -> None:
+def test_without_carry_a_thread_starts_a_trace_of_its_own(spool: Spool) -> None:
     with observe_agent("a") as run:
         thread = threading.Thread(target=work)
         thread.start()
@@ -74,7 +74,7 @@ def test_a_pools_thread_forgets_the_parent_afterwards() -> None:
         assert pool.submit(current).result() == "0" * 16
 
 
-def test_an_error_goes_on_and_the_function_keeps_its_name() -> None:
+def test_an_error_propagates_and_the_function_keeps_its_name() -> None:
     carried = carry(work)
     assert carried.__name__ == "work"
     with pytest.raises(LookupError):
@@ -105,14 +105,14 @@ def test_work_in_other_processes_stays_under_its_parent(method: str, spool: Spoo
     assert sorted(set(children(spool, run.id)) - {"alone"}) == ["p1", "p2", "p3"]
     for row in spool.rows_after(0):
         if row.name in {"p1", "p2", "p3"}:
-            told = otlp.decode_span(row.span).attributes
+            stored = attributes_of(row)
             assert (row.trace_id, row.session_id) == (run.trace_id, "s7")
-            assert told[attributes.TRACE_TAGS] == ("a", "t")
-            assert told[attributes.TRACE_METADATA + "agent_type"] == '"a"'
-            assert attributes.IS_APP_ROOT not in told
+            assert stored[attributes.TRACE_TAGS] == ("a", "t")
+            assert stored[attributes.TRACE_METADATA + "agent_type"] == '"a"'
+            assert attributes.IS_APP_ROOT not in stored
 
 
-def test_metadata_that_cannot_be_pickled_goes_as_what_its_json_says(spool: Spool) -> None:
+def test_metadata_that_cannot_be_pickled_is_carried_as_plain_json_data(spool: Spool) -> None:
     from opentelemetry import context as otel_context
 
     from src.observability.spans.scope import CONTEXT_KEY
@@ -129,7 +129,7 @@ def test_metadata_that_cannot_be_pickled_goes_as_what_its_json_says(spool: Spool
     finally:
         otel_context.detach(token)
     assert children(spool, run.id) == ["p"]
-    assert otlp.decode_span(spool.rows_after(0)[0].span).attributes[attributes.TRACE_METADATA + "market"] == '"candles"'
+    assert attributes_of(spool.rows_after(0)[0])[attributes.TRACE_METADATA + "market"] == '"candles"'
 
 
 # Generators.
@@ -155,7 +155,7 @@ def tree(spool: Spool) -> dict[str, str | None]:
     return {row.name: names.get(row.parent_span_id or "") for row in spool.rows_after(0)}
 
 
-WANTED = {
+TREE = {
     "stream": "a.run", "step0": "stream", "step1": "stream", "between": "b.run", "a.run": None, "b.run": None,
 }  # fmt: skip
 
@@ -169,7 +169,7 @@ def test_a_generator_keeps_its_parents_and_leaves_its_callers_alone(spool: Spool
             assert current() == caller.id
             with observe("between", "tool"):
                 pass
-    assert tree(spool) == WANTED
+    assert tree(spool) == TREE
 
 
 async def test_an_async_generator_keeps_its_parents_and_leaves_its_callers_alone(spool: Spool) -> None:
@@ -181,7 +181,7 @@ async def test_an_async_generator_keeps_its_parents_and_leaves_its_callers_alone
             assert current() == caller.id
             with observe("between", "tool"):
                 pass
-    assert tree(spool) == WANTED
+    assert tree(spool) == TREE
 
 
 def test_a_generator_can_be_a_run_from_its_first_step_to_its_last(spool: Spool) -> None:
@@ -190,7 +190,7 @@ def test_a_generator_can_be_a_run_from_its_first_step_to_its_last(spool: Spool) 
             assert current() == caller.id
             with observe("between", "tool"):
                 pass
-    assert tree(spool) == {**WANTED, "a.run": "b.run"}
+    assert tree(spool) == {**TREE, "a.run": "b.run"}
 
 
 async def test_an_async_generator_can_be_a_run_from_its_first_step_to_its_last(spool: Spool) -> None:
@@ -199,7 +199,7 @@ async def test_an_async_generator_can_be_a_run_from_its_first_step_to_its_last(s
             assert current() == caller.id
             with observe("between", "tool"):
                 pass
-    assert tree(spool) == {**WANTED, "a.run": "b.run"}
+    assert tree(spool) == {**TREE, "a.run": "b.run"}
 
 
 def test_a_generator_that_is_left_early_ends_its_observations(spool: Spool) -> None:

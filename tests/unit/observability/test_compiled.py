@@ -1,4 +1,4 @@
-"""The compiled patterns are kept between processes, and never trusted blindly."""
+"""The compiled patterns are cached between processes, and checked before they are used."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SECRET = b"key sk-ant-api03-" + b"a1B2" * 24
 def hits(database: object) -> list[tuple[int, int]]:
     import hyperscan
 
-    found: list[tuple[int, int]] = []
+    ends: list[tuple[int, int]] = []
     scratch = hyperscan.Scratch(database)  # type: ignore[arg-type] # as above
-    database.scan(SECRET, lambda number, _start, end, _flags, _context: found.append((end, number)), scratch=scratch)  # type: ignore[attr-defined] # hyperscan's
-    return sorted(found)
+    database.scan(SECRET, lambda number, _start, end, _flags, _context: ends.append((end, number)), scratch=scratch)  # type: ignore[attr-defined] # hyperscan's
+    return sorted(ends)
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def test_a_spoilt_file_is_compiled_anew(folder: Path, spoil: str) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_folder_that_cannot_be_made_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_writable_folder_the_patterns_are_compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "file" / "cache"))
     assert hits(compiled.database(gates()))
 
 
-def test_other_patterns_are_kept_under_another_name(folder: Path) -> None:
+def test_other_patterns_are_cached_in_another_file(folder: Path) -> None:
     compiled.database(gates())
     compiled.database(gates()[:-1])
     assert len(list(folder.iterdir())) == 2

@@ -17,8 +17,9 @@ import pytest
 from src.observability.delivery.destinations import Destination, langfuse_destination
 from src.observability.delivery.exporter import Exporter
 from src.observability.spans import otlp
-from src.observability.store.spool import ScoreRecord, SpanRecord, Spool, lease_owner
+from src.observability.store.spool import SpanRecord, Spool, lease_owner
 from tests.servers import Langfuse, Received, Reply, eventually
+from tests.unit.observability.records import score_record, span_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +32,9 @@ def record(number: int, size: int = 10) -> SpanRecord:
         trace_id=number + 1, span_id=number + 1, parent_span_id=None, name=f"n{number}", kind=1, start_ns=1, end_ns=2,
         attributes={"text": "x" * size},
     )  # fmt: skip
-    return SpanRecord(
-        trace_id=f"{number + 1:032x}", span_id=f"{number + 1:016x}", parent_span_id=None, name=f"n{number}",
-        type="span",
-        start_ns=1, end_ns=2, level="DEFAULT", status_message=None, provider=None, model=None, agent=None,
-        session_id=None, error_category=None, input_tokens=None, output_tokens=None, cost_usd=None,
-        envelope=ENVELOPE, span=span,
-    )  # fmt: skip
+    return span_record(
+        number, trace_id=f"{number + 1:032x}", span_id=f"{number + 1:016x}", type="span", envelope=ENVELOPE, span=span
+    )
 
 
 @pytest.fixture
@@ -51,7 +48,7 @@ def langfuse() -> Iterator[Langfuse]:
         yield server
 
 
-def to(langfuse: Langfuse) -> Destination:
+def destination_of(langfuse: Langfuse) -> Destination:
     return langfuse_destination(langfuse.url, "pk-lf-1", "sk-lf-1")
 
 
@@ -62,12 +59,12 @@ def names_of(langfuse: Langfuse) -> list[str]:
 def test_everything_arrives_once_in_order_with_the_right_headers(spool: Spool, langfuse: Langfuse) -> None:
     for number in range(1200):
         spool.append(record(number))
-    spool.append_score(
-        ScoreRecord(
-            "id1", "t" * 32, None, None, "decision", "BUY", "CATEGORICAL", "c", 1_700_000_000_123_456_789, "prod"
-        )
-    )
-    exporter = Exporter(spool, [to(langfuse)])
+    score = score_record(
+        id="id1", trace_id="t" * 32, name="decision", value="BUY", data_type="CATEGORICAL", comment="c",
+        timestamp_ns=1_700_000_000_123_456_789, environment="prod",
+    )  # fmt: skip
+    spool.append_score(score)
+    exporter = Exporter(spool, [destination_of(langfuse)])
     assert exporter.flush(30) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(1200)]
     assert langfuse.scores == [
@@ -83,7 +80,7 @@ def test_everything_arrives_once_in_order_with_the_right_headers(spool: Spool, l
     exporter.shutdown(1)
 
 
-def test_an_outage_loses_nothing_and_is_said_once(
+def test_an_outage_loses_nothing_and_is_logged_once(
     spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
 ) -> None:
     turns = itertools.count()
@@ -91,33 +88,33 @@ def test_an_outage_loses_nothing_and_is_said_once(
     for number in range(20):
         spool.append(record(number))
     with caplog.at_level(logging.WARNING, "moondev.exporter"):
-        exporter = Exporter(spool, [to(langfuse)])
+        exporter = Exporter(spool, [destination_of(langfuse)])
         assert exporter.flush(30) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(20)]
-    told = [item.message for item in caplog.records]
-    assert len([line for line in told if "does not take" in line]) == 1
-    assert "20 wait" in told[0]
-    assert len([line for line in told if "works again" in line]) == 1
+    messages = [item.message for item in caplog.records]
+    assert len([line for line in messages if "does not take" in line]) == 1
+    assert "20 wait" in messages[0]
+    assert len([line for line in messages if "works again" in line]) == 1
 
 
-def test_flush_comes_back_in_time_from_a_server_that_hangs(spool: Spool, langfuse: Langfuse) -> None:
+def test_flush_returns_in_time_from_a_server_that_hangs(spool: Spool, langfuse: Langfuse) -> None:
     langfuse.answer = lambda _: Reply(hang=True)
     spool.append(record(1))
-    exporter = Exporter(spool, [to(langfuse)])
+    exporter = Exporter(spool, [destination_of(langfuse)])
     assert exporter.flush(0.5) == 1
     assert eventually(lambda: exporter.failing)
 
 
 def test_a_refused_connection_leaves_all_waiting(spool: Spool) -> None:
-    with Langfuse() as gone:
-        destination = to(gone)
+    with Langfuse() as closed:
+        destination = destination_of(closed)
     spool.append(record(1))
     exporter = Exporter(spool, [destination])
     assert exporter.flush(0.5) == 1
     assert exporter.failing
 
 
-def test_the_one_row_that_is_refused_is_set_aside_and_all_others_arrive(spool: Spool, langfuse: Langfuse) -> None:
+def test_a_refused_row_is_set_aside_and_all_others_arrive(spool: Spool, langfuse: Langfuse) -> None:
     def refuse_seven(request: Received) -> Reply | None:
         body = gzip.decompress(request.body) if "traces" in request.path else b""
         return Reply(400, b'{"error":"bad span"}') if b"n7\x30" in body else None
@@ -125,19 +122,19 @@ def test_the_one_row_that_is_refused_is_set_aside_and_all_others_arrive(spool: S
     langfuse.answer = refuse_seven
     for number in range(10):
         spool.append(record(number))
-    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(10) if number != 7]
     assert spool.stats().set_aside == 1
 
 
-def test_what_was_refused_is_sent_again_when_asked_unless_another_process_delivers(
+def test_refused_rows_are_sent_again_on_request_unless_another_process_delivers(
     spool: Spool, langfuse: Langfuse
 ) -> None:
-    langfuse.answer = lambda _: Reply(400)  # such as a proxy that takes nothing
+    langfuse.answer = lambda _: Reply(400)  # such as a proxy that refuses everything
     for number in range(3):
         spool.append(record(number))
-    spool.append_score(ScoreRecord("a", "t", None, None, "pnl", 1.0, "NUMERIC", None, 10**18, "default"))
-    destination = to(langfuse)
+    spool.append_score(score_record())
+    destination = destination_of(langfuse)
     assert Exporter(spool, [destination]).flush(20) == 0
     assert spool.stats().set_aside == 4
     langfuse.answer = lambda _: None
@@ -159,7 +156,7 @@ def test_a_batch_that_is_too_large_is_split(spool: Spool, langfuse: Langfuse) ->
     )
     for number in range(30):
         spool.append(record(number, size=900))
-    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
     assert names_of(langfuse) == [f"n{number}" for number in range(30)]
     assert spool.stats().set_aside == 0
 
@@ -170,7 +167,7 @@ def test_wrong_keys_drop_nothing_and_name_the_variables(
     langfuse.answer = lambda _: Reply(401)
     spool.append(record(1))
     with caplog.at_level(logging.WARNING, "moondev.exporter"):
-        assert Exporter(spool, [to(langfuse)]).flush(0.5) == 1
+        assert Exporter(spool, [destination_of(langfuse)]).flush(0.5) == 1
     assert "LANGFUSE_SECRET_KEY" in caplog.text
     assert "sk-lf-1" not in caplog.text
     assert spool.stats().set_aside == 0
@@ -179,7 +176,7 @@ def test_wrong_keys_drop_nothing_and_name_the_variables(
 def test_two_exporters_on_one_store_deliver_each_row_once(spool: Spool, langfuse: Langfuse) -> None:
     for number in range(600):
         spool.append(record(number))
-    exporters = [Exporter(Spool(spool.path), [to(langfuse)]) for _ in range(2)]
+    exporters = [Exporter(Spool(spool.path), [destination_of(langfuse)]) for _ in range(2)]
     threads = [threading.Thread(target=exporter.flush, args=(20,)) for exporter in exporters]
     for thread in threads:
         thread.start()
@@ -189,17 +186,17 @@ def test_two_exporters_on_one_store_deliver_each_row_once(spool: Spool, langfuse
 
 
 def test_waking_delivers_in_the_background(spool: Spool, langfuse: Langfuse) -> None:
-    exporter = Exporter(spool, [to(langfuse)])
+    exporter = Exporter(spool, [destination_of(langfuse)])
     spool.append(record(1))
     exporter.wake()
     assert eventually(lambda: names_of(langfuse) == ["n1"])
 
 
-def test_work_gathers_before_it_is_sent_also_after_a_flush_and_while_more_comes(
+def test_work_gathers_before_it_is_sent_even_after_a_flush_and_while_more_comes(
     spool: Spool, langfuse: Langfuse
 ) -> None:
-    langfuse.answer = lambda _: time.sleep(0.05)  # so that more comes while some is on its way
-    exporter = Exporter(spool, [to(langfuse)])
+    langfuse.answer = lambda _: time.sleep(0.05)  # so that more rows come while a request is under way
+    exporter = Exporter(spool, [destination_of(langfuse)])
     spool.append(record(0))
     assert exporter.flush(60) == 0
     began, count = time.monotonic(), 300
@@ -208,47 +205,45 @@ def test_work_gathers_before_it_is_sent_also_after_a_flush_and_while_more_comes(
         exporter.wake()
         time.sleep(0.005)
     assert eventually(lambda: len(names_of(langfuse)) == count)
-    assert len(langfuse.requests) <= 3 + time.monotonic() - began  # one a second, not one for each few
+    assert len(langfuse.requests) <= 3 + time.monotonic() - began  # one a second, not one for every few rows
     exporter.shutdown(1)
 
 
-def test_a_reset_in_mid_request_is_tried_again(spool: Spool, langfuse: Langfuse) -> None:
+def test_a_connection_reset_in_mid_request_is_retried(spool: Spool, langfuse: Langfuse) -> None:
     turns = itertools.count()
     langfuse.answer = lambda _: Reply(reset=True) if next(turns) < 2 else None
     spool.append(record(1))
-    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
     assert names_of(langfuse) == ["n1"]
 
 
-def test_a_server_that_takes_every_second_request_is_not_backed_away_from(spool: Spool, langfuse: Langfuse) -> None:
+def test_a_server_that_accepts_every_second_request_is_not_backed_off_from(spool: Spool, langfuse: Langfuse) -> None:
     for number in range(6000):
         spool.append(record(number))
     turns = itertools.count()
     langfuse.answer = lambda _: Reply(500) if next(turns) % 2 else None
-    drain = Exporter(spool, [to(langfuse)])._drains[0]
-    waits = list(iter(drain._one_pass, 0.0))
+    worker = Exporter(spool, [destination_of(langfuse)])._workers[0]
+    waits = list(iter(worker.run_once, 0.0))
     assert len(waits) > 5
     assert max(waits) <= 0.5
     assert names_of(langfuse) == [f"n{number}" for number in range(6000)]
 
 
-def test_what_a_server_leaves_out_of_a_request_stays_in_the_store(
+def test_spans_that_a_server_rejects_from_a_request_stay_in_the_store(
     spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """OTLP's partial success, in JSON, where 64-bit numbers are texts."""
-    told = b'{"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}'
-    langfuse.answer = lambda _: Reply(200, told, {"content-type": "application/json"})
+    """OTLP's partial success, in JSON, where 64-bit numbers are strings."""
+    body = b'{"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}'
+    langfuse.answer = lambda _: Reply(200, body, {"content-type": "application/json"})
     for number in range(3):
         spool.append(record(number))
-    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
-    assert spool.stats().set_aside == 3  # nobody says which two
+    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert spool.stats().set_aside == 3  # the server does not say which two
     assert "2 spans rejected: too old" in (spool.stats().refusal or "")
     assert "2 spans rejected: too old" in caplog.text
 
 
-def test_an_answer_that_never_ends_or_cannot_be_read_is_taken_for_what_its_status_says(
-    spool: Spool, langfuse: Langfuse
-) -> None:
+def test_a_response_that_never_ends_or_cannot_be_decoded_counts_by_its_status(spool: Spool, langfuse: Langfuse) -> None:
     replies = iter([
         Reply(200, b"not gzip at all", {"content-encoding": "gzip"}),
         Reply(200, b"x" * 200_000, {"content-length": "1000000000"}),
@@ -256,12 +251,12 @@ def test_an_answer_that_never_ends_or_cannot_be_read_is_taken_for_what_its_statu
     langfuse.answer = lambda _: next(replies, None)
     for number in range(2):
         spool.append(record(number))
-        assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+        assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
     assert spool.stats().set_aside == 0
 
 
-def test_an_answer_that_comes_byte_by_byte_is_given_up_after_a_while(spool: Spool, langfuse: Langfuse) -> None:
-    destination = replace(to(langfuse), timeout_s=0.3)
+def test_a_response_that_comes_byte_by_byte_times_out(spool: Spool, langfuse: Langfuse) -> None:
+    destination = replace(destination_of(langfuse), timeout_s=0.3)
     drip = threading.Event()
 
     def slowly() -> Iterator[bytes]:
@@ -271,77 +266,74 @@ def test_an_answer_that_comes_byte_by_byte_is_given_up_after_a_while(spool: Spoo
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=slowly()))
     spool.append(record(1))
     exporter = Exporter(spool, [destination], make_client=lambda: httpx.Client(transport=transport))
-    assert exporter._drains[0]._one_pass() > 0
+    assert exporter._workers[0].run_once() > 0
     drip.set()
     assert spool.pending(destination.name) == 1
 
 
-def test_a_web_page_is_no_server_that_takes_observations(
+def test_a_web_page_is_not_a_server_that_accepts_observations(
     spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
 ) -> None:
     langfuse.answer = lambda _: Reply(200, b"<html>Welcome</html>", {"content-type": "text/html; charset=utf-8"})
     spool.append(record(1))
-    assert Exporter(spool, [to(langfuse)]).flush(0.5) == 1
+    assert Exporter(spool, [destination_of(langfuse)]).flush(0.5) == 1
     assert "LANGFUSE_HOST" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("told", "least", "most"),
+    ("retry_after", "least", "most"),
     [("7", 7, 7), ("Fri, 27 Nov 2099 00:00:00 GMT", 300, 300), ("Mon, 01 Jan 2001 00:00:00 GMT", 0, 1),
      ("999999999999", 300, 300), ("nan", 0, 1), ("soon", 0, 1), ("-5", 0, 1)],
 )  # fmt: skip
-def test_a_server_may_say_when_to_come_back(
-    told: str, least: float, most: float, spool: Spool, langfuse: Langfuse
+def test_a_server_may_say_when_to_retry(
+    retry_after: str, least: float, most: float, spool: Spool, langfuse: Langfuse
 ) -> None:
-    langfuse.answer = lambda _: Reply(429, headers={"retry-after": told})
+    langfuse.answer = lambda _: Reply(429, headers={"retry-after": retry_after})
     spool.append(record(1))
-    assert least <= Exporter(spool, [to(langfuse)])._drains[0]._one_pass() <= most
+    assert least <= Exporter(spool, [destination_of(langfuse)])._workers[0].run_once() <= most
 
 
-def test_a_destination_that_hangs_leaves_a_flush_time_for_the_others(spool: Spool, langfuse: Langfuse) -> None:
+def test_a_destination_that_hangs_leaves_time_to_flush_the_others(spool: Spool, langfuse: Langfuse) -> None:
     with Langfuse() as hanging:
         hanging.answer = lambda _: Reply(hang=True)
         spool.append(record(1))
-        exporter = Exporter(spool, [to(hanging), to(langfuse)])
+        exporter = Exporter(spool, [destination_of(hanging), destination_of(langfuse)])
         assert exporter.flush(3) == 1
         assert names_of(langfuse) == ["n1"]
 
 
-def test_a_row_that_is_damaged_in_the_store_holds_up_no_other(
-    spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_row_holds_up_no_other(spool: Spool, langfuse: Langfuse, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(5):
         spool.append(record(number, size=30_000))
     with sqlite3.connect(spool.path) as connection:
-        kept = bytearray(connection.execute("SELECT span FROM payloads WHERE seq = 3").fetchone()[0])
-        kept[20:] = b"\xff" * (len(kept) - 20)
-        connection.execute("UPDATE payloads SET span = ? WHERE seq = 3", (bytes(kept),))
-    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
+        payload = bytearray(connection.execute("SELECT span FROM payloads WHERE seq = 3").fetchone()[0])
+        payload[20:] = b"\xff" * (len(payload) - 20)
+        connection.execute("UPDATE payloads SET span = ? WHERE seq = 3", (bytes(payload),))
+    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
     assert names_of(langfuse) == ["n0", "n1", "n3", "n4"]
     assert spool.stats().set_aside == 1
     assert "damaged" in caplog.text
 
 
-def test_a_damaged_store_is_found_by_delivery_and_what_it_has_arrives(spool: Spool, langfuse: Langfuse) -> None:
+def test_delivery_detects_a_damaged_store_and_its_readable_rows_arrive(spool: Spool, langfuse: Langfuse) -> None:
     for number in range(200):
         spool.append(record(number, size=3000))
     spool.close()
     with spool.path.open("r+b") as file:
         file.seek(spool.path.stat().st_size // 2 // 4096 * 4096)
         file.write(os.urandom(4096 * 5))
-    exporter = Exporter(spool, [to(langfuse)])
+    exporter = Exporter(spool, [destination_of(langfuse)])
     exporter.wake()
     assert eventually(lambda: {"n0", "n199"} <= set(names_of(langfuse)))
     assert eventually(lambda: exporter.flush(1) == 0)
     assert eventually(lambda: len(set(names_of(langfuse))) + spool.stats().losses == 200)
 
 
-def test_metadata_of_which_redaction_left_no_json_holds_up_no_score(spool: Spool, langfuse: Langfuse) -> None:
-    good = ScoreRecord("a", "t", None, None, "pnl", 1.0, "NUMERIC", None, 10**18, "default")
-    spool.append_score(replace(good, metadata='{"key": [REDACTED]}'))
-    spool.append_score(replace(good, id="c"))
-    assert Exporter(spool, [to(langfuse)]).flush(20) == 0
-    assert [told["id"] for told in langfuse.scores] == ["a", "c"]
+def test_metadata_that_redaction_made_invalid_json_holds_up_no_score(spool: Spool, langfuse: Langfuse) -> None:
+    spool.append_score(score_record(id="a", metadata='{"key": [REDACTED]}'))
+    spool.append_score(score_record(id="c"))
+    assert Exporter(spool, [destination_of(langfuse)]).flush(20) == 0
+    assert [score["id"] for score in langfuse.scores] == ["a", "c"]
     assert langfuse.scores[0]["metadata"] == '{"key": [REDACTED]}'
 
 
@@ -349,14 +341,14 @@ def test_a_stopped_exporter_leaves_no_thread_and_no_connection(spool: Spool, lan
     before, open_files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
     for number in range(5):
         spool.append(record(number))
-        exporter = Exporter(spool, [to(langfuse)])
+        exporter = Exporter(spool, [destination_of(langfuse)])
         assert exporter.flush(20) == 0
         exporter.shutdown(0)
     assert eventually(lambda: threading.active_count() <= before)
     assert len(list(Path("/proc/self/fd").iterdir())) <= open_files + 6  # the server's side may close later
 
 
-def test_a_killed_process_that_nobody_has_buried_holds_no_lease(spool: Spool) -> None:
+def test_a_zombie_process_holds_no_lease(spool: Spool) -> None:
     child = os.fork()
     if child == 0:
         os._exit(0)

@@ -46,10 +46,10 @@ class Reader:
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    made = Reader()
-    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", made.provider)
-    yield made
-    made.provider.shutdown()
+    reader = Reader()
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", reader.provider)
+    yield reader
+    reader.provider.shutdown()
 
 
 def model_at(server: Server) -> BaseModel:
@@ -60,17 +60,17 @@ def model_at(server: Server) -> BaseModel:
 def test_a_call_is_counted_by_the_semantic_conventions(reader: Reader) -> None:
     with Server(lambda _: chat_reply("hold")) as server:
         reply = model_at(server).generate_response(None, "x")
-    found = reader.read()
-    told = CALL | {"gen_ai.response.model": reply.model_name}
-    duration = found["gen_ai.client.operation.duration"][frozenset(told.items())]
+    metrics_read = reader.read()
+    labels = CALL | {"gen_ai.response.model": reply.model_name}
+    duration = metrics_read["gen_ai.client.operation.duration"][frozenset(labels.items())]
     assert duration.count == 1
     assert 0 < duration.sum < 60
     assert duration.explicit_bounds[:3] == (0.01, 0.02, 0.04)
-    tokens = found["gen_ai.client.token.usage"]
-    assert tokens[frozenset({**told, "gen_ai.token.type": "input"}.items())].sum == 10
-    assert tokens[frozenset({**told, "gen_ai.token.type": "output"}.items())].sum == 5
+    tokens = metrics_read["gen_ai.client.token.usage"]
+    assert tokens[frozenset({**labels, "gen_ai.token.type": "input"}.items())].sum == 10
+    assert tokens[frozenset({**labels, "gen_ai.token.type": "output"}.items())].sum == 5
     assert reader.only("moondev.cost").value == pytest.approx(reply.cost_usd)
-    assert {"moondev.errors", "moondev.retries", "moondev.calls.unpriced"}.isdisjoint(found)
+    assert {"moondev.errors", "moondev.retries", "moondev.calls.unpriced"}.isdisjoint(metrics_read)
 
 
 def test_failures_and_retries_are_counted_by_category(reader: Reader) -> None:
@@ -88,7 +88,7 @@ def test_failures_and_retries_are_counted_by_category(reader: Reader) -> None:
     assert sorted(dict(key).get("error.type", "") for key in durations) == ["", "authentication"]
 
 
-def test_a_price_that_is_unknown_is_no_zero(reader: Reader) -> None:
+def test_a_call_of_unknown_price_is_counted_as_unpriced_not_as_free(reader: Reader) -> None:
     with Server(lambda _: chat_reply("hold", model="nobody-prices-this")) as server:
         policy = RetryPolicy(max_attempts=1)
         address = f"{server.url}/v1"
@@ -109,8 +109,8 @@ def test_calls_are_counted_whatever_is_traced(
 
 
 def test_a_stream_counts_once_however_it_is_read(reader: Reader) -> None:
-    def event(**told: Any) -> bytes:
-        return b"data: " + json.dumps({"id": "1", "object": "chat.completion.chunk", "created": 1, **told}).encode()
+    def event(**fields: Any) -> bytes:
+        return b"data: " + json.dumps({"id": "1", "object": "chat.completion.chunk", "created": 1, **fields}).encode()
 
     pieces = [
         event(model=MODEL, choices=[{"index": 0, "delta": {"content": "ho"}, "finish_reason": None}]),
@@ -132,9 +132,9 @@ def test_a_stream_counts_once_however_it_is_read(reader: Reader) -> None:
     assert [(point.attributes["error.type"], point.count) for point in stopped] == [("cancelled", len(whole) - 1)]
 
 
-def test_without_a_meter_provider_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_meter_provider_no_instruments_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_known", None)
-    assert not metrics.wanted()
+    assert not metrics.is_enabled()
     with Server(lambda _: chat_reply("hold")) as server:
         model_at(server).generate_response(None, "x")
     assert metrics._known is None
@@ -147,12 +147,12 @@ def test_instruments_are_made_once_and_anew_for_another_provider(
     assert metrics._instruments() is first
     other = Reader()
     monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", other.provider)
-    metrics.retried("openai", MODEL, "server")
+    metrics.record_retry("openai", MODEL, "server")
     assert other.only("moondev.retries").value == 1
     assert "moondev.retries" not in reader.read()
 
 
-def test_the_stores_state_can_be_watched(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_of_the_store_is_observable(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     with Langfuse() as down:
         down.answer = lambda _: Reply(503)
         for name, value in {"HOST": down.url, "PUBLIC_KEY": "pk-lf-1", "SECRET_KEY": "sk-lf-1"}.items():
@@ -163,13 +163,14 @@ def test_the_stores_state_can_be_watched(reader: Reader, monkeypatch: pytest.Mon
         tracker = get_tracker()
         tracker.flush(0.5)
         assert tracker.spool is not None
-        tracker.spool.losses += 3
-        found = reader.read()
-        (waiting,) = found["moondev.store.undelivered"].values()
+        for _ in range(3):
+            tracker.spool.count_loss()
+        metrics_read = reader.read()
+        (waiting,) = metrics_read["moondev.store.undelivered"].values()
         assert (waiting.value, waiting.attributes["destination"][:9]) == (1, "langfuse:")
-        assert next(iter(found["moondev.store.lost"].values())).value == 3
-        assert next(iter(found["moondev.store.refused"].values())).value == 0
-        assert next(iter(found["moondev.store.size"].values())).value > 4096
+        assert next(iter(metrics_read["moondev.store.lost"].values())).value == 3
+        assert next(iter(metrics_read["moondev.store.refused"].values())).value == 0
+        assert next(iter(metrics_read["moondev.store.size"].values())).value > 4096
 
 
 def test_a_broken_instrument_breaks_no_call(

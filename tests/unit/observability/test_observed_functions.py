@@ -19,7 +19,7 @@ from src.observability import (
 )
 from src.observability.tracing.observation import observe
 from tests.faults import SEAMS, Faults
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_one_decorator_or_manager_serves_many_tasks_at_once(spool: Spool) -> Non
 
     asyncio.run(all_of_them())
     rows = spool.rows_after(0)
-    roots = {row.span_id: told(row)[attributes.OUTPUT] for row in rows if row.type == "agent"}
+    roots = {row.span_id: attributes_of(row)[attributes.OUTPUT] for row in rows if row.type == "agent"}
     assert sorted(roots.values()) == ["0", "1", "2", "3"]
     assert {row.name: roots[row.parent_span_id or ""] for row in rows if row.type == "tool"} == {
         f"tool {number}": str(number) for number in range(4)
@@ -70,7 +70,7 @@ def test_a_function_plain_or_async_can_be_a_run(spool: Spool) -> None:
     assert len({row.trace_id for row in rows}) == 3
 
 
-def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool) -> None:
+def test_arguments_and_result_of_a_decorated_function_are_recorded(spool: Spool) -> None:
     class Agent:
         @observe_agent("method")
         def look(self, pair: str, *, bars: int) -> dict[str, int]:
@@ -84,8 +84,8 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
         def steps(self, pair: str) -> Iterator[str]:
             yield pair
 
-        @observe_agent("given", input="as given")
-        def given(self, pair: str) -> None:
+        @observe_agent("fixed", input="the run's own")
+        def fixed(self, pair: str) -> None:
             return None
 
     agent = Agent()
@@ -93,33 +93,33 @@ def test_of_a_decorated_function_arguments_and_result_are_recorded(spool: Spool)
     assert asyncio.run(agent.later("BTC-USD")) == "btc-usd"
     assert inspect.isgeneratorfunction(agent.steps)
     assert list(agent.steps("BTC-USD")) == ["BTC-USD"]
-    agent.given("BTC-USD")
-    found = {row.name: told(row) for row in spool.rows_after(0)}
-    asked = {name: json.loads(of[attributes.INPUT]) for name, of in found.items() if name != "given.run"}
-    assert asked == {
+    agent.fixed("BTC-USD")
+    runs = {row.name: attributes_of(row) for row in spool.rows_after(0)}
+    inputs = {name: json.loads(run[attributes.INPUT]) for name, run in runs.items() if name != "fixed.run"}
+    assert inputs == {
         "method.run": {"args": ["BTC-USD"], "kwargs": {"bars": 3}},
         "later.run": {"args": ["BTC-USD"], "kwargs": {}},
         "steps.run": {"args": ["BTC-USD"], "kwargs": {}},
     }
-    assert found["given.run"][attributes.INPUT] == "as given"
-    assert [of.get(attributes.OUTPUT) for of in found.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
+    assert runs["fixed.run"][attributes.INPUT] == "the run's own"
+    assert [run.get(attributes.OUTPUT) for run in runs.values()] == ['{"BTC-USD":3}', "btc-usd", None, None]
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-def test_no_traced_function_fails_because_tracing_does(seam: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_traced_function_fails_because_tracing_fails(seam: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = get_tracker()
     client = tracker.client
     Faults().strike(seam, monkeypatch)
 
     @observe_agent("a", session_id="東京", metadata={"k": [1]}, tags=["t"])
-    def run(given: str) -> str:
-        with client.start_as_current_observation(name="theirs", input=given) as theirs:
-            theirs.score_trace(name="s", value=1)
-            return call(given)
+    def run(text: str) -> str:
+        with client.start_as_current_observation(name="langfuse", input=text) as observation:
+            observation.score_trace(name="s", value=1)
+            return call(text)
 
     @tracker.trace_llm_call
-    def call(given: str) -> str:
-        return given.upper()
+    def call(text: str) -> str:
+        return text.upper()
 
     @observe_agent("steps")
     def steps() -> Iterator[int]:
@@ -141,7 +141,7 @@ def test_no_traced_function_fails_because_tracing_does(seam: str, monkeypatch: p
         raise ZeroDivisionError
 
 
-def test_values_that_cannot_be_looked_at_break_no_function(spool: Spool) -> None:
+def test_values_that_raise_when_inspected_break_no_function(spool: Spool) -> None:
     class Hostile:
         def __getattr__(self, name: str) -> object:
             raise RuntimeError("not to be looked at")
@@ -152,25 +152,25 @@ def test_values_that_cannot_be_looked_at_break_no_function(spool: Spool) -> None
     value = Hostile()
 
     @observe_agent("a")
-    def run(given: Hostile) -> Hostile:
-        return given
+    def run(argument: Hostile) -> Hostile:
+        return argument
 
     @get_tracker().trace_llm_call
-    def call(given: Hostile) -> Hostile:
-        return given
+    def call(argument: Hostile) -> Hostile:
+        return argument
 
     assert run(value) is value
     assert call(value) is value
     assert [row.level for row in spool.rows_after(0)] == ["DEFAULT", "DEFAULT"]
 
 
-def test_of_long_arguments_only_what_they_are_is_recorded(spool: Spool) -> None:
+def test_only_type_and_length_of_long_arguments_are_recorded(spool: Spool) -> None:
     @observe_agent("a")
     def decide(candles: list[float], *, note: str) -> list[float]:
         return candles
 
     decide([1.5] * 50_000, note="n" * 90_000)
-    found = told(only(spool))
+    stored = attributes_of(only(spool))
     long = {"type": "list", "characters": 200_001}
-    assert json.loads(found[attributes.INPUT]) == {"args": [long], "kwargs": {"note": "n" * 90_000}}
-    assert json.loads(found[attributes.OUTPUT]) == long
+    assert json.loads(stored[attributes.INPUT]) == {"args": [long], "kwargs": {"note": "n" * 90_000}}
+    assert json.loads(stored[attributes.OUTPUT]) == long

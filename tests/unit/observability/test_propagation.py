@@ -11,28 +11,24 @@ from hypothesis import strategies as st
 from opentelemetry import trace as otel_trace
 
 from src.observability import attributes, child_environment, continue_trace, inject, observe_agent
-from src.observability.spans import otlp
 from src.observability.spans.scope import Scope
 from src.observability.tracing import baggage, propagation
 from src.observability.tracing.observation import observe
+from tests.unit.observability.stored import attributes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from src.observability.store.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 KEY = "sk-ant-api03-" + "a1B" * 20
 
 
-def told(row: TraceRow) -> dict[str, Any]:
-    return dict(otlp.decode_span(row.span).attributes)
-
-
 @pytest.fixture(autouse=True)
-def nothing_said() -> None:
-    propagation._said.clear()
+def nothing_logged() -> None:
+    propagation._logged.clear()
 
 
 def test_headers_name_the_current_observation_and_leave_others_alone() -> None:
@@ -64,15 +60,15 @@ def test_a_trace_is_continued_from_any_kind_of_headers(carrier: Any, spool: Spoo
         pass
     (row,) = spool.rows_after(0)
     assert (row.trace_id, row.parent_span_id) == (TRACE, SPAN)
-    assert told(row)[attributes.IS_APP_ROOT] is True  # its parent belongs to another application
+    assert attributes_of(row)[attributes.IS_APP_ROOT] is True  # its parent belongs to another application
 
 
-def test_the_state_of_other_vendors_travels_on() -> None:
+def test_the_trace_state_of_other_vendors_is_passed_on() -> None:
     with continue_trace({"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE,rojo=00f067"}), observe_agent("a"):
         assert inject()["tracestate"] == "congo=t61rcWkgMzE,rojo=00f067"
 
 
-def test_an_unsampled_parent_thins_nothing(spool: Spool) -> None:
+def test_spans_under_an_unsampled_parent_are_stored_all_the_same(spool: Spool) -> None:
     with continue_trace({"traceparent": PARENT[:-2] + "00"}), observe_agent("a"):
         pass
     assert spool.rows_after(0)[0].trace_id == TRACE
@@ -85,7 +81,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("text", MALFORMED)
-def test_a_malformed_parent_begins_a_new_trace(text: str, spool: Spool) -> None:
+def test_a_malformed_parent_starts_a_new_trace(text: str, spool: Spool) -> None:
     with observe_agent("outer") as outer, continue_trace({"traceparent": text}), observe_agent("inner"):
         pass
     inner = spool.rows_after(0)[0]
@@ -94,13 +90,13 @@ def test_a_malformed_parent_begins_a_new_trace(text: str, spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("carrier", [None, 7, "traceparent", [1, 2], {"traceparent": None}, [("a",)], object()])
-def test_no_carrier_whatever_it_is_raises(carrier: Any, spool: Spool) -> None:
+def test_no_carrier_of_any_type_raises(carrier: Any, spool: Spool) -> None:
     with continue_trace(carrier), observe_agent("a"):
         pass
     assert spool.rows_after(0)[0].parent_span_id is None
 
 
-def test_two_parents_that_differ_are_none(spool: Spool) -> None:
+def test_two_parents_that_differ_are_both_ignored(spool: Spool) -> None:
     with continue_trace([("traceparent", PARENT), ("traceparent", PARENT.replace("b7", "b8"))]), observe_agent("a"):
         pass
     assert spool.rows_after(0)[0].trace_id != TRACE
@@ -136,7 +132,7 @@ def test_the_context_is_as_before_after_the_block_and_after_an_error() -> None:
 # Session, user and tags.
 
 
-def test_the_scope_stays_at_home_unless_asked_for() -> None:
+def test_the_scope_is_written_into_headers_only_on_request() -> None:
     with observe_agent("risk", session_id="loop-7", user_id="me"):
         assert "baggage" not in inject()
         headers = inject({"baggage": "theirs=1"}, scope=True)
@@ -145,25 +141,25 @@ def test_the_scope_stays_at_home_unless_asked_for() -> None:
     assert "langfuse_user_id=me" in headers["baggage"]
 
 
-def test_the_scope_is_taken_from_headers_only_where_asked_for(spool: Spool) -> None:
+def test_the_scope_is_taken_from_headers_only_on_request(spool: Spool) -> None:
     with observe_agent("risk", session_id="loop 7, éa", user_id="u=1;2", tags=["a,b", "ü"]):
         headers = inject(scope=True)
-    for taken in (False, True):
-        with continue_trace(headers, scope=taken), observe("x", "span"):
+    for trusted in (False, True):
+        with continue_trace(headers, scope=trusted), observe("x", "span"):
             pass
-    risk, refused, taken_over = (told(row) for row in spool.rows_after(0))
-    assert attributes.USER_ID not in refused
-    assert refused[attributes.SESSION_ID] != risk[attributes.SESSION_ID]
+    risk, without_scope, with_scope = (attributes_of(row) for row in spool.rows_after(0))
+    assert attributes.USER_ID not in without_scope
+    assert without_scope[attributes.SESSION_ID] != risk[attributes.SESSION_ID]
     for name in (attributes.SESSION_ID, attributes.USER_ID, attributes.TRACE_TAGS):
-        assert taken_over[name] == risk[name]
+        assert with_scope[name] == risk[name]
 
 
-def test_what_continues_our_own_trace_is_no_root_of_an_application(spool: Spool) -> None:
+def test_an_observation_that_continues_our_own_trace_is_no_application_root(spool: Spool) -> None:
     with observe_agent("risk"):
         headers = inject(scope=True)
     with continue_trace(headers, scope=True), observe("x", "span"):
         pass
-    assert attributes.IS_APP_ROOT not in told(spool.rows_after(0)[1])
+    assert attributes.IS_APP_ROOT not in attributes_of(spool.rows_after(0)[1])
 
 
 def test_a_secret_is_never_written_into_headers(caplog: pytest.LogCaptureFixture) -> None:
@@ -188,22 +184,22 @@ def test_headers_stay_short() -> None:
     ["langfuse_session_id=" + "x" * 201, "langfuse_session_id=%0a%00", "langfuse_user_id=%C3%A9", "langfuse_tags=[1",
      "langfuse_tags={}", "langfuse_tags=[[]]", "other=1", "=,;", "langfuse_session_id=" + "x" * 9000],
 )  # fmt: skip
-def test_baggage_that_no_session_can_be_is_left_out(header: str) -> None:
-    found = baggage.decode(header).scope
-    assert found is None or found == Scope(tags=found.tags)
+def test_baggage_that_cannot_be_a_session_or_user_is_left_out(header: str) -> None:
+    scope = baggage.decode(header).scope
+    assert scope is None or scope == Scope(tags=scope.tags)
 
 
-def test_langfuses_own_sdk_reads_our_baggage_and_we_read_its() -> None:
+def test_langfuses_own_sdk_reads_our_baggage_and_we_read_its_baggage() -> None:
     from langfuse._client.propagation import _get_propagated_attributes_from_context
     from opentelemetry.baggage.propagation import W3CBaggagePropagator
     from opentelemetry.context import Context
 
     header = baggage.encode(Scope().narrowed(session_id="loop 7", user_id="me", tags=("a", "b")))
-    theirs = W3CBaggagePropagator().extract({"baggage": header}, Context())
-    read = _get_propagated_attributes_from_context(theirs)
+    context = W3CBaggagePropagator().extract({"baggage": header}, Context())
+    read = _get_propagated_attributes_from_context(context)
     assert (read["session.id"], read["user.id"], read["langfuse.trace.tags"]) == ("loop 7", "me", '["a","b"]')
     written: dict[str, str] = {}
-    W3CBaggagePropagator().inject(written, theirs)
+    W3CBaggagePropagator().inject(written, context)
     assert baggage.decode(written["baggage"]).scope == Scope(session_id="loop 7", user_id="me", tags=("a", "b"))
 
 
@@ -222,29 +218,29 @@ def run_child(environment: dict[str, str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_process_that_was_started_joins_the_trace_with_its_session(spool: Spool, tmp_path: Path) -> None:
+def test_a_child_process_joins_the_trace_with_its_session(spool: Spool, tmp_path: Path) -> None:
     with observe_agent("parent", session_id="loop-7", user_id="me", tags=["x"]) as run:
         run_child(child_environment())
     child, parent = spool.rows_after(0)
     assert (child.name, child.trace_id, child.parent_span_id) == ("child.run", run.trace_id, run.id)
-    assert (child.session_id, told(child)[attributes.USER_ID]) == ("loop-7", "me")
-    assert set(told(child)[attributes.TRACE_TAGS]) == {"parent", "x", "child"}
-    assert attributes.IS_APP_ROOT not in told(child)
-    assert attributes.IS_APP_ROOT in told(parent)
+    assert (child.session_id, attributes_of(child)[attributes.USER_ID]) == ("loop-7", "me")
+    assert set(attributes_of(child)[attributes.TRACE_TAGS]) == {"parent", "x", "child"}
+    assert attributes.IS_APP_ROOT not in attributes_of(child)
+    assert attributes.IS_APP_ROOT in attributes_of(parent)
 
 
-def test_a_parent_in_the_environment_is_taken_from_any_software(spool: Spool) -> None:
+def test_a_parent_in_the_environment_may_come_from_any_software(spool: Spool) -> None:
     run_child({**child_environment(), "TRACEPARENT": PARENT})
     (row,) = spool.rows_after(0)
     assert (row.trace_id, row.parent_span_id) == (TRACE, SPAN)
 
 
-def test_a_stale_parent_of_this_process_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_parent_of_this_process_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACEPARENT", PARENT)
     assert "TRACEPARENT" not in child_environment()
 
 
-def test_a_process_without_tracing_hands_the_trace_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_tracing_passes_the_trace_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONDEV_TRACING", "off")
     with continue_trace({"traceparent": PARENT}), observe_agent("a"):
         assert inject()["traceparent"] == PARENT

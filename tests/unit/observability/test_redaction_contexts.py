@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.redaction import Redactor
-from tests.unit.observability.test_redaction_families import (
+from tests.unit.observability.secret_samples import (
     ALNUM,
     ENGINES,
     HEX,
     UPPER,
     base58,
+    chars,
     ed25519_pair,
     pem,
     phrase,
-    some,
     uuid,
 )
 
@@ -30,112 +30,137 @@ if TYPE_CHECKING:
     from src.observability.redaction.texts import EngineName
 
 
-def written_down() -> list[tuple[str, str]]:
-    """Each text with the part of it that must be gone."""
-    rng = random.Random(9)
-    hx, al, ph = some(rng, HEX, 64), some(rng, ALNUM, 32), phrase(12)(rng)
-    b44, pair = base58(rng.randbytes(32)), base58(ed25519_pair(rng))
+# Each row is a text and the part of it that must not remain.
+def written_phrases() -> list[tuple[str, str]]:
+    seed = phrase(12)(random.Random(9))
     return [
-        (f"my wallet seed: {ph}", ph),
-        (f"Seed phrase:\n{ph}\n", ph),
-        (f"seed = '{ph}'", ph),
-        (f"recovery words: {ph}.", ph),
-        (f"{ph}.", ph),
-        (f"({ph})", ph),
-        (f"Please store {ph} safely", ph.split()[3] + " " + ph.split()[4]),
-        ("\n".join((f"{i}) {w}" for i, w in enumerate(ph.split(), 1))), ph.split()[5] + "\n"),
-        ("\n".join((f"{i:2d}. {w}" for i, w in enumerate(ph.split(), 1))), ph.split()[5] + "\n"),
-        ("\r\n".join(ph.split()), ph.split()[5] + "\r"),
-        ("-".join(ph.split()), "-".join(ph.split())),
-        ("; ".join(ph.split()), "; ".join(ph.split())),
-        (" | ".join(ph.split()), " | ".join(ph.split())),
-        ("  ".join(ph.split()), "  ".join(ph.split())),
-        ("_".join(ph.split()), "_".join(ph.split())),
-        (ph.title(), ph.title()),
-        (f"PRIVATE_KEY=0x{hx}", hx),
-        (f'"privateKey":"0x{hx}"', hx),
-        (f"privkey {hx}", hx),
-        (f"my key: {hx}", hx),
-        (f"key={hx}", hx),
-        (f"Account #0 Private Key: 0x{hx}", hx),
-        (f"eth_key 0x{hx}", hx),
-        (f"Web3.eth.account.from_key('0x{hx}')", hx),
-        (f"signer = Wallet('0x{hx}')", hx),
-        (f"--private-key 0x{hx}", hx),
-        (f"--private-key=0x{hx}", hx),
+        (f"my wallet seed: {seed}", seed),
+        (f"Seed phrase:\n{seed}\n", seed),
+        (f"seed = '{seed}'", seed),
+        (f"recovery words: {seed}.", seed),
+        (f"{seed}.", seed),
+        (f"({seed})", seed),
+        (f"Please store {seed} safely", seed.split()[3] + " " + seed.split()[4]),
+        ("\n".join((f"{i}) {w}" for i, w in enumerate(seed.split(), 1))), seed.split()[5] + "\n"),
+        ("\n".join((f"{i:2d}. {w}" for i, w in enumerate(seed.split(), 1))), seed.split()[5] + "\n"),
+        ("\r\n".join(seed.split()), seed.split()[5] + "\r"),
+        ("-".join(seed.split()), "-".join(seed.split())),
+        ("; ".join(seed.split()), "; ".join(seed.split())),
+        (" | ".join(seed.split()), " | ".join(seed.split())),
+        ("  ".join(seed.split()), "  ".join(seed.split())),
+        ("_".join(seed.split()), "_".join(seed.split())),
+        (seed.title(), seed.title()),
+    ]
+
+
+def written_private_keys() -> list[tuple[str, str]]:
+    rng = random.Random(9)
+    digits, b44, pair = chars(rng, HEX, 64), base58(rng.randbytes(32)), base58(ed25519_pair(rng))
+    return [
+        (f"PRIVATE_KEY=0x{digits}", digits),
+        (f'"privateKey":"0x{digits}"', digits),
+        (f"privkey {digits}", digits),
+        (f"my key: {digits}", digits),
+        (f"key={digits}", digits),
+        (f"Account #0 Private Key: 0x{digits}", digits),
+        (f"eth_key 0x{digits}", digits),
+        (f"Web3.eth.account.from_key('0x{digits}')", digits),
+        (f"signer = Wallet('0x{digits}')", digits),
+        (f"--private-key 0x{digits}", digits),
+        (f"--private-key=0x{digits}", digits),
         (f"private key (base58): {b44}", b44),
         (f"solana secret {b44}", b44),
         (f"Keypair.from_base58_string('{pair}')", pair),
         (f'["{pair}"]', pair),
-        (f"curl -u user:{al} https://x.io", al),
-        (f"curl -H 'X-API-KEY: {al}'", al),
-        (f"export BINANCE_SECRET={al}", al),
-        (f"binance secret {al}", al),
-        (f"API key {al} is used", al),
-        (f"api key is {al}", al),
-        (f"Here's the key: {al}", al),
-        (f"token={al}&x=1", al),
-        (f"apikey:{al}", al),
-        (f"api-key: {al}", al),
-        (f"API_KEY : {al}", al),
-        (f"API_KEY  =  {al}", al),
-        (f"'api_key' => '{al}'", al),
-        (f'apiKey := "{al}"', al),
-        (f"api_key -> {al}", al),
-        (f"client = Client('{al}', secret='{al[::-1]}')", al[::-1]),
-        (f"exchange = ccxt.binance({{'apiKey': '{al}', 'secret': '{al[::-1]}'}})", al),
-        ("set password to Tr4der!2024", "Tr4der!2024"),
-        ("password: Tr4der!2024", "Tr4der!2024"),
-        ("pwd=hunter2", "hunter2"),
-        ("passphrase: correct-horse-7", "correct-horse-7"),
-        ('{"password":"correct horse battery"}', "correct horse"),
-        (f"Authorization: Token {al}", al),
-        (f"authorization: {al}", al),
-        (f"'Authorization': 'Bearer {al}'", al),
-        ("Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNlcjpwYXNzd29yZA"),
-        (f"Cookie: session={al}; a=b", al),
-        (f"Set-Cookie: sid={al}; Path=/", al),
-        (f"wss://x.quiknode.pro/{al}/", al),
-        (f"https://user:{al}@rpc.example.com", al),
-        (f"https://{al}@github.com/a/b", al),
-        (f"jdbc:postgresql://h/db?user=a&password={al}", al),
-        (f"Server=h;Database=d;User Id=u;Password={al};", al),
-        (f"AccountName=a;AccountKey={al}{al}==;EndpointSuffix=x", al),
-        (f"https://x.blob.core.windows.net/c/b?sv=2022&sig={al}%3D", al),
-        (f"https://s3.amazonaws.com/b/k?X-Amz-Signature={hx}", hx),
-        (f"AKIAIOSFODNN7EXAMPLE\n{some(random.Random(4), ALNUM + '/+', 40)}", some(random.Random(4), ALNUM + "/+", 40)),
-        (f"bot token 123456789:AAH{some(rng, ALNUM, 32)}", "AAH"),
-        (json.dumps({"type": "service_account", "private_key": pem("PRIVATE" + " KEY", 5)(rng)}), "BEGIN"),
-        (f"password%3D{al}", al),
-        (f"api_key%22%3A%22{al}%22", al),
-        (f"\\u0022api_key\\u0022:\\u0022{al}\\u0022", al),
-        (f"&quot;api_key&quot;:&quot;{al}&quot;", al),
-        (f"api_key:\n  {al}", al),
-        (f"secret: >-\n  {al}\n", al),
-        (f"- name: API_KEY\n  value: {al}", al),
-        (f'{{"name": "API_KEY", "value": "{al}"}}', al),
-        (f"SECRET={al[:8]}", al[:8]),
-        ("DB_PASS=abcdefgh", "abcdefgh"),
-        ("REDIS_PASSWORD=onlyletters", "onlyletters"),
-        (f"secret_key = b'{al}'", al),
-        (f"os.environ.setdefault('API_KEY', '{al}')", al),
-        (f'API_KEY="{al}" python x.py', al),
-        (f"ENV API_KEY {al}", al),
-        (f"api_key,{al}", al),
-        (f"| API key | {al} |", al),
-        (f"**API Key:** {al}", al),
-        (f"API Key — {al}", al),
-        (f"sk-{'ant'}-api03-{al}… and", al),
-        (f"key sk-{al}.", al),
-        (f"sk-{al}\\nnext", al),
-        (f"'sk-{al}'", al),
+        (f"https://s3.amazonaws.com/b/k?X-Amz-Signature={digits}", digits),
     ]
 
 
+def written_keys() -> list[tuple[str, str]]:
+    key = chars(random.Random(9), ALNUM, 32)
+    return [
+        (f"curl -u user:{key} https://x.io", key),
+        (f"curl -H 'X-API-KEY: {key}'", key),
+        (f"export BINANCE_SECRET={key}", key),
+        (f"binance secret {key}", key),
+        (f"API key {key} is used", key),
+        (f"api key is {key}", key),
+        (f"Here's the key: {key}", key),
+        (f"token={key}&x=1", key),
+        (f"apikey:{key}", key),
+        (f"api-key: {key}", key),
+        (f"API_KEY : {key}", key),
+        (f"API_KEY  =  {key}", key),
+        (f"'api_key' => '{key}'", key),
+        (f'apiKey := "{key}"', key),
+        (f"api_key -> {key}", key),
+        (f"client = Client('{key}', secret='{key[::-1]}')", key[::-1]),
+        (f"exchange = ccxt.binance({{'apiKey': '{key}', 'secret': '{key[::-1]}'}})", key),
+    ]
+
+
+def written_in_protocols_and_files() -> list[tuple[str, str]]:
+    rng = random.Random(9)
+    key = chars(rng, ALNUM, 32)
+    return [
+        (f"Authorization: Token {key}", key),
+        (f"authorization: {key}", key),
+        (f"'Authorization': 'Bearer {key}'", key),
+        (f"Cookie: session={key}; a=b", key),
+        (f"Set-Cookie: sid={key}; Path=/", key),
+        (f"wss://x.quiknode.pro/{key}/", key),
+        (f"https://user:{key}@rpc.example.com", key),
+        (f"https://{key}@github.com/a/b", key),
+        (f"jdbc:postgresql://h/db?user=a&password={key}", key),
+        (f"Server=h;Database=d;User Id=u;Password={key};", key),
+        (f"AccountName=a;AccountKey={key}{key}==;EndpointSuffix=x", key),
+        (f"https://x.blob.core.windows.net/c/b?sv=2022&sig={key}%3D", key),
+        (
+            f"AKIAIOSFODNN7EXAMPLE\n{chars(random.Random(4), ALNUM + '/+', 40)}",
+            chars(random.Random(4), ALNUM + "/+", 40),
+        ),
+        (f"bot token 123456789:AAH{chars(rng, ALNUM, 32)}", "AAH"),
+        (json.dumps({"type": "service_account", "private_key": pem("PRIVATE" + " KEY", 5)(rng)}), "BEGIN"),
+        (f"password%3D{key}", key),
+        (f"api_key%22%3A%22{key}%22", key),
+        (f"\\u0022api_key\\u0022:\\u0022{key}\\u0022", key),
+        (f"&quot;api_key&quot;:&quot;{key}&quot;", key),
+        (f"api_key:\n  {key}", key),
+        (f"secret: >-\n  {key}\n", key),
+        (f"- name: API_KEY\n  value: {key}", key),
+        (f'{{"name": "API_KEY", "value": "{key}"}}', key),
+        (f"SECRET={key[:8]}", key[:8]),
+        (f"secret_key = b'{key}'", key),
+        (f"os.environ.setdefault('API_KEY', '{key}')", key),
+        (f'API_KEY="{key}" python x.py', key),
+        (f"ENV API_KEY {key}", key),
+        (f"api_key,{key}", key),
+        (f"| API key | {key} |", key),
+        (f"**API Key:** {key}", key),
+        (f"API Key — {key}", key),
+        (f"sk-{'ant'}-api03-{key}… and", key),
+        (f"key sk-{key}.", key),
+        (f"sk-{key}\\nnext", key),
+        (f"'sk-{key}'", key),
+    ]
+
+
+WRITTEN_PASSWORDS = [
+    ("set password to Tr4der!2024", "Tr4der!2024"),
+    ("password: Tr4der!2024", "Tr4der!2024"),
+    ("pwd=hunter2", "hunter2"),
+    ("passphrase: correct-horse-7", "correct-horse-7"),
+    ('{"password":"correct horse battery"}', "correct horse"),
+    ("Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNlcjpwYXNzd29yZA"),
+    ("DB_PASS=abcdefgh", "abcdefgh"),
+    ("REDIS_PASSWORD=onlyletters", "onlyletters"),
+]
+
+
 def near_their_names() -> list[tuple[str, str]]:
-    """Texts in which neither `=` nor `:` joins a name and its secret, short ones and UUIDs among them."""
+    """Return texts without `=` or `:` between a name and its secret; some secrets are short or UUIDs."""
     rng = random.Random(12)
-    short, whole, key_id = some(rng, ALNUM, 14) + "7q", uuid(rng), "PK" + some(rng, UPPER, 17) + "7"
+    short, whole, key_id = chars(rng, ALNUM, 14) + "7q", uuid(rng), "PK" + chars(rng, UPPER, 17) + "7"
     texts = [
         text.format(secret)
         for secret in (short, whole)
@@ -167,14 +192,14 @@ def near_their_names() -> list[tuple[str, str]]:
         (f"APCA_API_KEY_ID={key_id}", key_id),
         ("PGPASSWORD=qwerty-uiop", "qwerty-uiop"),
         (f"ALPHA_VANTAGE_KEY={short.upper()}", short.upper()),
-        (f"\x1b[31m{some(rng, ALNUM, 40)}\x1b[0m api_key={short}", short),
+        (f"\x1b[31m{chars(rng, ALNUM, 40)}\x1b[0m api_key={short}", short),
         (f"\x1b[36mgsk_{short * 3}\x1b[0m", short),
     ]
     return [*zip(texts, secrets, strict=True), *more]
 
 
 def phrases_as_written() -> list[tuple[str, str]]:
-    """Recovery phrases in the ways in which people number, mark up and encode them, and in other languages."""
+    """Return recovery phrases as people number, mark up and encode them, and in other languages."""
     from mnemonic import Mnemonic
 
     rng = random.Random(13)
@@ -197,23 +222,23 @@ def phrases_as_written() -> list[tuple[str, str]]:
     texts.append("\n".join(f"| {number} | {word} |" for number, word in enumerate(words, 1)))
     texts.append(f"Please use {' '.join(words)} when you call it")
     texts.append(f"请使用{' '.join(words)}连接")
-    found = [(text, words[4]) for text in texts]
+    rows = [(text, words[4]) for text in texts]
     twice = phrase(12)(rng)
-    found.append((f"{twice} {twice}", twice.split()[2]))
+    rows.append((f"{twice} {twice}", twice.split()[2]))
     for language in ("spanish", "french", "italian", "portuguese", "czech", "japanese", "korean", "chinese_simplified"):
-        said = Mnemonic(language).to_mnemonic(rng.randbytes(20))
-        word = said.replace("\u3000", " ").split()[5]
-        as_json, composed = json.dumps({"note": said}), unicodedata.normalize("NFC", said)
-        found += [(said, word), (as_json, json.dumps(word)[1:-1]), (composed, unicodedata.normalize("NFC", word))]
-    return found
+        written = Mnemonic(language).to_mnemonic(rng.randbytes(20))
+        word = written.replace("\u3000", " ").split()[5]
+        as_json, composed = json.dumps({"note": written}), unicodedata.normalize("NFC", written)
+        rows += [(written, word), (as_json, json.dumps(word)[1:-1]), (composed, unicodedata.normalize("NFC", word))]
+    return rows
 
 
 def standing_alone() -> list[tuple[str, str]]:
-    """Keys that no word introduces: a long run that mixes all kinds, and addresses that were encoded once more."""
+    """Return keys that no word introduces: long runs of all kinds of characters, and keys in encoded URLs."""
     rng = random.Random(14)
-    key = f"{some(rng, ALNUM, 30)}0Oa7{some(rng, ALNUM, 30)}"
-    node = f"https://mainnet.infura.io/v3/{some(rng, HEX, 32)}"
-    login = f"postgres://bot:{some(rng, ALNUM, 12)}@db:5432/x"
+    key = f"{chars(rng, ALNUM, 30)}0Oa7{chars(rng, ALNUM, 30)}"
+    node = f"https://mainnet.infura.io/v3/{chars(rng, HEX, 32)}"
+    login = f"postgres://bot:{chars(rng, ALNUM, 12)}@db:5432/x"
     alone = [
         (text.format(key), key) for text in ("{}", "use {} now", '["{}"]', "acme_live_{}", "v={} done=true", "({})")
     ]
@@ -237,6 +262,12 @@ def test_secrets_are_found_without_a_sign_between(
 
 def test_secrets_are_found_as_they_are_written_down() -> None:
     redactor = Redactor()
-    texts = written_down()
+    texts = [
+        *written_phrases(),
+        *written_private_keys(),
+        *written_keys(),
+        *written_in_protocols_and_files(),
+        *WRITTEN_PASSWORDS,
+    ]
     assert len(texts) >= 80
     assert [(text, redactor.text(text)) for text, secret in texts if secret in redactor.text(text)] == []

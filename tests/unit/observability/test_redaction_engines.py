@@ -1,4 +1,4 @@
-"""Both engines give the same text, redacting twice changes nothing, and no text is too nasty."""
+"""Both engines return the same text, redaction is idempotent, and hostile texts end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from src.observability.redaction import Redactor, redact
 from src.observability.redaction.engine.engines import PHRASES, fast_engine, plain_engine
 from src.observability.redaction.rules.gates import gates
 from src.observability.redaction.rules.prefixes import TOKENS
-from tests.unit.observability.test_redaction_families import BASE58, ENGINES, NAMED, SHAPED
+from tests.unit.observability.secret_samples import BASE58, ENGINES, KEYED_SECRETS, SHAPED_SECRETS
 from tests.unit.observability.test_redaction_ordinary import ordinary_texts
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ _PIECES = [
 
 def _secret(seed: int) -> str:
     rng = random.Random(seed)
-    return rng.choice([*SHAPED.values(), *(make for _, make in NAMED.values())])(rng)
+    return rng.choice([*SHAPED_SECRETS.values(), *(make for _, make in KEYED_SECRETS.values())])(rng)
 
 
 pieces = st.one_of(
@@ -157,7 +157,7 @@ def test_json_with_secrets_stays_json(seeds: list[int], note: str) -> None:
 
 def test_every_gate_begins_with_its_literals() -> None:
     for gate in gates():
-        assert gate.token is None or gate.pattern.startswith(tuple(re.escape(one) for one in gate.literals))
+        assert gate.token is None or gate.pattern.startswith(tuple(re.escape(literal) for literal in gate.literals))
     assert len({prefix for token in TOKENS for prefix in token.prefixes}) > 200
 
 
@@ -202,7 +202,7 @@ def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) ->
 
 
 def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
-    secret = SHAPED["groq"](random.Random(1))
+    secret = SHAPED_SECRETS["groq"](random.Random(1))
     program = (
         "from src.observability.redaction.engine import engines; from src.observability.redaction import redact_text; "
         f"print(engines.prepared_engine(), redact_text('a {secret}'))"
@@ -214,7 +214,7 @@ def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
 def test_threads_share_an_engine() -> None:
     redactor = Redactor()
     results: list[str] = []
-    secret = SHAPED["groq"](random.Random(1))
+    secret = SHAPED_SECRETS["groq"](random.Random(1))
 
     def work() -> None:
         results.extend(redactor.text(f"{number} {secret}," * 20) for number in range(50))

@@ -1,397 +1,37 @@
-"""Every family of secrets, made up at run time, is found wherever it stands; no key in this file is real or whole."""
+"""A secret of every family is found wherever it stands."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import random
-import string
-import urllib.parse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from src.observability.redaction import Redactor
-from src.observability.redaction.engine.engines import fast_engine
+from tests.unit.observability.secret_samples import (
+    ENGINES,
+    KEYED_PLACES,
+    KEYED_SECRETS,
+    SHAPED_PLACES,
+    SHAPED_SECRETS,
+    keyed_texts,
+    leaks,
+    shaped_texts,
+)
 
 if TYPE_CHECKING:
     from src.observability.redaction.texts import EngineName
 
-ENGINES: list[EngineName] = ["plain"] if fast_engine() is None else ["fast", "plain"]
-
-Maker = Callable[[random.Random], str]
-
-ALNUM = string.ascii_letters + string.digits
-WORD = ALNUM + "-_"
-HEX = "0123456789abcdef"
-UPPER = string.ascii_uppercase + string.digits
-LOWER = string.ascii_lowercase + string.digits
-BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
-def some(rng: random.Random, alphabet: str, length: int) -> str:
-    """Random characters that begin and end with a letter or a digit, as issued keys mostly do."""
-    ends = [char for char in alphabet if char.isalnum()]
-    return rng.choice(ends) + "".join(rng.choices(alphabet, k=length - 2)) + rng.choice(ends)
-
-
-def after(prefix: str, alphabet: str, length: int) -> Maker:
-    return lambda rng: prefix + some(rng, alphabet, length)
-
-
-def uuid(rng: random.Random) -> str:
-    digits = some(rng, HEX, 32)
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
-
-def base58(data: bytes) -> str:
-    number, text = int.from_bytes(data, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = BASE58[digit] + text
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
-
-
-def base58check(data: bytes) -> str:
-    return base58(data + hashlib.sha256(hashlib.sha256(data).digest()).digest()[:4])
-
-
-def ed25519_pair(rng: random.Random) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    seed = rng.randbytes(32)
-    return seed + Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-
-
-def phrase(words: int) -> Maker:
-    def make(rng: random.Random) -> str:
-        from mnemonic import Mnemonic
-
-        return Mnemonic("english").to_mnemonic(rng.randbytes(words * 4 // 3))
-
-    return make
-
-
-def jwt(rng: random.Random) -> str:
-    def part(value: dict[str, object]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-    return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part({'sub': some(rng, HEX, 12), 'iat': 1})}.{some(rng, WORD, 43)}"
-
-
-def pem(kind: str, lines: int = 4, separator: str = "\n", *, whole: bool = True) -> Maker:
-    def make(rng: random.Random) -> str:
-        body = [some(rng, ALNUM + "+/", 64) for _ in range(lines)]
-        head, tail = f"-----BEGIN {kind}-----", [f"-----END {kind}-----"] if whole else []
-        return separator.join([head, *body, some(rng, ALNUM, 30) + "==", *tail])
-
-    return make
-
-
-def discord(rng: random.Random) -> str:
-    user = base64.b64encode(str(rng.randrange(10**17, 9 * 10**17)).encode()).decode().rstrip("=")
-    return f"{user}.{some(rng, WORD, 6)}.{some(rng, WORD, 38)}"
-
-
-def amount(rng: random.Random, digits: int) -> str:
-    return str(rng.randrange(10 ** (digits - 1), 10**digits))
-
-
-# Families that announce themselves: they must be found in any place, under any key.
-SHAPED: dict[str, Maker] = {
-    "anthropic": after("sk-" + "ant-api03-", WORD, 95),
-    "anthropic_admin": after("sk-" + "ant-admin01-", WORD, 95),
-    "openai_user": lambda rng: f"sk-{some(rng, ALNUM, 20)}T3BlbkFJ{some(rng, ALNUM, 20)}",
-    "openai_project": after("sk-" + "proj-", WORD, 120),
-    "openai_service": after("sk-" + "svcacct-", WORD, 120),
-    "deepseek": after("sk-", HEX, 32),
-    "groq": after("gsk" + "_", ALNUM, 52),
-    "gemini": after("AI" + "zaSy", WORD, 33),
-    "xai": after("xai" + "-", ALNUM, 80),
-    "openrouter": after("sk-" + "or-v1-", HEX, 64),
-    "huggingface": after("hf" + "_", ALNUM, 34),
-    "replicate": after("r8" + "_", ALNUM, 37),
-    "perplexity": after("pplx" + "-", ALNUM, 48),
-    "cerebras": after("csk" + "-", LOWER, 48),
-    "nvidia": after("nvapi" + "-", WORD, 64),
-    "langsmith": lambda rng: f"lsv2_pt_{some(rng, HEX, 32)}_{some(rng, HEX, 10)}",
-    "tavily": after("tvly" + "-", ALNUM, 32),
-    "elevenlabs": after("sk" + "_", HEX, 48),
-    "pinecone": lambda rng: f"pcsk_{some(rng, ALNUM, 6)}_{some(rng, ALNUM, 63)}",
-    "langfuse_secret": lambda rng: "sk-" + "lf-" + uuid(rng),
-    "langfuse_public": lambda rng: "pk-" + "lf-" + uuid(rng),
-    "aws_access_key": after("AK" + "IA", string.ascii_uppercase + "234567", 16),
-    "aws_session_key": after("AS" + "IA", string.ascii_uppercase + "234567", 16),
-    "google_oauth": after("GOCSPX" + "-", WORD, 28),
-    "google_access": after("ya29" + ".", WORD, 100),
-    "digitalocean": after("dop_v1" + "_", HEX, 64),
-    "heroku": after("HRKU" + "-", WORD, 58),
-    "databricks": after("dapi", HEX, 32),
-    "doppler": after("dp.pt" + ".", ALNUM, 43),
-    "vault": after("hvs" + ".", WORD, 90),
-    "terraform": lambda rng: f"{some(rng, ALNUM, 14)}.atlasv1.{some(rng, WORD, 64)}",
-    "pulumi": after("pul" + "-", HEX, 40),
-    "planetscale": after("pscale_tkn" + "_", WORD, 40),
-    "supabase": after("sbp" + "_", HEX, 40),
-    "openshift": after("sha256" + "~", WORD, 43),
-    "prefect": after("pnu" + "_", LOWER, 36),
-    "age": after("AGE-SECRET-KEY" + "-1", UPPER, 58),
-    "alibaba": after("LTAI", ALNUM, 20),
-    "flyio": after("fm2" + "_", ALNUM, 100),
-    "tailscale": after("tskey-auth" + "-", ALNUM, 30),
-    "grafana_cloud": after("glc" + "_", ALNUM, 60),
-    "grafana_service": lambda rng: f"glsa_{some(rng, ALNUM, 32)}_{some(rng, HEX, 8)}",
-    "newrelic": after("NRAK" + "-", UPPER, 27),
-    "sentry": after("sntryu" + "_", HEX, 64),
-    "dynatrace": lambda rng: f"dt0c01.{some(rng, UPPER, 24)}.{some(rng, UPPER, 64)}",
-    "azure_client_secret": lambda rng: f"{some(rng, ALNUM, 3)}8Q~{some(rng, WORD, 34)}",
-    "github": after("gh" + "p_", ALNUM, 36),
-    "github_app": after("gh" + "s_", ALNUM, 36),
-    "github_fine": lambda rng: f"github_pat_{some(rng, ALNUM, 22)}_{some(rng, ALNUM, 59)}",
-    "gitlab": after("glpat" + "-", WORD, 20),
-    "gitlab_runner": after("glrt" + "-", WORD, 20),
-    "bitbucket": after("ATBB", ALNUM, 32),
-    "atlassian": after("ATATT3" + "xFfGF0", WORD, 180),
-    "npm": after("npm" + "_", ALNUM, 36),
-    "pypi": after("pypi-" + "AgEIcHlwaS5vcmc", WORD, 80),
-    "rubygems": after("rubygems" + "_", HEX, 48),
-    "clojars": after("CLOJARS" + "_", LOWER, 60),
-    "docker": after("dckr_pat" + "_", WORD, 27),
-    "sourcegraph": after("sgp" + "_", HEX, 40),
-    "slack_bot": lambda rng: "xoxb-" + f"{amount(rng, 12)}-{amount(rng, 12)}-{some(rng, ALNUM, 24)}",
-    "slack_user": lambda rng: "xoxp-" + f"{amount(rng, 12)}-{amount(rng, 12)}-{amount(rng, 12)}-{some(rng, HEX, 32)}",
-    "slack_app": lambda rng: "xapp-" + f"1-A{some(rng, UPPER, 10)}-{amount(rng, 13)}-{some(rng, HEX, 64)}",
-    "sendgrid": lambda rng: f"SG.{some(rng, WORD, 22)}.{some(rng, WORD, 43)}",
-    "brevo": lambda rng: f"xkeysib-{some(rng, HEX, 64)}-{some(rng, ALNUM, 16)}",
-    "mailgun": after("key" + "-", HEX, 32),
-    "mailchimp": lambda rng: f"{some(rng, HEX, 32)}-us{rng.randrange(1, 21)}",
-    "twilio": after("SK", HEX, 32),
-    "typeform": after("tfp" + "_", WORD, 59),
-    "telegram": lambda rng: f"{amount(rng, 10)}:AA{some(rng, WORD, 33)}",
-    "discord": discord,
-    "stripe_live": after("sk_" + "live_", ALNUM, 24),
-    "stripe_restricted": after("rk_" + "live_", ALNUM, 99),
-    "stripe_webhook": after("whsec" + "_", ALNUM, 32),
-    "square": after("sq0atp" + "-", WORD, 22),
-    "shopify": after("shpat" + "_", HEX, 32),
-    "plaid": lambda rng: "access-" + f"production-{uuid(rng)}",
-    "flutterwave": lambda rng: f"FLWSECK-{some(rng, HEX, 32)}-X",
-    "easypost": after("EZAK", ALNUM, 54),
-    "shippo": after("shippo_" + "live_", HEX, 40),
-    "duffel": after("duffel_" + "live_", WORD, 43),
-    "airtable": lambda rng: f"pat{some(rng, ALNUM, 14)}.{some(rng, HEX, 64)}",
-    "contentful": after("CFPAT" + "-", WORD, 43),
-    "figma": after("figd" + "_", WORD, 40),
-    "hubspot": lambda rng: f"pat-na1-{uuid(rng)}",
-    "linear": after("lin_api" + "_", ALNUM, 40),
-    "notion": after("ntn" + "_", ALNUM, 46),
-    "postman": lambda rng: f"PMAK-{some(rng, HEX, 24)}-{some(rng, HEX, 34)}",
-    "readme": after("rdme" + "_", LOWER, 70),
-    "mapbox": lambda rng: f"sk.eyJ{some(rng, ALNUM, 60)}.{some(rng, WORD, 22)}",
-    "facebook": after("EAAC", ALNUM, 120),
-    "posthog": after("phx" + "_", ALNUM, 43),
-    "jwt": jwt,
-    "bearer": lambda rng: f"Bearer {some(rng, WORD, 40)}",
-    "basic": lambda rng: "Basic " + base64.b64encode(f"user{amount(rng, 3)}:{some(rng, ALNUM, 14)}".encode()).decode(),
-    "slack_webhook": lambda rng: (
-        f"https://hooks.slack.com/services/T{some(rng, UPPER, 8)}/B{some(rng, UPPER, 8)}/{some(rng, ALNUM, 24)}"
-    ),
-    "discord_webhook": lambda rng: f"https://discord.com/api/webhooks/{amount(rng, 18)}/{some(rng, WORD, 68)}",
-    "telegram_url": lambda rng: f"https://api.telegram.org/bot{amount(rng, 10)}:AA{some(rng, WORD, 33)}/sendMessage",
-    "postgres_url": lambda rng: f"postgresql://trader:{some(rng, ALNUM, 12)}@db.internal:5432/trades",
-    "redis_url": lambda rng: f"redis://:{some(rng, ALNUM, 16)}@10.0.0.5:6379/0",
-    "mongodb_url": lambda rng: f"mongodb+srv://bot:{some(rng, ALNUM, 16)}@cluster0.example.net/db",
-    "amqp_url": lambda rng: f"amqp://guest:{some(rng, ALNUM, 9)}@mq:5672/",
-    "proxy_url": lambda rng: f"http://proxyuser:{some(rng, ALNUM, 9)}@proxy.example.com:3128",
-    "git_url": lambda rng: f"https://oauth2:{some(rng, WORD, 20)}@gitlab.example.com/x/y.git",
-    "infura": lambda rng: f"https://mainnet.infura.io/v3/{some(rng, HEX, 32)}",
-    "infura_ws": lambda rng: f"wss://mainnet.infura.io/ws/v3/{some(rng, HEX, 32)}",
-    "alchemy": lambda rng: f"https://eth-mainnet.g.alchemy.com/v2/{some(rng, WORD, 32)}",
-    "quicknode": lambda rng: f"https://red-sun-1.solana-mainnet.quiknode.pro/{some(rng, HEX, 40)}/",
-    "helius": lambda rng: f"https://mainnet.helius-rpc.com/?api-key={uuid(rng)}",
-    "ankr": lambda rng: f"https://rpc.ankr.com/eth/{some(rng, HEX, 64)}",
-    "getblock": lambda rng: f"https://go.getblock.io/{some(rng, HEX, 32)}",
-    "chainstack": lambda rng: f"https://solana-mainnet.core.chainstack.com/{some(rng, HEX, 32)}",
-    "blast": lambda rng: f"https://solana-mainnet.blastapi.io/{uuid(rng)}",
-    "triton": lambda rng: f"https://moon.rpcpool.com/{uuid(rng)}",
-    "etherscan_url": lambda rng: (
-        f"https://api.etherscan.io/api?module=account&apikey={some(rng, UPPER, 34)}&action=balance"
-    ),
-    "signed_url": lambda rng: f"https://api.binance.com/api/v3/order?symbol=BTCUSDT&signature={some(rng, HEX, 64)}",
-    "solana_private_key": lambda rng: base58(ed25519_pair(rng)),
-    "solana_bytes": lambda rng: json.dumps(list(ed25519_pair(rng))),
-    "solana_bytes_dense": lambda rng: json.dumps(list(ed25519_pair(rng)), separators=(",", ":")),
-    "solana_hex": lambda rng: ed25519_pair(rng).hex(),
-    "wif": lambda rng: base58check(b"\x80" + rng.randbytes(32)),
-    "wif_compressed": lambda rng: base58check(b"\x80" + rng.randbytes(32) + b"\x01"),
-    "wif_testnet": lambda rng: base58check(b"\xef" + rng.randbytes(32) + b"\x01"),
-    "bip38": lambda rng: base58check(b"\x01\x42\xe0" + rng.randbytes(36)),
-    "xprv": lambda rng: base58check(bytes.fromhex("0488ade4") + rng.randbytes(41) + b"\0" + rng.randbytes(32)),
-    "zprv": lambda rng: base58check(bytes.fromhex("04b2430c") + rng.randbytes(41) + b"\0" + rng.randbytes(32)),
-    "phrase_12": phrase(12),
-    "phrase_15": phrase(15),
-    "phrase_18": phrase(18),
-    "phrase_21": phrase(21),
-    "phrase_24": phrase(24),
-    "phrase_commas": lambda rng: ", ".join(phrase(12)(rng).split()),
-    "phrase_lines": lambda rng: "\n".join(phrase(24)(rng).split()),
-    "phrase_numbered": lambda rng: " ".join(f"{n}. {word}" for n, word in enumerate(phrase(12)(rng).split(), 1)),
-    "phrase_list": lambda rng: json.dumps(phrase(24)(rng).split()),
-    "phrase_upper": lambda rng: phrase(12)(rng).upper(),
-    "pem_rsa": pem("RSA " + "PRIVATE KEY", 12),
-    "pem_pkcs8": pem("PRIVATE" + " KEY", 12),
-    "pem_ec": pem("EC " + "PRIVATE KEY", 2),
-    "pem_openssh": pem("OPENSSH " + "PRIVATE KEY", 5),
-    "pem_encrypted": pem("ENCRYPTED " + "PRIVATE KEY", 8),
-    "pem_pgp": pem("PGP " + "PRIVATE KEY BLOCK", 10),
-    "pem_escaped": pem("PRIVATE" + " KEY", 6, "\\n"),
-    "pem_one_line": pem("PRIVATE" + " KEY", 6, " "),
-    "pem_truncated": pem("RSA " + "PRIVATE KEY", 6, whole=False),
-    "hex_key_named": lambda rng: f"wallet private key 0x{some(rng, HEX, 64)}",
-    "hex_key_signing": lambda rng: f"sign with key {some(rng, HEX, 64)}",
-    "hex_key_after": lambda rng: f"0x{some(rng, HEX, 64)} is my private key",
-}
-
-# Families without a shape of their own: the name beside them decides.
-NAMED: dict[str, tuple[str, Maker]] = {
-    "openai_name": ("OPENAI_KEY", after("", ALNUM, 20)),
-    "mistral": ("MISTRAL_API_KEY", after("", ALNUM, 32)),
-    "cohere": ("COHERE_API_KEY", after("", ALNUM, 40)),
-    "together": ("together_api_key", after("", HEX, 64)),
-    "azure_openai": ("AZURE_OPENAI_API_KEY", after("", HEX, 32)),
-    "aws_secret": ("aws_secret_access_key", after("", ALNUM + "+/", 40)),
-    "aws_session": ("AWS_SESSION_TOKEN", after("", ALNUM + "+/", 200)),
-    "azure_storage": ("AccountKey", lambda rng: base64.b64encode(rng.randbytes(64)).decode()),
-    "binance_key": ("binance_api_key", after("", ALNUM, 64)),
-    "binance_secret": ("BINANCE_SECRET_KEY", after("", ALNUM, 64)),
-    "bybit_secret": ("bybit_api_secret", after("", ALNUM, 36)),
-    "okx_passphrase": ("OKX_PASSPHRASE", after("", ALNUM + "!", 12)),
-    "kraken_secret": ("KRAKEN_PRIVATE_KEY", lambda rng: base64.b64encode(rng.randbytes(64)).decode()),
-    "kucoin_secret": ("kucoin_secret", uuid),
-    "coinbase_secret": ("COINBASE_API_SECRET", after("", ALNUM, 44)),
-    "hyperliquid_key": ("HYPER_LIQUID_KEY", lambda rng: "0x" + some(rng, HEX, 64)),
-    "ethereum_key": ("ETH_PRIVATE_KEY", lambda rng: "0x" + some(rng, HEX, 64)),
-    "ethereum_key_bare": ("private_key", after("", HEX, 64)),
-    "solana_seed": ("SOLANA_PRIVATE_KEY", lambda rng: base58(rng.randbytes(32))),
-    "wallet_secret": ("walletSecret", after("", ALNUM, 30)),
-    "birdeye": ("BIRDEYE_API_KEY", after("", HEX, 32)),
-    "helius_key": ("HELIUS_API_KEY", uuid),
-    "moondev": ("MOONDEV_API_KEY", after("", LOWER, 20)),
-    "coingecko": ("COINGECKO_API_KEY", after("CG-", ALNUM, 24)),
-    "coinmarketcap": ("X-CMC_PRO_API_KEY", uuid),
-    "etherscan": ("etherscan_api_key", after("", UPPER, 34)),
-    "alpaca": ("APCA-API-SECRET-KEY", after("", ALNUM, 40)),
-    "finnhub": ("finnhub_token", after("", LOWER, 40)),
-    "twitter_secret": ("TWITTER_CONSUMER_SECRET", after("", ALNUM, 50)),
-    "twilio_token": ("TWILIO_AUTH_TOKEN", after("", HEX, 32)),
-    "datadog": ("DD_API_KEY", after("", HEX, 32)),
-    "algolia": ("algolia_admin_key", after("", HEX, 32)),
-    "cloudflare": ("CLOUDFLARE_API_TOKEN", after("", WORD, 40)),
-    "okta": ("okta_api_token", after("00", WORD, 40)),
-    "asana": ("asana_client_secret", after("", HEX, 32)),
-    "password": ("password", after("", ALNUM + "!@#%^*", 12)),
-    "db_password": ("DB_PASSWORD", after("", ALNUM + "!@#%^*", 16)),
-    "refresh_token": ("refresh_token", after("", ALNUM, 40)),
-    "access_token": ("accessToken", after("", ALNUM, 40)),
-    "client_secret": ("client_secret", after("", ALNUM, 40)),
-    "plain_token": ("token", after("", ALNUM, 32)),
-    "api_key_short": ("api_key", after("", ALNUM, 12)),
-    "header_key": ("X-Api-Key", after("", ALNUM, 32)),
-}
-
-SHAPED_PLACES: dict[str, str] = {
-    "bare": "{}",
-    "comma": "keys: {}, and more",
-    "bracket": "(see {})",
-    "square": "x [{}] y",
-    "brace": "{{{}}}",
-    "single": "value='{}'",
-    "double": 'value="{}"',
-    "backtick": "use `{}` now",
-    "sentence": "It is {}. Buy BTC.",
-    "env": "THING={}\nOTHER=1",
-    "yaml": "thing: {}\nother: 1",
-    "header": "X-Thing: {}\r\nAccept: */*",
-    "list": "BTC,{},ETH",
-    "html": "<b>{}</b>",
-    "tab": "a\t{}\tb",
-    "unicode": "→{}←",
-}
-NAMED_PLACES: dict[str, str] = {
-    "env": "A=1\n{name}={value}\nB=2",
-    "export": "export {name}={value}",
-    "env_quoted": '{name}="{value}"',
-    "python": "{name} = '{value}'",
-    "python_dict": "{{'{name}': '{value}', 'a': 1}}",
-    "yaml": "a: 1\n{name}: {value}\nb: 2",
-    "json": '{{"a": 1, "{name}": "{value}"}}',
-    "flag": "run --{name} {value} --x",
-    "flag_equals": "run --{name}={value}",
-    "header": "GET /\r\n{name}: {value}\r\nAccept: */*",
-    "query": "https://api.example.com/v1?{name}={value}&limit=5",
-    "environ": 'os.environ["{name}"] = "{value}"',
-    "setenv": 'monkeypatch.setenv("{name}", "{value}")',
-    "element": "<{name}>{value}</{name}>",
-    "prose": "my {name} is {value}, keep it",
-    "markdown": "- **{name}**: `{value}`",
-}
-
-
-def cores(secret: str) -> list[str]:
-    """The parts of a planted secret that must be gone: addresses and introductions may stay readable."""
-    words = [
-        word for word in secret.replace("\\n", "\n").replace("/", " ").replace("=", " ").split() if len(word) >= 20
-    ]
-    return words or [secret]
-
-
-def telling(secret: str) -> list[str]:
-    """The parts that make the secret one."""
-    if "://" not in secret:
-        return cores(secret)
-    tail = secret.split("://", 1)[1]
-    login, at, _ = tail.partition("@")
-    return [login.partition(":")[2]] if at else [part for part in split_url(tail) if len(part) >= 20]
-
-
-def leaks(clean: str, secret: str) -> bool:
-    """Whether what makes the secret one is still there."""
-    return any(part in clean for part in telling(secret))
-
-
-def split_url(tail: str) -> list[str]:
-    path = tail.replace("?", "/").replace("&", "/").replace("=", "/").split("/")
-    return [part for part in path[1:] if not part.isdigit()] if len(path) > 1 else path
-
-
-def shaped_texts(place: str, secret: str) -> list[str]:
-    text = place.format(secret)
-    value = {"note": text, "n": 1}
-    return [text, json.dumps(value), json.dumps({"outer": json.dumps(value)}), deep(text)]
-
-
-def named_texts(place: str, name: str, value: str) -> list[str]:
-    text = place.format(name=name, value=urllib.parse.quote(value, safe="") if place.startswith("https") else value)
-    return [text, json.dumps({"note": text}), json.dumps({"outer": json.dumps({"note": text})}), deep(text)]
-
-
-def deep(text: str) -> str:
-    """Write a text as the arguments of a tool in a message of a history are: JSON in JSON, five times over."""
-    for _ in range(5):
-        text = json.dumps({"note": text})
-    return text
-
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("family", SHAPED)
+@pytest.mark.parametrize("family", SHAPED_SECRETS)
 def test_shaped_secret_is_found_in_every_place(family: str, engine: EngineName) -> None:
     redactor = Redactor(engine=engine)
     rng = random.Random(family)
     missed = []
     for label, place in SHAPED_PLACES.items():
-        secret = SHAPED[family](rng)
+        secret = SHAPED_SECRETS[family](rng)
         for level, text in enumerate(shaped_texts(place, secret)):
             planted = secret if level == 0 else json.dumps(secret)[1:-1]
             clean = redactor.text(text)
@@ -400,14 +40,14 @@ def test_shaped_secret_is_found_in_every_place(family: str, engine: EngineName) 
     assert missed == []
 
 
-@pytest.mark.parametrize("family", NAMED)
+@pytest.mark.parametrize("family", KEYED_SECRETS)
 def test_named_secret_is_found_in_every_place(family: str) -> None:
-    name, make = NAMED[family]
+    name, make = KEYED_SECRETS[family]
     rng = random.Random(family)
     missed = []
-    for label, place in NAMED_PLACES.items():
+    for label, place in KEYED_PLACES.items():
         secret = make(rng)
-        for level, text in enumerate(named_texts(place, name, secret)):
+        for level, text in enumerate(keyed_texts(place, name, secret)):
             clean = Redactor().text(text)
             if secret in clean:
                 missed.append((label, level, text, clean))
@@ -415,4 +55,4 @@ def test_named_secret_is_found_in_every_place(family: str) -> None:
 
 
 def test_there_are_enough_families() -> None:
-    assert len(SHAPED) + len(NAMED) >= 140
+    assert len(SHAPED_SECRETS) + len(KEYED_SECRETS) >= 140

@@ -10,7 +10,7 @@ import random
 from mnemonic import Mnemonic
 
 from src.observability.redaction import Redactor, redact
-from tests.unit.observability.test_redaction_families import ALNUM, BASE58, base58, some, uuid
+from tests.unit.observability.secret_samples import ALNUM, BASE58, base58, chars, uuid
 
 PROSE = """
 You are a risk agent. Do not answer with anything but BUY, SELL or NOTHING.
@@ -221,7 +221,7 @@ def ordinary_texts() -> list[str]:
         tx = base58(rng.randbytes(64))
         texts.append(f"signature {tx} slot {rng.randrange(10**8)}")
         texts.append(json.dumps({"signature": tx, "err": None, "memo": None, "blockTime": 1_700_000_000 + number}))
-        texts.append(f"tx hash: 0x{some(rng, '0123456789abcdef', 64)} confirmed in block {rng.randrange(10**7)}")
+        texts.append(f"tx hash: 0x{chars(rng, '0123456789abcdef', 64)} confirmed in block {rng.randrange(10**7)}")
         texts.append(
             json.dumps({"txHash": "0x" + rng.randbytes(32).hex(), "blockHash": "0x" + rng.randbytes(32).hex()})
         )
@@ -299,16 +299,20 @@ def test_listed_words_without_the_checksum_are_kept() -> None:
     assert len(wrong) > 80
 
 
-def test_sentences_of_listed_words_are_kept_even_with_the_checksum() -> None:
+def test_sentences_of_listed_words_are_kept_unless_they_carry_the_checksum() -> None:
     words = Mnemonic("english")
-    frame = "they will have {} this year because you can only {} {} when {} one"
-    sentences = []
+    frame = "they will have {} this year because you can only {} {} when {}"
+    changed: dict[bool, list[bool]] = {True: [], False: []}
     for seed in range(400):
         rng = random.Random(seed)
-        text = " ".join(rng.choice(words.wordlist) if word == "{}" else word for word in frame.split())
-        sentences += [text] if words.check(" ".join(text.split()[:12])) else []
-    assert len(sentences) > 5
-    assert [text for text in sentences if Redactor().text(text) != text] == []
+        sentence = " ".join(rng.choice(words.wordlist) if word == "{}" else word for word in frame.split())
+        parts = [sentence.split()[first : first + 12] for first in range(3)]
+        has_checksum = any(words.check(" ".join(part)) for part in parts)
+        changed[has_checksum].append(Redactor().text(sentence) != sentence)
+    assert len(changed[True]) > 20
+    assert all(changed[True])
+    assert len(changed[False]) > 300
+    assert not any(changed[False])
 
 
 def test_prefixes_inside_words_and_slugs_are_kept() -> None:

@@ -13,10 +13,11 @@ from src.observability import flush, get_tracker, observe_agent, score
 from src.observability.delivery.destinations import Destination
 from src.observability.settings import Settings
 from src.observability.store import retention
-from src.observability.store.retention import Keeper
+from src.observability.store.retention import Retention
 from src.observability.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from src.observability.store.spool import ScoreRecord, SpanRecord, Spool
 from tests.servers import Langfuse, eventually
+from tests.unit.observability.records import score_record, span_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,21 +25,23 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 NOW = 1_800_000_000.0
-HERE = Destination("langfuse:here", "http://x/v1/traces", {}, scores_url="http://x/scores")
-OTLP = Destination("otlp:there", "http://y/v1/traces", {})
+LANGFUSE = Destination(
+    name="langfuse:here", traces_url="http://x/v1/traces", headers={}, scores_url="http://x/scores", kind="langfuse"
+)
+OTLP = Destination(name="otlp:there", traces_url="http://y/v1/traces", headers={})
+
+
+def days_ago_ns(days: float) -> int:
+    return int((NOW - days * DAY) * 1e9)
 
 
 def row(number: int, days_old: float, size: int = 100) -> SpanRecord:
-    end = int((NOW - days_old * DAY) * 1e9)
-    return SpanRecord(
-        f"{number:032x}", f"{number:016x}", None, f"n{number}", "span", end - 5, end, "DEFAULT", None, None, None, None,
-        "s", None, None, None, None, b"\x0a\x00\x0a\x00", os.urandom(size),
-    )  # fmt: skip
+    end_ns = days_ago_ns(days_old)
+    return span_record(number, start_ns=end_ns - 5, end_ns=end_ns, span=os.urandom(size))
 
 
-def rate(number: int, days_old: float) -> ScoreRecord:
-    moment = int((NOW - days_old * DAY) * 1e9)
-    return ScoreRecord(f"s{number}", f"{number:032x}", None, None, "pnl", 1.0, "NUMERIC", None, moment, "default")
+def rating(number: int, days_old: float) -> ScoreRecord:
+    return score_record(id=f"s{number}", trace_id=f"{number:032x}", timestamp_ns=days_ago_ns(days_old))
 
 
 @pytest.fixture
@@ -46,15 +49,15 @@ def store(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "t.db", clock=lambda: NOW)
 
 
-def keeper(
+def retention_of(
     store: Spool,
     destinations: Sequence[Destination] = (),
     days: int | None = 90,
     at: float = NOW,
     *,
     unsent_too: bool = True,
-) -> Keeper:
-    return Keeper(
+) -> Retention:
+    return Retention(
         store.path,
         days,
         {item.name: item.accepts for item in destinations},
@@ -65,152 +68,152 @@ def keeper(
 
 
 def names(store: Spool) -> list[str]:
-    return [found.name for found in store.rows_after(0, 10_000)]
+    return [stored.name for stored in store.rows_after(0, 10_000)]
 
 
 def test_old_delivered_rows_go_and_the_rest_stays(store: Spool) -> None:
     for number in range(1, 11):
         store.append(row(number, days_old=100 - number))  # 90 days old is not yet too old
-        store.append_score(rate(number, days_old=100 - number))
-    store.acknowledge(HERE.name, 10)
-    store.acknowledge_scores(HERE.name, 10)
-    assert keeper(store, [HERE]).run_once() == 2 * 9
+        store.append_score(rating(number, days_old=100 - number))
+    store.acknowledge(LANGFUSE.name, 10)
+    store.acknowledge_scores(LANGFUSE.name, 10)
+    assert retention_of(store, [LANGFUSE]).run_once() == 2 * 9
     assert names(store) == ["n10"]
     assert store.stats().scores == 1
     with sqlite3.connect(store.path) as connection:
         assert connection.execute("SELECT count(*) FROM payloads").fetchone()[0] == 1
-    assert retention.state(store.path, 90, clock=lambda: NOW).expired == 18
+    assert retention.read_status(store.path, 90, clock=lambda: NOW).expired == 18
 
 
 def test_an_undelivered_row_never_goes_by_age(store: Spool) -> None:
     for number in range(1, 6):
         store.append(row(number, days_old=1000))
     store.append(row(6, days_old=0))
-    store.acknowledge(HERE.name, 2)
-    assert keeper(store, [HERE]).run_once() == 2
+    store.acknowledge(LANGFUSE.name, 2)
+    assert retention_of(store, [LANGFUSE]).run_once() == 2
     assert names(store) == ["n3", "n4", "n5", "n6"]
-    found = retention.state(store.path, 90, clock=lambda: NOW)
-    assert (found.overdue, found.waiting_for) == (3, (HERE.name,))
+    status = retention.read_status(store.path, 90, clock=lambda: NOW)
+    assert (status.overdue, status.waiting_for) == (3, (LANGFUSE.name,))
 
 
 def test_every_destination_must_have_a_row_and_one_without_scores_holds_up_no_score(store: Spool) -> None:
     for number in range(1, 4):
         store.append(row(number, 200))
-        store.append_score(rate(number, 200))
+        store.append_score(rating(number, 200))
     store.append(row(4, 0))
-    store.append_score(rate(4, 0))
-    store.acknowledge(HERE.name, 4)
-    store.acknowledge_scores(HERE.name, 4)
+    store.append_score(rating(4, 0))
+    store.acknowledge(LANGFUSE.name, 4)
+    store.acknowledge_scores(LANGFUSE.name, 4)
     store.acknowledge(OTLP.name, 1)
-    assert keeper(store, [HERE, OTLP]).run_once() == 1 + 3
+    assert retention_of(store, [LANGFUSE, OTLP]).run_once() == 1 + 3
     assert names(store) == ["n2", "n3", "n4"]
 
 
 def test_scores_stay_where_no_destination_takes_any(store: Spool) -> None:
     for number in (1, 2):
         store.append(row(number, 200))
-        store.append_score(rate(number, 200))
+        store.append_score(rating(number, 200))
     store.acknowledge(OTLP.name, 2)
-    assert keeper(store, [OTLP], unsent_too=False).run_once() == 1
+    assert retention_of(store, [OTLP], unsent_too=False).run_once() == 1
     assert names(store) == ["n2"]
     assert store.stats().scores == 2
 
 
-def test_what_another_process_still_has_to_deliver_stays(store: Spool) -> None:
+def test_rows_that_another_process_has_still_to_deliver_stay(store: Spool) -> None:
     store.append(row(1, 200))
     store.append(row(2, 0))
-    keeper(store, [HERE]).sign_in()  # set up to deliver, and has not yet
-    assert keeper(store, []).run_once() == 0
+    retention_of(store, [LANGFUSE]).register_destinations()  # set up to deliver, and has not yet
+    assert retention_of(store, []).run_once() == 0
     assert names(store) == ["n1", "n2"]
 
 
-def test_a_destination_that_nobody_is_set_up_for_any_more_is_forgotten_after_as_long(store: Spool) -> None:
+def test_a_destination_that_no_process_is_set_up_for_any_more_is_forgotten_after_as_many_days(store: Spool) -> None:
     store.append(row(1, 200))
     store.append(row(2, 0))
-    keeper(store, [HERE], at=NOW - 89 * DAY).sign_in()
-    assert keeper(store).run_once() == 0
-    keeper(store, [HERE], at=NOW - 91 * DAY).sign_in()
-    assert keeper(store).run_once(force=True) == 1
+    retention_of(store, [LANGFUSE], at=NOW - 89 * DAY).register_destinations()
+    assert retention_of(store).run_once() == 0
+    retention_of(store, [LANGFUSE], at=NOW - 91 * DAY).register_destinations()
+    assert retention_of(store).run_once(force=True) == 1
 
 
-def test_without_any_destination_all_stays_unless_days_were_asked_for(store: Spool) -> None:
+def test_without_any_destination_all_rows_stay_unless_days_are_set(store: Spool) -> None:
     store.append(row(1, 91))
     store.append(row(2, 89))
-    assert keeper(store, unsent_too=False).run_once() == 0
+    assert retention_of(store, unsent_too=False).run_once() == 0
     assert names(store) == ["n1", "n2"]
-    assert keeper(store, unsent_too=True).run_once(force=True) == 1
+    assert retention_of(store, unsent_too=True).run_once(force=True) == 1
     assert names(store) == ["n2"]
 
 
-@pytest.mark.parametrize(("said", "rows"), [("", ["n1", "n2"]), ("90", ["n2"])])
-def test_days_count_as_asked_for_where_the_variable_is_set(
-    said: str, rows: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("setting", "rows"), [("", ["n1", "n2"]), ("90", ["n2"])])
+def test_undelivered_rows_go_by_age_only_where_the_variable_is_set(
+    setting: str, rows: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MOONDEV_TRACE_KEEP_DAYS", said)
+    monkeypatch.setenv("MOONDEV_TRACE_KEEP_DAYS", setting)
     tracker = get_tracker()
     assert tracker.spool is not None
-    assert tracker.keeper is not None
+    assert tracker.retention is not None
     now = time.time()
     for number, days in ((1, 91), (2, 1)):
         tracker.spool.append(replace(row(number, 0), end_ns=int((now - days * DAY) * 1e9)))
-    tracker.keeper.run_once(force=True)
+    tracker.retention.run_once(force=True)
     assert names(tracker.spool) == rows
 
 
-def test_what_was_refused_for_good_stays(store: Spool) -> None:
+def test_rows_that_were_refused_for_good_stay(store: Spool) -> None:
     for number in (1, 2, 3):
         store.append(row(number, 200))
-    store.set_aside(HERE.name, "observation", 2, "HTTP 400")
-    store.acknowledge(HERE.name, 3)
-    assert keeper(store, [HERE]).run_once() == 1
+    store.set_aside(LANGFUSE.name, "observation", 2, "HTTP 400")
+    store.acknowledge(LANGFUSE.name, 3)
+    assert retention_of(store, [LANGFUSE]).run_once() == 1
     assert names(store) == ["n2", "n3"]
 
 
 def test_the_newest_row_stays_so_that_numbers_never_begin_again(store: Spool) -> None:
     store.append(row(1, 400))
     store.append(row(2, 399))
-    store.append_score(rate(1, 400))
-    store.acknowledge(HERE.name, 2)
-    keeper(store, [HERE]).run_once()
+    store.append_score(rating(1, 400))
+    store.acknowledge(LANGFUSE.name, 2)
+    retention_of(store, [LANGFUSE]).run_once()
     assert names(store) == ["n2"]
     assert store.stats().scores == 1
     store.append(row(3, 0))
-    assert [number for number, _, _ in store.read_batch(HERE.name).rows] == [3]
+    assert [number for number, _, _ in store.read_batch(LANGFUSE.name).rows] == [3]
 
 
 def test_a_clock_that_jumps_ahead_and_back_deletes_nothing(store: Spool) -> None:
     for number in range(1, 5):
         store.append(row(number, days_old=1))
-    store.acknowledge(HERE.name, 4)
-    assert keeper(store, [HERE]).run_once() == 0
-    assert keeper(store, [HERE], at=NOW + 4000 * DAY).run_once() == 0
-    assert keeper(store, [HERE], at=NOW + 3600).run_once() == 0
+    store.acknowledge(LANGFUSE.name, 4)
+    assert retention_of(store, [LANGFUSE]).run_once() == 0
+    assert retention_of(store, [LANGFUSE], at=NOW + 4000 * DAY).run_once() == 0
+    assert retention_of(store, [LANGFUSE], at=NOW + 3600).run_once() == 0
     assert len(names(store)) == 4
 
 
-def test_after_a_long_silence_the_second_pass_deletes(store: Spool) -> None:
+def test_after_a_month_without_a_pass_only_the_second_one_deletes(store: Spool) -> None:
     store.append(row(1, 1))
     store.append(row(2, 0))
-    keeper(store).run_once()
-    assert keeper(store, at=NOW + 200 * DAY).run_once() == 0
-    assert keeper(store, at=NOW + 200 * DAY + 3600).run_once() == 1
+    retention_of(store).run_once()
+    assert retention_of(store, at=NOW + 200 * DAY).run_once() == 0
+    assert retention_of(store, at=NOW + 200 * DAY + 3600).run_once() == 1
 
 
 @pytest.mark.parametrize(("text", "days"), [("", 90), ("0", None), ("forever", None), (" 7 ", 7)])
-def test_the_variable_says_how_long(text: str, days: int | None) -> None:
+def test_the_variable_sets_the_number_of_days(text: str, days: int | None) -> None:
     assert Settings.read({"MOONDEV_TRACE_KEEP_DAYS": text}).keep_days == days
 
 
 def test_forever_keeps_everything_and_starts_no_thread(store: Spool) -> None:
     store.append(row(1, 9999))
     store.append(row(2, 0))
-    forever = keeper(store, days=None)
+    forever = retention_of(store, days=None)
     forever.start()
     assert forever.run_once(force=True) == 0
     assert forever.thread is None
 
 
-def test_many_rows_go_in_many_small_steps_and_a_stop_is_heard_between_them(store: Spool) -> None:
+def test_many_rows_go_in_small_steps_and_a_stop_takes_effect_between_them(store: Spool) -> None:
     for number in range(1, 1002):
         store.append(row(number, 200 if number < 1001 else 0))
     waits: list[float] = []
@@ -219,20 +222,20 @@ def test_many_rows_go_in_many_small_steps_and_a_stop_is_heard_between_them(store
         waits.append(seconds)
         return len(waits) == 3
 
-    assert Keeper(store.path, 90, unsent_too=True, clock=lambda: NOW, pause=pause).run_once() == 600
-    assert keeper(store).run_once(force=True) == 400
+    assert Retention(store.path, 90, unsent_too=True, clock=lambda: NOW, pause=pause).run_once() == 600
+    assert retention_of(store).run_once(force=True) == 400
     assert names(store) == ["n1001"]
 
 
-def test_one_process_an_hour_does_it(store: Spool) -> None:
+def test_only_one_process_an_hour_deletes(store: Spool) -> None:
     store.append(row(1, 200))
     store.append(row(2, 0))
-    assert keeper(store).run_once() == 1
+    assert retention_of(store).run_once() == 1
     store.append(row(3, 200))
     store.append(row(4, 0))
-    assert keeper(store, at=NOW + 3599).run_once() == 0
-    assert keeper(store, at=NOW + 3601).run_once() == 1
-    assert keeper(store, at=NOW - 10 * DAY).run_once() == 0  # a clock set back: runs, and nothing is due
+    assert retention_of(store, at=NOW + 3599).run_once() == 0
+    assert retention_of(store, at=NOW + 3601).run_once() == 1
+    assert retention_of(store, at=NOW - 10 * DAY).run_once() == 0  # a clock set back: runs, and nothing is due
 
 
 def whole_file(store: Spool) -> int:
@@ -251,7 +254,7 @@ def test_the_space_of_deleted_rows_goes_back_to_the_disk(store: Spool) -> None:
         store.append(row(number, 200, size=8000))
     store.append(row(2001, 0))
     before = whole_file(store)
-    keeper(store).run_once()
+    retention_of(store).run_once()
     assert before > 16_000_000
     assert whole_file(store) < 6_000_000
     with sqlite3.connect(store.path) as connection:
@@ -259,11 +262,11 @@ def test_the_space_of_deleted_rows_goes_back_to_the_disk(store: Spool) -> None:
     assert names(store) == ["n2001"]
 
 
-def test_writers_go_on_while_rows_go(store: Spool) -> None:
+def test_writers_go_on_while_rows_are_deleted(store: Spool) -> None:
     for number in range(1, 1001):
         store.append(row(number, 200))
     before = store.last_seq()
-    thread = threading.Thread(target=keeper(store).run_once)
+    thread = threading.Thread(target=retention_of(store).run_once)
     thread.start()
     for number in range(2000, 2300):
         store.append(row(number, 0))
@@ -273,11 +276,11 @@ def test_writers_go_on_while_rows_go(store: Spool) -> None:
     assert "n1" not in names(store)
 
 
-# From an older file.
+# Files of an older format.
 
 
 def older_file(path: Path, rows: int) -> None:
-    """Write a file as the first version of the format had it."""
+    """Write a file in the first version of the format."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(MIGRATIONS[0])
@@ -296,7 +299,7 @@ def older_file(path: Path, rows: int) -> None:
     connection.close()
 
 
-def test_an_older_file_comes_forward_with_its_rows_and_destinations(tmp_path: Path) -> None:
+def test_an_older_file_is_migrated_with_its_rows_and_destinations(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     older_file(path, 5)
     store = Spool(path)
@@ -307,14 +310,14 @@ def test_an_older_file_comes_forward_with_its_rows_and_destinations(tmp_path: Pa
     assert seen > NOW - 400 * DAY
     assert names(store) == [f"n{number}" for number in range(1, 6)]
     assert store.pending("langfuse:here") == 3
-    assert Keeper(path, 90, clock=lambda: seen, pause=lambda _: False).run_once() == 2  # only what it has
+    assert Retention(path, 90, clock=lambda: seen, pause=lambda _: False).run_once() == 2  # only what it has
 
 
-def test_a_small_older_file_learns_to_shrink(tmp_path: Path) -> None:
+def test_a_small_older_file_can_shrink_after_a_pass(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     older_file(path, 5)
     store = Spool(path)
-    keeper(store).run_once()
+    retention_of(store).run_once()
     store.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
@@ -322,7 +325,7 @@ def test_a_small_older_file_learns_to_shrink(tmp_path: Path) -> None:
     assert names(store)[-1] == "n9"
 
 
-def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tracker_runs_retention_and_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "_FIRST_WAIT_S", 0.01)
     with Langfuse() as server:
         for name, value in {"HOST": server.url, "PUBLIC_KEY": "pk-lf-1", "SECRET_KEY": "sk-lf-1"}.items():
@@ -332,13 +335,13 @@ def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest
         path = tracker.spool.path
         with observe_agent("a"):
             score("s", 1, session_id="x")
-        assert eventually(lambda: retention.state(path, 90).last_run is not None)
+        assert eventually(lambda: retention.read_status(path, 90).last_run is not None)
         with sqlite3.connect(path) as connection:
-            assert [found[0][:9] for found in connection.execute("SELECT name FROM configured")] == ["langfuse:"]
+            assert [name[:9] for (name,) in connection.execute("SELECT name FROM configured")] == ["langfuse:"]
         assert flush(20) == 0
         assert tracker.spool.stats().observations == 1
-        assert tracker.keeper is not None
-        thread = tracker.keeper.thread
+        assert tracker.retention is not None
+        thread = tracker.retention.thread
         assert thread is not None
         assert thread.daemon
         tracker.shutdown(0.0)
@@ -346,14 +349,14 @@ def test_the_tracker_keeps_house_by_itself_and_stops_with_it(monkeypatch: pytest
         assert not thread.is_alive()
 
 
-def test_a_destination_of_scores_alone_makes_no_loss_of_what_others_have(tmp_path: Path) -> None:
+def test_a_destination_of_scores_alone_makes_no_loss_of_delivered_observations(tmp_path: Path) -> None:
     store = Spool(tmp_path / "t.db", max_bytes=1)
     for number in range(1, 11):
         store.append(row(number, 0))
-    store.append_score(rate(1, 0))
+    store.append_score(rating(1, 0))
     store.acknowledge(OTLP.name, 10)
     store.acknowledge_scores("langfuse-scores:here", 1)
-    store._keep_within_limit()
+    store._writer._enforce_limit()
     assert names(store) == ["n10"]
     assert store.stats().losses == 0
     assert store.stats().undelivered == {OTLP.name: 0, "langfuse-scores:here": 0}

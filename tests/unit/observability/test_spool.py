@@ -12,28 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.observability.store.spool import ScoreRecord, SpanRecord, Spool, SpoolError, lease_owner
+from src.observability.store.spool import SpanRecord, Spool, SpoolError, lease_owner
 from tests.servers import eventually
+from tests.unit.observability.records import score_record, span_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-NOISE = random.Random(7).randbytes(500_000)  # which packing does not make shorter
+NOISE = random.Random(7).randbytes(500_000)  # which compression does not make shorter
+SCORE = score_record(name="decision", value="BUY", data_type="CATEGORICAL", timestamp_ns=5)
 
 
-def record(number: int = 0, trace: str | None = None, size: int = 10) -> SpanRecord:
-    return SpanRecord(
-        trace_id=trace or f"{number:032x}", span_id=f"{number:016x}", parent_span_id=None, name="n", type="generation",
-        start_ns=1, end_ns=2, level="DEFAULT", status_message=None, provider="p", model="m", agent=None, session_id="s",
-        error_category=None, input_tokens=3, output_tokens=4, cost_usd=0.5, envelope=b"envelope", span=NOISE[:size],
-    )  # fmt: skip
+def record(number: int = 0, size: int = 10) -> SpanRecord:
+    return span_record(number, envelope=b"envelope", span=NOISE[:size])
 
 
-SCORE = ScoreRecord("id", "t", None, None, "decision", "BUY", "CATEGORICAL", None, 5, "default")
-
-
-def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
+def test_reads_back_what_was_appended(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "a" / "t.db")
     spool.append(record(7))
     spool.append_score(SCORE)
@@ -113,10 +108,10 @@ def test_a_forked_child_writes_on_a_connection_of_its_own(tmp_path: Path) -> Non
     child = os.fork()
     if child == 0:
         try:
-            assert spool._connection is None  # SQLite's must not cross a fork
+            assert spool._writer.connection is None  # SQLite's must not cross a fork
             spool.append(record(2))
             os._exit(0)
-        except BaseException:  # noqa: BLE001 - told by the exit code
+        except BaseException:  # noqa: BLE001 - the exit code says so
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     spool.append(record(3))
@@ -142,15 +137,15 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
         Spool(path)
 
 
-def test_a_damaged_file_is_kept_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "t.db"
     path.write_bytes(b"this is not a database" * 100)
     with caplog.at_level(logging.ERROR, "moondev.spool"):
         spool = Spool(path)
     spool.append(record(1))
     assert spool.stats().observations == 1
-    kept = [file for file in tmp_path.iterdir() if ".corrupt-" in file.name]
-    assert kept[0].read_bytes().startswith(b"this is not")
+    damaged = [file for file in tmp_path.iterdir() if ".corrupt-" in file.name]
+    assert damaged[0].read_bytes().startswith(b"this is not")
     assert "damaged" in caplog.text
 
 
@@ -170,18 +165,18 @@ def test_a_file_that_is_damaged_while_open_loses_only_what_it_held(tmp_path: Pat
 def test_a_full_disk_raises_to_its_caller_alone_and_is_counted(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.append(record(1))
-    assert spool._connection is not None
-    pages = spool._connection.execute("PRAGMA page_count").fetchone()[0]
-    spool._connection.execute(f"PRAGMA max_page_count = {pages}")
+    assert spool._writer.connection is not None
+    pages = spool._writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    spool._writer.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(SpoolError, match="full"):
         spool.append(record(2, size=500_000))
-    spool._connection.execute("PRAGMA max_page_count = 1000000")
+    spool._writer.connection.execute("PRAGMA max_page_count = 1000000")
     spool.append(record(3))
     stats = spool.stats()
     assert (stats.observations, stats.losses) == (2, 1)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_raises_where_the_folder_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match="cannot be written"):
         Spool(tmp_path / "file" / "t.db")
@@ -201,27 +196,27 @@ def test_at_the_limit_delivered_rows_go_first_and_loudly(tmp_path: Path, caplog:
     assert spool.stats().losses == 0
 
 
-def test_one_process_delivers_at_a_time_and_a_dead_ones_lease_is_taken(tmp_path: Path) -> None:
+def test_one_process_holds_a_lease_and_a_dead_process_loses_it(tmp_path: Path) -> None:
     now = [1000.0]
     spool = Spool(tmp_path / "t.db", clock=lambda: now[0])
-    mine, other = lease_owner(), lease_owner()
-    assert spool.lease("d", mine)
+    owner, other = lease_owner(), lease_owner()
+    assert spool.lease("d", owner)
     assert not spool.lease("d", other)
-    spool.release("d", mine)
+    spool.release("d", owner)
     assert spool.lease("d", other)
     now[0] += 60
-    assert spool.lease("d", mine)
+    assert spool.lease("d", owner)
     child = os.fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    host = mine.partition("|")[0]
-    spool.release("d", mine)
+    host = owner.partition("|")[0]
+    spool.release("d", owner)
     assert spool.lease("d", f"{host}|{child}|dead")
-    assert spool.lease("d", mine)
+    assert spool.lease("d", owner)
 
 
-def test_a_prefix_that_fits_several_traces_is_told(tmp_path: Path) -> None:
+def test_a_prefix_of_several_traces_raises(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.append(record(1))
     spool.append(replace(record(2), trace_id=f"{2:032x}"))

@@ -1,4 +1,4 @@
-"""What becomes of the store where its file is in the way: taken away, damaged, locked, not ours, or too large."""
+"""Test a store whose file is moved, deleted, damaged, locked, too large, or another program's."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ import pytest
 
 from src.observability import flush, get_tracker, observe_agent, score
 from src.observability.delivery import process_exit
-from src.observability.store.file import kept_aside
+from src.observability.store.file import damaged_copies
 from src.observability.store.schema import APPLICATION_ID
-from src.observability.store.spool import ScoreRecord, Spool, SpoolError
+from src.observability.store.spool import Spool, SpoolError
 from tests.servers import Langfuse, eventually
 from tests.unit.observability import test_spool
+from tests.unit.observability.records import score_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def record(number: int, size: int = 10) -> SpanRecord:
-    return replace(test_spool.record(number, size=size), name=f"n{number}")
+    return test_spool.record(number, size=size)
 
 
 def names(spool: Spool) -> list[str]:
@@ -55,35 +56,35 @@ def _empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-@pytest.mark.parametrize("take", [_delete, _move, _delete_all, _empty])
-def test_a_file_that_is_taken_away_is_noticed_and_what_comes_then_is_stored(
-    take: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("remove", [_delete, _move, _delete_all, _empty])
+def test_a_removed_file_is_noticed_and_later_rows_are_stored(
+    remove: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.append(record(1))
     spool.acknowledge("d", 0)
-    take(spool.path)
+    remove(spool.path)
     spool.append(record(2))
     spool.append(record(3))
     assert names(spool) == ["n2", "n3"]
-    assert spool.stats().losses == 1  # which "d" never got
+    assert spool.stats().losses == 1  # "d" never had it
     assert "moved or deleted" in caplog.text or "emptied" in caplog.text
     with sqlite3.connect(spool.path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_all_processes_turn_to_the_new_file(tmp_path: Path) -> None:
-    """Two stores on one file stand for two processes; only one of them finds the damage."""
-    one, other = Spool(tmp_path / "t.db"), Spool(tmp_path / "t.db")
+def test_all_processes_switch_to_the_new_file(tmp_path: Path) -> None:
+    """Two stores on the same file stand for two processes; only the first one finds the damage."""
+    first, other = Spool(tmp_path / "t.db"), Spool(tmp_path / "t.db")
     other.append(record(1))
-    one.recover(_corrupt())
-    one.append(record(2))
+    first.recover(_corrupt())
+    first.append(record(2))
     other.append(record(3))
     other.recover(_corrupt())  # it had found the same damage
     other.append(record(4))
-    assert eventually(lambda: sorted(names(one)) == ["n1", "n2", "n3", "n4"])
-    assert names(one) == names(other)
-    assert len(kept_aside(one.path)) <= 2
+    assert eventually(lambda: sorted(names(first)) == ["n1", "n2", "n3", "n4"])
+    assert names(first) == names(other)
+    assert len(damaged_copies(first.path)) <= 2
 
 
 def _corrupt() -> sqlite3.DatabaseError:
@@ -92,28 +93,30 @@ def _corrupt() -> sqlite3.DatabaseError:
     return error
 
 
-def test_what_a_damaged_file_still_has_goes_into_the_new_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_readable_rows_of_a_damaged_file_are_moved_into_the_new_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     spool = Spool(tmp_path / "t.db")
     for number in range(1, 201):
         spool.append(record(number, size=3000))
-    spool.append_score(ScoreRecord("s", f"{1:032x}", None, None, "pnl", 1.0, "NUMERIC", None, 1, "default"))
+    spool.append_score(score_record())
     spool.acknowledge("d", 50)
     spool.close()
     size = spool.path.stat().st_size
     with spool.path.open("r+b") as file:
         file.seek(size // 2 // 4096 * 4096)
         file.write(os.urandom(4096 * 10))
-    with pytest.raises(sqlite3.DatabaseError) as found:
+    with pytest.raises(sqlite3.DatabaseError) as damage:
         spool.read_batch("d", max_bytes=10**9)
-    assert spool.recover(found.value)
+    assert spool.recover(damage.value)
     spool.append(record(999))
     assert eventually(lambda: "were moved from" in caplog.text)
-    kept = set(names(spool))
+    moved = set(names(spool))
     lost = spool.stats().losses
-    assert {"n51", "n200", "n999"} <= kept
-    assert not kept & {"n1", "n50"}  # which everybody has
+    assert {"n51", "n200", "n999"} <= moved
+    assert not moved & {"n1", "n50"}  # which the destination has
     assert 0 < lost < 20
-    assert len(kept) + lost == 151
+    assert len(moved) + lost == 151
     assert spool.stats().scores == 1
 
 
@@ -130,7 +133,7 @@ def test_a_file_that_is_not_ours_or_newer_keeps_every_byte(tmp_path: Path) -> No
         before = path.read_bytes()
         with pytest.raises(SpoolError):
             Spool(path)
-        spool = Spool(path, later=True)
+        spool = Spool(path, retry_open=True)
         with pytest.raises(SpoolError):
             spool.append(record(1))
         assert path.read_bytes() == before
@@ -141,9 +144,9 @@ def test_a_file_that_is_not_ours_or_newer_keeps_every_byte(tmp_path: Path) -> No
 def test_a_store_that_cannot_be_opened_at_first_is_used_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("src.observability.store.writer._RETRY_OPEN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
-    spool = Spool(tmp_path / "folder" / "t.db", later=True)
+    spool = Spool(tmp_path / "folder" / "t.db", retry_open=True)
     assert spool.problem
     for number in range(2):
         with pytest.raises(SpoolError, match="cannot be written"):
@@ -162,17 +165,17 @@ def test_a_locked_file_is_waited_for_once_and_then_only_briefly(
     spool = Spool(tmp_path / "t.db")
     other = sqlite3.connect(spool.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    assert spool._connection is not None
-    spool._connection.execute("PRAGMA busy_timeout = 300")  # in place of 15 s
+    assert spool._writer.connection is not None
+    spool._writer.connection.execute("PRAGMA busy_timeout = 300")  # in place of 15 s
     for number in range(3):
         with pytest.raises(SpoolError, match="locked"):
             spool.append(record(number))
-        waits.append(spool._connection.execute("PRAGMA busy_timeout").fetchone()[0])
+        waits.append(spool._writer.connection.execute("PRAGMA busy_timeout").fetchone()[0])
     assert waits == [100, 100, 100]
     other.execute("ROLLBACK")
     other.close()
     spool.append(record(3))
-    assert spool._connection.execute("PRAGMA busy_timeout").fetchone()[0] > 1000
+    assert spool._writer.connection.execute("PRAGMA busy_timeout").fetchone()[0] > 1000
     assert (names(spool), spool.stats().losses) == (["n3"], 3)
 
 
@@ -214,10 +217,10 @@ def test_a_record_that_sqlite_cannot_take_costs_no_other(tmp_path: Path) -> None
 
 def test_ctrl_c_in_a_commit_costs_no_other_thread_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(tmp_path / "t.db")
-    real, returned = spool._transaction, []
+    real, returned = spool._writer._commit_records, []
 
     def interrupted(_: object) -> None:
-        monkeypatch.setattr(spool, "_transaction", real)
+        monkeypatch.setattr(spool._writer, "_commit_records", real)
         raise KeyboardInterrupt
 
     def work(number: int) -> None:
@@ -225,12 +228,12 @@ def test_ctrl_c_in_a_commit_costs_no_other_thread_its_record(tmp_path: Path, mon
             spool.append(record(number))
             returned.append(f"n{number}")
 
-    monkeypatch.setattr(spool, "_transaction", interrupted)
+    monkeypatch.setattr(spool._writer, "_commit_records", interrupted)
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    with spool._lock:  # so that one of them commits for all
+    with spool._writer.lock:  # so that one of them commits for all
         for thread in threads:
             thread.start()
-        assert eventually(lambda: len(spool._queue) == 3)
+        assert eventually(lambda: len(spool._writer._queue) == 3)
     for thread in threads:
         thread.join()
     assert len(returned) == 2
@@ -255,7 +258,7 @@ def test_a_short_process_keeps_within_the_limit_too(tmp_path: Path, caplog: pyte
     assert "reached its limit" in caplog.text
 
 
-def test_what_was_refused_goes_last_and_scores_go_too(tmp_path: Path) -> None:
+def test_at_the_limit_refused_rows_go_last_and_scores_go_too(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db", max_bytes=400_000)
     for number in range(20):
         spool.append(record(number, size=10_000))
@@ -268,17 +271,17 @@ def test_what_was_refused_goes_last_and_scores_go_too(tmp_path: Path) -> None:
     assert "n1" not in left
     assert "n3" not in left
     for number in range(4000):
-        spool.append_score(
-            ScoreRecord(f"s{number}", f"{1:032x}", None, None, "pnl", 1.0, "NUMERIC", "x" * 200, 1, "default")
-        )
+        spool.append_score(score_record(id=f"s{number}", comment="x" * 200))
     assert spool.stats().bytes < 600_000
     assert 0 < spool.stats().scores < 4000
 
 
-def test_a_limit_that_cannot_be_kept_fails_no_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_limit_that_cannot_be_enforced_costs_no_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spool = Spool(tmp_path / "t.db", max_bytes=100_000)
-    assert spool._connection is not None
-    spool._connection.execute("CREATE TRIGGER no BEFORE DELETE ON payloads BEGIN SELECT RAISE(ABORT, 'disk'); END")
+    assert spool._writer.connection is not None
+    spool._writer.connection.execute(
+        "CREATE TRIGGER no BEFORE DELETE ON payloads BEGIN SELECT RAISE(ABORT, 'disk'); END"
+    )
     for number in range(100):
         spool.append(record(number, size=5000))
     assert len(names(spool)) == 100
@@ -295,7 +298,7 @@ def test_a_lease_from_a_clock_that_was_ahead_does_not_hold(tmp_path: Path) -> No
     assert spool.lease("d", "elsewhere|2|b")
 
 
-def test_losses_stay_with_the_process_that_had_them(tmp_path: Path) -> None:
+def test_a_forked_child_does_not_record_its_parents_losses(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.count_loss()
     child = os.fork()
@@ -306,8 +309,8 @@ def test_losses_stay_with_the_process_that_had_them(tmp_path: Path) -> None:
     assert spool.stats().losses == 1
 
 
-def test_a_disk_that_fails_at_the_last_moment_forgets_no_loss(tmp_path: Path) -> None:
-    """A commit fails after the losses before it were written down in the same transaction."""
+def test_a_failing_commit_forgets_no_loss(tmp_path: Path) -> None:
+    """The commit fails after earlier losses were recorded in the same transaction."""
     path = tmp_path / "t.db"
     script = f"""
 import resource
@@ -332,7 +335,7 @@ assert failed and (stats.observations, stats.losses) == (22 - failed, failed), (
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_reading_a_deleted_store_creates_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spool = Spool(tmp_path / "t.db")
     spool.path.unlink()
     with caplog.at_level(logging.ERROR), pytest.raises(sqlite3.OperationalError):
@@ -340,10 +343,10 @@ def test_reading_a_store_that_is_gone_makes_no_new_one(tmp_path: Path, caplog: p
     assert not spool.path.exists()
 
 
-def test_without_a_store_everything_runs_and_is_counted(
+def test_without_a_store_runs_succeed_and_losses_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("src.observability.store.spool._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("src.observability.store.writer._RETRY_OPEN_S", 0.0)
     (tmp_path / "folder").write_text("in the way")
     for name, value in {
         "LANGFUSE_HOST": "http://127.0.0.1:9", "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1",
@@ -355,14 +358,14 @@ def test_without_a_store_everything_runs_and_is_counted(
     assert score("pnl", 1.0, session_id="s") is None
     assert flush(0.3) >= 1
     assert caplog.text.count("Model calls are not recorded") == 1
-    process_exit._tell_losses()
+    process_exit._report_losses()
     assert "2 observations and scores could not be stored" in caplog.text
     (tmp_path / "folder").unlink()
     with observe_agent("risk"):
         pass
-    found = get_tracker().spool
-    assert found is not None
-    assert (found.stats().observations, found.stats().losses) == (1, 2)
+    spool = get_tracker().spool
+    assert spool is not None
+    assert (spool.stats().observations, spool.stats().losses) == (1, 2)
 
 
 def test_where_no_thread_can_start_calls_are_recorded_all_the_same(
@@ -385,6 +388,6 @@ def test_where_no_thread_can_start_calls_are_recorded_all_the_same(
 
 def test_a_score_without_a_value_breaks_nothing_and_is_counted(spool: Spool) -> None:
     for value in (None, float("nan"), float("inf"), [1]):
-        assert score("pnl", value, session_id="s") is None  # type: ignore[arg-type] # as agents write it
+        assert score("pnl", value, session_id="s") is None  # type: ignore[arg-type] # agents pass such values
     assert score("pnl", Decimal("1.5"), session_id="s")  # type: ignore[arg-type] # as above
     assert (spool.stats().scores, spool.stats().losses) == (1, 4)

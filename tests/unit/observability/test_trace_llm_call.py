@@ -1,4 +1,4 @@
-"""Calls that go round the factory are recorded by a decorator."""
+"""The decorator that records calls which bypass the factory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from src.observability import (
     get_tracker,
 )
 from tests.servers import Reply, Server, chat_reply
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 
-def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool) -> None:
+def test_trace_llm_call_records_a_call_that_bypasses_the_factory(spool: Spool) -> None:
     class Counts:
         prompt_tokens, completion_tokens = 5, 3
 
@@ -47,7 +47,7 @@ def test_trace_llm_call_records_a_call_that_goes_round_the_factory(spool: Spool)
         asyncio.run(fail("x"))
     good, bad = spool.rows_after(0)
     assert (good.type, good.model, good.input_tokens, good.output_tokens) == ("generation", "gpt-4o", 5, 3)
-    assert "buy?" in told(good)[attributes.INPUT]
+    assert "buy?" in attributes_of(good)[attributes.INPUT]
     assert (bad.level, bad.error_category) == ("ERROR", "timeout")
 
 
@@ -72,14 +72,14 @@ def test_trace_llm_call_sorts_tokens_into_buckets_that_do_not_overlap(
         return {"model": f"{model}-2026", "usage": usage}
 
     ask(model="m")
-    found = told(only(spool))
-    assert json.loads(found[attributes.USAGE_DETAILS]) == buckets
-    assert (found[attributes.INPUT_TOKENS], found[attributes.OUTPUT_TOKENS]) == (100, 20)
-    assert (found[attributes.REQUEST_MODEL], found[attributes.RESPONSE_MODEL]) == ("m", "m-2026")
-    assert found[attributes.OPERATION] == "chat"
+    stored = attributes_of(only(spool))
+    assert json.loads(stored[attributes.USAGE_DETAILS]) == buckets
+    assert (stored[attributes.INPUT_TOKENS], stored[attributes.OUTPUT_TOKENS]) == (100, 20)
+    assert (stored[attributes.REQUEST_MODEL], stored[attributes.RESPONSE_MODEL]) == ("m", "m-2026")
+    assert stored[attributes.OPERATION] == "chat"
 
 
-def test_trace_llm_call_records_methods_and_what_generators_yield(spool: Spool) -> None:
+def test_trace_llm_call_records_methods_and_the_items_of_generators(spool: Spool) -> None:
     track = get_tracker().trace_llm_call
 
     class Client:
@@ -107,7 +107,7 @@ def test_trace_llm_call_records_methods_and_what_generators_yield(spool: Spool) 
     assert inspect.isgeneratorfunction(Client().stream)
     assert "".join(Client().stream("b")) == "hello"
     asyncio.run(first())
-    failed, streamed, left = (told(row) for row in spool.rows_after(0))
+    failed, streamed, left = (attributes_of(row) for row in spool.rows_after(0))
     assert json.loads(failed[attributes.INPUT]) == {"args": ["a"], "kwargs": {"model": "m"}}
     assert (failed[attributes.MODEL], failed[attributes.LEVEL]) == ("m", "ERROR")
     assert streamed[attributes.OUTPUT] == "hello"
@@ -129,4 +129,4 @@ def test_trace_llm_call_around_the_factory_counts_nothing_twice(spool: Spool, mo
     inner, outer = spool.rows_after(0)
     assert (inner.type, inner.input_tokens, inner.parent_span_id) == ("generation", 10, outer.span_id)
     assert (outer.type, outer.input_tokens, outer.model) == ("span", None, None)
-    assert told(outer)[attributes.OUTPUT] == "hold"
+    assert attributes_of(outer)[attributes.OUTPUT] == "hold"

@@ -1,4 +1,4 @@
-"""Runs, agents and observations: what stands on each, and which is whose child."""
+"""Runs, agents and observations: their attributes, and which is whose child."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from src.observability import (
     score,
 )
 from src.observability.tracing.observation import observe, start
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 if TYPE_CHECKING:
     from src.observability.store.spool import Spool
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_run_is_an_agent_root_whose_session_and_tags_stand_on_every_observation(spool: Spool) -> None:
+def test_a_run_is_an_agent_root_whose_session_and_tags_every_observation_has(spool: Spool) -> None:
     with observe_agent(
         "risk", trading_pair="BTC-USD", session_id="loop-7", user_id="me", tags=["x"], metadata={"pnl": 1.5}
     ) as run:
@@ -42,59 +42,59 @@ def test_a_run_is_an_agent_root_whose_session_and_tags_stand_on_every_observatio
     assert (root.name, root.type, root.parent_span_id, root.session_id) == ("risk.run", "agent", None, "loop-7")
     assert (inner.name, inner.parent_span_id, inner.span_id) == ("look", root.span_id, tool.id)
     for row in (inner, root):
-        found = told(row)
-        assert found[attributes.SESSION_ID] == "loop-7"
-        assert found[attributes.USER_ID] == "me"
-        assert found[attributes.TRACE_TAGS] == ("risk", "BTC-USD", "x")
-        assert found[attributes.TRACE_METADATA + "trading_pair"] == '"BTC-USD"'
-        assert found[attributes.ENVIRONMENT] == "default"
-    assert told(root)[attributes.METADATA + "pnl"] == "1.5"
-    assert told(root)[attributes.METADATA + "decision"] == '"HOLD"'
-    assert told(root)[attributes.IS_APP_ROOT] is True
-    assert attributes.IS_APP_ROOT not in told(inner)
+        stored = attributes_of(row)
+        assert stored[attributes.SESSION_ID] == "loop-7"
+        assert stored[attributes.USER_ID] == "me"
+        assert stored[attributes.TRACE_TAGS] == ("risk", "BTC-USD", "x")
+        assert stored[attributes.TRACE_METADATA + "trading_pair"] == '"BTC-USD"'
+        assert stored[attributes.ENVIRONMENT] == "default"
+    assert attributes_of(root)[attributes.METADATA + "pnl"] == "1.5"
+    assert attributes_of(root)[attributes.METADATA + "decision"] == '"HOLD"'
+    assert attributes_of(root)[attributes.IS_APP_ROOT] is True
+    assert attributes.IS_APP_ROOT not in attributes_of(inner)
 
 
-def test_sessions_and_users_that_langfuse_would_not_take_stay_apart(spool: Spool) -> None:
-    given = ["東京", "大阪", "x" * 199 + "ab", "x" * 199 + "ac", "März", "plain", 7]
-    for session in given:
+def test_sessions_and_users_that_langfuse_refuses_become_distinct_valid_ids(spool: Spool) -> None:
+    ids = ["東京", "大阪", "x" * 199 + "ab", "x" * 199 + "ac", "März", "plain", 7]
+    for session in ids:
         with observe_agent("a", session_id=session, user_id=session):  # type: ignore[arg-type] # a number is taken too
             pass
     rows = spool.rows_after(0)
     sessions = [row.session_id or "" for row in rows]
-    assert len(set(sessions)) == len(given)
+    assert len(set(sessions)) == len(ids)
     assert all(session.isascii() and len(session) <= 200 for session in sessions)
-    assert sessions == [told(row)[attributes.USER_ID] for row in rows]
+    assert sessions == [attributes_of(row)[attributes.USER_ID] for row in rows]
     assert sessions[5:] == ["plain", "7"]
     assert sessions[4].startswith("M?rz-")
 
 
-def test_arguments_in_another_form_break_nothing(spool: Spool) -> None:
+def test_arguments_of_wrong_types_break_nothing(spool: Spool) -> None:
     with observe_agent("a", tags="x", metadata="long") as run:  # type: ignore[arg-type] # what a program may give
         run.update(metadata=["short"])  # type: ignore[arg-type] # as above
     with observe_agent("b", tags=None, metadata=None):  # type: ignore[arg-type] # as above
         pass
-    first, second = (told(row) for row in spool.rows_after(0))
+    first, second = (attributes_of(row) for row in spool.rows_after(0))
     assert (first[attributes.TRACE_TAGS], second[attributes.TRACE_TAGS]) == (("a", "x"), ("b",))
     assert first[attributes.METADATA + "value"] == '["short"]'
 
 
-def test_a_score_of_a_session_finds_the_session(spool: Spool) -> None:
-    given = ["東京", "x" * 300, "plain"]
-    for session in given:
+def test_a_score_of_a_session_has_the_sessions_stored_id(spool: Spool) -> None:
+    sessions = ["東京", "x" * 300, "plain"]
+    for session in sessions:
         with observe_agent("a", session_id=session):
             pass
         score("day", 1, session_id=session)
-    scored = [found.session_id for _, found in spool.read_scores("nobody")]
+    scored = [record.session_id for _, record in spool.read_scores("nobody")]
     assert scored == [row.session_id for row in spool.rows_after(0)]
 
 
-def test_short_metadata_stands_on_every_observation_and_what_a_run_says_later_wins(spool: Spool) -> None:
+def test_every_observation_has_short_metadata_and_later_values_win(spool: Spool) -> None:
     known = {"position": "long 1 BTC", "prices": ["1.0"] * 100, "decision": "pending", "nothing": None}
     with observe_agent("a", metadata=known) as run:
         start("inner", "generation").update(metadata={"decision": "its own"}).end()
         start("other", "generation").end()
         run.update(metadata={"decision": "BUY"})
-    inner, other, root = (told(row) for row in spool.rows_after(0))
+    inner, other, root = (attributes_of(row) for row in spool.rows_after(0))
     of_trace, own = attributes.TRACE_METADATA, attributes.METADATA
     assert other[of_trace + "position"] == root[of_trace + "position"] == '"long 1 BTC"'
     assert of_trace + "prices" not in other
@@ -106,7 +106,7 @@ def test_short_metadata_stands_on_every_observation_and_what_a_run_says_later_wi
     assert other[of_trace + "decision"] == '"pending"'
 
 
-def test_a_trace_has_its_roots_name_before_its_root_has_come(spool: Spool) -> None:
+def test_a_trace_has_its_roots_name_before_its_root_ends(spool: Spool) -> None:
     with observe_agent("outer"):
         start("early", "generation").end()
         with observe_agent("inner"):
@@ -115,8 +115,8 @@ def test_a_trace_has_its_roots_name_before_its_root_has_come(spool: Spool) -> No
         pass
     with continue_trace({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}), observe_agent("far"):
         pass
-    named = {row.name: told(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
-    assert named == dict.fromkeys(["early", "deep", "inner.run", "outer.run"], "outer.run") | {
+    trace_names = {row.name: attributes_of(row).get(attributes.TRACE_NAME) for row in spool.rows_after(0)}
+    assert trace_names == dict.fromkeys(["early", "deep", "inner.run", "outer.run"], "outer.run") | {
         "inside.run": None, "mine": None, "far.run": None,
     }  # fmt: skip
 
@@ -146,12 +146,15 @@ def test_a_run_can_have_an_environment_of_its_own(spool: Spool, caplog: pytest.L
     with observe_agent("b", environment="not one!"):
         pass
     first, second = spool.rows_after(0)
-    assert (told(first)[attributes.ENVIRONMENT], told(second)[attributes.ENVIRONMENT]) == ("live", "default")
+    assert (attributes_of(first)[attributes.ENVIRONMENT], attributes_of(second)[attributes.ENVIRONMENT]) == (
+        "live",
+        "default",
+    )
     assert [score.environment for _, score in spool.read_scores("nobody")] == ["live"]
     assert "lower case letters" in caplog.text
 
 
-def test_what_other_backends_go_by_is_there(spool: Spool) -> None:
+def test_span_kind_status_and_genai_attributes_are_set_for_other_backends(spool: Spool) -> None:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     with observe_agent("a"):
@@ -159,12 +162,12 @@ def test_what_other_backends_go_by_is_there(spool: Spool) -> None:
     generation, agent = (Span.FromString(row.span) for row in spool.rows_after(0))
     assert (generation.kind, agent.kind) == (Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_INTERNAL)
     assert (generation.status.code, generation.status.message) == (2, "no")
-    told_of_agent = {item.key: item.value.string_value for item in agent.attributes}
-    assert told_of_agent["gen_ai.operation.name"] == "invoke_agent"
-    assert told_of_agent["gen_ai.agent.name"] == "a"
+    agent_attributes = {item.key: item.value.string_value for item in agent.attributes}
+    assert agent_attributes["gen_ai.operation.name"] == "invoke_agent"
+    assert agent_attributes["gen_ai.agent.name"] == "a"
 
 
-def test_an_exception_marks_the_run_and_goes_on(spool: Spool) -> None:
+def test_an_exception_fails_the_run_and_propagates(spool: Spool) -> None:
     with pytest.raises(ValueError, match="bad price"), observe_agent("risk"):
         raise ValueError("bad price, key sk-ant-api03-" + "a1B" * 20)
     row = only(spool)
@@ -178,7 +181,7 @@ def test_an_agent_inside_an_agent_is_its_child_and_keeps_the_session(spool: Spoo
         pass
     inner, outer = spool.rows_after(0)
     assert (inner.parent_span_id, inner.session_id) == (outer.span_id, "s1")
-    assert set(told(inner)[attributes.TRACE_TAGS]) == {"outer", "inner"}
+    assert set(attributes_of(inner)[attributes.TRACE_TAGS]) == {"outer", "inner"}
 
 
 def test_a_seeded_random_does_not_repeat_ids(spool: Spool) -> None:
@@ -197,7 +200,7 @@ def test_the_global_tracer_provider_is_left_alone(spool: Spool) -> None:
     assert type(otel_trace.get_tracer_provider()).__name__ == "ProxyTracerProvider"
 
 
-def test_variables_meant_for_other_software_thin_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_for_other_opentelemetry_software_drop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "OTEL_SDK_DISABLED": "true", "OTEL_TRACES_SAMPLER": "always_off", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "2",
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "3",
@@ -207,8 +210,8 @@ def test_variables_meant_for_other_software_thin_nothing(monkeypatch: pytest.Mon
         pass
     spool = get_tracker().spool
     assert spool is not None
-    found = told(only(spool))
-    assert found[attributes.METADATA + "k19"] == '"long enough"'
+    stored = attributes_of(only(spool))
+    assert stored[attributes.METADATA + "k19"] == '"long enough"'
 
 
 def test_any_value_can_be_an_input(spool: Spool) -> None:
@@ -223,20 +226,20 @@ def test_any_value_can_be_an_input(spool: Spool) -> None:
     assert len(spool.rows_after(0)) == 8
 
 
-def test_numbers_of_numpy_are_numbers(spool: Spool) -> None:
+def test_numpy_values_are_stored_as_numbers(spool: Spool) -> None:
     import numpy as np
 
     prices = np.array([[1.5, 2.5], [3.5, 4.5]])
-    found = {
+    values = {
         "whole": np.int64(5), "part": np.float32(0.5), "double": np.float64(-1.25), "truth": np.bool_(True),
         "array": prices, "column": prices[:, 0], "none": np.float64("nan"), "many": np.arange(5_000),
     }  # fmt: skip
-    start("x", "span").update(output=found, metadata=found).end()
-    row = told(only(spool))
-    told_of = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
+    start("x", "span").update(output=values, metadata=values).end()
+    row = attributes_of(only(spool))
+    as_json = {"whole": 5, "part": 0.5, "double": -1.25, "truth": True, "array": [[1.5, 2.5], [3.5, 4.5]],
                "column": [1.5, 3.5], "none": None, "many": str(np.arange(5_000))}  # fmt: skip
-    assert json.loads(row[attributes.OUTPUT]) == told_of
-    assert {name: json.loads(row[attributes.METADATA + name]) for name in told_of} == told_of
+    assert json.loads(row[attributes.OUTPUT]) == as_json
+    assert {name: json.loads(row[attributes.METADATA + name]) for name in as_json} == as_json
 
 
 def test_a_clock_that_is_set_back_makes_no_duration_negative(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,10 +286,10 @@ def test_scores_are_stored_with_their_type(spool: Spool) -> None:
         run.score("decision", "BUY", comment="c")
         run.score("right", True)
     score("pnl", 1.5, trace_id=run.trace_id, score_id="fixed", timestamp_ns=5)
-    found = {item.name: item for _, item in spool.read_scores("d")}
-    assert (found["decision"].value, found["decision"].data_type) == ("BUY", "CATEGORICAL")
-    assert (found["right"].value, found["right"].data_type) == (1.0, "BOOLEAN")
-    assert (found["pnl"].data_type, found["pnl"].id, found["pnl"].timestamp_ns) == ("NUMERIC", "fixed", 5)
+    scores = {record.name: record for _, record in spool.read_scores("d")}
+    assert (scores["decision"].value, scores["decision"].data_type) == ("BUY", "CATEGORICAL")
+    assert (scores["right"].value, scores["right"].data_type) == (1.0, "BOOLEAN")
+    assert (scores["pnl"].data_type, scores["pnl"].id, scores["pnl"].timestamp_ns) == ("NUMERIC", "fixed", 5)
     with pytest.raises(ValueError, match="needs a trace_id"):
         score("x", 1)
 
@@ -333,7 +336,7 @@ def test_a_users_own_langfuse_observations_join_the_trace_redacted_and_once(lang
     assert client.get_current_trace_id() is None
 
 
-def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> None:
+def test_later_updates_through_langfuses_sdk_win_over_a_runs_own_values(spool: Spool) -> None:
     client = get_tracker().client
 
     @observe_agent("own")
@@ -345,7 +348,7 @@ def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> No
     with observe_agent("a", input="ours", metadata={"k": 1}) as run:
         client.update_current_span(input="theirs", output="theirs")
         run.update(output="ours again")
-    own, other = (told(row) for row in spool.rows_after(0))
+    own, other = (attributes_of(row) for row in spool.rows_after(0))
     assert own[attributes.OUTPUT] == "said through the SDK"
     assert own[attributes.METADATA + "k"] == "2"
     assert (other[attributes.INPUT], other[attributes.OUTPUT]) == ("theirs", "ours again")
@@ -353,10 +356,10 @@ def test_what_langfuses_sdk_says_of_a_run_of_ours_later_wins(spool: Spool) -> No
 
 def test_metadata_is_json_as_langfuses_sdk_writes_it(spool: Spool) -> None:
     start("x", "span").update(metadata={"a": "text", "b": 1, "c": {"d": [1]}, "n": None}).end()
-    found = told(only(spool))
+    stored = attributes_of(only(spool))
     decoded = {
         k.removeprefix(attributes.METADATA): json.loads(v)
-        for k, v in found.items()
+        for k, v in stored.items()
         if k.startswith(attributes.METADATA)
     }
     assert decoded == {"a": "text", "b": 1, "c": {"d": [1]}}

@@ -1,4 +1,4 @@
-"""What settings and switches make of a tracker."""
+"""How settings and switches change a tracker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from src.observability import (
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing.observation import observe, start
 from tests.servers import Langfuse, Reply
-from tests.unit.observability.stored import only, told
+from tests.unit.observability.stored import attributes_of, only
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,14 +46,16 @@ def test_switches_stop_delivery_not_the_store(langfuse: Langfuse, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("said", "delivers"),
+    ("value", "delivers"),
     [(True, True), (False, False), ("false", False), ("on", True), (0, False), ("scores", True)],
 )
-def test_the_users_config_file_switches_langfuse(said: object, delivers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_config_file_switches_langfuse(
+    value: object, delivers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from src import config
 
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-a", "LANGFUSE_SECRET_KEY": "sk-lf-a"}
-    monkeypatch.setattr(config, "ENABLE_LANGFUSE", said)
+    monkeypatch.setattr(config, "ENABLE_LANGFUSE", value)
     assert Settings.read(keys).langfuse_delivers is delivers
     assert Settings.read({**keys, "ENABLE_LANGFUSE": "true"}).langfuse_delivers
     assert not Settings.read({**keys, "ENABLE_LANGFUSE": "off"}).langfuse_delivers
@@ -61,7 +63,7 @@ def test_the_users_config_file_switches_langfuse(said: object, delivers: bool, m
     assert not Settings.read_or_default(keys).langfuse_delivers
 
 
-def test_with_tracing_off_what_programs_do_with_ids_still_works(
+def test_with_tracing_off_programs_that_use_ids_still_work(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MOONDEV_TRACING", "off")
@@ -77,7 +79,7 @@ def test_with_tracing_off_what_programs_do_with_ids_still_works(
     assert caplog.text.count("MOONDEV_TRACING is off") == 1
 
 
-def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_otlp_backend_gets_the_spans_only_where_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     from src.observability.tracker import set_tracker
 
     with Langfuse() as collector:
@@ -90,27 +92,27 @@ def test_other_otlp_backends_get_the_same_spans_only_when_asked_for(monkeypatch:
         assert collector.requests == []
         monkeypatch.setenv("MOONDEV_OTLP", "on")
         set_tracker(None)
-        with observe_agent("told") as run:
+        with observe_agent("loud") as run:
             run.score("s", 1)
         assert flush(20) == 0
-        assert [span.name for span in collector.spans] == ["quiet.run", "told.run"]
+        assert [span.name for span in collector.spans] == ["quiet.run", "loud.run"]
         assert collector.scores == []
         assert collector.requests[0].headers["x-team"] == "desk 1"
 
 
-def test_the_release_stands_on_what_is_delivered(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_release_is_delivered_on_spans_and_resource(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGFUSE_RELEASE", "v1.2.3")
     with observe_agent("a"):
         start("g", "generation").end()
     assert flush(20) == 0
     assert {span.attributes["langfuse.release"] for span in langfuse.spans} == {"v1.2.3"}
-    request = next(found for found in langfuse.requests if "traces" in found.path)
+    request = next(request for request in langfuse.requests if "traces" in request.path)
     (resource,) = ExportTraceServiceRequest.FromString(gzip.decompress(request.body)).resource_spans
-    told = {item.key: item.value.string_value for item in resource.resource.attributes}
-    assert told["langfuse.release"] == told["service.version"] == "v1.2.3"
+    resource_attributes = {item.key: item.value.string_value for item in resource.resource.attributes}
+    assert resource_attributes["langfuse.release"] == resource_attributes["service.version"] == "v1.2.3"
 
 
-def test_after_shutdown_nobody_is_waited_for(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flush_after_shutdown_does_not_wait(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     langfuse.answer = lambda _: Reply(503)
     tracker = get_tracker()
     with observe_agent("a"):
@@ -121,8 +123,8 @@ def test_after_shutdown_nobody_is_waited_for(langfuse: Langfuse, monkeypatch: py
     def wait(*_: object) -> None:
         raise AssertionError("waited")
 
-    for drain in tracker.exporter._drains:
-        monkeypatch.setattr(drain._passed, "wait_for", wait)
+    for worker in tracker.exporter._workers:
+        monkeypatch.setattr(worker._pass_ended, "wait_for", wait)
     assert tracker.exporter.flush(60.0) == 1
 
 
@@ -132,9 +134,9 @@ def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> No
         run.update(output="the words said", metadata={"decision": "BUY"})
     spool = get_tracker().spool
     assert spool is not None
-    found = told(only(spool))
-    assert "the words" not in str(found)
-    assert found[attributes.METADATA + "decision"] == '"BUY"'
+    stored = attributes_of(only(spool))
+    assert "the words" not in str(stored)
+    assert stored[attributes.METADATA + "decision"] == '"BUY"'
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_capture_metadata_stores_no_texts(monkeypatch: pytest.MonkeyPatch) -> No
         ("LANGFUSE_TRACING_ENVIRONMENT", "Prod!"),
     ],
 )  # fmt: skip
-def test_a_setting_that_means_nothing_is_named_and_its_default_taken(
+def test_an_invalid_setting_is_named_and_its_default_applies(
     name: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SettingsError, match=name):
@@ -160,7 +162,7 @@ def test_a_setting_that_means_nothing_is_named_and_its_default_taken(
     [("LANGFUSE_HOST", "langfuse.internal:3000"), ("LANGFUSE_BASE_URL", "langfuse.internal"),
      ("ENABLE_LANGFUSE", "nope"), ("MOONDEV_OFFLINE", "please")],
 )  # fmt: skip
-def test_what_was_meant_for_ones_own_server_never_goes_to_the_default(
+def test_an_invalid_address_or_switch_never_sends_to_the_default_server(
     name: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = {"LANGFUSE_PUBLIC_KEY": "pk-lf-own", "LANGFUSE_SECRET_KEY": "sk-lf-own"}
@@ -171,11 +173,11 @@ def test_what_was_meant_for_ones_own_server_never_goes_to_the_default(
     assert "holds: everything is stored" in caplog.text
 
 
-def test_an_environment_in_capitals_is_what_langfuses_server_makes_of_it() -> None:
+def test_an_environment_in_capitals_becomes_lower_case_as_on_langfuses_server() -> None:
     assert Settings.read({"LANGFUSE_TRACING_ENVIRONMENT": "Production"}).environment == "production"
 
 
-def test_keys_in_the_projects_env_file_are_found_before_any_model_is_asked_for(tmp_path: Path) -> None:
+def test_keys_in_the_projects_env_file_apply_before_any_model_is_made(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "LANGFUSE_PUBLIC_KEY=pk-lf-file\nLANGFUSE_SECRET_KEY=sk-lf-file\nOPENAI_KEY=sk-file-0123\n"
     )
@@ -203,11 +205,11 @@ def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
     assert [span.name for span in langfuse.spans] == ["brief.run"]
 
 
-def test_the_first_tracker_that_a_program_makes_is_the_processs() -> None:
-    mine = LangFuseTracker()
-    assert get_tracker() is mine
+def test_the_first_tracker_that_a_program_makes_becomes_the_processs() -> None:
+    first = LangFuseTracker()
+    assert get_tracker() is first
     later = LangFuseTracker()
-    assert get_tracker() is mine
+    assert get_tracker() is first
     later.shutdown(0.0)
 
 
@@ -219,7 +221,7 @@ def test_one_key_without_the_other_is_named(monkeypatch: pytest.MonkeyPatch, cap
 
 
 @pytest.mark.parametrize(
-    ("said", "service", "environment"),
+    ("variables", "service", "environment"),
     [
         ({}, "moondev", "paper"),
         ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk%201,host.name=h"}, "desk 1", "paper"),
@@ -227,18 +229,21 @@ def test_one_key_without_the_other_is_named(monkeypatch: pytest.MonkeyPatch, cap
         ({"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=eu-1"}, "moondev", "eu-1"),
     ],
 )
-def test_the_resource_says_which_program_and_environment(
-    said: dict[str, str], service: str, environment: str, monkeypatch: pytest.MonkeyPatch
+def test_the_resource_names_the_program_and_the_environment(
+    variables: dict[str, str], service: str, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {**said, "LANGFUSE_TRACING_ENVIRONMENT": "paper"}.items():
+    for name, value in {**variables, "LANGFUSE_TRACING_ENVIRONMENT": "paper"}.items():
         monkeypatch.setenv(name, value)
     provider = get_tracker().provider
     assert provider is not None
-    found = provider.resource.attributes
-    assert (found["service.name"], found["deployment.environment.name"]) == (service, environment)
+    resource_attributes = provider.resource.attributes
+    assert (resource_attributes["service.name"], resource_attributes["deployment.environment.name"]) == (
+        service,
+        environment,
+    )
 
 
-def test_a_tracker_of_its_own_can_be_made(tmp_path: Path) -> None:
+def test_a_tracker_with_settings_of_its_own_can_be_made(tmp_path: Path) -> None:
     tracker = LangFuseTracker(Settings.read({"MOONDEV_TRACE_DB": str(tmp_path / "own.db")}))
     assert tracker.tracer is not None
     assert tracker.flush() == 0

@@ -1,1 +1,1 @@
-"""Analyse a module: its syntax tree, bindings, values and which assignment reaches which read."""
+"""Static analysis of a module: syntax tree, bindings, values and reaching definitions."""

@@ -1,4 +1,4 @@
-"""The check's analysis of a file, shared by all steps of its migration."""
+"""The check's analysis of a file, which all steps of its migration share."""
 
 from __future__ import annotations
 

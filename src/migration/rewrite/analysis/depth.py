@@ -1,4 +1,4 @@
-"""Tell code that is nested too deeply for LibCST, whose parser would end the process where Python's raises."""
+"""Parsing of deeply nested code, on which LibCST's parser overflows the stack and ends the process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _DEEPEST_BRACKETS = 50
 
 
 def is_too_deep(source: bytes, name: str) -> bool:
-    """Tell whether a file is nested deeper than anything that a person writes.
+    """Tell whether a file is nested more deeply than code that a person writes.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: as Python's own parser does.
+        SyntaxError, ValueError, RecursionError, MemoryError: Python's own parser refuses the file.
     """
-    if _brackets(source) > _DEEPEST_BRACKETS:
+    if _bracket_depth(source) > _DEEPEST_BRACKETS:
         return True
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -30,39 +30,41 @@ def is_too_deep(source: bytes, name: str) -> bool:
         if depth > _DEEPEST_TREE:
             return True
         if any(isinstance(node, ast.BoolOp) and len(node.values) > _DEEPEST_TREE for node in level):
-            return True  # flat for Python, one inside the other for LibCST
+            return True  # Python's tree has the operands side by side, LibCST nests them
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     return False
 
 
-def parsed(source: bytes) -> cst.Module:
-    """Parse a module on a stack that is deep enough for what `is_too_deep` cannot see, such as texts side by side.
+def parse_on_deep_stack(source: bytes) -> cst.Module:
+    """Parse a module in a thread with a large stack, for nesting that `is_too_deep` does not see.
+
+    LibCST nests adjacent string literals, for example, which Python's tree joins.
 
     Raises:
-        cst.ParserSyntaxError: it is no Python.
+        cst.ParserSyntaxError: the source is not valid Python.
     """
-    found: list[cst.Module | BaseException] = []
+    results: list[cst.Module | BaseException] = []
 
-    def work() -> None:
+    def parse() -> None:
         try:
-            found.append(cst.parse_module(source))
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            found.append(error)
+            results.append(cst.parse_module(source))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            results.append(error)
 
-    before = threading.stack_size(_STACK_BYTES)
+    previous_size = threading.stack_size(_STACK_BYTES)
     try:
-        worker = threading.Thread(target=work)
+        worker = threading.Thread(target=parse)
         worker.start()
     finally:
-        threading.stack_size(before)
+        threading.stack_size(previous_size)
     worker.join()
-    if isinstance(found[0], BaseException):
-        raise found[0]
-    return found[0]
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
 
 
-def _brackets(source: bytes) -> int:
-    """Return how deep brackets are nested; those in texts and comments count too, so it may be too many."""
+def _bracket_depth(source: bytes) -> int:
+    """Return how deeply brackets are nested; brackets in strings and comments count too, so it may be too many."""
     deepest = depth = 0
     for byte in source:
         if byte in b"([{":

@@ -1,4 +1,4 @@
-"""Read and make small pieces of LibCST syntax."""
+"""Helpers that read and build small pieces of LibCST syntax."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Star = Literal["", "*", "**"]
 _EMPTY = cst.Module([])
+_PROPERTIES = ("property", "cached_property")
 
 
 def code(node: cst.CSTNode) -> str:
@@ -38,15 +39,6 @@ def dotted(node: cst.CSTNode | None) -> str | None:
     return None
 
 
-def chain(node: cst.CSTNode) -> tuple[cst.CSTNode, tuple[str, ...]]:
-    """Split `base.a.b.c` into the innermost base that is no attribute, and the attributes."""
-    names: list[str] = []
-    while isinstance(node, cst.Attribute):
-        names.append(node.attr.value)
-        node = node.value
-    return node, tuple(reversed(names))
-
-
 def text_of(node: cst.CSTNode | None) -> str | None:
     """Return the value of a plain string literal, else None."""
     if isinstance(node, cst.SimpleString | cst.ConcatenatedString):
@@ -61,13 +53,19 @@ def keyword(call: cst.Call, name: str) -> cst.BaseExpression | None:
 
 
 def positional(call: cst.Call) -> list[cst.BaseExpression]:
-    """Return the positional arguments; starred ones end the list."""
-    found: list[cst.BaseExpression] = []
+    """Return the positional arguments before the first starred one."""
+    args: list[cst.BaseExpression] = []
     for arg in call.args:
         if arg.star or arg.keyword is not None:
             break
-        found.append(arg.value)
-    return found
+        args.append(arg.value)
+    return args
+
+
+def is_property(function: cst.FunctionDef) -> bool:
+    """Tell whether a method is a property, read like an attribute."""
+    names = {(dotted(decorator.decorator) or "").rpartition(".")[2] for decorator in function.decorators}
+    return not names.isdisjoint(_PROPERTIES)
 
 
 def is_none(node: cst.CSTNode | None) -> bool:
@@ -76,7 +74,7 @@ def is_none(node: cst.CSTNode | None) -> bool:
 
 
 def is_constant(node: cst.CSTNode | None) -> bool:
-    """Tell whether an expression is a literal number, text or constant."""
+    """Tell whether an expression is a literal number or string, or None, True or False."""
     if isinstance(node, cst.UnaryOperation):
         return is_constant(node.expression)
     return isinstance(node, cst.Integer | cst.Float | cst.SimpleString | cst.ConcatenatedString) or (
@@ -87,77 +85,75 @@ def is_constant(node: cst.CSTNode | None) -> bool:
 def is_literal(node: cst.CSTNode | None) -> bool:
     """Tell whether an expression is a constant, or lists and dictionaries of constants."""
     if isinstance(node, cst.List | cst.Tuple):
-        return all(isinstance(one, cst.Element) and is_literal(one.value) for one in node.elements)
+        return all(isinstance(element, cst.Element) and is_literal(element.value) for element in node.elements)
     if isinstance(node, cst.Dict):
-        pairs = (one for one in node.elements)
-        return all(isinstance(one, cst.DictElement) and is_literal(one.key) and is_literal(one.value) for one in pairs)
+        return all(
+            isinstance(element, cst.DictElement) and is_literal(element.key) and is_literal(element.value)
+            for element in node.elements
+        )
     return is_constant(node)
 
 
 def entries(node: cst.Dict) -> dict[str, cst.BaseExpression] | None:
-    """Return a dictionary literal's entries, None where a key is no literal text or one is starred."""
-    found: dict[str, cst.BaseExpression] = {}
+    """Return a dictionary literal's entries, None where a key is not a literal string or an entry is starred."""
+    items: dict[str, cst.BaseExpression] = {}
     for element in node.elements:
         key = text_of(element.key) if isinstance(element, cst.DictElement) else None
         if key is None:
             return None
-        found[key] = element.value
-    return found
+        items[key] = element.value
+    return items
 
 
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield a node and all below it, in source order."""
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        waiting.extend(reversed(one.children))
-
-
-def plain(node: cst.BaseExpression) -> cst.BaseExpression:
-    """Return an expression without brackets around it, as it can stand as an argument."""
-    lines = any(isinstance(part, cst.Newline) for part in walk(node))
-    return node if lines or not getattr(node, "lpar", ()) else node.with_changes(lpar=(), rpar=())
+    """Yield a node and all its descendants, in source order."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(reversed(current.children))
 
 
 def argument(name: str | None, value: cst.BaseExpression, star: Star = "") -> cst.Arg:
-    """Return an argument of a call, with plain spacing."""
-    none = cst.SimpleWhitespace("")
+    """Return an argument of a call, formatted as `name=value`."""
+    no_space = cst.SimpleWhitespace("")
     return cst.Arg(
         value=value,
         keyword=cst.Name(name) if name else None,
         star=star,
-        equal=cst.AssignEqual(none, none) if name else cst.MaybeSentinel.DEFAULT,
+        equal=cst.AssignEqual(no_space, no_space) if name else cst.MaybeSentinel.DEFAULT,
     )
 
 
-def spread(args: Sequence[cst.Arg], like: cst.Call) -> list[cst.Arg]:
-    """Give new arguments the layout of the call that they replace: one a line where those stood so."""
-    old = next((arg for arg in like.args[:-1] if isinstance(arg.comma, cst.Comma)), None)
-    multiline = old is not None and isinstance(old.comma, cst.Comma) and _breaks(old.comma.whitespace_after)
+def lay_out(args: Sequence[cst.Arg], like: cst.Call) -> list[cst.Arg]:
+    """Return new arguments in the layout of the call that they replace: one per line, or all in one line."""
+    old_arg = next((arg for arg in like.args[:-1] if isinstance(arg.comma, cst.Comma)), None)
+    is_multiline = (
+        old_arg is not None and isinstance(old_arg.comma, cst.Comma) and _is_multiline(old_arg.comma.whitespace_after)
+    )
     if not args:
         return []
-    between = cst.Comma(whitespace_after=_break(like) if multiline else cst.SimpleWhitespace(" "))
-    last_old = like.args[-1] if like.args else None
-    last_space = last_old.whitespace_after_arg if last_old else cst.SimpleWhitespace("")
+    separator = cst.Comma(whitespace_after=_line_break_of(like) if is_multiline else cst.SimpleWhitespace(" "))
+    old_last = like.args[-1] if like.args else None
+    last_space = old_last.whitespace_after_arg if old_last else cst.SimpleWhitespace("")
     last_comma: cst.Comma | cst.MaybeSentinel = cst.MaybeSentinel.DEFAULT
-    if last_old is not None and isinstance(last_old.comma, cst.Comma):
-        last_comma = last_old.comma.with_changes(whitespace_after=_uncommented(last_old.comma.whitespace_after))
-    made = [arg.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args[:-1]]
-    return [*made, args[-1].with_changes(comma=last_comma, whitespace_after_arg=_uncommented(last_space))]
+    if old_last is not None and isinstance(old_last.comma, cst.Comma):
+        last_comma = old_last.comma.with_changes(whitespace_after=_without_comment(old_last.comma.whitespace_after))
+    leading = [arg.with_changes(comma=separator, whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args[:-1]]
+    return [*leading, args[-1].with_changes(comma=last_comma, whitespace_after_arg=_without_comment(last_space))]
 
 
-def _breaks(space: cst.BaseParenthesizableWhitespace) -> bool:
+def _is_multiline(space: cst.BaseParenthesizableWhitespace) -> bool:
     return isinstance(space, cst.ParenthesizedWhitespace)
 
 
-def _uncommented(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+def _without_comment(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
     if isinstance(space, cst.ParenthesizedWhitespace):
         return space.with_changes(first_line=cst.TrailingWhitespace(newline=space.first_line.newline))
     return space
 
 
-def _break(call: cst.Call) -> cst.BaseParenthesizableWhitespace:
+def _line_break_of(call: cst.Call) -> cst.BaseParenthesizableWhitespace:
     for arg in call.args[:-1]:
         if isinstance(arg.comma, cst.Comma) and isinstance(arg.comma.whitespace_after, cst.ParenthesizedWhitespace):
             space = arg.comma.whitespace_after
@@ -168,5 +164,5 @@ def _break(call: cst.Call) -> cst.BaseParenthesizableWhitespace:
 
 
 def comments_in(call: cst.Call) -> list[str]:
-    """Return the comments that stand between a call's arguments."""
+    """Return the comments between a call's arguments."""
     return [node.value for arg in call.args for node in walk(arg) if isinstance(node, cst.Comment)]

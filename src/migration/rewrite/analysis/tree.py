@@ -1,4 +1,4 @@
-"""Index one module: parents, lines, scopes and what each name is bound to."""
+"""An index of one module's syntax tree: parents, positions, scopes and bindings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ MODULE_NAMES = frozenset(
 
 @dataclass(eq=False, slots=True)
 class Binding:
-    """Hold one place that binds a name: what kind of place, its node, and the value where there is one."""
+    """One place that binds a name.
+
+    Attributes:
+        kind: How it binds: import, assign, aug (`+=`), unpack, for, with, except, del, param, def, class or other.
+        name: The name.
+        node: The statement, or the part of it, that binds.
+        value: The value, where there is one.
+        imported: The dotted name that an import binds.
+        scope: The scope that the name belongs to.
+    """
 
     kind: str
     name: str
@@ -36,10 +45,17 @@ class Binding:
 
 
 @dataclass(eq=False, slots=True)
-class Stored:
-    """Hold one assignment to an attribute, with the class that `self` was of, where it was `self`."""
+class AttributeWrite:
+    """One assignment to an attribute.
 
-    owner: cst.ClassDef | None
+    Attributes:
+        enclosing_class: The class, where the attribute is of `self` or `cls`; None for other objects.
+        name: The attribute.
+        value: The value that is assigned; None where it is not one expression.
+        node: The statement.
+    """
+
+    enclosing_class: cst.ClassDef | None
     name: str
     value: cst.BaseExpression | None
     node: cst.CSTNode
@@ -47,18 +63,27 @@ class Stored:
 
 @dataclass(eq=False, slots=True)
 class Tree:
-    """Answer questions about one parsed module."""
+    """The index of one parsed module.
+
+    Attributes:
+        module: The module.
+        parents: Each node's parent.
+        nodes: All nodes, in source order.
+        names: All name nodes, by their text.
+        bound: For each scope, the bindings of each name.
+        attribute_writes: All assignments to attributes.
+        has_star_import: Whether the module has `from x import *`.
+    """
 
     module: cst.Module
     parents: dict[cst.CSTNode, cst.CSTNode] = field(default_factory=dict)
     nodes: list[cst.CSTNode] = field(default_factory=list)
     names: dict[str, list[cst.Name]] = field(default_factory=dict)
     bound: dict[Scope, dict[str, list[Binding]]] = field(default_factory=dict)
-    stored: list[Stored] = field(default_factory=list)
-    stars: bool = False
+    attribute_writes: list[AttributeWrite] = field(default_factory=list)
+    has_star_import: bool = False
     _declared: dict[tuple[Scope, str], Scope] = field(default_factory=dict)
     _lines: dict[cst.CSTNode, int] = field(default_factory=dict)
-    _ends: dict[cst.CSTNode, int] = field(default_factory=dict)
     _columns: dict[cst.CSTNode, int] = field(default_factory=dict)
 
     def line(self, node: cst.CSTNode) -> int:
@@ -69,47 +94,45 @@ class Tree:
         """Return the column that a node starts at, counted from 1."""
         return self._columns.get(node, 1)
 
-    def end(self, node: cst.CSTNode) -> int:
-        """Return the line that a node ends on."""
-        return self._ends.get(node, 1)
-
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
-        """Return what a node is part of."""
+        """Return a node's parent."""
         return self.parents.get(node)
 
-    def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-        """Yield what a node is part of, the nearest first."""
-        one = self.parents.get(node)
-        while one is not None:
-            yield one
-            one = self.parents.get(one)
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """Yield a node's ancestors, the parent first."""
+        ancestor = self.parents.get(node)
+        while ancestor is not None:
+            yield ancestor
+            ancestor = self.parents.get(ancestor)
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
-        """Return the small or compound statement that a node is in, or is."""
-        for one in (node, *self.above(node)):
-            if isinstance(one, cst.BaseSmallStatement | cst.BaseCompoundStatement):
-                return one
+        """Return the small or compound statement that contains a node, or the node itself where it is one."""
+        for candidate in (node, *self.ancestors(node)):
+            if isinstance(candidate, cst.BaseSmallStatement | cst.BaseCompoundStatement):
+                return candidate
         return self.module
 
     def scope(self, node: cst.CSTNode) -> Scope:
         """Return the scope that a node's names belong to."""
-        child, outside = node, False
-        for one in self.above(node):
-            if isinstance(one, cst.Param) and child in (one.default, one.annotation):
-                outside = True
-            if isinstance(one, cst.FunctionDef) and (child in one.decorators or child in (one.name, one.returns)):
-                outside = True
-            if isinstance(one, cst.ClassDef) and child is not one.body:
-                outside = True
-            if isinstance(one, _SCOPES):
-                if not outside:
-                    return one
-                outside = False
-            child = one
+        child, is_outside = node, False
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, cst.Param) and child in (ancestor.default, ancestor.annotation):
+                is_outside = True
+            if isinstance(ancestor, cst.FunctionDef) and (
+                child in ancestor.decorators or child in (ancestor.name, ancestor.returns)
+            ):
+                is_outside = True
+            if isinstance(ancestor, cst.ClassDef) and child is not ancestor.body:
+                is_outside = True
+            if isinstance(ancestor, _SCOPES):
+                if not is_outside:
+                    return ancestor
+                is_outside = False
+            child = ancestor
         return self.module
 
-    def function(self, node: cst.CSTNode) -> cst.FunctionDef | cst.Lambda | None:
-        """Return the function that a node is in."""
+    def enclosing_function(self, node: cst.CSTNode) -> cst.FunctionDef | cst.Lambda | None:
+        """Return the function that contains a node."""
         scope: cst.CSTNode = self.scope(node)
         while not isinstance(scope, cst.Module):
             if isinstance(scope, cst.FunctionDef | cst.Lambda):
@@ -117,30 +140,30 @@ class Tree:
             scope = self.scope(scope)
         return None
 
-    def owner(self, node: cst.CSTNode) -> cst.ClassDef | None:
-        """Return the class whose method a node is in."""
-        return next((one for one in self.above(node) if isinstance(one, cst.ClassDef)), None)
+    def enclosing_class(self, node: cst.CSTNode) -> cst.ClassDef | None:
+        """Return the class that contains a node."""
+        return next((ancestor for ancestor in self.ancestors(node) if isinstance(ancestor, cst.ClassDef)), None)
 
-    def home(self, name: str, scope: Scope) -> Scope | None:
-        """Return the scope that binds a name as seen from another; None for builtins and star imports."""
-        first = True
+    def binding_scope(self, name: str, scope: Scope) -> Scope | None:
+        """Return the scope that binds a name that is read in `scope`; None for builtins and star imports."""
+        sees_class_scope = True  # methods do not see the names of their class
         while True:
             declared = self._declared.get((scope, name))
             if declared is not None:
                 return declared if name in self.bound.get(declared, {}) else None
-            if (first or not isinstance(scope, cst.ClassDef)) and name in self.bound.get(scope, {}):
+            if (sees_class_scope or not isinstance(scope, cst.ClassDef)) and name in self.bound.get(scope, {}):
                 return scope
             if isinstance(scope, cst.Module):
                 return None
-            first, scope = first and isinstance(scope, _COMPREHENSIONS), self.scope(scope)
+            sees_class_scope, scope = sees_class_scope and isinstance(scope, _COMPREHENSIONS), self.scope(scope)
 
     def bindings(self, node: cst.Name) -> list[Binding]:
-        """Return all that a name is bound to, as seen from where it stands."""
-        home = self.home(node.value, self.scope(node))
-        return self.bound[home][node.value] if home is not None else []
+        """Return all bindings of a name in the scope that it resolves to."""
+        scope = self.binding_scope(node.value, self.scope(node))
+        return self.bound[scope][node.value] if scope is not None else []
 
     def is_load(self, node: cst.Name) -> bool:
-        """Tell whether a name stands for its value: no attribute, keyword, definition or target."""
+        """Tell whether a name is read: it is not an attribute, a keyword, a definition or a target."""
         parent = self.parents.get(node)
         if isinstance(parent, cst.Attribute):
             return parent.value is node and not self._is_module(parent)
@@ -157,7 +180,7 @@ class Tree:
         return not self.is_target(node)
 
     def _is_module(self, node: cst.CSTNode) -> bool:
-        """Tell whether a dotted name is what an import names."""
+        """Tell whether a dotted name is part of an import statement."""
         while isinstance(parent := self.parents.get(node), cst.Attribute):
             node = parent
         return isinstance(parent, cst.ImportFrom | cst.ImportAlias)
@@ -165,41 +188,42 @@ class Tree:
     def is_target(self, node: cst.CSTNode) -> bool:
         """Tell whether an expression is assigned to."""
         child = node
-        for one in self.above(node):
-            if isinstance(one, cst.Tuple | cst.List | cst.Element | cst.StarredElement):
-                child = one
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, cst.Tuple | cst.List | cst.Element | cst.StarredElement):
+                child = ancestor
                 continue
-            if isinstance(one, cst.AssignTarget | cst.NamedExpr | cst.AnnAssign | cst.AugAssign):
-                return one.target is child
-            if isinstance(one, cst.For | cst.CompFor):
-                return one.target is child
-            if isinstance(one, cst.AsName):
+            if isinstance(ancestor, cst.AssignTarget | cst.NamedExpr | cst.AnnAssign | cst.AugAssign):
+                return ancestor.target is child
+            if isinstance(ancestor, cst.For | cst.CompFor):
+                return ancestor.target is child
+            if isinstance(ancestor, cst.AsName):
                 return True
-            return isinstance(one, cst.Del)
+            return isinstance(ancestor, cst.Del)
         return False
 
     def undefined(self) -> dict[str, list[cst.Name]]:
-        """Return names that nothing binds; none where a star import may bind any."""
-        found: dict[str, list[cst.Name]] = {}
+        """Return the names that are read without any binding, each with its reads."""
+        unbound: dict[str, list[cst.Name]] = {}
         for node in self.nodes:
             if not isinstance(node, cst.Name) or not self.is_load(node):
                 continue
             if hasattr(builtins, node.value) or node.value in MODULE_NAMES:
                 continue
-            if self.home(node.value, self.scope(node)) is None:
-                found.setdefault(node.value, []).append(node)
-        return found
+            if self.binding_scope(node.value, self.scope(node)) is None:
+                unbound.setdefault(node.value, []).append(node)
+        return unbound
 
     def loads(self, name: str, scope: Scope) -> list[cst.Name]:
-        """Return every place that reads the name which this scope binds."""
+        """Return every read of a name that resolves to this scope."""
         return [
             node
             for node in self.names.get(name, ())
-            if self.is_load(node) and self.home(name, self.scope(node)) is scope
+            if self.is_load(node) and self.binding_scope(name, self.scope(node)) is scope
         ]
 
 
-# What holds nothing that is asked for: space and punctuation, most of a module's nodes, and what holds only brackets.
+# Nodes whose children need no index: whitespace and punctuation (most nodes of a module), and names and literals, which
+# contain only brackets.
 _LEAVES = (
     cst.BaseParenthesizableWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Comma, cst.Colon, cst.Dot,
     cst.Newline, cst.AssignEqual, cst.LeftParen, cst.RightParen, cst.LeftSquareBracket, cst.RightSquareBracket,
@@ -208,31 +232,36 @@ _LEAVES = (
 
 
 def index(module: cst.Module, *, lines: bool = True) -> Tree:
-    """Index a module; without `lines` nobody asks where its nodes stand."""
+    """Index a module.
+
+    Args:
+        module: The parsed module.
+        lines: Whether to resolve positions; without them every line and column is 1.
+    """
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    tree = Tree(wrapper.module)
-    waiting: list[cst.CSTNode] = [tree.module]
-    while waiting:
-        node = waiting.pop()
+    tree = Tree(module=wrapper.module)
+    pending: list[cst.CSTNode] = [tree.module]
+    while pending:
+        node = pending.pop()
         tree.nodes.append(node)
         if isinstance(node, cst.Name):
             tree.names.setdefault(node.value, []).append(node)
         children = () if isinstance(node, _LEAVES) else node.children
         for child in children:
             tree.parents[child] = node
-        waiting.extend(reversed(children))
+        pending.extend(reversed(children))
     for node, span in wrapper.resolve(PositionProvider).items() if lines else ():
         tree._lines[node] = span.start.line
-        tree._ends[node] = span.end.line
         tree._columns[node] = span.start.column + 1
     for node in tree.nodes:
-        _declare(tree, node)
+        _note_declaration(tree, node)
     for node in tree.nodes:
-        _bind(tree, node)
+        _add_bindings(tree, node)
     return tree
 
 
-def _declare(tree: Tree, node: cst.CSTNode) -> None:
+def _note_declaration(tree: Tree, node: cst.CSTNode) -> None:
+    """Record which scope a name of a `global` or `nonlocal` statement belongs to."""
     if not isinstance(node, cst.Global | cst.Nonlocal):
         return
     scope = tree.scope(node)
@@ -243,71 +272,76 @@ def _declare(tree: Tree, node: cst.CSTNode) -> None:
         tree._declared[scope, item.name.value] = target
 
 
-def _add(tree: Tree, binding: Binding) -> None:
+def _add_binding(tree: Tree, binding: Binding) -> None:
     scope = tree.scope(binding.node)
     binding.scope = tree._declared.get((scope, binding.name), scope)
     tree.bound.setdefault(binding.scope, {}).setdefault(binding.name, []).append(binding)
 
 
-def _bind(tree: Tree, node: cst.CSTNode) -> None:  # noqa: C901, PLR0912 - one arm for each way to bind a name
+def _add_bindings(tree: Tree, node: cst.CSTNode) -> None:  # noqa: C901, PLR0912 - one arm for each way to bind a name
     match node:
         case cst.Assign(targets=targets, value=value):
             for target in targets:
-                _target(tree, target.target, value, "assign", node)
+                _bind_target(tree, target.target, value, "assign", node)
         case cst.AnnAssign(target=target, value=value) if value is not None:
-            _target(tree, target, value, "assign", node)
+            _bind_target(tree, target, value, "assign", node)
         case cst.NamedExpr(target=target, value=value):
-            _target(tree, target, value, "assign", node)
+            _bind_target(tree, target, value, "assign", node)
         case cst.AugAssign(target=target):
-            _target(tree, target, None, "aug", node)
+            _bind_target(tree, target, None, "aug", node)
         case cst.For(target=target) | cst.CompFor(target=target):
-            _target(tree, target, None, "for", target)
+            _bind_target(tree, target, None, "for", target)
         case cst.WithItem(item=item, asname=cst.AsName(name=name)):
-            _target(tree, name, item, "with", node)
+            _bind_target(tree, name, item, "with", node)
         case cst.ExceptHandler(name=cst.AsName(name=name)) | cst.ExceptStarHandler(name=cst.AsName(name=name)):
-            _target(tree, name, None, "except", node)
+            _bind_target(tree, name, None, "except", node)
         case cst.Del(target=target):
-            _target(tree, target, None, "del", node)
+            _bind_target(tree, target, None, "del", node)
         case cst.FunctionDef(name=name) | cst.ClassDef(name=name):
             scope = tree.scope(tree.parents[node]) if node in tree.parents else tree.module
             kind = "def" if isinstance(node, cst.FunctionDef) else "class"
             scope = tree._declared.get((scope, name.value), scope)
-            made = Binding(kind, name.value, node, scope=scope)
-            tree.bound.setdefault(scope, {}).setdefault(name.value, []).append(made)
+            binding = Binding(kind=kind, name=name.value, node=node, scope=scope)
+            tree.bound.setdefault(scope, {}).setdefault(name.value, []).append(binding)
         case cst.Param(name=name):
             _add_param(tree, node, name.value)
         case cst.MatchAs(name=cst.Name(value=name)) | cst.MatchStar(name=cst.Name(value=name)):
-            _add(tree, Binding("other", name, node))
+            _add_binding(tree, Binding(kind="other", name=name, node=node))
         case cst.MatchMapping(rest=cst.Name(value=name)):
-            _add(tree, Binding("other", name, node))
+            _add_binding(tree, Binding(kind="other", name=name, node=node))
         case cst.Import() | cst.ImportFrom():
-            _imports(tree, node)
+            _bind_imports(tree, node)
 
 
 def _add_param(tree: Tree, node: cst.Param, name: str) -> None:
-    function = next(one for one in tree.above(node) if isinstance(one, cst.FunctionDef | cst.Lambda))
-    made = Binding("param", name, node, node.default, scope=function)
-    tree.bound.setdefault(function, {}).setdefault(name, []).append(made)
+    function = next(ancestor for ancestor in tree.ancestors(node) if isinstance(ancestor, cst.FunctionDef | cst.Lambda))
+    binding = Binding(kind="param", name=name, node=node, value=node.default, scope=function)
+    tree.bound.setdefault(function, {}).setdefault(name, []).append(binding)
 
 
-def _target(tree: Tree, target: cst.CSTNode, value: cst.BaseExpression | None, kind: str, node: cst.CSTNode) -> None:
+def _bind_target(
+    tree: Tree, target: cst.CSTNode, value: cst.BaseExpression | None, kind: str, node: cst.CSTNode
+) -> None:
     if isinstance(target, cst.Name):
-        _add(tree, Binding(kind, target.value, node, value))
+        _add_binding(tree, Binding(kind=kind, name=target.value, node=node, value=value))
     elif isinstance(target, cst.Attribute):
-        own = isinstance(target.value, cst.Name) and target.value.value in ("self", "cls")
-        owner = tree.owner(node) if own else None
-        tree.stored.append(Stored(owner, target.attr.value, value if kind == "assign" else None, node))
+        is_own = isinstance(target.value, cst.Name) and target.value.value in ("self", "cls")
+        owner = tree.enclosing_class(node) if is_own else None
+        assigned = value if kind == "assign" else None
+        write = AttributeWrite(enclosing_class=owner, name=target.attr.value, value=assigned, node=node)
+        tree.attribute_writes.append(write)
     elif isinstance(target, cst.Tuple | cst.List):
         values: list[cst.BaseExpression | None] = [None] * len(target.elements)
         if isinstance(value, cst.Tuple | cst.List) and len(value.elements) == len(values):
             values = [element.value for element in value.elements]
-        for element, one in zip(target.elements, values, strict=True):
-            _target(tree, element.value, one, kind if one is not None else "unpack", node)
+        for element, element_value in zip(target.elements, values, strict=True):
+            element_kind = kind if element_value is not None else "unpack"
+            _bind_target(tree, element.value, element_value, element_kind, node)
 
 
-def _imports(tree: Tree, node: cst.Import | cst.ImportFrom) -> None:
+def _bind_imports(tree: Tree, node: cst.Import | cst.ImportFrom) -> None:
     if isinstance(node.names, cst.ImportStar):
-        tree.stars = True
+        tree.has_star_import = True
         return
     prefix = ""
     if isinstance(node, cst.ImportFrom):
@@ -321,4 +355,4 @@ def _imports(tree: Tree, node: cst.Import | cst.ImportFrom) -> None:
             full = name
         else:
             name = alias.evaluated_name
-        _add(tree, Binding("import", name, alias, imported=full))
+        _add_binding(tree, Binding(kind="import", name=name, node=alias, imported=full))

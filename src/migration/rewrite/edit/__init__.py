@@ -1,1 +1,1 @@
-"""Apply the planned edits to a module and check the result."""
+"""The edits of a module that follow from its plan."""

@@ -1,4 +1,4 @@
-"""Put the factory's imports in, and take out what nothing uses any more."""
+"""The imports of a rewritten module: those of the factory are added, unused ones of SDKs are removed."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ _PURE_CALLS = ("os.getenv", "os.environ.get", "getenv", "environ.get")
 
 
 def factory_name(tree: Tree, first_line: int) -> str:
-    """Return the name by which this module can reach the factory: one that it imports already, or ModelFactory."""
+    """Return the name of the factory in this module: one that it imports before `first_line`, or ModelFactory."""
     for name in ("ModelFactory", "model_factory"):
         bindings = tree.bound.get(tree.module, {}).get(name, [])
         if len(bindings) != 1 or bindings[0].kind != "import":
             continue
-        full = bindings[0].imported or ""
-        plain = isinstance(tree.parent(tree.statement(bindings[0].node)), cst.SimpleStatementLine)
-        top = plain and tree.parent(tree.parent(tree.statement(bindings[0].node))) is tree.module  # type: ignore[arg-type]
-        if full.startswith("src.models") and top and tree.line(bindings[0].node) < first_line:
+        (binding,) = bindings
+        line = tree.parent(tree.statement(binding.node))
+        is_top_level = isinstance(line, cst.SimpleStatementLine) and tree.parent(line) is tree.module
+        is_factory = (binding.imported or "").startswith("src.models")
+        if is_factory and is_top_level and tree.line(binding.node) < first_line:
             return name
     return "ModelFactory"
 
@@ -44,30 +45,30 @@ def with_imports(module: cst.Module, needed: set[tuple[str, str]], before: int, 
     Args:
         module: The edited module.
         needed: Pairs of a module and a name in it.
-        before: The position in the module's body that the imports must stand before.
-        bootstrap: How many folders up the checkout's root is, where the module must put it on the path; or None.
+        before: The position in the module's body before which the imports must stand.
+        bootstrap: How many folders above the file the checkout's root is; None where it need not be put on `sys.path`.
 
     Raises:
-        Unprovable: a name is taken by something else.
+        Unprovable: a name is bound to something else.
     """
     tree = index(module, lines=False)
-    wanted: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for source, name in sorted(needed):
         bindings = tree.bound.get(tree.module, {}).get(name, [])
-        if any(one.kind == "import" and (one.imported or "").startswith("src.models") for one in bindings):
+        if any(binding.kind == "import" and (binding.imported or "").startswith("src.models") for binding in bindings):
             continue
-        if any(one.kind == "import" and one.imported == f"{source}.{name}" for one in bindings):
+        if any(binding.kind == "import" and binding.imported == f"{source}.{name}" for binding in bindings):
             continue
         if any(name in names for names in tree.bound.values()):
             raise Unprovable(f"the name {name} is taken here", f"rename {name}")
-        wanted.setdefault(source, []).append(name)
-    if not wanted:
+        missing.setdefault(source, []).append(name)
+    if not missing:
         return tree.module
-    lines = [statement(f"from {source} import {', '.join(names)}\n") for source, names in sorted(wanted.items())]
-    at, has_src = _place(tree.module.body, before)
+    lines = [statement(f"from {source} import {', '.join(names)}\n") for source, names in sorted(missing.items())]
+    position, has_src = _import_position(tree.module.body, before)
     if bootstrap is not None and not has_src and "sys.path" not in tree.module.code:
         lines = [*_bootstrap(bootstrap), *lines]
-    body = [*tree.module.body[:at], *lines, *tree.module.body[at:]]
+    body = [*tree.module.body[:position], *lines, *tree.module.body[position:]]
     return tree.module.with_changes(body=body)
 
 
@@ -79,26 +80,33 @@ def _bootstrap(levels: int) -> list[cst.BaseStatement]:
     ]
 
 
-def _place(body: Sequence[cst.CSTNode], before: int) -> tuple[int, bool]:
-    """Return where imports go: after the first import from `src`, else after the last import near the top."""
-    last = 0
+def _import_position(body: Sequence[cst.CSTNode], before: int) -> tuple[int, bool]:
+    """Return the position for new imports, and whether the module imports from `src` already.
+
+    It is after the first import from `src`, else after the last import near the top.
+    """
     for at, node in enumerate(body[:before]):
-        kinds = node.body if isinstance(node, cst.SimpleStatementLine) else ()
-        for one in kinds:
-            if isinstance(one, cst.ImportFrom) and (dotted(one.module) or "").partition(".")[0] == "src":
-                return at + 1, True
-            if isinstance(one, cst.Import) and any(
-                (dotted(alias.name) or "").startswith("src.") for alias in one.names
-            ):
-                return at + 1, True
+        if any(_is_src_import(part) for part in _small_statements(node)):
+            return at + 1, True
+    position = 0
     for at, node in enumerate(body[:before]):
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             break
         if any(isinstance(part, cst.Import | cst.ImportFrom) for part in walk(node)) or "sys.path" in code(node):
-            last = at + 1
+            position = at + 1
         elif at == 0 and _is_docstring(node):
-            last = max(last, 1)
-    return last, False
+            position = max(position, 1)
+    return position, False
+
+
+def _small_statements(node: cst.CSTNode) -> Sequence[cst.CSTNode]:
+    return node.body if isinstance(node, cst.SimpleStatementLine) else ()
+
+
+def _is_src_import(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.ImportFrom):
+        return (dotted(node.module) or "").partition(".")[0] == "src"
+    return isinstance(node, cst.Import) and any((dotted(alias.name) or "").startswith("src.") for alias in node.names)
 
 
 def _is_docstring(node: cst.CSTNode) -> bool:
@@ -110,29 +118,34 @@ def _is_docstring(node: cst.CSTNode) -> bool:
     )
 
 
-def spaced(module: cst.Module) -> cst.Module:
-    """Return a module whose imports of the factory have a blank line after them, where code follows."""
+def with_blank_line_after_imports(module: cst.Module) -> cst.Module:
+    """Return a module with a blank line between the imports of the factory and code that follows them."""
     body = list(module.body)
-    for at, (one, after) in enumerate(itertools.pairwise(body)):
-        if _imports_factory(one) and not _is_import(after) and not getattr(after, "leading_lines", True):
-            body[at + 1] = after.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+    for position, (current, following) in enumerate(itertools.pairwise(body), 1):
+        is_last_import = _imports_factory(current) and not _is_import(following)
+        if is_last_import and not getattr(following, "leading_lines", True):
+            body[position] = following.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
     return module.with_changes(body=body)
 
 
 def _imports_factory(node: cst.CSTNode) -> bool:
-    inner = node.body if isinstance(node, cst.SimpleStatementLine) else ()
-    return any(isinstance(one, cst.ImportFrom) and (dotted(one.module) or "").startswith("src.models") for one in inner)
+    return any(
+        isinstance(part, cst.ImportFrom) and (dotted(part.module) or "").startswith("src.models")
+        for part in _small_statements(node)
+    )
 
 
 def _is_import(node: cst.CSTNode) -> bool:
-    inner = node.body if isinstance(node, cst.SimpleStatementLine) else ()
-    return any(isinstance(one, cst.Import | cst.ImportFrom) for one in inner)
+    return any(isinstance(part, cst.Import | cst.ImportFrom) for part in _small_statements(node))
 
 
-def without_dead(module: cst.Module, old: Evaluator, needed: frozenset[str] = frozenset()) -> cst.Module:
-    """Return a module without the imports, keys and settings that lost their last reader.
+def without_unused(module: cst.Module, old: Evaluator, required_setups: frozenset[str] = frozenset()) -> cst.Module:
+    """Return a module without the imports, keys and settings whose last use was removed by the edits.
 
-    `needed` are SDKs whose module is set up here for other files.
+    Args:
+        module: The edited module.
+        old: The module before its edits.
+        required_setups: SDKs whose module this file sets up for other files.
     """
     read_before = {
         (name, _scope_name(scope))
@@ -145,17 +158,18 @@ def without_dead(module: cst.Module, old: Evaluator, needed: frozenset[str] = fr
         edits = Edits()
         for scope, names in tree.bound.items():
             for name, bindings in names.items():
-                shared = any(one.imported in needed for one in bindings)
-                if not (shared and _sets_up(tree, name, scope)):
-                    _judge(tree, scope, name, bindings, (name, _scope_name(scope)) in read_before, edits)
+                is_required = any(binding.imported in required_setups for binding in bindings)
+                if not (is_required and _is_set_up(tree, name, scope)):
+                    lost_reads = (name, _scope_name(scope)) in read_before and not tree.loads(name, scope)
+                    _remove_unused(tree, scope, bindings, edits, lost_reads=lost_reads)
         if not edits:
             break
         module = edits.apply(tree.module)
     return module
 
 
-def _sets_up(tree: Tree, name: str, scope: cst.CSTNode) -> bool:
-    return any(_only_written(tree, node) is not None for node in tree.loads(name, scope))
+def _is_set_up(tree: Tree, name: str, scope: cst.CSTNode) -> bool:
+    return any(_setup_statement(tree, node) is not None for node in tree.loads(name, scope))
 
 
 def _scope_name(scope: cst.CSTNode) -> str:
@@ -163,55 +177,65 @@ def _scope_name(scope: cst.CSTNode) -> str:
     return name.value if isinstance(name, cst.Name) else type(scope).__name__
 
 
-def _judge(
-    tree: Tree,
-    scope: cst.CSTNode,
-    name: str,
-    bindings: list[Binding],
-    was_read: bool,
-    edits: Edits,
-) -> None:
-    unread = was_read and not tree.loads(name, scope)
-    helper = unread and all(one.imported in _HELPERS for one in bindings)
-    if all(one.kind == "import" and (_is_sdk(one) or helper) for one in bindings):
-        loads = tree.loads(name, scope)
-        writes = [_only_written(tree, node) for node in loads]
-        if all(one is not None for one in writes) and not any(_guarded(tree, one) for one in bindings):
-            for write in writes:
-                if write is not None and write not in edits:
-                    edits.remove(write)
-            for one in bindings:
-                _drop_alias(tree, one, edits)
+def _remove_unused(tree: Tree, scope: cst.CSTNode, bindings: list[Binding], edits: Edits, *, lost_reads: bool) -> None:
+    """Remove all bindings of one name where nothing uses it.
+
+    Args:
+        tree: The edited module.
+        scope: The scope of the name.
+        bindings: Its bindings.
+        edits: Where the removals go.
+        lost_reads: Whether the name was read before the edits, and is no more.
+    """
+    is_unread_helper = lost_reads and all(binding.imported in _HELPERS for binding in bindings)
+    if all(binding.kind == "import" and (is_sdk_import(binding) or is_unread_helper) for binding in bindings):
+        _remove_imports(tree, scope, bindings, edits)
         return
-    local = isinstance(scope, cst.FunctionDef) and all(_is_pure(one) for one in bindings)
-    if unread and (local or all(_is_sdk_by_name(one) for one in bindings)):
-        for one in bindings:
-            if one.node not in edits:
-                edits.remove(one.node)
+    is_local = isinstance(scope, cst.FunctionDef) and all(_is_removable(binding) for binding in bindings)
+    if lost_reads and (is_local or all(_is_sdk_by_name(binding) for binding in bindings)):
+        for binding in bindings:
+            if binding.node not in edits:
+                edits.remove(binding.node)
 
 
-def _is_sdk(binding: Binding) -> bool:
+def _remove_imports(tree: Tree, scope: cst.CSTNode, bindings: list[Binding], edits: Edits) -> None:
+    """Remove imports of one name, with the statements that set the module up, where nothing else uses it."""
+    setups = [_setup_statement(tree, node) for node in tree.loads(bindings[0].name, scope)]
+    if any(setup is None for setup in setups) or any(_is_guarded(tree, binding) for binding in bindings):
+        return
+    for setup in setups:
+        if setup is not None and setup not in edits:
+            edits.remove(setup)
+    for binding in bindings:
+        _drop_alias(tree, binding, edits)
+
+
+def is_sdk_import(binding: Binding) -> bool:
+    """Tell whether a binding imports an SDK or something from it."""
     full = binding.imported or ""
     return any(full == name or full.startswith(f"{name}.") for name in sdk.MODULES)
 
 
 def _is_sdk_by_name(binding: Binding) -> bool:
-    """Tell `sdk = importlib.import_module("openai")`."""
+    """Tell whether a binding is `name = importlib.import_module("openai")` or the like."""
     node = binding.node
     if binding.kind != "assign" or not isinstance(node, cst.Assign) or len(node.targets) != 1:
         return False
     call = node.value
-    named = positional(call) if isinstance(call, cst.Call) and dotted(call.func) in _BY_NAME else []
-    return isinstance(node.targets[0].target, cst.Name) and bool(named) and text_of(named[0]) in sdk.MODULES
+    args = positional(call) if isinstance(call, cst.Call) and dotted(call.func) in _BY_NAME else []
+    return isinstance(node.targets[0].target, cst.Name) and bool(args) and text_of(args[0]) in sdk.MODULES
 
 
-def _guarded(tree: Tree, binding: Binding) -> bool:
-    """Tell whether an import asks whether a package is there: it then stands in a `try`."""
-    return any(isinstance(one, cst.Try) for one in tree.above(binding.node))
+def _is_guarded(tree: Tree, binding: Binding) -> bool:
+    """Tell whether an import stands in a `try`, where it tests whether the package is installed."""
+    return any(isinstance(ancestor, cst.Try) for ancestor in tree.ancestors(binding.node))
 
 
-def _only_written(tree: Tree, node: cst.Name) -> cst.CSTNode | None:
-    """Return the statement that only sets something up on a module: `openai.api_key = x`, `genai.configure(...)`."""
+def _setup_statement(tree: Tree, node: cst.Name) -> cst.CSTNode | None:
+    """Return the statement in which a module is only set up, such as `openai.api_key = x` or `genai.configure(...)`.
+
+    None where the name is used in another way.
+    """
     attribute = tree.parent(node)
     if not isinstance(attribute, cst.Attribute):
         return None
@@ -232,14 +256,14 @@ def _drop_alias(tree: Tree, binding: Binding, edits: Edits) -> None:
     if len(imported.names) == 1:
         edits.remove(imported)
         return
-    kept = [alias for alias in imported.names if alias is not binding.node]
-    kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+    remaining = [alias for alias in imported.names if alias is not binding.node]
+    remaining[-1] = remaining[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
     if imported not in edits:
-        edits.replace(imported, lambda updated, _resolve: updated.with_changes(names=kept))
+        edits.replace(imported, lambda updated, _resolve: updated.with_changes(names=remaining))
 
 
-def _is_pure(binding: Binding) -> bool:
-    """Tell whether a binding can go: a plain assignment of a value whose making does nothing."""
+def _is_removable(binding: Binding) -> bool:
+    """Tell whether a binding is a plain assignment of a value whose evaluation has no side effects."""
     node = binding.node
     if binding.kind != "assign" or not isinstance(node, cst.Assign) or len(node.targets) != 1:
         return False

@@ -1,4 +1,4 @@
-"""Turn a plan into edits of the module."""
+"""The edits of a module that carry out its plan."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite.analysis.syntax import Star, argument, code, comments_in, expression, spread
+from src.migration.rewrite.analysis.syntax import argument, code, comments_in, expression, lay_out
 from src.migration.rewrite.edits import Edits
 from src.migration.rewrite.translate import handlers
-from src.migration.rewrite.translate.arguments import arguments
 from src.migration.rewrite.translate.messages import Prompt
-from src.migration.rewrite.translate.reply_reads import reading
+from src.migration.rewrite.translate.reply_reads import read_replacement
+from src.migration.rewrite.translate.translated_call import Argument
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.tree import Tree
@@ -21,125 +21,135 @@ if TYPE_CHECKING:
     from src.migration.rewrite.edits import Edit, Resolve
     from src.migration.rewrite.find.clients import Group
     from src.migration.rewrite.plan import Move, Plan
-    from src.migration.rewrite.translate.arguments import Asked
-    from src.migration.rewrite.translate.models import Made
-    from src.migration.rewrite.translate.reply_reads import Reading, Reply
+    from src.migration.rewrite.translate.models import ModelSpec
+    from src.migration.rewrite.translate.reply_reads import ReadReplacement, Reply
+    from src.migration.rewrite.translate.translated_call import TranslatedCall
 
-Needed = set[tuple[str, str]]
+Imports = set[tuple[str, str]]  # pairs of a module and a name in it
+_FACTORY_IMPORT = ("src.models.model_factory", "ModelFactory")
 
 
-def edits_for(plan: Plan, values: Evaluator, factory: str) -> tuple[Edits, Needed]:
-    """Return the edits of a plan and the names that they import."""
+def edits_for(plan: Plan, values: Evaluator, factory: str) -> tuple[Edits, Imports]:
+    """Return the edits of a plan and the imports that they need.
+
+    Args:
+        plan: The plan of the module.
+        values: What the module's expressions can be.
+        factory: The factory's name in the module.
+    """
     edits, needed = Edits(), set[tuple[str, str]]()
     for move in plan.moves:
-        _move(move, plan, edits, values, factory)
-        if move.reply is not None and move.reply.opened is not None:
+        _edit_call(move, plan, edits, values, factory)
+        if move.reply is not None and move.reply.with_item is not None:
             needed.add(("contextlib", "aclosing" if move.site.asynchronous else "closing"))
-        if move.route == "inline" and move.made is not None:
-            needed |= move.made.imports | {("src.models.model_factory", "ModelFactory")}
-    for client, made in plan.converted.items():
-        edits.replace(client, _model(made, plan.baked.get(client), factory))
-        needed |= made.imports | {("src.models.model_factory", "ModelFactory")}
+        if move.route == "inline" and move.spec is not None:
+            needed |= move.spec.imports | {_FACTORY_IMPORT}
+    for client, spec in plan.converted.items():
+        edits.replace(client, _model_edit(spec, plan.fixed_models.get(client), factory))
+        needed |= spec.imports | {_FACTORY_IMPORT}
     for group in plan.groups:
         if any(client in plan.converted for client in group.clients):
-            needed |= _unopened(group, edits)
-    for package, handled in plan.handled.items():
-        needed |= handlers.rewrite(handled, edits, keep=package in plan.kept)
-    needed |= _annotations(plan, edits, values)
+            needed |= _edit_opening_and_closing(group, edits)
+    for package, uses in plan.handled.items():
+        needed |= handlers.rewrite_error_uses(uses, edits, keep_sdk=package in plan.remaining_sdks)
+    needed |= _edit_annotations(plan, edits, values)
     return edits, needed
 
 
-def _unopened(group: Group, edits: Edits) -> Needed:
-    """Have what opened or closed a client do neither: a model keeps no connection that its user must end."""
-    for item in group.opened:
+def _edit_opening_and_closing(group: Group, edits: Edits) -> Imports:
+    """Wrap `with client:` in nullcontext and remove `client.close()`: a model has no connection to close."""
+    for item in group.with_items:
         wrapped = lambda updated, _resolve: updated.with_changes(  # noqa: E731 - an Edit
             item=cst.Call(cst.Name("nullcontext"), [cst.Arg(updated.item)])
         )
         edits.replace(item, wrapped)
-    for statement in group.closed:
+    for statement in group.close_statements:
         edits.remove(statement)
-    return {("contextlib", "nullcontext")} if group.opened else set()
+    return {("contextlib", "nullcontext")} if group.with_items else set()
 
 
-def _model(made: Made, model: cst.BaseExpression | None, factory: str) -> Edit:
-    return lambda _updated, _resolve: expression(made.get_model(factory, model))
+def _model_edit(spec: ModelSpec, model: cst.BaseExpression | None, factory: str) -> Edit:
+    return lambda _updated, _resolve: expression(spec.get_model_code(factory, model))
 
 
-def _move(move: Move, plan: Plan, edits: Edits, values: Evaluator, factory: str) -> None:
+def _edit_call(move: Move, plan: Plan, edits: Edits, values: Evaluator, factory: str) -> None:
+    """Add the edits of a call and of all places that read its reply."""
     tree, reply = values.tree, move.reply
     assert reply is not None  # noqa: S101 - the planner followed it
-    edits.replace(move.site.call, _call(move, plan, factory))
+    edits.replace(move.site.call, _call_edit(move, plan, factory))
     if reply.node is not move.site.call and reply.stream:
         edits.replace(reply.node, lambda updated, _resolve: updated.expression)
-    if reply.opened is not None:
-        _helper(move, reply, edits)
+    if reply.with_item is not None:
+        _edit_stream_helper(move, reply, edits)
     elif reply.mode == "raw":
-        edits.replace(reply.node, _raw)
+        edits.replace(reply.node, _raw_response)
     else:
         for node in reply.all_reads():
-            found = reading(node, reply, tree)
-            if found is not None:
-                _read(node, found, edits)
-                both = tree.parent(found.node)
-                if isinstance(found.node, cst.Comparison) and isinstance(both, cst.BooleanOperation):
-                    edits.replace(both, _once)
+            replacement = read_replacement(node, reply, tree)
+            if replacement is not None:
+                _edit_read(node, replacement, tree, edits)
     comments = comments_in(move.site.call)
     if comments:
-        _keep_comments(tree, move.site.call, comments, edits)
+        _move_comments_up(tree, move.site.call, comments, edits)
 
 
-def _helper(move: Move, reply: Reply, edits: Edits) -> None:
-    """Have a stream's texts read from our chunks, each of which is its text as a string."""
+def _edit_stream_helper(move: Move, reply: Reply, edits: Edits) -> None:
+    """Replace a stream helper by a closing stream, and its texts by the chunks as strings."""
     closing = "aclosing" if move.site.asynchronous else "closing"
 
-    def opened(updated: cst.WithItem, _resolve: Resolve) -> cst.WithItem:
+    def edit_item(updated: cst.WithItem, _resolve: Resolve) -> cst.WithItem:
         return updated.with_changes(item=cst.Call(cst.Name(closing), [cst.Arg(updated.item)]))
 
-    def texts(updated: cst.Attribute, _resolve: Resolve) -> cst.BaseExpression:
+    def edit_texts(updated: cst.Attribute, _resolve: Resolve) -> cst.BaseExpression:
         name = code(updated.value)
         if move.site.asynchronous:
             return expression(f"(str(chunk) async for chunk in {name})")
         return expression(f"map(str, {name})")
 
-    assert reply.opened is not None  # noqa: S101 - the caller has looked
-    edits.replace(reply.opened, opened)
-    for read in reply.texts:
-        edits.replace(read, texts)
+    assert reply.with_item is not None  # noqa: S101 - the caller has checked it
+    edits.replace(reply.with_item, edit_item)
+    for read in reply.text_streams:
+        edits.replace(read, edit_texts)
 
 
-def _raw(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
-    return cst.Attribute(_bracketed(updated), cst.Name("raw_response"))
+def _raw_response(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
+    return cst.Attribute(_parenthesized_await(updated), cst.Name("raw_response"))
 
 
-def _bracketed(node: cst.BaseExpression) -> cst.BaseExpression:
+def _parenthesized_await(node: cst.BaseExpression) -> cst.BaseExpression:
     if isinstance(node, cst.Await) and not node.lpar:
         return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     return node
 
 
-def _read(base: cst.BaseExpression, found: Reading, edits: Edits) -> None:
+def _edit_read(base: cst.BaseExpression, replacement: ReadReplacement, tree: Tree, edits: Edits) -> None:
+    """Add the edit of one read of the reply `base`."""
+
     def edit(updated: cst.BaseExpression, resolve: Resolve) -> cst.BaseExpression:
-        made = _bracketed(updated if found.node is base else resolve(base))
-        for name in found.words.split(".")[1:]:
-            made = cst.Attribute(made, cst.Name(name))
-        return made
+        read = _parenthesized_await(updated if replacement.node is base else resolve(base))
+        for name in replacement.suffix.split(".")[1:]:
+            read = cst.Attribute(read, cst.Name(name))
+        return read
 
-    if found.words:
-        edits.replace(found.node, edit)
-    elif found.node is not base:
-        edits.replace(found.node, lambda _updated, resolve: resolve(base))
+    if replacement.suffix:
+        edits.replace(replacement.node, edit)
+    elif replacement.node is not base:
+        edits.replace(replacement.node, lambda _updated, resolve: resolve(base))
+    condition = tree.parent(replacement.node)
+    if isinstance(replacement.node, cst.Comparison) and isinstance(condition, cst.BooleanOperation):
+        edits.replace(condition, _without_repetition)
 
 
-def _once(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
-    """Say what became the same question only once: `x and x`."""
+def _without_repetition(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
+    """Return `x` for `x and x`, which two tests become that ask for the same now."""
     if not isinstance(updated, cst.BooleanOperation) or not isinstance(updated.operator, cst.And):
         return updated
     return updated.left if code(updated.left) == code(updated.right) else updated
 
 
-def _keep_comments(tree: Tree, call: cst.Call, comments: list[str], edits: Edits) -> None:
-    """Put the comments that stood between a call's arguments above its statement."""
-    line = next((one for one in tree.above(call) if isinstance(one, cst.SimpleStatementLine)), None)
+def _move_comments_up(tree: Tree, call: cst.Call, comments: list[str], edits: Edits) -> None:
+    """Move the comments between a call's arguments above its statement."""
+    line = next((node for node in tree.ancestors(call) if isinstance(node, cst.SimpleStatementLine)), None)
     if line is None:
         return
 
@@ -150,79 +160,66 @@ def _keep_comments(tree: Tree, call: cst.Call, comments: list[str], edits: Edits
     edits.replace(line, edit)
 
 
-def _call(move: Move, plan: Plan, factory: str) -> Edit:
+def _call_edit(move: Move, plan: Plan, factory: str) -> Edit:
     def edit(updated: cst.Call, resolve: Resolve) -> cst.BaseExpression:
-        asked = _completed(move)
-        foreign = move.made is not None and move.made.foreign_address
-        stem, given = arguments(asked, plain_max_tokens=foreign)
+        is_foreign = move.spec is not None and move.spec.foreign_address
+        stem, arguments = _with_client_options(move).arguments(plain_max_tokens=is_foreign)
         if move.route != "inline":
-            given = _with_model(move, plan, given)
-        args = [argument(name, resolve(value), star) for name, value, star in given]
-        func = _func(move, stem, resolve, factory)
-        return updated.with_changes(func=func, args=spread(args, move.site.call))
+            arguments = _with_model(move, plan, arguments)
+        args = [argument(name, resolve(value), star) for name, value, star in arguments]
+        func = _method(move, stem, resolve, factory)
+        return updated.with_changes(func=func, args=lay_out(args, move.site.call))
 
     return edit
 
 
-def _completed(move: Move) -> Asked:
-    """Return what is asked, with what the client itself brought to each call."""
-    asked = move.asked
-    if move.made is None or not (move.made.system or move.made.options):
-        return asked
-    names = {name for name, _ in asked.options}
-    options = [*asked.options, *((name, value) for name, value in move.made.options if name not in names)]
-    prompt = asked.prompt
-    if move.made.system is not None and prompt.system is None:
-        prompt = Prompt(move.made.system, prompt.user, prompt.messages)
-    return replace(asked, prompt=prompt, options=options)
+def _with_client_options(move: Move) -> TranslatedCall:
+    """Return a call with the system prompt and options that its client adds to each call."""
+    call, spec = move.translated, move.spec
+    if spec is None or not (spec.system or spec.options):
+        return call
+    names = {name for name, _ in call.options}
+    options = [*call.options, *((name, value) for name, value in spec.options if name not in names)]
+    prompt = call.prompt
+    if spec.system is not None and prompt.system is None:
+        prompt = Prompt(system=spec.system, user=prompt.user, messages=prompt.messages)
+    return replace(call, prompt=prompt, options=options)
 
 
-def _with_model(
-    move: Move, plan: Plan, given: list[tuple[str | None, cst.BaseExpression, Star]]
-) -> list[tuple[str | None, cst.BaseExpression, Star]]:
-    """Name the model in the call, unless the model was made for it."""
-    model = move.asked.model
-    baked = any(value.node in plan.baked for value in move.site.values if value.kind == "client")
-    if model is None or baked:
-        return given
-    first = sum(1 for name, _, star in given if name is None and not star)
-    return [*given[:first], ("model", model, ""), *given[first:]]
+def _with_model(move: Move, plan: Plan, arguments: list[Argument]) -> list[Argument]:
+    """Return the arguments with the model's name, which the call passes unless its client carries it."""
+    model = move.translated.model
+    is_fixed = any(value.node in plan.fixed_models for value in move.site.values if value.kind == "client")
+    if model is None or is_fixed:
+        return arguments
+    positional = sum(1 for name, _, star in arguments if name is None and not star)
+    return [*arguments[:positional], Argument("model", model), *arguments[positional:]]
 
 
-def _func(move: Move, stem: str, resolve: Resolve, factory: str) -> cst.BaseExpression:
-    method = {"generate_response": "stream_response", "chat": "stream_chat"}[stem] if move.asked.stream else stem
+def _method(move: Move, stem: str, resolve: Resolve, factory: str) -> cst.BaseExpression:
+    """Return the expression that is called: the model with the method."""
+    method = {"generate_response": "stream_response", "chat": "stream_chat"}[stem] if move.translated.stream else stem
     method = f"a{method}" if move.site.asynchronous else method
     if move.route == "inline":
-        assert move.made is not None  # noqa: S101 - of this route
-        model = resolve(move.asked.model) if move.asked.model is not None else None
-        settings = [(name, resolve(value)) for name, value in move.asked.settings]
-        return expression(f"{move.made.get_model(factory, model, settings)}.{method}")
+        assert move.spec is not None  # noqa: S101 - the route has one
+        model = resolve(move.translated.model) if move.translated.model is not None else None
+        settings = [(name, resolve(value)) for name, value in move.translated.settings]
+        return expression(f"{move.spec.get_model_code(factory, model, settings)}.{method}")
     return cst.Attribute(resolve(move.site.base), cst.Name(method))
 
 
-def _annotations(plan: Plan, edits: Edits, values: Evaluator) -> Needed:
-    """Say annotations that name a converted client's class as BaseModel."""
-    kits = {kit for group in plan.groups for client, kit in group.clients.items() if client in plan.converted}
-    tree, found = values.tree, False
+def _edit_annotations(plan: Plan, edits: Edits, values: Evaluator) -> Imports:
+    """Replace annotations with a converted client's class by BaseModel."""
+    sdk_names = {
+        sdk_name for group in plan.groups for client, sdk_name in group.clients.items() if client in plan.converted
+    }
+    tree, is_edited = values.tree, False
     for node in tree.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or isinstance(tree.parent(node), cst.Attribute):
             continue
-        if not any(isinstance(one, cst.Annotation) for one in tree.above(node)):
+        if not any(isinstance(ancestor, cst.Annotation) for ancestor in tree.ancestors(node)):
             continue
-        if sdk.CONSTRUCTORS.get(values.module(node) or "", ("", False))[0] in kits:
+        if sdk.CONSTRUCTORS.get(values.module(node) or "", ("", False))[0] in sdk_names:
             edits.replace(node, lambda _updated, _resolve: cst.Name("BaseModel"))
-            found = True
-    return {("src.models.base_model", "BaseModel")} if found else set()
-
-
-def describe(move: Move) -> str:
-    """Return a note on how a reply is read, where that is not by our own words."""
-    reply = move.reply
-    if reply is not None and reply.mode == "raw":
-        return f"the reply keeps the SDK's own form (raw_response): {reply.bare}"
-    return ""
-
-
-def text(module: cst.Module) -> str:
-    """Return a module's source text."""
-    return code(module)
+            is_edited = True
+    return {("src.models.base_model", "BaseModel")} if is_edited else set()

@@ -1,4 +1,4 @@
-"""Check a rewritten module before it is written: it compiles, and defines all that it defined before."""
+"""The check of a rewritten module: it compiles, and no name has lost its definition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def fault(before: Tree, after: str, name: str) -> str | None:
-    """Return what is wrong with a new text, or None."""
+    """Return what is wrong with a module's new text, or None.
+
+    Args:
+        before: The module before its edits.
+        after: The new text.
+        name: The file's name, for the compiler.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -22,8 +28,7 @@ def fault(before: Tree, after: str, name: str) -> str | None:
         tree = index(cst.parse_module(after), lines=False)
     except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
         return f"the new text does not parse: {error}"
-    known = set(before.undefined())
-    lost = sorted(set(tree.undefined()) - known)
+    lost = sorted(set(tree.undefined()) - set(before.undefined()))
     if lost:
         return f"the new text lost the definition of {', '.join(lost)}"
     return None

@@ -1,4 +1,4 @@
-"""Find the calls of a module that ask a provider for text, and those that ask it for something else."""
+"""The calls of a module that ask a model for text through an SDK."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _UNKNOWN_CLIENT = Unprovable(
     "where the client comes from is not known",
     "pass a model from ModelFactory.get_model(provider, model) instead of the client",
 )
-# Chains that mean a provider whatever they hang on; what hangs on `messages` needs its keywords.
-_TELLING = {
+# Chains of attributes that identify an SDK's call on a base that is unknown -> the SDK and the kind of call.
+_DISTINCTIVE_CHAINS = {
     ("chat", "completions", "create"): ("openai", "chat"),
     ("responses", "create"): ("openai", "responses"),
     ("messages", "create"): ("anthropic", "messages"),
@@ -28,22 +28,23 @@ _TELLING = {
     ("generate_content_async",): ("generativeai", "generate"),
     ("models", "generate_content"): ("genai", "generate"),
 }
-_NEEDS = {"messages": ("max_tokens", "model"), "responses": ("input", "model")}
+# Chains with common names identify a call only together with these keywords.
+_REQUIRED_KEYWORDS = {"messages": ("max_tokens", "model"), "responses": ("input", "model")}
 
 
-def find(values: Evaluator) -> list[Site]:
-    """Return every call that asks for text, in the order of lines; those that cannot be moved say why."""
-    found = []
+def find_calls(values: Evaluator) -> list[Site]:
+    """Return every call that asks for text, in source order; those that cannot move say why."""
+    sites = []
     for node in values.tree.nodes:
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             site = _site(node, node.func, values)
             if site is not None:
-                found.append(site)
-    return found
+                sites.append(site)
+    return sites
 
 
-def prefixes(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[str, ...]]]:
-    """Yield each base of a chain with the attributes after it, the shortest chain first."""
+def _bases(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[str, ...]]]:
+    """Yield each base in a chain of attributes with the attributes after it, the fewest attributes first."""
     names: tuple[str, ...] = ()
     node: cst.BaseExpression = func
     while isinstance(node, cst.Attribute):
@@ -53,20 +54,21 @@ def prefixes(func: cst.Attribute) -> Iterator[tuple[cst.BaseExpression, tuple[st
 
 
 def _site(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | None:
-    for base, names in prefixes(func):
+    for base, names in _bases(func):
         for value in values.of(base):
-            kit = _kit(value)
-            if kit is None:
+            sdk_name = _sdk_of(value)
+            if sdk_name is None:
                 continue
-            made = _known(call, base, names, kit, values)
-            if made is not None:
-                return made
-            if kit == "model":
+            site = _call_on_known_client(call, base, names, sdk_name, values)
+            if site is not None:
+                return site
+            if sdk_name == "model":
                 break
-    return _telling(call, func, values)
+    return _call_on_unknown_client(call, func, values)
 
 
-def _kit(value: Value) -> str | None:
+def _sdk_of(value: Value) -> str | None:
+    """Return the SDK of a client or module, `model` for a model of the factory, None for other values."""
     if value.kind == "client":
         return value.name
     if value.kind == "module":
@@ -74,60 +76,73 @@ def _kit(value: Value) -> str | None:
     return "model" if value.kind == "model" else None
 
 
-def _known(
-    call: cst.Call, base: cst.BaseExpression, names: tuple[str, ...], kit: str, values: Evaluator
+def _call_on_known_client(
+    call: cst.Call, base: cst.BaseExpression, names: tuple[str, ...], sdk_name: str, values: Evaluator
 ) -> Site | None:
-    if kit == "model":
-        inner = _TELLING.get(names[1:]) if names[0] == "client" else None
-        if inner is None:
+    if sdk_name == "model":
+        distinctive = _DISTINCTIVE_CHAINS.get(names[1:]) if names[0] == "client" else None
+        if distinctive is None:
             return None
-        return _made(call, inner[0], f"model.{inner[1]}", base, names, values, "factory client")
-    kind = sdk.CALLS.get((kit, names))
+        inner_sdk, inner_kind = distinctive
+        site = _new_site(call, base, names, values, sdk_name=inner_sdk, kind=f"model.{inner_kind}")
+        site.style = "factory client"
+        return site
+    kind = sdk.CALLS.get((sdk_name, names))
     if kind is not None:
-        return _made(call, kit, kind, base, names, values, f"{sdk.STYLES[kit]}.{_word(kind, names)}")
-    reason = sdk.LEFT.get((kit, names))
-    if reason is None:
+        return _new_site(call, base, names, values, sdk_name=sdk_name, kind=kind)
+    left = sdk.LEFT.get((sdk_name, names))
+    if left is None:
         return None
-    site = _made(call, kit, "left", base, names, values, f"{sdk.STYLES[kit]}.{'.'.join(names[:-1]) or names[-1]}")
-    site.blocked = Unprovable(f"this is {reason.partition(':')[0]}", reason.partition(": ")[2])
+    site = _new_site(call, base, names, values, sdk_name=sdk_name, kind="left")
+    what, _, suggestion = left.partition(": ")
+    site.blocked = Unprovable(f"this is {what}", suggestion)
     return site
 
 
-def _word(kind: str, names: tuple[str, ...]) -> str:
-    return {"legacy": "ChatCompletion", "generate": names[-1]}.get(kind, kind)
-
-
-def _telling(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | None:
-    for base, names in prefixes(func):
-        kit = _TELLING.get(names)
-        if kit is None or any(_kit(value) for value in values.of(base)):
+def _call_on_unknown_client(call: cst.Call, func: cst.Attribute, values: Evaluator) -> Site | None:
+    for base, names in _bases(func):
+        distinctive = _DISTINCTIVE_CHAINS.get(names)
+        if distinctive is None or any(_sdk_of(value) for value in values.of(base)):
             continue
-        needs = _NEEDS.get(names[0])
-        starred = any(arg.star == "**" for arg in call.args)
-        if needs and not starred and not all(keyword(call, name) is not None for name in needs):
+        required = _REQUIRED_KEYWORDS.get(names[0], ())
+        has_unpacking = any(arg.star == "**" for arg in call.args)
+        if not has_unpacking and not all(keyword(call, name) is not None for name in required):
             continue
-        site = _made(call, kit[0], kit[1], base, names, values, f"{sdk.STYLES[kit[0]]}.{_word(kit[1], names)}")
-        other = next((value.name for value in values.of(base) if value.kind == "other"), None)
-        site.blocked = _UNKNOWN_CLIENT if other is None else _other(other)
+        sdk_name, kind = distinctive
+        site = _new_site(call, base, names, values, sdk_name=sdk_name, kind=kind)
+        unsupported = next((value.name for value in values.of(base) if value.kind == "other"), None)
+        site.blocked = _UNKNOWN_CLIENT if unsupported is None else _unsupported_client(unsupported)
         return site
     return None
 
 
-def _other(what: str) -> Unprovable:
-    ask = "say them to get_model: timeouts=Timeouts(...), retry_policy=RetryPolicy(...)"
-    return Unprovable(f"it is asked through {what}", ask if "options" in what else "add a provider to the factory")
+def _unsupported_client(what: str) -> Unprovable:
+    if "options" in what:
+        suggestion = "say them to get_model: timeouts=Timeouts(...), retry_policy=RetryPolicy(...)"
+    else:
+        suggestion = "add a provider to the factory"
+    return Unprovable(f"it is asked through {what}", suggestion)
 
 
-def _made(
-    call: cst.Call,
-    kit: str,
-    kind: str,
-    base: cst.BaseExpression,
-    names: tuple[str, ...],
-    values: Evaluator,
-    style: str,
+def _new_site(
+    call: cst.Call, base: cst.BaseExpression, names: tuple[str, ...], values: Evaluator, *, sdk_name: str, kind: str
 ) -> Site:
-    found = values.of(base)
-    asynchronous = "aio" in names or names[-1] in ("acreate", "generate_content_async")
-    asynchronous = asynchronous or any(value.asynchronous for value in found)
-    return Site(call, kit, kind, base, found, names, values.tree.line(call), style, asynchronous)
+    receivers = values.of(base)
+    is_asynchronous = "aio" in names or names[-1] in ("acreate", "generate_content_async")
+    return Site(
+        call=call,
+        sdk=sdk_name,
+        kind=kind,
+        base=base,
+        values=receivers,
+        names=names,
+        line=values.tree.line(call),
+        style=f"{sdk.STYLES[sdk_name]}.{_style_suffix(kind, names)}",
+        asynchronous=is_asynchronous or any(value.asynchronous for value in receivers),
+    )
+
+
+def _style_suffix(kind: str, names: tuple[str, ...]) -> str:
+    if kind == "left":
+        return ".".join(names[:-1]) or names[-1]
+    return {"legacy": "ChatCompletion", "generate": names[-1]}.get(kind, kind)

@@ -1,4 +1,4 @@
-"""Find out what happens to each client, and which can become a model where it is made."""
+"""The SDK clients of a module, grouped by the expressions that they share, with all their uses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite.analysis.syntax import code, is_none, text_of
-from src.migration.rewrite.analysis.values import is_property
+from src.migration.rewrite.analysis.syntax import code, is_none, is_property, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.analysis.values import Evaluator
     from src.migration.rewrite.records import Site
@@ -19,81 +20,98 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """Hold clients that can stand in for one another, where they are used, and why they must stay clients."""
+    """Clients that reach the same expressions, so that all of them become models or none.
+
+    Attributes:
+        clients: The calls that construct them, each with its SDK.
+        sites: The calls on them that ask for text.
+        blockers: Why they must stay clients.
+        names: The variables, attributes and functions through which they can be reached.
+        with_items: Uses as `with client:`, which a model does not support.
+        close_statements: Uses as `client.close()`, which a model does not have.
+    """
 
     clients: dict[cst.CSTNode, str] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     blockers: list[str] = field(default_factory=list)
-    non_chat: list[str] = field(default_factory=list)
-    other_uses: int = 0
-    names: set[str] = field(default_factory=set)  # under which it is kept, or that functions give it by
-    opened: list[cst.WithItem] = field(default_factory=list)  # `with client:`, which a model need not be
-    closed: list[cst.Expr] = field(default_factory=list)  # `client.close()`, which a model has not
+    names: set[str] = field(default_factory=set)
+    with_items: list[cst.WithItem] = field(default_factory=list)
+    close_statements: list[cst.Expr] = field(default_factory=list)
 
 
-def groups(values: Evaluator, sites: list[Site]) -> list[Group]:
-    """Return the groups of clients of a module, with what is known about their uses."""
+def group_clients(values: Evaluator, sites: list[Site]) -> list[Group]:
+    """Return the groups of clients of a module.
+
+    Args:
+        values: What the module's expressions can be.
+        sites: The calls that ask for text.
+    """
     tree = values.tree
-    found: dict[cst.CSTNode, Group] = {}
-    uses: list[tuple[cst.BaseExpression, list[cst.CSTNode]]] = []
-    for node in tree.nodes:
-        if not isinstance(node, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.BooleanOperation | cst.IfExp):
+    group_of: dict[cst.CSTNode, Group] = {}
+    uses: list[tuple[cst.BaseExpression, cst.CSTNode]] = []
+    for node in _read_expressions(tree):
+        sdk_names = {
+            value.node: value.name for value in values.of(node) if value.kind == "client" and value.node is not None
+        }
+        if not sdk_names:
             continue
-        if isinstance(node, cst.Name) and not tree.is_load(node):
-            continue
-        if tree.is_target(node) or (isinstance(node, cst.Attribute) and _is_definition(node, tree)):
-            continue
-        made = [value for value in values.of(node) if value.kind == "client"]
-        clients = [value.node for value in made if value.node is not None]
-        if not clients:
-            continue
-        group = _merged(found, clients, {value.node: value.name for value in made if value.node is not None})
-        uses.append((node, clients))
+        group = _merge(group_of, sdk_names)
+        uses.append((node, next(iter(sdk_names))))
         if isinstance(node, cst.BooleanOperation) and _is_condition(node, tree):
             continue
         if any(value.kind not in ("client", "none") for value in values.of(node)) and not _is_creation(node, values):
             group.blockers.append(f"line {tree.line(node)}: {code(node)} can be something else than a client")
     by_base = {site.base: site for site in sites}
-    for node, clients in uses:
-        _judge(node, found[clients[0]], by_base, values)
-    every = list({id(group): group for group in found.values()}.values())
-    by_text = _names_in_texts(tree)
-    for group in every:
-        group.blockers += [f"{name} is asked for by a text" for name in sorted(group.names & by_text)]
-    return every
+    for node, client in uses:
+        _record_use(node, group_of[client], by_base, values)
+    groups = list({id(group): group for group in group_of.values()}.values())
+    looked_up = _names_looked_up(tree)
+    for group in groups:
+        group.blockers += [f"{name} is asked for by a text" for name in sorted(group.names & looked_up)]
+    return groups
 
 
-def _names_in_texts(tree: Tree) -> set[str]:
-    """Return the names that `getattr(x, "name")` and its like ask for."""
+def _read_expressions(tree: Tree) -> Iterator[cst.BaseExpression]:
+    """Yield the expressions that can be a client and are read, not assigned to."""
+    for node in tree.nodes:
+        if not isinstance(node, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.BooleanOperation | cst.IfExp):
+            continue
+        if isinstance(node, cst.Name) and not tree.is_load(node):
+            continue
+        if not tree.is_target(node) and not isinstance(tree.parent(node), cst.ImportAlias):
+            yield node
+
+
+def _names_looked_up(tree: Tree) -> set[str]:
+    """Return the names of attributes that `getattr(x, "name")` and the like look up."""
     calls = (node for node in tree.nodes if isinstance(node, cst.Call))
-    asking = (node for node in calls if code(node.func).rpartition(".")[2] in ("getattr", "setattr", "attrgetter"))
-    return {text for node in asking for arg in node.args if (text := text_of(arg.value)) is not None}
-
-
-def _is_definition(node: cst.Attribute, tree: Tree) -> bool:
-    return isinstance(tree.parent(node), cst.ImportAlias)
+    lookups = (node for node in calls if code(node.func).rpartition(".")[2] in ("getattr", "setattr", "attrgetter"))
+    return {text for node in lookups for arg in node.args if (text := text_of(arg.value)) is not None}
 
 
 def _is_creation(node: cst.BaseExpression, values: Evaluator) -> bool:
     return isinstance(node, cst.Call) and values.module(node.func) in sdk.CONSTRUCTORS
 
 
-def _merged(found: dict[cst.CSTNode, Group], clients: list[cst.CSTNode], kinds: dict[cst.CSTNode, str]) -> Group:
-    group = next((found[client] for client in clients if client in found), None) or Group()
-    for client in clients:
-        other = found.get(client)
+def _merge(group_of: dict[cst.CSTNode, Group], sdk_names: dict[cst.CSTNode, str]) -> Group:
+    """Put clients into one group, with those of all groups that they are in already."""
+    group = next((group_of[client] for client in sdk_names if client in group_of), None) or Group()
+    for client, sdk_name in sdk_names.items():
+        other = group_of.get(client)
         if other is not None and other is not group:
             group.clients |= other.clients
             group.blockers += other.blockers
-            for one in other.clients:
-                found[one] = group
-        group.clients[client] = kinds[client]
-        found[client] = group
+            for merged in other.clients:
+                group_of[merged] = group
+        group.clients[client] = sdk_name
+        group_of[client] = group
     return group
 
 
-def _judge(node: cst.BaseExpression, group: Group, sites: dict[cst.BaseExpression, Site], values: Evaluator) -> None:
-    """Record how one expression that is a client is used."""
+def _record_use(
+    node: cst.BaseExpression, group: Group, sites: dict[cst.BaseExpression, Site], values: Evaluator
+) -> None:
+    """Record how an expression that is a client is used, with a blocker where a model cannot be used so."""
     tree = values.tree
     site = sites.get(node)
     if site is not None:
@@ -101,69 +119,67 @@ def _judge(node: cst.BaseExpression, group: Group, sites: dict[cst.BaseExpressio
         return
     parent = tree.parent(node)
     if isinstance(parent, cst.Attribute) and parent.value is node:
-        _attribute(parent, group, tree)
+        _record_attribute(parent, group, tree)
         return
     where = f"line {tree.line(node)}"
     if isinstance(parent, cst.WithItem) and parent.item is node:
-        group.opened.append(parent)
+        group.with_items.append(parent)
         return
     if isinstance(parent, cst.Return):
-        _returned(parent, group, values, where)
+        _record_return(parent, group, values, where)
         return
     if isinstance(parent, cst.Lambda) and _is_default_factory(parent, tree):
         return
-    if _is_kept(parent, node, group):
+    if _is_stored(parent, node, group):
         return
     if isinstance(parent, cst.Arg) and _is_passed(parent, values):
         return
-    if _is_asked(parent, node) or isinstance(parent, cst.Expr | cst.Del):
-        group.other_uses += not isinstance(parent, cst.Expr | cst.Del)
+    if _is_truth_test(parent, node) or isinstance(parent, cst.Expr | cst.Del):
         return
     group.blockers.append(f"{where}: the client is used in {code(parent)[:60].strip()}" if parent else where)
 
 
-def _attribute(node: cst.Attribute, group: Group, tree: Tree) -> None:
+def _record_attribute(node: cst.Attribute, group: Group, tree: Tree) -> None:
     names = [node.attr.value]
-    one: cst.CSTNode = node
-    parent = tree.parent(one)
+    outermost: cst.CSTNode = node
+    parent = tree.parent(outermost)
     while isinstance(parent, cst.Attribute):
         names.append(parent.attr.value)
-        one, parent = parent, tree.parent(parent)
-    ended = _closing(one, names, tree)
-    if ended is not None:
-        group.closed.append(ended)
+        outermost, parent = parent, tree.parent(parent)
+    close_statement = _closing_statement(outermost, names, tree)
+    if close_statement is not None:
+        group.close_statements.append(close_statement)
         return
-    reason = sdk.non_chat(tuple(names))
-    if reason:
-        group.non_chat.append(reason)
     group.blockers.append(f"line {tree.line(node)}: .{'.'.join(names)} is used")
 
 
-def _closing(node: cst.CSTNode, names: list[str], tree: Tree) -> cst.Expr | None:
-    """Return the statement that only closes a client: `client.close()`, awaited or not."""
+def _closing_statement(node: cst.CSTNode, names: list[str], tree: Tree) -> cst.Expr | None:
+    """Return the statement `client.close()`, awaited or not, that a chain of attributes is called in; or None."""
     call = tree.parent(node)
     if names not in (["close"], ["aclose"]) or not isinstance(call, cst.Call) or call.func is not node:
         return None
-    above = tree.parent(call)
-    above = tree.parent(above) if isinstance(above, cst.Await) else above
-    return above if isinstance(above, cst.Expr) else None
+    statement = tree.parent(call)
+    statement = tree.parent(statement) if isinstance(statement, cst.Await) else statement
+    return statement if isinstance(statement, cst.Expr) else None
 
 
-def _returned(node: cst.Return, group: Group, values: Evaluator, where: str) -> None:
-    """Record that a function gives a client; what is done with it there must be what this module does."""
-    function = values.tree.function(node)
+def _record_return(node: cst.Return, group: Group, values: Evaluator, where: str) -> None:
+    """Record that a function returns a client; a blocker where its callers are not all in this module."""
+    function = values.tree.enclosing_function(node)
     if not isinstance(function, cst.FunctionDef):
         group.blockers.append(f"{where}: the client is returned")
         return
     name = function.name.value
     group.names.add(name)
     if is_property(function):
-        reads = (one for one in values.tree.nodes if isinstance(one, cst.Attribute) and one.attr.value == name)
-        used = any(not values.tree.is_target(one) for one in reads)
+        reads = (read for read in values.tree.nodes if isinstance(read, cst.Attribute) and read.attr.value == name)
+        has_known_callers = any(not values.tree.is_target(read) for read in reads)
     else:
-        dead = not function.decorators and not name.startswith("__")  # called by nobody, unless another file does
-        used = (bool(values.calls_of(function)) or dead) and not values._passed_on(function)
-    if not used:
+        # Without calls here nobody calls it: calls from other files are known as borrowed names.
+        may_have_no_calls = not function.decorators and not name.startswith("__")
+        is_called = bool(values.calls_of(function)) or may_have_no_calls
+        has_known_callers = is_called and not values.is_passed_around(function)
+    if not has_known_callers:
         group.blockers.append(f"{where}: the client is returned to callers that are not known")
 
 
@@ -172,8 +188,8 @@ def _is_default_factory(node: cst.Lambda, tree: Tree) -> bool:
     return isinstance(arg, cst.Arg) and arg.keyword is not None and arg.keyword.value == "default_factory"
 
 
-def _is_kept(parent: cst.CSTNode | None, node: cst.CSTNode, group: Group) -> bool:
-    """Tell whether a client is only stored, returned or chosen, so that its next use is judged elsewhere."""
+def _is_stored(parent: cst.CSTNode | None, node: cst.CSTNode, group: Group) -> bool:
+    """Tell whether a client is only stored or chosen, so that its uses are recorded where it is read again."""
     match parent:
         case cst.Assign(targets=targets):
             group.names |= {code(target.target).rpartition(".")[2] for target in targets}
@@ -191,21 +207,21 @@ def _is_kept(parent: cst.CSTNode | None, node: cst.CSTNode, group: Group) -> boo
 
 
 def _is_passed(arg: cst.Arg, values: Evaluator) -> bool:
-    """Tell whether a client is passed to a function of this module whose parameter is followed."""
+    """Tell whether a client is passed to a parameter of a function of this module, where its uses are recorded."""
     call = values.tree.parent(arg)
     if not isinstance(call, cst.Call) or arg.star:
         return False
     if code(call.func) == "bool":
         return True
-    owners = values.functions(call.func)
-    made = [value.node for value in values.of(call.func) if value.kind == "class"]
-    for one in made:
-        names = values.tree.bound.get(one, {}) if one is not None else {}
-        owners += [binding.node for binding in names.get("__init__", ()) if isinstance(binding.node, cst.FunctionDef)]
-    return bool(owners) and all(_takes(owner, arg, call) for owner in owners)
+    functions = values.functions(call.func)
+    classes = [value.node for value in values.of(call.func) if value.kind == "class"]
+    for cls in classes:
+        names = values.tree.bound.get(cls, {}) if cls is not None else {}
+        functions += [init.node for init in names.get("__init__", ()) if isinstance(init.node, cst.FunctionDef)]
+    return bool(functions) and all(_has_parameter_for(function, arg, call) for function in functions)
 
 
-def _takes(function: cst.FunctionDef, arg: cst.Arg, call: cst.Call) -> bool:
+def _has_parameter_for(function: cst.FunctionDef, arg: cst.Arg, call: cst.Call) -> bool:
     params = [*function.params.posonly_params, *function.params.params]
     if arg.keyword is not None:
         return any(param.name.value == arg.keyword.value for param in (*params, *function.params.kwonly_params))
@@ -213,20 +229,21 @@ def _takes(function: cst.FunctionDef, arg: cst.Arg, call: cst.Call) -> bool:
 
 
 def _is_condition(node: cst.CSTNode, tree: Tree) -> bool:
-    """Tell whether only the truth of an expression counts, as in `if client and wanted:`."""
+    """Tell whether only the truth of an expression counts, as in `if client and is_enabled:`."""
     parent = tree.parent(node)
     while isinstance(parent, cst.BooleanOperation):
         node, parent = parent, tree.parent(parent)
-    return _is_asked(parent, node) or (isinstance(parent, cst.IfExp) and parent.test is node)
+    return _is_truth_test(parent, node) or (isinstance(parent, cst.IfExp) and parent.test is node)
 
 
-def _is_asked(parent: cst.CSTNode | None, node: cst.CSTNode) -> bool:
-    """Tell whether only a client's truth is asked for."""
+def _is_truth_test(parent: cst.CSTNode | None, node: cst.CSTNode) -> bool:
+    """Tell whether a client is only tested for truth or compared with None."""
     match parent:
         case cst.If(test=test) | cst.While(test=test) | cst.Assert(test=test):
             return test is node
         case cst.UnaryOperation(operator=cst.Not()):
             return True
-        case cst.Comparison(left=left, comparisons=[one]):
-            return left is node and isinstance(one.operator, cst.Is | cst.IsNot) and is_none(one.comparator)
+        case cst.Comparison(left=left, comparisons=[comparison]):
+            is_identity_test = isinstance(comparison.operator, cst.Is | cst.IsNot)
+            return left is node and is_identity_test and is_none(comparison.comparator)
     return False

@@ -1,1 +1,1 @@
-"""Analyse what the files of a project share: clients, set-up and error types."""
+"""What the files of a project share: clients, the set-up of SDK modules and exceptions."""

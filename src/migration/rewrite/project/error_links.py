@@ -1,4 +1,4 @@
-"""Tell which files handle the errors of calls that other files make, so that both are moved together."""
+"""The import links between files, along which the migration of a call affects handlers of its errors elsewhere."""
 
 from __future__ import annotations
 
@@ -7,115 +7,124 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite.project.sdk_setup import relies
+from src.migration.rewrite.project.sdk_setup import setups_required
 from src.migration.rewrite.records import LEFT, MIGRATED, REVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from src.migration.rewrite.records import Around, Outcome
+    from src.migration.rewrite.records import Outcome, ProjectContext
 
-_NAMED = re.compile(rf"\b(?:{'|'.join(sorted(sdk.ERROR_NAMES | {'ResponseError'}))})\b")
-_PACKAGES = {style: sdk.PACKAGES[kit] for kit, style in sdk.STYLES.items()}
-
-
-Links = dict["Path", set["Path"]]
+_ERROR_NAME = re.compile(rf"\b(?:{'|'.join(sorted(sdk.ERROR_NAMES | {'ResponseError'}))})\b")
+_PACKAGES = {style: sdk.PACKAGES[sdk_name] for sdk_name, style in sdk.STYLES.items()}
+Links = dict["Path", set["Path"]]  # the files of a project that each file imports
 
 
-def links(imports: Mapping[Path, frozenset[str]]) -> Links:
-    """Return the files of a tree that each file imports, by their names: those beside it before others."""
+def import_links(imports: Mapping[Path, frozenset[str]]) -> Links:
+    """Return the files that each file imports, matched by name; files in its own folder come before others.
+
+    Args:
+        imports: The words in each file's import statements.
+    """
     by_stem: dict[str, list[Path]] = {}
     for path in imports:
         by_stem.setdefault(path.stem if path.stem != "__init__" else path.parent.name, []).append(path)
-    found: Links = {}
+    linked: Links = {}
     for path, words in imports.items():
-        found[path] = set()
+        linked[path] = set()
         for word in words:
-            named = [other for other in by_stem.get(word, ()) if other != path]
-            found[path].update([other for other in named if other.parent == path.parent] or named)
-    return found
+            candidates = [other for other in by_stem.get(word, ()) if other != path]
+            linked[path].update([other for other in candidates if other.parent == path.parent] or candidates)
+    return linked
 
 
-def together(linked: Links) -> list[set[Path]]:
-    """Return the files of a tree in groups that can run in one process: those that imports connect."""
-    both: Links = {path: set(others) for path, others in linked.items()}
+def connected_groups(linked: Links) -> list[set[Path]]:
+    """Return the files in groups that imports connect, each of which can run in one process."""
+    neighbours: Links = {path: set(others) for path, others in linked.items()}
     for path, others in linked.items():
         for other in others:
-            both[other].add(path)
+            neighbours[other].add(path)
     groups: list[set[Path]] = []
-    seen: set[Path] = set()
-    for path in both:
-        if path not in seen:
-            groups.append(_reached(path, both))
-            seen |= groups[-1]
+    grouped: set[Path] = set()
+    for path in neighbours:
+        if path not in grouped:
+            groups.append(_reachable(path, neighbours))
+            grouped |= groups[-1]
     return groups
 
 
-def _reached(path: Path, linked: Links) -> set[Path]:
-    seen, waiting = {path}, [path]
-    while waiting:
-        for other in linked[waiting.pop()]:
+def _reachable(path: Path, linked: Links) -> set[Path]:
+    """Return a file with all that it imports, directly or through others."""
+    seen, pending = {path}, [path]
+    while pending:
+        for other in linked[pending.pop()]:
             if other not in seen:
                 seen.add(other)
-                waiting.append(other)
+                pending.append(other)
     return seen
 
 
-def again(outcomes: Sequence[Outcome], linked: Links, around: Mapping[Path, Around]) -> dict[Path, Around]:
-    """Return the files to be looked at once more, with what is known by then about the calls of other files.
+def files_to_revisit(
+    outcomes: Sequence[Outcome], linked: Links, contexts: Mapping[Path, ProjectContext]
+) -> dict[Path, ProjectContext]:
+    """Return the files to migrate once more, each with what the first migration of the other files changed.
 
     Args:
         outcomes: What became of all files, each by itself.
         linked: The files that each file imports.
-        around: What each file was told the first time.
+        contexts: What was known about the other files the first time.
     """
     by_path = {outcome.path: outcome for outcome in outcomes}
-    moved = {outcome.path: _packages(outcome, MIGRATED, REVIEW) for outcome in outcomes}
-    if not any(moved.values()):
+    migrated = {outcome.path: _sdks_called(outcome, MIGRATED, REVIEW) for outcome in outcomes}
+    if not any(migrated.values()):
         return {}
-    found = _no_longer_needed(by_path, linked, around)
+    revisits = _with_fewer_setups(by_path, linked, contexts)
     for outcome in outcomes:
-        if not outcome.before or not _NAMED.search(outcome.before.decode("utf-8", "replace")):
+        if not outcome.before or not _ERROR_NAME.search(outcome.before.decode("utf-8", "replace")):
             continue
-        others = [by_path[one] for one in _reached(outcome.path, linked) - {outcome.path}]
-        gone = frozenset[str]().union(*(moved[one.path] for one in others))
-        named = frozenset(package for package in gone if package.encode() in outcome.before)
-        stays = frozenset[str]().union(*(_kept(one) for one in others))
-        if named or (stays & moved[outcome.path]):
-            told = found.get(outcome.path, around[outcome.path])
-            found[outcome.path] = replace(told, moved=named, stays=stays)
-    return found
+        imported = _reachable(outcome.path, linked) - {outcome.path}
+        migrated_elsewhere = frozenset[str]().union(*(migrated[path] for path in imported))
+        mentioned = frozenset(package for package in migrated_elsewhere if package.encode() in outcome.before)
+        remaining = frozenset[str]().union(*(_remaining_sdks(by_path[path]) for path in imported))
+        if mentioned or (remaining & migrated[outcome.path]):
+            context = revisits.get(outcome.path, contexts[outcome.path])
+            revisits[outcome.path] = replace(context, migrated_sdks=mentioned, remaining_sdks=remaining)
+    return revisits
 
 
-def _no_longer_needed(
-    by_path: Mapping[Path, Outcome], linked: Links, around: Mapping[Path, Around]
-) -> dict[Path, Around]:
-    """Return the files that set up an SDK's module for others, of which none asks through it any more."""
-    found = {}
-    for group in together(linked):
+def _with_fewer_setups(
+    by_path: Mapping[Path, Outcome], linked: Links, contexts: Mapping[Path, ProjectContext]
+) -> dict[Path, ProjectContext]:
+    """Return the files that set up an SDK's module which no other file calls any more."""
+    revisits = {}
+    for group in connected_groups(linked):
         for path in group:
-            needed = around[path].needed
-            if needed and by_path[path].before:
-                still = frozenset[str]().union(*(relies(_text(by_path[one])) for one in group - {path}))
-                if needed - still:
-                    found[path] = replace(around[path], needed=needed & still)
-    return found
+            required = contexts[path].required_setups
+            if required and by_path[path].before:
+                others = group - {path}
+                still_required = frozenset[str]().union(*(setups_required(_text(by_path[other])) for other in others))
+                if required - still_required:
+                    revisits[path] = replace(contexts[path], required_setups=required & still_required)
+    return revisits
 
 
 def _text(outcome: Outcome) -> str:
     return (outcome.after if outcome.after is not None else outcome.before).decode("utf-8", "replace")
 
 
-def _packages(outcome: Outcome, *statuses: str) -> frozenset[str]:
-    """Return the SDKs that calls of a file went through which now have one of these statuses."""
+def _sdks_called(outcome: Outcome, *statuses: str) -> frozenset[str]:
+    """Return the SDKs of a file's calls that have one of these statuses."""
     styles = (site.style.rpartition(".")[0] for site in outcome.sites if site.status in statuses)
     return frozenset(_PACKAGES[style] for style in styles if style in _PACKAGES)
 
 
-def _kept(outcome: Outcome) -> frozenset[str]:
+def _remaining_sdks(outcome: Outcome) -> frozenset[str]:
     """Return the SDKs that a file still uses."""
     text = _text(outcome)
-    packages = set(_PACKAGES.values())
-    used = {one for one in packages if re.search(rf"^\s*(?:from|import)\s+{re.escape(one)}\b", text, re.MULTILINE)}
-    return frozenset(used) | _packages(outcome, LEFT)
+    imported = {
+        package
+        for package in _PACKAGES.values()
+        if re.search(rf"^\s*(?:from|import)\s+{re.escape(package)}\b", text, re.MULTILINE)
+    }
+    return frozenset(imported) | _sdks_called(outcome, LEFT)

@@ -1,4 +1,4 @@
-"""List the files to migrate, each with what other files of the project tell about it."""
+"""The files to migrate, each with what is known about the other files of the project."""
 
 from __future__ import annotations
 
@@ -11,103 +11,118 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.check.scan import SKIPPED
-from src.migration.rewrite.find.raw_posts import addresses_in
-from src.migration.rewrite.project.error_links import links, together
-from src.migration.rewrite.project.sdk_setup import relies, set_up
-from src.migration.rewrite.records import Around
+from src.migration.rewrite.find.raw_posts import Addresses, addresses_in
+from src.migration.rewrite.project.error_links import connected_groups, import_links
+from src.migration.rewrite.project.sdk_setup import custom_settings, setups_required
+from src.migration.rewrite.records import ProjectContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from src.migration.rewrite.project.error_links import Links
 
-_OURS = (("src", "models"), ("src", "observability"), ("src", "migration"))
-
-
-_IMPORTED = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
-
-
-_NAMED = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
-
-
-_CALLED = re.compile(r"\b(\w+)\.(\w+)\(")
-
-
-_BORROWED = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
+_FACTORY_FOLDERS = (("src", "models"), ("src", "observability"), ("src", "migration"))
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
+_FROM_IMPORT = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_METHOD_CALL = re.compile(r"\b(\w+)\.(\w+)\(")
+_CLIENT_USE = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Hold one file to migrate: where, its name in reports, and what it shares with other files.
+    """One file to migrate.
 
     Attributes:
         path: The file.
         name: Its name in reports.
-        around: What is known about the other files.
+        project: What is known about the other files.
         imports: The files that it imports.
     """
 
     path: Path
     name: str
-    around: Around
+    project: ProjectContext
     imports: frozenset[Path] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class _FileFacts:
+    """What one file's text says that matters to other files.
+
+    Attributes:
+        imports: The words in its import statements.
+        borrowed_names: Names that it uses on other objects or imports, which may be another file's clients.
+        settings: What it sets on SDK modules.
+        required_setups: SDKs whose module it calls and does not set up.
+        addresses: Its constants that hold addresses of models.
+    """
+
+    imports: frozenset[str]
+    borrowed_names: frozenset[str]
+    settings: frozenset[str]
+    required_setups: frozenset[str]
+    addresses: Addresses
+
+
 def jobs_of(paths: Sequence[Path]) -> list[Job]:
-    """Return the Python files at and below some paths, but for the factory itself, each once."""
+    """Return a job for each Python file at and below some paths, the factory's own files excepted."""
     root = paths[0] if len(paths) == 1 and paths[0].is_dir() else Path(os.path.commonpath([p.resolve() for p in paths]))
     root = root if root.is_dir() else root.parent
-    found = {file for path in paths for file in (_walk(path) if path.is_dir() else [path])}
-    real = {file.resolve(): file for file in sorted(found, key=lambda one: (not one.is_symlink(), one))}
-    files = sorted(real.values())
-    lent: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
-    held: set[tuple[str, str]] = set()
-    said: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
-    for file in files:
-        source = _source(file)
-        text = source.decode("utf-8", "replace")
-        lent[file], said[file] = _lent(text), (set_up(text), relies(text))
-        held.update(addresses_in(source))
-    addresses = tuple(sorted(held))
-    linked = links({file: imported for file, (imported, _) in lent.items()})
+    facts = {file: _facts(file) for file in _distinct_files(paths)}
+    addresses = tuple(sorted({pair for file_facts in facts.values() for pair in file_facts.addresses}))
+    linked = import_links({file: file_facts.imports for file, file_facts in facts.items()})
+    setups = _setups_elsewhere(facts, linked)
     return [
         Job(
-            file,
-            _name(file, root),
-            Around(_borrowed(file, lent), addresses, settings=settings, needed=needed),
-            frozenset(linked[file]),
+            path=file,
+            name=_name(file, root),
+            project=ProjectContext(
+                borrowed_names=_borrowed_names(file, facts),
+                addresses=addresses,
+                settings=setups[file][0],
+                required_setups=setups[file][1],
+            ),
+            imports=frozenset(linked[file]),
         )
-        for file, (settings, needed) in _of_others(said, linked).items()
+        for file in facts
     ]
 
 
-def _of_others(
-    said: dict[Path, tuple[frozenset[str], frozenset[str]]], linked: Links
+def _distinct_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files at and below some paths, each once: by its real name where it has several."""
+    files = {file for path in paths for file in (_walk(path) if path.is_dir() else [path])}
+    by_real_path = {file.resolve(): file for file in sorted(files, key=lambda file: (not file.is_symlink(), file))}
+    return sorted(by_real_path.values())
+
+
+def _setups_elsewhere(
+    facts: dict[Path, _FileFacts], linked: Links
 ) -> dict[Path, tuple[frozenset[str], frozenset[str]]]:
-    """Return for each file what the other ones of its program set up on SDK modules, and need to be set up."""
-    found = {}
-    for group in together(linked):
-        sets = Counter(one for file in group for one in said[file][0])
-        needs = Counter(one for file in group for one in said[file][1])
+    """Return for each file what the other files of its program set on SDK modules, and which setups they require."""
+    setups = {}
+    for group in connected_groups(linked):
+        setting_counts = Counter(setting for file in group for setting in facts[file].settings)
+        required_counts = Counter(package for file in group for package in facts[file].required_setups)
         for file in group:
-            settings, needed = said[file]
-            found[file] = (
-                frozenset(one for one, count in sets.items() if count > (one in settings)),
-                frozenset(one for one, count in needs.items() if count > (one in needed)),
+            setups[file] = (
+                _counted_elsewhere(setting_counts, facts[file].settings),
+                _counted_elsewhere(required_counts, facts[file].required_setups),
             )
-    return {file: found[file] for file in said}
+    return setups
+
+
+def _counted_elsewhere(counts: Counter[str], own: frozenset[str]) -> frozenset[str]:
+    return frozenset(item for item, count in counts.items() if count > (item in own))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
-        inside = Path(here)
+    for name, folders, files in os.walk(folder):
+        current = Path(name)
         folders[:] = sorted(
-            one
-            for one in folders
-            if one not in SKIPPED and not any((inside / one).parts[-2:] == ours for ours in _OURS)
+            child for child in folders if child not in SKIPPED and (current / child).parts[-2:] not in _FACTORY_FOLDERS
         )
         yield from (
-            inside / name for name in sorted(names) if name.endswith((".py", ".pyw")) and (inside / name).is_file()
+            current / file for file in sorted(files) if file.endswith((".py", ".pyw")) and (current / file).is_file()
         )
 
 
@@ -117,22 +132,30 @@ def _name(file: Path, root: Path) -> str:
     return file.as_posix()
 
 
-def _source(file: Path) -> bytes:
+def _facts(file: Path) -> _FileFacts:
     try:
-        return file.read_bytes()
+        source = file.read_bytes()
     except OSError:
-        return b""  # it is named when it is to be migrated
+        source = b""  # the migration of the file itself reports why
+    text = source.decode("utf-8", "replace")
+    imports = {word for pair in _IMPORT.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
+    uses = _CLIENT_USE.findall(text) + _METHOD_CALL.findall(text)
+    names = {name for owner, name in uses if owner not in ("self", "cls")}
+    names |= {name for imported in _FROM_IMPORT.findall(text) for name in re.findall(r"\w+", imported)}
+    return _FileFacts(
+        imports=frozenset(imports),
+        borrowed_names=frozenset(names),
+        settings=custom_settings(text),
+        required_setups=setups_required(text),
+        addresses=addresses_in(source),
+    )
 
 
-def _lent(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return what a file imports, and the names of clients that it uses on other objects."""
-    imported = {word for pair in _IMPORTED.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
-    used = {name for owner, name in _BORROWED.findall(text) + _CALLED.findall(text) if owner not in ("self", "cls")}
-    used |= {name for names in _NAMED.findall(text) for name in re.findall(r"\w+", names)}
-    return frozenset(imported), frozenset(used)
-
-
-def _borrowed(file: Path, lent: dict[Path, tuple[frozenset[str], frozenset[str]]]) -> frozenset[str]:
+def _borrowed_names(file: Path, facts: dict[Path, _FileFacts]) -> frozenset[str]:
+    """Return the names that may be a file's clients in the files that import it."""
     return frozenset(
-        name for other, (imported, used) in lent.items() if other != file and file.stem in imported for name in used
+        name
+        for other, other_facts in facts.items()
+        if other != file and file.stem in other_facts.imports
+        for name in other_facts.borrowed_names
     )

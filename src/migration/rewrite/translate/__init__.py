@@ -1,1 +1,1 @@
-"""Translate arguments, messages, replies and error handlers into the factory's terms."""
+"""The translation of arguments, messages, replies and error handlers into the factory's terms."""

@@ -1,4 +1,4 @@
-"""Say the exceptions of SDKs that handlers name as the factory's errors."""
+"""The translation of SDK exceptions that a program names into the factory's errors."""
 
 from __future__ import annotations
 
@@ -13,31 +13,39 @@ from src.migration.rewrite.records import Unprovable
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
-    from src.migration.rewrite.edits import Edits, Resolve
+    from src.migration.rewrite.edits import Edit, Edits, Resolve
 
+# Attributes of the SDKs' exceptions -> those of the factory's errors.
 _ATTRIBUTES = {"status_code": "status", "http_status": "status", "message": "message", "user_message": "message",
                "args": "args", "request_id": "request_id", "__class__": "__class__",
                "__cause__": "__cause__"}  # fmt: skip
+# Functions that take exception classes, alone or as a tuple, to test for them.
 _TESTS = ("isinstance", "issubclass", "retry_if_exception_type", "retry_if_not_exception_type", "suppress",
           "on_exception")  # fmt: skip
 
 
 @dataclass(slots=True)
-class Handled:
-    """Hold the places that name an SDK's exception, and where its attributes are read."""
+class ErrorUses:
+    """The places where a module uses the exceptions of one SDK.
+
+    Attributes:
+        names: The expressions that name an exception, each with the factory's errors for it.
+        reads: The reads of an exception's attributes in its handlers.
+        tuples: The tuples that hold some of the names.
+    """
 
     names: list[tuple[cst.BaseExpression, tuple[str, ...]]] = field(default_factory=list)
     reads: list[cst.Attribute] = field(default_factory=list)
-    tuples: list[cst.Tuple] = field(default_factory=list)  # that hold some of the names
+    tuples: list[cst.Tuple] = field(default_factory=list)
 
 
-def find(package: str, values: Evaluator) -> Handled:
-    """Return what names exceptions of a package.
+def find_error_uses(package: str, values: Evaluator) -> ErrorUses:
+    """Return the uses of a package's exceptions.
 
     Raises:
-        Unprovable: one is used in a way that has no counterpart.
+        Unprovable: an exception is used in a way that has no counterpart.
     """
-    found = Handled()
+    uses = ErrorUses()
     tree = values.tree
     for node in tree.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or isinstance(tree.parent(node), cst.Attribute):
@@ -52,30 +60,29 @@ def find(package: str, values: Evaluator) -> Handled:
             if _handler(node, values) is not None:
                 raise Unprovable(f"{code(node)} is handled, which has no counterpart", "handle ModelError")
             continue
-        _one(node, ours, found, values)
-    return found
+        _add_use(node, ours, uses, values)
+    return uses
 
 
-def _one(node: cst.Name | cst.Attribute, ours: tuple[str, ...], found: Handled, values: Evaluator) -> None:
+def _add_use(node: cst.Name | cst.Attribute, ours: tuple[str, ...], uses: ErrorUses, values: Evaluator) -> None:
     tree = values.tree
     element = tree.parent(node)
-    around = tree.parent(element) if isinstance(element, cst.Element) else None
+    container = tree.parent(element) if isinstance(element, cst.Element) else None
     handler = _handler(node, values)
-    if handler is None and not _is_listed(node, values):
-        if any(isinstance(one, cst.Annotation) for one in tree.above(node)):
+    if handler is None and not _is_in_test_or_tuple(node, values):
+        if any(isinstance(ancestor, cst.Annotation) for ancestor in tree.ancestors(node)):
             return
         raise Unprovable(f"{code(node)} is used for more than handling it", "use one of src.models.errors there")
-    if isinstance(around, cst.Tuple) and around not in found.tuples:
-        found.tuples.append(around)
-    found.names.append((node, ours))
-    handlers = [handler] if handler is not None else _handlers_of(around, values)
-    for one in handlers:
-        if one.name is not None and isinstance(one.name.name, cst.Name):
-            _attributes(one, one.name.name.value, found, values)
+    if isinstance(container, cst.Tuple) and container not in uses.tuples:
+        uses.tuples.append(container)
+    uses.names.append((node, ours))
+    for user in [handler] if handler is not None else _handlers_of(container, values):
+        if user.name is not None and isinstance(user.name.name, cst.Name):
+            _add_attribute_reads(user, user.name.name.value, uses, values)
 
 
-def _is_listed(node: cst.CSTNode, values: Evaluator) -> bool:
-    """Tell whether an exception stands where several can: in a test, or a tuple of them that has a name."""
+def _is_in_test_or_tuple(node: cst.CSTNode, values: Evaluator) -> bool:
+    """Tell whether an exception is tested for, or is in a named tuple whose uses all handle or test for it."""
     tree = values.tree
     parent = tree.parent(node)
     in_tuple = isinstance(parent, cst.Element) and isinstance(tree.parent(parent), cst.Tuple)
@@ -86,25 +93,25 @@ def _is_listed(node: cst.CSTNode, values: Evaluator) -> bool:
         return code(call.func).rpartition(".")[2] in _TESTS
     if not in_tuple or not isinstance(parent, cst.Assign | cst.AnnAssign):
         return False
-    names = _named_by(parent)
-    return bool(names) and all(_names_exceptions(load, values) for load in _loads(names, values))
+    names = _assigned_names(parent)
+    return bool(names) and all(_handles_or_tests(load, values) for load in _loads(names, values))
 
 
-def _named_by(node: cst.CSTNode | None) -> set[str]:
-    """Return the names that an assignment gives, where it gives plain names alone."""
-    targets = [one.target for one in node.targets] if isinstance(node, cst.Assign) else []
+def _assigned_names(node: cst.CSTNode | None) -> set[str]:
+    """Return the names that an assignment binds; none where a target is not a plain name."""
+    targets = [target.target for target in node.targets] if isinstance(node, cst.Assign) else []
     targets += [node.target] if isinstance(node, cst.AnnAssign) else []
-    names = {one.value for one in targets if isinstance(one, cst.Name)}
+    names = {target.value for target in targets if isinstance(target, cst.Name)}
     return names if len(names) == len(targets) else set()
 
 
 def _loads(names: set[str], values: Evaluator) -> list[cst.Name]:
     tree = values.tree
-    return [one for one in tree.nodes if isinstance(one, cst.Name) and one.value in names and tree.is_load(one)]
+    return [name for name in tree.nodes if isinstance(name, cst.Name) and name.value in names and tree.is_load(name)]
 
 
-def _names_exceptions(node: cst.CSTNode, values: Evaluator) -> bool:
-    """Tell whether a name of several exceptions is used to handle or to test them."""
+def _handles_or_tests(node: cst.CSTNode, values: Evaluator) -> bool:
+    """Tell whether the name of a tuple of exceptions is used to handle or to test for them."""
     parent = values.tree.parent(node)
     call = values.tree.parent(parent) if isinstance(parent, cst.Arg) else None
     if isinstance(call, cst.Call):
@@ -112,84 +119,90 @@ def _names_exceptions(node: cst.CSTNode, values: Evaluator) -> bool:
     return isinstance(parent, cst.ExceptHandler) and parent.type is node
 
 
-def _handlers_of(around: cst.CSTNode | None, values: Evaluator) -> list[cst.ExceptHandler]:
-    """Return the handlers that name a tuple of exceptions."""
-    above = values.tree.parent(around) if around is not None else None
-    parents = [values.tree.parent(load) for load in _loads(_named_by(above), values)]
-    return [one for one in parents if isinstance(one, cst.ExceptHandler)]
+def _handlers_of(exceptions: cst.CSTNode | None, values: Evaluator) -> list[cst.ExceptHandler]:
+    """Return the handlers that use a tuple of exceptions by its name."""
+    assignment = values.tree.parent(exceptions) if exceptions is not None else None
+    parents = [values.tree.parent(load) for load in _loads(_assigned_names(assignment), values)]
+    return [handler for handler in parents if isinstance(handler, cst.ExceptHandler)]
 
 
 def _handler(node: cst.CSTNode, values: Evaluator) -> cst.ExceptHandler | None:
+    """Return the handler whose type, or tuple of types, a node is part of."""
     child: cst.CSTNode = node
-    for one in values.tree.above(node):
-        if isinstance(one, cst.ExceptHandler):
-            return one if one.type is child else None
-        if not isinstance(one, cst.Tuple | cst.Element):
+    for ancestor in values.tree.ancestors(node):
+        if isinstance(ancestor, cst.ExceptHandler):
+            return ancestor if ancestor.type is child else None
+        if not isinstance(ancestor, cst.Tuple | cst.Element):
             return None
-        child = one
+        child = ancestor
     return None
 
 
-def _attributes(handler: cst.ExceptHandler, name: str, found: Handled, values: Evaluator) -> None:
+def _add_attribute_reads(handler: cst.ExceptHandler, name: str, uses: ErrorUses, values: Evaluator) -> None:
     tree = values.tree
     for node in tree.nodes:
         if not isinstance(node, cst.Attribute) or not isinstance(node.value, cst.Name) or node.value.value != name:
             continue
-        if all(one is not handler for one in tree.above(node)):
+        if all(ancestor is not handler for ancestor in tree.ancestors(node)):
             continue
         if node.attr.value not in _ATTRIBUTES:
             raise Unprovable(
                 f"the handler reads {code(node)}, which the factory's errors have not",
                 "read error.status, error.message, error.retry_after_s or error.__cause__",
             )
-        found.reads.append(node)
+        uses.reads.append(node)
 
 
-def rewrite(found: Handled, edits: Edits, *, keep: bool) -> set[tuple[str, str]]:
-    """Edit all places; `keep` names the SDK's exception beside ours. Return the imports that this needs.
+def rewrite_error_uses(uses: ErrorUses, edits: Edits, *, keep_sdk: bool) -> set[tuple[str, str]]:
+    """Add the edits of all uses; return the imports that they need.
+
+    Args:
+        uses: The uses of one SDK's exceptions.
+        edits: Where the edits go.
+        keep_sdk: Keep the SDK's exceptions beside the factory's errors, for calls that stay.
 
     Raises:
-        Unprovable: attributes are read that the two kinds of error name differently.
+        Unprovable: a handler that serves both reads an attribute which they name differently.
     """
-    if keep and any(_ATTRIBUTES[node.attr.value] != node.attr.value for node in found.reads):
+    if keep_sdk and any(is_renamed(read) for read in uses.reads):
         raise Unprovable("one handler serves this call and one that stays", "give the calls handlers of their own")
     needed: set[tuple[str, str]] = set()
-    for node, ours in found.names:
-        names = [code(node)] * keep + list(ours)
-        edits.replace(node, _named(names))
+    for node, ours in uses.names:
+        names = [code(node)] * keep_sdk + list(ours)
+        edits.replace(node, _replace_by_names(names))
         needed |= {("src.models.errors", name) for name in ours}
-    for around in found.tuples:
-        edits.replace(around, _flat)
-    for read in found.reads:
-        edits.replace(read, _renamed(_ATTRIBUTES[read.attr.value]))
+    for exceptions in uses.tuples:
+        edits.replace(exceptions, _flatten)
+    for read in uses.reads:
+        edits.replace(read, _rename_attribute(_ATTRIBUTES[read.attr.value]))
     return needed
 
 
-def _named(names: list[str]):  # type: ignore[no-untyped-def] # an Edit
+def _replace_by_names(names: list[str]) -> Edit:
     def edit(_updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
         return expression(names[0] if len(names) == 1 else f"({', '.join(names)})")
 
     return edit
 
 
-def _flat(updated: cst.Tuple, _resolve: Resolve) -> cst.Tuple:
-    """Return a tuple in which what became a tuple itself stands item by item: handlers take no nested ones."""
+def _flatten(updated: cst.Tuple, _resolve: Resolve) -> cst.Tuple:
+    """Return a tuple with the items of nested tuples in their place, since an `except` clause takes no nested ones."""
     parts: list[cst.BaseElement] = []
     for element in updated.elements:
         inner = element.value.elements if isinstance(element.value, cst.Tuple) else [element]
-        parts += [one for one in inner if code(one.value) not in {code(part.value) for part in parts}]
+        parts += [item for item in inner if code(item.value) not in {code(part.value) for part in parts}]
     return updated.with_changes(
         elements=[part.with_changes(comma=cst.MaybeSentinel.DEFAULT) for part in parts[:-1]] + parts[-1:]
     )
 
 
-def _renamed(name: str):  # type: ignore[no-untyped-def] # an Edit
+def _rename_attribute(name: str) -> Edit:
     def edit(updated: cst.Attribute, _resolve: Resolve) -> cst.Attribute:
         return updated.with_changes(attr=cst.Name(name))
 
     return edit
 
 
-def differs(read: cst.Attribute) -> bool:
-    """Tell whether an attribute of an error has another name on ours."""
+def is_renamed(read: cst.Attribute) -> bool:
+    """Tell whether an attribute of an SDK's exception has another name on the factory's errors."""
     return _ATTRIBUTES[read.attr.value] != read.attr.value

@@ -1,4 +1,4 @@
-"""Read the messages of a call: a system and a user text, or a conversation that goes on as it is."""
+"""The messages of a call as a system prompt with a user content, or as a conversation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.values import Evaluator
 
-# What a message can hold that would be another thing on its way through the factory: words that mean nothing else, and
-# words that are also names of columns and variables, which count as the `type` of a part alone.
+# Parts of messages that the factory does not pass on unchanged. These words mean such a part anywhere; those of
+# _FOREIGN_KINDS are also names of columns and variables, and count only as the `type` of a part.
 _FOREIGN = re.compile(
     r"[\"'](?:cache_control|tool_result|tool_use|function_call)[\"']|(?:cache_control|tool_result|tool_use)\s*="
 )
@@ -27,48 +27,56 @@ _DEVELOPER = re.compile(r"[\"']developer[\"']")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Hold what is asked: a system text (or None) and a user content, or else a conversation."""
+    """What a call asks: a user content with or without a system prompt, or a conversation.
+
+    Attributes:
+        system: The system prompt, or None.
+        user: The user content; None for a conversation.
+        messages: The list of messages; None for a single user content.
+    """
 
     system: cst.BaseExpression | None = None
     user: cst.BaseExpression | None = None
     messages: cst.BaseExpression | None = None
 
 
-def read(messages: cst.BaseExpression, values: Evaluator) -> Prompt:
-    """Return what a `messages` argument asks.
+def read_messages(messages: cst.BaseExpression, values: Evaluator) -> Prompt:
+    """Return the prompt that a `messages` argument is.
 
     Raises:
-        Unprovable: it holds what the factory's messages do not carry.
+        Unprovable: it may hold a part that the factory's messages do not carry.
     """
-    refuse_foreign(messages, values)
+    refuse_untranslatable(messages, values)
     if isinstance(messages, cst.List):
-        found = _pair(messages)
-        if found is not None:
-            return found
-        _refuse_texts(messages)
+        prompt = _literal_prompt(messages)
+        if prompt is not None:
+            return prompt
+        _refuse_several_texts(messages)
     return Prompt(messages=messages)
 
 
-def refuse_foreign(messages: cst.BaseExpression, values: Evaluator) -> None:
-    """Raise Unprovable where a message can hold a part that would change on its way through the factory."""
-    literal = isinstance(messages, cst.List) and not any(
+def refuse_untranslatable(messages: cst.BaseExpression, values: Evaluator) -> None:
+    """Raise Unprovable where a message may hold a part that the factory does not pass on unchanged."""
+    is_literal = isinstance(messages, cst.List) and not any(
         isinstance(element, cst.StarredElement) or not isinstance(element.value, cst.Dict)
         for element in messages.elements
     )
-    text = code(messages) if literal else values.tree.module.code
-    found = _FOREIGN.search(text)
-    what = found[0].strip("\"'= ") if found else _foreign_kind([messages] if literal else values.tree.nodes)
-    if what:
+    text = code(messages) if is_literal else values.tree.module.code
+    if match := _FOREIGN.search(text):
+        part_kind: str | None = match[0].strip("\"'= ")
+    else:
+        part_kind = _untranslatable_kind([messages] if is_literal else values.tree.nodes)
+    if part_kind:
         raise Unprovable(
-            f"a message may hold {what!r}, which the factory's messages do not carry",
+            f"a message may hold {part_kind!r}, which the factory's messages do not carry",
             "write the messages without it, or keep the call and allow it with a reason",
         )
     if _DEVELOPER.search(text):
         raise Unprovable("a message has the role developer, which the factory chooses by the model", "use system")
 
 
-def _foreign_kind(nodes: Iterable[cst.CSTNode]) -> str | None:
-    """Return the type of a part that the factory's messages do not carry, where a literal says one."""
+def _untranslatable_kind(nodes: Iterable[cst.CSTNode]) -> str | None:
+    """Return the first literal `type` of a part that the factory's messages do not carry, or None."""
     for top in nodes:
         for node in walk(top) if isinstance(top, cst.List) else (top,):
             if isinstance(node, cst.DictElement) and text_of(node.key) == "type":
@@ -78,29 +86,30 @@ def _foreign_kind(nodes: Iterable[cst.CSTNode]) -> str | None:
     return None
 
 
-def _pair(messages: cst.List) -> Prompt | None:
-    """Return the texts of a literal list of one user message, a system message before it or not."""
-    found: list[tuple[str, cst.BaseExpression]] = []
+def _literal_prompt(messages: cst.List) -> Prompt | None:
+    """Return the prompt of a literal list of one user message, with or without a system message before it."""
+    texts: list[tuple[str, cst.BaseExpression]] = []
     for element in messages.elements:
-        held = entries(element.value) if isinstance(element.value, cst.Dict) else None
-        if held is None or set(held) != {"role", "content"}:
+        fields = entries(element.value) if isinstance(element.value, cst.Dict) else None
+        if fields is None or set(fields) != {"role", "content"}:
             return None
-        role = text_of(held["role"])
-        if role is None or isinstance(held["content"], cst.List | cst.ListComp | cst.Tuple):
+        role = text_of(fields["role"])
+        if role is None or isinstance(fields["content"], cst.List | cst.ListComp | cst.Tuple):
             return None
-        found.append((role, held["content"]))
-    roles = [role for role, _ in found]
+        texts.append((role, fields["content"]))
+    roles = [role for role, _ in texts]
     if roles == ["user"]:
-        return Prompt(user=found[0][1])
+        return Prompt(user=texts[0][1])
     if roles == ["system", "user"]:
-        return Prompt(found[0][1], found[1][1])
+        return Prompt(system=texts[0][1], user=texts[1][1])
     return None
 
 
-def _refuse_texts(messages: cst.List) -> None:
+def _refuse_several_texts(messages: cst.List) -> None:
+    """Raise Unprovable where a message is made of several text parts, which the factory sends as one."""
     for element in messages.elements:
-        held = entries(element.value) if isinstance(element.value, cst.Dict) else None
-        content = held.get("content") if held else None
+        fields = entries(element.value) if isinstance(element.value, cst.Dict) else None
+        content = fields.get("content") if fields else None
         if not isinstance(content, cst.List) or len(content.elements) < 2:
             continue
         kinds = [entries(part.value) or {} if isinstance(part.value, cst.Dict) else {} for part in content.elements]
@@ -111,7 +120,7 @@ def _refuse_texts(messages: cst.List) -> None:
 
 
 def with_system(system: cst.BaseExpression, messages: cst.BaseExpression) -> cst.BaseExpression:
-    """Return a conversation with a system message before it."""
+    """Return a conversation that starts with a system message."""
     first = cst.Dict(
         [
             cst.DictElement(expression('"role"'), expression('"system"')),

@@ -1,4 +1,4 @@
-"""Follow a reply to every place that reads it, and say each read in the factory's words."""
+"""The flow of a reply from its call to every place that reads it."""
 
 from __future__ import annotations
 
@@ -6,73 +6,93 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.rewrite.analysis.reaching import Reach
+from src.migration.rewrite.analysis.reaching import ReachingDefinitions
 from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.records import Unprovable
-from src.migration.rewrite.translate.reply_reads import _RAW, Reply, reading, tokens
+from src.migration.rewrite.translate.reply_reads import RAW_FAMILIES, Reply, attribute_path, read_replacement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from src.migration.rewrite.analysis.tree import Binding, Tree
     from src.migration.rewrite.records import Site
-    from src.migration.rewrite.translate.arguments import Asked
+    from src.migration.rewrite.translate.translated_call import TranslatedCall
 
-Edit = "Callable[[cst.CSTNode], cst.CSTNode]"
+Reaches = dict[cst.CSTNode, ReachingDefinitions]  # by scope
 
-# Parts of a chunk that a name can stand for: a chunk of ours has the same text.
-_PARTS = (("choices", 0), ("choices", 0, "delta"), ("message",), ("delta",))
+# Parts of a chunk that a variable can hold; the chunk itself takes their place, since it has the same text.
+_CHUNK_PARTS = (("choices", 0), ("choices", 0, "delta"), ("message",), ("delta",))
+_ASYNCIO_WRAPPERS = ("asyncio.wait_for", "asyncio.shield", "asyncio.create_task", "asyncio.ensure_future")
 
 
-def follow(site: Site, words: str, tree: Tree, reaches: dict[cst.CSTNode, Reach], asked: Asked) -> Reply:
-    """Return a site's reply with all places that read it.
+class UnprovableReply(Exception):
+    """The reads of one call's reply cannot be translated.
+
+    Attributes:
+        site: The call.
+        cause: Why they cannot.
+    """
+
+    def __init__(self, site: Site, cause: Unprovable) -> None:
+        super().__init__(cause.reason)
+        self.site = site
+        self.cause = cause
+
+
+def follow_reply(site: Site, family: str, tree: Tree, reaches: Reaches, call: TranslatedCall) -> Reply:
+    """Return a call's reply with all places that read it.
+
+    Args:
+        site: The call.
+        family: The SDK's form of the reply.
+        tree: The module.
+        reaches: The reaching definitions of the scopes seen so far; new ones are added.
+        call: The call in the factory's terms.
 
     Raises:
-        Unprovable: it goes where it cannot be followed, and its raw form is another one than before.
+        Unprovable: the reply goes where it cannot be followed.
     """
     if site.kind == "messages" and site.names[-1] == "stream":
-        return _helper(site, words, tree)
-    stream = asked.stream
-    node = _received(site, tree, stream=stream)
-    reply = Reply(site, words, node, stream, counted=asked.counted)
+        return _follow_stream_helper(site, family, tree)
+    node = _reply_expression(site, tree, stream=call.stream)
+    reply = Reply(site=site, family=family, node=node, stream=call.stream, streams_usage=call.streams_usage)
     parent = tree.parent(node)
     if isinstance(parent, cst.Expr):
         return reply
     if isinstance(parent, cst.Assign) and len(parent.targets) == 1:
-        _assigned(reply, parent, parent.targets[0].target, tree, reaches)
+        _follow_assignment(reply, parent, parent.targets[0].target, tree, reaches)
     elif isinstance(parent, cst.NamedExpr) or (isinstance(parent, cst.AnnAssign) and parent.value is node):
-        reply.bare = "it is bound in a way that is not followed"
+        reply.raw_reason = "it is bound in a way that is not followed"
     else:
         reply.reads.append(node)
-    if stream:
-        _chunks(reply, tree)
+    if call.stream:
+        _follow_chunks(reply, tree)
     return reply
 
 
-def _helper(site: Site, words: str, tree: Tree) -> Reply:
-    """Follow `with client.messages.stream(...) as stream`, whose texts alone are read."""
+def _follow_stream_helper(site: Site, family: str, tree: Tree) -> Reply:
+    """Follow `with client.messages.stream(...) as stream`, of which only `stream.text_stream` may be read."""
     item = tree.parent(site.call)
-    left = Unprovable("its stream helper is read for more than texts", "loop over stream_response(...)")
+    other_use = Unprovable("its stream helper is read for more than texts", "loop over stream_response(...)")
     if not isinstance(item, cst.WithItem) or item.asname is None or not isinstance(item.asname.name, cst.Name):
-        raise left
-    reply = Reply(site, words, site.call, stream=True, opened=item)
+        raise other_use
+    reply = Reply(site=site, family=family, node=site.call, stream=True, with_item=item)
     scope = tree.scope(site.call)
     name = item.asname.name.value
     if len(tree.bound.get(scope, {}).get(name, ())) != 1:
-        raise left
+        raise other_use
     for load in tree.loads(name, scope):
         read = tree.parent(load)
         if not isinstance(read, cst.Attribute) or read.value is not load or read.attr.value != "text_stream":
-            raise left
-        reply.texts.append(read)
+            raise other_use
+        reply.text_streams.append(read)
     return reply
 
 
-def _chunks(reply: Reply, tree: Tree) -> None:
-    """Turn the places that read a stream into the places that read its chunks."""
-    if reply.bare:
-        raise Unprovable(reply.bare, "loop over stream_response(...) where the stream is opened")
-    found: list[cst.BaseExpression] = []
+def _follow_chunks(reply: Reply, tree: Tree) -> None:
+    """Find the places that read the chunks of a stream, which must be read by a loop alone."""
+    if reply.raw_reason:
+        raise Unprovable(reply.raw_reason, "loop over stream_response(...) where the stream is opened")
     for node in reply.reads:
         loop = tree.parent(node)
         if (
@@ -83,59 +103,58 @@ def _chunks(reply: Reply, tree: Tree) -> None:
             raise Unprovable("the stream goes where it cannot be followed", "loop over stream_response(...) there")
         name = loop.target.value
         scope = tree.scope(loop.target)
-        inside = [one for one in tree.loads(name, scope) if isinstance(loop, cst.CompFor) or _below(one, loop, tree)]
-        if not isinstance(loop, cst.CompFor) and len(inside) != len(tree.loads(name, scope)):
-            others = [one for one in tree.bound[scope][name] if one.node is not loop.target]
+        loads = tree.loads(name, scope)
+        inside = [load for load in loads if isinstance(loop, cst.CompFor) or _is_below(load, loop, tree)]
+        if len(inside) != len(loads):
+            others = [binding for binding in tree.bound[scope][name] if binding.node is not loop.target]
             if not others:
                 raise Unprovable("a chunk is read after its loop", "keep what is needed inside the loop")
-        found += inside
-        for one in inside:
-            found += _named_part(one, loop, reply, tree)
-    reply.chunks = found
+        reply.chunks += inside
+        for load in inside:
+            reply.chunks += _loads_of_named_part(load, loop, reply, tree)
 
 
-def _named_part(node: cst.BaseExpression, loop: cst.For | cst.CompFor, reply: Reply, tree: Tree) -> list[cst.Name]:
-    """Return where a name is read that stands for a part of the chunk: `delta = chunk.choices[0].delta`."""
-    chain = tokens(node, tree)
-    names = reply.parts.get(node, ()) + tuple(token for _, token in chain)
-    assign = tree.parent(chain[-1][0]) if chain else None
-    if names not in _PARTS or not isinstance(assign, cst.Assign) or len(assign.targets) != 1:
+def _loads_of_named_part(
+    node: cst.BaseExpression, loop: cst.For | cst.CompFor, reply: Reply, tree: Tree
+) -> list[cst.Name]:
+    """Return the reads of a variable that holds a part of the chunk, as in `delta = chunk.choices[0].delta`."""
+    steps = attribute_path(node, tree)
+    path = reply.parts.get(node, ()) + tuple(key for _, key in steps)
+    assign = tree.parent(steps[-1][0]) if steps else None
+    if path not in _CHUNK_PARTS or not isinstance(assign, cst.Assign) or len(assign.targets) != 1:
         return []
     target = assign.targets[0].target
     scope = tree.scope(assign)
     if not isinstance(target, cst.Name) or len(tree.bound.get(scope, {}).get(target.value, ())) != 1:
         return []
     loads = tree.loads(target.value, scope)
-    if not all(_below(load, loop, tree) for load in loads):
+    if not all(_is_below(load, loop, tree) for load in loads):
         return []
-    reply.parts[assign] = names
-    found = list(loads)
+    reply.parts[assign] = path
+    reads = list(loads)
     for load in loads:
-        reply.parts[load] = names
-        found += _named_part(load, loop, reply, tree)
-    return found
+        reply.parts[load] = path
+        reads += _loads_of_named_part(load, loop, reply, tree)
+    return reads
 
 
-def _below(node: cst.CSTNode, top: cst.CSTNode, tree: Tree) -> bool:
-    return any(one is top for one in tree.above(node))
+def _is_below(node: cst.CSTNode, top: cst.CSTNode, tree: Tree) -> bool:
+    return any(ancestor is top for ancestor in tree.ancestors(node))
 
 
-def _received(site: Site, tree: Tree, *, stream: bool) -> cst.BaseExpression:
-    """Return the expression that is the reply: the call, or the await that it stands in."""
+def _reply_expression(site: Site, tree: Tree, *, stream: bool) -> cst.BaseExpression:
+    """Return the expression whose value is the reply: the call, or the await around it.
+
+    Raises:
+        Unprovable: the call is asynchronous and not awaited in the same expression.
+    """
     if not site.asynchronous:
         return site.call
     node: cst.CSTNode = site.call
     parent = tree.parent(node)
     while parent is not None and not isinstance(parent, cst.Await):
         call = tree.parent(parent) if isinstance(parent, cst.Arg) else None
-        if stream or not isinstance(call, cst.Call) or not code(call.func).startswith("asyncio."):
-            break
-        if code(call.func) not in (
-            "asyncio.wait_for",
-            "asyncio.shield",
-            "asyncio.create_task",
-            "asyncio.ensure_future",
-        ):
+        if stream or not isinstance(call, cst.Call) or code(call.func) not in _ASYNCIO_WRAPPERS:
             break
         node, parent = call, tree.parent(call)
     if isinstance(parent, cst.Await):
@@ -143,33 +162,39 @@ def _received(site: Site, tree: Tree, *, stream: bool) -> cst.BaseExpression:
     raise Unprovable("the call is not awaited where it stands", "await model.agenerate_response(...) there")
 
 
-def _assigned(
-    reply: Reply, assign: cst.Assign, target: cst.BaseExpression, tree: Tree, reaches: dict[cst.CSTNode, Reach]
+def _follow_assignment(
+    reply: Reply, assign: cst.Assign, target: cst.BaseExpression, tree: Tree, reaches: Reaches
 ) -> None:
+    """Find the reads that an assignment of the reply reaches."""
     scope = tree.scope(assign)
     if not isinstance(target, cst.Name) or not isinstance(scope, cst.FunctionDef | cst.Module):
-        reply.bare = f"it is kept in {code(target)}"
+        reply.raw_reason = f"it is kept in {code(target)}"
         return
-    home = tree.home(target.value, scope)
-    if home is not scope:
-        reply.bare = f"{target.value} is global"
+    if tree.binding_scope(target.value, scope) is not scope:
+        reply.raw_reason = f"{target.value} is global"
         return
-    reply.binding = next(one for one in tree.bound[scope][target.value] if one.node is assign)
+    reply.binding = next(binding for binding in tree.bound[scope][target.value] if binding.node is assign)
     if scope not in reaches:
-        reaches[scope] = Reach(tree, scope)
-    reach = reaches[scope]
+        reaches[scope] = ReachingDefinitions(tree, scope)
+    reads = reaches[scope].reads
     for node in tree.loads(target.value, scope):
-        if node not in reach.reads:
-            reply.bare = f"{target.value} is read in a way that is not followed"
-        elif reply.binding in reach.reads[node]:
+        if node not in reads:
+            reply.raw_reason = f"{target.value} is read in a way that is not followed"
+        elif reply.binding in reads[node]:
             reply.reads.append(node)
 
 
-def settle(replies: list[Reply], reaches: dict[cst.CSTNode, Reach], tree: Tree) -> None:
-    """Decide which replies are read in our words and which keep their raw form, until nothing changes."""
+def settle_modes(replies: list[Reply], reaches: Reaches, tree: Tree) -> None:
+    """Decide which replies are read through the factory's attributes and which keep the SDK's own form.
+
+    Replies that reach the same read need the same mode, so this repeats until no mode changes.
+
+    Raises:
+        UnprovableReply: a reply needs the SDK's own form, and the factory does not have it.
+    """
     by_binding = {reply.binding: reply for reply in replies if reply.binding is not None}
     for reply in replies:
-        if reply.bare:
+        if reply.raw_reason:
             reply.mode = "raw"
     changed = True
     while changed:
@@ -178,32 +203,21 @@ def settle(replies: list[Reply], reaches: dict[cst.CSTNode, Reach], tree: Tree) 
             if reply.mode == "reply" and _must_be_raw(reply, by_binding, reaches, tree):
                 reply.mode, changed = "raw", True
     for reply in replies:
-        if reply.mode == "raw" and (reply.stream or reply.family not in _RAW):
-            why = reply.bare or "its reply goes where it cannot be followed"
-            raise Failed(reply.site, Unprovable(why, "read reply.content where the reply comes in"))
+        if reply.mode == "raw" and (reply.stream or reply.family not in RAW_FAMILIES):
+            reason = reply.raw_reason or "its reply goes where it cannot be followed"
+            raise UnprovableReply(reply.site, Unprovable(reason, "read reply.content where the reply comes in"))
 
 
-class Failed(Exception):
-    """One site's reply cannot be carried over."""
-
-    def __init__(self, site: Site, why: Unprovable) -> None:
-        super().__init__(why.reason)
-        self.site = site
-        self.why = why
-
-
-def _must_be_raw(
-    reply: Reply, by_binding: Mapping[Binding, Reply], reaches: dict[cst.CSTNode, Reach], tree: Tree
-) -> bool:
+def _must_be_raw(reply: Reply, by_binding: Mapping[Binding, Reply], reaches: Reaches, tree: Tree) -> bool:
     for node in reply.all_reads():
-        if reading(node, reply, tree) is None:
-            reply.bare = reply.bare or f"line {tree.line(node)} uses the whole reply"
+        if read_replacement(node, reply, tree) is None:
+            reply.raw_reason = reply.raw_reason or f"line {tree.line(node)} uses the whole reply"
             return True
     for node in reply.reads:
         for reach in reaches.values():
             for binding in reach.reads.get(node, ()) if isinstance(node, cst.Name) else ():
                 other = by_binding.get(binding)
                 if other is None or other.mode == "raw" or other.family != reply.family or other.stream != reply.stream:
-                    reply.bare = reply.bare or f"line {tree.line(node)} may read another value"
+                    reply.raw_reason = reply.raw_reason or f"line {tree.line(node)} may read another value"
                     return True
     return False

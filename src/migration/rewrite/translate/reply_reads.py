@@ -1,4 +1,4 @@
-"""Recognise how a program reads a reply of an SDK."""
+"""The reads of an SDK's reply, and what replaces each of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ if TYPE_CHECKING:
     from src.migration.rewrite.analysis.tree import Binding, Tree
     from src.migration.rewrite.records import Site
 
-Token = str | int
+Key = str | int  # an attribute, or the literal key or index of an item
+Path = tuple[Key, ...]
 
-
-Tokens = tuple[Token, ...]
-
-
-_OPENAI: dict[Tokens, str] = {
+# Where each SDK's replies have what a program reads -> the attribute of the factory's reply.
+_OPENAI: dict[Path, str] = {
     ("choices", 0, "message", "content"): "content",
     ("choices", 0, "finish_reason"): "finish_reason",
     ("usage", "total_tokens"): "usage.total_tokens",
@@ -29,7 +27,7 @@ _OPENAI: dict[Tokens, str] = {
 }
 
 
-_GOOGLE: dict[Tokens, str] = {
+_GOOGLE: dict[Path, str] = {
     ("text",): "content",
     ("candidates", 0, "content", "parts", 0, "text"): "content",
     ("parts", 0, "text"): "content",
@@ -38,7 +36,7 @@ _GOOGLE: dict[Tokens, str] = {
 }
 
 
-READS: dict[str, dict[Tokens, str]] = {
+READS: dict[str, dict[Path, str]] = {
     "chat": _OPENAI,
     "legacy": _OPENAI,
     "messages": {("content", 0, "text"): "content", ("model",): "model_name"},
@@ -49,28 +47,24 @@ READS: dict[str, dict[Tokens, str]] = {
 }
 
 
-_DELTA: dict[Tokens, str] = {
+_CHUNK_READS: dict[Path, str] = {
     ("choices", 0, "delta", "content"): "content",
     ("choices", 0, "finish_reason"): "finish_reason",
-    ("choices",): "content",  # as a guard alone
+    ("choices",): "content",  # in a test for truth only
 }
-
-
-# What a stream tells at its end, where it was asked to count.
-_COUNTED: dict[Tokens, str] = {
+# At the end of a stream, where the call asks for usage.
+_USAGE_READS: dict[Path, str] = {
     ("usage", "total_tokens"): "usage.total_tokens",
     ("usage", "prompt_tokens"): "usage.input_tokens",
     ("usage", "completion_tokens"): "usage.output_tokens",
-    ("usage",): "usage",  # as a guard alone
+    ("usage",): "usage",  # in a test for truth only
 }
+_MESSAGE_PARTS = (("choices", 0, "message"), ("choices", 0, "delta"), ("message",), ("delta",))
 
 
-_DELTAS = (("choices", 0, "message"), ("choices", 0, "delta"), ("message",), ("delta",))
-
-
-STREAMED: dict[str, dict[Tokens, str]] = {
-    "chat": _DELTA,
-    "legacy": _DELTA,
+STREAMED: dict[str, dict[Path, str]] = {
+    "chat": _CHUNK_READS,
+    "legacy": _CHUNK_READS,
     "ollama": {("message", "content"): "content"},
     "generate": {("response",): "content"},
     "google": {("text",): "content"},
@@ -78,62 +72,81 @@ STREAMED: dict[str, dict[Tokens, str]] = {
 }
 
 
-# What Anthropic's events are told apart by where their text is wanted: a chunk of ours has text, or has none.
-_TEXT_EVENTS: dict[Tokens, str] = {("type",): "content_block_delta", ("delta", "type"): "text_delta"}
+# Tests for those of Anthropic's events that carry text become tests for a chunk's text.
+_TEXT_EVENTS: dict[Path, str] = {("type",): "content_block_delta", ("delta", "type"): "text_delta"}
 
 
-# Replies whose raw form the code before would have got just so.
-_RAW = ("chat", "messages", "responses", "ollama")
+# Replies whose raw form is the object that the SDK's own call returns.
+RAW_FAMILIES = ("chat", "messages", "responses", "ollama")
 
 
 @dataclass(eq=False, slots=True)
 class Reply:
-    """Hold where one site's reply goes."""
+    """Where the reply of one call goes.
+
+    Attributes:
+        site: The call.
+        family: The SDK's form of the reply, which decides how it is read.
+        node: The call, or the await around it.
+        stream: Whether the reply is a stream of chunks.
+        binding: The assignment that stores it.
+        mode: `reply`, read through the factory's attributes, or `raw`, in the SDK's own form.
+        reads: The places that read the reply.
+        chunks: The places that read a stream's chunks.
+        parts: The path within a chunk for each variable that holds a part of it, at its assignment and its reads.
+        streams_usage: Whether the stream reports its token usage at its end.
+        raw_reason: Why the reply must keep the SDK's own form.
+        with_item: The `with` item that opens the SDK's stream helper.
+        text_streams: The reads of the helper's `text_stream`.
+    """
 
     site: Site
     family: str
-    node: cst.BaseExpression  # the call, or the await around it
+    node: cst.BaseExpression
     stream: bool
     binding: Binding | None = None
     mode: Literal["reply", "raw"] = "reply"
     reads: list[cst.BaseExpression] = field(default_factory=list)
     chunks: list[cst.BaseExpression] = field(default_factory=list)
-    parts: dict[cst.CSTNode, Tokens] = field(
-        default_factory=dict
-    )  # of a chunk, that a name stands for where it is read
-    counted: bool = False  # a stream that was asked to tell its usage
-    bare: str = ""
-    opened: cst.WithItem | None = None  # by which the SDK's stream helper is opened
-    texts: list[cst.Attribute] = field(default_factory=list)  # its `stream.text_stream`
+    parts: dict[cst.CSTNode, Path] = field(default_factory=dict)
+    streams_usage: bool = False
+    raw_reason: str = ""
+    with_item: cst.WithItem | None = None
+    text_streams: list[cst.Attribute] = field(default_factory=list)
 
     def all_reads(self) -> list[cst.BaseExpression]:
-        """Return the places whose words change: those that read the reply, or a stream's chunks."""
+        """Return the places that read the reply, for a stream those that read its chunks."""
         return self.chunks if self.stream else self.reads
 
 
 def family(site: Site, provider: str) -> str:
-    """Return which words a site's reply is read with."""
+    """Return the SDK's form of a call's reply: a key of READS and STREAMED."""
     kind = site.kind.removeprefix("model.")
     if site.sdk in ("generativeai", "genai"):
         return "google"
     if site.sdk == "ollama" and kind == "chat":
         return "ollama"
     if provider == "ollama" and kind == "chat":
-        return "legacy"  # the raw form is Ollama's own, not the one that was asked for
+        return "legacy"  # read like `chat`, but the factory's raw form is Ollama's own
     return kind
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Hold one read: the outermost node that goes, what stands in its place, after the reply itself."""
+class ReadReplacement:
+    """What replaces one read of a reply.
+
+    Attributes:
+        node: The outermost expression that is replaced.
+        suffix: What follows the reply in its place, such as `.content`; empty for the reply itself.
+    """
 
     node: cst.CSTNode
-    words: str
+    suffix: str
 
 
-def tokens(node: cst.BaseExpression, tree: Tree) -> list[tuple[cst.BaseExpression, Token]]:
-    """Return the chain of attributes and literal items that is read from a node, each with its expression."""
-    found: list[tuple[cst.BaseExpression, Token]] = []
+def attribute_path(node: cst.BaseExpression, tree: Tree) -> list[tuple[cst.BaseExpression, Key]]:
+    """Return the attributes and literal items that are read from a node in turn, each with its expression."""
+    steps: list[tuple[cst.BaseExpression, Key]] = []
     while True:
         parent = tree.parent(node)
         if isinstance(parent, cst.Attribute) and parent.value is node:
@@ -141,20 +154,20 @@ def tokens(node: cst.BaseExpression, tree: Tree) -> list[tuple[cst.BaseExpressio
             if parent.attr.value == "get" and isinstance(call, cst.Call) and call.func is parent:
                 key = text_of(positional(call)[0]) if positional(call) else None
                 if key is None:
-                    return found
-                found.append((call, key))
+                    return steps
+                steps.append((call, key))
                 node = call
                 continue
-            found.append((parent, parent.attr.value))
+            steps.append((parent, parent.attr.value))
             node = parent
-        elif isinstance(parent, cst.Subscript) and parent.value is node and _item(parent) is not None:
-            found.append((parent, _item(parent) or 0))
+        elif isinstance(parent, cst.Subscript) and parent.value is node and _literal_index(parent) is not None:
+            steps.append((parent, _literal_index(parent) or 0))
             node = parent
         else:
-            return found
+            return steps
 
 
-def _item(node: cst.Subscript) -> Token | None:
+def _literal_index(node: cst.Subscript) -> Key | None:
     index = node.slice[0].slice if len(node.slice) == 1 else None
     if not isinstance(index, cst.Index):
         return None
@@ -163,86 +176,88 @@ def _item(node: cst.Subscript) -> Token | None:
     return text_of(index.value)
 
 
-def reading(node: cst.BaseExpression, reply: Reply, tree: Tree) -> Reading | None:
-    """Return how one read is said in our words, or None where the whole reply must be as it was."""
-    known = STREAMED if reply.stream else READS
-    table = known.get(reply.family, {}) | (_COUNTED if reply.counted else {})
-    found = tokens(node, tree)
-    held = reply.parts.get(node, ())
-    names = held + tuple(token for _, token in found)
-    for length in range(len(names), len(held), -1):
-        words = table.get(names[:length])
-        if words is not None and not (reply.stream and names[:length] in (("choices",), ("usage",))):
-            return Reading(found[length - len(held) - 1][0], f".{words}")
-    last = found[-1][0] if found else node
-    if names in _DELTAS and (asked := _asks_content(last, tree)) is not None:
-        return asked
-    if reply.stream and tree.parent(last) in reply.parts and reply.parts[tree.parent(last)] == names:  # type: ignore[index] # it is there
-        return Reading(last, "")
-    if reply.family == "messages" and reply.stream and found:
-        return _text_event(last, names, tree)
-    if not found:
-        return Reading(node, "") if _is_guard(node, tree) else None
-    whole = _holder(found, names, reply, tree)
-    if whole is not None:
-        return whole
-    if reply.family in _RAW and not reply.stream:
-        return Reading(node, ".raw_response")
+def read_replacement(node: cst.BaseExpression, reply: Reply, tree: Tree) -> ReadReplacement | None:
+    """Return what replaces one read, or None where the program needs the whole reply in the SDK's own form."""
+    tables = STREAMED if reply.stream else READS
+    table = tables.get(reply.family, {}) | (_USAGE_READS if reply.streams_usage else {})
+    steps = attribute_path(node, tree)
+    start = reply.parts.get(node, ())
+    path = start + tuple(key for _, key in steps)
+    for length in range(len(path), len(start), -1):
+        attribute = table.get(path[:length])
+        if attribute is not None and not (reply.stream and path[:length] in (("choices",), ("usage",))):
+            return ReadReplacement(steps[length - len(start) - 1][0], f".{attribute}")
+    last = steps[-1][0] if steps else node
+    if path in _MESSAGE_PARTS and (content_test := _content_test_replacement(last, tree)) is not None:
+        return content_test
+    parent = tree.parent(last)
+    if reply.stream and parent is not None and reply.parts.get(parent) == path:
+        return ReadReplacement(last, "")
+    if reply.family == "messages" and reply.stream and steps:
+        return _event_test_replacement(last, path, tree)
+    if not steps:
+        return ReadReplacement(node, "") if _is_guard(node, tree) else None
+    guard = _guard_replacement(last, path, reply, tree)
+    if guard is not None:
+        return guard
+    if reply.family in RAW_FAMILIES and not reply.stream:
+        return ReadReplacement(node, ".raw_response")
     return None
 
 
-def _text_event(last: cst.BaseExpression, names: Tokens, tree: Tree) -> Reading | None:
-    """Read `event.type == "content_block_delta"`, as a test, as the question whether there is text."""
+def _event_test_replacement(last: cst.BaseExpression, path: Path, tree: Tree) -> ReadReplacement | None:
+    """Replace the test `event.type == "content_block_delta"` by a test for text."""
     comparison = tree.parent(last)
     if not isinstance(comparison, cst.Comparison) or comparison.left is not last or len(comparison.comparisons) != 1:
         return None
-    (one,) = comparison.comparisons
-    wanted = _TEXT_EVENTS.get(names)
-    if wanted is None or not isinstance(one.operator, cst.Equal) or text_of(one.comparator) != wanted:
+    (target,) = comparison.comparisons
+    expected = _TEXT_EVENTS.get(path)
+    if expected is None or not isinstance(target.operator, cst.Equal) or text_of(target.comparator) != expected:
         return None
-    return Reading(comparison, ".content") if _is_test(comparison, tree) else None
+    return ReadReplacement(comparison, ".content") if _is_test(comparison, tree) else None
 
 
-def _holder(found: list[tuple[cst.BaseExpression, Token]], names: Tokens, reply: Reply, tree: Tree) -> Reading | None:
-    """Read `reply.choices` as a guard."""
-    last = found[-1][0]
-    if reply.counted and names == ("usage",) and _is_guard(last, tree):
-        return Reading(last, ".usage")
-    if reply.stream and names in _DELTAS and _is_guard(last, tree):
-        return Reading(last, "")
-    if reply.stream and names == ("choices",) and _is_guard(last, tree) and _tells_more(reply, tree):
-        return Reading(last, "")
-    if names in (("choices",), ("content",)) and _is_guard(last, tree) and reply.family != "responses":
-        return Reading(last, ".content")
+def _guard_replacement(last: cst.BaseExpression, path: Path, reply: Reply, tree: Tree) -> ReadReplacement | None:
+    """Replace a read that is only tested for truth, such as `if reply.choices`."""
+    if not _is_guard(last, tree):
+        return None
+    if reply.streams_usage and path == ("usage",):
+        return ReadReplacement(last, ".usage")
+    if reply.stream and path in _MESSAGE_PARTS:
+        return ReadReplacement(last, "")
+    if reply.stream and path == ("choices",) and _reads_more_than_text(reply, tree):
+        return ReadReplacement(last, "")
+    if path in (("choices",), ("content",)) and reply.family != "responses":
+        return ReadReplacement(last, ".content")
     return None
 
 
-def _tells_more(reply: Reply, tree: Tree) -> bool:
-    """Tell whether chunks are read for more than their texts: a chunk without text then counts too."""
-    names = (tuple(token for _, token in tokens(node, tree)) for node in reply.chunks)
-    return any("finish_reason" in one or "usage" in one for one in names)
+def _reads_more_than_text(reply: Reply, tree: Tree) -> bool:
+    """Tell whether a stream is read for more than text, so that chunks without text must pass a guard too."""
+    paths = (tuple(key for _, key in attribute_path(node, tree)) for node in reply.chunks)
+    return any("finish_reason" in path or "usage" in path for path in paths)
 
 
-def _asks_content(node: cst.CSTNode, tree: Tree) -> Reading | None:
-    """Read `hasattr(x, "content")`, `getattr(x, "content", None)` and `"content" in x`, x being a message."""
+def _content_test_replacement(node: cst.CSTNode, tree: Tree) -> ReadReplacement | None:
+    """Replace `hasattr(x, "content")`, `getattr(x, "content", None)` and `"content" in x` for a message `x`."""
     arg = tree.parent(node)
     if isinstance(arg, cst.ComparisonTarget) and isinstance(arg.operator, cst.In):
         comparison = tree.parent(arg)
         if isinstance(comparison, cst.Comparison) and len(comparison.comparisons) == 1 and _is_test(comparison, tree):
-            return Reading(comparison, ".content") if text_of(comparison.left) == "content" else None
+            return ReadReplacement(comparison, ".content") if text_of(comparison.left) == "content" else None
     call = tree.parent(arg) if isinstance(arg, cst.Arg) else None
     if not isinstance(call, cst.Call):
         return None
-    given = positional(call)
-    if len(given) < 2 or given[0] is not node or text_of(given[1]) != "content":
+    args = positional(call)
+    if len(args) < 2 or args[0] is not node or text_of(args[1]) != "content":
         return None
     if code(call.func) == "hasattr":
-        return Reading(node, "")
-    return Reading(call, ".content") if code(call.func) == "getattr" else None
+        return ReadReplacement(node, "")
+    return ReadReplacement(call, ".content") if code(call.func) == "getattr" else None
 
 
 def _is_guard(node: cst.CSTNode, tree: Tree) -> bool:
-    """Tell whether only the truth of an expression is asked for."""
+    """Tell whether an expression is only tested for truth."""
     parent = tree.parent(node)
     if isinstance(parent, cst.UnaryOperation):
         return isinstance(parent.operator, cst.Not)
@@ -250,6 +265,7 @@ def _is_guard(node: cst.CSTNode, tree: Tree) -> bool:
 
 
 def _is_test(node: cst.CSTNode, tree: Tree) -> bool:
+    """Tell whether an expression is the test of a statement, or an operand of it."""
     child, parent = node, tree.parent(node)
     while isinstance(parent, cst.BooleanOperation) or (
         isinstance(parent, cst.UnaryOperation) and isinstance(parent.operator, cst.Not)

@@ -12,11 +12,12 @@ from src.models.adapters.claude import stream as trail
 from src.models.base_model import BaseModel
 from src.models.protocols.messages import conversation, reply, thinking
 from src.models.request import fitting
-from src.models.transport import gateway_hooks, http_hooks, sdk_client
+from src.models.transport import gateway_hooks, http_hooks, sdk_client, tls
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from src.models.capabilities import Capabilities
@@ -65,7 +66,7 @@ class ClaudeModel(BaseModel):
 
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.mend)
-        http = anthropic.DefaultHttpxClient(event_hooks=hooks)
+        http = anthropic.DefaultHttpxClient(event_hooks=hooks, verify=self._tls_context())
         return sdk_client.Line(anthropic.Anthropic(**self._settings(), http_client=http), http)
 
     def _make_async_line(self) -> sdk_client.Line:
@@ -73,9 +74,15 @@ class ClaudeModel(BaseModel):
 
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.amend)
-        http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks)
+        http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks, verify=self._tls_context())
         client = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
         return sdk_client.Line(client, http, asynchronous=True)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Return the TLS context that the SDK's own HTTP client would have."""
+        import httpx2
+
+        return tls.for_address(self._base_url or self.default_base_url, httpx2.create_ssl_context)
 
     @override
     def _list_models(self) -> Iterable[str]:

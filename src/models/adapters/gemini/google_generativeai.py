@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.fields import snake
+from src.models.fields import snake_case
 from src.models.protocols.generate_content import finish_reasons, reply
 from src.models.transport import gateway_hooks, threads
 
@@ -75,7 +75,7 @@ class Legacy:
             found = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)
         finally:
             _said.reset(token)
-        return (snake(said.popleft()) if said else _as_dict(event) for event in found)
+        return (snake_case(said.popleft()) if said else _as_dict(event) for event in found)
 
     def names(self) -> list[str]:
         """Return the names of the models that generate text."""
@@ -90,7 +90,7 @@ def _whole(generate: Callable[[], Any]) -> Any:
         found = generate()
     finally:
         _said.reset(token)
-    return snake(said.pop()) if said else _as_dict(found)
+    return snake_case(said.pop()) if said else _as_dict(found)
 
 
 def _watch(response: Any, *_: object, stream: bool = False, **__: object) -> None:

@@ -23,7 +23,7 @@ def response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] 
         return None
     if can.structured == "json_object" or wanted.name == "json_object":
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": strict_schemas.native(wanted, bounds=can.schema_bounds)}
+    return {"type": "json_schema", "json_schema": strict_schemas.json_schema_format(wanted, bounds=can.schema_bounds)}
 
 
 def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -32,7 +32,7 @@ def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if found is None:
         return given
     schema = {"parameters": found.schema} if found.schema is not None else {}
-    return {"type": "function", "function": {**found.said(), **schema}}
+    return {"type": "function", "function": {**found.common_fields(), **schema}}
 
 
 def tool_choice(given: Any) -> Any:

@@ -121,7 +121,7 @@ def usage(told: Any) -> Usage | None:
         output,
         cached=_either(told, *others) if cached is None else cached,
         written=count(told, "cache_creation_input_tokens") if written is None else written,
-        thought=count(told, "reasoning_tokens") if thought is None else thought,
+        reasoning=count(told, "reasoning_tokens") if thought is None else thought,
         total=total,
     )
 
@@ -175,7 +175,7 @@ def _first_choice(raw: Any) -> Any:
     _raise_error(raw)
     choices = field(raw, "choices")
     if not choices or not isinstance(choices, list):
-        raise classify.no_reply(raw, "choices")
+        raise classify.incomplete_reply(raw, "choices")
     _raise_error(choices[0])
     return choices[0]
 

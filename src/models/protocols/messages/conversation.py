@@ -59,7 +59,7 @@ def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if found is None:
         return given
     schema = found.schema or {"type": "object", "properties": {}}
-    return {**found.beside, **found.said(), "input_schema": schema}
+    return {**found.extra, **found.common_fields(), "input_schema": schema}
 
 
 def tool_choice(request: ModelRequest, *, one_at_a_time: bool) -> dict[str, Any] | None:

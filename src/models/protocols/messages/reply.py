@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest, ModelError
 from src.models.failures import classify
-from src.models.fields import count, decoded, field, text
+from src.models.fields import count, decode_json, field, text
 from src.models.protocols.messages import conversation
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
@@ -31,12 +31,12 @@ _NAMED = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
 
 def reply(raw: Any, model: str) -> Completion:
     """Return what a reply of `model` says."""
-    raw = decoded(raw)
+    raw = decode_json(raw)
     blocks = _blocks(raw)
     if not blocks and field(raw, "error"):  # of a gateway: an error that says 200
         raise named(classify.from_status(None, {"error": field(raw, "error")}), raw)
     if blocks is None:
-        raise named(classify.no_reply(raw, "content blocks"), raw)
+        raise named(classify.incomplete_reply(raw, "content blocks"), raw)
     finish = _finish(field(raw, "stop_reason"))
     usage, calls = field(raw, "usage"), _calls(blocks, model)
     return Completion(

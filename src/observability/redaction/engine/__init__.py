@@ -1,1 +1,1 @@
-"""Search texts for many patterns at once, with Hyperscan or plain Python."""
+"""Pattern matching: all gates against one text, with Hyperscan or with plain Python."""

@@ -1,7 +1,7 @@
-"""Keep the compiled patterns in the user's cache folder, so that a process begins with them ready.
+"""Cache Hyperscan's compiled patterns in the user's cache folder.
 
-Compiling takes a quarter of a second, loading half a millisecond. A file counts only if it is the user's own, nobody
-else may write it, and its digest is right; anything else is compiled anew and written over.
+Compiling takes a quarter of a second, loading half a millisecond. A cached file is used only if the user owns it,
+nobody else may write to it, and its digest matches; otherwise the patterns are compiled again and the file replaced.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from src.observability.redaction.rules.gates import Gate
 
-_DIGEST = 32
+_DIGEST = 32  # bytes of SHA-256, before the serialized database
 _OTHERS_MAY_WRITE = 0o022
 
 
 def database(rows: Sequence[Gate]) -> Any:
-    """Return Hyperscan's database of these patterns.
+    """Return Hyperscan's database of these patterns, from the cache where it is there.
 
     Raises:
-        Exception: there is no library, or it does not run on this processor.
+        Exception: Hyperscan is not installed, or does not run on this processor.
     """
     import hyperscan
 
@@ -36,46 +36,48 @@ def database(rows: Sequence[Gate]) -> Any:
         (hyperscan.HS_FLAG_CASELESS if gate.caseless else 0) | (hyperscan.HS_FLAG_SINGLEMATCH if gate.once else 0)
         for gate in rows
     ]
-    place = _place(expressions, flags, str(getattr(hyperscan, "__version__", "")))
-    kept = _read(place)
-    if kept is not None:
-        with contextlib.suppress(Exception):  # of another processor, for instance: it is compiled anew
-            return hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
-    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    made.compile(expressions=expressions, ids=list(range(len(rows))), elements=len(rows), flags=flags)
-    with contextlib.suppress(OSError):  # a folder that may not be written: the next process compiles again
-        _write(place, hyperscan.dumpb(made))
-    return made
+    path = _cache_path(expressions, flags, str(getattr(hyperscan, "__version__", "")))
+    serialized = _read(path)
+    if serialized is not None:
+        with contextlib.suppress(Exception):  # written on another processor, for instance: compile again
+            return hyperscan.loadb(serialized, hyperscan.HS_MODE_BLOCK)
+    compiled = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    compiled.compile(expressions=expressions, ids=list(range(len(rows))), elements=len(rows), flags=flags)
+    with contextlib.suppress(OSError):  # the folder is not writable: the next process compiles again
+        _write(path, hyperscan.dumpb(compiled))
+    return compiled
 
 
-def _place(expressions: Sequence[bytes], flags: Sequence[int], version: str) -> Path:
+def _cache_path(expressions: Sequence[bytes], flags: Sequence[int], version: str) -> Path:
     import platformdirs
 
-    told = repr((expressions, flags, version, platform.machine(), platform.processor()))
-    key = hashlib.sha256(told.encode()).hexdigest()[:24]
+    inputs = repr((expressions, flags, version, platform.machine(), platform.processor()))
+    key = hashlib.sha256(inputs.encode()).hexdigest()[:24]
     return Path(platformdirs.user_cache_dir("moondev", appauthor=False)) / f"redaction-{key}.hs"
 
 
-def _read(place: Path) -> bytes | None:
+def _read(path: Path) -> bytes | None:
+    """Return the serialized database of a file that can be trusted, or None."""
     try:
-        with place.open("rb") as file:
-            about = os.fstat(file.fileno())
-            if hasattr(os, "geteuid") and (about.st_uid != os.geteuid() or about.st_mode & _OTHERS_MAY_WRITE):
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & _OTHERS_MAY_WRITE):
                 return None
-            told = file.read()
+            content = file.read()
     except OSError:
         return None
-    body = told[_DIGEST:]
-    return body if body and hashlib.sha256(body).digest() == told[:_DIGEST] else None
+    body = content[_DIGEST:]
+    return body if body and hashlib.sha256(body).digest() == content[:_DIGEST] else None
 
 
-def _write(place: Path, body: bytes) -> None:
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=place.parent)  # 0600
+def _write(path: Path, body: bytes) -> None:
+    """Replace the file in one step, so that another process never reads half of it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(hashlib.sha256(body).digest() + body)
-        Path(name).replace(place)
+        Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()

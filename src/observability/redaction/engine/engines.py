@@ -1,4 +1,4 @@
-"""Find where the gates match: through Hyperscan where it is installed, else in plain Python with equal results."""
+"""Find where the gates match a text: with Hyperscan where it is installed, else in plain Python, with equal results."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from typing import Any
 
 from src.observability.redaction.engine import compiled
 from src.observability.redaction.judging import checks
-from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Close, gates
+from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Inspection, gates
 
 Hit = tuple[int, int]
-"""Where a gate's match ends, and the gate's number."""
+"""The end of a gate's match, and the gate's number."""
 
 Engine = Callable[[bytes], list[Hit]]
+"""Returns the hits of a text in order."""
 
 _RUN = 0
 PHRASE = len(gates()) - 1
 PHRASES = frozenset({1, PHRASE})
-ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.close is Close.ESCAPE)
+ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
 
 
 def _shape(kinds: str) -> bytes:
-    """Return a table that turns letters, digits and the given characters into `a`, everything else into a blank."""
+    """Return a translation table: letters, digits and these characters become `a`, everything else a blank."""
     return bytes(
         ord("a") if code < 128 and (chr(code).isalnum() or chr(code) in kinds) else ord(" ") for code in range(256)
     )
@@ -40,13 +41,13 @@ _LETTERS = bytes(
     ord(chr(code).lower()) if chr(code).isascii() and (chr(code).isalpha() or code == ord("?")) else ord(" ")
     for code in range(256)
 )
-_SHORT_WORK = 40_000  # characters times forms, below which looking for each form beats starting the engine
-_STRIDE = 200  # less than a phrase's reach, so that the stretches around these places join
+_SHORT_WORK = 40_000  # characters times forms; below it, searching for each form is faster than the engine
+_STRIDE = 200  # between reported phrase ends; less than a phrase is long, so that the regions around them join
 _LONG = b"a" * RUN_LENGTH
-_LAST_LETTERS = 3  # of a phrase's last word, which end its gate's match
-_NEAR, _FAR = 20, 96  # characters in which the last of those before it, or most, stand
+_LAST_LETTERS = 3  # of a phrase's last word; the phrase gate's match ends with them
+_NEAR, _FAR = 20, 96  # characters before the last word, which usually hold the word before it, or most of the phrase
 _FEWEST = 12
-_CLOSEST = 4 * (_FEWEST - 1)  # characters that the words before a phrase's last take at least, each with what ends it
+_CLOSEST = 4 * (_FEWEST - 1)  # the fewest characters of the eleven words before the last, each with a separator
 _TWELVE = b"\1" * _FEWEST
 _PART = re.compile(rb"[a-z]+|\?+")
 _ESCAPED_BLANK = re.compile(rb"\\[nrt]")
@@ -58,12 +59,12 @@ def fast_engine() -> Engine | None:
     try:
         import hyperscan
 
-        # Beside the others the gate of phrases takes twice as long as by itself.
+        # In one database with the other gates, the phrase gate takes twice as long.
         databases = compiled.database(gates()[:-1]), compiled.database(gates()[-1:])
         local = threading.local()
 
         def scan(data: bytes) -> list[Hit]:
-            # Scanning releases the interpreter's lock, so every thread needs working memory of its own.
+            # A scan releases the GIL, so every thread needs its own scratch space.
             scratches = getattr(local, "scratches", None)
             if scratches is None:
                 scratches = local.scratches = [hyperscan.Scratch(database) for database in databases]
@@ -71,10 +72,10 @@ def fast_engine() -> Engine | None:
             databases[0].scan(data, _note, context=hits.append, scratch=scratches[0])
             ends: list[int] = []
             databases[1].scan(data, _note_end, context=ends.append, scratch=scratches[1])
-            return _judged(data, hits, ends) if hits or ends else hits
+            return _all_hits(data, hits, ends) if hits or ends else hits
 
         scan(b"self-test")
-    except Exception:  # noqa: BLE001 - no library, or a processor that it does not support: the plain engine works
+    except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
         return None
     return scan
 
@@ -84,7 +85,7 @@ _preparing = threading.Lock()
 
 
 def prepared_engine() -> Engine | None:
-    """Return the fast engine once it is ready. The first call prepares it in the background, for that takes a while."""
+    """Return the fast engine, or None until it is ready: the first call starts a thread that prepares it."""
     if _prepared:
         return _prepared[0]
     if _preparing.acquire(blocking=False):  # once: never released
@@ -95,36 +96,36 @@ def prepared_engine() -> Engine | None:
 
 
 def _prepare() -> None:
-    checks.bip39_bytes()  # which the first text that may hold a phrase would wait for
+    checks.bip39_bytes()  # loaded here, or the first text that may hold a phrase would wait for it
     _prepared.append(fast_engine())
 
 
-def _judged(data: bytes, hits: list[Hit], ends: list[int]) -> list[Hit]:
-    """Return the hits in order: with all runs where one was found, and with the ends of what may be a phrase."""
-    found = [hit for hit in hits if hit[1] != _RUN]
+def _all_hits(data: bytes, hits: list[Hit], phrase_ends: list[int]) -> list[Hit]:
+    """Return Hyperscan's hits in order, with every long run instead of the first, and with the ends of phrases."""
+    completed = [hit for hit in hits if hit[1] != _RUN]
     for end, number in hits:
         if number == _RUN:
-            found += _runs(data, end - RUN_LENGTH)
-    found += [(end, PHRASE) for end in _ends_of_phrases(data, sorted(ends))]
-    found.sort()
-    return found
+            completed += _runs(data, end - RUN_LENGTH)
+    completed += [(end, PHRASE) for end in _listed_phrase_ends(data, sorted(phrase_ends))]
+    completed.sort()
+    return completed
 
 
-def _ends_of_phrases(data: bytes, ends: list[int]) -> Iterator[int]:
-    """Yield those of the ends before which all words are on a list, as those of an ordinary text seldom are."""
-    unlisted = -_CLOSEST  # where the last word ends that is on none
+def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
+    """Yield the ends before which every word is on a BIP-39 list; few ends in ordinary text are."""
+    unlisted_end = -_CLOSEST  # of the last word that is on no list
     yielded = -_STRIDE
     for end in ends:
-        begins = end - _LAST_LETTERS
-        if begins - unlisted < _CLOSEST:
+        word_start = end - _LAST_LETTERS
+        if word_start - unlisted_end < _CLOSEST:
             continue
-        if end - yielded < _NEAR:  # it is looked at there anyway
+        if end - yielded < _NEAR:  # in the region around the previous end anyway
             yield end
             continue
         for reach in (_NEAR, _FAR):
-            last = _last_unlisted(data, max(0, begins - reach), begins)
+            last = _last_unlisted(data, max(0, word_start - reach), word_start)
             if last:
-                unlisted = last
+                unlisted_end = last
                 break
         else:
             yielded = end
@@ -132,18 +133,18 @@ def _ends_of_phrases(data: bytes, ends: list[int]) -> Iterator[int]:
 
 
 def _last_unlisted(data: bytes, start: int, end: int) -> int:
-    """Return where the last word ends that is on no list, of the eleven before a phrase's last, or 0."""
+    """Return the end of the last word that is on no list, of the eleven between `start` and `end`, or 0."""
     known = checks.bip39_bytes()
     letters = _letters(data[start:end])
     words = letters.split()
-    for after, word in enumerate(words[: max(0, len(words) - _FEWEST) : -1]):  # the first may be cut
+    for words_after, word in enumerate(words[: max(0, len(words) - _FEWEST) : -1]):  # `start` may cut the first
         if word not in known and b"?" not in word:
-            return start + len(letters.rsplit(None, after)[0])
+            return start + len(letters.rsplit(None, words_after)[0])
     return 0
 
 
 def _letters(data: bytes) -> bytes:
-    """Return a text with blanks for all but its letters; the `n` of an escaped line end is none."""
+    """Return a text in lower case with blanks for all but its letters; an escaped line end is a blank too."""
     if b"\\" in data:
         data = _ESCAPED_BLANK.sub(b"  ", data)
     return data.translate(_LETTERS)
@@ -161,28 +162,38 @@ def _note_end(_number: int, _start: int, end: int, _flags: int, note: Any) -> No
 class _Row:
     number: int
     literals: tuple[bytes, ...]
-    pattern: re.Pattern[bytes]
+    expression: bytes
     caseless: bool
     once: bool
 
 
 @functools.cache
 def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
-    """Return the gates of families, which need a wide run, and the others that have literals."""
+    """Return the gates of token families, which need a wide run, and the other gates that have literals."""
     families: list[_Row] = []
     others: list[_Row] = []
     for number, gate in enumerate(gates()):
         if number == _RUN or number in PHRASES:
             continue
-        pattern = re.compile(gate.pattern.encode(), re.IGNORECASE if gate.caseless else 0)
-        literals = tuple(literal.encode() for literal in gate.literals)
-        row = _Row(number, literals, pattern, gate.caseless, gate.once)
+        row = _Row(
+            number=number,
+            literals=tuple(literal.encode() for literal in gate.literals),
+            expression=gate.pattern.encode(),
+            caseless=gate.caseless,
+            once=gate.once,
+        )
         (families if gate.token else others).append(row)
     return tuple(families), tuple(others)
 
 
+@functools.cache
+def _compiled(expression: bytes, caseless: bool) -> re.Pattern[bytes]:
+    """Return a gate's compiled pattern; it is compiled on first use, since all of them take a tenth of a second."""
+    return re.compile(expression, re.IGNORECASE if caseless else 0)
+
+
 def plain_engine(data: bytes) -> list[Hit]:
-    """Find the gates' matches with the standard library alone: a literal first, its pattern only where it stands."""
+    """Return the gates' hits with the standard library alone: search for a literal, match the pattern only there."""
     hits: set[Hit] = set()
     families, others = _plain_rows()
     lower = data.lower()
@@ -198,20 +209,21 @@ def plain_engine(data: bytes) -> list[Hit]:
     return sorted(hits)
 
 
-def _find_row(row: _Row, data: bytes, where: bytes, start: int, end: int, hits: set[Hit]) -> None:
+def _find_row(row: _Row, data: bytes, folded: bytes, start: int, end: int, hits: set[Hit]) -> None:
+    """Add the hits of one gate; `folded` is the text in the case of the gate's literals."""
     for literal in row.literals:
-        position = where.find(literal, start, end)
+        position = folded.find(literal, start, end)
         while position >= 0:
-            match = row.pattern.match(data, position)
+            match = _compiled(row.expression, row.caseless).match(data, position)
             if match:
                 hits.add((match.end(), row.number))
                 if row.once:
                     return
-            position = where.find(literal, position + 1, end)
+            position = folded.find(literal, position + 1, end)
 
 
 def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
-    """Return where long runs stand, each with what can stand before it of a family's prefix."""
+    """Return the start and end of the wide runs, each extended to the left by the longest prefix of a family."""
     shape = data.translate(_WIDE)
     stretches: list[tuple[int, int]] = []
     position = shape.find(_WIDE_RUN)
@@ -228,7 +240,7 @@ def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
 
 
 def _runs(data: bytes, start: int) -> list[Hit]:
-    """Return where each long run of letters and digits is long enough, of those that begin at `start` or later."""
+    """Return a hit for each long run of letters and digits that begins at `start` or later."""
     shape = data.translate(_ALNUM)
     runs: list[Hit] = []
     position = shape.find(_LONG, start)
@@ -242,7 +254,7 @@ def _runs(data: bytes, start: int) -> list[Hit]:
 
 
 def _find_phrases(data: bytes, hits: set[Hit]) -> None:
-    """Note places all over a text where twelve words of a BIP-39 list follow one another anywhere in it."""
+    """Add hits all over a text if twelve words of BIP-39 lists follow one another anywhere in it."""
     words = _letters(data).split()
     if len(words) < _FEWEST:
         return
@@ -253,7 +265,11 @@ def _find_phrases(data: bytes, hits: set[Hit]) -> None:
 
 
 def _known_beyond_ascii(words: list[bytes]) -> bytes:
-    """Say of each word, or of each part of one that is no listed word with accents, whether it can be on a list."""
+    """Return a flag for each word that may be on a list.
+
+    `?` stands for a letter beyond ASCII. A word with such letters that is not a listed word with accents counts as
+    several words, since scripts can meet without a blank.
+    """
     known = checks.bip39_bytes()
     flags: list[bool] = []
     for word in words:
@@ -264,17 +280,18 @@ def _known_beyond_ascii(words: list[bytes]) -> bytes:
     return bytes(flags)
 
 
-def present(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:
-    """Return which of the forms of our own secrets stand in a text."""
+def present_forms(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:
+    """Return the forms of our own secrets that occur in a text."""
     if not fast or len(forms) * len(text) < _SHORT_WORK:
         return [form for form in forms if form in text]
-    found: set[int] = set()
-    _literals(forms)(data, found.add)
-    return [form for number, form in enumerate(forms) if number in found or (not form.isascii() and form in text)]
+    numbers: set[int] = set()
+    _literals(forms)(data, numbers.add)
+    return [form for number, form in enumerate(forms) if number in numbers or (not form.isascii() and form in text)]
 
 
 @functools.lru_cache(maxsize=4)
 def _literals(forms: tuple[str, ...]) -> Callable[[bytes, Callable[[int], None]], None]:
+    """Return a function that searches for these forms and reports the number of each that occurs."""
     import hyperscan
 
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)

@@ -1,1 +1,1 @@
-"""Judge whether a matched text is a secret."""
+"""The evidence that decides whether matched text is a secret."""

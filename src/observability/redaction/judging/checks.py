@@ -1,4 +1,4 @@
-"""Decide by checksum, or by what a value spells, whether it can be a secret; every check is pure."""
+"""Checks of a value by itself: checksums, and whether it reads as words, as a number or as random characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
@@ -39,7 +39,7 @@ def base58check(text: str) -> bytes | None:
 
 
 def is_wif(text: str) -> bool:
-    """Say whether a text is a private key in Bitcoin's wallet import format, any network's."""
+    """Return whether a text is a private key in Bitcoin's wallet import format, any network's."""
     payload = base58check(text)
     if payload is None:
         return False
@@ -47,23 +47,23 @@ def is_wif(text: str) -> bool:
 
 
 def is_bip38(text: str) -> bool:
-    """Say whether a text is a private key encrypted by BIP-38."""
+    """Return whether a text is a private key encrypted by BIP-38."""
     payload = base58check(text)
     return payload is not None and len(payload) == 39 and payload[:2] in {b"\x01\x42", b"\x01\x43"}
 
 
 @functools.cache
 def _ed25519_public() -> Callable[[bytes], bytes] | None:
-    """Return the function from a seed to its public key, or None where no library offers it."""
+    """Return the function that derives a public key from a seed, or None where no library offers it."""
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    except Exception:  # noqa: BLE001 - a broken install counts as none: context then decides
+    except Exception:  # noqa: BLE001 - a broken installation counts as none; the context then decides
         return None
     return lambda seed: Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def is_ed25519_pair(data: bytes) -> bool | None:
-    """Say whether 64 bytes are a seed and its own public key; None where that cannot be worked out."""
+    """Return whether 64 bytes are a seed and its own public key; None without a library that can tell."""
     if len(data) != 64:
         return False
     derive = _ed25519_public()
@@ -79,21 +79,21 @@ LANGUAGES = (
 
 
 def plain_word(word: str) -> str:
-    """Return a word as the lists have it: in small letters, with its accents apart (NFKD, as BIP-39 wants it)."""
+    """Return a word as the lists have it: in lower case, decomposed (BIP-39 requires NFKD)."""
     return word.lower() if word.isascii() else unicodedata.normalize("NFKD", word.lower())
 
 
-_DAMAGED = {"сно\ufffd\ufffd\u0430": "сноха"}  # a word of the Russian list in mnemonic 0.21
+_DAMAGED = {"сно\ufffd\ufffd\u0430": "сноха"}  # the Russian list of mnemonic 0.21 has an encoding error
 
 
 @functools.cache
 def bip39_index(language: str = "english") -> dict[str, int]:
-    """Return each BIP-39 word's number, or nothing where no word list is installed."""
+    """Return each BIP-39 word's number in its list, or an empty mapping where no list is installed."""
     try:
         from mnemonic import Mnemonic
 
         words = Mnemonic(language).wordlist
-    except Exception:  # noqa: BLE001 - without the list, only named phrases can be found
+    except Exception:  # noqa: BLE001 - a missing or broken package counts as no list
         return {}
     return {plain_word(_DAMAGED.get(word, word)): index for index, word in enumerate(words)}
 
@@ -104,22 +104,37 @@ def bip39_words() -> frozenset[str]:
     return frozenset(word for language in LANGUAGES for word in bip39_index(language))
 
 
-def is_bip39(words: Sequence[str], language: str = "english") -> bool:
-    """Say whether words (as the list of their language has them) carry a right BIP-39 checksum."""
-    if len(words) not in {12, 15, 18, 21, 24}:
-        return False
+BIP39_SIZES = (12, 15, 18, 21, 24)
+_WORD_BITS = 11
+_LONGEST_PHRASE = (1 << BIP39_SIZES[-1] * _WORD_BITS) - 1
+
+
+def bip39_phrases(words: Sequence[str], language: str = "english") -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of every phrase in a sequence of words, overlapping ones too.
+
+    The words are those of one language's list, as `plain_word` returns them. A phrase is a sequence of 12, 15, 18, 21
+    or 24 words whose last bits are the checksum of the others (BIP-39).
+    """
     index = bip39_index(language)
-    number = 0
-    for word in words:
-        number = (number << 11) | index[word]
-    checksum_bits = len(words) // 3
-    entropy = (number >> checksum_bits).to_bytes(len(words) * 4 // 3, "big")
-    expected = hashlib.sha256(entropy).digest()[0] >> (8 - checksum_bits)
-    return number & ((1 << checksum_bits) - 1) == expected
+    number = 0  # the bits of the last 24 words
+    for end, word in enumerate(words, 1):
+        number = (number << _WORD_BITS | index[word]) & _LONGEST_PHRASE
+        for size in BIP39_SIZES:
+            if size > end:
+                break
+            if _has_checksum(number & ((1 << size * _WORD_BITS) - 1), size):
+                yield end - size, end
+
+
+def _has_checksum(number: int, size: int) -> bool:
+    """Return whether the bits of a phrase of `size` words end with the checksum of those before."""
+    checksum_bits = size // 3
+    entropy = (number >> checksum_bits).to_bytes(size * 4 // 3, "big")
+    return number & ((1 << checksum_bits) - 1) == hashlib.sha256(entropy).digest()[0] >> (8 - checksum_bits)
 
 
 def is_luhn(digits: str) -> bool:
-    """Say whether digits carry a right Luhn checksum, as payment cards do."""
+    """Return whether digits carry a right Luhn checksum, as payment cards do."""
     total = 0
     for position, char in enumerate(reversed(digits)):
         value = int(char)
@@ -135,7 +150,7 @@ def entropy(text: str) -> float:
     return -sum(count / length * math.log2(count / length) for count in (text.count(char) for char in set(text)))
 
 
-_JUDGED = 128  # characters that are looked at
+_EXAMINED = 128  # characters of a value
 _TOKEN = re.compile(r"[A-Za-z0-9]+")
 _RUN = re.compile(r"[A-Za-z]+|[0-9]+")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
@@ -146,7 +161,7 @@ _NUMBER = re.compile(r"[-+$]?[\d.,_:%/TZ \-+]*(?:[eE][-+]?\d+)?[%kKmMbB]?\Z")
 
 
 def is_address(text: str) -> bool:
-    """Say whether a text is a public address: 0x and 40 hex digits, or base58 of 32 bytes."""
+    """Return whether a text is a public address: 0x and 40 hex digits, or base58 of 32 bytes."""
     if _ADDRESS.match(text):
         return True
     if not 32 <= len(text) <= 44:
@@ -156,34 +171,34 @@ def is_address(text: str) -> bool:
 
 
 def is_hex(text: str) -> bool:
-    """Say whether a text is made of hex digits, with 0x before them or without."""
+    """Return whether a text is made of hex digits, with 0x before them or without."""
     return bool(_HEX.match(text))
 
 
 def is_symbol(text: str) -> bool:
-    """Say whether a text is a ticker such as BTC, SOL/USDT or 1000PEPE."""
+    """Return whether a text is a ticker such as BTC, SOL/USDT or 1000PEPE."""
     return len(text) <= 20 and bool(_SYMBOL.match(text))
 
 
 def is_uuid(text: str) -> bool:
-    """Say whether a text is a UUID."""
+    """Return whether a text is a UUID."""
     return bool(_UUID.match(text))
 
 
 def is_number(text: str) -> bool:
-    """Say whether a text is a number, a price, a percentage or a date."""
+    """Return whether a text is a number, a price, a percentage or a date."""
     return bool(_NUMBER.match(text))
 
 
 def is_wordy(text: str) -> bool:
-    """Say whether a text is made of words and small numbers, as an identifier, a model name or a slug is."""
-    return _is_wordy(text[:_JUDGED])
+    """Return whether a text is made of words and small numbers, like an identifier, a model name or a slug."""
+    return _is_wordy(text[:_EXAMINED])
 
 
 @functools.lru_cache(maxsize=1024)
 def _is_wordy(text: str) -> bool:
     tokens = _TOKEN.findall(text)
-    changes = 0  # from letters to digits or back within one token: 4o has one, a random token many
+    changes = 0  # between letters and digits within a token: `4o` has one, a random token many
     for token in tokens:
         runs = _RUN.findall(token)
         changes += len(runs) - 1
@@ -205,7 +220,7 @@ def _looks_like_word(word: str) -> bool:
 
 
 def looks_random(text: str, least: int = 16) -> bool:
-    """Say whether a text can be a generated secret: long, of letters and digits, and not made of words."""
+    """Return whether a text may be a generated secret: long, of letters and digits, and not made of words."""
     if len(text) < least or is_number(text) or is_wordy(text):
         return False
     has_digit = any(char.isdigit() for char in text)
@@ -219,12 +234,12 @@ def looks_random(text: str, least: int = 16) -> bool:
 
 @functools.cache
 def bip39_ascii() -> frozenset[bytes]:
-    """Return the words of the lists in Latin letters that need nothing beyond ASCII."""
+    """Return the words of the Latin lists that are pure ASCII."""
     return frozenset(word.encode() for language in LANGUAGES[:7] for word in bip39_index(language) if word.isascii())
 
 
 @functools.cache
 def bip39_bytes() -> frozenset[bytes]:
-    """Return the words of all lists as they are left in ASCII: their letters beyond it are dropped."""
+    """Return the words of all lists, without their letters beyond ASCII."""
     forms = bip39_words() | {unicodedata.normalize("NFC", word) for word in bip39_words()}
     return frozenset(form.encode("ascii", "ignore") for form in forms)

@@ -1,4 +1,4 @@
-"""Judge by a key's name whether the value beside it is secret."""
+"""Decide by a key's name whether its value is secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from src.observability.redaction.judging import checks
 
 
 class Rule(enum.Enum):
-    """Say what a value must look like to be secret under a name."""
+    """What a value must look like to be secret under a name."""
 
     ALWAYS = "whatever its shape"
     TOKEN = "anything but a ticker, a word, a number or a public address"  # noqa: S105 - a rule's text
@@ -21,7 +21,7 @@ class Rule(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Hold what a name says about its value: the kind of secret and the shape that it must have."""
+    """What a name says about its value: the kind of secret, and the shape that makes the value one."""
 
     kind: str
     rule: Rule
@@ -48,19 +48,19 @@ _VENDORS_TEXT = (
 )
 VENDORS = frozenset(_VENDORS_TEXT.split())
 
-_TICKERS = frozenset({"CVC", "COOKIE"})  # what else is written so in capitals is traded
-_JUDGED = 256  # characters of a value that are looked at
+_TICKERS = frozenset({"CVC", "COOKIE"})  # in capitals these are traded tokens
+_EXAMINED = 256  # characters of a value
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SPLIT = re.compile(r"[^a-z0-9]+")
 
-# What may follow the deciding words without changing what they say: OPENAI_KEY_2, PASSWORD_PROD.
+# What may follow the deciding words without changing their meaning: OPENAI_KEY_2, PASSWORD_PROD.
 _SUFFIX = (
     r"(?:_?\d{1,3}|_(?:prod|production|dev|staging|live|main|mainnet|testnet|test|old|new|backup|primary|secondary|"
     r"value|val|b64|base64|hex|raw|string|str|json|pem|plain|base58|bytes|here|now))*"
 )
 
-# Names that end so speak about a secret but do not hold it, or are not about secrets at all.
+# Names with these endings describe a secret without holding it, or have nothing to do with secrets.
 _HARMLESS_TAIL_TEXT = (
     "count counts length len limit limits max min size type types name names address addresses addr symbol "
     "symbols mint mints decimals supply price prices usage used budget policy rotation expiry expires expired at "
@@ -82,7 +82,7 @@ _HARMLESS = re.compile(
     r"gas|lp|selected|first|last)_tokens?)$"
 )
 
-# Deciding words, as they stand in a name split into words; first match wins. Own list.
+# Deciding words, matched against a canonical name; the first match wins. Our own list.
 _ALWAYS: tuple[tuple[str, str], ...] = (
     ("seed_phrase", r"(?:seed|recovery|secret|backup|wallet|mnemonic|secret_recovery)_?(?:phrase|words)|mnemonics?"),
     ("seed_phrase", r"wallet_seed|(?:recovery|backup)_(?:keys?|codes?)|master_seed|hd_seed|seed_hex"),
@@ -128,11 +128,13 @@ _URL = (
 
 
 @functools.cache
-def _always() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]:
-    return tuple(
-        (kind, re.compile(rf"(?:^|_)(?:{words}){_SUFFIX}$"), re.compile(rf"(?:^|_)(?:{words})(?:_|$)"))
-        for kind, words in _ALWAYS
-    )
+def _always_at_the_end() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((kind, re.compile(rf"(?:^|_)(?:{words}){_SUFFIX}$")) for kind, words in _ALWAYS)
+
+
+@functools.cache
+def _always_anywhere() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((kind, re.compile(rf"(?:^|_)(?:{words})(?:_|$)")) for kind, words in _ALWAYS)
 
 
 @functools.cache
@@ -147,7 +149,7 @@ def canonical(name: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def judge(name: str) -> Verdict | None:
-    """Return what a key's name says about its value, or None where it says nothing."""
+    """Return the verdict on the value of a key, or None where the name does not suggest a secret."""
     if len(name) > 200 or "[REDACTED:" in name:
         return None
     if name in _TICKERS:
@@ -155,8 +157,8 @@ def judge(name: str) -> Verdict | None:
     flat = canonical(name)
     if _HARMLESS.search(flat):
         return None
-    for kind, whole, _ in _always():
-        if whole.search(flat):
+    for kind, at_the_end in _always_at_the_end():
+        if at_the_end.search(flat):
             return Verdict(kind, Rule.ALWAYS)
     if _url().search(flat):
         return Verdict("rpc_url" if "rpc" in flat else "url", Rule.URL)
@@ -169,7 +171,7 @@ def judge(name: str) -> Verdict | None:
 
 
 def _weak(words: list[str]) -> Verdict | None:
-    """Judge names that only suggest a secret."""
+    """Return the verdict of a name that only suggests a secret."""
     tail = [word for word in words if not word.isdigit()][-2:]
     last = tail[-1] if tail else ""
     if last in {"key", "keys"} and _is_vendor(words[:-1]):
@@ -184,27 +186,27 @@ def _weak(words: list[str]) -> Verdict | None:
 
 
 def _is_vendor(words: list[str]) -> bool:
-    """Say whether words end with a service's name, which may be written apart: alpha_vantage, gate_io."""
+    """Return whether words end with a vendor's name, which may be two words: alpha_vantage, gate_io."""
     return bool(words) and (words[-1] in VENDORS or "".join(words[-2:]) in VENDORS)
 
 
 def _inside(flat: str) -> Verdict | None:
-    """Judge names with deciding words before other words, such as PASSWORD_FOR_DB."""
-    for kind, _, anywhere in _always():
+    """Return the verdict of a name with deciding words before other words, such as PASSWORD_FOR_DB."""
+    for kind, anywhere in _always_anywhere():
         if anywhere.search(flat):
             return Verdict(kind, Rule.TOKEN)
     return None
 
 
 def is_secret(verdict: Verdict, value: str) -> bool:
-    """Say whether a text value is secret under a name that was judged so."""
-    text = value[:_JUDGED].strip()
+    """Return whether a text value is secret under a name with this verdict."""
+    text = value[:_EXAMINED].strip()
     if not text:
         return False
     if verdict.rule is Rule.ALWAYS:
         return True
     if verdict.rule is Rule.URL:
-        return False  # the address itself is looked at where it stands
+        return False  # the rule for URLs inspects the address itself
     if checks.is_number(text) or checks.is_symbol(text) or checks.is_address(text) or " " in text:
         return False
     if verdict.rule is Rule.RANDOM:

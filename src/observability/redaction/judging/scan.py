@@ -1,26 +1,26 @@
-"""Hold what is found while one text is scanned, and write the text without it."""
+"""The state of one text's scan: its findings, its budgets, and the text with the findings replaced."""
 
 from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-# Begins each of several texts that are read as one, as `PART name: text`: what stands in one says nothing of another.
-PART = "\x7f\n"  # no white space, so that a phrase ends at it
+# Several texts are scanned in one pass as `PART name: text`; nothing in one part decides about another.
+PART = "\x7f\n"  # not all of it is white space, so that a phrase ends at it
 MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
 FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
-_PHRASES = 20_000
+_PHRASE_WORDS = 20_000  # words in sequences of twelve or more listed words; prose has almost none
 
 
-# Characters beyond ASCII that separate words, as a blank does.
+# Characters beyond ASCII that separate words.
 _SEPARATORS = (
     "\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff\u2192\u2022\u00b7\u2013\u2014\u201c\u201d\u2026\u3001\uff0c\uff1a"
 )
 
 
-# Tags that stand between the words of a list or a table.
+# Tags between the words of a list or a table.
 TAG = r"</?(?:br|li|td|tr|th|p|b|i|em|ol|ul|div|span|code|strong)[ /]{0,2}>"
 _TAG = re.compile(TAG.encode())
 
@@ -35,7 +35,7 @@ def in_ascii(text: str) -> bytes:
 
 
 class TooManyError(Exception):
-    """Tell that a text holds more candidates than are looked at; the rest of the text is to be replaced."""
+    """A text has more candidates than the budget allows; everything from `position` on must be replaced."""
 
     def __init__(self, position: int) -> None:
         super().__init__(position)
@@ -44,50 +44,58 @@ class TooManyError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """Hold one secret: where it stands, its kind, and the quote that its replacement needs in JSON."""
+    """A secret in a text; the quote is what its replacement needs around it for the text to stay JSON."""
 
     start: int
     end: int
     kind: str
-    general: bool = False  # found by its name alone: a finding by its shape names the kind better
+    general: bool = False  # found by its name alone; a finding by shape, where both overlap, decides the kind
     quote: str = ""
 
 
 @dataclass(slots=True)
 class Scan:
-    """Collect the findings of one text; the hint is the mapping key under which the text stands."""
+    """The findings and budgets of one text; the hint is the mapping key under which the text stands."""
 
     text: str
     hint: str = ""
     strict: bool = False
     findings: list[Finding] = field(default_factory=list)
     checks_left: int = _CHECKS
-    phrases_left: int = _PHRASES
-    token_end: int = 0  # where the last secret found by its shape ends; what begins before it is part of it
-    value_end: int = 0  # the same of secrets found by their names
-    pem_end: int = 0  # the same of PEM blocks
-    hex_end: int = 0  # where the last private key of 64 hex digits ends: in a list the next is one too
+    phrase_words_left: int = _PHRASE_WORDS
+    token_end: int = 0  # the end of the last secret found by its shape; a match that begins before it is part of it
+    value_end: int = 0  # the same for secrets found by their names
+    pem_end: int = 0  # the same for PEM blocks
+    hex_end: int = 0  # the end of the last private key of 64 hex digits; the next in a list is one too
 
     def add(self, start: int, end: int, kind: str, *, general: bool = False, quote: str = "") -> None:
-        """Note a secret."""
+        """Record a secret."""
         if end > start:
-            self.findings.append(Finding(start, end, kind, general, quote))
+            self.findings.append(Finding(start=start, end=end, kind=kind, general=general, quote=quote))
 
     def spend_check(self, position: int) -> None:
-        """Count one costly check; stop the scan where a text asks for too many."""
+        """Spend one costly check.
+
+        Raises:
+            TooManyError: the budget is spent.
+        """
         self.checks_left -= 1
         if self.checks_left < 0:
             raise TooManyError(position)
 
-    def spend_phrase(self, position: int) -> None:
-        """Count one checksum of a phrase; stop the scan where a text asks for too many."""
-        self.phrases_left -= 1
-        if self.phrases_left < 0:
+    def spend_phrase_words(self, count: int, position: int) -> None:
+        """Spend the words of a sequence that is checked for phrases.
+
+        Raises:
+            TooManyError: the budget is spent.
+        """
+        self.phrase_words_left -= count
+        if self.phrase_words_left < 0:
             raise TooManyError(position)
 
 
 def apply(text: str, findings: list[Finding]) -> str:
-    """Return the text with each finding replaced; findings inside earlier replacements are left alone."""
+    """Return the text with each finding replaced, except those inside earlier replacements."""
     if "[REDACTED:" in text and MARKER.search(text):
         findings = _outside_markers(text, findings)
     if not findings:
@@ -108,19 +116,23 @@ def _merge(findings: list[Finding]) -> list[Finding]:
             merged.append(finding)
             continue
         last = merged[-1]
-        named = last if last.general <= finding.general else finding
-        outer = last if last.end - last.start >= finding.end - finding.start else finding
+        specific = last if last.general <= finding.general else finding
+        is_last_outer = last.end - last.start >= finding.end - finding.start
         merged[-1] = Finding(
-            last.start, max(last.end, finding.end), named.kind, named.general, outer.quote if outer is last else ""
+            start=last.start,
+            end=max(last.end, finding.end),
+            kind=specific.kind,
+            general=specific.general,
+            quote=last.quote if is_last_outer else "",
         )
     return merged
 
 
 def _outside_markers(text: str, findings: list[Finding]) -> list[Finding]:
-    """Drop findings that hold nothing but a marker, and widen those that cut one."""
+    """Return the findings without those that hold nothing but a marker; widen those that cut one."""
     markers = [match.span() for match in MARKER.finditer(text)]
     starts = [start for start, _ in markers]
-    kept = []
+    remaining = []
     for finding in findings:
         start, end = finding.start, finding.end
         first = max(0, bisect.bisect_right(starts, start) - 1)
@@ -133,5 +145,5 @@ def _outside_markers(text: str, findings: list[Finding]) -> list[Finding]:
         start = min([start, *(left for left, _ in touching)])
         end = max([end, *(right for _, right in touching)])
         if not touching or any(char.isalnum() for char in MARKER.sub("", text[start:end])):
-            kept.append(Finding(start, end, finding.kind, finding.general, finding.quote))
-    return kept
+            remaining.append(replace(finding, start=start, end=end))
+    return remaining

@@ -1,4 +1,4 @@
-"""Show a text as it reads once the escapes of addresses and of JSON are undone, and where its characters stood."""
+"""Decode the escapes of URLs and of JSON in a text, and map positions in the decoded text back to the original."""
 
 from __future__ import annotations
 
@@ -10,58 +10,61 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Finding
 
-# Escaped once or again and again, as in %252F: of ASCII, since nothing else holds a secret in an address together.
+# Escaped once or several times, as in %252F. Only ASCII: secrets in URLs hold nothing else.
 _PERCENT = re.compile(r"%(?:25){0,4}(0[9adAD]|[2-7][0-9a-fA-F])")
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Hold a text without its escapes: where each escaped character stands, how much shorter it is there."""
+    """A text without its escapes: where each decoded character stands, and how many characters were removed so far."""
 
     text: str
-    escaped: list[int]
-    shorter: list[int]
+    decoded_at: list[int]
+    removed: list[int]
 
-    def in_places(self, findings: list[Finding]) -> list[Finding]:
-        """Return findings of this text as they stand in the text with the escapes."""
-        return [replace(found, start=self._place(found.start), end=self._place(found.end)) for found in findings]
+    def in_original(self, findings: list[Finding]) -> list[Finding]:
+        """Return findings of the decoded text with their positions in the original."""
+        return [
+            replace(finding, start=self._original(finding.start), end=self._original(finding.end))
+            for finding in findings
+        ]
 
-    def _place(self, position: int) -> int:
-        before = bisect.bisect_left(self.escaped, position)
-        return position + (self.shorter[before - 1] if before else 0)
+    def _original(self, position: int) -> int:
+        before = bisect.bisect_left(self.decoded_at, position)
+        return position + (self.removed[before - 1] if before else 0)
 
 
 def decode(text: str) -> Decoded | None:
-    """Return the text without such escapes, or None where it has none."""
-    # Each pattern begins with one character, which makes looking for it cheap.
-    found = list(_PERCENT.finditer(text))
+    """Return the text with its escapes decoded, or None where it has none."""
+    # Each pattern begins with one fixed character, so a search is cheap.
+    matches = list(_PERCENT.finditer(text))
     if "\\" in text:
-        found += _UNICODE.finditer(text)
-    if not found:
+        matches += _UNICODE.finditer(text)
+    if not matches:
         return None
     pieces: list[str] = []
-    escaped: list[int] = []
-    shorter: list[int] = []
-    position = gone = 0
-    for match in sorted(found, key=re.Match.start):
+    decoded_at: list[int] = []
+    removed: list[int] = []
+    position = removed_so_far = 0
+    for match in sorted(matches, key=re.Match.start):
         start, end = match.span()
         char = chr(int(match.group(1), 16))
-        if not char.isascii() and not "\u3400" <= char <= "\u9fff":  # a letter of a word, which `\\` would cut
-            start -= _more(text, position, start)
+        if not char.isascii() and not "\u3400" <= char <= "\u9fff":  # a letter; backslashes left would split its word
+            start -= _added_backslashes(text, position, start)
         pieces += (text[position:start], char)
-        escaped.append(start - gone)
-        gone += end - start - 1
-        shorter.append(gone)
+        decoded_at.append(start - removed_so_far)
+        removed_so_far += end - start - 1
+        removed.append(removed_so_far)
         position = end
     pieces.append(text[position:])
-    return Decoded("".join(pieces), escaped, shorter)
+    return Decoded(text="".join(pieces), decoded_at=decoded_at, removed=removed)
 
 
-def _more(text: str, position: int, start: int) -> int:
-    """Return how many backslashes JSON in JSON has put before that of an escape: their number is doubled each time."""
+def _added_backslashes(text: str, position: int, start: int) -> int:
+    """Return how many backslashes before an escape come from encoding JSON in JSON, which doubles them each time."""
     first = start
     while first > position and text[first - 1] == "\\":
         first -= 1
     count = start - first + 1
-    return (count & -count) - 1  # others stand for themselves
+    return (count & -count) - 1  # the others are backslashes of the text itself

@@ -1,1 +1,1 @@
-"""Recognise kinds of secrets, one module for each kind."""
+"""The rules that find secrets, one module for each kind of secret."""

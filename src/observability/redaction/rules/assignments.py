@@ -1,4 +1,4 @@
-"""Look at a name and its value in text: JSON, YAML, env files, shell flags, headers, code and prose."""
+"""Find the values of names in text: JSON, YAML, env files, shell flags, headers, code and prose."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from src.observability.redaction.judging.names import Rule, Verdict
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
 
-_LEFT = 168  # characters looked back for a name
+_LEFT = 168  # characters before a separator that are searched for the name
 _LONGEST = 16_384  # of a quoted value
 _LONGEST_PLAIN = 4_096
 
-# A name read backwards from its separator: remark, closing quotes, then at most three words.
+# A name, read backwards from its separator: a remark in brackets, closing quotes, then at most three words.
 _NAME_BACK = re.compile(
     r"[ \t]*(?:\)[^()\n]{0,32}\( ?)?(?P<close>(?:[\"'`*\])]\\*|2200u\\+|;touq&|22%)*)"
     r"(?P<name>[\w.\-]+(?: [\w\-]+){0,2})",
@@ -25,13 +25,16 @@ _NAME_BACK = re.compile(
 _IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
 _OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,64}[\"'`]|\\{1,64}u0022|&quot;|%22)")
-# Between separator and value: the second half of := or =>, a type, blanks, a block scalar, a wrapper, a value key.
+# Between separator and value: the second half of `:=` or `=>`, a type, blanks, a YAML block scalar, a wrapper, a key.
 _GAP = re.compile(
     r"[=>]?[ \t]{0,16}(?:(?:str|String|string|bytes|SecretStr|Optional\[str\]|str \| None|&str)[ \t]{0,4}=[ \t]{0,4})?"
     r"(?:(?:[|>][+-]?[ \t]{0,8})?(?:\r?\n|\\n)[ \t]{1,32})?"
     r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
     r"(?:\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4})?"
 )
+_BLANKS = re.compile(r"[ \t]{0,4}")
+_VALUE_KEY = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}")
+_BRACKET = re.compile(r"[\[\]{}]")
 _PLAIN = re.compile(r"[^\s\"'`,;<>\\|(){}\[\]]{1,4096}")
 _ENV_PLAIN = re.compile(r"[^\s\"'`\\]{1,4096}")
 _LINE = re.compile(r"[^\n\r\"'`\\]{1,4096}")
@@ -63,13 +66,15 @@ _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Name:
+    """A name in a text."""
+
     text: str
     start: int
-    quote: str  # how the name was quoted, or ""
+    quote: str  # the name's closing quote, or ""
 
 
 def find(scan: Scan, end: int) -> None:
-    """Look at a name and its value where what separates them ends at `end`."""
+    """Find the value of a name; what separates the two ends at `end`."""
     separator = scan.text[end - 1]
     if separator in ":=aAdD":
         _find_assigned(scan, end, end - (1 if separator in ":=" else 3))
@@ -82,7 +87,7 @@ def find(scan: Scan, end: int) -> None:
 
 
 def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
-    """Look at `name = value`, `"name": value`."""
+    """Find the value of `name = value` or `"name": value`."""
     name = _name_before(scan.text, name_end)
     verdict = names.judge(name.text) if name else None
     if name and verdict:
@@ -90,27 +95,23 @@ def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
 
 
 def _find_pair(scan: Scan, end: int) -> None:
-    """Look at `"NAME", "value"`, where the comma ends at `end`."""
+    """Find the value of `"NAME", "value"`; the comma ends at `end`."""
     name = _name_before(scan.text, end - 1)
     verdict = names.judge(name.text) if name else None
-    gap = re.compile(r"[ \t]{0,4}").match(scan.text, end)
-    opened = _OPEN.match(scan.text, gap.end()) if gap else None
-    is_value_key = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}").match(
-        scan.text, end
-    )
-    if is_value_key:
-        opened = _OPEN.match(scan.text, is_value_key.end())
+    value_key = _VALUE_KEY.match(scan.text, end)
+    blanks = value_key or _BLANKS.match(scan.text, end)
+    opened = _OPEN.match(scan.text, blanks.end()) if blanks else None
     if not name or not verdict or not opened:
         return
     start, stop = opened.end(), _closing(scan.text, opened)
     value = scan.text[start:stop]
-    strict = Verdict(verdict.kind, Rule.TOKEN) if verdict.rule is Rule.ALWAYS and not is_value_key else verdict
-    if names.judge(value) is None and names.is_secret(strict, value) and not _PLACEHOLDER.match(value):
+    pair_verdict = Verdict(verdict.kind, Rule.TOKEN) if verdict.rule is Rule.ALWAYS and not value_key else verdict
+    if names.judge(value) is None and names.is_secret(pair_verdict, value) and not _PLACEHOLDER.match(value):
         _add(scan, start, stop, verdict.kind)
 
 
 def _find_element(scan: Scan, end: int) -> None:
-    """Look at `<name>value</name>`."""
+    """Find the value of `<name>value</name>`."""
     name = _name_before(scan.text, end - 1)
     if not name or name.start == 0 or scan.text[name.start - 1] != "<":
         return
@@ -121,16 +122,16 @@ def _find_element(scan: Scan, end: int) -> None:
 
 
 def find_flag(scan: Scan, end: int) -> None:
-    """Look at `--name value`."""
+    """Find the value of `--name value`."""
     start = scan.text.rfind("--", max(0, end - 64), end)
-    name = _Name(scan.text[start + 2 : end - 1], start, "")
+    name = _Name(text=scan.text[start + 2 : end - 1], start=start, quote="")
     verdict = names.judge(name.text)
     if verdict:
         _find_value(scan, end, name, verdict, certain=True)
 
 
 def find_login(scan: Scan, end: int) -> None:
-    """Look at `-u user:password`."""
+    """Find the password of `-u user:password`."""
     match = _PLAIN.match(scan.text, end)
     value = match.group() if match else ""
     if match and len(value) >= 6 and not checks.is_number(value) and not _PLACEHOLDER.match(value):
@@ -138,7 +139,7 @@ def find_login(scan: Scan, end: int) -> None:
 
 
 def _find_prose(scan: Scan, end: int) -> None:
-    """Look at `the password is value`."""
+    """Find the value of `the password is value`."""
     window_start = max(0, end - _LEFT)
     verb = _IS_BACK.search(scan.text, window_start, end)
     name = _name_before(scan.text, verb.start()) if verb else None
@@ -165,6 +166,7 @@ def _add(scan: Scan, start: int, end: int, kind: str, quote: str = "") -> None:
 
 
 def _name_before(text: str, end: int) -> _Name | None:
+    """Return the name that ends before a separator, without an escape's letters."""
     start = max(0, end - _LEFT)
     match = _NAME_BACK.match(text[start:end][::-1])
     if not match:
@@ -173,16 +175,17 @@ def _name_before(text: str, end: int) -> _Name | None:
     where = end - match.end()
     if closers[:1] == "]" and text.endswith("[REDACTED:", 0, where):
         return None
-    if where > 0 and text[where - 1] == "\\":  # an escape's letters are glued to the name
+    if where > 0 and text[where - 1] == "\\":  # the letters of an escape stand right before the name
         glue = _GLUE.match(name)
         cut = glue.end() if glue else 1 if name[0] in "nrt" else 0
         name, where = name[cut:], where + cut
     elif where > 0 and text[where - 1] == "%":
         name, where = name[2:], where + 2
-    return _Name(name, where, closers if _QUOTED_NAME.search(closers) else "")
+    return _Name(text=name, start=where, quote=closers if _QUOTED_NAME.search(closers) else "")
 
 
 def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain: bool = False) -> None:
+    """Find the value after a separator: quoted, JSON or plain. Where `certain`, the name alone decides."""
     if verdict.rule is Rule.URL or end <= scan.value_end:
         return
     text = scan.text
@@ -205,26 +208,26 @@ def _find_quoted(scan: Scan, opened: re.Match[str], name: _Name, verdict: Verdic
     if not name.quote and names.judge(value) and not any(char.isdigit() for char in value):
         return  # code that names a secret: api_key = "api_key"
     if not name.quote and " " in value and verdict.kind not in {"seed_phrase", "password", "authorization", "cookie"}:
-        return  # code that speaks of one: secret = "the trend is your friend"
+        return  # ordinary text in code: secret = "the trend is your friend"
     _add(scan, start, stop, verdict.kind)
 
 
 def _closing(text: str, opened: re.Match[str]) -> int:
-    """Return where a quoted value ends; a value that is cut off ends with the text, or where looking ends."""
+    """Return the end of a quoted value; without a closing quote, the end of the text or of the longest value."""
     quote, start = opened.group("quote"), opened.end()
     level = len(quote) - 1 if quote[-1] in "\"'`" else -1  # backslashes before the quote
     limit = start + _LONGEST
     position = text.find(quote, start, limit) if level < 0 else _closing_mark(text, quote[-1], level, start)
     if position >= 0:
         return position
-    if quote in {"'", "`"}:  # an apostrophe opens no value
+    if quote in {"'", "`"}:  # an apostrophe does not open a value
         plain = _PLAIN.match(text, start)
         return plain.end() if plain else start
     return min(len(text), start + _LONGEST)
 
 
 def _closing_mark(text: str, mark: str, level: int, start: int) -> int:
-    """Return where a quote of the same level of escaping begins, or -1: deeper ones belong to the value."""
+    """Return the start of the next quote at the same level of escaping, or -1; deeper ones belong to the value."""
     position = text.find(mark, start, start + _LONGEST)
     while position >= 0:
         if _backslashes_before(text, position, start) % (2 * level + 2) == level:
@@ -254,9 +257,9 @@ def _find_json(scan: Scan, start: int, name: _Name, verdict: Verdict) -> None:
 
 
 def _balanced(text: str, start: int) -> int:
-    """Return the end of an array or an object, or of the text where it is cut off or too long."""
+    """Return the end of an array or an object, or the end of the text if it is truncated."""
     depth = 0
-    for match in re.compile(r"[\[\]{}]").finditer(text, start, start + _LONGEST):
+    for match in _BRACKET.finditer(text, start, start + _LONGEST):
         depth += 1 if match.group() in "[{" else -1
         if depth == 0:
             return match.end()
@@ -264,7 +267,7 @@ def _balanced(text: str, start: int) -> int:
 
 
 def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certain: bool) -> None:
-    """Look at a value without quotes; prose and code use the same names, so its shape must speak too."""
+    """Find a value without quotes; its shape decides too, since prose and code use the same names."""
     text = scan.text
     is_env = bool(_ENV_NAME.match(name.text)) and text[start - 1 : start] == "="
     if verdict.kind == "authorization":

@@ -1,4 +1,4 @@
-"""Know our own secrets by their values: the environment's, and those that a caller names."""
+"""Our own secrets, known by value: the environment's and the caller's, in every form in which they can occur."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _SHORTEST = 8
-_SHORTEST_HEX = 32  # of a key in hex, whose letters may be small or capital
-_SHORTEST_MIXED = 6  # of letters with digits or signs
+_SHORTEST_HEX = 32  # of a key in hex, whose letters may be in either case
+_SHORTEST_MIXED = 6  # of letters with digits or punctuation
 _TRIVIAL_TEXT = (
     "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
     "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key your-api- "
@@ -36,7 +36,7 @@ _PUBLIC_NAMES = re.compile(
 _URL_NAMES = re.compile(
     r"RPC|WEBHOOK|(?:^|_)DSN|(?:DATABASE|DB|REDIS|MONGO\w*|AMQP|PROXY|NODE|WSS?)_(?:URL|URI)$|ENDPOINT"
 )
-_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+_HEADER_VARIABLES = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 _PROVIDER_KEYS_TEXT = (
     "ANTHROPIC_KEY ANTHROPIC_API_KEY OPENAI_KEY OPENAI_API_KEY DEEPSEEK_KEY DEEPSEEK_API_KEY GROQ_API_KEY "
     "GEMINI_KEY GEMINI_API_KEY GOOGLE_API_KEY GROK_API_KEY XAI_API_KEY OPENROUTER_API_KEY LANGFUSE_SECRET_KEY "
@@ -48,25 +48,25 @@ Forms = tuple[str, ...]
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of all variables whose names say that they hold a secret, and of headers for OTLP."""
-    named = (
+    """Return the values of all variables that are named like secrets, and those of headers for OTLP."""
+    values = (
         value
         for name, value in environment.items()
         if len(value) >= _SHORTEST_MIXED and is_secret_name(name) and is_usable(value) and _is_private(name, value)
     )
-    headers = (value for name in _HEADERS for value in _header_values(environment.get(name, "")))
-    return (*named, *filter(is_usable, headers))
+    headers = (value for name in _HEADER_VARIABLES for value in _header_values(environment.get(name, "")))
+    return (*values, *filter(is_usable, headers))
 
 
 def _header_values(text: str) -> Iterator[str]:
-    """Read `name=value,name=value`; what stands behind a scheme such as Bearer is the secret."""
+    """Yield the values of `name=value,name=value`, without a scheme such as Bearer."""
     for item in text.split(","):
         yield unquote(item.partition("=")[2].strip()).rpartition(" ")[2]
 
 
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Say whether an environment variable's name promises a secret."""
+    """Return whether an environment variable is named like a secret."""
     upper = name.upper()
     if upper in _PROVIDER_KEYS:
         return True
@@ -81,7 +81,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_usable(value: str) -> bool:
-    """Say whether a value is long and particular enough to be looked for everywhere."""
+    """Return whether a value is long and distinctive enough to be replaced wherever it occurs."""
     text = value.strip()
     if len(text) < (_SHORTEST_MIXED if _is_mixed(text) else _SHORTEST):
         return False
@@ -91,13 +91,13 @@ def is_usable(value: str) -> bool:
 
 
 def _is_mixed(text: str) -> bool:
-    """Say whether a short value mixes letters and digits and is no ticker: it is looked for all the same."""
+    """Return whether a short value mixes letters and digits and is no ticker, which makes it distinctive enough."""
     kinds = {char.isalpha() - char.isdigit() for char in text}
     return kinds >= {1, -1} and not checks.is_symbol(text) and not checks.is_number(text)
 
 
 def _is_private(name: str, value: str) -> bool:
-    """Say whether a value is more than a ticker, a mint or a public host."""
+    """Return whether a value is more than a ticker, a mint or a public host."""
     verdict = names.judge(name)
     certain = name.upper() in _PROVIDER_KEYS or (verdict is not None and verdict.rule is Rule.ALWAYS)
     if verdict and verdict.rule is Rule.TOKEN and not certain:
@@ -112,16 +112,16 @@ def _is_private(name: str, value: str) -> bool:
 
 def forms(secrets: Iterable[str]) -> Forms:
     """Return every form in which the secrets can occur, longest first: plain, escaped, base64, and in parts."""
-    found: set[str] = set()
+    all_forms: set[str] = set()
     for secret in secrets:
         text = secret.strip()
         if is_usable(text):
-            found |= {form for part in _parts(text) for form in _forms_of(part)}
-    return tuple(sorted(found, key=lambda form: (-len(form), form)))
+            all_forms |= {form for part in _parts(text) for form in _forms_of(part)}
+    return tuple(sorted(all_forms, key=lambda form: (-len(form), form)))
 
 
 def _parts(secret: str) -> set[str]:
-    """Return a secret, and of an address or a key in lines also the parts that are secret alone."""
+    """Return a secret, with the parts of a URL or the lines of a key that are secret by themselves."""
     parts = {secret}
     if "://" in secret:
         tail = re.split(r"[/?&=#@:]", secret.split("://", 1)[1])
@@ -151,15 +151,15 @@ def _forms_of(secret: str) -> set[str]:
 
 
 def _nested(secret: str) -> set[str]:
-    """Return a secret as it stands in a text that was put into JSON up to three times, in ASCII or not."""
-    found = {secret}
+    """Return a secret as it stands in JSON within JSON, up to three levels deep, in ASCII or not."""
+    escaped = {secret}
     for _ in range(3):
-        found |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in found for ascii_only in (True, False)}
-    return found
+        escaped |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in escaped for ascii_only in (True, False)}
+    return escaped
 
 
 def _other_cases(secret: str) -> set[str]:
-    """Return the ways to write a key in hex: in small letters, in capitals, without 0x."""
+    """Return the ways to write a key in hex: in lower case, in upper case, without 0x."""
     if len(secret) < _SHORTEST_HEX or not checks.is_hex(secret):
         return set()
     digits = secret[2:] if secret[:2] in {"0x", "0X"} else secret
@@ -167,19 +167,19 @@ def _other_cases(secret: str) -> set[str]:
 
 
 def _base64_forms(secret: str) -> set[str]:
-    """Return the base64 digits that depend on the secret alone, for each of its three places in a longer text."""
+    """Return the base64 digits that depend on the secret alone, for each of its three alignments in a longer text."""
     data = secret.encode(errors="surrogatepass")
-    found: set[str] = set()
+    stable_digits: set[str] = set()
     for shift in range(3):
         digits = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
         first = (0, 2, 3)[shift]
         whole = digits[first : (shift + len(data)) * 8 // 6]
-        found |= {whole, whole.replace("+", "-").replace("/", "_")}
-    return {form for form in found if len(form) >= 10}
+        stable_digits |= {whole, whole.replace("+", "-").replace("/", "_")}
+    return {form for form in stable_digits if len(form) >= 10}
 
 
 def find(scan: Scan, present: Iterable[str]) -> None:
-    """Note every place of the given forms."""
+    """Record every occurrence of these forms."""
     for form in present:
         position = scan.text.find(form)
         while position >= 0:

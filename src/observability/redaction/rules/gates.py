@@ -1,7 +1,7 @@
-"""List the gates: cheap patterns whose match ends are the only places where a text is looked at closely.
+"""The gates: cheap patterns; a text is inspected only where one of them ends.
 
-Both engines report the same (end, gate) pairs, which makes their results equal: a gate's pattern begins with one
-of its literals and has one end for each beginning. What phrases of words are found by is each engine's own.
+Both engines report the same (end, gate) pairs, so their results are equal: a gate's pattern begins with one of its
+literals and has one end for each beginning. For phrases each engine has a search of its own.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
 
-class Close(enum.Enum):
-    """Name the close look that a gate's match asks for."""
+class Inspection(enum.Enum):
+    """What a gate's match calls for."""
 
     TOKEN = enum.auto()
     ASSIGNMENT = enum.auto()
-    NEAR = enum.auto()
-    SAID = enum.auto()
+    NEARBY_NAME = enum.auto()
+    VALUE_FIRST = enum.auto()
     FLAG = enum.auto()
     LOGIN = enum.auto()
     BEARER = enum.auto()
@@ -36,15 +36,15 @@ class Close(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Hold one pattern (bytes, ASCII), the literals it can begin with, and what to do where it ends."""
+    """A pattern of ASCII bytes, the literals that it can begin with, and the inspection where it ends."""
 
-    close: Close
+    inspection: Inspection
     pattern: str
     literals: tuple[str, ...]
     caseless: bool = False
-    length: int = 0  # of the match, where it is fixed
+    length: int = 0  # of the match, if it is fixed
     token: Token | None = None
-    once: bool = False  # its first match is all that is asked for
+    once: bool = False  # the first match is enough
 
 
 RUN_LENGTH = 20
@@ -57,82 +57,98 @@ _KEYWORDS = (
 )  # fmt: skip
 _WORDS = f"(?:{'|'.join(_KEYWORDS)})"
 _FILLER = f"(?:{'|'.join(FILLERS)})"
-_SAID_OF_THE = "api|secret|private|pass|seed|mnemonic|access|auth|bot|key|token"
+_NOUNS = "api|secret|private|pass|seed|mnemonic|access|auth|bot|key|token"
 _QUOTE = r"(?:\\*[\"'`]|\\+u0022|&quot;|%22)"
 _CLOSERS = r"(?:\\*[\"'`*\])]|\\+u0022|&quot;|%22){0,4}"
 
 _FIXED: tuple[Gate, ...] = (
     # name = value, "name": value, seed phrase (12 words): value, ("name", "value"), <name>value</name>, name is value
     Gate(
-        Close.ASSIGNMENT,
-        _WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
+        inspection=Inspection.ASSIGNMENT,
+        pattern=_WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
         r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals|to)[ \t])",
-        _KEYWORDS,
+        literals=_KEYWORDS,
         caseless=True,
     ),
-    # name | value, name - value, a name on the line before, ...: to where what may be a value mixes letters and digits
+    # name | value, name - value, a name on the line before, ...: up to where the value mixes letters and digits
     Gate(
-        Close.NEAR,
-        _WORDS + r"[\w.\-]{0,24}[^\w+/.\-][^\w+/]{0,11}(?:" + _FILLER + r"[^\w+/!@#$%]{1,12})?"
+        inspection=Inspection.NEARBY_NAME,
+        pattern=_WORDS + r"[\w.\-]{0,24}[^\w+/.\-][^\w+/]{0,11}(?:" + _FILLER + r"[^\w+/!@#$%]{1,12})?"
         r"(?:[a-z_+/]{1,23}[0-9!@#$%]|[0-9]{1,12}[a-z_+/\-!@#$%^&*])",
-        _KEYWORDS,
+        literals=_KEYWORDS,
         caseless=True,
     ),
     # value is my api key
     Gate(
-        Close.SAID,
-        r" (?:(?:is|was) (?:(?:my|our|your) |the (?:"
-        + _SAID_OF_THE
+        inspection=Inspection.VALUE_FIRST,
+        pattern=r" (?:(?:is|was) (?:(?:my|our|your) |the (?:"
+        + _NOUNS
         + r"))|[(\"]?that's (?:my|the|our|your) |a valid )",
-        (" is ", " was ", " that's ", " (that's ", " \"that's ", " a valid "),
+        literals=(" is ", " was ", " that's ", " (that's ", " \"that's ", " a valid "),
         caseless=True,
     ),
     # --api-key value
-    Gate(Close.FLAG, r" --[a-z][\w\-]{0,40}[ \t]", (" --",), caseless=True),
+    Gate(inspection=Inspection.FLAG, pattern=r" --[a-z][\w\-]{0,40}[ \t]", literals=(" --",), caseless=True),
     # curl -u user:password
-    Gate(Close.LOGIN, r" (?:-u|--user)[ =][\w.@\-]{1,64}:", (" -u", " --user")),
-    Gate(Close.BEARER, r"(?:bearer|basic)(?: |%20|\+)[\w~+/=.\-]{8}", ("bearer", "basic"), caseless=True),
-    Gate(Close.JWT, r"eyJ[\w\-]{10}", ("eyJ",), length=13),
-    Gate(Close.PEM, r"---- ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", ("----BEGIN ", "---- BEGIN ")),
-    Gate(Close.PEM, r"Private-Lines:", ("Private-Lines:",)),
-    Gate(Close.URL, r"://", ("://",), length=3),
+    Gate(inspection=Inspection.LOGIN, pattern=r" (?:-u|--user)[ =][\w.@\-]{1,64}:", literals=(" -u", " --user")),
     Gate(
-        Close.BYTES,
-        r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
-        ("[", "(", "{"),
+        inspection=Inspection.BEARER,
+        pattern=r"(?:bearer|basic)(?: |%20|\+)[\w~+/=.\-]{8}",
+        literals=("bearer", "basic"),
+        caseless=True,
+    ),
+    Gate(inspection=Inspection.JWT, pattern=r"eyJ[\w\-]{10}", literals=("eyJ",), length=13),
+    Gate(
+        inspection=Inspection.PEM,
+        pattern=r"---- ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
+        literals=("----BEGIN ", "---- BEGIN "),
+    ),
+    Gate(inspection=Inspection.PEM, pattern=r"Private-Lines:", literals=("Private-Lines:",)),
+    Gate(inspection=Inspection.URL, pattern=r"://", literals=("://",), length=3),
+    Gate(
+        inspection=Inspection.BYTES,
+        pattern=r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
+        literals=("[", "(", "{"),
     ),
 )  # fmt: skip
 
-# What stands between the words of a phrase: blanks (tags are), signs, quotes of any level, and a number: 2. word, (2).
-# The escapes of a text that was put into JSON again and again count as one blank.
-_BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>\-"  # of a text; in one of bytes \s leaves the separators of ASCII out
+# What may separate the words of a phrase: blanks (tags count as such), punctuation, quotes of any level, and a number
+# as in `2. word` or `(2) word`. A JSON escape counts as one blank, however often it was escaped again.
+_BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
 PHRASE_GAP = rf"(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?"
 
-# Escapes of addresses and of JSON: the text is then read without them too.
+# Escapes of URLs and of JSON: the decoded text is scanned too.
 _ESCAPES: tuple[Gate, ...] = (
-    Gate(Close.ESCAPE, r"%(?:0[9adAD]|[2-7][0-9a-fA-F])", ("%",), length=3, once=True),
-    Gate(Close.ESCAPE, r"\\u[0-9a-fA-F]{4}", ("\\u",), length=6, once=True),
+    Gate(inspection=Inspection.ESCAPE, pattern=r"%(?:0[9adAD]|[2-7][0-9a-fA-F])", literals=("%",), length=3, once=True),
+    Gate(inspection=Inspection.ESCAPE, pattern=r"\\u[0-9a-fA-F]{4}", literals=("\\u",), length=6, once=True),
 )
 
-# These have no literal; each engine finds them in its own way. The fast one is quick at a run of one kind of character,
-# so it only asks whether there is one.
-RUN = Gate(Close.RUN, rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", (), once=True)
+# These have no literal; each engine searches for them in its own way. The fast one stops at the first run, since a
+# translation table finds the others faster.
+RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 _LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
-# PHRASE_GAP without counting, which is faster. An escape's letter can end it, which the next word then has too.
+# PHRASE_GAP without its limits, which is faster. The letter of an escape may end a gap or begin the next word.
 _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
 _ANY_GAP = rf"(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?"
-PHRASE = Gate(Close.PHRASE, rf"(?:{_LETTER}{{3,13}}{_ANY_GAP}){{11}}{_LETTER}{{3}}", (), caseless=True)
-# Languages whose words are of few letters, none of them in ASCII; each can have a label: word 1.
+PHRASE = Gate(
+    inspection=Inspection.PHRASE,
+    pattern=rf"(?:{_LETTER}{{3,13}}{_ANY_GAP}){{11}}{_LETTER}{{3}}",
+    literals=(),
+    caseless=True,
+)
+# For languages with short words without ASCII letters; each word may have a label: `word 1`.
 _SHORT = rf"\?{{1,16}}{_ANY_GAP}(?:[nrt]?word{_ANY_GAP})?[nrt]?"
-SHORT_PHRASE = Gate(Close.PHRASE, rf"(?:{_SHORT}){{11}}\?", (), caseless=True)
+SHORT_PHRASE = Gate(inspection=Inspection.PHRASE, pattern=rf"(?:{_SHORT}){{11}}\?", literals=(), caseless=True)
 
 
 def _of_token(token: Token, prefix: str) -> Gate:
     body = f"[{token.alphabet}]{{{token.least}}}" if token.least else ""
     pattern = f"{re.escape(prefix)}{body}"
-    return Gate(Close.TOKEN, pattern, (prefix,), length=len(prefix) + token.least, token=token)
+    return Gate(
+        inspection=Inspection.TOKEN, pattern=pattern, literals=(prefix,), length=len(prefix) + token.least, token=token
+    )
 
 
 @functools.cache

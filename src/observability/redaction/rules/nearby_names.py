@@ -1,4 +1,4 @@
-"""Look at a value that stands near the name of a secret, whatever separates the two: a table, a line, a remark."""
+"""Find values near the name of a secret, whatever separates the two: a table's border, a line break, a remark."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from src.observability.redaction.judging.scan import MARKER, PART
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
 
-_LEFT = 112  # characters looked back for a name
+_LEFT = 112  # characters before a value that are searched for its name
 _SHORTEST = 6
-_RIGHT = 96  # characters looked at behind a value
+_RIGHT = 96  # characters between a value and its name at most
 _VALUE = re.compile(r"(?:(?![\"'`,;<>\\|(){}\[\]])[!-~]){1,512}")
 _BEGINS = re.compile(r"[A-Za-z0-9_+/]{0,16}[A-Za-z0-9_+/\-!@#$%^&*]\Z")
 _SPECIALS = frozenset("!@#$%^&*")
-# What may stand between a name and its value without being either: `API key provided: ...`, `<add key="X" value="..."`.
+# Words between a name and its value that belong to neither: `API key provided: ...`, `<add key="X" value="..."`.
 FILLERS = ("provided", "supplied", "given", "used", "value", "val", "is", "was", "are", "es", "est", "ist", "to", "as")
-# Read backwards from the value: what separates, a filler, what separates, then at most three words.
+# Read backwards from the value: a separator, a filler and another separator, then a name of at most three words.
 _NAME_BACK = re.compile(
     rf"[^\w+/]{{1,12}}(?:{'(?:' + '|'.join(word[::-1] for word in FILLERS) + ')'}[^\w+/]{{1,12}})?"
     r"(?P<name>[\w.\-]{1,64}(?: [\w\-]{1,40}){0,2})",
     re.ASCII | re.IGNORECASE,
 )
 _VERB = re.compile(r"(?P<before>.*) (?:is|was|[(\"]?that's|a valid) ", re.DOTALL)
-_SAID = re.compile(r"([^\s\"'`(\[]{6,512}?)[\"'`)\]*.,]{0,4}[ \t]{0,2}\Z")
-_AFTER = re.compile(
+_VALUE_BEFORE = re.compile(r"([^\s\"'`(\[]{6,512}?)[\"'`)\]*.,]{0,4}[ \t]{0,2}\Z")
+_NAME_AFTER = re.compile(
     r"(?:(?:my|the|our|your|his|her|their|an|a) )?(?P<name>(?:[\w.\-]{1,40} ?){1,4}?)"
     r"(?=[.,;:!?)\"'\n]|\Z| (?:and|for|on|so|but|which|that|of|to|in)\b)",
     re.ASCII,
@@ -36,7 +36,7 @@ _AFTER = re.compile(
 
 
 def find(scan: Scan, end: int) -> None:
-    """Look at a value that shows by `end` that it mixes letters and digits, and at the name before it."""
+    """Find a value that mixes letters and digits, as it has by `end`, and that has a secret's name before it."""
     text = scan.text
     begins = _BEGINS.search(text, max(0, end - 17), end)
     start = begins.start() if begins else end
@@ -47,34 +47,34 @@ def find(scan: Scan, end: int) -> None:
     if len(value) < _SHORTEST or checks.is_number(value):
         return
     lead = text[max(0, start - _LEFT) : start].rpartition(PART)[2]
-    if "[REDACTED:" in lead:  # what was replaced names nothing that comes after it
+    if "[REDACTED:" in lead:  # what stands before a replaced secret does not name the next value
         lead = MARKER.split(lead)[-1]
-    named = _NAME_BACK.match(lead[::-1])
-    verdict = names.judge(named.group("name")[::-1]) if named else None
+    name = _NAME_BACK.match(lead[::-1])
+    verdict = names.judge(name.group("name")[::-1]) if name else None
     if verdict and _is_secret(verdict, value):
         scan.value_end = start + len(value)
         scan.add(start, start + len(value), verdict.kind, general=True)
 
 
-def find_said(scan: Scan, end: int) -> None:
-    """Look at a value before its name, as in `... is my api key`, where what leads to the name ends at `end`."""
+def find_before_name(scan: Scan, end: int) -> None:
+    """Find a value before its name, as in `... is my api key`; the words between the two end at `end`."""
     text = scan.text
     left = max(0, end - _RIGHT)
     verb = _VERB.match(text[left:end])
-    after = _AFTER.match(text, left + verb.end()) if verb else None
+    after = _NAME_AFTER.match(text, left + verb.end()) if verb else None
     verdict = names.judge(after.group("name").strip()) if after else None
     if not verb or not verdict:
         return
     stop = left + verb.end("before")
     start = max(0, stop - 520)
-    said = _SAID.search(text[start:stop].rpartition(PART)[2])
-    if said and _is_secret(verdict, said.group(1)):
-        first = stop - len(said.group())
-        scan.add(first, first + len(said.group(1)), verdict.kind, general=True)
+    match = _VALUE_BEFORE.search(text[start:stop].rpartition(PART)[2])
+    if match and _is_secret(verdict, match.group(1)):
+        first = stop - len(match.group())
+        scan.add(first, first + len(match.group(1)), verdict.kind, general=True)
 
 
 def _is_secret(verdict: Verdict, value: str) -> bool:
-    """Say whether a value has the shape of a secret; its name is less certain here than beside a sign of equality."""
+    """Return whether a value has the shape of a secret; its name is less certain here than before an equals sign."""
     if verdict.rule is Rule.URL or checks.is_number(value) or checks.is_symbol(value) or checks.is_address(value):
         return False
     if verdict.rule is not Rule.ALWAYS:

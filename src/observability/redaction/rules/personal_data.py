@@ -1,4 +1,4 @@
-"""Look for personal data, each kind only where its switch is on."""
+"""Find personal data of the kinds that are switched on."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _WALLET = re.compile(
 
 
 def find(scan: Scan, kinds: frozenset[str]) -> None:
-    """Note personal data of the given kinds."""
-    for kind, pattern, is_one in _ROWS:
+    """Record personal data of these kinds."""
+    for kind, pattern, is_valid in _ROWS:
         if kind in kinds:
             for match in pattern.finditer(scan.text):
-                if is_one(match.group()):
+                if is_valid(match.group()):
                     scan.add(*match.span(), kind, general=True)
 
 

@@ -1,47 +1,55 @@
-"""Look at sequences of BIP-39 words: a phrase by its checksum, or by a name before it."""
+"""Find recovery phrases of BIP-39 words, by their checksum or by a name before them.
+
+Every sequence of listed words with a right checksum is replaced, whatever the words mean: a phrase is as likely to
+contain `that`, `this` and `there` as any other words. The price is sentences: twelve listed words in a row pass by
+chance once in 16, longer runs more often. Such runs are rare, because the English list lacks `the`, `a`, `of`, `and`,
+`to`, `in` and `is`. Measured on 3.8 million words of English prose (the corpora brown, inaugural, state_union, webtext,
+movie_reviews and abc of github.com/nltk/nltk_data): three runs of twelve or more listed words, all of them repetitions
+such as `thank you` six times, and no replacement.
+"""
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks, context
-from src.observability.redaction.judging.scan import TAG, in_ascii
+from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in_ascii
 from src.observability.redaction.rules.gates import PHRASE_GAP
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Sequence
 
-    from src.observability.redaction.judging.scan import Scan
-
-_REACH = 1320  # the longest that twelve words with their separators can be
-# Latin words end where those of other scripts begin: an English phrase can stand in Chinese text.
+_REACH = 1320  # the most characters of twelve words and their separators
+# A Latin word ends where another script begins, since an English phrase can stand in Chinese text without blanks.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|(?:(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+")
+_ITEM = re.compile(rf"[\W\d_]{{0,8}}(?:{_WORD.pattern})[\W_]{{0,4}}\Z")  # one word, possibly numbered: `2. word`
+_ITEM_LONGEST = 32
 _NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}")
 _ASCII_WORD = re.compile(r"[a-z]+")
-_LABEL = re.compile(r"[ _#-]?\d")  # of word1, word 2
-_GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive: there is one way to read it
+_LABEL = re.compile(r"[ _#-]?\d")  # the number of a label such as `word1` or `word 2`
+_GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, since there is one way to match it
 _GAP_LONGEST = 96
-_NAMED = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
-_FEWEST = 12
+_NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
+_FEWEST = checks.BIP39_SIZES[0]
 _TWELVE = b"\1" * _FEWEST
-_SLACK = 5  # words of a sentence around a phrase that are on the list too
-_SIZES = (24, 21, 18, 15, 12)
-# Words of the list that hold sentences together: three of them among random words are rarer than one in five hundred.
+# Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
-    "that this they then there have will can you your only just more most about above again all also another any "
-    "because before between could once over still such than very what when where which while who why would much "
-    "must not one own same should through under until use into like now out first last every each other off "
+    "that this they then there have will can you only just more most about above again all also another any because "
+    "before between once over still such very what when where much must one own same under until use into like now "
+    "first other off "
 )
 _COMMON = frozenset(_COMMON_TEXT.split())
 
 Word = tuple[str, int, int]
+"""A word as the lists have it, its start and its end in the text."""
 
 
 def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
-    """Return the stretches of text in which twelve words may follow one another, given where twelve do."""
+    """Return the parts of a text, as start and end, that hold the phrases which end around these positions."""
     stretches: list[tuple[int, int]] = []
     for end in sorted(ends):
         start, stop = max(0, end - _REACH), min(length, end + 16)
@@ -53,33 +61,63 @@ def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
 
 
 def find(scan: Scan, start: int, end: int) -> None:
-    """Look at one stretch of text."""
+    """Find the phrases between two positions of a text."""
     text = _NOT_A_WORD.sub(lambda match: " " * len(match.group()), scan.text[start:end])
     if not _may_hold(text):
         return
-    found = [(checks.plain_word(match.group()), *match.span()) for match in _WORD.finditer(text)]
-    if found and found[0][1] == 0 and start > 0:  # a word that the stretch cuts does not count
-        found = found[1:]
-    if found and found[-1][2] == len(text) and end < len(scan.text):
-        found = found[:-1]
-    words = [(word, start + left, start + right) for word, left, right in found]
-    for known in _runs(words, checks.bip39_words()):
-        for chain in _chains(scan.text, known):
-            for language in checks.LANGUAGES:
-                for run in _runs(chain, checks.bip39_index(language)):
-                    named = bool(_NAMED.search(context.before(scan.text, run[0][1], scan.hint)))
-                    _find_in(scan, run, language, named=named)
+    matches = [(checks.plain_word(match.group()), *match.span()) for match in _WORD.finditer(text)]
+    if matches and matches[0][1] == 0 and start > 0:  # `start` may cut the first word
+        matches = matches[1:]
+    if matches and matches[-1][2] == len(text) and end < len(scan.text):  # and `end` the last
+        matches = matches[:-1]
+    words = [(word, start + left, start + right) for word, left, right in matches]
+    for listed in _runs(words, checks.bip39_words()):
+        for chain in _chains(scan.text, listed):
+            _find_checksummed(scan, chain)
+            for part in (chain, *_parts(chain)):
+                _find_named(scan, part)
+
+
+def find_in_items(items: Sequence[object], hint: str = "") -> set[int]:
+    """Return the indexes of the items that make up phrases, one word an item."""
+    indexes: set[int] = set()
+    first = 0
+    for is_word, group in itertools.groupby(items, key=_is_word):
+        words = [str(item) for item in group]
+        if is_word and len(words) >= _FEWEST:
+            indexes.update(first + index for index in _indexes_in(words, hint))
+        first += len(words)
+    return indexes
+
+
+def _is_word(item: object) -> bool:
+    return isinstance(item, str) and len(item) <= _ITEM_LONGEST and bool(_ITEM.match(item))
+
+
+def _indexes_in(words: list[str], hint: str) -> Iterator[int]:
+    """Yield the indexes of the words that make up phrases, some more than once."""
+    text = "\n".join(words)
+    scan = Scan(text, hint)
+    spans: list[tuple[int, int]] = []
+    try:
+        find(scan, 0, len(text))
+    except TooManyError as error:
+        spans.append((error.position, len(text)))
+    spans += [(finding.start, finding.end) for finding in scan.findings]
+    starts = [0, *itertools.accumulate(len(word) + 1 for word in words[:-1])]
+    for start, end in spans:
+        yield from range(bisect.bisect_right(starts, start) - 1, bisect.bisect_left(starts, end))
 
 
 def _may_hold(text: str) -> bool:
-    """Say whether twelve listed words follow one another, whatever stands between: a cheap look first."""
+    """Return whether twelve listed words follow one another, whatever separates them: a cheap first check."""
     known = checks.bip39_words()
     words = _ASCII_WORD.findall(text.lower()) if text.isascii() else map(checks.plain_word, _WORD.findall(text))
     return _TWELVE in bytes([word in known for word in words])
 
 
 def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:
-    """Yield the maximal sequences of twelve or more listed words, whatever stands between them."""
+    """Yield the longest sequences of twelve or more listed words, whatever separates them."""
     first = 0
     for place, word in enumerate([*words, ("", 0, 0)]):
         if word[0] not in index:
@@ -88,25 +126,23 @@ def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:
             first = place + 1
 
 
-def _chains(text: str, run: list[Word]) -> list[list[Word]]:
-    """Return the sequences of twelve or more words with nothing but separators between them."""
-    chains: list[list[Word]] = []
-    chain: list[Word] = []
-    last = -1
-    for word in run:
-        if chain and not _is_gap(text[last : word[1]]):
-            chains.append(chain)
-            chain = []
-        last = word[2]
-        if word[0] != "word" or not _LABEL.match(text, last):
-            chain.append(word)
-    chains.append(chain)
-    long = [each for each in chains if len(each) >= _FEWEST]
-    return long + [part for each in long for part in _parts(each)]
+def _chains(text: str, run: list[Word]) -> Iterator[list[Word]]:
+    """Yield the longest sequences of twelve or more words with nothing but separators between them.
+
+    A sequence with labels such as `word1` or `word 2` is yielded without them too, since `word` is a listed word.
+    """
+    borders = [place for place in range(1, len(run)) if not _is_gap(text[run[place - 1][2] : run[place][1]])]
+    for first, last in itertools.pairwise([0, *borders, len(run)]):
+        chain = run[first:last]
+        unlabelled = [word for word in chain if word[0] != "word" or not _LABEL.match(text, word[2])]
+        if len(chain) >= _FEWEST:
+            yield chain
+        if _FEWEST <= len(unlabelled) < len(chain):
+            yield unlabelled
 
 
 def _parts(chain: list[Word]) -> list[list[Word]]:
-    """Return what stands between separators longer than most: of phrases in a row, each."""
+    """Return the parts of a chain between its longer separators, which are the phrases of a list of phrases."""
     gaps = [right[1] - left[2] for left, right in itertools.pairwise(chain)]
     most = sorted(gaps)[len(gaps) // 2] + 1  # a number can have a digit more
     borders = [place for place, gap in enumerate(gaps, 1) if gap > most]
@@ -118,24 +154,23 @@ def _is_gap(gap: str) -> bool:
     return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
 
 
-def _find_in(scan: Scan, chain: list[Word], language: str, *, named: bool) -> None:
-    """Note the phrases of one chain. Sentences can be built of these words too, so a chain must fit closely."""
-    words = [word for word, _, _ in chain]
-    for size in _SIZES:
-        slack = len(words) - size
-        if slack < 0 or (slack > _SLACK and len(words) < 2 * size and not named):
-            continue
-        for first in range(min(slack, 24) + 1):
-            part = words[first : first + size]
-            scan.spend_phrase(chain[first][1])
-            if (named or not _is_sentence(part)) and checks.is_bip39(part, language):
-                scan.add(chain[first][1], chain[first + size - 1][2], "seed_phrase")
-                if len(words) - first - size >= _FEWEST:
-                    _find_in(scan, chain[first + size :], language, named=named)
-                return
-    if named and len(words) in _SIZES and not _is_sentence(words):
-        scan.add(chain[0][1], chain[-1][2], "seed_phrase")
+def _find_checksummed(scan: Scan, chain: list[Word]) -> None:
+    """Record every phrase of a chain whose checksum is right, whatever its words mean and whatever surrounds it."""
+    for language in checks.LANGUAGES:
+        for run in _runs(chain, checks.bip39_index(language)):
+            scan.spend_phrase_words(len(run), run[0][1])
+            for first, end in checks.bip39_phrases([word for word, _, _ in run], language):
+                scan.add(run[first][1], run[end - 1][2], "seed_phrase")
 
 
-def _is_sentence(words: list[str]) -> bool:
-    return sum(word in _COMMON for word in words) > len(words) // 5
+def _find_named(scan: Scan, chain: list[Word]) -> None:
+    """Record a chain as long as a phrase if a name introduces it: its checksum is wrong if a word is mistyped."""
+    for language in checks.LANGUAGES:
+        for run in _runs(chain, checks.bip39_index(language)):
+            has_size = len(run) in checks.BIP39_SIZES and not _is_sentence(run)
+            if has_size and _NAME.search(context.before(scan.text, run[0][1], scan.hint)):
+                scan.add(run[0][1], run[-1][2], "seed_phrase")
+
+
+def _is_sentence(words: list[Word]) -> bool:
+    return sum(word in _COMMON for word, _, _ in words) > len(words) // 5

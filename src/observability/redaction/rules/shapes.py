@@ -1,4 +1,4 @@
-"""Look at values that announce themselves by their shape: prefixes, long runs, PEM blocks, byte arrays."""
+"""Find secrets by their shape: known prefixes, long runs, PEM blocks, arrays of bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from src.observability.redaction.rules.prefixes import Token
 
 _ESCAPE = re.compile(r"u[0-9a-fA-F]{4}")
-_COLOUR = re.compile(r"(?:\x1b|\\u001b|\\x1b|\\033|\\e)\[[0-9;]{0,12}m\Z")  # as terminals are told it
+_COLOUR = re.compile(r"(?:\x1b|\\u001b|\\x1b|\\033|\\e)\[[0-9;]{0,12}m\Z")  # a terminal's escape sequence
 _COLOUR_END = re.compile(r"\d{0,3}m")
 _ALNUM = re.compile(r"[A-Za-z0-9]+")
 _WIDE = re.compile(r"[A-Za-z0-9_\-+/=.~]{1,256}")
@@ -28,15 +28,15 @@ _MAILCHIMP = re.compile(r"-us\d{1,2}")
 _CREDENTIAL = re.compile(r"[\w~+/=.\-]{8,8192}", re.ASCII)
 _PEM_START = re.compile(r"-----? ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY\Z|Private-Lines:\Z")
 _PEM_END = re.compile(r"---- ?END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?:-{0,5}| ----)")
-_PEM_GAP = r"(?:\s|\\[nrt]?|[\"'+,>|#]|-{4,5})*+"  # possessive: there is one way to read it
+_PEM_GAP = r"(?:\s|\\[nrt]?|[\"'+,>|#]|-{4,5})*+"  # possessive, since there is one way to match it
 _PEM_BODY = re.compile(
     rf"(?: BLOCK)?[- ]{{0,5}}(?:{_PEM_GAP}(?:Proc-Type|DEK-Info|Version|Comment|Private-MAC)[^\n\\]{{0,80}})*"
     rf"(?:{_PEM_GAP}[A-Za-z0-9+/]{{16,}}={{0,2}})*(?:{_PEM_GAP}[A-Za-z0-9+/]{{1,15}}={{1,2}})?"
 )
 _PEM_LONGEST = 16_384
 _TO_FILL_IN = re.compile(r"your[-_]", re.IGNORECASE)  # sk-or-v1-your-key-here
-_SHORTEST_BACK = 8  # of what must stand before a closing mark
-_LIST_GAP = 8  # between the items of a list
+_SHORTEST_BACK = 8  # characters of a secret before a mark that stands inside it or at its end
+_LIST_GAP = 8  # the most characters between the items of a list
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
 _ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
 _INTEGER = re.compile(r"\d{1,3}")
@@ -44,7 +44,7 @@ _JSON_NAME = re.compile(r"(\\{0,64}[\"']|\\{1,64}u0022)\s{0,8}:\s{0,8}\Z")
 
 
 def is_boundary(text: str, start: int) -> bool:
-    """Say whether a value can begin here: not inside a word, though an escape's letters may stand before it."""
+    """Return whether a value can begin here: not inside a word, but possibly right after an escape's letters."""
     if start == 0:
         return True
     previous = text[start - 1]
@@ -60,7 +60,7 @@ def is_boundary(text: str, start: int) -> bool:
 
 
 def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
-    """Look at a family's prefix; `head` is where its shortest secret ends."""
+    """Find a secret of a family whose prefix stands at `start`; its shortest form ends at `head`."""
     text = scan.text
     # A prefix that no ordinary text contains may follow a hyphen: my-sk-ant-...
     joined = text[start - 1 : start] in {"-", "_"} and not token.random
@@ -85,7 +85,7 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
 
 
 def _is_random_tail(tail: str) -> bool:
-    """Say whether what follows a common prefix was generated: `sk-learn-based-signal-model` was not."""
+    """Return whether the text after a common prefix looks generated; that of `sk-learn-based-signal-model` does not."""
     return (not checks.is_wordy(tail) and not checks.is_number(tail) and checks.entropy(tail[:64]) > 0) or len(
         set(tail)
     ) == 1
@@ -109,7 +109,7 @@ def _has_back(text: str, token: Token, start: int) -> bool:
     length = _back_length(text, token, start)
     if token.kind == "telegram_bot_token":
         return length >= 6
-    if token.kind == "terraform_token":  # its prefix is no ordinary text's
+    if token.kind == "terraform_token":  # ordinary text does not contain its prefix
         return length >= _SHORTEST_BACK
     if token.kind == "azure_secret":
         return length == token.back and text[start - 1].isdigit()
@@ -117,7 +117,7 @@ def _has_back(text: str, token: Token, start: int) -> bool:
 
 
 def _find_aws_secret(scan: Scan, start: int, end: int) -> None:
-    """Find the 40 characters that go with an AWS key identifier: only their place gives them away."""
+    """Find the 40 characters of the secret near an AWS key identifier; by themselves they have no shape."""
     left = max(0, start - 160)
     for match in _AWS_SECRET.finditer(scan.text, left, min(len(scan.text), end + 200)):
         if not _HEX.match(match.group()) and checks.entropy(match.group()) > 3.5:
@@ -125,7 +125,7 @@ def _find_aws_secret(scan: Scan, start: int, end: int) -> None:
 
 
 def find_jwt(scan: Scan, start: int) -> None:
-    """Look at a JSON web token."""
+    """Find a JSON web token."""
     match = _JWT.match(scan.text, start)
     if match and start >= scan.token_end:
         scan.token_end = match.end()
@@ -133,7 +133,7 @@ def find_jwt(scan: Scan, start: int) -> None:
 
 
 def find_bearer(scan: Scan, end: int) -> None:
-    """Look at `Bearer value` and `Basic value`."""
+    """Find the value of `Bearer value` or `Basic value`."""
     start = end - 8
     match = _CREDENTIAL.match(scan.text, start)
     value = match.group().rstrip(".") if match else ""
@@ -153,7 +153,7 @@ def _is_basic(value: str) -> bool:
 
 
 def find_pem(scan: Scan, end: int) -> None:
-    """Look at a PEM private key: to its END line, or as far as it goes where that is cut off."""
+    """Find a PEM private key, up to its END line, or up to the last line of base64 where that is missing."""
     text = scan.text
     begin = _PEM_START.search(text, max(0, end - 64), end)
     if not begin or begin.start() < scan.pem_end:
@@ -167,7 +167,7 @@ def find_pem(scan: Scan, end: int) -> None:
 
 
 def find_run(scan: Scan, end: int, length: int) -> None:
-    """Look at a long run of letters and digits: keys by checksum, or by the words that lead up to them."""
+    """Find a key in a long run of letters and digits, by its checksum or by the words before it."""
     text = scan.text
     start = end - length
     match = _ALNUM.match(text, start)
@@ -182,13 +182,13 @@ def find_run(scan: Scan, end: int, length: int) -> None:
     if kind:
         scan.add(start, _run_end(text, kind, stop), kind)
     elif unnamed_keys.is_key(text, start, stop, scan.hint):
-        scan.add(unnamed_keys.begin(text, start), stop, "secret", general=True)
+        scan.add(unnamed_keys.key_start(text, start), stop, "secret", general=True)
     elif len(run) < 512:
         _find_introduced(scan, start, stop)
 
 
 def _glued(text: str, start: int) -> int:
-    """Return how many characters at a run's start belong to an escape before it."""
+    """Return how many characters at the start of a run belong to an escape before it."""
     previous = text[start - 1 : start]
     colour = _COLOUR_END.match(text, start)
     if colour and _COLOUR.search(text, max(0, start - 24), colour.end()):
@@ -201,6 +201,7 @@ def _glued(text: str, start: int) -> int:
 
 
 def _run_kind(scan: Scan, run: str, start: int, stop: int) -> str | None:
+    """Return the kind of secret that a run is, or None."""
     digits = run[2:] if run[:2] in {"0x", "0X"} else run
     size = len(digits)
     if size in {32, 64, 128} and _HEX.match(digits):
@@ -213,8 +214,8 @@ def _run_kind(scan: Scan, run: str, start: int, stop: int) -> str | None:
         return _pair_kind(scan, checks.base58_decode(run), start)
     if 43 <= size <= 44:
         data = checks.base58_decode(run)
-        named = data is not None and len(data) == 32 and context.has_strong_word(scan.text, start, scan.hint, 24)
-        return "solana_private_key" if named else None
+        is_key = data is not None and len(data) == 32 and context.has_strong_word(scan.text, start, scan.hint, 24)
+        return "solana_private_key" if is_key else None
     if run[0] in "MNO" and 23 <= size <= 28 and _DISCORD.match(scan.text, stop):
         return "discord_token"
     return None
@@ -231,16 +232,17 @@ def _hex_kind(scan: Scan, digits: str, start: int, stop: int) -> str | None:
         return "mailchimp_key" if _MAILCHIMP.match(scan.text, stop) else None
     if len(digits) == 128:
         return _pair_kind(scan, bytes.fromhex(digits), start)
-    named = context.is_named_secret(scan.text, start, stop, scan.hint)
-    listed = named is None and scan.hex_end > 0 and start - scan.hex_end <= _LIST_GAP
-    if not named and not listed and not (named is None and scan.strict):
+    is_secret = context.is_named_secret(scan.text, start, stop, scan.hint)
+    if is_secret is None:  # no word decides: the next key of a list, or the strict mode
+        is_secret = scan.strict or (scan.hex_end > 0 and start - scan.hex_end <= _LIST_GAP)
+    if not is_secret:
         return None
     scan.hex_end = stop
     return "private_key"
 
 
 def _pair_kind(scan: Scan, data: bytes | None, start: int) -> str | None:
-    """Name a Solana key pair; a transaction's signature, also 64 bytes, is not one."""
+    """Return the kind of a Solana key pair; a transaction's signature, also 64 bytes, is none."""
     if data is None or len(data) != 64:
         return None
     scan.spend_check(start)
@@ -251,10 +253,11 @@ def _pair_kind(scan: Scan, data: bytes | None, start: int) -> str | None:
 
 
 def _find_introduced(scan: Scan, start: int, stop: int) -> None:
+    """Find a random value that prose introduces as a secret, and that may be wider than its run."""
     text = scan.text
     lead = _WIDE_BACK.match(text[max(0, start - 128) : start][::-1])
     if lead and lead.end() == 128:
-        return  # inside a long text of base64, such as an image
+        return  # inside long base64, such as an image
     first = start - (lead.end() if lead and not _glued(text, start) and text[start - 1 : start] != "\\" else 0)
     rest = _WIDE.match(text, first)
     last = rest.end() if rest else stop
@@ -267,7 +270,7 @@ def _find_introduced(scan: Scan, start: int, stop: int) -> None:
 
 
 def find_bytes(scan: Scan, end: int) -> None:
-    """Look at an array of 32 or 64 bytes: a key pair by its checksum, a seed by the words before it."""
+    """Find a key in an array of 32 or 64 bytes: a pair by its checksum, a seed by the words before it."""
     text = scan.text
     start = max(text.rfind(opener, max(0, end - 4_096), end) for opener in "[({")
     match = _ARRAY.match(text, start) if start >= 0 else None

@@ -1,4 +1,4 @@
-"""Know a generated key by itself: a long run that mixes capitals, small letters and digits, and is nothing public."""
+"""Recognise a generated key by itself: a long run of upper case, lower case and digits that is nothing public."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from src.observability.redaction.judging import checks, context
 _SHORTEST, _LONGEST = 32, 160
 _CLASSES = (re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[0-9]"))
 _NOT_BASE58 = re.compile(r"[0OIl]")
-_LONGER_THAN_ADDRESSES = range(53, 81)  # of base58: neither an address (to 52) nor a signature (85 and more)
-_ALIKE = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")  # of a generated key there are many, of a name in capitals few
-_WIDE = frozenset("_-+/=~.%$@")  # what makes a run a part of something: of base64, of an address, of a path
-# What an issuer puts before its keys: salad_cloud_, sqco_
+_LONGER_THAN_ADDRESSES = range(
+    53, 81
+)  # in base58: longer than an address (at most 52), shorter than a signature (at least 85)
+_ONE_CLASS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")  # a generated key has many such runs, a name few
+_WIDE = frozenset("_-+/=~.%$@")  # beside a run they make it a part of base64, of a URL or of a path
+# The prefix of an issuer: salad_cloud_, sqco_
 _PREFIX = re.compile(r"(?<![\w\-+/=~.%$@:])(?:[a-z][a-z0-9]{1,11}[_-]){1,3}\Z")
 _PREFIX_LONGEST = 40
 _LINE = 144
-_NAMED = re.compile(r"(?:^|[\s\"'`,;({\[])[\w.\-]{1,32}=\Z")  # of a line of settings or of a log, not of an address
+_SETTING = re.compile(r"(?:^|[\s\"'`,;({\[])[\w.\-]{1,32}=\Z")  # `name=` in settings or in a log, as opposed to a URL
 _NOT_KEYS = re.compile(
     r"(?:chatcmpl|cmpl|resp|msg|call|toolu|req|run|thread|file|asst|batch|gen|rs|fc|evt|cs|pi)[_-]\Z"
 )
-# A line of base64 before or after, or what is left of one.
+# A line of base64 before or after, or what redaction has left of one.
 _NEXT_LINE = re.compile(r"(?:\r?\n|\\r\\n|\\n)(?:[A-Za-z0-9+/=]{40}|[A-Za-z0-9+/=]{0,76}\[REDACTED:)")
 _LAST_LINE = re.compile(
     r"(?:[A-Za-z0-9+/=]{40}|\[REDACTED:[a-z0-9_]{1,40}\][A-Za-z0-9+/=]{0,76})(?:\r?\n|\\r\\n|\\n)\Z"
 )
 _LINE_ENDS = frozenset("\nn")
-_TON = re.compile(r"[EUk0]Q")  # an address of the TON network, of 48 characters
+_TON_ADDRESS = re.compile(r"[EUk0]Q")  # TON addresses have 48 characters
 
 
-def begin(text: str, start: int) -> int:
-    """Return where a key begins whose random part starts at `start`: its prefix belongs to it."""
+def key_start(text: str, start: int) -> int:
+    """Return the start of the key whose random part starts at `start`; an issuer's prefix belongs to the key."""
     prefix = _PREFIX.search(text, max(0, start - _PREFIX_LONGEST), start)
     return prefix.start() if prefix else start
 
 
 def is_key(text: str, start: int, end: int, hint: str) -> bool:
-    """Say whether a run of letters and digits is a key, whatever stands around it."""
+    """Return whether a run of letters and digits is a key, without a name near it."""
     if not _SHORTEST <= end - start <= _LONGEST or text[end : end + 1] in _WIDE - {"."}:
         return False
     run = text[start:end]
@@ -44,15 +46,19 @@ def is_key(text: str, start: int, end: int, hint: str) -> bool:
         return False
     if not _NOT_BASE58.search(run) and len(run) not in _LONGER_THAN_ADDRESSES:
         return False
-    if (len(run) == 48 and _TON.match(run)) or checks.is_hex(run) or len(_ALIKE.findall(run)) < len(run) * 2 // 5:
+    if (
+        (len(run) == 48 and _TON_ADDRESS.match(run))
+        or checks.is_hex(run)
+        or len(_ONE_CLASS.findall(run)) < len(run) * 2 // 5
+    ):
         return False
     return not context.is_public(text, start, hint)
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Say whether a run is no part of something longer: an address, a path, a text of base64 in lines."""
+    """Return whether a run is not part of something longer: a URL, a path, lines of base64."""
     previous = text[start - 1 : start]
-    if previous in _WIDE and not (previous == "=" and _NAMED.search(text, max(0, start - _PREFIX_LONGEST), start)):
+    if previous in _WIDE and not (previous == "=" and _SETTING.search(text, max(0, start - _PREFIX_LONGEST), start)):
         prefix = _PREFIX.search(text, max(0, start - _PREFIX_LONGEST), start)
         if not prefix or _NOT_KEYS.search(prefix.group()):
             return False
@@ -60,8 +66,8 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def is_in_lines(text: str, start: int, end: int) -> bool:
-    """Say whether a run is a line of many, of an image or a certificate in base64."""
+    """Return whether a run is one of several lines of base64, as of an image or a certificate."""
     if _NEXT_LINE.match(text, end):
         return True
-    begins = text[start - 1 : start] in _LINE_ENDS  # few do, and the search is slow
-    return begins and bool(_LAST_LINE.search(text, max(0, start - _LINE), start))
+    starts_line = text[start - 1 : start] in _LINE_ENDS  # checked first, since the search is slow
+    return starts_line and bool(_LAST_LINE.search(text, max(0, start - _LINE), start))

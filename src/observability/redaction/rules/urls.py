@@ -1,4 +1,4 @@
-"""Look at an address: a password before the host, a key in the path of a node or a hook, a key in the query."""
+"""Find secrets in a URL: a password before the host, a key in the path of a node or a webhook, a key in the query."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _REST = re.compile(r"[^\s\"'<>`\\{}|^\])]{1,2048}")
 _AUTHORITY = re.compile(r"[^/?#]*")
 
-# Hosts whose path carries the caller's key, by the providers' own documentation of their endpoints.
+# Hosts whose paths carry the caller's key, according to the providers' documentation of their endpoints.
 _NODES = re.compile(
     r"(?:infura\.io|alchemy\.com|alchemyapi\.io|quiknode\.pro|quiknode\.io|helius-rpc\.com|helius\.xyz|ankr\.com|getblock\.io|"
     r"chainstack\.com|p2pify\.com|blastapi\.io|nodereal\.io|nodies\.app|drpc\.org|moralis(?:-nodes)?\.(?:io|com)|tatum\.io|"
@@ -47,13 +47,13 @@ _PUBLIC_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z|0x[0-9a-fA-F]{40}\Z")
 
 
 def find(scan: Scan, end: int) -> None:
-    """Look at the address whose `://` ends at `end`."""
+    """Find the secrets of the URL whose `://` ends at `end`."""
     rest = _REST.match(scan.text, end)
     if not rest:
         return
     url = rest.group()
-    found = _AUTHORITY.match(url)
-    authority = found.group() if found else ""
+    match = _AUTHORITY.match(url)
+    authority = match.group() if match else ""
     authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
     path_start = url.find(host) + len(host)
@@ -64,7 +64,7 @@ def find(scan: Scan, end: int) -> None:
 
 
 def _find_userinfo(scan: Scan, end: int, url: str, authority: str) -> str:
-    """Note a password before the host; return the authority, mended where the password held a slash."""
+    """Record a password before the host; return the authority, corrected where the password holds a slash."""
     user, colon, password = authority.partition(":")
     if "@" not in authority:
         if not colon or "@" not in url or not password or password[:1].isdigit():

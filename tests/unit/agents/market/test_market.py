@@ -31,6 +31,10 @@ ROWS = ["1.0,2.0,0.5,1.5,10", "1.5,2.5,1.0,2.0,11", "2.0,3.0,1.5,2.5,12"]
 TIMES = ["2024-01-01T00:00:00+00:00", "2024-01-01T00:15:00+00:00", "2024-01-01T00:30:00+00:00"]
 
 
+def candle(time: datetime, opened: float, high: float, low: float, close: float, volume: float) -> Candle:
+    return Candle(time=time, open=opened, high=high, low=low, close=close, volume=volume)
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "prices.csv"
     path.write_text(text, encoding="utf-8")
@@ -55,9 +59,9 @@ def file_of(folder: Path, header: str, times: Sequence[str] = TIMES, rows: Seque
     ],
 )
 def test_the_usual_headers_are_read(tmp_path: Path, header: str) -> None:
-    found = load_candles(file_of(tmp_path, header))
-    assert found[0] == Candle(datetime(2024, 1, 1, tzinfo=UTC), 1.0, 2.0, 0.5, 1.5, 10.0)
-    assert (len(found), found.interval_s, found.issues) == (3, 900, ())
+    candles = load_candles(file_of(tmp_path, header))
+    assert candles[0] == candle(datetime(2024, 1, 1, tzinfo=UTC), 1.0, 2.0, 0.5, 1.5, 10.0)
+    assert (len(candles), candles.interval_s, candles.issues) == (3, 900, ())
 
 
 @pytest.mark.parametrize(
@@ -76,27 +80,27 @@ def test_the_usual_headers_are_read(tmp_path: Path, header: str) -> None:
     ],
 )
 def test_the_usual_times_are_read_as_utc(tmp_path: Path, times: list[str]) -> None:
-    found = load_candles(file_of(tmp_path, "time,open,high,low,close,volume", times))
-    assert [bar.time.isoformat() for bar in found] == TIMES
+    candles = load_candles(file_of(tmp_path, "time,open,high,low,close,volume", times))
+    assert [bar.time.isoformat() for bar in candles] == TIMES
 
 
-def test_slashed_dates_are_told_apart_by_the_whole_column(tmp_path: Path) -> None:
+def test_the_whole_column_decides_whether_slashed_dates_have_the_day_first(tmp_path: Path) -> None:
     day_first = ["30/01/2024", "31/01/2024", "01/02/2024"]
-    found = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", day_first))
-    assert [bar.time.day for bar in found] == [30, 31, 1]
+    candles = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", day_first))
+    assert [bar.time.day for bar in candles] == [30, 31, 1]
     month_first = ["01/30/2024", "01/31/2024", "02/01/2024"]
-    found = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", month_first))
-    assert [bar.time.month for bar in found] == [1, 1, 2]
+    candles = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", month_first))
+    assert [bar.time.month for bar in candles] == [1, 1, 2]
     unclear = ["01/02/2024", "02/02/2024", "03/02/2024"]
-    found = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", unclear))
-    assert found.issue_counts["ambiguous_dates"] == 1
+    candles = load_candles(file_of(tmp_path, "date,open,high,low,close,volume", unclear))
+    assert candles.issue_counts["ambiguous_dates"] == 1
 
 
 def test_date_and_time_may_stand_apart_and_semicolons_come_with_decimal_commas(tmp_path: Path) -> None:
     text = "Date;Time;Open;High;Low;Close\n2024.01.01;00:00;1.000,5;2.000,5;500,5;1.500,5\n"
     for date in ("2024.01.01", "01.01.2024", "2024-01-01"):
-        found = load_candles(write(tmp_path, text.replace("2024.01.01", date)))[0]
-        assert (found.open, found.time.isoformat()) == (1000.5, "2024-01-01T00:00:00+00:00")
+        bar = load_candles(write(tmp_path, text.replace("2024.01.01", date)))[0]
+        assert (bar.open, bar.time.isoformat()) == (1000.5, "2024-01-01T00:00:00+00:00")
 
 
 def test_a_binance_dump_without_a_header_is_read(tmp_path: Path) -> None:
@@ -109,33 +113,33 @@ def test_bad_rows_are_dropped_and_reported_with_their_line(tmp_path: Path) -> No
     bad = ["2024-01-02 00:00,nan,2,1,1,1", "never,1,2,0.5,1,1", "2024-01-02 02:00,1,2,-0.5,1,1",
            "2024-01-02 03:00,1,,0.5,1,1",
            "2024-01-02 04:00,1,0.9,0.95,1,1", "2024-01-02 05:00,5,2,1,1,1", "2024-01-02 06:00,1"]  # fmt: skip
-    found = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *good, *bad])))
-    assert len(found) == 12
-    assert {(issue.line, issue.kind) for issue in found.issues} == {
+    candles = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *good, *bad])))
+    assert len(candles) == 12
+    assert {(issue.line, issue.kind) for issue in candles.issues} == {
         (14, "not_a_number"), (15, "bad_time"), (16, "not_positive"), (17, "not_a_number"), (18, "high_below_low"),
         (19, "outside_range"), (20, "short_row"),
     }  # fmt: skip
-    assert {issue.action for issue in found.issues} == {"dropped"}
+    assert {issue.action for issue in candles.issues} == {"dropped"}
 
 
 def test_unsorted_rows_are_sorted_and_of_equal_times_the_last_wins(tmp_path: Path) -> None:
     rows = ["2024-01-01 00:15,1,2,0.5,1.5,1", "2024-01-01 00:00,1,2,0.5,1.5,2", "2024-01-01 00:30,1,2,0.5,1.5,3",
             "2024-01-01 00:30,1,2,0.5,1.9,4"]  # fmt: skip
-    found = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *rows])))
-    assert [(bar.time.minute, bar.volume) for bar in found] == [(0, 2), (15, 1), (30, 4)]
-    assert {(issue.kind, issue.line) for issue in found.issues} == {("unsorted", 3), ("duplicate_time", 4)}
+    candles = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *rows])))
+    assert [(bar.time.minute, bar.volume) for bar in candles] == [(0, 2), (15, 1), (30, 4)]
+    assert {(issue.kind, issue.line) for issue in candles.issues} == {("unsorted", 3), ("duplicate_time", 4)}
 
 
-def test_gaps_stay_gaps_and_are_told_in_one_line(tmp_path: Path) -> None:
+def test_gaps_stay_gaps_and_are_one_issue(tmp_path: Path) -> None:
     times = [f"2024-01-0{day} {hour:02d}:00" for day in (1, 2, 4) for hour in range(24)]
     rows = [f"{time},1,2,0.5,1.5,1" for time in times]
-    found = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *rows])))
-    assert (len(found), found.interval_s, dict(found.issue_counts)) == (72, 3600, {"gaps": 1})
-    assert "25 hours" in found.issues[0].detail
+    candles = load_candles(write(tmp_path, "\n".join(["time,open,high,low,close,volume", *rows])))
+    assert (len(candles), candles.interval_s, dict(candles.issue_counts)) == (72, 3600, {"gaps": 1})
+    assert "25 hours" in candles.issues[0].detail
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "is empty"),
         ("time,open,high,low\n1704067200,1,2,0.5\n", "lacks close"),
@@ -144,25 +148,25 @@ def test_gaps_stay_gaps_and_are_told_in_one_line(tmp_path: Path) -> None:
         ("time,open,high,low,close\n", "0 of 0 rows"),
     ],
 )
-def test_a_hopeless_file_gets_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_without_usable_prices_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(MarketDataError, match=said) as raised:
+    with pytest.raises(MarketDataError, match=message) as raised:
         load_candles(path)
     assert "prices.csv" in str(raised.value)
 
 
-def test_what_is_no_file_of_prices_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_no_text_file_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(b"PK\x03\x04\x00\x00")
     (tmp_path / "l.csv").write_bytes("time,ö\n".encode("latin-1"))
-    for path, said in ((tmp_path, "folder"), (tmp_path / "none", "does not exist"), (tmp_path / "b.csv", "not a text"),
-                       (tmp_path / "l.csv", "UTF-8")):  # fmt: skip
-        with pytest.raises(MarketDataError, match=said):
-            load_candles(path)
+    messages = {".": "folder", "none": "does not exist", "b.csv": "not a text", "l.csv": "UTF-8"}
+    for name, message in messages.items():
+        with pytest.raises(MarketDataError, match=message):
+            load_candles(tmp_path / name)
 
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_file_makes_anything_but_a_clear_error(tmp_path: Path, data: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_a_market_data_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "any.csv"
     path.write_bytes(data)
     with contextlib.suppress(MarketDataError):
@@ -171,20 +175,20 @@ def test_no_file_makes_anything_but_a_clear_error(tmp_path: Path, data: bytes) -
 
 @pytest.mark.skipif(not BITCOIN.exists(), reason="the trial data beside the project is not here")
 def test_a_year_of_bitcoin_is_read_whole() -> None:
-    found = load_candles(BITCOIN)
-    assert (len(found), found.interval_s, dict(found.issue_counts)) == (31_066, 900, {"gaps": 2})
+    candles = load_candles(BITCOIN)
+    assert (len(candles), candles.interval_s, dict(candles.issue_counts)) == (31_066, 900, {"gaps": 2})
 
 
 @pytest.mark.parametrize(("symbol", "bars", "interval"), [("eur/usd", 6225, 3600), ("GOOGL", 2335, 86400)])
 def test_the_installed_sample_is_read(symbol: str, bars: int, interval: int) -> None:
-    found = sample_candles(symbol)
-    assert (len(found), found.interval_s) == (bars, interval)
+    candles = sample_candles(symbol)
+    assert (len(candles), candles.interval_s) == (bars, interval)
 
 
-def made(closes: Sequence[float]) -> Candles:
+def candles_of(closes: Sequence[float]) -> Candles:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     return Candles(
-        tuple(Candle(start + timedelta(hours=n), c, c * 1.01, c * 0.98, c, 10.0 + n) for n, c in enumerate(closes))
+        bars=tuple(candle(start + timedelta(hours=n), c, c * 1.01, c * 0.98, c, 10.0 + n) for n, c in enumerate(closes))
     )
 
 
@@ -192,19 +196,19 @@ CLOSES = [100 + 5 * math.sin(n / 3) + n * 0.1 for n in range(200)]
 
 
 def test_indicators_are_what_their_formulas_say() -> None:
-    seen = snapshot(made(CLOSES))
-    assert seen.sma_20 == pytest.approx(statistics.fmean(CLOSES[-20:]))
-    assert seen.rsi_14 == pytest.approx(_wilder_rsi(CLOSES, 14))
-    assert seen.change_24 == pytest.approx((CLOSES[-1] / CLOSES[-25] - 1) * 100)
+    market = snapshot(candles_of(CLOSES))
+    assert market.sma_20 == pytest.approx(statistics.fmean(CLOSES[-20:]))
+    assert market.rsi_14 == pytest.approx(_wilder_rsi(CLOSES, 14))
+    assert market.change_24 == pytest.approx((CLOSES[-1] / CLOSES[-25] - 1) * 100)
     deviation = statistics.pstdev(CLOSES[-20:])
     low = statistics.fmean(CLOSES[-20:]) - 2 * deviation
-    assert seen.bollinger == pytest.approx((CLOSES[-1] - low) / (4 * deviation))
-    assert seen.atr_14 == pytest.approx(_wilder_atr(made(CLOSES), 14))
-    assert seen.volume_ratio == pytest.approx(209 / statistics.fmean(range(190, 210)))
+    assert market.bollinger == pytest.approx((CLOSES[-1] - low) / (4 * deviation))
+    assert market.atr_14 == pytest.approx(_wilder_atr(candles_of(CLOSES), 14))
+    assert market.volume_ratio == pytest.approx(209 / statistics.fmean(range(190, 210)))
 
 
 def _wilder_rsi(closes: Sequence[float], period: int) -> float:
-    moves = [after - before for before, after in pairwise(closes)]
+    moves = [close - previous for previous, close in pairwise(closes)]
     gain = statistics.fmean(max(move, 0) for move in moves[:period])
     loss = statistics.fmean(max(-move, 0) for move in moves[:period])
     for move in moves[period:]:
@@ -214,24 +218,24 @@ def _wilder_rsi(closes: Sequence[float], period: int) -> float:
 
 
 def _wilder_atr(candles: Candles, period: int) -> float:
-    ranges = [max(here.high, before.close) - min(here.low, before.close) for before, here in pairwise(candles)]
+    ranges = [max(bar.high, previous.close) - min(bar.low, previous.close) for previous, bar in pairwise(candles)]
     value = statistics.fmean(ranges[:period])
-    for one in ranges[period:]:
-        value = (value * (period - 1) + one) / period
+    for size in ranges[period:]:
+        value = (value * (period - 1) + size) / period
     return value
 
 
 @pytest.mark.parametrize("closes", [[1.0], [1.0] * 300, [5.0, 6.0], [1e-9 * (n + 1) for n in range(100)], [1e9] * 40])
 def test_few_flat_tiny_and_huge_prices_do_not_crash(closes: list[float]) -> None:
-    seen = snapshot(made(closes))
-    text = seen.to_prompt()
+    market = snapshot(candles_of(closes))
+    text = market.to_prompt()
     assert "nan" not in text
     assert "inf" not in text
-    assert all(math.isfinite(value) for value in seen.as_metadata().values() if isinstance(value, float))
+    assert all(math.isfinite(value) for value in market.as_metadata().values() if isinstance(value, float))
 
 
 def test_the_same_prices_give_the_same_prompt() -> None:
-    assert snapshot(made(CLOSES)).to_prompt() == snapshot(made(CLOSES)).to_prompt()
+    assert snapshot(candles_of(CLOSES)).to_prompt() == snapshot(candles_of(CLOSES)).to_prompt()
 
 
 def kraken(server: Server) -> Any:
@@ -269,14 +273,14 @@ def exchange(request: Received) -> Reply:
     return Reply(body=body, headers={"content-type": "application/json"})
 
 
-def test_live_candles_leave_the_open_one_out() -> None:
+def test_live_candles_leave_out_the_open_candle() -> None:
     with Server(exchange) as server:
-        found = live_candles("BTC-USD", "kraken", client=kraken(server))
-    assert (len(found), found[0].close, found.interval_s) == (5, 101.0, 900)
-    assert found.issue_counts["open_candle"] == 1
+        candles = live_candles("BTC-USD", "kraken", client=kraken(server))
+    assert (len(candles), candles[0].close, candles.interval_s) == (5, 101.0, 900)
+    assert candles.issue_counts["open_candle"] == 1
 
 
-def test_live_problems_are_told() -> None:
+def test_an_unknown_exchange_or_market_or_no_answer_is_named() -> None:
     with pytest.raises(MarketDataError, match="Do you mean"):
         live_candles("BTC-USD", "binanc")
     with Server(exchange) as server:

@@ -35,21 +35,21 @@ STAINLESS = ["openai", "groq", "claude"]
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the HTTP clients that requests are replayed through."""
-    found: list[Any] = []
-    real = bare_send.Straight.__init__
+    https: list[Any] = []
+    real = bare_send.BareSender.__init__
 
-    def keep(self: Any, http: Any) -> None:
-        found.append(http)
-        real(self, http)
+    def record(self: Any, http: Any, **options: Any) -> None:
+        https.append(http)
+        real(self, http, **options)
 
-    monkeypatch.setattr(bare_send.Straight, "__init__", keep)
-    return found
+    monkeypatch.setattr(bare_send.BareSender, "__init__", record)
+    return https
 
 
 @pytest.fixture
 def by_client(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return how to have the HTTP client send what is replayed from here on."""
-    return lambda: monkeypatch.setattr(bare_send.Straight, "_is_plain", lambda self, request: False)
+    return lambda: monkeypatch.setattr(bare_send.BareSender, "_can_bypass", lambda self, request: False)
 
 
 def _fails(model: BaseModel, call: Caller) -> ModelError:
@@ -68,23 +68,23 @@ def test_too_many_redirects_are_as_many_as_the_client_takes(
     at_most: int, case: str, make: Callable[..., BaseModel], wire: Wire, call: Caller, clients: list[Any],
     by_client: Callable[[], None], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    begin = bare_send.Straight.__init__
+    real = bare_send.BareSender.__init__
 
-    def limited(self: Any, http: Any) -> None:
+    def limited(self: Any, http: Any, **options: Any) -> None:
         http.max_redirects = at_most
-        begin(self, http)
+        real(self, http, **options)
 
-    monkeypatch.setattr(bare_send.Straight, "__init__", limited)
+    monkeypatch.setattr(bare_send.BareSender, "__init__", limited)
     wire.say(Reply(307, b"", {"location": "/again"}))
     model = make()
-    told = []
-    for straight_on in (True, False):
-        if not straight_on:
+    outcomes = []
+    for bypassed in (True, False):
+        if not bypassed:
             by_client()
-        asked = len(wire.received)
-        told.append((_causes(_fails(model, call)), len(wire.received) - asked))
-    assert told[0] == told[1]
-    assert told[0][1] == at_most + 1
+        sent_before = len(wire.received)
+        outcomes.append((_causes(_fails(model, call)), len(wire.received) - sent_before))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][1] == at_most + 1
 
 
 @pytest.mark.parametrize("case", REDIRECTED, indirect=True)
@@ -98,8 +98,8 @@ def test_a_redirect_names_nobody_else_and_leaves_the_key_at_home(
         return Reply(307, b"", {"location": place.format(host=request.headers["host"])})
 
     headers = []
-    for straight_on in (True, False):
-        if not straight_on:
+    for bypassed in (True, False):
+        if not bypassed:
             by_client()
         wire.say(moved, dialect.reply(Says(text="from there")))
         assert call.ask(model, "be brief", "what now?").content == "from there"
@@ -109,11 +109,11 @@ def test_a_redirect_names_nobody_else_and_leaves_the_key_at_home(
 
 
 @pytest.mark.parametrize("case", STAINLESS, indirect=True)
-@pytest.mark.parametrize("straight_on", [True, False])
+@pytest.mark.parametrize("bypassed", [True, False])
 def test_an_error_after_a_redirect_knows_where_it_came_from(
-    *, straight_on: bool, case: str, model: BaseModel, wire: Wire, call: Caller, by_client: Callable[[], None]
+    *, bypassed: bool, case: str, model: BaseModel, wire: Wire, call: Caller, by_client: Callable[[], None]
 ) -> None:
-    if not straight_on:
+    if not bypassed:
         by_client()
     wire.say(
         Reply(307, b"", {"location": "/b"}),
@@ -162,15 +162,15 @@ def test_a_hook_that_reads_a_reply_may_ask_how_long_it_took(
     wire.say(dialect.reply(Says()))
     model = make()
     model.generate_response(None, "hi")
-    taken = []
+    durations = []
 
     def watch(response: Any) -> None:
         response.read()
-        taken.append(response.elapsed.total_seconds())
+        durations.append(response.elapsed.total_seconds())
 
     clients[0].event_hooks["response"].append(watch)
     model.generate_response(None, "hi")
-    assert taken[0] > 0
+    assert durations[0] > 0
 
 
 @pytest.mark.parametrize("case", STAINLESS, indirect=True)
@@ -194,8 +194,8 @@ def test_a_cookie_of_the_operator_is_sent_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv(f"{variable}_CUSTOM_HEADERS", "Cookie: gate=open")
-    said = dialect.reply(Says())
-    wire.say(Reply(said.status, said.body, {**said.headers, "set-cookie": "balance=here; Path=/"}))
+    answer = dialect.reply(Says())
+    wire.say(Reply(answer.status, answer.body, {**answer.headers, "set-cookie": "balance=here; Path=/"}))
     model = make()
     for _ in range(3):
         model.generate_response(None, "hi")
@@ -217,7 +217,7 @@ def test_an_address_that_was_changed_is_asked(case: str, model: BaseModel, diale
 def test_more_kinds_of_requests_than_are_kept_are_answered_in_any_order(
     case: str, model: BaseModel, dialect: Dialect, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "_MOST", 1)
+    monkeypatch.setattr(replay, "_MOST_TEMPLATES", 1)
     wire.say(dialect.reply(Says()))
 
     def ask(number: int) -> str:

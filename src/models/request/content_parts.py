@@ -1,4 +1,4 @@
-"""Read the parts of a message, however a caller spells them: texts, images, and what goes on as it is."""
+"""Read the content parts of a message in any form that callers write."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 from src.models.errors import InvalidRequest
 from src.models.types import ImagePart, Part, RawPart, TextPart
 
-# Parts of other kinds that are known: they go as they are to the providers that take them.
+# The `type` of parts other than texts and images that some provider accepts; they are sent unchanged.
 _RAW_KINDS = frozenset(
     {"input_audio", "audio_url", "video_url", "file", "input_file", "document", "search_result", "container_upload"}
 )
-_MEDIA = {
+_MEDIA_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".gif": "image/gif",
     ".webp": "image/webp",
 }
-# How the files of these types begin. Providers refuse an image whose bytes are not what it is said to be.
-_BEGINS = (
+# The signatures of image files. Providers refuse an image whose bytes are not of its declared type.
+_SIGNATURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
     (re.compile(rb"GIF8[79]a"), "image/gif"),
@@ -35,36 +35,36 @@ _BEGINS = (
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
-def content(given: object, where: str) -> str | tuple[Part, ...]:
+def read(content: object, parameter: str) -> str | tuple[Part, ...]:
     """Return the content of a message: its text, or its parts where there is more than text.
 
     Raises:
-        InvalidRequest: it is neither, or has a part that cannot be read; `where` names it.
+        InvalidRequest: it is neither, or has a part that cannot be read; the error names `parameter`.
     """
-    if isinstance(given, str):
-        return given
-    if isinstance(given, ImagePart | Path | bytes | bytearray) or _is_picture(given):
-        return (_part(given, where),)
-    if isinstance(given, Sequence):
-        parts = tuple(_part(part, where) for part in given)
+    if isinstance(content, str):
+        return content
+    if isinstance(content, ImagePart | Path | bytes | bytearray) or _is_pillow_image(content):
+        return (_part(content, parameter),)
+    if isinstance(content, Sequence):
+        parts = tuple(_part(item, parameter) for item in content)
         if all(isinstance(part, TextPart) for part in parts):
             return "\n".join(part.text for part in parts if isinstance(part, TextPart))
         return parts
     raise InvalidRequest(
-        f"{where} is {type(given).__name__}: give a text, or a list of texts and images.", parameter=where
+        f"{parameter} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=parameter
     )
 
 
-def plain(item: object) -> object:
-    """Return an SDK's own record of a message or of a part as a mapping; anything else as it is."""
+def as_mapping(item: object) -> object:
+    """Return an SDK's record of a message or a part as a mapping; anything else unchanged."""
     dump = getattr(item, "model_dump", None)
     return dump(exclude_none=True) if callable(dump) and not isinstance(item, type) else item
 
 
-def _part(given: object, where: str) -> Part:
-    part = plain(given)
+def _part(item: object, parameter: str) -> Part:
+    part = as_mapping(item)
     if isinstance(part, ImagePart):
-        return _as_it_is(part)
+        return _with_actual_type(part)
     if isinstance(part, TextPart | RawPart):
         return part
     if isinstance(part, str):
@@ -72,21 +72,21 @@ def _part(given: object, where: str) -> Part:
     if isinstance(part, Path):
         return image_file(part)
     if isinstance(part, bytes | bytearray):
-        return _image_of_bytes(bytes(part), where)
-    if _is_picture(part):
-        return _picture(part)
-    found = _mapping_part(part) if isinstance(part, Mapping) else None
-    if found is not None:
-        return found
+        return _image_of_bytes(bytes(part), parameter)
+    if _is_pillow_image(part):
+        return _pillow_image(part)
+    mapped = _mapping_part(part) if isinstance(part, Mapping) else None
+    if mapped is not None:
+        return mapped
     raise InvalidRequest(
-        f"{where} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
+        f"{parameter} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
         "an OpenAI-style or Anthropic-style part, or a RawPart in the provider's own words.",
-        parameter=where,
+        parameter=parameter,
     )
 
 
 def _mapping_part(part: Mapping[str, Any]) -> Part | None:
-    """Read a part as OpenAI, Anthropic or Gemini spell it."""
+    """Return a part in OpenAI's, Anthropic's or Gemini's form; None for any other."""
     kind, source = part.get("type"), part.get("source")
     if kind in ("text", "input_text", "output_text") or set(part) == {"text"}:
         return TextPart(str(part.get("text", "")))
@@ -99,12 +99,16 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
         if source.get("type") == "url":
             return image_url(str(source.get("url")))
         if source.get("type") == "base64":
-            return _as_it_is(ImagePart(str(source.get("media_type", "image/png")), decoded(source.get("data"))))
+            return _with_actual_type(
+                ImagePart(media_type=str(source.get("media_type", "image/png")), data=image_bytes(source.get("data")))
+            )
         return RawPart(part)
     inline = part.get("inline_data") or part.get("inlineData")
     if isinstance(inline, Mapping):
         media_type = str(inline.get("mime_type") or inline.get("mimeType") or "image/png")
-        return _as_it_is(ImagePart(media_type, decoded(inline.get("data")))) if media_type[:6] == "image/" else None
+        if not media_type.startswith("image/"):
+            return None
+        return _with_actual_type(ImagePart(media_type=media_type, data=image_bytes(inline.get("data"))))
     return RawPart(part) if kind in _RAW_KINDS else None
 
 
@@ -112,11 +116,11 @@ def image_url(address: str) -> ImagePart:
     """Return an image at an address; a `data:` address is decoded.
 
     Raises:
-        InvalidRequest: it is no address that a provider could reach, or its data is broken.
+        InvalidRequest: no provider can reach the address, or its data is broken.
     """
     if address.startswith("data:"):
         head, _, body = address[5:].partition(",")
-        return _as_it_is(ImagePart(head.partition(";")[0] or "image/png", decoded(body)))
+        return _with_actual_type(ImagePart(media_type=head.partition(";")[0] or "image/png", data=image_bytes(body)))
     if not _SCHEME.match(address) or address.lower().startswith("file:"):
         raise InvalidRequest(
             f"{address!r:.80} is no address that a provider can reach: give a file as a pathlib.Path.",
@@ -129,66 +133,66 @@ def image_file(path: Path) -> ImagePart:
     """Return an image read from a file.
 
     Raises:
-        InvalidRequest: the file cannot be read, or its ending names no image type.
+        InvalidRequest: the file cannot be read, or its suffix is that of no image type.
     """
-    media_type = _MEDIA.get(path.suffix.lower())
+    media_type = _MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise InvalidRequest(f"{path} is not an image that models take: {', '.join(_MEDIA)}.", parameter="image")
+        raise InvalidRequest(f"{path} is not an image that models take: {', '.join(_MEDIA_TYPES)}.", parameter="image")
     try:
-        return _as_it_is(ImagePart(media_type, path.read_bytes()))
+        return _with_actual_type(ImagePart(media_type=media_type, data=path.read_bytes()))
     except OSError as error:
         raise InvalidRequest(f"The image {path} cannot be read: {error.strerror}.", parameter="image") from error
 
 
 def _media_type(data: bytes) -> str | None:
-    return next((media_type for begin, media_type in _BEGINS if begin.match(data)), None)
+    return next((media_type for signature, media_type in _SIGNATURES if signature.match(data)), None)
 
 
-def _as_it_is(image: ImagePart) -> ImagePart:
-    """Return an image under the type that its bytes show."""
+def _with_actual_type(image: ImagePart) -> ImagePart:
+    """Return an image with the media type that its bytes show, or with its address validated."""
     if image.data is None:
         return replace(image_url(image.url or ""), detail=image.detail)
-    shown = _media_type(image.data)
-    return replace(image, media_type=shown) if shown and shown != image.media_type else image
+    actual = _media_type(image.data)
+    return replace(image, media_type=actual) if actual and actual != image.media_type else image
 
 
-def _image_of_bytes(data: bytes, where: str) -> ImagePart:
+def _image_of_bytes(data: bytes, parameter: str) -> ImagePart:
     media_type = _media_type(data)
     if media_type is None:
         raise InvalidRequest(
-            f"{where} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
-            parameter=where,
+            f"{parameter} has bytes that are no PNG, JPEG, GIF or WebP image: for another type give an ImagePart.",
+            parameter=parameter,
         )
-    return ImagePart(media_type, data)
+    return ImagePart(media_type=media_type, data=data)
 
 
-def _is_picture(given: object) -> bool:
-    """Tell an image of Pillow's, or one that is used like it."""
-    return callable(getattr(given, "save", None)) and hasattr(given, "size") and hasattr(given, "mode")
+def _is_pillow_image(item: object) -> bool:
+    """Tell whether an object is an image of Pillow's, or can be used like one."""
+    return callable(getattr(item, "save", None)) and hasattr(item, "size") and hasattr(item, "mode")
 
 
-def _picture(image: Any) -> ImagePart:
-    """Return a picture that is held in memory, as the PNG that it is losslessly."""
+def _pillow_image(image: Any) -> ImagePart:
+    """Return an image of Pillow's, encoded losslessly as PNG."""
     file = io.BytesIO()
     try:
         image.save(file, format="PNG")
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"An image cannot be written as PNG: {error}.", parameter="image") from error
-    return ImagePart("image/png", file.getvalue())
+    return ImagePart(media_type="image/png", data=file.getvalue())
 
 
-def decoded(data: object) -> bytes:
-    """Return an image's bytes, given as they are or in base64.
+def image_bytes(data: object) -> bytes:
+    """Return an image's bytes from bytes or base64.
 
     Raises:
-        InvalidRequest: it is neither.
+        InvalidRequest: the data is empty, or neither of the two.
     """
     if isinstance(data, bytes | bytearray):
         return bytes(data)
     try:
-        found = base64.b64decode("".join(str(data or "").split()), validate=True)
+        image = base64.b64decode("".join(str(data or "").split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(f"An image's base64 data is broken: {error}.", parameter="image") from error
-    if not found:
+    if not image:
         raise InvalidRequest("An image has no data.", parameter="image")
-    return found
+    return image

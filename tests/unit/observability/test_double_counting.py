@@ -11,14 +11,15 @@ import pytest
 
 from src.observability import attributes, get_tracker
 from src.observability.langfuse_sdk import patched_sdks
-from src.observability.spans import double_counting, otlp
+from src.observability.spans import double_counting
 from src.observability.tracing.observation import observe, start
+from tests.unit.observability.stored import attributes_of
 
 if TYPE_CHECKING:
-    from src.observability.store.spool import Spool, TraceRow
+    from src.observability.store.spool import Spool
 
 SCOPE = "openinference.instrumentation.openai"
-# As the instrumentations write them.
+# The attributes of a model call, as instrumentations write them.
 CALLS: dict[str, dict[str, Any]] = {
     "langfuse": {attributes.TYPE: "generation", attributes.USAGE_DETAILS: '{"input":10}',
                  attributes.COST_DETAILS: '{"total":0.5}', attributes.MODEL: "gpt-4o"},
@@ -30,50 +31,51 @@ CALLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_known() -> None:
-    for noted in (double_counting._inside, double_counting._parents, double_counting._around, double_counting._warned):
-        noted.clear()
-    patched_sdks._said.clear()
+def no_open_spans() -> None:
+    for registry in (
+        double_counting._enclosing,
+        double_counting._parents,
+        double_counting._enclosed,
+        double_counting._warned,
+    ):
+        registry.clear()
+    patched_sdks._warned.clear()
 
 
-def told(row: TraceRow) -> dict[str, Any]:
-    return dict(otlp.decode_span(row.span).attributes)
-
-
-def foreign(name: str, told: dict[str, Any], scope: str = SCOPE) -> None:
+def foreign_span(name: str, values: dict[str, Any], scope: str = SCOPE) -> None:
     provider = get_tracker().provider
     assert provider is not None
     with provider.get_tracer(scope).start_as_current_span(name) as span:
-        span.set_attributes(told)
+        span.set_attributes(values)
 
 
 @pytest.mark.parametrize("convention", CALLS)
-def test_a_call_measured_again_inside_our_generation_is_kept_without_its_counts(
+def test_a_call_measured_again_inside_our_generation_is_stored_without_its_counts(
     convention: str, spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "moondev.observability"):
         for _ in range(2):
             with observe("openai.generate", "generation") as ours:
-                foreign("theirs", CALLS[convention])
+                foreign_span("foreign", CALLS[convention])
     row = spool.rows_after(0)[0]
     assert (row.name, row.type, row.input_tokens, row.output_tokens, row.cost_usd) == (
-        "theirs",
+        "foreign",
         "span",
         None,
         None,
         None,
     )
-    found = told(row)
-    why = json.loads(found.pop(attributes.METADATA + "second_instrumentation"))
-    assert (why["source"], len(why["counted_in"])) == (SCOPE, 16)
-    assert why["left_out"]
-    assert not [name for name in found if "usage" in name or "cost" in name or "token" in name]
-    assert not double_counting._is_call(found)
+    remaining = attributes_of(row)
+    reason = json.loads(remaining.pop(attributes.METADATA + "second_instrumentation"))
+    assert (reason["source"], len(reason["counted_in"])) == (SCOPE, 16)
+    assert reason["left_out"]
+    assert not [name for name in remaining if "usage" in name or "cost" in name or "token" in name]
+    assert not double_counting._is_call(remaining)
     warnings = [record.getMessage() for record in caplog.records if "second instrumentation" in record.getMessage()]
     assert len(warnings) == 1
     assert SCOPE in warnings[0]
     assert "remove" in warnings[0]
-    assert list(double_counting.warned()) == [SCOPE]
+    assert double_counting._warned == {SCOPE}
     assert ours.id is not None
 
 
@@ -82,23 +84,23 @@ def test_the_same_call_outside_our_generation_counts(convention: str, spool: Spo
     with observe("openai.generate", "generation"):
         pass
     with observe("risk.run", "agent"):
-        foreign("theirs", CALLS[convention])
+        foreign_span("foreign", CALLS[convention])
     row = spool.rows_after(0)[1]
-    assert attributes.METADATA + "second_instrumentation" not in told(row)
-    assert {**CALLS[convention]}.items() <= told(row).items()
+    assert attributes.METADATA + "second_instrumentation" not in attributes_of(row)
+    assert {**CALLS[convention]}.items() <= attributes_of(row).items()
 
 
-def test_it_is_found_below_other_spans_and_on_other_threads_too(spool: Spool) -> None:
+def test_a_second_measurement_is_recognised_below_other_spans_and_on_other_threads(spool: Spool) -> None:
     from src.observability import carry
 
     with observe("openai.generate", "generation"), observe("their_wrapper", "span"):
-        thread = threading.Thread(target=carry(foreign), args=("theirs", CALLS["traceloop"]))
+        thread = threading.Thread(target=carry(foreign_span), args=("foreign", CALLS["traceloop"]))
         thread.start()
         thread.join()
-    assert attributes.METADATA + "second_instrumentation" in told(spool.rows_after(0)[0])
+    assert attributes.METADATA + "second_instrumentation" in attributes_of(spool.rows_after(0)[0])
 
 
-def test_it_is_found_where_it_ends_after_ours(spool: Spool) -> None:
+def test_a_second_measurement_is_recognised_where_it_ends_after_ours(spool: Spool) -> None:
     provider = get_tracker().provider
     assert provider is not None
     with observe("openai.generate", "generation"):
@@ -107,11 +109,13 @@ def test_it_is_found_where_it_ends_after_ours(spool: Spool) -> None:
     assert spool.rows_after(0)[1].input_tokens is None
 
 
-def test_what_is_no_call_stays_as_it_is(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_span_that_is_no_call_is_stored_unchanged(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     with observe("openai.generate", "generation"):
-        foreign("POST", {"http.request.method": "POST", attributes.TYPE: "span"})
-        foreign("tool", {"openinference.span.kind": "TOOL", "gen_ai.operation.name": "execute_tool"})
-    assert not [row for row in spool.rows_after(0) if attributes.METADATA + "second_instrumentation" in told(row)]
+        foreign_span("POST", {"http.request.method": "POST", attributes.TYPE: "span"})
+        foreign_span("tool", {"openinference.span.kind": "TOOL", "gen_ai.operation.name": "execute_tool"})
+    assert not [
+        row for row in spool.rows_after(0) if attributes.METADATA + "second_instrumentation" in attributes_of(row)
+    ]
     assert "second instrumentation" not in caplog.text
 
 
@@ -121,32 +125,32 @@ def test_our_own_generations_inside_one_another_all_count(spool: Spool) -> None:
     assert spool.rows_after(0)[0].input_tokens == 1
 
 
-def test_nothing_is_kept_of_spans_that_ended(spool: Spool) -> None:
+def test_spans_that_ended_are_forgotten(spool: Spool) -> None:
     for _ in range(50):
         with observe("openai.generate", "generation"):
-            foreign("theirs", CALLS["langfuse"])
-            foreign("POST", {})
-    assert (double_counting._inside, double_counting._parents, double_counting._around) == ({}, {}, {})
+            foreign_span("foreign", CALLS["langfuse"])
+            foreign_span("POST", {})
+    assert (double_counting._enclosing, double_counting._parents, double_counting._enclosed) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("convention", CALLS)
-def test_a_call_measured_again_around_our_generation_is_kept_without_its_counts(
+def test_a_call_measured_again_around_our_generation_is_stored_without_its_counts(
     convention: str, spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As a callback of LangChain's does, or a function under @observe(as_type="generation") that fills in tokens."""
+    """A LangChain callback does so, or a function under @observe(as_type="generation") that fills in tokens."""
     provider = get_tracker().provider
     assert provider is not None
-    with observe("a.run", "agent"), provider.get_tracer(SCOPE).start_as_current_span("theirs") as theirs:
+    with observe("a.run", "agent"), provider.get_tracer(SCOPE).start_as_current_span("foreign") as around:
         with observe("a step", "span"):
             ours = start("openai.generate", "generation").set(MODEL="gpt-4o", INPUT_TOKENS=10)
             ours.end()
-        theirs.set_attributes(CALLS[convention])
-    found = {row.name: row for row in spool.rows_after(0)}
-    assert (found["theirs"].type, found["theirs"].model, found["theirs"].input_tokens) == ("span", None, None)
-    assert (found["openai.generate"].model, found["openai.generate"].input_tokens) == ("gpt-4o", 10)
-    why = json.loads(told(found["theirs"])[attributes.METADATA + "second_instrumentation"])
-    assert why["counted_in"] == ours.id
-    assert found["a.run"].type == "agent"
+        around.set_attributes(CALLS[convention])
+    rows = {row.name: row for row in spool.rows_after(0)}
+    assert (rows["foreign"].type, rows["foreign"].model, rows["foreign"].input_tokens) == ("span", None, None)
+    assert (rows["openai.generate"].model, rows["openai.generate"].input_tokens) == ("gpt-4o", 10)
+    reason = json.loads(attributes_of(rows["foreign"])[attributes.METADATA + "second_instrumentation"])
+    assert reason["counted_in"] == ours.id
+    assert rows["a.run"].type == "agent"
     assert SCOPE in caplog.text
 
 
@@ -163,12 +167,12 @@ def test_trace_llm_call_around_the_factory_is_no_second_call_whatever_it_returns
 
 
 def test_spans_that_never_end_do_not_pile_up() -> None:
-    double_counting._inside.update(dict.fromkeys(range(double_counting._MOST), 1))
+    double_counting._enclosing.update(dict.fromkeys(range(double_counting._MOST_OPEN), 1))
     start("x", "generation")
-    assert len(double_counting._inside) == 1
+    assert len(double_counting._enclosing) == 1
 
 
-def test_the_sdks_as_they_come_are_not_patched() -> None:
+def test_unpatched_sdks_are_recognised_as_such() -> None:
     for module, _, _ in patched_sdks._POINTS:
         importlib.import_module(module)
     for module, owner, method in patched_sdks._POINTS:
@@ -176,16 +180,18 @@ def test_the_sdks_as_they_come_are_not_patched() -> None:
     assert [patch for patch in patched_sdks.patched() if not patch.by.startswith("langfuse")] == []
 
 
-def test_a_patched_sdk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_patched_sdk_is_named_in_the_log_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     import anthropic
     import wrapt
 
-    def theirs(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         return wrapped(*args, **kwargs)
 
-    monkeypatch.setattr(anthropic.Anthropic, "request", wrapt.FunctionWrapper(anthropic.Anthropic.request, theirs))
-    (found,) = (patch for patch in patched_sdks.patched() if patch.sdk == "anthropic")
-    assert found.by == __name__
-    patched_sdks.say()
-    patched_sdks.say()
+    monkeypatch.setattr(anthropic.Anthropic, "request", wrapt.FunctionWrapper(anthropic.Anthropic.request, wrapper))
+    (patched,) = (patch for patch in patched_sdks.patched() if patch.sdk == "anthropic")
+    assert patched.by == __name__
+    patched_sdks.warn_of_patches()
+    patched_sdks.warn_of_patches()
     assert caplog.text.count(f"The anthropic SDK is also instrumented by {__name__}") == 1

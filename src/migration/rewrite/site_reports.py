@@ -1,0 +1,162 @@
+"""Report entries for the places of one migrated file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis.syntax import code
+from src.migration.rewrite.edit import allow_marks
+from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, ReportedSite, Site
+
+if TYPE_CHECKING:
+    from src.migration.rewrite.analysis.values import Evaluator
+    from src.migration.rewrite.find.raw_posts import Post
+    from src.migration.rewrite.plan import Move, Plan
+
+_ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
+_NAME_ERRORS = "name the classes of src.models.errors that docs/errors.md lists"
+# What reading an SDK's reply could raise, and reading `reply.content` cannot.
+_READ_ERRORS = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
+
+
+def of_calls(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:
+    """Return what became of each call that asks for text.
+
+    Args:
+        plan: The plan of the file.
+        values: What the file's expressions can be.
+        name: The file's name in reports.
+        fault: Why the whole file stays as it was; empty where it does not.
+    """
+    moves = {move.site: move for move in plan.moves}
+    undefined = {} if values.tree.has_star_import else values.tree.undefined()
+    reported = []
+    for site in plan.sites:
+        suggestion = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
+        if site.blocked is not None:
+            reported.append(_left(site, name, site.blocked.reason, site.blocked.suggestion or suggestion))
+        elif fault:
+            reported.append(_left(site, name, f"the file stays as it was: {fault}", suggestion))
+        else:
+            reported.append(_moved(moves[site], values, undefined, name))
+    return reported
+
+
+def of_handlers(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:
+    """Return what became of handlers whose calls stand in other files."""
+    own_packages = {sdk.PACKAGES[site.sdk] for site in plan.sites}
+    reported = []
+    for package, error in plan.unhandled.items():
+        if package not in own_packages:
+            reported.append(
+                ReportedSite(
+                    file=name,
+                    line=1,
+                    style=f"{package}.errors",
+                    status=LEFT,
+                    reason=f"calls of another file now raise the factory's errors, and {error.reason}",
+                    suggestion=error.suggestion or _NAME_ERRORS,
+                )
+            )
+    for package, uses in plan.handled.items():
+        if package not in own_packages and uses.names:
+            reason = "handles errors of calls that another file makes"
+            reported.append(
+                ReportedSite(
+                    file=name,
+                    line=values.tree.line(uses.names[0][0]),
+                    style=f"{package}.errors",
+                    status=LEFT if fault else MIGRATED,
+                    reason=f"the file stays as it was: {fault}" if fault else reason,
+                    suggestion=_NAME_ERRORS if fault else "",
+                )
+            )
+    return reported
+
+
+def of_post(post: Post, name: str, fault: str) -> ReportedSite:
+    """Return what became of one raw HTTP request."""
+    if post.blocked is not None:
+        return _left(post, name, post.blocked.reason, post.blocked.suggestion)
+    if fault:
+        return _left(post, name, f"the file stays as it was: {fault}", _ASK)
+    return ReportedSite(file=name, line=post.line, style=post.style, status=MIGRATED)
+
+
+def of_non_chat_calls(source: bytes, name: str, calls: list[tuple[int, str]]) -> list[ReportedSite]:
+    """Return the calls that stay because they are no chat, each with its line in the file before its migration.
+
+    `calls` has their lines in the new text, with their reasons.
+    """
+    text = source.decode("utf-8", "replace")
+    last_line = len(text.splitlines())
+    calls_before = allow_marks.add_allow_comments(text, {"a provider"})[1]
+    if len(calls_before) != len(calls):
+        calls_before = [(min(line, last_line), reason) for line, reason in calls]
+    return [
+        ReportedSite(
+            file=name,
+            line=line,
+            style=f"non-chat.{reason.partition(',')[0]}",
+            status=NON_CHAT,
+            reason=f"stays, and is marked: {reason}",
+        )
+        for line, reason in calls_before
+    ]
+
+
+def _left(place: Site | Post, name: str, reason: str, suggestion: str) -> ReportedSite:
+    return ReportedSite(
+        file=name, line=place.line, style=place.style, status=LEFT, reason=reason, suggestion=suggestion
+    )
+
+
+def _moved(move: Move, values: Evaluator, undefined: dict[str, list[cst.Name]], name: str) -> ReportedSite:
+    site = move.site
+    reasons = [*site.notes, *filter(None, [_raw_form_note(move)])]
+    warnings = _warnings(site, values, undefined)
+    if not warnings:
+        return ReportedSite(file=name, line=site.line, style=site.style, status=MIGRATED, reason="; ".join(reasons))
+    return ReportedSite(
+        file=name,
+        line=site.line,
+        style=site.style,
+        status=REVIEW,
+        reason="; ".join([f"review: behaviour may change: {', '.join(warnings)}", *reasons]),
+        suggestion="read this path once more before it runs",
+    )
+
+
+def _raw_form_note(move: Move) -> str:
+    """Return a note where the program goes on reading the SDK's own reply object."""
+    reply = move.reply
+    if reply is not None and reply.mode == "raw":
+        return f"the reply keeps the SDK's own form (raw_response): {reply.raw_reason}"
+    return ""
+
+
+def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]]) -> list[str]:
+    """Return what may behave differently around a call: undefined names, and handlers whose cause may be gone."""
+    tree = values.tree
+    function = tree.enclosing_function(site.call)
+    warnings = list(site.review)
+    for name, nodes in undefined.items():
+        lines = [tree.line(node) for node in nodes if tree.enclosing_function(node) is function]
+        if lines:
+            warnings.append(f"{name} is not defined (line {lines[0]})")
+    child: cst.CSTNode = site.call
+    for ancestor in tree.ancestors(site.call):
+        if ancestor is function:
+            break
+        if isinstance(ancestor, cst.Try) and child is ancestor.body:
+            warnings += [
+                f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
+                for handler in ancestor.handlers
+                if handler.type is not None and _READ_ERRORS.search(code(handler.type))
+            ]
+        child = ancestor
+    return warnings

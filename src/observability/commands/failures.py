@@ -1,0 +1,23 @@
+"""Report the failure of a command in one line, with the exit code that fits it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from src.observability.commands.console import problem
+from src.observability.store.schema import SpoolError
+
+
+def report(error: Exception) -> int:
+    """Print an expected error and return the exit code: 2 for bad input, 1 for a store that cannot be used.
+
+    Raises:
+        Exception: `error` itself where it is none of the expected kinds.
+    """
+    if isinstance(error, ValueError | OSError | SpoolError):  # what our packages raise for bad input
+        problem(str(error))
+        return 2
+    if isinstance(error, sqlite3.Error):
+        problem(f"the trace store cannot be used: {error}.")
+        return 1
+    raise error

@@ -1,0 +1,96 @@
+"""Start Typer commands without the libraries that they do not use.
+
+Overrides are not marked here: for `@override` Python 3.11 would have to load typing_extensions.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Typer's help imports these for markup and tracebacks that our commands do not have; they load markdown-it and
+# Pygments, which is two thirds of the time that Typer's help takes to load.
+_UNUSED_BY_HELP: Final = {"rich.markdown": "Markdown", "rich.traceback": "Traceback"}
+
+
+class FastCommand(TyperCommand):
+    """A command that imports neither pydantic for values that are defaults nor Markdown support for its help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters and the help option."""
+        return _keep_defaults(super().get_params(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help as Typer does."""
+        _import_help()
+        super().format_help(ctx, formatter)
+
+
+class FastGroup(TyperGroup):
+    """A group of commands with the same savings."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters and the help option."""
+        return _keep_defaults(super().get_params(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help as Typer does."""
+        _import_help()
+        super().format_help(ctx, formatter)
+
+
+def _keep_defaults(params: list[Any]) -> list[Any]:
+    """Have parameters pass their defaults on: Typer would load pydantic to validate them. Return the parameters."""
+    for param in params:
+        if not param.required and "process_value" not in vars(param):
+            param.process_value = functools.partial(_process_value, param, param.process_value)
+    return params
+
+
+def _process_value(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    if value is not param.default or param.multiple or param.nargs != 1:
+        return process(ctx, value)
+    return value if param.callback is None else param.callback(ctx, param, value)
+
+
+def _import_help() -> None:
+    """Import Typer's help with stand-ins for the classes that it does not use here."""
+    if "typer.rich_utils" in sys.modules:
+        return
+    stand_ins = {name: _stand_in(name) for name in _UNUSED_BY_HELP if name not in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        importlib.import_module("typer.rich_utils")
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+class _Deferred(type):
+    """A class that loads the one it stands for when it is used."""
+
+    module: str
+
+    def _load(cls) -> Any:
+        return getattr(importlib.import_module(cls.module), cls.__name__)
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        return cls._load()(*args, **options)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls._load(), name)
+
+
+def _stand_in(name: str) -> ModuleType:
+    stand_in = ModuleType(name)
+    of_class = _UNUSED_BY_HELP[name]
+    setattr(stand_in, of_class, _Deferred(of_class, (), {"module": name}))
+    return stand_in

@@ -1,0 +1,376 @@
+"""Write to the store's file on one connection: threads commit in groups, and the file is replaced where it must be.
+
+Rows are committed on their caller's thread. The thread that has the lock writes what all waiting threads brought, so
+that one commit serves them all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Final, Literal
+
+from src.observability.store import forks
+from src.observability.store.connections import BUSY_S, connect, roll_back
+from src.observability.store.file import StoreFile, is_busy, is_corrupt
+from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
+from src.observability.store.salvage import Salvage
+from src.observability.store.schema import SpoolError
+from src.observability.store.size_limit import SizeLimit
+from src.observability.store.watermarks import undelivered_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+_log = logging.getLogger("moondev.spool")
+_IMPATIENT_S: Final = 0.1  # how long to wait for a lock that could not be had before, until it can be had again
+_RETRY_OPEN_S: Final = 1.0
+_CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved into the file, in the background
+_COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
+_LONG_LOG_BYTES: Final = 32_000_000
+
+_INSERT_OBSERVATION: Final = (
+    f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
+    f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + 1))})"
+)
+_INSERT_SCORE: Final = f"INSERT INTO scores ({', '.join(SCORE_COLUMNS)}) VALUES ({', '.join('?' * len(SCORE_COLUMNS))})"  # noqa: S608 - our own names
+
+
+class _Ticket:
+    """A record that waits for its commit, which another thread may do."""
+
+    __slots__ = ("done", "failure", "record")
+
+    def __init__(self, record: SpanRecord | ScoreRecord) -> None:
+        self.record = record
+        self.done = False
+        self.failure: BaseException | None = None
+
+
+class Writer:
+    """The connection that writes to one store.
+
+    Args:
+        path: The SQLite file, absolute.
+        sync: `normal` survives the end of the process, `full` a power cut, for a disk sync at each commit.
+        max_bytes: The most that rows may take.
+        clock: Seconds since 1970.
+
+    Attributes:
+        connection: The open connection; None where it is opened at the next write.
+        lock: Held by the thread that uses the connection.
+        losses: How many records this process lost that the file does not count yet.
+        open_error: Why the file could not be opened when that was last tried; None where it could.
+    """
+
+    def __init__(
+        self, path: Path, *, sync: Literal["normal", "full"], max_bytes: int, clock: Callable[[], float]
+    ) -> None:
+        self.path = path
+        self.losses = 0
+        self.lock = threading.Lock()
+        self.connection: sqlite3.Connection | None = None
+        self.open_error: SpoolError | None = None
+        self._max_bytes = max_bytes
+        self._file = StoreFile(path, sync, clock)
+        self._queue: deque[_Ticket] = deque()
+        self._envelopes: dict[bytes, int] = {}
+        self._limit = SizeLimit(path, max_bytes)
+        self._uncheckpointed_bytes = 0
+        self._impatient = False
+        self._retry_open_at = 0.0
+        self._abandoned: list[sqlite3.Connection] = []
+        self._locked_for_fork = False
+        forks.watch(self)
+
+    # The connection.
+
+    def open(self) -> sqlite3.Connection:
+        """Return a connection to the file that is at the path now. Callers hold the lock, except for the first one.
+
+        Raises:
+            SpoolError: the file cannot be opened; the message says why.
+        """
+        if self.connection is not None and (trouble := self._file.trouble()):
+            self._leave(trouble)
+        if self.connection is None:
+            self.connection = self._connect()
+        return self.connection
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.open_error is not None and time.monotonic() < self._retry_open_at:
+            raise self.open_error
+        try:
+            connection = self._file.open(_IMPATIENT_S if self._impatient or self.open_error else BUSY_S)
+        except Exception as error:
+            reason = error if isinstance(error, SpoolError) else SpoolError(f"{self.path} cannot be opened: {error}.")
+            self.open_error, self._retry_open_at = reason, time.monotonic() + _RETRY_OPEN_S
+            raise reason from error
+        if self.open_error is not None:
+            _log.warning("The trace store %s can be opened again.", self.path)
+        self.open_error = None
+        self._envelopes.clear()  # it may be another file than before
+        return connection
+
+    def _disconnect(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+        self._envelopes.clear()
+
+    def close(self) -> None:
+        """Close the connection; the next write opens it again."""
+        with self.lock:
+            self._disconnect()
+
+    def _leave(self, trouble: str) -> None:
+        """Give up a file that was moved, deleted or emptied by another program; count what was lost with it."""
+        lost = 0 if self.connection is None else undelivered_rows(self.connection)
+        self.losses += lost
+        self._disconnect()
+        if trouble == "emptied":
+            self._file.set_aside("somebody has emptied it")
+        else:
+            _log.error("The trace store %s was moved or deleted; a new one begins.", self.path)
+        if lost:
+            _log.error("%d observations and scores that were not delivered are gone with it.", lost)
+
+    def recover(self, error: sqlite3.DatabaseError) -> bool:
+        """Begin a new file if an error of a reader means that this one is damaged; tell whether it does."""
+        if not is_corrupt(error):
+            return False
+        with self.lock:
+            self._replace_damaged(str(error))
+        return True
+
+    def _replace_damaged(self, reason: str) -> None:
+        """Set the damaged file aside, and move what can be read of it into a new one, in the background."""
+        self._disconnect()
+        damaged = self._file.set_aside(reason)
+        if damaged is not None:
+            with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: it can be done by hand
+                threading.Thread(target=self._salvage, args=(damaged,), name="spool-salvage", daemon=True).start()
+
+    def _salvage(self, damaged: Path) -> None:
+        salvage, moved = Salvage(damaged), 0
+        try:
+            for part in salvage.parts():
+                with self.lock:
+                    self._commit_records(part)
+                moved += len(part)
+        except (SpoolError, sqlite3.Error) as error:
+            _log.error("What is in %s was not moved to the new store: %s", damaged.name, error)
+        with self.lock:
+            self.losses += salvage.unreadable
+        _log.error(
+            "%d observations and scores that somebody still lacks were moved from %s; %s cannot be read and are lost.",
+            moved, damaged.name, salvage.unreadable if salvage.complete else "an unknown number of others",
+        )  # fmt: skip
+
+    def before_fork(self) -> None:
+        """Close the connection for the time of a fork: an SQLite connection must not cross it."""
+        self._locked_for_fork = forks.acquire(self.lock)
+        if self._locked_for_fork:
+            self._disconnect()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Allow writing again. In a child no other thread exists that waits for a commit."""
+        if not in_child:
+            if self._locked_for_fork:
+                self.lock.release()
+            return
+        if self.connection is not None:  # a thread of the parent used it for too long: drop it without closing it
+            self._abandoned.append(self.connection)
+            self.connection = None
+        self.lock = threading.Lock()
+        self._queue = deque()
+        self.losses = 0  # the parent records its own
+
+    # Writing.
+
+    def count_loss(self) -> None:
+        """Count a record that was lost on its way here."""
+        with self.lock:
+            self.losses += 1
+
+    def commit(self, record: SpanRecord | ScoreRecord) -> None:
+        """Commit a record, together with those of threads that are waiting.
+
+        Raises:
+            SpoolError: it could not be stored; it is counted in `losses`.
+        """
+        ticket = _Ticket(record)
+        self._queue.append(ticket)
+        with self.lock:
+            if not ticket.done:
+                self._write_queue()
+        if ticket.failure is None:
+            return
+        if isinstance(ticket.failure, SpoolError):
+            raise SpoolError(str(ticket.failure)) from ticket.failure
+        raise SpoolError(f"the trace store {self.path} could not be written: {ticket.failure}") from ticket.failure
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the block in one transaction of the connection: commit at its end, roll back where it raises."""
+        with self.lock:
+            connection = self._begin()
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                roll_back(connection)
+                raise
+
+    def _write_queue(self) -> None:
+        tickets = []
+        while self._queue:
+            tickets.append(self._queue.popleft())
+        try:
+            self._write([ticket.record for ticket in tickets])
+        except (SpoolError, sqlite3.DatabaseError) as error:
+            if len(tickets) > 1 and isinstance(error, sqlite3.IntegrityError):
+                self._write_apart(tickets)
+            else:
+                self._fail(tickets, error)
+        except Exception as error:  # noqa: BLE001 - handed to the record's own caller
+            if len(tickets) > 1:
+                self._write_apart(tickets)
+            else:
+                self._fail(tickets, error)
+        except BaseException:  # Ctrl-C in this thread: the waiting threads write their records themselves
+            self._queue.extendleft(reversed(tickets))
+            raise
+        for ticket in tickets:
+            ticket.done = True
+
+    def _write_apart(self, tickets: Sequence[_Ticket]) -> None:
+        """Write each record in a transaction of its own, so that one that SQLite cannot take costs no other."""
+        for ticket in tickets:
+            try:
+                self._write([ticket.record])
+            except Exception as error:  # noqa: BLE001 - handed to the record's own caller
+                self._fail([ticket], error)
+
+    def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
+        self.losses += len(tickets)
+        for ticket in tickets:
+            ticket.failure = error
+
+    def _write(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
+        try:
+            self._commit_records(records)
+        except sqlite3.DatabaseError as error:
+            if not is_corrupt(error):
+                raise
+            self._replace_damaged(str(error))
+            self._commit_records(records)
+        if self._limit.due:
+            self._enforce_limit()
+        if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
+            self._uncheckpointed_bytes = 0
+            with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
+                threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
+
+    def _commit_records(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
+        connection = self._begin()
+        try:
+            for record in records:
+                if isinstance(record, SpanRecord):
+                    self._insert(connection, record)
+                else:
+                    connection.execute(_INSERT_SCORE, astuple(record))
+                    self._limit.add(0)
+            recorded = _record_losses(connection, self.losses)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._envelopes.clear()
+            roll_back(connection)
+            raise
+        self.losses -= recorded
+
+    def _begin(self) -> sqlite3.Connection:
+        """Begin a transaction.
+
+        After a lock could not be had in time, later transactions wait for it only briefly, until it can be had again.
+        """
+        connection = self.open()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if is_busy(error) and not self._impatient:
+                self._impatient = True
+                connection.execute(f"PRAGMA busy_timeout = {int(_IMPATIENT_S * 1000)}")
+            raise
+        if self._impatient:
+            self._impatient = False
+            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+        return connection
+
+    def _insert(self, connection: sqlite3.Connection, record: SpanRecord) -> None:
+        envelope_id = self._envelopes.get(record.envelope)
+        if envelope_id is None:
+            connection.execute("INSERT OR IGNORE INTO envelopes (body) VALUES (?)", (record.envelope,))
+            row = connection.execute("SELECT id FROM envelopes WHERE body = ?", (record.envelope,)).fetchone()
+            envelope_id = self._envelopes[record.envelope] = int(row[0])
+        cursor = connection.execute(
+            _INSERT_OBSERVATION,
+            (
+                record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
+                record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
+                record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
+                envelope_id,
+            ),
+        )  # fmt: skip
+        connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))
+        self._uncheckpointed_bytes += len(record.span) + _COMMIT_BYTES
+        self._limit.add(len(record.span))
+
+    def _enforce_limit(self) -> None:
+        """Drop the oldest rows if the file is too large: delivered ones first; others are counted as losses."""
+        connection = self.connection
+        if connection is None:
+            return
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            dropped = self._limit.drop(connection)
+            _record_losses(connection, dropped.undelivered if dropped else 0)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            roll_back(connection)
+            _log.warning("The trace store %s could not be kept within its limit: %s", self.path, error)
+            return
+        if dropped is not None:
+            self._limit.log(dropped)
+
+    def _checkpoint(self) -> None:
+        """Move SQLite's log into the file, on a connection of its own, while writers go on.
+
+        SQLite writes the log from its beginning again once all of it was moved, which busy writers prevent. When the
+        log is long, they therefore wait while the little is moved that was added in between.
+        """
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            with connect(self.path) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                if log.stat().st_size > min(_LONG_LOG_BYTES, self._max_bytes // 2):
+                    with self.lock:
+                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except (sqlite3.Error, OSError) as error:
+            _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
+
+
+def _record_losses(connection: sqlite3.Connection, losses: int) -> int:
+    """Add losses to those that the file counts, inside a transaction; return how many."""
+    if losses:
+        connection.execute(
+            "INSERT INTO counters VALUES ('losses', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (losses,),
+        )
+    return losses
