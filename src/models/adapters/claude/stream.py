@@ -62,7 +62,7 @@ def follow(events: Any, model: str) -> Iterator[Any]:
 
 
 async def afollow(events: Any, model: str) -> AsyncIterator[Any]:
-    """Do what `followed` does, in asyncio."""
+    """Do what `follow` does, in asyncio."""
     state = _StreamState(model)
     try:
         async for event in events:

@@ -34,7 +34,7 @@ class GenAIConnection:
     def _make(self, *, event_hooks: Any = None, async_http: Any = None) -> Any:
         from google import genai
 
-        # The SDK would build three contexts for each client.
+        # Without these, the SDK builds three contexts for each client.
         uses_httpx = os.environ.get("GOOGLE_GENAI_HTTP_CLIENT", "").lower().strip() == "httpx"
         verify = tls.for_address(self._address, _certifi_context if uses_httpx else _httpx2_context)
 
@@ -124,7 +124,7 @@ class GenAIConnection:
 
 
 def _httpx2_context() -> ssl.SSLContext:
-    """Build the context that the SDK builds for httpx2, which alone does not read both variables at once."""
+    """Build the context that the SDK builds for httpx2: of both variables, where httpx2 itself would read one."""
     import httpx2
 
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")

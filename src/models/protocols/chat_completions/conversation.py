@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from src.models.fields import data_url
+from src.models.protocols import tool_calls
 from src.models.request import strict_schemas, tools
 from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
 if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
 
-_REPLAY = "chat:"
+_PROTOCOL = "chat"  # in ToolCall.replay
 
 
 def response_format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
@@ -63,16 +63,12 @@ def replay_text(model: str, extra: Any, thoughts: Any) -> str:
     """
     candidates = {"extra_content": extra, "reasoning_details": thoughts if isinstance(thoughts, list) else None}
     state = {name: value for name, value in candidates.items() if value}
-    return f"{_REPLAY}{model}:{json.dumps(state, default=str)}" if state else ""
+    return tool_calls.pack(_PROTOCOL, model, state)
 
 
 def _replayed(call: ToolCall, model: str) -> dict[str, Any]:
     """Return what a tool call of the same model carries; nothing where another model made it."""
-    start = f"{_REPLAY}{model}:"
-    if not call.replay.startswith(start):
-        return {}
-    state: dict[str, Any] = json.loads(call.replay.removeprefix(start))
-    return state
+    return tool_calls.unpack(_PROTOCOL, model, call) or {}
 
 
 def _merged(request: ModelRequest, can: Capabilities) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def read_event(body: Any, rules: ProviderRules, model: str) -> Iterator[Chunk]:
     _raise_error(body)
     choices = field(body, "choices")
     choices = choices if isinstance(choices, list) else []
-    # Groq tells the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
+    # Groq reports the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
     usage = field(body, "usage") or field(field(body, "x_groq"), "usage")
     tokens = rules._usage(usage)
     first = choices[0] if choices else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import mimetypes
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest, Unsupported
+from src.models.protocols import tool_calls
 from src.models.protocols.generate_content import legacy_schema
 from src.models.request import tools
 from src.models.types import ImagePart, RawPart, ToolCall
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
     from src.models.types import Message, ModelRequest
 
-_REPLAY = "gemini:"
+_PROTOCOL = "gemini"  # in ToolCall.replay
 # ai.google.dev/gemini-api/docs/thought-signatures: for calls that another model made, from Gemini 3 on.
 _NO_SIGNATURE = b"skip_thought_signature_validator"
 # Gemini 2.5 takes a budget in tokens, Gemini 3 a level: ai.google.dev/gemini-api/docs/thinking#set-budget
@@ -56,16 +56,12 @@ def replay_text(model: str, signature: bytes | None, call_id: str | None) -> str
     if not signature and not call_id:
         return ""
     encoded = base64.b64encode(signature).decode() if signature else None
-    return f"{_REPLAY}{model}:{json.dumps({'signature': encoded, 'id': call_id})}"
+    return tool_calls.pack(_PROTOCOL, model, {"signature": encoded, "id": call_id})
 
 
 def _replayed(call: ToolCall | None, model: str) -> dict[str, str | None]:
     """Return what a tool call of the same model carries; nothing where another model made it."""
-    start = f"{_REPLAY}{model}:"
-    if call is None or not call.replay.startswith(start):
-        return {}
-    state: dict[str, str | None] = json.loads(call.replay.removeprefix(start))
-    return state
+    return tool_calls.unpack(_PROTOCOL, model, call) or {}
 
 
 def _texts(message: Message) -> list[dict[str, Any]]:
@@ -83,7 +79,7 @@ def _calls(message: Message, model: str, *, strict: bool) -> list[dict[str, Any]
     parts = []
     for at, call in enumerate(message.tool_calls):
         state = _replayed(call, model)
-        part: dict[str, Any] = {"function_call": {"name": call.name, "args": _arguments(call)}}
+        part: dict[str, Any] = {"function_call": {"name": call.name, "args": tool_calls.arguments_object(call)}}
         if state.get("id"):
             part["function_call"]["id"] = state["id"]
         signature = state.get("signature")
@@ -93,16 +89,6 @@ def _calls(message: Message, model: str, *, strict: bool) -> list[dict[str, Any]
             part["thought_signature"] = _NO_SIGNATURE
         parts.append(part)
     return parts
-
-
-def _arguments(call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise InvalidRequest(f"The arguments of the tool call {call.name} are no JSON object.", parameter="messages")
-    return arguments
 
 
 def _result(message: Message, call: ToolCall | None, model: str) -> dict[str, Any]:

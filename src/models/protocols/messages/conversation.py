@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models.errors import InvalidRequest
 from src.models.fields import field
+from src.models.protocols import tool_calls
 from src.models.request import tools
 from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MODES = ("auto", "any", "none")
-_REPLAY = "claude:"
+_PROTOCOL = "claude"  # in ToolCall.replay
 
 
 def messages(request: ModelRequest) -> list[dict[str, Any]]:
@@ -41,7 +40,7 @@ def replay_text(thoughts: Sequence[Mapping[str, str]], model: str) -> str:
     Unsigned thoughts, as compatible servers send them, would be refused and are left out.
     """
     signed = [thought for thought in thoughts if thought.get("signature") or thought.get("data")]
-    return f"{_REPLAY}{model}:{json.dumps(signed)}" if signed else ""
+    return tool_calls.pack(_PROTOCOL, model, signed)
 
 
 def replayed(call: ToolCall, model: str) -> list[dict[str, Any]]:
@@ -49,8 +48,7 @@ def replayed(call: ToolCall, model: str) -> list[dict[str, Any]]:
 
     platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#thinking-blocks-are-tied-to-the-model-that-produced-them
     """
-    start = f"{_REPLAY}{model}:"
-    return json.loads(call.replay.removeprefix(start)) if call.replay.startswith(start) else []
+    return tool_calls.unpack(_PROTOCOL, model, call) or []
 
 
 def tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -97,13 +95,7 @@ def _id(text: str) -> str:
 
 
 def _tool_use(call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise InvalidRequest(f"The arguments of the tool call {call.name} are no JSON object.", parameter="messages")
-    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": arguments}
+    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": tool_calls.arguments_object(call)}
 
 
 def _part(part: Part) -> dict[str, Any]:
