@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/direct_calls.py [--files 10000] [--tree PATH]
 
 Each line of the made-up tree that ends in `# site` calls a provider and should be found; every other line should not.
-What each tool is told is in `other_checkers.py`. semgrep takes part where it is on the PATH.
+The rules of each tool are in `other_checkers.py`. semgrep takes part where it is on the PATH.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,6 +27,9 @@ from benchmarks.other_checkers import (  # noqa: E402 - the path comes first
 )
 from src.migration.check.command import check  # noqa: E402
 from src.migration.check.config import Config  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TRUE: dict[str, list[str]] = {
     "import": [
@@ -136,82 +140,85 @@ def write_tree(folder: Path) -> tuple[dict[str, set[tuple[str, int]]], dict[str,
 
 def by_check(folder: Path) -> set[Place]:
     """Return the places that the check names."""
-    return {Place(one.path, one.line, one.line) for one in check([folder], Config(folder.resolve())).findings}
+    findings = check([folder], Config(folder.resolve())).findings
+    return {Place(path=finding.path, first=finding.line, last=finding.line) for finding in findings}
 
 
 def by_each(folder: Path) -> dict[str, set[Place]]:
     """Return what each tool names in a tree."""
-    found: dict[str, set[Place]] = {}
+    places: dict[str, set[Place]] = {}
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        found["ruff TID251"] = by_ruff(folder, place)
-        found["import-linter"] = by_import_linter(folder, place)
+        workspace = Path(name)
+        places["ruff TID251"] = by_ruff(folder, workspace)
+        places["import-linter"] = by_import_linter(folder, workspace)
         semgrep = find_semgrep()
         if semgrep is None:
             print("semgrep is not on the PATH: it takes no part.\n")
         else:
-            found["semgrep"] = by_semgrep(folder, place, semgrep)
-    return found | {"check": by_check(folder)}
+            places["semgrep"] = by_semgrep(folder, workspace, semgrep)
+    return places | {"check": by_check(folder)}
 
 
 def compare() -> None:
-    """Print what each finds, kind by kind."""
+    """Print what each tool finds, kind by kind."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        places, innocent = write_tree(folder)
-        found = by_each(folder)
-    every = {place for sites in places.values() for place in sites}
+        sites, innocent = write_tree(folder)
+        places = by_each(folder)
+    every = {site for of_kind in sites.values() for site in of_kind}
     hits = {
-        tool: {(path, line) for path, line in every if any(one.path == path and one.covers(line) for one in told)}
-        for tool, told in found.items()
+        tool: {
+            (path, line) for path, line in every if any(place.path == path and place.covers(line) for place in of_tool)
+        }
+        for tool, of_tool in places.items()
     }
-    _head("true sites", "there", found)
-    for kind, sites in {**places, "all": every}.items():
-        _row(kind, len(sites), [len(sites & of_tool) for of_tool in hits.values()])
+    _print_head("true sites", "there", places)
+    for kind, of_kind in {**sites, "all": every}.items():
+        _print_row(kind, len(of_kind), [len(of_kind & of_tool) for of_tool in hits.values()])
     print()
-    _head("false alarms", "files", found)
+    _print_head("false alarms", "files", places)
     alarms = {
-        tool: {kind: len({one for one in told if one.path in files}) for kind, files in innocent.items()}
-        for tool, told in found.items()
+        tool: {kind: len({place for place in of_tool if place.path in files}) for kind, files in innocent.items()}
+        for tool, of_tool in places.items()
     }
     for kind, files in innocent.items():
-        _row(kind, len(files), [by_kind[kind] for by_kind in alarms.values()])
-    for tool in set(found) - {"check"}:
+        _print_row(kind, len(files), [by_kind[kind] for by_kind in alarms.values()])
+    for tool in set(places) - {"check"}:
         assert hits[tool] < hits["check"], f"the check must find strictly more than {tool}"
     assert sum(alarms["check"].values()) <= min(sum(by_kind.values()) for by_kind in alarms.values())
 
 
-def _head(title: str, count: str, found: dict[str, set[Place]]) -> None:
-    names = " | ".join(f"{tool:>13}" for tool in found)
-    print(f"| {title:<24} | {count:>5} | {names} |\n|---|---:|{'---:|' * len(found)}")
+def _print_head(title: str, count: str, tools: Iterable[str]) -> None:
+    names = [f"{tool:>13}" for tool in tools]
+    print(f"| {title:<24} | {count:>5} | {' | '.join(names)} |\n|---|---:|{'---:|' * len(names)}")
 
 
-def _row(kind: str, count: int, counts: list[int]) -> None:
-    print(f"| {kind:<24} | {count:>5} | {' | '.join(f'{one:>13}' for one in counts)} |")
+def _print_row(kind: str, count: int, counts: list[int]) -> None:
+    print(f"| {kind:<24} | {count:>5} | {' | '.join(f'{number:>13}' for number in counts)} |")
 
 
 def compare_on(folder: Path) -> None:
-    """Print what each finds in a real tree, and what only others find."""
-    found = by_each(folder)
-    ours = found["check"]
-    for tool, told in found.items():
-        print(f"{tool:<14}{len({(one.path, one.first) for one in told}):>4} lines in "
-              f"{len({one.path for one in told}):>3} files")  # fmt: skip
-    for tool, told in found.items():
-        alone = sorted(one for one in told if not any(mine.path == one.path and _meet(mine, one) for mine in ours))
-        for one in alone:
-            line = (folder / one.path).read_text(encoding="utf-8", errors="replace").splitlines()[one.first - 1]
-            print(f"not by the check, by {tool}: {one.path}:{one.first}: {line.strip()[:100]}")
+    """Print what each tool finds in a real tree, and what the check does not find of it."""
+    places = by_each(folder)
+    for tool, of_tool in places.items():
+        print(f"{tool:<14}{len({(place.path, place.first) for place in of_tool}):>4} lines in "
+              f"{len({place.path for place in of_tool}):>3} files")  # fmt: skip
+    for tool, of_tool in places.items():
+        for place in sorted(of_tool):
+            if not any(own.path == place.path and _overlap(own, place) for own in places["check"]):
+                text = (folder / place.path).read_text(encoding="utf-8", errors="replace").splitlines()
+                line = text[place.first - 1].strip()[:100]
+                print(f"not by the check, by {tool}: {place.path}:{place.first}: {line}")
 
 
-def _meet(one: Place, other: Place) -> bool:
-    return one.first <= other.last and other.first <= one.last
+def _overlap(place: Place, other: Place) -> bool:
+    return place.first <= other.last and other.first <= place.last
 
 
 def measure(count: int, jobs: int, each: int) -> None:
-    """Print how long many files take, one in `each` of which calls a provider."""
+    """Print how long many files take, of which one in `each` calls a provider."""
     print(f"\none file in {each} calls a provider")
-    snippets = [one for kind in TRUE.values() for one in kind]
+    snippets = [snippet for kind in TRUE.values() for snippet in kind]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(count):

@@ -54,7 +54,7 @@ def work(variant: str, url: str) -> None:
 
         imported = time.perf_counter()
         model = ModelFactory.get_model("openai", "gpt-4o")
-        made = time.perf_counter()
+        client_made = time.perf_counter()
         model.generate_response("You trade.", PROMPT, temperature=None)
     else:
         if variant == "langfuse":
@@ -63,7 +63,7 @@ def work(variant: str, url: str) -> None:
             from openai import OpenAI
         imported = time.perf_counter()
         client = OpenAI(api_key=os.environ["OPENAI_KEY"], base_url=f"{url}/v1", max_retries=0)
-        made = time.perf_counter()
+        client_made = time.perf_counter()
         client.chat.completions.create(
             model="gpt-4o",
             messages=[{"role": "system", "content": "You trade."}, {"role": "user", "content": PROMPT}],
@@ -71,8 +71,8 @@ def work(variant: str, url: str) -> None:
     replied, cpu = time.perf_counter(), time.process_time() - cpu_started
     seconds = {
         "import_ms": imported - started,
-        "client_ms": made - imported,
-        "call_ms": replied - made,
+        "client_ms": client_made - imported,
+        "call_ms": replied - client_made,
         "total_ms": replied - started,
         "cpu_ms": cpu,
     }

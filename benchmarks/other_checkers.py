@@ -1,4 +1,4 @@
-"""Ask ruff, import-linter and semgrep for direct calls, each told all that its kind of rule can be told."""
+"""Find direct calls with ruff, import-linter and semgrep, each with all that its kind of rule can express."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTS = (
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Name the lines that a tool found, in a file's path from the root of the tree."""
+    """The lines of a file that a tool names, with the file's path from the root of the tree."""
 
     path: str
     first: int
@@ -37,41 +37,44 @@ class Place:
         return self.first <= line <= self.last
 
 
-def by_ruff(folder: Path, place: Path) -> set[Place]:
+def by_ruff(folder: Path, workspace: Path) -> set[Place]:
     """Return what TID251 names: imports of banned names."""
     rules = "".join(f'"{name}".msg = "no"\n' for name in BANNED)
-    config = place / "ruff.toml"
+    config = workspace / "ruff.toml"
     config.write_text(f'[lint]\nselect = ["TID251"]\n[lint.flake8-tidy-imports.banned-api]\n{rules}', encoding="utf-8")
     command = [
         str(BIN / "ruff"),
         "check",
         "--no-cache",
         "--exclude",
-        "*.ipynb",  # nobody else reads notebooks
+        "*.ipynb",  # the other tools do not read notebooks
         "--config",
         str(config),
         "--output-format",
         "json",
         str(folder),
     ]
-    found = json.loads(_output(command, {0, 1}))
     return {
-        Place(_path(one["filename"], folder), one["location"]["row"], one["end_location"]["row"])
-        for one in found
-        if one["code"] == "TID251"
+        Place(
+            path=_path(violation["filename"], folder),
+            first=violation["location"]["row"],
+            last=violation["end_location"]["row"],
+        )
+        for violation in json.loads(_output(command, {0, 1}))
+        if violation["code"] == "TID251"
     }
 
 
-def by_import_linter(folder: Path, place: Path) -> set[Place]:
+def by_import_linter(folder: Path, workspace: Path) -> set[Place]:
     """Return what a `forbidden` contract names: imports of whole packages outside.
 
     It reads packages alone, and stops at a file that does not parse: the tree is copied, each folder is made a package,
     and broken files are left out. A part of an outer package cannot be named, so that `google` stands for both SDKs.
     """
-    package = place / "tree"
+    package = workspace / "tree"
     names = _copied(folder, package)
     forbidden = sorted({name.partition(".")[0] for name in BANNED})
-    config = place / "importlinter.toml"
+    config = workspace / "importlinter.toml"
     contract = {"name": "no SDK", "type": "forbidden", "source_modules": ["tree"], "forbidden_modules": forbidden}
     lines = [f"{key} = {json.dumps(value)}" for key, value in contract.items()]
     head = '[tool.importlinter]\nroot_package = "tree"\ninclude_external_packages = true\n'
@@ -80,12 +83,12 @@ def by_import_linter(folder: Path, place: Path) -> set[Place]:
     )
     config.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
     command = [str(BIN / "lint-imports"), "--no-cache", "--no-logo", "--config", str(config)]
-    told = _output(command, {0, 1}, cwd=place, PYTHONPATH=str(place))
-    found = set()
-    for module, numbers in re.findall(r"^\s*-\s+(tree\S*) -> \S+ \((l\.[^)]*)\)", told, re.MULTILINE):
-        for line in re.findall(r"\d+", numbers):
-            found.add(Place(names[module], int(line), int(line)))
-    return found
+    report = _output(command, {0, 1}, cwd=workspace, PYTHONPATH=str(workspace))
+    return {
+        Place(path=names[module], first=int(line), last=int(line))
+        for module, lines in re.findall(r"^\s*-\s+(tree\S*) -> \S+ \((l\.[^)]*)\)", report, re.MULTILINE)
+        for line in re.findall(r"\d+", lines)
+    }
 
 
 def _copied(folder: Path, package: Path) -> dict[str, str]:
@@ -103,8 +106,8 @@ def _copied(folder: Path, package: Path) -> dict[str, str]:
         shutil.copyfile(file, target)
         module = [part for part in parts if part != "__init__"]
         names[".".join(["tree", *module])] = inside.as_posix()
-    for here in [package, *(one for one in package.rglob("*") if one.is_dir())]:
-        (here / "__init__.py").touch()
+    for inner in [package, *(path for path in package.rglob("*") if path.is_dir())]:
+        (inner / "__init__.py").touch()
     return names
 
 
@@ -113,10 +116,11 @@ def find_semgrep() -> str | None:
     return shutil.which("semgrep")
 
 
-def by_semgrep(folder: Path, place: Path, command: str) -> set[Place]:
+def by_semgrep(folder: Path, workspace: Path, command: str) -> set[Place]:
     """Return what rules of ours name: imports, imports by name, calls, addresses and command lines."""
-    rules = place / "semgrep.json"
-    rules.write_text(json.dumps({"rules": [_rule(name, one) for name, one in semgrep_patterns().items()]}), "utf-8")
+    rules = workspace / "semgrep.json"
+    content = [_rule(name, patterns) for name, patterns in semgrep_patterns().items()]
+    rules.write_text(json.dumps({"rules": content}), "utf-8")
     options = [
         "scan",
         "--config",
@@ -129,8 +133,11 @@ def by_semgrep(folder: Path, place: Path, command: str) -> set[Place]:
         "--jobs",
         "2",
     ]
-    told = json.loads(_output([command, *options, str(folder)], {0, 1}, SEMGREP_ENABLE_VERSION_CHECK="0"))
-    return {Place(_path(one["path"], folder), one["start"]["line"], one["end"]["line"]) for one in told["results"]}
+    report = json.loads(_output([command, *options, str(folder)], {0, 1}, SEMGREP_ENABLE_VERSION_CHECK="0"))
+    return {
+        Place(path=_path(result["path"], folder), first=result["start"]["line"], last=result["end"]["line"])
+        for result in report["results"]
+    }
 
 
 def semgrep_patterns() -> dict[str, list[str]]:
@@ -164,12 +171,16 @@ def _rule(name: str, patterns: list[str]) -> dict[str, object]:
     return {"id": name, "languages": ["python"], "severity": "ERROR", "message": name, "pattern-either": either}
 
 
-def _path(told: str, folder: Path) -> str:
-    return Path(told).resolve().relative_to(folder.resolve()).as_posix()
+def _path(path: str, folder: Path) -> str:
+    return Path(path).resolve().relative_to(folder.resolve()).as_posix()
 
 
 def _output(command: list[str], codes: set[int], cwd: Path | None = None, **environment: str) -> str:
-    """Return what a tool says; one that ends in another way than with a verdict has failed."""
+    """Return a tool's output.
+
+    Raises:
+        RuntimeError: its exit code is none of those with which it reports.
+    """
     env = {**os.environ, **environment}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
     if done.returncode not in codes:

@@ -85,7 +85,7 @@ OTHER_REPLIES = {
         "modelVersion": MODELS["gemini"], "responseId": "r1",
     },
 }  # fmt: skip
-REPLIES = {path: json.dumps(told).encode() for path, told in OTHER_REPLIES.items()} | {"/chat/completions": REPLY}
+REPLIES = {path: json.dumps(reply).encode() for path, reply in OTHER_REPLIES.items()} | {"/chat/completions": REPLY}
 
 
 class Provider(BaseHTTPRequestHandler):
@@ -96,7 +96,7 @@ class Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Read the request and send the one reply."""
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = next((told for end, told in REPLIES.items() if self.path.split("?")[0].endswith(end)), b"{}")
+        body = next((reply for end, reply in REPLIES.items() if self.path.split("?")[0].endswith(end)), b"{}")
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self.wfile.write(head.encode() + body)
 
@@ -231,43 +231,43 @@ def work(variant: str, url: str, kilobytes: int, calls: int, threads: int) -> No
             wall.append(time.perf_counter() - before)
 
     began = time.process_time()
-    asking = [threading.Thread(target=ask, args=(first,)) for first in range(threads)]
-    for thread in asking:
+    workers = [threading.Thread(target=ask, args=(first,)) for first in range(threads)]
+    for thread in workers:
         thread.start()
-    for thread in asking:
+    for thread in workers:
         thread.join()
-    asked = time.process_time() - began
+    call_cpu = time.process_time() - began
     deliver(variant)
-    done = time.process_time() - began
+    total_cpu = time.process_time() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    took = {"p50_us": statistics.median(wall), "cpu_us": asked / calls, "all_us": done / calls}
+    took = {"p50_us": statistics.median(wall), "cpu_us": call_cpu / calls, "all_us": total_cpu / calls}
     print(json.dumps({**{name: value * 1e6 for name, value in took.items()}, "memory_mb": memory}), flush=True)
     os._exit(0)
 
 
 def environment(variant: str, url: str, folder: str) -> dict[str, str]:
     """Return a variant's environment: only what it needs."""
-    told = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    told |= {"PYTHONPATH": str(ROOT), "OPENAI_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1", "MOONDEV_DOTENV": "off"}
-    told |= {"ANTHROPIC_KEY": KEY, "CLAUDE_BASE_URL": url, "GROQ_API_KEY": KEY, "GROQ_BASE_URL": url}
-    told |= {"GEMINI_KEY": KEY, "GEMINI_BASE_URL": url, "OLLAMA_HOST": url}
-    told |= {"MOONDEV_TRACE_DB": str(Path(folder) / f"{variant}-{time.monotonic_ns()}.db")}
+    variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    variables |= {"PYTHONPATH": str(ROOT), "OPENAI_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1", "MOONDEV_DOTENV": "off"}
+    variables |= {"ANTHROPIC_KEY": KEY, "CLAUDE_BASE_URL": url, "GROQ_API_KEY": KEY, "GROQ_BASE_URL": url}
+    variables |= {"GEMINI_KEY": KEY, "GEMINI_BASE_URL": url, "OLLAMA_HOST": url}
+    variables |= {"MOONDEV_TRACE_DB": str(Path(folder) / f"{variant}-{time.monotonic_ns()}.db")}
     if variant == "ours_off":
-        told["MOONDEV_TRACING"] = "off"
+        variables["MOONDEV_TRACING"] = "off"
     if not variant.startswith("raw") and variant not in ("ours_local", "ours_off"):
-        told |= {"LANGFUSE_PUBLIC_KEY": "pk-lf-b", "LANGFUSE_SECRET_KEY": "sk-lf-b", "LANGFUSE_HOST": url}
-    return told
+        variables |= {"LANGFUSE_PUBLIC_KEY": "pk-lf-b", "LANGFUSE_SECRET_KEY": "sk-lf-b", "LANGFUSE_HOST": url}
+    return variables
 
 
 def measure(options: argparse.Namespace, url: str) -> list[dict[str, Any]]:
     """Run all rounds of all variants; return a row for each variant and size."""
     rows = []
-    wanted = {*options.variants, *map(alone, options.variants)}
+    variants = {*options.variants, *map(alone, options.variants)}
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
-            found: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS if variant in wanted}
+            rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS if variant in variants}
             for turn in range(options.rounds):
-                for variant, turns in found.items():
+                for variant, turns in rounds.items():
                     print(f"\r{size} KB, round {turn + 1} of {options.rounds}, {variant:12}", end="", file=sys.stderr)
                     command = [sys.executable, __file__, "--work", variant, "--url", url, "--sizes", str(size)]
                     done = subprocess.run(
@@ -277,7 +277,7 @@ def measure(options: argparse.Namespace, url: str) -> list[dict[str, Any]]:
                     if done.returncode:
                         sys.exit(f"\n{variant} failed:\n{done.stderr}")
                     turns.append(json.loads(done.stdout.splitlines()[-1]))
-            rows += [summed(variant, size, turns, found[alone(variant)]) for variant, turns in found.items()]
+            rows += [summed(variant, size, turns, rounds[alone(variant)]) for variant, turns in rounds.items()]
     print(file=sys.stderr)
     return rows
 
@@ -294,8 +294,8 @@ def summed(variant: str, size: int, turns: list[dict[str, float]], raw: list[dic
         f"added_{name}": statistics.median(here[name] - base[name] for here, base in zip(turns, raw, strict=True))
         for name in ("p50_us", "cpu_us", "all_us")
     }
-    told = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
-    return {"variant": variant, "size_kb": size, **told, **added}
+    medians = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+    return {"variant": variant, "size_kb": size, **medians, **added}
 
 
 def show(rows: list[dict[str, Any]]) -> None:

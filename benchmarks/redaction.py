@@ -1,6 +1,6 @@
 """Print what redaction costs: both engines, prompts, prose and text with secrets, at 1 KB, 10 KB and 100 KB.
 
-Each text is read once by each redactor, for a long one that was found clean is remembered.
+Each redactor reads each text once, since it remembers long clean texts.
 
 Run: python -m benchmarks.redaction
 """
@@ -31,7 +31,7 @@ its 200-day moving average, funding is neutral and the long/short ratio is 1.2. 
 
 
 def ordinary(size: int, rng: random.Random) -> str:
-    """Prompts, settings and candles, as an agent sends them."""
+    """Return prompts, settings and candles, as an agent sends them."""
     parts: list[str] = []
     while sum(map(len, parts)) < size:
         parts.append(PROMPT)
@@ -44,7 +44,7 @@ def ordinary(size: int, rng: random.Random) -> str:
 
 
 def with_secrets(size: int, rng: random.Random) -> str:
-    """The same with one key in each kilobyte or so."""
+    """Return the same with one key in about every kilobyte."""
     text = ordinary(size, rng)
     step = 1_000
     key = "".join(rng.choices(string.ascii_letters + string.digits, k=60))
@@ -53,20 +53,20 @@ def with_secrets(size: int, rng: random.Random) -> str:
 
 
 def prose(size: int, rng: random.Random) -> str:
-    """This project's own pages, from anywhere in them."""
+    """Return text of this project's own pages, from a random position."""
     start = rng.randrange(len(PAGES))
     return (PAGES[start:] + PAGES * (1 + size // len(PAGES)))[:size]
 
 
 def microseconds(redactor: Callable[[], Redactor], texts: list[str]) -> float:
-    """The best of five runs, each by a redactor that has not seen the texts."""
+    """Return the time for one text: the best of five runs, each by a redactor that has not seen the texts."""
     runs = []
     for _ in range(5):
         text = redactor().text
-        began = time.perf_counter()
+        start = time.perf_counter()
         for each in texts:
             text(each)
-        runs.append((time.perf_counter() - began) / len(texts) * 1e6)
+        runs.append((time.perf_counter() - start) / len(texts) * 1e6)
     return min(runs)
 
 

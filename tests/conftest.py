@@ -10,6 +10,7 @@ import pytest
 
 from src.models import model_factory
 from src.observability import tracker as langfuse_client
+from src.observability.redaction import redactor
 from tests import faults
 from tests.certificates import Authority
 
@@ -54,6 +55,10 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "traces.db"))
     monkeypatch.setenv("MOONDEV_DOTENV", "off")
+    # A redactor that knows no secret of another test: a program never forgets one, so there is no public way.
+    monkeypatch.setattr(redactor, "_learned", ())
+    monkeypatch.setattr(redactor, "_settings", redactor._Settings())
+    redactor.refresh()
     before = langfuse_client.set_tracker(None)
     model_factory._cache.clear()
     yield

@@ -165,14 +165,14 @@ def _thinking_reply(*, streamed: bool, blocks: list[dict[str, Any]] | None = Non
     whole = claude.Dialect().message(Says(tools=[("x", {})]), blocks)
     if not streamed:
         return Reply(body=json.dumps(whole).encode(), headers=JSON)
-    told: list[dict[str, Any]] = [{"type": "message_start", "message": {**whole, "content": []}}]
+    stream_events: list[dict[str, Any]] = [{"type": "message_start", "message": {**whole, "content": []}}]
     for at, block in enumerate(blocks):
-        told += [{"type": "content_block_start", "index": at, "content_block": _opened(block)}]
-        told += [{"type": "content_block_delta", "index": at, "delta": delta} for delta in _deltas(block)]
-        told += [{"type": "content_block_stop", "index": at}]
-    told += [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}},
+        stream_events += [{"type": "content_block_start", "index": at, "content_block": _opened(block)}]
+        stream_events += [{"type": "content_block_delta", "index": at, "delta": delta} for delta in _deltas(block)]
+        stream_events += [{"type": "content_block_stop", "index": at}]
+    stream_events += [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}},
              {"type": "message_stop"}]  # fmt: skip
-    return Reply(body=events_of(told), headers=EVENTS)
+    return Reply(body=events_of(stream_events), headers=EVENTS)
 
 
 def _opened(block: dict[str, Any]) -> dict[str, Any]:
@@ -195,11 +195,11 @@ def _deltas(block: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _tool_turn(call: Caller, model: BaseModel, *, streamed: bool, **options: Any) -> list[Message]:
     """Ask, and return the conversation as it goes on after the tools have been called."""
-    told = call.stream(model, None, "prices?", tools=[TOOL], **options)[-1] if streamed else call.ask(
+    reply = call.stream(model, None, "prices?", tools=[TOOL], **options)[-1] if streamed else call.ask(
         model, None, "prices?", tools=[TOOL], **options
     )  # fmt: skip
-    results = [Message("tool", "5", tool_call_id=item.id) for item in told.tool_calls]
-    return [Message("user", "prices?"), Message("assistant", "Let me look.", tool_calls=told.tool_calls), *results]
+    results = [Message("tool", "5", tool_call_id=item.id) for item in reply.tool_calls]
+    return [Message("user", "prices?"), Message("assistant", "Let me look.", tool_calls=reply.tool_calls), *results]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -210,8 +210,8 @@ def test_thoughts_come_back_with_the_results_of_their_tools(
     wire.say(_thinking_reply(streamed=streamed), HELLO)
     turns = _tool_turn(call, model, streamed=streamed, reasoning_effort="low")
     call.chat(model, turns, tools=[TOOL], reasoning_effort="low")
-    asked, answered, results = _sent(wire)["messages"]
-    assert asked == {"role": "user", "content": "prices?"}
+    question, answered, results = _sent(wire)["messages"]
+    assert question == {"role": "user", "content": "prices?"}
     assert answered["content"] == [THOUGHT, HIDDEN, {"type": "text", "text": "Let me look."}, *CALLS]
     assert [block["tool_use_id"] for block in results["content"]] == ["toolu_1", "toolu_2"]
     assert _sent(wire)["thinking"]["type"] == "enabled"
@@ -244,9 +244,9 @@ def test_a_tool_that_the_server_ran_is_no_call_of_ours(
 ) -> None:
     ran = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "btc"}}
     wire.say(_thinking_reply(streamed=streamed, blocks=[ran, {"type": "text", "text": "It is 5."}]))
-    told = call.stream(model, None, "hi") if streamed else [call.ask(model, None, "hi")]
-    assert told[-1].tool_calls == ()
-    assert "".join(item.content for item in told) == "It is 5."
+    outcomes = call.stream(model, None, "hi") if streamed else [call.ask(model, None, "hi")]
+    assert outcomes[-1].tool_calls == ()
+    assert "".join(item.content for item in outcomes) == "It is 5."
 
 
 def test_an_id_of_another_provider_is_made_fit(model: BaseModel, wire: Wire, call: Caller) -> None:
@@ -307,7 +307,7 @@ def test_options_go_where_the_api_takes_them(model: BaseModel, wire: Wire, call:
 # Errors inside a stream that began with 200, and gateways.
 
 
-@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("has_event_name", [True, False])
 @pytest.mark.parametrize(
     ("kind", "message", "expected"),
     [
@@ -331,11 +331,13 @@ def test_an_error_event_is_its_kind(
     message: str,
     expected: type[errors.ModelError],
     *,
-    named: bool,
+    has_event_name: bool,
 ) -> None:
-    begun = list(claude.Dialect().events(Says()))[:4]
-    body = events_of([*begun, {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_9"}])
-    wire.say(Reply(body=body if named else _unnamed(body), headers=EVENTS))
+    first_events = list(claude.Dialect().events(Says()))[:4]
+    body = events_of(
+        [*first_events, {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_9"}]
+    )
+    wire.say(Reply(body=body if has_event_name else _unnamed(body), headers=EVENTS))
     with pytest.raises(errors.ModelError) as caught:
         call.stream(model, None, "hi")
     assert (type(caught.value), caught.value.request_id) == (expected, "req_9")
@@ -346,8 +348,8 @@ def _unnamed(body: bytes) -> bytes:
 
 
 def test_events_without_names_are_read(model: BaseModel, wire: Wire, call: Caller) -> None:
-    told = claude.Dialect().stream(Says(text="hello", reasoning="hm"))
-    wire.say(Reply(body=_unnamed(told.body) + b"data: [DONE]\n\n", headers=EVENTS))
+    answer = claude.Dialect().stream(Says(text="hello", reasoning="hm"))
+    wire.say(Reply(body=_unnamed(answer.body) + b"data: [DONE]\n\n", headers=EVENTS))
     chunks = call.stream(model, None, "hi")
     assert "".join(chunk.content for chunk in chunks) == "hello"
     assert chunks[-1].finish_reason == "stop"
@@ -396,9 +398,9 @@ def test_a_reply_of_a_careless_gateway_is_read(
 
 
 def test_a_refusal_says_which_rule_it_was_for(model: BaseModel, wire: Wire, call: Caller) -> None:
-    told = claude.Dialect().message(Says(text="", finish="content_filter"), [])
-    told["stop_details"] = {"type": "refusal", "category": "cyber", "explanation": "no"}
-    wire.say(Reply(body=json.dumps(told).encode(), headers=JSON))
+    message = claude.Dialect().message(Says(text="", finish="content_filter"), [])
+    message["stop_details"] = {"type": "refusal", "category": "cyber", "explanation": "no"}
+    wire.say(Reply(body=json.dumps(message).encode(), headers=JSON))
     with pytest.raises(errors.ContentBlocked, match="cyber"):
         call.ask(model, None, "hi")
 

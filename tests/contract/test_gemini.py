@@ -45,9 +45,9 @@ def _sent(wire: Wire) -> dict[str, Any]:
 
 def _reply(parts: list[dict[str, Any]], *, streamed: bool = False, **candidate: Any) -> Reply:
     pieces = [[part] for part in parts] if streamed else [parts]
-    told: list[dict[str, Any]] = [{"content": {"role": "model", "parts": piece}} for piece in pieces]
-    told[-1] |= {"finishReason": "STOP", **candidate}
-    bodies = [{"candidates": [item], "modelVersion": "gemini-3-flash"} for item in told]
+    candidates: list[dict[str, Any]] = [{"content": {"role": "model", "parts": piece}} for piece in pieces]
+    candidates[-1] |= {"finishReason": "STOP", **candidate}
+    bodies = [{"candidates": [item], "modelVersion": "gemini-3-flash"} for item in candidates]
     if streamed:
         return Reply(body=events_of(bodies), headers=EVENTS)
     return Reply(body=json.dumps(bodies[0]).encode(), headers=JSON)
@@ -113,11 +113,11 @@ BARE: list[dict[str, Any]] = [{"functionCall": {"name": "price_of", "args": {"n"
 
 
 def _tool_turn(call: Caller, model: BaseModel, *, streamed: bool) -> list[Message]:
-    told = call.stream(model, None, "prices?", tools=[TOOL])[-1] if streamed else call.ask(
+    reply = call.stream(model, None, "prices?", tools=[TOOL])[-1] if streamed else call.ask(
         model, None, "prices?", tools=[TOOL]
     )  # fmt: skip
-    results = [Message("tool", "5", tool_call_id=item.id) for item in told.tool_calls]
-    return [Message("user", "prices?"), Message("assistant", tool_calls=told.tool_calls), *results]
+    results = [Message("tool", "5", tool_call_id=item.id) for item in reply.tool_calls]
+    return [Message("user", "prices?"), Message("assistant", tool_calls=reply.tool_calls), *results]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -258,12 +258,12 @@ ERRORS_INSIDE = [
 def test_an_error_inside_a_200_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, error: Any, expected: type[errors.ModelError], *, streamed: bool
 ) -> None:
-    told = {"error": error}
-    begun = gemini.Dialect().body(Says(), [{"text": "hel"}], last=False)
+    error_body = {"error": error}
+    first_event = gemini.Dialect().body(Says(), [{"text": "hel"}], last=False)
     wire.say(
-        Reply(body=events_of([begun, told]), headers=EVENTS)
+        Reply(body=events_of([first_event, error_body]), headers=EVENTS)
         if streamed
-        else Reply(body=json.dumps(told).encode(), headers=JSON)
+        else Reply(body=json.dumps(error_body).encode(), headers=JSON)
     )
     with pytest.raises(errors.ModelError) as caught:
         call.stream(model, None, "hi") if streamed else call.ask(model, None, "hi")
@@ -297,18 +297,18 @@ def test_a_stream_with_what_gateways_add_is_read(model: BaseModel, wire: Wire, c
 def test_usage_of_a_careless_gateway(
     model: BaseModel, wire: Wire, call: Caller, usage: Any, expected: Usage | None
 ) -> None:
-    told = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}], "usageMetadata": usage}
-    wire.say(Reply(body=json.dumps(told).encode(), headers=JSON))
-    found = call.ask(model, None, "hi").usage
+    body = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}], "usageMetadata": usage}
+    wire.say(Reply(body=json.dumps(body).encode(), headers=JSON))
+    counts = call.ask(model, None, "hi").usage
     if expected is None:
-        assert found is None
+        assert counts is None
     else:
-        assert found is not None
-        assert (found.input_tokens, found.details().get("output_reasoning_tokens")) == (
+        assert counts is not None
+        assert (counts.input_tokens, counts.details().get("output_reasoning_tokens")) == (
             expected.input_tokens,
             expected.output_reasoning_tokens,
         )
-        assert found.total_tokens == expected.total_tokens
+        assert counts.total_tokens == expected.total_tokens
 
 
 # The old SDK.
@@ -318,14 +318,17 @@ def test_the_old_sdk_keeps_each_models_key_and_address_to_itself(monkeypatch: py
     process = importlib.import_module("google.generativeai.client")._client_manager
     monkeypatch.setenv("MOONDEV_GEMINI_SDK", "legacy")
     before = dict(process.client_config)
-    with Server(lambda _: HELLO) as one, Server(lambda _: HELLO) as two:
+    with Server(lambda _: HELLO) as first, Server(lambda _: HELLO) as second:
         models = [
             ModelFactory.get_model("gemini", "gemini-2.5-flash", api_key=f"test-key-{name}", base_url=server.url)
-            for name, server in (("one", one), ("two", two))
+            for name, server in (("one", first), ("two", second))
         ]
         for model in models:
             assert model.generate_response(None, "hi").content == "hello"
-    assert [server.received[0].headers["x-goog-api-key"] for server in (one, two)] == ["test-key-one", "test-key-two"]
+    assert [server.received[0].headers["x-goog-api-key"] for server in (first, second)] == [
+        "test-key-one",
+        "test-key-two",
+    ]
     assert process.client_config == before
 
 
@@ -359,8 +362,8 @@ def test_the_old_sdk_tells_an_error_inside_a_200_by_its_kind(
     monkeypatch: pytest.MonkeyPatch, error: Any, expected: type[errors.ModelError]
 ) -> None:
     monkeypatch.setenv("MOONDEV_GEMINI_SDK", "legacy")
-    told = Reply(body=json.dumps({"error": error}).encode(), headers=JSON)
-    with Server(lambda _: told) as server:
+    answer = Reply(body=json.dumps({"error": error}).encode(), headers=JSON)
+    with Server(lambda _: answer) as server:
         model = ModelFactory.get_model(
             "gemini", "gemini-2.5-flash", api_key="k-123456789", base_url=server.url, retry_policy=ONCE
         )
@@ -373,13 +376,13 @@ def test_the_old_sdk_tells_an_error_inside_a_200_by_its_kind(
 def test_a_total_that_nothing_sums_up_to_is_told(
     model: BaseModel, wire: Wire, call: Caller, spool: Spool, *, streamed: bool
 ) -> None:
-    told = json.loads(HELLO.body)
-    told["usageMetadata"] = {"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 1,
+    body = json.loads(HELLO.body)
+    body["usageMetadata"] = {"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 1,
                              "totalTokenCount": 99}  # fmt: skip
     wire.say(
-        Reply(body=events_of([told]), headers=EVENTS)
+        Reply(body=events_of([body]), headers=EVENTS)
         if streamed
-        else Reply(body=json.dumps(told).encode(), headers=JSON)
+        else Reply(body=json.dumps(body).encode(), headers=JSON)
     )
     call.stream(model, None, "hi") if streamed else call.ask(model, None, "hi")
     (row,) = spool.rows_after(0)

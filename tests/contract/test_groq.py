@@ -53,9 +53,9 @@ def test_a_refused_text_is_shown_to_the_model_in_the_repair(
     else:
         reply = call.ask(model, None, "now?", response_format=Verdict)
     assert reply.parsed == Verdict(action="BUY", confidence=80)
-    *_, wrote, told = wire.received[1].json["messages"]
+    *_, wrote, correction = wire.received[1].json["messages"]
     assert wrote == {"role": "assistant", "content": DRAFT}
-    assert "Failed to generate JSON." in told["content"]
+    assert "Failed to generate JSON." in correction["content"]
     rows = spool.trace(str(reply.trace_id))
     assert sorted(row.name for row in rows) == ["groq.generate", "repair"]
 
@@ -67,8 +67,8 @@ def test_a_refused_tool_call_is_shown_to_the_model(model: BaseModel, wire: Wire,
     )
     reply = call.ask(model, None, "price?", tools=[TOOL])
     assert [json.loads(item.arguments) for item in reply.tool_calls] == [{"symbol": "BTC"}]
-    *_, wrote, told = wire.received[1].json["messages"]
-    assert (wrote["content"], "Call the tool again" in told["content"]) == ('<function=price_of{"symbol"}', True)
+    *_, wrote, correction = wire.received[1].json["messages"]
+    assert (wrote["content"], "Call the tool again" in correction["content"]) == ('<function=price_of{"symbol"}', True)
 
 
 @pytest.mark.parametrize("draft", [None, "", "  ", 7])
@@ -76,9 +76,9 @@ def test_a_refusal_that_shows_nothing_is_malformed_at_once(
     model: BaseModel, wire: Wire, call: Caller, draft: Any
 ) -> None:
     wire.say(_refused(draft=draft))
-    for asked in (call.ask, call.stream):
+    for ask in (call.ask, call.stream):
         with pytest.raises(MalformedResponse):
-            asked(model, None, "now?", response_format=Verdict)
+            ask(model, None, "now?", response_format=Verdict)
     assert len(wire.received) == 2
 
 
@@ -90,7 +90,7 @@ def test_a_second_refusal_is_malformed(model: BaseModel, wire: Wire, call: Calle
 
 
 def test_a_refusal_inside_a_stream_is_malformed(model: BaseModel, wire: Wire, call: Caller) -> None:
-    begun = {"choices": [{"index": 0, "delta": {"content": "hel"}}]}
-    wire.say(Reply(body=events([begun, json.loads(_refused().body)]), headers=EVENTS))
+    first_event = {"choices": [{"index": 0, "delta": {"content": "hel"}}]}
+    wire.say(Reply(body=events([first_event, json.loads(_refused().body)]), headers=EVENTS))
     with pytest.raises(MalformedResponse):
         call.stream(model, None, "now?", response_format=Verdict)

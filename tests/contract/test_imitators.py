@@ -57,7 +57,7 @@ def test_arguments_that_are_decoded_already(model: BaseModel, wire: Wire, call: 
 
 
 @pytest.mark.parametrize(
-    ("told", "meant"),
+    ("reason", "expected"),
     [
         ("end_turn", "stop"),
         ("max_tokens", "length"),
@@ -68,9 +68,9 @@ def test_arguments_that_are_decoded_already(model: BaseModel, wire: Wire, call: 
         (7, None),
     ],
 )
-def test_finish_reasons_in_other_words(model: BaseModel, wire: Wire, call: Caller, told: str, meant: str) -> None:
-    wire.say(_whole({"content": "hi"}, finish=told))
-    assert call.ask(model, None, "q").finish_reason == meant
+def test_finish_reasons_in_other_words(model: BaseModel, wire: Wire, call: Caller, reason: str, expected: str) -> None:
+    wire.say(_whole({"content": "hi"}, finish=reason))
+    assert call.ask(model, None, "q").finish_reason == expected
 
 
 @pytest.mark.parametrize(
@@ -107,24 +107,24 @@ def test_a_refusal_is_content_blocked(model: BaseModel, wire: Wire, call: Caller
 
 
 def test_a_stream_without_usage_or_done(model: BaseModel, wire: Wire, call: Caller) -> None:
-    told = [
+    stream_events = [
         {"choices": [{"index": 0, "delta": {"content": "hi"}}]},
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
     ]
-    wire.say(Reply(body=events(told).replace(b"data: [DONE]\n\n", b""), headers=EVENTS))
+    wire.say(Reply(body=events(stream_events).replace(b"data: [DONE]\n\n", b""), headers=EVENTS))
     chunks = call.stream(model, None, "q")
     assert "".join(chunk.content for chunk in chunks) == "hi"
     assert chunks[-1].usage is None
 
 
 def test_a_stream_with_empty_choices_and_null_deltas(model: BaseModel, wire: Wire, call: Caller) -> None:
-    told: list[dict[str, Any]] = [
+    stream_events: list[dict[str, Any]] = [
         {"choices": []},
         {"choices": [{"index": 0, "delta": {"content": None, "role": None, "tool_calls": None}}], "usage": None},
         {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]},
         {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}},
     ]
-    wire.say(Reply(body=events(told), headers=EVENTS))
+    wire.say(Reply(body=events(stream_events), headers=EVENTS))
     chunks = call.stream(model, None, "q")
     assert "".join(chunk.content for chunk in chunks) == "hi"
     assert chunks[-1].usage is None
@@ -135,8 +135,8 @@ def test_a_stream_with_empty_choices_and_null_deltas(model: BaseModel, wire: Wir
 def test_a_whole_reply_where_a_stream_was_asked(
     model: BaseModel, wire: Wire, call: Caller, kind: str, indent: int | None
 ) -> None:
-    told = json.loads(_whole({"content": "hi"}, {"prompt_tokens": 5, "completion_tokens": 4}).body)
-    wire.say(Reply(body=json.dumps(told, indent=indent).encode(), headers={"content-type": kind}))
+    reply = json.loads(_whole({"content": "hi"}, {"prompt_tokens": 5, "completion_tokens": 4}).body)
+    wire.say(Reply(body=json.dumps(reply, indent=indent).encode(), headers={"content-type": kind}))
     chunks = call.stream(model, None, "q")
     assert "".join(chunk.content for chunk in chunks) == "hi"
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(input=5, output=4))
@@ -152,8 +152,8 @@ def test_a_whole_error_where_a_stream_was_asked(model: BaseModel, wire: Wire, ca
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
 def test_a_stream_under_another_content_type(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
-    told = [{"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}]
-    wire.say(Reply(body=events(told), headers={"content-type": kind} if kind else {}))
+    stream_events = [{"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}]
+    wire.say(Reply(body=events(stream_events), headers={"content-type": kind} if kind else {}))
     assert "".join(chunk.content for chunk in call.stream(model, None, "q")) == "hi"
 
 
@@ -180,9 +180,9 @@ def test_a_web_page_in_place_of_a_reply(model: BaseModel, wire: Wire, call: Call
 def test_an_error_that_is_compressed(model: BaseModel, wire: Wire, call: Caller) -> None:
     body = gzip.compress(json.dumps({"error": {"message": "slow down", "type": "rate_limit_error"}}).encode())
     wire.say(Reply(429, body, {**JSON, "content-encoding": "gzip", "retry-after-ms": "1500"}))
-    for asked in (call.ask, call.stream):
+    for ask in (call.ask, call.stream):
         with pytest.raises(errors.RateLimited) as caught:
-            asked(model, None, "q")
+            ask(model, None, "q")
         assert caught.value.retry_after_s == 1.5
         assert "slow down" in caught.value.message
 
@@ -221,14 +221,16 @@ def test_an_error_inside_a_200_is_its_kind(
     assert type(caught.value) is expected
 
 
-@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("has_event_name", [False, True])
 @pytest.mark.parametrize(("body", "expected"), INSIDE)
 def test_an_error_inside_a_stream_is_its_kind(
-    model: BaseModel, wire: Wire, call: Caller, body: Any, expected: type[errors.ModelError], *, named: bool
+    model: BaseModel, wire: Wire, call: Caller, body: Any, expected: type[errors.ModelError], *, has_event_name: bool
 ) -> None:
-    begun = events([{"choices": [{"index": 0, "delta": {"content": "hel"}}]}]).replace(b"data: [DONE]\n\n", b"")
-    told = events([body])
-    wire.say(Reply(body=begun + (b"event: error\n" + told if named else told), headers=EVENTS))
+    first_events = events([{"choices": [{"index": 0, "delta": {"content": "hel"}}]}]).replace(b"data: [DONE]\n\n", b"")
+    error_event = events([body])
+    wire.say(
+        Reply(body=first_events + (b"event: error\n" + error_event if has_event_name else error_event), headers=EVENTS)
+    )
     with pytest.raises(errors.ModelError) as caught:
         call.stream(model, None, "q")
     assert type(caught.value) is expected
@@ -295,7 +297,7 @@ def test_an_envelope_of_another_maker(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         {"reasoning": "hm"},
         {"reasoning_content": "hm"},
@@ -310,28 +312,28 @@ def test_an_envelope_of_another_maker(
 )  # fmt: skip
 @pytest.mark.parametrize("streamed", [False, True])
 def test_reasoning_under_any_name(
-    model: BaseModel, wire: Wire, call: Caller, told: dict[str, Any], *, streamed: bool
+    model: BaseModel, wire: Wire, call: Caller, message: dict[str, Any], *, streamed: bool
 ) -> None:
-    message = {"content": "42", **told}
+    message = {"content": "42", **message}
     if streamed:
         choice = {"index": 0, "delta": message, "finish_reason": "stop"}
         wire.say(Reply(body=events([{"choices": [choice]}]), headers=EVENTS))
         chunks = call.stream(model, None, "q")
-        found = "".join(chunk.content for chunk in chunks), "".join(chunk.reasoning for chunk in chunks)
+        texts = "".join(chunk.content for chunk in chunks), "".join(chunk.reasoning for chunk in chunks)
     else:
         wire.say(_whole(message))
         reply = call.ask(model, None, "q")
-        found = reply.content, reply.reasoning or ""
-    assert found == ("42", "hm")
+        texts = reply.content, reply.reasoning or ""
+    assert texts == ("42", "hm")
 
 
 # Calls of tools, as loosely as they are told.
 
 
 def _deltas(*pieces: dict[str, Any], finish: str = "tool_calls") -> Reply:
-    told = [{"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]} for piece in pieces]
+    stream_events = [{"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]} for piece in pieces]
     return Reply(
-        body=events([*told, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}]), headers=EVENTS
+        body=events([*stream_events, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}]), headers=EVENTS
     )
 
 
@@ -374,9 +376,9 @@ def test_streamed_calls_are_told_apart(
 
 def test_a_streamed_call_as_the_protocol_had_it_before_tools(model: BaseModel, wire: Wire, call: Caller) -> None:
     pieces = [{"name": "f", "arguments": ""}, {"arguments": '{"n"'}, {"arguments": ": 1}"}]
-    told = [{"choices": [{"index": 0, "delta": {"function_call": piece}}]} for piece in pieces]
+    stream_events = [{"choices": [{"index": 0, "delta": {"function_call": piece}}]} for piece in pieces]
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "function_call"}]}
-    wire.say(Reply(body=events([*told, last]), headers=EVENTS))
+    wire.say(Reply(body=events([*stream_events, last]), headers=EVENTS))
     (called,) = call.stream(model, None, "q")[-1].tool_calls
     assert (called.name, called.arguments, bool(called.id)) == ("f", '{"n": 1}', True)
 
@@ -430,8 +432,8 @@ def _usage(prompt: int, completion: int, total: int | None, cached: int = 0, tho
 )
 def test_counts_are_held_to_the_total(model: BaseModel, wire: Wire, call: Caller, usage: Any, expected: Usage) -> None:
     wire.say(_whole({"content": "hi"}, usage))
-    found = call.ask(model, None, "q").usage
-    assert found == expected
+    counts = call.ask(model, None, "q").usage
+    assert counts == expected
     assert usage["total_tokens"] in (None, expected.total_tokens)
 
 
@@ -470,23 +472,23 @@ def test_a_total_that_nothing_sums_up_to_is_told(
 def test_a_stream_as_loosely_as_the_format_allows(
     model: BaseModel, wire: Wire, call: Caller, written: Callable[[bytes], bytes]
 ) -> None:
-    told: list[dict[str, Any]] = [
+    stream_events: list[dict[str, Any]] = [
         {"choices": [{"index": 0, "delta": {"role": "assistant"}}]},
         {"choices": [{"index": 0, "delta": {"content": "hel"}, "finish_reason": ""}]},
         {"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": "stop"}]},
         {"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]},
         {"choices": [], "usage": _usage(10, 5, 15)},
     ]
-    wire.say(Reply(body=written(events(told)), headers=EVENTS))
+    wire.say(Reply(body=written(events(stream_events)), headers=EVENTS))
     chunks = call.stream(model, None, "q")
     assert "".join(chunk.content for chunk in chunks) == "hello"
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(10, 0, None, 5, 0))
 
 
 def test_a_stream_that_tells_messages_in_place_of_deltas(model: BaseModel, wire: Wire, call: Caller) -> None:
-    told = [{"choices": [{"index": 0, "message": {"content": piece}, "finish_reason": finish}]}
+    stream_events = [{"choices": [{"index": 0, "message": {"content": piece}, "finish_reason": finish}]}
             for piece, finish in (("hel", None), ("lo", "STOP"))]  # fmt: skip
-    wire.say(Reply(body=events(told), headers=EVENTS))
+    wire.say(Reply(body=events(stream_events), headers=EVENTS))
     chunks = call.stream(model, None, "q")
     assert ("".join(chunk.content for chunk in chunks), chunks[-1].finish_reason) == ("hello", "stop")
 

@@ -27,8 +27,8 @@ def case(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def server(dialect: Dialect) -> Iterator[Server]:
-    with Server(lambda _: dialect.reply(Says(text="hello"))) as found:
-        yield found
+    with Server(lambda _: dialect.reply(Says(text="hello"))) as running:
+        yield running
 
 
 @pytest.fixture
@@ -39,14 +39,14 @@ def at(make: Callable[..., BaseModel], dialect: Dialect, server: Server) -> Base
 def _open_to(server: Server) -> int:
     """Return how many connections of this process to a server are open, whoever holds them."""
     port = int(server.url.rpartition(":")[2])
-    found = 0
+    total = 0
     for item in gc.get_objects():
         if isinstance(item, socket.socket) and item.fileno() != -1:
             try:
-                found += item.getpeername()[:2] == ("127.0.0.1", port)
+                total += item.getpeername()[:2] == ("127.0.0.1", port)
             except OSError:
                 continue
-    return found
+    return total
 
 
 def test_each_loop_closes_its_connections_when_it_ends(at: BaseModel, server: Server) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tests.contract.harness import Caller, Wire
 
 
-def _json(told: Any) -> Reply:
-    return Reply(body=json.dumps(told).encode(), headers=JSON)
+def _json(value: Any) -> Reply:
+    return Reply(body=json.dumps(value).encode(), headers=JSON)
 
 
 def _text(chunks: list[Any]) -> str:
@@ -58,13 +58,13 @@ class TestClaude:
                 call.stream(model, None, "hi")
 
     def test_a_call_that_is_told_whole_and_in_pieces_is_one(self, model: BaseModel, wire: Wire, call: Caller) -> None:
-        told = list(claude.Dialect().events(Says(text="", tools=[("f", {"n": 1})])))
-        for event in told:
+        stream_events = list(claude.Dialect().events(Says(text="", tools=[("f", {"n": 1})])))
+        for event in stream_events:
             if event["type"] == "content_block_start":
                 event["content_block"]["input"] = {"n": 1}
-        wire.say(Reply(body=claude.events_of(told), headers=EVENTS))
-        (one,) = call.stream(model, None, "hi")[-1].tool_calls
-        assert json.loads(one.arguments) == {"n": 1}
+        wire.say(Reply(body=claude.events_of(stream_events), headers=EVENTS))
+        (tool_call,) = call.stream(model, None, "hi")[-1].tool_calls
+        assert json.loads(tool_call.arguments) == {"n": 1}
 
     @pytest.mark.parametrize(
         "content",
@@ -95,8 +95,8 @@ class TestClaude:
     def test_what_was_written_to_the_cache_by_how_long_it_is_kept(
         self, model: BaseModel, wire: Wire, call: Caller
     ) -> None:
-        kept = {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 2}
-        usage = {"input_tokens": 10, "output_tokens": 5, "cache_creation": kept}
+        lifetimes = {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 2}
+        usage = {"input_tokens": 10, "output_tokens": 5, "cache_creation": lifetimes}
         wire.say(_json({"content": "hi", "usage": usage}))
         assert call.ask(model, None, "hi").usage == Usage(10, None, 5, 5)
 
@@ -112,17 +112,17 @@ class TestGemini:
     ) -> None:
         usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15, "trafficType": 1,
                  "promptTokensDetails": [{"modality": 1, "tokenCount": 10}]}  # fmt: skip
-        told = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": 2}], "usageMetadata": usage}
-        wire.say(dialect.events([told]) if streamed else _json(told))
-        found = call.stream(model, None, "q")[-1] if streamed else call.ask(model, None, "q")
-        assert (found.finish_reason, found.usage) == ("length", Usage(input=10, output=5))
+        body = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": 2}], "usageMetadata": usage}
+        wire.say(dialect.events([body]) if streamed else _json(body))
+        reply = call.stream(model, None, "q")[-1] if streamed else call.ask(model, None, "q")
+        assert (reply.finish_reason, reply.usage) == ("length", Usage(input=10, output=5))
 
     @pytest.mark.parametrize("streamed", [False, True])
     def test_a_block_that_is_told_by_number(
         self, model: BaseModel, dialect: Any, wire: Wire, call: Caller, *, streamed: bool
     ) -> None:
-        told = {"promptFeedback": {"blockReason": 1}}
-        wire.say(dialect.events([told]) if streamed else _json(told))
+        body = {"promptFeedback": {"blockReason": 1}}
+        wire.say(dialect.events([body]) if streamed else _json(body))
         with pytest.raises(errors.ContentBlocked, match="SAFETY"):
             call.stream(model, None, "q") if streamed else call.ask(model, None, "q")
 
@@ -138,12 +138,12 @@ class TestGemini:
         self, model: BaseModel, dialect: Any, wire: Wire, call: Caller
     ) -> None:
         usage = {"promptTokenCount": 10, "candidatesTokenCount": 1, "totalTokenCount": 11}
-        told = {"candidates": [{"content": {"parts": [{"text": "the first"}]}}], "usageMetadata": usage}
-        wire.say(dialect.events([told]))
+        body = {"candidates": [{"content": {"parts": [{"text": "the first"}]}}], "usageMetadata": usage}
+        wire.say(dialect.events([body]))
         with pytest.raises(errors.ConnectionFailed):
             call.stream(model, None, "q")
 
-    @pytest.mark.parametrize("written", [json.dumps, lambda told: gemini.events_of(told).decode()])
+    @pytest.mark.parametrize("written", [json.dumps, lambda body: gemini.events_of(body).decode()])
     def test_a_stream_as_an_array_and_as_events(self, model: BaseModel, wire: Wire, call: Caller, written: Any) -> None:
         whole = gemini.Dialect().body(
             Says(reasoning="hm"), [{"text": "hm", "thought": True}, {"text": "hi 📈"}], last=True
@@ -182,15 +182,15 @@ class TestGemini:
 
     def test_the_field_that_is_refused_is_named(self, model: BaseModel, wire: Wire, call: Caller) -> None:
         details = [{"fieldViolations": [{"field": "generation_config.temperature", "description": "no"}]}]
-        told = {"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "details": details}}
-        wire.say(Reply(400, json.dumps(told).encode(), JSON))
+        body = {"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "details": details}}
+        wire.say(Reply(400, json.dumps(body).encode(), JSON))
         with pytest.raises(errors.InvalidRequest) as caught:
             call.ask(model, None, "q")
         assert caught.value.parameter == "generation_config.temperature"
 
 
 def _called(*arguments: Any) -> dict[str, Any]:
-    calls = [{"function": {"name": "f", "arguments": one}} for one in arguments]
+    calls = [{"function": {"name": "f", "arguments": encoded}} for encoded in arguments]
     return {"model": "m", "message": {"role": "assistant", "content": "", "tool_calls": calls}, "done": False}
 
 
@@ -202,9 +202,9 @@ class TestOllama:
     def test_calls_in_several_events_are_several(self, model: BaseModel, wire: Wire, call: Caller) -> None:
         end = ollama.Dialect().body(Says(), "", done=True)
         wire.say(Reply(body=ollama.lines([_called({"n": 1}), _called({"n": 2}, {"n": 2}), end]), headers=ollama.LINES))
-        told = call.stream(model, None, "q")[-1].tool_calls
-        assert [json.loads(one.arguments)["n"] for one in told] == [1, 2, 2]
-        assert len({one.id for one in told}) == 3
+        tool_calls = call.stream(model, None, "q")[-1].tool_calls
+        assert [json.loads(tool_call.arguments)["n"] for tool_call in tool_calls] == [1, 2, 2]
+        assert len({tool_call.id for tool_call in tool_calls}) == 3
 
     @pytest.mark.parametrize("arguments", ['{"n": 1}', {"n": 1}])
     def test_arguments_as_a_text_or_as_a_value(
@@ -212,8 +212,8 @@ class TestOllama:
     ) -> None:
         wire.say(_json({**_called(arguments), "done": True}))
         reply = call.ask(model, None, "q")
-        (one,) = reply.tool_calls
-        assert (json.loads(one.arguments), reply.raw_response is None) == ({"n": 1}, False)
+        (tool_call,) = reply.tool_calls
+        assert (json.loads(tool_call.arguments), reply.raw_response is None) == ({"n": 1}, False)
 
     @pytest.mark.parametrize(
         ("prompt", "expected"), [(4096, None), (4095, None), (4094, 4094), (6000, 6000), (0, None)]
@@ -221,14 +221,14 @@ class TestOllama:
     def test_a_prompt_that_filled_its_context_is_of_unknown_length(
         self, model: BaseModel, wire: Wire, call: Caller, prompt: int, expected: int | None
     ) -> None:
-        told = {**ollama.Dialect().body(Says(), "hi", done=True), "prompt_eval_count": prompt, "eval_count": 5}
-        wire.say(_json(told))
+        body = {**ollama.Dialect().body(Says(), "hi", done=True), "prompt_eval_count": prompt, "eval_count": 5}
+        wire.say(_json(body))
         assert call.ask(model, None, "q", num_ctx=4096).usage == Usage(input=expected, output=5)
 
     def test_a_stream_as_events_whose_end_has_no_message(self, model: BaseModel, wire: Wire, call: Caller) -> None:
         end = {"model": "m", "done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 4}
-        told = [ollama.Dialect().body(Says(), "hi", done=False), end]
-        body = b"\xef\xbb\xbf: hello\n\n" + b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in told)
+        bodies = [ollama.Dialect().body(Says(), "hi", done=False), end]
+        body = b"\xef\xbb\xbf: hello\n\n" + b"".join(b"data: " + json.dumps(item).encode() + b"\n\n" for item in bodies)
         wire.say(Reply(body=body + b"data: [DONE]\n\n", headers=EVENTS))
         chunks = call.stream(model, None, "q")
         assert (_text(chunks), chunks[-1].finish_reason, chunks[-1].usage) == ("hi", "stop", Usage(input=3, output=4))

@@ -39,11 +39,11 @@ def _piece(finish: str | None = None, at: int | None = 0, **delta: Any) -> dict[
 
 
 def _whole(message: dict[str, Any], usage: Any = None, finish: str = "stop") -> Reply:
-    told = {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
-    return Reply(body=json.dumps(told).encode(), headers=JSON)
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
+    return Reply(body=json.dumps(body).encode(), headers=JSON)
 
 
-SAID = [_piece(content="hel"), _piece(content="lo"), _piece("stop"), COUNTED]
+STREAM = [_piece(content="hel"), _piece(content="lo"), _piece("stop"), COUNTED]
 
 
 @pytest.mark.parametrize(
@@ -53,39 +53,46 @@ SAID = [_piece(content="hel"), _piece(content="lo"), _piece("stop"), COUNTED]
         lambda body: body.rpartition(b"data: [DONE]")[0].rstrip(),
         lambda body: body.replace(b"data: [DONE]", b"data:  [done]"),
         lambda body: body.replace(b"data: {", b"data:\n\ndata: {"),
-        lambda body: json.dumps(SAID).encode(),
-        lambda body: b"\n".join(json.dumps(one).encode() for one in SAID),
+        lambda body: json.dumps(STREAM).encode(),
+        lambda body: b"\n".join(json.dumps(item).encode() for item in STREAM),
     ],
 )
 def test_a_stream_that_an_sdk_alone_cannot_read(
     model: BaseModel, wire: Wire, call: Caller, written: Callable[[bytes], bytes]
 ) -> None:
-    wire.say(Reply(body=written(events(SAID)), headers=EVENTS))
+    wire.say(Reply(body=written(events(STREAM)), headers=EVENTS))
     chunks = call.stream(model, None, "q")
     assert "".join(chunk.content for chunk in chunks) == "hello"
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(input=10, output=5))
 
 
 @pytest.mark.parametrize(
-    "told",
+    "last_event",
     [
         b'error: {"code": 503, "message": "no"}\n\n',
         b'event: error\ndata: {"code": 503, "message": "no"}\n\n',
     ],
 )
 def test_an_error_beside_the_data_of_a_stream_is_raised(
-    model: BaseModel, wire: Wire, call: Caller, told: bytes
+    model: BaseModel, wire: Wire, call: Caller, last_event: bytes
 ) -> None:
-    begun = events([_piece(content="hel")]).replace(b"data: [DONE]\n\n", b"")
-    wire.say(Reply(body=begun + told, headers=EVENTS))
+    first_events = events([_piece(content="hel")]).replace(b"data: [DONE]\n\n", b"")
+    wire.say(Reply(body=first_events + last_event, headers=EVENTS))
     with pytest.raises(errors.Overloaded):
         call.stream(model, None, "q")
 
 
 def test_of_several_replies_the_first_is_taken(model: BaseModel, wire: Wire, call: Caller) -> None:
     both = {"choices": [*_piece(content="lo")["choices"], *_piece(at=1, content="bye")["choices"]]}
-    told = [_piece(content="hel"), _piece(at=1, content="good"), both, _piece("length", at=1), _piece("stop"), COUNTED]
-    wire.say(Reply(body=events(told), headers=EVENTS))
+    stream_events = [
+        _piece(content="hel"),
+        _piece(at=1, content="good"),
+        both,
+        _piece("length", at=1),
+        _piece("stop"),
+        COUNTED,
+    ]
+    wire.say(Reply(body=events(stream_events), headers=EVENTS))
     chunks = call.stream(model, None, "q")
     assert "".join(chunk.content for chunk in chunks) == "hello"
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(input=10, output=5))
@@ -108,8 +115,8 @@ def test_a_refusal_is_content_blocked_in_its_own_words(
     model: BaseModel, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:
     pieces = [_piece(content=None, refusal=word) for word in ("I will", " not.")]
-    told = Reply(body=events([*pieces, _piece("stop")]), headers=EVENTS)
-    wire.say(told if streamed else _whole({"content": None, "refusal": "I will not."}))
+    answer = Reply(body=events([*pieces, _piece("stop")]), headers=EVENTS)
+    wire.say(answer if streamed else _whole({"content": None, "refusal": "I will not."}))
     with pytest.raises(errors.ContentBlocked, match=r"I will not\."):
         call.stream(model, None, "q") if streamed else call.ask(model, None, "q")
 
@@ -126,23 +133,25 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("told", [*([one] for one in CALLS), CALLS[1]])
+@pytest.mark.parametrize("raw_calls", [*([tool_call] for tool_call in CALLS), CALLS[1]])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_call_without_the_frame_of_a_function(
-    model: BaseModel, wire: Wire, call: Caller, told: Any, *, streamed: bool
+    model: BaseModel, wire: Wire, call: Caller, raw_calls: Any, *, streamed: bool
 ) -> None:
-    pieces = [_piece(content=None, tool_calls=told), _piece("tool_calls")]
-    message = {"content": None, "tool_calls": told}
+    pieces = [_piece(content=None, tool_calls=raw_calls), _piece("tool_calls")]
+    message = {"content": None, "tool_calls": raw_calls}
     wire.say(Reply(body=events(pieces), headers=EVENTS) if streamed else _whole(message, finish="tool_calls"))
     reply = call.stream(model, None, "q")[-1] if streamed else call.ask(model, None, "q")
-    assert [(one.id, one.name, one.arguments) for one in reply.tool_calls] == [("a", "f", "4 + 4")]
+    assert [(tool_call.id, tool_call.name, tool_call.arguments) for tool_call in reply.tool_calls] == [
+        ("a", "f", "4 + 4")
+    ]
 
 
 def test_a_call_that_is_told_twice_is_one(model: BaseModel, wire: Wire, call: Caller) -> None:
-    told = _piece(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"n": 1}'}}])
-    wire.say(Reply(body=events([told, told, _piece("tool_calls")]), headers=EVENTS))
-    (one,) = call.stream(model, None, "q")[-1].tool_calls
-    assert one.arguments == '{"n": 1}'
+    event = _piece(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"n": 1}'}}])
+    wire.say(Reply(body=events([event, event, _piece("tool_calls")]), headers=EVENTS))
+    (tool_call,) = call.stream(model, None, "q")[-1].tool_calls
+    assert tool_call.arguments == '{"n": 1}'
 
 
 @pytest.mark.parametrize(
@@ -165,7 +174,7 @@ CACHED = {**COUNTS, "prompt_tokens_details": {"cached_tokens": 4}}
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("usages", "expected"),
     [
         ([CACHED, COUNTS], Usage(6, 4, output=5)),
         ([COUNTS, CACHED], Usage(6, 4, output=5)),
@@ -175,15 +184,15 @@ CACHED = {**COUNTS, "prompt_tokens_details": {"cached_tokens": 4}}
     ],
 )
 def test_the_last_counts_of_a_stream_count_each_token_once(
-    model: BaseModel, wire: Wire, call: Caller, told: list[dict[str, Any]], expected: Usage
+    model: BaseModel, wire: Wire, call: Caller, usages: list[dict[str, Any]], expected: Usage
 ) -> None:
-    pieces = [_piece("stop", content="hi"), *({"choices": [], "usage": usage} for usage in told)]
+    pieces = [_piece("stop", content="hi"), *({"choices": [], "usage": usage} for usage in usages)]
     wire.say(Reply(body=events(pieces), headers=EVENTS))
     assert call.stream(model, None, "q")[-1].usage == expected
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         {"reasoning_text": "hm"},
         {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"}]},
@@ -191,8 +200,8 @@ def test_the_last_counts_of_a_stream_count_each_token_once(
         {"content": "<think>h</think>\n<think>m</think>42"},
     ],
 )
-def test_reasoning_under_more_names(model: BaseModel, wire: Wire, call: Caller, told: dict[str, Any]) -> None:
-    wire.say(_whole({"content": "42", **told}))
+def test_reasoning_under_more_names(model: BaseModel, wire: Wire, call: Caller, message: dict[str, Any]) -> None:
+    wire.say(_whole({"content": "42", **message}))
     reply = call.ask(model, None, "q")
     assert (reply.content, reply.reasoning) == ("42", "hm")
 

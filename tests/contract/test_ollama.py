@@ -43,12 +43,12 @@ ERRORS = [
 def test_an_error_inside_a_200_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, error: Any, expected: type[errors.ModelError], *, streamed: bool
 ) -> None:
-    told = {"error": error}
-    begun = list(ollama.Dialect().events(Says()))[:1]
+    error_body = {"error": error}
+    first_events = list(ollama.Dialect().events(Says()))[:1]
     wire.say(
-        Reply(body=lines([*begun, told]), headers=LINES)
+        Reply(body=lines([*first_events, error_body]), headers=LINES)
         if streamed
-        else Reply(body=json.dumps(told).encode(), headers=JSON)
+        else Reply(body=json.dumps(error_body).encode(), headers=JSON)
     )
     with pytest.raises(errors.ModelError) as caught:
         call.stream(model, None, "hi") if streamed else call.ask(model, None, "hi")
@@ -97,5 +97,5 @@ def test_calls_of_tools_end_with_their_own_reason(
 ) -> None:
     says = Says(text="", tools=[("price_of", {"symbol": "BTC"})])
     wire.say(ollama.Dialect().stream(says) if streamed else ollama.Dialect().reply(says))
-    told = call.stream(model, None, "hi")[-1] if streamed else call.ask(model, None, "hi")
-    assert (told.finish_reason, [item.name for item in told.tool_calls]) == ("tool_calls", ["price_of"])
+    reply = call.stream(model, None, "hi")[-1] if streamed else call.ask(model, None, "hi")
+    assert (reply.finish_reason, [item.name for item in reply.tool_calls]) == ("tool_calls", ["price_of"])

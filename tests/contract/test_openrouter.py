@@ -54,8 +54,8 @@ def _reply(*, streamed: bool) -> Reply:
         {"reasoning_details": [{**first, "text": None}, second]},
         *({"tool_calls": [call]} for call in calls),
     ]
-    told = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-    return Reply(body=events([*told, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}]),
+    stream_events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    return Reply(body=events([*stream_events, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}]),
                  headers=EVENTS)  # fmt: skip
 
 
@@ -65,10 +65,10 @@ def test_thoughts_and_signatures_come_back_with_the_results_of_tools(
 ) -> None:
     model = make("anthropic/claude-sonnet-4.5")
     wire.say(_reply(streamed=streamed), openrouter.Dialect().reply(Says()))
-    told = call.stream(model, None, "go", tools=[TOOL])[-1] if streamed else call.ask(model, None, "go", tools=[TOOL])
-    assert [item.id for item in told.tool_calls] == ["call-0", "call-1"]
-    results = [Message("tool", "5", tool_call_id=item.id) for item in told.tool_calls]
-    turns = [Message("user", "go"), Message("assistant", tool_calls=told.tool_calls), *results]
+    reply = call.stream(model, None, "go", tools=[TOOL])[-1] if streamed else call.ask(model, None, "go", tools=[TOOL])
+    assert [item.id for item in reply.tool_calls] == ["call-0", "call-1"]
+    results = [Message("tool", "5", tool_call_id=item.id) for item in reply.tool_calls]
+    turns = [Message("user", "go"), Message("assistant", tool_calls=reply.tool_calls), *results]
     call.chat(model, turns, tools=[TOOL])
     sent = wire.received[-1].json["messages"][1]
     assert sent["reasoning_details"] == DETAILS

@@ -46,8 +46,8 @@ EVENTS_OF_ERRORS = [
 def test_an_error_inside_a_stream_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, event: dict[str, Any], expected: type[errors.ModelError]
 ) -> None:
-    begun = {"type": "response.output_text.delta", "delta": "hel", "output_index": 0}
-    body = b"".join(f"event: {told['type']}\ndata: {json.dumps(told)}\n\n".encode() for told in (begun, event))
+    first_event = {"type": "response.output_text.delta", "delta": "hel", "output_index": 0}
+    body = b"".join(f"event: {item['type']}\ndata: {json.dumps(item)}\n\n".encode() for item in (first_event, event))
     wire.say(Reply(body=body, headers=EVENTS))
     with pytest.raises(errors.ModelError) as caught:
         call.stream(model, None, "hi")
@@ -93,11 +93,13 @@ def test_tools_go_where_the_model_takes_them(
     says = Says(text="", tools=(("quote", {"pair": "x"}),), model=name)
     with Server(lambda _: dialect.stream(says) if stream else dialect.reply(says)) as server:
         model = ModelFactory.get_model("openai", name, api_key="k", base_url=f"{server.url}/v1", **settings)
-        asked = {"tools": [{"name": "quote", "input_schema": {"type": "object"}}], **options}
-        reply = list(model.stream_response(None, "hi", **asked))[-1].reply if stream else model.chat("hi", **asked)
+        arguments = {"tools": [{"name": "quote", "input_schema": {"type": "object"}}], **options}
+        reply = (
+            list(model.stream_response(None, "hi", **arguments))[-1].reply if stream else model.chat("hi", **arguments)
+        )
     (request,) = server.received
     assert request.path == path
-    assert ("tools" in request.json) is (asked["tools"] is not None)
+    assert ("tools" in request.json) is (arguments["tools"] is not None)
     assert reply is not None
     assert [(call.name, call.arguments) for call in reply.tool_calls] == [("quote", '{"pair": "x"}')]
 
@@ -107,8 +109,8 @@ def _reply(*output: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": "r", "object": "response", "status": "completed", "output": list(output), "usage": usage, **more}
 
 
-def _stream(*told: dict[str, Any]) -> Reply:
-    body = b"".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in told)
+def _stream(*stream_events: dict[str, Any]) -> Reply:
+    body = b"".join(f"event: {item['type']}\ndata: {json.dumps(item)}\n\n".encode() for item in stream_events)
     return Reply(body=body, headers=EVENTS)
 
 
@@ -130,23 +132,27 @@ def test_a_reply_without_a_reason_for_its_end_was_cut(model: BaseModel, wire: Wi
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_call_of_a_tool_that_takes_a_text(model: BaseModel, wire: Wire, call: Caller, *, streamed: bool) -> None:
-    begun = {"type": "response.output_item.added", "output_index": 0, "item": {**CUSTOM, "input": ""}}
+    first_event = {"type": "response.output_item.added", "output_index": 0, "item": {**CUSTOM, "input": ""}}
     pieces = [{"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "4 "}]
     end = {"type": "response.completed", "response": _reply(CUSTOM)}
     wire.say(
-        _stream(begun, *pieces, end) if streamed else Reply(body=json.dumps(_reply(CUSTOM)).encode(), headers=JSON)
+        _stream(first_event, *pieces, end)
+        if streamed
+        else Reply(body=json.dumps(_reply(CUSTOM)).encode(), headers=JSON)
     )
-    told = call.stream(model, None, "hi")[-1] if streamed else call.ask(model, None, "hi")
-    assert [(one.id, one.name, one.arguments) for one in told.tool_calls] == [("c", "f", "4 + 4")]
-    assert told.finish_reason == "tool_calls"
+    reply = call.stream(model, None, "hi")[-1] if streamed else call.ask(model, None, "hi")
+    assert [(tool_call.id, tool_call.name, tool_call.arguments) for tool_call in reply.tool_calls] == [
+        ("c", "f", "4 + 4")
+    ]
+    assert reply.finish_reason == "tool_calls"
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_an_end_that_tells_all_there_is(model: BaseModel, wire: Wire, call: Caller, *, named: bool) -> None:
+@pytest.mark.parametrize("has_event_name", [True, False])
+def test_an_end_that_tells_all_there_is(model: BaseModel, wire: Wire, call: Caller, *, has_event_name: bool) -> None:
     whole = _reply(THOUGHT, TEXT)
     wire.say(
         _stream({"type": "response.completed", "response": whole})
-        if named
+        if has_event_name
         else Reply(body=json.dumps(whole).encode(), headers=JSON)
     )
     chunks = call.stream(model, None, "hi")
@@ -179,5 +185,5 @@ class TestAtXAI:
         end = {"type": "response.completed", "response": whole}
         wire.say(_stream(text, end) if streamed else Reply(body=json.dumps(whole).encode(), headers=JSON))
         model = make(api="responses")
-        told = call.stream(model, None, "hi")[-1] if streamed else call.ask(model, None, "hi")
-        assert (told.cost_usd, told.tool_calls, told.finish_reason) == (0.0025, (), "stop")
+        reply = call.stream(model, None, "hi")[-1] if streamed else call.ask(model, None, "hi")
+        assert (reply.cost_usd, reply.tool_calls, reply.finish_reason) == (0.0025, (), "stop")

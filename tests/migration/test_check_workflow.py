@@ -32,11 +32,17 @@ def step(workflow: dict[Any, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a small checkout that holds the check."""
+    """Return a small checkout that holds the check and no other module of this project."""
     folder = tmp_path / "checkout"
     (folder / "src" / "my agents").mkdir(parents=True)
     (folder / "src" / "good.py").write_text("import os\n", encoding="utf-8")
-    shutil.copytree(ROOT / "src" / "migration", folder / "src" / "migration")
+    (folder / "src" / "migration").mkdir()
+    shutil.copy(ROOT / "src" / "migration" / "__init__.py", folder / "src" / "migration")
+    shutil.copytree(
+        ROOT / "src" / "migration" / "check",
+        folder / "src" / "migration" / "check",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     (folder / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "check_direct_calls.py", folder / "scripts")
     (folder / "pyproject.toml").write_text("[tool.check_direct_calls]\npaths = ['src']\n", encoding="utf-8")

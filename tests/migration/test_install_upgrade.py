@@ -159,8 +159,8 @@ def test_whoever_imports_a_module_or_package_that_goes_is_named(former: Path) ->
         "text": "HELP = '''\nfrom src.models import posted\n'''",
     }
     write_files(former, {f"src/agents/{name}.py": f"{text}\n" for name, text in imports.items()})
-    named = [advice.split(", which")[0] for advice in plan.plan(former).by_hand]
-    assert named == [
+    importing = [advice.split(", which")[0] for advice in plan.plan(former).by_hand]
+    assert importing == [
         "src/agents/check.py imports src.migration.check_scan",
         "src/agents/from_package.py imports src.models.posted.asking",
         "src/agents/from_package.py imports src.models.posted.routes",

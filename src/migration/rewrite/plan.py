@@ -242,7 +242,7 @@ class _Planner:
         plan.remaining_sdks = {package for package in plan.handled if self._remains(package)}
 
     def _refuse_shared_handlers(self, uses: ErrorUses, package: str) -> None:
-        """Raise Unprovable where a handler also serves calls that stay, and reads an attribute that ours rename."""
+        """Raise Unprovable where a handler of calls that stay reads an attribute with another name on our errors."""
         if self._remains(package) and any(handlers.is_renamed(read) for read in uses.reads):
             raise Unprovable("one handler serves this call and one that stays", "give the calls handlers of their own")
 

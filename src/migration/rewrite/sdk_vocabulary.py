@@ -157,7 +157,7 @@ def non_chat(names: tuple[str, ...]) -> str | None:
     return None
 
 
-# SDK exception -> our errors. docs/errors.md says what each means.
+# SDK exception -> the factory's errors, which docs/errors.md describes.
 _STATUS_ERRORS = (  # raised for a response, unlike failures of the connection and timeouts
     "AuthenticationFailed", "ModelUnavailable", "PermissionRefused", "ModelNotFound", "InvalidRequest", "RateLimited",
     "QuotaExhausted", "Overloaded", "ServerFailed", "ContentBlocked",

@@ -8,7 +8,7 @@ from src.models.adapters.openai_compatible import OpenAICompatibleModel
 
 
 class DeepSeekModel(OpenAICompatibleModel):
-    """Ask a DeepSeek model; its cache hits and its reasoning are read by the protocol's own rules."""
+    """A DeepSeek model; `chat_completions.reply` reads its cache hits and its reasoning."""
 
     provider: ClassVar[str] = "deepseek"
     default_base_url: ClassVar[str | None] = "https://api.deepseek.com"

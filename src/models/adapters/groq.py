@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class GroqModel(OpenAICompatibleModel):
-    """Ask a model through Groq's own SDK, which has the protocol's shape and adds /openai/v1 to its address."""
+    """A model that Groq serves, through Groq's own SDK, which adds /openai/v1 to the address."""
 
     provider: ClassVar[str] = "groq"
     default_base_url: ClassVar[str | None] = "https://api.groq.com"
-    # A stream tells its usage unasked, and the SDK knows no such parameter.
+    # A stream always reports its usage, and the SDK has no such parameter.
     stream_options: ClassVar[Mapping[str, object] | None] = None
     sdk: ClassVar[tuple[str, str, str]] = ("groq", "Groq", "AsyncGroq")
     path: ClassVar[str] = "/openai/v1/chat/completions"

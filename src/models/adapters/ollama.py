@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from src.models.types import Timeouts
 
 _log = logging.getLogger("moondev.models")
-_SENT_AS_GIVEN = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
+_UNCHANGED_FIELDS = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
 
 
 class OllamaModel(BaseModel):
-    """Ask a model of an Ollama server, by default the one on this machine."""
+    """A model of an Ollama server, by default the one on this machine."""
 
     provider: ClassVar[str] = "ollama"
     default_base_url: ClassVar[str] = "http://127.0.0.1:11434"
@@ -47,10 +47,10 @@ class OllamaModel(BaseModel):
     def __init__(self, model_name: str, **settings: Any) -> None:
         super().__init__(model_name, **settings)
         self._clients = PerProcess(self._make_client)
-        self._aclients = PerLoop(self._make_async_client, lambda made: made[0].close())
+        self._aclients = PerLoop(self._make_async_client, lambda pair: pair[0].close())
 
     def _settings(self) -> dict[str, Any]:
-        """Return what a client is made with; each request's own timeouts are set by the wire's hook."""
+        """Return the arguments for the SDK's client; `http_hooks` sets the timeouts of each request."""
         import httpx
 
         address = self._address if "://" in self._address else f"http://{self._address}"  # as the SDK reads it
@@ -75,22 +75,22 @@ class OllamaModel(BaseModel):
         import ollama
 
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.watch)
+        hooks["response"].append(gateway_hooks.check_reply)
         client = ollama.Client(**self._settings(), event_hooks=hooks)
-        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
+        # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         return client, replay.Replay(getattr(client, "_client", None), client, "chat")
 
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
         import ollama
 
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.awatch)
+        hooks["response"].append(gateway_hooks.acheck_reply)
         client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
     @override
     def _is_free(self, model: str) -> bool:
-        """Tell a model on one's own machine from one in Ollama's cloud: docs.ollama.com/cloud."""
+        """Tell whether the model runs on the user's machine, not in Ollama's cloud: docs.ollama.com/cloud."""
         return not (model.endswith(("-cloud", ":cloud")) or "ollama.com" in self._address)
 
     @override
@@ -100,12 +100,14 @@ class OllamaModel(BaseModel):
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         client, replayed = self._clients.get()
-        return replayed.call(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _raw)
+        return replayed.call(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _read_reply)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         client, replayed = self._aclients.get()
-        return await replayed.acall(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _raw)
+        return await replayed.acall(
+            _shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _read_reply
+        )
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -119,16 +121,16 @@ class OllamaModel(BaseModel):
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         extra = dict(request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": protocol.messages(request), "stream": stream}
-        chosen = tools.choice(request.tool_choice)
-        if request.tools and (chosen is None or chosen.mode != "none"):  # it knows no tool_choice
+        choice = tools.choice(request.tool_choice)
+        if request.tools and (choice is None or choice.mode != "none"):  # it knows no tool_choice
             payload["tools"] = [protocol.tool(tool) for tool in request.tools]
         if request.reasoning_effort is not None:
-            payload["think"] = protocol.think(request)
+            payload["think"] = protocol.think_parameter(request)
         if request.response_format is not None:
-            plain = request.response_format.name == "json_object"
-            payload["format"] = "json" if plain else dict(request.response_format.schema)
+            is_any_object = request.response_format.name == "json_object"
+            payload["format"] = "json" if is_any_object else dict(request.response_format.schema)
         payload.update({name: extra.pop(name) for name in protocol.ARGUMENTS if name in extra})
-        given = {
+        values = {
             "temperature": request.temperature,
             "num_predict": request.max_tokens,
             "top_p": request.top_p,
@@ -136,7 +138,7 @@ class OllamaModel(BaseModel):
             "seed": request.seed,
         }
         options = {"num_ctx": protocol.context_tokens(request), **extra}
-        payload["options"] = options | {name: value for name, value in given.items() if value is not None}
+        payload["options"] = options | {name: value for name, value in values.items() if value is not None}
         return payload
 
     @override
@@ -165,22 +167,24 @@ class OllamaModel(BaseModel):
             finish_reason=_finish(event),
             model=text(event, "model") or None,
             usage=usage,
-            # Each is whole: several calls come in one event or in several.
-            tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments) for call in _calls(message)),
+            # Each call is whole; several come in one event or in several.
+            tool_deltas=tuple(
+                ToolDelta(index=-1, id=call.id, name=call.name, arguments=call.arguments) for call in _calls(message)
+            ),
             notes=notes,
         )
 
     def _usage(self, raw: Any, request: ModelRequest) -> tuple[Usage | None, dict[str, object]]:
-        """Return the tokens, and a warning where the prompt's count is missing or was cut: it is then unknown.
+        """Return the tokens, and a warning where the prompt's count is missing or the prompt was cut.
 
-        Ollama cuts a prompt that is longer than num_ctx without saying so: docs.ollama.com/context-length. It then
-        counts as many tokens as the context has; where it counts more, its context is larger than was asked for.
+        Ollama cuts a prompt that is longer than num_ctx silently: docs.ollama.com/context-length. It then reports as
+        many prompt tokens as the context has; where it reports more, its context is larger than was asked for.
         """
         prompt, output = count(raw, "prompt_eval_count"), count(raw, "eval_count")
-        room = request.options.get("num_ctx") or protocol.context_tokens(request)
+        context_tokens = request.options.get("num_ctx") or protocol.context_tokens(request)
         warning = None
-        if prompt is not None and isinstance(room, int) and abs(room - prompt) <= 1:
-            warning = f"the prompt filled the context of {room} tokens, so Ollama has cut it: raise num_ctx"
+        if prompt is not None and isinstance(context_tokens, int) and abs(context_tokens - prompt) <= 1:
+            warning = f"the prompt filled the context of {context_tokens} tokens, so Ollama has cut it: raise num_ctx"
             prompt = None
         elif not prompt:
             warning = "Ollama told no prompt token count"
@@ -188,34 +192,34 @@ class OllamaModel(BaseModel):
         if warning:
             _log.warning("%s:%s: %s", self.provider, request.model, warning)
         usage = None if prompt is None and output is None else Usage(input=prompt, output=output)
-        return usage, {"num_ctx": room, **({"warning": warning} if warning else {})}
+        return usage, {"num_ctx": context_tokens, **({"warning": warning} if warning else {})}
 
     @override
     def _classify(self, error: BaseException) -> ModelError:
         status = getattr(error, "status_code", None)
         if isinstance(status, int):  # -1 for an error inside a stream
             headers = http_hooks.refusal_headers() if status > 0 else None
-            found = classify.from_status(status if status > 0 else None, getattr(error, "error", str(error)), headers)
+            result = classify.from_status(status if status > 0 else None, getattr(error, "error", str(error)), headers)
         elif isinstance(error, TypeError | AttributeError):  # the SDK takes any JSON for an object
-            found = MalformedResponse(f"the reply could not be read: {error}")
+            result = MalformedResponse(f"the reply could not be read: {error}")
         else:
-            found = super()._classify(error)
-        if isinstance(found, ModelNotFound):
-            found.message = f"{found.message}. Pull it: ollama pull {_missing(found, self.model_name)}"
-        if isinstance(found, ConnectionFailed) and _refused(error):
-            found.message = f"nothing answers at {self._address}. Is Ollama running? Start it: ollama serve"
-        return found
+            result = super()._classify(error)
+        if isinstance(result, ModelNotFound):
+            result.message = f"{result.message}. Pull it: ollama pull {_missing_model(result, self.model_name)}"
+        if isinstance(result, ConnectionFailed) and _is_refused_connection(error):
+            result.message = f"nothing answers at {self._address}. Is Ollama running? Start it: ollama serve"
+        return result
 
 
 def _shape(payload: dict[str, Any]) -> tuple[str, ...]:
-    """Return which fields are sent: of each such call the body is compared once with the SDK's own."""
+    """Return what tells kinds of calls apart; the body of the first call of a kind is compared with the SDK's own."""
     return (*payload, *payload["options"])
 
 
 def _body(payload: dict[str, Any]) -> bytes | None:
-    """Return the body that the SDK makes of a payload; None where it changes more than the order of its fields."""
+    """Return the body that the SDK makes of a payload; None where it would change more than the order of fields."""
     messages, options = payload["messages"], payload["options"]
-    if not payload.keys() <= _SENT_AS_GIVEN or None in options.values():
+    if not payload.keys() <= _UNCHANGED_FIELDS or None in options.values():
         return None
     if any(message.keys() != {"role", "content"} or not message["content"] for message in messages):
         return None
@@ -226,49 +230,49 @@ def _body(payload: dict[str, Any]) -> bytes | None:
         return None
 
 
-def _raw(response: Any) -> LazyReply | None:
-    """Return what a reply says that has a message, whatever the SDK makes of the rest."""
-    told = replay.read_json_object(response)
-    if told is None or not isinstance(told.get("message"), dict) or told.get("error"):
+def _read_reply(response: Any) -> LazyReply | None:
+    """Return a reply that has a message as its JSON; None for any other."""
+    body = replay.read_json_object(response)
+    if body is None or not isinstance(body.get("message"), dict) or body.get("error"):
         return None
-    return LazyReply(told, partial(_typed, told))
+    return LazyReply(body, partial(_sdk_object, body))
 
 
-def _typed(told: dict[str, Any]) -> Any:
-    """Return a reply as the SDK's object; as it is where the SDK would refuse it."""
+def _sdk_object(body: dict[str, Any]) -> Any:
+    """Return a reply as the SDK's object, without validation where the SDK would refuse it."""
     import ollama
     import pydantic
 
     try:
-        return ollama.ChatResponse(**told)
+        return ollama.ChatResponse(**body)
     except pydantic.ValidationError:
-        return ollama.ChatResponse.model_construct(**told)
+        return ollama.ChatResponse.model_construct(**body)
 
 
-def _missing(error: ModelNotFound, asked: str) -> str:
-    """Return the model that was not found."""
-    named = re.search(r"model '([^']+)'", error.message)
-    return named[1] if named else asked
+def _missing_model(error: ModelNotFound, model_name: str) -> str:
+    """Return the name of the model that is missing."""
+    match = re.search(r"model '([^']+)'", error.message)
+    return match[1] if match else model_name
 
 
-def _refused(error: BaseException) -> bool:
-    """Tell that no connection could be made: the SDK then raises Python's own ConnectionError, or httpx its own."""
+def _is_refused_connection(error: BaseException) -> bool:
+    """Tell whether no connection was made: the SDK raises Python's ConnectionError then, httpx its ConnectError."""
     return type(error) is ConnectionError or type(error).__name__ == "ConnectError"
 
 
 def _finish(raw: Any) -> str | None:
-    """Return why a reply ended; `load` and `unload` are said of a model, where there was no prompt to answer."""
+    """Return why a reply ended; `load` and `unload` are the reasons of a request without a prompt."""
     return text(raw, "done_reason") or ("stop" if field(raw, "done") else None)
 
 
 def _calls(message: Any) -> list[ToolCall]:
-    """Return the calls of tools; older servers give them no id."""
-    told = field(message, "tool_calls")
-    found = []
-    for call in told if isinstance(told, list | tuple) else ():
+    """Return the tool calls; older servers send no id with them."""
+    items = field(message, "tool_calls")
+    calls = []
+    for call in items if isinstance(items, list | tuple) else ():
         function = field(call, "function")
-        given = field(function, "arguments")
-        arguments = given if isinstance(given, str) and given else json.dumps(dict(given or {}), ensure_ascii=False)
+        value = field(function, "arguments")
+        arguments = value if isinstance(value, str) and value else json.dumps(dict(value or {}), ensure_ascii=False)
         if text(function, "name"):
-            found.append(ToolCall(text(call, "id"), text(function, "name"), arguments))
-    return found
+            calls.append(ToolCall(id=text(call, "id"), name=text(function, "name"), arguments=arguments))
+    return calls

@@ -8,7 +8,7 @@ from src.models.adapters.openai_compatible import OpenAICompatibleModel
 
 
 class OpenAIModel(OpenAICompatibleModel):
-    """Ask an OpenAI model."""
+    """An OpenAI model."""
 
     provider: ClassVar[str] = "openai"
     default_base_url: ClassVar[str | None] = "https://api.openai.com/v1"

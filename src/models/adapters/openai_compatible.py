@@ -1,4 +1,4 @@
-"""Speak the Chat Completions protocol: what OpenAI defined, and most providers offer."""
+"""Ask providers that speak Chat Completions, the protocol that OpenAI defined and most others offer."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 class OpenAICompatibleModel(BaseModel):
-    """Ask any provider that speaks Chat Completions, through the openai SDK.
+    """A model of a provider that speaks Chat Completions, through the openai SDK.
 
-    A provider of its own is a short subclass, or a row of the factory's table: what differs is data.
+    A further provider is a short subclass or a row of the factory's table; the class attributes say what differs.
 
     Args:
         model_name: The model to ask.
-        api: `chat` or `responses`; where not said, Chat Completions for every model that has them.
+        api: `chat` or `responses`; by default Chat Completions for every model that has them.
         **settings: As for `BaseModel`.
     """
 
@@ -54,52 +54,52 @@ class OpenAICompatibleModel(BaseModel):
         if api not in (None, "chat", "responses"):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
-        self._lines = PerProcess(self._make_line)
-        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
+        self._connections = PerProcess(self._make_connection)
+        self._async_connections = PerLoop(self._make_async_connection, lambda connection: connection.close())
 
     # The connection.
 
     @property
     def client(self) -> Any:
         """Return the SDK's client."""
-        return self._lines.get().client
+        return self._connections.get().client
 
     def _settings(self) -> dict[str, Any]:
-        """Return what a client is made with. Its own retries are off: the template retries."""
+        """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address = self._base_url or self.default_base_url
         return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
 
-    def _make_line(self) -> sdk_client.Line:
+    def _make_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.mend)
+        hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
-        return sdk_client.Line(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
+        return sdk_client.Connection(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
 
-    def _make_async_line(self) -> sdk_client.Line:
+    def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.amend)
+        hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
         client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
-        return sdk_client.Line(client, http, asynchronous=True)
+        return sdk_client.Connection(client, http, asynchronous=True)
 
     def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
-        """Return where a call of its protocol goes, and what the SDK makes of the reply."""
+        """Return the route of a payload's protocol."""
         return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._lines.get().send(self._route(payload), payload, timeouts)
+        return self._connections.get().send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._alines.get().asend(self._route(payload), payload, timeouts)
+        return await self._async_connections.get().asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -107,7 +107,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await sdk_client.apost(self._alines.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await sdk_client.apost(self._async_connections.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 
@@ -116,28 +116,28 @@ class OpenAICompatibleModel(BaseModel):
         can = capabilities.of(self.provider, model)
         return _by_responses(can) if (self._api or can.api) == "responses" else can
 
-    def _suited(self, request: ModelRequest) -> Capabilities:
-        """Return what the model can do for this request: some take tools in the Responses API alone."""
+    def _capabilities_for(self, request: ModelRequest) -> Capabilities:
+        """Return the capabilities that hold for this request: some models take tools in the Responses API only."""
         can = self._can(request.model)
         if not request.tools or self._api is not None or can.tools_api == "chat":
             return can
-        asked = request.reasoning_effort
-        effort = None if asked is None else capabilities.nearest_effort(asked, can)
+        requested = request.reasoning_effort
+        effort = None if requested is None else capabilities.nearest_effort(requested, can)
         thinks = effort is not None or can.tools_api == "responses"
         return _by_responses(can) if thinks and effort != "none" else can
 
     @override
     def _fitted(self, request: ModelRequest) -> ModelRequest:
-        return fitting.fit(request, self._suited(request))
+        return fitting.fit(request, self._capabilities_for(request))
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
-        can = self._suited(request)
+        can = self._capabilities_for(request)
         if can.api == "responses":
             body = responses.build(request, can) | ({"stream": True} if stream else {})
             return self._with_options(body, request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": conversation.messages(request, can)}
-        asked: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,
             can.max_tokens_name: request.max_tokens or can.default_max_tokens,
@@ -148,7 +148,7 @@ class OpenAICompatibleModel(BaseModel):
             "tool_choice": conversation.tool_choice(request.tool_choice),
             "response_format": conversation.response_format(request, can),
         }
-        payload.update({name: value for name, value in asked.items() if value is not None and value != []})
+        payload.update({name: value for name, value in parameters.items() if value is not None and value != []})
         if stream:
             payload["stream"] = True
             if self.stream_options is not None:
@@ -156,14 +156,14 @@ class OpenAICompatibleModel(BaseModel):
         return self._with_options(payload, request.options)
 
     def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
-        """Add what the caller and the provider's row want sent besides."""
+        """Add the caller's options and the provider's own body fields."""
         known = {"extra_body", "extra_headers", "extra_query"}
         for name in known & options.keys():
             payload[name] = options[name]
         body = {**self.extra_body, **{name: value for name, value in options.items() if name not in known}}
-        given = payload.get("extra_body")
+        caller_body = payload.get("extra_body")
         if body:
-            payload["extra_body"] = {**body, **(given if isinstance(given, Mapping) else {})}
+            payload["extra_body"] = {**body, **(caller_body if isinstance(caller_body, Mapping) else {})}
         return payload
 
     @override
@@ -172,15 +172,15 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        if self._suited(request).api == "responses":
+        if self._capabilities_for(request).api == "responses":
             return responses.read(decode_json(raw), self)
-        return reply.reply(decode_json(raw), self, request.model)
+        return reply.read(decode_json(raw), self, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
-        if self._suited(request).api == "responses":
+        if self._capabilities_for(request).api == "responses":
             return responses.read_event(event, self)
-        return reply.event(event, self, request.model)
+        return reply.read_event(event, self, request.model)
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
@@ -202,7 +202,7 @@ def _by_responses(can: Capabilities) -> Capabilities:
 
 
 def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:
-    """Return how an effort is said; some models are kept from thinking by a parameter of its own."""
+    """Return the parameter for a reasoning effort; some models switch thinking off by another one."""
     if effort == "none" and can.effort_off != "omitted":
         return {"thinking": {"type": can.effort_off}}
     return {"reasoning_effort": effort}
@@ -210,11 +210,15 @@ def _effort(effort: str | None, can: Capabilities) -> dict[str, Any]:
 
 @cache
 def _chat_route(sdk: str, path: str) -> sdk_client.Route:
-    kinds = importlib.import_module(f"{sdk}.types.chat")
-    return sdk_client.Route(path, kinds.ChatCompletion, kinds.ChatCompletionChunk, importlib.import_module(sdk))
+    types = importlib.import_module(f"{sdk}.types.chat")
+    return sdk_client.Route(
+        path=path, reply=types.ChatCompletion, event=types.ChatCompletionChunk, sdk=importlib.import_module(sdk)
+    )
 
 
 @cache
 def _responses_route(sdk: str) -> sdk_client.Route:
-    kinds = importlib.import_module(f"{sdk}.types.responses")
-    return sdk_client.Route("/responses", kinds.Response, kinds.ResponseStreamEvent, importlib.import_module(sdk))
+    types = importlib.import_module(f"{sdk}.types.responses")
+    return sdk_client.Route(
+        path="/responses", reply=types.Response, event=types.ResponseStreamEvent, sdk=importlib.import_module(sdk)
+    )

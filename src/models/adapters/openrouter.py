@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 
 class OpenRouterModel(OpenAICompatibleModel):
-    """Ask a model that OpenRouter routes to; its price is the one that OpenRouter reports."""
+    """A model that OpenRouter routes to; its cost is the one that OpenRouter reports."""
 
     provider: ClassVar[str] = "openrouter"
     default_base_url: ClassVar[str | None] = "https://openrouter.ai/api/v1"
-    # openrouter.ai/docs/use-cases/usage-accounting: the cost is told only when it is asked for.
+    # openrouter.ai/docs/use-cases/usage-accounting: the cost is reported only on request.
     extra_body: ClassVar[Mapping[str, object]] = {"usage": {"include": True}}
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return _followed(super()._open_stream(payload, timeouts))
+        return _follow(super()._open_stream(payload, timeouts))
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return _afollowed(await super()._aopen_stream(payload, timeouts))
+        return _afollow(await super()._aopen_stream(payload, timeouts))
 
 
 class _Thoughts:
-    """Put together the signed thoughts of a stream, which must come back with the results of its tool calls."""
+    """Collects the signed thoughts of a stream, which must be sent back with the results of its tool calls."""
 
     def __init__(self) -> None:
         self._blocks: dict[tuple[Any, Any], dict[str, Any]] = {}
         self._first: dict[str, Any] | None = None
 
-    def pass_by(self, event: Any) -> None:
-        """Keep what an event tells of them."""
+    def observe(self, event: Any) -> None:
+        """Collect the thoughts of an event, and note the first tool call."""
         for choice in field(event, "choices") or ():
             delta = field(choice, "delta")
             for block in field(delta, "reasoning_details") or ():
@@ -54,23 +54,23 @@ class _Thoughts:
             return
         known = self._blocks.setdefault((block.get("index"), block.get("type")), {})
         for name, value in block.items():
-            grows = name in ("text", "summary") and isinstance(value, str) and isinstance(known.get(name), str)
+            is_piece = name in ("text", "summary") and isinstance(value, str) and isinstance(known.get(name), str)
             if value is not None:
-                known[name] = known[name] + value if grows else value
+                known[name] = known[name] + value if is_piece else value
 
     def last_event(self) -> dict[str, Any] | None:
-        """Return an event that puts the thoughts to the first call, where there are both."""
+        """Return an event that adds the thoughts to the first tool call; None without thoughts or calls."""
         if self._first is None or not self._blocks:
             return None
         call = {**self._first, "reasoning_details": list(self._blocks.values())}
         return {"choices": [{"delta": {"tool_calls": [call]}}]}
 
 
-def _followed(events: Any) -> Iterator[Any]:
+def _follow(events: Any) -> Iterator[Any]:
     thoughts = _Thoughts()
     try:
         for event in events:
-            thoughts.pass_by(event)
+            thoughts.observe(event)
             yield event
         last = thoughts.last_event()
         if last is not None:
@@ -79,11 +79,11 @@ def _followed(events: Any) -> Iterator[Any]:
         events.close()
 
 
-async def _afollowed(events: Any) -> AsyncIterator[Any]:
+async def _afollow(events: Any) -> AsyncIterator[Any]:
     thoughts = _Thoughts()
     try:
         async for event in events:
-            thoughts.pass_by(event)
+            thoughts.observe(event)
             yield event
         last = thoughts.last_event()
         if last is not None:

@@ -242,7 +242,7 @@ class Call:
         if last is not None:
             yield Emit(last)
 
-    # Both.
+    # Shared by whole and streamed replies.
 
     def _remaining(self) -> Timeouts:
         """Return the timeouts of the next step, within what is left of the call's deadline."""

@@ -13,49 +13,38 @@ from src.models.types import Chunk, ImagePart, Message, ModelRequest, ToolCall, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-
 _SMALLEST_CONTEXT = 4096
-
-
 _LARGEST_CONTEXT = 131_072
-
-
 _ANSWER_TOKENS = 1024
-
-
 _IMAGE_TOKENS = 1024
-
-
-_BYTES_A_TOKEN = 3
-
-
-# What `chat` takes beside its options: docs.ollama.com/api/chat
+_BYTES_PER_TOKEN = 3
+# The parameters that `chat` takes beside its options: docs.ollama.com/api/chat
 ARGUMENTS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 
 
 def context_tokens(request: ModelRequest) -> int:
-    """Return the context to ask for: Ollama's default silently cuts long prompts.
+    """Return the context size to ask for: with its default, Ollama silently cuts long prompts.
 
     A rough count in powers of two, since another size makes the server load the model again.
     """
-    size = sum(_size_of(message.text) for message in request.messages)
+    size = sum(_byte_count(message.text) for message in request.messages)
     size += len(json.dumps(request.tools, default=str)) if request.tools else 2
     parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
     images = sum(isinstance(part, ImagePart) for part in parts)
     answer = request.max_tokens or _ANSWER_TOKENS
-    needed = size // _BYTES_A_TOKEN + images * _IMAGE_TOKENS + answer
+    needed = size // _BYTES_PER_TOKEN + images * _IMAGE_TOKENS + answer
     room = _SMALLEST_CONTEXT
     while room < needed and room < _LARGEST_CONTEXT:
         room *= 2
     return room
 
 
-def _size_of(text: str) -> int:
+def _byte_count(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def think(request: ModelRequest) -> str | bool:
-    """Return the effort: gpt-oss takes levels and cannot be stopped, other models think or do not.
+def think_parameter(request: ModelRequest) -> str | bool:
+    """Return the `think` parameter: a level for gpt-oss, which always thinks, else whether to think.
 
     docs.ollama.com/capabilities/thinking
     """
@@ -67,34 +56,38 @@ def think(request: ModelRequest) -> str | bool:
 
 
 def messages(request: ModelRequest) -> list[dict[str, Any]]:
-    """Return the messages; a tool's result names its tool, which other providers know by the call's id."""
+    """Return the messages; a tool's result carries the name of its tool, not the id of its call."""
     names = {call.id: call.name for message in request.messages for call in message.tool_calls if call.id}
     return [_message(message, names) for message in request.messages]
 
 
 def _message(message: Message, names: dict[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": message.role, "content": message.text}
+    turn: dict[str, Any] = {"role": message.role, "content": message.text}
     if not isinstance(message.content, str):
-        told["images"] = [_image(part) for part in message.content if isinstance(part, ImagePart)]
+        turn["images"] = [_image(part) for part in message.content if isinstance(part, ImagePart)]
     if message.tool_calls:
-        told["tool_calls"] = [
+        turn["tool_calls"] = [
             {"function": {"name": call.name, "arguments": _arguments(call)}} for call in message.tool_calls
         ]
     if message.role == "tool":
-        told["tool_name"] = message.name or names.get(message.tool_call_id or "", "")
-    return told
+        turn["tool_name"] = message.name or names.get(message.tool_call_id or "", "")
+    return turn
 
 
-def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool in the one form that is taken here, which is OpenAI's."""
-    found = tools.function(given)
-    if found is None:
+def tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool in OpenAI's form, the only one that Ollama takes.
+
+    Raises:
+        Unsupported: it is not a function.
+    """
+    function = tools.function(definition)
+    if function is None:
         raise Unsupported(
-            f"Ollama takes functions as tools, not {given.get('type') or sorted(given)}. Nothing was sent.",
+            f"Ollama takes functions as tools, not {definition.get('type') or sorted(definition)}. Nothing was sent.",
             parameter="tools",
         )
-    schema = found.schema if found.schema is not None else {"type": "object", "properties": {}}
-    return {"type": "function", "function": {**found.common_fields(), "parameters": schema}}
+    schema = function.schema if function.schema is not None else {"type": "object", "properties": {}}
+    return {"type": "function", "function": {**function.common_fields(), "parameters": schema}}
 
 
 def _arguments(call: ToolCall) -> Any:
@@ -115,19 +108,19 @@ def _image(image: ImagePart) -> bytes:
     return image.data
 
 
-def generated(told: Any) -> Iterator[Chunk]:
-    """Read what Ollama says: docs.ollama.com/api/chat, docs.ollama.com/api/generate."""
-    message = field(told, "message")
-    if message is None and not isinstance(field(told, "response"), str):
+def read_chunks(body: Any) -> Iterator[Chunk]:
+    """Yield the chunk of a reply or of one line of a stream: docs.ollama.com/api/chat, docs.ollama.com/api/generate."""
+    message = field(body, "message")
+    if message is None and not isinstance(field(body, "response"), str):
         raise MalformedResponse(
-            f"the reply has neither message nor response: {text(told, 'error') or 'no reason told'}"
+            f"the reply has neither message nor response: {text(body, 'error') or 'no reason body'}"
         )
-    prompt, output = count(told, "prompt_eval_count"), count(told, "eval_count")
+    prompt, output = count(body, "prompt_eval_count"), count(body, "eval_count")
     yield Chunk(
-        content=text(message, "content") or text(told, "response"),
-        reasoning=text(message, "thinking") or text(told, "thinking"),
-        finish_reason=text(told, "done_reason") or ("stop" if field(told, "done") else None),
-        model=text(told, "model") or None,
+        content=text(message, "content") or text(body, "response"),
+        reasoning=text(message, "thinking") or text(body, "thinking"),
+        finish_reason=text(body, "done_reason") or ("stop" if field(body, "done") else None),
+        model=text(body, "model") or None,
         usage=None if prompt is None and output is None else Usage(input=prompt, output=output),
         tool_deltas=tuple(_tool_delta(call) for call in field(message, "tool_calls") or ()),
     )
@@ -135,4 +128,5 @@ def generated(told: Any) -> Iterator[Chunk]:
 
 def _tool_delta(call: Any) -> ToolDelta:
     function = field(call, "function")
-    return ToolDelta(-1, "", text(function, "name"), json.dumps(field(function, "arguments") or {}, ensure_ascii=False))
+    arguments = json.dumps(field(function, "arguments") or {}, ensure_ascii=False)
+    return ToolDelta(index=-1, name=text(function, "name"), arguments=arguments)

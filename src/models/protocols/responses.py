@@ -34,8 +34,8 @@ _REASONING = ("response.reasoning_summary_text.delta", "response.reasoning_text.
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
-class Accounts(Protocol):
-    """Tell of a provider what its cost is, and whether its custom tools are the caller's."""
+class ProviderRules(Protocol):
+    """How a provider reports its cost, and whether its custom tool calls are of the caller's tools."""
 
     custom_tools: ClassVar[bool]
 
@@ -43,13 +43,13 @@ class Accounts(Protocol):
 
 
 def build(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
-    """Return the request's body. Nothing is stored at the provider, as with Chat Completions."""
+    """Return a request's body, which asks the provider to store nothing, as with Chat Completions."""
     payload: dict[str, Any] = {
         "model": request.model,
         "input": [item for message in request.messages for item in _items(message, can.system_role)],
         "store": False,
     }
-    asked: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_output_tokens": request.max_tokens,
@@ -58,18 +58,22 @@ def build(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
         "tool_choice": _tool_choice(request.tool_choice),
         "text": _format(request, can),
     }
-    return payload | {name: value for name, value in asked.items() if value is not None}
+    return payload | {name: value for name, value in parameters.items() if value is not None}
 
 
-def read(raw: Any, accounts: Accounts) -> Completion:
-    """Return what a reply says."""
+def read(raw: Any, rules: ProviderRules) -> Completion:
+    """Read a whole reply.
+
+    Raises:
+        ModelError: it is an error inside a 200, or is incomplete.
+    """
     _raise_error(raw)
     output = field(raw, "output")
     if not isinstance(output, list):
         raise classify.incomplete_reply(raw, "output")
-    calls = [call for item in output if (call := _call(item, accounts)) is not None]
+    calls = [call for item in output if (call := _call(item, rules)) is not None]
     parts = [part for item in output if field(item, "type") != "reasoning" for part in _parts(item, "content")]
-    content = "".join(_said(part) for part in parts)
+    content = "".join(_text(part) for part in parts)
     refusal = "".join(text(part, "refusal") for part in parts if field(part, "type") == "refusal")
     return Completion(
         content=content,
@@ -79,15 +83,15 @@ def read(raw: Any, accounts: Accounts) -> Completion:
         usage=usage(field(raw, "usage")),
         tool_calls=tuple(replace(call, id=call.id or f"call_{at}") for at, call in enumerate(calls)),
         response_id=text(raw, "id") or None,
-        reported_cost_usd=accounts._reported_cost(field(raw, "usage")),
+        reported_cost_usd=rules._reported_cost(field(raw, "usage")),
         service_tier=text(raw, "service_tier") or None,
         notes={"refusal": refusal} if refusal else {},
         raw=raw,
     )
 
 
-def read_event(event: Any, accounts: Accounts) -> Iterator[Chunk]:
-    """Return what one event of a stream brings."""
+def read_event(event: Any, rules: ProviderRules) -> Iterator[Chunk]:
+    """Yield the chunks of one event of a stream."""
     kind, piece = text(event, "type"), text(event, "delta")
     at = count(event, "output_index") or 0
     if kind == "response.output_text.delta":
@@ -99,24 +103,24 @@ def read_event(event: Any, accounts: Accounts) -> Iterator[Chunk]:
     elif kind == "response.reasoning_summary_part.added":
         yield Chunk(reasoning="\n\n" if count(event, "summary_index") else "")
     elif kind == "response.output_item.added":
-        call = _call(field(event, "item"), accounts)
+        call = _call(field(event, "item"), rules)
         if call is not None:
-            yield Chunk(tool_deltas=(ToolDelta(at, call.id, call.name),))
+            yield Chunk(tool_deltas=(ToolDelta(index=at, id=call.id, name=call.name),))
     elif kind in _ARGUMENTS:
-        yield Chunk(tool_deltas=(ToolDelta(at, arguments=piece),))
+        yield Chunk(tool_deltas=(ToolDelta(index=at, arguments=piece),))
     elif kind in _ENDS:
-        yield _end(field(event, "response"), accounts)
+        yield _final_chunk(field(event, "response"), rules)
     elif field(event, "object") == "response":  # of a server that answers a request for a stream with a whole reply
-        yield _end(event, accounts)
+        yield _final_chunk(event, rules)
     else:
         _raise_error(event)
 
 
-def _end(told: Any, accounts: Accounts) -> Chunk:
-    """Return what the end of a stream tells; servers that imitate this one leave out the output that came before."""
-    _raise_error(told)
-    output = field(told, "output")
-    whole = read(told if isinstance(output, list) else {**_shown(told), "output": []}, accounts)
+def _final_chunk(response: Any, rules: ProviderRules) -> Chunk:
+    """Return the last chunk of a stream; compatible servers leave out the output that was streamed before it."""
+    _raise_error(response)
+    output = field(response, "output")
+    whole = read(response if isinstance(output, list) else {**_as_mapping(response), "output": []}, rules)
     return Chunk(
         finish_reason=whole.finish_reason,
         model=whole.model,
@@ -128,77 +132,83 @@ def _end(told: Any, accounts: Accounts) -> Chunk:
     )
 
 
-def _shown(told: Any) -> dict[str, Any]:
+def _as_mapping(response: Any) -> dict[str, Any]:
     names = ("id", "model", "usage", "status", "incomplete_details", "service_tier")
-    return {name: field(told, name) for name in names}
+    return {name: field(response, name) for name in names}
 
 
-def _raise_error(told: Any) -> None:
-    """Raise the error that a reply, or an event of a stream, tells."""
-    error = field(told, "error")
-    if not error and field(told, "type") == "error":
-        error = told
+def _raise_error(body: Any) -> None:
+    """Raise the error that a reply, or an event of a stream, holds."""
+    error = field(body, "error")
+    if not error and field(body, "type") == "error":
+        error = body
     if error:
-        known = {name: field(error, name) for name in ("code", "message", "type", "param")}
-        if known["type"] == "error":
-            del known["type"]
-        raise classify.from_status(None, {"error": error if isinstance(error, str) else known})
-    if field(told, "status") == "failed":
+        detail = {name: field(error, name) for name in ("code", "message", "type", "param")}
+        if detail["type"] == "error":
+            del detail["type"]
+        raise classify.from_status(None, {"error": error if isinstance(error, str) else detail})
+    if field(body, "status") == "failed":
         raise ServerFailed("the provider says that the reply failed, and not why")
 
 
 def _parts(item: Any, name: str) -> list[Any]:
-    """Return the parts of an item; some servers tell a text alone."""
-    found = field(item, name)
-    if isinstance(found, str):
-        return [{"type": "output_text", "text": found}]
-    return found if isinstance(found, list) else []
+    """Return the parts of an item; some servers send a single text in their place."""
+    parts = field(item, name)
+    if isinstance(parts, str):
+        return [{"type": "output_text", "text": parts}]
+    return parts if isinstance(parts, list) else []
 
 
-def _said(part: Any) -> str:
+def _text(part: Any) -> str:
     return text(part, "text") if field(part, "type") in ("output_text", "text") else ""
 
 
 def _thought(item: Any) -> str:
-    """Return thoughts: a summary of them, or, from models that are open, themselves."""
+    """Return an item's reasoning: its summary, or, from models with open weights, the reasoning itself."""
     if field(item, "type") != "reasoning":
         return ""
     parts = _parts(item, "summary") or _parts(item, "content")
     return "\n\n".join(filter(None, (text(part, "text") for part in parts)))
 
 
-def _call(item: Any, accounts: Accounts) -> ToolCall | None:
-    """Return the call that an item is, of a function or of a tool that takes a text."""
+def _call(item: Any, rules: ProviderRules) -> ToolCall | None:
+    """Return an item as the call of a function or of a custom tool; None for any other item."""
     kind = field(item, "type")
-    if kind != "function_call" and not (kind == "custom_tool_call" and accounts.custom_tools):
+    if kind != "function_call" and not (kind == "custom_tool_call" and rules.custom_tools):
         return None
     if not text(item, "name"):
         return None
     arguments = field(item, "arguments")
-    told = json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else text(item, "arguments")
-    return ToolCall(text(item, "call_id") or text(item, "id"), text(item, "name"), told or text(item, "input") or "{}")
-
-
-def usage(told: Any) -> Usage | None:
-    """Return the tokens: input_tokens includes cached ones, output_tokens includes reasoning."""
-    details = field(told, "input_tokens_details")
-    return token_buckets.exclusive(
-        count(told, "input_tokens"),
-        count(told, "output_tokens"),
-        cached=count(details, "cached_tokens"),
-        written=count(details, "cache_write_tokens"),
-        reasoning=count(field(told, "output_tokens_details"), "reasoning_tokens"),
-        total=count(told, "total_tokens"),
+    arguments_text = (
+        json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else text(item, "arguments")
+    )
+    return ToolCall(
+        id=text(item, "call_id") or text(item, "id"),
+        name=text(item, "name"),
+        arguments=arguments_text or text(item, "input") or "{}",
     )
 
 
-def _finish(raw: Any, called: bool) -> str | None:
+def usage(body: Any) -> Usage | None:
+    """Return the tokens: input_tokens includes cached ones, output_tokens includes reasoning."""
+    details = field(body, "input_tokens_details")
+    return token_buckets.exclusive(
+        count(body, "input_tokens"),
+        count(body, "output_tokens"),
+        cached=count(details, "cached_tokens"),
+        written=count(details, "cache_write_tokens"),
+        reasoning=count(field(body, "output_tokens_details"), "reasoning_tokens"),
+        total=count(body, "total_tokens"),
+    )
+
+
+def _finish(raw: Any, has_calls: bool) -> str | None:
     reason = field(field(raw, "incomplete_details"), "reason")
     if reason is None and field(raw, "status") == "incomplete":
         reason = "max_output_tokens"
     if reason is not None:
         return "length" if reason in ("max_output_tokens", "max_tokens") else str(reason)
-    return "tool_calls" if called else "stop"
+    return "tool_calls" if has_calls else "stop"
 
 
 def _items(message: Message, system_role: str) -> Iterator[dict[str, Any]]:
@@ -221,28 +231,33 @@ def _part(part: Part) -> dict[str, Any]:
     return {"type": "input_image", "image_url": data_url(part), **({"detail": part.detail} if part.detail else {})}
 
 
-def _tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool as this API defines it; one that is no function goes as it is."""
-    found = tools.function(given)
-    if found is None:
-        return given
-    schema = {"parameters": found.schema} if found.schema is not None else {}
-    return {"type": "function", **found.common_fields(), **schema}
+def _tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool as this API defines it; a tool that is not a function is sent as it is."""
+    function = tools.function(definition)
+    if function is None:
+        return definition
+    schema = {"parameters": function.schema} if function.schema is not None else {}
+    return {"type": "function", **function.common_fields(), **schema}
 
 
-def _tool_choice(given: Any) -> Any:
-    found = tools.choice(given)
-    if found is None:
-        return given
-    if found.mode == "named":
-        return {"type": "function", "name": found.name}
-    return "required" if found.mode == "any" else found.mode
+def _tool_choice(choice: Any) -> Any:
+    parsed = tools.choice(choice)
+    if parsed is None:
+        return choice
+    if parsed.mode == "named":
+        return {"type": "function", "name": parsed.name}
+    return "required" if parsed.mode == "any" else parsed.mode
 
 
 def _format(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
-    wanted = request.response_format
-    if wanted is None or can.structured == "instructed":
+    response_format = request.response_format
+    if response_format is None or can.structured == "instructed":
         return None
-    if can.structured == "json_object" or wanted.name == "json_object":
+    if can.structured == "json_object" or response_format.name == "json_object":
         return {"format": {"type": "json_object"}}
-    return {"format": {"type": "json_schema", **strict_schemas.json_schema_format(wanted, bounds=can.schema_bounds)}}
+    return {
+        "format": {
+            "type": "json_schema",
+            **strict_schemas.json_schema_format(response_format, bounds=can.schema_bounds),
+        }
+    }

@@ -1,4 +1,4 @@
-"""Tell what a request that a program makes itself is asked of: by the path, which names the protocol, and the host."""
+"""Recognise the addresses that models answer at: the path names the protocol, the host the provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATHS: tuple[tuple[re.Pattern[str], Protocol], ...] = (
     (re.compile(r"/api/chat/?$"), "ollama_chat"),
     (re.compile(r"/api/generate/?$"), "ollama_generate"),
 )
-_OTHERS: dict[Protocol, str] = {
+_PROVIDERS: dict[Protocol, str] = {
     "messages": "claude",
     "gemini": "gemini",
     "ollama_chat": "ollama",
@@ -32,7 +32,7 @@ _OLLAMA_PORT = 11434
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Hold what an address is: its provider, the protocol, the model where the path names it, where it is."""
+    """What an address leads to; `model` is empty where the path does not name one."""
 
     provider: str
     protocol: Protocol
@@ -41,17 +41,22 @@ class Route:
 
 
 def route(address: str) -> Route | None:
-    """Return what an address is asked by, or None where it is no address that a model answers at."""
+    """Return where an address leads; None where no model answers at it."""
     try:
         parts = urlsplit(address)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         return None
     for pattern, protocol in _PATHS:
-        found = pattern.search(parts.path)
-        if found:
-            model = unquote(found.groupdict().get("model") or "")
-            return Route(_provider(host, port, protocol), protocol, model, f"{host}{parts.path}")
+        match = pattern.search(parts.path)
+        if match:
+            model = unquote(match.groupdict().get("model") or "")
+            return Route(
+                provider=_provider(host, port, protocol),
+                protocol=protocol,
+                model=model,
+                place=f"{host}{parts.path}",
+            )
     return None
 
 
@@ -59,4 +64,4 @@ def _provider(host: str, port: int | None, protocol: Protocol) -> str:
     known = HOSTS.get(host) or next((name for suffix, name in _SUFFIXES.items() if host.endswith(suffix)), None)
     if known:
         return known
-    return "ollama" if port == _OLLAMA_PORT else _OTHERS.get(protocol, "openai_compatible")
+    return "ollama" if port == _OLLAMA_PORT else _PROVIDERS.get(protocol, "openai_compatible")

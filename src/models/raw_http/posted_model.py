@@ -1,8 +1,8 @@
-"""Trace requests that a program makes itself with an HTTP library, and leave everything else about them as it is.
+"""Trace requests that a program makes itself with an HTTP library, and change nothing about them.
 
-What goes out and what comes back are the program's own: its address, headers and body, the library's response object
-and exceptions. Nothing is tried again. The record is what a model's own call would leave: messages, parameters, the
-reply's text, tokens, money, time, and what failed.
+The address, headers and body are the program's, and it gets the library's own response object and exceptions. Nothing
+is retried. The recorded generation is that of a model's call: messages, parameters, the reply's text, tokens, cost,
+latency and failure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNLIMITED = Timeouts(connect=1e6, read=1e6, total=1e6)
 
 
 class _Exchange:
-    """Hold a request as the program makes it, and what came of it."""
+    """A request as the program makes it, and its response or exception."""
 
     def __init__(self, url: object, via: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]):
         self.url, self.via, self.arguments, self.options = url, via, arguments, options
@@ -42,7 +42,7 @@ class _Exchange:
         return self.via(self.url, *self.arguments, **self.options)
 
     def outcome(self, failure: ModelError | None) -> Any:
-        """Return what the program gets: the response, or the exception as it was."""
+        """Return the response, or raise the exception, that the program gets from the library."""
         if self.raised is not None:
             raise self.raised
         if self.response is None and failure is not None:
@@ -51,22 +51,22 @@ class _Exchange:
 
 
 class PostedModel(BaseModel):
-    """Record one request that a program makes itself."""
+    """The model that answers one request of the program's own; its calls are recorded as those of other models."""
 
     provider: ClassVar[str] = "posted"
 
-    def __init__(self, exchange: _Exchange, found: Route) -> None:
+    def __init__(self, exchange: _Exchange, destination: Route) -> None:
         self._body = request_body.body_of(exchange.arguments, exchange.options)
-        super().__init__(request_body.model_of(self._body, found), timeouts=_UNLIMITED, retry_policy=NO_RETRIES)
-        self.provider = found.provider  # type: ignore[misc] # any of them
-        self._exchange, self._route = exchange, found
+        super().__init__(request_body.model_of(self._body, destination), timeouts=_UNLIMITED, retry_policy=NO_RETRIES)
+        self.provider = destination.provider  # type: ignore[misc] # each instance has its own
+        self._exchange, self._route = exchange, destination
 
     def request(self) -> ModelRequest:
-        """Return what is asked, as it is recorded."""
+        """Return the request as it is recorded."""
         body = self._body
         return ModelRequest(
-            self.model_name,
-            request_body.messages_of(body, self._route),
+            model=self.model_name,
+            messages=request_body.messages_of(body, self._route),
             timeouts=self.timeouts,
             tools=request_body.tools_of(body),
             options=request_body.parameters_of(body),
@@ -103,22 +103,22 @@ class PostedModel(BaseModel):
         return self._body_of(payload.response)
 
     def _body_of(self, response: Any) -> bytes:
-        """Return a response's body; the library keeps it, so that the program reads it again.
+        """Return a response's body, which the library holds for the program to read again.
 
         Raises:
-            ModelError: the response is an error's, or is none that can be read.
+            ModelError: it is an error response, or cannot be read.
         """
         status, headers = getattr(response, "status_code", None), getattr(response, "headers", None)
         try:
             body = response.content
-        except Exception as error:  # the connection broke off: the program meets that again where it reads
+        except Exception as error:  # the program gets this again when it reads the body
             raise MalformedResponse(f"the reply could not be read: {type(error).__name__}: {error}") from error
         if not isinstance(body, bytes) or not isinstance(status, int):
             raise MalformedResponse(f"the reply is {type(response).__name__}, whose body is not known")
         if headers is not None:
-            told = ((str(name).encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
+            raw_headers = ((str(name).encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
                     for name, value in headers.items())  # fmt: skip
-            rate_limit_headers.record(self.provider, told)
+            rate_limit_headers.record(self.provider, raw_headers)
         if status >= 400:
             raise response_body.refusal(status, body, headers or {}, self._route)
         return body
@@ -129,11 +129,12 @@ class PostedModel(BaseModel):
 
 
 def post(url: object, via: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Make a request, traced where a model answers it; return what `via` returns and raise what it raises."""
-    exchange, found = _Exchange(url, via, arguments, options), route(str(url))
-    if found is None:
+    """Make a request, and trace it where a model answers; return what `via` returns and raise what it raises."""
+    exchange = _Exchange(url=url, via=via, arguments=arguments, options=options)
+    destination = route(str(url))
+    if destination is None:
         return exchange.send()
-    model, failure = _made(exchange, found), None
+    model, failure = _make_model(exchange, destination), None
     try:
         model._run(model.request())
     except ModelError as error:
@@ -145,10 +146,11 @@ async def apost(
     url: object, via: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """Do what `post` does, where `via` is awaited."""
-    exchange, found = _Exchange(url, via, arguments, options), route(str(url))
-    if found is None:
+    exchange = _Exchange(url=url, via=via, arguments=arguments, options=options)
+    destination = route(str(url))
+    if destination is None:
         return await exchange.send()
-    model, failure = _made(exchange, found), None
+    model, failure = _make_model(exchange, destination), None
     try:
         await model._arun(model.request())
     except ModelError as error:
@@ -156,6 +158,6 @@ async def apost(
     return exchange.outcome(failure)
 
 
-def _made(exchange: _Exchange, found: Route) -> PostedModel:
+def _make_model(exchange: _Exchange, destination: Route) -> PostedModel:
     guard.install()
-    return PostedModel(exchange, found)
+    return PostedModel(exchange, destination)

@@ -1,4 +1,4 @@
-"""Read what a request's body asks, as far as it can be read: it is sent as it is, whatever is found here."""
+"""Read the messages and parameters of a request's body as far as possible; the request itself is sent unchanged."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _NOT_PARAMETERS = frozenset(
 
 
 def body_of(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the JSON that `post(url, data, json, **options)` sends; empty where it is none."""
+    """Return the JSON object that `post(url, data, json, **options)` sends; empty where it sends none."""
     data = arguments[0] if arguments else options.get("data")
-    given = arguments[1] if len(arguments) > 1 else options.get("json")
-    for value in (given, data, options.get("content")):
-        found = _decoded(value)
-        if isinstance(found, Mapping):
-            return found
+    json_value = arguments[1] if len(arguments) > 1 else options.get("json")
+    for value in (json_value, data, options.get("content")):
+        body = _decoded(value)
+        if isinstance(body, Mapping):
+            return body
     return {}
 
 
@@ -42,74 +42,76 @@ def _decoded(value: Any) -> Any:
 
 
 def model_of(body: Mapping[str, Any], route: Route) -> str:
-    """Return the model that is asked."""
+    """Return the requested model."""
     return route.model or text(body, "model") or "unknown"
 
 
 def messages_of(body: Mapping[str, Any], route: Route) -> tuple[Message, ...]:
-    """Return the messages; one that cannot be read is shown as the JSON that it is."""
+    """Return the messages; one that cannot be parsed is recorded as its JSON."""
     if route.protocol == "gemini":
-        return tuple(_gemini(body))
+        return tuple(_gemini_messages(body))
     system = body.get("system") or body.get("instructions")
-    found = [Message("system", system if isinstance(system, str) else _shown(system))] if system else []
-    asked = body.get("messages")
-    if asked is None:
-        asked = body.get("input") if route.protocol == "responses" else body.get("prompt")
+    result = [Message("system", system if isinstance(system, str) else _as_text(system))] if system else []
+    turns = body.get("messages")
+    if turns is None:
+        turns = body.get("input") if route.protocol == "responses" else body.get("prompt")
     images = _images(body)
-    if isinstance(asked, str):
-        found.append(Message("user", (TextPart(asked), *images) if images else asked))
-    elif isinstance(asked, list) and all(isinstance(one, Mapping) for one in asked):
-        found += [_message(one) for one in asked]
-    elif asked is not None:
-        found.append(Message("user", _shown(asked)))
-    return tuple(found)
+    if isinstance(turns, str):
+        result.append(Message("user", (TextPart(turns), *images) if images else turns))
+    elif isinstance(turns, list) and all(isinstance(turn, Mapping) for turn in turns):
+        result += [_message(turn) for turn in turns]
+    elif turns is not None:
+        result.append(Message("user", _as_text(turns)))
+    return tuple(result)
 
 
 def parameters_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything else that is asked, by the provider's own names."""
-    found = {name: value for name, value in body.items() if name not in _NOT_PARAMETERS and value is not None}
+    """Return all other parameters, by the provider's own names."""
+    parameters = {name: value for name, value in body.items() if name not in _NOT_PARAMETERS and value is not None}
     for inner in ("options", "generationConfig", "generation_config"):
         if isinstance(body.get(inner), Mapping):
-            found.update(body[inner])
-    return found
+            parameters.update(body[inner])
+    return parameters
 
 
 def tools_of(body: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
-    """Return the tools that are offered."""
+    """Return the tools of the request."""
     tools = body.get("tools")
-    return tuple(one for one in tools if isinstance(one, Mapping)) if isinstance(tools, list) else ()
+    return tuple(tool for tool in tools if isinstance(tool, Mapping)) if isinstance(tools, list) else ()
 
 
-def _message(told: Mapping[str, Any]) -> Message:
-    images = _images(told)
+def _message(turn: Mapping[str, Any]) -> Message:
+    images = _images(turn)
     try:
-        (message,) = messages.chat_messages([{name: value for name, value in told.items() if name != "images"}])
+        (message,) = messages.chat_messages([{name: value for name, value in turn.items() if name != "images"}])
     except (InvalidRequest, TypeError, ValueError, AttributeError):
-        return Message(_role(told.get("role")), _shown(told.get("content", told)))
+        return Message(_role(turn.get("role")), _as_text(turn.get("content", turn)))
     return Message(message.role, (TextPart(message.text), *images)) if images else message
 
 
-def _role(told: object) -> Role:
+def _role(role: object) -> Role:
     return {"system": "system", "developer": "system", "assistant": "assistant", "model": "assistant"}.get(
-        str(told), "user"
+        str(role), "user"
     )  # type: ignore[return-value] # the values are roles
 
 
-def _gemini(body: Mapping[str, Any]) -> Iterable[Message]:
+def _gemini_messages(body: Mapping[str, Any]) -> Iterable[Message]:
     system = body.get("systemInstruction") or body.get("system_instruction")
     if system:
-        yield Message("system", "\n".join(part.text for part in _parts(system) if isinstance(part, TextPart)))
+        yield Message("system", "\n".join(part.text for part in _gemini_parts(system) if isinstance(part, TextPart)))
     contents = body.get("contents")
     for content in contents if isinstance(contents, list) else [contents]:
-        parts = tuple(_parts(content))
+        parts = tuple(_gemini_parts(content))
         plain = all(isinstance(part, TextPart) for part in parts)
-        said = "\n".join(part.text for part in parts if isinstance(part, TextPart))
-        yield Message(_role(content.get("role") if isinstance(content, Mapping) else ""), said if plain else parts)
+        joined_text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+        yield Message(
+            _role(content.get("role") if isinstance(content, Mapping) else ""), joined_text if plain else parts
+        )
 
 
-def _parts(content: Any) -> Iterable[Part]:
-    told = content.get("parts") if isinstance(content, Mapping) else content
-    for part in told if isinstance(told, list) else [told]:
+def _gemini_parts(content: Any) -> Iterable[Part]:
+    items = content.get("parts") if isinstance(content, Mapping) else content
+    for part in items if isinstance(items, list) else [items]:
         inline = (part.get("inlineData") or part.get("inline_data")) if isinstance(part, Mapping) else None
         if isinstance(part, str):
             yield TextPart(part)
@@ -119,13 +121,13 @@ def _parts(content: Any) -> Iterable[Part]:
         elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
             yield TextPart(part["text"])
         elif part is not None:
-            yield TextPart(_shown(part))
+            yield TextPart(_as_text(part))
 
 
-def _images(told: Mapping[str, Any]) -> tuple[Part, ...]:
-    """Return the images that Ollama takes beside a text."""
-    given = told.get("images")
-    return tuple(_image(one, "image/png") for one in given) if isinstance(given, list) else ()
+def _images(holder: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Return the images that Ollama takes beside the text of a message."""
+    items = holder.get("images")
+    return tuple(_image(item, "image/png") for item in items) if isinstance(items, list) else ()
 
 
 def _image(data: Any, media_type: str) -> Part:
@@ -135,5 +137,5 @@ def _image(data: Any, media_type: str) -> Part:
         return ImagePart(media_type)
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""Read what a reply says, by the protocol that it is in, whole or as the lines of a stream."""
+"""Read the body of a response by its protocol, whole or as the lines of a stream."""
 
 from __future__ import annotations
 
@@ -16,52 +16,50 @@ from src.models.protocols.generate_content import reply as generate_content
 from src.models.protocols.messages import reply as messages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from src.models.raw_http.addresses import Route
-    from src.models.types import Completion, Usage
+    from src.models.types import Chunk, Completion, Usage
 
 
 def completion(body: bytes, route: Route, model: str) -> Completion:
-    """Return what a reply's body says.
+    """Return the reply that a body holds.
 
     Raises:
-        ModelError: it is no reply of this protocol, or the error of one.
+        ModelError: it is not a reply of this protocol, or is an error.
     """
     events = _events(body)
     if events is not None:
         assembly = StreamAssembly()
         for event in events:
-            for chunk in _chunks(event, route, model):
+            for chunk in _read_event(event, route, model):
                 assembly.add(chunk)
         assembly.flush()
         return assembly.completion()
     try:
-        told = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+        value = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
         raise MalformedResponse(f"the reply is no JSON but {body[:80]!r}") from error
-    found: Completion = _whole(told, route, model)
-    return found
+    return _read_whole(value, route, model)
 
 
 def refusal(status: int, body: bytes, headers: Mapping[str, str], route: Route) -> ModelError:
-    """Return what an error response means."""
-    told = _json(body) or body.decode("utf-8", "replace")
+    """Return the error for an error response."""
+    content = _json(body) or body.decode("utf-8", "replace")
     if route.protocol == "gemini":
-        found: ModelError = generate_content.refusal(status, told, headers)
-        return found
-    return classify.from_status(status, told, headers)
+        return generate_content.refusal(status, content, headers)
+    return classify.from_status(status, content, headers)
 
 
 def _events(body: bytes) -> list[Any] | None:
-    """Return the events of a stream, which came as server-sent events or as a JSON value on each line."""
+    """Return the events of a stream, sent as server-sent events or as one JSON value a line; None for a whole reply."""
     lines = [line.strip() for line in body.splitlines() if line.strip()]
     if lines and lines[0].startswith((b"data:", b"event:", b":")):
-        told = [line[5:].strip() for line in lines if line.startswith(b"data:")]
-        return [event for event in map(_json, told) if event is not None]
+        data = [line[5:].strip() for line in lines if line.startswith(b"data:")]
+        return [event for event in map(_json, data) if event is not None]
     if len(lines) > 1 and all(line.startswith(b"{") and line.endswith(b"}") for line in (lines[0], lines[-1])):
-        found = [_json(line) for line in lines]
-        return None if any(event is None for event in found) else found
+        events = [_json(line) for line in lines]
+        return None if any(event is None for event in events) else events
     return None
 
 
@@ -72,38 +70,38 @@ def _json(line: bytes) -> Any:
         return None  # [DONE], or a comment
 
 
-def _whole(told: Any, route: Route, model: str) -> Any:  # a Completion
+def _read_whole(value: Any, route: Route, model: str) -> Completion:
     match route.protocol:
         case "responses":
-            return responses.read(told, _Accounts(route.provider))
+            return responses.read(value, _DefaultRules(route.provider))
         case "messages":
-            return messages.reply(told, model)
+            return messages.read(value, model)
         case "gemini":
-            return generate_content.reply(snake_case(told), model)
+            return generate_content.read(snake_case(value), model)
         case "ollama_chat" | "ollama_generate":
             assembly = StreamAssembly()
-            for chunk in ollama.generated(told):
+            for chunk in ollama.read_chunks(value):
                 assembly.add(chunk)
             assembly.flush()
             return assembly.completion()
-    return chat_completions.reply(told, _Accounts(route.provider), model)
+    return chat_completions.read(value, _DefaultRules(route.provider), model)
 
 
-def _chunks(event: Any, route: Route, model: str) -> Any:  # Chunks
+def _read_event(event: Any, route: Route, model: str) -> Iterable[Chunk]:
     match route.protocol:
         case "responses":
-            return responses.read_event(event, _Accounts(route.provider))
+            return responses.read_event(event, _DefaultRules(route.provider))
         case "messages":
-            return messages.event(event)
+            return messages.read_event(event)
         case "gemini":
-            return generate_content.event(snake_case(event), model)
+            return generate_content.read_event(snake_case(event), model)
         case "ollama_chat" | "ollama_generate":
-            return ollama.generated(event)
-    return chat_completions.event(event, _Accounts(route.provider), model)
+            return ollama.read_chunks(event)
+    return chat_completions.read_event(event, _DefaultRules(route.provider), model)
 
 
-class _Accounts:
-    """Count what a reply took, as its provider's own adapter does."""
+class _DefaultRules:
+    """Reads usage and cost as a provider's own adapter does."""
 
     custom_tools: ClassVar[bool] = True
 

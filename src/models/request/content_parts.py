@@ -79,8 +79,8 @@ def _part(item: object, parameter: str) -> Part:
     if mapped is not None:
         return mapped
     raise InvalidRequest(
-        f"{parameter} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its file, "
-        "an OpenAI-style or Anthropic-style part, or a RawPart in the provider's own words.",
+        f"{parameter} has a part that cannot be read: give a text, an ImagePart, an image's bytes or the Path of its "
+        "file, an OpenAI-style or Anthropic-style part, or a RawPart in the provider's own words.",
         parameter=parameter,
     )
 

@@ -1,7 +1,7 @@
-"""Watch HTTP clients from inside: keep rate-limit headers, and hold requests to the limits of the running call.
+"""Hook into HTTP clients: record rate-limit headers, and bound requests by the timeouts of the running call.
 
-A client's read timeout starts anew with every byte, so a server that sends one now and then could hold a plain call
-for ever; here its body is cut off at the call's deadline. (In asyncio the template's own deadline does that.)
+A client's read timeout starts anew with every byte, so a server that sends one now and then could block a plain call
+for ever; here its body is cut off at the call's deadline. (In asyncio `BaseModel` enforces the deadline.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hold what bounds the step that runs now; `deadline` is on the monotonic clock."""
+    """The bounds of the step that runs now; `deadline` is on the monotonic clock."""
 
     timeouts: Timeouts
     deadline: float
@@ -35,7 +35,7 @@ _LIMITS: ContextVar[Limits | None] = ContextVar("moondev_limits", default=None)
 
 
 class within:  # noqa: N801 - used like a function; as a generator it would take three times as long
-    """Hold the requests that are sent inside the block to these timeouts."""
+    """Bound the requests that are sent inside the block by these timeouts."""
 
     __slots__ = ("_timeouts", "_token")
 
@@ -43,11 +43,11 @@ class within:  # noqa: N801 - used like a function; as a generator it would take
         self._timeouts = timeouts
 
     def __enter__(self) -> None:
-        """Begin."""
-        self._token = _LIMITS.set(Limits(self._timeouts, time.monotonic() + self._timeouts.total))
+        """Set the bounds for this thread or task."""
+        self._token = _LIMITS.set(Limits(timeouts=self._timeouts, deadline=time.monotonic() + self._timeouts.total))
 
     def __exit__(self, *_: object) -> None:
-        """End."""
+        """Restore the bounds of before."""
         _LIMITS.reset(self._token)
 
 
@@ -60,10 +60,12 @@ def hooks(provider: str) -> dict[str, list[Callable[[Any], Any]]]:
     """Return event hooks for an httpx or httpx2 client: `DefaultHttpxClient(event_hooks=hooks("openai"))`."""
 
     def on_response(response: Any) -> None:
-        _keep(provider, response)
+        _record(provider, response)
         limits = _LIMITS.get()
         if limits is not None:
-            response.stream = _guard(type(response).__module__.partition(".")[0])(response.stream, limits.deadline)
+            response.stream = _bounded_body_class(type(response).__module__.partition(".")[0])(
+                response.stream, limits.deadline
+            )
 
     return {"request": [bound_request], "response": [on_response]}
 
@@ -75,19 +77,19 @@ def async_hooks(provider: str) -> dict[str, list[Callable[[Any], Any]]]:
         bound_request(request)
 
     async def on_response(response: Any) -> None:
-        _keep(provider, response)
+        _record(provider, response)
 
     return {"request": [on_request], "response": [on_response]}
 
 
-def _keep(provider: str, response: Any) -> None:
+def _record(provider: str, response: Any) -> None:
     rate_limit_headers.record(provider, response.headers.raw)
     if response.status_code >= 400:
         _REFUSAL.set(response.headers)
 
 
 def refusal_headers() -> Mapping[str, str] | None:
-    """Return the headers of the last error response that came in this thread or task."""
+    """Return the headers of the last error response in this thread or task."""
     return _REFUSAL.get()
 
 
@@ -100,12 +102,12 @@ def bound_request(request: Any) -> None:
 
 
 @lru_cache(maxsize=4)
-def _guard(library: str) -> type[Any]:
-    """Return a body class of that HTTP library."""
+def _bounded_body_class(library: str) -> type[Any]:
+    """Return a class of response bodies of that HTTP library which end at a deadline."""
     http = sys.modules[library]
 
-    class Guarded(http.SyncByteStream):  # type: ignore[misc, name-defined] # of whichever library the SDK runs on
-        """Pass a body on until the deadline."""
+    class BoundedBody(http.SyncByteStream):  # type: ignore[misc, name-defined] # of whichever library the SDK runs on
+        """A body that raises a timeout after the deadline."""
 
         def __init__(self, stream: Any, deadline: float) -> None:
             self._stream = stream
@@ -113,7 +115,7 @@ def _guard(library: str) -> type[Any]:
 
         @property
         def elapsed(self) -> Any:
-            """Return the time that was taken, where httpx2 asks for it: of the body itself."""
+            """Return the elapsed time of the body itself, which httpx2 reads here."""
             return getattr(self._stream, "elapsed", None)
 
         def __iter__(self) -> Iterator[bytes]:
@@ -127,4 +129,4 @@ def _guard(library: str) -> type[Any]:
             """Close the body."""
             self._stream.close()
 
-    return Guarded
+    return BoundedBody

@@ -1,6 +1,6 @@
-"""Keep one client for each event loop, and close it when its loop ends.
+"""Provide one client for each event loop, closed when its loop ends.
 
-Connections cannot be shared between loops, and a client refers to its loop: kept for longer than that, each
+Connections cannot be shared between loops, and a client refers to its loop: if clients outlived their loops, each
 `asyncio.run` would leave its sockets open for ever.
 """
 
@@ -16,7 +16,7 @@ Client = TypeVar("Client")
 
 
 class PerLoop(Generic[Client]):
-    """Hold the clients of the loops that run.
+    """The clients of the running event loops.
 
     Args:
         make: Makes a client, in its loop.
@@ -26,38 +26,38 @@ class PerLoop(Generic[Client]):
     def __init__(self, make: Callable[[], Client], close: Callable[[Client], Awaitable[Any]]) -> None:
         self._make = make
         self._close = close
-        self._kept: dict[asyncio.AbstractEventLoop, tuple[Client, AsyncGenerator[None, None]]] = {}
+        self._entries: dict[asyncio.AbstractEventLoop, tuple[Client, AsyncGenerator[None, None]]] = {}
 
     def get(self) -> Client:
         """Return the client of the running loop."""
         loop = asyncio.get_running_loop()
-        kept = self._kept.get(loop)
-        if kept is None:
-            for ended in [known for known in list(self._kept) if known.is_closed()]:
-                self._kept.pop(ended, None)
+        entry = self._entries.get(loop)
+        if entry is None:
+            for ended_loop in [known_loop for known_loop in list(self._entries) if known_loop.is_closed()]:
+                self._entries.pop(ended_loop, None)
             client = self._make()
-            kept = self._kept[loop] = client, _started(self._until_the_end(loop, client))
-        return kept[0]
+            entry = self._entries[loop] = client, _start(self._until_the_end(loop, client))
+        return entry[0]
 
     def __len__(self) -> int:
-        """Return how many clients are kept."""
-        return len(self._kept)
+        """Return the number of open clients."""
+        return len(self._entries)
 
     async def _until_the_end(self, loop: asyncio.AbstractEventLoop, client: Client) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
-            self._kept.pop(loop, None)
+            self._entries.pop(loop, None)
             await self._close(client)
 
 
-def _started(keeper: AsyncGenerator[None, None]) -> AsyncGenerator[None, None]:
-    """Begin a generator in the running loop, which ends it before it closes itself.
+def _start(keeper: AsyncGenerator[None, None]) -> AsyncGenerator[None, None]:
+    """Start a generator in the running loop, which finalises it before the loop closes.
 
     docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.shutdown_asyncgens: asyncio.run does so.
     """
     try:
         keeper.__anext__().send(None)
-    except StopIteration:  # it has yielded, and waits to be ended
+    except StopIteration:  # it has yielded, and waits to be finalised
         return keeper
     raise AssertionError("the keeper waits before it yields")

@@ -1,4 +1,4 @@
-"""Keep one client for each process: a forked child that spoke on its parent's connections would get its replies."""
+"""Provide one client for each process: a forked child that used its parent's connections would get its replies."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 
-# What a child has from its parent is never closed there: that would end, or use, what the parent goes on with.
+# A child never closes the clients of its parent: that would end, or use, connections that the parent still uses.
 _inherited: Final[list[object]] = []
 
 
 class PerProcess(Generic[Client]):
-    """Hold the client of this process.
+    """The client of this process.
 
     Args:
-        make: Makes a client; it is asked at once, and again in a child.
+        make: Makes a client; called at once, and again in a forked child.
     """
 
     def __init__(self, make: Callable[[], Client]) -> None:
         self._make = make
-        self._made, self._process = make(), os.getpid()
+        self._client, self._process = make(), os.getpid()
 
     def get(self) -> Client:
         """Return the client."""
         if self._process != os.getpid():
-            _inherited.append(self._made)
-            self._made, self._process = self._make(), os.getpid()
-        return self._made
+            _inherited.append(self._client)
+            self._client, self._process = self._make(), os.getpid()
+        return self._client

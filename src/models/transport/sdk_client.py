@@ -50,7 +50,7 @@ class Route:
         self.timeout = lru_cache(64)(lambda read, connect: sdk.Timeout(read, connect=connect))
 
 
-class Line:
+class Connection:
     """One client of an SDK, plain or asynchronous, and the replay of what it sends.
 
     Args:

@@ -1,7 +1,7 @@
 """Run blocking work beside asyncio in a daemon thread of its own.
 
-asyncio's default pool is joined when the loop closes and when the interpreter exits, so one hung request would
-hold both up. These threads are left behind instead: nobody waits for an answer that comes too late.
+asyncio's default pool is joined when the loop closes and when the interpreter exits, so one hung request would block
+both. These threads are abandoned instead: nothing waits for an answer that comes too late.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
             result = context.run(work, *arguments)
         except StopIteration as error:  # a future cannot hold it
             failure = RuntimeError(f"the work stopped: {error}")
-        except BaseException as error:  # noqa: BLE001 - handed to who awaits
+        except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
             failure = error
         try:
             loop.call_soon_threadsafe(deliver, result, failure)
@@ -62,7 +62,7 @@ def within(seconds: float, work: Callable[..., Any], *arguments: Any, **options:
     def run() -> None:
         try:
             done.put((context.run(work, *arguments, **options), None))
-        except BaseException as error:  # noqa: BLE001 - handed to who waits
+        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
             done.put((None, error))
 
     threading.Thread(target=run, name="moondev-call", daemon=True).start()

@@ -141,7 +141,9 @@ class Walk:
         phrase = seed_phrases.find_in_items(cast("Sequence[object]", value), hint) if ordered else ()
         if phrase and len(phrase) == len(value):
             return _PHRASE
-        items = [_PHRASE if place in phrase else self.value(item, hint, depth + 1) for place, item in enumerate(value)]
+        items = [self.value(item, hint, depth + 1) for item in value]
+        for place in phrase:
+            items[place] = _PHRASE
         if isinstance(value, list | tuple):
             self._after_flags(value, items, depth)
         if isinstance(value, tuple):

@@ -31,7 +31,7 @@ _NEUTRAL = frozenset({names.INPUT, names.OUTPUT})  # names that do not make a se
 
 
 class AttributeEncoder:
-    """Redact and encode attributes; threads share one for each processor."""
+    """Redact names, redact and encode attributes; threads share one for each processor."""
 
     def __init__(self) -> None:
         self._cache = _Cache(redactor=None, encoded={}, names=set())
@@ -71,6 +71,20 @@ class AttributeEncoder:
             return attributes, b"".join(fields)
         except Exception:  # noqa: BLE001 - fail closed: the span stays, its texts do not
             return _encoded(_withheld(attributes, safe))
+
+    def name(self, name: str) -> str:
+        """Return a span's name without secrets; never raises. The same few recur, and are cached with the redactor."""
+        try:
+            redactor = redaction.current()
+            clean_names = self._cache_of(redactor).names
+            if name in clean_names:
+                return name
+            text = redactor.text(name)
+        except Exception:  # noqa: BLE001 - fail closed: the span stays, its name does not
+            return _WITHHELD
+        if text == name:
+            clean_names.add(name)
+        return text
 
     def _cache_of(self, redactor: Redactor) -> _Cache:
         """Return the cache, which starts empty with each redactor and where it is full."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -186,7 +185,7 @@ class SpoolProcessor(SpanProcessor):
     ) -> SpanRecord:
         """Return the record of a span whose attributes and name are not redacted yet; all else is."""
         attributes, fields = self._captured(attributes, safe)
-        name = _redacted_name(name)
+        name = self._encoder.name(name)
         span = otlp.encode_span(
             trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id, name=name, kind=kind, start_ns=start_ns,
             end_ns=end_ns, attributes=fields, events=events, links=links, status_code=status_code,
@@ -223,9 +222,3 @@ def _encode_envelope(resource: Any, scope: Any) -> bytes:
         (scope.version or "") if scope else "",
         (scope.attributes or {}) if scope else {},
     )
-
-
-@lru_cache(maxsize=1024)
-def _redacted_name(name: str) -> str:
-    """Return a span's name without secrets; the same few recur."""
-    return redact_text(name)

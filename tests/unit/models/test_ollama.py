@@ -24,12 +24,12 @@ def _ask(reply: Reply, name: str = "llama3.2", prompt: Any = "hi", **options: An
 
 
 def _counted(prompt: int | None, output: int | None = 4) -> Reply:
-    told = json.loads(ollama_reply("hi").body)
+    body = json.loads(ollama_reply("hi").body)
     for name, count in (("prompt_eval_count", prompt), ("eval_count", output)):
-        told.pop(name)
+        body.pop(name)
         if count is not None:
-            told[name] = count
-    return Reply(body=json.dumps(told).encode())
+            body[name] = count
+    return Reply(body=json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_a_tools_result_names_its_tool() -> None:
     ]
     with Server(lambda _: ollama_reply("five")) as server:
         ModelFactory.get_model("ollama", base_url=server.url).chat(messages)
-    told = server.received[0].json["messages"]
-    assert told[1]["tool_calls"][0]["function"]["arguments"] == {"symbol": "BTC"}
-    assert told[2]["tool_name"] == "price_of"
+    messages = server.received[0].json["messages"]
+    assert messages[1]["tool_calls"][0]["function"]["arguments"] == {"symbol": "BTC"}
+    assert messages[2]["tool_name"] == "price_of"
 
 
 def test_the_host_is_read_as_the_sdk_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,14 +87,14 @@ def test_what_was_asked_and_told_is_recorded(protocol: Any, spool: Spool) -> Non
         assert server.received[0].headers["authorization"] == HEADERS["Authorization"]
     assert isinstance(response, requests.Response)
     assert "Up, slowly." in response.text
-    row, told = only(spool)
-    assert told[names.PROVIDER] == provider
-    assert told[names.OUTPUT] == "Up, slowly."
-    assert [(one["role"], one["content"]) for one in json.loads(told[names.INPUT])] == texts
-    assert json.loads(told[names.MODEL_PARAMETERS])["temperature"] == 0.3
-    assert json.loads(told[names.USAGE_DETAILS]) == dialect.expected_usage(says.tokens).details()
+    row, attributes = only(spool)
+    assert attributes[names.PROVIDER] == provider
+    assert attributes[names.OUTPUT] == "Up, slowly."
+    assert [(message["role"], message["content"]) for message in json.loads(attributes[names.INPUT])] == texts
+    assert json.loads(attributes[names.MODEL_PARAMETERS])["temperature"] == 0.3
+    assert json.loads(attributes[names.USAGE_DETAILS]) == dialect.expected_usage(says.tokens).details()
     assert row.error_category is None
-    assert told[names.REQUEST_MODEL] == body.get("model", "gemini-3.5-flash-lite")
+    assert attributes[names.REQUEST_MODEL] == body.get("model", "gemini-3.5-flash-lite")
 
 
 def test_no_header_and_no_key_of_an_address_is_stored(protocol: Any, spool: Spool) -> None:
@@ -114,11 +114,11 @@ def test_an_error_response_comes_back_as_it_is_and_is_recorded_as_one(
     protocol: Any, category: str, spool: Spool
 ) -> None:
     dialect, path, body, *_ = protocol
-    wanted = dialect.error(category)
-    with Server(lambda _: wanted) as server:
+    answer = dialect.error(category)
+    with Server(lambda _: answer) as server:
         response = ModelFactory.post(server.url + path, json=body)
         assert len(server.received) == 1
-    assert (response.status_code, response.content) == (wanted.status, wanted.body)
+    assert (response.status_code, response.content) == (answer.status, answer.body)
     assert only(spool)[0].error_category == category
 
 
@@ -158,22 +158,22 @@ def test_bodies_that_are_texts_and_positional_arguments_are_read(spool: Spool) -
         assert ModelFactory.post(url, None, CHAT).ok
         assert ModelFactory.post(url=url, data=json.dumps(CHAT).encode()).ok
         assert ModelFactory.post(httpx.URL(url), via=httpx.post, content=json.dumps(CHAT)).is_success
-        assert [one.json for one in server.received] == [CHAT] * 4
-    found = [dict(otlp.decode_span(row.span).attributes) for row in spool.rows_after(0)]
-    assert [one[names.REQUEST_MODEL] for one in found] == ["gpt-4o"] * 4
+        assert [request.json for request in server.received] == [CHAT] * 4
+    recorded = [dict(otlp.decode_span(row.span).attributes) for row in spool.rows_after(0)]
+    assert [attributes[names.REQUEST_MODEL] for attributes in recorded] == ["gpt-4o"] * 4
 
 
 def test_a_stream_is_recorded_whole_and_can_still_be_read_line_by_line(protocol: Any, spool: Spool) -> None:
     dialect, path, body, *_ = protocol
     path = path.replace(":generateContent?", ":streamGenerateContent?alt=sse&")
-    wanted = dialect.stream(Says("Up, slowly."))
-    with Server(lambda _: wanted) as server:
+    answer = dialect.stream(Says("Up, slowly."))
+    with Server(lambda _: answer) as server:
         response = ModelFactory.post(server.url + path, json={**body, "stream": True}, stream=True)
         lines = list(response.iter_lines())
-    assert lines == wanted.body.splitlines()
-    _, told = only(spool)
-    assert told[names.OUTPUT] == "Up, slowly."
-    assert json.loads(told[names.USAGE_DETAILS])["output"] == 7
+    assert lines == answer.body.splitlines()
+    _, attributes = only(spool)
+    assert attributes[names.OUTPUT] == "Up, slowly."
+    assert json.loads(attributes[names.USAGE_DETAILS])["output"] == 7
 
 
 def test_ollamas_generate_is_read_with_its_images(spool: Spool) -> None:
@@ -182,11 +182,11 @@ def test_ollamas_generate_is_read_with_its_images(spool: Spool) -> None:
         ModelFactory.post(
             server.url + "/api/generate", json={"model": "llava", "prompt": "What?", "system": "See.", "images": [JPEG]}
         )
-    row, told = only(spool)
-    assert told[names.OUTPUT] == "a chart"
-    assert JPEG not in told[names.INPUT]
-    assert "sha256" in told[names.INPUT]
-    assert (row.model, json.loads(told[names.USAGE_DETAILS])) == ("llava", {"input": 9, "output": 3})
+    row, attributes = only(spool)
+    assert attributes[names.OUTPUT] == "a chart"
+    assert JPEG not in attributes[names.INPUT]
+    assert "sha256" in attributes[names.INPUT]
+    assert (row.model, json.loads(attributes[names.USAGE_DETAILS])) == ("llava", {"input": 9, "output": 3})
 
 
 def test_the_price_is_the_one_that_openrouter_reports(monkeypatch: pytest.MonkeyPatch, spool: Spool) -> None:
@@ -197,8 +197,8 @@ def test_the_price_is_the_one_that_openrouter_reports(monkeypatch: pytest.Monkey
     response.status_code, response._content = 200, json.dumps(body).encode()
     monkeypatch.setattr(requests, "post", lambda *_, **__: response)
     assert ModelFactory.post("https://openrouter.ai/api/v1/chat/completions", json=CHAT) is response
-    row, told = only(spool)
-    assert told[names.PROVIDER] == "openrouter"
+    row, attributes = only(spool)
+    assert attributes[names.PROVIDER] == "openrouter"
     assert row.cost_usd == 0.0123
 
 
@@ -208,7 +208,7 @@ async def test_asyncio_and_cancellation(spool: Spool) -> None:
         with Server(lambda _: dialect.reply(Says("yes"))) as server:
             url = server.url + "/v1/chat/completions"
             responses = await asyncio.gather(*(ModelFactory.apost(url, via=client.post, json=CHAT) for _ in range(5)))
-            assert all(isinstance(one, httpx.Response) and one.is_success for one in responses)
+            assert all(isinstance(response, httpx.Response) and response.is_success for response in responses)
         with Server(lambda _: Reply(hang=True)) as server:
             hanging = asyncio.create_task(
                 ModelFactory.apost(server.url + "/v1/chat/completions", via=client.post, json=CHAT)
@@ -258,10 +258,10 @@ def test_a_store_that_cannot_be_written_costs_the_program_nothing(
     ],
 )  # fmt: skip
 def test_an_address_tells_provider_and_protocol(address: str, provider: str, protocol: str, model: str) -> None:
-    found = route(address)
-    assert found is not None
-    assert (found.provider, found.protocol, found.model) == (provider, protocol, model)
-    assert "?" not in found.place
+    destination = route(address)
+    assert destination is not None
+    assert (destination.provider, destination.protocol, destination.model) == (provider, protocol, model)
+    assert "?" not in destination.place
 
 
 @pytest.mark.parametrize(

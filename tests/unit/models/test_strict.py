@@ -136,7 +136,7 @@ def test_an_invalid_schema_is_refused_before_anything_is_sent(broken: dict[str, 
 
 
 def test_the_old_gemini_sdk_gets_references_choices_and_enums_in_its_own_form() -> None:
-    sent = legacy_schema.schema(
+    sent = legacy_schema.convert(
         {
             "type": "object",
             "$defs": {"Side": {"type": "string", "enum": ["BUY", "SELL"]}},
@@ -161,4 +161,4 @@ def test_the_old_gemini_sdk_gets_references_choices_and_enums_in_its_own_form() 
 
 @pytest.mark.parametrize("response_format", [Tree, Book, Plan])
 def test_a_schema_that_the_old_gemini_sdk_lacks_has_no_translation(response_format: type[pydantic.BaseModel]) -> None:
-    assert legacy_schema.schema(response_format.model_json_schema()) is None
+    assert legacy_schema.convert(response_format.model_json_schema()) is None

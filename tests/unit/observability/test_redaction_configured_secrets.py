@@ -60,7 +60,19 @@ def test_own_secrets_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["test", "changeme", "none", "short", "xxxxxxxxxxxx", "12345678", "REDACTED", "your_api_key_here"]
+    "value",
+    [
+        "test",
+        "changeme",
+        "none",
+        "short",
+        "xxxxxxxxxxxx",
+        "12345678",
+        "REDACTED",
+        "your_api_key_here",
+        "your-api-key",
+        "no-key-needed",
+    ],
 )
 def test_trivial_values_of_own_secrets_are_not_looked_for(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_KEY", value)

@@ -19,6 +19,7 @@ from src.observability import (
     flush,
     get_tracker,
     observe_agent,
+    redaction,
     score,
 )
 from src.observability.tracing.observation import observe, start
@@ -279,6 +280,31 @@ def test_a_redactor_that_fails_withholds_the_texts(spool: Spool, monkeypatch: py
     with observe_agent("a", input="the secret words"):
         pass
     assert all(b"secret words" not in row.span for row in spool.rows_after(0))
+
+
+def test_a_name_is_withheld_only_while_the_redactor_fails(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("src.observability.redaction.current", broken)
+        with observe_agent("once broken"):
+            pass
+    with observe_agent("once broken"):
+        pass
+    assert [row.name for row in spool.rows_after(0)] == ["[REDACTED:redaction_failed]", "once broken.run"]
+
+
+def test_a_name_that_holds_a_secret_learned_since_it_was_used_is_redacted(spool: Spool) -> None:
+    password = "plain-broker-password-91"
+    with observe(f"login {password}", "tool"):
+        pass
+    redaction.learn(password)
+    with observe(f"login {password}", "tool"):
+        pass
+    before, after = (row.name for row in spool.rows_after(0))
+    assert password in before
+    assert password not in after
 
 
 def test_scores_are_stored_with_their_type(spool: Spool) -> None:

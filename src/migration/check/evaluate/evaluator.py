@@ -34,15 +34,9 @@ _DEPTH = 10
 _STEPS = 3000
 _MODULE_STEPS = 400_000
 _STRINGS = frozenset({"JoinedStr", "TemplateStr"})
-_HAS_DOTTED_NAME = (
-    ScopedExpr,
-    ast.Attribute,
-    ast.Call,
-    ast.Name,
-    ast.Await,
-    ast.BoolOp,
-    ast.IfExp,
-)  # may have a dotted name
+# Values that may have a dotted name.
+_HAS_DOTTED_NAME = (ScopedExpr, ast.Attribute, ast.Call, ast.Name, ast.Await, ast.BoolOp, ast.IfExp)
+# Calls that return their argument in another form, and those that look a name up and may return a default.
 _WRAPPERS = frozenset({
     "str", "URL", "Url", "HttpUrl", "AnyUrl", "Request", "quote", "Field", "field", "dict", "Path", "PurePath",
     "fspath", "which", "find_spec", "iter", "list", "tuple", "Template", "StringIO", "dedent", "build_opener",
@@ -163,7 +157,9 @@ class Evaluator:
             bounds = [slice_bound(part) for part in (node.slice.lower, node.slice.upper, node.slice.step)]
             texts = [slice_text(text, bounds) for text in self.fold(node.value, scope, depth)]
             return [text for text in texts if text is not None]
-        elements = [text for value in self._inner(node, scope, depth + 1) for text in self.fold(value, scope, depth)]
+        elements = [
+            text for value in self._subscript_values(node, scope, depth + 1) for text in self.fold(value, scope, depth)
+        ]
         keys = [text for text in self.fold(node.slice, scope, depth) if START not in text]
         base = self.dotted(node.value, scope, depth)[0]
         is_own = base.startswith("?") or base.endswith("environ")
@@ -180,7 +176,7 @@ class Evaluator:
             case ast.Starred():
                 yield from self.containers(node.value, scope, depth)
             case ast.Subscript():
-                for value in self._inner(node, scope, depth):
+                for value in self._subscript_values(node, scope, depth):
                     yield from self.containers(value, scope, depth - 2)
             case ast.Name() | ast.Attribute():
                 own = scope.find(node.id) if isinstance(node, ast.Name) else self.objects.attribute_values(node, scope)
@@ -206,7 +202,8 @@ class Evaluator:
             case ast.Call():
                 yield from self._pieces(node, scope, depth)
 
-    def _inner(self, node: ast.Subscript, scope: Scope, depth: int) -> Iterator[ast.AST]:
+    def _subscript_values(self, node: ast.Subscript, scope: Scope, depth: int) -> Iterator[ast.AST]:
+        """Yield the values of literal containers that a subscript may pick."""
         keys = self.fold(node.slice, scope, depth - 1)
         for container in self.containers(node.value, scope, depth - 1):
             for name, value in container:
@@ -357,7 +354,7 @@ class Evaluator:
             case ast.BoolOp() | ast.IfExp():
                 return self._names_of(alternatives(node), scope, depth)
             case ast.Subscript():
-                elements = self._names_of(self._inner(node, scope, depth), scope, depth)
+                elements = self._names_of(self._subscript_values(node, scope, depth), scope, depth)
                 return elements or [f"{base}[]" for base in self.dotted(node.value, scope, depth)]
             case ScopedExpr():
                 return self.dotted(node.value, node.scope, depth)

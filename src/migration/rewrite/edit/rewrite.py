@@ -141,7 +141,7 @@ def _edit_read(base: cst.BaseExpression, replacement: ReadReplacement, tree: Tre
 
 
 def _without_repetition(updated: cst.BaseExpression, _resolve: Resolve) -> cst.BaseExpression:
-    """Return `x` for `x and x`, which two tests become that ask for the same now."""
+    """Return `x` for `x and x`, which two different tests of the SDK's reply can become."""
     if not isinstance(updated, cst.BooleanOperation) or not isinstance(updated.operator, cst.And):
         return updated
     return updated.left if code(updated.left) == code(updated.right) else updated

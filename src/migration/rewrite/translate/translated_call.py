@@ -24,7 +24,7 @@ class Argument(NamedTuple):
 
 @dataclass(slots=True)
 class TranslatedCall:
-    """What one call asks for.
+    """The arguments of one call.
 
     Attributes:
         prompt: The system prompt and the user content, or the conversation.

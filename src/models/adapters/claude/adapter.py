@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from src.models.adapters.claude import schema
-from src.models.adapters.claude import stream as trail
+from src.models.adapters.claude import stream as claude_stream
 from src.models.base_model import BaseModel
 from src.models.protocols.messages import conversation, reply, thinking
 from src.models.request import fitting
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from src.models.errors import ModelError
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
 
-# What the adapter says itself of `messages.create`'s parameters, or passes on by name; anything else of a caller's
-# options goes to the wire as it is.
+# The parameters of `messages.create` that a caller's options may name; other options are sent in the body as they are.
 _SDK_NAMES = frozenset(
     {
         "cache_control", "container", "diagnostics", "inference_geo", "metadata", "output_config", "service_tier",
@@ -36,7 +35,7 @@ _AS_HEADERS = {"user_profile_id": "anthropic-user-profile-id", "workspace_id": "
 
 
 class ClaudeModel(BaseModel):
-    """Ask a Claude model."""
+    """A Claude model."""
 
     provider: ClassVar[str] = "claude"
     default_base_url: ClassVar[str] = "https://api.anthropic.com"
@@ -45,38 +44,42 @@ class ClaudeModel(BaseModel):
         super().__init__(model_name, **settings)
         import anthropic
 
-        self._lines = PerProcess(self._make_line)
-        self._alines = PerLoop(self._make_async_line, lambda line: line.close())
+        self._connections = PerProcess(self._make_connection)
+        self._async_connections = PerLoop(self._make_async_connection, lambda connection: connection.close())
         self._route = sdk_client.Route(
-            "/v1/messages", anthropic.types.Message, anthropic.types.RawMessageStreamEvent, anthropic, _AS_HEADERS
+            path="/v1/messages",
+            reply=anthropic.types.Message,
+            event=anthropic.types.RawMessageStreamEvent,
+            sdk=anthropic,
+            headers=_AS_HEADERS,
         )
-        self._route.stream, self._route.astream = trail.streams()
+        self._route.stream, self._route.astream = claude_stream.stream_classes()
 
     def _settings(self) -> dict[str, Any]:
-        """Return what a client is made with. Its own retries are off: the template retries."""
+        """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         return {"api_key": self._api_key, "base_url": self._base_url or self.default_base_url, "max_retries": 0}
 
     @property
     def client(self) -> Any:
         """Return the SDK's client."""
-        return self._lines.get().client
+        return self._connections.get().client
 
-    def _make_line(self) -> sdk_client.Line:
+    def _make_connection(self) -> sdk_client.Connection:
         import anthropic
 
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.mend)
+        hooks["response"].append(gateway_hooks.repair_stream)
         http = anthropic.DefaultHttpxClient(event_hooks=hooks, verify=self._tls_context())
-        return sdk_client.Line(anthropic.Anthropic(**self._settings(), http_client=http), http)
+        return sdk_client.Connection(anthropic.Anthropic(**self._settings(), http_client=http), http)
 
-    def _make_async_line(self) -> sdk_client.Line:
+    def _make_async_connection(self) -> sdk_client.Connection:
         import anthropic
 
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.amend)
+        hooks["response"].append(gateway_hooks.arepair_stream)
         http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks, verify=self._tls_context())
         client = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
-        return sdk_client.Line(client, http, asynchronous=True)
+        return sdk_client.Connection(client, http, asynchronous=True)
 
     def _tls_context(self) -> ssl.SSLContext:
         """Return the TLS context that the SDK's own HTTP client would have."""
@@ -90,50 +93,54 @@ class ClaudeModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._lines.get().send(self._route, payload, timeouts)
+        return self._connections.get().send(self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._alines.get().asend(self._route, payload, timeouts)
+        return await self._async_connections.get().asend(self._route, payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return trail.followed(sdk_client.post(self.client, self._route, payload, timeouts), payload["model"])
+        return claude_stream.follow(sdk_client.post(self.client, self._route, payload, timeouts), payload["model"])
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        events = await sdk_client.apost(self._alines.get().client, self._route, payload, timeouts)
-        return trail.afollowed(events, payload["model"])
+        events = await sdk_client.apost(self._async_connections.get().client, self._route, payload, timeouts)
+        return claude_stream.afollow(events, payload["model"])
 
-    def _suited(self, request: ModelRequest) -> Capabilities:
-        """Return what the model can do for this request: a schema that native mode cannot say is said in words.
+    def _capabilities_for(self, request: ModelRequest) -> Capabilities:
+        """Return the capabilities that hold for this request: a schema that cannot be converted is put into the prompt.
 
-        A forced tool would be the other way. It is refused beside thinking, and by models from Opus 5.5 on at all
-        (platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#forced-tool-use-is-not-supported), so words
-        and the template's repair are what works on every model without native output.
+        A forced tool would be the alternative. It is refused beside thinking, and by models from Opus 5.5 on altogether
+        (platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#forced-tool-use-is-not-supported), so an
+        instruction, and `BaseModel`'s repair, is what works on every model.
         """
-        can, wanted = self._can(request.model), request.response_format
-        if wanted is None or can.structured != "json_schema" or schema.native(wanted.schema) is not None:
+        can, response_format = self._can(request.model), request.response_format
+        if (
+            response_format is None
+            or can.structured != "json_schema"
+            or schema.native(response_format.schema) is not None
+        ):
             return can
         return replace(can, structured="instructed")
 
     @override
     def _fitted(self, request: ModelRequest) -> ModelRequest:
-        can = self._suited(request)
+        can = self._capabilities_for(request)
         return thinking.fit(fitting.fit(request, can), can)
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
-        can = self._suited(request)
+        can = self._capabilities_for(request)
         options: dict[str, Any] = dict(request.options)
         body = dict(options.pop("extra_body", None) or {})
         parallel, betas = options.pop("parallel_tool_calls", None), options.pop("betas", None)
         payload: dict[str, Any] = {name: options.pop(name) for name in _SDK_NAMES & options.keys()}
         thinks = payload.get("thinking") or thinking.config(request, can)
-        told: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "model": request.model,
             "messages": conversation.messages(request),
-            "max_tokens": request.max_tokens or thinking.enough_tokens(can, thinks),
+            "max_tokens": request.max_tokens or thinking.default_max_tokens(can, thinks),
             "system": request.system,
             "temperature": request.temperature,
             "top_p": request.top_p,
@@ -146,34 +153,34 @@ class ClaudeModel(BaseModel):
             "extra_body": options | body or None,
             "stream": stream or None,
         }
-        return payload | {name: value for name, value in told.items() if value is not None}
+        return payload | {name: value for name, value in parameters.items() if value is not None}
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        return reply.reply(raw, request.model)
+        return reply.read(raw, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
-        return reply.event(event)
+        return reply.read_event(event)
 
     @override
     def _classify(self, error: BaseException) -> ModelError:
-        return reply.named(super()._classify(error), getattr(error, "body", None))
+        return reply.with_details(super()._classify(error), getattr(error, "body", None))
 
 
-def _output_config(given: Any, request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
+def _output_config(options: Any, request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
     """Return the schema and the effort: platform.claude.com/docs/en/build-with-claude/structured-outputs."""
-    config: dict[str, Any] = dict(given or {})
-    wanted, effort = request.response_format, request.reasoning_effort
-    if wanted is not None and can.structured == "json_schema" and wanted.name != "json_object":
-        config["format"] = {"type": "json_schema", "schema": schema.native(wanted.schema)}
+    config: dict[str, Any] = dict(options or {})
+    response_format, effort = request.response_format, request.reasoning_effort
+    if response_format is not None and can.structured == "json_schema" and response_format.name != "json_object":
+        config["format"] = {"type": "json_schema", "schema": schema.native(response_format.schema)}
     if effort not in (None, "none") and can.effort_as != "budget":
         config["effort"] = effort
     return config or None
 
 
-def _headers(given: Mapping[str, str] | None, betas: Any) -> dict[str, str] | None:
-    """Return the extra headers; a beta is asked for by one: platform.claude.com/docs/en/api/beta-headers."""
+def _headers(headers: Mapping[str, str] | None, betas: Any) -> dict[str, str] | None:
+    """Return the extra headers, one for beta features: platform.claude.com/docs/en/api/beta-headers."""
     if not betas:
-        return dict(given) if given else None
-    return {**(given or {}), "anthropic-beta": betas if isinstance(betas, str) else ",".join(betas)}
+        return dict(headers) if headers else None
+    return {**(headers or {}), "anthropic-beta": betas if isinstance(betas, str) else ",".join(betas)}

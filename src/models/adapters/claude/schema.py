@@ -1,4 +1,4 @@
-"""Say a JSON Schema as Anthropic's structured outputs take it, or tell that they cannot."""
+"""Convert a JSON Schema to what Anthropic's structured outputs take."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def native(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a schema as the API takes it, by the SDK's own rule; None where it cannot say it.
+    """Return a schema as the API takes it, by the SDK's own conversion; None where the result would mean another.
 
-    Every object is closed there, so a mapping with free keys, or one that refers to itself, would come to mean another:
+    Every object is closed there, so a mapping with free keys, or a schema that refers to itself, has no equivalent:
     platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
     """
     return _native(json.dumps({name: value for name, value in schema.items() if name != "$schema"}, default=str))
@@ -36,21 +36,21 @@ def _is_open(schema: Any) -> bool:
         return any(_is_open(item) for item in schema)
     if not isinstance(schema, Mapping):
         return False
-    free = schema.get("type") == "object" and not schema.get("properties")
-    more = schema.get("additionalProperties") not in (None, False) or "patternProperties" in schema
-    return free or more or any(_is_open(item) for item in schema.values())
+    has_free_keys = schema.get("type") == "object" and not schema.get("properties")
+    allows_more_keys = schema.get("additionalProperties") not in (None, False) or "patternProperties" in schema
+    return has_free_keys or allows_more_keys or any(_is_open(item) for item in schema.values())
 
 
 def _is_recursive(schema: Mapping[str, Any]) -> bool:
-    kept = schema.get("$defs")
-    defs: Mapping[str, Any] = kept if isinstance(kept, Mapping) else {}
-    leads = {name: set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(inner))) for name, inner in defs.items()}
+    value = schema.get("$defs")
+    defs: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+    references = {name: set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(inner))) for name, inner in defs.items()}
     for name in defs:
         seen: set[str] = set()
-        ahead = set(leads[name])
-        while ahead:
-            seen |= ahead
-            ahead = {after for at in ahead for after in leads.get(at, ())} - seen
+        reachable = set(references[name])
+        while reachable:
+            seen |= reachable
+            reachable = {target for reached in reachable for target in references.get(reached, ())} - seen
         if name in seen:
             return True
     return '"$ref": "#"' in json.dumps(schema)

@@ -1,4 +1,4 @@
-"""Follow a stream of Anthropic's, for what one event alone does not tell."""
+"""Read a stream of Anthropic's beyond single events: their names, and the thoughts before each tool call."""
 
 from __future__ import annotations
 
@@ -15,66 +15,66 @@ if TYPE_CHECKING:
 
 
 @cache
-def streams() -> tuple[Any, Any]:
-    """Return the SDK's stream classes, made to read events whose name only their data tells.
+def stream_classes() -> tuple[Any, Any]:
+    """Return the SDK's stream classes, extended to read events whose name is in their data only.
 
-    The SDK passes over an event without an `event:` line, as gateways send them, and over an error in one too.
+    The SDK skips an event without an `event:` line, as gateways send them, even where it is an error.
     """
     import anthropic
 
     event = anthropic.types.RawMessageStreamEvent
 
     class Plain(anthropic.Stream[event]):  # type: ignore[valid-type] # an alias of the SDK's
-        """Name the events of a stream."""
+        """A stream that names its events."""
 
         def _iter_events(self) -> Iterator[Any]:
-            yield from (_with_name(told) for told in super()._iter_events())
+            yield from (_with_name(raw_event) for raw_event in super()._iter_events())
 
     class Asynchronous(anthropic.AsyncStream[event]):  # type: ignore[valid-type] # an alias of the SDK's
-        """Name the events of an asynchronous stream."""
+        """An asynchronous stream that names its events."""
 
         async def _iter_events(self) -> AsyncIterator[Any]:
-            async for told in super()._iter_events():
-                yield _with_name(told)
+            async for raw_event in super()._iter_events():
+                yield _with_name(raw_event)
 
     return Plain, Asynchronous
 
 
-def _with_name(told: Any) -> Any:
-    # What keeps a connection open; OpenRouter ends this protocol too with the [DONE] of Chat Completions.
-    if not told.data.startswith("{"):
-        return told if told.event == "error" else type(told)(event="ping", data="{}")
-    if told.event is not None:
-        return told
-    data = json.loads(told.data)
+def _with_name(event: Any) -> Any:
+    # Keep-alive events; OpenRouter also ends this protocol with the [DONE] of Chat Completions.
+    if not event.data.startswith("{"):
+        return event if event.event == "error" else type(event)(event="ping", data="{}")
+    if event.event is not None:
+        return event
+    data = json.loads(event.data)
     name = data.get("type") if isinstance(data.get("type"), str) else None
     failed = data.get("error") or data.get("object") == "error"
-    return type(told)(event="error" if failed else name, data=told.data)
+    return type(event)(event="error" if failed else name, data=event.data)
 
 
-def followed(events: Any, model: str) -> Iterator[Any]:
-    """Yield the events of a stream as `reading.event` needs them."""
-    trail = _Trail(model)
+def follow(events: Any, model: str) -> Iterator[Any]:
+    """Yield the events of a stream as `protocols.messages.reply.read_event` takes them."""
+    state = _StreamState(model)
     try:
-        yield from (told for event in events if (told := trail.passed(event)) is not None)
+        yield from (prepared for event in events if (prepared := state.prepare(event)) is not None)
     finally:
         events.close()
 
 
-async def afollowed(events: Any, model: str) -> AsyncIterator[Any]:
-    """Do what `followed` does, in asyncio."""
-    trail = _Trail(model)
+async def afollow(events: Any, model: str) -> AsyncIterator[Any]:
+    """Do what `follow` does, in asyncio."""
+    state = _StreamState(model)
     try:
         async for event in events:
-            told = trail.passed(event)
-            if told is not None:
-                yield told
+            prepared = state.prepare(event)
+            if prepared is not None:
+                yield prepared
     finally:
         await events.close()
 
 
-class _Trail:
-    """Give each call of a tool the thoughts before it, and leave out calls that the server makes itself."""
+class _StreamState:
+    """Adds to each tool call the thoughts before it, and drops calls that the server makes itself."""
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -82,16 +82,16 @@ class _Trail:
         self._foreign: set[int] = set()
         self._is_open = False
 
-    def passed(self, event: Any) -> Any:
-        """Return the event as the reader needs it; None where it is none of its business."""
+    def prepare(self, event: Any) -> Any:
+        """Return the event as the reader takes it; None where it is to be dropped."""
         kind, at = field(event, "type"), count(event, "index") or 0
         if kind == "message_start":
-            self._renew()
+            self._start_message()
         elif kind == "message_delta":
             self._is_open = False
         if kind == "content_block_start":
             self._is_open = True
-            return self._begun(event, at, field(event, "content_block"))
+            return self._start_block(event, at, field(event, "content_block"))
         if kind != "content_block_delta":
             return event
         delta = field(event, "delta")
@@ -100,21 +100,25 @@ class _Trail:
                 self._thoughts[at][name] = self._thoughts[at].get(name, "") + (field(delta, name) or "")
         return None if at in self._foreign else event
 
-    def _renew(self) -> None:
-        """Begin with a message, where the one before has ended."""
+    def _start_message(self) -> None:
+        """Start a message.
+
+        Raises:
+            MalformedResponse: the one before has not ended.
+        """
         if self._is_open:
             raise MalformedResponse("another message began in the stream before the first had ended")
         self._thoughts, self._foreign = {}, set()
 
-    def _begun(self, event: Any, at: int, block: Any) -> Any:
+    def _start_block(self, event: Any, at: int, block: Any) -> Any:
         kind = field(block, "type")
         self._foreign.discard(at)
         if kind in ("thinking", "redacted_thinking"):
-            self._thoughts[at] = reply.thought(block)
+            self._thoughts[at] = reply.thinking_block(block)
         elif kind == "tool_use":
-            if field(block, "input"):  # told whole, by servers that imitate this one
+            if field(block, "input"):  # sent whole, by compatible servers
                 self._foreign.add(at)
-            replay, self._thoughts = conversation.replay(list(self._thoughts.values()), self._model), {}
+            replay, self._thoughts = conversation.replay_text(list(self._thoughts.values()), self._model), {}
             return {"type": "content_block_start", "index": at, "content_block": block, "replay": replay}
         elif kind != "text":
             self._foreign.add(at)

@@ -1,4 +1,4 @@
-"""Ask Google's models, through google-genai or, where a checkout is pinned to it, the old google-generativeai."""
+"""Ask Google's models, through google-genai or the old google-generativeai."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models.adapters.gemini.google_genai import Current
-from src.models.adapters.gemini.google_generativeai import Legacy
+from src.models.adapters.gemini.google_genai import GenAIConnection
+from src.models.adapters.gemini.google_generativeai import LegacyConnection
 from src.models.base_model import BaseModel
 from src.models.errors import ContentBlocked, MalformedResponse, ModelError
 from src.models.protocols.generate_content import conversation, legacy_schema, reply
@@ -28,7 +28,10 @@ _UNREADABLE = frozenset({"UnknownApiResponseError", "JSONDecodeError", "ParseErr
 
 
 class GeminiModel(BaseModel):
-    """Ask a Gemini model. MOONDEV_GEMINI_SDK=legacy takes the old SDK where both are installed."""
+    """A Gemini model.
+
+    A checkout may be pinned to the old SDK; MOONDEV_GEMINI_SDK=legacy takes it where both are installed.
+    """
 
     provider: ClassVar[str] = "gemini"
     default_base_url: ClassVar[str] = "https://generativelanguage.googleapis.com"
@@ -37,8 +40,8 @@ class GeminiModel(BaseModel):
         super().__init__(model_name, **settings)
         address = self._base_url or self.default_base_url
         self._legacy = uses_legacy()
-        kind: Any = Legacy if self._legacy else Current
-        self._connections: PerProcess[Any] = PerProcess(lambda: kind(self._api_key, address))
+        connection_class: Any = LegacyConnection if self._legacy else GenAIConnection
+        self._connections: PerProcess[Any] = PerProcess(lambda: connection_class(self._api_key, address))
 
     @property
     def client(self) -> Any:
@@ -51,15 +54,15 @@ class GeminiModel(BaseModel):
 
     @override
     def _can(self, model: str) -> Capabilities:
-        """Return what the model can do: the old SDK knows neither thinking nor a seed."""
+        """Return the model's capabilities; the old SDK has neither thinking nor a seed."""
         can = super()._can(model)
         return replace(can, seed=False, reasoning_effort=False) if self._legacy else can
 
     @override
     def _fitted(self, request: ModelRequest) -> ModelRequest:
-        can, wanted = self._can(request.model), request.response_format
-        if self._legacy and wanted is not None and legacy_schema.schema(wanted.schema) is None:
-            can = replace(can, structured="json_object")  # what the old SDK cannot say is said in words
+        can, response_format = self._can(request.model), request.response_format
+        if self._legacy and response_format is not None and legacy_schema.convert(response_format.schema) is None:
+            can = replace(can, structured="json_object")  # the schema is put into the prompt
         return fitting.fit(request, can)
 
     @override
@@ -84,7 +87,7 @@ class GeminiModel(BaseModel):
 
     @override
     def _list_models(self) -> list[str]:
-        return [name.removeprefix("models/") for name in self._connection.names()]
+        return [name.removeprefix("models/") for name in self._connection.model_names()]
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
@@ -103,39 +106,41 @@ class GeminiModel(BaseModel):
             "model": request.model,
             "system": request.system if can.system_role != "merged" else None,
             "contents": conversation.contents(request, can, legacy=self._legacy),
-            "tools": conversation.declared(request.tools, legacy=self._legacy),
+            "tools": conversation.declarations(request.tools, legacy=self._legacy),
             "tool_choice": conversation.tool_choice(request.tool_choice),
             "config": {name: value for name, value in config.items() if value is not None},
         }
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        return reply.reply(raw, request.model)
+        return reply.read(raw, request.model)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
-        return reply.event(event, request.model)
+        return reply.read_event(event, request.model)
 
     @override
     def _classify(self, error: BaseException) -> ModelError:
         names = {kind.__name__ for kind in type(error).__mro__}
         if "streaming response" in str(error) and "BadRequest" in names:
-            return MalformedResponse("the stream could not be read")  # the old SDK's word for a stream it cannot read
+            return MalformedResponse(
+                "the stream could not be read"
+            )  # how the old SDK reports a stream that it cannot read
         if "BlockedPromptException" in names:  # how the old SDK ends a stream before it begins
             reason = re.search(r"block_reason: (\w+)", str(error))
             return ContentBlocked(f"the prompt was blocked ({reason[1] if reason else 'no reason told'})")
         code = getattr(error, "code", None)
         if isinstance(code, int) and names & {"APIError", "GoogleAPICallError"}:
-            return reply.of_status(error, int(code))
+            return reply.from_exception(error, int(code))
         if names & _UNREADABLE or (self._legacy and names & {"ValueError", "TypeError"}):  # the old SDK's own parser
             return MalformedResponse(f"the reply could not be read: {type(error).__name__}")
         return super()._classify(error)
 
 
 def uses_legacy() -> bool:
-    """Tell which SDK is taken: the old one where it is asked for, or is the only one."""
-    wanted = os.environ.get("MOONDEV_GEMINI_SDK", "").strip().lower()
-    return wanted == "legacy" or not _installed("google.genai")
+    """Tell whether to use the old SDK: where it is asked for, or is the only one that is installed."""
+    requested_sdk = os.environ.get("MOONDEV_GEMINI_SDK", "").strip().lower()
+    return requested_sdk == "legacy" or not _installed("google.genai")
 
 
 def _installed(package: str) -> bool:

@@ -1,4 +1,4 @@
-"""Talk to Gemini through google-genai."""
+"""Connect to Gemini through google-genai."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from src.models.types import Timeouts
 
 
-class Current:
-    """Talk through google-genai. A client that nothing refers to closes itself, so it is kept here."""
+class GenAIConnection:
+    """The clients of google-genai. The SDK's client closes itself when nothing refers to it, so it is held here."""
 
     def __init__(self, key: str | None, address: str) -> None:
         self._key = key
         self._address = address
         hooks = http_hooks.hooks("gemini")
-        hooks["response"].append(response_hooks.watch)
+        hooks["response"].append(response_hooks.clean)
         self.client = self._make(event_hooks=hooks)
-        # Its HTTP client is looked for where the SDK keeps it now; where it is not, each call is the SDK's own.
+        # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
         self._replay = replay.Replay(self._http, self.client.models, "generate_content")
-        self._aclients = PerLoop(self._make_async, lambda made: made[1].aclose())
+        self._aclients = PerLoop(self._make_async, lambda connection: connection[1].aclose())
 
     def _make(self, *, event_hooks: Any = None, async_http: Any = None) -> Any:
         from google import genai
 
-        # The SDK would build three contexts for each client.
+        # Without these, the SDK builds three contexts for each client.
         uses_httpx = os.environ.get("GOOGLE_GENAI_HTTP_CLIENT", "").lower().strip() == "httpx"
         verify = tls.for_address(self._address, _certifi_context if uses_httpx else _httpx2_context)
 
@@ -51,19 +51,19 @@ class Current:
         return genai.Client(api_key=self._key, vertexai=False, http_options=options)  # type: ignore[arg-type] # as a dict
 
     def _make_async(self) -> tuple[Any, Any, replay.Replay]:
-        """Return a client, and its HTTP client: one of our own, which the SDK leaves for us to close.
+        """Return a client, its HTTP client and its replay. The HTTP client is our own, which the SDK does not close.
 
-        It would take aiohttp wherever that is installed.
+        The SDK would choose aiohttp wherever that is installed.
         """
         import httpx2
 
         hooks = http_hooks.async_hooks("gemini")
-        hooks["response"].append(response_hooks.awatch)
+        hooks["response"].append(response_hooks.aclean)
         verify = tls.for_address(self._address, httpx2.create_ssl_context)
         http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, verify=verify)
-        known = None if self._http is None else http
+        replayed_http = None if self._http is None else http
         client = self._make(async_http=http)
-        return client, http, replay.Replay(known, client.aio.models, "generate_content", asynchronous=True)
+        return client, http, replay.Replay(replayed_http, client.aio.models, "generate_content", asynchronous=True)
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
@@ -79,24 +79,24 @@ class Current:
     def generate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply."""
         ask = partial(self.client.models.generate_content, **self._arguments(payload))
-        read = partial(self._raw, payload["config"])
+        read = partial(self._read, payload["config"])
         return self._replay.call(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
 
     async def agenerate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Do what `generate` does, in asyncio."""
-        client, _, replayed = self._aclients.get()
+        client, _, async_replay = self._aclients.get()
         ask = partial(client.aio.models.generate_content, **self._arguments(payload))
-        read = partial(self._raw, payload["config"])
-        return await replayed.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
+        read = partial(self._read, payload["config"])
+        return await async_replay.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
 
-    def _raw(self, config: dict[str, Any], response: Any) -> LazyReply | None:
-        """Return what a plain reply says."""
-        told = replay.read_json_object(response)
-        found = None if told is None else plain_call.reply(told)
-        return None if found is None else LazyReply(found, partial(self._typed, config, response))
+    def _read(self, config: dict[str, Any], response: Any) -> LazyReply | None:
+        """Return a plain reply as its JSON; None for any other."""
+        body = replay.read_json_object(response)
+        reply = None if body is None else plain_call.read(body)
+        return None if reply is None else LazyReply(reply, partial(self._sdk_object, config, response))
 
-    def _typed(self, config: dict[str, Any], response: Any) -> Any:
-        """Return a reply as the SDK's object, which does not depend on what was asked but for the form asked for."""
+    def _sdk_object(self, config: dict[str, Any], response: Any) -> Any:
+        """Return a reply as the SDK's object; of the request, only the reply's format matters for it."""
         arguments: dict[str, Any] = {
             "model": "any",
             "contents": "any",
@@ -115,16 +115,16 @@ class Current:
         """Do what `stream` does, in asyncio."""
         return await self._aclients.get()[0].aio.models.generate_content_stream(**self._arguments(payload))
 
-    def names(self) -> list[str]:
+    def model_names(self) -> list[str]:
         """Return the names of the models that generate text."""
-        found = self.client.models.list()
+        models = self.client.models.list()
         return [
-            item.name or "" for item in found if "generateContent" in (item.supported_actions or ("generateContent",))
+            item.name or "" for item in models if "generateContent" in (item.supported_actions or ("generateContent",))
         ]
 
 
 def _httpx2_context() -> ssl.SSLContext:
-    """Build the context that the SDK builds for httpx2, which alone does not read both variables at once."""
+    """Build the context that the SDK builds for httpx2: of both variables, where httpx2 itself would read one."""
     import httpx2
 
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")

@@ -1,4 +1,4 @@
-"""Talk to Gemini through the old google-generativeai, over REST."""
+"""Connect to Gemini through the old google-generativeai, over REST."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from src.models.types import Timeouts
 
 _UNKNOWN = ("seed", "thinking_config", "response_json_schema")
-# What the replies of the running call said. The SDK's own records know no thoughts: they would be text among the rest.
-_said: ContextVar[deque[dict[str, Any]] | None] = ContextVar("moondev_gemini_said", default=None)
+# The replies of the running call as JSON. The SDK's own objects do not tell thoughts from text.
+_replies: ContextVar[deque[dict[str, Any]] | None] = ContextVar("moondev_gemini_replies", default=None)
 _REFUSED: Final = 400
-# What stands between the replies of a stream: of the array that the SDK asks for, or of events, as gateways send them.
+# What separates the replies of a stream: in the array that the SDK asks for, or in events, as gateways send them.
 _BETWEEN: Final = re.compile(r"(?:[\s,\[\]\ufeff]+|data:(?:[ ]?\[DONE\])?|(?:event|id|retry)?:[^\n]*\n)*")
 
 
-class Legacy:
-    """Talk through google-generativeai; it has no asyncio over REST, so the template runs it in threads.
+class LegacyConnection:
+    """The clients of google-generativeai. It has no asyncio over REST, so `BaseModel` runs it in threads.
 
-    Its `configure` would set key and address for the whole process, for code beside this too and for every model here,
-    so the clients are made as that function makes them, and each model has its own.
+    Its `configure` would set key and address for the whole process, other code included, so the clients are made as
+    that function makes them, one for each model.
     """
 
     def __init__(self, key: str | None, address: str) -> None:
         self._sdk: Any = importlib.import_module("google.generativeai")  # an extra, not always installed
         language: Any = importlib.import_module("google.ai.generativelanguage")
-        how = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
-        self.client = language.GenerativeServiceClient(**how)
-        self.client.transport._session.hooks["response"].append(_watch)
-        self._models = language.ModelServiceClient(**how)
+        options = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
+        self.client = language.GenerativeServiceClient(**options)
+        self.client.transport._session.hooks["response"].append(_record_reply)
+        self._models = language.ModelServiceClient(**options)
 
     def _model(self, payload: dict[str, Any]) -> Any:
         model = self._sdk.GenerativeModel(payload["model"], system_instruction=payload["system"] or None)
@@ -51,62 +51,62 @@ class Legacy:
     @staticmethod
     def _arguments(payload: dict[str, Any], timeouts: Timeouts) -> dict[str, Any]:
         config = {name: value for name, value in payload["config"].items() if name not in _UNKNOWN}
-        told: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "contents": payload["contents"],
             "generation_config": config,
             "request_options": {"timeout": timeouts.read, "retry": None},
         }
         if payload["tools"]:
-            told["tools"] = payload["tools"]
+            arguments["tools"] = payload["tools"]
         if payload["tool_choice"]:
-            told["tool_config"] = {"function_calling_config": payload["tool_choice"]}
-        return told
+            arguments["tool_config"] = {"function_calling_config": payload["tool_choice"]}
+        return arguments
 
     def generate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply."""
         generate = partial(self._model(payload).generate_content, **self._arguments(payload, timeouts))
-        return threads.within(timeouts.total, _whole, generate)
+        return threads.within(timeouts.total, _generate, generate)
 
     def stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Return a stream."""
-        said: deque[dict[str, Any]] = deque()
-        token = _said.set(said)
+        replies: deque[dict[str, Any]] = deque()
+        token = _replies.set(replies)
         try:
-            found = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)
+            events = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)
         finally:
-            _said.reset(token)
-        return (snake_case(said.popleft()) if said else _as_dict(event) for event in found)
+            _replies.reset(token)
+        return (snake_case(replies.popleft()) if replies else _as_dict(event) for event in events)
 
-    def names(self) -> list[str]:
+    def model_names(self) -> list[str]:
         """Return the names of the models that generate text."""
-        found = self._sdk.list_models(client=self._models)
-        return [item.name for item in found if "generateContent" in item.supported_generation_methods]
+        models = self._sdk.list_models(client=self._models)
+        return [item.name for item in models if "generateContent" in item.supported_generation_methods]
 
 
-def _whole(generate: Callable[[], Any]) -> Any:
-    said: deque[dict[str, Any]] = deque()
-    token = _said.set(said)
+def _generate(generate: Callable[[], Any]) -> Any:
+    replies: deque[dict[str, Any]] = deque()
+    token = _replies.set(replies)
     try:
-        found = generate()
+        response = generate()
     finally:
-        _said.reset(token)
-    return snake_case(said.pop()) if said else _as_dict(found)
+        _replies.reset(token)
+    return snake_case(replies.pop()) if replies else _as_dict(response)
 
 
-def _watch(response: Any, *_: object, stream: bool = False, **__: object) -> None:
-    """Keep what a reply says, and raise an error: the SDK drops one with status 200, and breaks on loose ones."""
-    said = _said.get()
+def _record_reply(response: Any, *_: object, stream: bool = False, **__: object) -> None:
+    """Record a reply, and raise an error: the SDK drops one with status 200, and breaks on one that is malformed."""
+    replies = _replies.get()
     if response.status_code >= _REFUSED:
         raise reply.refusal(response.status_code, _json(response.content), response.headers)
-    if response.status_code != 200 or said is None:
+    if response.status_code != 200 or replies is None:
         return
     if stream:
-        response.iter_content = partial(_array, response.iter_content, response.headers, said)
+        response.iter_content = partial(_as_one_array, response.iter_content, response.headers, replies)
         return
     gateway_hooks.raise_error(response.content, response.headers)
-    told = _json(finish_reasons.worded(response.content))
-    if isinstance(told, dict):  # anything else is for the SDK to judge
-        said.append(told)
+    body = _json(finish_reasons.with_names(response.content))
+    if isinstance(body, dict):  # the SDK handles anything else
+        replies.append(body)
 
 
 def _json(body: bytes) -> Any:
@@ -116,25 +116,25 @@ def _json(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _array(
-    pieces: Callable[..., Iterator[bytes]], headers: Any, said: deque[dict[str, Any]], **_: object
+def _as_one_array(
+    pieces: Callable[..., Iterator[bytes]], headers: Any, replies: deque[dict[str, Any]], **_: object
 ) -> Iterator[str]:
-    """Yield the replies of a stream as the one array that the SDK reads, and keep each."""
-    decode, held, mark = codecs.getincrementaldecoder("utf-8")("replace"), "", "["
+    """Yield the replies of a stream as the one array that the SDK reads, and record each."""
+    decode, buffer, separator = codecs.getincrementaldecoder("utf-8")("replace"), "", "["
     for piece in pieces(None):
-        held += decode.decode(piece)
+        buffer += decode.decode(piece)
         while True:
-            held = held[_BETWEEN.match(held).end() :]  # type: ignore[union-attr] # it matches nothing too
+            buffer = buffer[_BETWEEN.match(buffer).end() :]  # type: ignore[union-attr] # it matches nothing too
             try:
-                told, end = json.JSONDecoder().raw_decode(held)
-            except ValueError:  # not all of it has come
+                value, end = json.JSONDecoder().raw_decode(buffer)
+            except ValueError:  # it is not complete yet
                 break
-            gateway_hooks.raise_error(held[:end].encode(), headers)
-            if isinstance(told, dict):
-                said.append(json.loads(finish_reasons.worded(held[:end].encode())))
-            yield mark + held[:end]
-            held, mark = held[end:], ","
-    yield held or (mark if mark == "[" else "") + "]"
+            gateway_hooks.raise_error(buffer[:end].encode(), headers)
+            if isinstance(value, dict):
+                replies.append(json.loads(finish_reasons.with_names(buffer[:end].encode())))
+            yield separator + buffer[:end]
+            buffer, separator = buffer[end:], ","
+    yield buffer or (separator if separator == "[" else "") + "]"
 
 
 def _as_dict(response: Any) -> dict[str, Any]:

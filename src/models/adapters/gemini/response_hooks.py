@@ -1,8 +1,8 @@
-"""Watch what comes back to google-genai: it knows Google's own wire, and takes what gateways add to it for JSON.
+"""Clean responses for google-genai, which reads Google's own format only and takes what gateways add to it for JSON.
 
-In a stream: comments, `event:` lines, `data:` without its space, and the `[DONE]` of Chat Completions. An error inside
-a 200 would be read as a reply without candidates, or break the SDK where it has no number, and so would a word that is
-told as its number, as Google's own servers do where they are asked for `enum-encoding=int`.
+In a stream gateways add comments, `event:` lines, `data:` without its space, and the `[DONE]` of Chat Completions. The
+SDK would read an error inside a 200 as a reply without candidates, or break on one without a number. It also breaks on
+an enum's number in place of its name, which Google's own servers send when they are asked for `enum-encoding=int`.
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 
-def watch(response: Any) -> None:
+def clean(response: Any) -> None:
     """Clean the body of a response, as an event hook of an HTTP client."""
     if response.status_code == 200 and gateway_hooks.is_stream(response):
-        response.iter_bytes = partial(_cleaned, response.iter_bytes, response.headers)
+        response.iter_bytes = partial(_clean_pieces, response.iter_bytes, response.headers)
     else:
-        gateway_hooks.watch(response)
-        _reword(response)
+        gateway_hooks.check_reply(response)
+        _name_reasons(response)
 
 
-async def awatch(response: Any) -> None:
-    """Do what `watch` does, for an asynchronous client."""
+async def aclean(response: Any) -> None:
+    """Do what `clean` does, for an asynchronous client."""
     if response.status_code == 200 and gateway_hooks.is_stream(response):
-        response.aiter_bytes = partial(_acleaned, response.aiter_bytes, response.headers)
+        response.aiter_bytes = partial(_aclean_pieces, response.aiter_bytes, response.headers)
     else:
-        await gateway_hooks.awatch(response)
-        _reword(response)
+        await gateway_hooks.acheck_reply(response)
+        _name_reasons(response)
 
 
-def _reword(response: Any) -> None:
-    """Say a whole reply's words as words."""
+def _name_reasons(response: Any) -> None:
+    """Replace the numbers of a whole reply's reasons by their names."""
     if response.is_closed and finish_reasons.NUMBERED.search(response.content):
-        response._content = finish_reasons.worded(response.content)
+        response._content = finish_reasons.with_names(response.content)
 
 
-def _cleaned(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
-    stream, lines = sse_repair.Mended(), _Lines(headers)
+def _clean_pieces(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, str], *size: Any) -> Iterator[bytes]:
+    stream, lines = sse_repair.StreamRepair(), _Lines(headers)
     for piece in pieces(*size):
         yield lines.feed(stream.feed(piece))
-    yield lines.feed(stream.rest()) + lines.rest()
+    yield lines.feed(stream.flush()) + lines.flush()
 
 
-async def _acleaned(
+async def _aclean_pieces(
     pieces: Callable[..., AsyncIterator[bytes]], headers: Mapping[str, str], *size: Any
 ) -> AsyncIterator[bytes]:
-    stream, lines = sse_repair.Mended(), _Lines(headers)
+    stream, lines = sse_repair.StreamRepair(), _Lines(headers)
     async for piece in pieces(*size):
         yield lines.feed(stream.feed(piece))
-    yield lines.feed(stream.rest()) + lines.rest()
+    yield lines.feed(stream.flush()) + lines.flush()
 
 
 class _Lines:
-    """Pass on the lines of a stream that mean something."""
+    """Takes a stream in pieces, and drops the lines that the SDK cannot read."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
-        self._held = b""
+        self._rest = b""
 
     def feed(self, piece: bytes) -> bytes:
         """Take the next piece; return the whole lines that it completes."""
-        *whole, self._held = (self._held + piece).split(b"\n")
+        *whole, self._rest = (self._rest + piece).split(b"\n")
         return b"".join(self._line(line) for line in whole)
 
-    def rest(self) -> bytes:
-        """Return what came last, without an end of line."""
-        return self._line(self._held) if self._held else b""
+    def flush(self) -> bytes:
+        """Return the last line where it has no end of line."""
+        return self._line(self._rest) if self._rest else b""
 
     def _line(self, line: bytes) -> bytes:
         if line.startswith(b"data:"):
             data = line[5:].strip()
             gateway_hooks.raise_error(data, self._headers)
-            return b"" if data == b"[DONE]" else b"data: " + finish_reasons.worded(data) + b"\n"
+            return b"" if data == b"[DONE]" else b"data: " + finish_reasons.with_names(data) + b"\n"
         return b"" if line.startswith((b":", b"event:", b"id:", b"retry:")) else line + b"\n"

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class LocalModel(OpenAICompatibleModel):
-    """Ask a GGUF model in this process; it is loaded once, when it is first asked.
+    """A GGUF model in this process, loaded once, by the first call.
 
-    llama.cpp's server takes and gives Chat Completions, as plain JSON.
+    llama.cpp's server speaks Chat Completions as plain JSON.
     """
 
     provider: ClassVar[str] = "local"
 
     @override
-    def _make_line(self) -> sdk_client.Line:
-        return sdk_client.Line(None, None)  # no connection: the engine is shared by the process
+    def _make_connection(self) -> sdk_client.Connection:
+        return sdk_client.Connection(None, None)  # no connection: the engine is shared by the process
 
     @override
     def is_available(self) -> bool:

@@ -20,24 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
 _CONTEXT_TOKENS = 4096
-
-
 _PARALLEL = 4
-
-
-# llama.cpp's threads wait for one another at each step: where another program holds one of the processors, all of them
-# wait for it, and two threads on two busy processors take ten times as long as one. So one is left to others.
-_LEFT_TO_OTHERS = 1
-
-
-_ALIKE = 400  # characters; a prompt that is no longer is soon read
+# llama.cpp's threads wait for one another at each step: where another program uses one of the processors, all of them
+# wait for it, and two threads on two busy processors take ten times as long as one. So one processor is left free.
+_SPARE_PROCESSORS = 1
+_SHARED_PREFIX = 400  # characters; a shorter prompt is soon read
 
 
 @dataclass(slots=True)
 class _Turn:
-    """Hold who may ask a prompt now, and how many want to."""
+    """A lock for the prompts of one prefix, and how many calls want it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: int = 0
@@ -45,7 +38,7 @@ class _Turn:
 
 @dataclass(slots=True, weakref_slot=True)
 class Engine:
-    """Hold the loaded model. llama.cpp batches what several threads ask at once."""
+    """The loaded model. llama.cpp batches the requests of several threads."""
 
     path: Path
     server: Any
@@ -53,11 +46,11 @@ class Engine:
     _turns: dict[str, _Turn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Have the process end well whatever the model is doing then, and a forked child have no part in it."""
-        atexit.register(self._leave)
+        """Prepare for the end of the process while the model works, and for a fork."""
+        atexit.register(self._skip_cleanup)
         if hasattr(os, "register_at_fork"):
             itself = ref(self)
-            os.register_at_fork(after_in_child=lambda: _forked(itself()))
+            os.register_at_fork(after_in_child=lambda: _reset_in_child(itself()))
 
     def ask(self, payload: dict[str, Any]) -> Any:
         """Return the reply to one request; blocks without holding the interpreter."""
@@ -74,8 +67,8 @@ class Engine:
 
     @contextlib.contextmanager
     def _turn(self, payload: dict[str, Any]) -> Iterator[None]:
-        """Take turns with those whose prompts begin alike: the second finds its own read, which is most of the work."""
-        prompt = json.dumps(payload["messages"])[:_ALIKE]
+        """Wait for calls with the same prefix: llama.cpp then reuses the prefix that they read, most of the work."""
+        prompt = json.dumps(payload["messages"])[:_SHARED_PREFIX]
         with _lock:
             turn = self._turns.setdefault(prompt, _Turn())
             turn.waiting += 1
@@ -88,22 +81,21 @@ class Engine:
                 if not turn.waiting:
                     del self._turns[prompt]
 
-    def _leave(self) -> None:
-        """Keep llama.cpp's own clean-up from running under its threads when the process ends, which would crash it.
+    def _skip_cleanup(self) -> None:
+        """Skip llama.cpp's clean-up when the process ends while its threads work, which would crash it.
 
         A request cannot be stopped while it reads its prompt, and a forked child has none of the threads that the
-        clean-up waits for. What is at work then is left to end with the process: glibc's last step is made the plain
-        end, with the exit status that was to be.
+        clean-up waits for. glibc then ends the process, with its exit status, before the clean-up runs.
         """
         if not self._working and not _in_fork:
             return
         library = ctypes.CDLL(None)
         if hasattr(library, "on_exit"):
-            self._outlive()
+            self._leak_server()
             library.on_exit(library._exit, None)
 
-    def _outlive(self) -> None:
-        """Keep the server from ever being freed, which would wait for its threads."""
+    def _leak_server(self) -> None:
+        """Keep the server from being freed, which would wait for its threads."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.server))
 
     def stream(self, payload: dict[str, Any]) -> Iterator[Any]:
@@ -134,19 +126,15 @@ class Engine:
 
 
 _lock = threading.Lock()
-
-
 _engine: Engine | None = None
-
-
 _in_fork = False
 
 
-def _forked(inherited: Engine | None) -> None:
-    """Leave the parent's engine alone in a forked child, which has none of its threads; it loads one of its own."""
+def _reset_in_child(inherited: Engine | None) -> None:
+    """Forget the parent's engine in a forked child, which has none of its threads; the child loads its own."""
     global _engine, _lock, _in_fork
     if inherited is not None:
-        inherited._outlive()
+        inherited._leak_server()
         _engine, _lock, _in_fork = None, threading.Lock(), True
 
 
@@ -180,7 +168,7 @@ def _load(path: Path) -> Any:
     parameters.n_parallel = _PARALLEL
     parameters.verbosity = -1
     for processors in (parameters.cpuparams, parameters.cpuparams_batch):
-        processors.n_threads = max(1, (os.cpu_count() or 2) - _LEFT_TO_OTHERS)
+        processors.n_threads = max(1, (os.cpu_count() or 2) - _SPARE_PROCESSORS)
         processors.poll = 0
     try:
         return xllamacpp.Server(parameters)

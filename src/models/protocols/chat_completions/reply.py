@@ -1,4 +1,4 @@
-"""Read what a server that speaks Chat Completions replies, however loosely it does."""
+"""Read the replies of servers that speak Chat Completions, strictly or loosely."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.models.pricing import token_buckets
 from src.models.protocols.chat_completions import conversation
 from src.models.types import UNNUMBERED, Chunk, Completion, ToolCall, ToolDelta, Usage
 
-# What imitating servers say instead of the protocol's own words.
+# The protocol's own finish reasons, and those that compatible servers send in their place.
 _FINISH = {
     "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
     "end_turn": "stop", "eos": "stop", "stop_sequence": "stop", "completed": "stop", "max_tokens": "length",
@@ -24,119 +24,124 @@ _FINISH = {
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text", "thinking_blocks")
 
 
-class Accounts(Protocol):
-    """Count what a reply took, as its provider tells it."""
+class ProviderRules(Protocol):
+    """How a provider's own reports of usage and cost are read."""
 
     def _usage(self, usage: Any) -> Usage | None: ...
     def _reported_cost(self, usage: Any) -> float | None: ...
 
 
-def reply(raw: Any, accounts: Accounts, model: str) -> Completion:
-    """Return what a whole reply of `model` says."""
+def read(raw: Any, rules: ProviderRules, model: str) -> Completion:
+    """Read a whole reply of `model`.
+
+    Raises:
+        ModelError: it is an error inside a 200, or is incomplete.
+    """
     choice = _first_choice(raw)
     message = field(choice, "message")
     calls = _tool_calls(message, model)
-    reason = _finish_of(choice, called=bool(calls))
+    reason = _finish_of(choice, has_calls=bool(calls))
     # Azure leaves the message out where it has withheld the reply.
     if message is None and not isinstance(field(choice, "text"), str) and reason != "content_filter":
         raise MalformedResponse("the reply's first choice has no message")
     content = _text(field(message, "content")) or text(choice, "text")
-    refusal, told = text(message, "refusal"), field(raw, "usage")
-    used = accounts._usage(told)
+    refusal, usage_body = text(message, "refusal"), field(raw, "usage")
+    tokens = rules._usage(usage_body)
     return Completion(
         content=content,
         model=text(raw, "model") or None,
         finish_reason="content_filter" if refusal and not (content or calls) else reason,
         reasoning=reasoning_of(message),
-        usage=used,
+        usage=tokens,
         tool_calls=calls,
         response_id=text(raw, "id") or None,
-        reported_cost_usd=accounts._reported_cost(told),
+        reported_cost_usd=rules._reported_cost(usage_body),
         service_tier=text(raw, "service_tier") or None,
-        notes={**_notes(raw, choice, refusal), **token_buckets.mismatch(used, count(told, "total_tokens"))},
+        notes={**_notes(raw, choice, refusal), **token_buckets.mismatch(tokens, count(usage_body, "total_tokens"))},
         raw=raw,
     )
 
 
-def event(told: Any, accounts: Accounts, model: str) -> Iterator[Chunk]:
-    """Return the chunks that one event of a stream brings: one for each choice, and what is told of all of them."""
-    inner = field(told, "data")
-    if inner is not None and field(told, "event"):  # how Groq's SDK hands over an event that has a name
-        told = inner
-    _raise_error(told)
-    choices = field(told, "choices")
+def read_event(body: Any, rules: ProviderRules, model: str) -> Iterator[Chunk]:
+    """Yield the chunks of one event of a stream: one for each choice, the first with what holds for all of them."""
+    inner = field(body, "data")
+    if inner is not None and field(body, "event"):  # how Groq's SDK hands over an event that has a name
+        body = inner
+    _raise_error(body)
+    choices = field(body, "choices")
     choices = choices if isinstance(choices, list) else []
-    # Groq tells the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
-    usage = field(told, "usage") or field(field(told, "x_groq"), "usage")
-    used = accounts._usage(usage)
+    # Groq reports the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
+    usage = field(body, "usage") or field(field(body, "x_groq"), "usage")
+    tokens = rules._usage(usage)
     first = choices[0] if choices else None
-    yield _piece(
+    yield _chunk(
         first,
         model,
-        model=text(told, "model") or None,
-        usage=used,
-        response_id=text(told, "id") or None,
-        reported_cost_usd=accounts._reported_cost(usage),
-        service_tier=text(told, "service_tier") or None,
-        notes={**_notes(told, first, ""), **token_buckets.mismatch(used, count(usage, "total_tokens"))}
+        model=text(body, "model") or None,
+        usage=tokens,
+        response_id=text(body, "id") or None,
+        reported_cost_usd=rules._reported_cost(usage),
+        service_tier=text(body, "service_tier") or None,
+        notes={**_notes(body, first, ""), **token_buckets.mismatch(tokens, count(usage, "total_tokens"))}
         if usage
         else {},
     )
     for choice in choices[1:]:
-        yield _piece(choice, model)
+        yield _chunk(choice, model)
 
 
-def _piece(choice: Any, asked: str, **of_all: Any) -> Chunk:
-    """Return what an event tells of one choice, and what it tells of all of them."""
+def _chunk(choice: Any, requested_model: str, **common: Any) -> Chunk:
+    """Return the chunk of one choice, with the fields that hold for all choices."""
     _raise_error(choice)
     delta = field(choice, "delta") or field(choice, "message")
     return Chunk(
         content=_text(field(delta, "content")) or text(choice, "text"),
         reasoning=reasoning_of(delta) or "",
         refusal=text(delta, "refusal"),
-        finish_reason=_finish_of(choice, called=False),
-        tool_deltas=tuple(_tool_deltas(delta, asked)),
+        finish_reason=_finish_of(choice, has_calls=False),
+        tool_deltas=tuple(_tool_deltas(delta, requested_model)),
         choice=count(choice, "index"),
-        **of_all,
+        **common,
     )
 
 
-def usage(told: Any) -> Usage | None:
+def usage(body: Any) -> Usage | None:
     """Return the tokens in exclusive buckets.
 
-    DeepSeek names its cache hits otherwise, and gateways to Anthropic its own words; Moonshot and Perplexity tell parts
-    beside the whole, and Mistral counts sound beside the prompt: docs.mistral.ai/capabilities/audio
+    DeepSeek has a name of its own for cache hits, and gateways to Anthropic use Anthropic's names; Moonshot and
+    Perplexity put details at the top level, and Mistral counts audio beside the prompt:
+    docs.mistral.ai/capabilities/audio
     """
-    details, prompt = field(told, "prompt_tokens_details"), _either(told, "prompt_tokens", "input_tokens")
-    output, total = _either(told, "completion_tokens", "output_tokens"), count(told, "total_tokens")
-    sound = count(details, "audio_tokens")
-    if sound and prompt is not None and total == prompt + (output or 0) + sound:
-        prompt += sound
+    details, prompt = field(body, "prompt_tokens_details"), _first_count(body, "prompt_tokens", "input_tokens")
+    output, total = _first_count(body, "completion_tokens", "output_tokens"), count(body, "total_tokens")
+    audio = count(details, "audio_tokens")
+    if audio and prompt is not None and total == prompt + (output or 0) + audio:
+        prompt += audio
     cached = count(details, "cached_tokens")
     written = count(details, "cache_write_tokens")
-    thought = count(field(told, "completion_tokens_details"), "reasoning_tokens")
+    thought = count(field(body, "completion_tokens_details"), "reasoning_tokens")
     others = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens")
     return token_buckets.exclusive(
         prompt,
         output,
-        cached=_either(told, *others) if cached is None else cached,
-        written=count(told, "cache_creation_input_tokens") if written is None else written,
-        reasoning=count(told, "reasoning_tokens") if thought is None else thought,
+        cached=_first_count(body, *others) if cached is None else cached,
+        written=count(body, "cache_creation_input_tokens") if written is None else written,
+        reasoning=count(body, "reasoning_tokens") if thought is None else thought,
         total=total,
     )
 
 
-def _either(told: Any, *names: str) -> int | None:
-    """Return the first count that is told under one of these names."""
-    return next((found for name in names if (found := count(told, name)) is not None), None)
+def _first_count(body: Any, *names: str) -> int | None:
+    """Return the count under the first of these names that has one."""
+    return next((number for name in names if (number := count(body, name)) is not None), None)
 
 
 def reasoning_of(message: Any) -> str | None:
-    """Return the reasoning text under the name that this provider gives it, or from among the parts of the content."""
+    """Return the reasoning text, under any of the names that providers give it or from the parts of the content."""
     for name in _THOUGHTS:
-        found = _thoughts(field(message, name))
-        if found:
-            return found
+        thoughts = _thoughts(field(message, name))
+        if thoughts:
+            return thoughts
     content = field(message, "content")
     parts = content if isinstance(content, list) else []
     return "".join(map(_thought, parts)) or None
@@ -144,31 +149,31 @@ def reasoning_of(message: Any) -> str | None:
 
 def _thought(part: Any) -> str:
     """Return the thoughts of one part of a content."""
-    found = _thoughts(field(part, "thinking")) or _thoughts(field(part, "reasoning"))
-    return found or (text(part, "text") if field(part, "type") in ("reasoning", "thinking") else "")
+    thoughts = _thoughts(field(part, "thinking")) or _thoughts(field(part, "reasoning"))
+    return thoughts or (text(part, "text") if field(part, "type") in ("reasoning", "thinking") else "")
 
 
-def _thoughts(told: Any) -> str:
-    """Return thoughts that are told as a text, or as a list of parts: openrouter.ai/docs/use-cases/reasoning-tokens."""
-    if isinstance(told, str):
-        return told
-    if isinstance(told, Mapping):
-        told = [told]
-    if not isinstance(told, list):
+def _thoughts(value: Any) -> str:
+    """Return thoughts that are a text or a list of parts: openrouter.ai/docs/use-cases/reasoning-tokens."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, list):
         return ""
     names = ("text", "summary", "content", "thinking")
-    return "".join(next((said for name in names if (said := text(part, name))), "") for part in told)
+    return "".join(next((words for name in names if (words := text(part, name))), "") for part in value)
 
 
-def _finish_of(choice: Any, *, called: bool) -> str | None:
+def _finish_of(choice: Any, *, has_calls: bool) -> str | None:
     """Return the finish reason in the protocol's own words; some servers say `stop` beside tool calls."""
     reason = field(choice, "finish_reason")
     if not isinstance(reason, str) or not reason:
-        return "tool_calls" if called else None
-    found = _FINISH.get(reason.lower().removeprefix("finishreason."), reason)
-    if found == "error":  # openrouter.ai/docs/api-reference/overview#finish-reason
+        return "tool_calls" if has_calls else None
+    reason_word = _FINISH.get(reason.lower().removeprefix("finishreason."), reason)
+    if reason_word == "error":  # openrouter.ai/docs/api-reference/overview#finish-reason
         raise ServerFailed(f"the model behind failed ({text(choice, 'native_finish_reason') or 'no reason told'})")
-    return "tool_calls" if called and found == "stop" else found
+    return "tool_calls" if has_calls and reason_word == "stop" else reason_word
 
 
 def _first_choice(raw: Any) -> Any:
@@ -193,14 +198,14 @@ def _raise_error(part: Any) -> None:
 
 
 def _notes(raw: Any, choice: Any, refusal: str) -> dict[str, object]:
-    """Return what a trace shows besides: who served the reply where a router chose, and the words of a refusal."""
-    told = {
+    """Return what a trace shows in addition: the upstream provider that a router chose, and the words of a refusal."""
+    notes = {
         "upstream_provider": field(raw, "provider"),
         "native_finish_reason": field(choice, "native_finish_reason"),
         "system_fingerprint": field(raw, "system_fingerprint"),
         "refusal": refusal or None,
     }
-    return {name: value for name, value in told.items() if isinstance(value, str)}
+    return {name: value for name, value in notes.items() if isinstance(value, str)}
 
 
 def _text(content: Any) -> str:
@@ -219,43 +224,47 @@ def _text(content: Any) -> str:
 
 
 def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
-    """Return the calls of tools; one that names none is none."""
+    """Return the tool calls; a call without a name is left out."""
     thoughts = field(message, "reasoning_details")
-    found = [
+    calls = [
         ToolCall(
-            text(call, "id") or f"call_{at}",
-            text(function, "name"),
-            _arguments(function) or "{}",
-            conversation.replay(model, field(call, "extra_content"), thoughts if at == 0 else None),
+            id=text(call, "id") or f"call_{at}",
+            name=text(function, "name"),
+            arguments=_arguments(function) or "{}",
+            replay=conversation.replay_text(model, field(call, "extra_content"), thoughts if at == 0 else None),
         )
-        for at, call in enumerate(_listed(message))
+        for at, call in enumerate(_call_list(message))
         if text(function := _function(call), "name")
     ]
-    old = field(message, "function_call")  # what the protocol had before tools
-    if not found and text(old, "name"):
-        found = [ToolCall("call_0", text(old, "name"), _arguments(old) or "{}")]
-    return tuple(found)
+    legacy_call = field(message, "function_call")  # what the protocol had before tools
+    if not calls and text(legacy_call, "name"):
+        calls = [ToolCall(id="call_0", name=text(legacy_call, "name"), arguments=_arguments(legacy_call) or "{}")]
+    return tuple(calls)
 
 
 def _tool_deltas(delta: Any, model: str) -> Iterator[ToolDelta]:
-    for call in _listed(delta):
+    for call in _call_list(delta):
         function, index = _function(call), count(call, "index")
-        at = UNNUMBERED if index is None else index
-        kept = conversation.replay(model, field(call, "extra_content"), field(call, "reasoning_details"))
-        yield ToolDelta(at, text(call, "id"), text(function, "name"), _arguments(function), kept)
-    old = field(delta, "function_call")
-    if old is not None:
-        yield ToolDelta(0, "", text(old, "name"), _arguments(old))
+        yield ToolDelta(
+            index=UNNUMBERED if index is None else index,
+            id=text(call, "id"),
+            name=text(function, "name"),
+            arguments=_arguments(function),
+            replay=conversation.replay_text(model, field(call, "extra_content"), field(call, "reasoning_details")),
+        )
+    legacy_call = field(delta, "function_call")
+    if legacy_call is not None:
+        yield ToolDelta(index=0, name=text(legacy_call, "name"), arguments=_arguments(legacy_call))
 
 
-def _listed(message: Any) -> list[Any]:
-    """Return the calls of a message; some servers tell one alone."""
+def _call_list(message: Any) -> list[Any]:
+    """Return the tool calls of a message as a list; some servers send a single call without one."""
     calls = field(message, "tool_calls")
     return calls if isinstance(calls, list) else [calls] if isinstance(calls, Mapping) and calls else []
 
 
 def _function(call: Any) -> Any:
-    """Return what is called: a function, or a tool that takes a text; some servers tell it without the frame.
+    """Return what is called, a function or a custom tool; some servers leave out the object around it.
 
     platform.openai.com/docs/guides/function-calling#custom-tools
     """

@@ -1,13 +1,13 @@
-"""Say a conversation, its tools and its schema in the words of Gemini's API."""
+"""Write a conversation, its tools and its reply format as Gemini's API takes them."""
 
 from __future__ import annotations
 
 import base64
-import json
 import mimetypes
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest, Unsupported
+from src.models.protocols import tool_calls
 from src.models.protocols.generate_content import legacy_schema
 from src.models.request import tools
 from src.models.types import ImagePart, RawPart, ToolCall
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
     from src.models.types import Message, ModelRequest
 
-_REPLAY = "gemini:"
+_PROTOCOL = "gemini"  # in ToolCall.replay
 # ai.google.dev/gemini-api/docs/thought-signatures: for calls that another model made, from Gemini 3 on.
 _NO_SIGNATURE = b"skip_thought_signature_validator"
 # Gemini 2.5 takes a budget in tokens, Gemini 3 a level: ai.google.dev/gemini-api/docs/thinking#set-budget
@@ -28,44 +28,40 @@ _BUDGETS = {
 
 
 def contents(request: ModelRequest, can: Capabilities, *, legacy: bool) -> list[dict[str, Any]]:
-    """Return the turns; neighbours of one role become one. A tool's answer is named after its call."""
-    told: list[dict[str, Any]] = []
+    """Return the turns; adjacent turns of one role are merged, and a tool's result is named after its call."""
+    turns: list[dict[str, Any]] = []
     if can.system_role == "merged" and request.system:
-        told.append({"role": "user", "parts": [{"text": f"{request.system}\n\n"}]})
-    called: dict[str, ToolCall] = {}
+        turns.append({"role": "user", "parts": [{"text": f"{request.system}\n\n"}]})
+    calls_by_id: dict[str, ToolCall] = {}
     for message in request.messages:
         if message.role == "system":
             continue
-        called |= {call.id: call for call in message.tool_calls}
+        calls_by_id |= {call.id: call for call in message.tool_calls}
         if message.role == "tool":
-            parts = [_result(message, called.get(message.tool_call_id or ""), request.model)]
+            parts = [_result(message, calls_by_id.get(message.tool_call_id or ""), request.model)]
         else:
             parts = _texts(message) + _calls(message, request.model, strict=can.effort_as == "level")
         role = "model" if message.role == "assistant" else "user"
         if legacy:
             parts = [_for_legacy(part) for part in parts]
-        if told and told[-1]["role"] == role:
-            told[-1]["parts"] += parts
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["parts"] += parts
         elif parts:
-            told.append({"role": role, "parts": parts})
-    return told
+            turns.append({"role": role, "parts": parts})
+    return turns
 
 
-def replay(model: str, signature: bytes | None, call_id: str | None) -> str:
-    """Return what a call keeps for the next turn: the signature of the thoughts before it, and its id."""
+def replay_text(model: str, signature: bytes | None, call_id: str | None) -> str:
+    """Return what a tool call carries into the next turn: the signature of the thoughts before it, and its id."""
     if not signature and not call_id:
         return ""
-    signed = base64.b64encode(signature).decode() if signature else None
-    return f"{_REPLAY}{model}:{json.dumps({'signature': signed, 'id': call_id})}"
+    encoded = base64.b64encode(signature).decode() if signature else None
+    return tool_calls.pack(_PROTOCOL, model, {"signature": encoded, "id": call_id})
 
 
-def _kept(call: ToolCall | None, model: str) -> dict[str, str | None]:
-    """Return what a call of the same model has kept."""
-    start = f"{_REPLAY}{model}:"
-    if call is None or not call.replay.startswith(start):
-        return {}
-    kept: dict[str, str | None] = json.loads(call.replay.removeprefix(start))
-    return kept
+def _replayed(call: ToolCall | None, model: str) -> dict[str, str | None]:
+    """Return what a tool call of the same model carries; nothing where another model made it."""
+    return tool_calls.unpack(_PROTOCOL, model, call) or {}
 
 
 def _texts(message: Message) -> list[dict[str, Any]]:
@@ -79,14 +75,14 @@ def _texts(message: Message) -> list[dict[str, Any]]:
 
 
 def _calls(message: Message, model: str, *, strict: bool) -> list[dict[str, Any]]:
-    """Return the calls of one turn. From Gemini 3 on the first must be signed, all others are as they came."""
+    """Return the tool calls of one turn. From Gemini 3 on the first must be signed; the others are sent as received."""
     parts = []
     for at, call in enumerate(message.tool_calls):
-        kept = _kept(call, model)
-        part: dict[str, Any] = {"function_call": {"name": call.name, "args": _arguments(call)}}
-        if kept.get("id"):
-            part["function_call"]["id"] = kept["id"]
-        signature = kept.get("signature")
+        state = _replayed(call, model)
+        part: dict[str, Any] = {"function_call": {"name": call.name, "args": tool_calls.arguments_object(call)}}
+        if state.get("id"):
+            part["function_call"]["id"] = state["id"]
+        signature = state.get("signature")
         if signature:
             part["thought_signature"] = base64.b64decode(signature)
         elif strict and at == 0:
@@ -95,25 +91,15 @@ def _calls(message: Message, model: str, *, strict: bool) -> list[dict[str, Any]
     return parts
 
 
-def _arguments(call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise InvalidRequest(f"The arguments of the tool call {call.name} are no JSON object.", parameter="messages")
-    return arguments
-
-
 def _result(message: Message, call: ToolCall | None, model: str) -> dict[str, Any]:
     name = message.name or (call.name if call else None) or message.tool_call_id or "tool"
-    told: dict[str, Any] = {"name": name, "response": {"result": message.text}}
-    kept = _kept(call, model).get("id")
-    return {"function_response": {**told, "id": kept} if kept else told}
+    result: dict[str, Any] = {"name": name, "response": {"result": message.text}}
+    call_id = _replayed(call, model).get("id")
+    return {"function_response": {**result, "id": call_id} if call_id else result}
 
 
 def _for_legacy(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a part without what the old SDK does not know."""
+    """Return a part without the fields that the old SDK does not know."""
     return {
         name: {key: inner for key, inner in value.items() if key != "id"} if name.startswith("function_") else value
         for name, value in part.items()
@@ -123,63 +109,63 @@ def _for_legacy(part: dict[str, Any]) -> dict[str, Any]:
 
 def _image(part: ImagePart) -> dict[str, Any]:
     if part.data is None:
-        told = mimetypes.guess_type((part.url or "").partition("?")[0])[0] or part.media_type
-        return {"file_data": {"file_uri": part.url, "mime_type": told}}
+        media_type = mimetypes.guess_type((part.url or "").partition("?")[0])[0] or part.media_type
+        return {"file_data": {"file_uri": part.url, "mime_type": media_type}}
     return {"inline_data": {"mime_type": part.media_type, "data": part.data}}
 
 
-def declared(given: Sequence[Mapping[str, Any]], *, legacy: bool) -> list[Mapping[str, Any]]:
-    """Return the tools as Gemini knows them: all functions in one, and those that it runs itself as they are."""
-    functions = [found for tool in given if (found := tools.function(tool)) is not None]
-    told = [_declaration(found, legacy=legacy) for found in functions]
-    rest = [tool for tool in given if tools.function(tool) is None]
-    return [{"function_declarations": told}, *rest] if told else rest
+def declarations(definitions: Sequence[Mapping[str, Any]], *, legacy: bool) -> list[Mapping[str, Any]]:
+    """Return the tools: all functions in one declaration, and the tools that Gemini runs itself as they are."""
+    functions = [function for tool in definitions if (function := tools.function(tool)) is not None]
+    declared = [_declaration(function, legacy=legacy) for function in functions]
+    others = [tool for tool in definitions if tools.function(tool) is None]
+    return [{"function_declarations": declared}, *others] if declared else others
 
 
 def _declaration(function: tools.Function, *, legacy: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": function.name, "description": function.description or ""}
+    declaration: dict[str, Any] = {"name": function.name, "description": function.description or ""}
     if not function.schema or not function.schema.get("properties", True):
-        return told
+        return declaration
     if not legacy:
-        return {**told, "parameters_json_schema": function.schema}
-    parameters = legacy_schema.schema(function.schema)
+        return {**declaration, "parameters_json_schema": function.schema}
+    parameters = legacy_schema.convert(function.schema)
     if parameters is None:
         raise Unsupported(
             f"google-generativeai cannot say the parameters of the tool {function.name}: it knows no choice between "
             "types, no free keys and no schema within itself. Install google-genai. Nothing was sent.",
             parameter="tools",
         )
-    return {**told, "parameters": parameters}
+    return {**declaration, "parameters": parameters}
 
 
 def tool_choice(choice: Any) -> dict[str, Any] | None:
-    """Return which tool is to be called."""
+    """Return the function calling config; None where the model decides."""
     if choice is None:
         return None
-    found = tools.choice(choice)
-    if found is not None and found.mode == "named":
-        return {"mode": "ANY", "allowed_function_names": [found.name]}
-    return {"mode": found.mode.upper() if found is not None else "AUTO"}
+    parsed = tools.choice(choice)
+    if parsed is not None and parsed.mode == "named":
+        return {"mode": "ANY", "allowed_function_names": [parsed.name]}
+    return {"mode": parsed.mode.upper() if parsed is not None else "AUTO"}
 
 
 def structured(request: ModelRequest, *, legacy: bool) -> dict[str, Any]:
-    """Return how a reply's form is asked for."""
-    wanted = request.response_format
-    if wanted is None:
+    """Return the options that ask for a reply in a given format."""
+    response_format = request.response_format
+    if response_format is None:
         return {}
-    if wanted.name == "json_object":
+    if response_format.name == "json_object":
         return {"response_mime_type": "application/json"}
     if legacy:
-        said = legacy_schema.schema(wanted.schema)
-        return {"response_mime_type": "application/json", **({"response_schema": said} if said else {})}
-    return {"response_mime_type": "application/json", "response_json_schema": dict(wanted.schema)}
+        schema = legacy_schema.convert(response_format.schema)
+        return {"response_mime_type": "application/json", **({"response_schema": schema} if schema else {})}
+    return {"response_mime_type": "application/json", "response_json_schema": dict(response_format.schema)}
 
 
 def thinking(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
-    """Return how an effort is said: a level from Gemini 3 on, a budget before.
+    """Return the options for a reasoning effort: a level from Gemini 3 on, a budget before.
 
     Raises:
-        InvalidRequest: the word is none that a budget stands for.
+        InvalidRequest: no budget is known for this effort.
     """
     effort = request.reasoning_effort
     if effort is None:

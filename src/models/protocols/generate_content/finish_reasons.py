@@ -1,4 +1,4 @@
-"""Say in words the reasons that a reply tells by number, as Google's servers do for `enum-encoding=int`."""
+"""Replace the numbers of finish and block reasons by their names: Google's servers send `enum-encoding=int`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _REASONS: Final = {
 }  # fmt: skip
 
 
-def worded(body: bytes) -> bytes:
-    """Return a reply with the reasons that it tells by number in words, and without what else it would tell so."""
+def with_names(body: bytes) -> bytes:
+    """Return a reply with its reasons by name, and without other fields that hold numbers for names."""
     if not NUMBERED.search(body):
         return body
     try:
-        told = json.loads(body)
+        reply = json.loads(body)
     except ValueError:  # one line of several
         return body
-    if not isinstance(told, dict):
+    if not isinstance(reply, dict):
         return body
-    candidates = told.get("candidates")
-    for place in (told.get("promptFeedback"), *(candidates if isinstance(candidates, list) else ())):
-        if isinstance(place, dict):
-            place.pop("safetyRatings", None)
-            place.update({name: _word(words, place[name]) for name, words in _REASONS.items() if name in place})
-    usage = told.get("usageMetadata")
+    candidates = reply.get("candidates")
+    for holder in (reply.get("promptFeedback"), *(candidates if isinstance(candidates, list) else ())):
+        if isinstance(holder, dict):
+            holder.pop("safetyRatings", None)
+            holder.update({name: _name(words, holder[name]) for name, words in _REASONS.items() if name in holder})
+    usage = reply.get("usageMetadata")
     if isinstance(usage, dict):
-        told["usageMetadata"] = {name: value for name, value in usage.items() if name.endswith("Count")}
-    return json.dumps(told).encode()
+        reply["usageMetadata"] = {name: value for name, value in usage.items() if name.endswith("Count")}
+    return json.dumps(reply).encode()
 
 
-def _word(words: tuple[str, ...], told: Any) -> Any:
-    if type(told) is not int:
-        return told
-    return words[told] if 0 <= told < len(words) else "OTHER"
+def _name(words: tuple[str, ...], number: Any) -> Any:
+    if type(number) is not int:
+        return number
+    return words[number] if 0 <= number < len(words) else "OTHER"

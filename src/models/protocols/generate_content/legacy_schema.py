@@ -1,4 +1,4 @@
-"""Say a JSON Schema as the old SDK's own kind of schema, which knows fewer words, or tell that it cannot."""
+"""Convert a JSON Schema to the schema of the old SDK, which has fewer keywords."""
 
 from __future__ import annotations
 
@@ -7,70 +7,78 @@ from typing import Any
 
 from src.models.request.schemas import without_bounds
 
-_KEPT = ("description", "enum", "required", "nullable")
+_COPIED = ("description", "enum", "required", "nullable")
 
 
-class _Unsayable(Exception):
-    """The schema needs words that there are none for: a choice between types, free keys, itself."""
+class _NotExpressible(Exception):
+    """The schema has what the old SDK has no keyword for: a choice between types, free keys, a reference to itself."""
 
 
-def schema(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the schema; None where it cannot be said."""
-    plain = without_bounds(given)
-    named = plain.get("$defs") or plain.get("definitions")
+def convert(json_schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the schema as the old SDK takes it; None where it cannot be expressed."""
+    plain = without_bounds(json_schema)
+    definitions = plain.get("$defs") or plain.get("definitions")
     try:
-        return _said(plain, named if isinstance(named, Mapping) else {}, ())
-    except _Unsayable:
+        return _convert(plain, definitions if isinstance(definitions, Mapping) else {}, ())
+    except _NotExpressible:
         return None
 
 
-def _said(given: Mapping[str, Any], named: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
-    refers = given.get("$ref")
-    if isinstance(refers, str):
-        name = refers.rpartition("/")[2]
-        if name in within or not isinstance(named.get(name), Mapping):
-            raise _Unsayable(refers)
-        beside = {key: value for key, value in given.items() if key != "$ref"}
-        return _said({**named[name], **beside}, named, (*within, name))
+def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any], ancestors: tuple[str, ...]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        name = reference.rpartition("/")[2]
+        if name in ancestors or not isinstance(definitions.get(name), Mapping):
+            raise _NotExpressible(reference)
+        siblings = {key: value for key, value in schema.items() if key != "$ref"}
+        return _convert({**definitions[name], **siblings}, definitions, (*ancestors, name))
     for word in ("anyOf", "oneOf", "allOf"):
-        if word in given:
-            return _only_one(given, word, named, within)
-    kind = given.get("type")
+        if word in schema:
+            return _convert_choice(schema, word, definitions, ancestors)
+    kind = schema.get("type")
     if isinstance(kind, list):
-        kinds = [one for one in kind if one != "null"]
+        kinds = [member for member in kind if member != "null"]
         if len(kinds) != 1:
-            raise _Unsayable(str(kind))
-        return {**_said({**given, "type": kinds[0]}, named, within), "nullable": True}
-    return _simple(given, named, within)
+            raise _NotExpressible(str(kind))
+        return {**_convert({**schema, "type": kinds[0]}, definitions, ancestors), "nullable": True}
+    return _convert_type(schema, definitions, ancestors)
 
 
-def _only_one(given: Mapping[str, Any], word: str, named: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
-    """Say a choice that leaves one type, or none at all."""
-    options = [one for one in given[word] if one.get("type") != "null"]
+def _convert_choice(
+    schema: Mapping[str, Any], word: str, definitions: Mapping[str, Any], ancestors: tuple[str, ...]
+) -> dict[str, Any]:
+    """Convert a choice that leaves one type beside null.
+
+    Raises:
+        _NotExpressible: it leaves another number of types.
+    """
+    options = [option for option in schema[word] if option.get("type") != "null"]
     if len(options) != 1:
-        raise _Unsayable(word)
-    beside = {key: value for key, value in given.items() if key != word}
-    told = _said({**options[0], **beside}, named, within)
-    return {**told, "nullable": True} if len(options) < len(given[word]) else told
+        raise _NotExpressible(word)
+    siblings = {key: value for key, value in schema.items() if key != word}
+    converted = _convert({**options[0], **siblings}, definitions, ancestors)
+    return {**converted, "nullable": True} if len(options) < len(schema[word]) else converted
 
 
-def _simple(given: Mapping[str, Any], named: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
-    values = given.get("enum", [given["const"]] if "const" in given else None)
-    kind = given.get("type") or ("object" if "properties" in given else "string" if values else None)
-    told = {key: given[key] for key in _KEPT if key in given}
+def _convert_type(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], ancestors: tuple[str, ...]
+) -> dict[str, Any]:
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    kind = schema.get("type") or ("object" if "properties" in schema else "string" if values else None)
+    converted = {key: schema[key] for key in _COPIED if key in schema}
     if not isinstance(kind, str):
-        raise _Unsayable(str(kind))
-    told["type"] = kind.upper()
+        raise _NotExpressible(str(kind))
+    converted["type"] = kind.upper()
     if values is not None and all(isinstance(value, str) for value in values):
-        told["enum"] = list(values)
+        converted["enum"] = list(values)
     elif values is not None:  # of texts alone there
-        told.pop("enum", None)
-        told["description"] = f"{told.get('description', '')} (one of {values})".strip()
+        converted.pop("enum", None)
+        converted["description"] = f"{converted.get('description', '')} (one of {values})".strip()
     if kind == "object":
-        properties = given.get("properties")
+        properties = schema.get("properties")
         if not isinstance(properties, Mapping) or not properties:
-            raise _Unsayable("free keys")
-        told["properties"] = {name: _said(item, named, within) for name, item in properties.items()}
+            raise _NotExpressible("free keys")
+        converted["properties"] = {name: _convert(item, definitions, ancestors) for name, item in properties.items()}
     if kind == "array":
-        told["items"] = _said(given.get("items") or {}, named, within)
-    return told
+        converted["items"] = _convert(schema.get("items") or {}, definitions, ancestors)
+    return converted

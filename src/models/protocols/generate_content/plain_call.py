@@ -1,7 +1,7 @@
-"""Say a plain call in the words of Gemini's wire, and read a plain reply from it, as google-genai would.
+"""Write a text-only call as google-genai would send it, and read a text-only reply as it would.
 
-The SDK checks and converts every field of a request and of a reply on its way. For texts that come to nothing but other
-names, which are written down here; whatever is not plain text is left to it.
+The SDK checks and converts every field of a request and of a reply. For texts the result is the same fields under other
+names, which are listed here; whatever is not plain text is left to the SDK.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ _COUNTS: Final = {
     "cachedContentTokenCount": "cached_content_token_count", "toolUsePromptTokenCount": "tool_use_prompt_token_count",
 }  # fmt: skip
 _PART: Final = frozenset({"text", "thought", "thoughtSignature"})
-# The reasons to end that need no more of the reply than its text. To go on from CONTINUATION is the SDK's part.
+# The finish reasons of a reply that is its text alone; the SDK continues after CONTINUATION.
 _ENDS: Final = frozenset({"STOP", "MAX_TOKENS"})
 
 
 def shape(payload: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return what is asked for but its texts: of each such call the body is compared once with the SDK's own."""
+    """Return what tells kinds of calls apart; the body of the first call of a kind is compared with the SDK's own."""
     return (payload["model"], payload["system"] is None, *payload["config"])
 
 
 def body(payload: Mapping[str, Any]) -> bytes | None:
     """Return a call's body; None where it holds more than texts and known options."""
-    given = payload["config"]
-    if payload["tools"] or payload["tool_choice"] or not given.keys() <= _CONFIG.keys():
+    config = payload["config"]
+    if payload["tools"] or payload["tool_choice"] or not config.keys() <= _CONFIG.keys():
         return None
     if any(part.keys() != {"text"} for turn in payload["contents"] for part in turn["parts"]):
         return None
-    told: dict[str, Any] = {"contents": payload["contents"]}
+    content: dict[str, Any] = {"contents": payload["contents"]}
     if payload["system"] is not None:
-        told["systemInstruction"] = {"parts": [{"text": payload["system"]}], "role": "user"}
-    told["generationConfig"] = {_CONFIG[name]: value for name, value in given.items()}
+        content["systemInstruction"] = {"parts": [{"text": payload["system"]}], "role": "user"}
+    content["generationConfig"] = {_CONFIG[name]: value for name, value in config.items()}
     try:
-        return orjson.dumps(told)
+        return orjson.dumps(content)
     except TypeError:
         return None
 
 
-def reply(told: Mapping[str, Any]) -> dict[str, Any] | None:
+def read(content: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return a reply under the names that the SDK gives its fields; None where it holds more than text."""
-    candidates = told.get("candidates")
-    if not isinstance(candidates, list) or len(candidates) != 1 or told.get("promptFeedback"):
+    candidates = content.get("candidates")
+    if not isinstance(candidates, list) or len(candidates) != 1 or content.get("promptFeedback"):
         return None
-    candidate, usage = candidates[0], told.get("usageMetadata")
+    candidate, usage = candidates[0], content.get("usageMetadata")
     parts = _parts(candidate)
-    names = (told.get("modelVersion"), told.get("responseId"))
+    names = (content.get("modelVersion"), content.get("responseId"))
     if parts is None or not isinstance(usage, dict) or not all(name is None or type(name) is str for name in names):
         return None
     counts = {name: usage[key] for key, name in _COUNTS.items() if key in usage}
@@ -72,7 +72,7 @@ def reply(told: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _parts(candidate: Any) -> list[dict[str, Any]] | None:
-    """Return the parts of a candidate that has ended in the ordinary way and holds text alone."""
+    """Return the parts of a candidate that ended in the ordinary way and holds text alone; None for any other."""
     if not isinstance(candidate, dict) or candidate.get("finishReason") not in _ENDS:
         return None
     content = candidate.get("content")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import (
@@ -37,53 +38,55 @@ _BLOCKED = frozenset(
 _UNREADABLE = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})
 
 
-def reply(raw: Any, model: str) -> Completion:
-    """Return what a reply of `model` says."""
+def read(raw: Any, model: str) -> Completion:
+    """Read a whole reply of `model`, from either SDK."""
     candidates = field(raw, "candidates")
     if not candidates:
         raise _no_candidates(raw)
     candidate = candidates[0]
     parts = _parts(candidate)
     calls = _calls(parts, model)
-    _check(candidate, parts)
+    _raise_unusable(candidate, parts)
     return Completion(
         content=_text(parts, thought=False),
         model=field(raw, "model_version") or model,
         finish_reason="tool_calls" if calls else _finish(candidate),
         reasoning=_text(parts, thought=True) or None,
         usage=_usage(field(raw, "usage_metadata")),
-        tool_calls=tuple(ToolCall(call.id or f"call_{at}", call.name, call.arguments, call.replay)
-                         for at, call in enumerate(calls)),
+        tool_calls=tuple(replace(call, id=call.id or f"call_{at}") for at, call in enumerate(calls)),
         response_id=field(raw, "response_id"),
         notes={**_notes(candidate), **_mismatch(raw)},
         raw=raw,
-    )  # fmt: skip
+    )
 
 
-def event(told: Any, model: str) -> Iterator[Chunk]:
-    """Return the chunk that one event of a stream brings."""
-    candidates = field(told, "candidates") or ()
-    if not candidates and field(field(told, "prompt_feedback"), "block_reason"):
-        raise _no_candidates(told)
+def read_event(body: Any, model: str) -> Iterator[Chunk]:
+    """Yield the chunk of one event of a stream."""
+    candidates = field(body, "candidates") or ()
+    if not candidates and field(field(body, "prompt_feedback"), "block_reason"):
+        raise _no_candidates(body)
     candidate = candidates[0] if candidates else None
     parts = _parts(candidate)
     calls = _calls(parts, model)
-    _check(candidate, parts)
+    _raise_unusable(candidate, parts)
     yield Chunk(
         content=_text(parts, thought=False),
         reasoning=_text(parts, thought=True),
         finish_reason="tool_calls" if calls else _finish(candidate),
-        model=field(told, "model_version"),
-        usage=_usage(field(told, "usage_metadata")),
-        tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments, call.replay) for call in calls),
-        response_id=field(told, "response_id"),
+        model=field(body, "model_version"),
+        usage=_usage(field(body, "usage_metadata")),
+        tool_deltas=tuple(
+            ToolDelta(index=-1, id=call.id, name=call.name, arguments=call.arguments, replay=call.replay)
+            for call in calls
+        ),
+        response_id=field(body, "response_id"),
         choice=None if candidate is None else count(candidate, "index") or 0,
-        notes={**_notes(candidate), **(_mismatch(told) if _finish(candidate) else {})},
+        notes={**_notes(candidate), **(_mismatch(body) if _finish(candidate) else {})},
     )
 
 
-def of_status(error: BaseException, status: int) -> ModelError:
-    """Return what an SDK's exception for an error response means."""
+def from_exception(error: BaseException, status: int) -> ModelError:
+    """Return the error for an SDK's exception about an error response."""
     details = getattr(error, "details", None)
     body = details if isinstance(details, Mapping) else {"message": getattr(error, "message", str(error))}
     headers = getattr(getattr(error, "response", None), "headers", None) or http_hooks.refusal_headers()
@@ -91,35 +94,35 @@ def of_status(error: BaseException, status: int) -> ModelError:
 
 
 def refusal(status: int, body: object, headers: Mapping[str, str] | None) -> ModelError:
-    """Return what an error response means: Google's quota words are the same for a minute and for good."""
-    found = classify.from_status(status, body, headers)
-    told = json.dumps(body, default=str)
+    """Return the error for an error response: Google says quota both for a minute's limit and for a spent account."""
+    error = classify.from_status(status, body, headers)
+    words = json.dumps(body, default=str)
     if status == 429:
-        kind = QuotaExhausted if re.search(r"per.?day|PerDay|billing.?not|credits", told) else RateLimited
-        found = kind(found.message, status=status, request_id=found.request_id)
-        delay = re.search(r'"retryDelay": ?"(\d+(?:\.\d+)?)s"', told)
+        kind = QuotaExhausted if re.search(r"per.?day|PerDay|billing.?not|credits", words) else RateLimited
+        error = kind(error.message, status=status, request_id=error.request_id)
+        delay = re.search(r'"retryDelay": ?"(\d+(?:\.\d+)?)s"', words)
         if kind is RateLimited:
-            asked = classify.retry_after(headers) if headers else None
-            found.retry_after_s = float(delay[1]) if asked is None and delay else asked
-    if status == 400 and "API_KEY_INVALID" in told:
-        found = AuthenticationFailed(found.message, status=status, request_id=found.request_id)
-    return found
+            header_wait = classify.retry_after(headers) if headers else None
+            error.retry_after_s = float(delay[1]) if header_wait is None and delay else header_wait
+    if status == 400 and "API_KEY_INVALID" in words:
+        error = AuthenticationFailed(error.message, status=status, request_id=error.request_id)
+    return error
 
 
-def _word(value: Any) -> str:
+def _name(value: Any) -> str:
     return str(getattr(value, "value", value) or "")
 
 
 def _finish(candidate: Any) -> str | None:
-    reason = _word(field(candidate, "finish_reason"))
+    reason = _name(field(candidate, "finish_reason"))
     if not reason or reason == "FINISH_REASON_UNSPECIFIED":
         return None
     return "content_filter" if reason in _BLOCKED else _FINISH.get(reason, reason.lower())
 
 
-def _check(candidate: Any, parts: list[Any]) -> None:
-    """Raise where the model wrote what cannot be read, or was not given what it needs."""
-    reason = _word(field(candidate, "finish_reason"))
+def _raise_unusable(candidate: Any, parts: list[Any]) -> None:
+    """Raise where the model wrote what cannot be parsed, or a call came back without its signature."""
+    reason = _name(field(candidate, "finish_reason"))
     if reason in _UNREADABLE and not any(field(part, "text") or field(part, "function_call") for part in parts):
         raise MalformedResponse(f"the model wrote a tool call or text that cannot be read ({reason})")
     if reason == "MISSING_THOUGHT_SIGNATURE":
@@ -131,11 +134,11 @@ def _check(candidate: Any, parts: list[Any]) -> None:
 
 
 def _notes(candidate: Any) -> dict[str, object]:
-    """Return why a reply was withheld: the reason, and the kinds of harm that were found."""
-    reason = _word(field(candidate, "finish_reason"))
+    """Return why a reply was withheld: the reason, and the categories of harm that were blocked."""
+    reason = _name(field(candidate, "finish_reason"))
     if reason not in _BLOCKED:
         return {}
-    kinds = [_word(field(rating, "category")) for rating in field(candidate, "safety_ratings") or ()
+    kinds = [_name(field(rating, "category")) for rating in field(candidate, "safety_ratings") or ()
              if field(rating, "blocked")]  # fmt: skip
     return {"block_reason": ", ".join([reason, *kinds])}
 
@@ -149,24 +152,24 @@ def _text(parts: Iterable[Any], *, thought: bool) -> str:
 
 
 def _calls(parts: Iterable[Any], model: str) -> list[ToolCall]:
-    """Return the calls, each under its own id where it has one."""
-    found = []
+    """Return the tool calls, each under its own id where it has one."""
+    calls = []
     for part in parts:
         call = field(part, "function_call")
         if not call or not field(call, "name"):
             continue
-        known, signature = field(call, "id") or None, field(part, "thought_signature")
+        call_id, signature = field(call, "id") or None, field(part, "thought_signature")
         arguments = json.dumps(dict(field(call, "args") or {}), ensure_ascii=False, default=str)
-        kept = conversation.replay(model, signature if isinstance(signature, bytes) else None, known)
-        found.append(ToolCall(known or "", field(call, "name"), arguments, kept))
-    return found
+        replay = conversation.replay_text(model, signature if isinstance(signature, bytes) else None, call_id)
+        calls.append(ToolCall(id=call_id or "", name=field(call, "name"), arguments=arguments, replay=replay))
+    return calls
 
 
 def _usage(usage: Any) -> Usage | None:
-    """Return the tokens: thoughts stand outside candidates, cached content inside the prompt, tool prompts beside it.
+    """Return the tokens: candidates exclude thoughts, the prompt includes cached content and excludes tool prompts.
 
-    ai.google.dev/api/generate-content#UsageMetadata. The old SDK does not know thoughts: they are what the total
-    has more.
+    ai.google.dev/api/generate-content#UsageMetadata. The old SDK does not report thoughts: they are what the total
+    exceeds the other counts by.
     """
     prompt, output = count(usage, "prompt_token_count"), count(usage, "candidates_token_count")
     total, thoughts = count(usage, "total_token_count"), count(usage, "thoughts_token_count")
@@ -190,14 +193,14 @@ def _usage(usage: Any) -> Usage | None:
 
 
 def _mismatch(raw: Any) -> dict[str, object]:
-    told = field(raw, "usage_metadata")
-    return token_buckets.mismatch(_usage(told), count(told, "total_token_count"))
+    usage = field(raw, "usage_metadata")
+    return token_buckets.mismatch(_usage(usage), count(usage, "total_token_count"))
 
 
 def _no_candidates(raw: Any) -> ModelError:
     feedback = field(raw, "prompt_feedback")
-    reason = _word(field(feedback, "block_reason"))
+    reason = _name(field(feedback, "block_reason"))
     if reason:
-        said = field(feedback, "block_reason_message")
-        return ContentBlocked(f"the prompt was blocked ({reason}{f': {said}' if said else ''})")
+        message = field(feedback, "block_reason_message")
+        return ContentBlocked(f"the prompt was blocked ({reason}{f': {message}' if message else ''})")
     return MalformedResponse("the reply has no candidates")

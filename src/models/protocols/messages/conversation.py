@@ -1,75 +1,73 @@
-"""Say a conversation and its tools in the words of Anthropic's Messages API."""
+"""Write a conversation and its tools as Anthropic's Messages API takes them."""
 
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from src.models.errors import InvalidRequest
 from src.models.fields import field
+from src.models.protocols import tool_calls
 from src.models.request import tools
 from src.models.types import Message, ModelRequest, Part, RawPart, TextPart, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_KINDS = ("auto", "any", "none")
-_REPLAY = "claude:"
+_MODES = ("auto", "any", "none")
+_PROTOCOL = "claude"  # in ToolCall.replay
 
 
 def messages(request: ModelRequest) -> list[dict[str, Any]]:
-    """Return the turns; neighbours of one role become one. An empty turn of the model is refused, and left out."""
-    told: list[dict[str, Any]] = []
+    """Return the turns; adjacent ones of a role are merged, and empty assistant turns, which are refused, omitted."""
+    turns: list[dict[str, Any]] = []
     for message in request.messages:
         role = "assistant" if message.role == "assistant" else "user"
         content = _content(message, request.model)
         if message.role == "system" or (role == "assistant" and not content):
             continue
-        if told and told[-1]["role"] == role:
-            told[-1]["content"] = [*_blocks(told[-1]["content"]), *_blocks(content)]
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] = [*_blocks(turns[-1]["content"]), *_blocks(content)]
         else:
-            told.append({"role": role, "content": content})
-    return told
+            turns.append({"role": role, "content": content})
+    return turns
 
 
-def replay(thoughts: Sequence[Mapping[str, str]], model: str) -> str:
-    """Return thoughts as a tool call keeps them: they must come back when the conversation goes on.
+def replay_text(thoughts: Sequence[Mapping[str, str]], model: str) -> str:
+    """Return what a tool call carries into the next turn: the thoughts before it, which must be sent back.
 
-    Those that nobody has signed, as servers that imitate this one tell them, would be refused.
+    Unsigned thoughts, as compatible servers send them, would be refused and are left out.
     """
     signed = [thought for thought in thoughts if thought.get("signature") or thought.get("data")]
-    return f"{_REPLAY}{model}:{json.dumps(signed)}" if signed else ""
+    return tool_calls.pack(_PROTOCOL, model, signed)
 
 
 def replayed(call: ToolCall, model: str) -> list[dict[str, Any]]:
-    """Return the thoughts that a call has kept, where the same model is asked again: others refuse them.
+    """Return the thoughts that a tool call carries, for the model that had them: others refuse them.
 
     platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5#thinking-blocks-are-tied-to-the-model-that-produced-them
     """
-    start = f"{_REPLAY}{model}:"
-    return json.loads(call.replay.removeprefix(start)) if call.replay.startswith(start) else []
+    return tool_calls.unpack(_PROTOCOL, model, call) or []
 
 
-def tool(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool as Anthropic defines it; one that is no function, or in this form, goes as it is."""
-    found = None if "input_schema" in given else tools.function(given)
-    if found is None:
-        return given
-    schema = found.schema or {"type": "object", "properties": {}}
-    return {**found.extra, **found.common_fields(), "input_schema": schema}
+def tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool as Anthropic defines it; one that is not a function, or in this form already, is sent as it is."""
+    function = None if "input_schema" in definition else tools.function(definition)
+    if function is None:
+        return definition
+    schema = function.schema or {"type": "object", "properties": {}}
+    return {**function.extra, **function.common_fields(), "input_schema": schema}
 
 
 def tool_choice(request: ModelRequest, *, one_at_a_time: bool) -> dict[str, Any] | None:
-    """Return which tool is to be called, said in either of OpenAI's forms or in Anthropic's."""
+    """Return the `tool_choice` parameter, from either of OpenAI's forms or from Anthropic's."""
     choice: Any = request.tool_choice
-    found = tools.choice(choice)
-    if found is not None:
-        kept = choice if isinstance(choice, Mapping) and choice.get("type") in (*_KINDS, "tool") else {}
-        told = {"type": "tool", "name": found.name} if found.mode == "named" else {"type": found.mode}
-        choice = {**kept, **told}
+    parsed = tools.choice(choice)
+    if parsed is not None:
+        options = choice if isinstance(choice, Mapping) and choice.get("type") in (*_MODES, "tool") else {}
+        selection = {"type": "tool", "name": parsed.name} if parsed.mode == "named" else {"type": parsed.mode}
+        choice = {**options, **selection}
     if one_at_a_time and request.tools and field(choice, "type") != "none":
         return {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
     return dict(choice) if choice is not None else None
@@ -92,18 +90,12 @@ def _content(message: Message, model: str) -> Any:
 
 
 def _id(text: str) -> str:
-    """Return an id as this API takes it: other providers' hold other characters."""
+    """Return an id in the characters that this API takes; ids of other providers hold more."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", text)
 
 
 def _tool_use(call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise InvalidRequest(f"The arguments of the tool call {call.name} are no JSON object.", parameter="messages")
-    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": arguments}
+    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": tool_calls.arguments_object(call)}
 
 
 def _part(part: Part) -> dict[str, Any]:

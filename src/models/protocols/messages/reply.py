@@ -26,17 +26,21 @@ _FINISH = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-_NAMED = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
+_PARAMETER = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
 
 
-def reply(raw: Any, model: str) -> Completion:
-    """Return what a reply of `model` says."""
+def read(raw: Any, model: str) -> Completion:
+    """Read a whole reply of `model`.
+
+    Raises:
+        ModelError: it is an error inside a 200, or is incomplete.
+    """
     raw = decode_json(raw)
     blocks = _blocks(raw)
-    if not blocks and field(raw, "error"):  # of a gateway: an error that says 200
-        raise named(classify.from_status(None, {"error": field(raw, "error")}), raw)
+    if not blocks and field(raw, "error"):  # a gateway's error with status 200
+        raise with_details(classify.from_status(None, {"error": field(raw, "error")}), raw)
     if blocks is None:
-        raise named(classify.incomplete_reply(raw, "content blocks"), raw)
+        raise with_details(classify.incomplete_reply(raw, "content blocks"), raw)
     finish = _finish(field(raw, "stop_reason"))
     usage, calls = field(raw, "usage"), _calls(blocks, model)
     return Completion(
@@ -54,7 +58,7 @@ def reply(raw: Any, model: str) -> Completion:
 
 
 def _blocks(raw: Any) -> list[Any] | None:
-    """Return the blocks of a content, as loosely as imitating servers tell them; None where there is none."""
+    """Return the content blocks, in the forms that compatible servers send too; None where there are none."""
     content = field(raw, "content")
     if isinstance(content, str | Mapping):
         content = [content]
@@ -68,66 +72,79 @@ def _is_bare(block: Any) -> bool:
     return isinstance(block, Mapping) and "text" in block and not block.get("type")
 
 
-def event(told: Any) -> Iterator[Chunk]:
-    """Return the chunks that one event of a stream brings."""
-    kind, at = field(told, "type"), count(told, "index") or 0
+def read_event(body: Any) -> Iterator[Chunk]:
+    """Yield the chunk of one event of a stream."""
+    kind, at = field(body, "type"), count(body, "index") or 0
     if kind == "message_start":
-        message = field(told, "message")
+        message = field(body, "message")
         usage = field(message, "usage")
-        # Its output_tokens counts the first piece alone; message_delta tells them all.
+        # Its output_tokens counts the first piece only; message_delta has the total.
         yield Chunk(
             model=text(message, "model") or None,
             response_id=text(message, "id") or None,
-            usage=replace(begun, output=None, output_reasoning_tokens=None) if (begun := _usage(usage)) else None,
+            usage=replace(tokens, output=None, output_reasoning_tokens=None) if (tokens := _usage(usage)) else None,
             service_tier=text(usage, "service_tier") or None,
         )
     elif kind == "content_block_start":
-        block = field(told, "content_block")
+        block = field(body, "content_block")
         if field(block, "type") == "tool_use":
-            given = field(block, "input")  # empty, but for servers that imitate this one
-            delta = ToolDelta(at, text(block, "id"), text(block, "name"), json.dumps(given) if given else "")
-            yield Chunk(tool_deltas=(replace(delta, replay=text(told, "replay")),))
+            arguments = field(block, "input")  # empty, but for servers that imitate this one
+            delta = ToolDelta(
+                index=at,
+                id=text(block, "id"),
+                name=text(block, "name"),
+                arguments=json.dumps(arguments) if arguments else "",
+                replay=text(body, "replay"),
+            )
+            yield Chunk(tool_deltas=(delta,))
         else:
             yield Chunk(content=text(block, "text"), reasoning=text(block, "thinking"))
     elif kind == "content_block_delta":
-        delta = field(told, "delta")
-        told_piece = field(delta, "partial_json")
-        piece = json.dumps(told_piece) if isinstance(told_piece, Mapping) else text(delta, "partial_json")
+        delta = field(body, "delta")
+        value = field(delta, "partial_json")
+        piece = json.dumps(value) if isinstance(value, Mapping) else text(delta, "partial_json")
         yield Chunk(
             content=text(delta, "text"),
             reasoning=text(delta, "thinking"),
-            tool_deltas=(ToolDelta(at, arguments=piece),) if piece else (),
+            tool_deltas=(ToolDelta(index=at, arguments=piece),) if piece else (),
         )
     elif kind == "message":  # of a server that answers a request for a stream with a whole reply
-        whole = reply(told, text(told, "model"))
-        yield Chunk(
-            content=whole.content,
-            reasoning=whole.reasoning or "",
-            finish_reason=whole.finish_reason,
-            model=whole.model,
-            usage=whole.usage,
-            tool_deltas=tuple(ToolDelta(-1, call.id, call.name, call.arguments) for call in whole.tool_calls),
-            response_id=whole.response_id,
-            notes=whole.notes,
-        )
+        yield _whole_reply(body)
     elif kind == "message_delta":
-        delta = field(told, "delta")
+        delta = field(body, "delta")
         yield Chunk(
             finish_reason=_finish(field(delta, "stop_reason")),
-            usage=_later(_usage(field(told, "usage"))),
+            usage=_final_usage(_usage(field(body, "usage"))),
             notes=_notes(delta),
         )
 
 
-def named(error: ModelError, body: Any) -> ModelError:
-    """Return an error with the request's id, which its body has too, and the parameter that its message begins with."""
+def _whole_reply(body: Any) -> Chunk:
+    """Return a whole reply as the one chunk of a stream."""
+    whole = read(body, text(body, "model"))
+    return Chunk(
+        content=whole.content,
+        reasoning=whole.reasoning or "",
+        finish_reason=whole.finish_reason,
+        model=whole.model,
+        usage=whole.usage,
+        tool_deltas=tuple(
+            ToolDelta(index=-1, id=call.id, name=call.name, arguments=call.arguments) for call in whole.tool_calls
+        ),
+        response_id=whole.response_id,
+        notes=whole.notes,
+    )
+
+
+def with_details(error: ModelError, body: Any) -> ModelError:
+    """Return an error with the request's id from its body, and with the parameter that its message begins with."""
     error.request_id = error.request_id or text(body, "request_id") or None
-    found = _NAMED.match(error.message) if type(error) is InvalidRequest else None
-    error.parameter = found.group(1) if found else error.parameter
+    match = _PARAMETER.match(error.message) if type(error) is InvalidRequest else None
+    error.parameter = match.group(1) if match else error.parameter
     return error
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -135,9 +152,9 @@ def _finish(reason: Any) -> str | None:
     return _FINISH.get(reason, reason) if isinstance(reason, str) else None
 
 
-def _notes(told: Any) -> dict[str, object]:
-    """Return which rule a refusal was for: platform.claude.com/docs/en/build-with-claude/handling-stop-reasons."""
-    return _given({"block_reason": field(field(told, "stop_details"), "category")})
+def _notes(delta: Any) -> dict[str, object]:
+    """Return the category of a refusal: platform.claude.com/docs/en/build-with-claude/handling-stop-reasons."""
+    return _without_none({"block_reason": field(field(delta, "stop_details"), "category")})
 
 
 def _usage(usage: Any) -> Usage | None:
@@ -153,43 +170,49 @@ def _usage(usage: Any) -> Usage | None:
     return Usage(
         input=count(usage, "input_tokens"),
         input_cached_tokens=count(usage, "cache_read_input_tokens"),
-        input_cache_creation=_written(usage),
+        input_cache_creation=_cache_creation(usage),
         output=None if output is None else output - (thought or 0),
         output_reasoning_tokens=thought,
     )
 
 
-def _written(usage: Any) -> int | None:
-    """Return what was written to the cache: the whole, or by how long it is kept."""
+def _cache_creation(usage: Any) -> int | None:
+    """Return the tokens written to the cache: the total, else the sum over the lifetimes."""
     whole, parts = count(usage, "cache_creation_input_tokens"), field(usage, "cache_creation")
-    told = [count(parts, f"ephemeral_{kept}_input_tokens") for kept in ("5m", "1h")]
-    return sum(part or 0 for part in told) if whole is None and any(told) else whole
+    counts = [count(parts, f"ephemeral_{lifetime}_input_tokens") for lifetime in ("5m", "1h")]
+    return sum(part or 0 for part in counts) if whole is None and any(counts) else whole
 
 
-def _later(usage: Usage | None) -> Usage | None:
-    """Return what a stream's end tells anew: some servers repeat the input there as zeros."""
+def _final_usage(usage: Usage | None) -> Usage | None:
+    """Return the usage at a stream's end without its input where that is zero, as some servers repeat it."""
     if usage is None or usage.input_tokens:
         return usage
     return replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
 
 
 def _calls(blocks: list[Any], model: str) -> tuple[ToolCall, ...]:
-    """Return the calls of tools, each with the thoughts that led to it."""
+    """Return the tool calls, each with the thoughts before it."""
     calls, thoughts = [], []
     for at, block in enumerate(blocks):
         kind = field(block, "type")
         if kind in ("thinking", "redacted_thinking"):
-            thoughts.append(thought(block))
+            thoughts.append(thinking_block(block))
         elif kind == "tool_use":
-            told = field(block, "input")
-            arguments = told if isinstance(told, str) else json.dumps(told or {}, ensure_ascii=False)
-            replay = conversation.replay(thoughts, model)
-            calls.append(ToolCall(text(block, "id") or f"toolu_{at}", text(block, "name"), arguments, replay))
+            value = field(block, "input")
+            arguments = value if isinstance(value, str) else json.dumps(value or {}, ensure_ascii=False)
+            calls.append(
+                ToolCall(
+                    id=text(block, "id") or f"toolu_{at}",
+                    name=text(block, "name"),
+                    arguments=arguments,
+                    replay=conversation.replay_text(thoughts, model),
+                )
+            )
             thoughts = []
     return tuple(calls)
 
 
-def thought(block: Any) -> dict[str, str]:
+def thinking_block(block: Any) -> dict[str, str]:
     """Return a block of thoughts as it is sent back."""
     names = ("type", "data") if field(block, "type") == "redacted_thinking" else ("type", "thinking", "signature")
     return {name: text(block, name) for name in names}

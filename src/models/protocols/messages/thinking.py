@@ -1,4 +1,4 @@
-"""Say how much a Claude model is to think, and leave out what is refused beside thinking."""
+"""Ask a Claude model for a reasoning effort, without the parameters that are refused beside thinking."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LEAST_TOP_P = 0.95
 
 
 def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
-    """Return the request without an effort that cannot be said here, and with nothing that is refused beside it."""
-    return _without_clashes(_with_possible_budget(request, can), can)
+    """Return the request without an effort that cannot be asked for, or without parameters that conflict with it."""
+    return _without_conflicts(_without_impossible_budget(request, can), can)
 
 
 def config(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
-    """Return how an effort is said as thinking: platform.claude.com/docs/en/build-with-claude/thinking."""
+    """Return the `thinking` parameter for an effort: platform.claude.com/docs/en/build-with-claude/thinking."""
     effort = request.reasoning_effort
     if effort is None or "thinking" in request.options:
         return None
@@ -36,54 +36,54 @@ def config(request: ModelRequest, can: Capabilities) -> dict[str, Any] | None:
     return {"type": "enabled", "budget_tokens": budget} if budget else None
 
 
-def enough_tokens(can: Capabilities, thinking: Any) -> int:
-    """Return max_tokens, which must be said: the default, beside what is thought with."""
+def default_max_tokens(can: Capabilities, thinking: Any) -> int:
+    """Return max_tokens, which the API requires: the default plus the thinking budget."""
     tokens = (can.default_max_tokens or 4096) + (count(thinking, "budget_tokens") or 0)
     return min(tokens, can.max_output or tokens)
 
 
-def _with_possible_budget(request: ModelRequest, can: Capabilities) -> ModelRequest:
+def _without_impossible_budget(request: ModelRequest, can: Capabilities) -> ModelRequest:
     effort = request.reasoning_effort
     if can.effort_as != "budget" or effort not in _BUDGETS or "thinking" in request.options:
         return request
-    possible = _budget(request, effort) and _can_think_on(request)
-    return request if possible else _told(request, "reasoning_effort", None)
+    possible = _budget(request, effort) and _has_its_thoughts(request)
+    return request if possible else _with_parameter(request, "reasoning_effort", None)
 
 
-def _without_clashes(request: ModelRequest, can: Capabilities) -> ModelRequest:
-    """Return the request without what is refused together.
+def _without_conflicts(request: ModelRequest, can: Capabilities) -> ModelRequest:
+    """Return the request without parameters that are refused together.
 
     platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility: no temperature and no forced
     tool beside thinking, and top_p from 0.95 on. From Opus 4.1 on, temperature and top_p exclude one another; top_p is
-    what a caller set knowingly.
+    the one that a caller set on purpose.
     """
     if can.effort_as == "budget" and fitting.forces_a_tool(request.tool_choice) and config(request, can):
-        request = _told(request, "reasoning_effort", None)
+        request = _with_parameter(request, "reasoning_effort", None)
     thinks = field(request.options.get("thinking") or config(request, can), "type") in ("enabled", "adaptive")
     if thinks and request.top_p is not None and request.top_p < _LEAST_TOP_P:
-        request = _told(request, "top_p", None)
+        request = _with_parameter(request, "top_p", None)
     if request.temperature is not None and (thinks or request.top_p is not None):
-        request = _told(request, "temperature", None)
+        request = _with_parameter(request, "temperature", None)
     return request
 
 
-def _told(request: ModelRequest, name: str, value: Any) -> ModelRequest:
-    """Return the request with a parameter as the model takes it; the trace says what was asked."""
-    asked = getattr(request, name)
-    if asked == value:
+def _with_parameter(request: ModelRequest, name: str, value: Any) -> ModelRequest:
+    """Return the request with another value of a parameter; the trace shows the requested one."""
+    requested = getattr(request, name)
+    if requested == value:
         return request
-    said = fitting.DROPPED if value is None else f"{asked} -> {value}"
-    return replace(request, **{name: value}, adjusted={**request.adjusted, name: said})
+    adjustment = fitting.DROPPED if value is None else f"{requested} -> {value}"
+    return replace(request, **{name: value}, adjusted={**request.adjusted, name: adjustment})
 
 
 def _budget(request: ModelRequest, effort: str) -> int | None:
-    """Return the tokens to think with: 1024 or more, and less than max_tokens; half of that leaves room to answer."""
+    """Return the thinking budget: at least 1024, at most half of max_tokens, which leaves room for the answer."""
     budget = min(_BUDGETS.get(effort, 0), (request.max_tokens or 10**6) // 2)
     return budget if budget >= _LEAST_BUDGET else None
 
 
-def _can_think_on(request: ModelRequest) -> bool:
-    """Tell whether a loop of tool calls has the thoughts that it began with: without them a budget is refused.
+def _has_its_thoughts(request: ModelRequest) -> bool:
+    """Tell whether a loop of tool calls still has its first thoughts: without them a budget is refused.
 
     platform.claude.com/docs/en/build-with-claude/thinking-tool-workflows
     """

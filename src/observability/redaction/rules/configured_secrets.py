@@ -22,10 +22,10 @@ _SHORTEST_HEX = 32  # of a key in hex, whose letters may be in either case
 _SHORTEST_MIXED = 6  # of letters with digits or punctuation
 _TRIVIAL_TEXT = (
     "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
-    "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key your-api- "
-    "key yourapikey your_api_key_here your-api-key-here your_key_here api_key_here not_needed not-needed no-key- "
-    "needed not_used localhost production development staging example_key dummy-key dummy_key fake_key fake-key "
-    "notset not_set private_key "
+    "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key "
+    "your-api-key yourapikey your_api_key_here your-api-key-here your_key_here api_key_here not_needed not-needed "
+    "no-key-needed not_used localhost production development staging example_key dummy-key dummy_key fake_key "
+    "fake-key notset not_set private_key "
 )
 _TRIVIAL = frozenset(_TRIVIAL_TEXT.split())
 _REPEATED = re.compile(r"(.)\1*\Z")

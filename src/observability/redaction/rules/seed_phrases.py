@@ -81,6 +81,8 @@ def find(scan: Scan, start: int, end: int) -> None:
 def find_in_items(items: Sequence[object], hint: str = "") -> set[int]:
     """Return the indexes of the items that make up phrases, one word an item."""
     indexes: set[int] = set()
+    if not any(issubclass(kind, str) for kind in set(map(type, items))):  # a list of numbers can be long
+        return indexes
     first = 0
     for is_word, group in itertools.groupby(items, key=_is_word):
         words = [str(item) for item in group]
