@@ -384,6 +384,8 @@ def test_what_is_put_in_names_all_that_it_needs() -> None:
     owners = importlib.metadata.packages_distributions()
     required = {re.split(r"[\s;<>=\[]", line)[0].lower() for line in plan.requirements()}
     optional = {"xllamacpp", "requests", "httpx2", "google-generativeai"}  # each says so itself where it is not there
+    assert "certifi" in (importlib.metadata.requires("httpx") or ())
+    required.add("certifi")  # with httpx, and imported where google-genai has imported it
     for file in [*(ROOT / "src/models").rglob("*.py"), *(ROOT / "src/observability").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
