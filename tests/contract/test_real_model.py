@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 xllamacpp = pytest.importorskip("xllamacpp", reason="the bindings are not installed")
-pytestmark = pytest.mark.skipif(embedded_model.file() is None, reason="the embedded model's file is not installed")
+pytestmark = [
+    pytest.mark.skipif(embedded_model.file() is None, reason="the embedded model's file is not installed"),
+    pytest.mark.xdist_group("embedded model"),  # loaded by one worker alone
+]
 # Provider -> what its SDK adds to the server's address.
 SERVED = {"openai": "/v1", "example": "/v1", "claude": "", "local": None}
 

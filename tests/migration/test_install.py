@@ -19,6 +19,8 @@ import pytest
 
 from src.migration.install import apply, merge_texts, plan
 from src.migration.install.apply import Change, Refused
+from src.migration.rewrite import command as rewrite_command
+from tests.commands import run_main
 from tests.servers import Server, chat_reply
 
 if TYPE_CHECKING:
@@ -78,8 +80,12 @@ FILES = {
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return run_main(rewrite_command.main, "--jobs", "1", *words)
+
+
+def run_script(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
 
 
 def files(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -118,7 +124,7 @@ def test_a_dry_run_tells_and_writes_nothing(checkout: Path) -> None:
 
 
 def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp_path: Path) -> None:
-    done = run(checkout, "--install", "--write")
+    done = run_script(checkout, "--install", "--write")
     assert done.returncode == 10, done.stdout + done.stderr
     store = tmp_path / "traces.db"
     environment = {

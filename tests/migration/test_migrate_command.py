@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from src.migration.rewrite import command
+from tests.commands import run_main
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "migrate_to_factory.py"
 DIRECT = """import os
 from openai import OpenAI
@@ -51,8 +54,12 @@ def say(text):
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return run_main(command.main, "--jobs", "1", *words)
+
+
+def run_script(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
 
 
 def git(folder: Path, *words: str) -> None:
@@ -68,7 +75,7 @@ def agent(tmp_path: Path) -> Path:
 
 
 def test_a_dry_run_writes_nothing_and_prints_what_would_change(agent: Path) -> None:
-    done = run(agent.parent)
+    done = run_script(agent.parent)
     assert done.returncode == 10
     assert agent.read_text() == DIRECT
     assert "1 would change: 1 calls go through the factory" in done.stdout
@@ -161,7 +168,7 @@ def test_the_factory_itself_is_left_alone(tmp_path: Path) -> None:
 def test_many_files_are_migrated_in_parallel_with_the_same_result(tmp_path: Path) -> None:
     for number in range(20):
         (tmp_path / f"agent_{number}.py").write_text(DIRECT)
-    assert run(tmp_path, "--write", "--jobs", "2").returncode == 10
+    assert run_script(tmp_path, "--write", "--jobs", "2").returncode == 10
     assert {file.read_text() for file in tmp_path.glob("*.py")} == {MIGRATED}
 
 

@@ -13,9 +13,12 @@ import pytest
 
 from src.models import ModelFactory, errors
 from src.models.adapters.local import engine
+from tests.long import rounds
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.xdist_group("embedded model")  # loaded by one worker alone
 
 
 class Colour(pydantic.BaseModel):
@@ -119,6 +122,6 @@ def test_a_process_that_ends_while_the_model_is_at_work_ends_with_its_own_status
         "time.sleep(0.3)\n"
         f"print('over')\nsys.exit({status})\n"
     )
-    for _ in range(3):  # without care it crashed more often than not
+    for _ in range(rounds(1, 20)):  # without care it crashed more often than not; each round loads the model
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (status, "over\n"), done.stderr
