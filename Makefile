@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv .venv-run run test lint bench lock clean
+.PHONY: help .venv .venv-run run test test-long lint bench lock clean
 
 help: ## Show the targets
 	@grep -E '^[.a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([.a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,8 +26,11 @@ endef
 run: .venv-run ## One swarm decision on real prices, traced: no key, no network
 	@$(BIN)/moondev trade EURUSD --swarm
 
-test: .venv ## All tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv ## All tests, by two processes (ARGS="tests/unit -x" and the like go to pytest)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-long: .venv ## All tests, in full what is long by nature: random examples, fuzzed inputs, kill rounds
+	@MOONDEV_TEST_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 3600 $(ARGS)
 
 lint: .venv ## Formatting, lint, types, import contracts, and no call round the factory
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo \

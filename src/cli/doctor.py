@@ -23,7 +23,7 @@ def doctor(
 
     Exit code 1 where something that is configured does not work.
     """
-    from src.observability.commands.findings import of_tracing
+    from src.observability.commands.setup_checks import of_tracing
 
     print_all([*_providers(offline=offline), *of_tracing(offline=offline)], as_json=as_json)
 

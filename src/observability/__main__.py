@@ -29,9 +29,9 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server.")] = False,
 ) -> None:
     """Check Langfuse and the trace store, with one test observation. Exit code 1 where something does not work."""
-    from src.observability.commands import finding, findings
+    from src.observability.commands import finding, setup_checks
 
-    finding.print_all(findings.of_tracing(offline=offline), as_json=as_json)
+    finding.print_all(setup_checks.of_tracing(offline=offline), as_json=as_json)
 
 
 def main() -> None:

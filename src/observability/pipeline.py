@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from src.observability.attributes import RELEASE
-from src.observability.langfuse_sdk.client import NO_KEY, OwnClient
+from src.observability.langfuse_sdk.own_client import NO_KEY, OwnClient
 from src.observability.settings import Settings
 from src.observability.spans.scope import Scope, own_processors
 

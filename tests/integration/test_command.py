@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
 
 MOONDEV = [sys.executable, "-c", "from src.cli import main; main()"]
@@ -276,14 +277,14 @@ while True:
 
 def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
     """Four processes share one store and are killed at no particular moment; then all is delivered, once."""
-    rounds = int(os.environ.get("MOONDEV_TEST_KILL_ROUNDS", "3"))
+    kills = rounds(3, 100)
     returned: set[str] = set()
     with Server(lambda _: chat_reply("ok")) as server:
         environment = {
             **os.environ, "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1",
             "MOONDEV_TRACE_DB": str(tmp_path / "shared.db"),
         }  # fmt: skip
-        for _ in range(rounds):
+        for _ in range(kills):
             processes = [
                 subprocess.Popen(
                     [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
@@ -306,6 +307,6 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     arrived = [span.span_id for span in langfuse.spans]
-    assert len(returned) > 4 * rounds
+    assert len(returned) > 4 * kills
     assert returned <= set(arrived)
     assert len(arrived) == len(set(arrived))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from src.migration.check.records import RULES, from_json
 from src.migration.check.sites import facts_of
 from src.migration.check.vocabulary.words import Vocabulary
+from tests.long import rounds
 
 WORDS = Vocabulary()
 _NAMES = ["a", "b", "self", "openai", "url", "requests", "importlib", "subprocess", "x"]
@@ -90,7 +91,7 @@ _statements = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=rounds(50, 3000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_statements, max_size=6).map("\n".join))
 def test_any_program_gives_facts(source: str) -> None:
     data = source.encode()
@@ -107,7 +108,7 @@ def test_any_program_gives_facts(source: str) -> None:
         assert [site.rule for site in facts.sites] == ["unparseable"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(50, 3000), deadline=None)
 @given(
     st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 )
@@ -116,7 +117,7 @@ def test_any_bytes_give_facts(data: bytes) -> None:
     assert from_json(facts.to_json()) == facts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(100, 3000), deadline=None)
 @given(st.text(max_size=100))
 def test_any_text_can_be_looked_up(text: str) -> None:
     WORDS.provider_of_module(text)

@@ -1,6 +1,6 @@
 """No input makes either script crash, hang, write invalid Python, write in a dry run, or change its own output.
 
-MOONDEV_FUZZ=20 tries twenty times as many inputs.
+MOONDEV_TEST_LONG=1 tries sixty times as many inputs, other ones in each run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from src.migration.check.sites import facts_of
 from src.migration.check.vocabulary.words import Vocabulary
 from src.migration.rewrite import file
+from tests.long import IS_LONG, rounds
 from tests.migration.behaviour.grammar import grown
 from tests.migration.behaviour.mutations import DRESSES, SOURCES, dressed, mutated
 from tests.migration.behaviour.shapes import SHAPES
@@ -37,15 +38,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 WORDS = Vocabulary()
-TIMES = int(os.environ.get("MOONDEV_FUZZ", "1"))
 PATIENCE_S = 120  # many times as long as the worst input takes: the limit is for hanging, not for speed
 
 
 def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Bound a test's number of inputs, which are the same in each run unless MOONDEV_FUZZ asks for more."""
+    """Bound a test's number of inputs, the same in each run, except in a long one."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     return settings(
-        max_examples=examples * TIMES, deadline=None, derandomize=TIMES == 1, suppress_health_check=quiet, database=None
+        max_examples=rounds(examples, 60 * examples),
+        deadline=None,
+        derandomize=not IS_LONG,
+        suppress_health_check=quiet,
+        database=None,
     )
 
 
@@ -103,20 +107,20 @@ def _both(first: bytes, second: bytes | None) -> str:
     return f"{first.decode('utf-8', 'replace')}\n--- and again ---\n{(second or b'').decode('utf-8', 'replace')}"
 
 
-@fuzzed(120)
+@fuzzed(40)
 @given(dressed(mutated()))
 def test_mutated_programs(data: bytes) -> None:
     survives(data)
 
 
-@fuzzed(40)
+@fuzzed(15)
 @given(st.data())
 def test_truncated_programs(data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(SOURCES)).encode()
     survives(source[: data.draw(st.integers(0, len(source)))])
 
 
-@fuzzed(60)
+@fuzzed(20)
 @given(
     st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 )
@@ -125,7 +129,7 @@ def test_any_bytes(data: bytes) -> None:
     survives(b"from openai import OpenAI\n" + data)
 
 
-@fuzzed(250)
+@fuzzed(80)
 @given(grown)
 def test_grown_programs(data: bytes) -> None:
     survives(data)

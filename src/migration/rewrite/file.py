@@ -14,7 +14,7 @@ from src.migration.rewrite.analysis.depth import is_too_deep, parse_on_deep_stac
 from src.migration.rewrite.analysis.tree import index
 from src.migration.rewrite.analysis.values import Evaluator
 from src.migration.rewrite.edit import allow_marks, imports, selfcheck
-from src.migration.rewrite.edit.rewrite import edits_for
+from src.migration.rewrite.edit.plan_edits import edits_for
 from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.plan import Plan, plan_module
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable

@@ -15,7 +15,6 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.transport import steps
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
@@ -52,18 +51,11 @@ class BareSender:
             ("handle_async_request", "aread", "aclose") if asynchronous else ("handle_request", "read", "close")
         )
 
-    def send(self, request: Any) -> Any:
+    def send(self, request: Any) -> Steps:
         """Return the response, read to its end; raise what the client would raise."""
-        return steps.run(self._steps(request)) if self._can_bypass(request) else self._http.send(request)
-
-    async def asend(self, request: Any) -> Any:
-        """Do what `send` does, in asyncio."""
-        if self._can_bypass(request):
-            return await steps.arun(self._steps(request))
-        return await self._http.send(request)
-
-    def _steps(self, request: Any) -> Steps:
         http = self._http
+        if not self._can_bypass(request):
+            return (yield http.send(request))
         for hook in http.event_hooks["request"]:
             yield hook(request)
         started = time.perf_counter()

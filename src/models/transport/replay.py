@@ -158,8 +158,7 @@ class Replay:
         self._templates: dict[Hashable, _Template | None] = {}
         if http is not None:
             http.send = partial(_asend if asynchronous else _send, ref(http))
-            sender = bare_send.BareSender(http, asynchronous=asynchronous)
-            self._send = sender.asend if asynchronous else sender.send
+            self._sender = bare_send.BareSender(http, asynchronous=asynchronous)
 
     def call(
         self,
@@ -205,7 +204,7 @@ class Replay:
         if template is None:
             return (yield ask())
         try:
-            answer: Any = yield self._send(template.fill(body, timeouts, self._http.cookies))
+            answer: Any = yield from self._sender.send(template.fill(body, timeouts, self._http.cookies))
         except Exception as error:  # noqa: BLE001 - for the SDK to handle
             answer = error
         else:

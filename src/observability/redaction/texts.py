@@ -10,12 +10,16 @@ from src.observability.redaction.judging import unescaped
 from src.observability.redaction.judging.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
 from src.observability.redaction.rules import (
     assignments,
+    bearer_tokens,
     configured_secrets,
+    long_runs,
     nearby_names,
+    pem_keys,
     personal_data,
+    prefixed_tokens,
     seed_phrases,
-    shapes,
     urls,
+    wallet_keys,
 )
 from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection, gates
 
@@ -35,12 +39,12 @@ _INSPECTORS: dict[Inspection, Callable[[Scan, int], None]] = {
     Inspection.VALUE_FIRST: nearby_names.find_before_name,
     Inspection.FLAG: assignments.find_flag,
     Inspection.LOGIN: assignments.find_login,
-    Inspection.BEARER: shapes.find_bearer,
-    Inspection.PEM: shapes.find_pem,
+    Inspection.BEARER: bearer_tokens.find_bearer,
+    Inspection.PEM: pem_keys.find_pem,
     Inspection.URL: urls.find,
-    Inspection.BYTES: shapes.find_bytes,
-    Inspection.RUN: lambda scan, end: shapes.find_run(scan, end, RUN_LENGTH),
-    Inspection.JWT: lambda scan, end: shapes.find_jwt(scan, end - 13),
+    Inspection.BYTES: wallet_keys.find_bytes,
+    Inspection.RUN: lambda scan, end: long_runs.find_run(scan, end, RUN_LENGTH),
+    Inspection.JWT: lambda scan, end: bearer_tokens.find_jwt(scan, end - 13),
 }
 
 
@@ -131,4 +135,4 @@ def _inspect_at(scan: Scan, end: int, gate: Gate) -> None:
     if gate.token is None:
         _INSPECTORS[gate.inspection](scan, end)
     else:
-        shapes.find_token(scan, gate.token, end - gate.length, end)
+        prefixed_tokens.find_token(scan, gate.token, end - gate.length, end)

@@ -44,25 +44,24 @@ def span_record(
         envelope: Its encoded resource and instrumentation scope.
         span: The encoded span.
     """
-    get = attributes.get
     return SpanRecord(
         trace_id=f"{trace_id:032x}",
         span_id=f"{span_id:016x}",
         parent_span_id=None if parent_span_id is None else f"{parent_span_id:016x}",
         name=name,
-        type=_text(get(names.TYPE)) or "span",
+        type=_text(attributes.get(names.TYPE)) or "span",
         start_ns=start_ns,
         end_ns=end_ns,
-        level=_text(get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
-        status_message=_text(get(names.STATUS_MESSAGE)) or status_message or None,
-        provider=_text(get(names.PROVIDER)),
-        model=_text(get(names.RESPONSE_MODEL)) or _text(get(names.MODEL)),
-        agent=_text(get(names.AGENT_NAME)),
-        session_id=_text(get(names.SESSION_ID)),
-        error_category=_text(get(names.ERROR_TYPE)),
-        input_tokens=_number(get(names.INPUT_TOKENS)),
-        output_tokens=_number(get(names.OUTPUT_TOKENS)),
-        cost_usd=_total_cost(get(names.COST_DETAILS)),
+        level=_text(attributes.get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
+        status_message=_text(attributes.get(names.STATUS_MESSAGE)) or status_message or None,
+        provider=_text(attributes.get(names.PROVIDER)),
+        model=_text(attributes.get(names.RESPONSE_MODEL)) or _text(attributes.get(names.MODEL)),
+        agent=_text(attributes.get(names.AGENT_NAME)),
+        session_id=_text(attributes.get(names.SESSION_ID)),
+        error_category=_text(attributes.get(names.ERROR_TYPE)),
+        input_tokens=_number(attributes.get(names.INPUT_TOKENS)),
+        output_tokens=_number(attributes.get(names.OUTPUT_TOKENS)),
+        cost_usd=_total_cost(attributes.get(names.COST_DETAILS)),
         envelope=envelope,
         span=span,
     )

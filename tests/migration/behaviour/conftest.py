@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     Before = Callable[[Case, str], Outcome]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run all tests of one program, since they share how it ends before it is migrated."""
+    for item in items:
+        case = (
+            item.callspec.params.get("case")
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else None
+        )
+        if "before" in getattr(item, "fixturenames", ()):
+            name = getattr(case, "name", case) or "openai_attribute"  # what the tests without a parameter run
+            item.add_marker(pytest.mark.xdist_group(str(name)))
+
+
 @pytest.fixture(scope="session")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     with Loopback(tmp_path_factory.mktemp("authority")) as loopback:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from src.migration.check import command as check_command
 from tests.migration.behaviour.cases import CASES, Case
 from tests.migration.behaviour.running import differences, fails_as
+from tests.sharing import made_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,10 +32,9 @@ DONE_WORDS = ("migrated", "review")  # of a site that was rewritten; the second 
 
 @dataclass(frozen=True)
 class Migrated:
-    """Hold the tree of all programs after one run of the script, and its report."""
+    """The tree of all programs after one run of the script, and its report."""
 
     tree: Path
-    code: int
     report: dict[str, Any]
 
     def sites(self, case: Case) -> list[dict[str, Any]]:
@@ -47,27 +48,32 @@ class Migrated:
         ]
 
 
-def migrate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the script."""
-    command = [sys.executable, str(MIGRATE), *(str(one) for one in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+def run_script(script: Path, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(script), *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=cwd)
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Migrated:
-    """Migrate all programs at once, as a checkout is."""
-    tree, report = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("report") / "report.json"
+    """Migrate all programs at once, as a checkout is; over 5 s, so that it is done once for all workers."""
+    folder = made_once(tmp_path_factory, "migrated programs", migrate_all)
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return Migrated(tree=folder / "tree", report=report)
+
+
+def migrate_all(folder: Path) -> None:
+    """Write and migrate every program below the folder, first without writing."""
+    tree, report = folder / "tree", folder / "report.json"
     for case in CASES.values():
         case.write(tree / case.name)
-    dry = migrate(tree, "--report", report)
-    assert dry.returncode == LEFT_OVER, dry.stderr
-    told = json.loads(report.read_text(encoding="utf-8"))
+    dry_run = run_script(MIGRATE, tree, "--report", report)
+    assert dry_run.returncode == LEFT_OVER, dry_run.stderr
+    planned_sites = json.loads(report.read_text(encoding="utf-8"))["sites"]
     assert all((tree / case.name / name).read_text(encoding="utf-8") == text
                for case in CASES.values() for name, text in case.files.items()), "a dry run wrote"  # fmt: skip
-    done = migrate(tree, "--write", "--report", report)
-    found = json.loads(report.read_text(encoding="utf-8"))
-    assert (done.returncode, found["sites"]) == (dry.returncode, told["sites"]), done.stderr
-    return Migrated(tree, done.returncode, found)
+    done = run_script(MIGRATE, tree, "--write", "--report", report)
+    sites = json.loads(report.read_text(encoding="utf-8"))["sites"]
+    assert (done.returncode, sites) == (dry_run.returncode, planned_sites), done.stderr
 
 
 def with_status(sites: Iterable[dict[str, Any]], *statuses: str) -> list[dict[str, Any]]:
@@ -97,19 +103,19 @@ def test_what_is_expected_of_the_migration_holds(case: Case, migrated: Migrated)
 def test_a_migrated_program_does_the_same(case: Case, migrated: Migrated, before: Before, run: Run) -> None:
     if not migrated.changed(case):
         return
-    found: dict[str, list[str]] = {}
+    changes: dict[str, list[str]] = {}
     for scenario in case.scenarios:
         after = run(case, migrated.tree / case.name, scenario)
-        told = [
-            one for one in differences(before(case, scenario), after) if case.expect != "kept" or "traced" not in one
-        ]
-        if told and scenario in NO_REPLY and fails_as(before(case, "500"), after):
+        lines = differences(before(case, scenario), after)
+        if case.expect == "kept":
+            lines = [line for line in lines if "traced" not in line]
+        if lines and scenario in NO_REPLY and fails_as(before(case, "500"), after):
             continue
-        if told:
-            found[scenario] = told
-    unforeseen = [line for scenario, lines in found.items() for line in lines if scenario not in case.differs]
+        if lines:
+            changes[scenario] = lines
+    unforeseen = [line for scenario, lines in changes.items() for line in lines if scenario not in case.differs]
     assert not unforeseen, "\n".join(unforeseen)
-    assert set(found) >= set(case.differs), "a difference that is on purpose is no longer there"
+    assert set(changes) >= set(case.differs), "a difference that is on purpose is no longer there"
 
 
 def test_every_result_compiles_and_defines_what_it_uses(migrated: Migrated) -> None:
@@ -120,20 +126,34 @@ def test_every_result_compiles_and_defines_what_it_uses(migrated: Migrated) -> N
     assert done.returncode == 0, done.stdout
 
 
-def test_the_check_passes_on_what_was_migrated(case: Case, migrated: Migrated) -> None:
-    if case.expect == "left" or not migrated.sites(case) or with_status(migrated.sites(case), "left"):
+def is_migrated_whole(case: Case, migrated: Migrated) -> bool:
+    sites = migrated.sites(case)
+    return case.expect != "left" and bool(sites) and not with_status(sites, "left")
+
+
+def test_the_check_passes_on_what_was_migrated(
+    case: Case, migrated: Migrated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not is_migrated_whole(case, migrated):
         return
-    command = [sys.executable, str(CHECK), "--no-cache", str(migrated.tree / case.name)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=migrated.tree)
+    monkeypatch.chdir(migrated.tree)
+    code = check_command.main(["--no-cache", "--jobs", "1", str(migrated.tree / case.name)])
+    assert code == 0, capsys.readouterr().out
+
+
+def test_the_command_of_the_check_passes_on_all_that_was_migrated(migrated: Migrated) -> None:
+    folders = [migrated.tree / case.name for case in CASES.values() if is_migrated_whole(case, migrated)]
+    assert len(folders) > len(CASES) // 2
+    done = run_script(CHECK, "--no-cache", *folders, cwd=migrated.tree)
     assert done.returncode == 0, done.stdout
 
 
 def test_a_second_run_changes_nothing(migrated: Migrated, tmp_path: Path) -> None:
     texts = {path: path.read_bytes() for path in migrated.tree.rglob("*.py")}
-    done = migrate(migrated.tree, "--write", "--report", tmp_path / "report.json")
+    done = run_script(MIGRATE, migrated.tree, "--write", "--report", tmp_path / "report.json")
     assert {path: path.read_bytes() for path in migrated.tree.rglob("*.py")} == texts
-    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert with_status(told["sites"], *DONE_WORDS) == []
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert with_status(report["sites"], *DONE_WORDS) == []
     left = {(site["file"], site["reason"]) for site in with_status(migrated.report["sites"], "left")}
-    assert {(site["file"], site["reason"]) for site in with_status(told["sites"], "left")} == left
+    assert {(site["file"], site["reason"]) for site in with_status(report["sites"], "left")} == left
     assert done.returncode == LEFT_OVER

@@ -10,7 +10,7 @@ import libcst as cst
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code, dotted, positional, statement, text_of, walk
 from src.migration.rewrite.analysis.tree import Tree, index
-from src.migration.rewrite.edits import Edits
+from src.migration.rewrite.node_edits import Edits
 from src.migration.rewrite.records import Unprovable
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from src.migration.rewrite.records import Unprovable
 if TYPE_CHECKING:
     from src.migration.check.records import Facts, Site
     from src.migration.rewrite.analysis.values import Evaluator
-    from src.migration.rewrite.edits import Edit, Edits, Resolve
+    from src.migration.rewrite.node_edits import Edit, Edits, Resolve
 
 Addresses = tuple[tuple[str, str], ...]
 # Paths at which the providers' APIs generate text.

@@ -13,7 +13,7 @@ from src.migration.rewrite.records import Unprovable
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
-    from src.migration.rewrite.edits import Edit, Edits, Resolve
+    from src.migration.rewrite.node_edits import Edit, Edits, Resolve
 
 # Attributes of the SDKs' exceptions -> those of the factory's errors.
 _ATTRIBUTES = {"status_code": "status", "http_status": "status", "message": "message", "user_message": "message",

@@ -9,7 +9,7 @@ import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import argument, code, comments_in, expression, lay_out
-from src.migration.rewrite.edits import Edits
+from src.migration.rewrite.node_edits import Edits
 from src.migration.rewrite.translate import handlers
 from src.migration.rewrite.translate.messages import Prompt
 from src.migration.rewrite.translate.reply_reads import read_replacement
@@ -18,8 +18,8 @@ from src.migration.rewrite.translate.translated_call import Argument
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.analysis.values import Evaluator
-    from src.migration.rewrite.edits import Edit, Resolve
     from src.migration.rewrite.find.clients import Group
+    from src.migration.rewrite.node_edits import Edit, Resolve
     from src.migration.rewrite.plan import Move, Plan
     from src.migration.rewrite.translate.models import ModelSpec
     from src.migration.rewrite.translate.reply_reads import ReadReplacement, Reply

@@ -1,0 +1,77 @@
+"""Find private keys of wallets (Bitcoin, Ethereum, Solana) by their checksums, else by the words before them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from src.observability.redaction.judging import checks, context
+
+if TYPE_CHECKING:
+    from src.observability.redaction.judging.scan import Scan
+
+_HEX = re.compile(r"[0-9a-fA-F]+\Z")
+_LIST_GAP = 8  # the most characters between the items of a list
+_BLANK = r"(?:\s|\\+[nrt]){0,64}"
+_ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
+_INTEGER = re.compile(r"\d{1,3}")
+_JSON_NAME = re.compile(r"(\\{0,64}[\"']|\\{1,64}u0022)\s{0,8}:\s{0,8}\Z")
+
+
+def kind_of(scan: Scan, run: str, start: int, stop: int) -> str | None:
+    """Return the kind of private key that a run of letters and digits is, or None."""
+    digits = run[2:] if run[:2] in {"0x", "0X"} else run
+    size = len(digits)
+    if size in {64, 128} and _HEX.match(digits):
+        return _hex_kind(scan, digits, start, stop)
+    if size in {51, 52}:
+        return "bitcoin_private_key" if checks.is_wif(run) else None
+    if size == 58 and run.startswith("6P"):
+        return "bitcoin_private_key" if checks.is_bip38(run) else None
+    if 80 <= size <= 88:
+        return _pair_kind(scan, checks.base58_decode(run), start)
+    if 43 <= size <= 44:
+        data = checks.base58_decode(run)
+        is_key = data is not None and len(data) == 32 and context.has_strong_word(scan.text, start, scan.hint, 24)
+        return "solana_private_key" if is_key else None
+    return None
+
+
+def _hex_kind(scan: Scan, digits: str, start: int, stop: int) -> str | None:
+    """Return the kind of key that 64 or 128 hex digits are, or None."""
+    if len(digits) == 128:
+        return _pair_kind(scan, bytes.fromhex(digits), start)
+    is_secret = context.is_named_secret(scan.text, start, stop, scan.hint)
+    if is_secret is None:  # no word decides: the next key of a list, or the strict mode
+        is_secret = scan.strict or (scan.hex_end > 0 and start - scan.hex_end <= _LIST_GAP)
+    if not is_secret:
+        return None
+    scan.hex_end = stop
+    return "private_key"
+
+
+def _pair_kind(scan: Scan, data: bytes | None, start: int) -> str | None:
+    """Return the kind of a Solana key pair; a transaction's signature, also 64 bytes, is none."""
+    if data is None or len(data) != 64:
+        return None
+    scan.spend_check(start)
+    pair = checks.is_ed25519_pair(data)
+    if pair is None:
+        pair = context.has_strong_word(scan.text, start, scan.hint)
+    return "solana_private_key" if pair else None
+
+
+def find_bytes(scan: Scan, end: int) -> None:
+    """Find a key in an array of 32 or 64 bytes: a pair by its checksum, a seed by the words before it."""
+    text = scan.text
+    start = max(text.rfind(opener, max(0, end - 4_096), end) for opener in "[({")
+    match = _ARRAY.match(text, start) if start >= 0 else None
+    numbers = [int(digits) for digits in _INTEGER.findall(match.group())] if match else []
+    if not match or len(numbers) not in {32, 64} or max(numbers) > 255:
+        return
+    kind = None
+    if len(numbers) == 64:
+        kind = _pair_kind(scan, bytes(numbers), start)
+    if kind or context.has_strong_word(text, start, scan.hint, 64):
+        name = _JSON_NAME.search(text, max(0, start - 32), start)
+        scan.add(match.start(), match.end(), "solana_private_key", quote=name.group(1) if name else "")
