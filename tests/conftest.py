@@ -85,6 +85,6 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def spool() -> Spool:
     """Return the store that this test's calls are recorded in."""
-    found = langfuse_client.get_tracker().spool
-    assert found is not None
-    return found
+    store = langfuse_client.get_tracker().spool
+    assert store is not None
+    return store

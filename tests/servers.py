@@ -156,8 +156,8 @@ def decision(action: str, confidence: int = 70, reasoning: str = "because") -> s
 def error_reply(status: int, message: str, **headers: str) -> Reply:
     """Answer with an error in OpenAI's envelope."""
     body = json.dumps({"error": {"message": message, "type": "error", "code": None}}).encode()
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, body, {"content-type": "application/json", **told})
+    extra_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, body, {"content-type": "application/json", **extra_headers})
 
 
 @dataclass
@@ -207,9 +207,9 @@ class Langfuse:
     def _show(self, trace_id: str) -> Reply:
         """Show a trace that has come, as Langfuse's API does."""
         with self.lock:
-            found = [span for span in self.spans if span.trace_id == trace_id]
-        told = {"id": trace_id, "observations": [{"id": span.span_id, "metadata": span.attributes} for span in found]}
-        return Reply(body=json.dumps(told).encode()) if found else Reply(404)
+            spans = [span for span in self.spans if span.trace_id == trace_id]
+        body = {"id": trace_id, "observations": [{"id": span.span_id, "metadata": span.attributes} for span in spans]}
+        return Reply(body=json.dumps(body).encode()) if spans else Reply(404)
 
     def _take_spans(self, request: Received) -> Reply:
         body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body

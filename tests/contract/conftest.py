@@ -44,12 +44,12 @@ def dialect(case: str) -> Dialect:
 @pytest.fixture
 def served(dialect: Dialect) -> Iterator[tuple[Wire, str]]:
     """Return what answers, and where: a real server for an SDK whose HTTP client no router can stand in for."""
-    found = Wire()
+    wire = Wire()
     if not dialect.loopback:
-        yield found, ORIGIN
+        yield wire, ORIGIN
         return
-    with Server(found.answer) as server:
-        yield found, server.url
+    with Server(wire.answer) as server:
+        yield wire, server.url
 
 
 @pytest.fixture
@@ -75,22 +75,22 @@ def configured(
 def wire(
     configured: None, dialect: Dialect, served: tuple[Wire, str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Wire]:
-    found = served[0]
+    answering = served[0]
     if dialect.loopback:
-        yield found
+        yield answering
         return
     if dialect.engine:
-        monkeypatch.setattr(engine, "_load", lambda path: EngineOnWire(found))
+        monkeypatch.setattr(engine, "_load", lambda path: EngineOnWire(answering))
         monkeypatch.setattr(engine, "_engine", None)
-        yield found
+        yield answering
         return
     with (
-        respx.mock(using="httpcore", assert_all_called=False) as one,
-        respx.mock(using="httpcore2", assert_all_called=False) as two,
+        respx.mock(using="httpcore", assert_all_called=False) as httpx_router,
+        respx.mock(using="httpcore2", assert_all_called=False) as httpx2_router,
     ):
-        for router in (one, two):
-            router.route().mock(side_effect=found.over_http)
-        yield found
+        for router in (httpx_router, httpx2_router):
+            router.route().mock(side_effect=answering.over_http)
+        yield answering
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ CASES = [*(name for name in ROWS), *(name for name in VARIANTS if name.partition
 def dialect_of(case: str) -> Dialect:
     """Return how a provider's wire speaks; Chat Completions where no module says otherwise."""
     name = case if (DIALECTS / f"{case}.py").is_file() else "example"
-    found: Dialect = importlib.import_module(f"tests.contract.dialects.{name}").Dialect()
-    return found
+    dialect: Dialect = importlib.import_module(f"tests.contract.dialects.{name}").Dialect()
+    return dialect
 
 
 @dataclass

@@ -165,8 +165,8 @@ def test_a_stream_cut_short_is_no_success(model: BaseModel, dialect: Dialect, wi
 def test_rubbish_inside_a_stream_is_malformed(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
     if dialect.engine:
         pytest.skip("the engine hands over decoded values")
-    told = dialect.stream(Says(text="first half, second half"))
-    wire.say(Reply(200, told.body.replace(b'"', b"'"), told.headers))
+    reply = dialect.stream(Says(text="first half, second half"))
+    wire.say(Reply(200, reply.body.replace(b'"', b"'"), reply.headers))
     with pytest.raises(ModelError) as caught:
         call.stream(model, None, "hi")
     assert caught.value.category in ("malformed_response", "empty_response")

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=SEAMS)
 def faults(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    found = Faults()
+    breaking = Faults()
     if request.param not in DELIVERING:
-        found.strike(request.param, monkeypatch)
-        yield found
+        breaking.strike(request.param, monkeypatch)
+        yield breaking
         return
     for name, value in {"HOST": "http://127.0.0.1:9", "PUBLIC_KEY": "pk-lf-x", "SECRET_KEY": "sk-lf-x-0123"}.items():
         monkeypatch.setenv(f"LANGFUSE_{name}", value)
     # The routers that stand in for providers would answer the exporter too.
     monkeypatch.setattr(http_post, "_post", lambda *_: http_post.Outcome(http_post.Answer.ACCEPTED))
-    found.strike(request.param, monkeypatch)
-    yield found
+    breaking.strike(request.param, monkeypatch)
+    yield breaking
 
 
 # Two protocols stand for all: what breaks is the same code for each (`--faults` breaks it for any test).

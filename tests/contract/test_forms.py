@@ -49,7 +49,7 @@ def _sent(model: BaseModel, wire: Wire, messages: list[Any], **options: Any) -> 
 def test_a_tool_is_declared_alike_in_any_form(model: BaseModel, dialect: Dialect, wire: Wire) -> None:
     wire.say(dialect.reply(Says(model=dialect.model)))
     sent = [_sent(model, wire, [HI], tools=[tool]) for tool in TOOLS.values()]
-    assert dialect.asked(wire.received[0]).tools == ["quote"]
+    assert dialect.parse_request(wire.received[0]).tools == ["quote"]
     assert "pair" in json.dumps(sent[0])
     assert sent[1:] == sent[:-1]
 
@@ -59,14 +59,14 @@ def test_a_choice_among_tools_is_said_alike_in_any_form(
     choices: list[object], model: BaseModel, dialect: Dialect, wire: Wire
 ) -> None:
     wire.say(dialect.reply(Says(model=dialect.model)))
-    told = []
+    sent = []
     for choice in choices:
         try:
-            told.append(_sent(model, wire, [HI], tools=[TOOLS["chat"]], tool_choice=choice))
+            sent.append(_sent(model, wire, [HI], tools=[TOOLS["chat"]], tool_choice=choice))
         except errors.Unsupported as error:
-            told.append(error.parameter)
-    assert told[1:] == told[:-1]
-    assert told[0] != (_sent(model, wire, [HI], tools=[TOOLS["chat"]]))
+            sent.append(error.parameter)
+    assert sent[1:] == sent[:-1]
+    assert sent[0] != (_sent(model, wire, [HI], tools=[TOOLS["chat"]]))
 
 
 def test_a_conversation_with_tools_is_said_alike_in_any_form(model: BaseModel, dialect: Dialect, wire: Wire) -> None:
@@ -120,7 +120,7 @@ def test_an_image_is_sent_alike_in_any_form(model: BaseModel, dialect: Dialect, 
         {"inline_data": {"mime_type": "image/png", "data": PNG}},
     ]  # fmt: skip
     sent = [_sent(model, wire, [{"role": "user", "content": ["What?", form]}]) for form in forms]
-    assert dialect.asked(wire.received[0]).images == [PNG]
+    assert dialect.parse_request(wire.received[0]).images == [PNG]
     assert sent[1:] == sent[:-1]
 
 

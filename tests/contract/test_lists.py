@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def test_asks_a_provider_which_models_it_has(case: str, dialect: Dialect, wire: Wire) -> None:
     if not dialect.engine:
         wire.say(dialect.listing(["zeta-1", dialect.model]))
-    found = live_models.live_models(case.partition("__")[0])
-    assert dialect.model in {item.name for item in found}
-    assert [item.name for item in found] == sorted(item.name for item in found)
-    assert all(item.live for item in found)
+    models = live_models.live_models(case.partition("__")[0])
+    assert dialect.model in {item.name for item in models}
+    assert [item.name for item in models] == sorted(item.name for item in models)
+    assert all(item.live for item in models)
 
 
 def test_a_list_that_is_refused_is_a_classified_error(case: str, dialect: Dialect, wire: Wire) -> None:
@@ -41,7 +41,7 @@ def test_known_models_have_what_existing_agents_read(case: str, configured: None
     known = catalogue.known(name)
     if row.default_model:
         assert row.default_model in known
-    assert all(told["description"] for told in known.values())
+    assert all(model["description"] for model in known.values())
     assert (
         known
         == ModelFactory.get_model(name).AVAILABLE_MODELS

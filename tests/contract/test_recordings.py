@@ -57,13 +57,13 @@ def recording(name: str, wire: Wire) -> dict[str, Any]:
     path = RECORDED / f"{name}.json"
     if not path.is_file():
         pytest.skip(f"{name} is not among the recordings")
-    told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    response = told["response"]
+    exchange: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    response = exchange["response"]
     streamed = isinstance(response, dict) and set(response) == {"stream"}
     body = response["stream"] if streamed else json.dumps(response)
     headers = {"content-type": "text/event-stream" if streamed else "application/json"}
-    wire.say(Reply(told["status"], body.encode(), headers))
-    return {"streamed": streamed, "model": ((told["request"] or {}).get("body") or {}).get("model")}
+    wire.say(Reply(exchange["status"], body.encode(), headers))
+    return {"streamed": streamed, "model": ((exchange["request"] or {}).get("body") or {}).get("model")}
 
 
 def _ask(call: Caller, case: str, dialect: Dialect, recording: dict[str, Any]) -> dict[str, Any]:
@@ -88,15 +88,15 @@ def test_a_recorded_reply_is_read_right(
     name: str, case: str, dialect: Dialect, recording: dict[str, Any], call: Caller
 ) -> None:
     text, reasoning, usage, finish = REPLIES[name]
-    told = _ask(call, case, dialect, recording)
-    assert told["text"].startswith(text)
-    assert bool(told["text"]) or told["tools"]
-    assert (told["reasoning"] or "").startswith(reasoning or "")
-    assert bool(told["reasoning"]) is bool(reasoning)
-    assert told["usage"] == usage
-    assert told["finish"] == finish
+    reply = _ask(call, case, dialect, recording)
+    assert reply["text"].startswith(text)
+    assert bool(reply["text"]) or reply["tools"]
+    assert (reply["reasoning"] or "").startswith(reasoning or "")
+    assert bool(reply["reasoning"]) is bool(reasoning)
+    assert reply["usage"] == usage
+    assert reply["finish"] == finish
     if name in COSTS:
-        assert told["cost"] == pytest.approx(COSTS[name])
+        assert reply["cost"] == pytest.approx(COSTS[name])
 
 
 @pytest.mark.parametrize("name", [name for name in REPLIES if not name.startswith("ollama/")])
@@ -125,6 +125,6 @@ def test_a_recorded_error_is_its_class(
 
 def test_every_recording_of_these_providers_is_tried() -> None:
     ours = {"openai", "deepseek", "groq", "xai", "openrouter", "ollama"} & set(ROWS)
-    found = {f"{path.parent.name}/{path.stem}" for path in RECORDED.glob("*/*.json") if path.parent.name in ours}
-    assert found == set(REPLIES) | set(ERRORS)
+    recorded = {f"{path.parent.name}/{path.stem}" for path in RECORDED.glob("*/*.json") if path.parent.name in ours}
+    assert recorded == set(REPLIES) | set(ERRORS)
     assert all(dialect_of(name) for name in ours)

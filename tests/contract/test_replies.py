@@ -54,11 +54,11 @@ def test_answers_with_text_usage_and_cost(model: BaseModel, dialect: Dialect, wi
 def test_sends_the_prompts_byte_for_byte(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
     wire.say(dialect.reply(Says(text=UNICODE)))
     reply = call.ask(model, f"system {UNICODE}", f"user {UNICODE}", temperature=0.2, max_tokens=50)
-    asked = dialect.asked(wire.received[0])
-    assert (asked.model, asked.system, asked.texts) == (dialect.model, f"system {UNICODE}", [f"user {UNICODE}"])
-    assert asked.max_tokens == 50
-    assert not asked.stream
-    assert asked.temperature == (0.2 if model.capabilities.temperature else None)
+    request = dialect.parse_request(wire.received[0])
+    assert (request.model, request.system, request.texts) == (dialect.model, f"system {UNICODE}", [f"user {UNICODE}"])
+    assert request.max_tokens == 50
+    assert not request.stream
+    assert request.temperature == (0.2 if model.capabilities.temperature else None)
     assert reply.content == UNICODE
 
 
@@ -67,10 +67,10 @@ def test_sends_no_system_message_and_no_parameter_unasked(
 ) -> None:
     wire.say(dialect.reply(Says()))
     call.ask(model, None, "hi", temperature=None)
-    asked = dialect.asked(wire.received[0])
-    assert asked.system is None
-    assert asked.temperature is None
-    assert asked.max_tokens == model.capabilities.default_max_tokens
+    request = dialect.parse_request(wire.received[0])
+    assert request.system is None
+    assert request.temperature is None
+    assert request.max_tokens == model.capabilities.default_max_tokens
 
 
 def test_streams_text_then_usage(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
@@ -78,7 +78,7 @@ def test_streams_text_then_usage(model: BaseModel, dialect: Dialect, wire: Wire,
     chunks = call.stream(model, None, UNICODE)
     assert "".join(chunk.content for chunk in chunks) == "one two"
     assert len([chunk for chunk in chunks if chunk.content]) > 1
-    assert dialect.asked(wire.received[0]).stream
+    assert dialect.parse_request(wire.received[0]).stream
     assert chunks[-1].usage == dialect.expected_usage(Tokens())
     assert chunks[-1].finish_reason == "stop"
     assert (chunks[-1].cost_usd is not None) is dialect.priced
@@ -120,15 +120,15 @@ def test_parses_structured_output(model: BaseModel, dialect: Dialect, wire: Wire
     wire.say(dialect.reply(Says(text='{"action": "BUY", "confidence": 70}')))
     reply = call.ask(model, "you trade", "now?", response_format=Verdict)
     assert reply.parsed == Verdict(action="BUY", confidence=70)
-    asked = dialect.asked(wire.received[0])
+    request = dialect.parse_request(wire.received[0])
     if model.capabilities.structured == "json_schema":
-        assert asked.schema is not None
-        assert set(asked.schema["properties"]) == {"action", "confidence"}
-        assert asked.system == "you trade"
+        assert request.schema is not None
+        assert set(request.schema["properties"]) == {"action", "confidence"}
+        assert request.system == "you trade"
     else:
-        assert asked.schema is None
-        assert (asked.system or "").startswith("you trade")
-        assert '"confidence"' in (asked.system or "")
+        assert request.schema is None
+        assert (request.system or "").startswith("you trade")
+        assert '"confidence"' in (request.system or "")
 
 
 def test_repairs_a_misfit_once_inside_the_same_generation(
@@ -146,7 +146,7 @@ def test_repairs_a_misfit_once_inside_the_same_generation(
         ("event", "repair"),
         ("generation", f"{model.provider}.generate"),
     ]
-    assert any("700" in text for text in dialect.asked(wire.received[1]).texts)
+    assert any("700" in text for text in dialect.parse_request(wire.received[1]).texts)
 
 
 def test_a_misfit_after_the_repair_is_malformed(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
@@ -182,7 +182,7 @@ def test_a_stream_that_does_not_fit_is_repaired_after_it_was_streamed(
     )
     once = dialect.expected_usage(Tokens())
     assert last.usage == last.reply.usage == once + once
-    assert any("700" in text for text in dialect.asked(wire.received[1]).texts)
+    assert any("700" in text for text in dialect.parse_request(wire.received[1]).texts)
     rows = spool.trace(str(last.reply.trace_id))
     assert sorted((row.type, row.name) for row in rows) == [
         ("event", "repair"),
@@ -217,7 +217,7 @@ def test_passes_tools_through_and_calls_back(
     else:
         reply = call.ask(model, None, "price?", tools=[TOOL])
         calls, reason = reply.tool_calls, reply.finish_reason
-    assert dialect.asked(wire.received[0]).tools == ["price_of"]
+    assert dialect.parse_request(wire.received[0]).tools == ["price_of"]
     assert [item.name for item in calls] == ["price_of", "price_of"]
     assert [json.loads(item.arguments) for item in calls] == [{"symbol": "BTC"}, {"symbol": "ETH"}]
     assert len({item.id for item in calls}) == 2
@@ -246,9 +246,9 @@ def test_sends_images(
     wire.say(dialect.reply(Says(text="a chart")))
     parts = ["what is this?", ImagePart("image/png", PNG), path]
     assert call.ask(make(), None, parts).content == "a chart"
-    asked = dialect.asked(wire.received[0])
-    assert asked.images == [PNG, PNG]
-    assert asked.texts == ["what is this?"]
+    request = dialect.parse_request(wire.received[0])
+    assert request.images == [PNG, PNG]
+    assert request.texts == ["what is this?"]
 
 
 def test_refuses_an_image_before_sending_it_to_a_model_that_cannot_see(
@@ -268,7 +268,7 @@ def test_sends_stop_sequences_or_refuses_before_sending(
     wire.say(dialect.reply(Says()))
     if model.capabilities.stop:
         call.ask(model, None, "hi", stop=["END"])
-        assert dialect.asked(wire.received[0]).stop == ["END"]
+        assert dialect.parse_request(wire.received[0]).stop == ["END"]
     else:
         with pytest.raises(Unsupported, match="stop"):
             call.ask(model, None, "hi", stop=["END"])
@@ -282,7 +282,7 @@ def test_says_on_the_trace_which_parameters_were_not_sent(
     monkeypatch.setattr(capabilities, "of", lambda provider, name: without)
     wire.say(dialect.reply(Says()))
     reply = call.ask(model, None, "hi", temperature=0.5, seed=3)
-    assert dialect.asked(wire.received[0]).temperature is None
+    assert dialect.parse_request(wire.received[0]).temperature is None
     (row,) = spool.trace(str(reply.trace_id))
     assert b"adjusted_parameters" in row.span
     assert b"dropped" in row.span
@@ -323,4 +323,4 @@ def test_a_prompt_of_a_megabyte_arrives_whole(model: BaseModel, dialect: Dialect
     prompt = "price 1234.5 | " * 70_000
     wire.say(dialect.reply(Says()))
     call.ask(model, None, prompt)
-    assert dialect.asked(wire.received[0]).texts == [prompt]
+    assert dialect.parse_request(wire.received[0]).texts == [prompt]

@@ -63,9 +63,9 @@ class Raw:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve_connection, args=(connection,), daemon=True).start()
 
-    def _one(self, connection: socket.socket) -> None:
+    def _serve_connection(self, connection: socket.socket) -> None:
         with connection:
             connection.recv(65536)
             try:
@@ -151,7 +151,7 @@ def test_nothing_listening_is_a_connection_error(at: Callable[..., BaseModel], c
 
 def _echo(dialect: Dialect) -> Callable[[Any], Reply]:
     """Answer each request with its own last text."""
-    return lambda request: dialect.reply(Says(text=f"you said {dialect.asked(request).texts[-1]}"))
+    return lambda request: dialect.reply(Says(text=f"you said {dialect.parse_request(request).texts[-1]}"))
 
 
 def test_thirty_two_threads_get_each_their_own_answer(
@@ -179,15 +179,15 @@ def test_thirty_two_tasks_get_each_their_own_answer(
 
 
 def test_a_cancelled_call_ends_at_once_and_stands_on_the_trace(at: Callable[..., BaseModel], spool: Spool) -> None:
-    asked = threading.Event()
+    has_arrived = threading.Event()
 
     def answer(_: object) -> Reply:
-        asked.set()
+        has_arrived.set()
         return Reply(hang=True)
 
     async def cancel() -> None:
         task = asyncio.create_task(model.agenerate_response(None, "hi"))
-        while not asked.is_set():
+        while not has_arrived.is_set():
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

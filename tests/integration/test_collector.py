@@ -64,8 +64,8 @@ class Collector:
                     assert (len(span.trace_id), len(span.span_id)) == (16, 8)
                     assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano
         if self.onward:
-            told = {**PROTOBUF, "content-encoding": "gzip"}
-            reply = httpx.post(self.onward, content=gzip.compress(batch.SerializeToString()), headers=told)
+            headers = {**PROTOBUF, "content-encoding": "gzip"}
+            reply = httpx.post(self.onward, content=gzip.compress(batch.SerializeToString()), headers=headers)
             assert reply.status_code == 200
         return Reply(body=ExportTraceServiceResponse().SerializeToString(), headers=PROTOBUF)
 
@@ -90,8 +90,8 @@ def fleet(collector: Collector, langfuse: Langfuse, **more: str) -> dict[str, st
     }  # fmt: skip
 
 
-def use(monkeypatch: pytest.MonkeyPatch, told: dict[str, str]) -> None:
-    for name, value in told.items():
+def use(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     set_tracker(None)
 
@@ -113,13 +113,13 @@ def test_every_observation_reaches_langfuse_once_through_the_collector_and_every
         machines = []
         for number in range(3):
             db = str(tmp_path / f"{number}" / "traces.db")
-            told = {"MOONDEV_TRACE_DB": db, "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
+            variables = {"MOONDEV_TRACE_DB": db, "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
             script = MACHINE.replace("NAME", f"machine{number}")
-            environment = known | told | fleet(collector, langfuse)
+            environment = known | variables | fleet(collector, langfuse)
             machines.append(subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE))
         for machine in machines:
-            _, said = machine.communicate(timeout=90)
-            assert machine.returncode == 0, said
+            _, errors = machine.communicate(timeout=90)
+            assert machine.returncode == 0, errors
     ids = Counter(span.span_id for span in langfuse.spans)
     assert len(ids) == 60
     assert set(ids.values()) == {1}
@@ -146,8 +146,10 @@ def test_what_the_collector_refuses_for_now_stays_and_arrives_later(
 def test_partial_success_is_told_and_not_sent_again(
     langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = ExportTracePartialSuccess(rejected_spans=1, error_message="too old")
-    partly = Reply(body=ExportTraceServiceResponse(partial_success=told).SerializeToString(), headers=PROTOBUF)
+    partial_success = ExportTracePartialSuccess(rejected_spans=1, error_message="too old")
+    partly = Reply(
+        body=ExportTraceServiceResponse(partial_success=partial_success).SerializeToString(), headers=PROTOBUF
+    )
     with Collector() as collector:
         use(monkeypatch, fleet(collector, langfuse))
         collector.answer = lambda: partly
@@ -160,11 +162,11 @@ def test_partial_success_is_told_and_not_sent_again(
 
 def test_the_standard_variables_hold(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
     with Collector() as collector:
-        told = {
+        variables = {
             "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
             "OTEL_EXPORTER_OTLP_HEADERS": "x-desk=a%20b,authorization=Bearer%20t",
         }
-        use(monkeypatch, fleet(collector, langfuse, **told))
+        use(monkeypatch, fleet(collector, langfuse, **variables))
         with observe_agent("a"):
             pass
         assert flush(30) == 0
@@ -200,7 +202,7 @@ def test_where_the_place_is_not_known_nothing_is_sent_anywhere(
 
 
 @pytest.mark.parametrize(
-    ("said", "url"),
+    ("variables", "url"),
     [
         ({"ENDPOINT": "http://c:4318/"}, "http://c:4318/v1/traces"),
         ({"ENDPOINT": "https://c/otlp?tenant=7"}, "https://c/otlp/v1/traces?tenant=7"),
@@ -208,18 +210,22 @@ def test_where_the_place_is_not_known_nothing_is_sent_anywhere(
         ({}, "http://localhost:4318/v1/traces"),
     ],
 )
-def test_the_address_is_made_by_the_specification(said: dict[str, str], url: str) -> None:
-    found = Settings.read({"MOONDEV_OTLP": "on"} | {f"OTEL_EXPORTER_OTLP_{name}": said[name] for name in said}).otlp
-    assert found is not None
-    assert found.url == url
+def test_the_address_is_made_by_the_specification(variables: dict[str, str], url: str) -> None:
+    otlp = Settings.read(
+        {"MOONDEV_OTLP": "on"} | {f"OTEL_EXPORTER_OTLP_{name}": variables[name] for name in variables}
+    ).otlp
+    assert otlp is not None
+    assert otlp.url == url
 
 
 def test_words_in_capitals_and_the_timeout_hold() -> None:
-    said = {"PROTOCOL": "HTTP/protobuf", "COMPRESSION": "None", "TIMEOUT": "20", "TRACES_TIMEOUT": "2.5"}
-    found = Settings.read({"MOONDEV_OTLP": "on"} | {f"OTEL_EXPORTER_OTLP_{name}": said[name] for name in said}).otlp
-    assert found is not None
-    assert (found.gzip, found.timeout_s) == (False, 2.5)
-    assert otlp_destination(found).timeout_s == 2.5
+    variables = {"PROTOCOL": "HTTP/protobuf", "COMPRESSION": "None", "TIMEOUT": "20", "TRACES_TIMEOUT": "2.5"}
+    otlp = Settings.read(
+        {"MOONDEV_OTLP": "on"} | {f"OTEL_EXPORTER_OTLP_{name}": variables[name] for name in variables}
+    ).otlp
+    assert otlp is not None
+    assert (otlp.gzip, otlp.timeout_s) == (False, 2.5)
+    assert otlp_destination(otlp).timeout_s == 2.5
 
 
 def test_a_password_in_an_address_is_neither_stored_nor_logged(
@@ -238,25 +244,25 @@ def test_a_password_in_an_address_is_neither_stored_nor_logged(
         assert backend.received[0].headers["authorization"].startswith("Basic ")
     spool = get_tracker().spool
     assert spool is not None
-    told = caplog.text.encode() + b"".join(path.read_bytes() for path in spool.path.parent.iterdir())
-    assert b"a.run" in told
-    assert not [word for word in (b"s3cret-words", b"0ther-words") if word in told]
+    written = caplog.text.encode() + b"".join(path.read_bytes() for path in spool.path.parent.iterdir())
+    assert b"a.run" in written
+    assert not [word for word in (b"s3cret-words", b"0ther-words") if word in written]
 
 
 def test_what_goes_into_headers_is_a_secret_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     key, token = "hcaik" + "9871236", "abcWord" + "1234xyz"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"x-team={key},authorization=Bearer%20{token}")
-    told = redact(f"the team is {key} and the word {token}")
-    assert key not in told
-    assert token not in told
+    redacted = redact(f"the team is {key} and the word {token}")
+    assert key not in redacted
+    assert token not in redacted
 
 
 def test_a_variable_for_traces_wins() -> None:
-    said = {"MOONDEV_OTLP": "on", "OTEL_EXPORTER_OTLP_HEADERS": "a=1", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "b=2"}
-    found = Settings.read(said).otlp
-    assert found is not None
-    assert found.headers == {"b": "2"}
-    assert "2" not in repr(found)  # headers carry keys
+    variables = {"MOONDEV_OTLP": "on", "OTEL_EXPORTER_OTLP_HEADERS": "a=1", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "b=2"}
+    otlp = Settings.read(variables).otlp
+    assert otlp is not None
+    assert otlp.headers == {"b": "2"}
+    assert "2" not in repr(otlp)  # headers carry keys
 
 
 # Scores alone.
@@ -334,9 +340,9 @@ def test_a_collector_with_certificates_of_a_private_authority_is_trusted(
 def example() -> dict[str, Any]:
     # The lock has a build of its own for free-threaded Pythons, under another name.
     yaml: Any = importlib.import_module("yaml" if importlib.util.find_spec("yaml") else "yaml_ft")
-    found = yaml.safe_load((ROOT / "docs" / "collector.yaml").read_text())
-    assert isinstance(found, dict)
-    return found
+    configuration = yaml.safe_load((ROOT / "docs" / "collector.yaml").read_text())
+    assert isinstance(configuration, dict)
+    return configuration
 
 
 def test_the_example_defines_what_its_pipeline_uses_and_uses_what_it_defines(example: dict[str, Any]) -> None:

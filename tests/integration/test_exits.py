@@ -35,12 +35,16 @@ WAIT = "ready()\ntime.sleep(60)\nsys.exit(77)\n"
 
 class Child:
     def __init__(self, script: str, db: Path, host: str, **environ: str) -> None:
-        known = {name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE", "OTEL"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE", "OTEL"))}
         keys = {"LANGFUSE_HOST": host, "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1"}
-        told = {"MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT), **keys, **environ}
+        variables = {"MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT), **keys, **environ}
         self.db = db
         self.process = subprocess.Popen(
-            [sys.executable, "-c", script], env=known | told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", script],
+            env=inherited | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

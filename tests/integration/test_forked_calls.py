@@ -25,9 +25,9 @@ def ended(child):
 
 
 def run(script: str, tmp_path: Path, *arguments: str) -> str:
-    told = {"MOONDEV_TRACE_DB": str(tmp_path / "t.db"), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
+    variables = {"MOONDEV_TRACE_DB": str(tmp_path / "t.db"), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", BEGIN + script, *arguments]
-    done = subprocess.run(command, check=False, env=os.environ | told, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, env=os.environ | variables, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -41,7 +41,7 @@ def test_parent_and_children_get_the_replies_to_their_own_questions(
         monkeypatch.setenv(name, value)
 
     def echo(request: Received) -> Reply:
-        return dialect.reply(Says(text=f"to {dialect.asked(request).texts[-1]}", model=dialect.model))
+        return dialect.reply(Says(text=f"to {dialect.parse_request(request).texts[-1]}", model=dialect.model))
 
     script = """
 model = ModelFactory.get_model(sys.argv[1], sys.argv[2], api_key="k", base_url=sys.argv[3])

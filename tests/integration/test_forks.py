@@ -29,19 +29,19 @@ def trace(name, times=1):
 
 
 def run(script: str, db: Path) -> str:
-    known = {name: value for name, value in os.environ.items() if not name.startswith("LANGFUSE")}
-    told = {"MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LANGFUSE")}
+    variables = {"MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", BEGIN + script]
-    done = subprocess.run(command, check=False, env=known | told, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, env=inherited | variables, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def counts(db: Path) -> dict[str, int]:
-    found: dict[str, int] = {}
+    totals: dict[str, int] = {}
     for row in Spool(db).rows_after(0, 100_000):
-        found[row.name] = found.get(row.name, 0) + 1
-    return found
+        totals[row.name] = totals.get(row.name, 0) + 1
+    return totals
 
 
 @pytest.mark.parametrize("end", ["get_tracker().spool.close()", "get_tracker().shutdown()"])

@@ -46,8 +46,8 @@ class Says:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Hold what a request asked, in no provider's words. Images are their bytes, or their address where told so."""
+class RequestContent:
+    """What a request holds, in no provider's words. Images are their bytes, or their address where told so."""
 
     model: str
     system: str | None
@@ -87,7 +87,7 @@ class Dialect(ABC):
     stops: ClassVar[bool] = True
     priced: ClassVar[bool] = True
     unsaid: ClassVar[frozenset[str]] = frozenset()
-    told: ClassVar[frozenset[str]] = frozenset({"input", "cached", "output", "reasoning"})
+    reported_counts: ClassVar[frozenset[str]] = frozenset({"input", "cached", "output", "reasoning"})
     engine: ClassVar[bool] = False
     reasons: ClassVar[bool] = True
     stream_error_categories: ClassVar[frozenset[str]] = frozenset({"overloaded", "server"})
@@ -126,15 +126,15 @@ class Dialect(ABC):
         """Return a reply whose usage is all zeros beside a text."""
 
     @abstractmethod
-    def asked(self, request: Received) -> Asked:
+    def parse_request(self, request: Received) -> RequestContent:
         """Return what a request asked."""
 
     def expected_usage(self, tokens: Tokens) -> Usage:
         """Return the buckets that `tokens` must be read as, by what this wire can tell."""
         from src.models.types import Usage
 
-        cached = tokens.cached if "cached" in self.told else None
-        reasoning = tokens.reasoning if "reasoning" in self.told else None
+        cached = tokens.cached if "cached" in self.reported_counts else None
+        reasoning = tokens.reasoning if "reasoning" in self.reported_counts else None
         return Usage(
             input=tokens.input,
             input_cached_tokens=cached,

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tests.contract.dialects.base import Asked, Dialect, Says, Tokens
+from tests.contract.dialects.base import Dialect, RequestContent, Says, Tokens
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ class ChatDialect(Dialect):
         }
 
     def message(self, says: Says) -> dict[str, Any]:
-        told: dict[str, Any] = {"role": "assistant", "content": says.text}
+        message: dict[str, Any] = {"role": "assistant", "content": says.text}
         if says.reasoning:
-            told["reasoning_content"] = says.reasoning
+            message["reasoning_content"] = says.reasoning
         if says.tools:
-            told["tool_calls"] = [
+            message["tool_calls"] = [
                 {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
                 for n, (name, arguments) in enumerate(says.tools)
             ]
-        return told
+        return message
 
     def head(self, says: Says, kind: str) -> dict[str, Any]:
         return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": says.model or self.model}
@@ -101,19 +101,19 @@ class ChatDialect(Dialect):
         return Reply(status, json.dumps(body).encode(), JSON)
 
     def stream_error(self) -> Reply:
-        begun = list(self.chunks(Says()))[:2]
+        first_chunks = list(self.chunks(Says()))[:2]
         error = {"error": {"code": 503, "message": "Overloaded", "type": "server_error"}}
-        return Reply(body=events([*begun, error]), headers=EVENTS)
+        return Reply(body=events([*first_chunks, error]), headers=EVENTS)
 
     def zero_usage(self, text: str) -> Reply:
         return self.reply(Says(text=text, tokens=Tokens(0, 0, 0, 0)))
 
-    def asked(self, request: Received) -> Asked:
+    def parse_request(self, request: Received) -> RequestContent:
         body = request.json
         system = [item["content"] for item in body["messages"] if item["role"] in ("system", "developer")]
         others = [item for item in body["messages"] if item["role"] not in ("system", "developer")]
         schema = (body.get("response_format") or {}).get("json_schema", {}).get("schema")
-        return Asked(
+        return RequestContent(
             model=body["model"],
             system="\n\n".join(system) or None,
             texts=[text for item in others for text in texts_of(item.get("content"))],
@@ -127,9 +127,9 @@ class ChatDialect(Dialect):
         )
 
 
-def events(told: Iterable[dict[str, Any]]) -> bytes:
+def events(chunks: Iterable[dict[str, Any]]) -> bytes:
     """Write server-sent events."""
-    return b"".join(b"data: " + json.dumps(item).encode() + b"\n\n" for item in told) + b"data: [DONE]\n\n"
+    return b"".join(b"data: " + json.dumps(item).encode() + b"\n\n" for item in chunks) + b"data: [DONE]\n\n"
 
 
 def texts_of(content: Any) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.contract.dialects import base
-from tests.contract.dialects.base import Asked, Says, Tokens
+from tests.contract.dialects.base import RequestContent, Says, Tokens
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Dialect(base.Dialect):
 
     def events(self, says: Says) -> Iterable[dict[str, Any]]:
         whole = self.message(says, [])
-        begun = {**whole, "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
-        yield {"type": "message_start", "message": begun}
+        opening = {**whole, "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
+        yield {"type": "message_start", "message": opening}
         yield {"type": "ping"}
         for at, block in enumerate(_blocks(says)):
             yield {"type": "content_block_start", "index": at, "content_block": _opened(block)}
@@ -62,13 +62,13 @@ class Dialect(base.Dialect):
 
     def error(self, category: str) -> Reply:
         status, kind, message = ERRORS[category]
-        told = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
-        return Reply(status, json.dumps(told).encode(), JSON)
+        body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
+        return Reply(status, json.dumps(body).encode(), JSON)
 
     def stream_error(self) -> Reply:
-        begun = list(self.events(Says()))[:4]
-        told = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-        return Reply(body=events_of([*begun, told]), headers={"content-type": "text/event-stream"})
+        first_events = list(self.events(Says()))[:4]
+        failure = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+        return Reply(body=events_of([*first_events, failure]), headers={"content-type": "text/event-stream"})
 
     def zero_usage(self, text: str) -> Reply:
         return self.reply(Says(text=text, tokens=Tokens(0, 0, 0, None)))
@@ -79,12 +79,12 @@ class Dialect(base.Dialect):
         ]
         return Reply(body=json.dumps({"data": rows, "has_more": False}).encode(), headers=JSON)
 
-    def asked(self, request: Received) -> Asked:
+    def parse_request(self, request: Received) -> RequestContent:
         body = request.json
         blocks = [block for turn in body["messages"] for block in _listed(turn["content"])]
         images = [block["source"] for block in blocks if block["type"] == "image"]
-        wanted = body.get("output_config", {}).get("format")
-        return Asked(
+        output_format = body.get("output_config", {}).get("format")
+        return RequestContent(
             model=body["model"],
             system=body.get("system"),
             texts=[block["text"] for block in blocks if block["type"] == "text"],
@@ -93,14 +93,14 @@ class Dialect(base.Dialect):
             temperature=body.get("temperature"),
             stop=body.get("stop_sequences"),
             tools=[tool["name"] for tool in body.get("tools", ())],
-            schema=wanted["schema"] if wanted else None,
+            schema=output_format["schema"] if output_format else None,
             stream=bool(body.get("stream")),
         )
 
 
-def events_of(told: Iterable[dict[str, Any]]) -> bytes:
+def events_of(events: Iterable[dict[str, Any]]) -> bytes:
     """Write server-sent events with their names."""
-    return b"".join(f"event: {item['type']}\ndata: {json.dumps(item)}\n\n".encode() for item in told)
+    return b"".join(f"event: {item['type']}\ndata: {json.dumps(item)}\n\n".encode() for item in events)
 
 
 def _listed(content: Any) -> list[dict[str, Any]]:
@@ -139,11 +139,11 @@ def _deltas(block: dict[str, Any], says: Says) -> Iterable[dict[str, Any]]:
 
 
 def _usage(tokens: Tokens) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "input_tokens": tokens.input,
         "cache_read_input_tokens": tokens.cached,
         "output_tokens": None if tokens.output is None else tokens.output + (tokens.reasoning or 0),
     }
     if tokens.reasoning is not None:
-        told["output_tokens_details"] = {"thinking_tokens": tokens.reasoning}
-    return {name: count for name, count in told.items() if count is not None}
+        counts["output_tokens_details"] = {"thinking_tokens": tokens.reasoning}
+    return {name: count for name, count in counts.items() if count is not None}

@@ -18,11 +18,11 @@ class Dialect(chat.ChatDialect):
     prefix: ClassVar[str] = ""
 
     def usage(self, tokens: Tokens | None) -> dict[str, Any] | None:
-        told = super().usage(tokens)
-        if told is None or tokens is None:
-            return told
-        del told["prompt_tokens_details"]
-        return {**told, "prompt_cache_hit_tokens": tokens.cached, "prompt_cache_miss_tokens": tokens.input}
+        counts = super().usage(tokens)
+        if counts is None or tokens is None:
+            return counts
+        del counts["prompt_tokens_details"]
+        return {**counts, "prompt_cache_hit_tokens": tokens.cached, "prompt_cache_miss_tokens": tokens.input}
 
     def error(self, category: str) -> Reply:
         if category == "quota":

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.contract.dialects import base
-from tests.contract.dialects.base import Asked, Says, Tokens
+from tests.contract.dialects.base import RequestContent, Says, Tokens
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Dialect(base.Dialect):
 
     def body(self, says: Says, parts: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:
         candidate: dict[str, Any] = {"index": 0, "content": {"role": "model", "parts": parts}}
-        told: dict[str, Any] = {"candidates": [candidate], "modelVersion": says.model or self.model, "responseId": "r1"}
+        body: dict[str, Any] = {"candidates": [candidate], "modelVersion": says.model or self.model, "responseId": "r1"}
         if last:
             candidate["finishReason"] = FINISH.get(says.finish, says.finish)
-            told["usageMetadata"] = _usage(says.tokens or Tokens(None, None, None, None))
-        return told
+            body["usageMetadata"] = _usage(says.tokens or Tokens(None, None, None, None))
+        return body
 
     def reply(self, says: Says) -> Reply:
         return Reply(body=json.dumps(self.body(says, _parts(says, [says.text]), last=True)).encode(), headers=JSON)
@@ -53,18 +53,18 @@ class Dialect(base.Dialect):
         events = [self.body(says, [part], last=at == len(parts) - 1) for at, part in enumerate(parts)]
         return self.events(events or [self.body(says, [], last=True)])
 
-    def events(self, told: Sequence[dict[str, Any]]) -> Reply:
-        return Reply(body=events_of(told), headers={"content-type": "text/event-stream"})
+    def events(self, bodies: Sequence[dict[str, Any]]) -> Reply:
+        return Reply(body=events_of(bodies), headers={"content-type": "text/event-stream"})
 
     def error(self, category: str) -> Reply:
         status, name, message, details = ERRORS[category]
-        told = {"error": {"code": status, "message": message, "status": name, "details": details}}
-        return Reply(status, json.dumps(told).encode(), JSON)
+        body = {"error": {"code": status, "message": message, "status": name, "details": details}}
+        return Reply(status, json.dumps(body).encode(), JSON)
 
     def stream_error(self) -> Reply:
-        begun = self.body(Says(), [{"text": "hel"}], last=False)
-        told = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
-        return self.events([begun, told])
+        first = self.body(Says(), [{"text": "hel"}], last=False)
+        failure = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+        return self.events([first, failure])
 
     def zero_usage(self, text: str) -> Reply:
         return self.reply(Says(text=text, tokens=Tokens(0, 0, 0, 0)))
@@ -74,13 +74,13 @@ class Dialect(base.Dialect):
         return Reply(body=json.dumps({"models": rows}).encode(), headers=JSON)
 
     def blocked(self) -> Reply | None:
-        told = {
+        body = {
             "promptFeedback": {"blockReason": "SAFETY"},
             "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 3},
         }
-        return Reply(body=json.dumps(told).encode(), headers=JSON)
+        return Reply(body=json.dumps(body).encode(), headers=JSON)
 
-    def asked(self, request: Received) -> Asked:
+    def parse_request(self, request: Received) -> RequestContent:
         body = request.json
         config = body.get("generationConfig", {})
         parts = [part for turn in body["contents"] for part in turn["parts"]]
@@ -92,7 +92,7 @@ class Dialect(base.Dialect):
         ]
         images += [part["fileData"]["fileUri"] for part in parts if "fileData" in part]
         schema = config.get("responseJsonSchema") or config.get("responseSchema")
-        return Asked(
+        return RequestContent(
             model=request.path.partition("/models/")[2].partition(":")[0],
             system=system or None,
             texts=[part["text"] for part in parts if "text" in part],
@@ -106,9 +106,9 @@ class Dialect(base.Dialect):
         )
 
 
-def events_of(told: Sequence[dict[str, Any]]) -> bytes:
+def events_of(bodies: Sequence[dict[str, Any]]) -> bytes:
     """Write server-sent events."""
-    return b"".join(b"data: " + json.dumps(item).encode() + b"\r\n\r\n" for item in told)
+    return b"".join(b"data: " + json.dumps(item).encode() + b"\r\n\r\n" for item in bodies)
 
 
 def _parts(says: Says, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -120,11 +120,11 @@ def _parts(says: Says, texts: Sequence[str]) -> list[dict[str, Any]]:
 def _usage(tokens: Tokens) -> dict[str, int]:
     if tokens.input is None and tokens.output is None:
         return {}
-    told = {
+    counts = {
         "promptTokenCount": (tokens.input or 0) + (tokens.cached or 0),
         "cachedContentTokenCount": tokens.cached,
         "candidatesTokenCount": tokens.output,
         "thoughtsTokenCount": tokens.reasoning,
         "totalTokenCount": sum(n or 0 for n in (tokens.input, tokens.cached, tokens.output, tokens.reasoning)),
     }
-    return {name: count for name, count in told.items() if count is not None}
+    return {name: count for name, count in counts.items() if count is not None}

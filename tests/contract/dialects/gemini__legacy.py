@@ -22,6 +22,6 @@ class Dialect(gemini.Dialect):
     loopback: ClassVar[bool] = True
     environment: ClassVar[Mapping[str, str]] = {"MOONDEV_GEMINI_SDK": "legacy"}
 
-    def events(self, told: Sequence[dict[str, Any]]) -> Reply:
-        body = b"[" + b",\r\n".join(json.dumps(item).encode() for item in told) + b"]"
+    def events(self, bodies: Sequence[dict[str, Any]]) -> Reply:
+        body = b"[" + b",\r\n".join(json.dumps(item).encode() for item in bodies) + b"]"
         return Reply(body=body, headers={"content-type": "application/json"})

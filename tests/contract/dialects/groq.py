@@ -19,16 +19,16 @@ class Dialect(chat.ChatDialect):
     prefix: ClassVar[str] = ""
 
     def message(self, says: Says) -> dict[str, Any]:
-        told = super().message(says)
-        if "reasoning_content" in told:
-            told["reasoning"] = told.pop("reasoning_content")
-        return told
+        message = super().message(says)
+        if "reasoning_content" in message:
+            message["reasoning"] = message.pop("reasoning_content")
+        return message
 
     def chunks(self, says: Says) -> Iterable[dict[str, Any]]:
-        told = list(super().chunks(says))
-        usage = told.pop() if says.tokens is not None else {}
-        told[-1] = {**told[-1], "usage": usage.get("usage"), "x_groq": {"id": "req_1", "usage": usage.get("usage")}}
-        for chunk in told:
+        chunks = list(super().chunks(says))
+        usage = chunks.pop() if says.tokens is not None else {}
+        chunks[-1] = {**chunks[-1], "usage": usage.get("usage"), "x_groq": {"id": "req_1", "usage": usage.get("usage")}}
+        for chunk in chunks:
             for choice in chunk["choices"]:
                 if "reasoning_content" in choice["delta"]:
                     choice["delta"]["reasoning"] = choice["delta"].pop("reasoning_content")

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.contract.dialects import base
-from tests.contract.dialects.base import Asked, Says, Tokens
+from tests.contract.dialects.base import RequestContent, Says, Tokens
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
@@ -32,26 +32,26 @@ class Dialect(base.Dialect):
     model: ClassVar[str] = "gemma4"
     text_only_model: ClassVar[str | None] = "llama3.2"
     unsaid: ClassVar[frozenset[str]] = frozenset({"content_blocked"})
-    told: ClassVar[frozenset[str]] = frozenset({"input", "output"})
+    reported_counts: ClassVar[frozenset[str]] = frozenset({"input", "output"})
 
     def body(self, says: Says, text: str, *, done: bool) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": text}
-        told: dict[str, Any] = {"model": says.model or self.model, "created_at": "2026-01-01T00:00:00Z"}
-        told |= {"message": message, "done": done}
+        body: dict[str, Any] = {"model": says.model or self.model, "created_at": "2026-01-01T00:00:00Z"}
+        body |= {"message": message, "done": done}
         if done:
-            told["done_reason"] = says.finish
+            body["done_reason"] = says.finish
             tokens = says.tokens or Tokens(None, None, None, None)
             counts = {"prompt_eval_count": tokens.input, "eval_count": tokens.output}
-            told |= {name: count for name, count in counts.items() if count is not None}
-        return told
+            body |= {name: count for name, count in counts.items() if count is not None}
+        return body
 
     def reply(self, says: Says) -> Reply:
-        told = self.body(says, says.text, done=True)
+        body = self.body(says, says.text, done=True)
         if says.reasoning:
-            told["message"]["thinking"] = says.reasoning
+            body["message"]["thinking"] = says.reasoning
         if says.tools:
-            told["message"]["tool_calls"] = _calls(says)
-        return Reply(body=json.dumps(told).encode(), headers=JSON)
+            body["message"]["tool_calls"] = _calls(says)
+        return Reply(body=json.dumps(body).encode(), headers=JSON)
 
     def stream(self, says: Says) -> Reply:
         return Reply(body=lines(self.events(says)), headers=LINES)
@@ -74,8 +74,10 @@ class Dialect(base.Dialect):
         return Reply(status, json.dumps({"error": message}).encode(), JSON)
 
     def stream_error(self) -> Reply:
-        begun = list(self.events(Says()))[:1]
-        return Reply(body=lines([*begun, {"error": "an error was encountered while running the model"}]), headers=LINES)
+        first_lines = list(self.events(Says()))[:1]
+        return Reply(
+            body=lines([*first_lines, {"error": "an error was encountered while running the model"}]), headers=LINES
+        )
 
     def zero_usage(self, text: str) -> Reply:
         return self.reply(Says(text=text, tokens=Tokens(0, 0, 0, 0)))
@@ -86,13 +88,13 @@ class Dialect(base.Dialect):
     def blocked(self) -> Reply | None:
         return None
 
-    def asked(self, request: Received) -> Asked:
+    def parse_request(self, request: Received) -> RequestContent:
         body = request.json
         options = body.get("options", {})
         system = [item["content"] for item in body["messages"] if item["role"] == "system"]
         others = [item for item in body["messages"] if item["role"] != "system"]
         schema = body.get("format")
-        return Asked(
+        return RequestContent(
             model=body["model"],
             system="\n\n".join(system) or None,
             texts=[item["content"] for item in others],
@@ -106,9 +108,9 @@ class Dialect(base.Dialect):
         )
 
 
-def lines(told: Iterable[dict[str, Any]]) -> bytes:
+def lines(bodies: Iterable[dict[str, Any]]) -> bytes:
     """Write lines of JSON."""
-    return b"".join(json.dumps(item).encode() + b"\n" for item in told)
+    return b"".join(json.dumps(item).encode() + b"\n" for item in bodies)
 
 
 def _calls(says: Says) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.contract.dialects import chat
-from tests.contract.dialects.base import Asked, Says, Tokens
+from tests.contract.dialects.base import RequestContent, Says, Tokens
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ class Dialect(chat.ChatDialect):
     settings: ClassVar[Mapping[str, Any]] = {"api": "responses"}
 
     def usage(self, tokens: Tokens | None) -> dict[str, Any] | None:
-        told = super().usage(tokens)
-        if told is None:
+        counts = super().usage(tokens)
+        if counts is None:
             return None
         return {
-            "input_tokens": told["prompt_tokens"],
-            "input_tokens_details": told["prompt_tokens_details"],
-            "output_tokens": told["completion_tokens"],
-            "output_tokens_details": told["completion_tokens_details"],
-            "total_tokens": told["total_tokens"],
+            "input_tokens": counts["prompt_tokens"],
+            "input_tokens_details": counts["prompt_tokens_details"],
+            "output_tokens": counts["completion_tokens"],
+            "output_tokens_details": counts["completion_tokens_details"],
+            "total_tokens": counts["total_tokens"],
         }
 
     def body(self, says: Says, *, status: str = "completed") -> dict[str, Any]:
@@ -78,23 +78,25 @@ class Dialect(chat.ChatDialect):
         yield {"type": kind, "response": whole}
 
     def stream_error(self) -> Reply:
-        begun = list(self.events(Says()))[:2]
+        first_events = list(self.events(Says()))[:2]
         failed = {
             **self.body(Says(text="")),
             "status": "failed",
             "error": {"code": "server_error", "message": "Failed."},
         }
-        return Reply(body=_events([*begun, {"type": "response.failed", "response": failed}]), headers=chat.EVENTS)
+        return Reply(
+            body=_events([*first_events, {"type": "response.failed", "response": failed}]), headers=chat.EVENTS
+        )
 
-    def asked(self, request: Received) -> Asked:
+    def parse_request(self, request: Received) -> RequestContent:
         body = request.json
-        said = [item for item in body["input"] if "role" in item]
-        system = [item["content"] for item in said if item["role"] in ("system", "developer")]
+        messages = [item for item in body["input"] if "role" in item]
+        system = [item["content"] for item in messages if item["role"] in ("system", "developer")]
         parts = [
-            part for item in said if item["role"] not in ("system", "developer") for part in _parts(item["content"])
+            part for item in messages if item["role"] not in ("system", "developer") for part in _parts(item["content"])
         ]
-        wanted = (body.get("text") or {}).get("format", {})
-        return Asked(
+        text_format = (body.get("text") or {}).get("format", {})
+        return RequestContent(
             model=body["model"],
             system="\n\n".join(system) or None,
             texts=[part["text"] for part in parts if part["type"] == "input_text"],
@@ -103,7 +105,7 @@ class Dialect(chat.ChatDialect):
             temperature=body.get("temperature"),
             stop=body.get("stop"),
             tools=[tool["name"] for tool in body.get("tools", ())],
-            schema=wanted.get("schema"),
+            schema=text_format.get("schema"),
             stream=bool(body.get("stream")),
         )
 
@@ -116,8 +118,8 @@ def _image(url: str) -> bytes | str:
     return base64.b64decode(url.partition(",")[2]) if url.startswith("data:") else url
 
 
-def _events(told: Iterable[dict[str, Any]]) -> bytes:
+def _events(events: Iterable[dict[str, Any]]) -> bytes:
     return b"".join(
         b"event: " + item["type"].encode() + b"\ndata: " + json.dumps({**item, "sequence_number": n}).encode() + b"\n\n"
-        for n, item in enumerate(told)
+        for n, item in enumerate(events)
     )

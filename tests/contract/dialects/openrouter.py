@@ -19,18 +19,18 @@ class Dialect(chat.ChatDialect):
     priced: ClassVar[bool] = True
 
     def usage(self, tokens: Tokens | None) -> dict[str, Any] | None:
-        told = super().usage(tokens)
-        return None if told is None else {**told, "cost": 0.000924, "is_byok": False}
+        counts = super().usage(tokens)
+        return None if counts is None else {**counts, "cost": 0.000924, "is_byok": False}
 
     def message(self, says: Says) -> dict[str, Any]:
-        told = super().message(says)
-        if "reasoning_content" in told:
-            told["reasoning"] = told.pop("reasoning_content")
-        return told
+        message = super().message(says)
+        if "reasoning_content" in message:
+            message["reasoning"] = message.pop("reasoning_content")
+        return message
 
     def stream(self, says: Says) -> Reply:
-        told = super().stream(says)
-        return Reply(body=b": OPENROUTER PROCESSING\n\n" + told.body, headers=told.headers)
+        reply = super().stream(says)
+        return Reply(body=b": OPENROUTER PROCESSING\n\n" + reply.body, headers=reply.headers)
 
     def error(self, category: str) -> Reply:
         known = chat.ERRORS[category]

@@ -19,10 +19,10 @@ class Dialect(chat.ChatDialect):
     priced: ClassVar[bool] = True
 
     def usage(self, tokens: Tokens | None) -> dict[str, Any] | None:
-        told = super().usage(tokens)
-        if told is None or tokens is None:
-            return told
-        return {**told, "completion_tokens": tokens.output, "cost_in_usd_ticks": 4121500}
+        counts = super().usage(tokens)
+        if counts is None or tokens is None:
+            return counts
+        return {**counts, "completion_tokens": tokens.output, "cost_in_usd_ticks": 4121500}
 
     def error(self, category: str) -> Reply:
         if category == "authentication":

@@ -34,7 +34,7 @@ def answering(scenario: str, says: Says) -> Callable[[Received], Reply]:
     """Return what answers all requests of one run."""
 
     def answer(request: Received) -> Reply:
-        dialect = next((found for end, found in DIALECTS if _path(request).endswith(end)), None)
+        dialect = next((speaker for end, speaker in DIALECTS if _path(request).endswith(end)), None)
         if dialect is None:
             return _besides(_path(request))
         if scenario == "reply":
@@ -73,13 +73,13 @@ def _good(dialect: Dialect, request: Received, says: Says) -> Reply:
 
 def _several(reply: Reply, count: int) -> Reply:
     """Give a chat reply that many choices; the second and later ones say their number."""
-    told: dict[str, Any] = json.loads(reply.body)
-    first = told["choices"][0]
+    body: dict[str, Any] = json.loads(reply.body)
+    first = body["choices"][0]
     text = first["message"]["content"]
-    told["choices"] += [
+    body["choices"] += [
         {**first, "index": at, "message": {**first["message"], "content": f"{text} #{at}"}} for at in range(1, count)
     ]
-    return replace(reply, body=json.dumps(told).encode())
+    return replace(reply, body=json.dumps(body).encode())
 
 
 def _generated(says: Says, *, stream: bool) -> Reply:
@@ -88,22 +88,22 @@ def _generated(says: Says, *, stream: bool) -> Reply:
     last = {"done": True, "done_reason": "stop", "prompt_eval_count": 25, "eval_count": 10}
     if not stream:
         return Reply(body=json.dumps({**head, "response": says.text, **last}).encode(), headers=JSON)
-    told = [{**head, "response": piece, "done": False} for piece in says.pieces]
-    return Reply(body=ollama.lines([*told, {**head, "response": "", **last}]), headers=ollama.LINES)
+    pieces = [{**head, "response": piece, "done": False} for piece in says.pieces]
+    return Reply(body=ollama.lines([*pieces, {**head, "response": "", **last}]), headers=ollama.LINES)
 
 
 def _besides(path: str) -> Reply:
     """Answer what is no chat: speech, embeddings, images, transcriptions, lists, health checks."""
-    told: dict[str, Any] = {"models": [{"name": "llama3.2", "model": "llama3.2"}], "data": [], "object": "list"}
+    body: dict[str, Any] = {"models": [{"name": "llama3.2", "model": "llama3.2"}], "data": [], "object": "list"}
     if path.endswith("/audio/speech"):
         return Reply(body=b"ID3-sound", headers={"content-type": "audio/mpeg"})
     if path.endswith("/embeddings"):
-        told = {"object": "list", "model": "e", "usage": {"prompt_tokens": 1, "total_tokens": 1},
+        body = {"object": "list", "model": "e", "usage": {"prompt_tokens": 1, "total_tokens": 1},
                 "data": [{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}]}  # fmt: skip
     elif path.endswith("/images/generations"):
-        told = {"created": 1, "data": [{"url": "https://images.example/1.png"}]}
+        body = {"created": 1, "data": [{"url": "https://images.example/1.png"}]}
     elif path.endswith("/audio/transcriptions"):
-        told = {"text": "buy the dip"}
+        body = {"text": "buy the dip"}
     elif path.endswith("/api/embed"):
-        told = {"model": "e", "embeddings": [[0.25, 0.5]]}
-    return Reply(body=json.dumps(told).encode(), headers=JSON)
+        body = {"model": "e", "embeddings": [[0.25, 0.5]]}
+    return Reply(body=json.dumps(body).encode(), headers=JSON)

@@ -59,7 +59,7 @@ class Case:
 
 def read(path: Path) -> Case:
     """Read one program."""
-    told: list[str] = []
+    header: list[str] = []
     files: dict[str, list[str]] = {"main.py": []}
     current = "main.py"
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -67,15 +67,15 @@ def read(path: Path) -> Case:
             current = line.removeprefix("#: file ").strip()
             files[current] = []
         elif line.startswith("#: "):
-            told.append(line.removeprefix("#: "))
+            header.append(line.removeprefix("#: "))
         else:
             files[current].append(line)
-    about: dict[str, Any] = tomllib.loads("\n".join(told))
-    given = tuple(about.pop("scenarios", ()))
+    about: dict[str, Any] = tomllib.loads("\n".join(header))
+    scenarios = tuple(about.pop("scenarios", ()))
     case = Case(
         path.stem,
         {name: "\n".join(lines) + "\n" for name, lines in files.items()},
-        scenarios=given if "reply" in given else (*SCENARIOS, *given),
+        scenarios=scenarios if "reply" in scenarios else (*SCENARIOS, *scenarios),
         **about,
     )
     assert case.expect in EXPECTED, f"{path.name}: expect is {case.expect!r}"

@@ -34,9 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     with Loopback(tmp_path_factory.mktemp("authority")) as loopback:
-        found = Runner(loopback, tmp_path_factory.mktemp("runs"))
-        yield found
-        found.close()
+        runner = Runner(loopback, tmp_path_factory.mktemp("runs"))
+        yield runner
+        runner.close()
 
 
 @pytest.fixture(scope="session")
@@ -52,14 +52,14 @@ def run(runner: Runner) -> Run:
 @pytest.fixture(scope="session")
 def before(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Before:
     """Return how a case's program ends in a scenario before it is migrated; each is run once."""
-    found: dict[tuple[str, str], Outcome] = {}
+    outcomes: dict[tuple[str, str], Outcome] = {}
 
     def start(case: Case, scenario: str) -> Outcome:
-        if (case.name, scenario) not in found:
+        if (case.name, scenario) not in outcomes:
             folder = tmp_path_factory.mktemp(case.name) / "before"
             case.write(folder)
-            found[case.name, scenario] = run(case, folder, scenario)
-        return found[case.name, scenario]
+            outcomes[case.name, scenario] = run(case, folder, scenario)
+        return outcomes[case.name, scenario]
 
     return start
 

@@ -53,28 +53,28 @@ class ChatCompletion:
     """Stand for the class that the old SDK's chat calls hang on."""
 
     @staticmethod
-    def create(*, request_timeout: float | None = None, **asked: Any) -> Any:
-        asked.setdefault("model", asked.pop("engine", None))
-        key = asked.pop("api_key", None) or getattr(openai, "api_key", None) or os.environ.get("OPENAI_API_KEY")
-        base = asked.pop("api_base", None) or getattr(openai, "api_base", None) or "https://api.openai.com/v1"
+    def create(*, request_timeout: float | None = None, **body: Any) -> Any:
+        body.setdefault("model", body.pop("engine", None))
+        key = body.pop("api_key", None) or getattr(openai, "api_key", None) or os.environ.get("OPENAI_API_KEY")
+        base = body.pop("api_base", None) or getattr(openai, "api_base", None) or "https://api.openai.com/v1"
         headers = {"Authorization": f"Bearer {key}"}
         try:
-            told = requests.post(
-                f"{base}/chat/completions", json=asked, headers=headers, timeout=request_timeout or 600
+            response = requests.post(
+                f"{base}/chat/completions", json=body, headers=headers, timeout=request_timeout or 600
             )
         except requests.Timeout as error:
             raise ERRORS["Timeout"](f"Request timed out: {error}") from error
         except requests.RequestException as error:
             raise ERRORS["APIConnectionError"](f"Error communicating with OpenAI: {error}") from error
-        if told.status_code >= 400:
-            kind = ERRORS[_BY_STATUS.get(told.status_code, "APIError")]
-            raise kind(f"the provider said {told.status_code}", told.status_code)
-        return _chunks(told.text) if asked.get("stream") else _object(told.text)
+        if response.status_code >= 400:
+            kind = ERRORS[_BY_STATUS.get(response.status_code, "APIError")]
+            raise kind(f"the provider said {response.status_code}", response.status_code)
+        return _chunks(response.text) if body.get("stream") else _object(response.text)
 
     @staticmethod
-    async def acreate(**asked: Any) -> Any:
-        made = await asyncio.to_thread(ChatCompletion.create, **asked)
-        return _later(made) if asked.get("stream") else made
+    async def acreate(**body: Any) -> Any:
+        reply = await asyncio.to_thread(ChatCompletion.create, **body)
+        return _later(reply) if body.get("stream") else reply
 
 
 def _object(text: str) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.migration.behaviour.answers import answering
-from tests.migration.behaviour.asked import asked
+from tests.migration.behaviour.normal_form import normalize
 
 if TYPE_CHECKING:
     from tests.contract.dialects.base import Says
@@ -35,7 +35,7 @@ ZYGOTE = Path(__file__).parent / "zygote.py"
 class Outcome:
     """Hold what one run asked, printed and ended with; `traced` counts the generations in its store."""
 
-    asked: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
     out: str
     code: int
     err: str = field(compare=False)
@@ -43,13 +43,13 @@ class Outcome:
     scenario: str = field(compare=False)
 
     @property
-    def distinct(self) -> list[dict[str, Any]]:
+    def distinct_requests(self) -> list[dict[str, Any]]:
         """Return what was asked, each once: how often a failure is tried again is each SDK's own policy."""
-        found: list[dict[str, Any]] = []
-        for one in self.asked:
-            if one not in found:
-                found.append(one)
-        return found
+        requests: list[dict[str, Any]] = []
+        for request in self.requests:
+            if request not in requests:
+                requests.append(request)
+        return requests
 
 
 class Runner:
@@ -84,7 +84,7 @@ class Runner:
         place.mkdir()
         before = len(self._loopback.received)
         self._loopback.answer = answering(scenario, says)
-        told = {
+        order = {
             "program": str(program), "folder": str(program.parent), "out": str(place / "out"),
             "err": str(place / "err"), "seconds": 90,
             "environment": {
@@ -93,11 +93,11 @@ class Runner:
             },
         }  # fmt: skip
         assert self._zygote.stdin is not None
-        self._zygote.stdin.write(json.dumps(told) + "\n")
+        self._zygote.stdin.write(json.dumps(order) + "\n")
         self._zygote.stdin.flush()
         code = json.loads(self._line())["code"]
         return Outcome(
-            [asked(request) for request in self._loopback.received[before:]],
+            [normalize(request) for request in self._loopback.received[before:]],
             (place / "out").read_text(encoding="utf-8"),
             code,
             (place / "err").read_text(encoding="utf-8"),
@@ -117,8 +117,8 @@ def _generations(store: Path) -> int:
     """Return how many model calls a program's store holds."""
     if not store.exists():
         return 0
-    with sqlite3.connect(store) as found:
-        (count,) = found.execute("select count(*) from observations where type = 'generation'").fetchone()
+    with sqlite3.connect(store) as connection:
+        (count,) = connection.execute("select count(*) from observations where type = 'generation'").fetchone()
     return int(count)
 
 
@@ -128,27 +128,31 @@ def fails_as(failed: Outcome, after: Outcome) -> bool:
     For a reply that is none: SDKs hand on an empty object, whose reading then raises, or does not; the factory raises
     MalformedResponse where the call stands. What the program does about a failed call is then what it should do.
     """
-    told = differences(replace(failed, scenario=after.scenario, out=_STATUS.sub("#", failed.out)),
+    changes = differences(replace(failed, scenario=after.scenario, out=_STATUS.sub("#", failed.out)),
                        replace(after, out=_STATUS.sub("#", after.out)))  # fmt: skip
-    return not told
+    return not changes
 
 
 def differences(before: Outcome, after: Outcome) -> list[str]:
     """Return what a migrated program does otherwise than before; empty where nothing."""
-    found = []
+    lines = []
     if before.out != after.out:
-        found.append(f"printed {before.out!r}, now {after.out!r}")
+        lines.append(f"printed {before.out!r}, now {after.out!r}")
     if before.code != after.code:
-        found.append(f"ended with {before.code}, now with {after.code}: {after.err[-3000:]}")
-    first, second = (before.asked, after.asked) if before.scenario == "reply" else (before.distinct, after.distinct)
+        lines.append(f"ended with {before.code}, now with {after.code}: {after.err[-3000:]}")
+    first, second = (
+        (before.requests, after.requests)
+        if before.scenario == "reply"
+        else (before.distinct_requests, after.distinct_requests)
+    )
     # Threads and tasks ask in any order.
     if sorted(map(repr_of, first)) != sorted(map(repr_of, second)):
-        found.append(f"asked {first}, now {second}")
+        lines.append(f"asked {first}, now {second}")
     if before.scenario == "reply" and after.traced == 0 and second:
-        found.append("no call was traced")
-    return [f"{before.scenario}: {text}" for text in found]
+        lines.append("no call was traced")
+    return [f"{before.scenario}: {text}" for text in lines]
 
 
-def repr_of(one: dict[str, Any]) -> str:
+def repr_of(request: dict[str, Any]) -> str:
     """Return one request as a text that is equal for equal ones."""
-    return json.dumps(one, sort_keys=True)
+    return json.dumps(request, sort_keys=True)

@@ -62,12 +62,12 @@ def test_every_program_works_before_it_is_migrated(case: Case, before: Before) -
     assert outcome.out
     assert "failed" not in outcome.out, outcome
     assert outcome.traced == 0
-    assert outcome.asked or not case.sites or "OPENAI_KEY" in case.env
-    if outcome.asked and case.sites and "500" in case.scenarios:
+    assert outcome.requests or not case.sites or "OPENAI_KEY" in case.env
+    if outcome.requests and case.sites and "500" in case.scenarios:
         assert before(case, "500") != outcome, "the program does not show that it failed"
 
 
-@pytest.mark.parametrize(("case", "pairs"), BY_HAND, ids=lambda given: getattr(given, "name", ""))
+@pytest.mark.parametrize(("case", "pairs"), BY_HAND, ids=lambda value: getattr(value, "name", ""))
 def test_a_program_that_is_migrated_well_does_the_same(
     case: Case, pairs: tuple[tuple[str, str], ...], before: Before, run: Run, tmp_path: Path
 ) -> None:
@@ -79,7 +79,7 @@ def test_a_program_that_is_migrated_well_does_the_same(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "kind"),
     [
         ("temperature=0.7,", "", "asked"),
         ("max_tokens=50,", "max_tokens=51,", "asked"),
@@ -95,14 +95,14 @@ def test_a_program_that_is_migrated_well_does_the_same(
         ('get_model("openai", self.model)', 'get_model("openai", self.model, api_key="key-other")', "asked"),
     ],
 )  # fmt: skip
-def test_a_difference_is_found(old: str, new: str, told: str, before: Before, run: Run, tmp_path: Path) -> None:
+def test_a_difference_is_found(old: str, new: str, kind: str, before: Before, run: Run, tmp_path: Path) -> None:
     by_hand(ATTRIBUTE, (*ATTRIBUTE_PAIRS, (old, new)), tmp_path / "after")
-    found = [
+    lines = [
         line
         for scenario in ATTRIBUTE.scenarios
         for line in differences(before(ATTRIBUTE, scenario), run(ATTRIBUTE, tmp_path / "after", scenario))
     ]
-    assert any(f": {told}" in line for line in found), found
+    assert any(f": {kind}" in line for line in lines), lines
 
 
 def test_a_call_that_is_not_traced_is_found(before: Before, run: Run, tmp_path: Path) -> None:

@@ -110,9 +110,9 @@ def restore_sampling() -> None:
 
         @functools.wraps(real)
         def take(self: Any, *, real: Any = real, **options: Any) -> Any:
-            told = {key: options.pop(key) for key in ("temperature", "top_p", "top_k") if key in options}
-            if told:
-                options["extra_body"] = {**told, **(options.get("extra_body") or {})}
+            sampling = {key: options.pop(key) for key in ("temperature", "top_p", "top_k") if key in options}
+            if sampling:
+                options["extra_body"] = {**sampling, **(options.get("extra_body") or {})}
             return real(self, **options)
 
         setattr(owner, name, take)
@@ -142,8 +142,8 @@ def learn() -> list[str]:
         os.write(writer, "\n".join(sys.modules).encode())
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as told:
-        names = told.read().split("\n")
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        names = pipe.read().split("\n")
     os.waitpid(child, 0)
     return names
 
@@ -151,12 +151,12 @@ def learn() -> list[str]:
 def serve() -> None:
     """Fork a child for each line read, and tell how it ended."""
     for line in sys.stdin:
-        told = json.loads(line)
+        order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _run(told)
+            _run(order)
         signal.signal(signal.SIGALRM, lambda *_, pid=child: _end(pid))
-        signal.alarm(told["seconds"])
+        signal.alarm(order["seconds"])
         _, status = os.waitpid(child, 0)
         signal.alarm(0)
         sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
@@ -170,13 +170,13 @@ def _end(child: int) -> None:
     os.kill(child, signal.SIGKILL)
 
 
-def _run(told: dict[str, Any]) -> None:
+def _run(order: dict[str, Any]) -> None:
     """Be the program: its folder, environment, output and exit code."""
     code = 1
     try:
-        _become(told)
+        _become(order)
         try:
-            runpy.run_path(told["program"], run_name="__main__")
+            runpy.run_path(order["program"], run_name="__main__")
             code = 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -191,14 +191,14 @@ def _run(told: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _become(told: dict[str, Any]) -> None:
-    os.chdir(told["folder"])
+def _become(order: dict[str, Any]) -> None:
+    os.chdir(order["folder"])
     os.environ.clear()
-    os.environ.update(told["environment"])
-    sys.path[:0] = [told["folder"]]
-    sys.argv[:] = [told["program"]]
+    os.environ.update(order["environment"])
+    sys.path[:0] = [order["folder"]]
+    sys.argv[:] = [order["program"]]
     for number, name in ((1, "out"), (2, "err")):
-        file = os.open(told[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        file = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
     faulthandler.register(signal.SIGUSR1, file=2)
     null = os.open(os.devnull, os.O_RDONLY)

@@ -38,21 +38,21 @@ _THRESHOLDS = {3: "BLOCK_ONLY_HIGH", 4: "BLOCK_NONE"}
 _OPTIONS = ("temperature", "top_p", "stop", "seed", "num_predict", "presence_penalty", "frequency_penalty")
 
 
-def asked(request: Received) -> dict[str, Any]:
+def normalize(request: Received) -> dict[str, Any]:
     """Return what a request asks, in one spelling."""
     url = urlsplit(request.path)
     host = request.headers.get("host", "").replace("127.0.0.1", "localhost")
-    told: dict[str, Any] = {"host": host, "path": url.path, "key": _key(request, parse_qs(url.query))}
+    head: dict[str, Any] = {"host": host, "path": url.path, "key": _key(request, parse_qs(url.query))}
     if not request.headers.get("content-type", "").startswith("application/json"):
-        return told | {"bytes": len(request.body)}
+        return head | {"bytes": len(request.body)}
     body = {name: _numbers(value) for name, value in request.json.items() if value is not None}
     if body.get("stream") is False and "ollama" not in _kind(host, url.path):
         del body["stream"]
     read = READERS.get(_kind(host, url.path))
-    found = read(told, body) if read else told | body
-    if "stop" in found:
-        found["stop"] = [found["stop"]] if isinstance(found["stop"], str) else found["stop"]
-    return found
+    content = read(head, body) if read else head | body
+    if "stop" in content:
+        content["stop"] = [content["stop"]] if isinstance(content["stop"], str) else content["stop"]
+    return content
 
 
 def _numbers(value: Any) -> Any:
@@ -73,22 +73,22 @@ def _kind(host: str, path: str) -> str:
 
 
 def _key(request: Received, query: dict[str, list[str]]) -> str:
-    told = request.headers
-    bearer = told.get("authorization", "").removeprefix("Bearer ")
-    return bearer or told.get("x-api-key") or told.get("x-goog-api-key") or "".join(query.get("key", ()))
+    headers = request.headers
+    bearer = headers.get("authorization", "").removeprefix("Bearer ")
+    return bearer or headers.get("x-api-key") or headers.get("x-goog-api-key") or "".join(query.get("key", ()))
 
 
-def _chat(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    host = told["host"]
+def _chat(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    host = head["host"]
     if host in _COMPLETION_TOKENS and "max_completion_tokens" in body:
         body["max_tokens"] = body.pop("max_completion_tokens")
     if host == "api.deepseek.com":
-        told["path"] = told["path"].removeprefix("/v1")
+        head["path"] = head["path"].removeprefix("/v1")
     if host == "openrouter.ai" and body.get("usage") == {"include": True}:
         del body["usage"]
     body.pop("stream_options", None)
     body["messages"] = [_message(item) for item in body["messages"]]
-    return told | body
+    return head | body
 
 
 def _message(item: dict[str, Any]) -> dict[str, Any]:
@@ -102,28 +102,30 @@ def _text(content: Any) -> Any:
     return only["text"] if isinstance(only, dict) and set(only) == {"type", "text"} else content
 
 
-def _claude(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+def _claude(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     body["messages"] = [_message(item) for item in body["messages"]]
     if "system" in body:
         body["system"] = _text(body["system"])
-    return told | body
+    return head | body
 
 
-def _responses(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    given = body.pop("input")
-    said = [{"role": "user", "content": given}] if isinstance(given, str) else [_message(item) for item in given]
+def _responses(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    question = body.pop("input")
+    messages = (
+        [{"role": "user", "content": question}] if isinstance(question, str) else [_message(item) for item in question]
+    )
     if body.get("store") is False and "previous_response_id" not in body:
         del body["store"]
     if "instructions" in body:
-        said.insert(0, {"role": "system", "content": body.pop("instructions")})
-    for item in said:
+        messages.insert(0, {"role": "system", "content": body.pop("instructions")})
+    for item in messages:
         if isinstance(item["content"], list):
             parts = [{**part, "type": "text"} if part["type"] == "input_text" else part for part in item["content"]]
             item["content"] = _text(parts)
-    return told | body | {"messages": said}
+    return head | body | {"messages": messages}
 
 
-def _gemini(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+def _gemini(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     turns = body.pop("contents")
     contents = [{"role": turn.get("role", "user"), "parts": turn["parts"]} for turn in turns]
     system = body.pop("systemInstruction", None)
@@ -138,12 +140,12 @@ def _gemini(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         setting["category"] = _HARMS.get(setting["category"], setting["category"])
         setting["threshold"] = _THRESHOLDS.get(setting["threshold"], setting["threshold"])
     config = body.pop("generationConfig", None) or {}
-    told["path"] = re.sub(r"^/v1(beta)?/", "/", told["path"])
-    return told | body | ({"config": config} if config else {}) | {"messages": contents}
+    head["path"] = re.sub(r"^/v1(beta)?/", "/", head["path"])
+    return head | body | ({"config": config} if config else {}) | {"messages": contents}
 
 
-def _ollama(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    native = "/v1/" not in told["path"]
+def _ollama(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    native = "/v1/" not in head["path"]
     if native:
         body.setdefault("stream", True)
     options = dict(body.pop("options", None) or {})
@@ -163,8 +165,8 @@ def _ollama(told: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         options["stop"] = [options["stop"]]
     if not body.get("stream"):
         body.pop("stream", None)
-    told |= {"path": "ollama", "key": ""}  # its own server takes none, whatever the openai SDK is made to send
-    return told | body | {"options": options}
+    head |= {"path": "ollama", "key": ""}  # its own server takes none, whatever the openai SDK is made to send
+    return head | body | {"options": options}
 
 
 READERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
