@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import json
 import logging
-import os
 import random
 import zlib
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from src.models.errors import ModelError
 from src.models.retry import NO_RETRIES
 from src.observability import attributes, flush, get_tracker, observe_agent, score
 from src.observability.tracing.observation import observe
+from tests.long import IS_LONG, rounds
 from tests.servers import Langfuse, Received, Reply, Server, chat_reply, error_reply
 from tests.unit.observability.secret_samples import (
     KEYED_PLACES,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn
 
-IS_LONG = os.environ.get("MOONDEV_TEST_LONG") == "1"  # read now, for each test runs without such variables
-EXAMPLES = 400 if IS_LONG else 40
+
+EXAMPLES = rounds(40, 400)
 TOOL = {"type": "function", "function": {"name": "order", "parameters": {"type": "object"}}}
 
 

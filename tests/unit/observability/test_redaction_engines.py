@@ -18,6 +18,7 @@ from src.observability.redaction import Redactor, redact
 from src.observability.redaction.engine.engines import PHRASES, fast_engine, plain_engine
 from src.observability.redaction.rules.gates import gates
 from src.observability.redaction.rules.prefixes import TOKENS
+from tests.long import rounds
 from tests.unit.observability.secret_samples import BASE58, ENGINES, KEYED_SECRETS, SHAPED_SECRETS
 from tests.unit.observability.test_redaction_ordinary import ordinary_texts
 
@@ -102,7 +103,7 @@ nasty_texts = st.lists(pieces, max_size=24).map("".join)
 
 
 @needs_fast
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=rounds(100, 2000), deadline=None)
 @given(nasty_texts)
 def test_engines_agree_and_redacting_twice_changes_nothing(text: str) -> None:
     clean = PLAIN.text(text)
@@ -118,7 +119,7 @@ def test_engines_agree_on_ordinary_texts() -> None:
 
 
 @needs_fast
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(60, 1000), deadline=None)
 @given(nasty_texts)
 def test_engines_report_the_same_places(text: str) -> None:
     data = text.encode("ascii", "replace")
@@ -141,14 +142,14 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(60, 1000), deadline=None)
 @given(values)
 def test_redacting_any_value_twice_equals_once(value: object) -> None:
     clean = redact(value)
     assert redact(clean) == clean
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(50, 1000), deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=3), st.text(max_size=40))
 def test_json_with_secrets_stays_json(seeds: list[int], note: str) -> None:
     value = {"note": note, "items": [_secret(seed) for seed in seeds], "n": 1}
@@ -195,8 +196,9 @@ def test_every_gate_begins_with_its_literals() -> None:
     ids=lambda text: f"{text[:12]!r}",
 )
 def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) -> None:
+    """Megabytes through the fast engine; the plain one takes seconds for each, so that `make test` cuts its texts."""
     redactor = Redactor(engine=engine)
-    clean = redactor.text(text)
+    clean = redactor.text(text if engine == "fast" else text[: rounds(300_000, len(text))])
     assert "redaction_failed" not in clean
     assert redactor.text(clean) == clean
 
