@@ -6,10 +6,11 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from src.models import model_factory
-from src.observability import tracker as langfuse_client
+from src.observability import tracker
 from src.observability.redaction import redactor
 from tests import faults
 from tests.certificates import Authority
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 _PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
              "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE")  # fmt: skip
+
+# What measures the machine and not the code: a deadline for each example, and how long inputs take to generate.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,12 +66,12 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path)
     monkeypatch.setattr(redactor, "_learned", ())
     monkeypatch.setattr(redactor, "_settings", redactor._Settings())
     redactor.refresh()
-    before = langfuse_client.set_tracker(None)
-    model_factory._cache.clear()
+    before = tracker.set_tracker(None)
+    model_factory._cache.clear()  # a program keeps its models until it ends, so there is no public way
     yield
-    tracker = langfuse_client.set_tracker(before)
-    if tracker is not None:
-        tracker.shutdown(0.0)
+    used = tracker.set_tracker(before)
+    if used is not None:
+        used.shutdown(0.0)
     model_factory._cache.clear()
 
 
@@ -85,6 +92,6 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def spool() -> Spool:
     """Return the store that this test's calls are recorded in."""
-    store = langfuse_client.get_tracker().spool
+    store = tracker.get_tracker().spool
     assert store is not None
     return store

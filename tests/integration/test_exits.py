@@ -238,6 +238,15 @@ assert signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, None)
     assert Child(script + WAIT, db, server.url).end() == -signal.SIGTERM
 
 
+@pytest.fixture
+def sigint_as_at_a_terminal() -> Iterator[None]:
+    """Let a child inherit the default action: a shell starts what it runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_as_at_a_terminal")
 def test_sigint_is_pythons_own(server: Langfuse, db: Path) -> None:
     child = Child(
         TRACE + "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n" + WAIT, db, server.url

@@ -114,7 +114,9 @@ def test_malformed_headers_are_logged_once(caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(st.dictionaries(st.sampled_from(["traceparent", "tracestate", "baggage"]), st.text(max_size=300)))
 def test_no_text_in_any_header_raises(headers: dict[str, str]) -> None:
     with continue_trace(headers, scope=True):
