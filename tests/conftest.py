@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -72,7 +73,14 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path)
     used = tracker.set_tracker(before)
     if used is not None:
         used.shutdown(0.0)
+    _forget_langfuse()
     model_factory._cache.clear()
+
+
+def _forget_langfuse() -> None:
+    """Unload Langfuse's SDK, which a test has imported: each tracker of a later test would make a client of it."""
+    for name in [name for name in sys.modules if name == "langfuse" or name.startswith("langfuse.")]:
+        del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)

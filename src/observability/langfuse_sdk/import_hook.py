@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from src.observability.langfuse_sdk.register import loaded_manager_class, register_or_join, unregister
+from src.observability.langfuse_sdk.register import end_threads, loaded_manager_class, register_or_join, unregister
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class _ImportHook(MetaPathFinder):
 
 
 def leave(host: Host) -> None:
-    """Remove this host's client from Langfuse's register, so that a later host can register its own."""
+    """Remove this host's client from Langfuse's register and end its threads; a later host can register its own."""
     for finder in list(sys.meta_path):
         if isinstance(finder, _ImportHook) and finder.waits_for(host):
             sys.meta_path.remove(finder)
@@ -72,3 +72,4 @@ def leave(host: Host) -> None:
             own = manager_class._instances.get(host.public_key)
             if own is not None and own.tracer_provider is host.provider:
                 unregister(manager_class, host.public_key)
+                end_threads(own)

@@ -9,6 +9,7 @@ client. A client for another project delivers its spans itself, redacted; a warn
 from __future__ import annotations
 
 import atexit
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,15 @@ def _drop_stale(manager_class: Any, host: Host) -> None:
 def unregister(manager_class: Any, key: str) -> None:
     """Remove a client of ours from the register and from the exit handlers: it has nothing to deliver."""
     atexit.unregister(manager_class._instances.pop(key).shutdown)
+
+
+def end_threads(manager: Any) -> None:
+    """End the threads of a client that we made: it has no scores and media to send, and reads no more prompts."""
+    if getattr(manager, "_moondev", None) is None:
+        return
+    with contextlib.suppress(Exception):  # of an SDK that is built another way: its threads are daemons
+        manager._stop_and_join_consumer_threads()
+        manager.prompt_cache._task_manager.shutdown()
 
 
 class _Instances(dict[str, Any]):

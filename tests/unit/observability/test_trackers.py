@@ -6,6 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from src.observability import (
 )
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing.observation import observe, start
-from tests.servers import Langfuse, Reply
+from tests.servers import Langfuse, Reply, eventually
 from tests.unit.observability.stored import attributes_of, only
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +111,15 @@ def test_the_release_is_delivered_on_spans_and_resource(langfuse: Langfuse, monk
     (resource,) = ExportTraceServiceRequest.FromString(gzip.decompress(request.body)).resource_spans
     resource_attributes = {item.key: item.value.string_value for item in resource.resource.attributes}
     assert resource_attributes["langfuse.release"] == resource_attributes["service.version"] == "v1.2.3"
+
+
+def test_a_tracker_that_is_shut_down_leaves_no_thread_behind(langfuse: Langfuse) -> None:
+    before = set(threading.enumerate())
+    tracker = get_tracker()
+    assert tracker.client is not None
+    assert set(threading.enumerate()) > before
+    tracker.shutdown(1.0)
+    assert eventually(lambda: set(threading.enumerate()) <= before), threading.enumerate()
 
 
 def test_flush_after_shutdown_does_not_wait(langfuse: Langfuse, monkeypatch: pytest.MonkeyPatch) -> None:
