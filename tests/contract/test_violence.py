@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
     from tests.contract.dialects.base import Dialect
 
-SHORT = Timeouts(connect=2.0, read=0.3, total=0.6)
+SHORT = Timeouts(connect=2.0, read=0.15, total=0.3)
 pytestmark = pytest.mark.usefixtures("configured")
 
 
@@ -96,13 +96,13 @@ def test_a_server_that_hangs_is_a_timeout(
 
 def test_a_timeout_given_to_one_call_holds_for_it(at: Callable[..., BaseModel], call: Caller) -> None:
     with Server(lambda _: Reply(hang=True)) as server, pytest.raises(ModelTimeout):
-        call.ask(at(server.url), None, "hi", timeout=0.4)
+        call.ask(at(server.url), None, "hi", timeout=0.2)
 
 
 def test_a_timeout_is_retried_inside_the_deadline(at: Callable[..., BaseModel], dialect: Dialect, call: Caller) -> None:
     replies = iter([Reply(hang=True), dialect.reply(Says(text="late"))])
     with Server(lambda _: next(replies)) as server:
-        model = at(server.url, timeouts=Timeouts(2.0, 0.3, 20.0), retry_policy=QUICK)
+        model = at(server.url, timeouts=Timeouts(connect=2.0, read=0.3, total=20.0), retry_policy=QUICK)
         reply = call.ask(model, None, "hi")
     assert (reply.content, reply.attempts) == ("late", 2)
 
@@ -114,7 +114,7 @@ def test_a_server_that_drips_is_cut_off_at_the_deadline(at: Callable[..., BaseMo
             connection.sendall(b" ")
 
     with Raw(drip) as server, pytest.raises(ModelTimeout):
-        call.ask(at(server.url, timeouts=Timeouts(2.0, 0.5, 1.0)), None, "hi")
+        call.ask(at(server.url, timeouts=Timeouts(connect=2.0, read=0.2, total=0.4)), None, "hi")
 
 
 def test_a_connection_reset_in_mid_body_is_a_connection_error(

@@ -277,7 +277,7 @@ while True:
 
 def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
     """Four processes share one store and are killed at no particular moment; then all is delivered, once."""
-    kills = rounds(3, 100)
+    kills = rounds(2, 100)
     returned: set[str] = set()
     with Server(lambda _: chat_reply("ok")) as server:
         environment = {

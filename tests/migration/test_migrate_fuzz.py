@@ -151,10 +151,13 @@ def test_shapes_that_break_readers(name: str) -> None:
 
 
 def test_the_commands_handle_a_tree_of_all_these_inputs(tmp_path: Path) -> None:
-    """Run the commands themselves on many odd files at once: a dry run, a run, a second run, the check."""
+    """Run the commands themselves on many odd files at once: a dry run, a run, a second run, the check.
+
+    Over 5 s: the commands start four times, and read inputs that are made to be slow to read.
+    """
     for at, text in enumerate(SHAPES.values()):
         (tmp_path / f"shape{at}.py").write_bytes(text.encode("utf-8", "surrogatepass"))
-    for at, source in enumerate(SOURCES[:40]):
+    for at, source in enumerate(SOURCES[: rounds(12, 40)]):
         for name, dress in DRESSES.items():
             if at % len(DRESSES) == sorted(DRESSES).index(name):
                 (tmp_path / f"source{at}.py").write_bytes(dress(source).encode("utf-8"))
