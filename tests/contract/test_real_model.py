@@ -39,10 +39,7 @@ def address() -> Iterator[str]:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(embedded_model.file())
     parameters.n_ctx, parameters.n_parallel, parameters.verbosity, parameters.port = 4096 * 4, 4, -1, 0
-    for processors in (
-        parameters.cpuparams,
-        parameters.cpuparams_batch,
-    ):  # several threads spin while one is kept waiting
+    for processors in (parameters.cpuparams, parameters.cpuparams_batch):  # else they spin, waiting for one another
         processors.n_threads, processors.poll = 1, 0
     server = xllamacpp.Server(parameters)
     yield str(server.listening_address)
