@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Reply:
-    """Describe one answer. `before` runs first, such as a wait; `reset` breaks the connection after the body."""
+    """One response. `before` runs first, such as a wait; `reset` breaks the connection after the body."""
 
     status: int = 200
     body: bytes = b""
@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass
 class Received:
-    """Hold one request as it came."""
+    """One request as the server received it."""
 
     path: str
     headers: dict[str, str]
@@ -45,7 +45,7 @@ class Received:
 
 
 class Server:
-    """Answer every POST with what `answer(request)` returns, on a free port of 127.0.0.1 unless one is given."""
+    """An HTTP server on 127.0.0.1 that answers with what `answer(request)` returns; port 0 means any free one."""
 
     def __init__(self, answer: Callable[[Received], Reply], port: int = 0) -> None:
         self.received: list[Received] = []
@@ -64,7 +64,7 @@ class Server:
             do_GET = do_POST  # noqa: N815 - the name that http.server calls
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         class Quiet(ThreadingHTTPServer):
             daemon_threads = True
@@ -162,7 +162,7 @@ def error_reply(status: int, message: str, **headers: str) -> Reply:
 
 @dataclass
 class Seen:
-    """Hold one span as the sink decoded it."""
+    """One span as the server decoded it."""
 
     trace_id: str
     span_id: str
@@ -174,7 +174,7 @@ class Seen:
 
 
 class Langfuse:
-    """Take OTLP and scores as Langfuse does; `answer` may be set to misbehave."""
+    """A server that accepts OTLP and scores as Langfuse does; `answer` may be set to make it misbehave."""
 
     def __init__(self, port: int = 0) -> None:
         self.spans: list[Seen] = []

@@ -1,4 +1,4 @@
-"""Give each contract test a provider, its dialect, a wire that answers, and a way to call."""
+"""Fixtures of the contract tests: a provider, its dialect, a wire with prepared replies, a way to call."""
 
 from __future__ import annotations
 

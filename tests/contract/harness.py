@@ -1,4 +1,4 @@
-"""Run the contract: find each provider's dialect, answer its calls, and make them plainly or in asyncio."""
+"""Parts of the contract tests: each provider's dialect, prepared replies, and calls with and without asyncio."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CASES = [*(name for name in ROWS), *(name for name in VARIANTS if name.partition
 
 
 def dialect_of(case: str) -> Dialect:
-    """Return how a provider's wire speaks; Chat Completions where no module says otherwise."""
+    """Return the dialect of a provider: Chat Completions where it has no module of its own."""
     name = case if (DIALECTS / f"{case}.py").is_file() else "example"
     dialect: Dialect = importlib.import_module(f"tests.contract.dialects.{name}").Dialect()
     return dialect
@@ -43,7 +43,7 @@ def dialect_of(case: str) -> Dialect:
 
 @dataclass
 class Wire:
-    """Answer requests with the replies that were lined up, the last one again and again; keep what was received."""
+    """Prepared replies to the requests of one test, the last one repeated, and the requests received."""
 
     received: list[Received] = field(default_factory=list)
     _replies: deque[Reply | Callable[[Received], Reply]] = field(default_factory=deque)
@@ -57,7 +57,7 @@ class Wire:
         with self._lock:
             self.received.append(request)
             if not self._replies:
-                raise AssertionError(f"nothing was lined up for {request.path}")
+                raise AssertionError(f"no reply was prepared for {request.path}")
             reply = self._replies.popleft() if len(self._replies) > 1 else self._replies[0]
         return reply(request) if callable(reply) else reply
 
@@ -71,7 +71,7 @@ class Wire:
 
 
 class EngineOnWire:
-    """Stand in for the bindings' server, so that the embedded model too answers what was lined up."""
+    """A replacement for the bindings' server, which has the embedded model return the prepared replies too."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -91,7 +91,7 @@ class EngineOnWire:
 
 
 class Caller:
-    """Make calls plainly or in asyncio."""
+    """Makes calls with the plain or with the asynchronous methods."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode

@@ -1,4 +1,4 @@
-"""What DeepSeek alone does: it thinks unless it is told not to, by a parameter of its own."""
+"""What DeepSeek alone does: it thinks unless a parameter of its own turns that off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every provider's failures become the same errors, are retried by the same rule, and are told on the trace."""
+"""Every provider's failures become the same errors, are retried by the same rule, and are recorded on the trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say the same in the forms of different SDKs: whichever form a caller knows, each provider gets its own."""
+"""Messages, tools and images in the form of any SDK: each provider receives its own form."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_conversation_with_tools_is_said_alike_in_any_form(model: BaseModel, d
 
 
 class Drawn:
-    """Be used like an image of Pillow's."""
+    """An object with the interface of a Pillow image."""
 
     size, mode = (1, 1), "RGBA"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["openai", "groq"])
 def case(request: pytest.FixtureRequest) -> str:
-    """Take each SDK that speaks the protocol once: all the rest is the same code."""
+    """Return each SDK that speaks the protocol, once: the other providers run the same code."""
     return str(request.param)
 
 
@@ -327,7 +327,7 @@ def test_reasoning_under_any_name(
     assert texts == ("42", "hm")
 
 
-# Calls of tools, as loosely as they are told.
+# Tool calls in every loose form that gateways send.
 
 
 def _deltas(*pieces: dict[str, Any], finish: str = "tool_calls") -> Reply:

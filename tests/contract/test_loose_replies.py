@@ -25,7 +25,7 @@ COUNTED: dict[str, Any] = {"choices": [], "usage": COUNTS}
 
 @pytest.fixture(params=["openai", "groq"])
 def case(request: pytest.FixtureRequest) -> str:
-    """Take each SDK that speaks the protocol once: all the rest is the same code."""
+    """Return each SDK that speaks the protocol, once: the other providers run the same code."""
     return str(request.param)
 
 

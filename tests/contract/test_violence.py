@@ -49,7 +49,7 @@ def at(case: str, dialect: Dialect) -> Callable[..., BaseModel]:
 
 
 class Raw:
-    """Run a function on each connection's socket, once its request has come."""
+    """A server that runs a function on each connection's socket, once its request has arrived."""
 
     def __init__(self, run: Callable[[socket.socket], None]) -> None:
         self._run = run

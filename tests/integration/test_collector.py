@@ -38,7 +38,7 @@ PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
 class Collector:
-    """Take OTLP/HTTP as its specification has it, and hand it on as a Collector's exporter would."""
+    """A server that accepts OTLP/HTTP as specified, and forwards it as a Collector's exporter does."""
 
     def __init__(self, onward: str | None = None) -> None:
         self.onward = onward

@@ -1,4 +1,4 @@
-"""Say things the way a provider's wire says them, and read what was asked of it.
+"""Write replies in a provider's wire format, and parse the requests that it received.
 
 A provider that speaks plain Chat Completions needs nothing here: the dialect of `chat.py` is taken. Any other has a
 module named like its row of the factory's table, with a class named `Dialect` that fills in this one.
@@ -47,7 +47,7 @@ class Says:
 
 @dataclass(frozen=True)
 class RequestContent:
-    """What a request holds, in no provider's words. Images are their bytes, or their address where told so."""
+    """The content of a request, in no provider's words. Images are their bytes, or their address where told so."""
 
     model: str
     system: str | None

@@ -1,4 +1,4 @@
-"""Speak as xAI does: reasoning stands beside completion_tokens, and the price is told in ticks."""
+"""xAI's format: reasoning tokens are not part of completion_tokens, and the price is in ticks."""
 
 from __future__ import annotations
 

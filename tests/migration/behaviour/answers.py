@@ -1,4 +1,4 @@
-"""Answer as whichever provider was asked would, well or badly."""
+"""Reply as the requested provider does, in success and in each kind of failure."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _good(dialect: Dialect, request: Received, says: Says) -> Reply:
 
 
 def _several(reply: Reply, count: int) -> Reply:
-    """Give a chat reply that many choices; the second and later ones say their number."""
+    """Return a chat reply with that many choices; the text of the second and later ones ends with their number."""
     body: dict[str, Any] = json.loads(reply.body)
     first = body["choices"][0]
     text = first["message"]["content"]
@@ -93,7 +93,7 @@ def _generated(says: Says, *, stream: bool) -> Reply:
 
 
 def _besides(path: str) -> Reply:
-    """Answer what is no chat: speech, embeddings, images, transcriptions, lists, health checks."""
+    """Reply to requests other than chat: speech, embeddings, images, transcriptions, lists, health checks."""
     body: dict[str, Any] = {"models": [{"name": "llama3.2", "model": "llama3.2"}], "data": [], "object": "list"}
     if path.endswith("/audio/speech"):
         return Reply(body=b"ID3-sound", headers={"content-type": "audio/mpeg"})

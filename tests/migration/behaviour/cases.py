@@ -32,7 +32,7 @@ EXPECTED = frozenset({"migrated", "left", "either", "kept"})
 
 @dataclass(frozen=True)
 class Case:
-    """Hold one program and what is expected of its migration."""
+    """One program, and what is expected of its migration."""
 
     name: str
     files: Mapping[str, str]

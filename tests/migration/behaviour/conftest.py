@@ -1,4 +1,4 @@
-"""Give the tests of behaviour one loopback server and one process that forks programs, for all of them."""
+"""Share one loopback server and one process that forks programs among the tests of a worker."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Give the installed openai SDK the module-level API that versions before 1 had, for programs written against it.
+"""Add to the installed openai SDK the module-level API of versions before 1, for programs written against it.
 
-The old SDK cannot be installed beside the new one. What is here is what its documentation and its error handling say:
-a reply is a dictionary whose keys can be read as attributes, and an error is told by its status: 429 RateLimitError;
-400, 404 and 415 InvalidRequestError; 401 AuthenticationError; 403 PermissionError; 409 TryAgain; 503
-ServiceUnavailableError; anything else, and a reply that is no JSON, APIError, which is no base of the others.
+The old SDK cannot be installed beside the new one. This follows its documentation and its error handling: a reply is a
+dictionary whose keys can be read as attributes, and an error's class follows from the status: 429 RateLimitError; 400,
+404 and 415 InvalidRequestError; 401 AuthenticationError; 403 PermissionError; 409 TryAgain; 503
+ServiceUnavailableError; any other status, and a reply that is no JSON, APIError, which is not a base of the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class OpenAIError(Exception):
-    """Hold what the old SDK's errors have."""
+    """The base of the old SDK's errors, with their attributes."""
 
     def __init__(self, message: str = "", http_status: int | None = None) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ ERRORS = {
 
 
 class OpenAIObject(dict[str, Any]):
-    """Be a reply: a dictionary with attributes."""
+    """A reply: a dictionary whose keys can be read as attributes."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -50,7 +50,7 @@ class OpenAIObject(dict[str, Any]):
 
 
 class ChatCompletion:
-    """Stand for the class that the old SDK's chat calls hang on."""
+    """The class whose methods are the old SDK's chat calls."""
 
     @staticmethod
     def create(*, request_timeout: float | None = None, **body: Any) -> Any:

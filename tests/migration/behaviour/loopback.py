@@ -20,7 +20,7 @@ HOSTS = (
 
 
 class Loopback:
-    """Answer for every host with what `answer` says; keep what was received, in order."""
+    """Two servers that stand for every host, reply with `answer`, and record requests in order of arrival."""
 
     def __init__(self, folder: Path) -> None:
         self.answer: Callable[[Received], Reply] = lambda _: Reply(404)

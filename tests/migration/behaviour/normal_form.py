@@ -1,4 +1,4 @@
-"""Say what a request asks, so that two requests which ask the same are equal.
+"""Bring requests of equal meaning into one form, so that they compare equal.
 
 Two spellings count as the same only where this module says so, with the reason:
 
@@ -39,7 +39,7 @@ _OPTIONS = ("temperature", "top_p", "stop", "seed", "num_predict", "presence_pen
 
 
 def normalize(request: Received) -> dict[str, Any]:
-    """Return what a request asks, in one spelling."""
+    """Return the content of a request in the common form."""
     url = urlsplit(request.path)
     host = request.headers.get("host", "").replace("127.0.0.1", "localhost")
     head: dict[str, Any] = {"host": host, "path": url.path, "key": _key(request, parse_qs(url.query))}

@@ -1,4 +1,4 @@
-"""Run a program against the loopback server, and keep what it asked and what it did."""
+"""Run a program against the loopback server, and record its requests, output and exit code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ZYGOTE = Path(__file__).parent / "zygote.py"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what one run asked, printed and ended with; `traced` counts the generations in its store."""
+    """The requests, output and exit code of one run; `traced` counts the generations in its store."""
 
     requests: list[dict[str, Any]]
     out: str
@@ -44,7 +44,7 @@ class Outcome:
 
     @property
     def distinct_requests(self) -> list[dict[str, Any]]:
-        """Return what was asked, each once: how often a failure is tried again is each SDK's own policy."""
+        """Return the requests without repetitions: how often a failure is retried is each SDK's own policy."""
         requests: list[dict[str, Any]] = []
         for request in self.requests:
             if request not in requests:
@@ -53,7 +53,7 @@ class Outcome:
 
 
 class Runner:
-    """Run programs, one at a time, in forks of one process."""
+    """Runs programs, one at a time, in forks of one process."""
 
     def __init__(self, loopback: Loopback, work: Path) -> None:
         self._loopback, self._work = loopback, work
@@ -72,7 +72,7 @@ class Runner:
     def _line(self, patience_s: int = 120) -> str:
         pipe = self._zygote.stdout
         assert pipe is not None
-        assert select.select([pipe], [], [], patience_s)[0], "the process that forks says nothing"
+        assert select.select([pipe], [], [], patience_s)[0], "the process that forks does not answer"
         line = pipe.readline()
         assert line, (self._work / "zygote.log").read_text(encoding="utf-8")
         return line
@@ -123,7 +123,7 @@ def _generations(store: Path) -> int:
 
 
 def fails_as(failed: Outcome, after: Outcome) -> bool:
-    """Tell whether a program does what it did when the provider failed, another status aside.
+    """Tell whether a program behaves as it did when the provider failed, apart from the status.
 
     For a reply that is none: SDKs hand on an empty object, whose reading then raises, or does not; the factory raises
     MalformedResponse where the call stands. What the program does about a failed call is then what it should do.
@@ -134,7 +134,7 @@ def fails_as(failed: Outcome, after: Outcome) -> bool:
 
 
 def differences(before: Outcome, after: Outcome) -> list[str]:
-    """Return what a migrated program does otherwise than before; empty where nothing."""
+    """Return how a migrated program's behaviour differs from before; empty where it does not."""
     lines = []
     if before.out != after.out:
         lines.append(f"printed {before.out!r}, now {after.out!r}")

@@ -1,4 +1,4 @@
-"""Hold texts of shapes that break readers: too deep, too long, in a ring, or of another language."""
+"""Texts that break parsers: too deep, too long, circular, or in another language."""
 
 from __future__ import annotations
 

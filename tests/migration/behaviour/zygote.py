@@ -4,7 +4,7 @@ Started as `python zygote.py TLS_PORT PLAIN_PORT`; it reads one JSON object a li
 Each program sees the real SDKs and the project's `src`. Three things of its world are ours:
 
 - names resolve to the loopback server (port 443 to the one with TLS), so that programs ask their providers' real
-  addresses and no SDK is told another;
+  addresses and no SDK is configured with another;
 - SDKs take what they took in the versions that agents were written for: see `restore_sampling`, `rest_by_default`,
   and `legacy.py`;
 - sleeping takes a hundredth of the time asked, so that back-offs between attempts do not make the tests slow.
@@ -149,7 +149,7 @@ def learn() -> list[str]:
 
 
 def serve() -> None:
-    """Fork a child for each line read, and tell how it ended."""
+    """Fork a child for each line read, and write its exit code."""
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -171,7 +171,7 @@ def _end(child: int) -> None:
 
 
 def _run(order: dict[str, Any]) -> None:
-    """Be the program: its folder, environment, output and exit code."""
+    """Run the program in this process, with its own folder, environment and output, and exit with its code."""
     code = 1
     try:
         _become(order)
