@@ -14,6 +14,7 @@ from src.models.request.arguments import build_request
 from src.models.request.messages import chat_messages, prompt_messages
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
+from src.models.variables import Variables
 from src.observability import redaction
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class BaseModel:
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.limiter: Limiter | None = None
+        self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
         if api_key:
@@ -266,6 +268,11 @@ class BaseModel:
 
         return from_exception(error)
 
+    @final
+    def _explain(self, error: ModelError) -> None:
+        """Add to an error which variable the address or the key that it is about comes from."""
+        self._variables.explain(error, self._api_key)
+
     @classmethod
     def _missing(cls) -> str | None:
         """Return what is missing besides key and package, and how to get it; None for nothing."""
@@ -308,6 +315,7 @@ class BaseModel:
             raise
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
+        self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 

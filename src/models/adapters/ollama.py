@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import re
+import sys
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -24,7 +26,7 @@ from src.models.fields import count, field, text
 from src.models.lazy_reply import LazyReply
 from src.models.protocols import ollama as protocol
 from src.models.request import tools
-from src.models.transport import gateway_hooks, http_hooks, replay, tls
+from src.models.transport import gateway_hooks, http_clients, http_hooks, replay
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 from src.models.types import Chunk, Completion, ModelRequest, ToolCall, ToolDelta, Usage
@@ -49,7 +51,7 @@ class OllamaModel(BaseModel):
         self._clients = PerProcess(self._make_client)
         self._aclients = PerLoop(self._make_async_client, lambda pair: pair[0].close())
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, *, asynchronous: bool = False) -> dict[str, Any]:
         """Return the arguments for the SDK's client; `http_hooks` sets the timeouts of each request."""
         import httpx
 
@@ -59,7 +61,7 @@ class OllamaModel(BaseModel):
             "follow_redirects": False,
             "headers": {"authorization": f"Bearer {self._api_key}"} if self._api_key else None,
             "timeout": self.timeouts.read,
-            "verify": tls.for_address(address, httpx.create_ssl_context),
+            **http_clients.arguments("httpx", address, httpx.create_ssl_context, asynchronous=asynchronous),
         }
 
     @property
@@ -72,20 +74,16 @@ class OllamaModel(BaseModel):
         return self._clients.get()[0]
 
     def _make_client(self) -> tuple[Any, replay.Replay]:
-        import ollama
-
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.check_reply)
-        client = ollama.Client(**self._settings(), event_hooks=hooks)
+        client = _sdk().Client(**self._settings(), event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         return client, replay.Replay(getattr(client, "_client", None), client, "chat")
 
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
-        import ollama
-
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.acheck_reply)
-        client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
+        client = _sdk().AsyncClient(**self._settings(asynchronous=True), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
     @override
@@ -206,9 +204,24 @@ class OllamaModel(BaseModel):
             result = super()._classify(error)
         if isinstance(result, ModelNotFound):
             result.message = f"{result.message}. Pull it: ollama pull {_missing_model(result, self.model_name)}"
-        if isinstance(result, ConnectionFailed) and _is_refused_connection(error):
-            result.message = f"nothing answers at {self._address}. Is Ollama running? Start it: ollama serve"
+        if isinstance(result, ConnectionFailed) and _is_refused_connection(error) and result.retryable:
+            result.message = f"{result.message}. Is Ollama running? Start it: ollama serve"
         return result
+
+
+@cache
+def _sdk() -> Any:
+    """Return the module with the SDK's classes.
+
+    The package makes a client while it is imported, which fails where a variable for some other address is wrong. Its
+    module with the classes has been imported by then.
+    """
+    try:
+        importlib.import_module("ollama")
+    except Exception:
+        if "ollama._client" not in sys.modules:
+            raise
+    return sys.modules["ollama._client"]
 
 
 def _shape(payload: dict[str, Any]) -> tuple[str, ...]:
@@ -240,13 +253,13 @@ def _read_reply(response: Any) -> LazyReply | None:
 
 def _sdk_object(body: dict[str, Any]) -> Any:
     """Return a reply as the SDK's object, without validation where the SDK would refuse it."""
-    import ollama
     import pydantic
 
+    reply_class = _sdk().ChatResponse
     try:
-        return ollama.ChatResponse(**body)
+        return reply_class(**body)
     except pydantic.ValidationError:
-        return ollama.ChatResponse.model_construct(**body)
+        return reply_class.model_construct(**body)
 
 
 def _missing_model(error: ModelNotFound, model_name: str) -> str:

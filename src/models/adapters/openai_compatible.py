@@ -18,12 +18,11 @@ from src.models.pricing.reported import reported_usd
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
 from src.models.request import fitting
-from src.models.transport import gateway_hooks, http_hooks, sdk_client, tls
+from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.capabilities import Capabilities
@@ -77,7 +76,7 @@ class OpenAICompatibleModel(BaseModel):
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
-        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
+        http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
         return sdk_client.Connection(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
 
     def _make_async_connection(self) -> sdk_client.Connection:
@@ -85,7 +84,7 @@ class OpenAICompatibleModel(BaseModel):
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
-        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
+        http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
         client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
         return sdk_client.Connection(client, http, asynchronous=True)
 
@@ -191,10 +190,13 @@ class OpenAICompatibleModel(BaseModel):
         return reported_usd(self.provider, usage)
 
 
-def _tls_context(sdk: Any, address: str | None) -> ssl.SSLContext:
-    """Return the TLS context that the SDK's own HTTP client would have."""
+def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:
+    """Return the arguments for an HTTP client with the TLS context that the SDK's own one would have."""
     library: Any = importlib.import_module("httpx2" if hasattr(sdk, "DefaultHttpx2Client") else "httpx")
-    return tls.for_address(address, library.create_ssl_context)
+    limits = getattr(sdk, "DEFAULT_CONNECTION_LIMITS", None)
+    return http_clients.arguments(
+        library.__name__, address, library.create_ssl_context, asynchronous=asynchronous, limits=limits
+    )
 
 
 def _by_responses(can: Capabilities) -> Capabilities:

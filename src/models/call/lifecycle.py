@@ -334,6 +334,7 @@ class Call:
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
         error.model = error.model or self._request.model
+        self._model._explain(error)
         return error
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.models.fields import snake_case
 from src.models.protocols.generate_content import finish_reasons, reply
-from src.models.transport import gateway_hooks, threads
+from src.models.transport import gateway_hooks, http_clients, threads
+from src.observability import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,8 +41,10 @@ class LegacyConnection:
         language: Any = importlib.import_module("google.ai.generativelanguage")
         options = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
         self.client = language.GenerativeServiceClient(**options)
-        self.client.transport._session.hooks["response"].append(_record_reply)
         self._models = language.ModelServiceClient(**options)
+        for client in (self.client, self._models):
+            _set_up(client.transport._session, address)
+        self.client.transport._session.hooks["response"].append(_record_reply)
 
     def _model(self, payload: dict[str, Any]) -> Any:
         model = self._sdk.GenerativeModel(payload["model"], system_instruction=payload["system"] or None)
@@ -81,6 +84,22 @@ class LegacyConnection:
         """Return the names of the models that generate text."""
         models = self._sdk.list_models(client=self._models)
         return [item.name for item in models if "generateContent" in item.supported_generation_methods]
+
+
+def _set_up(session: Any, address: str) -> None:
+    """Set the proxy of a session of `requests`, which knows no networks of IPv6 in NO_PROXY.
+
+    Raises:
+        ConnectionFailed: a variable of the environment is wrong; trying again cannot help.
+    """
+    try:
+        proxy, bundle = network.proxy_for(address), network.check_bundle()
+        network.check_proxy(proxy, socks_package="PySocks")
+    except network.NetworkProblem as problem:
+        raise http_clients.unusable(problem) from problem
+    session.trust_env = False  # it would read the environment again for each request
+    session.proxies = {} if proxy is None else {"http": proxy.url, "https": proxy.url}
+    session.verify = bundle or True
 
 
 def _generate(generate: Callable[[], Any]) -> Any:
