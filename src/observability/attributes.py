@@ -31,6 +31,8 @@ MODEL_PARAMETERS: Final = "langfuse.observation.model.parameters"
 USAGE_DETAILS: Final = "langfuse.observation.usage_details"
 COST_DETAILS: Final = "langfuse.observation.cost_details"
 COMPLETION_START_TIME: Final = "langfuse.observation.completion_start_time"
+PROMPT_NAME: Final = "langfuse.observation.prompt.name"
+PROMPT_VERSION: Final = "langfuse.observation.prompt.version"
 
 # OpenTelemetry semantic conventions.
 PROVIDER: Final = "gen_ai.provider.name"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from src.observability.delivery.destinations import display_url, make_client
+from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Answer, Outcome, post_score, post_traces
 from src.observability.spans import otlp
 from src.observability.store.compression import DamagedSpan
@@ -129,7 +130,9 @@ class Sender:
 
     def _send(self, rows: tuple[BatchRow, ...]) -> Outcome:
         """Send rows and acknowledge them; a refused batch is halved until the refused row stands alone."""
-        outcome = self._request(lambda client: post_traces(client, self._destination, _export_request(rows)))
+        outcome = self._request(
+            lambda client: post_traces(client, self._destination, _export_request(rows, self._destination.kind))
+        )
         if outcome.answer is Answer.ACCEPTED:
             if outcome.detail:
                 self._set_all_aside(rows, outcome.detail)
@@ -186,7 +189,12 @@ class Sender:
             self.in_flight_since = None
 
 
-def _export_request(rows: tuple[BatchRow, ...]) -> bytes:
+def _export_request(rows: tuple[BatchRow, ...], kind: Literal["langfuse", "otlp"]) -> bytes:
     """Return an ExportTraceServiceRequest: neighbours with the same resource and scope share their envelope."""
+    prepare = follow_conventions if kind == "otlp" else _as_stored
     groups = groupby(rows, key=lambda row: row.envelope)
-    return otlp.build_request((envelope, [row.span for row in group]) for envelope, group in groups)
+    return otlp.build_request((envelope, [prepare(row.span) for row in group]) for envelope, group in groups)
+
+
+def _as_stored(span: bytes) -> bytes:
+    return span
