@@ -52,6 +52,9 @@ ERROR_TYPE: Final = "error.type"
 # A metadata key that readers of the store rely on.
 ERROR_CATEGORY: Final = "error_category"
 
+# The names of providers in OpenTelemetry's list where ours differ; one that is not listed keeps its own name.
+CONVENTIONAL_PROVIDERS: Final = {"claude": "anthropic", "gemini": "gcp.gemini", "xai": "x_ai"}
+
 # Instrumentation scope: with this name Langfuse's server reads attributes once, not a second time as metadata.
 SCOPE_NAME: Final = "langfuse-sdk"
 

@@ -30,8 +30,6 @@ TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_RESULT: Final = "gen_ai.tool.call.result"
 
-# The names that the conventions list where ours differ; a provider that they do not list keeps its own name.
-_PROVIDERS: Final = {"claude": "anthropic", "gemini": "gcp.gemini", "xai": "x_ai"}
 _FINISH_REASONS: Final = {"tool_calls": "tool_call"}
 _PARAMETERS: Final = {
     "temperature": "gen_ai.request.temperature",
@@ -49,7 +47,7 @@ def follow_conventions(span: bytes) -> bytes:
     message = Span.FromString(span)
     values = {item.key: item.value for item in message.attributes}
     texts = {name: value.string_value for name, value in values.items() if value.HasField("string_value")}
-    if provider := _PROVIDERS.get(texts.get(names.PROVIDER, "")):
+    if provider := names.CONVENTIONAL_PROVIDERS.get(texts.get(names.PROVIDER, "")):
         values[names.PROVIDER].string_value = provider
     additions = _additions(message.name, texts)
     for name, value in additions.items():
