@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
 
+    import httpx
+
 _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -78,8 +80,9 @@ def check_proxy(proxy: Proxy | None, *, socks_package: str = "socksio") -> None:
         return
     parts = _parts(proxy.url)
     if parts is None or not parts.hostname or parts.scheme.lower() not in _PROXY_SCHEMES:
+        shown = proxy.variable if parts is None else str(proxy)
         raise NetworkProblem(
-            f"{proxy} is no proxy's address: it must look like http://127.0.0.1:8080. Put {proxy.variable} right, "
+            f"{shown} is no proxy's address: it must look like http://127.0.0.1:8080. Put {proxy.variable} right, "
             "unset it, or name the host in NO_PROXY"
         )
     module = {"PySocks": "socks"}.get(socks_package, socks_package)
@@ -105,8 +108,9 @@ def client_arguments(
     Raises:
         NetworkProblem: the proxy that the address needs cannot be used.
     """
-    proxies = {scheme: url for scheme, url in getproxies().items() if scheme in ("http", "https", "all") and url}
-    if not proxies:
+    configured = getproxies()
+    proxies = {scheme: url for scheme, url in configured.items() if scheme in ("http", "https", "all") and url}
+    if not proxies and not configured.get("no"):  # httpx reads NO_PROXY also where there is no proxy
         return {"verify": verify}
     check_proxy(proxy_for(address))
     make: Any = library.AsyncHTTPTransport if asynchronous else library.HTTPTransport
@@ -122,6 +126,44 @@ def client_arguments(
     mounts.update(dict.fromkeys(_direct_patterns(library, address)))
     # With a transport and mounts of its own, a client does not read the environment again.
     return {"verify": verify, "trust_env": False, "transport": make(**options), "mounts": mounts}
+
+
+def open_client(address: str, context: Callable[[], ssl.SSLContext] | None = None) -> httpx.Client:
+    """Return a client of httpx for requests to one address.
+
+    Args:
+        address: Where the requests go.
+        context: Builds the TLS context, where the environment does not say which certificates to trust.
+
+    Raises:
+        NetworkProblem: a variable of the environment is wrong.
+    """
+    import ssl
+
+    import httpx
+
+    if address.lower().startswith("http:"):  # no certificate is read
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        verify = build_context(httpx.create_ssl_context) if context is None else context()
+    return httpx.Client(**client_arguments(httpx, address, verify))
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    """Do what `httpx.get` does; a variable of the environment that is wrong raises httpx.ConnectError."""
+    import httpx
+
+    try:
+        with open_client(url) as client:
+            return client.get(url, **options)
+    except NetworkProblem as problem:
+        raise httpx.ConnectError(str(problem)) from problem
+
+
+def names_in_use(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return which variables that HTTP libraries read are set."""
+    lowered = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "sslkeylogfile"}
+    return sorted(name for name, value in environ.items() if value and name.lower() in lowered)
 
 
 def _direct_patterns(library: Any, address: str) -> Iterator[str]:

@@ -81,7 +81,8 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     """Ask Langfuse for the trace, which it shows some seconds after it took it."""
     import httpx
 
-    from src.observability.delivery.destinations import display_url
+    from src.observability import network
+    from src.observability.network import display_url
 
     settings = tracker.settings
     host, url = display_url(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
@@ -89,7 +90,7 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     deadline_s = time.monotonic() + _READ_BACK_S
     while True:
         try:
-            reply = httpx.get(url, auth=auth, timeout=_REQUEST_S)
+            reply = network.get(url, auth=auth, timeout=_REQUEST_S)
         except httpx.HTTPError as error:
             return _finding(host, None, f"took the test observation; it cannot be read back: {error}")
         if reply.status_code == 200:

@@ -41,7 +41,7 @@ def _traces_finding(tracker: LangFuseTracker, *, ok: bool | None, detail: str) -
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.delivery.destinations import display_url
+    from src.observability.network import display_url
     from src.observability.settings import Settings, SettingsError
 
     try:
@@ -63,9 +63,11 @@ def _check_keys(settings: Settings) -> tuple[bool | None, str]:
     """Ask Langfuse for the project that the keys belong to, which proves both its address and the keys."""
     import httpx
 
+    from src.observability import network
+
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
     try:
-        reply = httpx.get(f"{settings.langfuse_host}/api/public/projects", auth=auth, timeout=_TIMEOUT_S)
+        reply = network.get(f"{settings.langfuse_host}/api/public/projects", auth=auth, timeout=_TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return False, f"does not answer: {str(error) or type(error).__name__}"
     if reply.status_code in (401, 403):

@@ -6,13 +6,16 @@ import base64
 import hashlib
 import importlib.metadata
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit, urlunsplit
 
+from src.observability import network
+from src.observability.network import display_url
 from src.observability.store.destination_names import NamePrefix, destination_name
 from src.observability.store.records import Accepts
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
     import httpx
@@ -58,15 +61,6 @@ class Destination:
         if self.scores_url is None:
             return Accepts.OBSERVATIONS
         return Accepts.BOTH if self.observations else Accepts.SCORES
-
-
-def display_url(url: str) -> str:
-    """Return a URL as it may be stored and logged: without user, password and query, which may hold keys."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that cannot be read"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_only: bool = False) -> Destination:
@@ -119,15 +113,24 @@ def make_client(destination: Destination) -> httpx.Client:
     """Return an HTTP client with the certificates that a destination needs.
 
     Raises:
-        OSError: a certificate's file cannot be read or used.
+        NetworkProblem: a certificate's file, or a variable of the environment, is wrong.
     """
+    has_own = destination.ca_file is not None or destination.client_certificate is not None
+    return network.open_client(destination.traces_url, partial(_own_context, destination) if has_own else None)
+
+
+def _own_context(destination: Destination) -> ssl.SSLContext:
+    """Return a TLS context with a destination's own certificates."""
     import ssl
 
-    import httpx
-
-    if destination.ca_file is None and destination.client_certificate is None:
-        return httpx.Client()
-    context = ssl.create_default_context(cafile=destination.ca_file)
-    if destination.client_certificate is not None:
-        context.load_cert_chain(*destination.client_certificate)
-    return httpx.Client(verify=context)
+    files = [file for file in (destination.ca_file, *(destination.client_certificate or ())) if file]
+    try:
+        context = ssl.create_default_context(cafile=destination.ca_file)
+        if destination.client_certificate is not None:
+            context.load_cert_chain(*destination.client_certificate)
+    except OSError as error:
+        raise network.NetworkProblem(
+            f"the certificates in {', '.join(files)} cannot be used ({error.strerror or error}): put right "
+            "OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
+        ) from error
+    return context

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from src.observability.delivery.destinations import display_url, make_client
+from src.observability.delivery.destinations import make_client
 from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Answer, Outcome, post_score, post_traces
 from src.observability.delivery.media import MediaUploader
+from src.observability.network import display_url
 from src.observability.spans import otlp
 from src.observability.store.compression import DamagedSpan
 from src.observability.store.leases import lease_owner
