@@ -77,7 +77,7 @@ class OpenAICompatibleModel(BaseModel):
         hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
-        return sdk_client.Connection(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
+        return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http)), http)
 
     def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
@@ -85,8 +85,20 @@ class OpenAICompatibleModel(BaseModel):
         hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
-        client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
+        client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http))
         return sdk_client.Connection(client, http, asynchronous=True)
+
+    def _own(self, client: Any) -> Any:
+        """Return a client of the openai SDK without what the SDK reads for OpenAI itself.
+
+        OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_ADMIN_KEY and OPENAI_CUSTOM_HEADERS, which may hold a key, would
+        otherwise go to every provider that is asked through this SDK.
+        """
+        if self.provider != "openai" and self.sdk[0] == "openai":
+            client.organization = client.project = client.admin_api_key = client.webhook_secret = None
+            client._custom_headers = {}
+            client._ambient_authorizations = frozenset()
+        return client
 
     def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
         """Return the route of a payload's protocol."""
