@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.models.errors import InvalidRequest
 from src.models.limits.limiter import Limiter
+from src.models.request.arguments import check_timeouts
 from src.models.retry import RetryPolicy
 from src.models.suggestions import nearest
 from src.models.types import Timeouts
@@ -57,8 +58,10 @@ def check(settings: dict[str, Any], adapters_own: Collection[str]) -> None:
     ):
         value = settings.get(name)
         if value is not None and not isinstance(value, kinds):
-            shown = "" if name == "api_key" else f" {value!r:.60}"
-            raise InvalidRequest(f"{name} is{shown} a {type(value).__name__}: give {form}.", parameter=name)
+            shown = "" if name == "api_key" else f"{value!r:.60}, "
+            raise InvalidRequest(f"{name} is {shown}of type {type(value).__name__}: give {form}.", parameter=name)
+    if settings.get("timeouts") is not None:
+        check_timeouts("timeouts", settings["timeouts"])
 
 
 def variables(row: Provider, settings: dict[str, Any]) -> Variables:

@@ -15,6 +15,12 @@ _ALIASES: Final = {
     "anthropic": "claude", "google": "gemini", "googleai": "gemini", "chatgpt": "openai", "gpt": "openai",
     "grok": "xai", "x.ai": "xai", "x-ai": "xai", "open-router": "openrouter", "llama": "ollama",
 }  # fmt: skip
+# How the names of models begin, for those that no catalogue lists.
+_BEGINNINGS: Final = {
+    "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "claude": "claude", "gemini": "gemini",
+    "grok": "xai", "deepseek": "deepseek", "llama": "ollama", "mistral": "ollama", "qwen": "ollama", "gemma": "ollama",
+    "phi": "ollama", "smollm": "local",
+}  # fmt: skip
 _CUTOFF: Final = 0.6
 
 
@@ -31,15 +37,16 @@ def of_model_type(model_type: str) -> str:
         model_type: What stands in place of a provider: a misspelled one, or a model's name.
     """
     text = model_type.strip()
-    name, _, rest = text.partition(":")
-    provider = _provider(name)
-    if provider is None and "/" in text:
-        head, _, tail = text.partition("/")
-        provider, rest = _provider(head), tail
-    if provider is not None:
-        return _call(provider, rest.strip())
+    for separator in (":", "/"):
+        name, follows, rest = text.partition(separator)
+        provider = _provider(name) if follows else None
+        if provider is not None:
+            return _call(provider, rest.strip())
     provider = _provider_of_model(text)
-    return "" if provider is None else _call(provider, text)
+    if provider is not None:
+        return _call(provider, text)
+    provider = _provider(text)
+    return "" if provider is None else _call(provider, "")
 
 
 def _call(provider: str, model: str) -> str:
@@ -48,24 +55,26 @@ def _call(provider: str, model: str) -> str:
 
 
 def _provider(name: str) -> str | None:
+    """Return the provider that is meant by its name, an alias, or a name that is spelled much like its own."""
     lowered = name.strip().lower()
     if lowered in PROVIDERS:
         return lowered
-    return _ALIASES.get(lowered) or (None if _provider_of_model(name) else nearest(lowered, PROVIDERS))
+    return _ALIASES.get(lowered) or nearest(lowered, PROVIDERS)
 
 
 def _provider_of_model(model: str) -> str | None:
-    """Return the provider whose model a name is, by the catalogue of prices."""
+    """Return the provider whose model a name is, by the catalogue of prices, else by how the name begins."""
     from genai_prices import data_snapshot
 
     from src.models.pricing.prices import CATALOGUE_NAMES
 
-    if not model.strip():
+    name = model.lower()
+    if not name or name in _ALIASES:
         return None
     try:
-        entry, _ = data_snapshot.get_snapshot().find_provider_model(model.strip().lower(), None, None, None)
+        entry, _ = data_snapshot.get_snapshot().find_provider_model(name, None, None, None)
     except LookupError:
-        return None
+        return next((provider for start, provider in _BEGINNINGS.items() if name.startswith(start)), None)
     names = {catalogue: provider for provider, catalogue in CATALOGUE_NAMES.items()}
     provider = names.get(entry.id, entry.id)
     return provider if provider in PROVIDERS else None

@@ -95,8 +95,12 @@ def expected_tokens(request: ModelRequest) -> int:
     return characters // _CHARACTERS_PER_TOKEN + output_tokens
 
 
-def parse(text: str | Limiter) -> Limiter:
+def parse(text: str | Limiter, name: str = "limit") -> Limiter:
     """Return a limiter from text such as `60rpm,100000tpm`.
+
+    Args:
+        text: The limits; a limiter is returned as it is.
+        name: The setting or the variable that holds them, for the error.
 
     Raises:
         InvalidRequest: the text names no limit, or something else besides.
@@ -105,16 +109,17 @@ def parse(text: str | Limiter) -> Limiter:
         return text
     limits = {unit.lower(): float(number) for number, unit in _LIMIT.findall(text)}
     if not limits or _LIMIT.sub("", text).strip(" ,;") or not all(limits.values()):
-        raise InvalidRequest(f"The limit {text!r} cannot be read: write 60rpm, 100000tpm or both.", parameter="limit")
+        raise InvalidRequest(f"{name} is {text!r}, no limit: write 60rpm, 100000tpm or both.", parameter=name)
     return Limiter(requests_per_minute=limits.get("rpm"), tokens_per_minute=limits.get("tpm"))
 
 
 def configured(provider: str, key: str) -> Limiter | None:
     """Return the limiter that MOONDEV_LIMIT_<PROVIDER> sets, one for each provider and key, or None."""
-    text = os.environ.get(f"MOONDEV_LIMIT_{provider.upper().replace('-', '_')}", "").strip()
-    return _shared(provider, key, text) if text else None
+    name = f"MOONDEV_LIMIT_{provider.upper().replace('-', '_')}"
+    text = os.environ.get(name, "").strip()
+    return _shared(name, key, text) if text else None
 
 
 @lru_cache(maxsize=256)
-def _shared(provider: str, key: str, text: str) -> Limiter:  # noqa: ARG001 - what it is shared by
-    return parse(text)
+def _shared(name: str, key: str, text: str) -> Limiter:  # noqa: ARG001 - what it is shared by
+    return parse(text, name)
