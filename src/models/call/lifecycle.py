@@ -10,20 +10,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, structured_reply, think_tags
+from src.models.call import empty_reply, recording, structured_reply, think_tags
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
     CallCancelled,
-    ContentBlocked,
-    EmptyResponse,
     MalformedResponse,
     ModelError,
     ModelTimeout,
     RateLimited,
 )
-from src.models.failures import bodies
 from src.models.limits import limiter, rate_limit_headers
 from src.models.pricing import prices
 from src.models.retry import Retries
@@ -145,7 +142,7 @@ class Call:
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
-            raise _empty_completion(completion)
+            raise empty_reply.error_for(completion)
         return completion
 
     def _parse(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
@@ -186,14 +183,12 @@ class Call:
         assembly = StreamAssembly()
         try:
             try:
-                events, first = yield from self._open()
+                completion = yield from self._relay_one(assembly)
             except MalformedResponse as error:
                 completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                yield from self._relay(events, first, assembly)
-                assembly.check_end()
-                completion, parsed = yield from self._parse(self._account(assembly.completion()))
+                completion, parsed = yield from self._parse(completion)
             reply = self._succeed(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
@@ -204,6 +199,20 @@ class Call:
             raise self._fail(error) from _safe_cause(error)
         finally:
             self._observation.end()
+
+    def _relay_one(self, assembly: StreamAssembly) -> Generator[Open | Next | Sleep | Emit, Any, Completion]:
+        """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
+        while True:
+            events, first = yield from self._open()
+            try:
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                return self._account(assembly.completion())
+            except Exception as error:
+                if self.has_emitted:
+                    raise
+                yield self._backoff(error)
+                assembly.reset()
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         """Open the stream and take its first event; a failure before that is retried."""
@@ -363,18 +372,6 @@ def _plausible_usage(completion: Completion) -> Usage | None:
     if usage.input_tokens == 0:
         usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
     return usage if usage.details() else None
-
-
-def _empty_completion(completion: Completion) -> ModelError:
-    """Return the error that a completion without text and tool calls means."""
-    if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({bodies.one_line(str(reason or 'no reason told'))})")
-    if completion.finish_reason == "length":
-        error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
-        error.retryable = False  # the same limit would be used up again
-        return error
-    return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
 
 
 def _interruption(raised: BaseException) -> ModelError:

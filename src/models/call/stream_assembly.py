@@ -13,6 +13,10 @@ class StreamAssembly:
     """What a stream has brought so far."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, for another stream."""
         self.content: list[str] = []
         self.reasoning: list[str] = []
         self.finish_reason: str | None = None

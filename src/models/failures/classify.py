@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models import errors
 from src.models.failures import bodies, connections, patterns, refused_parameter
-from src.models.fields import field
+from src.models.fields import field, is_blank
 from src.models.limits import rate_limit_headers
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def from_exception(error: BaseException) -> ModelError:
         return errors.ModelTimeout(bodies.one_line(connections.text_for_timeout(error) or _root_text(error)))
     if names & patterns.CONNECTION_FAILURES or "InvalidURL" in names:
         return _connection_failure(error)
+    if _is_about_blank_body(error):
+        return errors.EmptyResponse("the reply has no body")
     if names & patterns.UNREADABLE:
         return errors.MalformedResponse(bodies.one_line(f"the reply could not be read: {_root_text(error)}"))
     if "APIError" in names:  # an error inside a stream that began with 200
@@ -190,6 +193,12 @@ def _effective_status(status: int | None, detail: Mapping[str, Any]) -> int | No
     words = (str(detail.get(name) or "").lower() for name in ("type", "code", "status"))
     known = (patterns.BY_WORD[word] for word in words if word in patterns.BY_WORD)
     return next(known, bodies.inner_status(detail) or status)
+
+
+def _is_about_blank_body(error: BaseException) -> bool:
+    """Tell whether a JSON parser has refused a body that holds nothing."""
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(cause, json.JSONDecodeError) and is_blank(cause.doc) for cause in causes)
 
 
 def _connection_failure(error: BaseException) -> ModelError:

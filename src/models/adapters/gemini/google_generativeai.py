@@ -11,7 +11,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.fields import snake_case
+from src.models.errors import EmptyResponse
+from src.models.fields import is_blank, snake_case
 from src.models.protocols.generate_content import finish_reasons, reply
 from src.models.transport import gateway_hooks, http_clients, threads
 from src.observability import network
@@ -117,11 +118,13 @@ def _record_reply(response: Any, *_: object, stream: bool = False, **__: object)
     replies = _replies.get()
     if response.status_code >= _REFUSED:
         raise reply.refusal(response.status_code, _json(response.content), response.headers)
-    if response.status_code != 200 or replies is None:
+    if response.status_code not in (200, 204) or replies is None:
         return
     if stream:
         response.iter_content = partial(_as_one_array, response.iter_content, response.headers, replies)
         return
+    if is_blank(response.content):
+        raise EmptyResponse("the reply has no body")
     gateway_hooks.raise_error(response.content, response.headers)
     body = _json(finish_reasons.with_names(response.content))
     if isinstance(body, dict):  # the SDK handles anything else
@@ -153,6 +156,8 @@ def _as_one_array(
                 replies.append(json.loads(finish_reasons.with_names(buffer[:end].encode())))
             yield separator + buffer[:end]
             buffer, separator = buffer[end:], ","
+    if separator == "[" and is_blank(buffer):
+        raise EmptyResponse("the stream has no events")
     yield buffer or (separator if separator == "[" else "") + "]"
 
 
