@@ -25,7 +25,7 @@ from src.models.failures import classify
 from src.models.fields import count, field, text
 from src.models.lazy_reply import LazyReply
 from src.models.protocols import ollama as protocol
-from src.models.request import tools
+from src.models.request import tool_ids, tools
 from src.models.transport import gateway_hooks, http_clients, http_hooks, replay
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from src.models.types import Timeouts
 
 _log = logging.getLogger("moondev.models")
+_KEPT_TOKENS = 4  # docs.ollama.com/api: the default of num_keep
 _UNCHANGED_FIELDS = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
 
 
@@ -150,7 +151,7 @@ class OllamaModel(BaseModel):
             finish_reason="tool_calls" if calls else _finish(raw),
             reasoning=text(message, "thinking") or None,
             usage=usage,
-            tool_calls=tuple(replace(call, id=call.id or f"call_{at}_{call.name}") for at, call in enumerate(calls)),
+            tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
             notes=notes,
             raw=raw,
         )
@@ -175,18 +176,17 @@ class OllamaModel(BaseModel):
     def _usage(self, raw: Any, request: ModelRequest) -> tuple[Usage | None, dict[str, object]]:
         """Return the tokens, and a warning where the prompt's count is missing or the prompt was cut.
 
-        Ollama cuts a prompt that is longer than num_ctx silently: docs.ollama.com/context-length. It then reports as
-        many prompt tokens as the context has; where it reports more, its context is larger than was asked for.
+        Ollama cuts a prompt that is longer than its context silently: docs.ollama.com/context-length. What it counts
+        then is not the prompt.
         """
         prompt, output = count(raw, "prompt_eval_count"), count(raw, "eval_count")
         context_tokens = request.options.get("num_ctx") or protocol.context_tokens(request)
-        warning = None
-        if prompt is not None and isinstance(context_tokens, int) and abs(context_tokens - prompt) <= 1:
-            warning = f"the prompt filled the context of {context_tokens} tokens, so Ollama has cut it: raise num_ctx"
-            prompt = None
-        elif not prompt:
-            warning = "Ollama told no prompt token count"
-            prompt = None
+        warning = None if prompt else "Ollama told no prompt token count"
+        if prompt and isinstance(context_tokens, int):
+            kept = request.options.get("num_keep")
+            kept_tokens = kept if isinstance(kept, int) and kept > 0 else _KEPT_TOKENS
+            warning = protocol.cut_warning(prompt, context_tokens, protocol.prompt_bytes(request), kept_tokens)
+        prompt = None if warning else prompt
         if warning:
             _log.warning("%s:%s: %s", self.provider, request.model, warning)
         usage = None if prompt is None and output is None else Usage(input=prompt, output=output)

@@ -302,6 +302,7 @@ class Call:
             trace_id=self._observation.trace_id,
             observation_id=self._observation.id,
             response_id=completion.response_id,
+            warnings=(str(completion.notes["warning"]),) if "warning" in completion.notes else (),
             raw_response=completion.raw,
         )
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from src.models.call import think_tags
 from src.models.errors import ConnectionFailed
+from src.models.request import tool_ids
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 
@@ -148,12 +149,12 @@ class StreamAssembly:
             usage=self.usage,
             tool_calls=tuple(
                 ToolCall(
-                    id=call.id or f"call_{position}_{call.name}",
+                    id=call.id or tool_ids.new(),
                     name=call.name,
                     arguments=call.arguments or "{}",
                     replay=call.replay,
                 )
-                for position, call in self._tool_calls.items()
+                for call in self._tool_calls.values()
                 if call.name
             ),
             response_id=self.response_id,
