@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from src.models.errors import InvalidRequest, MalformedResponse, Unsupported
 from src.models.fields import count, field, text
 from src.models.protocols import tool_calls
-from src.models.request import tools
+from src.models.request import finite, tools
 from src.models.types import Chunk, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _arguments(call: ToolCall) -> Any:
     try:
-        return json.loads(call.arguments or "{}")
+        return json.loads(call.arguments or "{}", parse_constant=finite.refuse_constant)
     except ValueError as error:
         raise InvalidRequest(
             f"The arguments of the tool call {call.name} are not JSON.", parameter="messages"

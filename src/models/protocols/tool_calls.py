@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
+from src.models.request import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ def arguments_object(call: ToolCall) -> dict[str, Any]:
         InvalidRequest: they are something else.
     """
     try:
-        arguments = json.loads(call.arguments or "{}")
+        arguments = json.loads(call.arguments or "{}", parse_constant=finite.refuse_constant)
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

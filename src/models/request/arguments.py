@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from src.models.errors import InvalidRequest
+from src.models.request import finite
 from src.models.request.schemas import response_format
 from src.models.types import Message, ModelRequest, PromptLink, Timeouts
 
@@ -37,6 +38,12 @@ def build_request(
     call_timeouts = _timeouts(timeouts, options)
     prompt = prompt_link(options.pop("langfuse_prompt", None))
     extra = options.pop("options", None) or {}
+    for name, value in (*options.items(), *extra.items()):
+        finite.check(name, value)
+    finite.check("tools", checked.get("tools"))
+    finite.check("tool_choice", checked.get("tool_choice"))
+    finite.check("response_format", structured.schema if structured is not None else None)
+    finite.check_messages(messages)
     return ModelRequest(
         model=model,
         messages=messages,
