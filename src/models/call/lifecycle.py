@@ -61,7 +61,7 @@ class Call:
         self._attempts = 0
         self._usage: Usage | None = None
         self._reported_usd: float | None = None
-        self._reserved_tokens = 0
+        self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
         self._observation: Observation = observation.start(
@@ -94,13 +94,19 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        self._reserved_tokens = limiter.expected_tokens(request)
-        wait_s = limit.reserve(self._reserved_tokens, self._remaining().total)
-        if wait_s is None:
+        place, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
+        if place is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+        try:
+            while nap_s := min(place.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
+                wait_s += nap_s
+                yield Sleep(nap_s)
+        except BaseException:  # cancelled, or past its deadline
+            place.give_back()
+            raise
+        self._place = place
         if wait_s:
             self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
-            yield Sleep(wait_s)
 
     def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
         """Send a request until it succeeds or a retry is not worthwhile."""
@@ -133,8 +139,8 @@ class Call:
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = _plausible_usage(completion)
-        if self._model.limiter is not None:
-            self._model.limiter.correct(self._reserved_tokens, usage.total_tokens if usage else None)
+        if self._place is not None:
+            self._place.correct(usage.total_tokens if usage else None)
         self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
         if completion.reported_cost_usd is not None:
             self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd

@@ -77,7 +77,11 @@ def test_what_an_sdk_encodes_itself_is_looked_into(value: Any, path: str) -> Non
 
 
 def test_what_is_finite_is_sent() -> None:
-    options = {"top_k": 5, "note": None, "extra_body": {"stop_at": None, "nullable": "null", "big": 1e308}}
+    options: dict[str, Any] = {
+        "top_k": 5,
+        "note": None,
+        "extra_body": {"stop_at": None, "nullable": "null", "big": 1e308},
+    }
     for provider, reply in PROVIDERS.items():
         if provider == "gemini":
             continue
