@@ -15,7 +15,7 @@ from src.models.request.messages import chat_messages, prompt_messages
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
 from src.models.variables import Variables
-from src.observability import redaction
+from src.observability import network, redaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -69,8 +69,9 @@ class BaseModel:
         self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
-        if api_key:
-            redaction.learn(api_key)
+        for secret in (api_key, *network.secrets_in(base_url or "")):
+            if secret:
+                redaction.learn(secret)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Raise TypeError for a subclass that overrides a public call, which would then not be traced."""

@@ -6,13 +6,14 @@ that the client's own address would not use. Here a variable matters only to add
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import ipaddress
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies
 
 if TYPE_CHECKING:
@@ -48,6 +49,31 @@ def display_url(url: str) -> str:
     except ValueError:
         return "an address that cannot be read"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def split_credentials(address: str) -> tuple[str, str | None]:
+    """Return an address without the user and the password in it, and the header that carries them; None without them.
+
+    HTTP libraries send them as this header too, but write the whole address into their logs.
+    """
+    prefix, separator, rest = address.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, at, host = authority.rpartition("@")
+    if not at:
+        return address, None
+    user, _, password = credentials.partition(":")
+    token = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return f"{prefix}{separator}{host}{slash}{path}", f"Basic {token}"
+
+
+def secrets_in(address: str) -> list[str]:
+    """Return what an address holds that must not be shown: its password, plain and encoded, and its header."""
+    _, authorization = split_credentials(address)
+    if authorization is None:
+        return []
+    token = authorization.removeprefix("Basic ")
+    password = base64.b64decode(token).decode().partition(":")[2]
+    return [secret for secret in (password, quote(password, safe=""), token) if password and secret]
 
 
 def origin(url: str) -> str:
@@ -153,6 +179,9 @@ def get(url: str, **options: Any) -> httpx.Response:
     """Do what `httpx.get` does; a variable of the environment that is wrong raises httpx.ConnectError."""
     import httpx
 
+    url, authorization = split_credentials(url)
+    if authorization is not None and "auth" not in options:
+        options["headers"] = {**options.get("headers", {}), "Authorization": authorization}
     try:
         with open_client(url) as client:
             return client.get(url, **options)

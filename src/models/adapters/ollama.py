@@ -30,6 +30,7 @@ from src.models.transport import gateway_hooks, http_clients, http_hooks, replay
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 from src.models.types import Chunk, Completion, ModelRequest, ToolCall, ToolDelta, Usage
+from src.observability import network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -57,10 +58,12 @@ class OllamaModel(BaseModel):
         import httpx
 
         address = self._address if "://" in self._address else f"http://{self._address}"  # as the SDK reads it
+        address, basic = network.split_credentials(address)  # which the SDK leaves out
+        authorization = basic or (f"Bearer {self._api_key}" if self._api_key else None)
         return {
-            "host": self._address,
+            "host": network.split_credentials(self._address)[0],
             "follow_redirects": False,
-            "headers": {"authorization": f"Bearer {self._api_key}"} if self._api_key else None,
+            "headers": {"authorization": authorization} if authorization else None,
             "timeout": self.timeouts.read,
             **http_clients.arguments("httpx", address, httpx.create_ssl_context, asynchronous=asynchronous),
         }

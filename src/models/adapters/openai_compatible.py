@@ -21,6 +21,7 @@ from src.models.request import fitting
 from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
+from src.observability import network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -65,8 +66,13 @@ class OpenAICompatibleModel(BaseModel):
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
-        address = self._base_url or self.default_base_url
-        return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
+        address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
+        return {
+            "api_key": self._api_key or "not-needed",
+            "base_url": address or None,
+            "max_retries": 0,
+            "default_headers": {"Authorization": basic} if basic else {},
+        }
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
@@ -77,7 +83,7 @@ class OpenAICompatibleModel(BaseModel):
         hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
-        return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http)), http)
+        return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
 
     def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
@@ -85,10 +91,10 @@ class OpenAICompatibleModel(BaseModel):
         hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
-        client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http))
+        client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
         return sdk_client.Connection(client, http, asynchronous=True)
 
-    def _own(self, client: Any) -> Any:
+    def _own(self, client: Any, settings: dict[str, Any]) -> Any:
         """Return a client of the openai SDK without what the SDK reads for OpenAI itself.
 
         OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_ADMIN_KEY and OPENAI_CUSTOM_HEADERS, which may hold a key, would
@@ -96,7 +102,7 @@ class OpenAICompatibleModel(BaseModel):
         """
         if self.provider != "openai" and self.sdk[0] == "openai":
             client.organization = client.project = client.admin_api_key = client.webhook_secret = None
-            client._custom_headers = {}
+            client._custom_headers = dict(settings["default_headers"])
             client._ambient_authorizations = frozenset()
         return client
 

@@ -35,13 +35,13 @@ class Place:
     Attributes:
         tokens: What the call is expected to use, or has used.
         moment: When it may be sent, or was, on the limiter's clock.
-        state: Whether it waits, was admitted, or has been given back.
+        state: Whether it waits, was admitted, is counted no more, or has been given back.
     """
 
     limiter: Limiter = field(repr=False)
     tokens: float
     moment: float = 0.0
-    state: Literal["waiting", "admitted", "given back"] = "waiting"
+    state: Literal["waiting", "admitted", "past", "given back"] = "waiting"
 
     def wait_s(self) -> float:
         """Return the seconds until the call may be sent; 0 admits it, and it is to be sent at once."""
@@ -115,7 +115,7 @@ class Limiter:
 
     def _correct(self, place: Place, used: int) -> None:
         with self._lock:
-            if place in self._admitted:
+            if place.state == "admitted":
                 self._admitted_tokens += used - place.tokens
             place.tokens = float(used)
             self._plan()
@@ -170,7 +170,9 @@ class Limiter:
         """Forget the calls that no window of the present holds any more."""
         admitted, window_s = self._admitted, self._most_requests()[1]
         while admitted and admitted[0].moment + window_s <= now:
-            self._admitted_tokens -= admitted.popleft().tokens
+            place = admitted.popleft()
+            place.state = "past"
+            self._admitted_tokens -= place.tokens
 
     def __str__(self) -> str:
         """Return the limits as `parse` reads them."""

@@ -69,12 +69,13 @@ def cut_warning(reported_tokens: int, context: int, size: int, kept_tokens: int 
     fits = size + _OVERHEAD_BYTES <= context and reported_tokens <= size + _OVERHEAD_BYTES
     if _is_half(reported_tokens, context, kept_tokens) and not fits:
         return f"Ollama counts {reported_tokens} tokens, half of the context of {context}, {advice}"
-    if size // _MOST_BYTES_PER_TOKEN > reported_tokens:
-        smaller = next((size for size in _CONTEXTS if _is_half(reported_tokens, size, kept_tokens)), None)
+    least_tokens = size // _MOST_BYTES_PER_TOKEN
+    if least_tokens > context:
+        return f"a prompt of {size} bytes exceeds the context of {context} tokens, {advice}"
+    smaller = next((item for item in _CONTEXTS if _is_half(reported_tokens, item, kept_tokens)), None)
+    if smaller and least_tokens > reported_tokens:
         counted = f"Ollama counts {reported_tokens} tokens for a prompt of {size} bytes"
-        if smaller:
-            return f"{counted}, half of a context of {smaller}, {advice}"
-        return f"{counted}: it has cut it (raise num_ctx, or shorten the prompt), or left out what it had cached"
+        return f"{counted}, half of a context of {smaller}, {advice}"
     return None
 
 

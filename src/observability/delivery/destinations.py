@@ -69,6 +69,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
     With `scores_only` its observations come another way, through an OpenTelemetry Collector. The store then knows it
     under another name, so that its progress is counted apart.
     """
+    host, basic = network.split_credentials(host)  # which would take the place of the keys in an HTTP library too
     token = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
     project = hashlib.sha256(public_key.encode()).hexdigest()[:12]
     try:
@@ -76,7 +77,7 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
     except importlib.metadata.PackageNotFoundError:
         version = "5.0.4"
     headers = {
-        "Authorization": f"Basic {token}",
+        "Authorization": basic or f"Basic {token}",
         "x-langfuse-sdk-name": "python",
         "x-langfuse-sdk-version": version,
         "x-langfuse-public-key": public_key,
@@ -96,10 +97,11 @@ def langfuse_destination(host: str, public_key: str, secret_key: str, *, scores_
 
 def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
+    url, basic = network.split_credentials(otlp.url)
     return Destination(
         name=destination_name(NamePrefix.OTLP, display_url(otlp.url)),
-        traces_url=otlp.url,
-        headers=otlp.headers,
+        traces_url=url,
+        headers={**otlp.headers, "Authorization": basic} if basic else otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
         timeout_s=otlp.timeout_s,
         connect_timeout_s=min(5.0, otlp.timeout_s),

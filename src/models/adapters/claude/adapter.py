@@ -15,6 +15,7 @@ from src.models.request import fitting
 from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
+from src.observability import network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -56,7 +57,9 @@ class ClaudeModel(BaseModel):
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
-        return {"api_key": self._api_key, "base_url": self._base_url or self.default_base_url, "max_retries": 0}
+        address, basic = network.split_credentials(self._base_url or self.default_base_url)
+        headers = {"Authorization": basic} if basic else {}
+        return {"api_key": self._api_key, "base_url": address, "max_retries": 0, "default_headers": headers}
 
     @property
     def client(self) -> Any:

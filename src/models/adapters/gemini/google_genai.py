@@ -12,6 +12,7 @@ from src.models.lazy_reply import LazyReply
 from src.models.protocols.generate_content import plain_call
 from src.models.transport import http_clients, http_hooks, replay, tls
 from src.models.transport.per_loop import PerLoop
+from src.observability import network
 
 if TYPE_CHECKING:
     from src.models.types import Timeouts
@@ -22,7 +23,8 @@ class GenAIConnection:
 
     def __init__(self, key: str | None, address: str) -> None:
         self._key = key
-        self._address = address
+        self._address, basic = network.split_credentials(address)
+        self._headers = {"Authorization": basic} if basic else {}
         hooks = http_hooks.hooks("gemini")
         hooks["response"].append(response_hooks.clean)
         self.client = self._make(event_hooks=hooks)
@@ -43,6 +45,7 @@ class GenAIConnection:
         )
         options = {
             "base_url": self._address,
+            "headers": self._headers,
             # v1, the SDK's default now, lacks features: ai.google.dev/gemini-api/docs/api-versions
             "api_version": "v1beta",
             "retry_options": {"attempts": 1},
