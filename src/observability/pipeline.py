@@ -155,8 +155,14 @@ class Pipeline:
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            scores_only = settings.langfuse_scores_only
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=scores_only))
+            destination = langfuse_destination(
+                settings.langfuse_host,
+                key,
+                secret,
+                scores_only=settings.langfuse_scores_only,
+                switches=settings.langfuse,
+            )
+            destinations.append(destination)
         if settings.otlp is not None:
             destinations.append(otlp_destination(settings.otlp))
         return destinations
