@@ -75,7 +75,7 @@ def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> 
     headers = {**destination.headers, "Content-Type": "application/x-protobuf"}
     if destination.gzip:
         headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, 1)
+        body = gzip.compress(body, 1, mtime=0)  # the same bytes each time that the same rows are sent
     return _post(client, destination, destination.traces_url, body, headers)
 
 
