@@ -81,7 +81,7 @@ class Exporter:
         """
         deadline = time.monotonic() + timeout_s
         for worker in self._workers:  # all begin before one is waited for
-            worker.hurry(deadline)
+            worker.begin_flush(deadline)
         return sum(worker.flush(deadline) for worker in self._workers)
 
     def shutdown(self, timeout_s: float) -> None:

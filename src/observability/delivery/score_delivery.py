@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from src.observability.delivery.http_post import Answer, Outcome
+from src.observability.delivery.parallel import run_together
 from src.observability.delivery.sampling import Sample
 from src.observability.delivery.score_bodies import EncodedScore, encode
 from src.observability.delivery.score_routes import ScoreRoutes
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     NumberedScore = tuple[int, ScoreRecord]
 
 _log = logging.getLogger("moondev.exporter")
-_READ_AT_ONCE: Final = 500
+_READ_AT_ONCE: Final = 600
+_REQUESTS_AT_ONCE: Final = 3
 _FIRST_PAUSE_S: Final = 5.0  # before scores that a server could not take are sent again; doubles with each attempt
 _LONGEST_PAUSE_S: Final = 3_600.0
 
@@ -45,24 +48,39 @@ class ScoreDelivery:
             outcome = self._send_parked(item)
             if outcome.answer is not Answer.ACCEPTED or channel.state.stopped:
                 return outcome
+        at_once = 1  # the first request shows whether the server takes scores, and by which route
         while scores := self._progress.read_scores(channel.name, _READ_AT_ONCE):
             while scores:
                 channel.renew()
-                taken = self._send(scores)
-                scores = scores[taken.count :]
-                if taken.outcome.answer is not Answer.ACCEPTED or channel.state.stopped:
-                    return taken.outcome
+                count, outcome = self._send(scores, at_once)
+                scores = scores[count:]
+                if outcome.answer is not Answer.ACCEPTED or channel.state.stopped:
+                    return outcome
+                at_once = _REQUESTS_AT_ONCE
         return Outcome(answer=Answer.ACCEPTED)
 
-    def _send(self, scores: Sequence[NumberedScore]) -> Taken:
-        """Send the first of some scores, as many as a request may hold, and record what became of them."""
-        taken = self._routes.send(self._encoded(scores))
-        if taken.count:
-            numbers = [number for number, _ in scores[: taken.count]]
-            later = runs(numbers, set(taken.later))
-            self._progress.acknowledge_scores(self._channel.name, numbers[-1], refused=taken.refused, later=later)
+    def _send(self, scores: Sequence[NumberedScore], at_once: int) -> tuple[int, Outcome]:
+        """Send the first of some scores in a few requests, and record what became of them.
+
+        Returns how many scores that deals with, and the outcome of the first request that failed, or of the last one.
+        """
+        parts = self._routes.divide(self._encoded(scores), at_once)
+        count, outcome = 0, Outcome(answer=Answer.ACCEPTED)
+        refused: list[tuple[int, str]] = []
+        later: set[int] = set()
+        for part, taken in zip(parts, run_together([partial(self._routes.send, part) for part in parts]), strict=True):
+            count, outcome = count + taken.count, taken.outcome
+            refused += taken.refused
+            later |= set(taken.later)
             self._log_refused(taken)
-        return taken
+            if taken.count < len(part):  # those after it are sent once more, which changes nothing
+                break
+        if count:
+            numbers = [number for number, _ in scores[:count]]
+            self._progress.acknowledge_scores(
+                self._channel.name, numbers[-1], refused=refused, later=runs(numbers, later)
+            )
+        return count, outcome
 
     def _send_parked(self, item: SentRange) -> Outcome:
         """Send scores once more that the server could not take when it took others, or had refused."""

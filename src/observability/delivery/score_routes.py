@@ -67,6 +67,25 @@ class ScoreRoutes:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
+    def divide(self, scores: Sequence[EncodedScore], most: int) -> list[Sequence[EncodedScore]]:
+        """Return the first of some scores in at most so many parts, each for one request, of which none needs another.
+
+        The part that would hold a second score of the same id is left for later.
+        """
+        route = self._route()
+        parts: list[Sequence[EncodedScore]] = []
+        ids: set[str] = set()
+        first = 0
+        while first < len(scores) and len(parts) < most:
+            chunk, count = _first(scores[first:], route)
+            chunk_ids = {item.score.id for item in chunk}
+            if ids & chunk_ids:
+                break
+            ids |= chunk_ids
+            parts.append(scores[first : first + count])
+            first += count
+        return parts
+
     def send(self, scores: Sequence[EncodedScore]) -> Taken:
         """Send the first of some scores, as many as one request may hold; those that no server takes count too."""
         route = self._route()

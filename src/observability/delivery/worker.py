@@ -130,7 +130,12 @@ class Worker:
         self._work.set()
         self._urgent.set()
 
-    def hurry(self, deadline: float) -> None:
+    def begin_flush(self, deadline: float) -> None:
+        """Begin what `flush` waits for, so that several destinations work at the same time."""
+        self._flushes += 1
+        self._hurry(deadline)
+
+    def _hurry(self, deadline: float) -> None:
         """Run passes without pauses until a moment of `time.monotonic`."""
         self._urgent_until = max(self._urgent_until, deadline)
         if not self._state.stopped:
@@ -138,10 +143,12 @@ class Worker:
             self._urgent.set()
 
     def flush(self, deadline: float) -> int:
-        """Deliver until nothing is pending or the deadline has come; return how many rows are pending."""
-        self._flushes += 1
+        """Deliver until nothing is pending or the deadline has come; return how many rows are pending.
+
+        `begin_flush` goes before.
+        """
         while not self._state.stopped and (left := deadline - time.monotonic()) > 0:
-            self.hurry(deadline)
+            self._hurry(deadline)
             with self._pass_ended:
                 before = self._passes
                 self._work.set()
