@@ -67,7 +67,7 @@ class Server:
                 outer.received.append(request)
                 outer._send(self, answer(request))
 
-            do_GET = do_POST  # noqa: N815 - the name that http.server calls
+            do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 - the names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""

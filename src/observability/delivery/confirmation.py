@@ -10,9 +10,10 @@ from src.observability.delivery.http_post import Answer, Outcome
 from src.observability.store.unconfirmed import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from src.observability.delivery.channel import Channel
+    from src.observability.delivery.observation_requests import ObservationRequests
     from src.observability.store.records import BatchRow, SpanIdentity
     from src.observability.store.unconfirmed import SentRange
 
@@ -31,13 +32,13 @@ class Confirmation:
 
     Args:
         channel: The way to the destination.
-        post: Sends observations.
+        requests: Make and send the requests to it.
     """
 
-    def __init__(self, channel: Channel, post: Callable[[Sequence[BatchRow]], Outcome]) -> None:
+    def __init__(self, channel: Channel, requests: ObservationRequests) -> None:
         self._channel = channel
         self._progress = channel.progress
-        self._post = post
+        self._requests = requests
         self._pauses: dict[int, tuple[float, float]] = {}  # by range: not to be asked for before, and the pause then
 
     def count(self) -> int:
@@ -129,8 +130,9 @@ class Confirmation:
 
     def _post_in_halves(self, rows: Sequence[BatchRow]) -> tuple[Outcome, set[int]]:
         """Send rows; return the outcome of the last request, and the numbers of the rows that need no more sending."""
+        body = self._requests.encode(rows)
         self._channel.renew()
-        outcome = self._post(rows)
+        outcome = self._requests.post(body, len(rows))
         numbers = {row.seq for row in rows}
         if outcome.answer is Answer.ACCEPTED:
             if outcome.detail:

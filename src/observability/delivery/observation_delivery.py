@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from src.observability.delivery.confirmation import Confirmation
-from src.observability.delivery.http_post import Answer, Outcome, post_traces
+from src.observability.delivery.http_post import Answer, Outcome
+from src.observability.delivery.observation_requests import ObservationRequests
 from src.observability.delivery.sampling import Sample
 from src.observability.spans import otlp
 from src.observability.store.compression import DamagedSpan
@@ -33,7 +33,8 @@ class ObservationDelivery:
         self._progress = channel.progress
         self._sample = Sample(channel.destination.sample_rate)
         self._confirms = channel.destination.kind == "langfuse"
-        self._confirmation = Confirmation(channel, self._post)
+        self._requests = ObservationRequests(channel)
+        self._confirmation = Confirmation(channel, self._requests)
 
     def deliver(self, *, urgent: bool) -> Outcome:
         """Send until a request fails or everything is sent. What is stored meanwhile is left for the next pass."""
@@ -83,10 +84,11 @@ class ObservationDelivery:
         if not sampled:
             self._progress.acknowledge(name, last)
             return Outcome(answer=Answer.ACCEPTED)
+        body = self._requests.encode(sampled)
         self._channel.renew()
         if self._confirms:
             self._progress.note(name, first, last)
-        outcome = self._post(sampled)
+        outcome = self._requests.post(body, len(sampled))
         if outcome.answer is Answer.ACCEPTED:
             if outcome.detail:
                 self._set_all_aside(sampled, outcome.detail)
@@ -106,11 +108,6 @@ class ObservationDelivery:
         before = self._send(rows[:half])
         return self._send(rows[half:]) if before.answer is Answer.ACCEPTED else before
 
-    def _post(self, rows: Sequence[BatchRow]) -> Outcome:
-        outcome = self._channel.request(lambda client, place: post_traces(client, place, _export_request(rows)))
-        _log.debug("%s: %d observations: %s %s", self._channel.url, len(rows), outcome.answer.value, outcome.detail)
-        return outcome
-
     def _set_all_aside(self, rows: Sequence[BatchRow], detail: str) -> None:
         """Record a partial success: OTLP says how many spans were rejected, not which, and forbids to resend them."""
         for row in rows:
@@ -120,9 +117,3 @@ class ObservationDelivery:
             "%s left observations out: %s. All %d that were sent together stay in the store.",
             self._channel.url, detail, len(rows),
         )  # fmt: skip
-
-
-def _export_request(rows: Sequence[BatchRow]) -> bytes:
-    """Return an ExportTraceServiceRequest: neighbours with the same resource and scope share their envelope."""
-    groups = groupby(rows, key=lambda row: row.envelope)
-    return otlp.build_request((envelope, [row.span for row in group]) for envelope, group in groups)
