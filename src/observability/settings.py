@@ -86,6 +86,15 @@ class Settings:
         """Tell whether anything goes to Langfuse: observations and scores, or scores alone."""
         return self.tracing and self.langfuse_enabled and self.langfuse_configured and not self.offline
 
+    @property
+    def langfuse_off(self) -> str | None:
+        """Return which variable stops delivery to Langfuse; None where none does."""
+        if self.offline:
+            return "MOONDEV_OFFLINE"
+        if not self.langfuse.tracing_enabled:
+            return "LANGFUSE_TRACING_ENABLED"
+        return None if self.langfuse_enabled else "ENABLE_LANGFUSE"
+
     @classmethod
     def read_or_default(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read all settings; log an invalid one as an error and use its default, or stop delivery.

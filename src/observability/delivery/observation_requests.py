@@ -34,7 +34,7 @@ class ObservationRequests:
 
         Files in the rows are uploaded meanwhile, which may take long.
         """
-        client = self._channel.open_client()
+        client = self._channel.client
         groups = groupby(rows, key=lambda row: row.envelope)
         return otlp.build_request(
             (envelope, [self._as_delivered(row.span, client) for row in group]) for envelope, group in groups
