@@ -75,6 +75,9 @@ class Pipeline:
         from src.observability.store.spool import Spool
 
         settings = self.settings
+        if settings.langfuse.debug:  # as Langfuse's SDK does
+            logging.basicConfig(format="%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+            logging.getLogger("moondev").setLevel(logging.DEBUG)
         limit = settings.max_mb * 1024 * 1024
         self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
         process_exit.report_losses_at_exit(self.spool)
