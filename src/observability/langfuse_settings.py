@@ -17,6 +17,7 @@ _ON: Final = frozenset({"1", "true", "yes", "on"})
 _OFF: Final = frozenset({"0", "false", "no", "off"})
 _CONFIRM_AFTER_S: Final = 60.0
 NOTHING_SENT: Final = {"ENABLE_LANGFUSE": "false"}
+_NO_UPLOAD: Final = {"LANGFUSE_MEDIA_UPLOAD_ENABLED": "false"}
 
 
 class LangfuseSettingError(ValueError):
@@ -42,6 +43,7 @@ class LangfuseSwitches:
         export_path: Where on the host observations are sent (LANGFUSE_OTEL_TRACES_EXPORT_PATH).
         max_batch_bytes: The most bytes of one request (LANGFUSE_OTEL_MAX_BATCH_SIZE_BYTES); None for our own limit.
         gzip: Whether observations are sent compressed (LANGFUSE_OTEL_COMPRESSION).
+        media_upload: Whether files are uploaded to Langfuse's media store (LANGFUSE_MEDIA_UPLOAD_ENABLED).
         debug: Whether each request is logged (LANGFUSE_DEBUG).
         confirm_after_s: After how long the server is asked for what may have arrived (MOONDEV_CONFIRM_AFTER_S).
     """
@@ -54,6 +56,7 @@ class LangfuseSwitches:
     export_path: str = _EXPORT_PATH
     max_batch_bytes: int | None = None
     gzip: bool = True
+    media_upload: bool = True
     debug: bool = False
     confirm_after_s: float = _CONFIRM_AFTER_S
 
@@ -78,6 +81,7 @@ def read(environ: Mapping[str, str]) -> LangfuseSwitches:
         export_path=f"/{path}" if path else _EXPORT_PATH,
         max_batch_bytes=None if max_bytes is None else int(max_bytes),
         gzip=_compression(environ) == "gzip",
+        media_upload=_switch(environ, "LANGFUSE_MEDIA_UPLOAD_ENABLED", default=True, instead=_NO_UPLOAD),
         debug=_switch(environ, "LANGFUSE_DEBUG", default=False),
         confirm_after_s=_CONFIRM_AFTER_S if confirm_after_s is None else confirm_after_s,
     )

@@ -55,6 +55,7 @@ class Destination:
         sample_rate: Which part of all traces is sent, from 0 to 1.
         confirm_after_s: After how long the server is asked for what may have arrived.
         ask_timeout_s: How long a question to the server may take.
+        uploads_media: Whether files in observations are uploaded, which leaves references in their place.
         gzip: Whether observations are sent compressed.
         ca_file: The certificates to trust in place of the system's.
         client_certificate: The files of a client certificate and of its key.
@@ -77,6 +78,7 @@ class Destination:
     sample_rate: float = 1.0
     confirm_after_s: float = 60.0
     ask_timeout_s: float = _ASK_TIMEOUT_S
+    uploads_media: bool = True
     gzip: bool = True
     ca_file: str | None = None
     client_certificate: tuple[str, str | None] | None = None
@@ -150,6 +152,7 @@ def langfuse_destination(
         gather_s=_GATHER_S if switches.flush_interval_s is None else switches.flush_interval_s,
         sample_rate=switches.sample_rate,
         confirm_after_s=switches.confirm_after_s,
+        uploads_media=switches.media_upload,
         gzip=switches.gzip,
         advice="Check LANGFUSE_HOST, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY.",
     )

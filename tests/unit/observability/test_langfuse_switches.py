@@ -13,6 +13,7 @@ import pytest
 from src.observability import flush, get_tracker, observe_agent, score, settings
 from src.observability.delivery.destinations import langfuse_destination
 from src.observability.settings import Settings, SettingsError
+from src.observability.tracker import set_tracker
 from tests.langfuse_server import LangfuseServer
 from tests.servers import Received, Reply
 
@@ -103,6 +104,7 @@ def test_the_sample_rate_selects_whole_traces_and_the_store_has_all(monkeypatch:
         ("LANGFUSE_OTEL_COMPRESSION", "br"),
         ("LANGFUSE_OTEL_MAX_BATCH_SIZE_BYTES", "1MB"),
         ("LANGFUSE_DEBUG", "maybe"),
+        ("LANGFUSE_MEDIA_UPLOAD_ENABLED", "maybe"),
         ("MOONDEV_CONFIRM_AFTER_S", "-1"),
     ],
 )
@@ -159,6 +161,19 @@ def test_debug_logs_each_request(monkeypatch: pytest.MonkeyPatch, caplog: pytest
         assert "sk-lf-1" not in caplog.text
     finally:
         logger.setLevel(before)
+
+
+def test_files_are_uploaded_unless_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = "data:image/png;base64," + "iVBORw0KGgo" * 20 + "AAAA"
+    for word, uploads in (("false", 0), ("true", 1)):
+        with LangfuseServer() as server:
+            use(monkeypatch, server, LANGFUSE_MEDIA_UPLOAD_ENABLED=word, MOONDEV_IMAGES="whole")
+            with observe_agent("momentum", input={"image_url": {"url": picture}}):
+                pass
+            assert flush(10) == 0
+            assert server.paths("POST").count("/api/public/media") == uploads
+            assert "sha256" in str(server.spans[0].attributes)  # this server has no media store
+        set_tracker(None)
 
 
 def test_base_url_wins_over_host() -> None:
