@@ -51,15 +51,15 @@ def test_a_position_that_is_too_large_is_reduced_to_its_share_long_or_short() ->
     portfolio = portfolio_of(10_000, 10_000, A=4_000, B=-5_000, C=3_000)
     judgement = judge(portfolio, Limits(max_position_share=0.3))
     assert judgement.demanded is RiskAction.REDUCE
-    assert [(item.symbol, item.to_usd) for item in judgement.reductions] == [("A", 3_000), ("B", -3_000)]
+    assert [(item.symbol, item.position, float(item.to_usd)) for item in judgement.reductions] == [
+        ("A", 0, 3_000), ("B", 1, -3_000),
+    ]  # fmt: skip
 
 
 def test_closing_all_names_every_position() -> None:
     portfolio = portfolio_of(9_000, 10_000, A=100, B=-50)
-    assert {item.symbol: item.to_usd for item in judge(portfolio, Limits(max_loss_usd=1)).reductions} == {
-        "A": 0,
-        "B": 0,
-    }
+    closings = judge(portfolio, Limits(max_loss_usd=1)).reductions
+    assert {item.symbol: str(item.to_usd) for item in closings} == {"A": "0", "B": "0"}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -73,10 +73,15 @@ def test_a_number_that_is_not_finite_is_refused_not_judged(bad: float) -> None:
     ("data", "field"),
     [
         ({}, "equity_usd"),
-        ({"equity_usd": "10", "start_equity_usd": 1}, "equity_usd"),
+        ({"equity_usd": "ten", "start_equity_usd": 1}, "equity_usd"),
+        ({"equity_usd": "1,000.50", "start_equity_usd": 1}, "equity_usd"),
+        ({"equity_usd": 1, "start_equity_usd": True}, "start_equity_usd"),
         ({"equity_usd": 1, "start_equity_usd": 1, "equity": 2}, "equity"),
         ({"equity_usd": 1, "start_equity_usd": 1, "positions": [{"symbol": "A"}]}, "value_usd"),
         ({"equity_usd": 1, "start_equity_usd": 1, "positions": {"A": 1}}, "positions"),
+        ({"equity_usd": 1, "start_equity_usd": 1, "positions": {}}, "positions"),
+        ({"equity_usd": 1, "start_equity_usd": 1, "positions": ""}, "positions"),
+        ({"equity_usd": 1, "start_equity_usd": 1, "positions": [{"symbol": " ", "value_usd": 1}]}, "positions"),
     ],
 )
 def test_a_portfolio_that_cannot_be_read_names_the_field(data: dict[str, Any], field: str) -> None:
