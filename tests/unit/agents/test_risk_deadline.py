@@ -193,16 +193,21 @@ def release() -> Iterator[threading.Event]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_name_that_is_never_resolved(
-    way: Callable[[RiskAgent], RiskVerdict], monkeypatch: pytest.MonkeyPatch, release: threading.Event
+    way: Callable[[RiskAgent], RiskVerdict],
+    monkeypatch: pytest.MonkeyPatch,
+    release: threading.Event,
+    spool: Spool,
 ) -> None:
     def look_up(*_: object, **__: object) -> Any:
         release.wait(60)
         raise socket.gaierror(-2, "released")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    assert_closes_in_time(RiskAgent(model_at("http://never.resolved.test"), timeout_s=TIMEOUT_S), way)
-    pool_threads = [thread.name for thread in threading.enumerate() if thread.is_alive() and not thread.daemon]
-    assert not any("ThreadPool" in name or "asyncio_" in name for name in pool_threads)  # an exit would wait for one
+    agent = RiskAgent(model_at("http://never.resolved.test"), timeout_s=TIMEOUT_S)
+    trace_id = assert_closes_in_time(agent, way).trace_id or ""
+    assert eventually(lambda: {row.name for row in spool.trace(trace_id)} >= GENERATION_IN_RUN)
+    # An exit of the process would wait for a thread of asyncio's own pool.
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("asyncio_")] == []
 
 
 @pytest.mark.parametrize("way", WAYS)
