@@ -228,6 +228,19 @@ def test_the_account_has_limits_of_its_own(limit: str, long: int, short: int) ->
     assert (int(sizes[0] + sizes[1]), int(-sizes[2])) == (long, short)
 
 
+def test_sides_that_only_whole_ticks_can_level_are_levelled() -> None:
+    limits = Limits(max_position_share=None, max_net_usd=0)
+    judgement = judge(portfolio_of(1, 1, A="0.019", B="0.019", C="0.019", D="-0.05"), limits)
+    sizes = {item.symbol: item.to_usd for item in judgement.reductions}
+    assert {symbol: str(size) for symbol, size in sizes.items()} == {
+        "A": "0.01",
+        "B": "0.01",
+        "C": "0.01",
+        "D": "-0.03",
+    }
+    assert judge(portfolio_of(1, 1, **sizes), limits).demanded is RiskAction.WITHIN_LIMITS
+
+
 @pytest.mark.parametrize(
     ("limits", "remedy"),
     [
