@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,15 +21,15 @@ def loads(text: str, *, parse_float: Callable[[str], Any] | None = None) -> Any:
         ValueError: the text is no JSON, an object has a key twice, a number is NaN, infinite or beyond what a float
             can hold, or the nesting is too deep to be read.
     """
+    decoder = _DECODER if parse_float is None else _decoder(parse_float)
     try:
-        return json.loads(
-            text.removeprefix("\ufeff"),
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_float=parse_float or _finite,
-        )
+        return decoder.decode(text.removeprefix("\ufeff"))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _decoder(parse_float: Callable[[str], Any]) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=parse_float)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -50,3 +50,6 @@ def _finite(literal: str) -> float:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
+
+
+_DECODER: Final = _decoder(_finite)  # making one takes as long as reading a short text
