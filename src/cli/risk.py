@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from decimal import Decimal
-from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ from src.observability.commands.console import escape, money, note, out
 
 if TYPE_CHECKING:
     from src.agents.risk_agent import RiskVerdict
+    from src.agents.risk_rules import Limits
 
 _EXAMPLE = {
     "equity_usd": 9500.0,
@@ -32,41 +33,37 @@ _LONGEST_TIMEOUT_S = 86_400
 _EXIT_CODES = {"WITHIN_LIMITS": 0, "REDUCE": 3, "CLOSE_ALL": 4}
 
 
+# Amounts are read as they are written, so they come as texts.
+_Portfolio = Annotated[Path | None, typer.Argument(help="A JSON file; - reads standard input.", show_default=False)]
+_Share = Annotated[str, typer.Option(help="Reduce symbols above this share of equity, 0 to 1.", metavar="SHARE")]
+_Model = Annotated[str | None, typer.Option(help="The model that comments, as provider:model.", show_default=False)]
+_Override = Annotated[
+    bool, typer.Option("--allow-override", help="Let the model argue a breach away (never the minimum equity or 0).")
+]
+_Timeout = Annotated[float, typer.Option(help="Seconds until the verdict is out, with the model's comment or without.")]
+_ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 for REDUCE and 4 for CLOSE_ALL.")]
+
+
 def _usd(help_text: str) -> Any:
     return typer.Option(help=help_text, metavar="USD", show_default=False)
 
 
 def risk(
-    portfolio: Annotated[
-        Path | None, typer.Argument(help="A JSON file; - reads standard input.", show_default=False)
-    ] = None,
+    portfolio: _Portfolio = None,
     example: Annotated[bool, typer.Option("--example", help="Print an example portfolio file.")] = False,
     max_loss: Annotated[str | None, _usd("Close all at this loss.")] = None,
     max_gain: Annotated[str | None, _usd("Close all at this gain.")] = None,
     min_equity: Annotated[str | None, _usd("Close all below this equity.")] = None,
-    max_share: Annotated[
-        str, typer.Option(help="Reduce symbols above this share of equity, 0 to 1.", metavar="SHARE")
-    ] = "0.3",
+    max_share: _Share = "0.3",
     max_gross: Annotated[str | None, _usd("Reduce where all positions together are above this.")] = None,
     max_net: Annotated[str | None, _usd("Reduce where long and short positions differ by more.")] = None,
     max_long: Annotated[str | None, _usd("Reduce where the long positions are above this.")] = None,
     max_short: Annotated[str | None, _usd("Reduce where the short positions are above this.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model that comments, as provider:model.", show_default=False)
-    ] = None,
+    model: _Model = None,
     rules_only: Annotated[bool, typer.Option("--rules-only", help="Ask no model.")] = False,
-    allow_override: Annotated[
-        bool,
-        typer.Option(
-            "--allow-override", help="Let the model argue a breach away (never the minimum equity, never below 0)."
-        ),
-    ] = False,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds until the verdict is there, with the model's comment or without.")
-    ] = 30.0,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 3 for REDUCE and 4 for CLOSE_ALL; 0 is within limits.")
-    ] = False,
+    allow_override: _Override = False,
+    timeout: _Timeout = 30.0,
+    exit_code: _ExitCode = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON, and nothing else.")] = False,
 ) -> None:
     """Judge a portfolio against its limits. The rules decide; a model comments. No order is placed."""
@@ -75,24 +72,13 @@ def risk(
         return
     if portfolio is None:
         raise ValueError("Name a portfolio file. `moondev risk --example > portfolio.json` makes one to start from.")
-    from src.agents.risk import money
-    from src.agents.risk_agent import RiskAgent
-    from src.agents.risk_rules import Limits, Portfolio
-
-    def usd(text: str | None, option: str) -> Decimal | None:
-        return None if text is None else money.amount_from_zero(text, option)
-
-    limits = Limits(
-        max_loss_usd=usd(max_loss, "--max-loss"),
-        max_gain_usd=usd(max_gain, "--max-gain"),
-        min_equity_usd=usd(min_equity, "--min-equity"),
-        max_position_share=money.share(max_share, "--max-share"),
-        max_gross_usd=usd(max_gross, "--max-gross"),
-        max_net_usd=usd(max_net, "--max-net"),
-        max_long_usd=usd(max_long, "--max-long"),
-        max_short_usd=usd(max_short, "--max-short"),
-    )
+    account = {"max_loss": max_loss, "max_gain": max_gain, "min_equity": min_equity}
+    sides = {"max_gross": max_gross, "max_net": max_net, "max_long": max_long, "max_short": max_short}
+    limits = _limits(max_share, {**account, **sides})
     _check_timeout(timeout)
+    from src.agents.risk_agent import RiskAgent
+    from src.agents.risk_rules import Portfolio
+
     agent = RiskAgent(model, allow_override=allow_override, rules_only=rules_only, timeout_s=timeout)
     verdict = agent.assess(Portfolio.from_dict(_read(portfolio)), limits)
     if as_json:
@@ -102,6 +88,19 @@ def risk(
     finish()
     if exit_code:
         raise typer.Exit(_EXIT_CODES[str(verdict.action)])
+
+
+def _limits(max_share: str, amounts: dict[str, str | None]) -> Limits:
+    """Return the limits; an error names the option."""
+    from src.agents.risk import money
+    from src.agents.risk_rules import Limits
+
+    fields = {
+        f"{name}_usd": money.amount_from_zero(text, f"--{name.replace('_', '-')}")
+        for name, text in amounts.items()
+        if text is not None
+    }
+    return Limits(max_position_share=money.share(max_share, "--max-share"), **fields)
 
 
 def _check_timeout(seconds: float) -> None:
