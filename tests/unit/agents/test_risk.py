@@ -233,38 +233,31 @@ def test_sides_that_only_whole_ticks_can_level_are_levelled() -> None:
     assert judge(portfolio_of(1, 1, **sizes), limits).demanded is RiskAction.WITHIN_LIMITS
 
 
-@pytest.mark.parametrize(
-    ("limits", "remedy"),
-    [
-        (Limits(max_position_share=30), "share of equity from 0 to 1"),
-        (Limits(max_position_share="30%"), "share of equity from 0 to 1"),
-        (Limits(max_position_share=-0.1), "share of equity from 0 to 1"),
-        (Limits(max_position_share=math.nan), "share of equity from 0 to 1"),
-        (Limits(max_position_share=Decimal("1.0001")), "share of equity from 0 to 1"),
-        (Limits(max_position_share=True), "share of equity from 0 to 1"),
-        (Limits(tick_usd=0), "above 0"),
-        *(
-            (Limits(**{name: value}), "at least 0 US dollars")
-            for name in ("max_loss_usd", "max_gain_usd", "min_equity_usd", "max_gross_usd", "max_net_usd",
-                         "max_long_usd", "max_short_usd")
-            for value in (-1, -0.01, math.nan, math.inf, "much", Decimal("-Infinity"), Decimal("sNaN"), False)
-        ),
-    ],
-)  # fmt: skip
-def test_a_limit_that_makes_no_sense_is_refused_with_its_range(limits: Limits, remedy: str) -> None:
-    with pytest.raises(RiskInputError, match=rf"(max|min|tick)_\w+ is .+: give .*{remedy}"):
-        judge(CALM, limits)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [10**5000, "1e301", Decimal("1e-500"), "1e999999", None, [], "", "0x10", "1_000", "\u0663"],
-    ids=lambda value: f"{type(value).__name__}",
+REFUSED_SHARES = (30, "30%", -0.1, math.nan, Decimal("1.0001"), True)
+REFUSED_AMOUNTS = (-1, -0.01, math.nan, math.inf, "much", Decimal("-Infinity"), Decimal("sNaN"), False)
+AMOUNT_LIMITS = (
+    *("max_loss_usd", "max_gain_usd", "min_equity_usd"),
+    *("max_gross_usd", "max_net_usd", "max_long_usd", "max_short_usd"),
 )
-def test_an_amount_that_cannot_be_reckoned_with_is_refused_in_a_line(bad: Any) -> None:
-    with pytest.raises(RiskInputError, match="equity_usd is") as raised:
-        judge(portfolio_of(bad, 1), Limits())
-    assert len(str(raised.value)) < 200
+
+
+def test_a_limit_that_makes_no_sense_is_refused_with_its_range() -> None:
+    refused = [
+        *(("max_position_share", value, "a share of equity from 0 to 1") for value in REFUSED_SHARES),
+        *((name, value, "an amount of at least 0 US dollars") for name in AMOUNT_LIMITS for value in REFUSED_AMOUNTS),
+        ("tick_usd", 0, "a number above 0"),
+    ]
+    for name, value, remedy in refused:
+        with pytest.raises(RiskInputError, match=rf"{name} is .+: give {remedy}"):
+            judge(CALM, Limits(**{name: value}))
+
+
+def test_an_amount_that_cannot_be_reckoned_with_is_refused_in_a_line() -> None:
+    refused: list[Any] = [10**5000, "1e301", Decimal("1e-500"), "1e999999", None, [], "", "0x10", "1_000", "\u0663"]
+    for bad in refused:
+        with pytest.raises(RiskInputError, match="equity_usd is") as raised:
+            judge(portfolio_of(bad, 1), Limits())
+        assert len(str(raised.value)) < 200
 
 
 @pytest.mark.parametrize("number", [numpy.float64(0.1), numpy.float32(0.1), "0.1", " +1e-1 ", Decimal("0.10"), 0.1])

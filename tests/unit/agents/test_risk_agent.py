@@ -76,37 +76,40 @@ def test_without_equity_everything_is_closed_and_nothing_is_overridden(equity: A
 FITTING = '{"override": true, "confidence": 99, "comment": "hold"}'
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"override": false, "confidence": 99, "comment": "x", "override": true}',
-        '{"override": true, "confidence": 99, "comment": "x", "override": true}',
-        '{"override": true, "confidence": 99, "comment": "x", "Override": false}',
-        '{"override": true, "confidence": 99, "comment": "x", "confidence": 1}',
-        '{"override": true, "confidence": 99, "comment": "x", "action": "CLOSE_ALL"}',
-        f'{FITTING}{{"override": false, "confidence": 99, "comment": "x"}}',
-        f"{FITTING}\n{FITTING}",
-        f'{{"override": false}} would be too careful. {FITTING}',
-        f"```json\n{FITTING}\n```\n```json\n{FITTING}\n```",
-        f"[{FITTING}]",
-        *(
-            f'{{"override": {value}, "confidence": 99, "comment": "x"}}'
-            for value in ('"true"', '"yes"', "1", "1.0", '"1"', "null", "[true]", '{"value": true}')
-        ),
-        *(
-            f'{{"override": true, "confidence": {value}, "comment": "x"}}'
-            for value in ('"99"', '"99%"', "true", "0.99", "101", "1e2000", "Infinity", "NaN", "9999999999999999999999")
-        ),
-        '{"override": true, "confidence": 99}',
-        '{"override": true, "confidence": 99, "comment": null}',
-    ],
-)
-def test_an_ambiguous_reply_cancels_no_limit_and_is_repaired_once(text: str) -> None:
+AMBIGUOUS = [
+    '{"override": false, "confidence": 99, "comment": "x", "override": true}',
+    '{"override": true, "confidence": 99, "comment": "x", "override": true}',
+    '{"override": true, "confidence": 99, "comment": "x", "Override": false}',
+    '{"override": true, "confidence": 99, "comment": "x", "confidence": 1}',
+    '{"override": true, "confidence": 99, "comment": "x", "action": "CLOSE_ALL"}',
+    f'{FITTING}{{"override": false, "confidence": 99, "comment": "x"}}',
+    f"{FITTING}\n{FITTING}",
+    f'{{"override": false}} would be too careful. {FITTING}',
+    f"```json\n{FITTING}\n```\n```json\n{FITTING}\n```",
+    f"[{FITTING}]",
+    *(
+        f'{{"override": {value}, "confidence": 99, "comment": "x"}}'
+        for value in ('"true"', '"yes"', "1", "1.0", '"1"', "null", "[true]", '{"value": true}')
+    ),
+    *(
+        f'{{"override": true, "confidence": {value}, "comment": "x"}}'
+        for value in ('"99"', '"99%"', "true", "0.99", "101", "1e2000", "Infinity", "NaN", "9999999999999999999999")
+    ),
+    '{"override": true, "confidence": 99}',
+    '{"override": true, "confidence": 99, "comment": null}',
+]
+
+
+def test_an_ambiguous_reply_cancels_no_limit_and_is_repaired_once() -> None:
+    text = ""
     with Server(lambda _: chat_reply(text)) as server:
-        verdict = agent(server, allow_override=True).assess(LOSS, MAX_LOSS)
-        assert (verdict.action, verdict.overridden, verdict.comment) == (RiskAction.CLOSE_ALL, False, None)
-        assert "malformed_response" in str(verdict.model_error)
-        assert len(server.received) == 2
+        officer = agent(server, allow_override=True)
+        for text in AMBIGUOUS:
+            server.received.clear()
+            verdict = officer.assess(LOSS, MAX_LOSS)
+            assert (verdict.action, verdict.overridden, verdict.comment) == (RiskAction.CLOSE_ALL, False, None), text
+            assert "malformed_response" in str(verdict.model_error), text
+            assert len(server.received) == 2, text
 
 
 def test_a_long_comment_is_cut_and_a_repaired_opinion_counts() -> None:
