@@ -94,7 +94,10 @@ class Inquiry:
         self._answer: Future[Answer] = Future()
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
         context = contextvars.copy_context()  # so that the model's generation belongs to the run that asks
-        threading.Thread(target=context.run, args=(self._work,), name="moondev-risk", daemon=True).start()
+        try:
+            threading.Thread(target=context.run, args=(self._work,), name="moondev-risk", daemon=True).start()
+        except RuntimeError as error:  # there are too many threads, or the interpreter ends
+            self._deliver(Answer(error=_described(error)))
 
     def answer(self) -> Answer:
         """Return the answer, or at the deadline that there is none."""

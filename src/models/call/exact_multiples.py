@@ -43,14 +43,17 @@ def _multiple_of(validator: Any, step: float, instance: Any, _: Mapping[str, Any
 
 @lru_cache(maxsize=128)
 def model_validator(model: Any) -> Any:
-    """Return a validator for a Pydantic model that checks its steps exactly; None for a model without any."""
+    """Return a validator for a Pydantic model that checks its steps exactly; None where its own is to be used."""
+    from pydantic_core import SchemaError, SchemaValidator
+
     schema = model.__pydantic_core_schema__
     exact = _with_exact_steps(schema)
     if exact == schema:
         return None
-    from pydantic_core import SchemaValidator
-
-    return SchemaValidator(exact, _use_prebuilt=False)  # else it takes the finished validators of the classes in it
+    try:
+        return SchemaValidator(exact, _use_prebuilt=False)  # else it takes the finished validators of the classes in it
+    except SchemaError:
+        return None
 
 
 def _with_exact_steps(schema: Any) -> Any:

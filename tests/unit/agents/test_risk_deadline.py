@@ -259,3 +259,15 @@ def test_any_failure_of_the_model_leaves_the_verdict() -> None:
     verdict = assert_closes_in_time(Broken("local"))
     assert "KeyError" in str(verdict.model_error)
     assert "Zr8Kq2Wm5Tn9Xb3Vc7Lp4Hd6Jf1Gs0Qa" not in str(verdict.model_error)
+
+
+def test_a_thread_that_cannot_start_leaves_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "moondev-risk":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert "can't start" in str(assert_closes_in_time(RiskAgent("local")).model_error)
