@@ -137,7 +137,7 @@ class RiskAgent(BaseAgent):
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
         with self._run_on(portfolio, case) as run:
-            answer = Answer() if self.rules_only else self._inquire(case, deadline).answer()
+            answer = Answer(cost_usd=0.0) if self.rules_only else self._inquire(case, deadline).answer()
             return self._verdict(judgement, answer, run)
 
     async def aassess(self, portfolio: Portfolio, limits: Limits | None = None) -> RiskVerdict:
@@ -145,7 +145,7 @@ class RiskAgent(BaseAgent):
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
         with self._run_on(portfolio, case) as run:
-            answer = Answer() if self.rules_only else await self._inquire(case, deadline).aanswer()
+            answer = Answer(cost_usd=0.0) if self.rules_only else await self._inquire(case, deadline).aanswer()
             return self._verdict(judgement, answer, run)
 
     def _run_on(self, portfolio: Portfolio, case: str) -> observe_agent:

@@ -35,9 +35,11 @@ def _decoder(parse_float: Callable[[str], Any]) -> json.JSONDecoder:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in value if keys.count(key) > 1)
-        raise ValueError(f"the key {json.dumps(twice)[:80]} occurs more than once in an object")
+        keys: set[str] = set()
+        for key, _ in pairs:
+            if key in keys:
+                raise ValueError(f"the key {json.dumps(key[:60])} occurs more than once in an object")
+            keys.add(key)
     return value
 
 

@@ -162,7 +162,7 @@ class Inquiry:
         model = self._model()
         left_s = self._left_s()
         if left_s <= 0 or self._is_abandoned:  # nobody waits any more: nothing is sent or paid for
-            return Answer(error="The model was not ready by the deadline of the verdict.")
+            return Answer(cost_usd=0.0, error="The model was not ready by the deadline of the verdict.")
         reply = await model.agenerate_response(
             prompt("risk"),
             self._case,

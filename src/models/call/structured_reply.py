@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from src.models.types import Completion, ResponseFormat
 
 
+_LONGEST_PROBLEM = 1_000
+
+
 class DoesNotFit(ValueError):
     """The text is not JSON, or violates the schema; the message says where."""
 
@@ -91,7 +94,7 @@ def _validated_by_model(value: dict[str, Any], model: Any) -> object:
     except pydantic.ValidationError:
         items = refusal.errors(include_context=False, include_url=False, include_input=False)[:5]
         problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in items]
-        raise DoesNotFit("; ".join(problems)) from refusal
+        raise DoesNotFit("; ".join(problems)[:_LONGEST_PROBLEM]) from refusal
 
 
 def _validated_by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
@@ -103,7 +106,7 @@ def _validated_by_schema(value: dict[str, Any], schema: Mapping[str, object]) ->
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if error is not None:
         path = ".".join(map(str, error.absolute_path)) or "the object"
-        raise DoesNotFit(f"{path}: {error.message:.200}") from error
+        raise DoesNotFit(f"{path:.200}: {error.message:.200}") from error
     return value
 
 
