@@ -34,8 +34,8 @@ def connect(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connecti
 def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
     """Open a connection that writes nothing, no file beside the database either, where no process has that one open.
 
-    Without a log the file alone is read, as immutable: it is complete. A log with its index is read as SQLite does, with
-    its locks. A log without an index (the file is a copy, or the machine has stopped) is read without one: SQLite would
+    Without a log the file alone is read, as immutable: it is complete. A log with its index is read as SQLite does, by
+    locks. A log without an index (the file is a copy, or the machine has stopped) is read without one: SQLite would
     have to write it. What is read without locks may change meanwhile: `is_shared` tells whether there are locks.
     """
     if is_shared(path):
