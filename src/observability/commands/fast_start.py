@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from typer import Exit
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ class FastCommand(TyperCommand):
         """Write the help as Typer does."""
         _import_help()
         super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C ends it with one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            from src.observability.commands.running import stopped
+
+            raise Exit(stopped()) from interrupt
 
 
 class FastGroup(TyperGroup):
