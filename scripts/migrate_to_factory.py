@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.migration.rewrite.command import main
+from src.observability.commands import terminal
 
 if __name__ == "__main__":
-    sys.exit(main())
+    terminal.run(main)

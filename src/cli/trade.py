@@ -76,6 +76,7 @@ def trade(
         print_json(result.to_dict())
     else:
         _show(result)
+        _advise(result)
     finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
@@ -168,6 +169,21 @@ def _show(result: TradingResult) -> None:
     if result.unpriced and result.cost_usd is not None:
         note(f"{result.unpriced} of {len(result.votes)} calls have no known price and are not in the sum.")
     _show_trace(result)
+
+
+def _advise(result: TradingResult) -> None:
+    """Say what to do next where nothing but the embedded model has voted."""
+    if not all(vote.member.partition("#")[0].partition(":")[0] == "local" for vote in result.votes):
+        return
+    from src.observability.commands.running import command_name
+
+    name = escape(command_name())
+    err().print("\nThe embedded model is a toy, there to show how it works. Next:")
+    for words, purpose in (
+        ("traces show last --full", "shows what was asked and answered"),
+        ("doctor", "shows which providers are set up; .env_example lists their keys"),
+    ):
+        err().print(f"  {name} {words}[dim]\n      {purpose}[/]")
 
 
 def _row(vote: Vote) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ _reader: _Reader | None = None
 
 def _start(cache: Cache, vocabulary: Vocabulary) -> None:
     global _reader  # noqa: PLW0603 - a pool's process has no other place for what its batches share
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one ends the others
     _reader = _Reader(cache, vocabulary)
 
 
@@ -130,7 +132,11 @@ def _run(batches: list[list[tuple[str, Path]]], config: Config, cache: Cache, jo
     if jobs > 1 and sum(map(len, batches)) >= _WORTH_A_POOL:
         try:
             with closing(multiprocessing.Pool(jobs, _start, (cache, words))) as pool:
-                return pool.map(_work, batches, chunksize=1)
+                try:
+                    return pool.map(_work, batches, chunksize=1)
+                except KeyboardInterrupt:
+                    pool.terminate()
+                    raise
         except (OSError, ImportError, AssertionError):  # no processes or no semaphores here
             pass
     reader = _Reader(cache, words)

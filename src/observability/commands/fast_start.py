@@ -11,7 +11,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from typer import Exit
+from typer import BadParameter, Exit
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class FastCommand(TyperCommand):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            from src.observability.commands.running import stopped
+            from src.observability.commands.terminal import stopped
 
             raise Exit(stopped()) from interrupt
 
@@ -60,14 +60,19 @@ class FastGroup(TyperGroup):
 def _keep_defaults(params: list[Any]) -> list[Any]:
     """Have parameters pass their defaults on: Typer would load pydantic to validate them. Return the parameters."""
     for param in params:
-        if not param.required and "process_value" not in vars(param):
+        if "process_value" not in vars(param):
             param.process_value = functools.partial(_process_value, param, param.process_value)
     return params
 
 
 def _process_value(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    if value is not param.default or param.multiple or param.nargs != 1:
-        return process(ctx, value)
+    if param.required or value is not param.default or param.multiple or param.nargs != 1:
+        try:
+            return process(ctx, value)
+        except BadParameter as error:
+            if isinstance(value, str | int | float) and repr(value) not in error.message:
+                error.message = f"{error.message}, not {value!r}"
+            raise
     return value if param.callback is None else param.callback(ctx, param, value)
 
 

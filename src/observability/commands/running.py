@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-INTERRUPTED: Final = 130  # as shells count: 128 + SIGINT
-_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 _USAGE: Final = 2
 # What Typer raises for wrong usage: the base of its public BadParameter that the others share.
 _UsageError: Final = next(item for item in typer.BadParameter.__mro__ if item.__name__ == "ClickException")
@@ -31,24 +27,14 @@ def run(app: typer.Typer, report: Callable[[Exception], int]) -> NoReturn:
         app: The application.
         report: Prints an expected error and returns the exit code; raises any other error again.
     """
-    terminal.protect()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[_ConsoleHandler()])
-    try:
-        code = _run(app, report)
-    except KeyboardInterrupt:
-        code = stopped()
-    except BrokenPipeError:  # the reader, such as `head`, has enough
-        code = _BROKEN_PIPE
-    sys.exit(_flush(code))
+    terminal.run(lambda: _run(app, report))
 
 
-def stopped() -> int:
-    """Say that the user has stopped the command; return its exit code. A second Ctrl-C ends the process at once."""
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with contextlib.suppress(OSError):
-        sys.stderr.write("Stopped.\n")
-    return INTERRUPTED
+def command_name() -> str:
+    """Return what the user has typed to start this command, as far as that can be typed again."""
+    name = sys.argv[0]
+    return name if os.path.basename(name) == "moondev" else "moondev"  # noqa: PTH119 - a path would lose its `./`
 
 
 def _run(app: typer.Typer, report: Callable[[Exception], int]) -> int:
@@ -72,23 +58,6 @@ def _usage(error: Exception) -> int:
     help_text = f" See `{context.command_path} --help`." if context is not None else ""
     problem(f"{text}{'' if text.endswith(('.', '?', '!')) else '.'}{help_text}")
     return _USAGE
-
-
-def _flush(code: int) -> int:
-    """Write what is still buffered; return the exit code, which is another one where that fails."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = code or _BROKEN_PIPE
-    except OSError as error:
-        code = code or 1
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"error: the output cannot be written: {error.strerror}.\n")
-    else:
-        return code
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # what remains is discarded, without a word at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
 
 
 class _ConsoleHandler(logging.Handler):

@@ -6,7 +6,7 @@ Overrides are not marked here: for `@override` Python 3.11 would have to load ty
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from rich.console import Console
 from rich.segment import Segment
@@ -35,6 +35,18 @@ class SafeConsole(Console):
         super().__init__(stderr=stderr, highlight=False, emoji=False, width=width)
         if width is None and not self.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
             self.width = _WIDE
+
+    @property
+    def file(self) -> IO[str]:
+        """Return the stream itself: what stands before it (a live table's, ours) would show our own styles as text."""
+        stream: Any = super().file
+        while (inner := getattr(stream, "rich_proxied_file", None)) is not None:
+            stream = inner
+        return cast("IO[str]", stream)
+
+    @file.setter
+    def file(self, stream: IO[str]) -> None:
+        self._file = stream
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a text with its markup as styles."""

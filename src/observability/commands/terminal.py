@@ -8,14 +8,17 @@ The standard library is all that this module needs: the checks run where nothing
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import NoReturn
 
 # C0 and C1 but for the line feed, delete, marks of direction, invisible signs, line and paragraph separators, half
 # characters, and tags that spell text that nobody sees. The joiners that scripts and emoji need are left out.
@@ -36,6 +39,8 @@ _LOOK_ALIKES: Final = {
     **dict.fromkeys("\u2190\u21d0", "<"),
     **dict.fromkeys("\u00a0\u202f\u2009\u2007", " "),
 }
+INTERRUPTED: Final = 130  # as shells count: 128 + SIGINT
+_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 _REPLACING: Final = "moondev.replace"  # the name of the error handler
 
 
@@ -92,6 +97,43 @@ def protect() -> None:
             stream.reconfigure(errors=_REPLACING)
         if not isinstance(stream, VisibleStream):
             setattr(sys, name, cast("TextIO", VisibleStream(stream)))
+
+
+def run(command: Callable[[], int]) -> NoReturn:
+    """Run a command and exit with its code: 130 where the user stops it, 141 where nobody reads its output any more."""
+    protect()
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        code = stopped()
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        code = _BROKEN_PIPE
+    sys.exit(_flushed(code))
+
+
+def stopped() -> int:
+    """Say that the user has stopped the command; return its exit code. A second Ctrl-C ends the process at once."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with contextlib.suppress(OSError):
+        sys.stderr.write("Stopped.\n")
+    return INTERRUPTED
+
+
+def _flushed(code: int) -> int:
+    """Write what is still buffered; return the exit code, which is another one where that fails."""
+    try:
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        code = code or _BROKEN_PIPE
+    except OSError as error:
+        code = code or 1
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"error: the output cannot be written: {error.strerror}.\n")
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # Python would flush it again, and say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,7 +120,6 @@ def tail(
     ] = False,
 ) -> None:
     """Print observations of every process as they end. Stop with Ctrl-C."""
-    _check_number("--interval", interval)
     reader = _reader()
     if not reader.exists:
         note(f"{_missing(reader)} Waiting for it.")
@@ -137,11 +135,6 @@ def tail(
         time.sleep(interval)
 
 
-def _check_number(option: str, value: float) -> None:
-    if math.isnan(value):
-        raise ValueError(f"{option} must be a number of seconds, not {value}.")
-
-
 @app.command("export", cls=FastCommand)
 def export(
     follow: Annotated[bool, typer.Option("--follow", help="Keep delivering what comes. Stop with Ctrl-C.")] = False,
@@ -152,9 +145,8 @@ def export(
 ) -> None:
     """Deliver what waits in the store, rows of other and of dead processes too."""
     from src.observability import get_tracker
-    from src.observability.commands.running import INTERRUPTED
+    from src.observability.commands.terminal import INTERRUPTED
 
-    _check_number("--timeout", timeout)
     tracker = get_tracker()
     if tracker.exporter is None:
         problem(_why_undeliverable(tracker.settings))
