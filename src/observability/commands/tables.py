@@ -62,7 +62,7 @@ def fitted_widths(columns: Sequence[Column], natural: Sequence[int], available: 
     widths = {place: least[place] for place in shown}
     spare = available - sum(width + _GAP for width in widths.values()) + _GAP
     while spare > 0 and (short := [place for place in shown if widths[place] < natural[place]]):
-        narrowest = min(short, key=lambda item: widths[item])
+        narrowest = min(short, key=lambda item: (columns[item].rank, widths[item]))
         widths[narrowest] += 1
         spare -= 1
     return widths
