@@ -47,9 +47,9 @@ app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
 
 
-def main() -> None:
-    """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
-    running.run(app, _report)
+def run() -> int:
+    """Run the command line and return its exit code; bad input ends with one line that says what to do, and code 2."""
+    return running.run(app, _report)
 
 
 def _report(error: Exception) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from src.observability.commands import running, traces
+from src.observability.commands import running, terminal, traces
 from src.observability.commands.fast_start import FastCommand, FastGroup
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def doctor(
 
 def main() -> None:
     """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
-    running.run(app, _report)
+    terminal.run(lambda: running.run(app, _report))
 
 
 def _report(error: Exception) -> int:

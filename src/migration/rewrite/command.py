@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import io
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration import install
+from src.migration.check.interrupts import interrupts_held
 from src.migration.rewrite import report
 from src.migration.rewrite.file import FAILED, migrate
 from src.migration.rewrite.leftovers import leftovers
@@ -205,16 +205,13 @@ def _migrate_all(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     if len(jobs) < _WORTH_A_POOL or processes == 1:
         yield from _with_progress((_migrate_and_check(job) for job in jobs), len(jobs))
         return
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(min(processes, len(jobs)))
     try:
-        yield from _with_progress(pool.map(_migrate_and_check, jobs, chunksize=4), len(jobs))
+        with interrupts_held():  # processes inherit that: Ctrl-C, which goes to all, is for the first one to deal with
+            outcomes = pool.map(_migrate_and_check, jobs, chunksize=4)
+        yield from _with_progress(outcomes, len(jobs))
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which goes to all processes, to the first one: it ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _migrate_again(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[Outcome]:

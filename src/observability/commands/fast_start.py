@@ -35,13 +35,8 @@ class FastCommand(TyperCommand):
         super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C ends it with one line."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            from src.observability.commands.terminal import stopped
-
-            raise Exit(stopped()) from interrupt
+        """Run the command; Ctrl-C and a closed pipe end it as `terminal.run` ends any command."""
+        return _invoke(super().invoke, ctx)
 
 
 class FastGroup(TyperGroup):
@@ -55,6 +50,22 @@ class FastGroup(TyperGroup):
         """Write the help as Typer does."""
         _import_help()
         super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the group, or one of its commands, as above."""
+        return _invoke(super().invoke, ctx)
+
+
+def _invoke(invoke: Callable[[Any], Any], ctx: Any) -> Any:
+    """Run a command; end it here, since Typer says nothing of Ctrl-C and counts a closed pipe as a failure."""
+    from src.observability.commands import terminal
+
+    try:
+        return invoke(ctx)
+    except KeyboardInterrupt as interrupt:
+        raise Exit(terminal.stopped()) from interrupt
+    except BrokenPipeError as error:
+        raise Exit(terminal.BROKEN_PIPE) from error
 
 
 def _keep_defaults(params: list[Any]) -> list[Any]:

@@ -9,42 +9,33 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from src.observability.commands import terminal
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
 
 _USAGE: Final = 2
 # What Typer raises for wrong usage: the base of its public BadParameter that the others share.
 _UsageError: Final = next(item for item in typer.BadParameter.__mro__ if item.__name__ == "ClickException")
 
 
-def run(app: typer.Typer, report: Callable[[Exception], int]) -> NoReturn:
-    """Run an application and exit.
+def run(app: typer.Typer, report: Callable[[Exception], int]) -> int:
+    """Run an application and return its exit code. `terminal.run` deals with Ctrl-C and closed pipes.
 
     Args:
         app: The application.
         report: Prints an expected error and returns the exit code; raises any other error again.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[_ConsoleHandler()])
-    terminal.run(lambda: _run(app, report))
+    try:
+        code = app(standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
+        return _usage(error) if isinstance(error, _UsageError) else report(error)
+    return code if isinstance(code, int) else 0
 
 
 def command_name() -> str:
     """Return what the user has typed to start this command, as far as that can be typed again."""
     name = sys.argv[0]
     return name if os.path.basename(name) == "moondev" else "moondev"  # noqa: PTH119 - a path would lose its `./`
-
-
-def _run(app: typer.Typer, report: Callable[[Exception], int]) -> int:
-    try:
-        code = app(standalone_mode=False)
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
-        return _usage(error) if isinstance(error, _UsageError) else report(error)
-    return code if isinstance(code, int) else 0
 
 
 def _usage(error: Exception) -> int:

@@ -40,7 +40,7 @@ _LOOK_ALIKES: Final = {
     **dict.fromkeys("\u00a0\u202f\u2009\u2007", " "),
 }
 INTERRUPTED: Final = 130  # as shells count: 128 + SIGINT
-_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
+BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 _REPLACING: Final = "moondev.replace"  # the name of the error handler
 
 
@@ -107,7 +107,7 @@ def run(command: Callable[[], int]) -> NoReturn:
     except KeyboardInterrupt:
         code = stopped()
     except BrokenPipeError:  # the reader, such as `head`, has enough
-        code = _BROKEN_PIPE
+        code = BROKEN_PIPE
     sys.exit(_flushed(code))
 
 
@@ -126,7 +126,7 @@ def _flushed(code: int) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        code = code or _BROKEN_PIPE
+        code = code or BROKEN_PIPE
     except OSError as error:
         code = code or 1
         with contextlib.suppress(OSError):
