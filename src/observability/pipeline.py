@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sqlite3
@@ -276,6 +277,7 @@ class Pipeline:
         leave(self)
 
 
+@functools.cache
 def _langfuse_version() -> str:
     """Return the version of the installed Langfuse SDK, without importing it."""
     try:
