@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.delivery import finish
-from src.observability.commands.console import escape, money, note, out
+from src.observability.commands.console import escape, escape_lines, money, note, out, print_json
 
 if TYPE_CHECKING:
     from src.agents.risk_agent import RiskVerdict
@@ -82,7 +82,7 @@ def risk(
     agent = RiskAgent(model, allow_override=allow_override, rules_only=rules_only, timeout_s=timeout)
     verdict = agent.assess(Portfolio.from_dict(_read(portfolio)), limits)
     if as_json:
-        typer.echo(json.dumps(verdict.to_dict()))
+        print_json(verdict.to_dict())
     else:
         _show(verdict)
     finish()
@@ -131,7 +131,7 @@ def _show(verdict: RiskVerdict) -> None:
     for item in verdict.reductions:
         out().print(f"  -> {escape(item.symbol)}: from {item.from_usd:,.2f} to {item.to_usd:,.2f} USD")
     if verdict.comment:
-        out().print(f"[dim]model:[/] {escape(verdict.comment)} [dim]({money(verdict.cost_usd)})[/]")
+        out().print(f"[dim]model:[/] {escape_lines(verdict.comment)} [dim]({money(verdict.cost_usd)})[/]")
     if verdict.model_error:
         note(f"The model gave no comment; the verdict stands by the rules. {verdict.model_error}")
     if verdict.trace_id:
