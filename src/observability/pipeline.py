@@ -281,6 +281,7 @@ class Pipeline:
         leave(self)
 
 
+@functools.cache
 def _langfuse_version() -> str:
     """Return the version of the installed Langfuse SDK, without importing it."""
     try:

@@ -12,8 +12,21 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x4D4F4F4E  # "MOON", so that a stranger's SQLite file is not taken for ours
 
 
+SMALLEST_FILE: Final = (
+    512  # bytes of SQLite's smallest page; SQLite takes a shorter file for an empty one, and fills it
+)
+
+
 class SpoolError(Exception):
     """The trace store cannot be used; the message names the file, the reason and the remedy."""
+
+
+def not_a_store(path: object, reason: str) -> SpoolError:
+    """Return the error about a file that belongs to something else."""
+    return SpoolError(
+        f"{path} is no trace store: {reason}. Name another file with MOONDEV_TRACE_DB; "
+        "if it was a store that is damaged beyond recognition, move it away."
+    )
 
 
 # Numbers grow because the newest row is never deleted (AUTOINCREMENT would write one more page at each commit).
@@ -118,9 +131,9 @@ def examine(connection: sqlite3.Connection, path: object) -> int:
         SpoolError: another program, or a newer version of this one, wrote the file.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version == VERSION:
-        return version
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    if (owner, version) == (APPLICATION_ID, VERSION):
+        return version
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and (owner or version or tables):
         raise SpoolError(f"{path} is a database of another program. Name another file with MOONDEV_TRACE_DB.")
