@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -67,6 +68,8 @@ def trade(
     """
     from src.agents.trading_agent import TradingAgent
 
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
     candles = _candles(symbol, csv, live, timeframe)
     _describe(candles, as_json=as_json)
     agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
