@@ -108,6 +108,11 @@ class Worker:
         since = self._sender.in_flight_since
         return self._state.failures > 0 or (since is not None and self._clock() - since > _SLOW_REQUEST_S)
 
+    @property
+    def started(self) -> bool:
+        """Tell whether the thread has started."""
+        return self._thread is not None
+
     def wake(self) -> None:
         """Signal that there is something to deliver."""
         if self._thread is None:

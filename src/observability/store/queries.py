@@ -124,7 +124,7 @@ class Queries:
 
     def stored_name(self, destination: str) -> str:
         """Return the name under which a destination's progress is kept."""
-        with self._connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             return canonical(connection, destination)
 
 

@@ -19,9 +19,11 @@ from src.observability.store import forks
 from src.observability.store.connections import BUSY_S, connect, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
+from src.observability.store.row_kinds import OBSERVATION
 from src.observability.store.salvage import Salvage
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
+from src.observability.store.unconfirmed import ANY_DESTINATION, SentRange, put
 from src.observability.store.watermarks import undelivered_rows
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ class Writer:
         try:
             for part in salvage.parts():
                 with self.lock:
-                    self._commit_records(part)
+                    self._commit_records(part, moved_at=time.time())
                 moved += len(part)
         except (SpoolError, sqlite3.Error) as error:
             _log.error("What is in %s was not moved to the new store: %s", damaged.name, error)
@@ -282,15 +284,20 @@ class Writer:
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
                 threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
 
-    def _commit_records(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
+    def _commit_records(self, records: Sequence[SpanRecord | ScoreRecord], *, moved_at: float | None = None) -> None:
+        """Commit records; those that were moved from a damaged store are noted, as they may have been delivered."""
         connection = self._begin()
         try:
+            before = _last_number(connection) if moved_at is not None else 0
             for record in records:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
                 else:
                     connection.execute(_INSERT_SCORE, astuple(record))
                     self._limit.add(0)
+            if moved_at is not None and (last := _last_number(connection)) > before:
+                moved = SentRange(first=before + 1, last=last, sent=0.0, since=moved_at, attempts=1)
+                put(connection, ANY_DESTINATION, OBSERVATION, [moved])
             recorded = _record_losses(connection, self.losses)
             connection.execute("COMMIT")
         except BaseException:
@@ -368,6 +375,11 @@ class Writer:
                         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (sqlite3.Error, OSError) as error:
             _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
+
+
+def _last_number(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest observation, 0 where there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
 
 
 def _record_losses(connection: sqlite3.Connection, losses: int) -> int:
