@@ -21,10 +21,18 @@ class Rule(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a name says about its value: the kind of secret, and the shape that makes the value one."""
+    """What a name says about its value: the kind of secret, and the shape that makes the value one.
+
+    Attributes:
+        kind: The kind of secret.
+        rule: What the value must look like.
+        may_be_path: Whether a value that reads as a path is secret all the same, as a password may be; the path of a
+            key's file is none.
+    """
 
     kind: str
     rule: Rule
+    may_be_path: bool = False
 
 
 # Services whose own name, before `key` or alone, is enough to expect a credential.
@@ -50,6 +58,7 @@ VENDORS = frozenset(_VENDORS_TEXT.split())
 
 _TICKERS = frozenset({"CVC", "COOKIE"})  # in capitals these are traded tokens
 _EXAMINED = 256  # characters of a value
+_MAY_BE_PATHS = frozenset({"password", "seed_phrase", "cookie", "authorization"})
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SPLIT = re.compile(r"[^a-z0-9]+")
@@ -142,6 +151,7 @@ def _url() -> re.Pattern[str]:
     return re.compile(rf"(?:^|_)(?:{_URL}){_SUFFIX}$")
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """Return a name in lower case with its words joined by underscores: `X-Api-Key` gives x_api_key."""
     return _SPLIT.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
@@ -159,7 +169,7 @@ def judge(name: str) -> Verdict | None:
         return None
     for kind, at_the_end in _always_at_the_end():
         if at_the_end.search(flat):
-            return Verdict(kind, Rule.ALWAYS)
+            return Verdict(kind, Rule.ALWAYS, may_be_path=kind in _MAY_BE_PATHS and flat != "pwd")  # the shell's folder
     if _url().search(flat):
         return Verdict("rpc_url" if "rpc" in flat else "url", Rule.URL)
     words = flat.split("_")
@@ -203,6 +213,8 @@ def is_secret(verdict: Verdict, value: str) -> bool:
     text = value[:_EXAMINED].strip()
     if not text:
         return False
+    if not verdict.may_be_path and checks.is_path(text):
+        return False  # where a secret lies is none
     if verdict.rule is Rule.ALWAYS:
         return True
     if verdict.rule is Rule.URL:

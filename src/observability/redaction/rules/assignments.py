@@ -292,6 +292,8 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
 
 
 def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:
+    if not verdict.may_be_path and checks.is_path(value):
+        return False
     if verdict.rule is not Rule.ALWAYS:
         return names.is_secret(verdict, value) and not _REFERENCE.match(value)
     if verdict.kind in {"authorization", "cookie"}:

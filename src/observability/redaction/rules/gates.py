@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -32,6 +33,7 @@ class Inspection(enum.Enum):
     BYTES = enum.auto()
     PHRASE = enum.auto()
     ESCAPE = enum.auto()
+    BROKEN = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,17 @@ _ESCAPES: tuple[Gate, ...] = (
     Gate(inspection=Inspection.ESCAPE, pattern=r"\\u[0-9a-fA-F]{4}", literals=("\\u",), length=6, once=True),
 )
 
+# A quoted run of a token's characters that a line break ends, and that goes on in the next line, or a quoted piece with
+# another below it: the text is scanned with such lines joined too.
+BROKEN = Gate(
+    inspection=Inspection.BROKEN,
+    pattern=rf"[\"'`](?:{PIECE}{{6,}}{LINE_BREAK}{PIECE}"
+    rf"|{PIECE}{{16,}}\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?{LINE_BREAK}"
+    rf"(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`]{PIECE}{{4}})",
+    literals=('"', "'", "`"),
+    once=True,
+)  # fmt: skip
+
 # These have no literal; each engine searches for them in its own way. The fast one stops at the first run, since a
 # translation table finds the others faster.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
@@ -155,4 +168,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place. PHRASE comes last."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, SHORT_PHRASE, *_ESCAPES, *_FIXED, *tokens, PHRASE)
+    return (RUN, SHORT_PHRASE, *_ESCAPES, BROKEN, *_FIXED, *tokens, PHRASE)

@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import boundaries, context
+from src.observability.redaction.judging.scan import secret_word_positions
 from src.observability.redaction.rules import unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
 
+_RUN = 0  # the number of the gate of long runs
+_LONGEST_KEY = 512  # characters; a longer run is a file in base64
 _ALNUM = re.compile(r"[A-Za-z0-9]+")
 _WIDE = re.compile(r"[A-Za-z0-9_\-+/=.~]{1,256}")
 _WIDE_BACK = re.compile(r"[A-Za-z0-9_\-+/=.~]{0,128}")
 _HEX = re.compile(r"[0-9a-fA-F]{32}\Z")
 _DISCORD = re.compile(r"\.[\w\-]{6}\.[\w\-]{27,45}", re.ASCII)
 _MAILCHIMP = re.compile(r"-us\d{1,2}")
+
+
+_FEW = 16  # runs in a text; below it, inspecting each is faster than looking for words
+_REACH_BEFORE, _REACH_AFTER = 360, 96  # characters around a run that `context` reads at most
+# The sizes of keys that a checksum tells: WIF, BIP-38, and key pairs in base58 or in hex.
+_CHECKED_SIZES = frozenset({51, 52, 58, *range(80, 89), 128, 130})
+
+
+def without_ordinary(scan: Scan, hits: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """Return the hits without the runs that nothing can make a secret: hashes and ids, of which a text can be full.
+
+    A run is inspected where a word near it may call it secret, where a checksum may tell, or where it mixes capitals
+    with small letters, as a key that stands by itself does.
+    """
+    if scan.hint or scan.strict or len(hits) < _FEW:
+        return hits
+    text = scan.text
+    positions: list[int] | None = None
+    remaining: list[tuple[int, int]] = []
+    for hit in hits:
+        if hit[1] == _RUN:
+            start = hit[0] - length
+            run = _ALNUM.match(text, start)
+            stop = run.end() if run else hit[0]
+            value = text[start:stop]
+            if stop - start not in _CHECKED_SIZES and (
+                value.islower() or value.isupper() or stop - start >= _LONGEST_KEY
+            ):
+                if positions is None:
+                    positions = secret_word_positions(text)
+                first = bisect.bisect_left(positions, start - _REACH_BEFORE)
+                if first == len(positions) or positions[first] > stop + _REACH_AFTER:
+                    continue
+        remaining.append(hit)
+    return remaining
 
 
 def find_run(scan: Scan, end: int, length: int) -> None:
@@ -36,7 +75,7 @@ def find_run(scan: Scan, end: int, length: int) -> None:
         scan.add(start, _run_end(text, kind, stop), kind)
     elif unnamed_keys.is_key(text, start, stop, scan.hint):
         scan.add(unnamed_keys.key_start(text, start), stop, "secret", general=True)
-    elif len(run) < 512:
+    elif len(run) < _LONGEST_KEY:
         _find_introduced(scan, start, stop)
 
 
