@@ -41,6 +41,7 @@ _INSPECTORS: dict[Inspection, Callable[[Scan, int], None]] = {
     Inspection.VALUE_FIRST: nearby_names.find_before_name,
     Inspection.FLAG: assignments.find_flag,
     Inspection.LOGIN: assignments.find_login,
+    Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.URL: urls.find,

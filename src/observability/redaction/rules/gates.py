@@ -25,6 +25,7 @@ class Inspection(enum.Enum):
     VALUE_FIRST = enum.auto()
     FLAG = enum.auto()
     LOGIN = enum.auto()
+    LOGIN_FLAG = enum.auto()
     BEARER = enum.auto()
     JWT = enum.auto()
     PEM = enum.auto()
@@ -67,7 +68,8 @@ _FIXED: tuple[Gate, ...] = (
     # name = value, "name": value, seed phrase (12 words): value, ("name", "value"), <name>value</name>, name is value
     Gate(
         inspection=Inspection.ASSIGNMENT,
-        pattern=_WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
+        pattern=_WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}"
+        r"(?:(?:[.?+!|]{1,2}|string[ \t]{1,2}|str[ \t]{1,2})?[:=]|%3a|%3d)"
         r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals|to)[ \t])",
         literals=_KEYWORDS,
         caseless=True,
@@ -91,6 +93,8 @@ _FIXED: tuple[Gate, ...] = (
     ),
     # --api-key value
     Gate(inspection=Inspection.FLAG, pattern=r" --[a-z][\w\-]{0,40}[ \t]", literals=(" --",), caseless=True),
+    # docker login -p password
+    Gate(inspection=Inspection.LOGIN_FLAG, pattern=r" -p[ =]?[\"']?[\w+/!@#$%]{4}", literals=(" -p",)),
     # curl -u user:password
     Gate(inspection=Inspection.LOGIN, pattern=r" (?:-u|--user)[ =][\w.@\-]{1,64}:", literals=(" -u", " --user")),
     Gate(
