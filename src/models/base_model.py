@@ -331,7 +331,7 @@ class BaseModel:
         return driver.drive(self._steps(request))
 
     async def _arun(self, request: ModelRequest) -> ModelResponse:
-        return await driver.adrive(self._steps(request))
+        return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
         return driver.stream(lambda: self._stream_steps(request))
