@@ -182,7 +182,7 @@ def do(step: Send | Sleep | Open | Next | _Close) -> Any:
 
     token = otel_context.attach(step.context)
     try:
-        with http_hooks.within(step.timeouts):
+        with _bounds(step):
             match step:
                 case Send():
                     return step.model._send(step.payload, step.timeouts)
@@ -207,7 +207,7 @@ async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:
     token = otel_context.attach(step.context)
     try:
         async with asyncio.timeout(step.timeouts.total) as deadline:
-            with http_hooks.within(step.timeouts):
+            with _bounds(step):
                 return await _awaitable(step)
     except TimeoutError as error:
         if deadline.expired():
@@ -215,6 +215,10 @@ async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:
         raise
     finally:
         otel_context.detach(token)
+
+
+def _bounds(step: Send | Open | Next) -> http_hooks.within:
+    return http_hooks.within(step.timeouts, step.model.reply_max_bytes, is_stream=type(step) is not Send)
 
 
 def _awaitable(step: Send | Open | Next) -> Awaitable[Any]:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from src.observability.tracing.observation import Observation
 
 
+_LONGEST_REPAIRED = 100_000  # characters of a reply; each is paid for once more
+_LONGEST_CAUSE = 20_000
+
+
 class Call:
     """One call: its generation, its clock, and what its attempts have used so far.
 
@@ -161,6 +165,11 @@ class Call:
 
     def _repair(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Show the model its own reply and what is wrong with it, and return its next one."""
+        if len(text) > _LONGEST_REPAIRED:
+            self._observation.update(output=text)
+            raise MalformedResponse(
+                f"the reply does not fit, and is too long to be shown to the model again: {problem}"
+            )
         response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
@@ -222,7 +231,7 @@ class Call:
                 return events, first
 
     def _next(self, events: Any) -> Next:
-        return Next(events=events, timeouts=self._remaining(), context=self._observation.context)
+        return Next(model=self._model, events=events, timeouts=self._remaining(), context=self._observation.context)
 
     def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
@@ -388,4 +397,4 @@ def _safe_cause(raised: BaseException) -> BaseException | None:
     from src.observability.redaction import redact_text
 
     text = str(raised)
-    return raised if redact_text(text) == text else None
+    return raised if len(text) <= _LONGEST_CAUSE and redact_text(text) == text else None

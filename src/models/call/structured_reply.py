@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +10,8 @@ if TYPE_CHECKING:
 
     from src.models.types import Completion, ResponseFormat
 
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
+_FENCE = "```"
+_LONGEST_PROBLEM = 1_000
 
 
 class DoesNotFit(ValueError):
@@ -42,10 +42,8 @@ def parse(text: str, response_format: ResponseFormat) -> object:
     Raises:
         DoesNotFit: the text is no JSON object, or violates the schema.
     """
-    fenced = _FENCE.match(text)
-    body = fenced.group(1) if fenced else text
     try:
-        value = json.loads(body)
+        value = json.loads(_unfenced(text))
     except ValueError as error:
         raise DoesNotFit(f"not valid JSON ({error})") from error
     if not isinstance(value, dict):
@@ -55,6 +53,15 @@ def parse(text: str, response_format: ResponseFormat) -> object:
     return _validated_by_schema(value, response_format.schema)
 
 
+def _unfenced(text: str) -> str:
+    """Return a text without the code fence around it."""
+    body = text.strip()
+    if not (body.startswith(_FENCE) and body.endswith(_FENCE)):
+        return text
+    first_line, line_end, rest = body[len(_FENCE) : -len(_FENCE)].partition("\n")
+    return rest if line_end and first_line.strip().lower() in ("", "json") else text
+
+
 def _validated_by_model(value: dict[str, Any], model: Any) -> object:
     import pydantic
 
@@ -62,7 +69,7 @@ def _validated_by_model(value: dict[str, Any], model: Any) -> object:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in error.errors()[:5]]
-        raise DoesNotFit("; ".join(problems)) from error
+        raise DoesNotFit("; ".join(problems)[:_LONGEST_PROBLEM]) from error
 
 
 def _validated_by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
@@ -72,5 +79,5 @@ def _validated_by_schema(value: dict[str, Any], schema: Mapping[str, object]) ->
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:
         path = ".".join(map(str, error.absolute_path)) or "the object"
-        raise DoesNotFit(f"{path}: {error.message:.200}") from error
+        raise DoesNotFit(f"{path:.200}: {error.message:.200}") from error
     return value
