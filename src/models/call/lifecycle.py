@@ -189,7 +189,7 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Request a stream, emit its chunks, and return the whole reply."""
-        assembly = StreamAssembly()
+        assembly = StreamAssembly(self._model.reply_max_bytes)
         try:
             try:
                 events, first = yield from self._open()

@@ -53,7 +53,7 @@ def _refusal(name: str, value: object) -> InvalidRequest:
 def too_long(most: int) -> MalformedResponse:
     """Return the error of a reply that exceeds its limit."""
     return MalformedResponse(
-        f"the reply is longer than {most / 1024 / 1024:g} MB, and was not read to its end; "
+        f"the reply is longer than {most / 1024 / 1024:.3g} MB, and was not read to its end; "
         f"{VARIABLE}, or reply_max_mb of get_model, allows more"
     )
 
