@@ -56,7 +56,7 @@ def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
         raise ValueError("A trading agent needs at least one member, such as openai:gpt-4o or local.")
     if any(not member.model for member in unlabelled):
         raise ValueError("A member's name is empty: give provider:model, such as openai:gpt-4o.")
-    if not math.isfinite(math.fsum(member.weight for member in unlabelled)):
+    if not math.isfinite(sum(float(member.weight) for member in unlabelled)):
         raise ValueError("The weights of the members are too large to be added up: give smaller ones.")
     total = Counter(member.label or member.model for member in unlabelled)
     seen: Counter[str] = Counter()
