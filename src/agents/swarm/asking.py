@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from src.agents.decisions import Decision
 from src.agents.swarm import loops
 from src.agents.swarm.voting import Vote
-from src.models import fallback
+from src.models.call.membership import as_member
 from src.models.errors import ModelError
 from src.models.failures.classify import from_exception
 from src.models.types import Timeouts
@@ -54,10 +54,14 @@ class Asking:
         seat: The member.
         question: What it is asked.
         deliver: Called with this object and the vote, or None where the call was cancelled; on the loop's thread.
+        label: Names the member's generation.
     """
 
-    def __init__(self, seat: Seat, question: Question, deliver: Callable[[Asking, Vote | None], None]) -> None:
+    def __init__(
+        self, seat: Seat, question: Question, deliver: Callable[[Asking, Vote | None], None], *, label: str
+    ) -> None:
         self.seat = seat
+        self._label = label
         self._question = question
         self._deliver = deliver
         self._task: asyncio.Task[Vote] | None = None
@@ -75,7 +79,7 @@ class Asking:
             loops.abandon(self.seat.name, self._loop)
 
     def _begin(self) -> None:
-        self._task = self._loop.create_task(ask(self.seat, self._question))
+        self._task = self._loop.create_task(ask(self.seat, self._question, self._label))
         self._task.add_done_callback(self._ended)
 
     def _cancel(self, reason: str | None) -> None:
@@ -87,8 +91,8 @@ class Asking:
         self._deliver(self, None if task.cancelled() else task.result())
 
 
-async def ask(seat: Seat, question: Question) -> Vote:
-    """Return a member's vote; one whose call fails has none of the actions."""
+async def ask(seat: Seat, question: Question, label: str) -> Vote:
+    """Return a member's vote; one whose call fails has none of the actions. `label` names its generation."""
     member = seat.member
     started = time.monotonic()
     # The member's own text comes last, so that providers that cache prompts process the common part once.
@@ -96,7 +100,7 @@ async def ask(seat: Seat, question: Question) -> Vote:
     options = {} if member.seed is None else {"seed": member.seed}
     limit = question.member_timeout_s
     try:
-        with fallback.as_member():
+        with as_member(label):
             reply = await seat.model.agenerate_response(
                 question.system_prompt,
                 content,

@@ -91,7 +91,8 @@ class _LoopInbox:
 def _collect(seats: Sequence[Seat], question: Question, inbox: _Inbox, on_vote: OnVote | None) -> Steps:
     """Ask, and collect the votes until all are there or the time is over. Yields each wait."""
     started = time.monotonic()
-    asked = [Asking(seat, question, inbox.put) for seat in seats]
+    is_swarm = len(seats) > 1  # a single member's generation is named like any other
+    asked = [Asking(seat, question, inbox.put, label=seat.member.label if is_swarm else "") for seat in seats]
     votes: dict[Asking, Vote | None] = {}
     try:
         yield from _take(asked, votes, inbox, started + question.total_timeout_s, on_vote)

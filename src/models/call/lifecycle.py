@@ -10,11 +10,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, structured_reply, think_tags
+from src.models.call import raised_errors, recording, structured_reply, think_tags
+from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
-    CallCancelled,
     ContentBlocked,
     EmptyResponse,
     MalformedResponse,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 
 _LONGEST_REPAIRED = 100_000  # characters of a reply; each is paid for once more
-_LONGEST_CAUSE = 20_000
 
 
 class Call:
@@ -70,7 +69,9 @@ class Call:
         self._reserved_tokens = 0
         self._is_counted = False
         self.has_emitted = False
-        self._observation: Observation = observation.start(f"{model.provider}.generate", "generation", context=context)
+        self._observation: Observation = observation.start(
+            MEMBER.get() or f"{model.provider}.generate", "generation", context=context
+        )
         recording.write_request(self._observation, model.provider, request)
 
     # A whole reply.
@@ -81,7 +82,7 @@ class Call:
             completion, parsed = yield from self._obtain_completion()
             return self._succeed(completion, parsed)
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -130,7 +131,7 @@ class Call:
         if wait_s is None:
             if error is raised:
                 raise error
-            raise error from _safe_cause(raised)
+            raise error from raised_errors.safe_cause(raised)
         recording.write_retry(self._observation, error, self._attempts, wait_s)
         return Sleep(wait_s)
 
@@ -207,7 +208,7 @@ class Call:
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
             self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -305,7 +306,7 @@ class Call:
     def _fail(self, raised: BaseException) -> BaseException:
         """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
         interrupted = not isinstance(raised, Exception)
-        error = _interruption(raised) if interrupted else self._classify(raised)
+        error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
         usage, cost = self._totals(Completion(content=""))
@@ -380,21 +381,3 @@ def _empty_completion(completion: Completion) -> ModelError:
         error.retryable = False  # the same limit would be used up again
         return error
     return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
-
-
-def _interruption(raised: BaseException) -> ModelError:
-    """Return the error to record for a call that was stopped from outside, by a deadline or a cancellation."""
-    if "timeout" in raised.args:
-        return ModelTimeout("no answer within the caller's deadline")
-    reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
-    return CallCancelled(reason)
-
-
-def _safe_cause(raised: BaseException) -> BaseException | None:
-    """Return the cause to chain; None where its text holds a secret, which a traceback would print."""
-    if isinstance(raised, ModelError) or not isinstance(raised, Exception):
-        return raised.__cause__
-    from src.observability.redaction import redact_text
-
-    text = str(raised)
-    return raised if len(text) <= _LONGEST_CAUSE and redact_text(text) == text else None
