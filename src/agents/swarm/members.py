@@ -70,9 +70,10 @@ def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
 
 def default_members() -> tuple[Member, ...]:
     """Return every configured provider's default model, or three local members where no key is set."""
-    from src.models.model_factory import PROVIDERS, ModelFactory
+    from src.agents.base_agent import keyed_providers
+    from src.models.model_factory import ModelFactory
 
-    keyed = [row.name for row in PROVIDERS.values() if row.needs_key and ModelFactory.is_model_available(row.name)]
+    keyed = keyed_providers()
     if keyed:
         return labelled(f"{name}:{ModelFactory.DEFAULT_MODELS[name]}" for name in keyed)
     return labelled(Member(model="local", brief=brief, seed=seed) for seed, brief in enumerate(_BRIEFS, start=1))
