@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from src.observability.delivery.destinations import display_url
 from src.observability.delivery.http_post import Answer
 from src.observability.delivery.requester import Requester
+from src.observability.network import display_url
 from src.observability.store.leases import lease_owner
 
 if TYPE_CHECKING:
