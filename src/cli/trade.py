@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -67,9 +69,11 @@ def trade(
     """
     from src.agents.trading_agent import TradingAgent
 
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"--timeout is {timeout:g}: give a number of seconds above 0, such as 30.")
+    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     candles = _candles(symbol, csv, live, timeframe)
     _describe(candles, as_json=as_json)
-    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
     if as_json:
@@ -205,6 +209,10 @@ def _show_trace(result: TradingResult) -> None:
     if spool is None or result.trace_id is None:
         note("Tracing is off: there is no trace to show.")
         return
-    rows = spool.trace(result.trace_id)
+    try:
+        rows = spool.trace(result.trace_id)
+    except (sqlite3.Error, OSError) as error:  # the decision stands; the log says what is not recorded
+        note(f"The trace cannot be shown: {error}.")
+        return
     if rows:
         out().print(draw(rows))

@@ -75,6 +75,7 @@ class Pipeline:
         from src.observability.store.spool import Spool
 
         settings = self.settings
+        self._logged_score_loss = False
         limit = settings.max_mb * 1024 * 1024
         self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
         process_exit.report_losses_at_exit(self.spool)
@@ -223,10 +224,16 @@ class Pipeline:
             record = score_records.make(name, value, settings=self.settings, default=self.default_scope, **fields)
             self.spool.append_score(record)
         except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-            if not isinstance(error, SpoolError):  # the store has counted that one itself
+            of_store = isinstance(error, SpoolError)
+            if not of_store:  # the store has counted its own
                 self.spool.count_loss()
-            _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+            if not (
+                of_store and self._logged_score_loss
+            ):  # a store that fails once fails for every score of a decision
+                _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+            self._logged_score_loss = of_store
             return None
+        self._logged_score_loss = False
         self.wake()
         return record.id
 

@@ -151,6 +151,8 @@ def export(
     if tracker.exporter is None:
         problem(_why_undeliverable(tracker.settings))
         raise typer.Exit(2)
+    if tracker.spool is not None and tracker.spool.problem is not None:
+        raise typer.Exit(2)  # the log has said why
     if again:
         _send_again(tracker)
     try:
