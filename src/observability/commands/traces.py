@@ -188,7 +188,7 @@ def _why_undeliverable(settings: Settings) -> str:
     if settings.offline:
         return "MOONDEV_OFFLINE is set: nothing is sent anywhere."
     if settings.langfuse_configured and not settings.langfuse_enabled:
-        return "ENABLE_LANGFUSE is false, and no other destination is configured."
+        return f"{settings.langfuse_off} is false, and no other destination is configured."
     return "no destination is configured: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."
 
 

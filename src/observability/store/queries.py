@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from src.observability.store import connections
+from src.observability.store.aliases import canonical
 from src.observability.store.compression import decompress
 from src.observability.store.connections import BUSY_S, bytes_used
 from src.observability.store.destination_names import accepted_by
 from src.observability.store.records import OBSERVATION_COLUMNS, Accepts, Stats, TraceRow, TraceSummary, by_column
 from src.observability.store.row_kinds import KINDS
+from src.observability.store.unconfirmed import count_parked
 from src.observability.store.watermarks import acked
 
 if TYPE_CHECKING:
@@ -118,15 +120,22 @@ class Queries:
     def pending(self, destination: str, accepts: Accepts, patience_s: float = BUSY_S) -> int:
         """Return how many rows a destination lacks, of those that it accepts."""
         with self._connect(self._path, patience_s) as connection:
-            return _pending(connection, destination, accepts)
+            return _pending(connection, canonical(connection, destination), accepts)
+
+    def stored_name(self, destination: str) -> str:
+        """Return the name under which a destination's progress is kept."""
+        with self._connect(self._path, BUSY_S) as connection:
+            return canonical(connection, destination)
 
 
 def _pending(connection: sqlite3.Connection, destination: str, accepts: Accepts) -> int:
     count = 0
     for kind in KINDS:
         if accepts is not kind.refused_by:
+            upto = acked(connection, destination, kind)
             statement = f"SELECT count(*) FROM {kind.table} WHERE seq > ?"  # noqa: S608 - our own names
-            count += connection.execute(statement, (acked(connection, destination, kind),)).fetchone()[0]
+            count += connection.execute(statement, (upto,)).fetchone()[0]
+            count += count_parked(connection, destination, kind, upto)
     return count
 
 

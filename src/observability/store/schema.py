@@ -100,8 +100,27 @@ INSERT INTO configured
 # The tables of version 2; spans may be compressed from now on (compression.py), which an older program cannot read.
 _VERSION_3 = ""
 
+# `unconfirmed`: rows that were sent, or about to be, and of which no answer is known (unconfirmed.py). `aliases`: the
+# names that one project goes by, and the name that its progress is kept under (aliases.py). Scores have a lease of
+# their own, so that they hold up no observations.
+_VERSION_4 = """
+CREATE TABLE unconfirmed (
+    destination TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    sent REAL NOT NULL,
+    since REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (destination, kind, first)
+);
+CREATE TABLE aliases (name TEXT PRIMARY KEY, canonical TEXT NOT NULL, project TEXT);
+ALTER TABLE destinations ADD COLUMN scores_owner TEXT;
+ALTER TABLE destinations ADD COLUMN scores_lease_until REAL NOT NULL DEFAULT 0;
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION: Final = len(MIGRATIONS)
 
 
