@@ -31,10 +31,10 @@ _WIDE_ENOUGH_FOR_IDS = 120
 _COLUMNS = (
     Column("trace"),
     Column("started"),
-    Column("name", least=12),
-    Column("took", rank=1, right=True),
+    Column("name", least=12, comfortable=20),
+    Column("took", rank=2, right=True),
     Column("observations", rank=4, right=True),
-    Column("errors", rank=2, right=True),
+    Column("errors", rank=1, right=True),
     Column("tokens", rank=3, right=True),
     Column("cost", right=True),
 )
