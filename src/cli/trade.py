@@ -71,6 +71,10 @@ def trade(
 
     if timeout is not None and not 0 < timeout < math.inf:
         raise ValueError(f"--timeout is {timeout:g}: give a number of seconds above 0, such as 30.")
+    if not 0 <= quorum < 1:
+        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
+    if not symbol.strip():
+        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
     agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     candles = _candles(symbol, csv, live, timeframe)
     _describe(candles, as_json=as_json)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from src.observability.commands.terminal import one_line, visible
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from src.observability.commands.safe_console import SafeConsole
 
 
@@ -46,6 +48,13 @@ def _without_markup(text: str) -> str:
     from rich.markup import escape as escape_markup
 
     return escape_markup(text)
+
+
+def plain_table(*, expand: bool = False) -> Table:
+    """Return a table without borders, whose columns the caller arranges; `tables.print_table` fits them by rank."""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, header_style="bold", expand=expand)
 
 
 def print_json(value: object) -> None:
