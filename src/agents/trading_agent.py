@@ -109,8 +109,9 @@ class TradingAgent(BaseAgent):
         self.members = default_members() if members is None else labelled(members)
         if member_timeout_s is None:
             member_timeout_s = _default_timeout_s(self.members)
-        if member_timeout_s <= 0 or (total_timeout_s is not None and total_timeout_s <= 0):
-            raise ValueError("member_timeout_s and total_timeout_s are seconds above 0.")
+        for option, seconds in (("member_timeout_s", member_timeout_s), ("total_timeout_s", total_timeout_s)):
+            if seconds is not None and not seconds > 0:  # NaN is not either
+                raise ValueError(f"{option} is {seconds!r}: give seconds above 0.")
         if not 0 <= quorum < 1:
             raise ValueError(f"quorum is {quorum!r}: give a share from 0 to below 1; 0.5 means more than half.")
         self.member_timeout_s = member_timeout_s

@@ -70,7 +70,7 @@ def trade(
     from src.agents.trading_agent import TradingAgent
 
     if timeout is not None and not 0 < timeout < math.inf:
-        raise ValueError(f"--timeout is {timeout:g}: give a number of seconds above 0, such as 30.")
+        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
     if not 0 <= quorum < 1:
         raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
     if not symbol.strip():

@@ -14,7 +14,8 @@ from src.models.request.arguments import build_request
 from src.models.request.messages import chat_messages, prompt_messages
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
-from src.observability import redaction
+from src.models.variables import Variables
+from src.observability import network, redaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -65,10 +66,12 @@ class BaseModel:
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.limiter: Limiter | None = None
+        self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
-        if api_key:
-            redaction.learn(api_key)
+        for secret in (api_key, *network.secrets_in(base_url or "")):
+            if secret:
+                redaction.learn(secret)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Raise TypeError for a subclass that overrides a public call, which would then not be traced."""
@@ -268,6 +271,11 @@ class BaseModel:
 
         return from_exception(error)
 
+    @final
+    def _explain(self, error: ModelError) -> None:
+        """Add to an error which variable the address or the key that it is about comes from."""
+        self._variables.explain(error, self._api_key)
+
     @classmethod
     def _missing(cls) -> str | None:
         """Return what is missing besides key and package, and how to get it; None for nothing."""
@@ -310,6 +318,7 @@ class BaseModel:
             raise
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
+        self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
     from src.observability.store.retention import Retention
+    from src.observability.store.row_kinds import KindName
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
@@ -88,7 +89,10 @@ class Pipeline:
         self.retention = self._make_retention(self.spool, destinations)
         self.retention.start()
         self.processor = SpoolProcessor(
-            self.spool, self.default_scope, self.wake, CapturePolicy.from_settings(settings)
+            self.spool,
+            self.default_scope,
+            functools.partial(self.wake, "observation"),
+            CapturePolicy.from_settings(settings),
         )
         self.provider = self._make_provider(self.processor)
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
@@ -237,22 +241,20 @@ class Pipeline:
             of_store = isinstance(error, SpoolError)
             if not of_store:  # the store has counted its own
                 self.spool.count_loss()
-            if not (
-                of_store and self._logged_score_loss
-            ):  # a store that fails once fails for every score of a decision
+            if not of_store or not self._logged_score_loss:  # a store that fails does so for all scores of a decision
                 _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
             self._logged_score_loss = of_store
             return None
         self._logged_score_loss = False
-        self.wake()
+        self.wake("score")
         return record.id
 
-    def wake(self) -> None:
+    def wake(self, kind: KindName | None = None) -> None:
         """Tell the exporter, if there is one, that there is something to deliver. Never raises."""
         if self.exporter is None:
             return
         try:
-            self.exporter.wake()
+            self.exporter.wake(kind)
         except Exception as error:  # noqa: BLE001 - the stored rows are delivered later
             _log.error("Delivery could not be started: %s", error)
 

@@ -10,20 +10,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, structured_reply, think_tags
+from src.models.call import empty_reply, recording, structured_reply, think_tags
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
     CallCancelled,
-    ContentBlocked,
-    EmptyResponse,
     MalformedResponse,
     ModelError,
     ModelTimeout,
     RateLimited,
 )
-from src.models.failures import bodies
 from src.models.limits import limiter, rate_limit_headers
 from src.models.pricing import prices
 from src.models.retry import Retries
@@ -64,7 +61,7 @@ class Call:
         self._attempts = 0
         self._usage: Usage | None = None
         self._reported_usd: float | None = None
-        self._reserved_tokens = 0
+        self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
         self._observation: Observation = observation.start(
@@ -97,13 +94,19 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        self._reserved_tokens = limiter.expected_tokens(request)
-        wait_s = limit.reserve(self._reserved_tokens, self._remaining().total)
-        if wait_s is None:
+        place, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
+        if place is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+        try:
+            while nap_s := min(place.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
+                wait_s += nap_s
+                yield Sleep(nap_s)
+        except BaseException:  # cancelled, or past its deadline
+            place.give_back()
+            raise
+        self._place = place
         if wait_s:
             self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
-            yield Sleep(wait_s)
 
     def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
         """Send a request until it succeeds or a retry is not worthwhile."""
@@ -136,8 +139,8 @@ class Call:
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = _plausible_usage(completion)
-        if self._model.limiter is not None:
-            self._model.limiter.correct(self._reserved_tokens, usage.total_tokens if usage else None)
+        if self._place is not None:
+            self._place.correct(usage.total_tokens if usage else None)
         self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
         if completion.reported_cost_usd is not None:
             self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
@@ -145,7 +148,7 @@ class Call:
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
-            raise _empty_completion(completion)
+            raise empty_reply.error_for(completion)
         return completion
 
     def _parse(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
@@ -186,14 +189,12 @@ class Call:
         assembly = StreamAssembly()
         try:
             try:
-                events, first = yield from self._open()
+                completion = yield from self._relay_one(assembly)
             except MalformedResponse as error:
                 completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                yield from self._relay(events, first, assembly)
-                assembly.check_end()
-                completion, parsed = yield from self._parse(self._account(assembly.completion()))
+                completion, parsed = yield from self._parse(completion)
             reply = self._succeed(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
@@ -204,6 +205,20 @@ class Call:
             raise self._fail(error) from _safe_cause(error)
         finally:
             self._observation.end()
+
+    def _relay_one(self, assembly: StreamAssembly) -> Generator[Open | Next | Sleep | Emit, Any, Completion]:
+        """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
+        while True:
+            events, first = yield from self._open()
+            try:
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                return self._account(assembly.completion())
+            except Exception as error:
+                if self.has_emitted:
+                    raise
+                yield self._backoff(error)
+                assembly.reset()
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         """Open the stream and take its first event; a failure before that is retried."""
@@ -293,6 +308,7 @@ class Call:
             trace_id=self._observation.trace_id,
             observation_id=self._observation.id,
             response_id=completion.response_id,
+            warnings=(str(completion.notes["warning"]),) if "warning" in completion.notes else (),
             raw_response=completion.raw,
         )
 
@@ -337,6 +353,7 @@ class Call:
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
         error.model = error.model or self._request.model
+        self._model._explain(error)
         return error
 
 
@@ -362,18 +379,6 @@ def _plausible_usage(completion: Completion) -> Usage | None:
     if usage.input_tokens == 0:
         usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
     return usage if usage.details() else None
-
-
-def _empty_completion(completion: Completion) -> ModelError:
-    """Return the error that a completion without text and tool calls means."""
-    if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({bodies.one_line(str(reason or 'no reason told'))})")
-    if completion.finish_reason == "length":
-        error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
-        error.retryable = False  # the same limit would be used up again
-        return error
-    return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
 
 
 def _interruption(raised: BaseException) -> ModelError:

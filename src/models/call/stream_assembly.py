@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from src.models.call import think_tags
 from src.models.errors import ConnectionFailed
+from src.models.request import tool_ids
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 
@@ -13,6 +14,10 @@ class StreamAssembly:
     """What a stream has brought so far."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, for another stream."""
         self.content: list[str] = []
         self.reasoning: list[str] = []
         self.finish_reason: str | None = None
@@ -144,12 +149,12 @@ class StreamAssembly:
             usage=self.usage,
             tool_calls=tuple(
                 ToolCall(
-                    id=call.id or f"call_{position}_{call.name}",
+                    id=call.id or tool_ids.new(),
                     name=call.name,
                     arguments=call.arguments or "{}",
                     replay=call.replay,
                 )
-                for position, call in self._tool_calls.items()
+                for call in self._tool_calls.values()
                 if call.name
             ),
             response_id=self.response_id,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.observability.delivery.arrivals import Arrived, NoRoute, Unanswered, ask_for
 from src.observability.delivery.http_post import Answer, Outcome
+from src.observability.store.leases import LONGEST_LEASE_S
 from src.observability.store.unconfirmed import runs
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Confirmation:
     def _post_in_halves(self, rows: Sequence[BatchRow]) -> tuple[Outcome, set[int]]:
         """Send rows; return the outcome of the last request, and the numbers of the rows that need no more sending."""
         body = self._requests.encode(rows)
-        self._channel.renew()
+        self._channel.renew(for_s=LONGEST_LEASE_S)
         outcome = self._requests.post(body, len(rows))
         numbers = {row.seq for row in rows}
         if outcome.answer is Answer.ACCEPTED:
