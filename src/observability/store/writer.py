@@ -147,8 +147,8 @@ class Writer:
         with self.lock:
             try:
                 self._replace_damaged(str(error))
-            except SpoolError as refusal:  # no store of ours: it stays, and writers are refused as well
-                _log.error("%s", refusal)
+            except SpoolError as refusal:  # no store of ours: it stays, and writing to it is refused with an error
+                _log.debug("%s", refusal)
                 return False
         return True
 
