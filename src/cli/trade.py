@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -64,15 +65,20 @@ def trade(
     """Decide BUY, SELL or NOTHING on real prices. A paper decision: no order is placed.
 
     Without --csv or --live the sample prices that were installed with the project are used. Without --models a
-    swarm has every configured provider, or three local models where no key is set.
+    swarm has every configured provider, or three local models where no key is set; a single decision is made by the
+    model that AI_MODEL_PROVIDER and AI_MODEL name, else by the first configured provider, else by the local model.
     """
     from src.agents.trading_agent import TradingAgent
 
     if timeout is not None and not 0 < timeout < math.inf:
         raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
+    if not 0 <= quorum < 1:
+        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
+    if not symbol.strip():
+        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
+    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     candles = _candles(symbol, csv, live, timeframe)
     _describe(candles, as_json=as_json)
-    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
     if as_json:
@@ -107,10 +113,9 @@ def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
         return list(names)
     if swarm:
         return None
-    from src.observability.settings import config_value
+    from src.agents.base_agent import default_name
 
-    provider, name = str(config_value("AI_MODEL_PROVIDER", "local")), config_value("AI_MODEL", None)
-    return [f"{provider}:{name}" if name else provider]
+    return [default_name()]
 
 
 def _describe(candles: Candles, *, as_json: bool) -> None:
@@ -208,6 +213,10 @@ def _show_trace(result: TradingResult) -> None:
     if spool is None or result.trace_id is None:
         note("Tracing is off: there is no trace to show.")
         return
-    rows = spool.trace(result.trace_id)
+    try:
+        rows = spool.trace(result.trace_id)
+    except (sqlite3.Error, OSError) as error:  # the decision stands; the log says what is not recorded
+        note(f"The trace cannot be shown: {error}.")
+        return
     if rows:
         out().print(draw(rows))

@@ -177,7 +177,7 @@ def work():
 def report(error):
     raise error
 sys.argv = ["moondev"]
-running.run(app, report)
+terminal.run(lambda: running.run(app, report))
 """
 
 
