@@ -9,6 +9,7 @@ from src.models import capabilities, catalogue
 from src.models.call import driver
 from src.models.call.lifecycle import Call
 from src.models.errors import ModelError
+from src.models.limits import reply_size
 from src.models.request import fitting
 from src.models.request.arguments import build_request
 from src.models.request.messages import chat_messages, prompt_messages
@@ -48,6 +49,8 @@ class BaseModel:
         base_url: The provider's address, with the meaning that its own SDK gives it.
         timeouts: The timeouts of each call, unless the call has its own.
         retry_policy: How failed attempts are retried.
+        reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
+            where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
     """
 
     provider: ClassVar[str] = ""
@@ -61,10 +64,12 @@ class BaseModel:
         base_url: str | None = None,
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
+        reply_max_mb: float | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
+        self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
         self.limiter: Limiter | None = None
         self._variables = Variables()
         self._api_key = api_key
@@ -342,7 +347,7 @@ class BaseModel:
         return driver.drive(self._steps(request))
 
     async def _arun(self, request: ModelRequest) -> ModelResponse:
-        return await driver.adrive(self._steps(request))
+        return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
         return driver.stream(lambda: self._stream_steps(request))

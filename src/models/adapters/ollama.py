@@ -186,8 +186,8 @@ class OllamaModel(BaseModel):
         context_tokens = request.options.get("num_ctx") or protocol.context_tokens(request)
         warning = None if prompt else "Ollama told no prompt token count"
         if prompt and isinstance(context_tokens, int):
-            kept = request.options.get("num_keep")
-            kept_tokens = kept if isinstance(kept, int) and kept > 0 else _KEPT_TOKENS
+            num_keep = request.options.get("num_keep")
+            kept_tokens = num_keep if isinstance(num_keep, int) and num_keep > 0 else _KEPT_TOKENS
             warning = protocol.cut_warning(prompt, context_tokens, protocol.prompt_bytes(request), kept_tokens)
         prompt = None if warning else prompt
         if warning:

@@ -22,6 +22,7 @@ class ModelHooks(Protocol):
     model_name: str
     retry_policy: RetryPolicy
     limiter: Limiter | None
+    reply_max_bytes: int
 
     @property
     def provider(self) -> str: ...  # noqa: D102 - see BaseModel

@@ -10,12 +10,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import empty_reply, recording, structured_reply, think_tags
+from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
-    CallCancelled,
     MalformedResponse,
     ModelError,
     ModelTimeout,
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
     from src.models.call.steps import Steps
     from src.models.types import ModelRequest
     from src.observability.tracing.observation import Observation
+
+
+_LONGEST_REPAIRED = 100_000  # characters of a reply; each is paid for once more
 
 
 class Call:
@@ -77,7 +79,7 @@ class Call:
             completion, parsed = yield from self._obtain_completion()
             return self._succeed(completion, parsed)
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -132,7 +134,7 @@ class Call:
         if wait_s is None:
             if error is raised:
                 raise error
-            raise error from _safe_cause(raised)
+            raise error from raised_errors.safe_cause(raised)
         recording.write_retry(self._observation, error, self._attempts, wait_s)
         return Sleep(wait_s)
 
@@ -167,6 +169,11 @@ class Call:
 
     def _repair(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Show the model its own reply and what is wrong with it, and return its next one."""
+        if len(text) > _LONGEST_REPAIRED:
+            self._observation.update(output=text)
+            raise MalformedResponse(
+                f"the reply does not fit, and is too long to be shown to the model again: {problem}"
+            )
         response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
@@ -186,7 +193,7 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Request a stream, emit its chunks, and return the whole reply."""
-        assembly = StreamAssembly()
+        assembly = StreamAssembly(self._model.reply_max_bytes)
         try:
             try:
                 completion = yield from self._relay_one(assembly)
@@ -202,7 +209,7 @@ class Call:
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
             self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -240,7 +247,7 @@ class Call:
                 return events, first
 
     def _next(self, events: Any) -> Next:
-        return Next(events=events, timeouts=self._remaining(), context=self._observation.context)
+        return Next(model=self._model, events=events, timeouts=self._remaining(), context=self._observation.context)
 
     def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
@@ -315,7 +322,7 @@ class Call:
     def _fail(self, raised: BaseException) -> BaseException:
         """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
         interrupted = not isinstance(raised, Exception)
-        error = _interruption(raised) if interrupted else self._classify(raised)
+        error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
         usage, cost = self._totals(Completion(content=""))
@@ -379,21 +386,3 @@ def _plausible_usage(completion: Completion) -> Usage | None:
     if usage.input_tokens == 0:
         usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
     return usage if usage.details() else None
-
-
-def _interruption(raised: BaseException) -> ModelError:
-    """Return the error to record for a call that was stopped from outside, by a deadline or a cancellation."""
-    if "timeout" in raised.args:
-        return ModelTimeout("no answer within the caller's deadline")
-    reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
-    return CallCancelled(reason)
-
-
-def _safe_cause(raised: BaseException) -> BaseException | None:
-    """Return the cause to chain; None where its text holds a secret, which a traceback would print."""
-    if isinstance(raised, ModelError) or not isinstance(raised, Exception):
-        return raised.__cause__
-    from src.observability.redaction import redact_text
-
-    text = str(raised)
-    return raised if redact_text(text) == text else None

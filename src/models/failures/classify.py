@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models import errors
 from src.models.failures import bodies, connections, patterns, refused_parameter
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import re
 
     from src.models.errors import ModelError
+
+
+# As much of an error's words as is read: a server may send megabytes, over which patterns would take seconds.
+_LONGEST_READ: Final = 4_000
 
 
 def from_status(
@@ -33,7 +37,7 @@ def from_status(
     """
     headers = headers or {}
     detail = bodies.error_detail(body)
-    words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
+    words = " ".join(str(detail.get(name, ""))[:_LONGEST_READ] for name in ("message", "code", "type"))
     status = (None if status == 200 else status) or bodies.inner_status(detail)
     kind = _kind(_effective_status(status, detail), words, detail)
     error = kind(
@@ -203,6 +207,8 @@ def _is_about_blank_body(error: BaseException) -> bool:
 
 def _connection_failure(error: BaseException) -> ModelError:
     cause = error.__cause__ or error.__context__
+    if isinstance(cause, errors.ModelError):  # which one of our hooks raised inside the SDK's request
+        return cause
     if cause is not None and any(kind.__name__ == "DecodingError" for kind in type(cause).__mro__):
         return errors.MalformedResponse(bodies.one_line(f"the reply could not be read: {cause}"))
     return connections.from_exception(error) or errors.ConnectionFailed(bodies.one_line(_root_text(error)))

@@ -175,6 +175,7 @@ class Progress:
             row = connection.execute("SELECT min(seq) FROM observations WHERE seq > ?", (after,)).fetchone()
             if row[0] is not None and row[0] < noted[0]:
                 return False
+            unconfirmed.adopt(connection, name, OBSERVATION, noted[0])
             _advance(connection, OBSERVATION, name, noted[1])
         return True
 

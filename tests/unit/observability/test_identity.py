@@ -203,3 +203,25 @@ def test_a_server_that_moved_to_https_is_followed_on_its_own_host_only(spool: Sp
     assert set(seen) == {"http://wrong.example"}  # the keys go nowhere else
     assert flush("http://langfuse.example") == 0
     assert "https://langfuse.example" in seen
+
+
+def test_the_names_of_one_project_in_an_old_store_become_one_with_all_that_either_had(spool: Spool) -> None:
+    for number in range(6):
+        spool.append(sendable_record(number))
+        spool.append_score(score_record(id=f"s{number}"))
+    with LangfuseServer() as server:
+        destination = langfuse_destination(server.url, "pk-lf-1", "sk-lf-1")
+        key_hash = destination.name.rpartition(":")[2]
+        names = [f"langfuse:{server.url}/:{key_hash}", f"langfuse:{server.url.replace('http', 'HTTP')}:{key_hash}"]
+        spool.acknowledge(names[0], 3)
+        spool.acknowledge_scores(names[0], 2)
+        spool.set_aside(names[0], "observation", 2, "refused")
+        spool.acknowledge(names[1], 5)
+        spool.acknowledge_scores(names[1], 1)
+        spool.set_aside(names[1], "observation", 2, "refused")
+        spool.set_aside(names[1], "observation", 4, "refused")
+        assert deliver(spool, server.url) == 0
+        assert [span.name for span in server.spans] == ["n5"]
+        assert sorted(score["id"] for score in server.scores.values()) == ["s2", "s3", "s4", "s5"]
+        assert spool.stats().undelivered == {spool.stored_name(destination.name): 0}
+        assert spool.stats().set_aside == 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.models.errors import EmptyResponse
 from src.models.fields import is_blank, snake_case
 from src.models.protocols.generate_content import finish_reasons, reply
-from src.models.transport import gateway_hooks, http_clients, threads
+from src.models.transport import gateway_hooks, http_clients, http_hooks, threads
 from src.observability import network
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def _generate(generate: Callable[[], Any]) -> Any:
 def _record_reply(response: Any, *_: object, stream: bool = False, **__: object) -> None:
     """Record a reply, and raise an error: the SDK drops one with status 200, and breaks on one that is malformed."""
     replies = _replies.get()
+    if not stream:
+        _read_bounded(response)
     if response.status_code >= _REFUSED:
         raise reply.refusal(response.status_code, _json(response.content), response.headers)
     if response.status_code not in (200, 204) or replies is None:
@@ -131,6 +133,17 @@ def _record_reply(response: Any, *_: object, stream: bool = False, **__: object)
         replies.append(body)
 
 
+def _read_bounded(response: Any) -> None:
+    """Read a whole reply, which may have only so many bytes after decompression."""
+    meter, pieces = http_hooks.meter(), []
+    if meter is None:
+        return
+    for piece in response.iter_content(65536):
+        meter.take(piece)
+        pieces.append(piece)
+    response._content = b"".join(pieces)
+
+
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
@@ -143,7 +156,10 @@ def _as_one_array(
 ) -> Iterator[str]:
     """Yield the replies of a stream as the one array that the SDK reads, and record each."""
     decode, buffer, separator = codecs.getincrementaldecoder("utf-8")("replace"), "", "["
+    meter = http_hooks.meter()
     for piece in pieces(None):
+        if meter is not None:
+            meter.take(piece)
         buffer += decode.decode(piece)
         while True:
             buffer = buffer[_BETWEEN.match(buffer).end() :]  # type: ignore[union-attr] # it matches nothing too
