@@ -135,7 +135,7 @@ class RiskAgent(BaseAgent):
         return verdict
 
     def _verdict(self, judgement: Judgement, case: str, run: Observation) -> RiskVerdict:
-        opinion, cost, failure = (None, None, None) if self.rules_only else self._ask(case)
+        opinion, cost, failure = (None, 0.0, None) if self.rules_only else self._ask(case)
         overridden = opinion is not None and self._may_override(judgement, opinion)
         return RiskVerdict(
             action=RiskAction.WITHIN_LIMITS if overridden else judgement.demanded,
@@ -156,7 +156,7 @@ class RiskAgent(BaseAgent):
                 prompt("risk"), case, temperature=0.2, response_format=RiskOpinion, timeout=self.timeout_s
             )
         except ModelError as error:
-            return None, None, str(error)
+            return None, error.cost_usd, str(error)
         opinion = reply.parsed if isinstance(reply.parsed, RiskOpinion) else None
         return opinion, reply.cost_usd, None
 

@@ -43,6 +43,17 @@ def count(value: Any, name: str) -> int | None:
     return int(number)
 
 
+def miscount(value: Any, *names: str) -> str | None:
+    """Return which of these fields holds no count, and what it holds; None where all are counts or missing."""
+    for name in names:
+        number = field(value, name)
+        if number is None or (type(number) is int and 0 <= number < _MAX_COUNT):
+            continue
+        if count(value, name) is None or (isinstance(number, float) and not number.is_integer()):
+            return f"{name} is {number!r:.40}"
+    return None
+
+
 def text(value: Any, name: str) -> str:
     """Return a field that holds a text; an empty one where it is missing or no text."""
     value = field(value, name)

@@ -12,6 +12,7 @@ from src.agents.swarm.voting import Vote
 from src.models import fallback
 from src.models.errors import ModelError
 from src.models.types import Timeouts
+from src.models.usage import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,6 +106,8 @@ async def _ask(seat: Seat, question: Question) -> Vote:
             error=str(error),
             latency_ms=(time.monotonic() - started) * 1000,
             observation_id=error.observation_id,
+            cost=error.cost or Cost(),
+            cost_usd=error.cost_usd,
         )
     decision = reply.parsed
     if not isinstance(decision, Decision):  # the model replied with a tool call instead
@@ -116,6 +119,7 @@ async def _ask(seat: Seat, question: Question) -> Vote:
         confidence=decision.confidence,
         reasoning=decision.reasoning,
         latency_ms=reply.latency_ms,
+        cost=reply.cost,
         cost_usd=reply.cost_usd,
         model_name=reply.model_name,
         observation_id=reply.observation_id,
@@ -123,10 +127,14 @@ async def _ask(seat: Seat, question: Question) -> Vote:
 
 
 def _late(seat: Seat, latency_ms: float | None) -> Vote:
+    # What a provider bills for a request that was left is not known.
+    cost = Cost(source="local") if seat.model._is_free(seat.model.model_name) else None
     return Vote(
         member=seat.member.label,
         weight=seat.member.weight,
         error_category="timeout",
         error="no answer within the swarm's deadline",
         latency_ms=latency_ms,
+        cost=cost,
+        cost_usd=None if cost is None else cost.total,
     )

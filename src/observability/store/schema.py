@@ -87,9 +87,21 @@ INSERT INTO configured
 # The tables of version 2; spans may be compressed from now on (compression.py), which an older program cannot read.
 _VERSION_3 = ""
 
+# Whether some part of an observation's cost is unknown.
+_VERSION_4 = """
+ALTER TABLE observations ADD COLUMN cost_unknown INTEGER;
+"""
+COST_UNKNOWN_SINCE: Final = 4
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION: Final = len(MIGRATIONS)
+
+
+def readable(connection: sqlite3.Connection, columns: tuple[str, ...], prefix: str = "") -> str:
+    """Return columns of the observations for a SELECT, NULL for what a file of an older version has not."""
+    is_old = int(connection.execute("PRAGMA user_version").fetchone()[0]) < COST_UNKNOWN_SINCE
+    return ", ".join("NULL" if is_old and name == "cost_unknown" else f"{prefix}{name}" for name in columns)
 
 
 def examine(connection: sqlite3.Connection, path: object) -> int:
