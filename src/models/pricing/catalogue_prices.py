@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from src.models.pricing import corrections
 from src.models.pricing.price_list import PriceList, Rate
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def _prices(provider: str, model: str, tier: str | None, slot: int) -> PriceList
     prices = {key: price for key, price in vars(listed.get_prices(when, context)).items() if price is not None}
     if not prices and not _is_free(provider, model):
         return None
-    return PriceList(rates=_rates(provider, listed.id, prices), source=source, date=day)
+    rates = {**corrections.rates(provider, model), **_rates(provider, listed.id, prices)}
+    return PriceList(rates=rates, source=source, date=day)
 
 
 def _off_peak_at_weekends(when: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
 import orjson
@@ -10,7 +11,7 @@ from src.observability import attributes as names
 from src.observability.store.records import BILLED_TYPES, SpanRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _ERROR = 2  # OpenTelemetry's status code
 
@@ -97,7 +98,12 @@ def _cost(attributes: Mapping[str, object]) -> _Cost:
     if attributes.get(names.METADATA + names.USAGE_KNOWN) == "false":
         return _Cost(cost_usd=None, cost_unknown=True)
     if names.UNKNOWN_COST in costs:
-        known = float(sum(costs.values()))
+        known = _sum(costs.values())
         return _Cost(cost_usd=known or None, cost_unknown=True)
     total = costs.get("total")
-    return _Cost(cost_usd=float(sum(costs.values()) if total is None else total), cost_unknown=False)
+    return _Cost(cost_usd=_sum(costs.values()) if total is None else float(total), cost_unknown=False)
+
+
+def _sum(dollars: Iterable[object]) -> float:
+    """Return a sum of amounts as their digits say it: 0.1 + 0.2 is 0.3."""
+    return float(sum((Decimal(str(amount)) for amount in dollars), Decimal(0)))

@@ -57,14 +57,14 @@ def _units(body: Any, details: Any, output_details: Any, cached: int) -> dict[st
 
     xAI counts the sources of its live search (docs.x.ai/docs/guides/live-search), OpenRouter the searches of its tools.
     """
-    units = {
+    kinds = ("audio", "image", "video")
+    return {
+        **token_buckets.uncached({kind: count(details, f"{kind}_tokens") or 0 for kind in kinds}, cached),
         "output_audio_tokens": count(output_details, "audio_tokens") or 0,
         "output_image_tokens": count(output_details, "image_tokens") or 0,
         "live_search_sources": count(body, "num_sources_used") or 0,
         "web_searches": count(field(body, "server_tool_use"), "web_search_requests") or 0,
     }
-    kinds = ("audio", "image", "video")
-    return {**units, **token_buckets.uncached({kind: count(details, f"{kind}_tokens") or 0 for kind in kinds}, cached)}
 
 
 def _cache_problem(body: Any, prompt: int | None) -> str | None:

@@ -22,6 +22,8 @@ _TRAFFIC: Final = {
     "ON_DEMAND_OFFPEAK": "offpeak",
     "PROVISIONED_THROUGHPUT": "provisioned throughput",
 }
+# ai.google.dev/gemini-api/docs/flex-inference
+TIER_HEADER: Final = "x-gemini-service-tier"
 _GENERATION: Final = re.compile(r"gemini-(\d+)")
 
 
@@ -76,12 +78,12 @@ def grounding(candidates: Iterable[Any], model: str) -> dict[str, int]:
 
 
 def tier(raw: Any) -> str | None:
-    """Return the service tier that a reply names: ai.google.dev/gemini-api/docs/flex-inference."""
+    """Return the service tier that a reply, or the header of its response, names."""
     body = field(raw, "usage_metadata")
     traffic = field(body, "traffic_type")
     traffic_type = str(getattr(traffic, "value", traffic) or "")
     headers = field(field(raw, "sdk_http_response"), "headers") or {}
-    return _TRAFFIC.get(traffic_type) or text(body, "service_tier").lower() or headers.get("x-gemini-service-tier")
+    return _TRAFFIC.get(traffic_type) or text(body, "service_tier").lower() or headers.get(TIER_HEADER)
 
 
 def _kinds(body: Any, cached: int) -> dict[str, int]:
