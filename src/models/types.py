@@ -252,7 +252,7 @@ class ModelResponse(TextLike):
     observation_id: str | None = None
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost = field(default_factory=Cost, repr=False)
 
     def __eq__(self, other: object) -> bool:
         """Compare the text with a string, or all fields but `raw_response` with another reply."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.store.compression import decompress
@@ -160,7 +161,8 @@ def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
     )
     rows = [by_column(_SUMMARY_COLUMNS, values) for values in cursor]
     unpriced = [row for row in rows if _is_unpriced(row)]
-    cost_usd = _known_sum(row["cost_usd"] for row in rows)
+    costs = [Decimal(str(row["cost_usd"])) for row in rows if row["cost_usd"] is not None]
+    cost_usd = float(sum(costs)) if costs else None
     root = next((row for row in rows if row["parent_span_id"] is None), rows[0])
     return TraceSummary(
         trace_id=trace_id,
