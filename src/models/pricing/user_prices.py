@@ -119,6 +119,9 @@ def _row(path: Path, pattern: str, table: object, day: str) -> PriceList:
         start, longer = _longer(above)
     except ValueError as error:
         raise refused(str(error)) from error
+    added = longer.keys() - _with_defaults(flat).keys()
+    if added:
+        raise refused(f"has {_ABOVE} {', '.join(sorted(added))}, which it does not price for shorter prompts")
     return PriceList(rates=_rates(flat, start, longer), source="own table", date=day, overrides=overrides)
 
 
@@ -155,7 +158,7 @@ def _longer(above: object) -> tuple[int, Mapping[str, object]]:
 
 
 def _rates(flat: Mapping[str, object], start: int, longer: Mapping[str, object]) -> dict[str, Rate]:
-    base, long = _with_defaults(flat), {**_with_defaults(flat), **_with_defaults({**flat, **longer})}
+    base, long = _with_defaults(flat), _with_defaults({**flat, **longer})
     rates = {}
     for name, dollars in base.items():
         unit, per = _UNITS[name]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,47 @@ def test_a_price_that_depends_on_the_hour_is_looked_up_for_that_hour() -> None:
     assert (by_day.total, by_night.total) == (0.00137, 0.000685)
 
 
+# DeepSeek's page has peak prices from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays, and half of them
+# otherwise; a stored copy of api-docs.deepseek.com/quick_start/pricing was read on 2026-11-30. 2026-11-02 is a Monday.
+PEAK, OFF_PEAK = (1000 * 0.30 + 1000 * 1.20) / 1e6, (1000 * 0.15 + 1000 * 0.60) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "expected"),
+    [
+        (2, 0, OFF_PEAK), (2, 1, PEAK), (2, 3, PEAK), (2, 4, OFF_PEAK), (2, 6, PEAK), (2, 9, PEAK), (2, 10, OFF_PEAK),
+        (6, 9, PEAK), (7, 2, OFF_PEAK), (7, 9, OFF_PEAK), (8, 2, OFF_PEAK), (8, 9, OFF_PEAK), (9, 2, PEAK),
+    ],
+)  # fmt: skip
+def test_deepseeks_peak_hours_are_those_of_its_weekdays(day: int, hour: int, expected: float) -> None:
+    moment = datetime(2026, 11, day, hour, 30, tzinfo=UTC).timestamp()
+    assert prices.price("deepseek", ("deepseek-flash",), THOUSAND, at=moment).total == pytest.approx(expected)
+    assert prices.price("deepseek", ("deepseek-v4-flash",), THOUSAND, at=moment).total == pytest.approx(expected)
+
+
+def test_a_cache_hit_without_a_known_price_is_not_priced_as_fresh_input() -> None:
+    cost = _cost("deepseek", "deepseek-v3.2", Usage(input=1000, input_cached_tokens=500, output=0))
+    assert (cost.total, cost.known, cost.unknown) == (None, 0.0002288, ("input_cached_tokens",))
+
+
+def test_where_the_prompts_length_is_not_known_a_price_in_tiers_is_the_least() -> None:
+    cost = _cost("xai", "grok-4.3", Usage(output=1000))
+    assert (cost.known, cost.unknown) == (0.0025, ("output above the price for short prompts", "input"))
+
+
+def test_costs_add_up_to_the_digit() -> None:
+    total = sum((_cost("openai", "gpt-4o", Usage(input=1, output=0)) for _ in range(3)), Cost())
+    assert (total.total, total.details) == (0.0000075, {"input": 0.0000075, "total": 0.0000075})
+
+
+def test_a_cost_of_parts_of_which_one_is_unknown_has_no_total() -> None:
+    whole, partial = _cost("openai", "gpt-4o", THOUSAND), Cost(unknown=("x",))
+    both = whole + partial + partial
+    assert (both.total, both.usd, both.is_whole, both.unknown) == (None, None, False, ("x",))
+    assert (both.known, both.source) == (0.0125, whole.source)
+    assert both.details == {"input": 0.0025, "output": 0.01, "unknown": 0.0}
+
+
 def test_a_service_tier_has_its_own_rates() -> None:
     standard, priority = (_usd("openai", "gpt-5", THOUSAND, tier=tier) for tier in ("default", "priority"))
     assert (standard, priority) == (0.01125, 0.0225)
@@ -137,6 +179,105 @@ def test_the_users_table_may_be_json(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_text('{"mine:*": {"input": 1, "output": 1}}')
     monkeypatch.setenv("MOONDEV_PRICES", str(path))
     assert _usd("mine", "m", THOUSAND) == pytest.approx(0.002)
+
+
+UNITS = """
+["openai:gpt-4o-mini-audio-preview"]
+input_audio = 10
+output_audio = 20
+["openai:gpt-4.1"]
+override = true
+input = 1
+output = 2
+["mine:*"]
+input = 1
+cached_input = 0.5
+cache_write = 1.25
+cache_write_1h = 2
+output = 4
+reasoning = 5
+input_audio = 10
+output_audio = 20
+output_image = 30
+web_searches = 14
+storage_searches = 2.5
+code_executions = 3
+requests = 5
+above = { tokens = 2000, input = 2, output = 8 }
+"""
+
+
+@pytest.fixture
+def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(UNITS)
+    monkeypatch.setenv("MOONDEV_PRICES", str(path))
+
+
+@pytest.mark.usefixtures("units")
+def test_the_users_table_prices_every_unit() -> None:
+    usage = Usage(
+        input=300, input_cached_tokens=100, input_cache_creation=150, output=400, output_reasoning_tokens=50,
+        units={"input_audio_tokens": 200, "input_cache_creation_1h": 50, "output_audio_tokens": 100,
+               "output_image_tokens": 200, "web_searches": 2, "storage_searches": 1, "code_executions": 3},
+    )  # fmt: skip
+    cost = _cost("mine", "m", usage)
+    per_token = 100 * 1 + 200 * 10 + 100 * 0.5 + 100 * 1.25 + 50 * 2 + 100 * 4 + 100 * 20 + 200 * 30 + 50 * 5
+    assert cost.unknown == ()
+    assert cost.total == pytest.approx(per_token / 1e6 + (2 * 14 + 2.5 + 3 * 3 + 5) / 1e3)
+    assert _cost("mine", "m", Usage(input=2000, output=100)).total == pytest.approx((2000 + 400) / 1e6 + 0.005)
+    assert _cost("mine", "m", Usage(input=2001, output=100)).total == pytest.approx((4002 + 800) / 1e6 + 0.005)
+
+
+@pytest.mark.usefixtures("units")
+def test_the_users_table_adds_what_the_catalogue_lacks_and_may_come_before_it() -> None:
+    usage = Usage(input=100, output=80, units={"input_audio_tokens": 70, "output_audio_tokens": 60})
+    cost = _cost("openai", "gpt-4o-mini-audio-preview", usage)
+    assert cost.total == pytest.approx((30 * 0.15 + 70 * 10 + 20 * 0.6 + 60 * 20) / 1e6)
+    assert (cost.source or "").endswith(", own table")
+    assert (_cost("openai", "gpt-4.1", THOUSAND).total, _cost("openai", "gpt-4.1", THOUSAND).source) == (
+        0.003,
+        "own table",
+    )
+    assert _cost("openai", "gpt-4o", THOUSAND).total == 0.0125
+
+
+def test_a_table_that_changed_is_read_again(table: Path) -> None:
+    assert _usd("openai", "ft:x", Usage(input=1000, output=0)) == 0.002
+    table.write_text('["openai:ft:*"]\ninput = 3\noutput = 4\n')
+    os.utime(table, ns=(1, 1))
+    assert _usd("openai", "ft:x", Usage(input=1000, output=0)) == 0.003
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('["a:b"]\ninput = 1\n', "needs input and output"),
+        ('["a:b"]\n', "needs input and output"),
+        ('a = 1\n', "is no table"),
+        ('["a:b"]\ninput = -1\noutput = 1\n', "has input = -1; a price is a number of dollars, 0 or more"),
+        ('["a:b"]\ninput = nan\noutput = 1\n', "has input = nan"),
+        ('["a:b"]\ninput = inf\noutput = 1\n', "has input = inf"),
+        ('["a:b"]\ninput = true\noutput = 1\n', "has input = True"),
+        ('["a:b"]\ninput = "1"\noutput = 1\n', "has input = '1'"),
+        ('["a:b"]\ninptu = 1\noutput = 1\n', "has no use for inptu; the units are input, output, cached_input"),
+        ('["a:b"]\ninput = 1\noutput = 1\noverride = 1\n', "has override = 1; it is true or false"),
+        ('["a:b"]\ninput = 1\noutput = 1\nabove = 5\n', "has above = 5"),
+        ('["a:b"]\ninput = 1\noutput = 1\nabove = { input = 5 }\n', "tokens = the longest prompt"),
+        ('["a:b"]\ninput = 1\noutput = 1\nabove = { tokens = 5, input = -5 }\n', "has input = -5"),
+        ('["a:b"]\ninput = 1\noutput = 1\nabove = { tokens = 5, web_searches = 5 }\n', "has above web_searches"),
+        ("[", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_bad_table_is_refused_by_its_name_and_reason(
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(text)
+    monkeypatch.setenv("MOONDEV_PRICES", str(path))
+    assert _cost("a", "b", THOUSAND).unknown == ("input", "output")
+    assert str(path) in caplog.text
+    assert reason in caplog.text
 
 
 @pytest.mark.parametrize(
