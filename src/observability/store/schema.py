@@ -88,19 +88,19 @@ INSERT INTO configured
 _VERSION_3 = ""
 
 # Whether some part of an observation's cost is unknown.
-_VERSION_4 = """
+_COST_UNKNOWN = """
 ALTER TABLE observations ADD COLUMN cost_unknown INTEGER;
 """
-COST_UNKNOWN_SINCE: Final = 4
 
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _COST_UNKNOWN)
 VERSION: Final = len(MIGRATIONS)
+_COST_UNKNOWN_SINCE: Final = MIGRATIONS.index(_COST_UNKNOWN) + 1
 
 
 def readable(connection: sqlite3.Connection, columns: tuple[str, ...], prefix: str = "") -> str:
     """Return columns of the observations for a SELECT, NULL for what a file of an older version has not."""
-    is_old = int(connection.execute("PRAGMA user_version").fetchone()[0]) < COST_UNKNOWN_SINCE
+    is_old = int(connection.execute("PRAGMA user_version").fetchone()[0]) < _COST_UNKNOWN_SINCE
     return ", ".join("NULL" if is_old and name == "cost_unknown" else f"{prefix}{name}" for name in columns)
 
 
