@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from src.cli.app import app
 from src.models.pricing import catalogue_prices, prices, user_prices
 from src.models.pricing.reported import reported_cost
 from src.models.usage import Cost, Usage
@@ -293,3 +296,16 @@ def test_a_broken_table_costs_a_warning_not_the_reply(
         assert prices.price("openai", ("no-such-model",), THOUSAND).total is None
     assert prices.price("openai", ("gpt-4o",), THOUSAND, at=NOVEMBER).total == 0.0125
     assert caplog.text.count("prices.toml") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "ok", "detail"), [(UNITS, True, "3 tables"), ('["a:b"]\nx = 1\n', False, "has no use for x")]
+)
+def test_the_doctor_shows_a_bad_table(
+    text: str, ok: bool, detail: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.toml").write_text(text)
+    monkeypatch.setenv("MOONDEV_PRICES", str(tmp_path / "prices.toml"))
+    printed = CliRunner().invoke(app, ["doctor", "--offline", "--json"]).stdout
+    (finding,) = [finding for finding in json.loads(printed) if finding["name"] == "MOONDEV_PRICES"]
+    assert (finding["ok"], detail in finding["detail"]) == (ok, True)

@@ -68,11 +68,9 @@ def test_a_trace_shows_what_it_cost_at_least(
     monkeypatch.setattr(console, "_at_least", lambda: ">=")
     printed = CliRunner().invoke(traces.app, ["list"])
     assert printed.stdout.rstrip().endswith(shown), printed
-    (line,) = CliRunner().invoke(traces.app, ["list", "--json"]).stdout.splitlines()
-    assert {name: json.loads(line)[name] for name in ("cost_usd", "cost_unknown")} == {
-        "cost_usd": cost,
-        "cost_unknown": unknown,
-    }
+    document = json.loads(CliRunner().invoke(traces.app, ["list", "--json"]).stdout)
+    listed = document[0] if isinstance(document, list) else document
+    assert (listed["cost_usd"], listed["cost_unknown"]) == (cost, unknown)
 
 
 def test_an_amount_that_is_not_all_has_a_sign_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
