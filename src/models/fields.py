@@ -43,15 +43,21 @@ def count(value: Any, name: str) -> int | None:
     return int(number)
 
 
-def miscount(value: Any, *names: str) -> str | None:
+def miscount(value: Any, names: frozenset[str]) -> str | None:
     """Return which of these fields holds no count, and what it holds; None where all are counts or missing."""
-    for name in names:
-        number = field(value, name)
-        if number is None or (type(number) is int and 0 <= number < _MAX_COUNT):
+    if value is None:
+        return None
+    present = value.items() if isinstance(value, dict) else ((name, field(value, name)) for name in names)
+    for name, number in present:
+        if type(number) is int and 0 <= number < _MAX_COUNT:
             continue
-        if count(value, name) is None or (isinstance(number, float) and not number.is_integer()):
+        if number is not None and name in names and _is_no_count(number):
             return f"{name} is {number!r:.40}"
     return None
+
+
+def _is_no_count(number: Any) -> bool:
+    return count({"": number}, "") is None or (isinstance(number, float) and not number.is_integer())
 
 
 def text(value: Any, name: str) -> str:

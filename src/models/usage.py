@@ -169,6 +169,10 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         """Sum two costs part by part; what is unknown of one is unknown of the sum."""
+        if not self.parts and not self.unknown and self.source is None:
+            return other
+        if not other.parts and not other.unknown and other.source is None:
+            return self
         units = dict.fromkeys((*self.parts, *other.parts))
         sources = dict.fromkeys(source for source in (self.source, other.source) if source)
         return Cost(

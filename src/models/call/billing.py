@@ -22,7 +22,8 @@ _GAVE_UP: Final = frozenset({408, 499, 504, 522, 524})
 _NEVER_SENT: Final = frozenset(
     {
         "ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "LocalProtocolError",
-        "InvalidURL", "ConnectionRefusedError", "gaierror", "UnicodeEncodeError",
+        "InvalidURL", "ConnectionRefusedError", "gaierror", "UnicodeEncodeError", "NewConnectionError",
+        "ConnectTimeoutError", "ClientConnectorError",
     }
 )  # fmt: skip
 _REFUSALS: Final = (

@@ -64,7 +64,7 @@ class Call:
         self._retries = Retries(model.retry_policy, request.timeouts.total)
         self._attempts = 0
         self._bill = Bill()
-        self._earlier = earlier or Bill()
+        self._earlier = earlier
         self._assembly: StreamAssembly | None = None
         self._reserved_tokens = 0
         self._is_counted = False
@@ -263,6 +263,10 @@ class Call:
         self._bill.open()
         return timeouts
 
+    def _total(self) -> Bill:
+        """Return what the call used and cost, with what the tries of a chain before it did."""
+        return self._bill if self._earlier is None else self._earlier + self._bill
+
     def _rate_limits(self) -> dict[str, Any] | None:
         """Return the provider's rate limits where this call's responses reported them."""
         return rate_limit_headers.since(self._model.provider, self._started_at)
@@ -272,7 +276,7 @@ class Call:
         recording.write_reply(self._observation, completion, self._bill.usage, self._bill.cost)
         recording.write_attempts(self._observation, self._attempts, self._rate_limits())
         self._count(answered_by=completion.model)
-        total = self._earlier + self._bill
+        total = self._total()
         return ModelResponse(
             content=completion.content,
             model_name=completion.model or self._request.model,
@@ -300,7 +304,7 @@ class Call:
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
         self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
-        total = self._earlier + self._bill
+        total = self._total()
         error.usage, error.cost = total.usage, total.cost
         recording.write_usage(self._observation, self._bill.usage, self._bill.cost)
         recording.write_failure(self._observation, error)

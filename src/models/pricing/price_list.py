@@ -36,6 +36,8 @@ class Rate:
 
     def at(self, prompt_tokens: int) -> Decimal:
         """Return the dollars for one of the unit, in a request with a prompt of this length."""
+        if not self.tiers:
+            return self.dollars
         return next((dollars for start, dollars in self.tiers if prompt_tokens > start), self.dollars)
 
 

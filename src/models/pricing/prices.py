@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from src.models.pricing import catalogue_prices, user_prices
 from src.models.pricing.price_list import PARTS, REQUESTS, PriceList
-from src.models.usage import NO_USAGE, Cost, Usage
+from src.models.usage import BUCKETS, NO_USAGE, Cost, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,11 +67,14 @@ def warm(provider: str, model: str) -> None:
 
 def _first_prices(provider: str, models: Sequence[str], tier: str | None, at: float) -> PriceList | None:
     """Return the first known prices: of the catalogue, with the user's table for what it lacks, or of that alone."""
-    own = next((prices for model in models if (prices := user_prices.prices(provider, model))), None)
+    own = user_prices.first(provider, models)
     if own is not None and own.overrides:
         return own
-    listed = (catalogue_prices.prices_at(provider, model, tier, at) for model in models)
-    prices = next((prices for prices in listed if prices is not None), None)
+    prices = None
+    for model in models:
+        prices = catalogue_prices.prices_at(provider, model, tier, at)
+        if prices is not None:
+            break
     if prices is None or own is None or prices.unpriced:
         return prices or own
     added = {unit: rate for unit, rate in own.rates.items() if unit not in prices.rates}
@@ -80,11 +83,13 @@ def _first_prices(provider: str, models: Sequence[str], tier: str | None, at: fl
 
 def _counts(usage: Usage) -> dict[str, int | None]:
     """Return how much was used of each unit, None where that is not known; the units exclude one another."""
-    counts: dict[str, int | None] = {name: count for name, count in usage.details().items() if count}
+    counts: dict[str, int | None] = {name: count for name in BUCKETS if (count := getattr(usage, name))}
     if usage.input_tokens is None:
         counts["input"] = None
     if usage.output_tokens is None:
         counts["output"] = None
+    if not usage.units:
+        return counts
     for unit, count in usage.units.items():
         bucket = PARTS.get(unit)
         whole = counts.get(bucket) if bucket else None
@@ -97,20 +102,21 @@ def _counts(usage: Usage) -> dict[str, int | None]:
 
 def _cost(prices: PriceList | None, usage: Usage) -> Cost:
     counts = _counts(usage)
-    contradiction = usage.contradiction or _excess(counts)
+    contradiction = usage.contradiction or (_excess(counts) if usage.units else None)
     if prices is None:
         return Cost(unknown=(contradiction,) if contradiction else tuple(counts) or (NO_USAGE,))
     problem = contradiction or prices.unpriced
     if problem:
         return Cost(unknown=(problem,), source=prices.source, date=prices.date)
-    if REQUESTS in prices.rates:
+    rates = prices.rates
+    if REQUESTS in rates:
         counts[REQUESTS] = 1
     prompt_tokens = usage.input_tokens
     depends_on_prompt = prompt_tokens is None and prices.is_tiered
     parts: dict[str, Decimal] = {}
     unknown = []
     for unit, count in counts.items():
-        rate = prices.rates.get(unit)
+        rate = rates.get(unit)
         if rate is None or count is None:
             unknown.append(unit)
             continue

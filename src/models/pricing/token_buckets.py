@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from src.models.usage import Usage
 
@@ -11,20 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CONTRADICTION = "usage contradicts itself: "
-
-
-class _Part(NamedTuple):
-    """Tokens that are reported as part of others; `whole` is None where they stand apart."""
-
-    tokens: int
-    whole: int | None
-    name: str
-
-    def excess(self) -> str | None:
-        """Return what is wrong where the part is more than the whole; None otherwise."""
-        if self.whole is None or self.tokens <= self.whole:
-            return None
-        return f"{self.tokens} {self.name} are more than the {self.whole} that they are part of"
 
 
 def exclusive(
@@ -57,13 +43,13 @@ def exclusive(
     prompt, output = _completed(prompt, output, total)
     cache = (cached or 0) + (written or 0)
     reasoning_is_separate, cache_is_separate = _separate(prompt or 0, output or 0, reasoning or 0, cache, total)
-    in_prompt = _Part(cache, None if cache_is_separate else prompt, "cached tokens")
-    in_output = _Part(reasoning or 0, None if reasoning_is_separate else output, "reasoning tokens")
     if prompt is not None and not cache_is_separate:
+        problem = problem or (_excess(cache, prompt, "cached tokens") if cache > prompt else None)
         cached = None if cached is None else min(cached, prompt)
         written = None if written is None else min(written, prompt - (cached or 0))
         prompt -= (cached or 0) + (written or 0)
     if output is not None and not reasoning_is_separate:
+        problem = problem or (_excess(reasoning, output, "reasoning tokens") if (reasoning or 0) > output else None)
         reasoning = None if reasoning is None else min(reasoning, output)
         output -= reasoning or 0
     usage = Usage(
@@ -73,7 +59,11 @@ def exclusive(
         output=output,
         output_reasoning_tokens=reasoning,
     )
-    return with_problem(usage, problem or in_prompt.excess() or in_output.excess() or other_total(usage, total))
+    return with_problem(usage, problem or other_total(usage, total))
+
+
+def _excess(part: int | None, whole: int, name: str) -> str:
+    return f"{part} {name} are more than the {whole} that they are part of"
 
 
 def other_total(usage: Usage, total: int | None) -> str | None:
@@ -90,7 +80,7 @@ def with_problem(usage: Usage, problem: str | None) -> Usage:
 
 def with_units(usage: Usage | None, units: Mapping[str, int]) -> Usage | None:
     """Return a usage with what else was used; the units of which there is none are left out."""
-    used = {name: count for name, count in units.items() if count}
+    used = {name: count for name, count in units.items() if count} if units else {}
     if not used:
         return usage
     return Usage(units=used) if usage is None else replace(usage, units={**usage.units, **used})

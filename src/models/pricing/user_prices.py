@@ -17,7 +17,7 @@ from src.models.errors import InvalidRequest
 from src.models.pricing.price_list import PriceList, Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _log = logging.getLogger("moondev.models")
 
@@ -51,8 +51,8 @@ _OVERRIDE: Final = "override"
 _ABOVE: Final = "above"
 
 
-def prices(provider: str, model: str) -> PriceList | None:
-    """Return the prices that the user's table gives a model, or None.
+def first(provider: str, models: Sequence[str]) -> PriceList | None:
+    """Return the prices that the user's table gives the first of these models that it has, or None.
 
     MOONDEV_PRICES names a TOML or JSON file. Each table is named by a pattern of `provider:model` (`*` stands for
     anything; the first match is taken) and holds US dollars per million tokens, or per thousand searches or requests:
@@ -74,9 +74,9 @@ def prices(provider: str, model: str) -> PriceList | None:
         changed_ns = path.stat().st_mtime_ns
     except OSError:
         changed_ns = 0
-    name = f"{provider}:{model}".lower()
     rows = _table(path, changed_ns)
-    return next((row for pattern, row in rows.items() if fnmatchcase(name, pattern)), None)
+    names = [f"{provider}:{model}".lower() for model in models]
+    return next((row for name in names for pattern, row in rows.items() if fnmatchcase(name, pattern)), None)
 
 
 def read(path: Path) -> dict[str, PriceList]:

@@ -38,6 +38,9 @@ _TOOLS = {
     "code_interpreter_call": "code_interpreter_sessions",
     "image_generation_call": "image_generations",
 }
+_COUNTS = frozenset({"input_tokens", "output_tokens", "total_tokens"})
+_CACHE_COUNTS = frozenset({"cached_tokens", "cache_write_tokens"})
+_OUTPUT_COUNTS = frozenset({"reasoning_tokens"})
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -208,9 +211,7 @@ def usage(body: Any) -> Usage | None:
         written=count(details, "cache_write_tokens"),
         reasoning=count(output_details, "reasoning_tokens"),
         total=count(body, "total_tokens"),
-        problem=miscount(body, "input_tokens", "output_tokens", "total_tokens")
-        or miscount(details, "cached_tokens", "cache_write_tokens")
-        or miscount(output_details, "reasoning_tokens"),
+        problem=miscount(body, _COUNTS) or miscount(details, _CACHE_COUNTS) or miscount(output_details, _OUTPUT_COUNTS),
     )
     lifetimes = field(details, "cache_write_tokens_details")
     units = {

@@ -10,11 +10,18 @@ from src.models.pricing import token_buckets
 if TYPE_CHECKING:
     from src.models.usage import Usage
 
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens", "reasoning_tokens",
-           "prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "cache_read_input_tokens",
-           "cache_creation_input_tokens", "cached_tokens")  # fmt: skip
-_PROMPT_DETAILS = ("cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens", "video_tokens")
-_OUTPUT_DETAILS = ("reasoning_tokens", "audio_tokens", "image_tokens")
+_COUNTS = frozenset(
+    {
+        "prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens", "reasoning_tokens",
+        "prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+        "cached_tokens",
+    }
+)  # fmt: skip
+_PROMPT_DETAILS = frozenset({"cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens", "video_tokens"})
+_OUTPUT_DETAILS = frozenset({"reasoning_tokens", "audio_tokens", "image_tokens"})
+# What is billed apart: kinds of tokens in a prompt, and units of an output.
+_KINDS = {"audio_tokens": "audio", "image_tokens": "image", "video_tokens": "video"}
+_APART = {"audio_tokens": "output_audio_tokens", "image_tokens": "output_image_tokens"}
 
 
 def usage(body: Any) -> Usage | None:
@@ -37,9 +44,7 @@ def usage(body: Any) -> Usage | None:
     thought = count(output_details, "reasoning_tokens")
     others = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens")
     cached = _first_count(body, *others) if cached is None else cached
-    problem = (
-        miscount(body, *_COUNTS) or miscount(details, *_PROMPT_DETAILS) or miscount(output_details, *_OUTPUT_DETAILS)
-    )
+    problem = miscount(body, _COUNTS) or miscount(details, _PROMPT_DETAILS) or miscount(output_details, _OUTPUT_DETAILS)
     tokens = token_buckets.exclusive(
         prompt,
         output,
@@ -57,18 +62,23 @@ def _units(body: Any, details: Any, output_details: Any, cached: int) -> dict[st
 
     xAI counts the sources of its live search (docs.x.ai/docs/guides/live-search), OpenRouter the searches of its tools.
     """
-    kinds = ("audio", "image", "video")
-    return {
-        **token_buckets.uncached({kind: count(details, f"{kind}_tokens") or 0 for kind in kinds}, cached),
-        "output_audio_tokens": count(output_details, "audio_tokens") or 0,
-        "output_image_tokens": count(output_details, "image_tokens") or 0,
-        "live_search_sources": count(body, "num_sources_used") or 0,
-        "web_searches": count(field(body, "server_tool_use"), "web_search_requests") or 0,
-    }
+    kinds = {kind: count(details, name) or 0 for name, kind in _KINDS.items() if field(details, name)}
+    units = token_buckets.uncached(kinds, cached) if kinds else {}
+    units.update(
+        {unit: count(output_details, name) or 0 for name, unit in _APART.items() if field(output_details, name)}
+    )
+    sources, tools = field(body, "num_sources_used"), field(body, "server_tool_use")
+    if sources:
+        units["live_search_sources"] = count(body, "num_sources_used") or 0
+    if tools is not None:
+        units["web_searches"] = count(tools, "web_search_requests") or 0
+    return units
 
 
 def _cache_problem(body: Any, prompt: int | None) -> str | None:
     """Return what is wrong with DeepSeek's hits and misses, which are all of the prompt; None for nothing."""
+    if field(body, "prompt_cache_miss_tokens") is None:
+        return None
     hits, misses = count(body, "prompt_cache_hit_tokens"), count(body, "prompt_cache_miss_tokens")
     if prompt is None or hits is None or misses is None or hits + misses == prompt:
         return None

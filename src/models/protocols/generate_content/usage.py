@@ -12,8 +12,12 @@ from src.models.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_COUNTS: Final = ("prompt_token_count", "candidates_token_count", "total_token_count", "thoughts_token_count",
-                  "tool_use_prompt_token_count", "cached_content_token_count")  # fmt: skip
+_COUNTS: Final = frozenset(
+    {
+        "prompt_token_count", "candidates_token_count", "total_token_count", "thoughts_token_count",
+        "tool_use_prompt_token_count", "cached_content_token_count",
+    }
+)  # fmt: skip
 _KINDS: Final = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image", "VIDEO": "video"}
 # cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#TrafficType
 _TRAFFIC: Final = {
@@ -39,7 +43,7 @@ def usage(raw: Any) -> Usage | None:
     if prompt is None and output is None and not thoughts:
         return None
     tools, cached = count(body, "tool_use_prompt_token_count") or 0, count(body, "cached_content_token_count")
-    problem = miscount(body, *_COUNTS)
+    problem = miscount(body, _COUNTS)
     if thoughts is None and total is not None and total > (prompt or 0) + tools + (output or 0) and output is not None:
         thoughts = total - (prompt or 0) - tools - output
     elif thoughts and output is not None and total == (prompt or 0) + tools + output >= thoughts:

@@ -27,7 +27,8 @@ _FINISH = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_COUNTS = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"})
+_THOUGHTS = frozenset({"thinking_tokens"})
 _LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _EXECUTIONS = "code_executions"
 _PARAMETER = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
@@ -181,7 +182,7 @@ def _usage(usage: Any, executions: int = 0) -> Usage | None:
     if usage is None:
         return None
     details, parts = field(usage, "output_tokens_details"), field(usage, "cache_creation")
-    problem = miscount(usage, *_COUNTS) or miscount(details, "thinking_tokens") or miscount(parts, *_LIFETIMES)
+    problem = miscount(usage, _COUNTS) or miscount(details, _THOUGHTS) or miscount(parts, frozenset(_LIFETIMES))
     output, thought = count(usage, "output_tokens"), count(details, "thinking_tokens")
     if output is not None and thought is not None and thought > output:
         problem = problem or f"{thought} thinking tokens are more than the {output} that they are part of"
