@@ -79,6 +79,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path)
 
 def _forget_langfuse() -> None:
     """Unload Langfuse's SDK, which a test has imported: each tracker of a later test would make a client of it."""
+    if "langfuse" not in sys.modules:  # as after nearly every test: the list of all modules is long
+        return
     for name in [name for name in sys.modules if name == "langfuse" or name.startswith("langfuse.")]:
         del sys.modules[name]
 

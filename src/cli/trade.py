@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from src.cli.actions import styled_action
 from src.cli.delivery import finish
-from src.observability.commands.console import duration, err, escape, money, note, out, plain_table, problem
+from src.observability.commands.console import (
+    duration,
+    err,
+    escape,
+    escape_lines,
+    money,
+    note,
+    out,
+    print_json,
+    problem,
+)
+from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from rich.table import Table
 
     from src.agents.market import Candles
     from src.agents.swarm.members import Member
     from src.agents.swarm.voting import Vote
     from src.agents.trading_agent import TradingAgent, TradingResult
 
-_COLUMNS: dict[str, Any] = {
-    "member": {"no_wrap": True},
-    "vote": {"no_wrap": True},
-    "confidence": {"justify": "right"},
-    "latency": {"justify": "right", "no_wrap": True},
-    "cost": {"justify": "right", "no_wrap": True},
-    "reasoning": {"ratio": 1, "min_width": 20},
-}
+_COLUMNS = (
+    Column("member", least=14),
+    Column("vote"),
+    Column("confidence", rank=2, right=True),
+    Column("latency", rank=3, right=True),
+    Column("cost", right=True),
+    Column("reasoning", rank=1, least=20),
+)
 
 
 def trade(
@@ -65,9 +73,10 @@ def trade(
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
     if as_json:
-        typer.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
     else:
         _show(result)
+        _advise(result)
     finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
@@ -119,7 +128,7 @@ def _describe(candles: Candles, *, as_json: bool) -> None:
 @contextmanager
 def _progress(agent: TradingAgent, *, hidden: bool) -> Iterator[Callable[[Vote], None] | None]:
     """Show which members have answered while the others think; nothing where standard error is no terminal."""
-    if hidden or not err().is_terminal:
+    if hidden or not err().is_terminal or err().is_dumb_terminal:
         yield None
         return
     from rich.live import Live
@@ -151,33 +160,42 @@ def _state(vote: Vote) -> str:
 
 
 def _show(result: TradingResult) -> None:
-    out().print(_table(result))
+    print_table(_COLUMNS, [_row(vote) for vote in result.votes])
     cost = money(result.cost_usd, at_least=result.unpriced > 0)
     out().print(
         f"{escape(result.symbol)}: {styled_action(str(result.action))}  confidence {result.confidence:g}, "
         f"agreement {result.agreement:.0%}, {cost}, {duration(result.wall_ms)}"
     )
-    out().print(f"[dim]{escape(result.reason)}[/]")
+    out().print(f"[dim]{escape_lines(result.reason)}[/]")
     if result.unpriced and result.cost_usd is not None:
         note(f"{result.unpriced} of {len(result.votes)} calls cost more than the sum has, or may have.")
     _show_trace(result)
 
 
-def _table(result: TradingResult) -> Table:
-    table = plain_table(expand=True)
-    for title, options in _COLUMNS.items():
-        table.add_column(title, **options)
-    for vote in result.votes:
-        remark = vote.error or vote.reasoning
-        table.add_row(
-            escape(vote.member),
-            _state(vote),
-            "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
-            duration(vote.latency_ms),
-            _cost(vote),
-            escape(remark.replace("\n", " ")),
-        )
-    return table
+def _advise(result: TradingResult) -> None:
+    """Say what to do next where nothing but the embedded model has voted."""
+    if not all(vote.member.partition("#")[0].partition(":")[0] == "local" for vote in result.votes):
+        return
+    from src.observability.commands.running import command_name
+
+    name = escape(command_name())
+    err().print("\nThe embedded model is a toy, there to show how it works. Next:")
+    for words, purpose in (
+        ("traces show last --full", "shows what was asked and answered"),
+        ("doctor", "shows which providers are set up; .env_example lists their keys"),
+    ):
+        err().print(f"  {name} {words}[dim]\n      {purpose}[/]")
+
+
+def _row(vote: Vote) -> tuple[str, ...]:
+    return (
+        escape(vote.member),
+        _state(vote),
+        "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
+        duration(vote.latency_ms),
+        _cost(vote),
+        escape(vote.error or vote.reasoning),
+    )
 
 
 def _cost(vote: Vote) -> str:

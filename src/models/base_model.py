@@ -122,9 +122,10 @@ class BaseModel:
             temperature: 0 to 2; None sends none, so that the provider's default applies.
             max_tokens: The maximum number of output tokens; None sends none.
             **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
-                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` and `tool_choice` (in any form), `timeout`
-                (seconds for the whole call), `langfuse_prompt` (what Langfuse's `get_prompt` returned: links the
-                generation to that version of the prompt); any other option goes to the provider unchanged.
+                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` (functions with type hints, or definitions in any
+                form) and `tool_choice`, `timeout` (seconds for the whole call), `langfuse_prompt` (what Langfuse's
+                `get_prompt` returned: links the generation to that version of the prompt); any other option goes to
+                the provider unchanged.
 
         Raises:
             ModelError: the call failed; the subclass says how. The result is never None and never an empty reply.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sqlite3
@@ -75,6 +76,9 @@ class Pipeline:
         from src.observability.store.spool import Spool
 
         settings = self.settings
+        if settings.langfuse.debug:  # as Langfuse's SDK does
+            logging.basicConfig(format="%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+            logging.getLogger("moondev").setLevel(logging.DEBUG)
         limit = settings.max_mb * 1024 * 1024
         self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
         process_exit.report_losses_at_exit(self.spool)
@@ -155,8 +159,14 @@ class Pipeline:
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            scores_only = settings.langfuse_scores_only
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=scores_only))
+            destination = langfuse_destination(
+                settings.langfuse_host,
+                key,
+                secret,
+                scores_only=settings.langfuse_scores_only,
+                switches=settings.langfuse,
+            )
+            destinations.append(destination)
         if settings.otlp is not None:
             destinations.append(otlp_destination(settings.otlp))
         return destinations
@@ -267,6 +277,7 @@ class Pipeline:
         leave(self)
 
 
+@functools.cache
 def _langfuse_version() -> str:
     """Return the version of the installed Langfuse SDK, without importing it."""
     try:

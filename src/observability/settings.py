@@ -7,11 +7,13 @@ import logging
 import os
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from src.observability import otlp_settings
+from src.observability import langfuse_settings, otlp_settings
+from src.observability.addresses import plain_address
+from src.observability.langfuse_settings import LangfuseSwitches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +74,7 @@ class Settings:
     images: Literal["hash", "whole"]
     service_name: str
     signals: bool
+    langfuse: LangfuseSwitches = field(default_factory=LangfuseSwitches)
 
     @property
     def langfuse_configured(self) -> bool:
@@ -82,6 +85,15 @@ class Settings:
     def langfuse_delivers(self) -> bool:
         """Tell whether anything goes to Langfuse: observations and scores, or scores alone."""
         return self.tracing and self.langfuse_enabled and self.langfuse_configured and not self.offline
+
+    @property
+    def langfuse_off(self) -> str | None:
+        """Return which variable stops delivery to Langfuse; None where none does."""
+        if self.offline:
+            return "MOONDEV_OFFLINE"
+        if not self.langfuse.tracing_enabled:
+            return "LANGFUSE_TRACING_ENABLED"
+        return None if self.langfuse_enabled else "ENABLE_LANGFUSE"
 
     @classmethod
     def read_or_default(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -120,6 +132,7 @@ class Settings:
         env = os.environ if environ is None else environ
         hosts = (env.get(name, "").strip() for name in ("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))
         host = next(filter(None, hosts), LANGFUSE_CLOUD)
+        langfuse = _langfuse_switches(env)
         return cls(
             tracing=switch(env, "MOONDEV_TRACING", default=True),
             offline=switch(env, "MOONDEV_OFFLINE", default=False),
@@ -128,7 +141,7 @@ class Settings:
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
             keep_days_set=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
-            langfuse_enabled=_langfuse_enabled(env),
+            langfuse_enabled=_langfuse_enabled(env) and langfuse.tracing_enabled,
             langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
             langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
@@ -140,6 +153,7 @@ class Settings:
             images=_choice(env, "MOONDEV_IMAGES", _IMAGES),
             service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
+            langfuse=langfuse,
         )
 
 
@@ -243,6 +257,13 @@ def _otlp(environ: Mapping[str, str]) -> Otlp | None:
         raise SettingsError(error.variable, str(error), instead) from error
 
 
+def _langfuse_switches(environ: Mapping[str, str]) -> LangfuseSwitches:
+    try:
+        return langfuse_settings.read(environ)
+    except langfuse_settings.LangfuseSettingError as error:
+        raise SettingsError(error.variable, str(error), error.instead) from error
+
+
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int) -> int:
     text = environ.get(name, "").strip()
     if not text:
@@ -262,7 +283,7 @@ def _keep_days(environ: Mapping[str, str]) -> int | None:
 
 
 def _host(text: str) -> str:
-    host = text.rstrip("/")
+    host = plain_address(text)
     if not re.match(r"(?i)https?://[^/\s]+", host):
         raise SettingsError(
             "LANGFUSE_BASE_URL/LANGFUSE_HOST",

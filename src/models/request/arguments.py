@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from src.models.errors import InvalidRequest
+from src.models.request import functions, tools
 from src.models.request.schemas import response_format
 from src.models.types import Message, ModelRequest, PromptLink, Timeouts
 
@@ -132,13 +133,22 @@ def _word(name: str, value: object) -> str:
 
 
 def _tools(name: str, value: object) -> tuple[Mapping[str, object], ...]:
-    if not isinstance(value, Sequence) or not all(isinstance(tool, Mapping) for tool in value):
-        raise InvalidRequest(f"{name} is {value!r:.60}: give a list of tool definitions.", parameter=name)
-    return tuple(value)
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise InvalidRequest(f"{name} is {value!r:.60}: give a list of functions or tool definitions.", parameter=name)
+    if all(isinstance(tool, Mapping) for tool in value):
+        return tuple(value)
+    definitions = tuple(functions.definition(tool) for tool in value)
+    names = [tool.name for item in definitions if (tool := tools.function(item)) is not None]
+    twice = next((item for item in names if names.count(item) > 1), None)
+    if twice is not None:
+        raise InvalidRequest(
+            f"{name} holds two tools named {twice}: a model could not tell them apart.", parameter=name
+        )
+    return definitions
 
 
-def _unchecked(name: str, value: object) -> object:  # noqa: ARG001 - one shape for all checks
-    return value
+def _tool_choice(name: str, value: object) -> object:  # noqa: ARG001 - one shape for all checks
+    return functions.name_of(value) if callable(value) else value
 
 
 _CHECKS: dict[str, Any] = {
@@ -149,6 +159,6 @@ _CHECKS: dict[str, Any] = {
     "seed": _integer,
     "reasoning_effort": _word,
     "tools": _tools,
-    "tool_choice": _unchecked,
+    "tool_choice": _tool_choice,
 }
 assert set(_CHECKS) <= {item.name for item in fields(ModelRequest)}  # noqa: S101 - a slip here would lose an option

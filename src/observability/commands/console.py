@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import functools
+import json
+import sys
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from src.observability.commands.terminal import one_line, visible
 
-# Where the output is no terminal (a pipe, a file), lines are not broken at the 80 columns that Rich assumes.
-_WIDE = 160
+if TYPE_CHECKING:
+    from src.observability.commands.safe_console import SafeConsole
 
 
 @functools.cache
-def out() -> Console:
+def out() -> SafeConsole:
     """Return the console of standard output."""
     return _console(stderr=False)
 
 
 @functools.cache
-def err() -> Console:
+def err() -> SafeConsole:
     """Return the console of standard error."""
     return _console(stderr=True)
 
 
-def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+def _console(*, stderr: bool) -> SafeConsole:
+    from src.observability.commands.safe_console import SafeConsole
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
+    return SafeConsole(stderr=stderr)
 
 
 def escape(text: str) -> str:
-    """Return a text that prints as it is, whatever looks like markup in it."""
+    """Return a text of one line that prints as it is, whatever looks like markup, a line end or a control in it."""
+    return _without_markup(one_line(text))
+
+
+def escape_lines(text: str) -> str:
+    """Return a text that prints as it is, in the lines that it has."""
+    return _without_markup(visible(text))
+
+
+def _without_markup(text: str) -> str:
     from rich.markup import escape as escape_markup
 
     return escape_markup(text)
 
 
-def plain_table(*, expand: bool = False) -> Table:
-    """Return a table without borders."""
-    from rich.table import Table
-
-    return Table(box=None, pad_edge=False, header_style="bold", expand=expand)
+def print_json(value: object) -> None:
+    """Print one JSON document in ASCII on standard output."""
+    sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
 
 
 def problem(text: str) -> None:

@@ -180,11 +180,11 @@ class Spool:
         return self._progress.read_scores(destination, max_rows)
 
     def acknowledge(self, destination: str, upto_seq: int) -> None:
-        """Record that a destination has all observations up to a number."""
+        """Record that a destination has all observations up to a number, those apart that are parked."""
         self._progress.acknowledge(destination, upto_seq)
 
     def acknowledge_scores(self, destination: str, upto_seq: int) -> None:
-        """Record that a destination has all scores up to a number."""
+        """Record that a destination has all scores up to a number, those apart that are parked."""
         self._progress.acknowledge_scores(destination, upto_seq)
 
     def set_aside(self, destination: str, kind: KindName, seq: int, reason: str) -> None:
@@ -192,16 +192,25 @@ class Spool:
         self._progress.set_aside(destination, kind, seq, reason)
 
     def send_again(self, destination: str, owner: str) -> int | None:
-        """Move a destination's watermarks back to before what it refused; return how many rows it had refused.
+        """Have what a destination refused sent to it again; return how many rows that are.
 
         Returns None where another process delivers to it now.
         """
         return self._progress.send_again(destination, owner)
 
-    def lease(self, destination: str, owner: str) -> bool:
-        """Take or renew the right to deliver to a destination; False where another living process has it."""
-        return self._progress.lease(destination, owner)
+    def stored_name(self, destination: str) -> str:
+        """Return the name under which a destination's progress is kept: the first one that its project had."""
+        return self._queries.stored_name(destination)
 
-    def release(self, destination: str, owner: str) -> None:
+    def lease(self, destination: str, owner: str, kind: KindName = "observation") -> bool:
+        """Take or renew the right to deliver rows to a destination; False where another living process has it."""
+        return self._progress.lease(destination, owner, kind)
+
+    def release(self, destination: str, owner: str, kind: KindName = "observation") -> None:
         """Give the right to deliver back."""
-        self._progress.release(destination, owner)
+        self._progress.release(destination, owner, kind)
+
+    @property
+    def progress(self) -> Progress:
+        """Return what tracks the destinations, for those who deliver to them."""
+        return self._progress

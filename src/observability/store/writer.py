@@ -146,7 +146,11 @@ class Writer:
         if not is_corrupt(error):
             return False
         with self.lock:
-            self._replace_damaged(str(error))
+            try:
+                self._replace_damaged(str(error))
+            except SpoolError as refusal:  # no store of ours: it stays, and writers are refused as well
+                _log.error("%s", refusal)
+                return False
         return True
 
     def _replace_damaged(self, reason: str) -> None:

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from src.observability import attributes as names
 from src.observability.commands import console, traces
 from src.observability.spans.rows import span_record as row_of
+from src.observability.store.reader import StoreReader
 from src.observability.store.salvage import Salvage
+from src.observability.store.schema import APPLICATION_ID, MIGRATIONS
 from src.observability.store.spool import Spool
 from tests.unit.observability.records import span_record
 
@@ -104,15 +106,33 @@ def test_a_row_knows_how_much_of_its_cost_is_known(
     assert (row.cost_usd, row.cost_unknown) == (cost, unknown)
 
 
+def older_file(path: Path, *costs: float | None) -> None:
+    """Write a file of the version before costs had unknown parts, with a trace of an agent and of generations."""
+    version = next(at for at, script in enumerate(MIGRATIONS) if "cost_unknown" in script)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    for script in MIGRATIONS[:version]:
+        connection.executescript(script)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("INSERT INTO envelopes VALUES (1, ?)", (b"\x0a\x00\x0a\x00",))
+    for seq, cost in enumerate((None, *costs)):
+        connection.execute(
+            "INSERT INTO observations "
+            "(seq, trace_id, span_id, name, type, start_ns, end_ns, level, cost_usd, envelope) "
+            "VALUES (?, ?, ?, 'n', ?, 1, 2, 'DEFAULT', ?, 1)",
+            (seq + 1, f"{7:032x}", f"{seq:016x}", "generation" if seq else "agent", cost),
+        )
+        connection.execute("INSERT INTO payloads VALUES (?, ?)", (seq + 1, b"span"))
+    connection.close()
+
+
 def test_rows_of_a_program_that_knew_no_unknown_parts_are_read_and_saved(tmp_path: Path) -> None:
-    path = tmp_path / "t.db"
-    store = stored(path, ("generation", None, True), ("generation", 0.5, True))
-    store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE observations DROP COLUMN cost_unknown")
-        connection.execute("PRAGMA user_version = 3")
-    (batch,) = Salvage(path).parts()
-    assert [getattr(record, "cost_unknown", "") for record in batch] == [None, None, None]
-    (summary,) = Spool(path).traces()
+    older_file(tmp_path / "t.db", None, 0.5)
+    (summary,) = StoreReader(tmp_path / "t.db").traces()
     assert (summary.cost_usd, summary.cost_unknown) == (0.5, True)
-    assert [row.is_unpriced for row in Spool(path).trace("0")] == [False, True, False]
+    (batch,) = Salvage(tmp_path / "t.db").parts()
+    assert [getattr(record, "cost_unknown", "") for record in batch] == [None, None, None]
+    store = Spool(tmp_path / "t.db")
+    assert [row.is_unpriced for row in store.trace("0")] == [False, True, False]
+    assert store.traces() == [summary]
