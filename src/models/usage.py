@@ -81,7 +81,8 @@ class Usage:
         """Return this usage with what a later event of the same stream reports, of the input and of the output."""
         old, new = self._counts(), later._counts()
         counts = _merge_side(old[:3], new[:3]) + _merge_side(old[3:], new[3:])
-        return self._of_counts(counts, {**self.units, **later.units}, later.contradiction or self.contradiction)
+        earlier = None if later.total_tokens is not None else self.contradiction  # of counts that are now replaced
+        return self._of_counts(counts, {**self.units, **later.units}, later.contradiction or earlier)
 
     def _counts(self) -> tuple[int | None, ...]:
         return tuple(getattr(self, name) for name in BUCKETS)

@@ -43,7 +43,8 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "requests": ("requests_kcount",),
 }
 # Google has one input rate for all content where it lists no second: ai.google.dev/gemini-api/docs/pricing
-# OpenAI charges nothing for cache writes where it lists no rate: developers.openai.com/api/docs/guides/prompt-caching
+# OpenAI and Groq list a rate for cached tokens of the models that have a discount; others cost what fresh input does,
+# and writing costs nothing more: developers.openai.com/api/docs/pricing, console.groq.com/docs/prompt-caching
 _SAME: Final[Mapping[str, Mapping[str, str]]] = {
     "gemini": {
         "input_audio_tokens": "input_mtok",
@@ -51,7 +52,8 @@ _SAME: Final[Mapping[str, Mapping[str, str]]] = {
         "input_cached_audio_tokens": "cache_read_mtok",
         "input_cached_video_tokens": "cache_read_mtok",
     },
-    "openai": {"input_cache_creation": "input_mtok"},
+    "openai": {"input_cached_tokens": "input_mtok", "input_cache_creation": "input_mtok"},
+    "groq": {"input_cached_tokens": "input_mtok"},
 }
 # Tiers that are billed at the standard rates. Groq's flex is: console.groq.com/docs/flex-processing
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "on_demand", "auto", "unspecified"})

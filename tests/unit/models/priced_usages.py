@@ -688,6 +688,14 @@ OTHERS = [
         body={"service_tier": "on_demand"},
     ),
     Row(
+        "cache of a model without a discount",
+        "groq",
+        "llama-3.3-70b-versatile",
+        chat(84, 105, prompt={"cached_tokens": 64}),
+        {"input": tokens(20, "0.59"), "input_cached_tokens": tokens(64, "0.59"), "output": tokens(105, "0.79")},
+        CATALOGUE,
+    ),
+    Row(
         "flex",
         "groq",
         "llama-3.3-70b-versatile",

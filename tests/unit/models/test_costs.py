@@ -142,7 +142,7 @@ def text_chunks(model: str, usage: dict[str, Any]) -> list[Any]:
 CLAUDE_START = {"type": "message_start", "message": {
     "id": "m", "type": "message", "role": "assistant", "model": "claude-opus-5", "content": [], "stop_reason": None,
     "usage": {"input_tokens": 3, "cache_creation_input_tokens": 618, "cache_read_input_tokens": 1111,
-              "output_tokens": 1,
+              "output_tokens": 1, "output_tokens_details": {"thinking_tokens": 3},
               "cache_creation": {"ephemeral_5m_input_tokens": 418, "ephemeral_1h_input_tokens": 200},
               "service_tier": "standard"}}}  # fmt: skip
 CLAUDE_TEXT = [

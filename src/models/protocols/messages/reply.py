@@ -88,7 +88,7 @@ def read_event(body: Any) -> Iterator[Chunk]:
         yield Chunk(
             model=text(message, "model") or None,
             response_id=text(message, "id") or None,
-            usage=replace(tokens, output=None, output_reasoning_tokens=None) if (tokens := _usage(usage)) else None,
+            usage=_usage(usage, of_input=True),
             service_tier=_tier(usage),
         )
     elif kind == "content_block_start":
@@ -170,7 +170,7 @@ def _tier(usage: Any) -> str | None:
     return "fast" if text(usage, "speed") == "fast" else text(usage, "service_tier") or None
 
 
-def _usage(usage: Any, executions: int = 0) -> Usage | None:
+def _usage(usage: Any, executions: int = 0, *, of_input: bool = False) -> Usage | None:
     """Return the tokens: input_tokens excludes what was read from or written to the cache, output holds thinking.
 
     platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance
@@ -178,12 +178,15 @@ def _usage(usage: Any, executions: int = 0) -> Usage | None:
     Args:
         usage: The reply's usage.
         executions: How often the provider ran code for the reply.
+        of_input: Whether to leave out what was written.
     """
     if usage is None:
         return None
     details, parts = field(usage, "output_tokens_details"), field(usage, "cache_creation")
     problem = miscount(usage, _COUNTS) or miscount(details, _THOUGHTS) or miscount(parts, frozenset(_LIFETIMES))
     output, thought = count(usage, "output_tokens"), count(details, "thinking_tokens")
+    if of_input:
+        output = thought = None
     if output is not None and thought is not None and thought > output:
         problem = problem or f"{thought} thinking tokens are more than the {output} that they are part of"
         thought = output
