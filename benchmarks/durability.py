@@ -126,7 +126,8 @@ def outage(url: str, count: int) -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        environ = environment(url, folder, LANGFUSE_HOST=f"http://127.0.0.1:{port}", **KEYS)
+        host = f"http://127.0.0.1:{port}"
+        environ = environment(url, folder, LANGFUSE_HOST=host, MOONDEV_CONFIRM_AFTER_S="5", **KEYS)
         worker = start("outage", count, environ)
         assert worker.stdout is not None
         assert worker.stdin is not None

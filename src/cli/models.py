@@ -33,9 +33,12 @@ def models(
     from src.models.errors import ModelError, UnknownProvider
     from src.models.live_models import live_models
     from src.models.providers import PROVIDERS
+    from src.models.suggestions import nearest
 
     if provider is not None and provider not in PROVIDERS:
-        raise UnknownProvider(f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.")
+        hint = nearest(provider, PROVIDERS)
+        meant = f" Did you mean {hint}?" if hint else ""
+        raise UnknownProvider(f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.{meant}")
     rows: list[tuple[str, KnownModel]] = []
     for name in [provider] if provider else list(PROVIDERS):
         try:

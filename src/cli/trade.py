@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -63,10 +64,13 @@ def trade(
     """Decide BUY, SELL or NOTHING on real prices. A paper decision: no order is placed.
 
     Without --csv or --live the sample prices that were installed with the project are used. Without --models a
-    swarm has every configured provider, or three local models where no key is set.
+    swarm has every configured provider, or three local models where no key is set; a single decision is made by the
+    model that AI_MODEL_PROVIDER and AI_MODEL name, else by the first configured provider, else by the local model.
     """
     from src.agents.trading_agent import TradingAgent
 
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
     candles = _candles(symbol, csv, live, timeframe)
     _describe(candles, as_json=as_json)
     agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
@@ -104,10 +108,9 @@ def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
         return list(names)
     if swarm:
         return None
-    from src.observability.settings import config_value
+    from src.agents.base_agent import default_name
 
-    provider, name = str(config_value("AI_MODEL_PROVIDER", "local")), config_value("AI_MODEL", None)
-    return [f"{provider}:{name}" if name else provider]
+    return [default_name()]
 
 
 def _describe(candles: Candles, *, as_json: bool) -> None:

@@ -234,6 +234,7 @@ class ModelResponse(TextLike):
 
     `cost` has the priced parts of all requests of the call and what else may have been billed; `cost_usd` is their sum,
     None unless all of it is known.
+    `warnings` says what is wrong with a reply that came all the same, such as a prompt that the server has cut.
     """
 
     content: str
@@ -253,6 +254,7 @@ class ModelResponse(TextLike):
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
     cost: Cost = field(default_factory=Cost, repr=False)
+    warnings: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         """Compare the text with a string, or all fields but `raw_response` with another reply."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from src.observability import langfuse_settings, otlp_settings
+from src.observability import key_texts, langfuse_settings, otlp_settings
 from src.observability.addresses import plain_address
 from src.observability.langfuse_settings import LangfuseSwitches
 
@@ -27,6 +27,8 @@ _ON = {"1", "true", "yes", "on"}
 _OFF = {"0", "false", "no", "off"}
 # What replaces a switch of delivery whose value is invalid, so that nothing is sent by mistake.
 _SAFE_VALUES = {"ENABLE_LANGFUSE": {"ENABLE_LANGFUSE": "false"}, "MOONDEV_OFFLINE": {"MOONDEV_OFFLINE": "1"}}
+
+_NO_LANGFUSE = {"ENABLE_LANGFUSE": "false"}
 
 # The words of a variable with what each means; the first is the default.
 _SYNC: Mapping[Literal["normal", "full"], str] = {"normal": "survives kill -9", "full": "power loss too"}
@@ -64,9 +66,9 @@ class Settings:
     keep_days_set: bool
     langfuse_enabled: bool
     langfuse_scores_only: bool
-    langfuse_host: str
+    langfuse_host: str = field(repr=False)  # it may hold a password
     langfuse_public_key: str | None
-    langfuse_secret_key: str | None
+    langfuse_secret_key: str | None = field(repr=False)
     environment: str
     release: str | None
     otlp: Otlp | None
@@ -144,8 +146,8 @@ class Settings:
             langfuse_enabled=_langfuse_enabled(env) and langfuse.tracing_enabled,
             langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
-            langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
-            langfuse_secret_key=(env.get("LANGFUSE_SECRET_KEY") or "").strip() or None,
+            langfuse_public_key=_langfuse_key(env, "LANGFUSE_PUBLIC_KEY"),
+            langfuse_secret_key=_langfuse_key(env, "LANGFUSE_SECRET_KEY"),
             environment=_environment(env),
             release=env.get("LANGFUSE_RELEASE") or None,
             otlp=_otlp(env),
@@ -282,13 +284,28 @@ def _keep_days(environ: Mapping[str, str]) -> int | None:
     return int(text or 90)
 
 
+def _langfuse_key(environ: Mapping[str, str], name: str) -> str | None:
+    """Return one of Langfuse's keys, None where it is not set.
+
+    Raises:
+        SettingsError: it cannot be sent in a header.
+    """
+    key = environ.get(name, "").strip()
+    problem = key_texts.key_problem(key) if key else None
+    if problem is not None:
+        raise SettingsError(name, f"{problem}: copy the key anew, without anything around it.", _NO_LANGFUSE)
+    return key or None
+
+
 def _host(text: str) -> str:
     host = plain_address(text)
-    if not re.match(r"(?i)https?://[^/\s]+", host):
+    problem = key_texts.address_problem(host)
+    if problem is not None:
+        shown = f"{host.partition('://')[0]}://...{host.rpartition('@')[2]}" if "@" in host else host
         raise SettingsError(
             "LANGFUSE_BASE_URL/LANGFUSE_HOST",
-            f"is {text!r}, not an address: it must start with https:// or http://, as {LANGFUSE_CLOUD} does.",
-            {"ENABLE_LANGFUSE": "false"},  # the default is another server than the one that was intended
+            f"is {shown!r}, not an address: it {problem}. One looks like {LANGFUSE_CLOUD}.",
+            _NO_LANGFUSE,  # the default is another server than the one that was intended
         )
     return host
 

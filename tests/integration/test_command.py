@@ -103,6 +103,7 @@ def test_the_same_decision_with_langfuse_unreachable_and_one_line_about_what_wai
         (("trade", "EURUSD", "--csv", "missing.csv"), "does not exist"),
         (("trade", "EURUSD", "--models", "nobody:x"), "There is no provider"),
         (("trade", "EURUSD", "--models", ","), "names no model"),
+        (("trade", "EURUSD", "--models", "local:nosuch"), "local/nosuch: there is no such model here"),
         (("trade", "EURUSD", "--quorum", "2"), "quorum"),
         (("risk", "missing.json"), "cannot be read"),
         (("traces", "show", "abc"), "There is no trace"),

@@ -10,21 +10,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, structured_reply, think_tags
+from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
 from src.models.call.billing import Bill
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
-    CallCancelled,
-    ContentBlocked,
-    EmptyResponse,
     MalformedResponse,
     ModelError,
     ModelTimeout,
     RateLimited,
 )
-from src.models.failures import bodies
 from src.models.limits import limiter, rate_limit_headers
 from src.models.retry import Retries
 from src.models.types import Chunk, Completion, Message, ModelResponse, Timeouts
@@ -38,6 +34,9 @@ if TYPE_CHECKING:
     from src.models.call.steps import Steps
     from src.models.types import ModelRequest
     from src.observability.tracing.observation import Observation
+
+
+_LONGEST_REPAIRED = 100_000  # characters of a reply; each is paid for once more
 
 
 class Call:
@@ -65,8 +64,8 @@ class Call:
         self._attempts = 0
         self._bill = Bill()
         self._earlier = earlier
-        self._assembly: StreamAssembly | None = None
-        self._reserved_tokens = 0
+        self._assembly: StreamAssembly | None = None  # of the stream that is being read
+        self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
         self._observation: Observation = observation.start(
@@ -82,7 +81,7 @@ class Call:
             completion, parsed = yield from self._obtain_completion()
             return self._succeed(completion, parsed)
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -99,13 +98,19 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        self._reserved_tokens = limiter.expected_tokens(request)
-        wait_s = limit.reserve(self._reserved_tokens, self._remaining().total)
-        if wait_s is None:
+        place, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
+        if place is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+        try:
+            while nap_s := min(place.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
+                wait_s += nap_s
+                yield Sleep(nap_s)
+        except BaseException:  # cancelled, or past its deadline
+            place.give_back()
+            raise
+        self._place = place
         if wait_s:
             self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
-            yield Sleep(wait_s)
 
     def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
         """Send a request until it succeeds or a retry is not worthwhile."""
@@ -127,25 +132,26 @@ class Call:
     def _backoff(self, raised: Exception) -> Sleep:
         """Return the wait before the next attempt; raise the error where there is to be none."""
         error = self._classify(raised)
-        self._bill.add_failure(self._model, self._request, error, raised)
+        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._assembly = None
         wait_s = self._retries.wait_after(error, self._clock() - self._started_at)
         if wait_s is None:
             if error is raised:
                 raise error
-            raise error from _safe_cause(raised)
+            raise error from raised_errors.safe_cause(raised)
         recording.write_retry(self._observation, error, self._attempts, wait_s)
         return Sleep(wait_s)
 
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = self._bill.add(self._model, self._request, completion)
-        if self._model.limiter is not None:
-            self._model.limiter.correct(self._reserved_tokens, usage.total_tokens if usage else None)
+        if self._place is not None:
+            self._place.correct(usage.total_tokens if usage else None)
         text, thought = think_tags.split(completion.content)
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
-            raise _empty_completion(completion)
+            raise empty_reply.error_for(completion)
         return completion
 
     def _parse(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
@@ -164,6 +170,11 @@ class Call:
 
     def _repair(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Show the model its own reply and what is wrong with it, and return its next one."""
+        if len(text) > _LONGEST_REPAIRED:
+            self._observation.update(output=text)
+            raise MalformedResponse(
+                f"the reply does not fit, and is too long to be shown to the model again: {problem}"
+            )
         response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
@@ -183,27 +194,43 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Request a stream, emit its chunks, and return the whole reply."""
-        assembly = StreamAssembly()
+        assembly = StreamAssembly(self._model.reply_max_bytes)
         try:
             try:
-                events, first = yield from self._open()
+                completion = yield from self._relay_one(assembly)
             except MalformedResponse as error:
+                self._assembly = None
                 completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                self._assembly = assembly
-                yield from self._relay(events, first, assembly)
-                assembly.check_end()
-                completion, parsed = yield from self._parse(self._account(assembly.completion()))
+                completion, parsed = yield from self._parse(completion)
             reply = self._succeed(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
+
+    def _relay_one(self, assembly: StreamAssembly) -> Generator[Open | Next | Sleep | Emit, Any, Completion]:
+        """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
+        while True:
+            events, first = yield from self._open()
+            self._assembly = assembly
+            try:
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                completion = self._account(assembly.completion())
+            except Exception as error:
+                if self.has_emitted:
+                    raise
+                yield self._backoff(error)
+                assembly.reset()
+            else:
+                self._assembly = None
+                return completion
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         """Open the stream and take its first event; a failure before that is retried."""
@@ -225,7 +252,7 @@ class Call:
                 return events, first
 
     def _next(self, events: Any) -> Next:
-        return Next(events=events, timeouts=self._remaining(), context=self._observation.context)
+        return Next(model=self._model, events=events, timeouts=self._remaining(), context=self._observation.context)
 
     def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
@@ -294,13 +321,14 @@ class Call:
             trace_id=self._observation.trace_id,
             observation_id=self._observation.id,
             response_id=completion.response_id,
+            warnings=(str(completion.notes["warning"]),) if "warning" in completion.notes else (),
             raw_response=completion.raw,
         )
 
     def _fail(self, raised: BaseException) -> BaseException:
         """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
         interrupted = not isinstance(raised, Exception)
-        error = _interruption(raised) if interrupted else self._classify(raised)
+        error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
         self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
@@ -332,6 +360,7 @@ class Call:
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
         error.model = error.model or self._request.model
+        self._model._explain(error)
         return error
 
 
@@ -345,33 +374,3 @@ def _last_chunk(reply: ModelResponse) -> Chunk:
         cost_usd=reply.cost_usd,
         reply=reply,
     )
-
-
-def _empty_completion(completion: Completion) -> ModelError:
-    """Return the error that a completion without text and tool calls means."""
-    if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({bodies.one_line(str(reason or 'no reason told'))})")
-    if completion.finish_reason == "length":
-        error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
-        error.retryable = False  # the same limit would be used up again
-        return error
-    return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
-
-
-def _interruption(raised: BaseException) -> ModelError:
-    """Return the error to record for a call that was stopped from outside, by a deadline or a cancellation."""
-    if "timeout" in raised.args:
-        return ModelTimeout("no answer within the caller's deadline")
-    reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
-    return CallCancelled(reason)
-
-
-def _safe_cause(raised: BaseException) -> BaseException | None:
-    """Return the cause to chain; None where its text holds a secret, which a traceback would print."""
-    if isinstance(raised, ModelError) or not isinstance(raised, Exception):
-        return raised.__cause__
-    from src.observability.redaction import redact_text
-
-    text = str(raised)
-    return raised if redact_text(text) == text else None

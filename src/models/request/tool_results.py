@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from src.models import strict_json
 from src.models.errors import InvalidRequest
-from src.models.request import functions
+from src.models.request import functions, validation
 from src.observability.spans.encoding import text
 from src.observability.tracing.observation import observe
 
@@ -29,8 +29,8 @@ def tool_results(reply: _Reply, tools: Sequence[object]) -> list[dict[str, str]]
     """Call each function that a reply asks for; return one message for each, in the order of the calls.
 
     Arguments are validated against the function's hints, and are what these say: enums, dates, models. A call of an
-    unknown tool, or with arguments that do not fit, is not made: its message says so, and the model can do better.
-    Each call is an observation of the trace. What a function raises is raised.
+    unknown tool, or with arguments that do not fit or have a name twice, is not made: its message says so, and the
+    model can do better. Each call is an observation of the trace. What a function raises is raised.
 
     Args:
         reply: What `generate_response`, `chat` or the last chunk of a stream returned.
@@ -73,19 +73,18 @@ def _prepared(call: ToolCall, tools: Sequence[object]) -> Callable[[], object]:
     tool: Any = known.get(call.name)
     if tool is None:
         return lambda: f"error: there is no tool {call.name}. Known: {', '.join(known) or 'none'}."
-    import pydantic
-
     try:
-        arguments = json.loads(call.arguments or "{}")
-        if functions.is_model(tool):
-            return functools.partial(lambda value: value, tool.model_validate(arguments))
-        return _bound(tool, functions.arguments_model(tool).model_validate(arguments))
-    except pydantic.ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        problem = f"error: the arguments do not fit: {reasons}"
+        arguments = strict_json.loads(call.arguments or "{}")
     except ValueError as error:
         problem = f"error: the arguments are not JSON: {error}"
-    return lambda: problem
+        return lambda: problem
+    try:
+        if functions.is_model(tool):
+            return functools.partial(lambda value: value, validation.by_model(arguments, tool))
+        return _bound(tool, validation.by_model(arguments, functions.arguments_model(tool)))
+    except validation.DoesNotFit as error:
+        reasons = f"error: the arguments do not fit: {error}"
+        return lambda: reasons
 
 
 def _bound(function: Callable[..., object], arguments: Any) -> Callable[[], object]:

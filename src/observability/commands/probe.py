@@ -80,10 +80,10 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
 
 def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str) -> Finding:
     """Ask Langfuse for the trace, which it shows some seconds after it took it, by the route that it has."""
-    from src.observability.delivery.destinations import display_url
     from src.observability.delivery.requester import Requester
     from src.observability.delivery.sampling import Sample
     from src.observability.delivery.show_trace import show_trace
+    from src.observability.network import display_url
 
     host = display_url(destination.api_url or "")
     if not Sample(destination.sample_rate).has(trace_id):

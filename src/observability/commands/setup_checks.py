@@ -41,7 +41,7 @@ def _traces_finding(tracker: LangFuseTracker, *, ok: bool | None, detail: str) -
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.delivery.destinations import display_url
+    from src.observability.network import display_url
     from src.observability.settings import Settings, SettingsError
 
     try:
@@ -61,10 +61,11 @@ def _langfuse(*, offline: bool) -> list[Finding]:
 
 def _check_keys(settings: Settings) -> tuple[bool | None, str]:
     """Ask Langfuse for the project that the keys belong to, which proves both its address and the keys."""
-    from src.observability.delivery.destinations import display_url, langfuse_destination
+    from src.observability.delivery.destinations import langfuse_destination
     from src.observability.delivery.http_post import ask
     from src.observability.delivery.langfuse_server import read_route_of, version_of
     from src.observability.delivery.requester import Requester
+    from src.observability.network import display_url
 
     key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
     server = Requester(langfuse_destination(settings.langfuse_host, key, secret, switches=settings.langfuse))

@@ -166,7 +166,7 @@ def export(
 
 
 def _send_again(tracker: LangFuseTracker) -> None:
-    from src.observability.delivery.destinations import display_url
+    from src.observability.network import display_url
     from src.observability.store.spool import lease_owner
 
     if tracker.exporter is None or tracker.spool is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from src.observability.delivery.destinations import display_url
 from src.observability.delivery.http_post import Answer
 from src.observability.delivery.requester import Requester
+from src.observability.network import display_url
 from src.observability.store.leases import lease_owner
 
 if TYPE_CHECKING:
@@ -101,14 +101,29 @@ class Channel:
         self._leased_at = self.clock()
         return self.progress.lease(self.name, self._owner, self.kind)
 
-    def renew(self) -> None:
-        """Renew the lease where it may run out soon.
+    def renew(self, *, for_s: float | None = None) -> None:
+        """Renew the lease where it may run out soon, or for a certain time.
 
         Raises:
             LeaseLost: another process has it.
         """
-        if self.clock() - self._leased_at > _RENEW_S and not self.lease():
+        if for_s is not None:
+            self._leased_at = self.clock()
+            held = self.progress.lease(self.name, self._owner, self.kind, for_s=for_s)
+        else:
+            held = self.clock() - self._leased_at <= _RENEW_S or self.lease()
+        if not held:
             raise LeaseLost
+
+    def note(self, first: int, last: int) -> None:
+        """Note that observations are about to be sent; the lease is extended for the time of the request.
+
+        Raises:
+            LeaseLost: another process has it.
+        """
+        if not self.progress.note(self.name, self._owner, first, last):
+            raise LeaseLost
+        self._leased_at = self.clock()
 
     def release(self) -> None:
         """Give the lease back."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from src.observability.delivery.arrivals import Arrived, NoRoute, Unanswered, ask_for
+from src.observability.delivery.arrivals import Answered, Arrived, NoRoute, Unanswered, ask_for
 from src.observability.delivery.http_post import Answer, Outcome
+from src.observability.store.leases import LONGEST_LEASE_S
 from src.observability.store.unconfirmed import runs
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class Confirmation:
         if not rows:  # the size limit took them
             self._keep(item, [], rows)
             return Outcome(answer=Answer.ACCEPTED)
-        answered = ask_for(self._channel.request, self._channel.destination, rows)
+        answered: Answered = NoRoute()
+        if self._channel.destination.kind == "langfuse":
+            answered = ask_for(self._channel.request, self._channel.destination, rows)
         if isinstance(answered, Unanswered):
             if self._progress.now() - item.since < _GIVE_UP_ASKING_S:
                 self._pause(item)
@@ -131,7 +134,7 @@ class Confirmation:
     def _post_in_halves(self, rows: Sequence[BatchRow]) -> tuple[Outcome, set[int]]:
         """Send rows; return the outcome of the last request, and the numbers of the rows that need no more sending."""
         body = self._requests.encode(rows)
-        self._channel.renew()
+        self._channel.renew(for_s=LONGEST_LEASE_S)
         outcome = self._requests.post(body, len(rows))
         numbers = {row.seq for row in rows}
         if outcome.answer is Answer.ACCEPTED:

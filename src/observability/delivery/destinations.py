@@ -7,15 +7,19 @@ import hashlib
 import importlib.metadata
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
+from src.observability import network
 from src.observability.addresses import plain_address
 from src.observability.langfuse_settings import LangfuseSwitches
+from src.observability.network import display_url
 from src.observability.store.destination_names import NamePrefix, destination_name
 from src.observability.store.records import Accepts
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
     import httpx
@@ -97,15 +101,6 @@ class Destination:
         return host == _CLOUD_DOMAIN or host.endswith(f".{_CLOUD_DOMAIN}")
 
 
-def display_url(url: str) -> str:
-    """Return a URL as it may be stored and logged: without user, password and query, which may hold keys."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that cannot be read"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def langfuse_destination(
     host: str,
     public_key: str,
@@ -121,7 +116,7 @@ def langfuse_destination(
     is the same project as under another address or key, its server says (`identity.py`).
     """
     switches = switches or LangfuseSwitches()
-    host = plain_address(host)
+    host, basic = network.split_credentials(plain_address(host))  # which would take the keys' place in httpx too
     token = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
     key_hash = hashlib.sha256(public_key.encode()).hexdigest()[:12]
     try:
@@ -129,7 +124,7 @@ def langfuse_destination(
     except importlib.metadata.PackageNotFoundError:
         version = "5.0.4"
     headers = {
-        "Authorization": f"Basic {token}",
+        "Authorization": basic or f"Basic {token}",
         "x-langfuse-sdk-name": "python",
         "x-langfuse-sdk-version": version,
         "x-langfuse-public-key": public_key,
@@ -160,10 +155,11 @@ def langfuse_destination(
 
 def otlp_destination(otlp: Otlp) -> Destination:
     """Return the destination for any OTLP endpoint: observations only, since OTLP has no scores."""
+    url, basic = network.split_credentials(otlp.url)
     return Destination(
         name=destination_name(NamePrefix.OTLP, plain_address(display_url(otlp.url))),
-        traces_url=otlp.url,
-        headers=otlp.headers,
+        traces_url=url,
+        headers={**otlp.headers, "Authorization": basic} if basic else otlp.headers,
         advice="Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
         timeout_s=otlp.timeout_s,
         connect_timeout_s=min(5.0, otlp.timeout_s),
@@ -177,15 +173,24 @@ def make_client(destination: Destination) -> httpx.Client:
     """Return an HTTP client with the certificates that a destination needs.
 
     Raises:
-        OSError: a certificate's file cannot be read or used.
+        NetworkProblem: a certificate's file, or a variable of the environment, is wrong.
     """
+    has_own = destination.ca_file is not None or destination.client_certificate is not None
+    return network.open_client(destination.traces_url, partial(_own_context, destination) if has_own else None)
+
+
+def _own_context(destination: Destination) -> ssl.SSLContext:
+    """Return a TLS context with a destination's own certificates."""
     import ssl
 
-    import httpx
-
-    if destination.ca_file is None and destination.client_certificate is None:
-        return httpx.Client()
-    context = ssl.create_default_context(cafile=destination.ca_file)
-    if destination.client_certificate is not None:
-        context.load_cert_chain(*destination.client_certificate)
-    return httpx.Client(verify=context)
+    files = [file for file in (destination.ca_file, *(destination.client_certificate or ())) if file]
+    try:
+        context = ssl.create_default_context(cafile=destination.ca_file)
+        if destination.client_certificate is not None:
+            context.load_cert_chain(*destination.client_certificate)
+    except OSError as error:
+        raise network.NetworkProblem(
+            f"the certificates in {', '.join(files)} cannot be used ({error.strerror or error}): put right "
+            "OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY"
+        ) from error
+    return context

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
     from src.observability.delivery.destinations import Destination
+    from src.observability.store.row_kinds import KindName
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.exporter")
@@ -69,10 +70,15 @@ class Exporter:
         """Tell whether the last delivery to a destination failed, or a request has waited for over a second."""
         return any(worker.failing for worker in self._workers)
 
-    def wake(self) -> None:
-        """Signal that there is something to deliver. Costs next to nothing; never raises."""
+    def wake(self, kind: KindName | None = None) -> None:
+        """Signal that there is something to deliver. Costs next to nothing; never raises.
+
+        Args:
+            kind: What there is; either where it is not set.
+        """
         for worker in self._workers:
-            worker.wake()
+            if kind is None or worker.kind == kind or not worker.started:
+                worker.wake()
 
     def flush(self, timeout_s: float) -> int:
         """Try now, without backoff; return how many observations and scores are undelivered.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from src.observability.delivery.destinations import display_url
 from src.observability.delivery.http_post import Answer, ask
+from src.observability.network import display_url
 
 if TYPE_CHECKING:
     from src.observability.delivery.destinations import Destination

@@ -85,9 +85,8 @@ class ObservationDelivery:
             self._progress.acknowledge(name, last)
             return Outcome(answer=Answer.ACCEPTED)
         body = self._requests.encode(sampled)
-        self._channel.renew()
         if self._confirms:
-            self._progress.note(name, first, last)
+            self._channel.note(first, last)
         outcome = self._requests.post(body, len(sampled))
         if outcome.answer is Answer.ACCEPTED:
             if outcome.detail:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from src.observability.delivery.destinations import display_url, make_client
+from src.observability import network
+from src.observability.delivery.destinations import make_client
+from src.observability.delivery.http_post import Answer, Outcome
+from src.observability.network import display_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     import httpx
 
     from src.observability.delivery.destinations import Destination
-    from src.observability.delivery.http_post import Outcome
 
 _log = logging.getLogger("moondev.exporter")
 
@@ -50,11 +52,15 @@ class Requester:
 
     def request(self, send: Callable[[httpx.Client, Destination], Outcome]) -> Outcome:
         """Send a request, to the server's new address where it names one under https on the same host."""
-        outcome = send(self.client, self.destination)
+        try:
+            client = self.client
+        except network.NetworkProblem as problem:  # until the variable that it names is put right
+            return Outcome(answer=Answer.RETRY_LATER, detail=str(problem))
+        outcome = send(client, self.destination)
         if outcome.location and (moved := _to_https(self.destination, outcome.location)) is not None:
             _log.warning("%s answers under https: delivery goes there.", display_url(self.destination.api_url or ""))
             self.destination = moved
-            outcome = send(self.client, moved)
+            outcome = send(client, moved)
         return outcome
 
 

@@ -11,9 +11,9 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from src.observability.delivery.destinations import display_url
 from src.observability.delivery.http_post import Answer, Outcome
 from src.observability.delivery.sender import DeliveryState, Sender
+from src.observability.network import NetworkProblem, display_url
 from src.observability.store.connections import BUSY_S
 from src.observability.store.records import Accepts
 from src.observability.store.schema import SpoolError
@@ -107,6 +107,11 @@ class Worker:
         """Tell whether the last delivery failed, or a request has waited for over a second."""
         since = self._sender.in_flight_since
         return self._state.failures > 0 or (since is not None and self._clock() - since > _SLOW_REQUEST_S)
+
+    @property
+    def started(self) -> bool:
+        """Tell whether the thread has started."""
+        return self._thread is not None
 
     def wake(self) -> None:
         """Signal that there is something to deliver."""
@@ -221,6 +226,8 @@ class Worker:
             outcome = self._sender.deliver(urgent=time.monotonic() < self._urgent_until)
         except (sqlite3.Error, SpoolError) as error:
             return self._store_failed(error)
+        except NetworkProblem as problem:  # until a variable is put right, or for good in this process
+            outcome = Outcome(answer=Answer.RETRY_LATER, detail=str(problem))
         except Exception as error:  # noqa: BLE001 - the next pass tries again; the rows are safe
             outcome = Outcome(answer=Answer.RETRY_LATER, detail=f"{type(error).__name__}: {error}")
         self._told_to_wait = False

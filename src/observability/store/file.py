@@ -157,8 +157,9 @@ def is_corrupt(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Tell whether an error means that another process kept the file locked for longer than a connection waits."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    """Tell whether an error, or its cause, means that another process kept the file locked for too long."""
+    codes = {getattr(item, "sqlite_errorcode", 0) & 0xFF for item in (error, error.__cause__)}
+    return not codes.isdisjoint((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
 
 
 def _identity(path: Path) -> tuple[int, int]:

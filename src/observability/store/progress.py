@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from src.observability.store import aliases, unconfirmed
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.connections import connect
-from src.observability.store.leases import LEASE_S, is_free
+from src.observability.store.leases import LEASE_S, LONGEST_LEASE_S, is_free
 from src.observability.store.records import SCORE_COLUMNS, Batch, BatchRow, ScoreRecord, SpanIdentity, by_column
 from src.observability.store.row_kinds import KINDS, OBSERVATION, SCORE, kind_named
 from src.observability.store.watermarks import acked
@@ -135,11 +135,21 @@ class Progress:
 
     # What became of it.
 
-    def note(self, destination: str, first: int, last: int) -> None:
-        """Note that observations are about to be sent, so that they are asked for if no answer is ever seen."""
+    def note(self, destination: str, owner: str, first: int, last: int) -> bool:
+        """Note that observations are about to be sent, so that they are asked for if no answer is ever seen.
+
+        The lease is extended for the time of the request. Returns False, and notes nothing, where it is lost.
+        """
+        now = self._clock()
         with self._transaction() as connection:
             name = aliases.canonical(connection, destination)
-            unconfirmed.note(connection, name, OBSERVATION, first, last, self._clock())
+            held = connection.execute(
+                "UPDATE destinations SET lease_until = ? WHERE name = ? AND owner = ?",
+                (now + LONGEST_LEASE_S, name, owner),
+            ).rowcount
+            if held:
+                unconfirmed.note(connection, name, OBSERVATION, first, last, now)
+        return bool(held)
 
     def forget_note(self, destination: str, first: int) -> None:
         """Take a note back: the request was not stored."""
@@ -152,6 +162,10 @@ class Progress:
 
         Returns whether there were any.
         """
+        with connect(self._path) as connection:  # mostly there are none, and callers are not held up
+            name = aliases.canonical(connection, destination)
+            if unconfirmed.next_noted(connection, name, OBSERVATION, acked(connection, name, OBSERVATION)) is None:
+                return False
         with self._transaction() as connection:
             name = aliases.canonical(connection, destination)
             after = acked(connection, name, OBSERVATION)
@@ -161,6 +175,7 @@ class Progress:
             row = connection.execute("SELECT min(seq) FROM observations WHERE seq > ?", (after,)).fetchone()
             if row[0] is not None and row[0] < noted[0]:
                 return False
+            unconfirmed.adopt(connection, name, OBSERVATION, noted[0])
             _advance(connection, OBSERVATION, name, noted[1])
         return True
 
@@ -299,7 +314,7 @@ class Progress:
             )
             return bool(others.fetchone()[0])
 
-    def lease(self, destination: str, owner: str, kind: KindName = "observation") -> bool:
+    def lease(self, destination: str, owner: str, kind: KindName = "observation", *, for_s: float = LEASE_S) -> bool:
         """Take or renew the right to deliver rows to a destination; False where another living process has it."""
         now, row_kind = self._clock(), kind_named(kind)
         with self._transaction() as connection:
@@ -313,7 +328,7 @@ class Progress:
             if free:
                 connection.execute(
                     f"UPDATE destinations SET {row_kind.owner_column} = ?, {row_kind.lease_column} = ? WHERE name = ?",  # noqa: S608 - our own names
-                    (owner, now + LEASE_S, name),
+                    (owner, now + for_s, name),
                 )
         return free
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from src.observability.store.compression import compress
 from src.observability.store.connections import BUSY_S
 from src.observability.store.destination_names import accepted_by
+from src.observability.store.file import is_busy
 from src.observability.store.leases import lease_owner
 from src.observability.store.progress import Progress
 from src.observability.store.queries import Queries
@@ -35,6 +36,7 @@ __all__ = [
 
 _log = logging.getLogger("moondev.spool")
 _DEFAULT_MAX_BYTES: Final = 2 * 1024**3
+_FIRST_WAIT_S: Final = 0.25  # how long the start of tracing waits for a file that another process has locked
 
 
 class Spool:
@@ -68,10 +70,12 @@ class Spool:
         self._progress = Progress(self.path, self._writer.transaction, clock)
         self._queries = Queries(self.path)
         try:
-            self._writer.open()
+            self._writer.open(_FIRST_WAIT_S if retry_open else BUSY_S)
         except SpoolError as error:
             if not retry_open:
                 raise
+            if is_busy(error):  # whoever stores something first waits for it
+                return
             _log.error("Model calls are not recorded: %s It is tried again.", error)
 
     @property
@@ -95,22 +99,30 @@ class Spool:
 
     # Writing.
 
-    def append(self, record: SpanRecord) -> None:
+    def append(self, record: SpanRecord, *, is_patient: bool = False) -> None:
         """Store one observation; durable when this returns.
+
+        Args:
+            record: The observation.
+            is_patient: Wait for as long as another process has the file locked, not only for the usual time.
 
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
         payload = compress(record.span)
-        self._writer.commit(record if payload is record.span else replace(record, span=payload))
+        self._writer.commit(record if payload is record.span else replace(record, span=payload), is_patient=is_patient)
 
-    def append_score(self, record: ScoreRecord) -> None:
+    def append_score(self, record: ScoreRecord, *, is_patient: bool = False) -> None:
         """Store one score; durable when this returns.
+
+        Args:
+            record: The score.
+            is_patient: As for `append`.
 
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
-        self._writer.commit(record)
+        self._writer.commit(record, is_patient=is_patient)
 
     def count_loss(self) -> None:
         """Count an observation that was lost on its way here."""

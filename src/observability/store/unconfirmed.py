@@ -8,13 +8,16 @@ count as undelivered until the server was asked for them, while later rows are d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
     from src.observability.store.row_kinds import RowKind
+
+
+ANY_DESTINATION: Final = "*"  # for rows of a damaged store, which may have been delivered to anybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,16 @@ def put(connection: sqlite3.Connection, destination: str, kind: RowKind, ranges:
     )
 
 
+def adopt(connection: sqlite3.Connection, destination: str, kind: RowKind, first: int) -> None:
+    """Make a range that is noted for any destination one of a certain destination."""
+    connection.execute(
+        "INSERT OR IGNORE INTO unconfirmed (destination, kind, first, last, sent, since, attempts) "
+        "SELECT ?, kind, first, last, sent, since, attempts FROM unconfirmed "
+        "WHERE destination = ? AND kind = ? AND first = ?",
+        (destination, ANY_DESTINATION, kind.name, first),
+    )
+
+
 def parked(connection: sqlite3.Connection, destination: str, kind: RowKind, upto: int) -> list[SentRange]:
     """Return the parked ranges of a destination whose watermark is `upto`, oldest first."""
     rows = connection.execute(
@@ -79,8 +92,9 @@ def parked(connection: sqlite3.Connection, destination: str, kind: RowKind, upto
 def next_noted(connection: sqlite3.Connection, destination: str, kind: RowKind, after: int) -> tuple[int, int] | None:
     """Return the first and last row of the first range above a watermark; None where there is none."""
     row = connection.execute(
-        "SELECT first, last FROM unconfirmed WHERE destination = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1",
-        (destination, kind.name, after),
+        "SELECT first, last FROM unconfirmed WHERE destination IN (?, ?) AND kind = ? AND first > ? "
+        "ORDER BY first LIMIT 1",
+        (destination, ANY_DESTINATION, kind.name, after),
     ).fetchone()
     return None if row is None else (int(row[0]), int(row[1]))
 

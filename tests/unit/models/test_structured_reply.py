@@ -6,7 +6,8 @@ import asyncio
 import datetime
 import decimal
 import json
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 import pytest
@@ -18,7 +19,9 @@ from src.models import errors
 from src.models.adapters.openai import OpenAIModel
 from src.models.call.structured_reply import DoesNotFit, parse
 from src.models.request.schemas import response_format
+from src.models.request.tool_results import tool_results
 from src.models.retry import NO_RETRIES
+from src.models.types import ToolCall
 from tests.long import rounds
 from tests.servers import Server, chat_reply
 
@@ -196,9 +199,9 @@ def test_an_object_alone_is_read_with_or_without_a_fence(provider: Provider, tex
 
 
 def test_a_reply_nested_too_deeply_or_full_of_blanks_does_not_fit(provider: Provider) -> None:
-    many_keys = "".join(f'"k{number}":0,' for number in range(200_000))
+    many_keys = "".join(f'"k{number}":0,' for number in range(50_000))
     for text in (
-        f'{{{many_keys}"k199999":1}}',
+        f'{{{many_keys}"k49999":1}}',
         '{"a":' * 100_000,
         '{"action": ' + "[" * 900 + "]" * 900 + "}",
         "```json\n" + "\n" * 200_000 + "x",
@@ -280,3 +283,31 @@ def test_a_schema_that_no_value_can_be_judged_by_is_refused_unpaid(provider: Pro
         with pytest.raises(errors.InvalidRequest, match="response_format"):
             provider.ask(wanted, "{}")
     assert provider.server.received == []
+
+
+def test_arguments_of_a_tool_call_are_read_as_strictly() -> None:
+    orders: list[tuple[str, float]] = []
+
+    def order(side: Literal["buy", "sell"], price: Annotated[float, pydantic.Field(multiple_of=0.01)]) -> str:
+        """Place an order."""
+        orders.append((side, price))
+        return "placed"
+
+    def content(tool: Any, arguments: str) -> str:
+        reply = SimpleNamespace(tool_calls=(ToolCall(id="c", name=tool.__name__, arguments=arguments),))
+        return tool_results(reply, [tool])[0]["content"]
+
+    assert content(order, '{"side": "buy", "price": 19.99}') == "placed"
+    for arguments in (
+        '{"side": "buy", "price": 1, "side": "sell"}',
+        '{"side": "buy", "price": 1, "price": 1}',
+        '{"side": "buy", "price": Infinity}',
+        '{"side": "buy", "price": 1e999}',
+        '{"side": "buy", "price": 1}{"side": "sell", "price": 1}',
+        "[" * 100_000,
+    ):
+        assert content(order, arguments).startswith("error: the arguments are not JSON"), arguments[:60]
+    assert content(order, '{"side": "buy", "price": 19.999}').startswith("error: the arguments do not fit")
+    assert orders == [("buy", 19.99)]
+    for number in range(len(RAISED)):
+        assert content(Ratio, f'{{"number": {number}}}').startswith("error: the arguments do not fit"), RAISED[number]

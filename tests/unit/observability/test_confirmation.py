@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.delivery import confirmation, langfuse_server
-from src.observability.delivery.destinations import Destination, langfuse_destination
+from src.observability.delivery.destinations import Destination, langfuse_destination, otlp_destination
 from src.observability.delivery.exporter import Exporter
+from src.observability.otlp_settings import Otlp
 from src.observability.store.spool import Spool, lease_owner
 from tests.langfuse_server import LangfuseServer, Mode
 from tests.long import rounds
-from tests.servers import Received, Reply
+from tests.servers import Langfuse, Received, Reply, eventually
 from tests.unit.observability.records import BEGAN_NS, sendable_record
 
 if TYPE_CHECKING:
@@ -334,6 +335,27 @@ def test_a_flush_sends_again_what_a_server_does_not_show_for_some_seconds(
         assert Exporter(spool, [destination_of(server, confirm_after_s=60)]).flush(20) == 0
         assert time.monotonic() - began >= 0.5
         assert delivered(server) == ["n1"]
+
+
+def test_what_a_damaged_store_had_delivered_is_not_sent_again(spool: Spool) -> None:
+    """Its rows move to a new store, and how far its destinations had got may be what was damaged."""
+    count = 200
+    for number in range(count):
+        spool.append(sendable_record(number, size=3000))
+    with LangfuseServer() as server, Langfuse() as other:
+        destinations = [destination_of(server), otlp_destination(Otlp(url=f"{other.url}/api/public/otel/v1/traces"))]
+        assert Exporter(spool, destinations[:1]).flush(20) == 0
+        with sqlite3.connect(spool.path) as connection:
+            connection.executescript("DELETE FROM destinations; DELETE FROM configured")
+        spool.close()
+        with spool.path.open("r+b") as file:
+            file.seek(spool.path.stat().st_size // 2 // 4096 * 4096)
+            file.write(b"\xff" * 4096 * 5)
+        exporter = Exporter(spool, destinations)
+        exporter.wake()
+        assert eventually(lambda: len(other.spans) > count // 2)  # where nothing had been delivered, all arrives
+        assert eventually(lambda: exporter.flush(1) == 0)
+        assert delivered(server) == [f"n{number}" for number in range(count)]
 
 
 def test_what_was_refused_is_sent_again_alone(spool: Spool) -> None:
