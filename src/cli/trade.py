@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -206,6 +205,8 @@ def _row(vote: Vote) -> tuple[str, ...]:
 
 
 def _show_trace(result: TradingResult) -> None:
+    import sqlite3
+
     from src.observability import get_tracker
     from src.observability.commands.tree import draw
 

@@ -6,7 +6,6 @@ import os
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.models import user_tables
@@ -15,6 +14,7 @@ from src.models.types import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 # The keys of a table, and the usage buckets that they price.
 _BUCKETS = {"input": "input", "output": "output", "cached_input": "input_cached_tokens",
@@ -39,7 +39,7 @@ def rates(provider: str, model: str) -> Rates | None:
     if not configured:
         return None
     name = f"{provider}:{model}".lower()
-    rows = _table(Path(configured).expanduser())
+    rows = _table(user_tables.expanded(configured, "MOONDEV_PRICES"))
     return next((row for pattern, row in rows.items() if fnmatchcase(name, pattern)), None)
 
 
