@@ -31,10 +31,10 @@ _WIDE_ENOUGH_FOR_IDS = 120
 _COLUMNS = (
     Column("trace"),
     Column("started"),
-    Column("name", least=12),
-    Column("took", rank=1, right=True),
+    Column("name", least=12, comfortable=20),
+    Column("took", rank=2, right=True),
     Column("observations", rank=4, right=True),
-    Column("errors", rank=2, right=True),
+    Column("errors", rank=1, right=True),
     Column("tokens", rank=3, right=True),
     Column("cost", right=True),
 )
@@ -85,7 +85,7 @@ def _row(trace: TraceSummary, digits: int) -> tuple[str, ...]:
         str(trace.observations),
         f"[red]{trace.errors}[/]" if trace.errors else "0",
         f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
-        money(trace.cost_usd),
+        money(trace.cost_usd, at_least=trace.cost_unknown),
     )
 
 
@@ -151,6 +151,8 @@ def export(
     if tracker.exporter is None:
         problem(_why_undeliverable(tracker.settings))
         raise typer.Exit(2)
+    if tracker.spool is not None and tracker.spool.problem is not None:
+        raise typer.Exit(2)  # the log has said why
     if again:
         _send_again(tracker)
     try:
@@ -211,8 +213,8 @@ def _line(row: TraceRow) -> str:
     if row.model:
         parts.append(escape(row.model))
     parts.append(duration((row.end_ns - row.start_ns) / 1e6))
-    if row.type == "generation" and row.level != "ERROR":
-        parts.append(money(row.cost_usd))
+    if row.type == "generation":
+        parts.append(money(row.cost_usd, at_least=row.is_unpriced))
     if row.level == "ERROR":
         parts.append(f"[red]{escape(row.error_category or '')} {escape((row.status_message or '')[:120])}[/]")
     return "  ".join(str(part) for part in parts)

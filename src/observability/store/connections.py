@@ -32,7 +32,7 @@ def connect(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connecti
 
 @contextlib.contextmanager
 def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
-    """Open a connection that writes nothing, no file beside the database either, where no process has that one open.
+    """Open a connection that writes nothing but, where a process was killed, the index of the log that it left.
 
     Without a log the file alone is read, as immutable: it is complete. A log with its index is read as SQLite does, by
     locks. A log without an index (the file is a copy, or the machine has stopped) is read without one: SQLite would

@@ -13,10 +13,11 @@ import threading
 import time
 from collections import deque
 from dataclasses import astuple
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability.store import background, forks
-from src.observability.store.connections import BUSY_S, connect, roll_back
+from src.observability.store import background, checkpoints, forks
+from src.observability.store.connections import BUSY_S, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.losses import record_losses
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
@@ -36,7 +37,6 @@ _RETRY_OPEN_S: Final = 1.0
 _PAUSE_S: Final = 0.05  # between two tries of a record that can be brought again
 _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved into the file, in the background
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
-_LONG_LOG_BYTES: Final = 32_000_000
 
 _INSERT_OBSERVATION: Final = (
     f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
@@ -147,8 +147,8 @@ class Writer:
         with self.lock:
             try:
                 self._replace_damaged(str(error))
-            except SpoolError as refusal:  # no store of ours: it stays, and writers are refused as well
-                _log.error("%s", refusal)
+            except SpoolError as refusal:  # no store of ours: it stays, and writing to it is refused with an error
+                _log.debug("%s", refusal)
                 return False
         return True
 
@@ -292,7 +292,8 @@ class Writer:
         if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._uncheckpointed_bytes = 0
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
-                threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
+                move = partial(checkpoints.move_log, self.path, self.lock, self._max_bytes // 2)
+                threading.Thread(target=move, name="spool-checkpoint", daemon=True).start()
 
     def _commit_records(
         self,
@@ -357,7 +358,7 @@ class Writer:
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
                 record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
                 record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-                envelope_id,
+                record.cost_unknown, envelope_id,
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))
@@ -380,19 +381,3 @@ class Writer:
             return
         if dropped is not None:
             self._limit.log(dropped)
-
-    def _checkpoint(self) -> None:
-        """Move SQLite's log into the file, on a connection of its own, while writers go on.
-
-        SQLite writes the log from its beginning again once all of it was moved, which busy writers prevent. When the
-        log is long, they therefore wait while the little is moved that was added in between.
-        """
-        log = self.path.with_name(self.path.name + "-wal")
-        try:
-            with connect(self.path) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if log.stat().st_size > min(_LONG_LOG_BYTES, self._max_bytes // 2):
-                    with self.lock:
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
