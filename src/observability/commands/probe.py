@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 NAME = "moondev.doctor"
 _MADE_UP_KEY = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
-_DELIVERY_S = 10.0
-_READ_BACK_S = 15.0
 _PAUSE_S = 0.5
 _REQUEST_S = 5.0
 
 
-def probe(*, offline: bool) -> list[Finding]:
-    """Return what became of a test observation: in the store, at each destination, and read back from Langfuse."""
+def probe(*, offline: bool, patience_s: float) -> list[Finding]:
+    """Return what became of a test observation: in the store, at each destination, and read back from Langfuse.
+
+    Args:
+        offline: Ask no server.
+        patience_s: How long to wait until it is delivered, and then again until Langfuse shows it.
+    """
     from src.observability import get_tracker
     from src.observability.tracing.observation import observe
 
@@ -36,7 +39,7 @@ def probe(*, offline: bool) -> list[Finding]:
     stored = _in_store(tracker, trace_id)
     if not stored.ok or offline or tracker.exporter is None:
         return [stored]
-    return [stored, *_delivered(tracker, trace_id)]
+    return [stored, *_delivered(tracker, trace_id, patience_s)]
 
 
 def _finding(name: str, ok: bool | None, detail: str) -> Finding:
@@ -53,13 +56,13 @@ def _in_store(tracker: LangFuseTracker, trace_id: str) -> Finding:
     return _finding(path, True, "the test observation is stored, its made-up key is not")
 
 
-def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
+def _delivered(tracker: LangFuseTracker, trace_id: str, patience_s: float) -> list[Finding]:
     """Deliver it, with the rows that wait before it, and return a finding for each destination."""
     from src.observability.store.records import Accepts
 
     assert tracker.exporter is not None  # noqa: S101 - the caller has checked
     assert tracker.spool is not None  # noqa: S101 - as above
-    tracker.exporter.flush(_DELIVERY_S)
+    tracker.exporter.flush(patience_s)
     findings = []
     for destination in tracker.exporter.destinations:
         if not destination.observations:
@@ -67,18 +70,18 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
         waiting = tracker.spool.pending(destination.name, Accepts.OBSERVATIONS)
         if waiting:
             detail = (
-                f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"
+                f"the test observation was not taken within {patience_s:g} s; {waiting:,} wait. {destination.advice}"
             )
             findings.append(_finding(destination.name, False, detail))
         elif destination.kind == "langfuse":
-            findings.append(_read_back(tracker, trace_id))
+            findings.append(_read_back(tracker, trace_id, patience_s))
         else:
             findings.append(_finding(destination.name, True, "took the test observation (OTLP has no way to ask)"))
     return findings
 
 
-def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
-    """Ask Langfuse for the trace, which it shows some seconds after it took it."""
+def _read_back(tracker: LangFuseTracker, trace_id: str, patience_s: float) -> Finding:
+    """Ask Langfuse for the trace until it shows it."""
     import httpx
 
     from src.observability.delivery.destinations import display_url
@@ -86,7 +89,7 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
     settings = tracker.settings
     host, url = display_url(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
     auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
-    deadline_s = time.monotonic() + _READ_BACK_S
+    deadline_s = time.monotonic() + patience_s
     while True:
         try:
             reply = httpx.get(url, auth=auth, timeout=_REQUEST_S)
@@ -100,6 +103,6 @@ def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
             detail = f"took the test observation; asked for it, it answers with HTTP {reply.status_code}"
             return _finding(host, None, detail)
         if time.monotonic() > deadline_s:
-            detail = f"took the test observation and does not show it after {_READ_BACK_S:g} s yet: trace {trace_id}"
+            detail = f"took the test observation and does not show it after {patience_s:g} s yet: trace {trace_id}"
             return _finding(host, None, detail)
         time.sleep(_PAUSE_S)
