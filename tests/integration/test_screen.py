@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.cli import main
+from src.observability import __main__ as observability
 from src.observability import observe_agent
 from tests.commands import run_app
 from tests.servers import Server, chat_reply, decision
@@ -84,11 +85,14 @@ def test_a_c_locale_does_not_stop_a_decision(prices: Path) -> None:
             "PYTHONIOENCODING": "", "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1",
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", "from src.cli import main; main()", "trade", "ABC", "--models", "openai:a",
+            [sys.executable, "-c", "from src.cli import main; main()", "trade", "BTC-é₿", "--models", "openai:a",
              "--csv", str(prices)],
             capture_output=True, env=environment, check=False, timeout=60,
         )  # fmt: skip
+        prompt = str(server.received[0].json["messages"])
     assert done.returncode == 0, done.stderr
+    assert "Market: BTC-é₿" in prompt
+    assert b"BTC-??" in done.stdout
     assert b'"quoted"' in done.stdout.replace(b"\n", b" ")
     assert b"`-- " in done.stdout or b"+-- " in done.stdout
 
@@ -237,6 +241,8 @@ def test_version_and_help() -> None:
     alone = run_app(main)
     assert alone.code == 0
     assert "moondev trade EURUSD --swarm" in alone.out.replace("\n", " ")
+    package = run_app(observability.main)
+    assert (package.code, "python -m src.observability doctor" in package.out.replace("\n", " ")) == (0, True)
     unknown = run_app(main, "trad")
     assert (unknown.code, unknown.err.count("\n")) == (2, 1)
     assert "'trad'" in unknown.err

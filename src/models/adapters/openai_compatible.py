@@ -14,9 +14,10 @@ from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
 from src.models.fields import decode_json
-from src.models.pricing.reported import reported_usd
+from src.models.pricing.reported import reported_cost
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
+from src.models.protocols.chat_completions.usage import usage as chat_usage
 from src.models.request import fitting
 from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.capabilities import Capabilities
-    from src.models.types import Chunk, Completion, ModelRequest, Timeouts, Usage
+    from src.models.types import Chunk, Completion, Cost, ModelRequest, Timeouts, Usage
 
 
 class OpenAICompatibleModel(BaseModel):
@@ -209,11 +210,11 @@ class OpenAICompatibleModel(BaseModel):
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
-        return reply.usage(usage)
+        return chat_usage(usage)
 
-    def _reported_cost(self, usage: Any) -> float | None:
-        """Return the price in US dollars that the provider itself reports."""
-        return reported_usd(self.provider, usage)
+    def _reported_cost(self, usage: Any) -> Cost | None:
+        """Return the cost that the provider itself reports."""
+        return reported_cost(self.provider, usage)
 
 
 def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:

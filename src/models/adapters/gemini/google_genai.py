@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.adapters.gemini import response_hooks
 from src.models.lazy_reply import LazyReply
-from src.models.protocols.generate_content import plain_call
+from src.models.protocols.generate_content import plain_call, usage
 from src.models.transport import http_clients, http_hooks, replay, tls
 from src.models.transport.client_settings import ClientSettings
 from src.models.transport.per_loop import PerLoop
@@ -111,6 +111,9 @@ class GenAIConnection:
         """Return a plain reply as its JSON; None for any other."""
         body = replay.read_json_object(response)
         reply = None if body is None else plain_call.read(body)
+        tier = response.headers.get(usage.TIER_HEADER)
+        if reply is not None and tier:
+            reply["usage_metadata"]["service_tier"] = tier
         return None if reply is None else LazyReply(reply, partial(self._sdk_object, config, response))
 
     def _sdk_object(self, config: dict[str, Any], response: Any) -> Any:
