@@ -71,9 +71,13 @@ def trade(
 
     if timeout is not None and not 0 < timeout < math.inf:
         raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
+    if not 0 <= quorum < 1:
+        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
+    if not symbol.strip():
+        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
+    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     candles = _candles(symbol, csv, live, timeframe)
     _describe(candles, as_json=as_json)
-    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
     if as_json:
@@ -208,6 +212,8 @@ def _cost(vote: Vote) -> str:
 
 
 def _show_trace(result: TradingResult) -> None:
+    import sqlite3
+
     from src.observability import get_tracker
     from src.observability.commands.tree import draw
 
@@ -215,6 +221,10 @@ def _show_trace(result: TradingResult) -> None:
     if spool is None or result.trace_id is None:
         note("Tracing is off: there is no trace to show.")
         return
-    rows = spool.trace(result.trace_id)
+    try:
+        rows = spool.trace(result.trace_id)
+    except (sqlite3.Error, OSError) as error:  # the decision stands; the log says what is not recorded
+        note(f"The trace cannot be shown: {error}.")
+        return
     if rows:
         out().print(draw(rows))

@@ -80,6 +80,7 @@ class Pipeline:
         from src.observability.store.spool import Spool
 
         settings = self.settings
+        self._logged_score_loss = False
         if settings.langfuse.debug:  # as Langfuse's SDK does
             logging.basicConfig(format="%(asctime)s - %(name)s - %(levelname)s - %(message)s")
             logging.getLogger("moondev").setLevel(logging.DEBUG)
@@ -176,7 +177,14 @@ class Pipeline:
             )
             destinations.append(destination)
         if settings.otlp is not None:
-            destinations.append(otlp_destination(settings.otlp))
+            endpoint = otlp_destination(settings.otlp)
+            if any(endpoint.repeats(destination) for destination in destinations):
+                _log.warning(
+                    "%s is the Langfuse project of LANGFUSE_PUBLIC_KEY: what goes there as OTLP too would be counted "
+                    "twice, so it is sent once. Name another endpoint, or set MOONDEV_OTLP=off.", endpoint.name,
+                )  # fmt: skip
+            else:
+                destinations.append(endpoint)
         return destinations
 
     def _log_destination(self) -> None:
@@ -256,6 +264,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
             self._count_lost_score(record.name, error)
             return False
+        self._logged_score_loss = False
         self.wake("score")
         return True
 
@@ -263,9 +272,12 @@ class Pipeline:
         from src.observability.redaction import redact_text
         from src.observability.store.spool import SpoolError
 
-        if self.spool is not None and not isinstance(error, SpoolError):  # the store has counted that one itself
+        of_store = isinstance(error, SpoolError)
+        if self.spool is not None and not of_store:  # the store has counted its own
             self.spool.count_loss()
-        _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+        if not of_store or not self._logged_score_loss:  # a store that fails does so for all scores of a decision
+            _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+        self._logged_score_loss = of_store
 
     def handle_signals(self) -> None:
         """Handle SIGTERM as the settings say, where the pipeline was made on another thread than the main one."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.cli import main
+from src.cli.app import app
 from src.models import ModelFactory
 from src.observability import __main__ as observability
 from src.observability import observe_agent, score
@@ -146,6 +147,14 @@ def test_commands_show_controls_as_text(place: Place, terminal: bool) -> None:
     assert "\\u202eevil\\u2066" in shown
 
 
+def test_every_registered_command_does_with_a_hostile_argument_and_file(place: Place) -> None:
+    """A command that is added later is covered too."""
+    for command in app.registered_commands:
+        assert command.name
+        for words in ([HOSTILE], [str(place.csv)], [str(place.broken)], ["--help"]):
+            assert_clean(run_app(main, command.name, *words, terminal=True, width=80))
+
+
 def test_commands_of_the_observability_package_do_too(place: Place) -> None:
     for words in (["traces"], ["traces", "show", "last", "-f"], ["doctor", "--offline"], ["export"], [HOSTILE]):
         assert_clean(run_app(observability.main, *words, terminal=True, width=80))
@@ -177,7 +186,7 @@ def work():
 def report(error):
     raise error
 sys.argv = ["moondev"]
-running.run(app, report)
+terminal.run(lambda: running.run(app, report))
 """
 
 

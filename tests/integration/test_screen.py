@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.cli import main
+from src.observability import __main__ as observability
 from src.observability import observe_agent
 from tests.commands import run_app
 from tests.servers import Server, chat_reply, decision
@@ -84,11 +85,14 @@ def test_a_c_locale_does_not_stop_a_decision(prices: Path) -> None:
             "PYTHONIOENCODING": "", "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1",
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", "from src.cli import main; main()", "trade", "ABC", "--models", "openai:a",
+            [sys.executable, "-c", "from src.cli import main; main()", "trade", "BTC-é₿", "--models", "openai:a",
              "--csv", str(prices)],
             capture_output=True, env=environment, check=False, timeout=60,
         )  # fmt: skip
+        prompt = str(server.received[0].json["messages"])
     assert done.returncode == 0, done.stderr
+    assert "Market: BTC-é₿" in prompt
+    assert b"BTC-??" in done.stdout
     assert b'"quoted"' in done.stdout.replace(b"\n", b" ")
     assert b"`-- " in done.stdout or b"+-- " in done.stdout
 
@@ -211,11 +215,34 @@ def test_a_file_of_somebody_else_is_named_and_left_alone(tmp_path: Path, monkeyp
     assert path.read_bytes() == before
 
 
+def test_a_decision_stands_where_nothing_can_be_recorded(
+    tmp_path: Path, prices: Path, openai: pytest.MonkeyPatch
+) -> None:
+    with Server(lambda _: chat_reply(decision("BUY", 70))) as server:
+        openai.setenv("OPENAI_BASE_URL", server.url + "/v1")
+        openai.setenv("MOONDEV_TRACE_DB", str(prices))
+        before = prices.read_bytes()
+        decided = run_app(main, "trade", "ABC", "--models", "openai:a", "--csv", str(prices))
+        as_json = run_app(main, "trade", "ABC", "--models", "openai:a", "--csv", str(prices), "--json")
+    assert (decided.code, "ABC: BUY" in decided.out, "cannot be shown" in decided.err) == (0, True, True)
+    assert (as_json.code, json.loads(as_json.out)["action"]) == (0, "BUY")
+    assert prices.read_bytes() == before
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_that_makes_no_sense_is_refused_by_its_own_name(seconds: str, prices: Path) -> None:
+    refused = run_app(main, "trade", "ABC", "--models", "local", "--csv", str(prices), "--timeout", seconds)
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert f"--timeout is {seconds}" in refused.err
+
+
 def test_version_and_help() -> None:
     assert run_app(main, "--version").out == f"moondev {metadata.version('moondev-observed')}\n"
     alone = run_app(main)
     assert alone.code == 0
     assert "moondev trade EURUSD --swarm" in alone.out.replace("\n", " ")
+    package = run_app(observability.main)
+    assert (package.code, "python -m src.observability doctor" in package.out.replace("\n", " ")) == (0, True)
     unknown = run_app(main, "trad")
     assert (unknown.code, unknown.err.count("\n")) == (2, 1)
     assert "'trad'" in unknown.err

@@ -111,13 +111,17 @@ class OpenAICompatibleModel(BaseModel):
         """Return the route of a payload's protocol."""
         return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
 
+    def _async_connection(self) -> sdk_client.Connection:
+        """Return the connection of the running loop, with what has been set on `client`."""
+        return self._async_connections.get().follow(self._connections.get())
+
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         return self._connections.get().send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._async_connections.get().asend(self._route(payload), payload, timeouts)
+        return await self._async_connection().asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -125,7 +129,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await sdk_client.apost(self._async_connections.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await sdk_client.apost(self._async_connection().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from src.models import user_tables
@@ -18,6 +17,7 @@ from src.models.pricing.price_list import PriceList, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _log = logging.getLogger("moondev.models")
 
@@ -69,7 +69,7 @@ def first(provider: str, models: Sequence[str]) -> PriceList | None:
     configured = os.environ.get("MOONDEV_PRICES", "").strip()
     if not configured:
         return None
-    path = Path(configured).expanduser()
+    path = user_tables.expanded(configured, "MOONDEV_PRICES")
     try:
         changed_ns = path.stat().st_mtime_ns
     except OSError:

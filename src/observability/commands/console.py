@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import sys
 from typing import TYPE_CHECKING
 
 from src.observability.commands.terminal import one_line, visible
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from src.observability.commands.safe_console import SafeConsole
 
 
@@ -47,9 +50,24 @@ def _without_markup(text: str) -> str:
     return escape_markup(text)
 
 
+def plain_table(*, expand: bool = False) -> Table:
+    """Return a table without borders, whose columns the caller arranges; `tables.print_table` fits them by rank."""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, header_style="bold", expand=expand)
+
+
 def print_json(value: object) -> None:
-    """Print one JSON document in ASCII on standard output."""
-    sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
+    """Print one JSON document in ASCII on standard output; numbers that JSON does not have are null."""
+    sys.stdout.write(json.dumps(_finite(value), allow_nan=False).replace("\x7f", "\\u007f") + "\n")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def problem(text: str) -> None:

@@ -25,12 +25,14 @@ class Column:
         title: Its heading.
         rank: The column with the highest rank gives way first where the terminal is narrow; one of rank 0 never does.
         least: How narrow its cells may be broken into lines; None where they are never broken.
+        comfortable: The width down to which other columns give way before its cells are broken; `least` if not set.
         right: Whether its cells are aligned to the right, as numbers are.
     """
 
     title: str
     rank: int = 0
     least: int | None = None
+    comfortable: int | None = None
     right: bool = False
 
 
@@ -49,10 +51,16 @@ def fitted_widths(columns: Sequence[Column], natural: Sequence[int], available: 
         natural: The width that each would take.
         available: The width of the terminal.
     """
-    least = [
-        width if column.least is None else min(width, column.least)
-        for column, width in zip(columns, natural, strict=True)
-    ]
+    comfortable = [column.comfortable or column.least for column in columns]
+    widths = _widths(columns, natural, comfortable, available)
+    return widths or _widths(columns, natural, [column.least for column in columns], available)
+
+
+def _widths(
+    columns: Sequence[Column], natural: Sequence[int], breakable: Sequence[int | None], available: int
+) -> dict[int, int] | None:
+    """Return the widths as above, where the cells of a column may be broken at its breakable width."""
+    least = [width if most is None else min(width, most) for most, width in zip(breakable, natural, strict=True)]
     shown = list(range(len(columns)))
     while sum(least[place] + _GAP for place in shown) - _GAP > available:
         place = max(shown, key=lambda item: (columns[item].rank, item))

@@ -31,10 +31,10 @@ _WIDE_ENOUGH_FOR_IDS = 120
 _COLUMNS = (
     Column("trace"),
     Column("started"),
-    Column("name", least=12),
-    Column("took", rank=1, right=True),
+    Column("name", least=12, comfortable=20),
+    Column("took", rank=2, right=True),
     Column("observations", rank=4, right=True),
-    Column("errors", rank=2, right=True),
+    Column("errors", rank=1, right=True),
     Column("tokens", rank=3, right=True),
     Column("cost", right=True),
 )
@@ -151,6 +151,8 @@ def export(
     if tracker.exporter is None:
         problem(_why_undeliverable(tracker.settings))
         raise typer.Exit(2)
+    if tracker.spool is not None and tracker.spool.problem is not None:
+        raise typer.Exit(2)  # the log has said why
     if again:
         _send_again(tracker)
     try:

@@ -25,6 +25,7 @@ _URGENT_S: Final = 10.0
 _GIVE_UP_ASKING_S: Final = 86_400.0
 _FIRST_PAUSE_S: Final = 0.25  # between two questions; doubles
 _LONGEST_PAUSE_S: Final = 300.0
+_URGENT_PAUSE_S: Final = 2.0  # the longest while a flush waits
 _MOST_ATTEMPTS: Final = 5  # then the wait before the next one doubles each time
 
 
@@ -40,7 +41,7 @@ class Confirmation:
         self._channel = channel
         self._progress = channel.progress
         self._requests = requests
-        self._pauses: dict[int, tuple[float, float]] = {}  # by range: not to be asked for before, and the pause then
+        self._asked: dict[int, tuple[float, float]] = {}  # by range: when it was asked for, and the pause after that
 
     def count(self) -> int:
         """Return how many requests are parked."""
@@ -53,7 +54,7 @@ class Confirmation:
             urgent: Ask for all of them at once.
         """
         ranges = self._progress.parked(self._channel.name, "observation")
-        self._pauses = {item.first: self._pauses[item.first] for item in ranges if item.first in self._pauses}
+        self._asked = {item.first: self._asked[item.first] for item in ranges if item.first in self._asked}
         for item in ranges:
             if not self._is_due(item, urgent=urgent):
                 continue
@@ -63,8 +64,10 @@ class Confirmation:
         return Outcome(answer=Answer.ACCEPTED)
 
     def _is_due(self, item: SentRange, *, urgent: bool) -> bool:
-        not_before, _ = self._pauses.get(item.first, (0.0, 0.0))
-        if self._channel.clock() < not_before:
+        asked_at, pause_s = self._asked.get(item.first, (0.0, 0.0))
+        if urgent:
+            pause_s = min(pause_s, _URGENT_PAUSE_S)
+        if item.first in self._asked and self._channel.clock() < asked_at + pause_s:
             return False
         return urgent or self._age(item) >= self._patience_s(item)
 
@@ -175,9 +178,8 @@ class Confirmation:
 
     def _pause(self, item: SentRange) -> None:
         """Leave some time before the next question about a range; longer each time."""
-        _, pause_s = self._pauses.get(item.first, (0.0, _FIRST_PAUSE_S / 2))
-        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-        self._pauses[item.first] = (self._channel.clock() + pause_s, pause_s)
+        _, pause_s = self._asked.get(item.first, (0.0, _FIRST_PAUSE_S / 2))
+        self._asked[item.first] = (self._channel.clock(), min(pause_s * 2, _LONGEST_PAUSE_S))
 
     def _set_aside(self, seq: int, reason: str) -> None:
         self._progress.set_aside(self._channel.name, "observation", seq, reason)

@@ -26,7 +26,8 @@ _READ_ROUTE: Final = "read route"
 _KNOWN_FOR_S: Final = 3_600.0
 _LIST_VERSION: Final = (4, 59, 0)  # the first whose scores route takes a list
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_MISSING: Final = frozenset({404, 405, 410, 501})
+_MISSING: Final = frozenset({404, 405, 410})
+_NOT_NOW: Final = frozenset({408, 425, 429})
 
 
 class ReadRoute(Enum):
@@ -77,20 +78,17 @@ def read_route_of(request: Request, destination: Destination) -> ReadRoute | Non
     if isinstance(route, ReadRoute):
         return route
     status, text = _probe(request, destination, _V1_PROBE)
-    if status in (401, 403):
-        route = ReadRoute.V1
-    elif status not in _MISSING:
+    if status is None or status in _NOT_NOW or status >= 500:
         return None
+    if status not in _MISSING:  # it refuses what came without keys, or sends it to a login: a question with keys shows
+        route = ReadRoute.V1
     elif EVENTS_ONLY_WORDS in text:
         route = ReadRoute.V2
     else:
         status, text = _probe(request, destination, _V2_PROBE)
-        if status in (200, 400, 401, 403):
-            route = ReadRoute.V2
-        elif status in _MISSING:
-            route = ReadRoute.NONE
-        else:
+        if status is None or status in _NOT_NOW or status >= 500:
             return None
+        route = ReadRoute.NONE if status in _MISSING else ReadRoute.V2
     correct_route(destination, route)
     return route
 
@@ -115,7 +113,7 @@ def _probe(request: Request, destination: Destination, path: str) -> tuple[int |
     is_page = reply.status == 200 and b"<html" in reply.body[:500].lower()
     status = 404 if is_page else reply.status
     answered = (status, reply.first_words())
-    if status is not None and status not in (408, 425, 429) and status < 500 and not 300 <= status < 400:
+    if status is not None and status not in _NOT_NOW and status < 500:
         _remember(destination, path, answered)
     return answered
 

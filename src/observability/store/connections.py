@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from src.observability.store import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LOG: Final = "-wal"  # suffixes of the files that SQLite keeps beside a database
@@ -32,7 +32,7 @@ def connect(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connecti
 
 @contextlib.contextmanager
 def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
-    """Open a connection that writes nothing, no file beside the database either, where no process has that one open.
+    """Open a connection that writes nothing but, where a process was killed, the index of the log that it left.
 
     Without a log the file alone is read, as immutable: it is complete. A log with its index is read as SQLite does, by
     locks. A log without an index (the file is a copy, or the machine has stopped) is read without one: SQLite would
@@ -77,6 +77,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     except BaseException:
         roll_back(connection)
         raise
+
+
+def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
+    """Insert one row; half characters in its texts, which UTF-8 and so SQLite do not have, become question marks."""
+    try:
+        return connection.execute(statement, values)
+    except UnicodeEncodeError:
+        whole = [item.encode("utf-8", "replace").decode() if isinstance(item, str) else item for item in values]
+        return connection.execute(statement, whole)
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

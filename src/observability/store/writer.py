@@ -13,18 +13,19 @@ import threading
 import time
 from collections import deque
 from dataclasses import astuple
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability.store import background, forks
-from src.observability.store.connections import BUSY_S, connect, roll_back
+from src.observability.store import background, checkpoints, forks
+from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
+from src.observability.store.losses import record_losses
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
-from src.observability.store.row_kinds import OBSERVATION
 from src.observability.store.salvage import Salvage
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
 from src.observability.store.tickets import IMPATIENT_S, Ticket, longest_wait_s
-from src.observability.store.unconfirmed import ANY_DESTINATION, SentRange, put
+from src.observability.store.unconfirmed import last_number, note_moved
 from src.observability.store.watermarks import undelivered_rows
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _RETRY_OPEN_S: Final = 1.0
 _PAUSE_S: Final = 0.05  # between two tries of a record that can be brought again
 _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved into the file, in the background
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
-_LONG_LOG_BYTES: Final = 32_000_000
 
 _INSERT_OBSERVATION: Final = (
     f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
@@ -147,8 +147,8 @@ class Writer:
         with self.lock:
             try:
                 self._replace_damaged(str(error))
-            except SpoolError as refusal:  # no store of ours: it stays, and writers are refused as well
-                _log.error("%s", refusal)
+            except SpoolError as refusal:  # no store of ours: it stays, and writing to it is refused with an error
+                _log.debug("%s", refusal)
                 return False
         return True
 
@@ -292,7 +292,8 @@ class Writer:
         if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._uncheckpointed_bytes = 0
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
-                threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
+                move = partial(checkpoints.move_log, self.path, self.lock, self._max_bytes // 2)
+                threading.Thread(target=move, name="spool-checkpoint", daemon=True).start()
 
     def _commit_records(
         self,
@@ -304,17 +305,16 @@ class Writer:
         """Commit records; those that were moved from a damaged store are noted, as they may have been delivered."""
         connection = self._begin(patience_s)
         try:
-            before = _last_number(connection) if moved_at is not None else 0
+            before = last_number(connection) if moved_at is not None else 0
             for record in records:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
                 else:
-                    connection.execute(_INSERT_SCORE, astuple(record))
+                    insert(connection, _INSERT_SCORE, astuple(record))
                     self._limit.add(0)
-            if moved_at is not None and (last := _last_number(connection)) > before:
-                moved = SentRange(first=before + 1, last=last, sent=0.0, since=moved_at, attempts=1)
-                put(connection, ANY_DESTINATION, OBSERVATION, [moved])
-            recorded = _record_losses(connection, self.losses)
+            if moved_at is not None:
+                note_moved(connection, before, moved_at)
+            recorded = record_losses(connection, self.losses)
             connection.execute("COMMIT")
         except BaseException:
             self._envelopes.clear()
@@ -352,7 +352,8 @@ class Writer:
             connection.execute("INSERT OR IGNORE INTO envelopes (body) VALUES (?)", (record.envelope,))
             row = connection.execute("SELECT id FROM envelopes WHERE body = ?", (record.envelope,)).fetchone()
             envelope_id = self._envelopes[record.envelope] = int(row[0])
-        cursor = connection.execute(
+        cursor = insert(
+            connection,
             _INSERT_OBSERVATION,
             (
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
@@ -373,7 +374,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             dropped = self._limit.drop(connection)
-            _record_losses(connection, dropped.undelivered if dropped else 0)
+            record_losses(connection, dropped.undelivered if dropped else 0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             roll_back(connection)
@@ -381,34 +382,3 @@ class Writer:
             return
         if dropped is not None:
             self._limit.log(dropped)
-
-    def _checkpoint(self) -> None:
-        """Move SQLite's log into the file, on a connection of its own, while writers go on.
-
-        SQLite writes the log from its beginning again once all of it was moved, which busy writers prevent. When the
-        log is long, they therefore wait while the little is moved that was added in between.
-        """
-        log = self.path.with_name(self.path.name + "-wal")
-        try:
-            with connect(self.path) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if log.stat().st_size > min(_LONG_LOG_BYTES, self._max_bytes // 2):
-                    with self.lock:
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
-
-
-def _last_number(connection: sqlite3.Connection) -> int:
-    """Return the number of the newest observation, 0 where there is none."""
-    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
-
-
-def _record_losses(connection: sqlite3.Connection, losses: int) -> int:
-    """Add losses to those that the file counts, inside a transaction; return how many."""
-    if losses:
-        connection.execute(
-            "INSERT INTO counters VALUES ('losses', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            (losses,),
-        )
-    return losses

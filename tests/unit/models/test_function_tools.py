@@ -112,13 +112,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def told(server: Server, *tools: object, **options: Any) -> list[dict[str, Any]]:
+def sent_tools(server: Server, *tools: object, **options: Any) -> list[dict[str, Any]]:
     ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "hi", tools=list(tools), **options)
     return [tool["function"] for tool in server.received[-1].json["tools"]]
 
 
 def test_a_function_with_a_docstring(server: Server) -> None:
-    assert told(server, get_price) == [
+    assert sent_tools(server, get_price) == [
         {
             "name": "get_price",
             "description": "Return the last price of a symbol.\n\nIt may be late by a minute.",
@@ -139,7 +139,7 @@ def test_a_function_with_a_docstring(server: Server) -> None:
 
 
 def test_every_kind_of_hint(server: Server) -> None:
-    (place_tool, choose_tool) = told(server, place, choose)
+    (place_tool, choose_tool) = sent_tools(server, place, choose)
     assert "description" not in place_tool
     parameters = place_tool["parameters"]
     assert parameters["required"] == ["side", "order", "when", "tags", "prices"]
@@ -171,18 +171,18 @@ def test_methods_partial_functions_wrappers_and_models(server: Server) -> None:
 
     names = [
         (tool["name"], sorted(tool["parameters"]["properties"]))
-        for tool in told(server, Desk(1).double, Desk.half, later, Order, positional)
+        for tool in sent_tools(server, Desk(1).double, Desk.half, later, Order, positional)
     ]
     assert names == [
         ("double", ["value"]), ("half", ["value"]), ("later", ["symbol"]), ("Order", ["quantity", "symbol"]),
         ("positional", ["first", "second"]),
     ]  # fmt: skip
-    assert told(server, wrapped)[0]["parameters"] == told(server, get_price)[0]["parameters"]
-    given_currency = told(server, functools.partial(get_price, currency="EUR"))[0]
+    assert sent_tools(server, wrapped)[0]["parameters"] == sent_tools(server, get_price)[0]["parameters"]
+    given_currency = sent_tools(server, functools.partial(get_price, currency="EUR"))[0]
     assert given_currency["name"] == "get_price"
     assert given_currency["parameters"]["required"] == ["symbol"]
     definition = {"type": "function", "function": {"name": "x", "parameters": {"type": "object", "properties": {}}}}
-    assert [tool["name"] for tool in told(server, definition, get_price)] == ["x", "get_price"]
+    assert [tool["name"] for tool in sent_tools(server, definition, get_price)] == ["x", "get_price"]
     ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "hi", tools=[get_price], tool_choice=get_price)
     assert server.received[-1].json["tool_choice"] == {"type": "function", "function": {"name": "get_price"}}
 
@@ -194,7 +194,7 @@ def test_hints_that_name_what_is_local(server: Server) -> None:
     def book(of: Local) -> int:
         return of.depth + len(str(Local))
 
-    assert told(server, book)[0]["parameters"]["$defs"]["Local"]["properties"] == {"depth": {"type": "integer"}}
+    assert sent_tools(server, book)[0]["parameters"]["$defs"]["Local"]["properties"] == {"depth": {"type": "integer"}}
 
 
 def no_hint(symbol) -> None:  # type: ignore[no-untyped-def]
@@ -239,7 +239,7 @@ REFUSED: list[tuple[object, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("tool", "words"), REFUSED, ids=range(len(REFUSED)))
 def test_what_cannot_be_described_is_refused_by_name(tool: object, words: tuple[str, ...], server: Server) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        told(server, tool)
+        sent_tools(server, tool)
     assert refusal.value.parameter == "tools"
     for word in words:
         assert word in str(refusal.value)

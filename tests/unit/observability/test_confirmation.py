@@ -144,6 +144,23 @@ def test_the_default_time_limit_lets_a_slow_server_answer() -> None:
     assert langfuse_destination("http://host", "pk", "sk").confirm_after_s >= 60
 
 
+def test_a_flush_asks_at_once_however_long_nothing_could_be_asked(spool: Spool) -> None:
+    spool.append(sendable_record(1))
+    lost = once()
+    with LangfuseServer() as server:
+        now = [1000.0]
+        server.answer = lambda request: Reply(500) if request.method == "GET" else None
+        server.lose_acknowledgement = lambda request: request.path == TRACES and next(lost)
+        exporter = Exporter(spool, [destination_of(server, 0.0)], clock=lambda: now[0])
+        for _ in range(15):
+            exporter._workers[0].run_once()
+            now[0] += 400.0
+        server.answer = lambda _: None
+        now[0] -= 395.0  # it would not be asked again for minutes
+        assert exporter.flush(5) == 0
+        assert delivered(server) == ["n1"]
+
+
 def test_what_was_parked_waits_and_what_follows_is_delivered(spool: Spool) -> None:
     lost = once()
     with LangfuseServer(shown_after_s=3600) as server:
