@@ -16,7 +16,8 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.observability.store import background, forks
-from src.observability.store.connections import BUSY_S, connect, roll_back
+from src.observability.store.checkpoint import move_log
+from src.observability.store.connections import BUSY_S, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
 from src.observability.store.row_kinds import OBSERVATION
@@ -36,7 +37,6 @@ _RETRY_OPEN_S: Final = 1.0
 _PAUSE_S: Final = 0.05  # between two tries of a record that can be brought again
 _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved into the file, in the background
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
-_LONG_LOG_BYTES: Final = 32_000_000
 
 _INSERT_OBSERVATION: Final = (
     f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
@@ -292,7 +292,8 @@ class Writer:
         if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._uncheckpointed_bytes = 0
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
-                threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
+                arguments = self.path, self._max_bytes, self.lock
+                threading.Thread(target=move_log, args=arguments, name="spool-checkpoint", daemon=True).start()
 
     def _commit_records(
         self,
@@ -381,22 +382,6 @@ class Writer:
             return
         if dropped is not None:
             self._limit.log(dropped)
-
-    def _checkpoint(self) -> None:
-        """Move SQLite's log into the file, on a connection of its own, while writers go on.
-
-        SQLite writes the log from its beginning again once all of it was moved, which busy writers prevent. When the
-        log is long, they therefore wait while the little is moved that was added in between.
-        """
-        log = self.path.with_name(self.path.name + "-wal")
-        try:
-            with connect(self.path) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if log.stat().st_size > min(_LONG_LOG_BYTES, self._max_bytes // 2):
-                    with self.lock:
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
 
 
 def _last_number(connection: sqlite3.Connection) -> int:
