@@ -22,7 +22,9 @@ from src.agents.risk_rules import (
     judge,
 )
 from src.models.base_model import BaseModel
+from src.models.call.readiness import make_ready
 from src.models.model_factory import ModelFactory
+from src.observability.store.background import beside
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -136,7 +138,7 @@ class RiskAgent(BaseAgent):
         """
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
-        with self._run_on(portfolio, case) as run:
+        with beside(deadline), self._run_on(portfolio, case) as run:
             answer = Answer(cost_usd=0.0) if self.rules_only else self._inquire(case, deadline).answer()
             return self._verdict(judgement, answer, run)
 
@@ -144,7 +146,8 @@ class RiskAgent(BaseAgent):
         """Do what `assess` does, in asyncio."""
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
-        with self._run_on(portfolio, case) as run:
+        await make_ready()
+        async with beside(deadline), self._run_on(portfolio, case) as run:
             answer = Answer(cost_usd=0.0) if self.rules_only else await self._inquire(case, deadline).aanswer()
             return self._verdict(judgement, answer, run)
 
