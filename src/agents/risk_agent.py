@@ -133,6 +133,9 @@ class RiskAgent(BaseAgent):
     def assess(self, portfolio: Portfolio, limits: Limits | None = None) -> RiskVerdict:
         """Return the verdict on a portfolio.
 
+        What is recorded of it is stored by then, but where the trace store is locked or slow: then it is stored soon
+        after, and the process waits for that at its end.
+
         Raises:
             RiskInputError: the portfolio or a limit cannot be judged.
         """
@@ -143,7 +146,7 @@ class RiskAgent(BaseAgent):
             return self._verdict(judgement, answer, run)
 
     async def aassess(self, portfolio: Portfolio, limits: Limits | None = None) -> RiskVerdict:
-        """Do what `assess` does, in asyncio."""
+        """Do what `assess` does, in asyncio; a task that is cancelled cancels the model's call."""
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
         await make_ready()

@@ -13,6 +13,7 @@ from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
 from src.models.call.readiness import make_ready
+from src.models.usage import NO_USAGE, Cost
 from src.observability.store.background import beside
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class TradingResult:
     """A decision with everything that led to it.
 
-    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, None where none is known;
+    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, those of failed members and
+    of failed tries included, None where none is known; `unpriced` members cost more than that, or may have;
     `wall_ms` is the time from asking to deciding; the ids are those of the trace store and of Langfuse.
     """
 
@@ -56,6 +58,7 @@ class TradingResult:
             "reason": self.reason,
             "trace_id": self.trace_id,
             "cost_usd": self.cost_usd,
+            "unpriced": self.unpriced,
             "wall_ms": round(self.wall_ms, 1),
             "votes": [
                 {
@@ -65,6 +68,7 @@ class TradingResult:
                     "error_category": vote.error_category,
                     "latency_ms": None if vote.latency_ms is None else round(vote.latency_ms, 1),
                     "cost_usd": vote.cost_usd,
+                    "cost_unknown": list(_cost_of(vote).unknown),
                     "weight": vote.weight,
                     "reasoning": vote.reasoning,
                     "error": vote.error,
@@ -239,8 +243,8 @@ def _content(symbol: str, market: str, position: str | None) -> str:
 
 
 def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation) -> TradingResult:
-    costs = [vote.cost_usd for vote in consensus.votes]
-    known = [cost for cost in costs if cost is not None]
+    costs = [_cost_of(vote) for vote in consensus.votes]
+    whole = sum(costs, Cost())
     return TradingResult(
         symbol=symbol,
         action=consensus.action,
@@ -249,12 +253,16 @@ def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation)
         reason=consensus.reason,
         votes=consensus.votes,
         dissent=consensus.dissent,
-        cost_usd=sum(known) if known else None,
-        unpriced=len(costs) - len(known),
+        cost_usd=whole.known if whole.parts or whole.is_whole else None,
+        unpriced=sum(not cost.is_whole for cost in costs),
         wall_ms=wall_ms,
         trace_id=run.trace_id,
         observation_id=run.id,
     )
+
+
+def _cost_of(vote: Vote) -> Cost:
+    return Cost(unknown=(NO_USAGE,)) if vote.cost is None else vote.cost
 
 
 def _record(run: Observation, result: TradingResult) -> None:

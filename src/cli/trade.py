@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -169,13 +168,14 @@ def _state(vote: Vote) -> str:
 
 def _show(result: TradingResult) -> None:
     print_table(_COLUMNS, [_row(vote) for vote in result.votes])
+    cost = money(result.cost_usd, at_least=result.unpriced > 0)
     out().print(
         f"{escape(result.symbol)}: {styled_action(str(result.action))}  confidence {result.confidence:g}, "
-        f"agreement {result.agreement:.0%}, {money(result.cost_usd)}, {duration(result.wall_ms)}"
+        f"agreement {result.agreement:.0%}, {cost}, {duration(result.wall_ms)}"
     )
     out().print(f"[dim]{escape_lines(result.reason)}[/]")
     if result.unpriced and result.cost_usd is not None:
-        note(f"{result.unpriced} of {len(result.votes)} calls have no known price and are not in the sum.")
+        note(f"{result.unpriced} of {len(result.votes)} calls cost more than the sum has, or may have.")
     _show_trace(result)
 
 
@@ -200,12 +200,20 @@ def _row(vote: Vote) -> tuple[str, ...]:
         _state(vote),
         "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
         duration(vote.latency_ms),
-        "-" if vote.error_category else money(vote.cost_usd),
+        _cost(vote),
         escape(vote.error or vote.reasoning),
     )
 
 
+def _cost(vote: Vote) -> str:
+    if vote.cost is None:
+        return money(None)
+    return money(vote.cost.known, at_least=not vote.cost.is_whole)
+
+
 def _show_trace(result: TradingResult) -> None:
+    import sqlite3
+
     from src.observability import get_tracker
     from src.observability.commands.tree import draw
 

@@ -143,7 +143,7 @@ class Inquiry:
         try:
             answer = await self._ask_model()
         except Exception as error:  # noqa: BLE001 - as above
-            answer = Answer(error=_described(error))
+            answer = Answer(error=_described(error), cost_usd=getattr(error, "cost_usd", None))
         self._deliver(answer)
 
     async def _ask_model(self) -> Answer:

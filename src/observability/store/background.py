@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("moondev.spool")
 _MOST_THREADS: Final = 4
 _IDLE_S: Final = 10.0  # then a thread that has nothing to do ends
-_PATIENCE_S: Final = 0.9  # how long `beside` waits at most
+# How long `beside` waits: the shorter time where the deadline has come.
+_SHORTEST_PATIENCE_S: Final = 0.25
+_LONGEST_PATIENCE_S: Final = 0.9
 _STUCK_S: Final = 0.5  # without a row stored; then nobody waits who need not
 # How long the end of a process waits for rows: as long as a plain call would have waited for a locked store.
 EXIT_PATIENCE_S: Final = 15.0
@@ -118,8 +120,8 @@ class collecting:  # noqa: N801 - used like a function; as a generator it would 
 class beside:  # noqa: N801 - used like a function
     """Store the rows of the block on other threads, and wait a little for them at its end: less than a second.
 
-    It does not wait beyond that second after a deadline, nor where nothing gets stored at all. For `with`, and for
-    `async with` in asyncio.
+    It waits a quarter of a second where the deadline has come, and not at all where nothing gets stored. For `with`,
+    and for `async with` in asyncio.
 
     Args:
         deadline: By when the block's result is due, on the monotonic clock.
@@ -151,8 +153,8 @@ class beside:  # noqa: N801 - used like a function
             await self._rows.astored(self._patience_s())
 
     def _patience_s(self) -> float:
-        left_s = self._deadline + _PATIENCE_S - time.monotonic()
-        return 0.0 if is_stuck() else max(min(_PATIENCE_S, left_s), 0.0)
+        left_s = self._deadline - time.monotonic()
+        return 0.0 if is_stuck() else min(max(left_s, _SHORTEST_PATIENCE_S), _LONGEST_PATIENCE_S)
 
 
 def collected() -> Rows | None:

@@ -13,10 +13,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import astuple
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability.store import background, forks
-from src.observability.store.checkpoint import move_log
+from src.observability.store import background, checkpoints, forks
 from src.observability.store.connections import BUSY_S, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
@@ -292,8 +292,8 @@ class Writer:
         if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._uncheckpointed_bytes = 0
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
-                arguments = self.path, self._max_bytes, self.lock
-                threading.Thread(target=move_log, args=arguments, name="spool-checkpoint", daemon=True).start()
+                move = partial(checkpoints.move_log, self.path, self.lock, self._max_bytes // 2)
+                threading.Thread(target=move, name="spool-checkpoint", daemon=True).start()
 
     def _commit_records(
         self,
@@ -359,7 +359,7 @@ class Writer:
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
                 record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
                 record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-                envelope_id,
+                record.cost_unknown, envelope_id,
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))
