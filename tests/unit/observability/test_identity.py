@@ -151,7 +151,8 @@ def test_a_file_of_the_format_before_is_brought_forward(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.executescript(
             "DROP TABLE unconfirmed; DROP TABLE aliases; ALTER TABLE destinations DROP COLUMN scores_owner;"
-            "ALTER TABLE destinations DROP COLUMN scores_lease_until; PRAGMA user_version = 3"
+            "ALTER TABLE destinations DROP COLUMN scores_lease_until;"
+            "ALTER TABLE observations DROP COLUMN cost_unknown; PRAGMA user_version = 3"
         )
     assert Spool(path).pending("langfuse:http://host:943f2589c0ae") == 0
     with sqlite3.connect(path) as connection:
