@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.observability.store import background, checkpoints, forks
-from src.observability.store.connections import BUSY_S, roll_back
+from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.losses import record_losses
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
@@ -310,7 +310,7 @@ class Writer:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
                 else:
-                    connection.execute(_INSERT_SCORE, astuple(record))
+                    insert(connection, _INSERT_SCORE, astuple(record))
                     self._limit.add(0)
             if moved_at is not None:
                 note_moved(connection, before, moved_at)
@@ -352,7 +352,8 @@ class Writer:
             connection.execute("INSERT OR IGNORE INTO envelopes (body) VALUES (?)", (record.envelope,))
             row = connection.execute("SELECT id FROM envelopes WHERE body = ?", (record.envelope,)).fetchone()
             envelope_id = self._envelopes[record.envelope] = int(row[0])
-        cursor = connection.execute(
+        cursor = insert(
+            connection,
             _INSERT_OBSERVATION,
             (
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
