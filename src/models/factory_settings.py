@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from src.models.providers import Provider
 
-_SETTINGS: Final = ("timeouts", "retry_policy", "api_key", "base_url", "limit")
+_SETTINGS: Final = ("timeouts", "retry_policy", "api_key", "base_url", "limit", "reply_max_mb")
 # What callers write for a setting, as calls and SDKs name it.
 _MEANT: Final = {
     "timeout": "timeouts",
