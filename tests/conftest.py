@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 _PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
-             "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE")  # fmt: skip
+             "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE", "AI_MODEL")  # fmt: skip
 
 # What measures the machine and not the code: a deadline for each example, and how long inputs take to generate.
 hypothesis.settings.register_profile(

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Reply:
-    """One response. `before` runs first, such as a wait; `reset` breaks the connection after the body."""
+    """One response. `before` runs first, such as a wait; `reset` breaks the connection after the body.
+
+    `silent` breaks it without any response.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -29,6 +32,7 @@ class Reply:
     before: Callable[[], None] | None = None
     hang: bool = False
     reset: bool = False
+    silent: bool = False
 
 
 @dataclass
@@ -38,6 +42,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -57,11 +62,12 @@ class Server:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("content-length", 0))
-                request = Received(self.path, {k.lower(): v for k, v in self.headers.items()}, self.rfile.read(length))
+                headers = {k.lower(): v for k, v in self.headers.items()}
+                request = Received(self.path, headers, self.rfile.read(length), self.command)
                 outer.received.append(request)
                 outer._send(self, answer(request))
 
-            do_GET = do_POST  # noqa: N815 - the name that http.server calls
+            do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 - the names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""
@@ -82,6 +88,10 @@ class Server:
             reply.before()
         if reply.hang:
             self._release.wait(60)
+            handler.close_connection = True
+            return
+        if reply.silent:
+            handler.connection.shutdown(socket.SHUT_RDWR)
             handler.close_connection = True
             return
         handler.send_response(reply.status)

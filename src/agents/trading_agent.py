@@ -8,25 +8,35 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.agents.base_agent import BaseAgent, as_model
 from src.agents.prompts import prompt
-from src.agents.swarm import loop
+from src.agents.swarm.asking import Question, Seat
 from src.agents.swarm.members import Member, default_members, labelled
-from src.agents.swarm.runner import Question, Seat, ask_all
+from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
+from src.models.call.readiness import make_ready
+from src.models.usage import NO_USAGE, Cost
+from src.observability.store import background
+from src.observability.store.background import Rows, collecting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from src.agents.decisions import Action
     from src.agents.market import Candles
     from src.models.base_model import BaseModel
+    from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
+
+
+# How long a decision waits until it is stored: less than the second by which it may exceed its deadline.
+_STORING_S = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class TradingResult:
     """A decision with everything that led to it.
 
-    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, None where none is known;
+    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, those of failed members and
+    of failed tries included, None where none is known; `unpriced` members cost more than that, or may have;
     `wall_ms` is the time from asking to deciding; the ids are those of the trace store and of Langfuse.
     """
 
@@ -53,6 +63,7 @@ class TradingResult:
             "reason": self.reason,
             "trace_id": self.trace_id,
             "cost_usd": self.cost_usd,
+            "unpriced": self.unpriced,
             "wall_ms": round(self.wall_ms, 1),
             "votes": [
                 {
@@ -62,6 +73,7 @@ class TradingResult:
                     "error_category": vote.error_category,
                     "latency_ms": None if vote.latency_ms is None else round(vote.latency_ms, 1),
                     "cost_usd": vote.cost_usd,
+                    "cost_unknown": list(_cost_of(vote).unknown),
                     "weight": vote.weight,
                     "reasoning": vote.reasoning,
                     "error": vote.error,
@@ -109,8 +121,9 @@ class TradingAgent(BaseAgent):
         self.members = default_members() if members is None else labelled(members)
         if member_timeout_s is None:
             member_timeout_s = _default_timeout_s(self.members)
-        if member_timeout_s <= 0 or (total_timeout_s is not None and total_timeout_s <= 0):
-            raise ValueError("member_timeout_s and total_timeout_s are seconds above 0.")
+        for option, seconds in (("member_timeout_s", member_timeout_s), ("total_timeout_s", total_timeout_s)):
+            if seconds is not None and not seconds > 0:  # NaN is not either
+                raise ValueError(f"{option} is {seconds!r}: give seconds above 0.")
         if not 0 <= quorum < 1:
             raise ValueError(f"quorum is {quorum!r}: give a share from 0 to below 1; 0.5 means more than half.")
         self.member_timeout_s = member_timeout_s
@@ -134,16 +147,25 @@ class TradingAgent(BaseAgent):
     ) -> TradingResult:
         """Return the decision for a market.
 
+        It comes within `total_timeout_s` and at most a second more. What is recorded of it is stored by then, but where
+        the trace store is locked or slow: then it is stored soon after, and the process waits for that at its end.
+
         Args:
             symbol: The symbol that is traded, such as BTC-USD.
             candles: Its recent prices, as `load_candles` returns them.
             position: The current position, in words; None leaves it out.
-            on_vote: Called as each member's vote arrives, on another thread.
+            on_vote: Called as each member's vote arrives, on this thread. Where it raises, all members are cancelled.
 
         Raises:
             ValueError: there are no candles.
         """
-        return loop.run(self.adecide(symbol, candles, position=position, on_vote=on_vote))
+        run = self._open(symbol, candles, position)
+        try:
+            with collecting(run.rows), run.observed as observation:
+                votes = ask_all(self._seats, run.question, on_vote)
+                return run.decided(votes, self.quorum, observation)
+        finally:
+            run.rows.wait(run.patience_s())
 
     async def adecide(
         self,
@@ -153,31 +175,40 @@ class TradingAgent(BaseAgent):
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
     ) -> TradingResult:
-        """Do what `decide` does, in asyncio."""
+        """Do what `decide` does, in asyncio: a task that is cancelled cancels all members."""
+        await make_ready()
+        run = self._open(symbol, candles, position)
+        try:
+            with collecting(run.rows), run.observed as observation:
+                votes = await aask_all(self._seats, run.question, on_vote)
+                return run.decided(votes, self.quorum, observation)
+        except GeneratorExit:  # the event loop has gone: nothing can be waited for
+            run.storing_s = 0.0
+            raise
+        finally:
+            await run.rows.astored(run.patience_s())
+
+    def _open(self, symbol: str, candles: Candles, position: str | None) -> _Run:
+        """Return one decision that is to be made."""
         from src.agents.market import snapshot
 
         if not len(candles):
             raise ValueError(f"There are no candles for {symbol}: nothing can be decided.")
         market = snapshot(candles)
         content = _content(symbol, market.to_prompt(), position)
-        started = time.monotonic()
-        name = "trading_agent.swarm" if self.swarm else None
         metadata = {
             "market_data": market.as_metadata(),
             "position": position,
             "members": [member.label for member in self.members],
         }
-        with self.observed(
+        observed = self.observed(
             symbol=symbol,
             input=content,
             metadata=metadata,
             tags=("swarm",) if self.swarm else (),
-            name=name,
-        ) as run:
-            votes = await ask_all(self._seats, self._question(content), on_vote)
-            result = _result(symbol, count(votes, self.quorum), (time.monotonic() - started) * 1000, run)
-            _record(run, result)
-        return result
+            name="trading_agent.swarm" if self.swarm else None,
+        )
+        return _Run(symbol=symbol, question=self._question(content), observed=observed)
 
     def _question(self, content: str) -> Question:
         return Question(
@@ -187,6 +218,37 @@ class TradingAgent(BaseAgent):
             member_timeout_s=self.member_timeout_s,
             total_timeout_s=self.total_timeout_s,
         )
+
+
+class _Run:
+    """One decision that is being made.
+
+    Attributes:
+        rows: What is stored of it.
+        storing_s: How long to wait for that at most.
+    """
+
+    def __init__(self, *, symbol: str, question: Question, observed: observe_agent) -> None:
+        self.symbol = symbol
+        self.question = question
+        self.observed = observed
+        self.rows = Rows()
+        self.storing_s = _STORING_S
+        self._started = time.monotonic()
+
+    def decided(self, votes: Sequence[Vote], quorum: float, observation: Observation) -> TradingResult:
+        """Count the votes; return the result, which is recorded on the run."""
+        consensus = count(votes, quorum)
+        result = _result(self.symbol, consensus, (time.monotonic() - self._started) * 1000, observation)
+        _record(observation, result)
+        return result
+
+    def patience_s(self) -> float:
+        """Return how long the caller may now wait until what is recorded is stored."""
+        if background.is_stuck():
+            return 0.0
+        deadline = self._started + self.question.total_timeout_s + _STORING_S
+        return max(min(self.storing_s, deadline - time.monotonic()), 0.0)
 
 
 def _default_timeout_s(members: Iterable[Member]) -> float:
@@ -204,8 +266,8 @@ def _content(symbol: str, market: str, position: str | None) -> str:
 
 
 def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation) -> TradingResult:
-    costs = [vote.cost_usd for vote in consensus.votes]
-    known = [cost for cost in costs if cost is not None]
+    costs = [_cost_of(vote) for vote in consensus.votes]
+    whole = sum(costs, Cost())
     return TradingResult(
         symbol=symbol,
         action=consensus.action,
@@ -214,12 +276,16 @@ def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation)
         reason=consensus.reason,
         votes=consensus.votes,
         dissent=consensus.dissent,
-        cost_usd=sum(known) if known else None,
-        unpriced=len(costs) - len(known),
+        cost_usd=whole.known if whole.parts or whole.is_whole else None,
+        unpriced=sum(not cost.is_whole for cost in costs),
         wall_ms=wall_ms,
         trace_id=run.trace_id,
         observation_id=run.id,
     )
+
+
+def _cost_of(vote: Vote) -> Cost:
+    return Cost(unknown=(NO_USAGE,)) if vote.cost is None else vote.cost
 
 
 def _record(run: Observation, result: TradingResult) -> None:

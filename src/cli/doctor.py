@@ -29,7 +29,8 @@ def doctor(
     """
     from src.observability.commands.setup_checks import of_tracing
 
-    print_all([*_providers(offline=offline), *of_tracing(offline=offline, probe_s=timeout)], as_json=as_json)
+    findings = [*_providers(offline=offline), *_own_prices(), *of_tracing(offline=offline, probe_s=timeout)]
+    print_all(findings, as_json=as_json)
 
 
 def _providers(*, offline: bool) -> list[Finding]:
@@ -57,12 +58,31 @@ def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
     key = next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
     if offline or address is None:
         return _finding(row, True, f"set up ({key})")
-    problem = _unreachable(address)
+    from src.observability.network import display_url
+
+    problem, address = _unreachable(address), display_url(address)
     if problem is None:
         return _finding(row, True, f"set up ({key}), {address} answers")
     if not row.needs_key:
         return _finding(row, None, f"nothing answers at {address}")
     return _finding(row, False, f"{address} does not answer: {problem}")
+
+
+def _own_prices() -> list[Finding]:
+    """Return the finding about the user's own prices, where there are any."""
+    from pathlib import Path
+
+    from src.models.errors import InvalidRequest
+    from src.models.pricing import user_prices
+
+    configured = os.environ.get("MOONDEV_PRICES", "").strip()
+    if not configured:
+        return []
+    try:
+        count = len(user_prices.read(Path(configured).expanduser()))
+    except InvalidRequest as error:
+        return [Finding(part="prices", name="MOONDEV_PRICES", ok=False, detail=error.message)]
+    return [Finding(part="prices", name="MOONDEV_PRICES", ok=True, detail=f"{count} tables")]
 
 
 def _finding(row: Provider, ok: bool | None, detail: str) -> Finding:
@@ -74,11 +94,12 @@ def _unreachable(address: str) -> str | None:
     import httpx
 
     from src.models import guard
+    from src.observability import network
 
     url = address if "://" in address else f"http://{address}"
     try:
         with guard.exempt():
-            httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=False)
+            network.get(url, timeout=_TIMEOUT_S, follow_redirects=False)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     except (httpx.InvalidURL, ValueError) as error:

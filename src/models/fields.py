@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.errors import MalformedResponse
+from src.models.errors import EmptyResponse, MalformedResponse
 
 if TYPE_CHECKING:
     from src.models.types import ImagePart
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _NOT_PYDANTIC: Final = object()
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
 _MAX_COUNT: Final = 10**15
+_NO_EVENT: Final = ("data:", "data:[DONE]")
+_LONGEST_BLANK: Final = 2000  # a server sends comments while it waits
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -43,20 +45,49 @@ def count(value: Any, name: str) -> int | None:
     return int(number)
 
 
+def miscount(value: Any, names: frozenset[str]) -> str | None:
+    """Return which of these fields holds no count, and what it holds; None where all are counts or missing."""
+    if value is None:
+        return None
+    present = value.items() if isinstance(value, dict) else ((name, field(value, name)) for name in names)
+    for name, number in present:
+        if type(number) is int and 0 <= number < _MAX_COUNT:
+            continue
+        if number is not None and name in names and _is_no_count(number):
+            return f"{name} is {number!r:.40}"
+    return None
+
+
+def _is_no_count(number: Any) -> bool:
+    return count({"": number}, "") is None or (isinstance(number, float) and not number.is_integer())
+
+
 def text(value: Any, name: str) -> str:
     """Return a field that holds a text; an empty one where it is missing or no text."""
     value = field(value, name)
     return value if isinstance(value, str) else ""
 
 
+def is_blank(body: str | bytes) -> bool:
+    """Tell whether a reply's body holds nothing: white space, or a stream of events that ends without one."""
+    if len(body) > _LONGEST_BLANK:
+        return False
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    return all(not line or line.startswith(":") or line.replace(" ", "") in _NO_EVENT for line in lines)
+
+
 def decode_json(raw: Any) -> Any:
     """Return a reply decoded, where the SDK returned its text because its content type is not JSON.
 
     Raises:
+        EmptyResponse: the text is blank.
         MalformedResponse: the text is not JSON.
     """
     if not isinstance(raw, str):
         return raw
+    if is_blank(raw):
+        raise EmptyResponse("the reply has no body")
     try:
         return json.loads(raw.removeprefix("\ufeff"))
     except ValueError as error:

@@ -7,11 +7,13 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.models import capabilities
 from src.models.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _COMPATIBLE = "openai_compatible:OpenAICompatibleModel"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -46,7 +48,12 @@ class Provider:
 
     def key(self) -> str | None:
         """Return the configured key, or None."""
-        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), None)
+        return self.key_source()[1] or None
+
+    def key_source(self) -> tuple[str, str]:
+        """Return the variable that holds the key, and the key; empty texts where none is set."""
+        names = ((name, os.environ.get(name, "").strip()) for name in self.keys)
+        return next(((name, value) for name, value in names if value), ("", ""))
 
     def address(self) -> str | None:
         """Return the configured address, or None for the provider's own."""
@@ -114,6 +121,7 @@ BUILT_IN: tuple[Provider, ...] = (
         name="ollama",
         adapter="ollama:OllamaModel",
         default_model="llama3.2",
+        keys=("OLLAMA_API_KEY",),
         base_url="OLLAMA_HOST",
         package="ollama",
         needs_key=False,
@@ -162,9 +170,11 @@ class Table(Mapping[str, Provider]):
         """Return the rows, those of the user's file included."""
         configured = os.environ.get("MOONDEV_PROVIDERS", "").strip()
         if configured and configured != self._loaded_file:
+            from src.models import user_tables
+
             with _lock:
                 self._loaded_file = configured
-                for row in rows_of(Path(configured).expanduser()):
+                for row in rows_of(user_tables.expanded(configured, "MOONDEV_PROVIDERS")):
                     self.register(row)
         return self._rows
 

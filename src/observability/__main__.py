@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from src.observability.commands import traces
+from src.observability.commands import running, terminal, traces
 from src.observability.commands.fast_start import FastCommand, FastGroup
 
 app = typer.Typer(
     cls=FastGroup,
     name="python -m src.observability",
-    help="Look at what model calls were traced on this machine, deliver it, and check the set-up.",
-    no_args_is_help=True,
+    epilog="Start with `python -m src.observability doctor`; `traces` lists what was asked.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def observability(context: typer.Context) -> None:
+    """Look at what model calls were traced on this machine, deliver it, and check the set-up."""
+    if context.invoked_subcommand is None:
+        context.get_help()  # prints it
+
+
 app.add_typer(traces.app, name="traces")
 app.command("export", cls=FastCommand)(traces.export)
 
@@ -40,13 +47,14 @@ def doctor(
 
 def main() -> None:
     """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    try:
-        app()
-    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
-        from src.observability.commands import failures
+    terminal.run(lambda: running.run(app, _report))
 
-        sys.exit(failures.report(error))
+
+def _report(error: Exception) -> int:
+    """Print an expected error and return the exit code that fits it."""
+    from src.observability.commands import failures
+
+    return failures.report(error)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from src.agents.base_agent import default_name
 from src.agents.decisions import Action
 from src.agents.market import Candle, Candles
 from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
+from src.cli.app import app
+from src.models import ModelFactory
 from src.models.errors import UnknownProvider
 from src.observability import attributes as names
 from src.observability import flush, observe_agent
@@ -100,12 +104,12 @@ def test_one_root_and_one_generation_for_each_member_failed_and_hung_ones_too(
     assert [(root.name, root.trace_id, root.attributes[names.TYPE]) for root in roots] == [
         ("trading_agent.swarm", result.trace_id, "agent")
     ]
-    assert len(generations) == 5
+    assert sorted(span.name for span in generations) == sorted(vote.member for vote in result.votes)
     assert {span.parent for span in generations} == {roots[0].span_id}
     assert {span.trace_id for span in langfuse.spans} == {result.trace_id}
     failed = {span.name: span for span in generations if span.attributes.get(names.LEVEL) == "ERROR"}
-    assert json.loads(failed["ollama.generate"].attributes[names.METADATA + "error_category"]) == "server"
-    assert json.loads(failed["openai.generate"].attributes[names.METADATA + "error_category"]) == "timeout"
+    assert json.loads(failed["ollama:llama3.2"].attributes[names.METADATA + "error_category"]) == "server"
+    assert json.loads(failed["openai:hangs"].attributes[names.METADATA + "error_category"]) == "timeout"
     assert all(span.end <= roots[0].end for span in generations)
     for span in langfuse.spans:
         assert span.attributes[names.SESSION_ID].startswith("run-")
@@ -114,7 +118,7 @@ def test_one_root_and_one_generation_for_each_member_failed_and_hung_ones_too(
     output = json.loads(roots[0].attributes[names.OUTPUT])
     assert output["action"] == "BUY"
     scores = {(score["name"], score.get("observationId")): score["value"] for score in langfuse.scores}
-    assert scores["decision", None] == "BUY"
+    assert scores["decision", roots[0].span_id] == "BUY"
     assert sum(name == "vote" for name, _ in scores) == 3
     assert langfuse.scopes == {"langfuse-sdk"}
 
@@ -148,7 +152,7 @@ def test_the_whole_has_a_deadline_too_and_who_is_cut_off_is_on_record_as_late(
         result = agent.decide("X", CANDLES)
     assert [vote.error_category for vote in result.votes] == ["timeout", "timeout"]
     assert flush(20) == 0
-    ended = [span for span in langfuse.spans if span.name == "openai.generate"]
+    ended = [span for span in langfuse.spans if span.name in ("openai:a", "openai:b")]
     assert [json.loads(span.attributes[names.METADATA + "error_category"]) for span in ended] == ["timeout", "timeout"]
 
 
@@ -271,3 +275,37 @@ def test_with_keys_every_configured_provider_is_a_member(monkeypatch: pytest.Mon
     monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
     monkeypatch.setenv("ANTHROPIC_KEY", "sk-ant-test-0123456789abcdef")
     assert [member.label.partition(":")[0] for member in TradingAgent().members] == ["claude", "openai"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "local"),
+        ({"OPENAI_KEY": "sk-test-0123456789abcdef"}, "openai"),
+        ({"GROQ_API_KEY": "gsk-test-0123456789abcdef", "AI_MODEL": "llama-4"}, None),
+        ({"OPENAI_KEY": "sk-test-0123456789abcdef", "AI_MODEL_PROVIDER": "local"}, "local"),
+        ({"AI_MODEL": "claude-haiku-4-5"}, "claude:claude-haiku-4-5"),
+        ({"AI_MODEL": "groq:llama-4"}, "groq:llama-4"),
+        ({"AI_MODEL_PROVIDER": "ollama", "AI_MODEL": "gemma4"}, "ollama:gemma4"),
+    ],
+)
+def test_an_agent_that_names_no_model_asks_the_configured_provider(
+    environment: dict[str, str], name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    if name is None:
+        with pytest.raises(ValueError, match="set AI_MODEL_PROVIDER too"):
+            default_name()
+    else:
+        assert default_name() == name
+
+
+def test_one_key_is_enough_for_the_command_to_ask_that_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: chat_reply(decision("SELL", 61))) as server:
+        provider(monkeypatch, "openai", server)
+        done = CliRunner().invoke(app, ["trade", "EURUSD", "--json"])
+        asked = [request.json["model"] for request in server.received]
+    result = json.loads(done.stdout)
+    assert [(vote["member"], vote["action"]) for vote in result["votes"]] == [("openai", "SELL")]
+    assert asked == [ModelFactory.DEFAULT_MODELS["openai"]]

@@ -14,20 +14,21 @@ from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
 from src.models.fields import decode_json
-from src.models.pricing.reported import reported_usd
+from src.models.pricing.reported import reported_cost
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
+from src.models.protocols.chat_completions.usage import usage as chat_usage
 from src.models.request import fitting
-from src.models.transport import gateway_hooks, http_hooks, sdk_client, tls
+from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
+from src.observability import network
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.capabilities import Capabilities
-    from src.models.types import Chunk, Completion, ModelRequest, Timeouts, Usage
+    from src.models.types import Chunk, Completion, Cost, ModelRequest, Timeouts, Usage
 
 
 class OpenAICompatibleModel(BaseModel):
@@ -66,8 +67,13 @@ class OpenAICompatibleModel(BaseModel):
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
-        address = self._base_url or self.default_base_url
-        return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
+        address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
+        return {
+            "api_key": self._api_key or "not-needed",
+            "base_url": address or None,
+            "max_retries": 0,
+            "default_headers": {"Authorization": basic} if basic else {},
+        }
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
@@ -77,21 +83,37 @@ class OpenAICompatibleModel(BaseModel):
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
-        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
-        return sdk_client.Connection(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
+        http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
+        return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
 
     def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
-        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
-        client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
+        http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
+        client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
         return sdk_client.Connection(client, http, asynchronous=True)
+
+    def _own(self, client: Any, settings: dict[str, Any]) -> Any:
+        """Return a client of the openai SDK without what the SDK reads for OpenAI itself.
+
+        OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_ADMIN_KEY and OPENAI_CUSTOM_HEADERS, which may hold a key, would
+        otherwise go to every provider that is asked through this SDK.
+        """
+        if self.provider != "openai" and self.sdk[0] == "openai":
+            client.organization = client.project = client.admin_api_key = client.webhook_secret = None
+            client._custom_headers = dict(settings["default_headers"])
+            client._ambient_authorizations = frozenset()
+        return client
 
     def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
         """Return the route of a payload's protocol."""
         return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
+
+    def _async_connection(self) -> sdk_client.Connection:
+        """Return the connection of the running loop, with what has been set on `client`."""
+        return self._async_connections.get().follow(self._connections.get())
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
@@ -99,7 +121,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._async_connections.get().asend(self._route(payload), payload, timeouts)
+        return await self._async_connection().asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -107,7 +129,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await sdk_client.apost(self._async_connections.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await sdk_client.apost(self._async_connection().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 
@@ -184,17 +206,20 @@ class OpenAICompatibleModel(BaseModel):
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
-        return reply.usage(usage)
+        return chat_usage(usage)
 
-    def _reported_cost(self, usage: Any) -> float | None:
-        """Return the price in US dollars that the provider itself reports."""
-        return reported_usd(self.provider, usage)
+    def _reported_cost(self, usage: Any) -> Cost | None:
+        """Return the cost that the provider itself reports."""
+        return reported_cost(self.provider, usage)
 
 
-def _tls_context(sdk: Any, address: str | None) -> ssl.SSLContext:
-    """Return the TLS context that the SDK's own HTTP client would have."""
+def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:
+    """Return the arguments for an HTTP client with the TLS context that the SDK's own one would have."""
     library: Any = importlib.import_module("httpx2" if hasattr(sdk, "DefaultHttpx2Client") else "httpx")
-    return tls.for_address(address, library.create_ssl_context)
+    limits = getattr(sdk, "DEFAULT_CONNECTION_LIMITS", None)
+    return http_clients.arguments(
+        library.__name__, address, library.create_ssl_context, asynchronous=asynchronous, limits=limits
+    )
 
 
 def _by_responses(can: Capabilities) -> Capabilities:

@@ -10,23 +10,20 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, structured_reply, think_tags
+from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
+from src.models.call.billing import Bill
+from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
-    CallCancelled,
-    ContentBlocked,
-    EmptyResponse,
     MalformedResponse,
     ModelError,
     ModelTimeout,
     RateLimited,
 )
-from src.models.failures import bodies
 from src.models.limits import limiter, rate_limit_headers
-from src.models.pricing import prices
 from src.models.retry import Retries
-from src.models.types import Chunk, Completion, Cost, Message, ModelResponse, Timeouts, Usage
+from src.models.types import Chunk, Completion, Message, ModelResponse, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,6 +34,9 @@ if TYPE_CHECKING:
     from src.models.call.steps import Steps
     from src.models.types import ModelRequest
     from src.observability.tracing.observation import Observation
+
+
+_LONGEST_REPAIRED = 100_000  # characters of a reply; each is paid for once more
 
 
 class Call:
@@ -52,6 +52,7 @@ class Call:
         request: ModelRequest,
         clock: Callable[[], float] = time.monotonic,
         context: Context | None = None,
+        earlier: Bill | None = None,
     ) -> None:
         from src.observability.tracing import observation
 
@@ -61,12 +62,15 @@ class Call:
         self._started_at = clock()
         self._retries = Retries(model.retry_policy, request.timeouts.total)
         self._attempts = 0
-        self._usage: Usage | None = None
-        self._reported_usd: float | None = None
-        self._reserved_tokens = 0
+        self._bill = Bill()
+        self._earlier = earlier
+        self._assembly: StreamAssembly | None = None  # of the stream that is being read
+        self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
-        self._observation: Observation = observation.start(f"{model.provider}.generate", "generation", context=context)
+        self._observation: Observation = observation.start(
+            MEMBER.get() or f"{model.provider}.generate", "generation", context=context
+        )
         recording.write_request(self._observation, model.provider, request)
 
     # A whole reply.
@@ -77,7 +81,7 @@ class Call:
             completion, parsed = yield from self._obtain_completion()
             return self._succeed(completion, parsed)
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -94,13 +98,19 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        self._reserved_tokens = limiter.expected_tokens(request)
-        wait_s = limit.reserve(self._reserved_tokens, self._remaining().total)
-        if wait_s is None:
+        place, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
+        if place is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+        try:
+            while nap_s := min(place.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
+                wait_s += nap_s
+                yield Sleep(nap_s)
+        except BaseException:  # cancelled, or past its deadline
+            place.give_back()
+            raise
+        self._place = place
         if wait_s:
             self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
-            yield Sleep(wait_s)
 
     def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
         """Send a request until it succeeds or a retry is not worthwhile."""
@@ -112,7 +122,7 @@ class Call:
                 raw = yield Send(
                     model=self._model,
                     payload=payload,
-                    timeouts=self._remaining(),
+                    timeouts=self._opening(),
                     context=self._observation.context,
                 )
                 return self._account(self._model._read(raw, request))
@@ -122,27 +132,26 @@ class Call:
     def _backoff(self, raised: Exception) -> Sleep:
         """Return the wait before the next attempt; raise the error where there is to be none."""
         error = self._classify(raised)
+        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._assembly = None
         wait_s = self._retries.wait_after(error, self._clock() - self._started_at)
         if wait_s is None:
             if error is raised:
                 raise error
-            raise error from _safe_cause(raised)
+            raise error from raised_errors.safe_cause(raised)
         recording.write_retry(self._observation, error, self._attempts, wait_s)
         return Sleep(wait_s)
 
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
-        usage = _plausible_usage(completion)
-        if self._model.limiter is not None:
-            self._model.limiter.correct(self._reserved_tokens, usage.total_tokens if usage else None)
-        self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
-        if completion.reported_cost_usd is not None:
-            self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
+        usage = self._bill.add(self._model, self._request, completion)
+        if self._place is not None:
+            self._place.correct(usage.total_tokens if usage else None)
         text, thought = think_tags.split(completion.content)
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
-            raise _empty_completion(completion)
+            raise empty_reply.error_for(completion)
         return completion
 
     def _parse(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
@@ -161,6 +170,11 @@ class Call:
 
     def _repair(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Show the model its own reply and what is wrong with it, and return its next one."""
+        if len(text) > _LONGEST_REPAIRED:
+            self._observation.update(output=text)
+            raise MalformedResponse(
+                f"the reply does not fit, and is too long to be shown to the model again: {problem}"
+            )
         response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
@@ -180,27 +194,43 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Request a stream, emit its chunks, and return the whole reply."""
-        assembly = StreamAssembly()
+        assembly = StreamAssembly(self._model.reply_max_bytes)
         try:
             try:
-                events, first = yield from self._open()
+                completion = yield from self._relay_one(assembly)
             except MalformedResponse as error:
+                self._assembly = None
                 completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                yield from self._relay(events, first, assembly)
-                assembly.check_end()
-                completion, parsed = yield from self._parse(self._account(assembly.completion()))
+                completion, parsed = yield from self._parse(completion)
             reply = self._succeed(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
-            self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
+
+    def _relay_one(self, assembly: StreamAssembly) -> Generator[Open | Next | Sleep | Emit, Any, Completion]:
+        """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
+        while True:
+            events, first = yield from self._open()
+            self._assembly = assembly
+            try:
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                completion = self._account(assembly.completion())
+            except Exception as error:
+                if self.has_emitted:
+                    raise
+                yield self._backoff(error)
+                assembly.reset()
+            else:
+                self._assembly = None
+                return completion
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         """Open the stream and take its first event; a failure before that is retried."""
@@ -212,7 +242,7 @@ class Call:
                 events = yield Open(
                     model=self._model,
                     payload=payload,
-                    timeouts=self._remaining(),
+                    timeouts=self._opening(),
                     context=self._observation.context,
                 )
                 first = yield self._next(events)
@@ -222,7 +252,7 @@ class Call:
                 return events, first
 
     def _next(self, events: Any) -> Next:
-        return Next(events=events, timeouts=self._remaining(), context=self._observation.context)
+        return Next(model=self._model, events=events, timeouts=self._remaining(), context=self._observation.context)
 
     def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
@@ -254,33 +284,34 @@ class Call:
             connect=min(timeouts.connect, remaining_s), read=min(timeouts.read, remaining_s), total=remaining_s
         )
 
+    def _opening(self) -> Timeouts:
+        """Return the timeouts of a request that goes out now."""
+        timeouts = self._remaining()
+        self._bill.open()
+        return timeouts
+
+    def _total(self) -> Bill:
+        """Return what the call used and cost, with what the tries of a chain before it did."""
+        return self._bill if self._earlier is None else self._earlier + self._bill
+
     def _rate_limits(self) -> dict[str, Any] | None:
         """Return the provider's rate limits where this call's responses reported them."""
         return rate_limit_headers.since(self._model.provider, self._started_at)
 
-    def _cost(self, completion: Completion, usage: Usage | None, reported_usd: float | None = None) -> Cost | None:
-        models = (completion.model, self._request.model)
-        if reported_usd is None and self._model._is_free(self._request.model):
-            return prices.free()
-        return prices.price(self._model.provider, models, usage, reported_usd, tier=completion.service_tier)
-
-    def _totals(self, completion: Completion) -> tuple[Usage | None, Cost | None]:
-        """Return what all attempts of this call have used and cost."""
-        return self._usage, self._cost(completion, self._usage, self._reported_usd)
-
     def _succeed(self, completion: Completion, parsed: object) -> ModelResponse:
         """Record the completion on the generation, count the call, and return the reply."""
-        usage, cost = self._totals(completion)
-        recording.write_reply(self._observation, completion, usage, cost)
+        recording.write_reply(self._observation, completion, self._bill.usage, self._bill.cost)
         recording.write_attempts(self._observation, self._attempts, self._rate_limits())
-        self._count(usage, cost, answered_by=completion.model)
+        self._count(answered_by=completion.model)
+        total = self._total()
         return ModelResponse(
             content=completion.content,
             model_name=completion.model or self._request.model,
             provider=self._model.provider,
-            usage=usage,
-            cost_usd=cost.usd if cost else None,
-            cost_source=cost.source if cost else None,
+            usage=total.usage,
+            cost=total.cost,
+            cost_usd=total.cost.total,
+            cost_source=total.cost.source,
             latency_ms=(self._clock() - self._started_at) * 1000,
             finish_reason=completion.finish_reason,
             reasoning=completion.reasoning,
@@ -290,31 +321,26 @@ class Call:
             trace_id=self._observation.trace_id,
             observation_id=self._observation.id,
             response_id=completion.response_id,
+            warnings=(str(completion.notes["warning"]),) if "warning" in completion.notes else (),
             raw_response=completion.raw,
         )
 
     def _fail(self, raised: BaseException) -> BaseException:
         """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
         interrupted = not isinstance(raised, Exception)
-        error = _interruption(raised) if interrupted else self._classify(raised)
+        error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
-        usage, cost = self._totals(Completion(content=""))
-        cost = cost if usage else None
-        recording.write_usage(self._observation, usage, cost)
+        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        total = self._total()
+        error.usage, error.cost = total.usage, total.cost
+        recording.write_usage(self._observation, self._bill.usage, self._bill.cost)
         recording.write_failure(self._observation, error)
         recording.write_attempts(self._observation, error.attempts, self._rate_limits())
-        self._count(usage, cost, error_category=error.category)
+        self._count(error_category=error.category)
         return raised if interrupted else error
 
-    def _count(
-        self,
-        usage: Usage | None,
-        cost: Cost | None,
-        *,
-        answered_by: str | None = None,
-        error_category: str | None = None,
-    ) -> None:
+    def _count(self, *, answered_by: str | None = None, error_category: str | None = None) -> None:
         """Count the call for metrics, once: a stream whose reader stops after the last chunk has succeeded."""
         if self._is_counted:
             return
@@ -324,8 +350,8 @@ class Call:
             model=self._request.model,
             answered_by=answered_by,
             seconds=self._clock() - self._started_at,
-            usage=usage,
-            cost=cost,
+            usage=self._bill.usage,
+            cost=self._bill.cost,
             error_category=error_category,
         )
 
@@ -334,6 +360,7 @@ class Call:
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
         error.model = error.model or self._request.model
+        self._model._explain(error)
         return error
 
 
@@ -347,45 +374,3 @@ def _last_chunk(reply: ModelResponse) -> Chunk:
         cost_usd=reply.cost_usd,
         reply=reply,
     )
-
-
-def _plausible_usage(completion: Completion) -> Usage | None:
-    """Return the usage without impossible zeros: every prompt has tokens, and so has every text."""
-    usage = completion.usage
-    if usage is None:
-        return None
-    if not usage.output_tokens and (completion.content or completion.tool_calls):
-        usage = replace(usage, output=None, output_reasoning_tokens=None)
-    if usage.input_tokens == 0:
-        usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
-    return usage if usage.details() else None
-
-
-def _empty_completion(completion: Completion) -> ModelError:
-    """Return the error that a completion without text and tool calls means."""
-    if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({bodies.one_line(str(reason or 'no reason told'))})")
-    if completion.finish_reason == "length":
-        error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
-        error.retryable = False  # the same limit would be used up again
-        return error
-    return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
-
-
-def _interruption(raised: BaseException) -> ModelError:
-    """Return the error to record for a call that was stopped from outside, by a deadline or a cancellation."""
-    if "timeout" in raised.args:
-        return ModelTimeout("no answer within the caller's deadline")
-    reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
-    return CallCancelled(reason)
-
-
-def _safe_cause(raised: BaseException) -> BaseException | None:
-    """Return the cause to chain; None where its text holds a secret, which a traceback would print."""
-    if isinstance(raised, ModelError) or not isinstance(raised, Exception):
-        return raised.__cause__
-    from src.observability.redaction import redact_text
-
-    text = str(raised)
-    return raised if redact_text(text) == text else None

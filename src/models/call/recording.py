@@ -7,10 +7,11 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from src.models.request import tools
 from src.models.types import RawPart, TextPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from src.models.errors import ModelError
     from src.models.types import Completion, Cost, Message, ModelRequest, Part, ToolCall, Usage
@@ -48,14 +49,17 @@ def write_request(observation: Observation, provider: str, request: ModelRequest
         REQUEST_MODEL=request.model,
         MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,
     )
+    if request.prompt is not None:
+        observation.set(PROMPT_NAME=request.prompt.name, PROMPT_VERSION=request.prompt.version)
+    messages = [_message(message) for message in request.messages]
     observation.update(
-        input=[_message(message) for message in request.messages],
+        input={"messages": messages, "tools": [_tool(tool) for tool in request.tools]} if request.tools else messages,
         metadata={"adjusted_parameters": dict(request.adjusted)} if request.adjusted else None,
     )
 
 
 @_safely
-def write_reply(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
+def write_reply(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost) -> None:
     """Record the reply: output, the model that answered, tokens and money."""
     if not observation.recording:
         return
@@ -69,8 +73,8 @@ def write_reply(observation: Observation, completion: Completion, usage: Usage |
         output=_output(completion),
         metadata={
             "finish_reason": completion.finish_reason,
-            "cost_source": cost.source if cost else None,
-            "cost_date": cost.date if cost else None,
+            "cost_source": cost.source,
+            "cost_date": cost.date,
             **completion.notes,
         },
     )
@@ -78,11 +82,24 @@ def write_reply(observation: Observation, completion: Completion, usage: Usage |
 
 
 @_safely
-def write_usage(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
-    """Record tokens and money, also of a failed call whose provider reported them."""
+def write_usage(observation: Observation, usage: Usage | None, cost: Cost) -> None:
+    """Record tokens and money, also of a failed call."""
     if not observation.recording:
         return
     from src.observability.spans import encoding
+
+    details = _cost_details(usage, cost)
+    if details is not None:
+        observation.set(COST_DETAILS=encoding.json_text(details))
+    metadata: dict[str, object] = {}
+    if cost.unknown:
+        metadata["cost_unknown"] = list(cost.unknown)
+    if usage is None and cost.unknown and not cost.parts:
+        metadata["usage_known"] = False
+    if usage is not None and usage.units:
+        metadata["billed_units"] = dict(usage.units)
+    if metadata:
+        observation.update(metadata=metadata)
 
     if usage is not None:
         observation.set(
@@ -93,8 +110,19 @@ def write_usage(observation: Observation, usage: Usage | None, cost: Cost | None
             CACHE_WRITE_TOKENS=usage.input_cache_creation,
             REASONING_TOKENS=usage.output_reasoning_tokens,
         )
-    if cost is not None:
-        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+
+
+def _cost_details(usage: Usage | None, cost: Cost) -> dict[str, float] | None:
+    """Return what Langfuse's server is to take for the cost; None leaves it to the prices that its user has set there.
+
+    Where nothing says what a call used, the server would count the tokens of its texts and price them: a total of 0
+    keeps it from that, whether the call cost nothing or nobody knows what it cost.
+    """
+    if usage is None and not cost.parts:
+        return {"total": 0.0}
+    if cost.parts or cost.is_whole or cost.source is not None or (usage is not None and usage.contradiction):
+        return cost.details
+    return None
 
 
 @_safely
@@ -138,7 +166,7 @@ def count_call(
     answered_by: str | None,
     seconds: float,
     usage: Usage | None,
-    cost: Cost | None,
+    cost: Cost,
     error_category: str | None,
 ) -> None:
     """Count a call that ended for the program's metrics.
@@ -165,7 +193,8 @@ def count_call(
                 seconds=seconds,
                 input_tokens=usage.input_tokens if usage else None,
                 output_tokens=usage.output_tokens if usage else None,
-                cost_usd=cost.usd if cost else None,
+                cost_usd=cost.known if cost.parts or cost.is_whole else None,
+                is_priced=cost.is_whole,
                 error=error_category,
             )
         )
@@ -208,5 +237,16 @@ def _output(completion: Completion) -> object:
     return record
 
 
-def _tool_calls(calls: Sequence[ToolCall]) -> list[dict[str, str]]:
-    return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]
+def _tool(tool: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a tool's definition in OpenAI's nested form, which Langfuse shows; a provider's own tool as it is."""
+    definition = tools.function(tool)
+    if definition is None:
+        return tool
+    return {"type": "function", "function": {**definition.common_fields(), "parameters": definition.schema or {}}}
+
+
+def _tool_calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in calls
+    ]

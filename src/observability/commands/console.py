@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 import functools
+import json
+import math
+import sys
 from typing import TYPE_CHECKING
 
+from src.observability.commands.terminal import one_line, visible
+
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-# Where the output is no terminal (a pipe, a file), lines are not broken at the 80 columns that Rich assumes.
-_WIDE = 160
+    from src.observability.commands.safe_console import SafeConsole
 
 
 @functools.cache
-def out() -> Console:
+def out() -> SafeConsole:
     """Return the console of standard output."""
     return _console(stderr=False)
 
 
 @functools.cache
-def err() -> Console:
+def err() -> SafeConsole:
     """Return the console of standard error."""
     return _console(stderr=True)
 
 
-def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+def _console(*, stderr: bool) -> SafeConsole:
+    from src.observability.commands.safe_console import SafeConsole
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
+    return SafeConsole(stderr=stderr)
 
 
 def escape(text: str) -> str:
-    """Return a text that prints as it is, whatever looks like markup in it."""
+    """Return a text of one line that prints as it is, whatever looks like markup, a line end or a control in it."""
+    return _without_markup(one_line(text))
+
+
+def escape_lines(text: str) -> str:
+    """Return a text that prints as it is, in the lines that it has."""
+    return _without_markup(visible(text))
+
+
+def _without_markup(text: str) -> str:
     from rich.markup import escape as escape_markup
 
     return escape_markup(text)
 
 
 def plain_table(*, expand: bool = False) -> Table:
-    """Return a table without borders."""
+    """Return a table without borders, whose columns the caller arranges; `tables.print_table` fits them by rank."""
     from rich.table import Table
 
     return Table(box=None, pad_edge=False, header_style="bold", expand=expand)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document in ASCII on standard output; numbers that JSON does not have are null."""
+    sys.stdout.write(json.dumps(_finite(value), allow_nan=False).replace("\x7f", "\\u007f") + "\n")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def problem(text: str) -> None:
@@ -56,13 +80,28 @@ def note(text: str) -> None:
     err().print(f"[dim]{escape(text)}[/]")
 
 
-def money(usd: float | None) -> str:
-    """Return an amount of US dollars in as many digits as it needs; an unknown one is "unknown", not zero."""
-    if usd is None:
+def money(usd: float | None, *, at_least: bool = False) -> str:
+    """Return an amount of US dollars in as many digits as it needs; an unknown one is "unknown", not zero.
+
+    Args:
+        usd: The amount.
+        at_least: Whether it is the known part of an amount of which the rest is unknown.
+    """
+    if usd is None or (at_least and usd == 0):
         return "unknown"
+    if at_least:
+        return f"{_at_least()} {money(usd)}"
     if usd == 0:
         return "$0"
     return f"${usd:.6f}" if usd < 0.01 else f"${usd:,.4f}"
+
+
+def _at_least() -> str:
+    try:
+        "≥".encode(out().encoding)
+    except (UnicodeError, LookupError):
+        return ">="
+    return "≥"
 
 
 def duration(ms: float | None) -> str:

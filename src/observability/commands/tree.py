@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.tree import Tree
 
-from src.observability.commands.console import duration, escape, money
+from src.observability.commands.console import duration, escape, escape_lines, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ def _label(row: TraceRow) -> str:
         parts.append(duration((row.end_ns - row.start_ns) / 1e6))
     if row.input_tokens is not None or row.output_tokens is not None:
         parts.append(f"{_count(row.input_tokens)} in, {_count(row.output_tokens)} out")
-    if row.type == "generation" and row.level != "ERROR":
-        parts.append(money(row.cost_usd))
+    if row.type == "generation":
+        parts.append(money(row.cost_usd, at_least=row.is_unpriced))
     if row.level in ("ERROR", "WARNING"):
         colour = "red" if row.level == "ERROR" else "yellow"
         message = " ".join(part for part in (row.error_category, row.status_message) if part)
@@ -65,9 +65,9 @@ def _texts(row: TraceRow) -> list[str]:
     lines = []
     for title, name in (("in", names.INPUT), ("out", names.OUTPUT)):
         if name in attributes:
-            lines.append(f"[cyan]{title}[/] {escape(str(attributes[name]))}")
+            lines.append(f"[cyan]{title}[/] {escape_lines(str(attributes[name]))}")
     lines.extend(
-        f"[dim]{escape(name.removeprefix(names.METADATA))}[/] {escape(str(value))}"
+        f"[dim]{escape(name.removeprefix(names.METADATA))}[/] {escape_lines(str(value))}"
         for name, value in attributes.items()
         if name.startswith(names.METADATA)
     )

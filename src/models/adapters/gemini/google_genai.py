@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.adapters.gemini import response_hooks
 from src.models.lazy_reply import LazyReply
-from src.models.protocols.generate_content import plain_call
-from src.models.transport import http_hooks, replay, tls
+from src.models.protocols.generate_content import plain_call, usage
+from src.models.transport import http_clients, http_hooks, replay, tls
+from src.models.transport.client_settings import ClientSettings
 from src.models.transport.per_loop import PerLoop
+from src.observability import network
 
 if TYPE_CHECKING:
     from src.models.types import Timeouts
+
+# What decides where and with which headers the SDK sends, in this version.
+_SETTABLE = tuple(f"_api_client._http_options.{name}" for name in ("headers", "base_url", "api_version"))
 
 
 class GenAIConnection:
@@ -22,30 +27,36 @@ class GenAIConnection:
 
     def __init__(self, key: str | None, address: str) -> None:
         self._key = key
-        self._address = address
+        self._address, basic = network.split_credentials(address)
+        self._headers = {"Authorization": basic} if basic else {}
         hooks = http_hooks.hooks("gemini")
         hooks["response"].append(response_hooks.clean)
         self.client = self._make(event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
-        self._replay = replay.Replay(self._http, self.client.models, "generate_content")
+        settings = ClientSettings(self._http, self.client, _SETTABLE)
+        self._replay = replay.Replay(self._http, self.client.models, "generate_content", settings=settings)
         self._aclients = PerLoop(self._make_async, lambda connection: connection[1].aclose())
 
     def _make(self, *, event_hooks: Any = None, async_http: Any = None) -> Any:
         from google import genai
 
-        # Without these, the SDK builds three contexts for each client.
+        # Without the contexts in these, the SDK builds three for each client.
         uses_httpx = os.environ.get("GOOGLE_GENAI_HTTP_CLIENT", "").lower().strip() == "httpx"
-        verify = tls.for_address(self._address, _certifi_context if uses_httpx else _httpx2_context)
-
+        library, build = ("httpx", _certifi_context) if uses_httpx else ("httpx2", _httpx2_context)
+        client_args, async_args = (
+            http_clients.arguments(library, self._address, build, asynchronous=asynchronous)
+            for asynchronous in (False, True)
+        )
         options = {
             "base_url": self._address,
+            "headers": self._headers,
             # v1, the SDK's default now, lacks features: ai.google.dev/gemini-api/docs/api-versions
             "api_version": "v1beta",
             "retry_options": {"attempts": 1},
-            "client_args": {"verify": verify, "event_hooks": event_hooks},
+            "client_args": {**client_args, "event_hooks": event_hooks},
             # The SDK takes `ssl` for aiohttp and websockets.
-            "async_client_args": {"verify": verify, "ssl": tls.OnDemand(_certifi_context)},
+            "async_client_args": {**async_args, "ssl": tls.OnDemand(_certifi_context)},
             "httpx_async_client": async_http,
         }
         return genai.Client(api_key=self._key, vertexai=False, http_options=options)  # type: ignore[arg-type] # as a dict
@@ -59,11 +70,19 @@ class GenAIConnection:
 
         hooks = http_hooks.async_hooks("gemini")
         hooks["response"].append(response_hooks.aclean)
-        verify = tls.for_address(self._address, httpx2.create_ssl_context)
-        http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, verify=verify)
+        arguments = http_clients.arguments("httpx2", self._address, httpx2.create_ssl_context, asynchronous=True)
+        http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, **arguments)
         replayed_http = None if self._http is None else http
         client = self._make(async_http=http)
-        return client, http, replay.Replay(replayed_http, client.aio.models, "generate_content", asynchronous=True)
+        models, settings = client.aio.models, ClientSettings(replayed_http, client, _SETTABLE)
+        replayed = replay.Replay(replayed_http, models, "generate_content", asynchronous=True, settings=settings)
+        return client, http, replayed
+
+    def _async_client(self) -> tuple[Any, Any, replay.Replay]:
+        """Return what `_make_async` has made for the running loop, with what has been set on `client`."""
+        clients: tuple[Any, Any, replay.Replay] = self._aclients.get()
+        clients[2].settings.follow(self._replay.settings)
+        return clients
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +103,7 @@ class GenAIConnection:
 
     async def agenerate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Do what `generate` does, in asyncio."""
-        client, _, async_replay = self._aclients.get()
+        client, _, async_replay = self._async_client()
         ask = partial(client.aio.models.generate_content, **self._arguments(payload))
         read = partial(self._read, payload["config"])
         return await async_replay.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
@@ -93,6 +112,9 @@ class GenAIConnection:
         """Return a plain reply as its JSON; None for any other."""
         body = replay.read_json_object(response)
         reply = None if body is None else plain_call.read(body)
+        tier = response.headers.get(usage.TIER_HEADER)
+        if reply is not None and tier:
+            reply["usage_metadata"]["service_tier"] = tier
         return None if reply is None else LazyReply(reply, partial(self._sdk_object, config, response))
 
     def _sdk_object(self, config: dict[str, Any], response: Any) -> Any:
@@ -113,7 +135,7 @@ class GenAIConnection:
 
     async def astream(self, payload: dict[str, Any]) -> Any:
         """Do what `stream` does, in asyncio."""
-        return await self._aclients.get()[0].aio.models.generate_content_stream(**self._arguments(payload))
+        return await self._async_client()[0].aio.models.generate_content_stream(**self._arguments(payload))
 
     def model_names(self) -> list[str]:
         """Return the names of the models that generate text."""
