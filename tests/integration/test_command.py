@@ -16,20 +16,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from src.cli import main
 from src.observability import tracker
 from src.observability.store.spool import Spool
-from tests.commands import run_main
+from tests.commands import run_app
 from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
 from tests.warm import run_program
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 CSV = "\n".join(
@@ -47,24 +43,18 @@ def moondev(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def moondev_here(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in this process, with a tracker of its own; `stderr` has no log."""
-
-    def run(arguments: Sequence[str]) -> int:
-        sys.argv[:] = ["moondev", *arguments]
-        main()
-        return 0
-
+    """Run the command in this process, with a tracker of its own."""
     outer = tracker.set_tracker(None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [])
         for name, value in environment.items():
             patch.setenv(name, value)
         try:
-            return run_main(run, *words)
+            screen = run_app(main, *words)
         finally:
             used = tracker.set_tracker(outer)
             if used is not None:
                 used.shutdown()
+    return subprocess.CompletedProcess(words, screen.code, screen.out, screen.err)
 
 
 def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
