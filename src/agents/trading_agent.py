@@ -14,8 +14,7 @@ from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
 from src.models.call.readiness import make_ready
 from src.models.usage import NO_USAGE, Cost
-from src.observability.store import background
-from src.observability.store.background import Rows, collecting
+from src.observability.store.background import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
-
-
-# How long a decision waits until it is stored: less than the second by which it may exceed its deadline.
-_STORING_S = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +155,9 @@ class TradingAgent(BaseAgent):
             ValueError: there are no candles.
         """
         run = self._open(symbol, candles, position)
-        try:
-            with collecting(run.rows), run.observed as observation:
-                votes = ask_all(self._seats, run.question, on_vote)
-                return run.decided(votes, self.quorum, observation)
-        finally:
-            run.rows.wait(run.patience_s())
+        with beside(run.deadline), run.observed as observation:
+            votes = ask_all(self._seats, run.question, on_vote)
+            return run.decided(votes, self.quorum, observation)
 
     async def adecide(
         self,
@@ -178,15 +170,9 @@ class TradingAgent(BaseAgent):
         """Do what `decide` does, in asyncio: a task that is cancelled cancels all members."""
         await make_ready()
         run = self._open(symbol, candles, position)
-        try:
-            with collecting(run.rows), run.observed as observation:
-                votes = await aask_all(self._seats, run.question, on_vote)
-                return run.decided(votes, self.quorum, observation)
-        except GeneratorExit:  # the event loop has gone: nothing can be waited for
-            run.storing_s = 0.0
-            raise
-        finally:
-            await run.rows.astored(run.patience_s())
+        async with beside(run.deadline), run.observed as observation:
+            votes = await aask_all(self._seats, run.question, on_vote)
+            return run.decided(votes, self.quorum, observation)
 
     def _open(self, symbol: str, candles: Candles, position: str | None) -> _Run:
         """Return one decision that is to be made."""
@@ -224,17 +210,15 @@ class _Run:
     """One decision that is being made.
 
     Attributes:
-        rows: What is stored of it.
-        storing_s: How long to wait for that at most.
+        deadline: When it must be made, on the monotonic clock.
     """
 
     def __init__(self, *, symbol: str, question: Question, observed: observe_agent) -> None:
         self.symbol = symbol
         self.question = question
         self.observed = observed
-        self.rows = Rows()
-        self.storing_s = _STORING_S
         self._started = time.monotonic()
+        self.deadline = self._started + question.total_timeout_s
 
     def decided(self, votes: Sequence[Vote], quorum: float, observation: Observation) -> TradingResult:
         """Count the votes; return the result, which is recorded on the run."""
@@ -242,13 +226,6 @@ class _Run:
         result = _result(self.symbol, consensus, (time.monotonic() - self._started) * 1000, observation)
         _record(observation, result)
         return result
-
-    def patience_s(self) -> float:
-        """Return how long the caller may now wait until what is recorded is stored."""
-        if background.is_stuck():
-            return 0.0
-        deadline = self._started + self.question.total_timeout_s + _STORING_S
-        return max(min(self.storing_s, deadline - time.monotonic()), 0.0)
 
 
 def _default_timeout_s(members: Iterable[Member]) -> float:
