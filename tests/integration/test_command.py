@@ -296,6 +296,8 @@ def test_risk_judges_a_file(tmp_path: Path) -> None:
 CALLER = """
 import os, sys
 from src.models import ModelFactory
+import src.models.adapters.openai
+os.fork(), os.fork()  # four processes, which have only imported so far
 model = ModelFactory.get_model("openai", "gpt-4o")
 while True:
     reply = model.generate_response("s", "u")
@@ -313,21 +315,16 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
             "MOONDEV_TRACE_DB": str(tmp_path / "shared.db"),
         }  # fmt: skip
         for _ in range(kills):
-            processes = [
-                subprocess.Popen(
-                    [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-                )
-                for _ in range(4)
-            ]
-            for process in processes:
-                assert process.stdout is not None
-                process.stdout.readline()
+            callers = subprocess.Popen(
+                [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+            assert callers.stdout is not None
+            first = b"".join(callers.stdout.readline() for _ in range(8))
             time.sleep(random.uniform(0.05, 0.6))
-            for process in processes:
-                process.send_signal(signal.SIGKILL)
-            for process in processes:
-                out, _ = process.communicate()
-                returned |= {line for line in out.decode().split("\n") if len(line) == 16}
+            os.killpg(callers.pid, signal.SIGKILL)
+            returned |= {line for line in (first + callers.stdout.read()).decode().split("\n") if len(line) == 16}
+            callers.communicate()
     with Langfuse() as langfuse:
         done = moondev(
             "traces", "export", MOONDEV_TRACE_DB=str(tmp_path / "shared.db"), LANGFUSE_HOST=langfuse.url,
