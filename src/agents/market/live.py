@@ -6,7 +6,8 @@ import difflib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from src.agents.market.candles import Candle, Issues, MarketDataError, in_order
+from src.agents.market.candles import Candle, Issues, MarketDataError
+from src.agents.market.rows import in_order
 
 if TYPE_CHECKING:
     from src.agents.market.candles import Candles

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.csv_file import load_candles
+from src.agents.market.reading import load_candles
 
 if TYPE_CHECKING:
     from src.agents.market.candles import Candles

@@ -1,0 +1,75 @@
+"""Tell what each number of a row without a header is, by all rows: the highest is the high, the lowest the low."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from src.agents.market.candles import MarketDataError
+
+# The orders in which exchanges give their numbers after the time, with the place of the volume.
+_ORDERS: Final = (
+    ("open, high, low, close", {"open": 0, "high": 1, "low": 2, "close": 3}, 4),
+    ("low, high, open, close, as Coinbase gives them", {"low": 0, "high": 1, "open": 2, "close": 3}, 4),
+    ("open, close, high, low, as KuCoin gives them", {"open": 0, "close": 1, "high": 2, "low": 3}, 4),
+    ("volume, close, high, low, open, as Gate gives them", {"close": 1, "high": 2, "low": 3, "open": 4}, 5),
+)
+
+
+def assigned(numbers: list[Any], source: str) -> dict[str, Any]:
+    """Return the columns by name, in the order with which all rows agree.
+
+    Raises:
+        MarketDataError: rows agree with no order, or with two that differ.
+    """
+    import numpy
+
+    count = len(numbers[0])
+    nan = numpy.full(count, numpy.nan)
+    fits: list[tuple[float, dict[str, int], int]] = []
+    for _, order, volume in _ORDERS:
+        if max(order.values()) >= len(numbers):
+            continue
+        columns = numpy.array([numbers[place] for place in order.values()])
+        finite = numpy.isfinite(columns).all(axis=0)
+        if not finite.any():
+            continue
+        high, low = numbers[order["high"]][finite], numbers[order["low"]][finite]
+        share = ((columns[:, finite].max(axis=0) <= high) & (columns[:, finite].min(axis=0) >= low)).mean()
+        fits.append((float(share), order, volume))
+    best = max((share for share, _, _ in fits), default=0.0)
+    if best < 0.5:
+        order, volume = _ORDERS[0][1], _ORDERS[0][2]  # the rule for rows says what is wrong with them
+    else:
+        likely = [(order, volume) for share, order, volume in fits if share > best - 0.02]
+        order, volume = likely[0]
+        for other, _ in likely[1:]:
+            _require_same(order, other, numbers, source)
+    result = {name: numbers[place] for name, place in order.items()}
+    result["volume"] = numbers[_volume_place(numbers, order, volume)] if volume < len(numbers) else nan
+    return result
+
+
+def _volume_place(numbers: list[Any], order: dict[str, int], volume: int) -> int:
+    """Return the place of the volume; where a mean price stands before it, as in Kraken's answers, the next."""
+    import numpy
+
+    after = volume + 1
+    if after >= len(numbers) or volume != 4:
+        return volume
+    with numpy.errstate(invalid="ignore"):
+        low, high = numbers[order["low"]], numbers[order["high"]]
+        traded = numbers[after] > 0
+        is_price = (numbers[volume] >= low) & (numbers[volume] <= high)
+    return after if traded.any() and is_price[traded].all() else volume
+
+
+def _require_same(first: dict[str, int], second: dict[str, int], numbers: list[Any], source: str) -> None:
+    import numpy
+
+    for name, place in first.items():
+        left, right = numbers[place], numbers[second[name]]
+        if not numpy.array_equal(left, right, equal_nan=True):
+            raise MarketDataError(
+                f"{source} has no header, and its numbers may stand in two orders: {name} may be column "
+                f"{place + 2} or {second[name] + 2}. Give it a header."
+            )
