@@ -113,7 +113,7 @@ def _rows(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
 
 def cells_of(text: str, delimiter: str) -> list[str]:
     """Return the cells of one record."""
-    return next(csv.reader([text], delimiter=delimiter, skipinitialspace=True, strict=False), [])
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=False), [])
 
 
 def _is_skipped(text: str) -> bool:
@@ -251,7 +251,7 @@ def _whole_records(text: str, first_line: int, plan: _Plan, issues: Issues) -> I
 
 def _is_cut(cells: list[str], plan: _Plan) -> bool:
     """Tell whether a last line without a line end is cut off: fewer cells, or fewer decimals than all rows have."""
-    if len(cells) < min((len(row) for row in plan.sample), default=0):
+    if len(cells) < max(min((len(row) for row in plan.sample[:-1]), default=0), plan.needed):
         return True
     last = len(cells) - 1
     decimals = {_decimals(row[last]) for row in plan.sample[:-1] if last < len(row)}

@@ -116,8 +116,7 @@ def _prices(sheet: Sheet, parts: Roles, symbol: str | None) -> tuple[dict[str, C
     if len(single) == len(PRICES):
         return single, parts.volumes, []
     sets = price_sets(columns_of(names))
-    if not twice:
-        sets.pop("", None)
+    sets.pop("", None)
     chosen = _chosen_set(sets, symbol)
     if chosen is not None:
         affix, choice = chosen

@@ -149,16 +149,16 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
     columns = Columns(time_us=stamps.time_us, lines=lines, **numbers)
     keep = _wanted(columns, table, stamps, selection, issues)
     if keep is not None:
-        texts = _renumbered(unreadable.texts, keep)
+        texts, volume_texts = _renumbered(unreadable.texts, keep), _renumbered(table.bad_volumes.texts, keep)
         columns = columns.taken(keep)
         total = total if selection.rows is None else int(selection.rows.sum())
     else:
-        texts = unreadable.texts
+        texts, volume_texts = unreadable.texts, table.bad_volumes.texts
     is_close = options.stamps == "close" if options.stamps else layout.close_stamps
     if is_close:
         columns = opens_of_closes(columns, sheet, issues)
     candles = ordered(
-        Rows(columns=columns, unreadable=texts),
+        Rows(columns=columns, unreadable=texts, bad_volumes=volume_texts),
         issues,
         symbol=options.symbol or selection.symbol,
         source=sheet.source,
@@ -215,6 +215,7 @@ class _Table:
         is_settled = sheet.delimiter == "," and not any("," in cell for row in sheet.sample for cell in row)
         self.notation = Notation(is_settled=is_settled)
         self.sinks: dict[int, CellSink] = {}
+        self.bad_volumes = Unreadable()
         self.time = TimeColumn()
         self.sinks[layout.time] = self.time
         self.clock = self._text(layout.clock)
@@ -252,7 +253,7 @@ class _Table:
         import numpy
 
         prices = [self.price_columns[name].values(sign, unreadable) for name in self.price_columns]
-        volume = None if self.volume is None else self.volume.values(sign, Unreadable())
+        volume = None if self.volume is None else self.volume.values(sign, self.bad_volumes)
         if volume is None:
             volume = numpy.full(len(prices[0]), numpy.nan)
         if not self.layout.is_positional:

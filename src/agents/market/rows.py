@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Bars, Columns, columns_of, moment
@@ -62,10 +62,11 @@ def is_usable(columns: Columns) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows as they came, with the texts of price cells that are no number (by row: column and text)."""
+    """Rows as they came, with the texts of cells that are no number, by row: the column and the text."""
 
     columns: Columns
     unreadable: dict[int, tuple[str, str]]
+    bad_volumes: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 def in_order(
@@ -110,6 +111,9 @@ def ordered(rows: Rows, issues: Issues, *, symbol: str | None, source: str, tota
     """
     columns = rows.columns
     usable = is_usable(columns)
+    for row, (_, text) in rows.bad_volumes.items():
+        if usable[row]:
+            issues.add("bad_volume", f"volume is {text[:20]!r}", "kept without", int(columns.lines[row]) or None)
     if not usable.all():
         _report_bad(rows, usable, issues)
         columns = columns.taken(usable)
@@ -167,8 +171,9 @@ def _without_bad_volumes(columns: Columns, issues: Issues) -> Columns:
     missing = numpy.isnan(columns.volume)
     if missing.any() and not missing.all():
         first = int(columns.lines[missing.argmax()]) or None
-        detail = f"{int(missing.sum())} rows have no volume, the first here"
-        issues.add("no_volume", detail, "kept without", first, times=int(missing.sum()))
+        count = int(missing.sum()) - issues.counts["bad_volume"]
+        if count > 0:
+            issues.add("no_volume", f"{count} rows have no volume, the first here", "kept without", first, times=count)
     if not is_bad.any():
         return columns
     for row in numpy.flatnonzero(is_bad)[:100].tolist():
@@ -193,7 +198,7 @@ def _sorted(columns: Columns, issues: Issues) -> Columns:
     late = numpy.flatnonzero(steps < 0) + 1
     if not len(late):
         return columns
-    if len(late) > 1 and (steps <= 0).all():
+    if (steps <= 0).all():
         issues.add("newest_first", "the rows run from the newest to the oldest", "reversed")
     else:
         detail = f"{len(late)} rows come after later ones, the first here"

@@ -40,8 +40,8 @@ class Sheet:
     """A table of text or values.
 
     `read` hands the cells of the columns that are asked for to their sinks, and returns the line of each row (numpy
-    int64); its last argument is how many cells a row of text must have at least. `is_exact` says that a dot in its numbers is a decimal point, as in JSON and in files with commas between
-    cells.
+    int64); its last argument is how many cells a row of text must have at least. `is_exact`
+    says that a dot in its numbers is a decimal point, as in JSON and in files with commas between cells.
     """
 
     source: str

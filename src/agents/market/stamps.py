@@ -257,7 +257,7 @@ def _chosen(
         meanings = " or ".join(f"{_day(readings[name][0][first])} ({name})" for name in distinct)
         raise MarketDataError(
             f"{source}: {_shown(parts[first])} may be {meanings}, and no other date of the file tells. "
-            "Say which: --dates day-first or --dates month-first (dates=)."
+            f"Say which: --dates {' or --dates '.join(distinct)} (dates=)."
         )
     issues.add("date_order", f"dates such as {_shown(parts[0])} are read {choice} ({why})", "kept")
     return choice

@@ -102,7 +102,7 @@ def _passes(local_us: Any, earlier: Any, later: Any, twice: Any) -> tuple[Any, A
     moments = earlier.copy()
     ambiguous = numpy.zeros(len(local_us), dtype=bool)
     rows = numpy.flatnonzero(twice)
-    for fold in numpy.split(rows, numpy.flatnonzero(numpy.diff(local_us[rows]) // (_DAY_S * _SECOND) != 0) + 1):
+    for fold in numpy.split(rows, numpy.flatnonzero(numpy.abs(numpy.diff(local_us[rows])) >= _DAY_S * _SECOND) + 1):
         falling = _is_falling(local_us, fold)
         times = local_us[fold][::-1] if falling else local_us[fold]
         breaks = numpy.flatnonzero(numpy.diff(times) <= 0)

@@ -120,7 +120,7 @@ def test_bad_rows_are_dropped_and_reported_with_their_line(tmp_path: Path) -> No
     assert len(candles) == 12
     assert {(issue.line, issue.kind) for issue in candles.issues if issue.kind != "zone"} == {
         (14, "not_a_number"), (15, "bad_time"), (16, "not_positive"), (17, "not_a_number"), (18, "high_below_low"),
-        (19, "outside_range"), (20, "short_row"),
+        (19, "outside_range"), (20, "cut_line"),
     }  # fmt: skip
     assert {issue.action for issue in candles.issues if issue.kind != "zone"} == {"dropped"}
 
