@@ -90,10 +90,10 @@ def _pair_name(name: str) -> str:
 
 def _flat(frame: Any) -> tuple[Any, tuple[str, ...] | None, Hints]:
     """Return a pandas frame with its index as columns and one level of names; other frames as they are."""
-    columns: Any = getattr(frame, "columns", None)
-    index: Any = getattr(frame, "index", None)
-    if index is None or not hasattr(frame, "reset_index"):
+    if not hasattr(frame, "reset_index"):
         return frame, None, Hints()
+    columns: Any = frame.columns
+    index: Any = frame.index
     hints = Hints()
     names: tuple[str, ...] | None = None
     flat = frame.copy(deep=False)

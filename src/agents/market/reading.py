@@ -88,11 +88,15 @@ def load_candles(
         return source
     if isinstance(source, str | os.PathLike):
         return read_sheet(_open(Path(source)), options)
-    return read_sheet(_sheet_in_memory(source), options) if not _are_candles(source) else _from_candles(source, symbol)
+    return _from_candles(source, symbol) if _are_candles(source) else read_sheet(_sheet_in_memory(source), options)
 
 
 def _are_candles(source: Any) -> bool:
-    return isinstance(source, Sequence) and bool(len(source)) and isinstance(source[0], Candle)
+    if not isinstance(source, Sequence) or not len(source) or not isinstance(source[0], Candle):
+        return False
+    if all(isinstance(row, Candle) for row in source):
+        return True
+    raise MarketDataError("The rows in memory are Candle records and others: give rows of one kind.")
 
 
 def _from_candles(bars: Iterable[Candle], symbol: str | None) -> Candles:
