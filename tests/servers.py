@@ -38,6 +38,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -57,11 +58,12 @@ class Server:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("content-length", 0))
-                request = Received(self.path, {k.lower(): v for k, v in self.headers.items()}, self.rfile.read(length))
+                headers = {k.lower(): v for k, v in self.headers.items()}
+                request = Received(self.path, headers, self.rfile.read(length), self.command)
                 outer.received.append(request)
                 outer._send(self, answer(request))
 
-            do_GET = do_POST  # noqa: N815 - the name that http.server calls
+            do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 - the names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""

@@ -123,7 +123,8 @@ class BaseModel:
             max_tokens: The maximum number of output tokens; None sends none.
             **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
                 `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` and `tool_choice` (in any form), `timeout`
-                (seconds for the whole call); any other option goes to the provider unchanged.
+                (seconds for the whole call), `langfuse_prompt` (what Langfuse's `get_prompt` returned: links the
+                generation to that version of the prompt); any other option goes to the provider unchanged.
 
         Raises:
             ModelError: the call failed; the subclass says how. The result is never None and never an empty reply.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,32 +11,17 @@ from typing_extensions import override
 from src.models.base_model import BaseModel
 from src.models.call import recording
 from src.models.call.lifecycle import Call
+from src.models.call.membership import MEMBER
 from src.models.errors import ModelError, ModelTimeout
 from src.models.retry import Retries
 from src.models.types import Completion, Cost, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from src.models.call.steps import Steps
     from src.models.types import ModelRequest, Usage
     from src.observability.tracing.observation import Observation
-
-# Set where a chain is a member of a swarm, which shows each member as exactly one generation.
-_AS_MEMBER: ContextVar[bool] = ContextVar("moondev_as_member", default=False)
-
-
-@contextmanager
-def as_member() -> Iterator[None]:
-    """Trace every chain that is called inside the block as one generation, its failed tries as child events of it.
-
-    Otherwise each try is a generation of its own, under one observation of type chain.
-    """
-    token = _AS_MEMBER.set(True)
-    try:
-        yield
-    finally:
-        _AS_MEMBER.reset(token)
 
 
 class FallbackModel(BaseModel):
@@ -77,13 +60,13 @@ class FallbackModel(BaseModel):
 
     @override
     def _steps(self, request: ModelRequest) -> Steps:
-        if _AS_MEMBER.get():
+        if MEMBER.get() is not None:
             return OneGeneration(self.models, request).steps()
         return self._tries(request, stream=False)
 
     @override
     def _stream_steps(self, request: ModelRequest) -> Steps:
-        if _AS_MEMBER.get():
+        if MEMBER.get() is not None:
             return OneGeneration(self.models, request).stream_steps()
         return self._tries(request, stream=True)
 

@@ -118,6 +118,14 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptLink:
+    """A version of a prompt in Langfuse's prompt management, which the generation is shown under."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """A validated request. A parameter of None is not sent, so that the provider's default applies.
 
@@ -138,6 +146,7 @@ class ModelRequest:
     timeouts: Timeouts = field(default_factory=Timeouts)
     options: Mapping[str, object] = field(default_factory=dict)
     adjusted: Mapping[str, str] = field(default_factory=dict)
+    prompt: PromptLink | None = None
 
     @property
     def system(self) -> str | None:

@@ -31,6 +31,8 @@ MODEL_PARAMETERS: Final = "langfuse.observation.model.parameters"
 USAGE_DETAILS: Final = "langfuse.observation.usage_details"
 COST_DETAILS: Final = "langfuse.observation.cost_details"
 COMPLETION_START_TIME: Final = "langfuse.observation.completion_start_time"
+PROMPT_NAME: Final = "langfuse.observation.prompt.name"
+PROMPT_VERSION: Final = "langfuse.observation.prompt.version"
 
 # OpenTelemetry semantic conventions.
 PROVIDER: Final = "gen_ai.provider.name"
@@ -49,6 +51,9 @@ ERROR_TYPE: Final = "error.type"
 
 # A metadata key that readers of the store rely on.
 ERROR_CATEGORY: Final = "error_category"
+
+# The names of providers in OpenTelemetry's list where ours differ; one that is not listed keeps its own name.
+CONVENTIONAL_PROVIDERS: Final = {"claude": "anthropic", "gemini": "gcp.gemini", "xai": "x_ai"}
 
 # Instrumentation scope: with this name Langfuse's server reads attributes once, not a second time as metadata.
 SCOPE_NAME: Final = "langfuse-sdk"

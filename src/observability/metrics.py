@@ -90,7 +90,11 @@ def record_call(call: CallRecord) -> None:
     """Count a call that has ended. Never raises."""
     try:
         instruments = _instruments()
-        attributes = {names.OPERATION: "chat", names.PROVIDER: call.provider, names.REQUEST_MODEL: call.model}
+        attributes = {
+            names.OPERATION: "chat",
+            names.PROVIDER: _conventional(call.provider),
+            names.REQUEST_MODEL: call.model,
+        }
         if call.answered_by:
             attributes[names.RESPONSE_MODEL] = call.answered_by
         for count, kind in ((call.input_tokens, "input"), (call.output_tokens, "output")):
@@ -112,10 +116,18 @@ def record_retry(provider: str, model: str, category: str) -> None:
     """Count an attempt that failed and is retried. Never raises."""
     try:
         if is_enabled():
-            attributes = {names.PROVIDER: provider, names.REQUEST_MODEL: model, names.ERROR_TYPE: category}
+            attributes = {
+                names.PROVIDER: _conventional(provider),
+                names.REQUEST_MODEL: model,
+                names.ERROR_TYPE: category,
+            }
             _instruments().retries.add(1, attributes)
     except Exception as error:  # noqa: BLE001 - counting never breaks a call
         _warn_once(error)
+
+
+def _conventional(provider: str) -> str:
+    return names.CONVENTIONAL_PROVIDERS.get(provider, provider)
 
 
 def _instruments() -> _Instruments:

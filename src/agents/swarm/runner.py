@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from src.agents.decisions import Decision
 from src.agents.swarm.voting import Vote
-from src.models import fallback
+from src.models.call.membership import as_member
 from src.models.errors import ModelError
 from src.models.types import Timeouts
 
@@ -51,7 +51,8 @@ async def ask_all(
     each vote arrives.
     """
     started = time.monotonic()
-    tasks = {asyncio.create_task(_ask(seat, question)): seat for seat in seats}
+    is_swarm = len(seats) > 1  # a single member's generation is named like any other
+    tasks = {asyncio.create_task(_ask(seat, question, seat.member.label if is_swarm else "")): seat for seat in seats}
     votes: dict[Seat, Vote] = {}
     pending: set[asyncio.Task[Vote]] = set(tasks)
     while pending and (left := question.total_timeout_s - (time.monotonic() - started)) > 0:
@@ -80,7 +81,7 @@ def _collect(
             on_vote(vote)
 
 
-async def _ask(seat: Seat, question: Question) -> Vote:
+async def _ask(seat: Seat, question: Question, label: str) -> Vote:
     member = seat.member
     started = time.monotonic()
     # The member's own text comes last, so that providers that cache prompts process the common part once.
@@ -88,7 +89,7 @@ async def _ask(seat: Seat, question: Question) -> Vote:
     options = {} if member.seed is None else {"seed": member.seed}
     limit = question.member_timeout_s
     try:
-        with fallback.as_member():
+        with as_member(label):
             reply = await seat.model.agenerate_response(
                 question.system_prompt,
                 content,

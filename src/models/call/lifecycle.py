@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.models.call import recording, structured_reply, think_tags
+from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
@@ -66,7 +67,9 @@ class Call:
         self._reserved_tokens = 0
         self._is_counted = False
         self.has_emitted = False
-        self._observation: Observation = observation.start(f"{model.provider}.generate", "generation", context=context)
+        self._observation: Observation = observation.start(
+            MEMBER.get() or f"{model.provider}.generate", "generation", context=context
+        )
         recording.write_request(self._observation, model.provider, request)
 
     # A whole reply.

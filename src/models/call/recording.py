@@ -7,10 +7,11 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from src.models.request import tools
 from src.models.types import RawPart, TextPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from src.models.errors import ModelError
     from src.models.types import Completion, Cost, Message, ModelRequest, Part, ToolCall, Usage
@@ -48,8 +49,11 @@ def write_request(observation: Observation, provider: str, request: ModelRequest
         REQUEST_MODEL=request.model,
         MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,
     )
+    if request.prompt is not None:
+        observation.set(PROMPT_NAME=request.prompt.name, PROMPT_VERSION=request.prompt.version)
+    messages = [_message(message) for message in request.messages]
     observation.update(
-        input=[_message(message) for message in request.messages],
+        input={"messages": messages, "tools": [_tool(tool) for tool in request.tools]} if request.tools else messages,
         metadata={"adjusted_parameters": dict(request.adjusted)} if request.adjusted else None,
     )
 
@@ -208,5 +212,16 @@ def _output(completion: Completion) -> object:
     return record
 
 
-def _tool_calls(calls: Sequence[ToolCall]) -> list[dict[str, str]]:
-    return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]
+def _tool(tool: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a tool's definition in OpenAI's nested form, which Langfuse shows; a provider's own tool as it is."""
+    definition = tools.function(tool)
+    if definition is None:
+        return tool
+    return {"type": "function", "function": {**definition.common_fields(), "parameters": definition.schema or {}}}
+
+
+def _tool_calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in calls
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,14 @@ from typing import Any
 
 from src.models.errors import InvalidRequest
 from src.models.request.schemas import response_format
-from src.models.types import Message, ModelRequest, Timeouts
+from src.models.types import Message, ModelRequest, PromptLink, Timeouts
 
 _ALIASES = {
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
     "stop_sequences": "stop",
 }
+_LAST_VERSION = 65_535  # Langfuse's server stores a prompt's version in 16 bits
 
 
 def build_request(
@@ -33,6 +35,7 @@ def build_request(
     checked = {name: _CHECKS[name](name, value) for name, value in known.items()}
     structured = response_format(options.pop("response_format", None))
     call_timeouts = _timeouts(timeouts, options)
+    prompt = prompt_link(options.pop("langfuse_prompt", None))
     extra = options.pop("options", None) or {}
     return ModelRequest(
         model=model,
@@ -40,8 +43,32 @@ def build_request(
         timeouts=call_timeouts,
         response_format=structured,
         options={**options, **extra},
+        prompt=prompt,
         **checked,
     )
+
+
+def prompt_link(prompt: object) -> PromptLink | None:
+    """Return the name and version of a prompt of Langfuse's prompt management; None for a fallback, which is in none.
+
+    Args:
+        prompt: What Langfuse's `get_prompt` returned, or a mapping with `name` and `version`.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if prompt is None or getattr(prompt, "is_fallback", False):
+        return None
+    read = prompt.get if isinstance(prompt, Mapping) else functools.partial(getattr, prompt)
+    name, version = read("name", None), read("version", None)
+    is_version = isinstance(version, int) and not isinstance(version, bool) and 0 <= version <= _LAST_VERSION
+    if not isinstance(name, str) or not name or not is_version:
+        raise InvalidRequest(
+            f"langfuse_prompt is a {type(prompt).__name__} without a name and a version from 0 to {_LAST_VERSION}: "
+            "give what Langfuse's get_prompt returned, or {'name': ..., 'version': ...}.",
+            parameter="langfuse_prompt",
+        )
+    return PromptLink(name=name, version=version)
 
 
 def _timeouts(default: Timeouts, options: dict[str, Any]) -> Timeouts:

@@ -8,7 +8,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from src.observability.delivery.destinations import display_url, make_client
+from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Answer, Outcome, post_score, post_traces
+from src.observability.delivery.media import MediaUploader
 from src.observability.spans import otlp
 from src.observability.store.compression import DamagedSpan
 from src.observability.store.leases import lease_owner
@@ -72,6 +74,7 @@ class Sender:
         self._make_client = make_client
         self._state = state
         self._client: httpx.Client | None = None
+        self._media = MediaUploader(destination)
         self._owner = lease_owner()
         self._leased_at = 0.0
 
@@ -129,7 +132,9 @@ class Sender:
 
     def _send(self, rows: tuple[BatchRow, ...]) -> Outcome:
         """Send rows and acknowledge them; a refused batch is halved until the refused row stands alone."""
-        outcome = self._request(lambda client: post_traces(client, self._destination, _export_request(rows)))
+        outcome = self._request(
+            lambda client: post_traces(client, self._destination, self._export_request(rows, client))
+        )
         if outcome.answer is Answer.ACCEPTED:
             if outcome.detail:
                 self._set_all_aside(rows, outcome.detail)
@@ -173,6 +178,19 @@ class Sender:
             self._lease()
         return Outcome(answer=Answer.ACCEPTED)
 
+    def _export_request(self, rows: tuple[BatchRow, ...], client: httpx.Client) -> bytes:
+        """Return an ExportTraceServiceRequest: neighbours with the same resource and scope share their envelope."""
+        groups = groupby(rows, key=lambda row: row.envelope)
+        return otlp.build_request(
+            (envelope, [self._as_delivered(row.span, client) for row in group]) for envelope, group in groups
+        )
+
+    def _as_delivered(self, span: bytes, client: httpx.Client) -> bytes:
+        """Return a span as this destination reads it best."""
+        if self._destination.kind == "otlp":
+            return follow_conventions(span)
+        return self._media.with_references(span, client)
+
     def _request(self, send: Callable[[httpx.Client], Outcome]) -> Outcome:
         """Send a request; renew the lease before it where many small requests may take longer than a lease."""
         if self._client is None:
@@ -184,9 +202,3 @@ class Sender:
             return send(self._client)
         finally:
             self.in_flight_since = None
-
-
-def _export_request(rows: tuple[BatchRow, ...]) -> bytes:
-    """Return an ExportTraceServiceRequest: neighbours with the same resource and scope share their envelope."""
-    groups = groupby(rows, key=lambda row: row.envelope)
-    return otlp.build_request((envelope, [row.span for row in group]) for envelope, group in groups)

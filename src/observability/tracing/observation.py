@@ -145,9 +145,9 @@ class Observation:
         value: float | str | bool,
         *,
         comment: str | None = None,
-        of_trace: bool = True,
+        of_trace: bool = False,
     ) -> None:
-        """Store a score on this observation's trace, or on the observation alone."""
+        """Store a score on this observation, or on its trace as a whole."""
         if self.trace_id is not None:
             from src.observability.tracing.scores import score
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import pytest
 
-from src.models import fallback
+from src.models.call.membership import as_member
 from src.models.errors import (
     ModelNotFound,
     ModelTimeout,
@@ -173,7 +173,7 @@ def test_a_stream_does_not_fail_over_after_its_first_chunk(both: Both) -> None:
 @pytest.mark.parametrize("ask", ASK)
 def test_as_a_member_all_tries_are_one_generation(both: Both, ask: Callable[..., Any], spool: Spool) -> None:
     both.first = lambda: error_reply(401, "Incorrect API key provided")
-    with fallback.as_member():
+    with as_member():
         reply = ask(both.chain(), None, "hi")
     assert (reply.content, reply.provider, reply.model_name) == ("second", "ollama", "llama3.2")
     rows = spool.trace(reply.trace_id)
@@ -190,7 +190,7 @@ def test_as_a_member_tokens_and_cost_are_summed_up(both: Both, spool: Spool) -> 
 
     both.first = lambda: chat_reply("not json")
     both.second = lambda: ollama_reply('{"n": 1}')
-    with fallback.as_member():
+    with as_member():
         reply = both.chain().generate_response(None, "hi", response_format=Answer)
     assert reply.parsed == Answer(n=1)
     assert reply.usage is not None
@@ -202,7 +202,7 @@ def test_as_a_member_tokens_and_cost_are_summed_up(both: Both, spool: Spool) -> 
 
 def test_as_a_member_the_cost_is_unknown_where_one_trys_is(both: Both) -> None:
     both.first = lambda: chat_reply("", model="nobody-knows")
-    with fallback.as_member():
+    with as_member():
         chain = ModelFactory.get_model("openai", "nobody-knows", fallbacks=["ollama"], retry_policy=QUICK)
         reply = chain.generate_response(None, "hi")
     assert reply.content == "second"
@@ -212,14 +212,14 @@ def test_as_a_member_the_cost_is_unknown_where_one_trys_is(both: Both) -> None:
 def test_as_a_member_the_last_error_marks_the_generation(both: Both, spool: Spool) -> None:
     both.first = lambda: error_reply(429, "slow down", retry_after="99")
     both.second = lambda: Reply(402, json.dumps({"error": "no credits"}).encode())
-    with fallback.as_member(), pytest.raises(QuotaExhausted):
+    with as_member(), pytest.raises(QuotaExhausted):
         both.chain().generate_response(None, "hi")
     (generation,) = [row for row in spool.rows_after(0) if row.type == "generation"]
     assert (generation.level, generation.error_category) == ("ERROR", "quota")
 
 
 def test_after_the_block_each_try_is_a_generation_again(both: Both, spool: Spool) -> None:
-    with fallback.as_member():
+    with as_member():
         both.chain().generate_response(None, "hi")
     reply = both.chain().generate_response(None, "hi")
     assert [row.type for row in spool.trace(str(reply.trace_id))] == ["generation", "chain"]
@@ -251,7 +251,7 @@ def test_a_rate_limit_longer_than_the_cap_fails_over_at_once(both: Both) -> None
 @pytest.mark.parametrize("member", [True, False])
 def test_where_all_fail_the_error_notes_each_failure(both: Both, ask: Callable[..., Any], *, member: bool) -> None:
     both.first, both.second = lambda: error_reply(401, "wrong key"), lambda: error_reply(404, "no such model")
-    with fallback.as_member() if member else contextlib.nullcontext(), pytest.raises(ModelNotFound) as caught:
+    with as_member() if member else contextlib.nullcontext(), pytest.raises(ModelNotFound) as caught:
         ask(both.chain(), None, "hi")
     assert caught.value.provider == "ollama"
     assert caught.value.__notes__ == ["asked before, openai/gpt-4o: wrong key [authentication, HTTP 401]"]
@@ -261,6 +261,6 @@ def test_where_all_fail_the_error_notes_each_failure(both: Both, ask: Callable[.
 def test_a_chain_within_a_chain_calls_all_of_its_models(both: Both, *, member: bool) -> None:
     both.first = lambda: error_reply(401, "wrong key")
     inner = ModelFactory.get_model("openai", "gpt-4o-mini", fallbacks=[both.chain()], retry_policy=QUICK)
-    with fallback.as_member() if member else contextlib.nullcontext():
+    with as_member() if member else contextlib.nullcontext():
         assert inner.generate_response(None, "hi").provider == "ollama"
     assert [request.json["model"] for request in both.first_server.received] == ["gpt-4o-mini", "gpt-4o"]

@@ -310,11 +310,13 @@ def test_a_name_that_holds_a_secret_learned_since_it_was_used_is_redacted(spool:
 def test_scores_are_stored_with_their_type(spool: Spool) -> None:
     with observe_agent("a") as run:
         run.score("decision", "BUY", comment="c")
-        run.score("right", True)
+        run.score("right", True, of_trace=True)
     score("pnl", 1.5, trace_id=run.trace_id, score_id="fixed", timestamp_ns=5)
     scores = {record.name: record for _, record in spool.read_scores("d")}
     assert (scores["decision"].value, scores["decision"].data_type) == ("BUY", "CATEGORICAL")
     assert (scores["right"].value, scores["right"].data_type) == (1.0, "BOOLEAN")
+    assert (scores["decision"].trace_id, scores["decision"].observation_id) == (run.trace_id, run.id)
+    assert (scores["right"].trace_id, scores["right"].observation_id) == (run.trace_id, None)
     assert (scores["pnl"].data_type, scores["pnl"].id, scores["pnl"].timestamp_ns) == ("NUMERIC", "fixed", 5)
     with pytest.raises(ValueError, match="needs a trace_id"):
         score("x", 1)
