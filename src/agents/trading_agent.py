@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.agents.base_agent import BaseAgent, as_model
+from src.agents.market_view import MIN_BARS, market_view, require_min_bars
 from src.agents.prompts import prompt
 from src.agents.swarm import loop
 from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import Question, Seat, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
+from src.models.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from src.agents.decisions import Action
-    from src.agents.market import Candles
+    from src.agents.market_view import MarketView, PriceSource
     from src.models.base_model import BaseModel
     from src.observability.tracing.observation import Observation
 
@@ -27,7 +30,8 @@ class TradingResult:
     """A decision with everything that led to it.
 
     `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, None where none is known;
-    `wall_ms` is the time from asking to deciding; the ids are those of the trace store and of Langfuse.
+    `wall_ms` is the time from asking to deciding; `remarks` say what was missing or left out of the prices; the ids
+    are those of the trace store and of Langfuse.
     """
 
     symbol: str
@@ -42,6 +46,7 @@ class TradingResult:
     wall_ms: float
     trace_id: str | None
     observation_id: str | None
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data, as `moondev trade --json` prints it."""
@@ -54,6 +59,7 @@ class TradingResult:
             "trace_id": self.trace_id,
             "cost_usd": self.cost_usd,
             "wall_ms": round(self.wall_ms, 1),
+            "remarks": list(self.remarks),
             "votes": [
                 {
                     "member": vote.member,
@@ -84,6 +90,7 @@ class TradingAgent(BaseAgent):
         total_timeout_s: How long all together may take; a second above `member_timeout_s` where not given.
         quorum: More than this share of the total weight must have voted.
         temperature: The temperature for every member; None leaves each provider's default.
+        min_bars: Fewer closed bars than these are not decided upon.
         name: The agent's own name.
         session_id: One run of a process or loop.
 
@@ -102,6 +109,7 @@ class TradingAgent(BaseAgent):
         total_timeout_s: float | None = None,
         quorum: float = 0.5,
         temperature: float | None = 0.3,
+        min_bars: int = MIN_BARS,
         name: str | None = None,
         session_id: str | None = None,
     ) -> None:
@@ -117,6 +125,7 @@ class TradingAgent(BaseAgent):
         self.total_timeout_s = total_timeout_s if total_timeout_s is not None else member_timeout_s + 1.0
         self.quorum = quorum
         self.temperature = temperature
+        self.min_bars = require_min_bars(min_bars)
         self._seats = tuple(Seat(member, _model_of(member)) for member in self.members)
 
     @property
@@ -127,43 +136,50 @@ class TradingAgent(BaseAgent):
     def decide(
         self,
         symbol: str,
-        candles: Candles,
+        candles: PriceSource,
         *,
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
+        now: datetime | None = None,
     ) -> TradingResult:
         """Return the decision for a market.
 
         Args:
             symbol: The symbol that is traded, such as BTC-USD.
-            candles: Its recent prices, as `load_candles` returns them.
+            candles: Its recent prices: what `load_candles` returns, or anything that it reads. Bars that are not
+                closed yet are left out.
             position: The current position, in words; None leaves it out.
             on_vote: Called as each member's vote arrives, on another thread.
+            now: The time of the decision, which tells which bars are closed; the present where not given.
 
         Raises:
-            ValueError: there are no candles.
+            MarketDataError: the prices cannot be read, are of another symbol, or are fewer than `min_bars`.
         """
-        return loop.run(self.adecide(symbol, candles, position=position, on_vote=on_vote))
+        view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
+        return loop.run(self._decided(symbol, view, position=position, on_vote=on_vote))
 
     async def adecide(
         self,
         symbol: str,
-        candles: Candles,
+        candles: PriceSource,
         *,
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
+        now: datetime | None = None,
     ) -> TradingResult:
-        """Do what `decide` does, in asyncio."""
-        from src.agents.market import snapshot
+        """Do what `decide` does, in asyncio; prices are read in a thread."""
+        view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
+        return await self._decided(symbol, view, position=position, on_vote=on_vote)
 
-        if not len(candles):
-            raise ValueError(f"There are no candles for {symbol}: nothing can be decided.")
-        market = snapshot(candles)
-        content = _content(symbol, market.to_prompt(), position)
+    async def _decided(
+        self, symbol: str, view: MarketView, *, position: str | None, on_vote: Callable[[Vote], None] | None
+    ) -> TradingResult:
+        content = _content(symbol, view.snapshot.to_prompt(), position)
         started = time.monotonic()
         name = "trading_agent.swarm" if self.swarm else None
         metadata = {
-            "market_data": market.as_metadata(),
+            "market_data": view.snapshot.as_metadata(),
+            "price_remarks": list(view.remarks),
             "position": position,
             "members": [member.label for member in self.members],
         }
@@ -175,7 +191,8 @@ class TradingAgent(BaseAgent):
             name=name,
         ) as run:
             votes = await ask_all(self._seats, self._question(content), on_vote)
-            result = _result(symbol, count(votes, self.quorum), (time.monotonic() - started) * 1000, run)
+            wall_ms = (time.monotonic() - started) * 1000
+            result = _result(symbol, count(votes, self.quorum), wall_ms, run, view.remarks)
             _record(run, result)
         return result
 
@@ -203,7 +220,9 @@ def _content(symbol: str, market: str, position: str | None) -> str:
     return f"Market: {symbol}\n{market}{position_line}"
 
 
-def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation) -> TradingResult:
+def _result(
+    symbol: str, consensus: Consensus, wall_ms: float, run: Observation, remarks: tuple[str, ...]
+) -> TradingResult:
     costs = [vote.cost_usd for vote in consensus.votes]
     known = [cost for cost in costs if cost is not None]
     return TradingResult(
@@ -219,6 +238,7 @@ def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation)
         wall_ms=wall_ms,
         trace_id=run.trace_id,
         observation_id=run.id,
+        remarks=remarks,
     )
 
 

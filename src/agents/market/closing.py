@@ -11,8 +11,12 @@ from src.agents.market.timeframes import timeframe_of
 if TYPE_CHECKING:
     from src.agents.market.candles import Issues
     from src.agents.market.sheet import Sheet
+    from src.agents.market.stamps import Stamps
 
 _US: Final = 1_000_000
+# A month's last session may be so many days before the next month.
+_LAST_DAYS: Final = 5
+_FEW: Final = 3
 
 
 def opens_of_closes(columns: Columns, sheet: Sheet, issues: Issues) -> Columns:
@@ -47,6 +51,20 @@ def opens_of_closes(columns: Columns, sheet: Sheet, issues: Issues) -> Columns:
         volume=columns.volume,
         lines=columns.lines,
     )
+
+
+def are_month_ends(columns: Columns, stamps: Stamps) -> bool:
+    """Tell whether dates label months, quarters or years by their last days, as resampled series often do."""
+    import numpy
+
+    if stamps.zone != "UTC" or len(columns) < _FEW or not stamps.is_date.all():
+        return False
+    frame = timeframe_of(numpy.unique(columns.time_us))
+    if frame is None or not frame.months:
+        return False
+    days = columns.time_us.astype("datetime64[us]").astype("datetime64[D]")
+    to_end = (days.astype("datetime64[M]") + 1).astype("datetime64[D]") - days
+    return bool((to_end.astype("int64") <= _LAST_DAYS).all())
 
 
 def _rounded(time_us: Any) -> Any:

@@ -45,12 +45,23 @@ class MarketSnapshot:
     volatility: float | None = None
     volume_ratio: float | None = None
     last_closes: tuple[float, ...] = ()
+    timeframe: str | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return what cannot be told from so few bars, each with the number that it needs."""
+        return tuple(
+            f"{label}: needs {needed} bars, {self.bars} given"
+            for (label, text), needed in zip(_lines(self), _NEEDED_BARS, strict=True)
+            if text is None and self.bars < needed
+        )
 
     def to_prompt(self) -> str:
-        """Return the snapshot as text; the same prices give the same bytes."""
-        lines = [f"Last bar: {self.time:%Y-%m-%d %H:%M} UTC, {self.bars} bars{_every(self.interval_s)}"]
+        """Return the snapshot as text, with what is missing; the same prices give the same bytes."""
+        lines = [f"Last bar: {self.time:%Y-%m-%d %H:%M} UTC, {self.bars} bars{_every(self)}"]
         lines.append(f"Price: {number(self.price)}")
         lines.extend(f"{label}: {text}" for label, text in _lines(self) if text is not None)
+        lines.extend(self.missing)
         lines.append(f"Last closes: {', '.join(number(close) for close in self.last_closes)}")
         return "\n".join(lines)
 
@@ -88,6 +99,7 @@ def snapshot(candles: Candles, *, lookback: int = 200) -> MarketSnapshot:
         volatility=_volatility(closes),
         volume_ratio=_volume_ratio(bars),
         last_closes=tuple(closes[-5:]),
+        timeframe=candles.timeframe,
         **_indicators(bars),
     )
 
@@ -182,9 +194,17 @@ def _lines(market: MarketSnapshot) -> list[tuple[str, str | None]]:
     ]
 
 
-def _every(interval_s: int | None) -> str:
+# How many bars each line of the prompt needs, in the order of `_lines`.
+_NEEDED_BARS = (2, 25, 2, 1, 1, 20, 50, 12, 26, 15, 15, 34, 20, 3, 20)
+_CALENDAR = {"M": "month", "y": "year"}
+
+
+def _every(market: MarketSnapshot) -> str:
+    interval_s, name = market.interval_s, market.timeframe or ""
     if not interval_s:
         return ""
+    if name[-1:] in _CALENDAR:
+        return f" of {name[:-1]} {_CALENDAR[name[-1]]}{'s' if name[:-1] != '1' else ''}"
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if interval_s % size == 0:
             count = interval_s // size

@@ -15,8 +15,8 @@ _ORDERS: Final = (
 )
 
 
-def assigned(numbers: list[Any], source: str) -> dict[str, Any]:
-    """Return the columns by name, in the order with which all rows agree.
+def assigned(numbers: list[Any], source: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the columns by name in the order with which all rows agree, and the place of each.
 
     Raises:
         MarketDataError: rows agree with no order, or with two that differ.
@@ -44,9 +44,10 @@ def assigned(numbers: list[Any], source: str) -> dict[str, Any]:
         order, volume = likely[0]
         for other, _ in likely[1:]:
             _require_same(order, other, numbers, source)
-    result = {name: numbers[place] for name, place in order.items()}
-    result["volume"] = numbers[_volume_place(numbers, order, volume)] if volume < len(numbers) else nan
-    return result
+    places = {name: order[name] for name in ("open", "high", "low", "close")}
+    if volume < len(numbers):
+        places["volume"] = _volume_place(numbers, order, volume)
+    return {"volume": nan, **{name: numbers[place] for name, place in places.items()}}, places
 
 
 def _volume_place(numbers: list[Any], order: dict[str, int], volume: int) -> int:

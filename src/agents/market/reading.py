@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Columns
 from src.agents.market.candles import Candle, Candles, Issues, MarketDataError, Reading
-from src.agents.market.closing import opens_of_closes
+from src.agents.market.closing import are_month_ends, opens_of_closes
 from src.agents.market.layout import Layout, layout_of
 from src.agents.market.numbers import MISSING, Notation, NumberColumn, Unreadable, decimal_sign
 from src.agents.market.positions import assigned
@@ -158,7 +158,9 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
         total = total if selection.rows is None else int(selection.rows.sum())
     else:
         texts, volume_texts = unreadable.texts, table.bad_volumes.texts
-    is_close = options.stamps == "close" if options.stamps else layout.close_stamps
+    is_close = layout.close_stamps or are_month_ends(columns, stamps)
+    if options.stamps:
+        is_close = options.stamps == "close"
     if is_close:
         columns = opens_of_closes(columns, sheet, issues)
     candles = ordered(
@@ -170,7 +172,7 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
     )
     reading = Reading(
         dialect=layout.dialect.name,
-        columns=layout.names,
+        columns=table.names,
         rows=total,
         dropped=total - len(candles),
         zone=stamps.zone,
@@ -218,6 +220,7 @@ class _Table:
         self.sheet, self.layout = sheet, layout
         is_settled = sheet.delimiter == "," and not any("," in cell for row in sheet.sample for cell in row)
         self.notation = Notation(is_settled=is_settled)
+        self.names = dict(layout.names)
         self.sinks: dict[int, CellSink] = {}
         self.bad_volumes = Unreadable()
         self.time = TimeColumn()
@@ -263,7 +266,11 @@ class _Table:
         if not self.layout.is_positional:
             return {**dict(zip(self.price_columns, prices, strict=True)), "volume": volume}
         extra = [column.values(sign, Unreadable()) for column in self.extra_columns]
-        return assigned([*prices, *([] if self.volume is None else [volume]), *extra], self.sheet.source)
+        numbers = [*prices, *([] if self.volume is None else [volume]), *extra]
+        values, places = assigned(numbers, self.sheet.source)
+        first = min(self.layout.prices.values()) + 1
+        self.names |= {name: f"column {first + place}" for name, place in places.items()}
+        return values
 
     def stamps(self, options: Options, issues: Issues) -> Stamps:
         """Return the times in UTC."""

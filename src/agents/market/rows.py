@@ -291,7 +291,7 @@ def _report_gaps(columns: Columns, frame: Timeframe, issues: Issues) -> None:
     if len(gaps):
         widest = int(gaps[steps[gaps].argmax()])
         detail = (
-            f"{len(gaps)} gaps, the longest {steps[widest] / 3600:g} hours after "
+            f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}, the longest {steps[widest] / 3600:g} hours after "
             f"{moment(int(columns.time_us[widest])):%Y-%m-%d %H:%M}"
         )
         issues.add("gaps", detail, "kept, nothing filled in", times=len(gaps))
