@@ -13,7 +13,7 @@ class Dialect:
     """A kind of file.
 
     `header` is a header line as the platform writes it, with its own delimiter. A file is of this dialect where its
-    names are the same, whatever their order; those in `optional` may be missing, and others may come where
+    names are the same, in this order where `is_ordered`; those in `optional` may be missing, and others may come where
     `open_ended`. `zone` is the zone of stamps that state none, None where the platform documents none. `close_stamps`
     says that a stamp is a bar's end. `date_order` is "day-first" or "month-first" where the platform writes one alone.
     """
@@ -22,12 +22,13 @@ class Dialect:
     header: str
     delimiter: str = ","
     zone: str | None = None
-    decimal: str | None = "."
+    decimal: str | None = None
     date_order: str | None = None
     close_stamps: bool = False
     volume: str | None = None
     optional: tuple[str, ...] = ()
     open_ended: bool = False
+    is_ordered: bool = False
 
 
 # The order is that of the search: the more particular first.
@@ -71,12 +72,13 @@ DIALECTS: Final = (
         zone="UTC",
         optional=("turnover",),
     ),
-    Dialect(name="Coinbase candles", header="time,low,high,open,close,volume", zone="UTC"),
+    Dialect(name="Coinbase candles", header="time,low,high,open,close,volume", zone="UTC", is_ordered=True),
     Dialect(
         name="CoinMarketCap",
         header="timeOpen;timeClose;timeHigh;timeLow;name;open;high;low;close;volume;marketCap;timestamp",
         delimiter=";",
         zone="UTC",
+        decimal=".",
         optional=("name", "timestamp", "circulatingsupply"),
         open_ended=True,
     ),
@@ -84,6 +86,7 @@ DIALECTS: Final = (
         name="MetaTrader 5",
         header="<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>",
         delimiter="\t",
+        decimal=".",
         volume="tickvol",
         optional=("time",),
     ),
@@ -109,37 +112,39 @@ DIALECTS: Final = (
     Dialect(
         name="Investing.com",
         header="Date,Price,Open,High,Low,Vol.,Change %",
+        decimal=".",
         optional=("vol", "change"),
     ),
     Dialect(
         name="Investing.com",
         header="Datum,Zuletzt,Eröffn.,Hoch,Tief,Vol.,+/- %",
-        decimal=None,
         optional=("vol", ""),
         date_order="day-first",
     ),
     Dialect(
         name="Investing.com",
         header="Fecha,Último,Apertura,Máximo,Mínimo,Vol.,% var.",
-        decimal=None,
         optional=("vol", "var"),
         date_order="day-first",
     ),
     Dialect(
         name="Investing.com",
         header="Date,Dernier,Ouv., Plus Haut,Plus Bas,Vol.,Variation %",
-        decimal=None,
         optional=("vol", "variation"),
         date_order="day-first",
     ),
     Dialect(
         name="Investing.com",
         header="Data,Ultimo,Apertura,Massimo,Minimo,Vol.,Var. %",
-        decimal=None,
         optional=("vol", "var"),
         date_order="day-first",
     ),
-    Dialect(name="Nasdaq", header="Date,Close/Last,Volume,Open,High,Low", date_order="month-first"),
+    Dialect(
+        name="Nasdaq",
+        header="Date,Close/Last,Volume,Open,High,Low",
+        decimal=".",
+        date_order="month-first",
+    ),
     Dialect(name="Yahoo", header="Date,Open,High,Low,Close,Adj Close,Volume"),
     Dialect(
         name="yfinance",
@@ -159,17 +164,15 @@ DIALECTS: Final = (
     Dialect(
         name="Stooq, or the same header",
         header="Date,Open,High,Low,Close,Volume",
-        decimal=None,
         optional=("volume",),
     ),
     Dialect(
         name="TradingView, or the same header",
         header="time,open,high,low,close,Volume",
-        decimal=None,
         optional=("volume", "volumema"),
         open_ended=True,
     ),
 )
-HISTDATA: Final = Dialect(name="HistData", header="", delimiter=";", zone=EST)
+HISTDATA: Final = Dialect(name="HistData", header="", delimiter=";", zone=EST, decimal=".")
 METATRADER_4: Final = Dialect(name="MetaTrader 4", header="")
-COINGECKO: Final = Dialect(name="CoinGecko OHLC", header="", zone="UTC", close_stamps=True)
+COINGECKO: Final = Dialect(name="CoinGecko OHLC", header="", zone="UTC", decimal=".", close_stamps=True)

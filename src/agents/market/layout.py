@@ -15,8 +15,8 @@ from src.agents.market.times import looks_like_time
 if TYPE_CHECKING:
     from src.agents.market.sheet import Sheet
 
-_GENERIC: Final = Dialect(name="a header of usual names", header="", decimal=None)
-_HEADERLESS: Final = Dialect(name="no header", header="", decimal=None)
+_GENERIC: Final = Dialect(name="a header of usual names", header="")
+_HEADERLESS: Final = Dialect(name="no header", header="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,16 @@ class Layout:
     names: dict[str, str] = field(default_factory=dict)
 
 
-def dialect_of(names: tuple[str, ...]) -> Dialect:
-    """Return the dialect that has this header."""
-    keys = set(keys_of(names))
+def dialect_of(names: tuple[str, ...], delimiter: str | None) -> Dialect:
+    """Return the dialect that has this header; sources without a delimiter may be of any."""
+    listed = keys_of(names)
+    keys = set(listed)
     for dialect in DIALECTS:
-        own = set(keys_of(tuple(dialect.header.split(dialect.delimiter))))
+        ordered = keys_of(tuple(dialect.header.split(dialect.delimiter)))
+        own = set(ordered)
         required = own - set(dialect.optional)
+        if delimiter not in (None, dialect.delimiter) or (dialect.is_ordered and listed != ordered):
+            continue
         if required <= keys and (dialect.open_ended or keys - {""} <= own | set(dialect.optional)):
             return dialect
     return _GENERIC
@@ -65,7 +69,7 @@ def layout_of(sheet: Sheet, symbol: str | None) -> Layout:
         return positional(sheet)
     first = sheet.sample[0] if sheet.sample else ()
     parts = roles(sheet.names, first)
-    dialect = dialect_of(sheet.names)
+    dialect = dialect_of(sheet.names, sheet.delimiter)
     if sheet.hints.dialect:
         dialect = replace(dialect, name=sheet.hints.dialect, zone=sheet.hints.zone or dialect.zone)
     prices, volumes, remarks = _prices(sheet, parts, symbol)
