@@ -1,4 +1,8 @@
-"""Handle columns of text with pyarrow and numpy: trim them, view their bytes, group cells of one shape."""
+"""Handle columns of text with pyarrow and numpy: trim them, view their bytes, group cells of one shape.
+
+Arrays are made from buffers: `pyarrow.array` and `pyarrow.scalar` would import pandas, wherever that is installed,
+which takes a second.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _ZERO, _NINE = 48, 57
 _LONGEST = 64
+_TRIED = 32
 _MOST_SHAPES = 400
 # Spaces that are no space, and the mark of a byte order.
 _SPACES = "[\u00a0\u2007\u2009\u202f\u3000\ufeff]"
@@ -33,11 +38,49 @@ class ShapeGroup:
         return value
 
 
-def text_array(values: Any) -> Any:
+def text_array(values: Iterable[Any]) -> Any:
     """Return texts as one pyarrow array of strings; None is an empty one."""
+    import numpy
     import pyarrow
 
-    return pyarrow.array(["" if value is None else str(value) for value in values], type=pyarrow.string())
+    texts = [("" if value is None else str(value)).encode("utf-8", "replace") for value in values]
+    offsets = numpy.zeros(len(texts) + 1, dtype="int32")
+    numpy.cumsum([len(text) for text in texts], out=offsets[1:])
+    return pyarrow.StringArray.from_buffers(len(texts), pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"".join(texts)))
+
+
+def repeated(text: str, count: int) -> Any:
+    """Return an array of strings that are all the same."""
+    import numpy
+    import pyarrow
+
+    data = text.encode()
+    offsets = numpy.arange(count + 1, dtype="int32") * len(data)
+    return pyarrow.StringArray.from_buffers(count, pyarrow.py_buffer(offsets), pyarrow.py_buffer(data * count))
+
+
+def whole_numbers(values: Any) -> Any:
+    """Return a numpy array of int64 as a pyarrow array."""
+    import numpy
+    import pyarrow
+
+    contiguous = numpy.ascontiguousarray(values, dtype="int64")
+    return pyarrow.Array.from_buffers(pyarrow.int64(), len(values), [None, pyarrow.py_buffer(contiguous)])
+
+
+def chosen(cells: Any, rows: Any) -> Any:
+    """Return the cells of some rows, by a numpy mask or by numbers."""
+    import numpy
+
+    return cells.take(whole_numbers(numpy.flatnonzero(rows) if rows.dtype == bool else rows))
+
+
+def mask_of(array: Any) -> Any:
+    """Return a pyarrow array of booleans without nulls as numpy."""
+    import numpy
+
+    bits = numpy.unpackbits(numpy.frombuffer(array.buffers()[1], dtype="uint8"), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(bool)
 
 
 def joined(pieces: list[Any]) -> Any:
@@ -46,7 +89,7 @@ def joined(pieces: list[Any]) -> Any:
 
     if len(pieces) == 1:
         return pieces[0]
-    return pyarrow.concat_arrays(pieces) if pieces else pyarrow.array([], type=pyarrow.string())
+    return pyarrow.concat_arrays(pieces) if pieces else text_array([])
 
 
 def trimmed(cells: Any) -> Any:
@@ -56,6 +99,18 @@ def trimmed(cells: Any) -> Any:
     if not compute.all(compute.string_is_ascii(cells)).as_py():
         cells = compute.replace_substring_regex(cells, _SPACES, " ")
     return compute.utf8_trim(cells, characters=" \t\"'")
+
+
+def cast(cells: Any, target: Any) -> Any:
+    """Return all cells as another type, None where one of them is none; a failure late in a long column is slow."""
+    import pyarrow
+
+    try:
+        if len(cells) > _TRIED:
+            cells[:_TRIED].cast(target)
+        return cells.cast(target)
+    except pyarrow.ArrowInvalid:
+        return None
 
 
 def to_numpy(array: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.cells import to_numpy, trimmed
+from src.agents.market.cells import cast, chosen, mask_of, text_array, to_numpy, trimmed
 
 MISSING: Final = ("", "-", "--", ".", "null", "none", "nan", "n/a", "na", "#n/a", "nil", "undefined")
 # What a cell proves: that the point is the decimal sign, that the comma is, or neither («42.150» may be 42150).
@@ -25,6 +25,10 @@ _READABLE: Final = {
     r"(?:[eE][+-]?\d+|[kKmMbBtT])?$",
     ",": r"^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+|\d{1,3}(?:['\x{2019} ]\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d+|[kKmMbBtT])?$",
 }
+_GROUPED: Final = {
+    ".": r"^[+-]?\d{1,3}(?:,\d{3})*(?:\.\d*)?$",
+    ",": r"^[+-]?\d{1,3}(?:\.\d{3})*(?:,\d*)?$",
+}
 _SUFFIXES: Final = (("[kK]$", "e3"), ("[mM]$", "e6"), ("[bB]$", "e9"), ("[tT]$", "e12"))
 _CURRENCIES: Final = r"^([+-]?)(?:[$€£¥₹₽]|USDT?|EUR|GBP)\s*|\s*(?:[$€£¥₹₽]|USDT?|EUR|GBP)$"
 
@@ -40,8 +44,8 @@ class Notation:
     examples: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def look(self, name: str, cells: Any) -> None:
-        """Note what cells prove."""
-        if self.is_settled or ("point" in self.examples and "comma" in self.examples):
+        """Note what cells prove, until one has proved which sign is the decimal one."""
+        if self.is_settled or "point" in self.examples or "comma" in self.examples:
             return
         unsigned = _unsigned(cells)
         for kind, pattern in (("point", _POINT_ONLY), ("comma", _COMMA_ONLY), ("either", _EITHER)):
@@ -70,8 +74,8 @@ def first_match(cells: Any, pattern: str) -> str | None:
     """Return the first cell that fits a pattern."""
     from pyarrow import compute
 
-    place = compute.index(compute.match_substring_regex(cells, pattern), value=True).as_py()
-    return None if place < 0 else str(cells[place].as_py())
+    matches = cells.filter(compute.match_substring_regex(cells, pattern))
+    return str(matches[0].as_py()) if len(matches) else None
 
 
 def decimal_sign(notation: Notation, source: str, *, is_exact: bool, stated: str | None = None) -> str:
@@ -120,17 +124,16 @@ class NumberColumn:
         """Take cells as a pyarrow array of strings."""
         import pyarrow
 
-        for candidate in (cells, None):
-            text = trimmed(cells) if candidate is None else candidate
-            try:
-                values = text.cast(pyarrow.float64())
-            except pyarrow.ArrowInvalid:
-                continue
-            is_plain = self.notation.proves_point(self.name, text)
-            self.pieces.append(to_numpy(values) if is_plain else text)
+        text, values = cells, cast(cells, pyarrow.float64())
+        if values is None:
+            text = trimmed(cells)
+            values = cast(text, pyarrow.float64())
+        if values is None:
+            self.notation.look(self.name, text)
+            self.pieces.append(text)
             return
-        self.notation.look(self.name, text)
-        self.pieces.append(text)
+        is_plain = self.notation.proves_point(self.name, text)
+        self.pieces.append(to_numpy(values) if is_plain else text)
 
     def add_values(self, values: Any) -> None:
         """Take numbers as a numpy array."""
@@ -156,6 +159,22 @@ class NumberColumn:
         return numpy.concatenate(parts) if parts else numpy.zeros(0)
 
     def _converted(self, cells: Any, sign: str, start: int, unreadable: Unreadable) -> Any:
+        import pyarrow
+        from pyarrow import compute
+
+        mark = "," if sign == "." else "."
+        has_groups = compute.any(compute.match_substring(cells, mark)).as_py()
+        if has_groups:
+            self._refuse_mixed_groups(cells, sign)
+        if not has_groups or compute.all(compute.match_substring_regex(cells, _GROUPED[sign])).as_py():
+            plain = compute.replace_substring(cells, mark, "") if has_groups else cells
+            values = cast(compute.replace_substring(plain, ",", "."), pyarrow.float64())
+            if values is not None:
+                return to_numpy(values)
+        return self._cleaned(cells, sign, start, unreadable)
+
+    def _cleaned(self, cells: Any, sign: str, start: int, unreadable: Unreadable) -> Any:
+        """Return numbers with signs of money, letters for thousands and spaces in them; the rest is NaN."""
         import numpy
         import pyarrow
         from pyarrow import compute
@@ -164,17 +183,23 @@ class NumberColumn:
         is_readable = compute.and_(
             compute.match_substring_regex(plain, _READABLE[sign]), compute.match_substring_regex(plain, r"\d")
         )
-        is_missing = compute.is_in(compute.utf8_lower(cells), pyarrow.array(MISSING))
-        self._refuse_mixed_groups(plain, sign)
+        is_missing = compute.is_in(compute.utf8_lower(cells), text_array(MISSING))
         for mark in ("'", "\u2019", " ", "," if sign == "." else "."):
             plain = compute.replace_substring(plain, mark, "")
         plain = compute.replace_substring(plain, ",", ".") if sign == "," else plain
         for suffix, exponent in _SUFFIXES:
             plain = compute.replace_substring_regex(plain, suffix, exponent)
-        values = to_numpy(compute.if_else(is_readable, plain, "nan").cast(pyarrow.float64()))
-        is_bad = numpy.array(compute.invert(compute.or_(is_readable, is_missing)).to_pylist(), dtype=bool)
-        # What the cast alone reads, such as inf and NaN, is a number that the rule for rows drops.
-        rows = numpy.flatnonzero(is_bad)
+        good = mask_of(is_readable)
+        values = numpy.full(len(cells), numpy.nan)
+        values[good] = to_numpy(chosen(plain, good).cast(pyarrow.float64()))
+        rows = numpy.flatnonzero(~(good | mask_of(is_missing)))
+        if len(rows):
+            contrary = first_match(_unsigned(chosen(cells, rows)), _COMMA_ONLY if sign == "." else _POINT_ONLY)
+            if contrary is not None:
+                raise MarketDataError(
+                    f"{self.name} has {contrary}, and other numbers have {sign!r} as their decimal sign. Write all "
+                    "numbers in one way."
+                )
         unreadable.note(self.name, rows + start, cells, rows)
         return values
 

@@ -15,6 +15,10 @@ _ORDERS: Final = (
 )
 
 
+# Prices of a share of rows may contradict one another.
+_SURE: Final = 0.98
+
+
 def assigned(numbers: list[Any], source: str) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the columns by name in the order with which all rows agree, and the place of each.
 
@@ -23,19 +27,13 @@ def assigned(numbers: list[Any], source: str) -> tuple[dict[str, Any], dict[str,
     """
     import numpy
 
-    count = len(numbers[0])
-    nan = numpy.full(count, numpy.nan)
+    nan = numpy.full(len(numbers[0]), numpy.nan)
     fits: list[tuple[float, dict[str, int], int]] = []
     for _, order, volume in _ORDERS:
-        if max(order.values()) >= len(numbers):
-            continue
-        columns = numpy.array([numbers[place] for place in order.values()])
-        finite = numpy.isfinite(columns).all(axis=0)
-        if not finite.any():
-            continue
-        high, low = numbers[order["high"]][finite], numbers[order["low"]][finite]
-        share = ((columns[:, finite].max(axis=0) <= high) & (columns[:, finite].min(axis=0) >= low)).mean()
-        fits.append((float(share), order, volume))
+        if max(order.values()) < len(numbers):
+            fits.append((_share(numbers, order), order, volume))
+            if fits[0][0] > _SURE:
+                break  # the usual order; where another fits as well, its numbers are the same
     best = max((share for share, _, _ in fits), default=0.0)
     if best < 0.5:
         order, volume = _ORDERS[0][1], _ORDERS[0][2]  # the rule for rows says what is wrong with them
@@ -48,6 +46,17 @@ def assigned(numbers: list[Any], source: str) -> tuple[dict[str, Any], dict[str,
     if volume < len(numbers):
         places["volume"] = _volume_place(numbers, order, volume)
     return {"volume": nan, **{name: numbers[place] for name, place in places.items()}}, places
+
+
+def _share(numbers: list[Any], order: dict[str, int]) -> float:
+    """Return the share of rows whose highest and lowest numbers stand where an order has the high and the low."""
+    import numpy
+
+    opened, high, low, close = (numbers[order[name]] for name in ("open", "high", "low", "close"))
+    with numpy.errstate(invalid="ignore"):
+        fits = (high >= low) & (high >= opened) & (high >= close) & (low <= opened) & (low <= close)
+        finite = numpy.isfinite(opened) & numpy.isfinite(high) & numpy.isfinite(low) & numpy.isfinite(close)
+    return float(fits[finite].mean()) if finite.any() else 0.0
 
 
 def _volume_place(numbers: list[Any], order: dict[str, int], volume: int) -> int:

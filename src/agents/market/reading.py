@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _DECIMALS: Final = {".": ".", ",": ",", "point": ".", "comma": ","}
 _DATE_ORDERS: Final = ("day-first", "month-first", "year-first")
 _STAMPS: Final = ("open", "close")
+# Rows of so many numbers may have a mean price before the volume, or the volume before the prices.
+_WITH_EXTRAS: Final = (6, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ class _Table:
         self.clock = self._text(layout.clock)
         self.price_columns = {name: self._number(index, name) for name, index in layout.prices.items()}
         self.volume = None if layout.volume is None else self._number(layout.volume, "volume")
-        extra = range(max(layout.prices.values()) + 2, max(layout.prices.values()) + 4) if layout.is_positional else ()
+        last = max(layout.prices.values())
+        extra = range(last + 2, last + 4) if layout.is_positional and layout.width in _WITH_EXTRAS else ()
         width = layout.width + min(layout.prices.values())
         self.extra_columns = [
             self._number(index, f"column {index + 1}") for index in extra if index < width and index not in self.sinks

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.cells import joined, text_array, trimmed
+from src.agents.market.cells import chosen, joined, mask_of, text_array, trimmed
 from src.agents.market.symbols import same_symbol
 
 
@@ -80,8 +80,6 @@ class Selection:
         return Chosen(rows=rows, symbol=symbol)
 
     def _of_symbol(self, column: TextColumn, asked: str | None, source: str) -> tuple[Any, str | None]:
-        import numpy
-        import pyarrow
         from pyarrow import compute
 
         symbols = column.distinct()
@@ -98,17 +96,13 @@ class Selection:
             raise MarketDataError(f"{source} holds {shown}, not {asked}: ask for one of them.")
         if len(symbols) == len(matches) == 1:
             return None, matches[0]
-        mask = compute.is_in(trimmed(column.cells()), pyarrow.array(matches))
-        return numpy.array(mask.to_pylist(), dtype=bool), matches[0]
+        return mask_of(compute.is_in(trimmed(column.cells()), text_array(matches))), matches[0]
 
     def _require_single(self, column: TextColumn, rows: Any, name: str, source: str) -> None:
-        import numpy
-        import pyarrow
-
         values = column.distinct()
         if len(values) > 1 and rows is not None:
             part = TextColumn()
-            part.add_text(column.cells().filter(pyarrow.array(numpy.asarray(rows))))
+            part.add_text(chosen(column.cells(), rows))
             values = part.distinct()
         if len(values) > 1:
             listed = ", ".join(values[:12])

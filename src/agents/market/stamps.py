@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.cells import joined, text_array
+from src.agents.market.cells import joined, repeated, text_array, whole_numbers
 from src.agents.market.times import BAD, INSTANT, LOCAL, UNORDERED, US, Times, day_us, times_of, whole_years
 from src.agents.market.zones import to_utc, zone_of
 
@@ -114,23 +114,14 @@ def _number_text(values: Any) -> Any:
     import numpy
     import pyarrow
 
-    if values.dtype.kind == "f":
-        known = numpy.isfinite(values)
-        whole = numpy.where(known, values, 0)
-        if (whole == numpy.floor(whole)).all() and (numpy.abs(whole) < 2**63).all():
-            text = pyarrow.array(whole.astype("int64")).cast(pyarrow.string())
-            return (
-                text
-                if known.all()
-                else pyarrow.array(
-                    [cell if good else "" for cell, good in zip(text.to_pylist(), known.tolist(), strict=True)],
-                    type=pyarrow.string(),
-                )
-            )
-        return pyarrow.array(
-            [f"{value:.6f}" if good else "" for value, good in zip(values.tolist(), known, strict=True)]
-        )
-    return pyarrow.array(values.astype("int64")).cast(pyarrow.string())
+    if values.dtype.kind != "f":
+        return whole_numbers(values).cast(pyarrow.string())
+    known = numpy.isfinite(values)
+    whole = numpy.where(known, values, 0)
+    if known.all() and (whole == numpy.floor(whole)).all() and (numpy.abs(whole) < 2**63).all():
+        return whole_numbers(whole.astype("int64")).cast(pyarrow.string())
+    texts = [str(int(value)) if value.is_integer() else f"{value:.6f}" for value in whole.tolist()]
+    return text_array(text if is_known else "" for text, is_known in zip(texts, known.tolist(), strict=True))
 
 
 def with_clock(dates: Any, clocks: Any) -> Any:
@@ -140,11 +131,12 @@ def with_clock(dates: Any, clocks: Any) -> Any:
     clocks = compute.utf8_trim(clocks, characters=" \t\"'")
     if compute.all(compute.match_substring_regex(clocks, r"^\d*$")).as_py():
         longest = compute.max(compute.utf8_length(clocks)).as_py() or 0
+        empty = repeated("", len(clocks))
         width = 6 if longest > 4 else 4 if longest > 2 else 2
         clocks = compute.utf8_lpad(clocks, width, "0")
-        clocks = compute.binary_join_element_wise(clocks, "00", "") if width == 2 else clocks
+        clocks = compute.binary_join_element_wise(clocks, repeated("00", len(clocks)), empty) if width == 2 else clocks
     dates = compute.utf8_trim(dates, characters=" \t\"'")
-    return compute.binary_join_element_wise(dates, clocks, " ")
+    return compute.binary_join_element_wise(dates, clocks, repeated(" ", len(dates)))
 
 
 def resolved(times: Times, zone_rule: ZoneRule, date_order: DateOrder, source: str, issues: Issues) -> Stamps:

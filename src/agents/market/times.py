@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from src.agents.market.cells import shape_groups, to_numpy, trimmed
+from src.agents.market.cells import cast, shape_groups, text_array, to_numpy, trimmed
 from src.agents.market.zones import OFFSETS_MIN
 
 if TYPE_CHECKING:
@@ -64,13 +64,7 @@ class Times:
 
 def looks_like_time(text: str) -> bool:
     """Tell whether a cell is a time in a known spelling."""
-    return bool(times_of(_array(text)).state[0])
-
-
-def _array(text: str) -> Any:
-    import pyarrow
-
-    return pyarrow.array([text], type=pyarrow.string())
+    return bool(times_of(text_array([text])).state[0])
 
 
 def times_of(cells: Any) -> Times:
@@ -79,10 +73,10 @@ def times_of(cells: Any) -> Times:
     import pyarrow
 
     for zone, state in ((None, LOCAL), ("UTC", INSTANT)):
-        try:
-            value_us = to_numpy(cells.cast(pyarrow.timestamp("us", zone)))
-        except pyarrow.ArrowInvalid:
+        instants = cast(cells, pyarrow.timestamp("us", zone))
+        if instants is None:
             continue
+        value_us = to_numpy(instants)
         is_date = numpy.zeros(len(cells), dtype=bool) if zone else (_lengths(cells) == 10)
         return Times(
             state=numpy.full(len(cells), state, dtype="uint8"),

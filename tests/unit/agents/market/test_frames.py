@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import pickle
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -183,3 +186,41 @@ def test_bars_are_a_sequence_that_becomes_candles_where_it_is_looked_at() -> Non
         _ = candles[4]
     assert load_candles(candles) is candles
     assert isinstance(candles, Candles)
+
+
+PROGRAM = """
+import os, sys
+import src.models, src.agents.trading_agent
+from src.cli.app import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+heavy = {"numpy", "pyarrow", "narwhals", "pandas", "polars", "talib", "ccxt"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+from src.agents.market import load_candles
+for name in sys.argv[1:]:
+    load_candles(name)
+assert not {"narwhals", "pandas", "polars"} & set(sys.modules)
+child = os.fork() if hasattr(os, "fork") else -1
+if child == 0:
+    os._exit(len(load_candles(sys.argv[1])))
+assert child < 0 or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+"""
+
+
+def test_nothing_is_loaded_before_it_is_needed_and_a_forked_child_reads_too(tmp_path: Path) -> None:
+    PANDAS.to_csv(tmp_path / "plain.csv", index=False)
+    PANDAS.assign(time=[f"{bar.time:%d.%m.%Y;%H:%M}" for bar in BARS]).to_csv(
+        tmp_path / "apart.csv", sep=";", index=False, decimal=",", header=["date;hour", *list(COLUMNS)[1:]],
+        quoting=csv.QUOTE_NONE, escapechar="~",
+    )  # fmt: skip
+    (tmp_path / "apart.csv").write_text((tmp_path / "apart.csv").read_text().replace("~", ""))
+    (tmp_path / "odd.csv").write_text(
+        "date,ticker,open,high,low,close,volume\n2024-01-02,A,$1,2,0.5,1.5,x\n2024-01-03,A,$1,2,0.5,1.5,1.5K\n"
+    )
+    files = [tmp_path / name for name in ("plain.csv", "apart.csv", "odd.csv")]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *files], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

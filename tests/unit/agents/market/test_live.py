@@ -120,7 +120,8 @@ def gate(request: Received) -> Reply:
                        "mark_price_round": "0.1", "maker_fee_rate": "0", "taker_fee_rate": "0", "order_size_min": "1",
                        "order_size_max": "9", "leverage_min": "1", "leverage_max": "9",
                        "order_price_deviate": "0.5", "mark_price": "400", "funding_next_apply": 1,
-                       "funding_interval": 1, "create_time": 1, "expire_time": 1711699200} for name in names])  # fmt: skip
+                       "funding_interval": 1, "create_time": 1, "expire_time": 1711699200}
+                      for name in names])  # fmt: skip
     if path.endswith("/candlesticks"):
         start = NOW_MS // 900_000 * 900
         if "/spot/" in path:
