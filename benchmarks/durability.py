@@ -1,9 +1,10 @@
-"""Measure what is lost in an outage of the server, under kill -9, and over very many calls. Nothing should be.
+"""Measure what is lost, and what comes twice, in outages, under kill -9, and where acknowledgements are lost.
 
-Real calls of the openai SDK go to a model on a loopback server; what is traced goes to a server that accepts OTLP as
-Langfuse does, or fails, as the trial needs.
+Real calls of the openai SDK go to a model on a loopback server; what is traced goes to a server that does as Langfuse 4
+does, where an observation that comes twice counts twice, or fails, as the trial needs.
 
-Usage: python benchmarks/durability.py [outage] [kill] [many] [--calls 20000] [--rounds 100] [--many 100000]
+Usage: python benchmarks/durability.py [outage] [kill] [acknowledgements] [many] [--calls 20000] [--rounds 100]
+       [--many 100000]
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import Langfuse, Received, Reply, eventually  # noqa: E402 - once it can be found
+from src.observability.store.spool import Spool  # noqa: E402 - once it can be found
+from tests.langfuse_server import DEFAULT_PROJECT, LangfuseServer  # noqa: E402 - as above
+from tests.servers import Langfuse, Received, Reply, eventually  # noqa: E402 - as above
+from tests.unit.observability.records import sendable_record  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEYS = {"LANGFUSE_PUBLIC_KEY": "pk-lf-x", "LANGFUSE_SECRET_KEY": "sk-lf-x-0123456789"}
 THREADS = 4
+TRACES = "/api/public/otel/v1/traces"
+EXPORT = [sys.executable, "-c", "from src.cli import main; main()", "traces", "export"]
+KILLS = 12
 
 
 def memory_mb(process: int | str = "self") -> float:
@@ -82,7 +89,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def erratic(sink: Langfuse, rng: random.Random) -> None:
+def langfuse(port: int = 0, *, shown_after_s: float = 0.0) -> LangfuseServer:
+    """Return a Langfuse of version 4 that knows our keys."""
+    server = LangfuseServer(port=port, shown_after_s=shown_after_s)
+    server.accounts.projects[KEYS["LANGFUSE_PUBLIC_KEY"], KEYS["LANGFUSE_SECRET_KEY"]] = DEFAULT_PROJECT
+    return server
+
+
+def erratic(sink: LangfuseServer, rng: random.Random) -> None:
     """Make a sink slow at first; then let it fail, refuse, break off, or accept, at random."""
     seen = 0
 
@@ -99,8 +113,8 @@ def erratic(sink: Langfuse, rng: random.Random) -> None:
             return Reply(429, headers={"retry-after": "0"})
         if luck < 0.4:
             return Reply(reset=True)
-        if luck < 0.5:  # accepted, and the response is lost: it is sent again
-            sink._take_spans(request)
+        if luck < 0.5:  # accepted, and the response is lost
+            sink._route(request)
             return Reply(reset=True)
         return None
 
@@ -112,7 +126,8 @@ def outage(url: str, count: int) -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        environ = environment(url, folder, LANGFUSE_HOST=f"http://127.0.0.1:{port}", **KEYS)
+        host = f"http://127.0.0.1:{port}"
+        environ = environment(url, folder, LANGFUSE_HOST=host, MOONDEV_CONFIRM_AFTER_S="5", **KEYS)
         worker = start("outage", count, environ)
         assert worker.stdout is not None
         assert worker.stdin is not None
@@ -125,7 +140,7 @@ def outage(url: str, count: int) -> None:
             else:
                 ids.add(line.strip())
         down = time.monotonic() - began
-        with Langfuse(port) as sink:
+        with langfuse(port) as sink:
             erratic(sink, random.Random(7))  # noqa: S311 - chance, not a secret
             back = time.monotonic()
             arrived = eventually(lambda: ids <= {span.span_id for span in list(sink.spans)}, 600)
@@ -135,7 +150,7 @@ def outage(url: str, count: int) -> None:
             print(f"outage: {len(ids):,} calls in {down:.0f} s while the server was down; {'; '.join(notes[:-1])}")
             print(
                 f"  server back, slow, then erratic: {len(ids & unique):,} of {len(ids):,} arrived in {took:.0f} s "
-                f"({len(sink.spans) - len(unique):,} came twice, with the same id); memory then {memory:.0f} MB"
+                f"({len(sink.spans) - len(unique):,} came twice); memory then {memory:.0f} MB"
             )
             worker.communicate("\n", timeout=60)
         if not arrived:
@@ -168,10 +183,9 @@ def kill(url: str, rounds: int) -> None:
             for worker in workers:
                 returned |= {line for line in worker.communicate()[0].split("\n") if len(line) == 16}
         print(file=sys.stderr)
-        with Langfuse() as sink:
+        with langfuse() as sink:
             environ = environment(url, folder, LANGFUSE_HOST=sink.url, **KEYS)
-            export = [sys.executable, "-c", "from src.cli import main; main()", "traces", "export"]
-            subprocess.run(export, env=environ, cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(EXPORT, env=environ, cwd=ROOT, check=True, capture_output=True)
             arrived = [span.span_id for span in sink.spans]
     lost = returned - set(arrived)
     print(
@@ -180,6 +194,42 @@ def kill(url: str, rounds: int) -> None:
     )
     if lost:
         sys.exit("some calls were lost")
+
+
+def acknowledgements(count: int) -> None:
+    """Deliver to a server that loses requests and acknowledgements, by processes that are killed meanwhile."""
+    rng = random.Random(13)  # noqa: S311 - as above
+    with tempfile.TemporaryDirectory() as folder, langfuse(shown_after_s=0.5) as sink:
+        store = Spool(Path(folder) / "traces.db")
+        for number in range(count):
+            store.append(sendable_record(number, spans_a_trace=4, size=1_000))
+        sink.answer = lambda request: Reply(silent=True) if request.path == TRACES and rng.random() < 0.2 else None
+        sink.lose_acknowledgement = lambda request: request.path == TRACES and rng.random() < 0.3
+        environ = environment(
+            "", folder, LANGFUSE_HOST=sink.url, LANGFUSE_FLUSH_AT="64", MOONDEV_CONFIRM_AFTER_S="2", **KEYS
+        )
+        began = time.monotonic()
+        for _ in range(KILLS):
+            with subprocess.Popen(
+                EXPORT, env=environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as worker:
+                time.sleep(rng.uniform(1.0, 3.0))
+                worker.kill()
+        exports = 1
+        while subprocess.run(EXPORT, env=environ, cwd=ROOT, check=False, capture_output=True).returncode:
+            exports += 1
+        took = time.monotonic() - began
+        arrived = [span.span_id for span in sink.spans]
+    lost = count - len(set(arrived))
+    repeats = len(arrived) - len(set(arrived))
+    requests = sum(request.path == TRACES for request in sink.requests)
+    print(
+        f"acknowledgements lost: {count:,} observations in {requests:,} requests, of which one in five was lost on its "
+        f"way and three in ten of the others got no answer; {KILLS} delivering processes killed; after {took:.0f} s: "
+        f"{lost} lost, {repeats} came twice"
+    )
+    if lost or repeats:
+        sys.exit("some observations were lost, or came twice")
 
 
 def many(url: str, count: int) -> None:
@@ -246,9 +296,12 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument(
-        "trials", nargs="*", choices=["outage", "kill", "many", []], help="which; all where none is named"
+        "trials",
+        nargs="*",
+        choices=["outage", "kill", "acknowledgements", "many", []],
+        help="which; all where none is named",
     )
-    parser.add_argument("--calls", type=int, default=20_000, help="calls during the outage")
+    parser.add_argument("--calls", type=int, default=20_000, help="calls during the outage, and observations")
     parser.add_argument("--rounds", type=int, default=100, help="rounds of killing")
     parser.add_argument("--many", type=int, default=100_000, help="calls in one process")
     parser.add_argument("--job", choices=["calls", "outage", "many"], help=argparse.SUPPRESS)
@@ -256,7 +309,9 @@ def main() -> None:
     if options.job:
         {"calls": calls, "outage": work_through_an_outage, "many": work_through_many}[options.job](options.calls)
         return
-    trials = options.trials or ["outage", "kill", "many"]
+    trials = options.trials or ["outage", "kill", "acknowledgements", "many"]
+    if "acknowledgements" in trials:
+        acknowledgements(options.calls)
     with provider() as url:
         if "outage" in trials:
             outage(url, options.calls)

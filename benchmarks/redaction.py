@@ -15,6 +15,7 @@ import time
 import timeit
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from src.observability.redaction import Redactor, redact_text
 
@@ -52,6 +53,26 @@ def with_secrets(size: int, rng: random.Random) -> str:
     return "".join(pieces)
 
 
+def hashes(size: int, rng: random.Random) -> str:
+    """Return transactions as an explorer lists them, each with three hashes."""
+    digits = "0123456789abcdef"
+    lines: list[str] = []
+    while sum(map(len, lines)) < size:
+        transaction, sender, receiver = ("".join(rng.choices(digits, k=count)) for count in (64, 40, 40))
+        lines.append(f"tx 0x{transaction} from 0x{sender} to 0x{receiver} value {rng.random():.6f}\n")
+    return "".join(lines)[:size]
+
+
+def escapes(size: int, rng: random.Random) -> str:
+    """Return prose in another script as JSON in ASCII writes it, and addresses with percent signs."""
+    words = ["цена", "растёт", "объём", "падает", "покупать", "осторожно", "рынок", "спокоен"]
+    parts: list[str] = []
+    while sum(map(len, parts)) < size:
+        parts.append(json.dumps(" ".join(rng.choices(words, k=12)))[1:-1])
+        parts.append(quote(f" price is {rng.random():.4f} & rising; buy? yes/no, maybe "))
+    return "".join(parts)[:size]
+
+
 def prose(size: int, rng: random.Random) -> str:
     """Return text of this project's own pages, from a random position."""
     start = rng.randrange(len(PAGES))
@@ -80,7 +101,10 @@ def main() -> None:
         if "redaction_failed" in redactor().text("is it there"):
             print(f"{engine:8} not installed")
             continue
-        for label, make in (("prompts", ordinary), ("prose", prose), ("with secrets", with_secrets)):
+        for label, make in (
+            ("prompts", ordinary), ("prose", prose), ("hashes", hashes), ("escapes", escapes),
+            ("with secrets", with_secrets),
+        ):  # fmt: skip
             row = [microseconds(redactor, [make(size, rng) for _ in range(max(3, 300_000 // size))]) for size in SIZES]
             print(f"{engine:8} {label:14} " + " ".join(f"{value:>13.1f}" for value in row))
     short = min(timeit.repeat(lambda: redact_text("buy"), number=10_000, repeat=5)) / 10_000 * 1e6

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+INTERRUPTED = 130  # as shells count: 128 + SIGINT
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCKS = {
@@ -66,12 +68,38 @@ def only_one() -> Iterator[None]:
 def call(step: str, *command: str) -> None:
     """Run one step, or stop with its output and what to do."""
     print(f"  {step} ...", flush=True)
-    done = subprocess.run(command, cwd=ROOT, env=clean_environment(), check=False)  # noqa: S603 - our own arguments
-    if done.returncode:
+    code = run(command)
+    if code:
         sys.exit(
-            f"\n{step} failed (exit {done.returncode}); the reason stands above.\n"
+            f"\n{step} failed (exit {code}); the reason stands above.\n"
             "Nothing is lost: mend it and run the same make command again. `make clean` starts from nothing."
         )
+
+
+def run(command: Sequence[str]) -> int:
+    """Run a command and return its exit code. Ctrl-C reaches this program alone, which then ends the command."""
+    with subprocess.Popen(  # noqa: S603 - our own arguments
+        command,
+        cwd=ROOT,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        process_group=0 if os.name == "posix" else None,
+    ) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            stop(process)
+            raise
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
 
 
 def clean_environment() -> dict[str, str]:
@@ -154,11 +182,17 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
         sys.exit(f"usage: {sys.argv[0]} run|dev")
     kind = sys.argv[1]
-    if is_current(kind):
-        return
-    with only_one():
-        if not is_current(kind):
-            install(kind)
+    try:
+        if is_current(kind):
+            return
+        with only_one():
+            if not is_current(kind):
+                install(kind)
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing is lost: the same make command goes on from here.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        sys.exit(f"{error.filename or ROOT}: {error.strerror}. Mend it and run the same make command again.")
 
 
 if __name__ == "__main__":

@@ -9,4 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from src.migration.check.command import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from src.observability.commands import terminal
+    except ImportError:  # a checkout may have the check alone
+        sys.exit(main())
+    terminal.run(main)

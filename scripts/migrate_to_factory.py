@@ -6,7 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.migration.rewrite.command import main
+from src.observability.commands import terminal
+
+
+def _load_and_run() -> int:
+    from src.migration.rewrite.command import main
+
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    terminal.run(_load_and_run)

@@ -7,6 +7,7 @@ Other packages read these lazily and by name, with a default for each, so a chec
 # Send traces to Langfuse when its keys are set. The local trace store is written either way.
 ENABLE_LANGFUSE = True
 
-# The model of an agent that names none: a provider, and a model or None for the provider's default.
-AI_MODEL_PROVIDER = "local"
+# The model of an agent that names none: a provider, or None for the first one whose key is set, else the embedded model
+# ("local"); and a model, or None for the provider's default.
+AI_MODEL_PROVIDER: str | None = None
 AI_MODEL: str | None = None

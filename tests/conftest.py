@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 _PREFIXES = ("LANGFUSE_", "MOONDEV_", "OTEL_", "ANTHROPIC_", "OPENAI_", "DEEPSEEK_", "GROQ_", "GEMINI_", "GOOGLE_",
-             "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE")  # fmt: skip
+             "GROK_", "XAI_", "OPENROUTER_", "OLLAMA_", "CLAUDE_", "ENABLE_LANGFUSE", "AI_MODEL")  # fmt: skip
 
 # What measures the machine and not the code: a deadline for each example, and how long inputs take to generate.
 hypothesis.settings.register_profile(
@@ -79,6 +79,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path)
 
 def _forget_langfuse() -> None:
     """Unload Langfuse's SDK, which a test has imported: each tracker of a later test would make a client of it."""
+    if "langfuse" not in sys.modules:  # as after nearly every test: the list of all modules is long
+        return
     for name in [name for name in sys.modules if name == "langfuse" or name.startswith("langfuse.")]:
         del sys.modules[name]
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Reply:
-    """One response. `before` runs first, such as a wait; `reset` breaks the connection after the body."""
+    """One response. `before` runs first, such as a wait; `reset` breaks the connection after the body.
+
+    `silent` breaks it without any response.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -29,6 +32,7 @@ class Reply:
     before: Callable[[], None] | None = None
     hang: bool = False
     reset: bool = False
+    silent: bool = False
 
 
 @dataclass
@@ -84,6 +88,10 @@ class Server:
             reply.before()
         if reply.hang:
             self._release.wait(60)
+            handler.close_connection = True
+            return
+        if reply.silent:
+            handler.connection.shutdown(socket.SHUT_RDWR)
             handler.close_connection = True
             return
         handler.send_response(reply.status)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from src.models.base_model import BaseModel
-from src.models.model_factory import ModelFactory
-from src.observability.settings import config_value
+from src.models.model_factory import PROVIDERS, ModelFactory
+from src.observability.settings import config_value, load_dotenv_once
 from src.observability.tracing.agent_runs import observe_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+# Whose models begin so, for an AI_MODEL without its provider.
+_OWNERS: Final = {
+    "claude": "claude", "gpt-": "openai", "chatgpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai",
+    "gemini": "gemini", "deepseek": "deepseek", "grok": "xai",
+}  # fmt: skip
 
 
 class BaseAgent:
@@ -20,7 +28,7 @@ class BaseAgent:
     become part of that run.
 
     Args:
-        model: A model, its name as provider:model, or None for the one that `src/config.py` names.
+        model: A model, its name as provider:model, or None for that of `default_name`.
         name: The agent's own name; its type where not given.
         session_id: One run of a process or loop; the process's own where not given.
     """
@@ -64,11 +72,39 @@ class BaseAgent:
 
 
 def as_model(model: BaseModel | str | None, **settings: Any) -> BaseModel:
-    """Return a model as it is, by name, or, for None, that of `src/config.py` (AI_MODEL_PROVIDER, AI_MODEL)."""
+    """Return a model as it is, by name, or, for None, that of an agent that names none."""
     if isinstance(model, BaseModel):
         return model
-    if model is not None:
-        return ModelFactory.get_model(model, **settings)
-    provider = str(config_value("AI_MODEL_PROVIDER", "local"))
-    name = config_value("AI_MODEL", None)
-    return ModelFactory.get_model(provider, str(name) if name else None, **settings)
+    return ModelFactory.get_model(default_name() if model is None else model, **settings)
+
+
+def default_name() -> str:
+    """Return the model of an agent that names none, as provider:model, or a provider for its default model.
+
+    AI_MODEL_PROVIDER and AI_MODEL name it, in the environment, else in `src/config.py`. Where they do not, it is the
+    first provider whose key is set, else the embedded model.
+
+    Raises:
+        ValueError: AI_MODEL names a model, and nothing says whose.
+    """
+    provider, name = _switch("AI_MODEL_PROVIDER"), _switch("AI_MODEL")
+    if provider is None and name is not None:
+        if ":" in name and name.partition(":")[0].lower() in PROVIDERS:
+            return name
+        provider = next((owner for start, owner in _OWNERS.items() if name.lower().startswith(start)), None)
+        if provider is None:
+            raise ValueError(f"AI_MODEL is {name!r}, and nothing says whose model that is: set AI_MODEL_PROVIDER too.")
+    if provider is None:
+        provider = next(iter(keyed_providers()), "local")
+    return f"{provider}:{name}" if name is not None else provider
+
+
+def keyed_providers() -> list[str]:
+    """Return the providers that are set up with a key, in the order of the factory's table."""
+    return [row.name for row in PROVIDERS.values() if row.needs_key and ModelFactory.is_model_available(row.name)]
+
+
+def _switch(name: str) -> str | None:
+    load_dotenv_once()
+    value = os.environ.get(name, "").strip() or config_value(name, None)
+    return str(value) if value else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -18,6 +21,22 @@ class Action(StrEnum):
     NOTHING = "NOTHING"
 
 
+def whole_number(value: object) -> int:
+    """Return a confidence as an int: 80 and 80.0 are whole numbers; true, "80%", 0.8 and infinity are none."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value == int(value):
+        return int(value)
+    raise ValueError("a whole number from 0 to 100 is needed")
+
+
+def refuse_two_spellings(value: object) -> None:
+    """Raise ValueError where an object has two spellings of a key, such as action and Action: one would be ignored."""
+    if isinstance(value, Mapping):
+        spellings = Counter(str(key).strip().casefold() for key in value)
+        for name, count in spellings.items():
+            if count > 1:
+                raise ValueError(f"the key {name!r:.40} occurs in {count} spellings")
+
+
 class Decision(pydantic.BaseModel):
     """One model's decision, and the schema of the reply that is requested from it.
 
@@ -32,6 +51,12 @@ class Decision(pydantic.BaseModel):
     confidence: int = pydantic.Field(ge=0, le=100)
     reasoning: str = pydantic.Field(default="", max_length=LONGEST_REASONING)
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _single_spelling(cls, value: Any) -> Any:
+        refuse_two_spellings(value)
+        return value
+
     @pydantic.field_validator("action", mode="before")
     @classmethod
     def _whole_word(cls, value: Any) -> Any:
@@ -42,9 +67,7 @@ class Decision(pydantic.BaseModel):
     @classmethod
     def _whole_number(cls, value: Any) -> Any:
         """Refuse ambiguous values, such as 0.8 or true."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise ValueError("a whole number from 0 to 100 is needed")
-        return int(value)
+        return whole_number(value)
 
     @pydantic.field_validator("reasoning", mode="before")
     @classmethod

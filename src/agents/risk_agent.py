@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pydantic
-
 from src.agents.base_agent import BaseAgent
-from src.agents.prompts import prompt
+from src.agents.risk import money
+from src.agents.risk.opinions import Answer, Inquiry, RiskOpinion
 from src.agents.risk_rules import (
     Breach,
     Judgement,
@@ -20,10 +21,14 @@ from src.agents.risk_rules import (
     RiskInputError,
     judge,
 )
-from src.models.errors import ModelError
+from src.models.base_model import BaseModel
+from src.models.model_factory import ModelFactory
 
 if TYPE_CHECKING:
-    from src.models.base_model import BaseModel
+    from decimal import Decimal
+
+    from src.agents.risk_rules import Amount
+    from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
 
 # The rules too, for programs that import them from here.
@@ -41,6 +46,9 @@ __all__ = [
     "RiskVerdict",
     "judge",
 ]
+
+
+_LONGEST_TIMEOUT_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,13 @@ class RiskVerdict:
             "overridden": self.overridden,
             "breaches": [{"limit": item.limit, "detail": item.detail} for item in self.breaches],
             "reductions": [
-                {"symbol": item.symbol, "from_usd": item.from_usd, "to_usd": item.to_usd} for item in self.reductions
+                {
+                    "symbol": item.symbol,
+                    "from_usd": float(item.from_usd),
+                    "to_usd": money.float_towards_zero(item.to_usd),
+                    "position": item.position,
+                }
+                for item in self.reductions
             ],
             "comment": self.comment,
             "model_error": self.model_error,
@@ -74,27 +88,22 @@ class RiskVerdict:
         }
 
 
-class RiskOpinion(pydantic.BaseModel):
-    """The model's opinion of a verdict."""
-
-    model_config = pydantic.ConfigDict(frozen=True, title="risk_opinion")
-
-    override: bool
-    confidence: int = pydantic.Field(ge=0, le=100)
-    comment: str = pydantic.Field(max_length=400)
-
-
 class RiskAgent(BaseAgent):
     """An agent that judges portfolios. The rules decide; the model comments on each verdict.
 
     Args:
         model: The model that comments.
-        allow_override: Let the model argue a breach away. Off by default.
+        allow_override: Let the model argue a breach away. Off by default; never for an equity below its minimum or 0.
         override_confidence: The least confidence for that, 0 to 100.
         rules_only: Ask no model.
-        timeout_s: How long the model may take. A model that fails never changes the verdict.
+        timeout_s: When the verdict is there at the latest: without a comment where the model has given none by then,
+            whatever it does. A model that fails never changes the verdict.
         name: The agent's own name.
         session_id: One run of a process or loop.
+
+    Raises:
+        UnknownProvider: the model names no known provider.
+        RiskInputError: another setting makes no sense.
     """
 
     agent_type: ClassVar[str] = "risk_agent"
@@ -110,6 +119,9 @@ class RiskAgent(BaseAgent):
         name: str | None = None,
         session_id: str | None = None,
     ) -> None:
+        _check_settings(allow_override, override_confidence, rules_only, timeout_s)
+        if model is not None and not isinstance(model, BaseModel):
+            ModelFactory.why_unavailable(model)  # raises for an unknown provider; the model is made when it is asked
         super().__init__(model, name=name, session_id=session_id)
         self.allow_override = allow_override
         self.override_confidence = override_confidence
@@ -122,69 +134,124 @@ class RiskAgent(BaseAgent):
         Raises:
             RiskInputError: the portfolio or a limit cannot be judged.
         """
-        limits = limits or Limits()
-        judgement = judge(portfolio, limits)
-        case = _describe(portfolio, limits, judgement)
-        with self.observed(input=case, metadata={"pnl": portfolio.pnl_usd}) as run:
-            verdict = self._verdict(judgement, case, run)
-            run.update(
-                output=verdict.to_dict(),
-                metadata={"decision": str(verdict.action), "overridden": verdict.overridden},
-            )
-            run.score("risk_verdict", str(verdict.action), comment=verdict.comment)
-        return verdict
+        deadline = time.monotonic() + self.timeout_s
+        judgement, case = _judged(portfolio, limits or Limits())
+        with self._run_on(portfolio, case) as run:
+            answer = Answer(cost_usd=0.0) if self.rules_only else self._inquire(case, deadline).answer()
+            return self._verdict(judgement, answer, run)
 
-    def _verdict(self, judgement: Judgement, case: str, run: Observation) -> RiskVerdict:
-        opinion, cost, failure = (None, None, None) if self.rules_only else self._ask(case)
+    async def aassess(self, portfolio: Portfolio, limits: Limits | None = None) -> RiskVerdict:
+        """Do what `assess` does, in asyncio."""
+        deadline = time.monotonic() + self.timeout_s
+        judgement, case = _judged(portfolio, limits or Limits())
+        with self._run_on(portfolio, case) as run:
+            answer = Answer(cost_usd=0.0) if self.rules_only else await self._inquire(case, deadline).aanswer()
+            return self._verdict(judgement, answer, run)
+
+    def _run_on(self, portfolio: Portfolio, case: str) -> observe_agent:
+        return self.observed(input=case, metadata={"pnl": float(portfolio.pnl_usd)})
+
+    def _inquire(self, case: str, deadline: float) -> Inquiry:
+        return Inquiry(lambda: self.model, case, deadline)
+
+    def _verdict(self, judgement: Judgement, answer: Answer, run: Observation) -> RiskVerdict:
+        """Return the verdict, and record it on its run."""
+        opinion = answer.opinion
         overridden = opinion is not None and self._may_override(judgement, opinion)
-        return RiskVerdict(
+        verdict = RiskVerdict(
             action=RiskAction.WITHIN_LIMITS if overridden else judgement.demanded,
             breaches=judgement.breaches,
             reductions=() if overridden else judgement.reductions,
             demanded=judgement.demanded,
             overridden=overridden,
             comment=opinion.comment if opinion else None,
-            model_error=failure,
-            cost_usd=cost,
+            model_error=answer.error,
+            cost_usd=answer.cost_usd,
             trace_id=run.trace_id,
         )
-
-    def _ask(self, case: str) -> tuple[RiskOpinion | None, float | None, str | None]:
-        """Return the model's opinion, its cost in US dollars, and the error where it failed."""
-        try:
-            reply = self.model.generate_response(
-                prompt("risk"), case, temperature=0.2, response_format=RiskOpinion, timeout=self.timeout_s
-            )
-        except ModelError as error:
-            return None, None, str(error)
-        opinion = reply.parsed if isinstance(reply.parsed, RiskOpinion) else None
-        return opinion, reply.cost_usd, None
+        run.update(
+            output=verdict.to_dict(),
+            metadata={"decision": str(verdict.action), "overridden": verdict.overridden},
+        )
+        run.score("risk_verdict", str(verdict.action), comment=verdict.comment)
+        return verdict
 
     def _may_override(self, judgement: Judgement, opinion: RiskOpinion) -> bool:
         return (
-            self.allow_override
-            and opinion.override
+            self.allow_override is True
+            and opinion.override is True
             and opinion.confidence >= self.override_confidence
             and bool(judgement.breaches)
             and not any(breach.final for breach in judgement.breaches)
         )
 
 
-def _describe(portfolio: Portfolio, limits: Limits, judgement: Judgement) -> str:
-    """Return the case as text; equal cases give equal bytes."""
-    lines = [
-        f"Equity: {portfolio.equity_usd:,.2f} USD (start {portfolio.start_equity_usd:,.2f}, "
-        f"PnL {portfolio.pnl_usd:+,.2f})",
-        "Positions:",
-        *(f"- {item.symbol}: {item.value_usd:,.2f} USD, PnL {item.pnl_usd:+,.2f}" for item in portfolio.positions),
-        f"Limits: max loss {_usd(limits.max_loss_usd)}, max gain {_usd(limits.max_gain_usd)}, "
-        f"min equity {_usd(limits.min_equity_usd)}, max position share "
-        f"{'none' if limits.max_position_share is None else f'{limits.max_position_share:.0%}'}",
-        f"The rules demand: {judgement.demanded}",
-        *(f"- {breach.detail}" for breach in judgement.breaches),
+def _check_settings(allow_override: object, override_confidence: object, rules_only: object, timeout_s: object) -> None:
+    """Refuse a setting that would loosen the rules by mistake, such as the text "false", which is true."""
+    for name, value in (("allow_override", allow_override), ("rules_only", rules_only)):
+        if not isinstance(value, bool):
+            raise RiskInputError(f"{name} is {money.shown(value)}: give True or False.")
+    is_whole = isinstance(override_confidence, int) and not isinstance(override_confidence, bool)
+    if not is_whole or not 0 <= override_confidence <= 100:  # type: ignore[operator] # a whole number
+        raise RiskInputError(
+            f"override_confidence is {money.shown(override_confidence)}: give a whole number from 0 to 100; "
+            "90 means 90 percent."
+        )
+    is_number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
+    if not is_number or not (math.isfinite(timeout_s) and 0 < timeout_s <= _LONGEST_TIMEOUT_S):  # type: ignore[arg-type, operator] # a number
+        raise RiskInputError(
+            f"timeout_s is {money.shown(timeout_s)}: give seconds above 0, up to {_LONGEST_TIMEOUT_S:,}."
+        )
+
+
+def _judged(portfolio: Portfolio, limits: Limits) -> tuple[Judgement, str]:
+    """Return the judgement, and the case as text; equal cases give equal bytes."""
+    judgement = judge(portfolio, limits)
+    with money.exact():
+        return judgement, "\n".join(_lines(portfolio, limits, judgement))
+
+
+def _lines(portfolio: Portfolio, limits: Limits, judgement: Judgement) -> list[str]:
+    amounts = (
+        ("max loss", limits.max_loss_usd),
+        ("max gain", limits.max_gain_usd),
+        ("min equity", limits.min_equity_usd),
+        ("max gross", limits.max_gross_usd),
+        ("max net", limits.max_net_usd),
+        ("max long", limits.max_long_usd),
+        ("max short", limits.max_short_usd),
+    )
+    share = limits.max_position_share
+    bounds = [
+        *(f"{name} {_usd(limit)}" for name, limit in amounts),
+        f"max position share {'none' if share is None else money.percent(_exact(share))}",
     ]
-    return "\n".join(lines)
+    return [
+        f"Equity: {_usd(portfolio.equity_usd)} (start {_usd(portfolio.start_equity_usd)}, "
+        f"PnL {_signed(portfolio.pnl_usd)})",
+        "Positions:",
+        *(
+            f"- {_one_line(item.symbol)}: {_usd(item.value_usd)}, PnL {_signed(_exact(item.pnl_usd))}"
+            for item in portfolio.positions
+        ),
+        f"Limits: {', '.join(bounds)}",
+        f"The rules demand: {judgement.demanded}",
+        *(f"- {_one_line(breach.detail)}" for breach in judgement.breaches),
+    ]
 
 
-def _usd(amount: float | None) -> str:
-    return "none" if amount is None else f"{amount:,.2f} USD"
+def _exact(value: Amount) -> Decimal:
+    return money.amount(value, "amount")
+
+
+def _usd(value: Amount | None) -> str:
+    return "none" if value is None else money.usd(_exact(value))
+
+
+def _signed(number: Decimal) -> str:
+    return f"{'+' if number >= 0 else ''}{money.usd(number)}"
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line ends and other control characters, with which a symbol could add lines of its own."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -7,22 +7,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.agents.base_agent import BaseAgent, as_model
+from src.agents.market import Candles
 from src.agents.market_view import MIN_BARS, market_view, require_min_bars
 from src.agents.prompts import prompt
-from src.agents.swarm import loop
+from src.agents.swarm.asking import Question, Seat
 from src.agents.swarm.members import Member, default_members, labelled
-from src.agents.swarm.runner import Question, Seat, ask_all
+from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
+from src.models.call.readiness import make_ready
 from src.models.transport.threads import in_thread
+from src.observability.store import background
+from src.observability.store.background import Rows, collecting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from src.agents.decisions import Action
     from src.agents.market_view import MarketView, PriceSource
     from src.models.base_model import BaseModel
+    from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
+
+
+# How long a decision waits until it is stored: less than the second by which it may exceed its deadline.
+_STORING_S = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +126,9 @@ class TradingAgent(BaseAgent):
         self.members = default_members() if members is None else labelled(members)
         if member_timeout_s is None:
             member_timeout_s = _default_timeout_s(self.members)
-        if member_timeout_s <= 0 or (total_timeout_s is not None and total_timeout_s <= 0):
-            raise ValueError("member_timeout_s and total_timeout_s are seconds above 0.")
+        for option, seconds in (("member_timeout_s", member_timeout_s), ("total_timeout_s", total_timeout_s)):
+            if seconds is not None and not seconds > 0:  # NaN is not either
+                raise ValueError(f"{option} is {seconds!r}: give seconds above 0.")
         if not 0 <= quorum < 1:
             raise ValueError(f"quorum is {quorum!r}: give a share from 0 to below 1; 0.5 means more than half.")
         self.member_timeout_s = member_timeout_s
@@ -144,19 +154,28 @@ class TradingAgent(BaseAgent):
     ) -> TradingResult:
         """Return the decision for a market.
 
+        It comes within `total_timeout_s` and at most a second more. What is recorded of it is stored by then, but where
+        the trace store is locked or slow: then it is stored soon after, and the process waits for that at its end.
+
         Args:
             symbol: The symbol that is traded, such as BTC-USD.
             candles: Its recent prices: what `load_candles` returns, or anything that it reads. Bars that are not
                 closed yet are left out.
             position: The current position, in words; None leaves it out.
-            on_vote: Called as each member's vote arrives, on another thread.
+            on_vote: Called as each member's vote arrives, on this thread. Where it raises, all members are cancelled.
             now: The time of the decision, which tells which bars are closed; the present where not given.
 
         Raises:
             MarketDataError: the prices cannot be read, are of another symbol, or are fewer than `min_bars`.
         """
         view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
-        return loop.run(self._decided(symbol, view, position=position, on_vote=on_vote))
+        run = self._open(symbol, view, position)
+        try:
+            with collecting(run.rows), run.observed as observation:
+                votes = ask_all(self._seats, run.question, on_vote)
+                return run.decided(votes, self.quorum, observation)
+        finally:
+            run.rows.wait(run.patience_s())
 
     async def adecide(
         self,
@@ -167,34 +186,40 @@ class TradingAgent(BaseAgent):
         on_vote: Callable[[Vote], None] | None = None,
         now: datetime | None = None,
     ) -> TradingResult:
-        """Do what `decide` does, in asyncio; prices are read in a thread."""
-        view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
-        return await self._decided(symbol, view, position=position, on_vote=on_vote)
+        """Do what `decide` does, in asyncio, and read prices in a thread; a cancelled task cancels all members."""
+        if isinstance(candles, Candles):
+            view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
+        else:
+            view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
+        await make_ready()
+        run = self._open(symbol, view, position)
+        try:
+            with collecting(run.rows), run.observed as observation:
+                votes = await aask_all(self._seats, run.question, on_vote)
+                return run.decided(votes, self.quorum, observation)
+        except GeneratorExit:  # the event loop has gone: nothing can be waited for
+            run.storing_s = 0.0
+            raise
+        finally:
+            await run.rows.astored(run.patience_s())
 
-    async def _decided(
-        self, symbol: str, view: MarketView, *, position: str | None, on_vote: Callable[[Vote], None] | None
-    ) -> TradingResult:
+    def _open(self, symbol: str, view: MarketView, position: str | None) -> _Run:
+        """Return one decision that is to be made."""
         content = _content(symbol, view.snapshot.to_prompt(), position)
-        started = time.monotonic()
-        name = "trading_agent.swarm" if self.swarm else None
         metadata = {
             "market_data": view.snapshot.as_metadata(),
             "price_remarks": list(view.remarks),
             "position": position,
             "members": [member.label for member in self.members],
         }
-        with self.observed(
+        observed = self.observed(
             symbol=symbol,
             input=content,
             metadata=metadata,
             tags=("swarm",) if self.swarm else (),
-            name=name,
-        ) as run:
-            votes = await ask_all(self._seats, self._question(content), on_vote)
-            wall_ms = (time.monotonic() - started) * 1000
-            result = _result(symbol, count(votes, self.quorum), wall_ms, run, view.remarks)
-            _record(run, result)
-        return result
+            name="trading_agent.swarm" if self.swarm else None,
+        )
+        return _Run(symbol=symbol, question=self._question(content), observed=observed, remarks=view.remarks)
 
     def _question(self, content: str) -> Question:
         return Question(
@@ -204,6 +229,39 @@ class TradingAgent(BaseAgent):
             member_timeout_s=self.member_timeout_s,
             total_timeout_s=self.total_timeout_s,
         )
+
+
+class _Run:
+    """One decision that is being made.
+
+    Attributes:
+        rows: What is stored of it.
+        storing_s: How long to wait for that at most.
+    """
+
+    def __init__(self, *, symbol: str, question: Question, observed: observe_agent, remarks: tuple[str, ...]) -> None:
+        self.symbol = symbol
+        self.remarks = remarks
+        self.question = question
+        self.observed = observed
+        self.rows = Rows()
+        self.storing_s = _STORING_S
+        self._started = time.monotonic()
+
+    def decided(self, votes: Sequence[Vote], quorum: float, observation: Observation) -> TradingResult:
+        """Count the votes; return the result, which is recorded on the run."""
+        consensus = count(votes, quorum)
+        wall_ms = (time.monotonic() - self._started) * 1000
+        result = _result(self.symbol, consensus, wall_ms, observation, self.remarks)
+        _record(observation, result)
+        return result
+
+    def patience_s(self) -> float:
+        """Return how long the caller may now wait until what is recorded is stored."""
+        if background.is_stuck():
+            return 0.0
+        deadline = self._started + self.question.total_timeout_s + _STORING_S
+        return max(min(self.storing_s, deadline - time.monotonic()), 0.0)
 
 
 def _default_timeout_s(members: Iterable[Member]) -> float:

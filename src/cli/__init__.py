@@ -1,5 +1,5 @@
 """The `moondev` command: decide, judge risk, look at traces, check the set-up."""
 
-from src.cli.app import main
+from src.cli.start import main
 
 __all__ = ["main"]

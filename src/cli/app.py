@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -12,17 +12,35 @@ from src.cli.doctor import doctor
 from src.cli.models import models
 from src.cli.risk import risk
 from src.cli.trade import trade
-from src.observability.commands import traces
+from src.observability.commands import running, traces
+from src.observability.commands.console import out
 from src.observability.commands.fast_start import FastCommand, FastGroup
 
 app = typer.Typer(
     cls=FastGroup,
     name="moondev",
-    help="Traced trading decisions by language models. Paper decisions only: nothing here places an order.",
-    no_args_is_help=True,
+    epilog="Start with `moondev trade EURUSD --swarm` (no key is needed); `moondev doctor` shows what is set up.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def moondev(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Traced trading decisions by language models. Paper decisions only: nothing here places an order."""
+    if version:
+        from src.cli.version import installed_version
+
+        out().print(f"moondev {installed_version()}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        context.get_help()  # prints it
+
+
 app.command("trade", cls=FastCommand)(trade)
 app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
@@ -31,13 +49,9 @@ app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
 
 
-def main() -> None:
-    """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    try:
-        app()
-    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
-        sys.exit(_report(error))
+def run() -> int:
+    """Run the command line and return its exit code; bad input ends with one line that says what to do, and code 2."""
+    return running.run(app, _report)
 
 
 def _report(error: Exception) -> int:

@@ -12,8 +12,8 @@ def finish() -> None:
     from src.observability import get_tracker
 
     tracker = get_tracker()
-    if tracker.exporter is None:
-        return
+    if tracker.exporter is None or (tracker.spool is not None and tracker.spool.problem is not None):
+        return  # nothing waits, or the log has said that nothing could be stored
     waiting = tracker.flush(0.0 if tracker.exporter.failing else _FLUSH_S)
     if waiting:
         note(

@@ -53,7 +53,9 @@ def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
     key = next((name for name in row.keys if os.environ.get(name, "").strip()), "no key needed")
     if offline or address is None:
         return _finding(row, True, f"set up ({key})")
-    problem = _unreachable(address)
+    from src.observability.network import display_url
+
+    problem, address = _unreachable(address), display_url(address)
     if problem is None:
         return _finding(row, True, f"set up ({key}), {address} answers")
     if not row.needs_key:
@@ -70,11 +72,12 @@ def _unreachable(address: str) -> str | None:
     import httpx
 
     from src.models import guard
+    from src.observability import network
 
     url = address if "://" in address else f"http://{address}"
     try:
         with guard.exempt():
-            httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=False)
+            network.get(url, timeout=_TIMEOUT_S, follow_redirects=False)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     except (httpx.InvalidURL, ValueError) as error:

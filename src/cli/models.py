@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.observability.commands.console import escape, note, out, plain_table
+from src.observability.commands.console import escape, note, print_json
+from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from src.models.catalogue import KnownModel
+
+_COLUMNS = (
+    Column("provider"),
+    Column("model", least=20),
+    Column("context", rank=1, right=True),
+    Column("input", right=True),
+    Column("output", right=True),
+    Column("can", rank=2, least=12),
+)
 
 
 def models(
     provider: Annotated[str | None, typer.Argument(help="Only this provider.", show_default=False)] = None,
     live: Annotated[bool, typer.Option("--live", help="Ask the provider which models it has now.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List known models with context, price and capabilities. Prices are US dollars per million tokens."""
     from src.models.catalogue import models as known_models
     from src.models.errors import ModelError, UnknownProvider
     from src.models.live_models import live_models
     from src.models.providers import PROVIDERS
+    from src.models.suggestions import nearest
 
     if provider is not None and provider not in PROVIDERS:
-        raise UnknownProvider(f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.")
+        hint = nearest(provider, PROVIDERS)
+        meant = f" Did you mean {hint}?" if hint else ""
+        raise UnknownProvider(f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.{meant}")
     rows: list[tuple[str, KnownModel]] = []
     for name in [provider] if provider else list(PROVIDERS):
         try:
@@ -40,30 +50,22 @@ def models(
             continue
         rows += [(name, item) for item in listed]
     if as_json:
-        for name, item in rows:
-            typer.echo(json.dumps({"provider": name, **asdict(item), "can": _capabilities(name, item)}))
-        return
-    if not rows:
-        note("No catalogue lists this provider's models. --live asks the provider.")
+        print_json([{"provider": name, **asdict(item), "can": _capabilities(name, item)} for name, item in rows])
+    elif rows:
+        print_table(_COLUMNS, [_row(name, item) for name, item in rows])
     else:
-        out().print(_table(rows))
+        note("No catalogue lists this provider's models. --live asks the provider.")
 
 
-def _table(rows: list[tuple[str, KnownModel]]) -> Table:
-    table = plain_table()
-    for title in ("provider", "model", "context", "input", "output", "can"):
-        numbers = title in ("context", "input", "output")
-        table.add_column(title, justify="right" if numbers else "left", no_wrap=title != "can", overflow="fold")
-    for name, item in rows:
-        table.add_row(
-            name,
-            escape(item.name) + (" [dim](old)[/]" if item.deprecated else ""),
-            "?" if item.context is None else f"{item.context:,}",
-            _price(item.input_price),
-            _price(item.output_price),
-            ", ".join(word for word, supported in _capabilities(name, item).items() if supported),
-        )
-    return table
+def _row(provider: str, item: KnownModel) -> tuple[str, ...]:
+    return (
+        provider,
+        escape(item.name) + (" [dim](old)[/]" if item.deprecated else ""),
+        "?" if item.context is None else f"{item.context:,}",
+        _price(item.input_price),
+        _price(item.output_price),
+        ", ".join(word for word, supported in _capabilities(provider, item).items() if supported),
+    )
 
 
 def _price(dollars: float | None) -> str:

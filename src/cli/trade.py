@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import json
+import math
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from src.cli.actions import styled_action
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.delivery import finish
-from src.observability.commands.console import duration, err, escape, money, note, out, plain_table, problem
+from src.observability.commands.console import (
+    duration,
+    err,
+    escape,
+    escape_lines,
+    money,
+    note,
+    out,
+    print_json,
+    problem,
+)
+from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from rich.table import Table
 
     from src.agents.market import Candles
     from src.agents.swarm.members import Member
     from src.agents.swarm.voting import Vote
     from src.agents.trading_agent import TradingAgent, TradingResult
 
-_COLUMNS: dict[str, Any] = {
-    "member": {"no_wrap": True},
-    "vote": {"no_wrap": True},
-    "confidence": {"justify": "right"},
-    "latency": {"justify": "right", "no_wrap": True},
-    "cost": {"justify": "right", "no_wrap": True},
-    "reasoning": {"ratio": 1, "min_width": 20},
-}
+_COLUMNS = (
+    Column("member", least=14),
+    Column("vote"),
+    Column("confidence", rank=2, right=True),
+    Column("latency", rank=3, right=True),
+    Column("cost", right=True),
+    Column("reasoning", rank=1, least=20),
+)
 
 
 def trade(
@@ -63,23 +73,31 @@ def trade(
     """Decide BUY, SELL or NOTHING on real prices. A paper decision: no order is placed.
 
     Without --csv or --live the sample prices that were installed with the project are used. Without --models a
-    swarm has every configured provider, or three local models where no key is set.
+    swarm has every configured provider, or three local models where no key is set; a single decision is made by the
+    model that AI_MODEL_PROVIDER and AI_MODEL name, else by the first configured provider, else by the local model.
     """
     from src.agents.trading_agent import TradingAgent
 
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
+    if not 0 <= quorum < 1:
+        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
+    if not symbol.strip():
+        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
+    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars)
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     candles = _candles(symbol, csv, live, timeframe, reading)
     _describe(candles, as_json=as_json)
-    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
     for remark in result.remarks:
         if not remark.startswith("prices: "):  # those were shown before the question
             note(remark)
     if as_json:
-        typer.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
     else:
         _show(result)
+        _advise(result)
     finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
@@ -111,10 +129,9 @@ def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
         return list(names)
     if swarm:
         return None
-    from src.observability.settings import config_value
+    from src.agents.base_agent import default_name
 
-    provider, name = str(config_value("AI_MODEL_PROVIDER", "local")), config_value("AI_MODEL", None)
-    return [f"{provider}:{name}" if name else provider]
+    return [default_name()]
 
 
 def _describe(candles: Candles, *, as_json: bool) -> None:
@@ -135,7 +152,7 @@ def _describe(candles: Candles, *, as_json: bool) -> None:
 @contextmanager
 def _progress(agent: TradingAgent, *, hidden: bool) -> Iterator[Callable[[Vote], None] | None]:
     """Show which members have answered while the others think; nothing where standard error is no terminal."""
-    if hidden or not err().is_terminal:
+    if hidden or not err().is_terminal or err().is_dumb_terminal:
         yield None
         return
     from rich.live import Live
@@ -167,32 +184,41 @@ def _state(vote: Vote) -> str:
 
 
 def _show(result: TradingResult) -> None:
-    out().print(_table(result))
+    print_table(_COLUMNS, [_row(vote) for vote in result.votes])
     out().print(
         f"{escape(result.symbol)}: {styled_action(str(result.action))}  confidence {result.confidence:g}, "
         f"agreement {result.agreement:.0%}, {money(result.cost_usd)}, {duration(result.wall_ms)}"
     )
-    out().print(f"[dim]{escape(result.reason)}[/]")
+    out().print(f"[dim]{escape_lines(result.reason)}[/]")
     if result.unpriced and result.cost_usd is not None:
         note(f"{result.unpriced} of {len(result.votes)} calls have no known price and are not in the sum.")
     _show_trace(result)
 
 
-def _table(result: TradingResult) -> Table:
-    table = plain_table(expand=True)
-    for title, options in _COLUMNS.items():
-        table.add_column(title, **options)
-    for vote in result.votes:
-        remark = vote.error or vote.reasoning
-        table.add_row(
-            escape(vote.member),
-            _state(vote),
-            "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
-            duration(vote.latency_ms),
-            "-" if vote.error_category else money(vote.cost_usd),
-            escape(remark.replace("\n", " ")),
-        )
-    return table
+def _advise(result: TradingResult) -> None:
+    """Say what to do next where nothing but the embedded model has voted."""
+    if not all(vote.member.partition("#")[0].partition(":")[0] == "local" for vote in result.votes):
+        return
+    from src.observability.commands.running import command_name
+
+    name = escape(command_name())
+    err().print("\nThe embedded model is a toy, there to show how it works. Next:")
+    for words, purpose in (
+        ("traces show last --full", "shows what was asked and answered"),
+        ("doctor", "shows which providers are set up; .env_example lists their keys"),
+    ):
+        err().print(f"  {name} {words}[dim]\n      {purpose}[/]")
+
+
+def _row(vote: Vote) -> tuple[str, ...]:
+    return (
+        escape(vote.member),
+        _state(vote),
+        "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
+        duration(vote.latency_ms),
+        "-" if vote.error_category else money(vote.cost_usd),
+        escape(vote.error or vote.reasoning),
+    )
 
 
 def _show_trace(result: TradingResult) -> None:
@@ -203,6 +229,10 @@ def _show_trace(result: TradingResult) -> None:
     if spool is None or result.trace_id is None:
         note("Tracing is off: there is no trace to show.")
         return
-    rows = spool.trace(result.trace_id)
+    try:
+        rows = spool.trace(result.trace_id)
+    except (sqlite3.Error, OSError) as error:  # the decision stands; the log says what is not recorded
+        note(f"The trace cannot be shown: {error}.")
+        return
     if rows:
         out().print(draw(rows))

@@ -9,12 +9,14 @@ from src.models import capabilities, catalogue
 from src.models.call import driver
 from src.models.call.lifecycle import Call
 from src.models.errors import ModelError
+from src.models.limits import reply_size
 from src.models.request import fitting
 from src.models.request.arguments import build_request
 from src.models.request.messages import chat_messages, prompt_messages
 from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, ModelResponse, Timeouts
-from src.observability import redaction
+from src.models.variables import Variables
+from src.observability import network, redaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -47,6 +49,8 @@ class BaseModel:
         base_url: The provider's address, with the meaning that its own SDK gives it.
         timeouts: The timeouts of each call, unless the call has its own.
         retry_policy: How failed attempts are retried.
+        reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
+            where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
     """
 
     provider: ClassVar[str] = ""
@@ -60,15 +64,19 @@ class BaseModel:
         base_url: str | None = None,
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
+        reply_max_mb: float | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
+        self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
         self.limiter: Limiter | None = None
+        self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
-        if api_key:
-            redaction.learn(api_key)
+        for secret in (api_key, *network.secrets_in(base_url or "")):
+            if secret:
+                redaction.learn(secret)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Raise TypeError for a subclass that overrides a public call, which would then not be traced."""
@@ -122,9 +130,10 @@ class BaseModel:
             temperature: 0 to 2; None sends none, so that the provider's default applies.
             max_tokens: The maximum number of output tokens; None sends none.
             **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
-                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` and `tool_choice` (in any form), `timeout`
-                (seconds for the whole call), `langfuse_prompt` (what Langfuse's `get_prompt` returned: links the
-                generation to that version of the prompt); any other option goes to the provider unchanged.
+                `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` (functions with type hints, or definitions in any
+                form) and `tool_choice`, `timeout` (seconds for the whole call), `langfuse_prompt` (what Langfuse's
+                `get_prompt` returned: links the generation to that version of the prompt); any other option goes to
+                the provider unchanged.
 
         Raises:
             ModelError: the call failed; the subclass says how. The result is never None and never an empty reply.
@@ -267,6 +276,11 @@ class BaseModel:
 
         return from_exception(error)
 
+    @final
+    def _explain(self, error: ModelError) -> None:
+        """Add to an error which variable the address or the key that it is about comes from."""
+        self._variables.explain(error, self._api_key)
+
     @classmethod
     def _missing(cls) -> str | None:
         """Return what is missing besides key and package, and how to get it; None for nothing."""
@@ -309,6 +323,7 @@ class BaseModel:
             raise
 
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
+        self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
@@ -332,7 +347,7 @@ class BaseModel:
         return driver.drive(self._steps(request))
 
     async def _arun(self, request: ModelRequest) -> ModelResponse:
-        return await driver.adrive(self._steps(request))
+        return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
         return driver.stream(lambda: self._stream_steps(request))

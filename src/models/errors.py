@@ -86,6 +86,10 @@ class ModelNotFound(ModelError):
     category = "model_not_found"
 
 
+class UnknownModel(ModelNotFound, ValueError):
+    """There is no model of that name here; the message lists those that there are. Nothing was sent."""
+
+
 class InvalidRequest(ModelError, ValueError):
     """The request is wrong; `parameter` names what was refused. Sending it again cannot help."""
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.errors import MalformedResponse
+from src.models.errors import EmptyResponse, MalformedResponse
 
 if TYPE_CHECKING:
     from src.models.types import ImagePart
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _NOT_PYDANTIC: Final = object()
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
 _MAX_COUNT: Final = 10**15
+_NO_EVENT: Final = ("data:", "data:[DONE]")
+_LONGEST_BLANK: Final = 2000  # a server sends comments while it waits
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -49,14 +51,26 @@ def text(value: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def is_blank(body: str | bytes) -> bool:
+    """Tell whether a reply's body holds nothing: white space, or a stream of events that ends without one."""
+    if len(body) > _LONGEST_BLANK:
+        return False
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    return all(not line or line.startswith(":") or line.replace(" ", "") in _NO_EVENT for line in lines)
+
+
 def decode_json(raw: Any) -> Any:
     """Return a reply decoded, where the SDK returned its text because its content type is not JSON.
 
     Raises:
+        EmptyResponse: the text is blank.
         MalformedResponse: the text is not JSON.
     """
     if not isinstance(raw, str):
         return raw
+    if is_blank(raw):
+        raise EmptyResponse("the reply has no body")
     try:
         return json.loads(raw.removeprefix("\ufeff"))
     except ValueError as error:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from src.models import embedded_model
+from src.models import embedded_model, factory_settings, suggestions
 from src.models.base_model import BaseModel
-from src.models.errors import InvalidRequest, ModelUnavailable, UnknownProvider
+from src.models.errors import ConnectionFailed, InvalidRequest, ModelUnavailable, UnknownProvider
 from src.models.providers import PROVIDERS, Provider
 from src.observability.settings import load_dotenv_once
 
 if TYPE_CHECKING:
     from src.models.types import ModelRequest
+    from src.models.variables import Variables
 
 __all__ = ["PROVIDERS", "ModelFactory", "Provider", "UnavailableModel", "model_factory"]
 
@@ -123,8 +124,9 @@ class ModelFactory:
             fallbacks: Models to call, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
                 A list item can also be a model.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
-                as in "60rpm,100000tpm"), `api` (`chat` or `responses`, where a provider has both). A model with
-                settings is not cached. Fallbacks share `timeouts` and `retry_policy`.
+                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `api` (`chat` or
+                `responses`, where a provider has both). A model with settings is not cached. Fallbacks share
+                `timeouts` and `retry_policy`.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
@@ -148,18 +150,20 @@ class ModelFactory:
     def _single_model(cls, model_type: str, model_name: str | None, settings: dict[str, Any]) -> BaseModel:
         row, inline = cls._row(model_type)
         name = model_name or inline or _default_name(row)
-        key = settings.pop("api_key", None) or row.key()
-        address = settings.pop("base_url", None) or row.address()
-        reason = _why_unavailable(row, key)
+        factory_settings.check(settings, _own_settings(row))
+        variables = factory_settings.variables(row, settings)
+        key, bad_key = factory_settings.key_of(row, settings.pop("api_key", None))
+        address, bad_address = factory_settings.address_of(row, settings.pop("base_url", None))
+        reason = bad_key or bad_address or _why_unavailable(row, key)
         if reason:
             return UnavailableModel(row.name, name, reason)
         if settings:
-            return _make(row, name, key, address, settings)
+            return _make(row, name, key, address, settings, variables)
         identity = (row.name, name, key or "", address or "")
         with cls._lock:
             model = cls._cache.get(identity)
             if model is None:
-                model = _make(row, name, key, address, {})
+                model = _make(row, name, key, address, {}, variables)
                 if model.is_available():
                     cls._cache[identity] = model
             return model
@@ -170,8 +174,9 @@ class ModelFactory:
         provider, _, inline = str(model_type).partition(":")
         row = PROVIDERS.get(provider.strip().lower())
         if row is None:
+            hint = suggestions.of_model_type(str(model_type))
             raise UnknownProvider(
-                f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.", parameter="model_type"
+                f"There is no provider {provider!r}. Known: {', '.join(PROVIDERS)}.{hint}", parameter="model_type"
             )
         return row, inline.strip()
 
@@ -185,7 +190,8 @@ class ModelFactory:
         """Return what to set or to install before a provider can be used; None where it is set up."""
         load_dotenv_once()
         row, _ = cls._row(model_type)
-        return _why_unavailable(row, row.key())
+        key, bad_key = factory_settings.key_of(row, None)
+        return bad_key or factory_settings.address_of(row, None)[1] or _why_unavailable(row, key)
 
     @classmethod
     def post(cls, url: Any, *arguments: Any, via: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -274,6 +280,11 @@ def _why_unavailable(row: Provider, key: str | None) -> str | None:
     return _adapter(row)._missing()
 
 
+def _own_settings(row: Provider) -> frozenset[str]:
+    """Return the settings that a provider's adapter has beside those of all models."""
+    return frozenset({"api"}) if row.package in ("openai", "groq") else frozenset()
+
+
 def _installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
@@ -281,14 +292,20 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _make(row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any]) -> BaseModel:
+def _make(
+    row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any], variables: Variables
+) -> BaseModel:
     from src.models import guard
     from src.models.limits import limiter
     from src.models.pricing import prices
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
-    model = _adapter(row)(name, api_key=key, base_url=address, **settings)
+    try:
+        model = _adapter(row)(name, api_key=key, base_url=address, **settings)
+    except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
+        return UnavailableModel(row.name, name, error.message)
+    model._variables = variables
     patched_sdks.warn_of_patches()
     guard.install()
     model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")

@@ -46,7 +46,12 @@ class Provider:
 
     def key(self) -> str | None:
         """Return the configured key, or None."""
-        return next((value for name in self.keys if (value := os.environ.get(name, "").strip())), None)
+        return self.key_source()[1] or None
+
+    def key_source(self) -> tuple[str, str]:
+        """Return the variable that holds the key, and the key; empty texts where none is set."""
+        names = ((name, os.environ.get(name, "").strip()) for name in self.keys)
+        return next(((name, value) for name, value in names if value), ("", ""))
 
     def address(self) -> str | None:
         """Return the configured address, or None for the provider's own."""
@@ -114,6 +119,7 @@ BUILT_IN: tuple[Provider, ...] = (
         name="ollama",
         adapter="ollama:OllamaModel",
         default_model="llama3.2",
+        keys=("OLLAMA_API_KEY",),
         base_url="OLLAMA_HOST",
         package="ollama",
         needs_key=False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from src.models.errors import ModelError
+from src.models.errors import InvalidRequest, ModelError
 
 if TYPE_CHECKING:
     import tenacity
@@ -22,6 +23,20 @@ class RetryPolicy:
     first_wait_s: float = 0.5
     longest_wait_s: float = 8.0
     retry_after_cap_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Check the bounds.
+
+        Raises:
+            InvalidRequest: one of them has an impossible value; the error names it.
+        """
+        attempts: object = self.max_attempts
+        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+            raise InvalidRequest(f"max_attempts is {attempts!r}, not a whole number above 0.", parameter="max_attempts")
+        for name in ("first_wait_s", "longest_wait_s", "retry_after_cap_s"):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise InvalidRequest(f"{name} is {value!r}: give seconds, 0 or more.", parameter=name)
 
     def is_worth_retrying(self, error: BaseException) -> bool:
         """Tell whether the same request may succeed later."""

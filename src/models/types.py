@@ -342,7 +342,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ModelResponse(TextLike):
-    """A model's reply with its usage, cost and latency. `str(reply)` is its text."""
+    """A model's reply with its usage, cost and latency. `str(reply)` is its text.
+
+    `warnings` says what is wrong with a reply that came all the same, such as a prompt that the server has cut.
+    """
 
     content: str
     model_name: str
@@ -360,6 +363,7 @@ class ModelResponse(TextLike):
     observation_id: str | None = None
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
+    warnings: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         """Compare the text with a string, or all fields but `raw_response` with another reply."""

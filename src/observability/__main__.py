@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from src.observability.commands import traces
+from src.observability.commands import running, terminal, traces
 from src.observability.commands.fast_start import FastCommand, FastGroup
 
 app = typer.Typer(
@@ -36,13 +34,14 @@ def doctor(
 
 def main() -> None:
     """Run the command line; bad input ends with one line that says what to do, and exit code 2."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    try:
-        app()
-    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
-        from src.observability.commands import failures
+    terminal.run(lambda: running.run(app, _report))
 
-        sys.exit(failures.report(error))
+
+def _report(error: Exception) -> int:
+    """Print an expected error and return the exit code that fits it."""
+    from src.observability.commands import failures
+
+    return failures.report(error)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sqlite3
 import time
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from src.observability.attributes import RELEASE
 from src.observability.langfuse_sdk.own_client import NO_KEY, OwnClient
 from src.observability.settings import Settings
 from src.observability.spans.scope import Scope, own_processors
+from src.observability.store import background
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
+    from src.observability.store.records import ScoreRecord
     from src.observability.store.retention import Retention
+    from src.observability.store.row_kinds import KindName
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
@@ -75,6 +80,10 @@ class Pipeline:
         from src.observability.store.spool import Spool
 
         settings = self.settings
+        self._logged_score_loss = False
+        if settings.langfuse.debug:  # as Langfuse's SDK does
+            logging.basicConfig(format="%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+            logging.getLogger("moondev").setLevel(logging.DEBUG)
         limit = settings.max_mb * 1024 * 1024
         self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
         process_exit.report_losses_at_exit(self.spool)
@@ -83,7 +92,10 @@ class Pipeline:
         self.retention = self._make_retention(self.spool, destinations)
         self.retention.start()
         self.processor = SpoolProcessor(
-            self.spool, self.default_scope, self.wake, CapturePolicy.from_settings(settings)
+            self.spool,
+            self.default_scope,
+            functools.partial(self.wake, "observation"),
+            CapturePolicy.from_settings(settings),
         )
         self.provider = self._make_provider(self.processor)
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
@@ -92,6 +104,7 @@ class Pipeline:
         self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.default_scope)
         self._log_destination()
         join(self)
+        background.drain_at_exit()
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
         from opentelemetry.sdk.resources import Resource
@@ -155,8 +168,14 @@ class Pipeline:
         destinations = []
         if settings.langfuse_enabled and settings.langfuse_configured:
             key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
-            scores_only = settings.langfuse_scores_only
-            destinations.append(langfuse_destination(settings.langfuse_host, key, secret, scores_only=scores_only))
+            destination = langfuse_destination(
+                settings.langfuse_host,
+                key,
+                secret,
+                scores_only=settings.langfuse_scores_only,
+                switches=settings.langfuse,
+            )
+            destinations.append(destination)
         if settings.otlp is not None:
             destinations.append(otlp_destination(settings.otlp))
         return destinations
@@ -213,29 +232,59 @@ class Pipeline:
             value: Its value.
             **fields: As `spans.score_records.make` takes them.
         """
-        from src.observability.redaction import redact_text
         from src.observability.spans import score_records
-        from src.observability.store.spool import SpoolError
 
         if self.spool is None:
             return None
         try:
             record = score_records.make(name, value, settings=self.settings, default=self.default_scope, **fields)
-            self.spool.append_score(record)
         except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
-            if not isinstance(error, SpoolError):  # the store has counted that one itself
-                self.spool.count_loss()
-            _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+            self._count_lost_score(name, error)
             return None
-        self.wake()
+        rows = background.collected()
+        if rows is None:
+            return record.id if self._append_score(record) else None
+        if not background.run(rows, partial(self._append_score, record, is_patient=True), len(record.comment or "")):
+            self._count_lost_score(name, MemoryError("too many rows wait for the trace store"))
+            return None
         return record.id
 
-    def wake(self) -> None:
+    def _append_score(self, record: ScoreRecord, *, is_patient: bool = False) -> bool:
+        if self.spool is None:
+            return False
+        try:
+            self.spool.append_score(record, is_patient=is_patient)
+        except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
+            self._count_lost_score(record.name, error)
+            return False
+        self._logged_score_loss = False
+        self.wake("score")
+        return True
+
+    def _count_lost_score(self, name: str, error: Exception) -> None:
+        from src.observability.redaction import redact_text
+        from src.observability.store.spool import SpoolError
+
+        of_store = isinstance(error, SpoolError)
+        if self.spool is not None and not of_store:  # the store has counted its own
+            self.spool.count_loss()
+        if not of_store or not self._logged_score_loss:  # a store that fails does so for all scores of a decision
+            _log.error("The score %s was lost: %s", redact_text(str(name)), redact_text(str(error)))
+        self._logged_score_loss = of_store
+
+    def handle_signals(self) -> None:
+        """Handle SIGTERM as the settings say, where the pipeline was made on another thread than the main one."""
+        from src.observability.delivery import process_exit
+
+        if self.exporter is not None and self.settings.signals:
+            process_exit.handle_sigterm()
+
+    def wake(self, kind: KindName | None = None) -> None:
         """Tell the exporter, if there is one, that there is something to deliver. Never raises."""
         if self.exporter is None:
             return
         try:
-            self.exporter.wake()
+            self.exporter.wake(kind)
         except Exception as error:  # noqa: BLE001 - the stored rows are delivered later
             _log.error("Delivery could not be started: %s", error)
 
@@ -245,10 +294,12 @@ class Pipeline:
         Without a destination nothing waits for delivery, and the result is 0. Where the store cannot be read, their
         number is unknown: that is logged, and the result is at least 1.
         """
+        deadline = time.monotonic() + timeout_s
+        unstored = background.drain(timeout_s)
         if self.exporter is None:
             return 0
         try:
-            return self.exporter.flush(timeout_s)
+            return unstored + self.exporter.flush(max(deadline - time.monotonic(), 0.0))
         except sqlite3.Error as error:
             path = self.settings.trace_db
             _log.error("The trace store %s cannot be read, so what is undelivered is unknown: %s", path, error)
@@ -258,8 +309,10 @@ class Pipeline:
         """Deliver what is possible within `timeout_s` seconds, then stop. The rest stays in the store."""
         from src.observability.langfuse_sdk.import_hook import leave
 
+        deadline = time.monotonic() + timeout_s
+        background.drain(timeout_s)
         if self.exporter is not None:
-            self.exporter.shutdown(timeout_s)
+            self.exporter.shutdown(max(deadline - time.monotonic(), 0.0))
         if self.retention is not None:
             self.retention.stop()
         if self.spool is not None:
@@ -267,6 +320,7 @@ class Pipeline:
         leave(self)
 
 
+@functools.cache
 def _langfuse_version() -> str:
     """Return the version of the installed Langfuse SDK, without importing it."""
     try:

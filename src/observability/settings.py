@@ -7,11 +7,13 @@ import logging
 import os
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from src.observability import otlp_settings
+from src.observability import key_texts, langfuse_settings, otlp_settings
+from src.observability.addresses import plain_address
+from src.observability.langfuse_settings import LangfuseSwitches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,8 @@ _ON = {"1", "true", "yes", "on"}
 _OFF = {"0", "false", "no", "off"}
 # What replaces a switch of delivery whose value is invalid, so that nothing is sent by mistake.
 _SAFE_VALUES = {"ENABLE_LANGFUSE": {"ENABLE_LANGFUSE": "false"}, "MOONDEV_OFFLINE": {"MOONDEV_OFFLINE": "1"}}
+
+_NO_LANGFUSE = {"ENABLE_LANGFUSE": "false"}
 
 # The words of a variable with what each means; the first is the default.
 _SYNC: Mapping[Literal["normal", "full"], str] = {"normal": "survives kill -9", "full": "power loss too"}
@@ -62,9 +66,9 @@ class Settings:
     keep_days_set: bool
     langfuse_enabled: bool
     langfuse_scores_only: bool
-    langfuse_host: str
+    langfuse_host: str = field(repr=False)  # it may hold a password
     langfuse_public_key: str | None
-    langfuse_secret_key: str | None
+    langfuse_secret_key: str | None = field(repr=False)
     environment: str
     release: str | None
     otlp: Otlp | None
@@ -72,6 +76,7 @@ class Settings:
     images: Literal["hash", "whole"]
     service_name: str
     signals: bool
+    langfuse: LangfuseSwitches = field(default_factory=LangfuseSwitches)
 
     @property
     def langfuse_configured(self) -> bool:
@@ -82,6 +87,15 @@ class Settings:
     def langfuse_delivers(self) -> bool:
         """Tell whether anything goes to Langfuse: observations and scores, or scores alone."""
         return self.tracing and self.langfuse_enabled and self.langfuse_configured and not self.offline
+
+    @property
+    def langfuse_off(self) -> str | None:
+        """Return which variable stops delivery to Langfuse; None where none does."""
+        if self.offline:
+            return "MOONDEV_OFFLINE"
+        if not self.langfuse.tracing_enabled:
+            return "LANGFUSE_TRACING_ENABLED"
+        return None if self.langfuse_enabled else "ENABLE_LANGFUSE"
 
     @classmethod
     def read_or_default(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -120,6 +134,7 @@ class Settings:
         env = os.environ if environ is None else environ
         hosts = (env.get(name, "").strip() for name in ("LANGFUSE_BASE_URL", "LANGFUSE_HOST"))
         host = next(filter(None, hosts), LANGFUSE_CLOUD)
+        langfuse = _langfuse_switches(env)
         return cls(
             tracing=switch(env, "MOONDEV_TRACING", default=True),
             offline=switch(env, "MOONDEV_OFFLINE", default=False),
@@ -128,11 +143,11 @@ class Settings:
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
             keep_days=_keep_days(env),
             keep_days_set=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
-            langfuse_enabled=_langfuse_enabled(env),
+            langfuse_enabled=_langfuse_enabled(env) and langfuse.tracing_enabled,
             langfuse_scores_only=_scores_only(env),
             langfuse_host=_host(host),
-            langfuse_public_key=(env.get("LANGFUSE_PUBLIC_KEY") or "").strip() or None,
-            langfuse_secret_key=(env.get("LANGFUSE_SECRET_KEY") or "").strip() or None,
+            langfuse_public_key=_langfuse_key(env, "LANGFUSE_PUBLIC_KEY"),
+            langfuse_secret_key=_langfuse_key(env, "LANGFUSE_SECRET_KEY"),
             environment=_environment(env),
             release=env.get("LANGFUSE_RELEASE") or None,
             otlp=_otlp(env),
@@ -140,6 +155,7 @@ class Settings:
             images=_choice(env, "MOONDEV_IMAGES", _IMAGES),
             service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
+            langfuse=langfuse,
         )
 
 
@@ -243,6 +259,13 @@ def _otlp(environ: Mapping[str, str]) -> Otlp | None:
         raise SettingsError(error.variable, str(error), instead) from error
 
 
+def _langfuse_switches(environ: Mapping[str, str]) -> LangfuseSwitches:
+    try:
+        return langfuse_settings.read(environ)
+    except langfuse_settings.LangfuseSettingError as error:
+        raise SettingsError(error.variable, str(error), error.instead) from error
+
+
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int) -> int:
     text = environ.get(name, "").strip()
     if not text:
@@ -261,13 +284,28 @@ def _keep_days(environ: Mapping[str, str]) -> int | None:
     return int(text or 90)
 
 
+def _langfuse_key(environ: Mapping[str, str], name: str) -> str | None:
+    """Return one of Langfuse's keys, None where it is not set.
+
+    Raises:
+        SettingsError: it cannot be sent in a header.
+    """
+    key = environ.get(name, "").strip()
+    problem = key_texts.key_problem(key) if key else None
+    if problem is not None:
+        raise SettingsError(name, f"{problem}: copy the key anew, without anything around it.", _NO_LANGFUSE)
+    return key or None
+
+
 def _host(text: str) -> str:
-    host = text.rstrip("/")
-    if not re.match(r"(?i)https?://[^/\s]+", host):
+    host = plain_address(text)
+    problem = key_texts.address_problem(host)
+    if problem is not None:
+        shown = f"{host.partition('://')[0]}://...{host.rpartition('@')[2]}" if "@" in host else host
         raise SettingsError(
             "LANGFUSE_BASE_URL/LANGFUSE_HOST",
-            f"is {text!r}, not an address: it must start with https:// or http://, as {LANGFUSE_CLOUD} does.",
-            {"ENABLE_LANGFUSE": "false"},  # the default is another server than the one that was intended
+            f"is {shown!r}, not an address: it {problem}. One looks like {LANGFUSE_CLOUD}.",
+            _NO_LANGFUSE,  # the default is another server than the one that was intended
         )
     return host
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_httpx2._plugin  # noqa: F401 # registers the router for httpx2
-import respx
 
 from src.models.adapters.local import engine
 from src.models.limits import limiter, rate_limit_headers
@@ -14,6 +12,7 @@ from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
 from src.models.retry import RetryPolicy
 from tests.contract.harness import CASES, EXAMPLE, ORIGIN, ROWS, Caller, EngineOnWire, Wire, dialect_of
+from tests.contract.routers import answered_by
 from tests.servers import Server
 
 if TYPE_CHECKING:
@@ -84,12 +83,7 @@ def wire(
         monkeypatch.setattr(engine, "_engine", None)
         yield answering
         return
-    with (
-        respx.mock(using="httpcore", assert_all_called=False) as httpx_router,
-        respx.mock(using="httpcore2", assert_all_called=False) as httpx2_router,
-    ):
-        for router in (httpx_router, httpx2_router):
-            router.route().mock(side_effect=answering.over_http)
+    with answered_by(answering.over_http):
         yield answering
 
 

@@ -62,7 +62,7 @@ class Wire:
         return reply(request) if callable(reply) else reply
 
     def over_http(self, request: httpx.Request) -> httpx.Response:
-        """Answer for a respx router, which sees the requests of all threads."""
+        """Answer for the router, which sees the requests of all threads."""
         if request.url.path.startswith("/api/public/"):  # Langfuse's: an exporter that an earlier test left at work
             return httpx.Response(503)
         headers = {name.lower(): value for name, value in request.headers.items()}

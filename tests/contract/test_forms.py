@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from openai.types.chat import ChatCompletionMessage
@@ -52,6 +52,23 @@ def test_a_tool_is_declared_alike_in_any_form(model: BaseModel, dialect: Dialect
     assert dialect.parse_request(wire.received[0]).tools == ["quote"]
     assert "pair" in json.dumps(sent[0])
     assert sent[1:] == sent[:-1]
+
+
+def quote(pair: str, side: Literal["bid", "ask"] = "bid", venue: str | None = None) -> float:
+    """Get it."""
+    return 1.0
+
+
+def test_a_function_is_declared_and_chosen_as_a_tool(model: BaseModel, dialect: Dialect, wire: Wire) -> None:
+    wire.say(dialect.reply(Says(model=dialect.model)))
+    sent = json.dumps(_sent(model, wire, [HI], tools=[quote]))
+    assert dialect.parse_request(wire.received[0]).tools == ["quote"]
+    assert all(word in sent for word in ("Get it.", "pair", "side", "bid", "ask", "venue"))
+    try:
+        named = _sent(model, wire, [HI], tools=[quote], tool_choice="quote")
+    except errors.Unsupported:
+        return
+    assert _sent(model, wire, [HI], tools=[quote], tool_choice=quote) == named
 
 
 @pytest.mark.parametrize("choices", [NAMED, FORCED, ["none", {"type": "none"}]], ids=["named", "forced", "none"])

@@ -34,6 +34,16 @@ TOOL = {
 }
 
 
+class Odds(pydantic.BaseModel):
+    wins: int
+    losses: int
+
+    @pydantic.field_validator("losses")
+    @classmethod
+    def _divides(cls, value: int) -> int:
+        return value if 1 / value else 0
+
+
 class Verdict(pydantic.BaseModel):
     action: str
     confidence: int = pydantic.Field(ge=0, le=100)
@@ -57,7 +67,7 @@ def test_sends_the_prompts_byte_for_byte(model: BaseModel, dialect: Dialect, wir
     request = dialect.parse_request(wire.received[0])
     assert (request.model, request.system, request.texts) == (dialect.model, f"system {UNICODE}", [f"user {UNICODE}"])
     assert request.max_tokens == 50
-    assert not request.stream
+    assert request.stream is dialect.engine  # which is always asked for events: it can be stopped between them
     assert request.temperature == (0.2 if model.capabilities.temperature else None)
     assert reply.content == UNICODE
 
@@ -154,6 +164,20 @@ def test_a_misfit_after_the_repair_is_malformed(model: BaseModel, dialect: Diale
     with pytest.raises(MalformedResponse, match="repair"):
         call.ask(model, None, "now?", response_format=Verdict)
     assert len(wire.received) == 2
+
+
+def test_what_no_validator_can_process_is_repaired_once(
+    model: BaseModel, dialect: Dialect, wire: Wire, call: Caller
+) -> None:
+    misfits = ('{"wins": 1, "losses": 0}', '{"wins": 1, "losses": Infinity}', '{"wins": 1, "losses": 2, "losses": 3}')
+    for misfit in misfits:
+        wire.received.clear()
+        wire.say(dialect.reply(Says(text=misfit)), dialect.reply(Says(text='{"wins": 1, "losses": 4}')))
+        assert call.ask(model, None, "odds?", response_format=Odds).parsed == Odds(wins=1, losses=4)
+        assert len(wire.received) == 2
+    wire.say(dialect.stream(Says(text=misfits[0])), dialect.reply(Says(text=misfits[0])))
+    with pytest.raises(MalformedResponse, match="ZeroDivisionError"):
+        call.stream(model, None, "odds?", response_format=Odds)
 
 
 def test_a_stream_ends_with_the_parsed_reply(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from src.observability.store.spool import Spool
 from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
 
@@ -102,6 +103,7 @@ def test_the_same_decision_with_langfuse_unreachable_and_one_line_about_what_wai
         (("trade", "EURUSD", "--csv", "missing.csv"), "does not exist"),
         (("trade", "EURUSD", "--models", "nobody:x"), "There is no provider"),
         (("trade", "EURUSD", "--models", ","), "names no model"),
+        (("trade", "EURUSD", "--models", "local:nosuch"), "local/nosuch: there is no such model here"),
         (("trade", "EURUSD", "--quorum", "2"), "quorum"),
         (("risk", "missing.json"), "cannot be read"),
         (("traces", "show", "abc"), "There is no trace"),
@@ -214,7 +216,8 @@ def test_a_store_that_cannot_be_used_is_reported_in_one_line(tmp_path: Path) -> 
 
 def test_the_doctor_shows_a_damaged_store_and_the_one_kept_beside(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
-    path.write_bytes(b"not a database" * 1000)
+    Spool(path).close()
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
     done = moondev("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
     assert done.returncode == 1
     assert "a damaged store, kept" in done.stdout

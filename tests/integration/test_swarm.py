@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from src.agents.base_agent import default_name
 from src.agents.decisions import Action
 from src.agents.market import Candle, Candles
 from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
+from src.cli.app import app
+from src.models import ModelFactory
 from src.models.errors import UnknownProvider
 from src.observability import attributes as names
 from src.observability import flush, observe_agent
@@ -271,3 +275,37 @@ def test_with_keys_every_configured_provider_is_a_member(monkeypatch: pytest.Mon
     monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
     monkeypatch.setenv("ANTHROPIC_KEY", "sk-ant-test-0123456789abcdef")
     assert [member.label.partition(":")[0] for member in TradingAgent().members] == ["claude", "openai"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "local"),
+        ({"OPENAI_KEY": "sk-test-0123456789abcdef"}, "openai"),
+        ({"GROQ_API_KEY": "gsk-test-0123456789abcdef", "AI_MODEL": "llama-4"}, None),
+        ({"OPENAI_KEY": "sk-test-0123456789abcdef", "AI_MODEL_PROVIDER": "local"}, "local"),
+        ({"AI_MODEL": "claude-haiku-4-5"}, "claude:claude-haiku-4-5"),
+        ({"AI_MODEL": "groq:llama-4"}, "groq:llama-4"),
+        ({"AI_MODEL_PROVIDER": "ollama", "AI_MODEL": "gemma4"}, "ollama:gemma4"),
+    ],
+)
+def test_an_agent_that_names_no_model_asks_the_configured_provider(
+    environment: dict[str, str], name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    if name is None:
+        with pytest.raises(ValueError, match="set AI_MODEL_PROVIDER too"):
+            default_name()
+    else:
+        assert default_name() == name
+
+
+def test_one_key_is_enough_for_the_command_to_ask_that_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: chat_reply(decision("SELL", 61))) as server:
+        provider(monkeypatch, "openai", server)
+        done = CliRunner().invoke(app, ["trade", "EURUSD", "--json"])
+        asked = [request.json["model"] for request in server.received]
+    result = json.loads(done.stdout)
+    assert [(vote["member"], vote["action"]) for vote in result["votes"]] == [("openai", "SELL")]
+    assert asked == [ModelFactory.DEFAULT_MODELS["openai"]]

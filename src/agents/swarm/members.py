@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +17,9 @@ class Member:
     """One member: `model` as provider:model. `brief` ends its prompt, `seed` makes its replies repeatable.
 
     `fallbacks` are asked in turn where the model fails; the member has one vote and one generation all the same.
+
+    Raises:
+        ValueError: the weight is no finite number above 0.
     """
 
     model: str
@@ -23,6 +28,14 @@ class Member:
     seed: int | None = None
     label: str = ""
     fallbacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a weight with which no vote can be counted, before anything is asked and paid for."""
+        weight: object = self.weight
+        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
+        if not is_number or not math.isfinite(self.weight) or self.weight <= 0:
+            name = self.label or self.model
+            raise ValueError(f"The weight of {name} is {weight!r}: give a finite number above 0, such as 1 or 2.5.")
 
 
 _BRIEFS = (
@@ -36,13 +49,15 @@ def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
     """Return the members with labels; those that name the same model get #1, #2, ...
 
     Raises:
-        ValueError: there is none, or one names no model.
+        ValueError: there is none, one names no model, or their weights cannot be added up.
     """
     unlabelled = [item if isinstance(item, Member) else Member(model=str(item).strip()) for item in members]
     if not unlabelled:
         raise ValueError("A trading agent needs at least one member, such as openai:gpt-4o or local.")
     if any(not member.model for member in unlabelled):
         raise ValueError("A member's name is empty: give provider:model, such as openai:gpt-4o.")
+    if not math.isfinite(sum(float(member.weight) for member in unlabelled)):
+        raise ValueError("The weights of the members are too large to be added up: give smaller ones.")
     total = Counter(member.label or member.model for member in unlabelled)
     seen: Counter[str] = Counter()
     result = []
@@ -55,9 +70,10 @@ def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
 
 def default_members() -> tuple[Member, ...]:
     """Return every configured provider's default model, or three local members where no key is set."""
-    from src.models.model_factory import PROVIDERS, ModelFactory
+    from src.agents.base_agent import keyed_providers
+    from src.models.model_factory import ModelFactory
 
-    keyed = [row.name for row in PROVIDERS.values() if row.needs_key and ModelFactory.is_model_available(row.name)]
+    keyed = keyed_providers()
     if keyed:
         return labelled(f"{name}:{ModelFactory.DEFAULT_MODELS[name]}" for name in keyed)
     return labelled(Member(model="local", brief=brief, seed=seed) for seed, brief in enumerate(_BRIEFS, start=1))

@@ -1,133 +1,135 @@
-"""Ask all members at once, each within its deadline; a member that hangs does not delay the result."""
+"""Ask all members at once, each within its deadline; a member that hangs does not delay the result.
+
+The caller collects the votes, on its own thread or in its own event loop: a deadline holds whatever a member does.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import queue
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from src.agents.decisions import Decision
-from src.agents.swarm.voting import Vote
-from src.models.call.membership import as_member
-from src.models.errors import ModelError
-from src.models.types import Timeouts
+from src.agents.swarm.asking import Asking, Question, Seat, late
+from src.models.transport import steps
+from src.observability.store import background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from src.agents.swarm.members import Member
-    from src.models.base_model import BaseModel
+    from src.agents.swarm.voting import Vote
+    from src.models.transport.steps import Steps
+
+    Arrival = tuple[Asking, Vote | None]
+    OnVote = Callable[[Vote], None]
 
 # How long a cancelled member may take to end its generation before the votes are returned without it.
 _GRACE_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What all members are asked, and within which time."""
-
-    system_prompt: str
-    user_content: str
-    temperature: float | None
-    member_timeout_s: float
-    total_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A member with its model."""
-
-    member: Member
-    model: BaseModel
-
-
-async def ask_all(
-    seats: Sequence[Seat], question: Question, on_vote: Callable[[Vote], None] | None = None
-) -> tuple[Vote, ...]:
+def ask_all(seats: Sequence[Seat], question: Question, on_vote: OnVote | None = None) -> tuple[Vote, ...]:
     """Return one vote for each member, in their order.
 
     The vote of a member that fails, gives no usable reply, or exceeds the time has no action. `on_vote` is called as
-    each vote arrives.
+    each vote arrives, on the calling thread. Where it raises, or the wait is interrupted, all members are cancelled.
     """
+    votes: tuple[Vote, ...] = steps.run(_collect(seats, question, _ThreadInbox(), on_vote))
+    return votes
+
+
+async def aask_all(seats: Sequence[Seat], question: Question, on_vote: OnVote | None = None) -> tuple[Vote, ...]:
+    """Do what `ask_all` does, in asyncio; `on_vote` is called in the calling task."""
+    votes: tuple[Vote, ...] = await steps.arun(_collect(seats, question, _LoopInbox(), on_vote))
+    return votes
+
+
+class _Inbox(Protocol):
+    """Where the loops of the members put what has arrived."""
+
+    def put(self, asking: Asking, vote: Vote | None) -> None:
+        """Put a member's vote in, from any thread."""
+
+    def take(self, timeout_s: float) -> Any:
+        """Return what arrived next, or None after so many seconds; in asyncio an awaitable of it."""
+
+
+class _ThreadInbox:
+    """The inbox of a thread."""
+
+    def __init__(self) -> None:
+        self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+
+    def put(self, asking: Asking, vote: Vote | None) -> None:
+        self._arrivals.put((asking, vote))
+
+    def take(self, timeout_s: float) -> Arrival | None:
+        try:
+            return self._arrivals.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+
+class _LoopInbox:
+    """The inbox of a task."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
+
+    def put(self, asking: Asking, vote: Vote | None) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._arrivals.put_nowait, (asking, vote))
+
+    async def take(self, timeout_s: float) -> Arrival | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._arrivals.get()
+        except TimeoutError:
+            return None
+
+
+def _collect(seats: Sequence[Seat], question: Question, inbox: _Inbox, on_vote: OnVote | None) -> Steps:
+    """Ask, and collect the votes until all are there or the time is over. Yields each wait."""
     started = time.monotonic()
     is_swarm = len(seats) > 1  # a single member's generation is named like any other
-    tasks = {asyncio.create_task(_ask(seat, question, seat.member.label if is_swarm else "")): seat for seat in seats}
-    votes: dict[Seat, Vote] = {}
-    pending: set[asyncio.Task[Vote]] = set(tasks)
-    while pending and (left := question.total_timeout_s - (time.monotonic() - started)) > 0:
-        done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        _collect(done, tasks, votes, on_vote)
-    for task in pending:
-        task.cancel("timeout")
-    if pending:
-        done, pending = await asyncio.wait(pending, timeout=_GRACE_S)
-        _collect(done, tasks, votes, on_vote)
-    late = (time.monotonic() - started) * 1000
-    return tuple(votes.get(seat) or _late(seat, late) for seat in seats)
-
-
-def _collect(
-    done: set[asyncio.Task[Vote]],
-    tasks: dict[asyncio.Task[Vote], Seat],
-    votes: dict[Seat, Vote],
-    on_vote: Callable[[Vote], None] | None,
-) -> None:
-    for task in done:
-        seat = tasks[task]
-        vote = _late(seat, None) if task.cancelled() else task.result()
-        votes[seat] = vote
-        if on_vote is not None:
-            on_vote(vote)
-
-
-async def _ask(seat: Seat, question: Question, label: str) -> Vote:
-    member = seat.member
-    started = time.monotonic()
-    # The member's own text comes last, so that providers that cache prompts process the common part once.
-    content = f"{question.user_content}\n\n{member.brief}" if member.brief else question.user_content
-    options = {} if member.seed is None else {"seed": member.seed}
-    limit = question.member_timeout_s
+    asked = [Asking(seat, question, inbox.put, label=seat.member.label if is_swarm else "") for seat in seats]
+    votes: dict[Asking, Vote | None] = {}
     try:
-        with as_member(label):
-            reply = await seat.model.agenerate_response(
-                question.system_prompt,
-                content,
-                question.temperature,
-                response_format=Decision,
-                timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),
-                **options,
-            )
-    except ModelError as error:
-        return Vote(
-            member=member.label,
-            weight=member.weight,
-            error_category=error.category,
-            error=str(error),
-            latency_ms=(time.monotonic() - started) * 1000,
-            observation_id=error.observation_id,
-        )
-    decision = reply.parsed
-    if not isinstance(decision, Decision):  # the model replied with a tool call instead
-        decision = Decision(action="ABSTAIN", confidence=0)
-    return Vote(
-        member=member.label,
-        weight=member.weight,
-        action=decision.voted,
-        confidence=decision.confidence,
-        reasoning=decision.reasoning,
-        latency_ms=reply.latency_ms,
-        cost_usd=reply.cost_usd,
-        model_name=reply.model_name,
-        observation_id=reply.observation_id,
-    )
+        yield from _take(asked, votes, inbox, started + question.total_timeout_s, on_vote)
+        _cancel(asked, votes, "timeout")
+        yield from _take(asked, votes, inbox, time.monotonic() + _GRACE_S, on_vote)
+    except BaseException as error:
+        _cancel(asked, votes, None)
+        if not isinstance(error, GeneratorExit):  # after which nothing can be waited for
+            yield from _take(asked, votes, inbox, time.monotonic() + _GRACE_S, None)
+        raise
+    late_ms = (time.monotonic() - started) * 1000
+    for asking in asked:
+        if asking not in votes:
+            asking.give_up()
+    return tuple(votes.get(asking) or late(asking.seat, late_ms) for asking in asked)
 
 
-def _late(seat: Seat, latency_ms: float | None) -> Vote:
-    return Vote(
-        member=seat.member.label,
-        weight=seat.member.weight,
-        error_category="timeout",
-        error="no answer within the swarm's deadline",
-        latency_ms=latency_ms,
-    )
+def _take(
+    asked: Sequence[Asking],
+    votes: dict[Asking, Vote | None],
+    inbox: _Inbox,
+    deadline: float,
+    on_vote: OnVote | None,
+) -> Steps:
+    """Take votes until all are there or the deadline has come."""
+    while len(votes) < len(asked) and (left := deadline - time.monotonic()) > 0:
+        arrival = yield inbox.take(left)
+        if arrival is None:
+            continue
+        asking, vote = arrival
+        votes[asking] = vote
+        if on_vote is not None:
+            with background.collecting(None):  # what the program does there is stored as its own work is
+                on_vote(vote or late(asking.seat, None))
+
+
+def _cancel(asked: Sequence[Asking], votes: dict[Asking, Vote | None], reason: str | None) -> None:
+    for asking in asked:
+        if asking not in votes:
+            asking.cancel(reason)

@@ -54,9 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         return _refuse(f"no such file or folder: {', '.join(missing)}")
     folder = None if options.no_cache else options.cache or default_folder()
+    if options.output and not options.output.absolute().parent.is_dir():
+        return _refuse(f"the report cannot be written: there is no folder {options.output.absolute().parent}")
     report = check(paths, config, folder, options.jobs or _processors())
     try:
-        _write(FORMATS[options.format](report), options.output)
+        _write(FORMATS[options.format](report), options.output, for_people=options.format == "text")
+    except BrokenPipeError:
+        _discard_output()
     except OSError as error:
         return _refuse(f"the report cannot be written: {error.strerror or error}")
     if options.stats:
@@ -105,15 +109,21 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _write(text: str, file: Path | None) -> None:
+def _write(text: str, file: Path | None, *, for_people: bool) -> None:
     if file:
         file.write_bytes((text + "\n").encode("utf-8", "replace"))
+    elif for_people:  # in the signs that the terminal has
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write((text + "\n").encode(encoding, "replace").decode(encoding))
     elif text:
-        try:
-            sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe: the rest is discarded
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.flush()
+        sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
+    sys.stdout.flush()
+
+
+def _discard_output() -> None:
+    """Discard what is still to be written: the reader, such as `head`, has closed the pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(why: str) -> int:

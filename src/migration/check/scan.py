@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.check.cache import Cache, digest
+from src.migration.check.interrupts import interrupts_held
 from src.migration.check.records import Facts
 from src.migration.check.sites import facts_of, unparseable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.pool import Pool
 
     from src.migration.check.config import Config
     from src.migration.check.vocabulary.words import Vocabulary
@@ -125,12 +127,22 @@ def scan(files: list[tuple[str, Path]], config: Config, cache: Cache, jobs: int)
     return outcomes
 
 
+def _mapped(pool: Pool, batches: list[list[tuple[str, Path]]]) -> list[list[Scanned]]:
+    try:
+        return pool.map(_work, batches, chunksize=1)
+    except KeyboardInterrupt:
+        pool.terminate()
+        raise
+
+
 def _run(batches: list[list[tuple[str, Path]]], config: Config, cache: Cache, jobs: int) -> list[list[Scanned]]:
     words = config.vocabulary
     if jobs > 1 and sum(map(len, batches)) >= _WORTH_A_POOL:
         try:
-            with closing(multiprocessing.Pool(jobs, _start, (cache, words))) as pool:
-                return pool.map(_work, batches, chunksize=1)
+            with interrupts_held():
+                pool = multiprocessing.Pool(jobs, _start, (cache, words))
+            with closing(pool):
+                return _mapped(pool, batches)
         except (OSError, ImportError, AssertionError):  # no processes or no semaphores here
             pass
     reader = _Reader(cache, words)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration import install
+from src.migration.check.interrupts import interrupts_held
 from src.migration.rewrite import report
 from src.migration.rewrite.file import FAILED, migrate
 from src.migration.rewrite.leftovers import leftovers
@@ -49,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(refusal))
     failures = _write_changes(root, outcomes, installation) if options.write else []
     sites = [site for outcome in outcomes for site in (*outcome.sites, *outcome.leftovers)]
+    report_error = _write_report(options.report, outcomes, sites)
     _report(options, outcomes, sites, failures, installation)
+    if report_error:
+        _fail(report_error)
+        return FAILURE
     code = _exit_code(outcomes, sites, failures)
     if installation is None or code == FAILURE:
         return code
@@ -77,6 +82,8 @@ def _usage_error(options: argparse.Namespace) -> str | None:
         return None
     if options.install and (refusal := install.refusal(options.paths[0])):
         return refusal
+    if options.report and (options.report.is_dir() or not options.report.absolute().parent.is_dir()):
+        return f"the report {options.report} cannot be written: that is a folder, or there is none to write it into"
     missing = [str(path) for path in options.paths if not path.exists()]
     if missing:
         return f"no such file or folder: {', '.join(missing)}"
@@ -102,15 +109,34 @@ def _report(
     failures: Sequence[str],
     installation: install.Installation | None,
 ) -> None:
-    """Print the patch where it is asked for, write the JSON report, and print the summary."""
+    """Print the patch where it is asked for, and the summary."""
     if options.diff:
-        sys.stdout.writelines(line for outcome in outcomes for line in report.diff(outcome))
-        sys.stdout.writelines(install.diff(installation) if installation else ())
-    if options.report:
-        report.write_json(options.report, outcomes, sites)
+        _print_patch([line for outcome in outcomes for line in report.diff(outcome)])
+        _print_patch(list(install.diff(installation)) if installation else [])
     report.print_summary(outcomes, sites, failures, written=options.write, shown=options.diff)
     if installation is not None and not failures:
         install.print_summary(options.paths[0], installation, written=options.write, shown=options.diff)
+
+
+def _print_patch(lines: Sequence[str]) -> None:
+    """Print a patch; where it does not go to a terminal, byte for byte, so that it can be applied."""
+    if sys.stdout.isatty():
+        sys.stdout.writelines(lines)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write("".join(lines).encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def _write_report(file: Path | None, outcomes: Sequence[Outcome], sites: Sequence[ReportedSite]) -> str | None:
+    """Write the JSON report where it is asked for; return what went wrong."""
+    if file is None:
+        return None
+    try:
+        report.write_json(file, outcomes, sites)
+    except OSError as error:
+        return f"the report {file} cannot be written: {error.strerror}"
+    return None
 
 
 def _write_changes(root: Path, outcomes: Sequence[Outcome], installation: install.Installation | None) -> list[str]:
@@ -155,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _process_count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 256:
         raise argparse.ArgumentTypeError("must be between 1 and 256")
     return number
@@ -179,8 +205,13 @@ def _migrate_all(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     if len(jobs) < _WORTH_A_POOL or processes == 1:
         yield from _with_progress((_migrate_and_check(job) for job in jobs), len(jobs))
         return
-    with ProcessPoolExecutor(min(processes, len(jobs))) as pool:
-        yield from _with_progress(pool.map(_migrate_and_check, jobs, chunksize=4), len(jobs))
+    pool = ProcessPoolExecutor(min(processes, len(jobs)))
+    try:
+        with interrupts_held():  # processes inherit that: Ctrl-C, which goes to all, is for the first one to deal with
+            outcomes = pool.map(_migrate_and_check, jobs, chunksize=4)
+        yield from _with_progress(outcomes, len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _migrate_again(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import re
+import sys
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -23,11 +25,12 @@ from src.models.failures import classify
 from src.models.fields import count, field, text
 from src.models.lazy_reply import LazyReply
 from src.models.protocols import ollama as protocol
-from src.models.request import tools
-from src.models.transport import gateway_hooks, http_hooks, replay, tls
+from src.models.request import tool_ids, tools
+from src.models.transport import gateway_hooks, http_clients, http_hooks, replay
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
 from src.models.types import Chunk, Completion, ModelRequest, ToolCall, ToolDelta, Usage
+from src.observability import network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from src.models.types import Timeouts
 
 _log = logging.getLogger("moondev.models")
+_KEPT_TOKENS = 4  # docs.ollama.com/api: the default of num_keep
 _UNCHANGED_FIELDS = frozenset({"model", "messages", "stream", "options", "format", "think", "keep_alive"})
 
 
@@ -49,17 +53,19 @@ class OllamaModel(BaseModel):
         self._clients = PerProcess(self._make_client)
         self._aclients = PerLoop(self._make_async_client, lambda pair: pair[0].close())
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, *, asynchronous: bool = False) -> dict[str, Any]:
         """Return the arguments for the SDK's client; `http_hooks` sets the timeouts of each request."""
         import httpx
 
         address = self._address if "://" in self._address else f"http://{self._address}"  # as the SDK reads it
+        address, basic = network.split_credentials(address)  # which the SDK leaves out
+        authorization = basic or (f"Bearer {self._api_key}" if self._api_key else None)
         return {
-            "host": self._address,
+            "host": network.split_credentials(self._address)[0],
             "follow_redirects": False,
-            "headers": {"authorization": f"Bearer {self._api_key}"} if self._api_key else None,
+            "headers": {"authorization": authorization} if authorization else None,
             "timeout": self.timeouts.read,
-            "verify": tls.for_address(address, httpx.create_ssl_context),
+            **http_clients.arguments("httpx", address, httpx.create_ssl_context, asynchronous=asynchronous),
         }
 
     @property
@@ -72,20 +78,16 @@ class OllamaModel(BaseModel):
         return self._clients.get()[0]
 
     def _make_client(self) -> tuple[Any, replay.Replay]:
-        import ollama
-
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.check_reply)
-        client = ollama.Client(**self._settings(), event_hooks=hooks)
+        client = _sdk().Client(**self._settings(), event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         return client, replay.Replay(getattr(client, "_client", None), client, "chat")
 
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
-        import ollama
-
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.acheck_reply)
-        client = ollama.AsyncClient(**self._settings(), event_hooks=hooks)
+        client = _sdk().AsyncClient(**self._settings(asynchronous=True), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
     @override
@@ -152,7 +154,7 @@ class OllamaModel(BaseModel):
             finish_reason="tool_calls" if calls else _finish(raw),
             reasoning=text(message, "thinking") or None,
             usage=usage,
-            tool_calls=tuple(replace(call, id=call.id or f"call_{at}_{call.name}") for at, call in enumerate(calls)),
+            tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
             notes=notes,
             raw=raw,
         )
@@ -177,18 +179,17 @@ class OllamaModel(BaseModel):
     def _usage(self, raw: Any, request: ModelRequest) -> tuple[Usage | None, dict[str, object]]:
         """Return the tokens, and a warning where the prompt's count is missing or the prompt was cut.
 
-        Ollama cuts a prompt that is longer than num_ctx silently: docs.ollama.com/context-length. It then reports as
-        many prompt tokens as the context has; where it reports more, its context is larger than was asked for.
+        Ollama cuts a prompt that is longer than its context silently: docs.ollama.com/context-length. What it counts
+        then is not the prompt.
         """
         prompt, output = count(raw, "prompt_eval_count"), count(raw, "eval_count")
         context_tokens = request.options.get("num_ctx") or protocol.context_tokens(request)
-        warning = None
-        if prompt is not None and isinstance(context_tokens, int) and abs(context_tokens - prompt) <= 1:
-            warning = f"the prompt filled the context of {context_tokens} tokens, so Ollama has cut it: raise num_ctx"
-            prompt = None
-        elif not prompt:
-            warning = "Ollama told no prompt token count"
-            prompt = None
+        warning = None if prompt else "Ollama told no prompt token count"
+        if prompt and isinstance(context_tokens, int):
+            num_keep = request.options.get("num_keep")
+            kept_tokens = num_keep if isinstance(num_keep, int) and num_keep > 0 else _KEPT_TOKENS
+            warning = protocol.cut_warning(prompt, context_tokens, protocol.prompt_bytes(request), kept_tokens)
+        prompt = None if warning else prompt
         if warning:
             _log.warning("%s:%s: %s", self.provider, request.model, warning)
         usage = None if prompt is None and output is None else Usage(input=prompt, output=output)
@@ -206,9 +207,24 @@ class OllamaModel(BaseModel):
             result = super()._classify(error)
         if isinstance(result, ModelNotFound):
             result.message = f"{result.message}. Pull it: ollama pull {_missing_model(result, self.model_name)}"
-        if isinstance(result, ConnectionFailed) and _is_refused_connection(error):
-            result.message = f"nothing answers at {self._address}. Is Ollama running? Start it: ollama serve"
+        if isinstance(result, ConnectionFailed) and _is_refused_connection(error) and result.retryable:
+            result.message = f"{result.message}. Is Ollama running? Start it: ollama serve"
         return result
+
+
+@cache
+def _sdk() -> Any:
+    """Return the module with the SDK's classes.
+
+    The package makes a client while it is imported, which fails where a variable for some other address is wrong. Its
+    module with the classes has been imported by then.
+    """
+    try:
+        importlib.import_module("ollama")
+    except Exception:
+        if "ollama._client" not in sys.modules:
+            raise
+    return sys.modules["ollama._client"]
 
 
 def _shape(payload: dict[str, Any]) -> tuple[str, ...]:
@@ -240,13 +256,13 @@ def _read_reply(response: Any) -> LazyReply | None:
 
 def _sdk_object(body: dict[str, Any]) -> Any:
     """Return a reply as the SDK's object, without validation where the SDK would refuse it."""
-    import ollama
     import pydantic
 
+    reply_class = _sdk().ChatResponse
     try:
-        return ollama.ChatResponse(**body)
+        return reply_class(**body)
     except pydantic.ValidationError:
-        return ollama.ChatResponse.model_construct(**body)
+        return reply_class.model_construct(**body)
 
 
 def _missing_model(error: ModelNotFound, model_name: str) -> str:

@@ -18,12 +18,12 @@ from src.models.pricing.reported import reported_usd
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
 from src.models.request import fitting
-from src.models.transport import gateway_hooks, http_hooks, sdk_client, tls
+from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
+from src.observability import network
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.capabilities import Capabilities
@@ -66,8 +66,13 @@ class OpenAICompatibleModel(BaseModel):
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
-        address = self._base_url or self.default_base_url
-        return {"api_key": self._api_key or "not-needed", "base_url": address, "max_retries": 0}
+        address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
+        return {
+            "api_key": self._api_key or "not-needed",
+            "base_url": address or None,
+            "max_retries": 0,
+            "default_headers": {"Authorization": basic} if basic else {},
+        }
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
@@ -77,17 +82,29 @@ class OpenAICompatibleModel(BaseModel):
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
-        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
-        return sdk_client.Connection(getattr(sdk, self.sdk[1])(**settings, http_client=http), http)
+        http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
+        return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
 
     def _make_async_connection(self) -> sdk_client.Connection:
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
-        http = make_http(event_hooks=hooks, verify=_tls_context(sdk, settings["base_url"]))
-        client = getattr(sdk, self.sdk[2])(**settings, http_client=http)
+        http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
+        client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
         return sdk_client.Connection(client, http, asynchronous=True)
+
+    def _own(self, client: Any, settings: dict[str, Any]) -> Any:
+        """Return a client of the openai SDK without what the SDK reads for OpenAI itself.
+
+        OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_ADMIN_KEY and OPENAI_CUSTOM_HEADERS, which may hold a key, would
+        otherwise go to every provider that is asked through this SDK.
+        """
+        if self.provider != "openai" and self.sdk[0] == "openai":
+            client.organization = client.project = client.admin_api_key = client.webhook_secret = None
+            client._custom_headers = dict(settings["default_headers"])
+            client._ambient_authorizations = frozenset()
+        return client
 
     def _route(self, payload: Mapping[str, Any]) -> sdk_client.Route:
         """Return the route of a payload's protocol."""
@@ -191,10 +208,13 @@ class OpenAICompatibleModel(BaseModel):
         return reported_usd(self.provider, usage)
 
 
-def _tls_context(sdk: Any, address: str | None) -> ssl.SSLContext:
-    """Return the TLS context that the SDK's own HTTP client would have."""
+def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:
+    """Return the arguments for an HTTP client with the TLS context that the SDK's own one would have."""
     library: Any = importlib.import_module("httpx2" if hasattr(sdk, "DefaultHttpx2Client") else "httpx")
-    return tls.for_address(address, library.create_ssl_context)
+    limits = getattr(sdk, "DEFAULT_CONNECTION_LIMITS", None)
+    return http_clients.arguments(
+        library.__name__, address, library.create_ssl_context, asynchronous=asynchronous, limits=limits
+    )
 
 
 def _by_responses(can: Capabilities) -> Capabilities:

@@ -12,9 +12,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from src.models.call.readiness import make_ready
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.errors import ModelTimeout
 from src.models.transport import http_hooks
+from src.observability.store import background
+from src.observability.store.background import Rows
+from src.observability.store.connections import BUSY_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -37,11 +41,13 @@ class _Progress:
         result: What the last step returned; the driver sets it.
         failure: What the last step raised, if it raised; the driver sets it.
         reply: What the steps returned, once they have ended.
+        rows: Where the rows that other threads store are counted; None stores each at once.
     """
 
     def __init__(self, begin: Callable[[], Steps]) -> None:
         self._begin = begin
         self._steps: Steps | None = None
+        self.rows: Rows | None = None
         self._events: Any = None
         self.result: Any = None
         self.failure: BaseException | None = None
@@ -49,10 +55,9 @@ class _Progress:
 
     def __iter__(self) -> Iterator[Step | _Close]:
         """Yield the steps until the call returns; raise what the call raises."""
-        self._steps = steps = self._begin()
         while True:
             try:
-                step = steps.throw(self.failure) if self.failure is not None else steps.send(self.result)
+                step = self._beside(self._advance)
             except StopIteration as stop:
                 self.reply = stop.value
                 return
@@ -68,8 +73,23 @@ class _Progress:
     def end(self) -> Iterator[_Close]:
         """End the steps, so that the generation is recorded; then yield what is left to be done."""
         if self._steps is not None:
-            self._steps.close()
+            self._beside(self._steps.close)
         yield from self._close()
+
+    def _advance(self) -> Any:
+        """Take the call to its next step."""
+        if self._steps is None:
+            self._steps = self._begin()
+        if self.failure is not None:
+            return self._steps.throw(self.failure)
+        return self._steps.send(self.result)
+
+    def _beside(self, work: Callable[[], Any]) -> Any:
+        """Do a part of the call; what it records is stored on other threads where that is wanted."""
+        if self.rows is None:
+            return work()
+        with background.collecting(self.rows):
+            return work()
 
     def _close(self) -> Iterator[_Close]:
         events, self._events = self._events, None
@@ -85,9 +105,9 @@ def drive(steps: Steps) -> ModelResponse:
     return _reply(progress)
 
 
-async def adrive(steps: Steps) -> ModelResponse:
+async def adrive(begin: Callable[[], Steps]) -> ModelResponse:
     """Perform a call's steps in asyncio and return its reply."""
-    progress = _Progress(lambda: steps)
+    progress = _Progress(begin)
     async for _ in _aperform(progress):
         pass
     return _reply(progress)
@@ -124,6 +144,15 @@ def _perform(progress: _Progress) -> Iterator[Chunk]:
 
 
 async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
+    """Perform the steps in asyncio, and end when their rows are stored; other tasks of the loop go on meanwhile.
+
+    Where an outer block collects the rows, as a swarm's decision does, that is not waited for here. Nor is it after a
+    cancellation: what is recorded of the call is then stored soon after.
+    """
+    import asyncio
+
+    await make_ready()
+    rows = progress.rows = Rows() if background.collected() is None else None
     try:
         for step in progress:
             if isinstance(step, Emit):
@@ -133,9 +162,14 @@ async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
                 progress.result = await ado(step)
             except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                 progress.failure = error
+    except asyncio.CancelledError:
+        rows = None
+        raise
     finally:
         for closing in progress.end():
             await ado(closing)
+        if rows is not None:
+            await rows.astored(BUSY_S)
 
 
 def do(step: Send | Sleep | Open | Next | _Close) -> Any:
@@ -148,7 +182,7 @@ def do(step: Send | Sleep | Open | Next | _Close) -> Any:
 
     token = otel_context.attach(step.context)
     try:
-        with http_hooks.within(step.timeouts):
+        with _bounds(step):
             match step:
                 case Send():
                     return step.model._send(step.payload, step.timeouts)
@@ -173,7 +207,7 @@ async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:
     token = otel_context.attach(step.context)
     try:
         async with asyncio.timeout(step.timeouts.total) as deadline:
-            with http_hooks.within(step.timeouts):
+            with _bounds(step):
                 return await _awaitable(step)
     except TimeoutError as error:
         if deadline.expired():
@@ -181,6 +215,10 @@ async def ado(step: Send | Sleep | Open | Next | _Close) -> Any:
         raise
     finally:
         otel_context.detach(token)
+
+
+def _bounds(step: Send | Open | Next) -> http_hooks.within:
+    return http_hooks.within(step.timeouts, step.model.reply_max_bytes, is_stream=type(step) is not Send)
 
 
 def _awaitable(step: Send | Open | Next) -> Awaitable[Any]:

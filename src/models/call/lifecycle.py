@@ -10,20 +10,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import recording, structured_reply, think_tags
+from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import (
-    CallCancelled,
-    ContentBlocked,
-    EmptyResponse,
     MalformedResponse,
     ModelError,
     ModelTimeout,
     RateLimited,
 )
-from src.models.failures import bodies
 from src.models.limits import limiter, rate_limit_headers
 from src.models.pricing import prices
 from src.models.retry import Retries
@@ -38,6 +34,9 @@ if TYPE_CHECKING:
     from src.models.call.steps import Steps
     from src.models.types import ModelRequest
     from src.observability.tracing.observation import Observation
+
+
+_LONGEST_REPAIRED = 100_000  # characters of a reply; each is paid for once more
 
 
 class Call:
@@ -64,7 +63,7 @@ class Call:
         self._attempts = 0
         self._usage: Usage | None = None
         self._reported_usd: float | None = None
-        self._reserved_tokens = 0
+        self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
         self._observation: Observation = observation.start(
@@ -80,7 +79,7 @@ class Call:
             completion, parsed = yield from self._obtain_completion()
             return self._succeed(completion, parsed)
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
 
@@ -97,13 +96,19 @@ class Call:
         limit = self._model.limiter
         if limit is None:
             return
-        self._reserved_tokens = limiter.expected_tokens(request)
-        wait_s = limit.reserve(self._reserved_tokens, self._remaining().total)
-        if wait_s is None:
+        place, wait_s = limit.reserve(limiter.expected_tokens(request), self._remaining().total), 0.0
+        if place is None:
             raise RateLimited(f"the limit set here ({limit}) lets this call go only after its deadline")
+        try:
+            while nap_s := min(place.wait_s(), self._remaining().total, limiter.LONGEST_NAP_S):
+                wait_s += nap_s
+                yield Sleep(nap_s)
+        except BaseException:  # cancelled, or past its deadline
+            place.give_back()
+            raise
+        self._place = place
         if wait_s:
             self._observation.update(metadata={"limiter_wait_s": round(wait_s, 3)})
-            yield Sleep(wait_s)
 
     def _send(self, request: ModelRequest) -> Generator[Send | Sleep, Any, Completion]:
         """Send a request until it succeeds or a retry is not worthwhile."""
@@ -129,15 +134,15 @@ class Call:
         if wait_s is None:
             if error is raised:
                 raise error
-            raise error from _safe_cause(raised)
+            raise error from raised_errors.safe_cause(raised)
         recording.write_retry(self._observation, error, self._attempts, wait_s)
         return Sleep(wait_s)
 
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = _plausible_usage(completion)
-        if self._model.limiter is not None:
-            self._model.limiter.correct(self._reserved_tokens, usage.total_tokens if usage else None)
+        if self._place is not None:
+            self._place.correct(usage.total_tokens if usage else None)
         self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
         if completion.reported_cost_usd is not None:
             self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
@@ -145,7 +150,7 @@ class Call:
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
         if not text.strip() and not completion.tool_calls:
-            raise _empty_completion(completion)
+            raise empty_reply.error_for(completion)
         return completion
 
     def _parse(self, completion: Completion) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
@@ -164,6 +169,11 @@ class Call:
 
     def _repair(self, text: str, problem: str) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Show the model its own reply and what is wrong with it, and return its next one."""
+        if len(text) > _LONGEST_REPAIRED:
+            self._observation.update(output=text)
+            raise MalformedResponse(
+                f"the reply does not fit, and is too long to be shown to the model again: {problem}"
+            )
         response_format = self._request.response_format
         self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
@@ -183,17 +193,15 @@ class Call:
 
     def stream_steps(self) -> Steps:
         """Request a stream, emit its chunks, and return the whole reply."""
-        assembly = StreamAssembly()
+        assembly = StreamAssembly(self._model.reply_max_bytes)
         try:
             try:
-                events, first = yield from self._open()
+                completion = yield from self._relay_one(assembly)
             except MalformedResponse as error:
                 completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
-                yield from self._relay(events, first, assembly)
-                assembly.check_end()
-                completion, parsed = yield from self._parse(self._account(assembly.completion()))
+                completion, parsed = yield from self._parse(completion)
             reply = self._succeed(completion, parsed)
             yield Emit(_last_chunk(reply))
             return reply
@@ -201,9 +209,23 @@ class Call:
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
             self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
-            raise self._fail(error) from _safe_cause(error)
+            raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
+
+    def _relay_one(self, assembly: StreamAssembly) -> Generator[Open | Next | Sleep | Emit, Any, Completion]:
+        """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
+        while True:
+            events, first = yield from self._open()
+            try:
+                yield from self._relay(events, first, assembly)
+                assembly.check_end()
+                return self._account(assembly.completion())
+            except Exception as error:
+                if self.has_emitted:
+                    raise
+                yield self._backoff(error)
+                assembly.reset()
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         """Open the stream and take its first event; a failure before that is retried."""
@@ -225,7 +247,7 @@ class Call:
                 return events, first
 
     def _next(self, events: Any) -> Next:
-        return Next(events=events, timeouts=self._remaining(), context=self._observation.context)
+        return Next(model=self._model, events=events, timeouts=self._remaining(), context=self._observation.context)
 
     def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
@@ -293,13 +315,14 @@ class Call:
             trace_id=self._observation.trace_id,
             observation_id=self._observation.id,
             response_id=completion.response_id,
+            warnings=(str(completion.notes["warning"]),) if "warning" in completion.notes else (),
             raw_response=completion.raw,
         )
 
     def _fail(self, raised: BaseException) -> BaseException:
         """Record the failure on the generation; return what is to be raised: a ModelError, or the interruption."""
         interrupted = not isinstance(raised, Exception)
-        error = _interruption(raised) if interrupted else self._classify(raised)
+        error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
         usage, cost = self._totals(Completion(content=""))
@@ -337,6 +360,7 @@ class Call:
         error = raised if isinstance(raised, ModelError) else self._model._classify(raised)
         error.provider = error.provider or self._model.provider
         error.model = error.model or self._request.model
+        self._model._explain(error)
         return error
 
 
@@ -362,33 +386,3 @@ def _plausible_usage(completion: Completion) -> Usage | None:
     if usage.input_tokens == 0:
         usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
     return usage if usage.details() else None
-
-
-def _empty_completion(completion: Completion) -> ModelError:
-    """Return the error that a completion without text and tool calls means."""
-    if completion.finish_reason == "content_filter":
-        reason = completion.notes.get("block_reason") or completion.notes.get("refusal")
-        return ContentBlocked(f"the reply was withheld ({bodies.one_line(str(reason or 'no reason told'))})")
-    if completion.finish_reason == "length":
-        error = EmptyResponse("the token limit was used up before any text; raise max_tokens")
-        error.retryable = False  # the same limit would be used up again
-        return error
-    return EmptyResponse(f"the reply has no text (finish reason {completion.finish_reason or 'not told'})")
-
-
-def _interruption(raised: BaseException) -> ModelError:
-    """Return the error to record for a call that was stopped from outside, by a deadline or a cancellation."""
-    if "timeout" in raised.args:
-        return ModelTimeout("no answer within the caller's deadline")
-    reason = "the caller stopped reading" if isinstance(raised, GeneratorExit) else "the caller cancelled the call"
-    return CallCancelled(reason)
-
-
-def _safe_cause(raised: BaseException) -> BaseException | None:
-    """Return the cause to chain; None where its text holds a secret, which a traceback would print."""
-    if isinstance(raised, ModelError) or not isinstance(raised, Exception):
-        return raised.__cause__
-    from src.observability.redaction import redact_text
-
-    text = str(raised)
-    return raised if redact_text(text) == text else None

@@ -51,6 +51,7 @@ class Open:
 class Next:
     """Take the next event of a stream; the result is the event, or END."""
 
+    model: ModelHooks
     events: Any
     timeouts: Timeouts
     context: Context

@@ -6,13 +6,25 @@ from dataclasses import replace
 
 from src.models.call import think_tags
 from src.models.errors import ConnectionFailed
+from src.models.limits import reply_size
+from src.models.request import tool_ids
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
 
 class StreamAssembly:
-    """What a stream has brought so far."""
+    """What a stream has brought so far.
 
-    def __init__(self) -> None:
+    Args:
+        most: The most characters that text, reasoning and arguments of tools may have together; None for any number.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, for another stream."""
+        self._size = 0
         self.content: list[str] = []
         self.reasoning: list[str] = []
         self.finish_reason: str | None = None
@@ -31,8 +43,16 @@ class StreamAssembly:
         self._filter = think_tags.ThinkFilter()
 
     def add(self, chunk: Chunk) -> Chunk | None:
-        """Add a chunk; return what the caller is to see of it at once, None for nothing."""
+        """Add a chunk; return what the caller is to see of it at once, None for nothing.
+
+        Raises:
+            MalformedResponse: the reply is too long.
+        """
         self._add_metadata(chunk)
+        self._size += len(chunk.content) + len(chunk.reasoning) + len(chunk.refusal)
+        self._size += sum(len(delta.arguments) for delta in chunk.tool_deltas)
+        if self._most is not None and self._size > self._most:
+            raise reply_size.too_long(self._most)
         if self._is_of_other_choice(chunk):
             return None
         self.finish_reason = chunk.finish_reason or self.finish_reason
@@ -144,12 +164,12 @@ class StreamAssembly:
             usage=self.usage,
             tool_calls=tuple(
                 ToolCall(
-                    id=call.id or f"call_{position}_{call.name}",
+                    id=call.id or tool_ids.new(),
                     name=call.name,
                     arguments=call.arguments or "{}",
                     replay=call.replay,
                 )
-                for position, call in self._tool_calls.items()
+                for call in self._tool_calls.values()
                 if call.name
             ),
             response_id=self.response_id,

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from src.models import strict_json
+from src.models.request import validation
+from src.models.request.validation import DoesNotFit
 
+if TYPE_CHECKING:
     from src.models.types import Completion, ResponseFormat
 
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
-
-
-class DoesNotFit(ValueError):
-    """The text is not JSON, or violates the schema; the message says where."""
+__all__ = ["DoesNotFit", "parse", "repair_instruction", "value_of"]
 
 
 def repair_instruction(problem: str, *, tool: bool = False) -> str:
@@ -37,40 +34,37 @@ def value_of(completion: Completion, response_format: ResponseFormat | None) -> 
 def parse(text: str, response_format: ResponseFormat) -> object:
     """Return the value in a reply: an instance of the Pydantic model, or the decoded JSON.
 
-    Strict: the whole text must be one JSON object (a code fence around it is allowed).
+    Strict: the whole text must be one JSON object (a code fence around it is allowed) with one reading. Whatever the
+    caller's own validators raise means that the value does not fit.
 
     Raises:
-        DoesNotFit: the text is no JSON object, or violates the schema.
+        DoesNotFit: the text is no such object, or violates the schema.
     """
-    fenced = _FENCE.match(text)
-    body = fenced.group(1) if fenced else text
     try:
-        value = json.loads(body)
+        value = strict_json.loads(_unfenced(text))
     except ValueError as error:
         raise DoesNotFit(f"not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise DoesNotFit(f"a JSON object is needed, not {type(value).__name__}")
+    if _repeats_the_schema(value, response_format.schema):
+        raise DoesNotFit("it repeats the JSON Schema: an object that fits the schema is needed")
     if response_format.model is not None:
-        return _validated_by_model(value, response_format.model)
-    return _validated_by_schema(value, response_format.schema)
+        return validation.by_model(value, response_format.model)
+    return validation.by_schema(value, response_format.schema)
 
 
-def _validated_by_model(value: dict[str, Any], model: Any) -> object:
-    import pydantic
+def _unfenced(text: str) -> str:
+    """Return the text inside a code fence, where that is all there is."""
+    body = text.strip()
+    if not (body.startswith("```") and body.endswith("```")):
+        return text
+    language, _, fenced = body[3:].partition("\n")
+    return fenced[:-3] if fenced and language.strip().lower() in ("", "json") else text
 
-    try:
-        return model.model_validate(value)
-    except pydantic.ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in error.errors()[:5]]
-        raise DoesNotFit("; ".join(problems)) from error
 
-
-def _validated_by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
-    import jsonschema
-
-    try:
-        jsonschema.validate(value, schema)
-    except jsonschema.ValidationError as error:
-        path = ".".join(map(str, error.absolute_path)) or "the object"
-        raise DoesNotFit(f"{path}: {error.message:.200}") from error
-    return value
+def _repeats_the_schema(value: dict[str, Any], schema: Mapping[str, object]) -> bool:
+    """Tell whether a value is the schema that the model was shown, or wraps its keys as the schema does."""
+    declared, repeated = schema.get("properties"), value.get("properties")
+    if not isinstance(declared, Mapping) or not isinstance(repeated, Mapping) or "properties" in declared:
+        return False
+    return declared.keys() == repeated.keys()

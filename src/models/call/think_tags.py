@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 _OPEN: Final = "<think>"
 _CLOSE: Final = "</think>"
+_MOST_BLOCKS: Final = 100  # what follows so many blocks is text, whatever it looks like
 
 
 def split(content: str) -> tuple[str, str | None]:
@@ -29,7 +30,7 @@ class ThinkFilter:
 
     _state: Literal["before", "inside", "after"] = "before"
     _buffer: str = ""
-    _has_thoughts: bool = False
+    _blocks: int = 0
 
     def feed(self, piece: str) -> tuple[str, str]:
         """Add the next piece of content; return the (text, reasoning) that is certain by now."""
@@ -58,12 +59,12 @@ class ThinkFilter:
     def _enter_block(self) -> bool:
         """Enter a block if the buffer begins with one; return False where the buffer is plain text."""
         start = self._buffer.lstrip()
-        if start.startswith(_OPEN):
-            self._state, self._buffer, self._has_thoughts = "inside", start[len(_OPEN) :], True
+        if start.startswith(_OPEN) and self._blocks < _MOST_BLOCKS:
+            self._state, self._buffer, self._blocks = "inside", start[len(_OPEN) :], self._blocks + 1
             return True
-        if self._has_thoughts:  # whitespace after a block belongs to neither side
+        if self._blocks:  # whitespace after a block belongs to neither side
             self._buffer = start
-        return _OPEN.startswith(start)
+        return self._blocks < _MOST_BLOCKS and _OPEN.startswith(start)
 
     def _leave(self) -> str:
         """Take all that follows for text; return what was buffered of it."""

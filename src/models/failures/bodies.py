@@ -9,6 +9,9 @@ from typing import Any, Final
 # The fields by which a body is recognised as an error's.
 ERROR_FIELDS: Final = ("error", "detail", "message", "msg", "type", "code", "status_code", "status", "errors")
 _LONGEST_LINE: Final = 600
+# As much of a text as is looked at for a line, and how much at its end may be the half of a secret that was cut.
+_LONGEST_READ: Final = 20_000
+_CUT_EDGE: Final = 2_000
 
 
 def error_detail(body: object) -> Mapping[str, Any]:
@@ -57,7 +60,7 @@ def inner_status(detail: Mapping[str, Any]) -> int | None:
     """Return the HTTP status that a body itself carries, as OpenRouter's errors inside a stream do."""
     for name in ("code", "status_code", "status"):
         code = detail.get(name)
-        if isinstance(code, str) and code.isdecimal():
+        if isinstance(code, str) and len(code) == 3 and code.isdecimal():
             code = int(code)
         if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
             return code
@@ -68,5 +71,6 @@ def one_line(text: str) -> str:
     """Return a provider's or a model's text as one line for an error message: redacted and shortened."""
     from src.observability.redaction import redact_text
 
-    line = " ".join(redact_text(text).split())
+    redacted = redact_text(text[:_LONGEST_READ])
+    line = " ".join((redacted if len(text) <= _LONGEST_READ else redacted[:-_CUT_EDGE]).split())
     return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "..."

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models import errors
-from src.models.failures import bodies, patterns, refused_parameter
-from src.models.fields import field
+from src.models.failures import bodies, connections, patterns, refused_parameter
+from src.models.fields import field, is_blank
 from src.models.limits import rate_limit_headers
 
 if TYPE_CHECKING:
     import re
 
     from src.models.errors import ModelError
+
+
+# As much of an error's words as is read: a server may send megabytes, over which patterns would take seconds.
+_LONGEST_READ: Final = 4_000
 
 
 def from_status(
@@ -32,7 +37,7 @@ def from_status(
     """
     headers = headers or {}
     detail = bodies.error_detail(body)
-    words = f"{detail.get('message', '')} {detail.get('code', '')} {detail.get('type', '')}"
+    words = " ".join(str(detail.get(name, ""))[:_LONGEST_READ] for name in ("message", "code", "type"))
     status = (None if status == 200 else status) or bodies.inner_status(detail)
     kind = _kind(_effective_status(status, detail), words, detail)
     error = kind(
@@ -62,13 +67,20 @@ def from_exception(error: BaseException) -> ModelError:
         return from_status(status, body or str(error), headers, getattr(error, "request_id", None))
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & patterns.TIMEOUTS:
-        return errors.ModelTimeout(bodies.one_line(_root_text(error)))
-    if names & patterns.CONNECTION_FAILURES:
+        return errors.ModelTimeout(bodies.one_line(connections.text_for_timeout(error) or _root_text(error)))
+    if names & patterns.CONNECTION_FAILURES or "InvalidURL" in names:
         return _connection_failure(error)
+    if _is_about_blank_body(error):
+        return errors.EmptyResponse("the reply has no body")
     if names & patterns.UNREADABLE:
         return errors.MalformedResponse(bodies.one_line(f"the reply could not be read: {_root_text(error)}"))
     if "APIError" in names:  # an error inside a stream that began with 200
         return from_status(None, getattr(error, "body", None) or str(error))
+    if isinstance(error, UnicodeEncodeError) and error.encoding in ("ascii", "latin-1"):
+        message = (
+            f"a header cannot be sent: it holds {error.object[error.start]!a}. Look at the key and at extra_headers"
+        )
+        return errors.InvalidRequest(f"{message}. Nothing was sent", parameter="extra_headers")
     if isinstance(error, UnicodeEncodeError):
         message = f"a text cannot be sent: it holds half a character ({error.object[error.start]!a}) that UTF-8 has not"
         return errors.InvalidRequest(message, parameter="messages")
@@ -187,11 +199,19 @@ def _effective_status(status: int | None, detail: Mapping[str, Any]) -> int | No
     return next(known, bodies.inner_status(detail) or status)
 
 
+def _is_about_blank_body(error: BaseException) -> bool:
+    """Tell whether a JSON parser has refused a body that holds nothing."""
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(cause, json.JSONDecodeError) and is_blank(cause.doc) for cause in causes)
+
+
 def _connection_failure(error: BaseException) -> ModelError:
     cause = error.__cause__ or error.__context__
+    if isinstance(cause, errors.ModelError):  # which one of our hooks raised inside the SDK's request
+        return cause
     if cause is not None and any(kind.__name__ == "DecodingError" for kind in type(cause).__mro__):
         return errors.MalformedResponse(bodies.one_line(f"the reply could not be read: {cause}"))
-    return errors.ConnectionFailed(bodies.one_line(_root_text(error)))
+    return connections.from_exception(error) or errors.ConnectionFailed(bodies.one_line(_root_text(error)))
 
 
 def _root_text(error: BaseException) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest, MalformedResponse, Unsupported
 from src.models.fields import count, field, text
-from src.models.request import tools
+from src.models.protocols import tool_calls
+from src.models.request import finite, tools
 from src.models.types import Chunk, ImagePart, Message, ModelRequest, ToolCall, ToolDelta, Usage
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ _LARGEST_CONTEXT = 131_072
 _ANSWER_TOKENS = 1024
 _IMAGE_TOKENS = 1024
 _BYTES_PER_TOKEN = 3
+# No text of words or numbers has more: prose has four to five.
+_MOST_BYTES_PER_TOKEN = 8
+# What a chat template adds to a prompt, at most: a system prompt of its own included.
+_OVERHEAD_BYTES = 100
+_CONTEXTS = tuple(2**power for power in range(9, 21))
 # The parameters that `chat` takes beside its options: docs.ollama.com/api/chat
 ARGUMENTS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 
@@ -27,8 +33,7 @@ def context_tokens(request: ModelRequest) -> int:
 
     A rough count in powers of two, since another size makes the server load the model again.
     """
-    size = sum(_byte_count(message.text) for message in request.messages)
-    size += len(json.dumps(request.tools, default=str)) if request.tools else 2
+    size = prompt_bytes(request)
     parts = (part for message in request.messages if not isinstance(message.content, str) for part in message.content)
     images = sum(isinstance(part, ImagePart) for part in parts)
     answer = request.max_tokens or _ANSWER_TOKENS
@@ -37,6 +42,47 @@ def context_tokens(request: ModelRequest) -> int:
     while room < needed and room < _LARGEST_CONTEXT:
         room *= 2
     return room
+
+
+def prompt_bytes(request: ModelRequest) -> int:
+    """Return the bytes of a prompt's texts and tools."""
+    size = sum(_byte_count(message.text) for message in request.messages)
+    return size + (len(json.dumps(request.tools, default=str)) if request.tools else 2)
+
+
+def cut_warning(reported_tokens: int, context: int, size: int, kept_tokens: int = 4) -> str | None:
+    """Return what to say where a server has read only part of a prompt; None where it has read all of it.
+
+    Ollama cuts a prompt that its context cannot hold, and reports the tokens that are left: as many as the context
+    has, or half of what it need not keep (github.com/ollama/ollama/issues/17427: num_ctx / 2 + 2), or what remains of a
+    conversation without its older messages. Its context may be smaller than num_ctx, as a model's own limit is.
+
+    Args:
+        reported_tokens: The prompt's tokens, as the server counts them.
+        context: The tokens that the context was asked to have.
+        size: The bytes of the prompt.
+        kept_tokens: The tokens at the start that the server keeps: its num_keep.
+    """
+    advice = "so Ollama has cut it: raise num_ctx, or shorten the prompt"
+    if abs(context - reported_tokens) <= 1:
+        return f"the prompt filled the context of {context} tokens, {advice}"
+    fits = size + _OVERHEAD_BYTES <= context and reported_tokens <= size + _OVERHEAD_BYTES
+    if _is_half(reported_tokens, context, kept_tokens) and not fits:
+        return f"Ollama counts {reported_tokens} tokens, half of the context of {context}, {advice}"
+    least_tokens = size // _MOST_BYTES_PER_TOKEN
+    if least_tokens > context:
+        return f"a prompt of {size} bytes exceeds the context of {context} tokens, {advice}"
+    smaller = next((item for item in _CONTEXTS if _is_half(reported_tokens, item, kept_tokens)), None)
+    if smaller and least_tokens > reported_tokens:
+        counted = f"Ollama counts {reported_tokens} tokens for a prompt of {size} bytes"
+        return f"{counted}, half of a context of {smaller}, {advice}"
+    return None
+
+
+def _is_half(tokens: int, context: int, kept_tokens: int) -> bool:
+    """Tell whether a count is what remains of a prompt that was cut; the server may keep a token more than num_keep."""
+    remains = (first + (context - first) // 2 for first in (0, kept_tokens, kept_tokens + 1))
+    return any(0 <= tokens - count <= 1 for count in remains)
 
 
 def _byte_count(text: str) -> int:
@@ -57,8 +103,12 @@ def think_parameter(request: ModelRequest) -> str | bool:
 
 def messages(request: ModelRequest) -> list[dict[str, Any]]:
     """Return the messages; a tool's result carries the name of its tool, not the id of its call."""
-    names = {call.id: call.name for message in request.messages for call in message.tool_calls if call.id}
-    return [_message(message, names) for message in request.messages]
+    names: dict[str, str] = {}
+    turns = []
+    for message in tool_calls.in_call_order(request.messages):
+        names |= {call.id: call.name for call in message.tool_calls if call.id}  # an id may come again in a later turn
+        turns.append(_message(message, names))
+    return turns
 
 
 def _message(message: Message, names: dict[str, str]) -> dict[str, Any]:
@@ -92,7 +142,7 @@ def tool(definition: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _arguments(call: ToolCall) -> Any:
     try:
-        return json.loads(call.arguments or "{}")
+        return json.loads(call.arguments or "{}", parse_constant=finite.refuse_constant)
     except ValueError as error:
         raise InvalidRequest(
             f"The arguments of the tool call {call.name} are not JSON.", parameter="messages"

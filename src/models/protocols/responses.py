@@ -11,7 +11,7 @@ from src.models.errors import ServerFailed
 from src.models.failures import classify
 from src.models.fields import count, data_url, field, text
 from src.models.pricing import token_buckets
-from src.models.request import strict_schemas, tools
+from src.models.request import strict_schemas, tool_ids, tools
 from src.models.types import (
     Chunk,
     Completion,
@@ -81,7 +81,7 @@ def read(raw: Any, rules: ProviderRules) -> Completion:
         finish_reason="content_filter" if refusal and not (content or calls) else _finish(raw, bool(calls)),
         reasoning="\n\n".join(filter(None, map(_thought, output))) or None,
         usage=usage(field(raw, "usage")),
-        tool_calls=tuple(replace(call, id=call.id or f"call_{at}") for at, call in enumerate(calls)),
+        tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
         response_id=text(raw, "id") or None,
         reported_cost_usd=rules._reported_cost(field(raw, "usage")),
         service_tier=text(raw, "service_tier") or None,

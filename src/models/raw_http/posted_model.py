@@ -14,7 +14,7 @@ from typing_extensions import override
 from src.models import guard
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse, ModelError
-from src.models.limits import rate_limit_headers
+from src.models.limits import rate_limit_headers, reply_size
 from src.models.raw_http import request_body, response_body
 from src.models.raw_http.addresses import Route, route
 from src.models.retry import NO_RETRIES
@@ -119,6 +119,8 @@ class PostedModel(BaseModel):
             raw_headers = ((str(name).encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
                     for name, value in headers.items())  # fmt: skip
             rate_limit_headers.record(self.provider, raw_headers)
+        if len(body) > self.reply_max_bytes:  # the program has it all the same; no text of this size is recorded
+            raise reply_size.too_long(self.reply_max_bytes)
         if status >= 400:
             raise response_body.refusal(status, body, headers or {}, self._route)
         return body

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from src.models.errors import InvalidRequest
+from src.models.request import finite, functions, tools
 from src.models.request.schemas import response_format
 from src.models.types import Message, ModelRequest, PromptLink, Timeouts
 
@@ -32,11 +33,17 @@ def build_request(
     options = {_ALIASES.get(name, name): value for name, value in arguments.items() if value is not None}
     options.pop("stream", None)
     known = {name: options.pop(name) for name in _CHECKS if name in options}
-    checked = {name: _CHECKS[name](name, value) for name, value in known.items()}
+    checked = {name: _CHECKS[name](_spelled(name, arguments), value) for name, value in known.items()}
     structured = response_format(options.pop("response_format", None))
     call_timeouts = _timeouts(timeouts, options)
     prompt = prompt_link(options.pop("langfuse_prompt", None))
     extra = options.pop("options", None) or {}
+    for name, value in (*options.items(), *extra.items()):
+        finite.check(name, value)
+    finite.check("tools", checked.get("tools"))
+    finite.check("tool_choice", checked.get("tool_choice"))
+    finite.check("response_format", structured.schema if structured is not None else None)
+    finite.check_messages(messages)
     return ModelRequest(
         model=model,
         messages=messages,
@@ -71,19 +78,42 @@ def prompt_link(prompt: object) -> PromptLink | None:
     return PromptLink(name=name, version=version)
 
 
+def _spelled(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return an option's name as the caller has written it, for errors."""
+    if arguments.get(name) is not None:
+        return name
+    return next((alias for alias, meant in _ALIASES.items() if meant == name and alias in arguments), name)
+
+
 def _timeouts(default: Timeouts, options: dict[str, Any]) -> Timeouts:
     """Pop `timeout` (a number of seconds for the whole call, or Timeouts) from the options."""
-    timeout = options.pop("timeout", None)
-    if timeout is None:
-        timeout = options.pop("timeout_s", None)
+    name = "timeout" if "timeout" in options else "timeout_s"
+    timeout = options.pop(name, None)
+    options.pop("timeout_s", None)
     if timeout is None:
         return default
     if isinstance(timeout, Timeouts):
-        return timeout
-    seconds = _number("timeout", timeout)
-    if seconds <= 0:
-        raise InvalidRequest(f"timeout is {timeout!r}: give seconds above 0.", parameter="timeout")
+        return check_timeouts(name, timeout)
+    seconds = _seconds(name, timeout)
     return replace(default, total=seconds, read=min(default.read, seconds), connect=min(default.connect, seconds))
+
+
+def check_timeouts(name: str, timeouts: Timeouts) -> Timeouts:
+    """Return timeouts that can be kept.
+
+    Raises:
+        InvalidRequest: one of them is not a number of seconds above 0; the error names it.
+    """
+    for part in ("connect", "read", "total"):
+        _seconds(f"{name}.{part}", getattr(timeouts, part))
+    return timeouts
+
+
+def _seconds(name: str, value: object) -> float:
+    seconds = _number(name, value)
+    if seconds <= 0:
+        raise InvalidRequest(f"{name} is {value!r}: give seconds above 0.", parameter=name)
+    return seconds
 
 
 def _number(name: str, value: object) -> float:
@@ -132,13 +162,22 @@ def _word(name: str, value: object) -> str:
 
 
 def _tools(name: str, value: object) -> tuple[Mapping[str, object], ...]:
-    if not isinstance(value, Sequence) or not all(isinstance(tool, Mapping) for tool in value):
-        raise InvalidRequest(f"{name} is {value!r:.60}: give a list of tool definitions.", parameter=name)
-    return tuple(value)
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise InvalidRequest(f"{name} is {value!r:.60}: give a list of functions or tool definitions.", parameter=name)
+    if all(isinstance(tool, Mapping) for tool in value):
+        return tuple(value)
+    definitions = tuple(functions.definition(tool) for tool in value)
+    names = [tool.name for item in definitions if (tool := tools.function(item)) is not None]
+    twice = next((item for item in names if names.count(item) > 1), None)
+    if twice is not None:
+        raise InvalidRequest(
+            f"{name} holds two tools named {twice}: a model could not tell them apart.", parameter=name
+        )
+    return definitions
 
 
-def _unchecked(name: str, value: object) -> object:  # noqa: ARG001 - one shape for all checks
-    return value
+def _tool_choice(name: str, value: object) -> object:  # noqa: ARG001 - one shape for all checks
+    return functions.name_of(value) if callable(value) else value
 
 
 _CHECKS: dict[str, Any] = {
@@ -149,6 +188,6 @@ _CHECKS: dict[str, Any] = {
     "seed": _integer,
     "reasoning_effort": _word,
     "tools": _tools,
-    "tool_choice": _unchecked,
+    "tool_choice": _tool_choice,
 }
 assert set(_CHECKS) <= {item.name for item in fields(ModelRequest)}  # noqa: S101 - a slip here would lose an option

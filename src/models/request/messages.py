@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 from src.models.errors import InvalidRequest
-from src.models.request import content_parts
+from src.models.request import content_parts, finite
 from src.models.types import Message, ModelResponse, Role, ToolCall
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -89,7 +88,7 @@ def _message(fields: Mapping[str, Any], role: str, content: Any, parameter: str)
     calls = [_tool_call(call, parameter) for call in fields.get("tool_calls") or ()]
     reasoning = fields.get("reasoning_content") or fields.get("reasoning")
     if isinstance(content, list):
-        calls += [_tool_use(block) for block in content if _type(block) == "tool_use"]
+        calls += [_tool_use(block, parameter) for block in content if _type(block) == "tool_use"]
         reasoning = reasoning or "".join(
             str(block.get("thinking", "")) for block in content if _type(block) == "thinking"
         )
@@ -115,13 +114,13 @@ def _type(block: object) -> Any:
     return block.get("type") if isinstance(block, Mapping) else None
 
 
-def _tool_use(block: Mapping[str, Any]) -> ToolCall:
+def _tool_use(block: Mapping[str, Any], parameter: str) -> ToolCall:
     """Return a tool call, which Anthropic's form puts into the content."""
     arguments = block.get("input")
     return ToolCall(
         id=str(block.get("id") or ""),
         name=str(block.get("name") or ""),
-        arguments=arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False),
+        arguments=arguments if isinstance(arguments, str) else finite.json_text(arguments or {}, parameter),
     )
 
 
@@ -135,7 +134,7 @@ def _tool_call(call: Any, parameter: str) -> ToolCall:
         return ToolCall(
             id=str(fields.get("id", "")),
             name=function["name"],
-            arguments=arguments if isinstance(arguments, str) else json.dumps(arguments),
+            arguments=arguments if isinstance(arguments, str) else finite.json_text(arguments, parameter),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(

@@ -38,7 +38,13 @@ def response_format(value: object) -> ResponseFormat | None:
 
 
 def _from_model(model: Any) -> ResponseFormat:
-    schema = _closed_schema(model.model_json_schema())
+    try:
+        schema = _closed_schema(model.model_json_schema())
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise InvalidRequest(
+            f"response_format {model.__name__} has no JSON Schema: {reason:.200}", parameter="response_format"
+        ) from error
     if schema.get("type", "object") != "object":
         raise InvalidRequest(
             f"response_format {model.__name__} is a JSON {schema['type']}; providers take objects alone: "
@@ -84,20 +90,45 @@ def _problem(text: str) -> str | None:
     for pointer in re.findall(r'"\$ref": "([^"]*)"', json.dumps(schema)):
         if not _resolves(pointer, schema):
             return f"{pointer:.100} refers to nothing in it"
+        if _is_endless(pointer, schema):
+            return f"{pointer:.100} refers to itself"
     return None
+
+
+def _is_endless(pointer: str, schema: Any) -> bool:
+    """Tell whether a chain of references leads back to itself, so that no value could ever be judged."""
+    visited = set()
+    while pointer not in visited:
+        visited.add(pointer)
+        target = _target(pointer, schema)
+        following = target.get("$ref") if isinstance(target, dict) else None
+        if not isinstance(following, str):
+            return False
+        pointer = following
+    return True
+
+
+_NOTHING = object()
 
 
 def _resolves(pointer: str, schema: Any) -> bool:
     """Tell whether a reference points into this schema; external ones are never fetched."""
+    if not pointer.startswith("#"):
+        return False
+    return not pointer.startswith("#/") or _target(pointer, schema) is not _NOTHING  # else an anchor, or the whole
+
+
+def _target(pointer: str, schema: Any) -> Any:
+    """Return the part of a schema that a reference points to; anchors are not looked up."""
     if not pointer.startswith("#/"):
-        return pointer.startswith("#")  # an anchor, or the whole
+        return schema if pointer == "#" else _NOTHING
     for step in pointer[2:].split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
         try:
             schema = schema[int(name)] if isinstance(schema, list) else schema[name]
         except (KeyError, TypeError, ValueError, IndexError):
-            return False
-    return True
+            return _NOTHING
+    return schema
 
 
 def _name(title: object) -> str:

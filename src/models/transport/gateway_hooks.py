@@ -9,8 +9,9 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models.errors import MalformedResponse
+from src.models.errors import EmptyResponse, MalformedResponse
 from src.models.failures import classify
+from src.models.fields import is_blank
 from src.models.transport import replay, sse_repair
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def _raise_malformed_refusal(response: Any) -> None:
 
 
 def _raise_malformed_reply(response: Any) -> None:
-    """Raise the error of a whole reply that holds one, or is not a JSON object."""
+    """Raise the error of a whole reply that holds one, or is not a JSON object, or is blank."""
+    if is_blank(response.content):
+        raise EmptyResponse("the reply has no body")
     raise_error(response.content, response.headers)
     if response.content.lstrip()[:1] != b"{" and not isinstance(_json(response.content), _NotJson):
         raise MalformedResponse("the reply is no JSON object")

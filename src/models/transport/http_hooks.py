@@ -1,32 +1,41 @@
-"""Hook into HTTP clients: record rate-limit headers, and bound requests by the timeouts of the running call.
+"""Hook into HTTP clients: record rate-limit headers, and bound requests and replies by the limits of the running call.
 
 A client's read timeout starts anew with every byte, so a server that sends one now and then could block a plain call
-for ever; here its body is cut off at the call's deadline. (In asyncio `BaseModel` enforces the deadline.)
+for ever; here its body is cut off at the call's deadline. (In asyncio the driver enforces the deadline.)
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from src.models.limits import rate_limit_headers
+from src.models.limits.reply_size import Meter
+from src.models.transport import bounded_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from src.models.types import Timeouts
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of the step that runs now; `deadline` is on the monotonic clock."""
+    """The bounds of the step that runs now.
+
+    Attributes:
+        timeouts: Of its requests.
+        deadline: On the monotonic clock.
+        most_bytes: The most that a reply may have.
+        is_stream: Whether the reply is a stream.
+    """
 
     timeouts: Timeouts
     deadline: float
+    most_bytes: int
+    is_stream: bool
 
 
 # The headers of the last refusal in this context, for SDKs whose errors leave them out.
@@ -35,20 +44,41 @@ _LIMITS: ContextVar[Limits | None] = ContextVar("moondev_limits", default=None)
 
 
 class within:  # noqa: N801 - used like a function; as a generator it would take three times as long
-    """Bound the requests that are sent inside the block by these timeouts."""
+    """Bound the requests that are sent inside the block, and their replies.
 
-    __slots__ = ("_timeouts", "_token")
+    Args:
+        timeouts: Of the requests.
+        most_bytes: The most that a reply may have.
+        is_stream: Whether the reply is a stream.
+    """
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    __slots__ = ("_is_stream", "_most_bytes", "_timeouts", "_token")
+
+    def __init__(self, timeouts: Timeouts, most_bytes: int, *, is_stream: bool = False) -> None:
         self._timeouts = timeouts
+        self._most_bytes = most_bytes
+        self._is_stream = is_stream
 
     def __enter__(self) -> None:
         """Set the bounds for this thread or task."""
-        self._token = _LIMITS.set(Limits(timeouts=self._timeouts, deadline=time.monotonic() + self._timeouts.total))
+        self._token = _LIMITS.set(
+            Limits(
+                timeouts=self._timeouts,
+                deadline=time.monotonic() + self._timeouts.total,
+                most_bytes=self._most_bytes,
+                is_stream=self._is_stream,
+            )
+        )
 
     def __exit__(self, *_: object) -> None:
         """Restore the bounds of before."""
         _LIMITS.reset(self._token)
+
+
+def meter() -> Meter | None:
+    """Return a meter for a reply that is read in another way than through httpx; None outside of calls."""
+    limits = _LIMITS.get()
+    return None if limits is None else Meter(limits.most_bytes, is_stream=limits.is_stream)
 
 
 def is_calling() -> bool:
@@ -61,11 +91,7 @@ def hooks(provider: str) -> dict[str, list[Callable[[Any], Any]]]:
 
     def on_response(response: Any) -> None:
         _record(provider, response)
-        limits = _LIMITS.get()
-        if limits is not None:
-            response.stream = _bounded_body_class(type(response).__module__.partition(".")[0])(
-                response.stream, limits.deadline
-            )
+        _bound_reply(response, asynchronous=False)
 
     return {"request": [bound_request], "response": [on_response]}
 
@@ -78,8 +104,21 @@ def async_hooks(provider: str) -> dict[str, list[Callable[[Any], Any]]]:
 
     async def on_response(response: Any) -> None:
         _record(provider, response)
+        _bound_reply(response, asynchronous=True)
 
     return {"request": [on_request], "response": [on_response]}
+
+
+def _bound_reply(response: Any, *, asynchronous: bool) -> None:
+    limits = _LIMITS.get()
+    if limits is not None:
+        bounded_body.bound(
+            response,
+            most_bytes=limits.most_bytes,
+            deadline=limits.deadline,
+            is_stream=limits.is_stream,
+            asynchronous=asynchronous,
+        )
 
 
 def _record(provider: str, response: Any) -> None:
@@ -94,39 +133,10 @@ def refusal_headers() -> Mapping[str, str] | None:
 
 
 def bound_request(request: Any) -> None:
-    """Set a request's own timeouts, for SDKs that take them only for a whole client."""
+    """Set a request's own timeouts, for SDKs that take them only for a whole client; ask for what can be bounded."""
     limits = _LIMITS.get()
     if limits is not None:
+        if request.headers.get("accept-encoding") != bounded_body.ACCEPTED:
+            request.headers["accept-encoding"] = bounded_body.ACCEPTED
         read, connect = limits.timeouts.read, limits.timeouts.connect
         request.extensions["timeout"] = {"connect": connect, "read": read, "write": read, "pool": connect}
-
-
-@lru_cache(maxsize=4)
-def _bounded_body_class(library: str) -> type[Any]:
-    """Return a class of response bodies of that HTTP library which end at a deadline."""
-    http = sys.modules[library]
-
-    class BoundedBody(http.SyncByteStream):  # type: ignore[misc, name-defined] # of whichever library the SDK runs on
-        """A body that raises a timeout after the deadline."""
-
-        def __init__(self, stream: Any, deadline: float) -> None:
-            self._stream = stream
-            self._deadline = deadline
-
-        @property
-        def elapsed(self) -> Any:
-            """Return the elapsed time of the body itself, which httpx2 reads here."""
-            return getattr(self._stream, "elapsed", None)
-
-        def __iter__(self) -> Iterator[bytes]:
-            """Yield the body's pieces."""
-            for piece in self._stream:
-                yield piece
-                if time.monotonic() > self._deadline:
-                    raise http.ReadTimeout("the reply was not complete within the time allowed for the whole call")
-
-        def close(self) -> None:
-            """Close the body."""
-            self._stream.close()
-
-    return BoundedBody

@@ -49,7 +49,9 @@ class StreamRepair:
         return self._repair(lines) if lines else b""
 
     def flush(self) -> bytes:
-        """Return what is left at the end of the body."""
+        """Return what is left at the end of the body; nothing of one that was blank."""
+        if not self._started:
+            return b""
         if self._whole is not None:
             return _events(b"".join(self._whole))
         last = self._repair(self._buffer) if self._buffer else b""

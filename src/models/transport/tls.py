@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
+from src.observability import network
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,12 +43,16 @@ def for_address(address: str | None, build: Build) -> ssl.SSLContext:
 
 
 def shared(build: Build) -> ssl.SSLContext:
-    """Return what `build` returned before, or call it where the settings or the bundle's file have changed since."""
+    """Return what `build` returned before, or call it where the settings or the bundle's file have changed since.
+
+    Raises:
+        NetworkProblem: a variable names certificates that cannot be read.
+    """
     settings = _settings()
     cached = _contexts.get(build)
     if cached is not None and cached[0] == settings:
         return cached[1]
-    context = build()
+    context = network.build_context(build)
     _contexts[build] = settings, context
     return context
 

@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 import functools
+import json
+import math
+import sys
 from typing import TYPE_CHECKING
 
+from src.observability.commands.terminal import one_line, visible
+
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-# Where the output is no terminal (a pipe, a file), lines are not broken at the 80 columns that Rich assumes.
-_WIDE = 160
+    from src.observability.commands.safe_console import SafeConsole
 
 
 @functools.cache
-def out() -> Console:
+def out() -> SafeConsole:
     """Return the console of standard output."""
     return _console(stderr=False)
 
 
 @functools.cache
-def err() -> Console:
+def err() -> SafeConsole:
     """Return the console of standard error."""
     return _console(stderr=True)
 
 
-def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+def _console(*, stderr: bool) -> SafeConsole:
+    from src.observability.commands.safe_console import SafeConsole
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
+    return SafeConsole(stderr=stderr)
 
 
 def escape(text: str) -> str:
-    """Return a text that prints as it is, whatever looks like markup in it."""
+    """Return a text of one line that prints as it is, whatever looks like markup, a line end or a control in it."""
+    return _without_markup(one_line(text))
+
+
+def escape_lines(text: str) -> str:
+    """Return a text that prints as it is, in the lines that it has."""
+    return _without_markup(visible(text))
+
+
+def _without_markup(text: str) -> str:
     from rich.markup import escape as escape_markup
 
     return escape_markup(text)
 
 
 def plain_table(*, expand: bool = False) -> Table:
-    """Return a table without borders."""
+    """Return a table without borders, whose columns the caller arranges; `tables.print_table` fits them by rank."""
     from rich.table import Table
 
     return Table(box=None, pad_edge=False, header_style="bold", expand=expand)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document in ASCII on standard output; numbers that JSON does not have are null."""
+    sys.stdout.write(json.dumps(_finite(value), allow_nan=False).replace("\x7f", "\\u007f") + "\n")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def problem(text: str) -> None:

@@ -14,10 +14,20 @@ def report(error: Exception) -> int:
     Raises:
         Exception: `error` itself where it is none of the expected kinds.
     """
-    if isinstance(error, ValueError | OSError | SpoolError):  # what our packages raise for bad input
+    if isinstance(error, OSError):
+        problem(_of_system(error))
+        return 2
+    if isinstance(error, ValueError | SpoolError):  # what our packages raise for bad input
         problem(str(error))
         return 2
     if isinstance(error, sqlite3.Error):
         problem(f"the trace store cannot be used: {error}.")
         return 1
     raise error
+
+
+def _of_system(error: OSError) -> str:
+    """Return the operating system's error without its number, and with the file that it is about."""
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."

@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from typer import BadParameter, Exit
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class FastCommand(TyperCommand):
         _import_help()
         super().format_help(ctx, formatter)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C and a closed pipe end it as `terminal.run` ends any command."""
+        return _invoke(super().invoke, ctx)
+
 
 class FastGroup(TyperGroup):
     """A group of commands with the same savings."""
@@ -46,18 +51,39 @@ class FastGroup(TyperGroup):
         _import_help()
         super().format_help(ctx, formatter)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the group, or one of its commands, as above."""
+        return _invoke(super().invoke, ctx)
+
+
+def _invoke(invoke: Callable[[Any], Any], ctx: Any) -> Any:
+    """Run a command; end it here, since Typer says nothing of Ctrl-C and counts a closed pipe as a failure."""
+    from src.observability.commands import terminal
+
+    try:
+        return invoke(ctx)
+    except KeyboardInterrupt as interrupt:
+        raise Exit(terminal.stopped()) from interrupt
+    except BrokenPipeError as error:
+        raise Exit(terminal.BROKEN_PIPE) from error
+
 
 def _keep_defaults(params: list[Any]) -> list[Any]:
     """Have parameters pass their defaults on: Typer would load pydantic to validate them. Return the parameters."""
     for param in params:
-        if not param.required and "process_value" not in vars(param):
+        if "process_value" not in vars(param):
             param.process_value = functools.partial(_process_value, param, param.process_value)
     return params
 
 
 def _process_value(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    if value is not param.default or param.multiple or param.nargs != 1:
-        return process(ctx, value)
+    if param.required or value is not param.default or param.multiple or param.nargs != 1:
+        try:
+            return process(ctx, value)
+        except BadParameter as error:
+            if isinstance(value, str | int | float) and repr(value) not in error.message:
+                error.message = f"{error.message}, not {value!r}"
+            raise
     return value if param.callback is None else param.callback(ctx, param, value)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
-from src.observability.commands.console import escape, out, plain_table
+from src.observability.commands.console import escape, print_json
+from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_COLUMNS = (Column(""), Column("part"), Column("name", least=14), Column("finding", least=24))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Finding:
 def print_all(findings: Sequence[Finding], *, as_json: bool) -> None:
     """Print findings; end with exit code 1 where one of them is bad."""
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+        print_json([asdict(finding) for finding in findings])
     else:
         _show(findings)
     if any(finding.ok is False for finding in findings):
@@ -35,10 +37,8 @@ def print_all(findings: Sequence[Finding], *, as_json: bool) -> None:
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    table = plain_table()
-    for title in ("", "part", "name", "finding"):
-        table.add_column(title, no_wrap=title != "finding", overflow="fold")
     marks = {True: "[green]ok[/]", False: "[bold red]bad[/]", None: "[dim]-[/]"}
-    for finding in findings:
-        table.add_row(marks[finding.ok], finding.part, escape(finding.name), escape(finding.detail))
-    out().print(table)
+    print_table(
+        _COLUMNS,
+        [(marks[item.ok], escape(item.part), escape(item.name), escape(item.detail)) for item in findings],
+    )

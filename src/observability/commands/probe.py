@@ -5,12 +5,14 @@ It carries a made-up key, so that it also checks redaction: what is read back mu
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from src.observability.commands.finding import Finding
 
 if TYPE_CHECKING:
+    from src.observability.delivery.destinations import Destination
     from src.observability.tracker import LangFuseTracker
 
 NAME = "moondev.doctor"
@@ -18,7 +20,6 @@ _MADE_UP_KEY = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
 _DELIVERY_S = 10.0
 _READ_BACK_S = 15.0
 _PAUSE_S = 0.5
-_REQUEST_S = 5.0
 
 
 def probe(*, offline: bool) -> list[Finding]:
@@ -71,35 +72,37 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
             )
             findings.append(_finding(destination.name, False, detail))
         elif destination.kind == "langfuse":
-            findings.append(_read_back(tracker, trace_id))
+            findings.append(_read_back(tracker, destination, trace_id))
         else:
             findings.append(_finding(destination.name, True, "took the test observation (OTLP has no way to ask)"))
     return findings
 
 
-def _read_back(tracker: LangFuseTracker, trace_id: str) -> Finding:
-    """Ask Langfuse for the trace, which it shows some seconds after it took it."""
-    import httpx
+def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str) -> Finding:
+    """Ask Langfuse for the trace, which it shows some seconds after it took it, by the route that it has."""
+    from src.observability.delivery.requester import Requester
+    from src.observability.delivery.sampling import Sample
+    from src.observability.delivery.show_trace import show_trace
+    from src.observability.network import display_url
 
-    from src.observability.delivery.destinations import display_url
-
-    settings = tracker.settings
-    host, url = display_url(settings.langfuse_host), f"{settings.langfuse_host}/api/public/traces/{trace_id}"
-    auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
+    host = display_url(destination.api_url or "")
+    if not Sample(destination.sample_rate).has(trace_id):
+        return _finding(host, None, "does not get the test observation: LANGFUSE_SAMPLE_RATE leaves its trace out")
     deadline_s = time.monotonic() + _READ_BACK_S
-    while True:
-        try:
-            reply = httpx.get(url, auth=auth, timeout=_REQUEST_S)
-        except httpx.HTTPError as error:
-            return _finding(host, None, f"took the test observation; it cannot be read back: {error}")
-        if reply.status_code == 200:
-            if settings.capture != "full" and _MADE_UP_KEY in reply.text:
-                return _finding(host, False, "has the test observation, and its made-up key, which is a leak")
-            return _finding(host, True, f"took the test observation and shows it: trace {trace_id}")
-        if reply.status_code != 404:
-            detail = f"took the test observation; asked for it, it answers with HTTP {reply.status_code}"
-            return _finding(host, None, detail)
-        if time.monotonic() > deadline_s:
-            detail = f"took the test observation and does not show it after {_READ_BACK_S:g} s yet: trace {trace_id}"
-            return _finding(host, None, detail)
-        time.sleep(_PAUSE_S)
+    with contextlib.closing(Requester(destination)) as server:
+        while True:
+            shown = show_trace(server.request, server.destination, trace_id)
+            if shown.text is not None:
+                if tracker.settings.capture != "full" and _MADE_UP_KEY in shown.text:
+                    return _finding(host, False, "has the test observation, and its made-up key, which is a leak")
+                detail = f"took the test observation and shows it by {shown.route}: trace {trace_id}"
+                return _finding(host, True, detail)
+            if shown.problem is not None:
+                return _finding(host, None, f"took the test observation; {shown.problem}")
+            if time.monotonic() > deadline_s:
+                detail = (
+                    f"took the test observation and does not show it by {shown.route} after {_READ_BACK_S:g} s yet: "
+                    f"trace {trace_id}"
+                )
+                return _finding(host, None, detail)
+            time.sleep(_PAUSE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from datetime import UTC, datetime
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from src.observability.settings import Settings
     from src.observability.tracker import LangFuseTracker
 
-_TIMEOUT_S = 5.0
 _RECENT_ROWS = 500
 _DAMAGED = "a damaged store, kept; what could be read was moved to the new one. Move it elsewhere once you have seen it"
 
@@ -41,7 +41,7 @@ def _traces_finding(tracker: LangFuseTracker, *, ok: bool | None, detail: str) -
 
 
 def _langfuse(*, offline: bool) -> list[Finding]:
-    from src.observability.delivery.destinations import display_url
+    from src.observability.network import display_url
     from src.observability.settings import Settings, SettingsError
 
     try:
@@ -51,7 +51,7 @@ def _langfuse(*, offline: bool) -> list[Finding]:
     if not settings.langfuse_configured:
         ok, detail = None, "no keys: traces stay on this machine (LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY)"
     elif not settings.langfuse_delivers:
-        ok, detail = None, "switched off (ENABLE_LANGFUSE, MOONDEV_OFFLINE)"
+        ok, detail = None, f"switched off ({settings.langfuse_off or 'MOONDEV_TRACING'})"
     elif offline:
         ok, detail = True, "keys are set; not asked"
     else:
@@ -61,20 +61,31 @@ def _langfuse(*, offline: bool) -> list[Finding]:
 
 def _check_keys(settings: Settings) -> tuple[bool | None, str]:
     """Ask Langfuse for the project that the keys belong to, which proves both its address and the keys."""
-    import httpx
+    from src.observability.delivery.destinations import langfuse_destination
+    from src.observability.delivery.http_post import ask
+    from src.observability.delivery.langfuse_server import read_route_of, version_of
+    from src.observability.delivery.requester import Requester
+    from src.observability.network import display_url
 
-    auth = (settings.langfuse_public_key or "", settings.langfuse_secret_key or "")
-    try:
-        reply = httpx.get(f"{settings.langfuse_host}/api/public/projects", auth=auth, timeout=_TIMEOUT_S)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return False, f"does not answer: {str(error) or type(error).__name__}"
-    if reply.status_code in (401, 403):
-        return False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host"
-    if reply.status_code in (404, 405, 501):  # a server may take OTLP and nothing else; the probe shows whether it does
-        return None, f"answers, but does not say whose keys these are ({reply.status_code})"
-    if reply.status_code != 200:
-        return False, f"answers with HTTP {reply.status_code}"
-    return True, "answers and takes the keys"
+    key, secret = settings.langfuse_public_key or "", settings.langfuse_secret_key or ""
+    server = Requester(langfuse_destination(settings.langfuse_host, key, secret, switches=settings.langfuse))
+    with contextlib.closing(server):
+        reply = server.request(lambda client, place: ask(client, place, "/api/public/projects"))
+        if reply.status is None:
+            return False, f"does not answer: {reply.detail}"
+        if reply.status in (401, 403):
+            return False, "refuses the keys: check LANGFUSE_SECRET_KEY and the host"
+        if reply.status in (404, 405, 501):  # it may take OTLP and nothing else; the probe shows whether it does
+            return None, f"answers, but does not say whose keys these are ({reply.status})"
+        if reply.location is not None:
+            return False, f"answers with HTTP {reply.status}: it has moved to {display_url(reply.location)}"
+        if reply.status != 200:
+            return False, f"answers with HTTP {reply.status}"
+        version = version_of(server.request, server.destination)
+        route = read_route_of(server.request, server.destination)
+    facts = [f"version {version}" if version else "", f"shows observations by {route.value}" if route else ""]
+    known = ", ".join(filter(None, facts))
+    return True, "answers and takes the keys" + (f" ({known})" if known else "")
 
 
 def _store() -> list[Finding]:
@@ -91,7 +102,7 @@ def _store() -> list[Finding]:
     stats = spool.stats()
     undelivered = dict(stats.undelivered)
     for destination in tracker.exporter.destinations if tracker.exporter else ():
-        undelivered[destination.name] = spool.pending(destination.name)
+        undelivered[spool.stored_name(destination.name)] = spool.pending(destination.name)
     waiting = ", ".join(f"{count:,} undelivered to {name}" for name, count in undelivered.items())
     parts = [f"{stats.observations:,} observations", f"{stats.bytes / 1e6:.1f} MB", waiting or "no destination"]
     if stats.set_aside:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.observability.commands.console import duration, escape, money, note, out, plain_table, problem
+from src.observability.commands.console import duration, escape, money, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from src.observability.settings import Settings
-    from src.observability.store.spool import Spool, TraceRow
+    from src.observability.store.reader import StoreReader
+    from src.observability.store.spool import TraceRow, TraceSummary
     from src.observability.tracker import LangFuseTracker
 
 app = typer.Typer(
@@ -22,45 +25,68 @@ app = typer.Typer(
 )
 
 _NO_TRACES = "There are no traces yet: any call through ModelFactory makes one"
-_NUMERIC = {"took", "observations", "errors", "tokens", "cost"}
+_MOST = 1_000_000
+_SHORT_ID = 12  # digits of a trace's id where the terminal is narrow, or more where that many do not tell traces apart
+_WIDE_ENOUGH_FOR_IDS = 120
+_COLUMNS = (
+    Column("trace"),
+    Column("started"),
+    Column("name", least=12, comfortable=20),
+    Column("took", rank=2, right=True),
+    Column("observations", rank=4, right=True),
+    Column("errors", rank=1, right=True),
+    Column("tokens", rank=3, right=True),
+    Column("cost", right=True),
+)
+
+_Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=_MOST, help="How many, newest first.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
 
 
 @app.callback()
-def traces(context: typer.Context) -> None:
+def traces(context: typer.Context, limit: _Limit = 20, as_json: _Json = False) -> None:
     """Look at what was traced on this machine, and deliver it. Alone, it lists the newest traces."""
     if context.invoked_subcommand is None:
-        list_traces(limit=20, as_json=False)
+        list_traces(limit=limit, as_json=as_json)
+    elif as_json or limit != 20:
+        command = context.invoked_subcommand
+        raise typer.BadParameter(f"Options of `traces {command}` come after its name: `traces {command} ...`.")
 
 
 @app.command("list", cls=FastCommand)
-def list_traces(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
-) -> None:
+def list_traces(limit: _Limit = 20, as_json: _Json = False) -> None:
     """List the newest traces."""
-    newest = _spool().traces(limit=limit)
+    reader = _reader()
+    newest = reader.traces(limit)
     if as_json:
-        for trace in newest:
-            typer.echo(json.dumps({name: getattr(trace, name) for name in type(trace).__slots__}))
-        return
-    if not newest:
-        note(f"{_NO_TRACES}.")
-        return
-    table = plain_table()
-    for title in ("trace", "started", "name", "took", "observations", "errors", "tokens", "cost"):
-        table.add_column(title, no_wrap=True, justify="right" if title in _NUMERIC else "left")
-    for trace in newest:
-        table.add_row(
-            trace.trace_id[:12],
-            f"{_moment(trace.start_ns):%Y-%m-%d %H:%M:%S}",
-            escape(trace.name),
-            duration((trace.end_ns - trace.start_ns) / 1e6),
-            str(trace.observations),
-            f"[red]{trace.errors}[/]" if trace.errors else "0",
-            f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
-            money(trace.cost_usd),
-        )
-    out().print(table)
+        print_json([{name: getattr(trace, name) for name in type(trace).__slots__} for trace in newest])
+    elif newest:
+        print_table(_COLUMNS, [_row(trace, digits) for trace, digits in _with_digits(newest)])
+    else:
+        note(f"{_NO_TRACES}." if reader.exists else _missing(reader))
+
+
+def _with_digits(newest: Sequence[TraceSummary]) -> list[tuple[TraceSummary, int]]:
+    """Return the traces, each with how many digits of its id are shown."""
+    ids = {trace.trace_id for trace in newest}
+    if out().width >= _WIDE_ENOUGH_FOR_IDS:
+        return [(trace, len(trace.trace_id)) for trace in newest]
+    longest = max(map(len, ids))
+    digits = next((n for n in range(_SHORT_ID, longest) if len({item[:n] for item in ids}) == len(ids)), longest)
+    return [(trace, digits) for trace in newest]
+
+
+def _row(trace: TraceSummary, digits: int) -> tuple[str, ...]:
+    return (
+        escape(trace.trace_id[:digits]),
+        f"{_moment(trace.start_ns):%Y-%m-%d %H:%M:%S}",
+        escape(trace.name),
+        duration((trace.end_ns - trace.start_ns) / 1e6),
+        str(trace.observations),
+        f"[red]{trace.errors}[/]" if trace.errors else "0",
+        f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
+        money(trace.cost_usd),
+    )
 
 
 @app.command("show", cls=FastCommand)
@@ -71,13 +97,13 @@ def show(
     """Draw one trace as a tree."""
     from src.observability.commands.tree import draw
 
-    spool = _spool()
-    if trace_id == "last":
-        newest = spool.traces(limit=1)
+    reader, wanted = _reader(), trace_id.strip().lower()
+    if wanted == "last":
+        newest = reader.traces(limit=1)
         if not newest:
-            raise ValueError(f"{_NO_TRACES}.")
-        trace_id = newest[0].trace_id
-    rows = spool.trace(trace_id.strip().lower())
+            raise ValueError(f"{_NO_TRACES}." if reader.exists else _missing(reader))
+        wanted = newest[0].trace_id
+    rows = reader.trace(wanted) if wanted else []
     if not rows:
         raise ValueError(f"There is no trace whose id begins with {trace_id!r}; `traces list` shows them.")
     out().print(draw(rows, texts=full))
@@ -85,44 +111,48 @@ def show(
 
 @app.command("tail", cls=FastCommand)
 def tail(
-    interval: Annotated[float, typer.Option(help="Seconds between looks.", min=0.05)] = 0.5,
-    count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after so many.", show_default=False)] = None,
+    interval: Annotated[float, typer.Option(help="Seconds between looks.", min=0.05, max=3600)] = 0.5,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, max=_MOST, help="Stop after so many.", show_default=False)
+    ] = None,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest, not with what comes.")
     ] = False,
 ) -> None:
     """Print observations of every process as they end. Stop with Ctrl-C."""
-    spool = _spool()
-    seq = 0 if from_start else spool.last_seq()
+    reader = _reader()
+    if not reader.exists:
+        note(f"{_missing(reader)} Waiting for it.")
+    seq = 0 if from_start else reader.last_seq()
     printed = 0
-    try:
-        while count is None or printed < count:
-            for row in spool.rows_after(seq, limit=500):
-                seq = row.seq
-                out().print(_line(row))
-                printed += 1
-                if count is not None and printed >= count:
-                    return
-            time.sleep(interval)
-    except KeyboardInterrupt:
-        return
+    while True:
+        for row in reader.rows_after(seq, limit=500):
+            seq = row.seq
+            out().print(_line(row))
+            printed += 1
+            if printed == count:
+                return
+        time.sleep(interval)
 
 
 @app.command("export", cls=FastCommand)
 def export(
     follow: Annotated[bool, typer.Option("--follow", help="Keep delivering what comes. Stop with Ctrl-C.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to try for, without --follow.")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=0, max=86_400, help="Seconds to try for, without --follow.")] = 60.0,
     again: Annotated[
         bool, typer.Option("--again", help="Send what a server refused for good once more, and what came after it.")
     ] = False,
 ) -> None:
     """Deliver what waits in the store, rows of other and of dead processes too."""
     from src.observability import get_tracker
+    from src.observability.commands.terminal import INTERRUPTED
 
     tracker = get_tracker()
     if tracker.exporter is None:
         problem(_why_undeliverable(tracker.settings))
         raise typer.Exit(2)
+    if tracker.spool is not None and tracker.spool.problem is not None:
+        raise typer.Exit(2)  # the log has said why
     if again:
         _send_again(tracker)
     try:
@@ -130,14 +160,15 @@ def export(
         while follow:
             tracker.wake()  # it delivers in the background, which backs off where a server is in trouble
             time.sleep(1.0)
+        code = 1 if waiting else 0
     except KeyboardInterrupt:
-        waiting = tracker.flush(0.0)
+        waiting, code = tracker.flush(0.0), INTERRUPTED
     out().print("Everything is delivered." if not waiting else f"{waiting} observations and scores are undelivered.")
-    raise typer.Exit(1 if waiting else 0)
+    raise typer.Exit(code)
 
 
 def _send_again(tracker: LangFuseTracker) -> None:
-    from src.observability.delivery.destinations import display_url
+    from src.observability.network import display_url
     from src.observability.store.spool import lease_owner
 
     if tracker.exporter is None or tracker.spool is None:
@@ -157,19 +188,20 @@ def _why_undeliverable(settings: Settings) -> str:
     if settings.offline:
         return "MOONDEV_OFFLINE is set: nothing is sent anywhere."
     if settings.langfuse_configured and not settings.langfuse_enabled:
-        return "ENABLE_LANGFUSE is false, and no other destination is configured."
+        return f"{settings.langfuse_off} is false, and no other destination is configured."
     return "no destination is configured: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."
 
 
-def _spool() -> Spool:
-    """Open the store to read it, whether tracing is on or not."""
+def _reader() -> StoreReader:
+    """Return what reads the store, whether tracing is on or not; it writes nothing."""
     from src.observability.settings import Settings
-    from src.observability.store.spool import Spool
+    from src.observability.store.reader import StoreReader
 
-    settings = Settings.read()
-    if not settings.trace_db.exists():
-        raise ValueError(f"There is no trace store at {settings.trace_db} yet. MOONDEV_TRACE_DB names another.")
-    return Spool(settings.trace_db)
+    return StoreReader(Settings.read().trace_db)
+
+
+def _missing(reader: StoreReader) -> str:
+    return f"There is no trace store at {reader.path} yet. MOONDEV_TRACE_DB names another."
 
 
 def _moment(ns: int) -> datetime:

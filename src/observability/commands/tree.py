@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.tree import Tree
 
-from src.observability.commands.console import duration, escape, money
+from src.observability.commands.console import duration, escape, escape_lines, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +65,9 @@ def _texts(row: TraceRow) -> list[str]:
     lines = []
     for title, name in (("in", names.INPUT), ("out", names.OUTPUT)):
         if name in attributes:
-            lines.append(f"[cyan]{title}[/] {escape(str(attributes[name]))}")
+            lines.append(f"[cyan]{title}[/] {escape_lines(str(attributes[name]))}")
     lines.extend(
-        f"[dim]{escape(name.removeprefix(names.METADATA))}[/] {escape(str(value))}"
+        f"[dim]{escape(name.removeprefix(names.METADATA))}[/] {escape_lines(str(value))}"
         for name, value in attributes.items()
         if name.startswith(names.METADATA)
     )

@@ -1,4 +1,4 @@
-"""Deliver what a store holds to its destinations: in batches, in order, acknowledged, at least once, never dropped."""
+"""Deliver what a store holds to its destinations: in batches, acknowledged, never dropped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from src.observability.delivery.worker import Worker
+from src.observability.store.row_kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
     import httpx
 
     from src.observability.delivery.destinations import Destination
+    from src.observability.store.row_kinds import KindName
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.exporter")
 
 
 class Exporter:
-    """Deliver to each destination on a daemon thread of its own, so that one that hangs holds up no other.
+    """Deliver to each destination on daemon threads of its own, so that one that hangs holds up no other.
+
+    Scores have a thread apart from observations, and hold them up neither by their number nor by a limit on them.
 
     Threads start when there is first something to deliver, and again in a forked child.
 
@@ -43,24 +47,38 @@ class Exporter:
         make_client: Callable[[], httpx.Client] | None = None,
     ) -> None:
         rng = rng or random.Random()  # noqa: S311 - jitter
-        self._workers = tuple(
-            Worker(spool, destination, clock=clock, rng=rng, make_client=make_client) for destination in destinations
-        )
+        self._destinations = tuple(destinations)
+        workers: list[Worker] = []
+        for destination in destinations:
+            first: Worker | None = None
+            for kind in KINDS:
+                if destination.accepts is not kind.refused_by:
+                    worker = Worker(
+                        spool, destination, kind.name, clock=clock, rng=rng, make_client=make_client, after=first
+                    )
+                    first = worker
+                    workers.append(worker)
+        self._workers = tuple(workers)
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
         """Return where this delivers to."""
-        return tuple(worker.destination for worker in self._workers)
+        return self._destinations
 
     @property
     def failing(self) -> bool:
         """Tell whether the last delivery to a destination failed, or a request has waited for over a second."""
         return any(worker.failing for worker in self._workers)
 
-    def wake(self) -> None:
-        """Signal that there is something to deliver. Costs next to nothing; never raises."""
+    def wake(self, kind: KindName | None = None) -> None:
+        """Signal that there is something to deliver. Costs next to nothing; never raises.
+
+        Args:
+            kind: What there is; either where it is not set.
+        """
         for worker in self._workers:
-            worker.wake()
+            if kind is None or worker.kind == kind or not worker.started:
+                worker.wake()
 
     def flush(self, timeout_s: float) -> int:
         """Try now, without backoff; return how many observations and scores are undelivered.
@@ -69,7 +87,7 @@ class Exporter:
         """
         deadline = time.monotonic() + timeout_s
         for worker in self._workers:  # all begin before one is waited for
-            worker.hurry(deadline)
+            worker.begin_flush(deadline)
         return sum(worker.flush(deadline) for worker in self._workers)
 
     def shutdown(self, timeout_s: float) -> None:

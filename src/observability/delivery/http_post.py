@@ -1,25 +1,29 @@
-"""Send one request to a destination, and judge from the response what becomes of the rows in it."""
+"""Send one request to a destination, and judge from the response what becomes of what it carries."""
 
 from __future__ import annotations
 
 import gzip
 import math
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import httpx
 
     from src.observability.delivery.destinations import Destination
-    from src.observability.store.records import ScoreRecord
+
+    Request = Callable[[Callable[[httpx.Client, Destination], "Outcome"]], "Outcome"]
 
 _MOST_READ_BYTES: Final = 64_000  # of a response's body
+_MOST_REPLY_BYTES: Final = 4_000_000  # of one that tells what became of each item
 
 
 class Answer(Enum):
@@ -34,11 +38,36 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request; `wait_s` is how long the server asked to wait."""
+    """What became of one request.
+
+    Attributes:
+        answer: What it means for what was sent.
+        detail: The reason, for people.
+        wait_s: How long the server asked to wait.
+        ambiguous: Whether the server may have stored what it did not acknowledge.
+        status: The response's status; None where there was no response.
+        body: The response's body, or its beginning.
+        location: Where the server says that the address has moved.
+    """
 
     answer: Answer
     detail: str = ""
     wait_s: float | None = None
+    ambiguous: bool = False
+    status: int | None = None
+    body: bytes = field(default=b"", repr=False)
+    location: str | None = None
+
+    def json(self) -> Any:
+        """Return what the body says as JSON; None where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    def first_words(self) -> str:
+        """Return the beginning of the body as it may be logged."""
+        return _first_words(self.body)
 
 
 def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> Outcome:
@@ -46,64 +75,75 @@ def post_traces(client: httpx.Client, destination: Destination, body: bytes) -> 
     headers = {**destination.headers, "Content-Type": "application/x-protobuf"}
     if destination.gzip:
         headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, 1)
+        body = gzip.compress(body, 1, mtime=0)  # the same bytes each time that the same rows are sent
     return _post(client, destination, destination.traces_url, body, headers)
 
 
-def post_score(client: httpx.Client, destination: Destination, score: ScoreRecord) -> Outcome:
-    """Send one score."""
+def post_json(client: httpx.Client, destination: Destination, url: str, body: bytes) -> Outcome:
+    """Send a JSON text to Langfuse's API; its reply may say something about each item of the text."""
     headers = {**destination.headers, "Content-Type": "application/json"}
-    try:
-        body = orjson.dumps(_score_body(score))
-    except (ValueError, TypeError, OverflowError, OSError) as error:  # else it would hold up all scores after it
-        return Outcome(answer=Answer.REFUSED, detail=f"it cannot be written as JSON: {error}")
-    return _post(client, destination, destination.scores_url or "", body, headers)
+    return _post(client, destination, url, body, headers, most_bytes=_MOST_REPLY_BYTES)
 
 
-def _score_body(score: ScoreRecord) -> dict[str, Any]:
-    """Return a score as Langfuse's API takes it."""
-    moment = datetime.fromtimestamp(score.timestamp_ns / 1e9, UTC)
-    body = {
-        "id": score.id,
-        "traceId": score.trace_id,
-        "observationId": score.observation_id,
-        "sessionId": score.session_id,
-        "name": score.name,
-        "value": score.value,
-        "dataType": score.data_type,
-        "comment": score.comment,
-        "environment": score.environment,
-        "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "metadata": _json_value(score.metadata) if score.metadata else None,
-    }
-    return {name: value for name, value in body.items() if value is not None}
+def ask(
+    client: httpx.Client,
+    destination: Destination,
+    path: str,
+    parameters: Mapping[str, str | int] | None = None,
+    *,
+    with_keys: bool = True,
+    most_bytes: int = _MOST_READ_BYTES,
+) -> Outcome:
+    """Ask Langfuse's API; `path` begins below the server's address."""
+    headers = destination.headers if with_keys else {}
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    timeouts = (destination.connect_timeout_s, destination.ask_timeout_s)
+    url = f"{destination.api_url}{path}{query}"
+    return _exchange(client, "GET", url, b"", headers, timeouts_s=timeouts, most_bytes=most_bytes)
 
 
-def _json_value(text: str) -> Any:
-    """Return the value of a JSON text; the text itself where redaction made it invalid JSON."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
+def _post(
+    client: httpx.Client,
+    destination: Destination,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    most_bytes: int = _MOST_READ_BYTES,
+) -> Outcome:
+    timeouts = (destination.connect_timeout_s, destination.timeout_s)
+    return _exchange(client, "POST", url, body, headers, timeouts_s=timeouts, most_bytes=most_bytes)
 
 
-def _post(client: httpx.Client, destination: Destination, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
+def _exchange(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    timeouts_s: tuple[float, float],
+    most_bytes: int,
+) -> Outcome:
     """Send one request; an error of the connection is an outcome too."""
     import httpx
 
-    timeout = httpx.Timeout(destination.timeout_s, connect=destination.connect_timeout_s)
+    connect_s, read_s = timeouts_s
+    timeout = httpx.Timeout(read_s, connect=connect_s)
     try:
         with client.stream(
-            "POST", url, content=body, headers=headers, timeout=timeout, follow_redirects=False
+            method, url, content=body, headers=headers, timeout=timeout, follow_redirects=False
         ) as response:
-            return _outcome(response, _beginning(response, destination.timeout_s))
+            return _outcome(response, _beginning(response, read_s, most_bytes))
     except httpx.HTTPError as error:
-        return Outcome(answer=Answer.RETRY_LATER, detail=str(error) or type(error).__name__)
+        never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
+        detail = str(error) or type(error).__name__
+        return Outcome(answer=Answer.RETRY_LATER, detail=detail, ambiguous=not never_sent)
     except (httpx.InvalidURL, UnicodeError) as error:
         return Outcome(answer=Answer.MISCONFIGURED, detail=str(error))
 
 
-def _beginning(response: httpx.Response, patience_s: float) -> bytes:
+def _beginning(response: httpx.Response, patience_s: float, most_bytes: int) -> bytes:
     """Return the first bytes of a response's body, which may never end; none where it cannot be decoded.
 
     Raises:
@@ -115,31 +155,39 @@ def _beginning(response: httpx.Response, patience_s: float) -> bytes:
     try:
         for part in response.iter_bytes():
             body += part
-            if len(body) > _MOST_READ_BYTES:
+            if len(body) > most_bytes:
                 break
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the answer comes too slowly")
     except httpx.DecodingError:
         return b""
-    return bytes(body[:_MOST_READ_BYTES])
+    return bytes(body[:most_bytes])
 
 
 def _outcome(response: httpx.Response, body: bytes) -> Outcome:
     status, detail = response.status_code, f"HTTP {response.status_code}"
     content_type = response.headers.get("content-type", "").lower()
+    answer, wait_s = Answer.MISCONFIGURED, None
     if 200 <= status < 300:
         if content_type.startswith("text/html"):  # a web site answers any request so; a server that takes OTLP does not
-            return Outcome(answer=Answer.MISCONFIGURED, detail=f"{detail} with a web page")
-        return Outcome(answer=Answer.ACCEPTED, detail=_partial_success(content_type, body))
-    if status == 413:
-        return Outcome(answer=Answer.TOO_LARGE, detail=detail)
-    if status in (408, 425, 429) or status >= 500:
-        return Outcome(
-            answer=Answer.RETRY_LATER, detail=detail, wait_s=_retry_after_s(response.headers.get("retry-after"))
-        )
-    if status in (400, 409, 415, 422):
-        return Outcome(answer=Answer.REFUSED, detail=f"{detail}: {_first_words(body)}")
-    return Outcome(answer=Answer.MISCONFIGURED, detail=detail)
+            detail = f"{detail} with a web page"
+        else:
+            answer, detail = Answer.ACCEPTED, _partial_success(content_type, body)
+    elif status == 413:
+        answer = Answer.TOO_LARGE
+    elif status in (408, 425, 429) or status >= 500:
+        answer, wait_s = Answer.RETRY_LATER, _retry_after_s(response.headers.get("retry-after"))
+    elif status in (400, 409, 415, 422):
+        answer, detail = Answer.REFUSED, f"{detail}: {_first_words(body)}"
+    return Outcome(
+        answer=answer,
+        detail=detail,
+        wait_s=wait_s,
+        ambiguous=status >= 500 and status != 503,  # a gateway, or the server itself, failed after it had the request
+        status=status,
+        body=body,
+        location=response.headers.get("location") if 300 <= status < 400 else None,
+    )
 
 
 def _partial_success(content_type: str, body: bytes) -> str:

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 from src.observability import attributes as names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import httpx
 
     from src.observability.delivery.destinations import Destination
@@ -47,19 +49,18 @@ class _Place:
 
 
 class MediaUploader:
-    """Upload the files of the spans that go to one Langfuse server.
+    """Upload the files of the spans that go to one Langfuse server."""
 
-    Args:
-        destination: The server; its headers authenticate.
-    """
-
-    def __init__(self, destination: Destination) -> None:
-        self._url = destination.traces_url.removesuffix("/otel/v1/traces") + "/media"
-        self._headers = destination.headers
+    def __init__(self) -> None:
+        self._url = ""
+        self._headers: Mapping[str, str] = {}
+        self._enabled = True
         self._paused_until = 0.0
 
-    def with_references(self, span: bytes, client: httpx.Client) -> bytes:
+    def with_references(self, span: bytes, client: httpx.Client, destination: Destination) -> bytes:
         """Return an encoded span with a reference in place of each file that stands in its texts as a data URI."""
+        self._url, self._headers = f"{destination.api_url}/api/public/media", destination.headers
+        self._enabled = destination.uploads_media
         if _MARK not in span:
             return span
         from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -86,7 +87,7 @@ class MediaUploader:
         except binascii.Error:
             return match[0]
         digest = hashlib.sha256(data).digest()
-        if time.monotonic() >= self._paused_until and self._upload(client, media_type, data, place):
+        if self._enabled and time.monotonic() >= self._paused_until and self._upload(client, media_type, data, place):
             media_id = base64.urlsafe_b64encode(digest).decode()[:22]
             return f"@@@langfuseMedia:type={media_type}|id={media_id}|source=base64_data_uri@@@"
         return f"[{media_type}, {len(data)} bytes, sha256 {digest.hex()}]"

@@ -15,6 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from src.observability.redaction import redact_text
+from src.observability.store import background
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -38,7 +39,13 @@ def flush_at_exit(exporter: Exporter, *, signals: bool) -> None:
     global _exporter  # noqa: PLW0603 - one exporter is current in a process
     _exporter = weakref.ref(exporter)
     atexit.register(_last_flush, _exporter)
-    if not signals or os.name == "nt":
+    if signals:
+        handle_sigterm()
+
+
+def handle_sigterm() -> None:
+    """Deliver on SIGTERM, where its action is the default; does nothing outside the main thread."""
+    if os.name == "nt":
         return
     try:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -89,6 +96,7 @@ def _on_sigterm(number: int, _: FrameType | None) -> None:
 
 def _flush_and_release(done: _thread.LockType) -> None:
     try:
+        background.drain(_PATIENCE_S)
         if _exporter is not None:
             _last_flush(_exporter)
     finally:

@@ -7,7 +7,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from src.observability import network
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langfuse import Langfuse
 
     from src.observability.langfuse_sdk.host import Host
@@ -53,7 +57,8 @@ class OwnClient:
             return
         settings = host.settings
         with self._lock:
-            self._client = client = Langfuse(
+            make = functools.partial(
+                Langfuse,
                 public_key=host.public_key,
                 secret_key=settings.langfuse_secret_key or "sk-lf-not-set",
                 base_url=settings.langfuse_host,
@@ -63,9 +68,27 @@ class OwnClient:
                 span_exporter=DiscardingExporter(),
                 should_export_span=lambda _: False,  # or else it would upload the media in spans
             )
+            self._client = client = _made(make, settings.langfuse_host)
             manager: Any = client._resources
             if manager is not None and host.spool is not None and manager.tracer_provider is host.provider:
                 manager.add_score_task = functools.partial(joined_client.take_score, host, manager.add_score_task)
                 joined_client.deliver_on_flush(manager, host)
                 manager._moondev = "registered" if registered else "requested"
                 register.remove_sender(host.provider, host.public_key)
+
+
+def _made(make: Callable[..., Langfuse], address: str) -> Langfuse:
+    """Return a client; where httpx cannot read a variable that is for other addresses, with an HTTP client of ours.
+
+    Raises:
+        NetworkProblem: a variable of the environment is wrong; the message names those that are set.
+    """
+    try:
+        return make()
+    except Exception:  # noqa: BLE001 - of whichever variable; what cannot be used is named here
+        http = network.open_client(address)
+    try:
+        return make(httpx_client=http)
+    except Exception as error:
+        names = ", ".join(network.names_in_use()) or "the environment"
+        raise network.NetworkProblem(f"{type(error).__name__}: {error}: look at {names}") from error

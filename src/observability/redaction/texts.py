@@ -33,12 +33,15 @@ _MARGIN = 1_024  # characters replaced before the last candidate inspected: a se
 _PASSES = 6
 _SHORTEST = 6
 
+_WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN
+
 _INSPECTORS: dict[Inspection, Callable[[Scan, int], None]] = {
     Inspection.ASSIGNMENT: assignments.find,
     Inspection.NEARBY_NAME: nearby_names.find,
     Inspection.VALUE_FIRST: nearby_names.find_before_name,
     Inspection.FLAG: assignments.find_flag,
     Inspection.LOGIN: assignments.find_login,
+    Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
     Inspection.URL: urls.find,
@@ -83,32 +86,40 @@ def redact(options: Options, text: str, hint: str = "") -> str:
 
 
 def _redact_once(text: str, options: Options, hint: str) -> str:
-    findings, is_escaped = _findings(text, options, hint)
-    decoded = unescaped.decode(text) if is_escaped else None
-    if decoded:
-        findings = findings + decoded.in_original(_findings(decoded.text, options, hint)[0])
+    findings, numbers = _findings(text, options, hint)
+    if (
+        not numbers.isdisjoint(engines.ESCAPES)
+        and _findings(unescaped.decode_without_positions(text), options, hint)[0]
+    ):
+        findings = findings + _findings_of_view(unescaped.decode(text), options, hint)
+    if not numbers.isdisjoint(engines.BROKEN):
+        findings = findings + _findings_of_view(unescaped.join_lines(text), options, hint)
     return apply(text, findings) if findings else text
 
 
-def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], bool]:
-    """Return the secrets of a text without decoding it, and whether it has escapes."""
+def _findings_of_view(view: unescaped.Decoded | None, options: Options, hint: str) -> list[Finding]:
+    """Return the secrets of another reading of a text, with their positions in the text itself."""
+    return view.in_original(_findings(view.text, options, hint)[0]) if view else []
+
+
+def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], set[int]]:
+    """Return the secrets of a text as it stands, and the numbers of the gates that matched."""
     engine, is_fast = _engine(options.engine)
     data = in_ascii(text)  # one byte for each character, so that positions agree
     hits = engine(data)
-    is_escaped = any(number in engines.ESCAPES for _, number in hits)
     scan = Scan(text, hint, options.strict)
     if options.forms:
         configured_secrets.find(scan, engines.present_forms(options.forms, text, data, fast=is_fast))
     if options.pii:
         personal_data.find(scan, options.pii)
     if hits:
-        _inspect(scan, hits)
-    return scan.findings, is_escaped
+        _inspect(scan, long_runs.without_ordinary(scan, hits, RUN_LENGTH))
+    return scan.findings, {number for _, number in hits}
 
 
 def _inspect(scan: Scan, hits: list[engines.Hit]) -> None:
     """Inspect the text where gates matched; replace the rest of a text with too many matches."""
-    others = [hit for hit in hits if hit[1] not in engines.PHRASES and hit[1] not in engines.ESCAPES]
+    others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
     for inspect, candidates in ((_inspect_phrases, hits), (_inspect_others, others[:_CANDIDATES])):
         try:

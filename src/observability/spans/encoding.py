@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import time
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import orjson
+
+from src.observability.spans import loose_json
 
 _MOST_ITEMS = 1_000
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -24,15 +26,8 @@ def json_text(value: object) -> str:
     """Return a value as JSON, strings in quotes, as Langfuse's SDK writes metadata."""
     try:
         return orjson.dumps(value, default=_plain, option=_OPTIONS).decode()
-    except Exception:  # noqa: BLE001 - 128-bit integers, cycles, lone surrogates: the slow encoder copes, or says so
-        return _slow_json(value)
-
-
-def _slow_json(value: object) -> str:
-    try:
-        return json.dumps(value, default=_plain, skipkeys=True)
-    except Exception as error:  # noqa: BLE001 - a hostile __str__ must not stop a trade
-        return json.dumps(f"[not encodable: {type(value).__name__}, {type(error).__name__}]")
+    except Exception:  # noqa: BLE001 - keys that are tuples, cycles, long integers, lone surrogates: a copy without them
+        return loose_json.text(value, _plain)
 
 
 def _plain(value: object) -> object:
@@ -44,6 +39,8 @@ def _plain(value: object) -> object:
         return dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
     plain = getattr(value, "tolist", None)
     if hasattr(value, "dtype") and callable(plain):  # of numpy and pandas; large ones in their own short form
         return plain() if getattr(value, "size", 0) <= _MOST_ITEMS else str(value)
@@ -51,6 +48,8 @@ def _plain(value: object) -> object:
         return sorted(value, key=str)
     if isinstance(value, str | int | float | dict | list | tuple):  # subclasses, such as an enum's str
         return _builtin(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     return str(value)
 
 

@@ -241,6 +241,11 @@ def build_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
     return b"".join(parts)
 
 
+def trace_id_of(data: bytes) -> str:
+    """Return the trace id of an encoded span, in hex, from its first field."""
+    return data[2:18].hex() if data.startswith(b"\x0a\x10") else decode_span(data).trace_id
+
+
 def decode_span(data: bytes) -> DecodedSpan:
     """Decode a span."""
     from opentelemetry.proto.trace.v1.trace_pb2 import Span

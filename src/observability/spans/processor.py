@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -17,6 +18,7 @@ from src.observability.spans import double_counting, encoding, otlp, rows
 from src.observability.spans import scope as scopes
 from src.observability.spans.capture import CapturePolicy
 from src.observability.spans.clean_attributes import AttributeEncoder, redacted, safe_by_shape
+from src.observability.store import background
 from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from src.observability.spans.light_span import LightSpan
     from src.observability.spans.scope import Scope
+    from src.observability.store.background import Rows
     from src.observability.store.records import SpanRecord
     from src.observability.store.spool import Spool
 
@@ -76,22 +79,47 @@ class SpoolProcessor(SpanProcessor):
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
-        """Store a span of the SDK. Returns when it is durable."""
+        """Store a span of the SDK. Returns when it is durable, or is being stored where rows are collected."""
         try:
-            self._spool.append(self._sdk_record(span))
+            attributes = double_counting.span_ended(span, span.attributes or {})
+        except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
+            self._count_loss("store", error)
+            return
+        rows_of_block = background.collected()
+        if rows_of_block is None:
+            self._store(partial(self._sdk_record, span, attributes))
+        else:
+            self._store_beside(rows_of_block, attributes, partial(self._sdk_record, span, attributes))
+
+    def end(self, span: LightSpan, attributes: Mapping[str, object], failure: str | None) -> None:
+        """Store a light span with its attributes; `failure` says why it failed.
+
+        Returns when it is durable, or is being stored where rows are collected.
+        """
+        end_ns = span.end_ns()
+        double_counting.generation_ended(span.get_span_context().span_id)
+        rows_of_block = background.collected()
+        if rows_of_block is None:
+            self._store(partial(self._light_record, span, attributes, failure, end_ns))
+        else:
+            make = partial(self._light_record, span, attributes, failure, end_ns)
+            self._store_beside(rows_of_block, attributes, make)
+
+    def _store(self, make: Callable[[], SpanRecord], *, is_patient: bool = False) -> None:
+        try:
+            self._spool.append(make(), is_patient=is_patient)
         except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
             self._count_loss("store", error)
             return
         self._wake()
 
-    def end(self, span: LightSpan, attributes: Mapping[str, object], failure: str | None) -> None:
-        """Store a light span with its attributes; `failure` says why it failed. Returns when it is durable."""
-        try:
-            self._spool.append(self._light_record(span, attributes, failure))
-        except Exception as error:  # noqa: BLE001 - tracing never breaks the traced code
-            self._count_loss("store", error)
-            return
-        self._wake()
+    def _store_beside(
+        self, rows_of_block: Rows, attributes: Mapping[str, object], make: Callable[[], SpanRecord]
+    ) -> None:
+        """Store a span on another thread, its redaction included; the caller goes on at once."""
+        size = sum(len(value) for value in attributes.values() if isinstance(value, str))
+        if not background.run(rows_of_block, partial(self._store, make, is_patient=True), size):
+            self._count_loss("store", MemoryError("too many observations wait for the trace store"))
 
     @override
     def force_flush(self, timeout_millis: int = 30000) -> bool:
@@ -108,9 +136,10 @@ class SpoolProcessor(SpanProcessor):
             reason = redact_text(str(error)).rstrip(".")
             _log.error("An observation was lost (%s): %s. Further losses are counted.", step, reason)
 
-    def _light_record(self, span: LightSpan, attributes: Mapping[str, object], failure: str | None) -> SpanRecord:
+    def _light_record(
+        self, span: LightSpan, attributes: Mapping[str, object], failure: str | None, end_ns: int
+    ) -> SpanRecord:
         context, parent = span.get_span_context(), span.parent
-        double_counting.generation_ended(context.span_id)
         app_root = {names.IS_APP_ROOT: True} if span.is_app_root else {}
         return self._record(
             trace_id=context.trace_id,
@@ -119,7 +148,7 @@ class SpoolProcessor(SpanProcessor):
             name=span.name,
             kind=_CLIENT if attributes.get(names.TYPE) == "generation" else _INTERNAL,
             start_ns=span.start_ns,
-            end_ns=span.end_ns(),
+            end_ns=end_ns,
             attributes={**span.scope.attributes, **attributes, **app_root},
             safe=names.SAFE,
             status_code=_STATUS_CODES["UNSET" if failure is None else "ERROR"],
@@ -127,11 +156,10 @@ class SpoolProcessor(SpanProcessor):
             envelope=self._envelope(span.resource, span.instrumentation),
         )
 
-    def _sdk_record(self, span: ReadableSpan) -> SpanRecord:
+    def _sdk_record(self, span: ReadableSpan, attributes: Mapping[str, object]) -> SpanRecord:
         context, parent = span.context, span.parent
         if context is None or span.start_time is None or span.end_time is None:
             raise ValueError("the span has no context or did not end")
-        attributes = double_counting.span_ended(span, span.attributes or {})
         events = tuple(
             otlp.SpanEvent(
                 name=self.capture.text(event.name),

@@ -12,6 +12,7 @@ from opentelemetry import trace as otel_trace
 
 from src.observability import attributes as names
 from src.observability.spans.encoding import json_text
+from src.observability.spans.loose_json import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -171,5 +172,5 @@ def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
     }
     for key, value in scope.metadata.items():
         if value is not None:
-            values[names.TRACE_METADATA + str(key)] = json_text(value)
+            values[names.TRACE_METADATA + key_text(key)] = json_text(value)
     return {name: value for name, value in values.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LOG: Final = "-wal"  # suffixes of the files that SQLite keeps beside a database
+INDEX: Final = "-shm"
 BUSY_S: Final = 15.0  # how long a connection waits for a lock of another one
 
 
@@ -25,6 +28,43 @@ def connect(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connecti
             yield connection
         finally:
             connection.close()
+
+
+@contextlib.contextmanager
+def read_only(path: Path, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
+    """Open a connection that writes nothing but, where a process was killed, the index of the log that it left.
+
+    Without a log the file alone is read, as immutable: it is complete. A log with its index is read as SQLite does, by
+    locks. A log without an index (the file is a copy, or the machine has stopped) is read without one: SQLite would
+    have to write it. What is read without locks may change meanwhile: `is_shared` tells whether there are locks.
+    """
+    if is_shared(path):
+        options = "mode=ro"
+    elif _size(path, LOG):
+        options = "mode=ro&vfs=unix-none" if os.name == "posix" else "mode=ro"
+    else:
+        options = "mode=ro&immutable=1"
+    with forks.short_connection():
+        connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=patience_s, isolation_level=None)
+        try:
+            if "unix-none" in options:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index is then kept in memory
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+        finally:
+            connection.close()
+
+
+def is_shared(path: Path) -> bool:
+    """Tell whether there is a log with its index, as there is while some process has the file open."""
+    return _size(path, LOG) > 0 and path.with_name(path.name + INDEX).exists()
+
+
+def _size(path: Path, suffix: str) -> int:
+    try:
+        return path.with_name(path.name + suffix).stat().st_size
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager

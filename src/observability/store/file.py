@@ -10,8 +10,9 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability.store.connections import BUSY_S
-from src.observability.store.schema import SpoolError, examine, migrate, prepare
+from src.observability.store.connections import BUSY_S, INDEX, LOG, read_only
+from src.observability.store.identity import is_damaged_store
+from src.observability.store.schema import SMALLEST_FILE, SpoolError, examine, migrate, not_a_store, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("moondev.spool")
 _LAST_RESORT_PAGES: Final = 32_000  # of the log: where no checkpoint moved them into the file, a commit does
 _LOCK_PATIENCE_S: Final = 2.0
-_COMPANIONS: Final = ("-wal", "-shm")  # suffixes of the files that SQLite keeps beside the database
+_COMPANIONS: Final = (LOG, INDEX)
 _DAMAGED: Final = ".corrupt-"
 
 
@@ -31,7 +32,8 @@ class StoreFile:
         self.path = path
         self._sync = sync
         self._clock = clock
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, int] | None = None  # of the file that was opened last
+        self._stores: set[tuple[int, int]] = set()  # the identities of files that were opened as stores
 
     def open(self, patience_s: float = BUSY_S) -> sqlite3.Connection:
         """Open the file for writing, in the present format; create folder (0700) and file (0600) if missing.
@@ -49,6 +51,8 @@ class StoreFile:
                 self.set_aside(str(error))
             self._create()
             return self._connect(patience_s)
+        except IsADirectoryError as error:
+            raise SpoolError(f"{self.path} is a folder. Name a file with MOONDEV_TRACE_DB.") from error
         except OSError as error:
             raise SpoolError(f"the trace store {self.path} cannot be written: {error.strerror}.") from error
         except sqlite3.DatabaseError as error:
@@ -68,11 +72,18 @@ class StoreFile:
                         self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if self.path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
         if not os.access(self.path, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         self._identity = _identity(self.path)
 
     def _connect(self, patience_s: float) -> sqlite3.Connection:
+        if self._identity not in self._stores and (size := self.path.stat().st_size):
+            if size < SMALLEST_FILE:
+                raise not_a_store(self.path, "file is not a database")
+            with read_only(self.path, patience_s) as reader:  # another program's log must not be moved into its file
+                examine(reader, self.path)
         connection = sqlite3.connect(
             self.path, timeout=patience_s, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -87,6 +98,8 @@ class StoreFile:
         except BaseException:
             connection.close()
             raise
+        if self._identity is not None:
+            self._stores.add(self._identity)
         return connection
 
     def trouble(self) -> Literal["", "gone", "emptied"]:
@@ -105,12 +118,18 @@ class StoreFile:
         return "" if status.st_size else "emptied"
 
     def set_aside(self, reason: str) -> Path | None:
-        """Rename a damaged file; return its new path, or None where another process has renamed it already."""
+        """Rename a damaged file; return its new path, or None where another process has renamed it already.
+
+        Raises:
+            SpoolError: the file is no store of ours: it stays as it is.
+        """
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))
         copy = self.path.with_name(f"{self.path.name}{_DAMAGED}{stamp}-{os.getpid()}-{os.urandom(2).hex()}")
         with _folder_lock(self.path.parent):
             if self.trouble() == "gone":
                 return None
+            if not self._is_ours():
+                raise not_a_store(self.path, reason)
             self.path.replace(copy)
             for suffix in _COMPANIONS:
                 with contextlib.suppress(FileNotFoundError):
@@ -119,6 +138,12 @@ class StoreFile:
             "The trace store %s is damaged (%s). It is kept as %s; a new one begins.", self.path, reason, copy.name
         )
         return copy
+
+    def _is_ours(self) -> bool:
+        opened_before = self._identity in self._stores
+        if opened_before and self.trouble() == "emptied":
+            return True
+        return is_damaged_store(self.path, opened_before=opened_before)
 
 
 def damaged_copies(path: Path) -> list[Path]:
@@ -132,8 +157,9 @@ def is_corrupt(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Tell whether an error means that another process kept the file locked for longer than a connection waits."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    """Tell whether an error, or its cause, means that another process kept the file locked for too long."""
+    codes = {getattr(item, "sqlite_errorcode", 0) & 0xFF for item in (error, error.__cause__)}
+    return not codes.isdisjoint((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
 
 
 def _identity(path: Path) -> tuple[int, int]:

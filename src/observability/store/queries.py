@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from src.observability.store import connections
+from src.observability.store.aliases import canonical
 from src.observability.store.compression import decompress
-from src.observability.store.connections import BUSY_S, bytes_used, connect
+from src.observability.store.connections import BUSY_S, bytes_used
 from src.observability.store.destination_names import accepted_by
 from src.observability.store.records import OBSERVATION_COLUMNS, Accepts, Stats, TraceRow, TraceSummary, by_column
 from src.observability.store.row_kinds import KINDS
+from src.observability.store.unconfirmed import count_parked
 from src.observability.store.watermarks import acked
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    Connect: TypeAlias = Callable[[Path, float], AbstractContextManager[sqlite3.Connection]]
 
 _TRACE_COLUMNS: Final = ("seq", *OBSERVATION_COLUMNS, "span")
 _SELECT: Final = f"SELECT {', '.join(_TRACE_COLUMNS)} FROM observations JOIN payloads USING (seq)"  # noqa: S608 - our own names
@@ -24,10 +30,16 @@ _SUMMARY_COLUMNS: Final = (
 
 
 class Queries:
-    """The questions that readers ask a store."""
+    """The questions that readers ask a store.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The SQLite file.
+        connect: Opens a connection for a block.
+    """
+
+    def __init__(self, path: Path, connect: Connect = connections.connect) -> None:
         self._path = path
+        self._connect = connect
 
     def trace(self, trace_id: str) -> list[TraceRow]:
         """Return the observations of the trace whose id begins with `trace_id`, in the order they ended.
@@ -35,13 +47,15 @@ class Queries:
         Raises:
             ValueError: several traces begin so.
         """
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             ids = connection.execute(
                 "SELECT DISTINCT trace_id FROM observations WHERE trace_id >= ? AND trace_id < ? LIMIT 3",
                 (trace_id, trace_id + "g"),
             ).fetchall()
             if len(ids) > 1:
-                raise ValueError(f"Several traces begin with {trace_id!r}: give more of the id.")
+                raise ValueError(
+                    f"Several traces begin with {trace_id!r}, such as {ids[0][0]} and {ids[1][0]}: give more of the id."
+                )
             if not ids:
                 return []
             rows = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
@@ -49,18 +63,18 @@ class Queries:
 
     def rows_after(self, seq: int, limit: int) -> list[TraceRow]:
         """Return the observations stored after a number, oldest first."""
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             rows = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
         return [_trace_row(row) for row in rows]
 
     def last_seq(self) -> int:
         """Return the number of the newest observation, 0 where there is none."""
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
 
     def traces(self, limit: int) -> list[TraceSummary]:
         """Return the newest traces, newest first (looks at the last 50,000 observations)."""
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             ids = connection.execute(
                 "SELECT trace_id, max(seq) AS newest FROM (SELECT trace_id, seq FROM observations ORDER BY seq DESC "
                 "LIMIT 50000) GROUP BY trace_id ORDER BY newest DESC LIMIT ?",
@@ -74,7 +88,7 @@ class Queries:
         Args:
             unrecorded_losses: Losses of this process that the file does not count yet.
         """
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             oldest = connection.execute("SELECT end_ns FROM observations ORDER BY seq LIMIT 1").fetchone()
             refusal = connection.execute("SELECT reason FROM set_aside ORDER BY at DESC LIMIT 1").fetchone()
             return Stats(
@@ -90,31 +104,38 @@ class Queries:
 
     def undelivered(self) -> dict[str, int]:
         """Return how many observations and scores each destination lacks, of those that it accepts."""
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             return _undelivered(connection)
 
     def refused_count(self) -> int:
         """Return how many rows destinations refused for good."""
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             return _count(connection, "set_aside")
 
     def recorded_losses(self) -> int:
         """Return how many losses all processes have recorded in the file."""
-        with connect(self._path) as connection:
+        with self._connect(self._path, BUSY_S) as connection:
             return _recorded_losses(connection)
 
     def pending(self, destination: str, accepts: Accepts, patience_s: float = BUSY_S) -> int:
         """Return how many rows a destination lacks, of those that it accepts."""
-        with connect(self._path, patience_s) as connection:
-            return _pending(connection, destination, accepts)
+        with self._connect(self._path, patience_s) as connection:
+            return _pending(connection, canonical(connection, destination), accepts)
+
+    def stored_name(self, destination: str) -> str:
+        """Return the name under which a destination's progress is kept."""
+        with self._connect(self._path, BUSY_S) as connection:
+            return canonical(connection, destination)
 
 
 def _pending(connection: sqlite3.Connection, destination: str, accepts: Accepts) -> int:
     count = 0
     for kind in KINDS:
         if accepts is not kind.refused_by:
+            upto = acked(connection, destination, kind)
             statement = f"SELECT count(*) FROM {kind.table} WHERE seq > ?"  # noqa: S608 - our own names
-            count += connection.execute(statement, (acked(connection, destination, kind),)).fetchone()[0]
+            count += connection.execute(statement, (upto,)).fetchone()[0]
+            count += count_parked(connection, destination, kind, upto)
     return count
 
 

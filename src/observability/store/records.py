@@ -98,6 +98,15 @@ class BatchRow(NamedTuple):
     span: bytes
 
 
+class SpanIdentity(NamedTuple):
+    """By what a server knows one observation; the start is in nanoseconds since 1970."""
+
+    seq: int
+    trace_id: str
+    span_id: str
+    start_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The observations to deliver next, in order; `more` tells whether there may be others after them."""

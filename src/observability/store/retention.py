@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.observability.redaction import redact_text
+from src.observability.store.aliases import canonical
 from src.observability.store.connections import connect, pragma, transaction
 from src.observability.store.row_kinds import KINDS, OBSERVATION, RowKind
 from src.observability.store.watermarks import configured_upto
@@ -131,7 +132,7 @@ class Retention:
         with connect(self._path) as connection, transaction(connection):
             connection.executemany(
                 "INSERT OR REPLACE INTO configured (name, scores, seen) VALUES (?, ?, ?)",
-                [(name, accepts, now) for name, accepts in self._destinations.items()],
+                [(canonical(connection, name), accepts, now) for name, accepts in self._destinations.items()],
             )
 
     def _take_turn(self, connection: sqlite3.Connection) -> bool:

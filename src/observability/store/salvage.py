@@ -49,7 +49,7 @@ class Salvage:
         try:
             upto = delivered_upto(connection, kind) or 0
         except sqlite3.DatabaseError:
-            upto = 0  # all rows: destinations know by its id what is delivered a second time
+            upto = 0  # all rows: destinations are asked what of them has arrived
         try:
             low, high = connection.execute(f"SELECT min(seq), max(seq) FROM {kind.table}").fetchone()  # noqa: S608 - our own names
         except sqlite3.DatabaseError:

@@ -12,8 +12,21 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x4D4F4F4E  # "MOON", so that a stranger's SQLite file is not taken for ours
 
 
+SMALLEST_FILE: Final = (
+    512  # bytes of SQLite's smallest page; SQLite takes a shorter file for an empty one, and fills it
+)
+
+
 class SpoolError(Exception):
     """The trace store cannot be used; the message names the file, the reason and the remedy."""
+
+
+def not_a_store(path: object, reason: str) -> SpoolError:
+    """Return the error about a file that belongs to something else."""
+    return SpoolError(
+        f"{path} is no trace store: {reason}. Name another file with MOONDEV_TRACE_DB; "
+        "if it was a store that is damaged beyond recognition, move it away."
+    )
 
 
 # Numbers grow because the newest row is never deleted (AUTOINCREMENT would write one more page at each commit).
@@ -87,8 +100,27 @@ INSERT INTO configured
 # The tables of version 2; spans may be compressed from now on (compression.py), which an older program cannot read.
 _VERSION_3 = ""
 
+# `unconfirmed`: rows that were sent, or about to be, and of which no answer is known (unconfirmed.py). `aliases`: the
+# names that one project goes by, and the name that its progress is kept under (aliases.py). Scores have a lease of
+# their own, so that they hold up no observations.
+_VERSION_4 = """
+CREATE TABLE unconfirmed (
+    destination TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    sent REAL NOT NULL,
+    since REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (destination, kind, first)
+);
+CREATE TABLE aliases (name TEXT PRIMARY KEY, canonical TEXT NOT NULL, project TEXT);
+ALTER TABLE destinations ADD COLUMN scores_owner TEXT;
+ALTER TABLE destinations ADD COLUMN scores_lease_until REAL NOT NULL DEFAULT 0;
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION: Final = len(MIGRATIONS)
 
 
@@ -99,9 +131,9 @@ def examine(connection: sqlite3.Connection, path: object) -> int:
         SpoolError: another program, or a newer version of this one, wrote the file.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version == VERSION:
-        return version
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    if (owner, version) == (APPLICATION_ID, VERSION):
+        return version
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and (owner or version or tables):
         raise SpoolError(f"{path} is a database of another program. Name another file with MOONDEV_TRACE_DB.")

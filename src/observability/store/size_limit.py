@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.observability.store.connections import bytes_used
 from src.observability.store.row_kinds import KINDS, RowKind
-from src.observability.store.watermarks import delivered_upto
+from src.observability.store.watermarks import count_lacking, delivered_upto
 
 if TYPE_CHECKING:
     import sqlite3
@@ -89,11 +89,11 @@ def drop_oldest(connection: sqlite3.Connection, max_bytes: int, spare: int) -> D
                 break
             upto = watermarks[kind]
             numbers, freed = _oldest(connection, kind, (upto or 0) if only_delivered else None, to_free)
+            undelivered += 0 if only_delivered else count_lacking(connection, kind, (number for (number,) in numbers))
             for table in kind.tables:
                 connection.executemany(f"DELETE FROM {table} WHERE seq = ?", numbers)  # noqa: S608 - our own names
             to_free -= freed
             rows += len(numbers)
-            undelivered += 0 if upto is None else sum(number > upto for (number,) in numbers)
     return Dropped(rows=rows, undelivered=undelivered)
 
 

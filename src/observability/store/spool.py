@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from src.observability.store.compression import compress
 from src.observability.store.connections import BUSY_S
 from src.observability.store.destination_names import accepted_by
+from src.observability.store.file import is_busy
 from src.observability.store.leases import lease_owner
 from src.observability.store.progress import Progress
 from src.observability.store.queries import Queries
@@ -35,6 +36,7 @@ __all__ = [
 
 _log = logging.getLogger("moondev.spool")
 _DEFAULT_MAX_BYTES: Final = 2 * 1024**3
+_FIRST_WAIT_S: Final = 0.25  # how long the start of tracing waits for a file that another process has locked
 
 
 class Spool:
@@ -68,10 +70,12 @@ class Spool:
         self._progress = Progress(self.path, self._writer.transaction, clock)
         self._queries = Queries(self.path)
         try:
-            self._writer.open()
+            self._writer.open(_FIRST_WAIT_S if retry_open else BUSY_S)
         except SpoolError as error:
             if not retry_open:
                 raise
+            if is_busy(error):  # whoever stores something first waits for it
+                return
             _log.error("Model calls are not recorded: %s It is tried again.", error)
 
     @property
@@ -95,22 +99,30 @@ class Spool:
 
     # Writing.
 
-    def append(self, record: SpanRecord) -> None:
+    def append(self, record: SpanRecord, *, is_patient: bool = False) -> None:
         """Store one observation; durable when this returns.
+
+        Args:
+            record: The observation.
+            is_patient: Wait for as long as another process has the file locked, not only for the usual time.
 
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
         payload = compress(record.span)
-        self._writer.commit(record if payload is record.span else replace(record, span=payload))
+        self._writer.commit(record if payload is record.span else replace(record, span=payload), is_patient=is_patient)
 
-    def append_score(self, record: ScoreRecord) -> None:
+    def append_score(self, record: ScoreRecord, *, is_patient: bool = False) -> None:
         """Store one score; durable when this returns.
+
+        Args:
+            record: The score.
+            is_patient: As for `append`.
 
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
-        self._writer.commit(record)
+        self._writer.commit(record, is_patient=is_patient)
 
     def count_loss(self) -> None:
         """Count an observation that was lost on its way here."""
@@ -180,11 +192,11 @@ class Spool:
         return self._progress.read_scores(destination, max_rows)
 
     def acknowledge(self, destination: str, upto_seq: int) -> None:
-        """Record that a destination has all observations up to a number."""
+        """Record that a destination has all observations up to a number, those apart that are parked."""
         self._progress.acknowledge(destination, upto_seq)
 
     def acknowledge_scores(self, destination: str, upto_seq: int) -> None:
-        """Record that a destination has all scores up to a number."""
+        """Record that a destination has all scores up to a number, those apart that are parked."""
         self._progress.acknowledge_scores(destination, upto_seq)
 
     def set_aside(self, destination: str, kind: KindName, seq: int, reason: str) -> None:
@@ -192,16 +204,25 @@ class Spool:
         self._progress.set_aside(destination, kind, seq, reason)
 
     def send_again(self, destination: str, owner: str) -> int | None:
-        """Move a destination's watermarks back to before what it refused; return how many rows it had refused.
+        """Have what a destination refused sent to it again; return how many rows that are.
 
         Returns None where another process delivers to it now.
         """
         return self._progress.send_again(destination, owner)
 
-    def lease(self, destination: str, owner: str) -> bool:
-        """Take or renew the right to deliver to a destination; False where another living process has it."""
-        return self._progress.lease(destination, owner)
+    def stored_name(self, destination: str) -> str:
+        """Return the name under which a destination's progress is kept: the first one that its project had."""
+        return self._queries.stored_name(destination)
 
-    def release(self, destination: str, owner: str) -> None:
+    def lease(self, destination: str, owner: str, kind: KindName = "observation") -> bool:
+        """Take or renew the right to deliver rows to a destination; False where another living process has it."""
+        return self._progress.lease(destination, owner, kind)
+
+    def release(self, destination: str, owner: str, kind: KindName = "observation") -> None:
         """Give the right to deliver back."""
-        self._progress.release(destination, owner)
+        self._progress.release(destination, owner, kind)
+
+    @property
+    def progress(self) -> Progress:
+        """Return what tracks the destinations, for those who deliver to them."""
+        return self._progress

@@ -13,15 +13,19 @@ import threading
 import time
 from collections import deque
 from dataclasses import astuple
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from src.observability.store import forks
-from src.observability.store.connections import BUSY_S, connect, roll_back
+from src.observability.store import background, checkpoints, forks
+from src.observability.store.connections import BUSY_S, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
+from src.observability.store.row_kinds import OBSERVATION
 from src.observability.store.salvage import Salvage
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
+from src.observability.store.tickets import IMPATIENT_S, Ticket, longest_wait_s
+from src.observability.store.unconfirmed import ANY_DESTINATION, SentRange, put
 from src.observability.store.watermarks import undelivered_rows
 
 if TYPE_CHECKING:
@@ -29,28 +33,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger("moondev.spool")
-_IMPATIENT_S: Final = 0.1  # how long to wait for a lock that could not be had before, until it can be had again
 _RETRY_OPEN_S: Final = 1.0
+_PAUSE_S: Final = 0.05  # between two tries of a record that can be brought again
 _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved into the file, in the background
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
-_LONG_LOG_BYTES: Final = 32_000_000
 
 _INSERT_OBSERVATION: Final = (
     f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
     f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + 1))})"
 )
 _INSERT_SCORE: Final = f"INSERT INTO scores ({', '.join(SCORE_COLUMNS)}) VALUES ({', '.join('?' * len(SCORE_COLUMNS))})"  # noqa: S608 - our own names
-
-
-class _Ticket:
-    """A record that waits for its commit, which another thread may do."""
-
-    __slots__ = ("done", "failure", "record")
-
-    def __init__(self, record: SpanRecord | ScoreRecord) -> None:
-        self.record = record
-        self.done = False
-        self.failure: BaseException | None = None
 
 
 class Writer:
@@ -79,11 +71,12 @@ class Writer:
         self.open_error: SpoolError | None = None
         self._max_bytes = max_bytes
         self._file = StoreFile(path, sync, clock)
-        self._queue: deque[_Ticket] = deque()
+        self._queue: deque[Ticket] = deque()
         self._envelopes: dict[bytes, int] = {}
         self._limit = SizeLimit(path, max_bytes)
         self._uncheckpointed_bytes = 0
         self._impatient = False
+        self._busy_s = BUSY_S  # how long the connection waits for a lock of another process
         self._retry_open_at = 0.0
         self._abandoned: list[sqlite3.Connection] = []
         self._locked_for_fork = False
@@ -91,8 +84,11 @@ class Writer:
 
     # The connection.
 
-    def open(self) -> sqlite3.Connection:
+    def open(self, patience_s: float = BUSY_S) -> sqlite3.Connection:
         """Return a connection to the file that is at the path now. Callers hold the lock, except for the first one.
+
+        Args:
+            patience_s: How long to wait where another process has locked the file.
 
         Raises:
             SpoolError: the file cannot be opened; the message says why.
@@ -100,15 +96,18 @@ class Writer:
         if self.connection is not None and (trouble := self._file.trouble()):
             self._leave(trouble)
         if self.connection is None:
-            self.connection = self._connect()
+            self.connection = self._connect(patience_s)
         return self.connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, patience_s: float) -> sqlite3.Connection:
         if self.open_error is not None and time.monotonic() < self._retry_open_at:
             raise self.open_error
+        self._busy_s = IMPATIENT_S if self._impatient or self.open_error else patience_s
         try:
-            connection = self._file.open(_IMPATIENT_S if self._impatient or self.open_error else BUSY_S)
+            connection = self._file.open(self._busy_s)
         except Exception as error:
+            if patience_s < BUSY_S and is_busy(error):
+                raise  # another process has it for now: whoever needs it next waits longer, or tries again
             reason = error if isinstance(error, SpoolError) else SpoolError(f"{self.path} cannot be opened: {error}.")
             self.open_error, self._retry_open_at = reason, time.monotonic() + _RETRY_OPEN_S
             raise reason from error
@@ -146,7 +145,11 @@ class Writer:
         if not is_corrupt(error):
             return False
         with self.lock:
-            self._replace_damaged(str(error))
+            try:
+                self._replace_damaged(str(error))
+            except SpoolError as refusal:  # no store of ours: it stays, and writing to it is refused with an error
+                _log.debug("%s", refusal)
+                return False
         return True
 
     def _replace_damaged(self, reason: str) -> None:
@@ -162,7 +165,7 @@ class Writer:
         try:
             for part in salvage.parts():
                 with self.lock:
-                    self._commit_records(part)
+                    self._commit_records(part, moved_at=time.time())
                 moved += len(part)
         except (SpoolError, sqlite3.Error) as error:
             _log.error("What is in %s was not moved to the new store: %s", damaged.name, error)
@@ -199,19 +202,31 @@ class Writer:
         with self.lock:
             self.losses += 1
 
-    def commit(self, record: SpanRecord | ScoreRecord) -> None:
+    def commit(self, record: SpanRecord | ScoreRecord, *, is_patient: bool = False) -> None:
         """Commit a record, together with those of threads that are waiting.
+
+        Args:
+            record: What to store.
+            is_patient: Try again for as long as another process has the file locked, and leave the connection to
+                others in between. Otherwise the record is lost after the usual wait for a lock.
 
         Raises:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
-        ticket = _Ticket(record)
-        self._queue.append(ticket)
-        with self.lock:
-            if not ticket.done:
-                self._write_queue()
-        if ticket.failure is None:
-            return
+        while True:
+            ticket = Ticket(record, is_patient=is_patient)
+            self._queue.append(ticket)
+            with self.lock:
+                if not ticket.done:
+                    self._write_queue()
+            if ticket.failure is None:
+                return
+            if not is_patient or not is_busy(ticket.failure):
+                break
+            if background.is_ending():
+                self.count_loss()
+                break
+            time.sleep(_PAUSE_S)
         if isinstance(ticket.failure, SpoolError):
             raise SpoolError(str(ticket.failure)) from ticket.failure
         raise SpoolError(f"the trace store {self.path} could not be written: {ticket.failure}") from ticket.failure
@@ -233,7 +248,7 @@ class Writer:
         while self._queue:
             tickets.append(self._queue.popleft())
         try:
-            self._write([ticket.record for ticket in tickets])
+            self._write([ticket.record for ticket in tickets], longest_wait_s(tickets))
         except (SpoolError, sqlite3.DatabaseError) as error:
             if len(tickets) > 1 and isinstance(error, sqlite3.IntegrityError):
                 self._write_apart(tickets)
@@ -250,22 +265,23 @@ class Writer:
         for ticket in tickets:
             ticket.done = True
 
-    def _write_apart(self, tickets: Sequence[_Ticket]) -> None:
+    def _write_apart(self, tickets: Sequence[Ticket]) -> None:
         """Write each record in a transaction of its own, so that one that SQLite cannot take costs no other."""
         for ticket in tickets:
             try:
-                self._write([ticket.record])
+                self._write([ticket.record], longest_wait_s([ticket]))
             except Exception as error:  # noqa: BLE001 - handed to the record's own caller
                 self._fail([ticket], error)
 
-    def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
-        self.losses += len(tickets)
+    def _fail(self, tickets: Sequence[Ticket], error: Exception) -> None:
         for ticket in tickets:
             ticket.failure = error
+            if not (ticket.is_patient and is_busy(error)):
+                self.losses += 1
 
-    def _write(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
+    def _write(self, records: Sequence[SpanRecord | ScoreRecord], patience_s: float) -> None:
         try:
-            self._commit_records(records)
+            self._commit_records(records, patience_s)
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise
@@ -276,17 +292,29 @@ class Writer:
         if self._uncheckpointed_bytes >= min(_CHECKPOINT_EVERY_BYTES, self._max_bytes // 4):
             self._uncheckpointed_bytes = 0
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
-                threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True).start()
+                move = partial(checkpoints.move_log, self.path, self.lock, self._max_bytes // 2)
+                threading.Thread(target=move, name="spool-checkpoint", daemon=True).start()
 
-    def _commit_records(self, records: Sequence[SpanRecord | ScoreRecord]) -> None:
-        connection = self._begin()
+    def _commit_records(
+        self,
+        records: Sequence[SpanRecord | ScoreRecord],
+        patience_s: float = BUSY_S,
+        *,
+        moved_at: float | None = None,
+    ) -> None:
+        """Commit records; those that were moved from a damaged store are noted, as they may have been delivered."""
+        connection = self._begin(patience_s)
         try:
+            before = _last_number(connection) if moved_at is not None else 0
             for record in records:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
                 else:
                     connection.execute(_INSERT_SCORE, astuple(record))
                     self._limit.add(0)
+            if moved_at is not None and (last := _last_number(connection)) > before:
+                moved = SentRange(first=before + 1, last=last, sent=0.0, since=moved_at, attempts=1)
+                put(connection, ANY_DESTINATION, OBSERVATION, [moved])
             recorded = _record_losses(connection, self.losses)
             connection.execute("COMMIT")
         except BaseException:
@@ -295,23 +323,29 @@ class Writer:
             raise
         self.losses -= recorded
 
-    def _begin(self) -> sqlite3.Connection:
+    def _begin(self, patience_s: float = BUSY_S) -> sqlite3.Connection:
         """Begin a transaction.
 
         After a lock could not be had in time, later transactions wait for it only briefly, until it can be had again.
         """
-        connection = self.open()
+        connection = self.open(patience_s)
+        self._set_busy_s(connection, IMPATIENT_S if self._impatient else patience_s)
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if is_busy(error) and not self._impatient:
+            if is_busy(error) and patience_s == BUSY_S:
                 self._impatient = True
-                connection.execute(f"PRAGMA busy_timeout = {int(_IMPATIENT_S * 1000)}")
+                self._set_busy_s(connection, IMPATIENT_S)
             raise
         if self._impatient:
             self._impatient = False
-            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+            self._set_busy_s(connection, BUSY_S)
         return connection
+
+    def _set_busy_s(self, connection: sqlite3.Connection, seconds: float) -> None:
+        if seconds != self._busy_s:
+            connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            self._busy_s = seconds
 
     def _insert(self, connection: sqlite3.Connection, record: SpanRecord) -> None:
         envelope_id = self._envelopes.get(record.envelope)
@@ -349,21 +383,10 @@ class Writer:
         if dropped is not None:
             self._limit.log(dropped)
 
-    def _checkpoint(self) -> None:
-        """Move SQLite's log into the file, on a connection of its own, while writers go on.
 
-        SQLite writes the log from its beginning again once all of it was moved, which busy writers prevent. When the
-        log is long, they therefore wait while the little is moved that was added in between.
-        """
-        log = self.path.with_name(self.path.name + "-wal")
-        try:
-            with connect(self.path) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if log.stat().st_size > min(_LONG_LOG_BYTES, self._max_bytes // 2):
-                    with self.lock:
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("The trace store's log was not moved: %s", error)  # a later commit does it
+def _last_number(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest observation, 0 where there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
 
 
 def _record_losses(connection: sqlite3.Connection, losses: int) -> int:

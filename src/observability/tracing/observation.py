@@ -19,6 +19,7 @@ from src.observability import attributes as names
 from src.observability.current import get_pipeline
 from src.observability.spans import double_counting, encoding
 from src.observability.spans.light_span import LightSpan
+from src.observability.spans.loose_json import key_text
 from src.observability.spans.scope import CONTEXT_KEY
 
 if TYPE_CHECKING:
@@ -179,9 +180,10 @@ class Observation:
         of_trace = span.scope.attributes if type(span) is LightSpan else span.attributes or {}
         for key, value in self._metadata.items():
             if value is not None:
-                self._attributes[names.METADATA + str(key)] = text = encoding.json_text(value)
-                if names.TRACE_METADATA + str(key) in of_trace:
-                    self._attributes[names.TRACE_METADATA + str(key)] = text
+                name = key if type(key) is str else key_text(key)
+                self._attributes[names.METADATA + name] = text = encoding.json_text(value)
+                if names.TRACE_METADATA + name in of_trace:
+                    self._attributes[names.TRACE_METADATA + name] = text
 
     @contextmanager
     def current(self) -> Iterator[Observation]:

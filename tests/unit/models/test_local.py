@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
 import pytest
 
+from src.agents.swarm.members import Member
+from src.agents.trading_agent import TradingAgent
 from src.models import ModelFactory, errors
 from src.models.adapters.local import engine
 from tests.long import rounds
+from tests.servers import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from src.observability.store.spool import Spool
 
 pytestmark = pytest.mark.xdist_group("embedded model")  # loaded by one worker alone
 
@@ -70,6 +77,62 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     model = ModelFactory.get_model("local")
     first, again = (model.generate_response(None, "Tell a story.", seed=7, max_tokens=12).content for _ in range(2))
     assert first == again
+
+
+@pytest.mark.parametrize("name", ["nosuch", "smollm2", "llama3.2:latest"])
+def test_another_model_than_the_embedded_one_is_refused_by_name(name: str, spool: Spool) -> None:
+    for ask in (
+        lambda: ModelFactory.get_model("local", name),
+        lambda: ModelFactory.get_model(f"local:{name}"),
+        lambda: ModelFactory.get_model("openai:gpt-4o", fallbacks=[f"local:{name}"]),
+        lambda: TradingAgent([Member(model=f"local:{name}")]),
+        lambda: ModelFactory.get_model("local").generate_response(None, "hi", model=name),
+    ):
+        with pytest.raises(errors.UnknownModel, match=f"{name}.*smollm2-135m-instruct.q4_1"):
+            ask()
+    assert [row.error_category for row in spool.rows_after(0)] == ["model_not_found"]  # of the call
+
+
+def test_the_trail_names_what_answered(spool: Spool) -> None:
+    model = ModelFactory.get_model("local", "SmolLM2-135M-Instruct.Q4_1.gguf")
+    reply = model.generate_response(None, "hi", max_tokens=2)
+    assert reply.model_name == model.model_name == "smollm2-135m-instruct.q4_1"
+    assert [row.model for row in spool.rows_after(0)] == ["smollm2-135m-instruct.q4_1"]
+
+
+class Asking:
+    """Asks for much, and knows whether the embedded model is at work on it."""
+
+    prompt = "You trade with care. " * 170
+    options: ClassVar[dict[str, Any]] = {"max_tokens": 300, "timeout": 0.3}
+
+    def plain(self) -> None:
+        ModelFactory.get_model("local").generate_response(self.prompt, "Say much.", **self.options)
+
+    def streamed(self) -> None:
+        list(ModelFactory.get_model("local").stream_response(self.prompt, "Say more.", **self.options))
+
+    def awaited(self) -> None:
+        asyncio.run(ModelFactory.get_model("local").agenerate_response(self.prompt, "Say all.", **self.options))
+
+    def cancelled(self) -> None:
+        async def cancel() -> None:
+            model = ModelFactory.get_model("local")
+            call = model.agenerate_response(self.prompt, "Say it.", max_tokens=300)
+            await asyncio.wait_for(call, 0.3)
+
+        asyncio.run(cancel())
+
+
+@pytest.mark.parametrize("way", ["plain", "streamed", "awaited", "cancelled"])
+def test_the_model_stops_at_the_deadline_and_when_nobody_waits_any_more(way: str, spool: Spool) -> None:
+    ModelFactory.get_model("local").generate_response(None, "hi", max_tokens=1)  # loads
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        getattr(Asking(), way)()
+    assert time.monotonic() - started < 3  # where nothing stopped it, it took a minute and more
+    assert eventually(lambda: not engine.engine()._working, 8)  # it stops computing too
+    assert spool.rows_after(0)[-1].error_category == ("cancelled" if way == "cancelled" else "timeout")
 
 
 def test_a_prompt_that_does_not_fit_says_so() -> None:

@@ -58,6 +58,59 @@ def test_a_prompt_that_was_cut_is_told_and_its_count_is_unknown(caplog: pytest.L
 def test_a_prompt_that_fits_is_counted() -> None:
     reply, _ = _ask(_counted(998), num_ctx=1000)
     assert reply.usage.input == 998
+    assert reply.warnings == ()
+
+
+WORDS = "the price of bitcoin rises today "
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "options"),
+    [
+        (502, 8000, {"num_ctx": 1000}),  # num_ctx / 2 + 2
+        (503, 8000, {"num_ctx": 1000}),
+        (502, 2, {"num_ctx": 1000}),  # more than two bytes can be
+        (2050, 9000, {}),  # of the context that is asked for by itself
+        (16_387, 160_000, {"num_ctx": 32_768}),
+        (516, 8000, {"num_ctx": 1000, "num_keep": 32}),
+        (1000, 8000, {"num_ctx": 1000}),
+        (1026, 57_000, {}),  # of a smaller context than was asked for: a model's own limit
+        (700, 40_000, {"num_ctx": 4096}),  # a conversation without its older messages
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_prompt_that_the_server_has_cut_is_reported(
+    tokens: int, size: int, options: dict[str, Any], caplog: pytest.LogCaptureFixture, spool: Spool, *, streamed: bool
+) -> None:
+    prompt = (WORDS * (size // len(WORDS) + 1))[:size]
+    with Server(lambda _: _counted(tokens)) as server:
+        model = ModelFactory.get_model("ollama", "llama3.2", base_url=server.url)
+        if streamed:
+            reply: Any = list(model.stream_response(None, prompt, **options))[-1].reply
+        else:
+            reply = model.generate_response(None, prompt, **options)
+    assert (reply.usage.input, reply.usage.output) == (None, 4)
+    assert len(reply.warnings) == 1
+    assert "raise num_ctx" in reply.warnings[0]
+    assert reply.warnings[0] in caplog.text
+    assert b"raise num_ctx" in spool.trace(reply.trace_id)[0].span
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "options"),
+    [
+        (502, 480, {"num_ctx": 1000}),  # a template and 480 bytes of digits; 1,000 tokens cannot have been cut off
+        (480, 2000, {"num_ctx": 1000}),
+        (1500, 6000, {}),
+        (2049, 6100, {"num_ctx": 8192}),
+        (9000, 36_000, {"num_ctx": 16_384}),
+        (20, 150, {}),
+    ],
+)
+def test_a_prompt_that_was_read_whole_is_counted(tokens: int, size: int, options: dict[str, Any]) -> None:
+    reply, _ = _ask(_counted(tokens), prompt=(WORDS * (size // len(WORDS) + 1))[:size], **options)
+    assert reply.usage.input == tokens
+    assert reply.warnings == ()
 
 
 def test_a_missing_count_is_unknown_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:

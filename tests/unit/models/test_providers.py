@@ -22,7 +22,7 @@ PUBLISHED = {
     "groq": (("GROQ_API_KEY",), "GROQ_BASE_URL"),
     "gemini": (("GEMINI_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"), "GEMINI_BASE_URL"),
     "xai": (("GROK_API_KEY", "XAI_API_KEY"), "XAI_BASE_URL"),
-    "ollama": ((), "OLLAMA_HOST"),
+    "ollama": (("OLLAMA_API_KEY",), "OLLAMA_HOST"),
     "openrouter": (("OPENROUTER_API_KEY",), "OPENROUTER_BASE_URL"),
     "local": ((), None),
 }

@@ -16,6 +16,7 @@ from src.models.retry import RetryPolicy
 from src.models.types import Chunk, ModelRequest, Timeouts
 from src.observability import attributes as names
 from src.observability.spans import otlp
+from src.observability.store import background
 from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
@@ -262,6 +263,7 @@ def test_a_cancelled_stream_is_closed(spool: Spool) -> None:
 
     asyncio.run(cancel())
     assert model.log == ["wait", "close 1"]
+    assert background.drain(20) == 0  # after a cancellation nothing waits for the row
     assert [row.error_category for row in spool.rows_after(0)] == ["cancelled"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from src.observability.spans import otlp
 from src.observability.store.records import ScoreRecord, SpanRecord
 
 
@@ -32,6 +33,24 @@ def span_record(number: int = 0, **changes: Any) -> SpanRecord:
         span=b"span",
     )
     return replace(record, **changes)
+
+
+ENVELOPE = otlp.encode_envelope({"service.name": "t"}, "langfuse-sdk", "5", {})
+BEGAN_NS = 1_764_000_000_000_000_000
+
+
+def sendable_record(number: int, *, spans_a_trace: int = 1, size: int = 10, start_ns: int | None = None) -> SpanRecord:
+    """Return an observation that a server can decode, named by its number; several may share a trace."""
+    trace_id, span_id = number // spans_a_trace + 1, number + 1
+    start_ns = BEGAN_NS + number * 1_000_000 if start_ns is None else start_ns
+    span = otlp.encode_span(
+        trace_id=trace_id, span_id=span_id, parent_span_id=None, name=f"n{number}", kind=1, start_ns=start_ns,
+        end_ns=start_ns + 1, attributes={"text": "x" * size},
+    )  # fmt: skip
+    return span_record(
+        number, trace_id=f"{trace_id:032x}", span_id=f"{span_id:016x}", start_ns=start_ns, end_ns=start_ns + 1,
+        envelope=ENVELOPE, span=span,
+    )  # fmt: skip
 
 
 def score_record(**changes: Any) -> ScoreRecord:

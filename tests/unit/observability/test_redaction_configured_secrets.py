@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.models import ModelFactory
-from src.observability.redaction import configure, redact_text, refresh
+from src.observability.redaction import configure, redact, redact_text, refresh
 from tests.unit.observability.secret_samples import base58
 
 if TYPE_CHECKING:
@@ -116,3 +116,55 @@ def test_own_keys_in_hex_are_found_in_capitals_and_without_0x(monkeypatch: pytes
     monkeypatch.setenv("HYPER_LIQUID_ETH_PRIVATE_KEY", f"0x{digits}")
     for form in (digits, digits.upper(), f"0x{digits.upper()}"):
         assert form not in redact_text(f"tx hash {form}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PWD", "/home/bob/trading-bot"),
+        ("OLDPWD", "/home/bob/projects"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/home/bob/keys/gcp.json"),
+        ("SSH_KEY", "/home/bob/.ssh/id_ed25519"),
+        ("PRIVATE_KEY", "./keys/solana.json"),
+        ("WALLET_KEY", "~/wallets/main.json"),
+        ("TLS_KEY", r"C:\Users\bob\server.pem"),
+        ("OPENAI_KEY", "/run/secrets/openai-key"),
+        ("MODEL_KEY", "gpt-4o-mini"),
+        ("LLM_KEY", "claude-sonnet-4-5"),
+        ("AUTH_HEADER", "Authorization"),
+        ("OPENAI_API_KEY", "lm-studio"),
+        ("GPG_KEY", "A035C8C19219BA821ECEA86B64E628F8D684696D"),
+    ],
+)
+def test_paths_names_of_models_and_fingerprints_are_no_secrets(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    text = f"{value} is used here, and {value} there."
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASSWORD", "/hunter2/of/mine"),
+        ("API_KEY", "/9j4AAQSkZJRgABAQ3xW7pLm2Qv8"),
+        ("MODEL_KEY", "mk_8fJ2kLmQ93xWvT71bN"),
+        ("APP_KEY", "base64:aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ="),
+        ("GOOGLE_APPLICATION_CREDENTIALS", '{"private_key_id": "8fJ2kLmQ93xWvT71bN"}'),
+    ],
+)
+def test_what_only_looks_a_little_like_a_path_or_a_name_stays_secret(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert value not in redact(f"it says {value} here")
+
+
+@pytest.mark.parametrize(
+    "line", ["PWD=/home/bob/trading-bot", "GOOGLE_APPLICATION_CREDENTIALS=/home/bob/keys/gcp.json"]
+)
+def test_the_path_of_a_key_is_kept_in_texts_too(line: str) -> None:
+    name, _, value = line.partition("=")
+    assert redact(line) == line
+    assert redact({name: value}) == {name: value}

@@ -139,13 +139,15 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "t.db"
-    path.write_bytes(b"this is not a database" * 100)
+    Spool(path).close()
+    content = path.read_bytes()
+    path.write_bytes(b"SQLite format 9\0" + content[16:])
     with caplog.at_level(logging.ERROR, "moondev.spool"):
         spool = Spool(path)
     spool.append(record(1))
     assert spool.stats().observations == 1
     damaged = [file for file in tmp_path.iterdir() if ".corrupt-" in file.name]
-    assert damaged[0].read_bytes().startswith(b"this is not")
+    assert damaged[0].read_bytes().startswith(b"SQLite format 9")
     assert "damaged" in caplog.text
 
 

@@ -220,7 +220,7 @@ def test_ctrl_c_in_a_commit_costs_no_other_thread_its_record(tmp_path: Path, mon
     spool = Spool(tmp_path / "t.db")
     real, returned = spool._writer._commit_records, []
 
-    def interrupted(_: object) -> None:
+    def interrupted(*_: object) -> None:
         monkeypatch.setattr(spool._writer, "_commit_records", real)
         raise KeyboardInterrupt
 

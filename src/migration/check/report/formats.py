@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
+
+from src.migration.check.report.json_text import dump
 
 if TYPE_CHECKING:
     from src.migration.check.records import Finding, Report
@@ -14,7 +15,8 @@ def as_text(report: Report) -> str:
     """Return each finding with its line and its fix, and a summary."""
     blocks = []
     for finding in report.findings:
-        lines = [f"{finding.path}:{finding.line}:{finding.column}: {finding.rule}: {finding.message}"]
+        path = finding.path.replace("\n", "\\n")  # else the rest of a file's name would look like another finding
+        lines = [f"{path}:{finding.line}:{finding.column}: {finding.rule}: {finding.message}"]
         lines += [f"    {finding.text}"] if finding.text else []
         blocks.append("\n".join([*lines, f"    fix: {finding.fix}"]))
     return "\n".join([*blocks, _summary(report)])
@@ -41,7 +43,7 @@ def as_json(report: Report) -> str:
             "rules": dict(sorted(Counter(finding.rule for finding in report.findings).items())),
         },
     }
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return dump(value)
 
 
 def _record(finding: Finding) -> dict[str, object]:

@@ -12,12 +12,12 @@ from src.models.adapters.claude import stream as claude_stream
 from src.models.base_model import BaseModel
 from src.models.protocols.messages import conversation, reply, thinking
 from src.models.request import fitting
-from src.models.transport import gateway_hooks, http_hooks, sdk_client, tls
+from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
 from src.models.transport.per_process import PerProcess
+from src.observability import network
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from src.models.capabilities import Capabilities
@@ -57,7 +57,9 @@ class ClaudeModel(BaseModel):
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
-        return {"api_key": self._api_key, "base_url": self._base_url or self.default_base_url, "max_retries": 0}
+        address, basic = network.split_credentials(self._base_url or self.default_base_url)
+        headers = {"Authorization": basic} if basic else {}
+        return {"api_key": self._api_key, "base_url": address, "max_retries": 0, "default_headers": headers}
 
     @property
     def client(self) -> Any:
@@ -69,7 +71,7 @@ class ClaudeModel(BaseModel):
 
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
-        http = anthropic.DefaultHttpxClient(event_hooks=hooks, verify=self._tls_context())
+        http = anthropic.DefaultHttpxClient(event_hooks=hooks, **self._http_arguments())
         return sdk_client.Connection(anthropic.Anthropic(**self._settings(), http_client=http), http)
 
     def _make_async_connection(self) -> sdk_client.Connection:
@@ -77,15 +79,19 @@ class ClaudeModel(BaseModel):
 
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
-        http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks, verify=self._tls_context())
+        http = anthropic.DefaultAsyncHttpxClient(event_hooks=hooks, **self._http_arguments(asynchronous=True))
         client = anthropic.AsyncAnthropic(**self._settings(), http_client=http)
         return sdk_client.Connection(client, http, asynchronous=True)
 
-    def _tls_context(self) -> ssl.SSLContext:
-        """Return the TLS context that the SDK's own HTTP client would have."""
+    def _http_arguments(self, *, asynchronous: bool = False) -> dict[str, Any]:
+        """Return the arguments for an HTTP client with the TLS context that the SDK's own one would have."""
+        import anthropic
         import httpx2
 
-        return tls.for_address(self._base_url or self.default_base_url, httpx2.create_ssl_context)
+        address, limits = self._base_url or self.default_base_url, anthropic.DEFAULT_CONNECTION_LIMITS
+        return http_clients.arguments(
+            "httpx2", address, httpx2.create_ssl_context, asynchronous=asynchronous, limits=limits
+        )
 
     @override
     def _list_models(self) -> Iterable[str]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from src.models.adapters.gemini import response_hooks
 from src.models.lazy_reply import LazyReply
 from src.models.protocols.generate_content import plain_call
-from src.models.transport import http_hooks, replay, tls
+from src.models.transport import http_clients, http_hooks, replay, tls
 from src.models.transport.per_loop import PerLoop
+from src.observability import network
 
 if TYPE_CHECKING:
     from src.models.types import Timeouts
@@ -22,7 +23,8 @@ class GenAIConnection:
 
     def __init__(self, key: str | None, address: str) -> None:
         self._key = key
-        self._address = address
+        self._address, basic = network.split_credentials(address)
+        self._headers = {"Authorization": basic} if basic else {}
         hooks = http_hooks.hooks("gemini")
         hooks["response"].append(response_hooks.clean)
         self.client = self._make(event_hooks=hooks)
@@ -34,18 +36,22 @@ class GenAIConnection:
     def _make(self, *, event_hooks: Any = None, async_http: Any = None) -> Any:
         from google import genai
 
-        # Without these, the SDK builds three contexts for each client.
+        # Without the contexts in these, the SDK builds three for each client.
         uses_httpx = os.environ.get("GOOGLE_GENAI_HTTP_CLIENT", "").lower().strip() == "httpx"
-        verify = tls.for_address(self._address, _certifi_context if uses_httpx else _httpx2_context)
-
+        library, build = ("httpx", _certifi_context) if uses_httpx else ("httpx2", _httpx2_context)
+        client_args, async_args = (
+            http_clients.arguments(library, self._address, build, asynchronous=asynchronous)
+            for asynchronous in (False, True)
+        )
         options = {
             "base_url": self._address,
+            "headers": self._headers,
             # v1, the SDK's default now, lacks features: ai.google.dev/gemini-api/docs/api-versions
             "api_version": "v1beta",
             "retry_options": {"attempts": 1},
-            "client_args": {"verify": verify, "event_hooks": event_hooks},
+            "client_args": {**client_args, "event_hooks": event_hooks},
             # The SDK takes `ssl` for aiohttp and websockets.
-            "async_client_args": {"verify": verify, "ssl": tls.OnDemand(_certifi_context)},
+            "async_client_args": {**async_args, "ssl": tls.OnDemand(_certifi_context)},
             "httpx_async_client": async_http,
         }
         return genai.Client(api_key=self._key, vertexai=False, http_options=options)  # type: ignore[arg-type] # as a dict
@@ -59,8 +65,8 @@ class GenAIConnection:
 
         hooks = http_hooks.async_hooks("gemini")
         hooks["response"].append(response_hooks.aclean)
-        verify = tls.for_address(self._address, httpx2.create_ssl_context)
-        http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, verify=verify)
+        arguments = http_clients.arguments("httpx2", self._address, httpx2.create_ssl_context, asynchronous=True)
+        http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, **arguments)
         replayed_http = None if self._http is None else http
         client = self._make(async_http=http)
         return client, http, replay.Replay(replayed_http, client.aio.models, "generate_content", asynchronous=True)

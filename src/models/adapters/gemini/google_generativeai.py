@@ -11,9 +11,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.fields import snake_case
+from src.models.errors import EmptyResponse
+from src.models.fields import is_blank, snake_case
 from src.models.protocols.generate_content import finish_reasons, reply
-from src.models.transport import gateway_hooks, threads
+from src.models.transport import gateway_hooks, http_clients, http_hooks, threads
+from src.observability import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,8 +42,10 @@ class LegacyConnection:
         language: Any = importlib.import_module("google.ai.generativelanguage")
         options = {"transport": "rest", "client_options": {"api_key": key, "api_endpoint": address}}
         self.client = language.GenerativeServiceClient(**options)
-        self.client.transport._session.hooks["response"].append(_record_reply)
         self._models = language.ModelServiceClient(**options)
+        for client in (self.client, self._models):
+            _set_up(client.transport._session, address)
+        self.client.transport._session.hooks["response"].append(_record_reply)
 
     def _model(self, payload: dict[str, Any]) -> Any:
         model = self._sdk.GenerativeModel(payload["model"], system_instruction=payload["system"] or None)
@@ -83,6 +87,22 @@ class LegacyConnection:
         return [item.name for item in models if "generateContent" in item.supported_generation_methods]
 
 
+def _set_up(session: Any, address: str) -> None:
+    """Set the proxy of a session of `requests`, which knows no networks of IPv6 in NO_PROXY.
+
+    Raises:
+        ConnectionFailed: a variable of the environment is wrong; trying again cannot help.
+    """
+    try:
+        proxy, bundle = network.proxy_for(address), network.check_bundle()
+        network.check_proxy(proxy, socks_package="PySocks")
+    except network.NetworkProblem as problem:
+        raise http_clients.unusable(problem) from problem
+    session.trust_env = False  # it would read the environment again for each request
+    session.proxies = {} if proxy is None else {"http": proxy.url, "https": proxy.url}
+    session.verify = bundle or True
+
+
 def _generate(generate: Callable[[], Any]) -> Any:
     replies: deque[dict[str, Any]] = deque()
     token = _replies.set(replies)
@@ -96,17 +116,32 @@ def _generate(generate: Callable[[], Any]) -> Any:
 def _record_reply(response: Any, *_: object, stream: bool = False, **__: object) -> None:
     """Record a reply, and raise an error: the SDK drops one with status 200, and breaks on one that is malformed."""
     replies = _replies.get()
+    if not stream:
+        _read_bounded(response)
     if response.status_code >= _REFUSED:
         raise reply.refusal(response.status_code, _json(response.content), response.headers)
-    if response.status_code != 200 or replies is None:
+    if response.status_code not in (200, 204) or replies is None:
         return
     if stream:
         response.iter_content = partial(_as_one_array, response.iter_content, response.headers, replies)
         return
+    if is_blank(response.content):
+        raise EmptyResponse("the reply has no body")
     gateway_hooks.raise_error(response.content, response.headers)
     body = _json(finish_reasons.with_names(response.content))
     if isinstance(body, dict):  # the SDK handles anything else
         replies.append(body)
+
+
+def _read_bounded(response: Any) -> None:
+    """Read a whole reply, which may have only so many bytes after decompression."""
+    meter, pieces = http_hooks.meter(), []
+    if meter is None:
+        return
+    for piece in response.iter_content(65536):
+        meter.take(piece)
+        pieces.append(piece)
+    response._content = b"".join(pieces)
 
 
 def _json(body: bytes) -> Any:
@@ -121,7 +156,10 @@ def _as_one_array(
 ) -> Iterator[str]:
     """Yield the replies of a stream as the one array that the SDK reads, and record each."""
     decode, buffer, separator = codecs.getincrementaldecoder("utf-8")("replace"), "", "["
+    meter = http_hooks.meter()
     for piece in pieces(None):
+        if meter is not None:
+            meter.take(piece)
         buffer += decode.decode(piece)
         while True:
             buffer = buffer[_BETWEEN.match(buffer).end() :]  # type: ignore[union-attr] # it matches nothing too
@@ -134,6 +172,8 @@ def _as_one_array(
                 replies.append(json.loads(finish_reasons.with_names(buffer[:end].encode())))
             yield separator + buffer[:end]
             buffer, separator = buffer[end:], ","
+    if separator == "[" and is_blank(buffer):
+        raise EmptyResponse("the stream has no events")
     yield buffer or (separator if separator == "[" else "") + "]"
 
 

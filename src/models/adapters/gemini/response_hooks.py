@@ -8,17 +8,21 @@ an enum's number in place of its name, which Google's own servers send when they
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from src.models.errors import EmptyResponse
 from src.models.protocols.generate_content import finish_reasons
 from src.models.transport import gateway_hooks, sse_repair
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
+_NO_CONTENT: Final = 204
+
 
 def clean(response: Any) -> None:
     """Clean the body of a response, as an event hook of an HTTP client."""
+    _check_status(response)
     if response.status_code == 200 and gateway_hooks.is_stream(response):
         response.iter_bytes = partial(_clean_pieces, response.iter_bytes, response.headers)
     else:
@@ -28,11 +32,18 @@ def clean(response: Any) -> None:
 
 async def aclean(response: Any) -> None:
     """Do what `clean` does, for an asynchronous client."""
+    _check_status(response)
     if response.status_code == 200 and gateway_hooks.is_stream(response):
         response.aiter_bytes = partial(_aclean_pieces, response.aiter_bytes, response.headers)
     else:
         await gateway_hooks.acheck_reply(response)
         _name_reasons(response)
+
+
+def _check_status(response: Any) -> None:
+    """Raise EmptyResponse for a reply that says it has no body, which the SDK takes for a refusal."""
+    if response.status_code == _NO_CONTENT:
+        raise EmptyResponse("the reply has no body")
 
 
 def _name_reasons(response: Any) -> None:
@@ -46,6 +57,7 @@ def _clean_pieces(pieces: Callable[..., Iterator[bytes]], headers: Mapping[str, 
     for piece in pieces(*size):
         yield lines.feed(stream.feed(piece))
     yield lines.feed(stream.flush()) + lines.flush()
+    lines.check_end()
 
 
 async def _aclean_pieces(
@@ -55,6 +67,7 @@ async def _aclean_pieces(
     async for piece in pieces(*size):
         yield lines.feed(stream.feed(piece))
     yield lines.feed(stream.flush()) + lines.flush()
+    lines.check_end()
 
 
 class _Lines:
@@ -63,6 +76,7 @@ class _Lines:
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
         self._rest = b""
+        self._is_empty = True
 
     def feed(self, piece: bytes) -> bytes:
         """Take the next piece; return the whole lines that it completes."""
@@ -73,9 +87,20 @@ class _Lines:
         """Return the last line where it has no end of line."""
         return self._line(self._rest) if self._rest else b""
 
+    def check_end(self) -> None:
+        """Raise EmptyResponse where a stream has ended without any data."""
+        if self._is_empty:
+            raise EmptyResponse("the stream has no events")
+
     def _line(self, line: bytes) -> bytes:
         if line.startswith(b"data:"):
             data = line[5:].strip()
             gateway_hooks.raise_error(data, self._headers)
-            return b"" if data == b"[DONE]" else b"data: " + finish_reasons.with_names(data) + b"\n"
-        return b"" if line.startswith((b":", b"event:", b"id:", b"retry:")) else line + b"\n"
+            if data == b"[DONE]":
+                return b""
+            self._is_empty = self._is_empty and not data
+            return b"data: " + finish_reasons.with_names(data) + b"\n"
+        if line.startswith((b":", b"event:", b"id:", b"retry:")):
+            return b""
+        self._is_empty = self._is_empty and not line.strip()
+        return line + b"\n"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from src.models import embedded_model
-from src.models.adapters.local.engine import engine
+from src.models.adapters.local.events import Events
 from src.models.adapters.openai_compatible import OpenAICompatibleModel
+from src.models.call.stream_assembly import StreamAssembly
+from src.models.errors import UnknownModel
 from src.models.failures import classify
 from src.models.transport import sdk_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable
 
     from src.models.types import Chunk, Completion, ModelRequest, Timeouts
 
@@ -25,6 +28,9 @@ class LocalModel(OpenAICompatibleModel):
     """
 
     provider: ClassVar[str] = "local"
+
+    def __init__(self, model_name: str, **settings: Any) -> None:
+        super().__init__(_known_name(model_name), **settings)
 
     @override
     def _make_connection(self) -> sdk_client.Connection:
@@ -51,22 +57,31 @@ class LocalModel(OpenAICompatibleModel):
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+        _known_name(request.model)  # which the environment, or an option of the call, may have changed
         payload = super()._build(request, stream=stream)
         return {**payload, **payload.pop("extra_body", {}), "cache_prompt": True}
 
     @override
-    def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return _checked(engine().ask(payload))
+    def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> list[Any]:
+        events = Events(payload, timeouts.total)
+        try:
+            return [_checked(event) for event in events]
+        finally:
+            events.close()
 
     @override
-    async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
+    async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> list[Any]:
         from src.models.transport.threads import in_thread
 
-        return await in_thread(self._send, payload, timeouts)
+        events = Events(payload, timeouts.total)
+        try:
+            return [_checked(event) for event in await in_thread(list, events)]
+        finally:
+            events.close()
 
     @override
-    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return (_checked(event) for event in engine().stream(payload))
+    def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Events:
+        return Events(payload, timeouts.total)
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
@@ -75,12 +90,35 @@ class LocalModel(OpenAICompatibleModel):
         return iterate_in_thread(self._open_stream, payload, timeouts)
 
     @override
-    def _read(self, raw: Any, request: ModelRequest) -> Completion:
-        return super()._read({**raw, "model": self.model_name}, request)
+    def _read(self, raw: list[Any], request: ModelRequest) -> Completion:
+        """Return the completion that the events of a whole reply make."""
+        assembly = StreamAssembly()
+        for event in raw:
+            for chunk in self._read_event(event, request):
+                assembly.add(chunk)
+        assembly.flush()
+        return replace(assembly.completion(), raw=raw)
 
     @override
     def _read_event(self, event: Any, request: ModelRequest) -> Iterable[Chunk]:
-        return super()._read_event({**event, "model": self.model_name}, request)
+        return super()._read_event({**_checked(event), "model": embedded_model.name()}, request)
+
+
+def _known_name(name: str) -> str:
+    """Return a name of the embedded model as it is traced.
+
+    Raises:
+        UnknownModel: it is another model's, which cannot answer here.
+    """
+    known = embedded_model.name()
+    if name.strip().lower().removesuffix(".gguf") != known:
+        raise UnknownModel(
+            f"there is no such model here: the embedded one is {known}, under the name local. "
+            "MOONDEV_LOCAL_MODEL takes another GGUF file",
+            provider="local",
+            model=name,
+        )
+    return known
 
 
 def _checked(reply: Any) -> Any:

@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import json
 import os
-import queue
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from src.models import embedded_model
 from src.models.errors import ModelUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _CONTEXT_TOKENS = 4096
@@ -26,6 +25,9 @@ _PARALLEL = 4
 # wait for it, and two threads on two busy processors take ten times as long as one. So one processor is left free.
 _SPARE_PROCESSORS = 1
 _SHARED_PREFIX = 400  # characters; a shorter prompt is soon read
+# How many tokens of a prompt are read at once. In between llama.cpp reports how far it is, and can be stopped.
+_BATCH_TOKENS = 32
+_PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -52,29 +54,43 @@ class Engine:
             itself = ref(self)
             os.register_at_fork(after_in_child=lambda: _reset_in_child(itself()))
 
-    def ask(self, payload: dict[str, Any]) -> Any:
-        """Return the reply to one request; blocks without holding the interpreter."""
-        return self._work(payload)
+    def answer(self, payload: dict[str, Any], take: Callable[[Any], bool], stop: threading.Event) -> None:
+        """Answer one request; blocks without holding the interpreter.
 
-    def _work(self, *arguments: Any) -> Any:
+        Args:
+            payload: A request for a stream.
+            take: Takes an event of the stream; returns whether the model is to stop.
+            stop: Set where the model is not even to begin.
+        """
         mark = object()
-        with self._turn(arguments[0]):
+        with self._turn(payload, stop) as is_ours:
+            if not is_ours:
+                return
             self._working.add(mark)
             try:
-                return self.server.handle_chat_completions(*arguments)
+                self.server.handle_chat_completions(payload, take)
             finally:
                 self._working.discard(mark)
 
     @contextlib.contextmanager
-    def _turn(self, payload: dict[str, Any]) -> Iterator[None]:
-        """Wait for calls with the same prefix: llama.cpp then reuses the prefix that they read, most of the work."""
+    def _turn(self, payload: dict[str, Any], stop: threading.Event) -> Iterator[bool]:
+        """Wait for calls with the same prefix: llama.cpp then reuses the prefix that they read, most of the work.
+
+        Yields False where the call was stopped before its turn came.
+        """
         prompt = json.dumps(payload["messages"])[:_SHARED_PREFIX]
         with _lock:
             turn = self._turns.setdefault(prompt, _Turn())
             turn.waiting += 1
         try:
-            with turn.lock:
-                yield
+            while not turn.lock.acquire(timeout=_PAUSE_S):
+                if stop.is_set():
+                    yield False
+                    return
+            try:
+                yield not stop.is_set()
+            finally:
+                turn.lock.release()
         finally:
             with _lock:
                 turn.waiting -= 1
@@ -84,7 +100,7 @@ class Engine:
     def _skip_cleanup(self) -> None:
         """Skip llama.cpp's clean-up when the process ends while its threads work, which would crash it.
 
-        A request cannot be stopped while it reads its prompt, and a forked child has none of the threads that the
+        A request stops only after the tokens that it is at, and a forked child has none of the threads that the
         clean-up waits for. glibc then ends the process, with its exit status, before the clean-up runs.
         """
         if not self._working and not _in_fork:
@@ -97,32 +113,6 @@ class Engine:
     def _leak_server(self) -> None:
         """Keep the server from being freed, which would wait for its threads."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.server))
-
-    def stream(self, payload: dict[str, Any]) -> Iterator[Any]:
-        """Yield the events of a streamed reply as they come; closing the iterator stops the model."""
-        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        stop = threading.Event()
-
-        def hand_over(event: Any) -> bool:
-            for item in event if isinstance(event, list) else [event]:
-                events.put(item)
-            return stop.is_set()
-
-        def run() -> None:
-            try:
-                self._work(payload, hand_over)
-                events.put(None)
-            except BaseException as error:  # noqa: BLE001 - raised where the stream is read
-                events.put(error)
-
-        threading.Thread(target=run, name="moondev-local-stream", daemon=True).start()
-        try:
-            while (event := events.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-        finally:
-            stop.set()
 
 
 _lock = threading.Lock()
@@ -166,6 +156,7 @@ def _load(path: Path) -> Any:
     parameters.model.path = str(path)
     parameters.n_ctx = _CONTEXT_TOKENS * _PARALLEL
     parameters.n_parallel = _PARALLEL
+    parameters.n_batch = parameters.n_ubatch = _BATCH_TOKENS
     parameters.verbosity = -1
     for processors in (parameters.cpuparams, parameters.cpuparams_batch):
         processors.n_threads = max(1, (os.cpu_count() or 2) - _SPARE_PROCESSORS)

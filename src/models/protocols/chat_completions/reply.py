@@ -11,6 +11,7 @@ from src.models.failures import classify
 from src.models.fields import count, field, text
 from src.models.pricing import token_buckets
 from src.models.protocols.chat_completions import conversation
+from src.models.request import tool_ids
 from src.models.types import UNNUMBERED, Chunk, Completion, ToolCall, ToolDelta, Usage
 
 # The protocol's own finish reasons, and those that compatible servers send in their place.
@@ -228,7 +229,7 @@ def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
     thoughts = field(message, "reasoning_details")
     calls = [
         ToolCall(
-            id=text(call, "id") or f"call_{at}",
+            id=text(call, "id") or tool_ids.new(),
             name=text(function, "name"),
             arguments=_arguments(function) or "{}",
             replay=conversation.replay_text(model, field(call, "extra_content"), thoughts if at == 0 else None),
@@ -238,7 +239,8 @@ def _tool_calls(message: Any, model: str) -> tuple[ToolCall, ...]:
     ]
     legacy_call = field(message, "function_call")  # what the protocol had before tools
     if not calls and text(legacy_call, "name"):
-        calls = [ToolCall(id="call_0", name=text(legacy_call, "name"), arguments=_arguments(legacy_call) or "{}")]
+        arguments = _arguments(legacy_call) or "{}"
+        calls = [ToolCall(id=tool_ids.new(), name=text(legacy_call, "name"), arguments=arguments)]
     return tuple(calls)
 
 

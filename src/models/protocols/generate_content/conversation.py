@@ -33,7 +33,7 @@ def contents(request: ModelRequest, can: Capabilities, *, legacy: bool) -> list[
     if can.system_role == "merged" and request.system:
         turns.append({"role": "user", "parts": [{"text": f"{request.system}\n\n"}]})
     calls_by_id: dict[str, ToolCall] = {}
-    for message in request.messages:
+    for message in tool_calls.in_call_order(request.messages):
         if message.role == "system":
             continue
         calls_by_id |= {call.id: call for call in message.tool_calls}

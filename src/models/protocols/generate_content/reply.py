@@ -21,6 +21,7 @@ from src.models.failures import classify
 from src.models.fields import count, field
 from src.models.pricing import token_buckets
 from src.models.protocols.generate_content import conversation
+from src.models.request import tool_ids
 from src.models.transport import http_hooks
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
@@ -53,7 +54,7 @@ def read(raw: Any, model: str) -> Completion:
         finish_reason="tool_calls" if calls else _finish(candidate),
         reasoning=_text(parts, thought=True) or None,
         usage=_usage(field(raw, "usage_metadata")),
-        tool_calls=tuple(replace(call, id=call.id or f"call_{at}") for at, call in enumerate(calls)),
+        tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
         response_id=field(raw, "response_id"),
         notes={**_notes(candidate), **_mismatch(raw)},
         raw=raw,

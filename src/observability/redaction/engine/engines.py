@@ -24,6 +24,7 @@ _RUN = 0
 PHRASE = len(gates()) - 1
 PHRASES = frozenset({1, PHRASE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
+BROKEN = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.BROKEN)
 
 
 def _shape(kinds: str) -> bytes:

@@ -190,6 +190,28 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.match(text))
 
 
+_PATH_START = re.compile(r"(?:~|\.{1,2}|[A-Za-z]:|%\w{2,32}%|\$\{?\w{2,32}\}?|file://)?[/\\]")
+_SEPARATOR = re.compile(r"[/\\]+")
+_FILE_KIND = re.compile(
+    r"\.(?:json|pem|key|crt|cer|p12|pfx|jks|kdbx|ya?ml|toml|ini|cfg|conf|env|txt|db|sqlite|asc|gpg|pub|service)\Z",
+    re.IGNORECASE,
+)
+
+
+def is_path(text: str) -> bool:
+    """Return whether a text is the path of a file or folder: a beginning as paths have it, then names of words.
+
+    Base64 may begin with a slash too, so that a name which looks random makes the whole no path.
+    """
+    beginning = _PATH_START.match(text)
+    if beginning is None or len(text) > 1024 or "\n" in text:
+        return False
+    names = [name for name in _SEPARATOR.split(text[beginning.end() :]) if name]
+    if not names or any(looks_random(name, 16) and not _FILE_KIND.search(name) for name in names):
+        return False
+    return len(names) > 1 or beginning.group() != "/" or bool(_FILE_KIND.search(names[0]))
+
+
 def is_wordy(text: str) -> bool:
     """Return whether a text is made of words and small numbers, like an identifier, a model name or a slug."""
     return _is_wordy(text[:_EXAMINED])

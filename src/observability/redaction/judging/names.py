@@ -21,10 +21,18 @@ class Rule(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a name says about its value: the kind of secret, and the shape that makes the value one."""
+    """What a name says about its value: the kind of secret, and the shape that makes the value one.
+
+    Attributes:
+        kind: The kind of secret.
+        rule: What the value must look like.
+        may_be_path: Whether a value that reads as a path is secret all the same, as a password may be; the path of a
+            key's file is none.
+    """
 
     kind: str
     rule: Rule
+    may_be_path: bool = False
 
 
 # Services whose own name, before `key` or alone, is enough to expect a credential.
@@ -44,12 +52,15 @@ _VENDORS_TEXT = (
     "gocardless grafana harness jfrog launchdarkly linkedin lob mattermost messagebird nytimes prefect pulumi "
     "rapidapi readme rubygems scalingo sendbird sidekiq snyk squarespace sumologic travisci trello twitch "
     "typeform vault yandex moondev jupiter jito shyft bitquery tavily serper serpapi exa brave firecrawl "
-    "assemblyai deepgram stability voyage jina "
+    "assemblyai deepgram stability voyage jina scrapingbee sumo railway webex "
 )
 VENDORS = frozenset(_VENDORS_TEXT.split())
 
 _TICKERS = frozenset({"CVC", "COOKIE"})  # in capitals these are traded tokens
 _EXAMINED = 256  # characters of a value
+_LONG_NUMBER = re.compile(r"\d{15,40}\Z")  # longer than a count or a time in milliseconds
+_MAY_BE_PATHS = frozenset({"password", "seed_phrase", "cookie", "authorization"})
+_SHELL = frozenset({"pwd", "oldpwd"})  # its folders
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SPLIT = re.compile(r"[^a-z0-9]+")
@@ -96,7 +107,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "password",
-        r"[a-z]{2,12}(?:password|passwd)|password|passwords|passwd|pwd|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
+        r"[a-z]{2,12}(?:password|passwd)|[a-z]{2,8}pwd|password|passwords|passwd|pwd|passphrase|pass_?phrase|passcode|pin_code|cvv|cvc|db_pass|smtp_pass",
     ),
     (
         "token",
@@ -113,7 +124,7 @@ _ALWAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "api_key",
-        r"[a-z]{2,12}apikeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
+        r"[a-z]{1,12}apikeys?|[a-z]{2,24}(?:account|access|storage)keys?|storagekeys?|(?:api|access)_sign|(?:app|application|consumer|integration|ingest|ingestion|write|rest|storage|shared_access|user)_keys?",
     ),
     ("authorization", r"(?:proxy_|x_)?authorization|auth_header|basic_auth|auth_string|http_basic"),
     ("cookie", r"(?:set_)?cookies?|session_cookie"),
@@ -142,6 +153,7 @@ def _url() -> re.Pattern[str]:
     return re.compile(rf"(?:^|_)(?:{_URL}){_SUFFIX}$")
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """Return a name in lower case with its words joined by underscores: `X-Api-Key` gives x_api_key."""
     return _SPLIT.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
@@ -159,7 +171,7 @@ def judge(name: str) -> Verdict | None:
         return None
     for kind, at_the_end in _always_at_the_end():
         if at_the_end.search(flat):
-            return Verdict(kind, Rule.ALWAYS)
+            return Verdict(kind, Rule.ALWAYS, may_be_path=kind in _MAY_BE_PATHS and flat not in _SHELL)
     if _url().search(flat):
         return Verdict("rpc_url" if "rpc" in flat else "url", Rule.URL)
     words = flat.split("_")
@@ -172,7 +184,7 @@ def judge(name: str) -> Verdict | None:
 
 def _weak(words: list[str]) -> Verdict | None:
     """Return the verdict of a name that only suggests a secret."""
-    tail = [word for word in words if not word.isdigit()][-2:]
+    tail = [stem for word in words if (stem := word.rstrip("0123456789"))][-2:]
     last = tail[-1] if tail else ""
     if last in {"key", "keys"} and _is_vendor(words[:-1]):
         return Verdict("api_key", Rule.ALWAYS)
@@ -203,10 +215,14 @@ def is_secret(verdict: Verdict, value: str) -> bool:
     text = value[:_EXAMINED].strip()
     if not text:
         return False
+    if not verdict.may_be_path and checks.is_path(text):
+        return False  # where a secret lies is none
     if verdict.rule is Rule.ALWAYS:
         return True
     if verdict.rule is Rule.URL:
         return False  # the rule for URLs inspects the address itself
+    if verdict.rule is Rule.TOKEN and _LONG_NUMBER.match(text):
+        return verdict.kind in {"token", "api_key"}
     if checks.is_number(text) or checks.is_symbol(text) or checks.is_address(text) or " " in text:
         return False
     if verdict.rule is Rule.RANDOM:

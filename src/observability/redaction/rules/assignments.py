@@ -18,6 +18,7 @@ _LONGEST_PLAIN = 4_096
 
 # A name, read backwards from its separator: a remark in brackets, closing quotes, then at most three words.
 _NAME_BACK = re.compile(
+    r"(?:[.?+!|:&=]{1,3}|[ \t]+(?:gnirts|gnirtS|rts)(?=[ \t]))?"  # the rest of an operator, or a type
     r"[ \t]*(?:\)[^()\n]{0,32}\( ?)?(?P<close>(?:[\"'`*\])]\\*|2200u\\+|;touq&|22%)*)"
     r"(?P<name>[\w.\-]+(?: [\w\-]+){0,2})",
     re.ASCII,
@@ -27,13 +28,16 @@ _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
 _OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,64}[\"'`]|\\{1,64}u0022|&quot;|%22)")
 # Between separator and value: the second half of `:=` or `=>`, a type, blanks, a YAML block scalar, a wrapper, a key.
 _GAP = re.compile(
-    r"[=>]?[ \t]{0,16}(?:(?:str|String|string|bytes|SecretStr|Optional\[str\]|str \| None|&str)[ \t]{0,4}=[ \t]{0,4})?"
+    r"[:=>]{0,3}[ \t]{0,16}"
+    r"(?:(?:str|String|string|bytes|SecretStr|Optional\[str\]|str \| None|&str)[ \t]{0,4}=[ \t]{0,4})?"
     r"(?:(?:[|>][+-]?[ \t]{0,8})?(?:\r?\n|\\n)[ \t]{1,32})?"
     r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
     r"(?:\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4})?"
 )
 _BLANKS = re.compile(r"[ \t]{0,4}")
 _VALUE_KEY = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}")
+_LOGIN_COMMAND = re.compile(r"\b(?:login|mysql\w*|mariadb|mongo(?:sh)?|sshpass|htpasswd|curl)\b")
+_LOGIN_VALUE = re.compile(r"[ =]?[\"']?")
 _BRACKET = re.compile(r"[\[\]{}]")
 _PLAIN = re.compile(r"[^\s\"'`,;<>\\|(){}\[\]]{1,4096}")
 _ENV_PLAIN = re.compile(r"[^\s\"'`\\]{1,4096}")
@@ -58,6 +62,7 @@ _REFERENCE = re.compile(
     r"response|data|user|account|wallet|client|st|app|ctx|context|import|Deno|Bun)\.[A-Za-z_]|[\w.]+\.[A-Za-z_]\w*\Z(?<!\d)|"
     r"getenv|getpass|input\b|load_|read_|get_|fetch_|[a-z_]+\Z",
 )
+_LONG_KEY_NUMBER = re.compile(r"\d{14,40}\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*\Z")
 _SCHEMA = re.compile(r"\{\s*\\*[\"'](?:type|description|title|anyOf|\$ref)\\*[\"']\s*:")
 _GLUE = re.compile(r"u[0-9a-fA-F]{4}")
@@ -136,6 +141,23 @@ def find_login(scan: Scan, end: int) -> None:
     value = match.group() if match else ""
     if match and len(value) >= 6 and not checks.is_number(value) and not _PLACEHOLDER.match(value):
         _add(scan, end, match.end(), "password")
+
+
+def find_login_flag(scan: Scan, end: int) -> None:
+    """Find the password of `docker login -u user -p password` and of the like; `-p` means other things elsewhere."""
+    flag = scan.text.rfind(" -p", max(0, end - 12), end)
+    line_start = max(scan.text.rfind("\n", 0, flag), flag - _LEFT) + 1
+    if not _LOGIN_COMMAND.search(scan.text, line_start, flag):
+        return
+    start = _LOGIN_VALUE.match(scan.text, flag + 3)
+    match = _PLAIN.match(scan.text, start.end() if start else flag + 3)
+    if (
+        match
+        and len(match.group()) >= 6
+        and not checks.is_number(match.group())
+        and not _PLACEHOLDER.match(match.group())
+    ):
+        _add(scan, match.start(), match.end(), "password")
 
 
 def _find_prose(scan: Scan, end: int) -> None:
@@ -292,10 +314,14 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
 
 
 def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:
+    if not verdict.may_be_path and checks.is_path(value):
+        return False
     if verdict.rule is not Rule.ALWAYS:
         return names.is_secret(verdict, value) and not _REFERENCE.match(value)
     if verdict.kind in {"authorization", "cookie"}:
         return len(value) >= 8 and any(char.isdigit() or char in "=+/" for char in value)
+    if _LONG_KEY_NUMBER.match(value):
+        return verdict.kind in {"api_key", "token", "secret"}
     if certain:
         return (len(value) >= 4 and not _REFERENCE.match(value)) or bool(re.match(r"[a-z]{8,}\Z", value))
     if checks.is_number(value) or checks.is_symbol(value):

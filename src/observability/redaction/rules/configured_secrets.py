@@ -24,7 +24,8 @@ _TRIVIAL_TEXT = (
     "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
     "123456789 1234567890 test1234 testtest test-key test_key testing123 your_key your-key your_api_key "
     "your-api-key yourapikey your_api_key_here your-api-key-here your_key_here api_key_here not_needed not-needed "
-    "no-key-needed not_used localhost production development staging example_key dummy-key dummy_key fake_key "
+    "no-key-needed no-key-required sk-no-key-required lm-studio lm_studio lmstudio authorization x-api-key "
+    "not_used localhost production development staging example_key dummy-key dummy_key fake_key "
     "fake-key notset not_set private_key "
 )
 _TRIVIAL = frozenset(_TRIVIAL_TEXT.split())
@@ -102,12 +103,23 @@ def _is_private(name: str, value: str) -> bool:
     certain = name.upper() in _PROVIDER_KEYS or (verdict is not None and verdict.rule is Rule.ALWAYS)
     if verdict and verdict.rule is Rule.TOKEN and not certain:
         return names.is_secret(verdict, value)  # a variable named TOKEN may hold a ticker or a mint
+    if not (verdict and verdict.may_be_path) and checks.is_path(value):
+        return False  # where a key lies is no key
+    if verdict and verdict.rule is Rule.RANDOM and not certain and checks.is_wordy(value):
+        return False  # MODEL_KEY=gpt-4o-mini: a name, of a model or of something else
+    if _is_fingerprint(name, value):
+        return False
     if len(value) < _SHORTEST and not certain:
         return False
     if "://" not in value:
         return not (_URL_NAMES.search(name.upper()) and "/" not in value and "." in value)
     parts = urlsplit(value)
     return bool(parts.query or parts.username or parts.password or len(parts.path.strip("/")) >= 8)
+
+
+def _is_fingerprint(name: str, value: str) -> bool:
+    """Return whether a value is the public fingerprint of a GPG key, which images of containers set."""
+    return name.upper().startswith(("GPG_KEY", "GPG_KEYID")) and bool(re.fullmatch(r"[0-9A-Fa-f ]{16,50}", value))
 
 
 def forms(secrets: Iterable[str]) -> Forms:

@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
 
@@ -24,6 +25,7 @@ class Inspection(enum.Enum):
     VALUE_FIRST = enum.auto()
     FLAG = enum.auto()
     LOGIN = enum.auto()
+    LOGIN_FLAG = enum.auto()
     BEARER = enum.auto()
     JWT = enum.auto()
     PEM = enum.auto()
@@ -32,6 +34,7 @@ class Inspection(enum.Enum):
     BYTES = enum.auto()
     PHRASE = enum.auto()
     ESCAPE = enum.auto()
+    BROKEN = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ _FIXED: tuple[Gate, ...] = (
     # name = value, "name": value, seed phrase (12 words): value, ("name", "value"), <name>value</name>, name is value
     Gate(
         inspection=Inspection.ASSIGNMENT,
-        pattern=_WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}(?:[:=]|%3a|%3d)"
+        pattern=_WORDS + r"[\w.\-]{0,24}(?:" + _CLOSERS + r"(?: ?\([^()\n:=]{0,32}\))?[ \t]{0,4}"
+        r"(?:(?:[.?+!|]{1,2}|string[ \t]{1,2}|str[ \t]{1,2})?[:=]|%3a|%3d)"
         r"|" + _QUOTE + r"[ \t]{0,4},|>|[ \t]{1,2}(?:is|was|are|equals|to)[ \t])",
         literals=_KEYWORDS,
         caseless=True,
@@ -89,6 +93,8 @@ _FIXED: tuple[Gate, ...] = (
     ),
     # --api-key value
     Gate(inspection=Inspection.FLAG, pattern=r" --[a-z][\w\-]{0,40}[ \t]", literals=(" --",), caseless=True),
+    # docker login -p password
+    Gate(inspection=Inspection.LOGIN_FLAG, pattern=r" -p[ =]?[\"']?[\w+/!@#$%]{4}", literals=(" -p",)),
     # curl -u user:password
     Gate(inspection=Inspection.LOGIN, pattern=r" (?:-u|--user)[ =][\w.@\-]{1,64}:", literals=(" -u", " --user")),
     Gate(
@@ -125,6 +131,17 @@ _ESCAPES: tuple[Gate, ...] = (
     Gate(inspection=Inspection.ESCAPE, pattern=r"\\u[0-9a-fA-F]{4}", literals=("\\u",), length=6, once=True),
 )
 
+# A quoted run of a token's characters that a line break ends, and that goes on in the next line, or a quoted piece with
+# another below it: the text is scanned with such lines joined too.
+BROKEN = Gate(
+    inspection=Inspection.BROKEN,
+    pattern=rf"[\"'`](?:{PIECE}{{6,}}{LINE_BREAK}{PIECE}"
+    rf"|{PIECE}{{16,}}\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?{LINE_BREAK}"
+    rf"(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`]{PIECE}{{4}})",
+    literals=('"', "'", "`"),
+    once=True,
+)  # fmt: skip
+
 # These have no literal; each engine searches for them in its own way. The fast one stops at the first run, since a
 # translation table finds the others faster.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
@@ -155,4 +172,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place. PHRASE comes last."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, SHORT_PHRASE, *_ESCAPES, *_FIXED, *tokens, PHRASE)
+    return (RUN, SHORT_PHRASE, *_ESCAPES, BROKEN, *_FIXED, *tokens, PHRASE)

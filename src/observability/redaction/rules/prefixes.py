@@ -109,6 +109,9 @@ TOKENS: tuple[Token, ...] = (
     Token(kind="cloudflare_key", prefixes=("v1.0-",), alphabet=WORD, least=100),
     Token(kind="cloudflare_key", prefixes=("cfut_", "cfat_", "cfk_"), alphabet=ALNUM, least=40),  # origin CA key
     Token(kind="fastly_key", prefixes=("fastly_",), alphabet=WORD, least=32, random=True),
+    Token(kind="pganalyze_key", prefixes=("pgar_", "pgaw_"), alphabet=ALNUM, least=20),
+    Token(kind="spectralops_key", prefixes=("spu-",), alphabet=LOWHEX, least=32),
+    Token(kind="besttime_key", prefixes=("pri_",), alphabet=LOWHEX, least=32),
     Token(kind="artifactory_key", prefixes=("AKCp",), alphabet=ALNUM, least=60),
     Token(kind="artifactory_token", prefixes=("cmVmd",), alphabet=ALNUM, least=56),
     Token(kind="harness_token", prefixes=("pat.", "sat."), alphabet=DOTTED, least=50, random=True),

@@ -7,6 +7,7 @@ import re
 from src.observability.redaction.judging import checks, context
 
 _SHORTEST, _LONGEST = 32, 160
+_LONG_CAPITALS = 48  # of capitals and digits alone, which are fewer kinds
 _CLASSES = (re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[0-9]"))
 _NOT_BASE58 = re.compile(r"[0OIl]")
 _LONGER_THAN_ADDRESSES = range(
@@ -42,6 +43,12 @@ def is_key(text: str, start: int, end: int, hint: str) -> bool:
     if not _SHORTEST <= end - start <= _LONGEST or text[end : end + 1] in _WIDE - {"."}:
         return False
     run = text[start:end]
+    if len(run) >= _LONG_CAPITALS and run.isupper() and run.isascii() and _stands_alone(text, start, end):
+        return (
+            not checks.is_hex(run)
+            and len(_ONE_CLASS.findall(run)) >= len(run) // 4
+            and not context.is_public(text, start, hint)
+        )
     if not all(kind.search(run) for kind in _CLASSES) or not _stands_alone(text, start, end):
         return False
     if not _NOT_BASE58.search(run) and len(run) not in _LONGER_THAN_ADDRESSES:

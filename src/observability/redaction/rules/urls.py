@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -84,15 +85,21 @@ def _find_path(scan: Scan, end: int, host: str, url: str, start: int) -> None:
     path = url[start:]
     if len(path) < 12:
         return
-    is_node = bool(_NODES.search(host))
-    is_hook = bool(_HOOKS.search(host) and _HOOK_PATH.search(path)) or "/webhooks/" in path
-    if not is_node and not is_hook and not _NODE_WORD.search(host):
+    is_node, may_be_hook, names_node = _kinds_of_host(host)
+    is_hook = bool(may_be_hook and _HOOK_PATH.search(path)) or "/webhooks/" in path
+    if not is_node and not is_hook and not names_node:
         return
     kind = "webhook" if is_hook else "rpc_key"
     for segment in _SEGMENT.finditer(path):
         value = segment.group()
         if _is_path_key(value, known=is_node or is_hook):
             scan.add(end + start + segment.start(), end + start + segment.end(), kind, general=True)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kinds_of_host(host: str) -> tuple[bool, bool, bool]:
+    """Return whether a host is a node provider's, may take webhooks, and is named like a node."""
+    return bool(_NODES.search(host)), bool(_HOOKS.search(host)), bool(_NODE_WORD.search(host))
 
 
 def _is_path_key(value: str, *, known: bool) -> bool:

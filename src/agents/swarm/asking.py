@@ -1,0 +1,151 @@
+"""Ask one member of a swarm: a task on the loop of its model, which any thread can cancel."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from src.agents.decisions import Decision
+from src.agents.swarm import loops
+from src.agents.swarm.voting import Vote
+from src.models.call.membership import as_member
+from src.models.errors import ModelError
+from src.models.failures.classify import from_exception
+from src.models.types import Timeouts
+from src.observability.redaction import redact_text
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from src.agents.swarm.members import Member
+    from src.models.base_model import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What all members are asked, and within which time."""
+
+    system_prompt: str
+    user_content: str
+    temperature: float | None
+    member_timeout_s: float
+    total_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A member with its model."""
+
+    member: Member
+    model: BaseModel
+
+    @property
+    def name(self) -> str:
+        """Return the name under which calls of this model share a loop."""
+        return " -> ".join((self.member.model, *self.member.fallbacks))
+
+
+class Asking:
+    """One member that is being asked.
+
+    Args:
+        seat: The member.
+        question: What it is asked.
+        deliver: Called with this object and the vote, or None where the call was cancelled; on the loop's thread.
+        label: Names the member's generation.
+    """
+
+    def __init__(
+        self, seat: Seat, question: Question, deliver: Callable[[Asking, Vote | None], None], *, label: str
+    ) -> None:
+        self.seat = seat
+        self._label = label
+        self._question = question
+        self._deliver = deliver
+        self._task: asyncio.Task[Vote] | None = None
+        self._loop_has_reacted = False
+        self._loop = loops.loop_for(seat.name)
+        self._loop.call_soon_threadsafe(self._begin)  # in a copy of this thread's context: under its observation
+
+    def cancel(self, reason: str | None) -> None:
+        """Cancel the call; "timeout" has its generation end as one that came too late, None as cancelled."""
+        self._loop.call_soon_threadsafe(self._cancel, reason)
+
+    def give_up(self) -> None:
+        """Leave a call alone that was cancelled and does not end; where it blocks its loop, give that up too."""
+        if not self._loop_has_reacted:
+            loops.abandon(self.seat.name, self._loop)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(ask(self.seat, self._question, self._label))
+        self._task.add_done_callback(self._ended)
+
+    def _cancel(self, reason: str | None) -> None:
+        self._loop_has_reacted = True
+        if self._task is not None:  # which has begun by the next turn of the loop, so that its generation is recorded
+            self._loop.call_soon(self._task.cancel, reason)
+
+    def _ended(self, task: asyncio.Task[Vote]) -> None:
+        self._deliver(self, None if task.cancelled() else task.result())
+
+
+async def ask(seat: Seat, question: Question, label: str) -> Vote:
+    """Return a member's vote; one whose call fails has none of the actions. `label` names its generation."""
+    member = seat.member
+    started = time.monotonic()
+    # The member's own text comes last, so that providers that cache prompts process the common part once.
+    content = f"{question.user_content}\n\n{member.brief}" if member.brief else question.user_content
+    options = {} if member.seed is None else {"seed": member.seed}
+    limit = question.member_timeout_s
+    try:
+        with as_member(label):
+            reply = await seat.model.agenerate_response(
+                question.system_prompt,
+                content,
+                question.temperature,
+                response_format=Decision,
+                timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),
+                **options,
+            )
+    except Exception as raised:  # noqa: BLE001 - one member's failure, of whatever kind, must not cost the others' votes
+        return _failed(member, raised, (time.monotonic() - started) * 1000)
+    decision = reply.parsed
+    if not isinstance(decision, Decision):  # the model replied with a tool call instead
+        decision = Decision(action="ABSTAIN", confidence=0)
+    return Vote(
+        member=member.label,
+        weight=member.weight,
+        action=decision.voted,
+        confidence=decision.confidence,
+        reasoning=decision.reasoning,
+        latency_ms=reply.latency_ms,
+        cost_usd=reply.cost_usd,
+        model_name=reply.model_name,
+        observation_id=reply.observation_id,
+    )
+
+
+def _failed(member: Member, raised: Exception, latency_ms: float) -> Vote:
+    """Return the vote of a member whose call failed."""
+    error = raised if isinstance(raised, ModelError) else from_exception(raised)
+    return Vote(
+        member=member.label,
+        weight=member.weight,
+        error_category=error.category,
+        error=redact_text(str(error)),
+        latency_ms=latency_ms,
+        observation_id=error.observation_id,
+    )
+
+
+def late(seat: Seat, latency_ms: float | None) -> Vote:
+    """Return the vote of a member whose answer did not come in time."""
+    return Vote(
+        member=seat.member.label,
+        weight=seat.member.weight,
+        error_category="timeout",
+        error="no answer within the swarm's deadline",
+        latency_ms=latency_ms,
+    )

@@ -1,0 +1,121 @@
+"""Check what `get_model` was given, and the variables that it reads, before a client is made."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from src.models.errors import InvalidRequest
+from src.models.limits.limiter import Limiter
+from src.models.request.arguments import check_timeouts
+from src.models.retry import RetryPolicy
+from src.models.suggestions import nearest
+from src.models.types import Timeouts
+from src.models.variables import Variables
+from src.observability import key_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from src.models.providers import Provider
+
+_SETTINGS: Final = ("timeouts", "retry_policy", "api_key", "base_url", "limit")
+# What callers write for a setting, as calls and SDKs name it.
+_MEANT: Final = {
+    "timeout": "timeouts",
+    "timeout_s": "timeouts",
+    "key": "api_key",
+    "url": "base_url",
+    "model": "model_name",
+}
+
+
+def check(settings: dict[str, Any], adapters_own: Collection[str]) -> None:
+    """Check the settings of `get_model`.
+
+    Args:
+        settings: By name.
+        adapters_own: The names of the settings that only this provider's adapter has.
+
+    Raises:
+        InvalidRequest: a setting is not known, or has an impossible value; `parameter` names it.
+    """
+    known = (*_SETTINGS, *adapters_own)
+    for name in settings:
+        if name not in known:
+            meant = _MEANT.get(name) or nearest(name, known)
+            hint = f" Did you mean {meant}?" if meant else ""
+            raise InvalidRequest(
+                f"get_model has no setting {name!r}: it has {', '.join(known)}.{hint} Options of a call, such as "
+                "temperature, belong to the call.",
+                parameter=name,
+            )
+    for name, kinds, form in (
+        ("timeouts", Timeouts, "Timeouts(connect=10, read=120, total=300)"),
+        ("retry_policy", RetryPolicy, "RetryPolicy(max_attempts=3)"),
+        ("limit", (str, Limiter), "a text such as '60rpm,100000tpm'"),
+        ("api_key", str, "a text"),
+    ):
+        value = settings.get(name)
+        if value is not None and not isinstance(value, kinds):
+            shown = "" if name == "api_key" else f"{value!r:.60}, "
+            raise InvalidRequest(f"{name} is {shown}of type {type(value).__name__}: give {form}.", parameter=name)
+    if settings.get("timeouts") is not None:
+        check_timeouts("timeouts", settings["timeouts"])
+
+
+def variables(row: Provider, settings: dict[str, Any]) -> Variables:
+    """Return the variables that a provider's key and address come from, where they are no arguments."""
+    key = None if (settings.get("api_key") or "").strip() else row.key_source()[0] or None
+    is_moved = row.address() is not None and not str(settings.get("base_url") or "").strip()
+    return Variables(key=key, address=row.base_url if is_moved else None)
+
+
+def key_of(row: Provider, argument: str | None) -> tuple[str | None, str | None]:
+    """Return a provider's key, and why it cannot be used; nothing of a key is in the reason."""
+    key, source = (argument or "").strip(), "api_key"
+    if not key:
+        source, key = row.key_source()
+    problem = key_texts.key_problem(key) if key else None
+    if problem is None:
+        return key or None, None
+    return None, f"{source} {problem}: copy the key anew, without anything around it. Nothing was sent."
+
+
+def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]:
+    """Return the address that a provider is asked at, None for its own one, and why it cannot be used."""
+    address, source = str(argument or "").strip(), "base_url"
+    if not address and row.base_url:
+        address, source = os.environ.get(row.base_url, "").strip(), row.base_url
+    checked = address or row.url or ""
+    problem = key_texts.address_problem(checked, needs_scheme=row.name != "ollama") if checked else None
+    if problem is None:
+        return address or None, None
+    source = source if address else f"The url of the provider {row.name}"
+    return (
+        None,
+        f"{source} is {_shown(checked)!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent.",
+    )
+
+
+def _shown(address: str) -> str:
+    """Return an address that cannot be read without what may be a user and a password in it."""
+    scheme, separator, rest = address.partition("://")
+    shown = f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address.rpartition("@")[2]
+    return "".join(item if item.isprintable() else f"<U+{ord(item):04X}>" for item in shown)
+
+
+def _meant_address(address: str) -> str:
+    """Return the address that is likely meant by one that cannot be used."""
+    plain = "".join(item for item in address if item.isprintable() and not item.isspace() and item not in "\"'`")
+    scheme, separator, rest = plain.partition("://")
+    scheme = "http" if separator and scheme.lower() == "http" else "https"
+    if not separator:
+        rest = plain.removeprefix("https:").removeprefix("http:").lstrip("/")
+        local = rest.startswith(("localhost", "127.", "[::1]"))
+        scheme = "http" if local else scheme
+    candidate = f"{scheme}://{rest}"
+    host = rest.partition("/")[0].rpartition("@")[2]
+    if key_texts.address_problem(candidate) is None and ("." in host or ":" in host or host == "localhost"):
+        return f" Did you mean {_shown(candidate)}?"
+    return " One looks like https://host.example/v1."

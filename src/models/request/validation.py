@@ -1,0 +1,86 @@
+"""Validate what a model wrote by the caller's Pydantic model or JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from src.models.request import exact_multiples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_PROBLEM: Final = 1_000
+
+
+class DoesNotFit(ValueError):
+    """What a model wrote is not JSON, or violates the schema; the message says where."""
+
+
+def by_model(value: object, model: Any) -> Any:
+    """Return an instance of a Pydantic model. Whatever its validators raise means that the value does not fit.
+
+    Raises:
+        DoesNotFit: the value violates the model.
+    """
+    try:
+        return _by_model(value, model)
+    except DoesNotFit:
+        raise
+    except Exception as error:
+        raise DoesNotFit(f"its values cannot be processed ({_described(error)})") from error
+
+
+def by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
+    """Return a value that fits a JSON Schema.
+
+    Raises:
+        DoesNotFit: the value violates the schema.
+    """
+    try:
+        return _by_schema(value, schema)
+    except DoesNotFit:
+        raise
+    except Exception as error:  # such as a recursion
+        raise DoesNotFit(f"its values cannot be processed ({_described(error)})") from error
+
+
+def _by_model(value: object, model: Any) -> Any:
+    import pydantic
+
+    exact = exact_multiples.model_validator(model)
+    try:
+        return model.model_validate(value) if exact is None else exact.validate_python(value)
+    except pydantic.ValidationError as error:
+        refusal = error
+    try:  # a strict model takes a date as text from JSON alone
+        text = json.dumps(value)
+        return model.model_validate_json(text) if exact is None else exact.validate_json(text)
+    except pydantic.ValidationError:
+        items = refusal.errors(include_context=False, include_url=False, include_input=False)[:5]
+        problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in items]
+        raise DoesNotFit("; ".join(problems)[:_LONGEST_PROBLEM]) from refusal
+
+
+def _by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
+    import jsonschema
+
+    kind = exact_multiples.schema_validator(jsonschema.validators.validator_for(schema))
+    # Without its "$schema", which would lead a reference to the whole back to the library's own class.
+    validator = kind({name: rule for name, rule in schema.items() if name != "$schema"})
+    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    if error is not None:
+        path = ".".join(map(str, error.absolute_path)) or "the object"
+        raise DoesNotFit(f"{path:.200}: {error.message:.200}") from error
+    return value
+
+
+def _described(error: Exception) -> str:
+    """Return an exception of a caller's validator as text for the model, without secrets."""
+    from src.observability.redaction import redact_text
+
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a validator's own exception may have no text
+        text = ""
+    return redact_text(f"{type(error).__name__}: {text:.200}" if text else type(error).__name__)

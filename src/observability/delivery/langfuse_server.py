@@ -1,0 +1,127 @@
+"""Find out what a Langfuse server can do: its version, and by which route it shows what it has.
+
+No question needs keys, and none counts against a rate limit. What a server said holds for an hour.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from src.observability.delivery.http_post import ask
+
+if TYPE_CHECKING:
+    from src.observability.delivery.destinations import Destination
+    from src.observability.delivery.http_post import Outcome, Request
+
+EVENTS_ONLY_WORDS: Final = "events_only"  # in the 404 of a v1 route on a server that has given those routes up
+NO_V2_WORDS: Final = "v4 write mode"  # in the 404 of the v2 route on a server that does not have it yet
+_HEALTH: Final = "/api/public/health"
+_V1_PROBE: Final = "/api/public/traces/x"
+_V2_PROBE: Final = "/api/public/v2/observations"
+_READ_ROUTE: Final = "read route"
+_KNOWN_FOR_S: Final = 3_600.0
+_LIST_VERSION: Final = (4, 59, 0)  # the first whose scores route takes a list
+_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_MISSING: Final = frozenset({404, 405, 410})
+_NOT_NOW: Final = frozenset({408, 425, 429})
+
+
+class ReadRoute(Enum):
+    """By which route a server shows observations."""
+
+    V2 = "v2/observations"  # the cloud, and servers in the write mode events_only
+    V1 = "traces"  # version 3, and version 4 in the write modes dual and legacy
+    NONE = "none"  # it takes observations and shows none
+
+
+_lock = threading.Lock()
+_known: dict[tuple[str, str], tuple[float, object]] = {}  # by host and question: when it was answered, and what
+
+
+def version_of(request: Request, destination: Destination) -> str | None:
+    """Return a server's version; None where it does not say."""
+    version = _recall(destination, _HEALTH)
+    if version is None:
+        reply = _without_keys(request, _HEALTH)
+        content = reply.json() if reply.status == 200 else None
+        text = content.get("version") if isinstance(content, dict) else None
+        version = text if isinstance(text, str) and _VERSION.match(text) else ""
+        if version or reply.status in _MISSING:
+            _remember(destination, _HEALTH, version)
+    return str(version) or None
+
+
+def takes_score_lists(version: str | None) -> bool:
+    """Tell whether the scores route of a server takes a list, going by its version."""
+    match = _VERSION.match(version or "")
+    return match is not None and tuple(int(part) for part in match.groups()) >= _LIST_VERSION
+
+
+def read_route_of(request: Request, destination: Destination) -> ReadRoute | None:
+    """Return by which route a server shows observations; None where it does not answer that now.
+
+    A trace is asked for without keys: a server that shows traces refuses that, one that does not says so before.
+    """
+    if destination.is_cloud:
+        return ReadRoute.V2
+    route = _recall(destination, _READ_ROUTE)
+    if isinstance(route, ReadRoute):
+        return route
+    status, text = _probe(request, destination, _V1_PROBE)
+    if status is None or status in _NOT_NOW or status >= 500:
+        return None
+    if status not in _MISSING:  # it refuses what came without keys, or sends it to a login: a question with keys shows
+        route = ReadRoute.V1
+    elif EVENTS_ONLY_WORDS in text:
+        route = ReadRoute.V2
+    else:
+        status, text = _probe(request, destination, _V2_PROBE)
+        if status is None or status in _NOT_NOW or status >= 500:
+            return None
+        route = ReadRoute.NONE if status in _MISSING else ReadRoute.V2
+    correct_route(destination, route)
+    return route
+
+
+def correct_route(destination: Destination, route: ReadRoute) -> None:
+    """Remember by which route a server shows observations, as where a reply contradicts what was known."""
+    _remember(destination, _READ_ROUTE, route)
+
+
+def forget_all() -> None:
+    """Forget what is known of all servers."""
+    with _lock:
+        _known.clear()
+
+
+def _probe(request: Request, destination: Destination, path: str) -> tuple[int | None, str]:
+    """Return the status and the first words of a reply; one that is an answer is remembered."""
+    answered = _recall(destination, path)
+    if isinstance(answered, tuple):
+        return answered
+    reply = _without_keys(request, path)
+    is_page = reply.status == 200 and b"<html" in reply.body[:500].lower()
+    status = 404 if is_page else reply.status
+    answered = (status, reply.first_words())
+    if status is not None and status not in _NOT_NOW and status < 500:
+        _remember(destination, path, answered)
+    return answered
+
+
+def _without_keys(request: Request, path: str) -> Outcome:
+    return request(lambda client, destination: ask(client, destination, path, with_keys=False))
+
+
+def _recall(destination: Destination, question: str) -> object | None:
+    with _lock:
+        answered_at, answer = _known.get((destination.api_url or "", question), (0.0, None))
+    return answer if time.monotonic() - answered_at < _KNOWN_FOR_S else None
+
+
+def _remember(destination: Destination, question: str, answer: object) -> None:
+    with _lock:
+        _known[destination.api_url or "", question] = (time.monotonic(), answer)

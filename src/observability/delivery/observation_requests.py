@@ -1,0 +1,53 @@
+"""Make and send the requests that carry observations, in the form that their destination reads best."""
+
+from __future__ import annotations
+
+import logging
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from src.observability.delivery.genai_conventions import follow_conventions
+from src.observability.delivery.http_post import Outcome, post_traces
+from src.observability.delivery.media import MediaUploader
+from src.observability.spans import otlp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+    from src.observability.delivery.channel import Channel
+    from src.observability.store.records import BatchRow
+
+_log = logging.getLogger("moondev.exporter")
+
+
+class ObservationRequests:
+    """The requests to one destination."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._media = MediaUploader()
+
+    def encode(self, rows: Sequence[BatchRow]) -> bytes:
+        """Return an ExportTraceServiceRequest: neighbours with the same resource and scope share their envelope.
+
+        Files in the rows are uploaded meanwhile, which may take long.
+        """
+        client = self._channel.client
+        groups = groupby(rows, key=lambda row: row.envelope)
+        return otlp.build_request(
+            (envelope, [self._as_delivered(row.span, client) for row in group]) for envelope, group in groups
+        )
+
+    def _as_delivered(self, span: bytes, client: httpx.Client) -> bytes:
+        destination = self._channel.destination
+        if destination.kind == "otlp":
+            return follow_conventions(span)
+        return self._media.with_references(span, client, destination)
+
+    def post(self, body: bytes, count: int) -> Outcome:
+        """Send an encoded request with so many observations."""
+        outcome = self._channel.request(lambda client, place: post_traces(client, place, body))
+        _log.debug("%s: %d observations: %s %s", self._channel.url, count, outcome.answer.value, outcome.detail)
+        return outcome

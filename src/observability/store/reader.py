@@ -1,0 +1,108 @@
+"""Read a store that this process does not write: nothing is written, created or renamed.
+
+It works where the file, or its folder, is read-only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from src.observability.store.connections import INDEX, LOG, is_shared, read_only
+from src.observability.store.file import is_corrupt
+from src.observability.store.queries import Queries
+from src.observability.store.schema import SMALLEST_FILE, SpoolError, examine, not_a_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from src.observability.store.records import TraceRow, TraceSummary
+
+_T = TypeVar("_T")
+_TRIES: Final = 5
+
+
+class StoreReader:
+    """The questions that commands ask a store. A file that is missing or empty holds no traces.
+
+    Each raises SpoolError where the file is no store, or cannot be read; the message says why.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a file."""
+        return self.path.exists()
+
+    def trace(self, trace_id: str) -> list[TraceRow]:
+        """Return the observations of the trace whose id begins with `trace_id`, in the order they ended.
+
+        Raises:
+            ValueError: several traces begin so.
+        """
+        return self._ask(lambda queries: queries.trace(trace_id), [])
+
+    def traces(self, limit: int = 20) -> list[TraceSummary]:
+        """Return the newest traces, newest first (looks at the last 50,000 observations)."""
+        return self._ask(lambda queries: queries.traces(limit), [])
+
+    def rows_after(self, seq: int, limit: int = 500) -> list[TraceRow]:
+        """Return the observations stored after a number, oldest first."""
+        return self._ask(lambda queries: queries.rows_after(seq, limit), [])
+
+    def last_seq(self) -> int:
+        """Return the number of the newest observation, 0 where there is none."""
+        return self._ask(lambda queries: queries.last_seq(), 0)
+
+    def _ask(self, question: Callable[[Queries], _T], nothing: _T) -> _T:
+        """Return the answer; without locks, ask again where somebody wrote meanwhile."""
+        for last_try in (*[False] * (_TRIES - 1), True):
+            shared, before = is_shared(self.path), self._state()
+            try:
+                answer = question(Queries(self.path, read_only)) if self._has_tables() else nothing
+            except (sqlite3.Error, OSError) as error:
+                if last_try or self._state() == before:
+                    raise self._refusal(error) from error
+                continue
+            if shared or self._state() == before:
+                return answer
+        raise SpoolError(f"the trace store {self.path} changes while it is read: try again.")
+
+    def _has_tables(self) -> bool:
+        """Tell whether there is a store in the file.
+
+        Raises:
+            SpoolError: another program, or a newer version of this one, wrote the file.
+        """
+        try:
+            if self.path.is_dir():
+                raise IsADirectoryError("it is a folder")
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return False
+        if 0 < size < SMALLEST_FILE:
+            raise not_a_store(self.path, "file is not a database")
+        with read_only(self.path) as connection:
+            return examine(connection, self.path) > 0
+
+    def _state(self) -> tuple[tuple[int, ...], ...]:
+        """Return what changes whenever somebody writes to the store."""
+        return tuple(_stamp(self.path.with_name(self.path.name + suffix)) for suffix in ("", LOG, INDEX))
+
+    def _refusal(self, error: Exception) -> SpoolError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            return not_a_store(self.path, str(error))
+        reason = getattr(error, "strerror", None) or str(error)
+        remedy = ": what can be read of it is moved to a new one at the next traced call" if is_corrupt(error) else ""
+        return SpoolError(f"the trace store {self.path} cannot be read ({reason}){remedy}.")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,76 @@
+"""The examples of the documentation run as they stand, and print what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.servers import Received, Reply, Server, chat_reply, decision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+# A block of code, and the indented lines after the word "prints".
+EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\nprints[^\n]*\n\n(?P<output>(?:    [^\n]*\n)+)", re.DOTALL)
+
+
+def example(page: str) -> tuple[str, str]:
+    match = EXAMPLE.search((DOCS / page).read_text(encoding="utf-8"))
+    assert match is not None, f"{page} has no example"
+    return match["code"], textwrap.dedent(match["output"])
+
+
+def _answer(request: Received) -> Reply:
+    """Answer as a model would that does what the examples ask for."""
+    body = request.json
+    text = json.dumps(body["messages"])
+    if "get_price" in json.dumps(body.get("tools", "")):
+        return _tool_reply(body)
+    if "support" in json.dumps(body.get("response_format", "")):
+        return chat_reply(json.dumps({"support": 60_000, "resistance": 65_000, "note": ""}))
+    if "BTC fell" in text:
+        return chat_reply("Wait for the next close.")
+    return chat_reply(decision("BUY" if body["model"] == "gpt-4o" else "SELL", 60), model=body["model"])
+
+
+def _tool_reply(body: dict[str, Any]) -> Reply:
+    last = body["messages"][-1]
+    if last["role"] == "tool":
+        return chat_reply(f"BTC costs {float(last['content']):,.0f} EUR.")
+    call = {"name": "get_price", "arguments": json.dumps({"symbol": "BTC-USD", "currency": "EUR"})}
+    message = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": call}]}
+    reply = json.loads(chat_reply("").body)
+    reply["choices"] = [{"index": 0, "finish_reason": "tool_calls", "message": message}]
+    return Reply(body=json.dumps(reply).encode(), headers={"content-type": "application/json"})
+
+
+@pytest.fixture
+def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with Server(_answer) as server:
+        monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url + "/v1")
+        yield
+
+
+@pytest.mark.usefixtures("openai")
+@pytest.mark.parametrize("page", ["structured-output.md", "tools.md", "fallbacks.md", "members.md"])
+def test_an_example_prints_what_its_page_says(page: str) -> None:
+    code, expected = example(page)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, page, "exec", dont_inherit=True), {"__name__": "example"})  # noqa: S102 - our own example
+    assert printed.getvalue() == expected
+
+
+def test_pages_link_to_pages_that_exist() -> None:
+    for page in (*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from src.agents.risk_rules import Limits, Portfolio, Position, RiskAction, judge
+
+SAME = [
+    "BTC-USD BTC/USD btc-usd BTCUSD BTC BTC_USD BTC.USD BTC:USD XBTUSD XBT/USD XXBTZUSD $BTC BTC-USDT BTCUSDT BTCUSDC "
+    "BTC/USDT BTCFDUSD BTC/USDC:USDC BTC-USD:USDC BTC/USD:BTC BTC-PERP BTCPERP BTC-PERPETUAL BTCUSDT.P BTC-USDT-SWAP "
+    "BTC_USDT_SWAP BTC-USD-SWAP PF_XBTUSD BTC-PERP-INTX BINANCE:BTCUSDT COINBASE:BTC-USD BTC/USD:BTC-251226 "
+    "BTC/USD:BTC-251226-100000-C BTC-27DEC24 BTC-27DEC24-100000-C BTCUSDT_241227 BTC-USD-241227 "
+    "\uff22\uff34\uff23\uff0f\uff35\uff33\uff24",
+    "PEPE 1000PEPE kPEPE 1000PEPEUSDT 1000PEPE/USDT:USDT PEPE-USD kPEPE/USDC:USDC",
+    "EURUSD EUR/USD EUR-USD EURUSD=X eurusd OANDA:EURUSD FX:EURUSD",
+    "USDJPY USD/JPY usd-jpy USD_JPY",
+    "ETHBTC ETH/BTC ETH-BTC eth_btc BINANCE:ETHBTC",
+    "TSLA TSLA-USD XYZ-TSLA/USDC:USDC xyz:TSLA NASDAQ:TSLA",
+    "BRK.B BRK-B BRK/B brk.b",
+    "DOT DOTUSD DOT-USD DOTUSDT",
+    "BNB BNBUSD BNB/BUSD BNBUSDT",
+    "1INCH 1INCHUSDT 1INCH-USD",
+    "USDC USDC/USD USDCUSDT USDC-USD",
+    "USDT USDTUSD USDT/USD",
+    "STETH STETH-USD stETH/USDT",
+    "S/USDT SUSDT S-USD",
+    "PERP PERP-USD PERPUSDT",
+    "JUP/USDC JUP JUPUSDT",
+    "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2 0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2",
+]
+DIFFERENT = [
+    *(
+        "BTC-USD",
+        "BTC-EUR",
+        "BTC/JPY",
+        "ETH-USD",
+        "ETH/BTC",
+        "ETC-USD",
+        "WBTC",
+        "GBTC",
+        "BCH",
+        "BTT",
+        "STETH",
+        "SOL",
+        "SOLV",
+    ),
+    *("EURUSD", "EURGBP", "EUR/JPY", "USDJPY", "GBPUSD", "USDC", "USDT", "GOOGL", "GOOG", "BRK.A", "BRK.B", "S", "SUI"),
+    *("1INCH", "INCH", "PEPE", "PEOPLE", "DO", "DOT", "BN", "BNB", "So11111111111111111111111111111111111111112"),
+    "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
+]
+
+
+def is_one_exposure(first: str, second: str) -> bool:
+    """Tell whether two positions are within the limit alone and above it together."""
+    lots = (Position(symbol=first, value_usd=200), Position(symbol=second, value_usd=200))
+    return judge(Portfolio(1_000, 1_000, lots), Limits()).demanded is RiskAction.REDUCE
+
+
+@pytest.mark.parametrize("spellings", SAME, ids=lambda text: text.split()[0])
+def test_spellings_of_one_exposure_are_held_together(spellings: str) -> None:
+    first, *others = spellings.split()
+    assert [other for other in others if not is_one_exposure(first, other)] == []
+
+
+def test_different_exposures_are_held_apart() -> None:
+    assert [pair for pair in combinations(DIFFERENT, 2) if is_one_exposure(*pair)] == []
