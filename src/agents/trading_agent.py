@@ -16,6 +16,7 @@ from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
 from src.models.call.readiness import make_ready
 from src.models.transport.threads import in_thread
+from src.models.usage import NO_USAGE, Cost
 from src.observability.store import background
 from src.observability.store.background import Rows, collecting
 
@@ -38,7 +39,8 @@ _STORING_S = 0.9
 class TradingResult:
     """A decision with everything that led to it.
 
-    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, None where none is known;
+    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, those of failed members and
+    of failed tries included, None where none is known; `unpriced` members cost more than that, or may have;
     `wall_ms` is the time from asking to deciding; `remarks` say what was missing or left out of the prices; the ids
     are those of the trace store and of Langfuse.
     """
@@ -67,6 +69,7 @@ class TradingResult:
             "reason": self.reason,
             "trace_id": self.trace_id,
             "cost_usd": self.cost_usd,
+            "unpriced": self.unpriced,
             "wall_ms": round(self.wall_ms, 1),
             "remarks": list(self.remarks),
             "votes": [
@@ -77,6 +80,7 @@ class TradingResult:
                     "error_category": vote.error_category,
                     "latency_ms": None if vote.latency_ms is None else round(vote.latency_ms, 1),
                     "cost_usd": vote.cost_usd,
+                    "cost_unknown": list(_cost_of(vote).unknown),
                     "weight": vote.weight,
                     "reasoning": vote.reasoning,
                     "error": vote.error,
@@ -281,8 +285,8 @@ def _content(symbol: str, market: str, position: str | None) -> str:
 def _result(
     symbol: str, consensus: Consensus, wall_ms: float, run: Observation, remarks: tuple[str, ...]
 ) -> TradingResult:
-    costs = [vote.cost_usd for vote in consensus.votes]
-    known = [cost for cost in costs if cost is not None]
+    costs = [_cost_of(vote) for vote in consensus.votes]
+    whole = sum(costs, Cost())
     return TradingResult(
         symbol=symbol,
         action=consensus.action,
@@ -291,13 +295,17 @@ def _result(
         reason=consensus.reason,
         votes=consensus.votes,
         dissent=consensus.dissent,
-        cost_usd=sum(known) if known else None,
-        unpriced=len(costs) - len(known),
+        cost_usd=whole.known if whole.parts or whole.is_whole else None,
+        unpriced=sum(not cost.is_whole for cost in costs),
         wall_ms=wall_ms,
         trace_id=run.trace_id,
         observation_id=run.id,
         remarks=remarks,
     )
+
+
+def _cost_of(vote: Vote) -> Cost:
+    return Cost(unknown=(NO_USAGE,)) if vote.cost is None else vote.cost
 
 
 def _record(run: Observation, result: TradingResult) -> None:

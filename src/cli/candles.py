@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.observability.commands.console import escape, out, plain_table
+from src.observability.commands.console import escape, out, plain_table, print_json
+from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
     from src.agents.market import Candle, Candles
@@ -18,6 +18,12 @@ ZONE_HELP = "Zone of times that state none: America/New_York, UTC, +02:00."
 DECIMAL_HELP = "Decimal sign of numbers that leave two readings: point or comma."
 DATES_HELP = "Order of dates that leave two readings: day-first, month-first or year-first."
 _SHOWN_BARS = 3
+_BAR_COLUMNS = (
+    Column("time (UTC)"),
+    *(Column(name, least=6, right=True) for name in ("open", "high", "low", "close")),
+    Column("volume", rank=1, least=6, right=True),
+)
+_ISSUE_COLUMNS = (Column("line", right=True), Column("remark", least=20), Column("what was done", least=10))
 
 
 def candles(
@@ -38,7 +44,7 @@ def candles(
     prices = load_candles(file, symbol=symbol, zone=zone, decimal=decimal, dates=dates, stamps=stamps)
     closed = closed_bars(prices, datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps(_data(prices, closed)))
+        print_json(_data(prices, closed))
     else:
         _show(prices, closed, issues)
 
@@ -92,7 +98,7 @@ def _show(prices: Candles, closed: Candles, most_issues: int) -> None:
         facts.add_row(name, escape(text))
     out().print(facts)
     out().print()
-    out().print(_bars(prices))
+    print_table(_BAR_COLUMNS, _bar_rows(prices))
     _show_issues(closed, most_issues)
 
 
@@ -121,18 +127,15 @@ def _facts(prices: Candles, closed: Candles) -> list[tuple[str, str]]:
     return facts
 
 
-def _bars(prices: Candles) -> Any:
-    table = plain_table()
-    table.add_column("time (UTC)", no_wrap=True)
-    for name in ("open", "high", "low", "close", "volume"):
-        table.add_column(name, justify="right", overflow="fold")
+def _bar_rows(prices: Candles) -> list[list[str]]:
     head, tail = prices[:_SHOWN_BARS], prices.last(min(_SHOWN_BARS, max(len(prices) - _SHOWN_BARS, 0)))
-    for bar in (*head, *tail):
-        if tail and bar is tail[0] and len(prices) > len(head) + len(tail):
-            table.add_row("...", *[""] * 5)
-        cells = [_digits(value) for value in (bar.open, bar.high, bar.low, bar.close, bar.volume)]
-        table.add_row(f"{bar.time:%Y-%m-%d %H:%M}", *cells)
-    return table
+    rows = [
+        [f"{bar.time:%Y-%m-%d %H:%M}", *map(_digits, (bar.open, bar.high, bar.low, bar.close, bar.volume))]
+        for bar in (*head, *tail)
+    ]
+    if len(prices) > len(rows):
+        rows.insert(len(head), ["...", *[""] * 5])
+    return rows
 
 
 def _digits(value: float | None) -> str:
@@ -144,15 +147,11 @@ def _show_issues(closed: Candles, most: int) -> None:
     if not closed.issues:
         return
     out().print()
-    table = plain_table()
-    table.add_column("line", justify="right", no_wrap=True)
-    table.add_column("remark", overflow="fold")
-    table.add_column("what was done", overflow="fold")
-    for issue in closed.issues[:most]:
-        table.add_row(
-            "" if issue.line is None else str(issue.line), escape(f"{issue.kind}: {issue.detail}"), issue.action
-        )
-    out().print(table)
+    rows = [
+        ["" if issue.line is None else str(issue.line), escape(f"{issue.kind}: {issue.detail}"), issue.action]
+        for issue in closed.issues[:most]
+    ]
+    print_table(_ISSUE_COLUMNS, rows)
     more = len(closed.issues) - most
     if more > 0:
         out().print(f"[dim]{more} more remarks: --issues {len(closed.issues)}, or --json[/]")

@@ -25,7 +25,8 @@ def doctor(
     """
     from src.observability.commands.setup_checks import of_tracing
 
-    print_all([*_providers(offline=offline), *of_tracing(offline=offline)], as_json=as_json)
+    findings = [*_providers(offline=offline), *_own_prices(), *of_tracing(offline=offline)]
+    print_all(findings, as_json=as_json)
 
 
 def _providers(*, offline: bool) -> list[Finding]:
@@ -61,6 +62,23 @@ def _provider(row: Provider, missing: str | None, *, offline: bool) -> Finding:
     if not row.needs_key:
         return _finding(row, None, f"nothing answers at {address}")
     return _finding(row, False, f"{address} does not answer: {problem}")
+
+
+def _own_prices() -> list[Finding]:
+    """Return the finding about the user's own prices, where there are any."""
+    from pathlib import Path
+
+    from src.models.errors import InvalidRequest
+    from src.models.pricing import user_prices
+
+    configured = os.environ.get("MOONDEV_PRICES", "").strip()
+    if not configured:
+        return []
+    try:
+        count = len(user_prices.read(Path(configured).expanduser()))
+    except InvalidRequest as error:
+        return [Finding(part="prices", name="MOONDEV_PRICES", ok=False, detail=error.message)]
+    return [Finding(part="prices", name="MOONDEV_PRICES", ok=True, detail=f"{count} tables")]
 
 
 def _finding(row: Provider, ok: bool | None, detail: str) -> Finding:

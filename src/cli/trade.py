@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -78,18 +77,21 @@ def trade(
     """
     from src.agents.trading_agent import TradingAgent
 
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
-    if not 0 <= quorum < 1:
-        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
-    if not symbol.strip():
-        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
+    _check(symbol, timeout, quorum, min_bars)
     agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars)
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     candles = _candles(symbol, csv, live, timeframe, reading)
     _describe(candles, as_json=as_json)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
+    _report(result, as_json=as_json)
+    finish()
+    if not any(vote.action for vote in result.votes):
+        problem("no member gave a usable answer; the table and the trace say why.")
+        raise typer.Exit(1)
+
+
+def _report(result: TradingResult, *, as_json: bool) -> None:
     for remark in result.remarks:
         if not remark.startswith("prices: "):  # those were shown before the question
             note(remark)
@@ -98,10 +100,17 @@ def trade(
     else:
         _show(result)
         _advise(result)
-    finish()
-    if not any(vote.action for vote in result.votes):
-        problem("no member gave a usable answer; the table and the trace say why.")
-        raise typer.Exit(1)
+
+
+def _check(symbol: str, timeout: float | None, quorum: float, min_bars: int) -> None:
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
+    if not 0 <= quorum < 1:
+        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
+    if min_bars < 1:
+        raise ValueError(f"--min-bars is {min_bars}: give a number of bars above 0; 10 is usual.")
+    if not symbol.strip():
+        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
 
 
 def _candles(
@@ -185,13 +194,14 @@ def _state(vote: Vote) -> str:
 
 def _show(result: TradingResult) -> None:
     print_table(_COLUMNS, [_row(vote) for vote in result.votes])
+    cost = money(result.cost_usd, at_least=result.unpriced > 0)
     out().print(
         f"{escape(result.symbol)}: {styled_action(str(result.action))}  confidence {result.confidence:g}, "
-        f"agreement {result.agreement:.0%}, {money(result.cost_usd)}, {duration(result.wall_ms)}"
+        f"agreement {result.agreement:.0%}, {cost}, {duration(result.wall_ms)}"
     )
     out().print(f"[dim]{escape_lines(result.reason)}[/]")
     if result.unpriced and result.cost_usd is not None:
-        note(f"{result.unpriced} of {len(result.votes)} calls have no known price and are not in the sum.")
+        note(f"{result.unpriced} of {len(result.votes)} calls cost more than the sum has, or may have.")
     _show_trace(result)
 
 
@@ -216,12 +226,20 @@ def _row(vote: Vote) -> tuple[str, ...]:
         _state(vote),
         "-" if vote.confidence is None or vote.action is None else str(vote.confidence),
         duration(vote.latency_ms),
-        "-" if vote.error_category else money(vote.cost_usd),
+        _cost(vote),
         escape(vote.error or vote.reasoning),
     )
 
 
+def _cost(vote: Vote) -> str:
+    if vote.cost is None:
+        return money(None)
+    return money(vote.cost.known, at_least=not vote.cost.is_whole)
+
+
 def _show_trace(result: TradingResult) -> None:
+    import sqlite3
+
     from src.observability import get_tracker
     from src.observability.commands.tree import draw
 

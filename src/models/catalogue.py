@@ -90,7 +90,7 @@ class Known:
 
 @lru_cache(maxsize=32)
 def _models(provider: str) -> tuple[KnownModel, ...]:
-    from src.models.pricing.prices import CATALOGUE_NAMES
+    from src.models.pricing.catalogue_prices import CATALOGUE_NAMES
     from src.models.providers import PROVIDERS
 
     name = CATALOGUE_NAMES.get(provider, provider)
@@ -136,7 +136,7 @@ def look_up(provider: str, name: str) -> KnownModel:
     """Return what the catalogue knows of a model, by any of its names."""
     from genai_prices import data_snapshot
 
-    from src.models.pricing.prices import CATALOGUE_NAMES
+    from src.models.pricing.catalogue_prices import CATALOGUE_NAMES
 
     try:
         _, entry = data_snapshot.get_snapshot().find_provider_model(

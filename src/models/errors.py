@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from src.models.usage import Cost, Usage
 
 
 class ModelError(Exception):
@@ -21,6 +24,9 @@ class ModelError(Exception):
         attempts: How many attempts the call made.
         trace_id: The trace of the failed generation.
         observation_id: The failed generation.
+        usage: What the call used, as far as the provider reported it.
+        cost: What the call cost all the same, None where it never began; `cost_usd` is its total.
+        reported_cost: The provider's own figure for the request that failed.
     """
 
     category: ClassVar[str] = "server"
@@ -48,6 +54,14 @@ class ModelError(Exception):
         self.attempts = 1
         self.trace_id: str | None = None
         self.observation_id: str | None = None
+        self.usage: Usage | None = None
+        self.cost: Cost | None = None
+        self.reported_cost: Cost | None = None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Return what the call cost in US dollars: 0 where nothing was billed, None where that is not known."""
+        return 0.0 if self.cost is None else self.cost.total
 
     @property
     def status_code(self) -> int:

@@ -10,17 +10,18 @@ from typing_extensions import override
 
 from src.models.base_model import BaseModel
 from src.models.call import recording
+from src.models.call.billing import Bill
 from src.models.call.lifecycle import Call
 from src.models.call.membership import MEMBER
 from src.models.errors import ModelError, ModelTimeout
 from src.models.retry import Retries
-from src.models.types import Completion, Cost, Timeouts
+from src.models.types import Completion, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from src.models.call.steps import Steps
-    from src.models.types import ModelRequest, Usage
+    from src.models.types import ModelRequest
     from src.observability.tracing.observation import Observation
 
 
@@ -78,20 +79,24 @@ class FallbackModel(BaseModel):
         chain.update(metadata={"models": [f"{model.provider}:{model.model_name}" for model in self.models]})
         started_at = time.monotonic()
         failures: list[ModelError] = []
+        spent = Bill()
         try:
             for position, model in enumerate(self.models):
                 tries_left = len(self.models) - position
                 call: Call | None = None
                 try:
                     share = _request_for(model, request, time.monotonic() - started_at, tries_left)
-                    call = Call(model, model._fitted(share), context=chain.context)
+                    call = Call(model, model._fitted(share), context=chain.context, earlier=spent)
                     reply = yield from (call.stream_steps() if stream else call.steps())
                 except ModelError as error:
                     error.provider, error.model = error.provider or model.provider, error.model or model.model_name
+                    if error.cost is None:  # of a model that was not asked
+                        error.usage, error.cost = spent.usage, spent.cost
                     if tries_left == 1 or (call is not None and call.has_emitted):
                         _add_notes(error, failures)
                         raise
                     failures.append(error)
+                    spent = Bill(error.usage, error.cost)
                     _record_failover(chain, error, self.models[position + 1])
                 else:
                     chain.update(output=reply.content, metadata={"answered_by": f"{reply.provider}:{reply.model_name}"})
@@ -141,25 +146,12 @@ def _record_failover(observation: Observation, error: ModelError, following: Bas
     )
 
 
-def _sum(left: Cost | None, right: Cost | None) -> Cost | None:
-    if left is None or right is None:
-        return None
-    names = [*left.details, *(name for name in right.details if name not in left.details)]
-    return Cost(
-        usd=left.usd + right.usd,
-        source=left.source if left.source == right.source else f"{right.source}, {left.source}",
-        date=left.date or right.date,
-        details={name: left.details.get(name, 0.0) + right.details.get(name, 0.0) for name in names},
-    )
-
-
 class OneGeneration(Call):
     """A chain run as one call: one generation, tokens and money summed up over all tries."""
 
     def __init__(self, models: Sequence[BaseModel], request: ModelRequest) -> None:
         self._following = list(models[1:])
         self._chain_request = request
-        self._earlier: list[tuple[Usage | None, Cost | None]] = []
         self._failures: list[ModelError] = []
         super().__init__(models[0], _request_for(models[0], request, 0.0, len(models)))
 
@@ -192,8 +184,6 @@ class OneGeneration(Call):
             _add_notes(error, self._failures)
             raise error
         self._failures.append(error)
-        self._earlier.append(super()._totals(Completion(content="")))
-        self._usage = self._reported_usd = None
         model = self._following.pop(0)
         _record_failover(self._observation, error, model)
         elapsed_s = self._clock() - self._started_at
@@ -201,14 +191,3 @@ class OneGeneration(Call):
         timeouts = replace(request.timeouts, total=elapsed_s + request.timeouts.total)
         self._model, self._request = model, replace(request, timeouts=timeouts)
         self._retries = Retries(model.retry_policy, timeouts.total)
-
-    @override
-    def _totals(self, completion: Completion) -> tuple[Usage | None, Cost | None]:
-        """Sum up tokens and money over all tries; money that is unknown for one is unknown for all."""
-        usage, cost = super()._totals(completion)
-        for earlier_usage, earlier_cost in self._earlier:
-            if earlier_usage is None:
-                continue
-            usage = earlier_usage if usage is None else usage + earlier_usage
-            cost = _sum(cost, earlier_cost)
-        return usage, cost

@@ -45,6 +45,23 @@ def count(value: Any, name: str) -> int | None:
     return int(number)
 
 
+def miscount(value: Any, names: frozenset[str]) -> str | None:
+    """Return which of these fields holds no count, and what it holds; None where all are counts or missing."""
+    if value is None:
+        return None
+    present = value.items() if isinstance(value, dict) else ((name, field(value, name)) for name in names)
+    for name, number in present:
+        if type(number) is int and 0 <= number < _MAX_COUNT:
+            continue
+        if number is not None and name in names and _is_no_count(number):
+            return f"{name} is {number!r:.40}"
+    return None
+
+
+def _is_no_count(number: Any) -> bool:
+    return count({"": number}, "") is None or (isinstance(number, float) and not number.is_integer())
+
+
 def text(value: Any, name: str) -> str:
     """Return a field that holds a text; an empty one where it is missing or no text."""
     value = field(value, name)

@@ -14,7 +14,7 @@ from src.models import embedded_model, factory_settings, suggestions
 from src.models.base_model import BaseModel
 from src.models.errors import ConnectionFailed, InvalidRequest, ModelUnavailable, UnknownProvider
 from src.models.providers import PROVIDERS, Provider
-from src.observability.settings import load_dotenv_once
+from src.observability.settings import dotenv_problem, load_dotenv_once
 
 if TYPE_CHECKING:
     from src.models.types import ModelRequest
@@ -274,7 +274,9 @@ def _why_unavailable(row: Provider, key: str | None) -> str | None:
     """Return what to set or to install before a provider can be used; None where it is set up."""
     if row.needs_key and not key:
         other = f" (or {', '.join(row.keys[1:])})" if row.keys[1:] else ""
-        return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env."
+        problem = dotenv_problem()
+        unread = f" {problem}" if problem else ""
+        return f"{row.name} is not set up: set {row.keys[0]}{other} in the environment or in .env.{unread}"
     if row.package and not _installed(row.package):
         return f"{row.name} needs a package that is not installed. Run: pip install {row.package.replace('.', '-')}"
     return _adapter(row)._missing()

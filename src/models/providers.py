@@ -7,11 +7,13 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.models import capabilities
 from src.models.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _COMPATIBLE = "openai_compatible:OpenAICompatibleModel"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -168,9 +170,11 @@ class Table(Mapping[str, Provider]):
         """Return the rows, those of the user's file included."""
         configured = os.environ.get("MOONDEV_PROVIDERS", "").strip()
         if configured and configured != self._loaded_file:
+            from src.models import user_tables
+
             with _lock:
                 self._loaded_file = configured
-                for row in rows_of(Path(configured).expanduser()):
+                for row in rows_of(user_tables.expanded(configured, "MOONDEV_PROVIDERS")):
                     self.register(row)
         return self._rows
 

@@ -66,7 +66,7 @@ def _provider_of_model(model: str) -> str | None:
     """Return the provider whose model a name is, by the catalogue of prices, else by how the name begins."""
     from genai_prices import data_snapshot
 
-    from src.models.pricing.prices import CATALOGUE_NAMES
+    from src.models.pricing.catalogue_prices import CATALOGUE_NAMES
 
     name = model.lower()
     if not name or name in _ALIASES:

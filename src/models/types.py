@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from src.models.lazy_reply import LazyReply
 from src.models.text_like import TextLike
+from src.models.usage import Cost as Cost  # noqa: PLC0414 - for those who import it from here
+from src.models.usage import Usage as Usage  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,120 +172,6 @@ class ModelRequest:
         return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _add(left: int | None, right: int | None) -> int | None:
-    if left is None:
-        return right
-    return left if right is None else left + right
-
-
-def _merge_side(earlier: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """Return the counts of one side of a usage, of its input or its output, after a later event reports them again.
-
-    A later event that repeats or omits the first count only adds to the others. Otherwise its counts replace the
-    earlier ones, unless those have the same sum and break it down further.
-    """
-    if later[0] is None or later[0] == earlier[0]:
-        return tuple(old if new is None else new for old, new in zip(earlier, later, strict=True))
-    earlier_parts = [count for count in earlier if count is not None]
-    later_parts = [count for count in later if count is not None]
-    is_finer = len(earlier_parts) > len(later_parts) and sum(earlier_parts) == sum(later_parts)
-    return earlier if is_finer else later
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Token counts in buckets that exclude one another and sum up to the provider's total. Unknown is None, not 0.
-
-    `input` excludes tokens that were read from or written to a prompt cache, `output` excludes reasoning.
-    """
-
-    input: int | None = None
-    input_cached_tokens: int | None = None
-    input_cache_creation: int | None = None
-    output: int | None = None
-    output_reasoning_tokens: int | None = None
-
-    @property
-    def input_tokens(self) -> int | None:
-        """Return all input tokens, cached ones included; None where the provider reported none."""
-        return _add(_add(self.input, self.input_cached_tokens), self.input_cache_creation)
-
-    @property
-    def output_tokens(self) -> int | None:
-        """Return all output tokens, reasoning included; None where the provider reported none."""
-        return _add(self.output, self.output_reasoning_tokens)
-
-    @property
-    def total_tokens(self) -> int | None:
-        """Return the sum of all buckets; None where either side is unknown."""
-        if self.input_tokens is None or self.output_tokens is None:
-            return None
-        return self.input_tokens + self.output_tokens
-
-    def details(self) -> dict[str, int]:
-        """Return the buckets that are known, by the names that Langfuse shows."""
-        buckets = {name: getattr(self, name) for name in self.__slots__}
-        return {name: count for name, count in buckets.items() if count is not None}
-
-    def updated(self, later: Usage) -> Usage:
-        """Return this usage with what a later event of the same stream reports, of the input and of the output."""
-        old, new = self._counts(), later._counts()
-        return Usage._of_counts(_merge_side(old[:3], new[:3]) + _merge_side(old[3:], new[3:]))
-
-    def _counts(self) -> tuple[int | None, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
-
-    @classmethod
-    def _of_counts(cls, counts: tuple[int | None, ...]) -> Usage:
-        return cls(**dict(zip(cls.__slots__, counts, strict=True)))
-
-    def __add__(self, other: Usage) -> Usage:
-        """Sum two usages bucket by bucket; a bucket unknown on one side keeps the other's count."""
-        pairs = zip(self._counts(), other._counts(), strict=True)
-        return Usage._of_counts(tuple(_add(left, right) for left, right in pairs))
-
-    # Existing agents read usage as a dictionary with the provider's field names.
-
-    def _legacy(self) -> dict[str, int | None]:
-        counts = {
-            "prompt_tokens": self.input_tokens,
-            "completion_tokens": self.output_tokens,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "total_tokens": self.total_tokens,
-        }
-        return {**counts, **self.details()}
-
-    def __getitem__(self, name: str) -> int | None:
-        """Return a count by a provider's field name, such as `usage["completion_tokens"]`."""
-        return self._legacy()[name]
-
-    def get(self, name: str, default: int | None = None) -> int | None:
-        """Return a count by a provider's field name, or `default` where it is unknown."""
-        count = self._legacy().get(name)
-        return default if count is None else count
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """A price in US dollars, with its source (`provider`, `genai-prices 0.2.3`, `own table`, `local`) and date."""
-
-    usd: float
-    source: str
-    date: str | None = None
-    details: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Dollars per million tokens by usage bucket, or the catalogue's own price object where its price has tiers."""
-
-    per_million: Mapping[str, float]
-    source: str
-    date: str
-    tiered: object = None
-
-
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What an adapter reads from a provider's reply; `notes` become metadata of the generation."""
@@ -295,7 +183,7 @@ class Completion:
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     response_id: str | None = None
-    reported_cost_usd: float | None = None
+    reported_cost: Cost | None = None
     service_tier: str | None = None
     notes: Mapping[str, object] = field(default_factory=dict)
     raw: object = field(default=None, repr=False)
@@ -321,7 +209,7 @@ class Chunk:
     tool_deltas: tuple[ToolDelta, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     response_id: str | None = None
-    reported_cost_usd: float | None = None
+    reported_cost: Cost | None = None
     cost_usd: float | None = None
     service_tier: str | None = None
     notes: Mapping[str, object] = field(default_factory=dict)
@@ -344,6 +232,8 @@ class Chunk:
 class ModelResponse(TextLike):
     """A model's reply with its usage, cost and latency. `str(reply)` is its text.
 
+    `cost` has the priced parts of all requests of the call and what else may have been billed; `cost_usd` is their sum,
+    None unless all of it is known.
     `warnings` says what is wrong with a reply that came all the same, such as a prompt that the server has cut.
     """
 
@@ -363,6 +253,7 @@ class ModelResponse(TextLike):
     observation_id: str | None = None
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
+    cost: Cost = field(default_factory=Cost, repr=False)
     warnings: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:

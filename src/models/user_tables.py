@@ -7,9 +7,22 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
+from src.observability import folders
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def expanded(path: str, variable: str) -> Path:
+    """Return the path that a variable names, with its ~ replaced.
+
+    Raises:
+        InvalidRequest: there is no home folder; the message names the variable.
+    """
+    try:
+        return folders.expanded(path)
+    except folders.NoHome as error:
+        raise InvalidRequest(f"{variable} cannot be used: {error}.", parameter=variable) from error
 
 
 def read(path: Path, variable: str) -> dict[str, Any]:

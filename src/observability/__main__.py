@@ -12,11 +12,20 @@ from src.observability.commands.fast_start import FastCommand, FastGroup
 app = typer.Typer(
     cls=FastGroup,
     name="python -m src.observability",
-    help="Look at what model calls were traced on this machine, deliver it, and check the set-up.",
-    no_args_is_help=True,
+    epilog="Start with `python -m src.observability doctor`; `traces` lists what was asked.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def observability(context: typer.Context) -> None:
+    """Look at what model calls were traced on this machine, deliver it, and check the set-up."""
+    if context.invoked_subcommand is None:
+        context.get_help()  # prints it
+
+
 app.add_typer(traces.app, name="traces")
 app.command("export", cls=FastCommand)(traces.export)
 

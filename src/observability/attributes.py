@@ -49,8 +49,11 @@ REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 AGENT_NAME: Final = "gen_ai.agent.name"
 ERROR_TYPE: Final = "error.type"
 
-# A metadata key that readers of the store rely on.
+# Metadata keys that readers of the store rely on: the second is false where nobody knows what was used.
 ERROR_CATEGORY: Final = "error_category"
+USAGE_KNOWN: Final = "usage_known"
+# A key of the cost details: some part of the cost has no known price, and the others are no total.
+UNKNOWN_COST: Final = "unknown"
 
 # The names of providers in OpenTelemetry's list where ours differ; one that is not listed keeps its own name.
 CONVENTIONAL_PROVIDERS: Final = {"claude": "anthropic", "gemini": "gcp.gemini", "xai": "x_ai"}
@@ -72,6 +75,6 @@ SAFE_SHAPES: Final = {
     TYPE: re.compile(r"[a-z]{1,20}"),
     LEVEL: re.compile(r"[A-Z]{1,10}"),
     COMPLETION_START_TIME: re.compile(r'"?\d{4}-\d\d-\d\dT[\d:.]{5,18}(?:Z|[+-]\d\d:\d\d)"?'),
-    USAGE_DETAILS: (_NUMBERS := re.compile(r'\{(?:\s*"[a-z_.]{1,60}"\s*:\s*-?\d[\d.eE+-]{0,24}\s*(?:,|(?=\})))*\}')),
+    USAGE_DETAILS: (_NUMBERS := re.compile(r'\{(?:\s*"[a-z0-9_.]{1,60}"\s*:\s*-?\d[\d.eE+-]{0,24}\s*(?:,|(?=\})))*\}')),
     COST_DETAILS: _NUMBERS,
 }

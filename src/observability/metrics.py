@@ -33,7 +33,10 @@ _TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - an attribute's name
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """What is counted of a call that has ended; `error` is the category of its failure, None where it succeeded."""
+    """What is counted of a call that has ended; `error` is the category of its failure, None where it succeeded.
+
+    `cost_usd` is the known part of its cost, `is_priced` whether that is all of it.
+    """
 
     provider: str
     model: str
@@ -42,6 +45,7 @@ class CallRecord:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    is_priced: bool
     error: str | None
 
 
@@ -64,7 +68,7 @@ class _Instruments:
         )
         self.cost = meter.create_counter("moondev.cost", unit="USD", description="Known cost of calls.")
         self.unpriced = meter.create_counter(
-            "moondev.calls.unpriced", unit="{call}", description="Calls of unknown cost."
+            "moondev.calls.unpriced", unit="{call}", description="Calls whose cost is not known in full."
         )
         self.errors = meter.create_counter(
             "moondev.errors", unit="{call}", description="Calls that failed, by category."
@@ -102,7 +106,7 @@ def record_call(call: CallRecord) -> None:
                 instruments.tokens.record(count, {**attributes, _TOKEN_TYPE: kind})
         if call.cost_usd is not None:
             instruments.cost.add(call.cost_usd, attributes)
-        elif call.error is None:
+        if not call.is_priced:
             instruments.unpriced.add(1, attributes)
         if call.error is not None:
             attributes = {**attributes, names.ERROR_TYPE: call.error}

@@ -8,15 +8,15 @@ import os
 import re
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from src.observability import key_texts, langfuse_settings, otlp_settings
+from src.observability import dotenv_file, folders, key_texts, langfuse_settings, otlp_settings
 from src.observability.addresses import plain_address
 from src.observability.langfuse_settings import LangfuseSwitches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from src.observability.otlp_settings import Otlp
 
@@ -161,25 +161,34 @@ class Settings:
 
 _dotenv_lock = threading.Lock()
 _dotenv_read = False
+_dotenv_problem: str | None = None
 
 
 def load_dotenv_once() -> None:
     """Read the project's .env file, once; variables that are set already keep their values.
 
-    MOONDEV_DOTENV names another file; `off` reads none.
+    MOONDEV_DOTENV names another file; `off` reads none. A file that is not read is named in the log.
     """
-    global _dotenv_read  # noqa: PLW0603 - once for a process
+    global _dotenv_read, _dotenv_problem  # noqa: PLW0603 - once for a process
     if _dotenv_read:
         return
     with _dotenv_lock:
         if _dotenv_read:
             return
-        file = os.environ.get("MOONDEV_DOTENV", "").strip()
-        if file.lower() not in _OFF:
-            import dotenv
+        named = os.environ.get("MOONDEV_DOTENV", "").strip()
+        try:
+            if named.lower() not in _OFF:
+                dotenv_file.load(named)
+        except dotenv_file.DotenvProblem as problem:
+            _dotenv_problem = str(problem)
+            logging.getLogger("moondev.observability").warning("%s", problem)
+        finally:
+            _dotenv_read = True
 
-            dotenv.load_dotenv(file or dotenv.find_dotenv(usecwd=True))
-        _dotenv_read = True
+
+def dotenv_problem() -> str | None:
+    """Return why the .env file was not read; None where it was, or where there is none."""
+    return _dotenv_problem
 
 
 def config_value(name: str, default: object) -> object:
@@ -228,11 +237,12 @@ def _scores_only(environ: Mapping[str, str]) -> bool:
 def _trace_db(environ: Mapping[str, str]) -> Path:
     name = environ.get("MOONDEV_TRACE_DB", "").strip()
     if name:
-        path = Path(name).expanduser().absolute()  # a program may change its folder later
+        try:
+            path = folders.expanded(name).absolute()  # a program may change its folder later
+        except folders.NoHome as error:
+            raise SettingsError("MOONDEV_TRACE_DB", f"cannot be used: {error}.") from error
         return path / "traces.db" if path.is_dir() else path
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("moondev", appauthor=False)) / "traces.db"
+    return folders.data_folder() / "traces.db"
 
 
 def _choice(environ: Mapping[str, str], name: str, meanings: Mapping[Word, str]) -> Word:

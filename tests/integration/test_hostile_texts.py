@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.cli import main
+from src.cli.app import app
 from src.models import ModelFactory
 from src.observability import __main__ as observability
 from src.observability import observe_agent, score
@@ -144,6 +145,14 @@ def test_commands_show_controls_as_text(place: Place, terminal: bool) -> None:
     assert "\\x1b]52;c;ZXZpbA==\\x07" in shown
     assert "[bold red]markup[/] [link=http://evil]a[/link] [/] :smile: \\" in shown
     assert "\\u202eevil\\u2066" in shown
+
+
+def test_every_registered_command_does_with_a_hostile_argument_and_file(place: Place) -> None:
+    """A command that is added later is covered too."""
+    for command in app.registered_commands:
+        assert command.name
+        for words in ([HOSTILE], [str(place.csv)], [str(place.broken)], ["--help"]):
+            assert_clean(run_app(main, command.name, *words, terminal=True, width=80))
 
 
 def test_commands_of_the_observability_package_do_too(place: Place) -> None:

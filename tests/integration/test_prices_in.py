@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,10 @@ import pytest
 from src.agents.trading_agent import TradingAgent
 from src.cli import main
 from src.observability import get_tracker
-from tests.commands import run_main
+from tests.commands import Screen, run_app
 from tests.servers import Server, chat_reply, decision
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -47,13 +46,8 @@ def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def moondev(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    def run(arguments: object) -> int:
-        main()
-        return 0
-
-    monkeypatch.setattr(sys, "argv", ["moondev", *map(str, words)])
-    return run_main(run, *words)
+def moondev(*words: str | Path) -> Screen:
+    return run_app(main, *words)
 
 
 def prompt_of(server: Server) -> str:
@@ -94,67 +88,58 @@ def test_an_open_bar_is_left_out_of_the_decision_and_named_in_result_and_trace(o
     assert any(remark.encode() in span and b"SMA 50: needs 50 bars, 29 given" in span for span in spans)
 
 
-def test_trade_says_what_is_missing_and_exits_with_2(
-    openai: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trade_says_what_is_missing_and_exits_with_2(openai: Server, tmp_path: Path) -> None:
     file = tmp_path / "few.csv"
     frame(2).to_csv(file, index=False)
     words = ("trade", "BTC-USD", "--models", "openai:gpt-4o", "--csv", file)
-    done = moondev(monkeypatch, *words)
-    assert done.returncode == 2
-    assert "2 closed bars of BTC-USD, and a decision needs at least 10: 8 are missing" in " ".join(done.stderr.split())
+    done = moondev(*words)
+    assert done.code == 2
+    assert "2 closed bars of BTC-USD, and a decision needs at least 10: 8 are missing" in " ".join(done.err.split())
     assert not openai.received
-    done = moondev(monkeypatch, *words, "--min-bars", "2", "--json")
-    assert done.returncode == 0
-    assert "SMA 20: needs 20 bars, 2 given" in done.stderr
-    assert "SMA 20: needs 20 bars, 2 given" in json.loads(done.stdout)["remarks"]
+    done = moondev(*words, "--min-bars", "2", "--json")
+    assert done.code == 0
+    assert "SMA 20: needs 20 bars, 2 given" in done.err
+    assert "SMA 20: needs 20 bars, 2 given" in json.loads(done.out)["remarks"]
 
 
-def test_trade_reads_a_file_as_its_options_say(openai: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trade_reads_a_file_as_its_options_say(openai: Server, tmp_path: Path) -> None:
     rows = [f"0{1 + n // 24}/02/2024 {n % 24:02d}:00;42.15{n % 10};42.200;42.100;42.150" for n in range(48)]
     file = tmp_path / "german.csv"
     file.write_text("Date;Open;High;Low;Close\n" + "\n".join(rows))
     words = ("trade", "BTC-USD", "--models", "openai:gpt-4o", "--csv", file, "--json")
-    done = moondev(monkeypatch, *words)
-    assert done.returncode == 2
-    assert "42.15 or 42150" in done.stderr
+    done = moondev(*words)
+    assert done.code == 2
+    assert "42.15 or 42150" in done.err
     options = ("--decimal", "comma", "--zone", "Europe/Berlin", "--dates", "day-first")
-    assert moondev(monkeypatch, *words, *options).returncode == 0
+    assert moondev(*words, *options).code == 0
     assert "Last bar: 2024-02-02 22:00 UTC" in prompt_of(openai)
     assert "Price: 42150" in prompt_of(openai)
-    done = moondev(monkeypatch, "trade", "EURUSD", "--decimal", "comma")
-    assert (done.returncode, "--csv" in done.stderr) == (2, True)
+    done = moondev("trade", "EURUSD", "--decimal", "comma")
+    assert (done.code, "--csv" in done.err) == (2, True)
 
 
-def test_candles_shows_how_a_file_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candles_shows_how_a_file_is_understood(tmp_path: Path) -> None:
     file = tmp_path / "hours.csv"
     rows = [f"2024-01-01 {hour:02d}:00,BTC/USDT,1.5,2.5,0.5,2,{hour}" for hour in range(20) if hour != 9]
     file.write_text("time,symbol,open,high,low,close,volume\n" + "\n".join([*rows, "later,BTC/USDT,1,2,3,4,5"]) + "\n")
-    done = moondev(monkeypatch, "candles", file)
-    assert done.returncode == 0
+    done = moondev("candles", file)
+    assert done.code == 0
     for text in ("BTC/USDT", "UTC, assumed", "decimal point", "1h", "19, all closed", "20, of which 1 are no bar",
                  "2024-01-01 19:00", "bad_time: 'later' is not a time"):  # fmt: skip
-        assert text in done.stdout, text
-    data = json.loads(moondev(monkeypatch, "candles", file, "--json").stdout)
+        assert text in done.out, text
+    data = json.loads(moondev("candles", file, "--json").out)
     assert (data["timeframe"], data["bars"], data["dropped"], data["issue_counts"]["gaps"]) == ("1h", 19, 1, 1)
     assert data["first"][0] == {
         "time": "2024-01-01T00:00:00+00:00", "open": 1.5, "high": 2.5, "low": 0.5, "close": 2.0, "volume": 0.0,
     }  # fmt: skip
     assert {"line": 21, "kind": "bad_time", "detail": "'later' is not a time", "action": "dropped"} in data["issues"]
-    assert moondev(monkeypatch, "candles", file, "--symbol", "ETH").returncode == 2
-    assert moondev(monkeypatch, "candles", tmp_path / "none.csv").returncode == 2
+    assert moondev("candles", file, "--symbol", "ETH").code == 2
+    assert moondev("candles", tmp_path / "none.csv").code == 2
 
 
-def test_candles_fits_a_terminal_of_80_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.commands import console
-
+def test_candles_fits_a_terminal_of_80_columns(tmp_path: Path) -> None:
     file = tmp_path / f"{'a-long-name-' * 8}.csv"
     frame(60, "A" * 70, price=12345.678901234).to_csv(file, index=False)
-    monkeypatch.setattr(console, "_WIDE", 80)
-    console.out.cache_clear()
-    try:
-        done = moondev(monkeypatch, "candles", file)
-    finally:
-        console.out.cache_clear()
-    assert max(len(line) for line in done.stdout.splitlines()) <= 80
-    assert "2024-01-03 02:45" in done.stdout
+    shown = run_app(main, "candles", str(file), terminal=True, width=80).out
+    assert max(len(line) for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()) <= 80
+    assert "2024-01-03 02:45" in shown

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.cli import main
+from src.observability import __main__ as observability
 from src.observability import observe_agent
 from tests.commands import run_app
 from tests.servers import Server, chat_reply, decision
@@ -237,6 +238,8 @@ def test_version_and_help() -> None:
     alone = run_app(main)
     assert alone.code == 0
     assert "moondev trade EURUSD --swarm" in alone.out.replace("\n", " ")
+    package = run_app(observability.main)
+    assert (package.code, "python -m src.observability doctor" in package.out.replace("\n", " ")) == (0, True)
     unknown = run_app(main, "trad")
     assert (unknown.code, unknown.err.count("\n")) == (2, 1)
     assert "'trad'" in unknown.err

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pydantic
-from typing_extensions import override
 
 from src.agents.decisions import refuse_two_spellings, whole_number
 from src.agents.prompts import prompt
+from src.agents.swarm.loops import Loop
 from src.models.errors import ModelError
-from src.models.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,17 +63,6 @@ class Answer:
     opinion: RiskOpinion | None = None
     cost_usd: float | None = None
     error: str | None = None
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose blocking work, such as name look-ups, runs in daemon threads: no exit waits for them."""
-
-    @override
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override] # a task is a future of the same result
-        """Run blocking work in the executor, or in a thread of its own where none is named."""
-        if executor is not None:
-            return super().run_in_executor(executor, func, *args)
-        return self.create_task(in_thread(func, *args))
 
 
 class Inquiry:
@@ -142,7 +130,7 @@ class Inquiry:
 
     def _work(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=_Loop) as runner:
+            with asyncio.Runner(loop_factory=Loop) as runner:
                 runner.run(self._ask())
         except BaseException as error:  # noqa: BLE001 - a model that fails never changes a verdict
             self._deliver(Answer(error=_described(error)))
@@ -155,7 +143,7 @@ class Inquiry:
         try:
             answer = await self._ask_model()
         except Exception as error:  # noqa: BLE001 - as above
-            answer = Answer(error=_described(error))
+            answer = Answer(error=_described(error), cost_usd=getattr(error, "cost_usd", None))
         self._deliver(answer)
 
     async def _ask_model(self) -> Answer:

@@ -13,6 +13,7 @@ from src.models.call.membership import as_member
 from src.models.errors import ModelError
 from src.models.failures.classify import from_exception
 from src.models.types import Timeouts
+from src.models.usage import Cost
 from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ async def ask(seat: Seat, question: Question, label: str) -> Vote:
         confidence=decision.confidence,
         reasoning=decision.reasoning,
         latency_ms=reply.latency_ms,
+        cost=reply.cost,
         cost_usd=reply.cost_usd,
         model_name=reply.model_name,
         observation_id=reply.observation_id,
@@ -137,15 +139,20 @@ def _failed(member: Member, raised: Exception, latency_ms: float) -> Vote:
         error=redact_text(str(error)),
         latency_ms=latency_ms,
         observation_id=error.observation_id,
+        cost=error.cost or Cost(),
+        cost_usd=error.cost_usd,
     )
 
 
 def late(seat: Seat, latency_ms: float | None) -> Vote:
-    """Return the vote of a member whose answer did not come in time."""
+    """Return the vote of a member whose answer did not come in time; what its provider bills for it is not known."""
+    cost = Cost(source="local") if seat.model._is_free(seat.model.model_name) else None
     return Vote(
         member=seat.member.label,
         weight=seat.member.weight,
         error_category="timeout",
         error="no answer within the swarm's deadline",
         latency_ms=latency_ms,
+        cost=cost,
+        cost_usd=None if cost is None else cost.total,
     )

@@ -12,12 +12,15 @@ from src.agents.decisions import Action
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from src.models.usage import Cost
+
 
 @dataclass(frozen=True, slots=True)
 class Vote:
     """The vote of one member. Without an `action` it counts for nothing.
 
-    `error_category` is that of its generation where it failed; None for a vote and for an abstention.
+    `error_category` is that of its generation where it failed; None for a vote and for an abstention. `cost` is what
+    its requests cost, failed ones included, None where nobody knows; `cost_usd` is its total, None unless it is known.
     """
 
     member: str
@@ -31,6 +34,7 @@ class Vote:
     cost_usd: float | None = None
     model_name: str | None = None
     observation_id: str | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

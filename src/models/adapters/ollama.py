@@ -90,6 +90,12 @@ class OllamaModel(BaseModel):
         client = _sdk().AsyncClient(**self._settings(asynchronous=True), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
+    def _async_client(self) -> tuple[Any, replay.Replay]:
+        """Return the client of the running loop and its replay, with what has been set on `client`."""
+        client, replayed = self._aclients.get()
+        replayed.settings.follow(self._clients.get()[1].settings)
+        return client, replayed
+
     @override
     def _is_free(self, model: str) -> bool:
         """Tell whether the model runs on the user's machine, not in Ollama's cloud: docs.ollama.com/cloud."""
@@ -106,7 +112,7 @@ class OllamaModel(BaseModel):
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        client, replayed = self._aclients.get()
+        client, replayed = self._async_client()
         return await replayed.acall(
             _shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _read_reply
         )
@@ -117,7 +123,7 @@ class OllamaModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await self._aclients.get()[0].chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
+        return await self._async_client()[0].chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from src.models import capabilities
 from src.models.base_model import BaseModel
 from src.models.errors import InvalidRequest
 from src.models.fields import decode_json
-from src.models.pricing.reported import reported_usd
+from src.models.pricing.reported import reported_cost
 from src.models.protocols import responses
 from src.models.protocols.chat_completions import conversation, reply
+from src.models.protocols.chat_completions.usage import usage as chat_usage
 from src.models.request import fitting
 from src.models.transport import gateway_hooks, http_clients, http_hooks, sdk_client
 from src.models.transport.per_loop import PerLoop
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from src.models.capabilities import Capabilities
-    from src.models.types import Chunk, Completion, ModelRequest, Timeouts, Usage
+    from src.models.types import Chunk, Completion, Cost, ModelRequest, Timeouts, Usage
 
 
 class OpenAICompatibleModel(BaseModel):
@@ -110,13 +111,17 @@ class OpenAICompatibleModel(BaseModel):
         """Return the route of a payload's protocol."""
         return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
 
+    def _async_connection(self) -> sdk_client.Connection:
+        """Return the connection of the running loop, with what has been set on `client`."""
+        return self._async_connections.get().follow(self._connections.get())
+
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         return self._connections.get().send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._async_connections.get().asend(self._route(payload), payload, timeouts)
+        return await self._async_connection().asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -124,7 +129,7 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await sdk_client.apost(self._async_connections.get().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        return await sdk_client.apost(self._async_connection().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 
@@ -201,11 +206,11 @@ class OpenAICompatibleModel(BaseModel):
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
-        return reply.usage(usage)
+        return chat_usage(usage)
 
-    def _reported_cost(self, usage: Any) -> float | None:
-        """Return the price in US dollars that the provider itself reports."""
-        return reported_usd(self.provider, usage)
+    def _reported_cost(self, usage: Any) -> Cost | None:
+        """Return the cost that the provider itself reports."""
+        return reported_cost(self.provider, usage)
 
 
 def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
+from src.models.call.billing import Bill
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
@@ -21,9 +22,8 @@ from src.models.errors import (
     RateLimited,
 )
 from src.models.limits import limiter, rate_limit_headers
-from src.models.pricing import prices
 from src.models.retry import Retries
-from src.models.types import Chunk, Completion, Cost, Message, ModelResponse, Timeouts, Usage
+from src.models.types import Chunk, Completion, Message, ModelResponse, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -52,6 +52,7 @@ class Call:
         request: ModelRequest,
         clock: Callable[[], float] = time.monotonic,
         context: Context | None = None,
+        earlier: Bill | None = None,
     ) -> None:
         from src.observability.tracing import observation
 
@@ -61,8 +62,9 @@ class Call:
         self._started_at = clock()
         self._retries = Retries(model.retry_policy, request.timeouts.total)
         self._attempts = 0
-        self._usage: Usage | None = None
-        self._reported_usd: float | None = None
+        self._bill = Bill()
+        self._earlier = earlier
+        self._assembly: StreamAssembly | None = None  # of the stream that is being read
         self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
@@ -120,7 +122,7 @@ class Call:
                 raw = yield Send(
                     model=self._model,
                     payload=payload,
-                    timeouts=self._remaining(),
+                    timeouts=self._opening(),
                     context=self._observation.context,
                 )
                 return self._account(self._model._read(raw, request))
@@ -130,6 +132,8 @@ class Call:
     def _backoff(self, raised: Exception) -> Sleep:
         """Return the wait before the next attempt; raise the error where there is to be none."""
         error = self._classify(raised)
+        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._assembly = None
         wait_s = self._retries.wait_after(error, self._clock() - self._started_at)
         if wait_s is None:
             if error is raised:
@@ -140,12 +144,9 @@ class Call:
 
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
-        usage = _plausible_usage(completion)
+        usage = self._bill.add(self._model, self._request, completion)
         if self._place is not None:
             self._place.correct(usage.total_tokens if usage else None)
-        self._usage = usage if self._usage is None else self._usage + usage if usage else self._usage
-        if completion.reported_cost_usd is not None:
-            self._reported_usd = (self._reported_usd or 0.0) + completion.reported_cost_usd
         text, thought = think_tags.split(completion.content)
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
@@ -198,6 +199,7 @@ class Call:
             try:
                 completion = yield from self._relay_one(assembly)
             except MalformedResponse as error:
+                self._assembly = None
                 completion, parsed = yield from self._repair_rejected(error)
                 yield Emit(Chunk(content=completion.content, reasoning=completion.reasoning or ""))
             else:
@@ -208,7 +210,6 @@ class Call:
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
-            self._usage, self._reported_usd = self._usage or assembly.usage, self._reported_usd or assembly.cost
             raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
             self._observation.end()
@@ -217,15 +218,19 @@ class Call:
         """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
         while True:
             events, first = yield from self._open()
+            self._assembly = assembly
             try:
                 yield from self._relay(events, first, assembly)
                 assembly.check_end()
-                return self._account(assembly.completion())
+                completion = self._account(assembly.completion())
             except Exception as error:
                 if self.has_emitted:
                     raise
                 yield self._backoff(error)
                 assembly.reset()
+            else:
+                self._assembly = None
+                return completion
 
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         """Open the stream and take its first event; a failure before that is retried."""
@@ -237,7 +242,7 @@ class Call:
                 events = yield Open(
                     model=self._model,
                     payload=payload,
-                    timeouts=self._remaining(),
+                    timeouts=self._opening(),
                     context=self._observation.context,
                 )
                 first = yield self._next(events)
@@ -279,33 +284,34 @@ class Call:
             connect=min(timeouts.connect, remaining_s), read=min(timeouts.read, remaining_s), total=remaining_s
         )
 
+    def _opening(self) -> Timeouts:
+        """Return the timeouts of a request that goes out now."""
+        timeouts = self._remaining()
+        self._bill.open()
+        return timeouts
+
+    def _total(self) -> Bill:
+        """Return what the call used and cost, with what the tries of a chain before it did."""
+        return self._bill if self._earlier is None else self._earlier + self._bill
+
     def _rate_limits(self) -> dict[str, Any] | None:
         """Return the provider's rate limits where this call's responses reported them."""
         return rate_limit_headers.since(self._model.provider, self._started_at)
 
-    def _cost(self, completion: Completion, usage: Usage | None, reported_usd: float | None = None) -> Cost | None:
-        models = (completion.model, self._request.model)
-        if reported_usd is None and self._model._is_free(self._request.model):
-            return prices.free()
-        return prices.price(self._model.provider, models, usage, reported_usd, tier=completion.service_tier)
-
-    def _totals(self, completion: Completion) -> tuple[Usage | None, Cost | None]:
-        """Return what all attempts of this call have used and cost."""
-        return self._usage, self._cost(completion, self._usage, self._reported_usd)
-
     def _succeed(self, completion: Completion, parsed: object) -> ModelResponse:
         """Record the completion on the generation, count the call, and return the reply."""
-        usage, cost = self._totals(completion)
-        recording.write_reply(self._observation, completion, usage, cost)
+        recording.write_reply(self._observation, completion, self._bill.usage, self._bill.cost)
         recording.write_attempts(self._observation, self._attempts, self._rate_limits())
-        self._count(usage, cost, answered_by=completion.model)
+        self._count(answered_by=completion.model)
+        total = self._total()
         return ModelResponse(
             content=completion.content,
             model_name=completion.model or self._request.model,
             provider=self._model.provider,
-            usage=usage,
-            cost_usd=cost.usd if cost else None,
-            cost_source=cost.source if cost else None,
+            usage=total.usage,
+            cost=total.cost,
+            cost_usd=total.cost.total,
+            cost_source=total.cost.source,
             latency_ms=(self._clock() - self._started_at) * 1000,
             finish_reason=completion.finish_reason,
             reasoning=completion.reasoning,
@@ -325,22 +331,16 @@ class Call:
         error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
-        usage, cost = self._totals(Completion(content=""))
-        cost = cost if usage else None
-        recording.write_usage(self._observation, usage, cost)
+        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        total = self._total()
+        error.usage, error.cost = total.usage, total.cost
+        recording.write_usage(self._observation, self._bill.usage, self._bill.cost)
         recording.write_failure(self._observation, error)
         recording.write_attempts(self._observation, error.attempts, self._rate_limits())
-        self._count(usage, cost, error_category=error.category)
+        self._count(error_category=error.category)
         return raised if interrupted else error
 
-    def _count(
-        self,
-        usage: Usage | None,
-        cost: Cost | None,
-        *,
-        answered_by: str | None = None,
-        error_category: str | None = None,
-    ) -> None:
+    def _count(self, *, answered_by: str | None = None, error_category: str | None = None) -> None:
         """Count the call for metrics, once: a stream whose reader stops after the last chunk has succeeded."""
         if self._is_counted:
             return
@@ -350,8 +350,8 @@ class Call:
             model=self._request.model,
             answered_by=answered_by,
             seconds=self._clock() - self._started_at,
-            usage=usage,
-            cost=cost,
+            usage=self._bill.usage,
+            cost=self._bill.cost,
             error_category=error_category,
         )
 
@@ -374,15 +374,3 @@ def _last_chunk(reply: ModelResponse) -> Chunk:
         cost_usd=reply.cost_usd,
         reply=reply,
     )
-
-
-def _plausible_usage(completion: Completion) -> Usage | None:
-    """Return the usage without impossible zeros: every prompt has tokens, and so has every text."""
-    usage = completion.usage
-    if usage is None:
-        return None
-    if not usage.output_tokens and (completion.content or completion.tool_calls):
-        usage = replace(usage, output=None, output_reasoning_tokens=None)
-    if usage.input_tokens == 0:
-        usage = replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
-    return usage if usage.details() else None

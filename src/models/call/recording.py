@@ -59,7 +59,7 @@ def write_request(observation: Observation, provider: str, request: ModelRequest
 
 
 @_safely
-def write_reply(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost | None) -> None:
+def write_reply(observation: Observation, completion: Completion, usage: Usage | None, cost: Cost) -> None:
     """Record the reply: output, the model that answered, tokens and money."""
     if not observation.recording:
         return
@@ -73,8 +73,8 @@ def write_reply(observation: Observation, completion: Completion, usage: Usage |
         output=_output(completion),
         metadata={
             "finish_reason": completion.finish_reason,
-            "cost_source": cost.source if cost else None,
-            "cost_date": cost.date if cost else None,
+            "cost_source": cost.source,
+            "cost_date": cost.date,
             **completion.notes,
         },
     )
@@ -82,11 +82,24 @@ def write_reply(observation: Observation, completion: Completion, usage: Usage |
 
 
 @_safely
-def write_usage(observation: Observation, usage: Usage | None, cost: Cost | None) -> None:
-    """Record tokens and money, also of a failed call whose provider reported them."""
+def write_usage(observation: Observation, usage: Usage | None, cost: Cost) -> None:
+    """Record tokens and money, also of a failed call."""
     if not observation.recording:
         return
     from src.observability.spans import encoding
+
+    details = _cost_details(usage, cost)
+    if details is not None:
+        observation.set(COST_DETAILS=encoding.json_text(details))
+    metadata: dict[str, object] = {}
+    if cost.unknown:
+        metadata["cost_unknown"] = list(cost.unknown)
+    if usage is None and cost.unknown and not cost.parts:
+        metadata["usage_known"] = False
+    if usage is not None and usage.units:
+        metadata["billed_units"] = dict(usage.units)
+    if metadata:
+        observation.update(metadata=metadata)
 
     if usage is not None:
         observation.set(
@@ -97,8 +110,19 @@ def write_usage(observation: Observation, usage: Usage | None, cost: Cost | None
             CACHE_WRITE_TOKENS=usage.input_cache_creation,
             REASONING_TOKENS=usage.output_reasoning_tokens,
         )
-    if cost is not None:
-        observation.set(COST_DETAILS=encoding.json_text(dict(cost.details)))
+
+
+def _cost_details(usage: Usage | None, cost: Cost) -> dict[str, float] | None:
+    """Return what Langfuse's server is to take for the cost; None leaves it to the prices that its user has set there.
+
+    Where nothing says what a call used, the server would count the tokens of its texts and price them: a total of 0
+    keeps it from that, whether the call cost nothing or nobody knows what it cost.
+    """
+    if usage is None and not cost.parts:
+        return {"total": 0.0}
+    if cost.parts or cost.is_whole or cost.source is not None or (usage is not None and usage.contradiction):
+        return cost.details
+    return None
 
 
 @_safely
@@ -142,7 +166,7 @@ def count_call(
     answered_by: str | None,
     seconds: float,
     usage: Usage | None,
-    cost: Cost | None,
+    cost: Cost,
     error_category: str | None,
 ) -> None:
     """Count a call that ended for the program's metrics.
@@ -169,7 +193,8 @@ def count_call(
                 seconds=seconds,
                 input_tokens=usage.input_tokens if usage else None,
                 output_tokens=usage.output_tokens if usage else None,
-                cost_usd=cost.usd if cost else None,
+                cost_usd=cost.known if cost.parts or cost.is_whole else None,
+                is_priced=cost.is_whole,
                 error=error_category,
             )
         )

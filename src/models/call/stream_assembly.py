@@ -8,7 +8,7 @@ from src.models.call import think_tags
 from src.models.errors import ConnectionFailed
 from src.models.limits import reply_size
 from src.models.request import tool_ids
-from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
+from src.models.types import Chunk, Completion, Cost, ToolCall, ToolDelta, Usage
 
 
 class StreamAssembly:
@@ -31,7 +31,7 @@ class StreamAssembly:
         self.model: str | None = None
         self.usage: Usage | None = None
         self.response_id: str | None = None
-        self.cost: float | None = None
+        self.cost: Cost | None = None
         self.service_tier: str | None = None
         self.notes: dict[str, object] = {}
         self._tool_calls: dict[int, ToolDelta] = {}
@@ -60,7 +60,7 @@ class StreamAssembly:
             chunk = self._complete(chunk, chunk.whole)
         if chunk.content or chunk.tool_deltas:
             self._ends_with_usage = False
-        elif chunk.usage is not None:
+        elif chunk.usage is not None and chunk.usage.details():
             self._ends_with_usage = True
         for delta in chunk.tool_deltas:
             self._add_tool_delta(delta)
@@ -102,7 +102,7 @@ class StreamAssembly:
         if chunk.usage is not None and (self.usage is None or chunk.usage.total_tokens != 0):
             self.usage = chunk.usage if self.usage is None else self.usage.updated(chunk.usage)
         self.response_id = chunk.response_id or self.response_id
-        self.cost = chunk.reported_cost_usd if chunk.reported_cost_usd is not None else self.cost
+        self.cost = chunk.reported_cost if chunk.reported_cost is not None else self.cost
         self.service_tier = chunk.service_tier or self.service_tier
         self.notes.update(chunk.notes)
 
@@ -173,7 +173,7 @@ class StreamAssembly:
                 if call.name
             ),
             response_id=self.response_id,
-            reported_cost_usd=self.cost,
+            reported_cost=self.cost,
             service_tier=self.service_tier,
             notes=self.notes,
         )

@@ -81,8 +81,8 @@ def cut_warning(reported_tokens: int, context: int, size: int, kept_tokens: int 
 
 def _is_half(tokens: int, context: int, kept_tokens: int) -> bool:
     """Tell whether a count is what remains of a prompt that was cut; the server may keep a token more than num_keep."""
-    remains = (first + (context - first) // 2 for first in (0, kept_tokens, kept_tokens + 1))
-    return any(0 <= tokens - count <= 1 for count in remains)
+    halves = (start + (context - start) // 2 for start in (0, kept_tokens, kept_tokens + 1))
+    return any(0 <= tokens - half <= 1 for half in halves)
 
 
 def _byte_count(text: str) -> int:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from src.models.errors import ServerFailed
 from src.models.failures import classify
-from src.models.fields import count, data_url, field, text
+from src.models.fields import count, data_url, field, miscount, text
 from src.models.pricing import token_buckets
 from src.models.request import strict_schemas, tool_ids, tools
 from src.models.types import (
     Chunk,
     Completion,
+    Cost,
     Message,
     ModelRequest,
     Part,
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 LEAST_OUTPUT = 16  # a smaller max_output_tokens is refused
 _ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 _REASONING = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
+# Items of the provider's own tools that are billed, and the unit; containers for code are billed by the session.
+_TOOLS = {
+    "file_search_call": "storage_searches",
+    "code_interpreter_call": "code_interpreter_sessions",
+    "image_generation_call": "image_generations",
+}
+_COUNTS = frozenset({"input_tokens", "output_tokens", "total_tokens"})
+_CACHE_COUNTS = frozenset({"cached_tokens", "cache_write_tokens"})
+_OUTPUT_COUNTS = frozenset({"reasoning_tokens"})
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -39,7 +49,7 @@ class ProviderRules(Protocol):
 
     custom_tools: ClassVar[bool]
 
-    def _reported_cost(self, usage: Any) -> float | None: ...
+    def _reported_cost(self, usage: Any) -> Cost | None: ...
 
 
 def build(request: ModelRequest, can: Capabilities) -> dict[str, Any]:
@@ -80,10 +90,10 @@ def read(raw: Any, rules: ProviderRules) -> Completion:
         model=text(raw, "model") or None,
         finish_reason="content_filter" if refusal and not (content or calls) else _finish(raw, bool(calls)),
         reasoning="\n\n".join(filter(None, map(_thought, output))) or None,
-        usage=usage(field(raw, "usage")),
+        usage=token_buckets.with_units(usage(field(raw, "usage")), _hosted_tools(raw, output)),
         tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
         response_id=text(raw, "id") or None,
-        reported_cost_usd=rules._reported_cost(field(raw, "usage")),
+        reported_cost=rules._reported_cost(field(raw, "usage")),
         service_tier=text(raw, "service_tier") or None,
         notes={"refusal": refusal} if refusal else {},
         raw=raw,
@@ -126,14 +136,14 @@ def _final_chunk(response: Any, rules: ProviderRules) -> Chunk:
         model=whole.model,
         usage=whole.usage,
         response_id=whole.response_id,
-        reported_cost_usd=whole.reported_cost_usd,
+        reported_cost=whole.reported_cost,
         service_tier=whole.service_tier,
         whole=replace(whole, raw=None),
     )
 
 
 def _as_mapping(response: Any) -> dict[str, Any]:
-    names = ("id", "model", "usage", "status", "incomplete_details", "service_tier")
+    names = ("id", "model", "usage", "status", "incomplete_details", "service_tier", "tools", "tool_usage")
     return {name: field(response, name) for name in names}
 
 
@@ -191,15 +201,43 @@ def _call(item: Any, rules: ProviderRules) -> ToolCall | None:
 
 def usage(body: Any) -> Usage | None:
     """Return the tokens: input_tokens includes cached ones, output_tokens includes reasoning."""
-    details = field(body, "input_tokens_details")
-    return token_buckets.exclusive(
+    if body is None:
+        return None
+    details, output_details = field(body, "input_tokens_details"), field(body, "output_tokens_details")
+    tokens = token_buckets.exclusive(
         count(body, "input_tokens"),
         count(body, "output_tokens"),
         cached=count(details, "cached_tokens"),
         written=count(details, "cache_write_tokens"),
-        reasoning=count(field(body, "output_tokens_details"), "reasoning_tokens"),
+        reasoning=count(output_details, "reasoning_tokens"),
         total=count(body, "total_tokens"),
+        problem=miscount(body, _COUNTS) or miscount(details, _CACHE_COUNTS) or miscount(output_details, _OUTPUT_COUNTS),
     )
+    lifetimes = field(details, "cache_write_tokens_details")
+    units = {
+        "input_cache_creation_12h": count(lifetimes, "ttl_12h_tokens") or 0,
+        "live_search_sources": count(body, "num_sources_used") or 0,
+        "server_side_tools": count(body, "num_server_side_tools_used") or 0,
+    }
+    return token_buckets.with_units(tokens, units)
+
+
+def _hosted_tools(raw: Any, output: list[Any]) -> dict[str, int]:
+    """Return what the provider's own tools did: developers.openai.com/api/docs/pricing#built-in-tools.
+
+    Of web searches only searches are billed, not the opening of pages; `tool_usage` counts those where a reply has it.
+    """
+    counts = {unit: sum(field(item, "type") == kind for item in output) for kind, unit in _TOOLS.items()}
+    hosted = [field(item, "environment") for item in output if field(item, "type") == "shell_call"]
+    counts["shell_sessions"] = sum(text(place, "type").startswith("container") for place in hosted)
+    actions = [text(field(item, "action"), "type") for item in output if field(item, "type") == "web_search_call"]
+    billed = count(field(field(raw, "tool_usage"), "web_search"), "num_requests")
+    searches = sum(action in ("", "search") for action in actions) if billed is None else billed
+    tool_types = [text(tool, "type") for tool in field(raw, "tools") or ()]
+    # The preview tool has a price of its own for models that do not think.
+    thinks = count(field(field(raw, "usage"), "output_tokens_details"), "reasoning_tokens")
+    is_preview = not thinks and any(kind.startswith("web_search_preview") for kind in tool_types)
+    return {**counts, "web_searches_preview" if is_preview else "web_searches": searches}
 
 
 def _finish(raw: Any, has_calls: bool) -> str | None:

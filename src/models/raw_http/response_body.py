@@ -9,9 +9,10 @@ from src.models.call.stream_assembly import StreamAssembly
 from src.models.errors import MalformedResponse, ModelError
 from src.models.failures import classify
 from src.models.fields import snake_case
-from src.models.pricing.reported import reported_usd
+from src.models.pricing.reported import reported_cost
 from src.models.protocols import ollama, responses
 from src.models.protocols.chat_completions import reply as chat_completions
+from src.models.protocols.chat_completions.usage import usage as chat_usage
 from src.models.protocols.generate_content import reply as generate_content
 from src.models.protocols.messages import reply as messages
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from src.models.raw_http.addresses import Route
-    from src.models.types import Chunk, Completion, Usage
+    from src.models.types import Chunk, Completion, Cost, Usage
 
 
 def completion(body: bytes, route: Route, model: str) -> Completion:
@@ -109,7 +110,7 @@ class _DefaultRules:
         self._provider = provider
 
     def _usage(self, usage: Any) -> Usage | None:
-        return chat_completions.usage(usage)
+        return chat_usage(usage)
 
-    def _reported_cost(self, usage: Any) -> float | None:
-        return reported_usd(self._provider, usage)
+    def _reported_cost(self, usage: Any) -> Cost | None:
+        return reported_cost(self._provider, usage)

@@ -67,7 +67,7 @@ def _raise_malformed_refusal(response: Any) -> None:
 
 def _raise_malformed_reply(response: Any) -> None:
     """Raise the error of a whole reply that holds one, or is not a JSON object, or is blank."""
-    if is_blank(response.content):
+    if response.status_code < _REDIRECTED and is_blank(response.content):
         raise EmptyResponse("the reply has no body")
     raise_error(response.content, response.headers)
     if response.content.lstrip()[:1] != b"{" and not isinstance(_json(response.content), _NotJson):

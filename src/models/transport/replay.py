@@ -22,7 +22,7 @@ from weakref import ref
 
 import orjson
 
-from src.models.transport import bare_send, steps
+from src.models.transport import bare_send, client_settings, steps
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
@@ -145,10 +145,21 @@ class Replay:
         method: The method of it that every call goes through. Where another instrumentation has replaced it, nothing is
             replayed, so that the instrumentation sees the calls.
         asynchronous: Whether the method is awaited.
+        settings: What may be set on the clients while they are in use; a request is built anew when it has changed.
     """
 
-    def __init__(self, http: Any, owner: Any, method: str, *, asynchronous: bool = False) -> None:
+    def __init__(
+        self,
+        http: Any,
+        owner: Any,
+        method: str,
+        *,
+        asynchronous: bool = False,
+        settings: client_settings.ClientSettings | None = None,
+    ) -> None:
         self._http = http
+        self.settings = settings or client_settings.ClientSettings(http, owner)
+        self._built_under = self.settings.initial
         self._owner, self._method_name = owner, method
         self._method = getattr(type(owner), method, None)
         sdk = type(owner).__module__.partition(".")[0]
@@ -195,6 +206,8 @@ class Replay:
     ) -> Steps:
         if body is None or not self._can_replay():
             return (yield ask())
+        if not self.settings.are(self._built_under):
+            self._built_under, self._templates = self.settings.snapshot(), {}
         templates = self._templates
         if key not in templates:
             with _answering(_Prepared()) as halted:

@@ -9,7 +9,6 @@ instrumentation, which wraps `create`, does not count these calls again. Calls f
 
 from __future__ import annotations
 
-import operator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import orjson
 
 from src.models.lazy_reply import LazyReply
 from src.models.transport import replay
+from src.models.transport.client_settings import ClientSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.models.types import Timeouts
 
 # What may be set on an SDK's client after it was made, and changes what it sends.
-_SETTABLE = ("api_key", "auth_token", "base_url", "organization", "project")
+_SETTABLE = ("api_key", "auth_token", "_base_url", "organization", "project", "_custom_headers", "_custom_query")
 _NOT_IN_BODY = ("extra_headers", "extra_query")
 
 
@@ -59,12 +59,17 @@ class Connection:
         asynchronous: Whether they are for asyncio.
     """
 
-    __slots__ = ("_initial_settings", "_replay", "client")
+    __slots__ = ("_replay", "client")
 
     def __init__(self, client: Any, http: Any, *, asynchronous: bool = False) -> None:
         self.client = client
-        self._replay = replay.Replay(http, client, "request", asynchronous=asynchronous)
-        self._initial_settings = _settings(client)
+        settings = ClientSettings(http, client, _SETTABLE)
+        self._replay = replay.Replay(http, client, "request", asynchronous=asynchronous, settings=settings)
+
+    def follow(self, other: Connection) -> Connection:
+        """Take over what has been set on another connection's client, which programs hold; return this one."""
+        self._replay.settings.follow(other._replay.settings)
+        return self
 
     def send(self, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:
         """Return a whole reply; raise what the SDK raises."""
@@ -81,19 +86,13 @@ class Connection:
         return self.client.close()
 
     def _body(self, route: Route, payload: Mapping[str, Any]) -> bytes | None:
-        """Return the body to replay; None for a call with headers of its own, or of a client with new settings."""
+        """Return the body to replay; None for a call with headers of its own."""
         if "extra_headers" in payload or "extra_query" in payload or any(name in payload for name in route.headers):
-            return None
-        if not all(map(operator.is_, _settings(self.client), self._initial_settings)):
             return None
         try:
             return orjson.dumps(_with_extra_body(payload))
         except TypeError:
             return None
-
-
-def _settings(client: Any) -> tuple[Any, ...]:
-    return tuple(getattr(client, name, None) for name in _SETTABLE)
 
 
 def post(client: Any, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:

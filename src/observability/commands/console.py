@@ -80,13 +80,28 @@ def note(text: str) -> None:
     err().print(f"[dim]{escape(text)}[/]")
 
 
-def money(usd: float | None) -> str:
-    """Return an amount of US dollars in as many digits as it needs; an unknown one is "unknown", not zero."""
-    if usd is None:
+def money(usd: float | None, *, at_least: bool = False) -> str:
+    """Return an amount of US dollars in as many digits as it needs; an unknown one is "unknown", not zero.
+
+    Args:
+        usd: The amount.
+        at_least: Whether it is the known part of an amount of which the rest is unknown.
+    """
+    if usd is None or (at_least and usd == 0):
         return "unknown"
+    if at_least:
+        return f"{_at_least()} {money(usd)}"
     if usd == 0:
         return "$0"
     return f"${usd:.6f}" if usd < 0.01 else f"${usd:,.4f}"
+
+
+def _at_least() -> str:
+    try:
+        "≥".encode(out().encoding)
+    except (UnicodeError, LookupError):
+        return ">="
+    return "≥"
 
 
 def duration(ms: float | None) -> str:

@@ -85,7 +85,7 @@ def _row(trace: TraceSummary, digits: int) -> tuple[str, ...]:
         str(trace.observations),
         f"[red]{trace.errors}[/]" if trace.errors else "0",
         f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
-        money(trace.cost_usd),
+        money(trace.cost_usd, at_least=trace.cost_unknown),
     )
 
 
@@ -213,8 +213,8 @@ def _line(row: TraceRow) -> str:
     if row.model:
         parts.append(escape(row.model))
     parts.append(duration((row.end_ns - row.start_ns) / 1e6))
-    if row.type == "generation" and row.level != "ERROR":
-        parts.append(money(row.cost_usd))
+    if row.type == "generation":
+        parts.append(money(row.cost_usd, at_least=row.is_unpriced))
     if row.level == "ERROR":
         parts.append(f"[red]{escape(row.error_category or '')} {escape((row.status_message or '')[:120])}[/]")
     return "  ".join(str(part) for part in parts)

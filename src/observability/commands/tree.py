@@ -44,8 +44,8 @@ def _label(row: TraceRow) -> str:
         parts.append(duration((row.end_ns - row.start_ns) / 1e6))
     if row.input_tokens is not None or row.output_tokens is not None:
         parts.append(f"{_count(row.input_tokens)} in, {_count(row.output_tokens)} out")
-    if row.type == "generation" and row.level != "ERROR":
-        parts.append(money(row.cost_usd))
+    if row.type == "generation":
+        parts.append(money(row.cost_usd, at_least=row.is_unpriced))
     if row.level in ("ERROR", "WARNING"):
         colour = "red" if row.level == "ERROR" else "yellow"
         message = " ".join(part for part in (row.error_category, row.status_message) if part)

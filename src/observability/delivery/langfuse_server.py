@@ -55,10 +55,16 @@ def version_of(request: Request, destination: Destination) -> str | None:
     return str(version) or None
 
 
+def parsed_version(version: str | None) -> tuple[int, ...] | None:
+    """Return the three numbers of a version, None where it has none."""
+    match = _VERSION.match(version or "")
+    return None if match is None else tuple(int(part) for part in match.groups())
+
+
 def takes_score_lists(version: str | None) -> bool:
     """Tell whether the scores route of a server takes a list, going by its version."""
-    match = _VERSION.match(version or "")
-    return match is not None and tuple(int(part) for part in match.groups()) >= _LIST_VERSION
+    numbers = parsed_version(version)
+    return numbers is not None and numbers >= _LIST_VERSION
 
 
 def read_route_of(request: Request, destination: Destination) -> ReadRoute | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Outcome, post_traces
 from src.observability.delivery.media import MediaUploader
+from src.observability.delivery.unbilled import with_zero_usage
 from src.observability.spans import otlp
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ObservationRequests:
         destination = self._channel.destination
         if destination.kind == "otlp":
             return follow_conventions(span)
-        return self._media.with_references(span, client, destination)
+        return self._media.with_references(with_zero_usage(span, self._channel), client, destination)
 
     def post(self, body: bytes, count: int) -> Outcome:
         """Send an encoded request with so many observations."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypedDict
 
 import orjson
 
 from src.observability import attributes as names
-from src.observability.store.records import SpanRecord
+from src.observability.store.records import BILLED_TYPES, SpanRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _ERROR = 2  # OpenTelemetry's status code
 
@@ -49,7 +50,7 @@ def span_record(
         span_id=f"{span_id:016x}",
         parent_span_id=None if parent_span_id is None else f"{parent_span_id:016x}",
         name=name,
-        type=_text(attributes.get(names.TYPE)) or "span",
+        type=_type(attributes),
         start_ns=start_ns,
         end_ns=end_ns,
         level=_text(attributes.get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
@@ -61,7 +62,7 @@ def span_record(
         error_category=_text(attributes.get(names.ERROR_TYPE)),
         input_tokens=_number(attributes.get(names.INPUT_TOKENS)),
         output_tokens=_number(attributes.get(names.OUTPUT_TOKENS)),
-        cost_usd=_total_cost(attributes.get(names.COST_DETAILS)),
+        **_cost(attributes),
         envelope=envelope,
         span=span,
     )
@@ -75,11 +76,34 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _total_cost(details: object) -> float | None:
-    if not isinstance(details, str):
-        return None
-    costs = orjson.loads(details)
+def _type(attributes: Mapping[str, object]) -> str:
+    return _text(attributes.get(names.TYPE)) or "span"
+
+
+class _Cost(TypedDict):
+    cost_usd: float | None
+    cost_unknown: bool
+
+
+def _cost(attributes: Mapping[str, object]) -> _Cost:
+    """Return the known part of an observation's cost, and whether another part is unknown.
+
+    Of a call whose usage nobody knows the details say 0, so that Langfuse's server invents none; the metadata says what
+    that 0 means.
+    """
+    details = attributes.get(names.COST_DETAILS)
+    costs = orjson.loads(details) if isinstance(details, str) else None
     if not isinstance(costs, dict) or not costs:
-        return None
+        return _Cost(cost_usd=None, cost_unknown=_type(attributes) in BILLED_TYPES)
+    if attributes.get(names.METADATA + names.USAGE_KNOWN) == "false":
+        return _Cost(cost_usd=None, cost_unknown=True)
+    if names.UNKNOWN_COST in costs:
+        known = _sum(costs.values())
+        return _Cost(cost_usd=known or None, cost_unknown=True)
     total = costs.get("total")
-    return float(total) if total is not None else float(sum(costs.values()))
+    return _Cost(cost_usd=_sum(costs.values()) if total is None else float(total), cost_unknown=False)
+
+
+def _sum(dollars: Iterable[object]) -> float:
+    """Return a sum of amounts as their digits say it: 0.1 + 0.2 is 0.3."""
+    return float(sum((Decimal(str(amount)) for amount in dollars), Decimal(0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from src.observability.store import connections
@@ -9,8 +10,17 @@ from src.observability.store.aliases import canonical
 from src.observability.store.compression import decompress
 from src.observability.store.connections import BUSY_S, bytes_used
 from src.observability.store.destination_names import accepted_by
-from src.observability.store.records import OBSERVATION_COLUMNS, Accepts, Stats, TraceRow, TraceSummary, by_column
+from src.observability.store.records import (
+    BILLED_TYPES,
+    OBSERVATION_COLUMNS,
+    Accepts,
+    Stats,
+    TraceRow,
+    TraceSummary,
+    by_column,
+)
 from src.observability.store.row_kinds import KINDS
+from src.observability.store.schema import readable
 from src.observability.store.unconfirmed import count_parked
 from src.observability.store.watermarks import acked
 
@@ -23,9 +33,9 @@ if TYPE_CHECKING:
     Connect: TypeAlias = Callable[[Path, float], AbstractContextManager[sqlite3.Connection]]
 
 _TRACE_COLUMNS: Final = ("seq", *OBSERVATION_COLUMNS, "span")
-_SELECT: Final = f"SELECT {', '.join(_TRACE_COLUMNS)} FROM observations JOIN payloads USING (seq)"  # noqa: S608 - our own names
 _SUMMARY_COLUMNS: Final = (
-    "name", "session_id", "start_ns", "end_ns", "level", "input_tokens", "output_tokens", "cost_usd", "parent_span_id",
+    "name", "session_id", "start_ns", "end_ns", "level", "input_tokens", "output_tokens", "cost_usd", "cost_unknown",
+    "parent_span_id", "type",
 )  # fmt: skip
 
 
@@ -58,13 +68,14 @@ class Queries:
                 )
             if not ids:
                 return []
-            rows = connection.execute(f"{_SELECT} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
+            rows = connection.execute(f"{_select(connection)} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
         return [_trace_row(row) for row in rows]
 
     def rows_after(self, seq: int, limit: int) -> list[TraceRow]:
         """Return the observations stored after a number, oldest first."""
         with self._connect(self._path, BUSY_S) as connection:
-            rows = connection.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)).fetchall()
+            statement = f"{_select(connection)} WHERE seq > ? ORDER BY seq LIMIT ?"
+            rows = connection.execute(statement, (seq, limit)).fetchall()
         return [_trace_row(row) for row in rows]
 
     def last_seq(self) -> int:
@@ -153,18 +164,26 @@ def _recorded_losses(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def _select(connection: sqlite3.Connection) -> str:
+    columns = readable(connection, _TRACE_COLUMNS)
+    return f"SELECT {columns} FROM observations JOIN payloads USING (seq)"  # noqa: S608 - our own names
+
+
 def _trace_row(values: tuple[Any, ...]) -> TraceRow:
     *columns, payload = values
     return TraceRow(**by_column(_TRACE_COLUMNS, (*columns, decompress(payload))))
 
 
 def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
-    columns = ", ".join(_SUMMARY_COLUMNS)
+    columns = readable(connection, _SUMMARY_COLUMNS)
     cursor = connection.execute(
         f"SELECT {columns} FROM observations WHERE trace_id = ? ORDER BY start_ns",  # noqa: S608 - our own names
         (trace_id,),
     )
     rows = [by_column(_SUMMARY_COLUMNS, values) for values in cursor]
+    unpriced = [row for row in rows if _is_unpriced(row)]
+    costs = [Decimal(str(row["cost_usd"])) for row in rows if row["cost_usd"] is not None]
+    cost_usd = float(sum(costs)) if costs else None
     root = next((row for row in rows if row["parent_span_id"] is None), rows[0])
     return TraceSummary(
         trace_id=trace_id,
@@ -176,8 +195,16 @@ def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:
         errors=sum(row["level"] == "ERROR" for row in rows),
         input_tokens=_known_sum(row["input_tokens"] for row in rows),
         output_tokens=_known_sum(row["output_tokens"] for row in rows),
-        cost_usd=_known_sum(row["cost_usd"] for row in rows),
+        cost_usd=0.0 if cost_usd is None and not unpriced else cost_usd,
+        cost_unknown=bool(unpriced),
     )
+
+
+def _is_unpriced(row: dict[str, Any]) -> bool:
+    """Tell whether some part of an observation's cost is not known."""
+    if row["cost_unknown"] is None:
+        return row["cost_usd"] is None and row["type"] in BILLED_TYPES
+    return bool(row["cost_unknown"])
 
 
 def _known_sum(values: Iterable[Any]) -> Any:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Literal, NamedTuple
 
+# The types of observations that a provider bills.
+BILLED_TYPES: Final = ("generation", "embedding")
+
 
 class Accepts(IntEnum):
     """What a destination accepts; the column `scores` of the table `configured` holds the number."""
@@ -17,7 +20,11 @@ class Accepts(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservationColumns:
-    """The columns of an observation that queries use; times are nanoseconds since 1970."""
+    """The columns of an observation that queries use; times are nanoseconds since 1970.
+
+    `cost_usd` is the known part of its cost, None where no part of it is known. `cost_unknown` tells whether another
+    part is unknown; None in rows of older programs.
+    """
 
     trace_id: str
     span_id: str
@@ -36,6 +43,14 @@ class ObservationColumns:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    cost_unknown: bool | None
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Tell whether some part of its cost is not known."""
+        if self.cost_unknown is None:
+            return self.cost_usd is None and self.type in BILLED_TYPES
+        return bool(self.cost_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,11 @@ class TraceRow(ObservationColumns):
 
 @dataclass(frozen=True, slots=True)
 class TraceSummary:
-    """The totals of one trace; `cost_usd` is None where no observation of it has a known cost."""
+    """The totals of one trace.
+
+    `cost_usd` is the sum of the known costs; it is 0 where nothing was billed, and None where no cost is known. With
+    `cost_unknown` it is the least that the trace can have cost.
+    """
 
     trace_id: str
     name: str
@@ -88,6 +107,7 @@ class TraceSummary:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    cost_unknown: bool
 
 
 class BatchRow(NamedTuple):

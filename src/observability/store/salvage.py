@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from src.observability.store.connections import connect
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord, by_column
 from src.observability.store.row_kinds import KINDS, SCORE, RowKind
+from src.observability.store.schema import readable
 from src.observability.store.watermarks import delivered_upto
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _STEP: Final = 256
 _SPAN_COLUMNS: Final = (*OBSERVATION_COLUMNS, "envelope", "span")
 _SPANS: Final = (
-    f"SELECT {', '.join(f'o.{name}' for name in OBSERVATION_COLUMNS)}, e.body, p.span FROM observations o "  # noqa: S608 - our own names
+    "SELECT {columns}, e.body, p.span FROM observations o "
     "JOIN payloads p USING (seq) JOIN envelopes e ON e.id = o.envelope WHERE o.seq BETWEEN ? AND ? ORDER BY o.seq"
 )
 _SCORES: Final = f"SELECT {', '.join(SCORE_COLUMNS)} FROM scores WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608 - our own names
@@ -68,7 +69,8 @@ class Salvage:
             if kind is SCORE:
                 rows = connection.execute(_SCORES, (first, last))
                 return [ScoreRecord(**by_column(SCORE_COLUMNS, row)) for row in rows]
-            rows = connection.execute(_SPANS, (first, last))
+            columns = readable(connection, OBSERVATION_COLUMNS, prefix="o.")
+            rows = connection.execute(_SPANS.format(columns=columns), (first, last))
             return [SpanRecord(**by_column(_SPAN_COLUMNS, row)) for row in rows]
         except sqlite3.DatabaseError:
             if first == last:

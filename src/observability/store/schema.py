@@ -119,9 +119,21 @@ ALTER TABLE destinations ADD COLUMN scores_owner TEXT;
 ALTER TABLE destinations ADD COLUMN scores_lease_until REAL NOT NULL DEFAULT 0;
 """
 
+# Whether some part of an observation's cost is unknown.
+_COST_UNKNOWN = """
+ALTER TABLE observations ADD COLUMN cost_unknown INTEGER;
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN)
 VERSION: Final = len(MIGRATIONS)
+_COST_UNKNOWN_SINCE: Final = MIGRATIONS.index(_COST_UNKNOWN) + 1
+
+
+def readable(connection: sqlite3.Connection, columns: tuple[str, ...], prefix: str = "") -> str:
+    """Return columns of the observations for a SELECT, NULL for what a file of an older version has not."""
+    is_old = int(connection.execute("PRAGMA user_version").fetchone()[0]) < _COST_UNKNOWN_SINCE
+    return ", ".join("NULL" if is_old and name == "cost_unknown" else f"{prefix}{name}" for name in columns)
 
 
 def examine(connection: sqlite3.Connection, path: object) -> int:

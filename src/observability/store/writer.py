@@ -359,7 +359,7 @@ class Writer:
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
                 record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
                 record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-                envelope_id,
+                record.cost_unknown, envelope_id,
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))

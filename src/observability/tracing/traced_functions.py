@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from src.observability import attributes as names
 from src.observability.spans import double_counting, encoding
 from src.observability.tracing import observation as tracing
 from src.observability.tracing.call_arguments import call_arguments
@@ -25,6 +26,8 @@ class ForeignCall:
         self._observation = observation
         self._requested_model = model if isinstance(model, str) else None
         self._from_factory = False
+        self._has_counts = False
+        self._has_failed = False
         self._items: list[object] = []
 
     def finish(self, result: Any) -> Any:
@@ -43,6 +46,7 @@ class ForeignCall:
         model, usage = _get(result, "model"), _get(result, "usage")
         response_model = model if isinstance(model, str) else None
         counts = _counts(usage)
+        self._has_counts = bool(counts)
         self._observation.update(output=result)
         self._observation.set(
             MODEL=response_model,
@@ -60,6 +64,10 @@ class ForeignCall:
         if len(self._items) < _MOST_ITEMS:
             self._items.append(item)
 
+    def fail(self) -> None:
+        """Note that the call raised."""
+        self._has_failed = True
+
     def close(self) -> None:
         """Record what is known when the call has ended, in whatever way."""
         if self._items:
@@ -72,6 +80,10 @@ class ForeignCall:
             return
         self._observation.set(OPERATION="chat", REQUEST_MODEL=self._requested_model)
         self._observation.set_default(MODEL=self._requested_model)
+        if self._has_failed and not self._has_counts:
+            # Langfuse's server would count the tokens of the input, and price them.
+            self._observation.set(COST_DETAILS=encoding.json_text({"total": 0.0}))
+            self._observation.update(metadata={names.USAGE_KNOWN: False})
 
 
 def _get(value: object, name: str) -> Any:
@@ -98,6 +110,8 @@ def _counts(usage: object) -> dict[str, int]:
         "output": output_tokens if output_tokens is None or not reasoning else output_tokens - reasoning,
         "output_reasoning_tokens": reasoning,
     }
+    if any(count is not None and count < 0 for count in buckets.values()):
+        return {}  # counts that contradict one another
     always = ("input", "output")
     return {name: count for name, count in buckets.items() if count or (count is not None and name in always)}
 
@@ -122,5 +136,8 @@ def observe_call(
         call = ForeignCall(observation, kwargs.get("model"))
         try:
             yield call
+        except BaseException:
+            call.fail()
+            raise
         finally:
             call.close()

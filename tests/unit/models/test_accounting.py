@@ -99,8 +99,11 @@ def test_more_reasoning_than_output_is_cut_to_the_total() -> None:
 def test_openrouter_is_asked_to_report_cost_and_xai_reports_it_in_ticks() -> None:
     openrouter, xai = COMPATIBLE[3], COMPATIBLE[4]
     assert openrouter.extra_body == {"usage": {"include": True}}
-    assert openrouter._reported_cost({"cost": 0.25}) == 0.25
+    charged = openrouter._reported_cost({"cost": 0.25})
+    ticks = xai._reported_cost({"cost_in_usd_ticks": 4_121_500})
+    assert charged is not None
+    assert ticks is not None
+    assert (charged.total, ticks.total) == (0.25, 0.00041215)
     assert openrouter._reported_cost({}) is None
     assert openrouter._reported_cost({"cost": True}) is None
-    assert xai._reported_cost({"cost_in_usd_ticks": 4_121_500}) == pytest.approx(0.00041215)
     assert xai._reported_cost(None) is None

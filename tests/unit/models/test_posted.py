@@ -202,6 +202,30 @@ def test_the_price_is_the_one_that_openrouter_reports(monkeypatch: pytest.Monkey
     assert row.cost_usd == 0.0123
 
 
+def test_ones_own_key_at_openrouter_costs_the_fee_and_what_the_provider_bills(
+    monkeypatch: pytest.MonkeyPatch, spool: Spool
+) -> None:
+    dialect = importlib.import_module("tests.contract.dialects.openai").Dialect()
+    body = json.loads(dialect.reply(Says("yes")).body)
+    body["usage"].update({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.0360795}})
+    response = requests.Response()
+    response.status_code, response._content = 200, json.dumps(body).encode()
+    monkeypatch.setattr(requests, "post", lambda *_, **__: response)
+    ModelFactory.post("https://openrouter.ai/api/v1/chat/completions", json=CHAT)
+    row, attributes = only(spool)
+    details = {"openrouter_fee": 0, "upstream_inference": 0.0360795, "total": 0.0360795}
+    assert (row.cost_usd, json.loads(attributes[names.COST_DETAILS])) == (0.0360795, details)
+
+
+def test_a_request_that_reached_nobody_costs_nothing(spool: Spool) -> None:
+    with Server(lambda _: Reply()) as server:
+        address = server.url + "/v1/chat/completions"
+    with pytest.raises(requests.exceptions.ConnectionError):
+        ModelFactory.post(address, json=CHAT)
+    row, _ = only(spool)
+    assert (row.error_category, row.cost_usd, row.is_unpriced) == ("connection", 0.0, False)
+
+
 async def test_asyncio_and_cancellation(spool: Spool) -> None:
     dialect = importlib.import_module("tests.contract.dialects.openai").Dialect()
     async with httpx.AsyncClient() as client:

@@ -29,6 +29,7 @@ def span_record(number: int = 0, **changes: Any) -> SpanRecord:
         input_tokens=3,
         output_tokens=4,
         cost_usd=0.5,
+        cost_unknown=False,
         envelope=b"\x0a\x00\x0a\x00",
         span=b"span",
     )

@@ -9,6 +9,10 @@ import unicodedata
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
 from src.observability.commands.console import escape, escape_lines
 from src.observability.commands.safe_console import SafeConsole
@@ -90,6 +94,22 @@ def test_columns_are_dropped_before_a_comfortable_one_is_broken() -> None:
     assert fitted_widths(columns, [5, 10, 6], 20) == {0: 5, 1: 10}
     assert fitted_widths(columns, [5, 10, 6], 15) == {0: 5, 1: 8}
     assert fitted_widths(columns, [5, 10, 6], 10) is None
+
+
+def test_a_console_shows_controls_of_whatever_it_is_given_to_print() -> None:
+    """No call site needs to think of it."""
+    hostile = "a\x1b]0;x\x07\x9b31m\u202eb"
+    table, tree = Table(hostile), Tree(hostile)
+    table.add_row(Text(hostile, style="red"))
+    tree.add(Text(hostile)).add(hostile)
+    console = SafeConsole(stderr=False, width=200)
+    with console.capture() as capture:
+        for item in (hostile, Text(hostile), table, tree, Panel(hostile, title=hostile), [hostile], {"k": hostile}):
+            console.print(item)
+        console.rule(hostile)
+        console.log(hostile)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", capture.get())
+    assert capture.get().count("a\\x1b]0;x\\x07\\x9b31m\\u202eb") >= 8
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])

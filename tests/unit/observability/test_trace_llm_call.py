@@ -79,6 +79,15 @@ def test_trace_llm_call_sorts_tokens_into_buckets_that_do_not_overlap(
     assert stored[attributes.OPERATION] == "chat"
 
 
+def test_trace_llm_call_leaves_out_counts_that_contradict_one_another(spool: Spool) -> None:
+    @get_tracker().trace_llm_call
+    def ask() -> dict[str, Any]:
+        return {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 12}}}
+
+    ask()
+    assert attributes.USAGE_DETAILS not in attributes_of(only(spool))
+
+
 def test_trace_llm_call_records_methods_and_the_items_of_generators(spool: Spool) -> None:
     track = get_tracker().trace_llm_call
 
@@ -110,6 +119,9 @@ def test_trace_llm_call_records_methods_and_the_items_of_generators(spool: Spool
     failed, streamed, left = (attributes_of(row) for row in spool.rows_after(0))
     assert json.loads(failed[attributes.INPUT]) == {"args": ["a"], "kwargs": {"model": "m"}}
     assert (failed[attributes.MODEL], failed[attributes.LEVEL]) == ("m", "ERROR")
+    # Without these the server would count the tokens of the input, and price them.
+    assert json.loads(failed[attributes.COST_DETAILS]) == {"total": 0}
+    assert failed[attributes.METADATA + attributes.USAGE_KNOWN] == "false"
     assert streamed[attributes.OUTPUT] == "hello"
     assert json.loads(left[attributes.OUTPUT]) == [{"piece": 1}]
 

@@ -97,13 +97,17 @@ class ClaudeModel(BaseModel):
     def _list_models(self) -> Iterable[str]:
         return [model.id for model in self.client.models.list()]
 
+    def _async_connection(self) -> sdk_client.Connection:
+        """Return the connection of the running loop, with what has been set on `client`."""
+        return self._async_connections.get().follow(self._connections.get())
+
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         return self._connections.get().send(self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._async_connections.get().asend(self._route, payload, timeouts)
+        return await self._async_connection().asend(self._route, payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
@@ -111,7 +115,7 @@ class ClaudeModel(BaseModel):
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        events = await sdk_client.apost(self._async_connections.get().client, self._route, payload, timeouts)
+        events = await sdk_client.apost(self._async_connection().client, self._route, payload, timeouts)
         return claude_stream.afollow(events, payload["model"])
 
     def _capabilities_for(self, request: ModelRequest) -> Capabilities:

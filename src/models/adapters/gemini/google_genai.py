@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.adapters.gemini import response_hooks
 from src.models.lazy_reply import LazyReply
-from src.models.protocols.generate_content import plain_call
+from src.models.protocols.generate_content import plain_call, usage
 from src.models.transport import http_clients, http_hooks, replay, tls
+from src.models.transport.client_settings import ClientSettings
 from src.models.transport.per_loop import PerLoop
 from src.observability import network
 
 if TYPE_CHECKING:
     from src.models.types import Timeouts
+
+# What decides where and with which headers the SDK sends, in this version.
+_SETTABLE = tuple(f"_api_client._http_options.{name}" for name in ("headers", "base_url", "api_version"))
 
 
 class GenAIConnection:
@@ -30,7 +34,8 @@ class GenAIConnection:
         self.client = self._make(event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
-        self._replay = replay.Replay(self._http, self.client.models, "generate_content")
+        settings = ClientSettings(self._http, self.client, _SETTABLE)
+        self._replay = replay.Replay(self._http, self.client.models, "generate_content", settings=settings)
         self._aclients = PerLoop(self._make_async, lambda connection: connection[1].aclose())
 
     def _make(self, *, event_hooks: Any = None, async_http: Any = None) -> Any:
@@ -69,7 +74,15 @@ class GenAIConnection:
         http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, **arguments)
         replayed_http = None if self._http is None else http
         client = self._make(async_http=http)
-        return client, http, replay.Replay(replayed_http, client.aio.models, "generate_content", asynchronous=True)
+        models, settings = client.aio.models, ClientSettings(replayed_http, client, _SETTABLE)
+        replayed = replay.Replay(replayed_http, models, "generate_content", asynchronous=True, settings=settings)
+        return client, http, replayed
+
+    def _async_client(self) -> tuple[Any, Any, replay.Replay]:
+        """Return what `_make_async` has made for the running loop, with what has been set on `client`."""
+        clients: tuple[Any, Any, replay.Replay] = self._aclients.get()
+        clients[2].settings.follow(self._replay.settings)
+        return clients
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +103,7 @@ class GenAIConnection:
 
     async def agenerate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Do what `generate` does, in asyncio."""
-        client, _, async_replay = self._aclients.get()
+        client, _, async_replay = self._async_client()
         ask = partial(client.aio.models.generate_content, **self._arguments(payload))
         read = partial(self._read, payload["config"])
         return await async_replay.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
@@ -99,6 +112,9 @@ class GenAIConnection:
         """Return a plain reply as its JSON; None for any other."""
         body = replay.read_json_object(response)
         reply = None if body is None else plain_call.read(body)
+        tier = response.headers.get(usage.TIER_HEADER)
+        if reply is not None and tier:
+            reply["usage_metadata"]["service_tier"] = tier
         return None if reply is None else LazyReply(reply, partial(self._sdk_object, config, response))
 
     def _sdk_object(self, config: dict[str, Any], response: Any) -> Any:
@@ -119,7 +135,7 @@ class GenAIConnection:
 
     async def astream(self, payload: dict[str, Any]) -> Any:
         """Do what `stream` does, in asyncio."""
-        return await self._aclients.get()[0].aio.models.generate_content_stream(**self._arguments(payload))
+        return await self._async_client()[0].aio.models.generate_content_stream(**self._arguments(payload))
 
     def model_names(self) -> list[str]:
         """Return the names of the models that generate text."""

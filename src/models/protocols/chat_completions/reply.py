@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from src.models.errors import MalformedResponse, ServerFailed
+from src.models.errors import MalformedResponse, ModelError, ServerFailed
 from src.models.failures import classify
 from src.models.fields import count, field, text
 from src.models.pricing import token_buckets
 from src.models.protocols.chat_completions import conversation
+from src.models.protocols.chat_completions.usage import hosted_tools
 from src.models.request import tool_ids
-from src.models.types import UNNUMBERED, Chunk, Completion, ToolCall, ToolDelta, Usage
+from src.models.types import UNNUMBERED, Chunk, Completion, Cost, ToolCall, ToolDelta, Usage
 
 # The protocol's own finish reasons, and those that compatible servers send in their place.
 _FINISH = {
@@ -29,7 +31,7 @@ class ProviderRules(Protocol):
     """How a provider's own reports of usage and cost are read."""
 
     def _usage(self, usage: Any) -> Usage | None: ...
-    def _reported_cost(self, usage: Any) -> float | None: ...
+    def _reported_cost(self, usage: Any) -> Cost | None: ...
 
 
 def read(raw: Any, rules: ProviderRules, model: str) -> Completion:
@@ -38,6 +40,22 @@ def read(raw: Any, rules: ProviderRules, model: str) -> Completion:
     Raises:
         ModelError: it is an error inside a 200, or is incomplete.
     """
+    with _reporting_usage(raw, rules):
+        return _read(raw, rules, model)
+
+
+@contextmanager
+def _reporting_usage(body: Any, rules: ProviderRules) -> Iterator[None]:
+    """Add what a reply or event says that it used to the errors that it is: such a request is billed all the same."""
+    try:
+        yield
+    except ModelError as error:
+        usage = field(body, "usage")
+        error.usage, error.reported_cost = rules._usage(usage), rules._reported_cost(usage)
+        raise
+
+
+def _read(raw: Any, rules: ProviderRules, model: str) -> Completion:
     choice = _first_choice(raw)
     message = field(choice, "message")
     calls = _tool_calls(message, model)
@@ -47,7 +65,7 @@ def read(raw: Any, rules: ProviderRules, model: str) -> Completion:
         raise MalformedResponse("the reply's first choice has no message")
     content = _text(field(message, "content")) or text(choice, "text")
     refusal, usage_body = text(message, "refusal"), field(raw, "usage")
-    tokens = rules._usage(usage_body)
+    tokens = token_buckets.with_units(rules._usage(usage_body), hosted_tools(message, model))
     return Completion(
         content=content,
         model=text(raw, "model") or None,
@@ -56,7 +74,7 @@ def read(raw: Any, rules: ProviderRules, model: str) -> Completion:
         usage=tokens,
         tool_calls=calls,
         response_id=text(raw, "id") or None,
-        reported_cost_usd=rules._reported_cost(usage_body),
+        reported_cost=rules._reported_cost(usage_body),
         service_tier=text(raw, "service_tier") or None,
         notes={**_notes(raw, choice, refusal), **token_buckets.mismatch(tokens, count(usage_body, "total_tokens"))},
         raw=raw,
@@ -68,20 +86,22 @@ def read_event(body: Any, rules: ProviderRules, model: str) -> Iterator[Chunk]:
     inner = field(body, "data")
     if inner is not None and field(body, "event"):  # how Groq's SDK hands over an event that has a name
         body = inner
-    _raise_error(body)
+    with _reporting_usage(body, rules):
+        _raise_error(body)
     choices = field(body, "choices")
     choices = choices if isinstance(choices, list) else []
     # Groq reports the usage twice, at the top and in x_groq: console.groq.com/docs/api-reference#chat-create
     usage = field(body, "usage") or field(field(body, "x_groq"), "usage")
-    tokens = rules._usage(usage)
     first = choices[0] if choices else None
+    delta = field(first, "delta") or field(first, "message")
+    tokens = token_buckets.with_units(rules._usage(usage), hosted_tools(delta, model if usage else ""))
     yield _chunk(
         first,
         model,
         model=text(body, "model") or None,
         usage=tokens,
         response_id=text(body, "id") or None,
-        reported_cost_usd=rules._reported_cost(usage),
+        reported_cost=rules._reported_cost(usage),
         service_tier=text(body, "service_tier") or None,
         notes={**_notes(body, first, ""), **token_buckets.mismatch(tokens, count(usage, "total_tokens"))}
         if usage
@@ -104,37 +124,6 @@ def _chunk(choice: Any, requested_model: str, **common: Any) -> Chunk:
         choice=count(choice, "index"),
         **common,
     )
-
-
-def usage(body: Any) -> Usage | None:
-    """Return the tokens in exclusive buckets.
-
-    DeepSeek has a name of its own for cache hits, and gateways to Anthropic use Anthropic's names; Moonshot and
-    Perplexity put details at the top level, and Mistral counts audio beside the prompt:
-    docs.mistral.ai/capabilities/audio
-    """
-    details, prompt = field(body, "prompt_tokens_details"), _first_count(body, "prompt_tokens", "input_tokens")
-    output, total = _first_count(body, "completion_tokens", "output_tokens"), count(body, "total_tokens")
-    audio = count(details, "audio_tokens")
-    if audio and prompt is not None and total == prompt + (output or 0) + audio:
-        prompt += audio
-    cached = count(details, "cached_tokens")
-    written = count(details, "cache_write_tokens")
-    thought = count(field(body, "completion_tokens_details"), "reasoning_tokens")
-    others = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens")
-    return token_buckets.exclusive(
-        prompt,
-        output,
-        cached=_first_count(body, *others) if cached is None else cached,
-        written=count(body, "cache_creation_input_tokens") if written is None else written,
-        reasoning=count(body, "reasoning_tokens") if thought is None else thought,
-        total=total,
-    )
-
-
-def _first_count(body: Any, *names: str) -> int | None:
-    """Return the count under the first of these names that has one."""
-    return next((number for name in names if (number := count(body, name)) is not None), None)
 
 
 def reasoning_of(message: Any) -> str | None:

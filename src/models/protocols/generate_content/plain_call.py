@@ -23,6 +23,12 @@ _COUNTS: Final = {
     "totalTokenCount": "total_token_count", "thoughtsTokenCount": "thoughts_token_count",
     "cachedContentTokenCount": "cached_content_token_count", "toolUsePromptTokenCount": "tool_use_prompt_token_count",
 }  # fmt: skip
+# Counts by the kind of content, and what the prices depend on.
+_DETAILS: Final = {
+    "promptTokensDetails": "prompt_tokens_details", "candidatesTokensDetails": "candidates_tokens_details",
+    "cacheTokensDetails": "cache_tokens_details", "toolUsePromptTokensDetails": "tool_use_prompt_tokens_details",
+}  # fmt: skip
+_TERMS: Final = {"trafficType": "traffic_type", "serviceTier": "service_tier"}
 _PART: Final = frozenset({"text", "thought", "thoughtSignature"})
 # The finish reasons of a reply that is its text alone; the SDK continues after CONTINUATION.
 _ENDS: Final = frozenset({"STOP", "MAX_TOKENS"})
@@ -63,17 +69,27 @@ def read(content: Mapping[str, Any]) -> dict[str, Any] | None:
     counts = {name: usage[key] for key, name in _COUNTS.items() if key in usage}
     if any(type(value) is not int for value in counts.values()):
         return None
+    details = {name: _modalities(usage[key]) for key, name in _DETAILS.items() if key in usage}
+    terms = {name: usage[key] for key, name in _TERMS.items() if key in usage}
     return {
         "candidates": [{"content": {"parts": parts}, "finish_reason": candidate["finishReason"]}],
-        "usage_metadata": counts,
+        "usage_metadata": {**counts, **details, **terms},
         "model_version": names[0],
         "response_id": names[1],
     }
 
 
+def _modalities(details: Any) -> list[dict[str, Any]]:
+    parts = details if isinstance(details, list) else []
+    return [{"modality": part.get("modality"), "token_count": part.get("tokenCount")} for part in parts
+            if isinstance(part, dict)]  # fmt: skip
+
+
 def _parts(candidate: Any) -> list[dict[str, Any]] | None:
     """Return the parts of a candidate that ended in the ordinary way and holds text alone; None for any other."""
     if not isinstance(candidate, dict) or candidate.get("finishReason") not in _ENDS:
+        return None
+    if candidate.get("groundingMetadata"):
         return None
     content = candidate.get("content")
     parts = content.get("parts") if isinstance(content, dict) else None

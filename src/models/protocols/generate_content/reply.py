@@ -20,7 +20,7 @@ from src.models.errors import (
 from src.models.failures import classify
 from src.models.fields import count, field
 from src.models.pricing import token_buckets
-from src.models.protocols.generate_content import conversation
+from src.models.protocols.generate_content import conversation, usage
 from src.models.request import tool_ids
 from src.models.transport import http_hooks
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
@@ -42,21 +42,23 @@ _UNREADABLE = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MAL
 def read(raw: Any, model: str) -> Completion:
     """Read a whole reply of `model`, from either SDK."""
     candidates = field(raw, "candidates")
+    tokens = _used(raw, model)
     if not candidates:
-        raise _no_candidates(raw)
+        raise _with_usage(_no_candidates(raw), tokens)
     candidate = candidates[0]
     parts = _parts(candidate)
     calls = _calls(parts, model)
-    _raise_unusable(candidate, parts)
+    _raise_unusable(candidate, parts, tokens)
     return Completion(
         content=_text(parts, thought=False),
         model=field(raw, "model_version") or model,
         finish_reason="tool_calls" if calls else _finish(candidate),
         reasoning=_text(parts, thought=True) or None,
-        usage=_usage(field(raw, "usage_metadata")),
+        usage=tokens,
         tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
         response_id=field(raw, "response_id"),
-        notes={**_notes(candidate), **_mismatch(raw)},
+        service_tier=usage.tier(raw),
+        notes={**_notes(candidate), **_mismatch(raw, tokens)},
         raw=raw,
     )
 
@@ -64,25 +66,27 @@ def read(raw: Any, model: str) -> Completion:
 def read_event(body: Any, model: str) -> Iterator[Chunk]:
     """Yield the chunk of one event of a stream."""
     candidates = field(body, "candidates") or ()
+    tokens = _used(body, model)
     if not candidates and field(field(body, "prompt_feedback"), "block_reason"):
-        raise _no_candidates(body)
+        raise _with_usage(_no_candidates(body), tokens)
     candidate = candidates[0] if candidates else None
     parts = _parts(candidate)
     calls = _calls(parts, model)
-    _raise_unusable(candidate, parts)
+    _raise_unusable(candidate, parts, tokens)
     yield Chunk(
         content=_text(parts, thought=False),
         reasoning=_text(parts, thought=True),
         finish_reason="tool_calls" if calls else _finish(candidate),
         model=field(body, "model_version"),
-        usage=_usage(field(body, "usage_metadata")),
+        usage=tokens,
+        service_tier=usage.tier(body),
         tool_deltas=tuple(
             ToolDelta(index=-1, id=call.id, name=call.name, arguments=call.arguments, replay=call.replay)
             for call in calls
         ),
         response_id=field(body, "response_id"),
         choice=None if candidate is None else count(candidate, "index") or 0,
-        notes={**_notes(candidate), **(_mismatch(body) if _finish(candidate) else {})},
+        notes={**_notes(candidate), **(_mismatch(body, tokens) if _finish(candidate) else {})},
     )
 
 
@@ -121,11 +125,17 @@ def _finish(candidate: Any) -> str | None:
     return "content_filter" if reason in _BLOCKED else _FINISH.get(reason, reason.lower())
 
 
-def _raise_unusable(candidate: Any, parts: list[Any]) -> None:
+def _with_usage(error: ModelError, tokens: Usage | None) -> ModelError:
+    error.usage = tokens
+    return error
+
+
+def _raise_unusable(candidate: Any, parts: list[Any], tokens: Usage | None) -> None:
     """Raise where the model wrote what cannot be parsed, or a call came back without its signature."""
     reason = _name(field(candidate, "finish_reason"))
     if reason in _UNREADABLE and not any(field(part, "text") or field(part, "function_call") for part in parts):
-        raise MalformedResponse(f"the model wrote a tool call or text that cannot be read ({reason})")
+        error = MalformedResponse(f"the model wrote a tool call or text that cannot be read ({reason})")
+        raise _with_usage(error, tokens)
     if reason == "MISSING_THOUGHT_SIGNATURE":
         raise InvalidRequest(
             "A tool call went back without the signature of the thoughts that led to it: give the ToolCall records of "
@@ -166,36 +176,15 @@ def _calls(parts: Iterable[Any], model: str) -> list[ToolCall]:
     return calls
 
 
-def _usage(usage: Any) -> Usage | None:
-    """Return the tokens: candidates exclude thoughts, the prompt includes cached content and excludes tool prompts.
-
-    ai.google.dev/api/generate-content#UsageMetadata. The old SDK does not report thoughts: they are what the total
-    exceeds the other counts by.
-    """
-    prompt, output = count(usage, "prompt_token_count"), count(usage, "candidates_token_count")
-    total, thoughts = count(usage, "total_token_count"), count(usage, "thoughts_token_count")
-    if prompt is None and output is None and not thoughts:
-        return None
-    tools, cached = count(usage, "tool_use_prompt_token_count") or 0, count(usage, "cached_content_token_count")
-    if thoughts is None and total is not None and total > (prompt or 0) + tools + (output or 0) and output is not None:
-        thoughts = total - (prompt or 0) - tools - output
-    elif thoughts and output is not None and total == (prompt or 0) + tools + output >= thoughts:
-        output = max(output - thoughts, 0)  # of a gateway that counts as Chat Completions do
-    if output is None and total is not None:
-        output = max(total - (prompt or 0) - tools - (thoughts or 0), 0)
-    if prompt is not None and cached is not None:
-        cached = min(cached, prompt)
-    return Usage(
-        input=None if prompt is None else prompt + tools - (cached or 0),
-        input_cached_tokens=cached,
-        output=output,
-        output_reasoning_tokens=thoughts,
-    )
+def _used(raw: Any, model: str) -> Usage | None:
+    """Return what a reply, or an event of a stream, used."""
+    candidates = field(raw, "candidates") or ()
+    searches = usage.grounding(candidates, field(raw, "model_version") or model)
+    return token_buckets.with_units(usage.usage(raw), searches)
 
 
-def _mismatch(raw: Any) -> dict[str, object]:
-    usage = field(raw, "usage_metadata")
-    return token_buckets.mismatch(_usage(usage), count(usage, "total_token_count"))
+def _mismatch(raw: Any, tokens: Usage | None) -> dict[str, object]:
+    return token_buckets.mismatch(tokens, count(field(raw, "usage_metadata"), "total_token_count"))
 
 
 def _no_candidates(raw: Any) -> ModelError:

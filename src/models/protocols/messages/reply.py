@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest, ModelError
 from src.models.failures import classify
-from src.models.fields import count, decode_json, field, text
+from src.models.fields import count, decode_json, field, miscount, text
+from src.models.pricing import token_buckets
 from src.models.protocols.messages import conversation
 from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
 
@@ -26,6 +27,10 @@ _FINISH = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+_COUNTS = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"})
+_THOUGHTS = frozenset({"thinking_tokens"})
+_LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+_EXECUTIONS = "code_executions"
 _PARAMETER = re.compile(r"\A[`'\"]?([a-z_]\w*(?:\.\w+)*)(?:[`'\"]|:\s)")
 
 
@@ -43,15 +48,16 @@ def read(raw: Any, model: str) -> Completion:
         raise with_details(classify.incomplete_reply(raw, "content blocks"), raw)
     finish = _finish(field(raw, "stop_reason"))
     usage, calls = field(raw, "usage"), _calls(blocks, model)
+    executions = sum(map(_is_code_execution, blocks))
     return Completion(
         content="".join(text(block, "text") for block in blocks if field(block, "type") == "text"),
         model=text(raw, "model") or None,
         finish_reason="tool_calls" if calls and finish in (None, "stop") else finish,
         reasoning="".join(text(block, "thinking") for block in blocks) or None,
-        usage=_usage(usage),
+        usage=_usage(usage, executions),
         tool_calls=calls,
         response_id=text(raw, "id") or None,
-        service_tier=text(usage, "service_tier") or None,
+        service_tier=_tier(usage),
         notes=_notes(raw),
         raw=raw,
     )
@@ -82,8 +88,8 @@ def read_event(body: Any) -> Iterator[Chunk]:
         yield Chunk(
             model=text(message, "model") or None,
             response_id=text(message, "id") or None,
-            usage=replace(tokens, output=None, output_reasoning_tokens=None) if (tokens := _usage(usage)) else None,
-            service_tier=text(usage, "service_tier") or None,
+            usage=_usage(usage, of_input=True),
+            service_tier=_tier(usage),
         )
     elif kind == "content_block_start":
         block = field(body, "content_block")
@@ -98,7 +104,8 @@ def read_event(body: Any) -> Iterator[Chunk]:
             )
             yield Chunk(tool_deltas=(delta,))
         else:
-            yield Chunk(content=text(block, "text"), reasoning=text(block, "thinking"))
+            executions = Usage(units={_EXECUTIONS: 1}) if _is_code_execution(block) else None
+            yield Chunk(content=text(block, "text"), reasoning=text(block, "thinking"), usage=executions)
     elif kind == "content_block_delta":
         delta = field(body, "delta")
         value = field(delta, "partial_json")
@@ -114,7 +121,7 @@ def read_event(body: Any) -> Iterator[Chunk]:
         delta = field(body, "delta")
         yield Chunk(
             finish_reason=_finish(field(delta, "stop_reason")),
-            usage=_final_usage(_usage(field(body, "usage"))),
+            usage=_final_usage(field(body, "usage")),
             notes=_notes(delta),
         )
 
@@ -128,6 +135,7 @@ def _whole_reply(body: Any) -> Chunk:
         finish_reason=whole.finish_reason,
         model=whole.model,
         usage=whole.usage,
+        service_tier=whole.service_tier,
         tool_deltas=tuple(
             ToolDelta(index=-1, id=call.id, name=call.name, arguments=call.arguments) for call in whole.tool_calls
         ),
@@ -157,37 +165,81 @@ def _notes(delta: Any) -> dict[str, object]:
     return _without_none({"block_reason": field(field(delta, "stop_details"), "category")})
 
 
-def _usage(usage: Any) -> Usage | None:
+def _tier(usage: Any) -> str | None:
+    """Return the service tier, or the speed: platform.claude.com/docs/en/build-with-claude/fast-mode#pricing."""
+    return "fast" if text(usage, "speed") == "fast" else text(usage, "service_tier") or None
+
+
+def _usage(usage: Any, executions: int = 0, *, of_input: bool = False) -> Usage | None:
     """Return the tokens: input_tokens excludes what was read from or written to the cache, output holds thinking.
 
     platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance
+
+    Args:
+        usage: The reply's usage.
+        executions: How often the provider ran code for the reply.
+        of_input: Whether to leave out what was written.
     """
     if usage is None:
         return None
-    output, thought = count(usage, "output_tokens"), count(field(usage, "output_tokens_details"), "thinking_tokens")
-    if output is not None and thought is not None:
-        thought = min(thought, output)
-    return Usage(
+    details, parts = field(usage, "output_tokens_details"), field(usage, "cache_creation")
+    problem = miscount(usage, _COUNTS) or miscount(details, _THOUGHTS) or miscount(parts, frozenset(_LIFETIMES))
+    output, thought = count(usage, "output_tokens"), count(details, "thinking_tokens")
+    if of_input:
+        output = thought = None
+    if output is not None and thought is not None and thought > output:
+        problem = problem or f"{thought} thinking tokens are more than the {output} that they are part of"
+        thought = output
+    whole, lifetimes = count(usage, "cache_creation_input_tokens"), [count(parts, name) for name in _LIFETIMES]
+    written = sum(part or 0 for part in lifetimes) if whole is None and any(lifetimes) else whole
+    if written is not None and sum(part or 0 for part in lifetimes) > written:
+        problem = problem or f"the {written} tokens written to the cache are less than those of its lifetimes"
+    tokens = Usage(
         input=count(usage, "input_tokens"),
         input_cached_tokens=count(usage, "cache_read_input_tokens"),
-        input_cache_creation=_cache_creation(usage),
+        input_cache_creation=written,
         output=None if output is None else output - (thought or 0),
         output_reasoning_tokens=thought,
     )
+    units = {**_units(usage, executions), "input_cache_creation_1h": lifetimes[1] or 0}
+    return token_buckets.with_units(token_buckets.with_problem(tokens, problem), units)
 
 
-def _cache_creation(usage: Any) -> int | None:
-    """Return the tokens written to the cache: the total, else the sum over the lifetimes."""
-    whole, parts = count(usage, "cache_creation_input_tokens"), field(usage, "cache_creation")
-    counts = [count(parts, f"ephemeral_{lifetime}_input_tokens") for lifetime in ("5m", "1h")]
-    return sum(part or 0 for part in counts) if whole is None and any(counts) else whole
+def _units(usage: Any, executions: int) -> dict[str, int]:
+    """Return what is billed beside the tokens: searches, code, a region's surcharge, other models' iterations.
+
+    Code is free beside searches and fetches: platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool.
+    The tokens of a compaction or an advisor are in `iterations` alone: anthropic.types.beta.BetaUsage.
+    """
+    server_tools = field(usage, "server_tool_use")
+    searches = count(server_tools, "web_search_requests") or 0
+    fetches = count(server_tools, "web_fetch_requests") or 0
+    region = text(usage, "inference_geo")
+    iterations = field(usage, "iterations")
+    kinds = [text(step, "type") for step in iterations] if isinstance(iterations, list) else []
+    return {
+        "web_searches": searches,
+        _EXECUTIONS: 0 if searches or fetches else executions,
+        f"inference_geo_{region}": int(region not in ("", "not_available", "global")),
+        "other_iterations": sum(kind not in ("", "message") for kind in kinds),
+    }
 
 
-def _final_usage(usage: Usage | None) -> Usage | None:
-    """Return the usage at a stream's end without its input where that is zero, as some servers repeat it."""
-    if usage is None or usage.input_tokens:
-        return usage
-    return replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
+def _is_code_execution(block: Any) -> bool:
+    return field(block, "type") == "server_tool_use" and "code_execution" in text(block, "name")
+
+
+def _final_usage(body: Any) -> Usage | None:
+    """Return the usage at a stream's end, without its input where that is zero, as some servers repeat it."""
+    usage = _usage(body)
+    if usage is None:
+        return None
+    tools = field(body, "server_tool_use")
+    if count(tools, "web_search_requests") or count(tools, "web_fetch_requests"):
+        usage = replace(usage, units={**usage.units, _EXECUTIONS: 0})
+    return (
+        usage if usage.input_tokens else replace(usage, input=None, input_cached_tokens=None, input_cache_creation=None)
+    )
 
 
 def _calls(blocks: list[Any], model: str) -> tuple[ToolCall, ...]:

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.observability import folders
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,23 +39,23 @@ def database(rows: Sequence[Gate]) -> Any:
         for gate in rows
     ]
     path = _cache_path(expressions, flags, str(getattr(hyperscan, "__version__", "")))
-    serialized = _read(path)
+    serialized = None if path is None else _read(path)
     if serialized is not None:
         with contextlib.suppress(Exception):  # written on another processor, for instance: compile again
             return hyperscan.loadb(serialized, hyperscan.HS_MODE_BLOCK)
     compiled = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     compiled.compile(expressions=expressions, ids=list(range(len(rows))), elements=len(rows), flags=flags)
-    with contextlib.suppress(OSError):  # the folder is not writable: the next process compiles again
-        _write(path, hyperscan.dumpb(compiled))
+    if path is not None:
+        with contextlib.suppress(OSError):  # the folder is not writable: the next process compiles again
+            _write(path, hyperscan.dumpb(compiled))
     return compiled
 
 
-def _cache_path(expressions: Sequence[bytes], flags: Sequence[int], version: str) -> Path:
-    import platformdirs
-
+def _cache_path(expressions: Sequence[bytes], flags: Sequence[int], version: str) -> Path | None:
     inputs = repr((expressions, flags, version, platform.machine(), platform.processor()))
     key = hashlib.sha256(inputs.encode()).hexdigest()[:24]
-    return Path(platformdirs.user_cache_dir("moondev", appauthor=False)) / f"redaction-{key}.hs"
+    folder = folders.cache_folder()
+    return None if folder is None else folder / f"redaction-{key}.hs"
 
 
 def _read(path: Path) -> bytes | None:
