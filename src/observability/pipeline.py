@@ -177,7 +177,14 @@ class Pipeline:
             )
             destinations.append(destination)
         if settings.otlp is not None:
-            destinations.append(otlp_destination(settings.otlp))
+            endpoint = otlp_destination(settings.otlp)
+            if any(endpoint.repeats(destination) for destination in destinations):
+                _log.warning(
+                    "%s is the Langfuse project of LANGFUSE_PUBLIC_KEY: what goes there as OTLP too would be counted "
+                    "twice, so it is sent once. Name another endpoint, or set MOONDEV_OTLP=off.", endpoint.name,
+                )  # fmt: skip
+            else:
+                destinations.append(endpoint)
         return destinations
 
     def _log_destination(self) -> None:

@@ -85,11 +85,14 @@ def test_a_c_locale_does_not_stop_a_decision(prices: Path) -> None:
             "PYTHONIOENCODING": "", "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": server.url + "/v1",
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", "from src.cli import main; main()", "trade", "ABC", "--models", "openai:a",
+            [sys.executable, "-c", "from src.cli import main; main()", "trade", "BTC-é₿", "--models", "openai:a",
              "--csv", str(prices)],
             capture_output=True, env=environment, check=False, timeout=60,
         )  # fmt: skip
+        prompt = str(server.received[0].json["messages"])
     assert done.returncode == 0, done.stderr
+    assert "Market: BTC-é₿" in prompt
+    assert b"BTC-??" in done.stdout
     assert b'"quoted"' in done.stdout.replace(b"\n", b" ")
     assert b"`-- " in done.stdout or b"+-- " in done.stdout
 

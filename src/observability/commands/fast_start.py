@@ -79,12 +79,21 @@ def _keep_defaults(params: list[Any]) -> list[Any]:
 def _process_value(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
     if param.required or value is not param.default or param.multiple or param.nargs != 1:
         try:
-            return process(ctx, value)
+            processed = process(ctx, value)
+            return _argument_text(processed) if type(processed) is str else processed
         except BadParameter as error:
             if isinstance(value, str | int | float) and repr(value) not in error.message:
                 error.message = f"{error.message}, not {value!r}"
             raise
     return value if param.callback is None else param.callback(ctx, param, value)
+
+
+def _argument_text(argument: str) -> str:
+    if argument.isascii():
+        return argument
+    from src.observability.commands.terminal import argument_text
+
+    return argument_text(argument)
 
 
 def _import_help() -> None:

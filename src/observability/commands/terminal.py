@@ -56,6 +56,16 @@ def one_line(text: str) -> str:
     return visible(re.sub(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*", " ", text))
 
 
+def argument_text(argument: str) -> str:
+    """Return an argument of the command line as the text that it is, where Python could not read it in the locale.
+
+    In a C locale every letter that is not ASCII arrives as half characters, which no server, file or database takes.
+    """
+    if argument.isascii():
+        return argument
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _shown(match: re.Match[str]) -> str:
     sign = match.group()
     code = ord(sign)

@@ -94,11 +94,22 @@ class Destination:
             return Accepts.OBSERVATIONS
         return Accepts.BOTH if self.observations else Accepts.SCORES
 
+    def repeats(self, other: Destination) -> bool:
+        """Tell whether this sends observations where another one does, with the same keys."""
+        if not (self.observations and other.observations):
+            return False
+        return plain_address(self.traces_url) == plain_address(other.traces_url) and _keys(self) == _keys(other)
+
     @property
     def is_cloud(self) -> bool:
         """Tell whether this is Langfuse's cloud, which always runs the newest version."""
         host = urlsplit(self.api_url or "").hostname or ""
         return host == _CLOUD_DOMAIN or host.endswith(f".{_CLOUD_DOMAIN}")
+
+
+def _keys(destination: Destination) -> str | None:
+    headers = {name.lower(): value for name, value in destination.headers.items()}
+    return headers.get("authorization")
 
 
 def langfuse_destination(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-
 from src.observability import attributes as names
 from src.observability import redaction
 from src.observability.redaction import Redactor, redact, redact_text
 from src.observability.redaction.judging.scan import PART
 from src.observability.spans import otlp
+from src.observability.spans.encoding import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -129,7 +128,7 @@ def _have_no_secret(redactor: Redactor, values: Mapping[str, object]) -> bool:
     """Tell whether no value holds a secret: all are scanned as one text, except for the long ones."""
     parts: list[str] = []
     for name, value in values.items():
-        text = value if type(value) is str else orjson.dumps(value).decode()
+        text = value if type(value) is str else json_text(value)
         if len(text) < _LONG or name not in _NEUTRAL:
             parts.append(f"{PART}{_last_word(name)}: {text}\n")
         elif redactor.text(text) != text:

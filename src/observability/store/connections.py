@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from src.observability.store import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LOG: Final = "-wal"  # suffixes of the files that SQLite keeps beside a database
@@ -77,6 +77,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     except BaseException:
         roll_back(connection)
         raise
+
+
+def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
+    """Insert one row; half characters in its texts, which UTF-8 and so SQLite do not have, become question marks."""
+    try:
+        return connection.execute(statement, values)
+    except UnicodeEncodeError:
+        whole = [item.encode("utf-8", "replace").decode() if isinstance(item, str) else item for item in values]
+        return connection.execute(statement, whole)
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

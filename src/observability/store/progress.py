@@ -9,6 +9,7 @@ from src.observability.store import aliases, unconfirmed
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.connections import connect
 from src.observability.store.leases import LEASE_S, LONGEST_LEASE_S, is_free
+from src.observability.store.other_ways import take_over
 from src.observability.store.records import SCORE_COLUMNS, Batch, BatchRow, ScoreRecord, SpanIdentity, by_column
 from src.observability.store.row_kinds import KINDS, OBSERVATION, SCORE, kind_named
 from src.observability.store.watermarks import acked
@@ -296,9 +297,10 @@ class Progress:
             return aliases.project_of(connection, destination)
 
     def unite(self, destination: str, *, unique_key: bool, project: str | None = None) -> None:
-        """Keep the progress of all names of one destination together: see `aliases.unite`."""
+        """Keep the progress of all names of one destination together: see `aliases.unite` and `take_over`."""
         with self._transaction() as connection:
             aliases.unite(connection, destination, unique_key=unique_key, project=project)
+            take_over(connection, destination, self._clock())
 
     def may_be_ahead(self, destination: str) -> bool:
         """Tell whether another Langfuse destination, which may be the same project, has rows that this one lacks."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from src.observability.store.row_kinds import OBSERVATION
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
@@ -64,6 +66,19 @@ def put(connection: sqlite3.Connection, destination: str, kind: RowKind, ranges:
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(destination, kind.name, item.first, item.last, item.sent, item.since, item.attempts) for item in ranges],
     )
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest observation, 0 where there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
+
+
+def note_moved(connection: sqlite3.Connection, after: int, now: float) -> None:
+    """Note the observations after a number as ones that any destination may have: they come from a damaged store."""
+    last = last_number(connection)
+    if last > after:
+        moved = SentRange(first=after + 1, last=last, sent=0.0, since=now, attempts=1)
+        put(connection, ANY_DESTINATION, OBSERVATION, [moved])
 
 
 def adopt(connection: sqlite3.Connection, destination: str, kind: RowKind, first: int) -> None:

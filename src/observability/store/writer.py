@@ -17,15 +17,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.observability.store import background, checkpoints, forks
-from src.observability.store.connections import BUSY_S, roll_back
+from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
+from src.observability.store.losses import record_losses
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
-from src.observability.store.row_kinds import OBSERVATION
 from src.observability.store.salvage import Salvage
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
 from src.observability.store.tickets import IMPATIENT_S, Ticket, longest_wait_s
-from src.observability.store.unconfirmed import ANY_DESTINATION, SentRange, put
+from src.observability.store.unconfirmed import last_number, note_moved
 from src.observability.store.watermarks import undelivered_rows
 
 if TYPE_CHECKING:
@@ -305,17 +305,16 @@ class Writer:
         """Commit records; those that were moved from a damaged store are noted, as they may have been delivered."""
         connection = self._begin(patience_s)
         try:
-            before = _last_number(connection) if moved_at is not None else 0
+            before = last_number(connection) if moved_at is not None else 0
             for record in records:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
                 else:
-                    connection.execute(_INSERT_SCORE, astuple(record))
+                    insert(connection, _INSERT_SCORE, astuple(record))
                     self._limit.add(0)
-            if moved_at is not None and (last := _last_number(connection)) > before:
-                moved = SentRange(first=before + 1, last=last, sent=0.0, since=moved_at, attempts=1)
-                put(connection, ANY_DESTINATION, OBSERVATION, [moved])
-            recorded = _record_losses(connection, self.losses)
+            if moved_at is not None:
+                note_moved(connection, before, moved_at)
+            recorded = record_losses(connection, self.losses)
             connection.execute("COMMIT")
         except BaseException:
             self._envelopes.clear()
@@ -353,7 +352,8 @@ class Writer:
             connection.execute("INSERT OR IGNORE INTO envelopes (body) VALUES (?)", (record.envelope,))
             row = connection.execute("SELECT id FROM envelopes WHERE body = ?", (record.envelope,)).fetchone()
             envelope_id = self._envelopes[record.envelope] = int(row[0])
-        cursor = connection.execute(
+        cursor = insert(
+            connection,
             _INSERT_OBSERVATION,
             (
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
@@ -374,7 +374,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             dropped = self._limit.drop(connection)
-            _record_losses(connection, dropped.undelivered if dropped else 0)
+            record_losses(connection, dropped.undelivered if dropped else 0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             roll_back(connection)
@@ -382,18 +382,3 @@ class Writer:
             return
         if dropped is not None:
             self._limit.log(dropped)
-
-
-def _last_number(connection: sqlite3.Connection) -> int:
-    """Return the number of the newest observation, 0 where there is none."""
-    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
-
-
-def _record_losses(connection: sqlite3.Connection, losses: int) -> int:
-    """Add losses to those that the file counts, inside a transaction; return how many."""
-    if losses:
-        connection.execute(
-            "INSERT INTO counters VALUES ('losses', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            (losses,),
-        )
-    return losses

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from src.observability import flush, observe_agent
 from src.observability.addresses import plain_address
 from src.observability.delivery import langfuse_server
-from src.observability.delivery.destinations import langfuse_destination
+from src.observability.delivery.destinations import langfuse_destination, otlp_destination
 from src.observability.delivery.exporter import Exporter
+from src.observability.otlp_settings import Otlp
 from src.observability.settings import Settings
 from src.observability.store.retention import Retention
 from src.observability.store.spool import Spool
@@ -225,3 +227,42 @@ def test_the_names_of_one_project_in_an_old_store_become_one_with_all_that_eithe
         assert sorted(score["id"] for score in server.scores.values()) == ["s2", "s3", "s4", "s5"]
         assert spool.stats().undelivered == {spool.stored_name(destination.name): 0}
         assert spool.stats().set_aside == 2
+
+
+def test_what_a_collector_has_brought_is_asked_for_before_it_is_sent_directly(spool: Spool) -> None:
+    """ENABLE_LANGFUSE=scores, with a Collector; then ENABLE_LANGFUSE=true; then back again."""
+    for number in range(700):
+        spool.append(sendable_record(number))
+    spool.append_score(score_record(id="s1"))
+    with LangfuseServer() as server:
+        direct = langfuse_destination(server.url, "pk-lf-1", "sk-lf-1")
+        collector = otlp_destination(Otlp(url=direct.traces_url, headers=direct.headers))
+        scores = langfuse_destination(server.url, "pk-lf-1", "sk-lf-1", scores_only=True)
+        for worker in Exporter(spool, [collector, scores])._workers:  # no thread that would go on
+            assert worker.run_once() == 0
+        del server.rows[:100]  # which the Collector has lost
+        spool.append(sendable_record(700))
+        spool.append_score(score_record(id="s2"))
+        assert Exporter(spool, [direct]).flush(20) == 0
+        assert sorted(int(span.name[1:]) for span in server.spans) == list(range(701))
+        assert server.score_requests == [("events", 1), ("events", 1)]
+
+
+def test_a_project_that_is_named_as_an_otlp_endpoint_too_gets_everything_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LangfuseServer() as server:
+        keys = {"LANGFUSE_HOST": server.url, "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1"}
+        token = "Basic%20cGstbGYtMTpzay1sZi0x"  # what the same keys make
+        otlp = {
+            "MOONDEV_OTLP": "on",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{server.url}/api/public/otel/",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization={token}",
+        }
+        for name, value in (keys | otlp).items():
+            monkeypatch.setenv(name, value)
+        with observe_agent("momentum"):
+            pass
+        assert flush(10) == 0
+        assert server.counted() == 1
+        assert "would be counted twice" in caplog.text

@@ -122,3 +122,20 @@ def test_a_secret_under_a_key_of_another_type_is_redacted(spool: Spool) -> None:
     text = str(otlp.decode_span(spool.trace(str(run.trace_id))[0].span).attributes[names.INPUT])
     assert secret not in text
     assert "('x',)" in text
+
+
+def test_half_characters_cost_neither_the_observation_nor_the_score(spool: Spool) -> None:
+    """File names that are no text, and truncated emoji of a server's error, hold them."""
+    half = "BTC-\udcc3\ud83d"
+    scope: dict[str, Any] = {"agent_name": half, "trading_pair": half, "session_id": half, "tags": [half]}
+    with pytest.raises(ValueError, match="BTC"), observe_agent(half, metadata={half: half}, **scope) as run:
+        raise ValueError(run.update(output=half) and half)
+    assert score(half, half, trace_id=run.trace_id, comment=half, metadata={half: half})
+    (row,) = spool.trace(str(run.trace_id))
+    attributes = otlp.decode_span(row.span).attributes
+    assert (row.name, row.agent, row.status_message) == ("BTC-??.run", "BTC-??", "BTC-??")
+    assert attributes[names.OUTPUT] == "BTC-??"
+    assert attributes[names.TRACE_TAGS] == ("BTC-??",)
+    assert json.loads(str(attributes[names.METADATA + "trading_pair"])) == half
+    assert spool.read_scores("any")[0][1].name == "BTC-??"
+    assert spool.stats().losses == 0
