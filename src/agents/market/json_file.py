@@ -141,8 +141,17 @@ def _table(data: Any) -> tuple[tuple[str, ...] | None, list[list[Any]]] | None:
     if isinstance(data, list) and data:
         return _from_list(data)
     if isinstance(data, dict) and data:
+        data = _with_quotes(data)
         return _from_split(data) or _from_columns(data) or _from_times(data)
     return None
+
+
+def _with_quotes(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of Yahoo's charts with its prices beside its times."""
+    quotes = data["indicators"].get("quote") if isinstance(data.get("indicators"), dict) else None
+    if isinstance(quotes, list) and len(quotes) == 1 and isinstance(quotes[0], dict) and "timestamp" in data:
+        return {"timestamp": data["timestamp"], **quotes[0]}
+    return data
 
 
 def _from_list(rows: list[Any]) -> tuple[tuple[str, ...] | None, list[list[Any]]] | None:

@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+from src.agents.market.times import states_instant
+
 PRICES: Final = ("open", "high", "low", "close")
 
 # The keys are names as letters and digits only, in lower case, without accents; preferred ones first.
@@ -94,7 +96,7 @@ def roles(names: tuple[str, ...], first_row: tuple[str, ...] = ()) -> Roles:
     by_key: dict[str, Column] = {}
     for column in columns:
         by_key.setdefault(column.key, column)
-    time = next((by_key[key] for tier in _TIME_TIERS for key in tier if key in by_key), None)
+    time = _time_column(by_key, first_row)
     clock = None
     if time is not None and time.key in _DATES:
         clock = next((by_key[key] for key in _CLOCKS if key in by_key and by_key[key] is not time), None)
@@ -112,6 +114,17 @@ def roles(names: tuple[str, ...], first_row: tuple[str, ...] = ()) -> Roles:
         confirmed=next((by_key[key] for key in _CONFIRMED if key in by_key), None),
         adjusted_close=next((c for c in columns if re.fullmatch(r"adj(usted|ust)?clos(e|ing)(price)?", c.key)), None),
     )
+
+
+def _time_column(by_key: dict[str, Column], first_row: tuple[str, ...]) -> Column | None:
+    """Return the column of a bar's time: of several the first that is a Unix time or states its zone."""
+    times = [by_key[key] for tier in _TIME_TIERS for key in tier if key in by_key]
+    if len(times) > 1 and times[0].key not in _OPEN_TIMES:
+        stamps = [column for column in times if column.key not in (*_UNNAMED, *_CLOSE_TIMES)]
+        for column in stamps:
+            if states_instant(_cell(first_row, column.index).strip()):
+                return column
+    return times[0] if times else None
 
 
 def is_clock(text: str) -> bool:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from src.agents.market.candles import MarketDataError
 
-# The orders in which exchanges give their numbers after the time, with the place of the volume.
+# The orders in which exchanges give their numbers after the time, with the place of the volume. The usual one comes
+# first; the others are those of one platform each.
 _ORDERS: Final = (
-    ("open, high, low, close", {"open": 0, "high": 1, "low": 2, "close": 3}, 4),
-    ("low, high, open, close, as Coinbase gives them", {"low": 0, "high": 1, "open": 2, "close": 3}, 4),
-    ("open, close, high, low, as KuCoin gives them", {"open": 0, "close": 1, "high": 2, "low": 3}, 4),
-    ("volume, close, high, low, open, as Gate gives them", {"close": 1, "high": 2, "low": 3, "open": 4}, 5),
+    ("", {"open": 0, "high": 1, "low": 2, "close": 3}, 4),
+    ("Coinbase candles", {"low": 0, "high": 1, "open": 2, "close": 3}, 4),
+    ("KuCoin klines", {"open": 0, "close": 1, "high": 2, "low": 3}, 4),
+    ("Gate candlesticks", {"close": 1, "high": 2, "low": 3, "open": 4}, 5),
 )
-
-
+# Kraken's rows have so many numbers: four prices, their mean, the volume, the number of trades.
+_WITH_MEAN: Final = 7
 # Prices of a share of rows may contradict one another.
 _SURE: Final = 0.98
 
 
-def assigned(numbers: list[Any], source: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the columns by name in the order with which all rows agree, and the place of each.
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The columns by name, the place of each, and the platform whose order it is where that is not the usual one."""
+
+    values: dict[str, Any]
+    places: dict[str, int]
+    platform: str
+
+
+def assigned(numbers: list[Any], source: str) -> Assigned:
+    """Return the columns in the order with which all rows agree.
 
     Raises:
         MarketDataError: rows agree with no order, or with two that differ.
@@ -28,24 +39,25 @@ def assigned(numbers: list[Any], source: str) -> tuple[dict[str, Any], dict[str,
     import numpy
 
     nan = numpy.full(len(numbers[0]), numpy.nan)
-    fits: list[tuple[float, dict[str, int], int]] = []
-    for _, order, volume in _ORDERS:
+    fits: list[tuple[float, str, dict[str, int], int]] = []
+    for platform, order, volume in _ORDERS:
         if max(order.values()) < len(numbers):
-            fits.append((_share(numbers, order), order, volume))
+            fits.append((_share(numbers, order), platform, order, volume))
             if fits[0][0] > _SURE:
                 break  # the usual order; where another fits as well, its numbers are the same
-    best = max((share for share, _, _ in fits), default=0.0)
+    best = max((fit[0] for fit in fits), default=0.0)
     if best < 0.5:
-        order, volume = _ORDERS[0][1], _ORDERS[0][2]  # the rule for rows says what is wrong with them
+        platform, order, volume = _ORDERS[0]  # the rule for rows says what is wrong with them
     else:
-        likely = [(order, volume) for share, order, volume in fits if share > best - 0.02]
-        order, volume = likely[0]
-        for other, _ in likely[1:]:
+        likely = [fit[1:] for fit in fits if fit[0] > best - 0.02]
+        platform, order, volume = likely[0]
+        for _, other, _ in likely[1:]:
             _require_same(order, other, numbers, source)
     places = {name: order[name] for name in ("open", "high", "low", "close")}
     if volume < len(numbers):
         places["volume"] = _volume_place(numbers, order, volume)
-    return {"volume": nan, **{name: numbers[place] for name, place in places.items()}}, places
+    values = {"volume": nan, **{name: numbers[place] for name, place in places.items()}}
+    return Assigned(values=values, places=places, platform=platform)
 
 
 def _share(numbers: list[Any], order: dict[str, int]) -> float:
@@ -64,7 +76,7 @@ def _volume_place(numbers: list[Any], order: dict[str, int], volume: int) -> int
     import numpy
 
     after = volume + 1
-    if after >= len(numbers) or volume != 4:
+    if len(numbers) != _WITH_MEAN or volume != 4:
         return volume
     with numpy.errstate(invalid="ignore"):
         low, high = numbers[order["low"]], numbers[order["high"]]

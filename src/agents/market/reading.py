@@ -173,7 +173,7 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
         total=total,
     )
     reading = Reading(
-        dialect=layout.dialect.name,
+        dialect=table.platform,
         columns=table.names,
         rows=total,
         dropped=total - len(candles),
@@ -223,6 +223,7 @@ class _Table:
         is_settled = sheet.delimiter == "," and not any("," in cell for row in sheet.sample for cell in row)
         self.notation = Notation(is_settled=is_settled)
         self.names = dict(layout.names)
+        self.platform = layout.dialect.name
         self.sinks: dict[int, CellSink] = {}
         self.bad_volumes = Unreadable()
         self.time = TimeColumn()
@@ -270,10 +271,11 @@ class _Table:
             return {**dict(zip(self.price_columns, prices, strict=True)), "volume": volume}
         extra = [column.values(sign, Unreadable()) for column in self.extra_columns]
         numbers = [*prices, *([] if self.volume is None else [volume]), *extra]
-        values, places = assigned(numbers, self.sheet.source)
+        result = assigned(numbers, self.sheet.source)
         first = min(self.layout.prices.values()) + 1
-        self.names |= {name: f"column {first + place}" for name, place in places.items()}
-        return values
+        self.names |= {name: f"column {first + place}" for name, place in result.places.items()}
+        self.platform = result.platform or self.platform
+        return result.values
 
     def stamps(self, options: Options, issues: Issues) -> Stamps:
         """Return the times in UTC."""

@@ -169,7 +169,7 @@ def resolved(times: Times, zone_rule: ZoneRule, date_order: DateOrder, source: s
         is_bad = is_bad.copy()
         is_bad[rows[local.ambiguous | local.missing]] = True
         reasons = {"ambiguous_time": rows[local.ambiguous], "missing_time": rows[local.missing]}
-        if not (zone_rule.stated and not zone_rule.asked):
+        if not zone_rule.stated and not zone_rule.asked:
             issues.add("zone", f"times without a zone are read as {zone} ({zone_source})", "kept")
     else:
         zone, zone_source = "UTC", "as each row states" if not times.units else "Unix times"

@@ -67,6 +67,11 @@ def looks_like_time(text: str) -> bool:
     return bool(times_of(text_array([text])).state[0])
 
 
+def states_instant(text: str) -> bool:
+    """Tell whether a cell is a time in every zone: a Unix time, or one that states its zone."""
+    return bool(times_of(text_array([text])).state[0] == INSTANT)
+
+
 def times_of(cells: Any) -> Times:
     """Return what a pyarrow array of strings says about time."""
     import numpy

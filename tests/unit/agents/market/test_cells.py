@@ -303,8 +303,14 @@ def test_a_zone_is_the_callers_else_the_headers_else_utc(
     text = times("2024-01-02 09:30", "2024-01-02 09:45", header=f"{header},open,high,low,close,volume")
     candles = load_candles(write(tmp_path, text), zone=zone)
     assert shown(candles)[0] == expected
-    is_stated = zone is None and header != "time"
-    assert ("zone" in candles.issue_counts) is not is_stated
+    assert ("zone" in candles.issue_counts) is (zone is None and header == "time")
+
+
+def test_of_two_times_the_one_that_states_its_zone_is_read(tmp_path: Path) -> None:
+    rows = "1704067200,2024-01-01 02:00,1,2,0.5,1.5\n1704070800,2024-01-01 03:00,1,2,0.5,1.5\n"
+    for header in ("timestamp,datetime", "time,date", "t,timestamp", "unix,date"):
+        candles = read(tmp_path, f"{header},open,high,low,close\n{rows}")
+        assert shown(candles) == ["2024-01-01T00:00:00", "2024-01-01T01:00:00"], header
 
 
 def test_a_zone_that_is_none_is_refused(tmp_path: Path) -> None:
