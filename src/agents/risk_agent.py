@@ -24,8 +24,7 @@ from src.agents.risk_rules import (
 from src.models.base_model import BaseModel
 from src.models.call.readiness import make_ready
 from src.models.model_factory import ModelFactory
-from src.observability.store import background
-from src.observability.store.background import Rows, collecting
+from src.observability.store.background import beside
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -52,8 +51,6 @@ __all__ = [
 
 
 _LONGEST_TIMEOUT_S = 86_400
-_SHORTEST_STORING_S = 0.25
-_LONGEST_STORING_S = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,30 +141,18 @@ class RiskAgent(BaseAgent):
         """
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
-        rows = Rows()
-        try:
-            with collecting(rows), self._run_on(portfolio, case) as run:
-                answer = Answer(cost_usd=0.0) if self.rules_only else self._inquire(case, deadline).answer()
-                return self._verdict(judgement, answer, run)
-        finally:
-            rows.wait(_storing_s(deadline))
+        with beside(deadline), self._run_on(portfolio, case) as run:
+            answer = Answer(cost_usd=0.0) if self.rules_only else self._inquire(case, deadline).answer()
+            return self._verdict(judgement, answer, run)
 
     async def aassess(self, portfolio: Portfolio, limits: Limits | None = None) -> RiskVerdict:
         """Do what `assess` does, in asyncio; a task that is cancelled cancels the model's call."""
         deadline = time.monotonic() + self.timeout_s
         judgement, case = _judged(portfolio, limits or Limits())
         await make_ready()
-        rows, has_loop = Rows(), True
-        try:
-            with collecting(rows), self._run_on(portfolio, case) as run:
-                answer = Answer(cost_usd=0.0) if self.rules_only else await self._inquire(case, deadline).aanswer()
-                return self._verdict(judgement, answer, run)
-        except GeneratorExit:  # the event loop has gone: nothing can be waited for
-            has_loop = False
-            raise
-        finally:
-            if has_loop:
-                await rows.astored(_storing_s(deadline))
+        async with beside(deadline), self._run_on(portfolio, case) as run:
+            answer = Answer(cost_usd=0.0) if self.rules_only else await self._inquire(case, deadline).aanswer()
+            return self._verdict(judgement, answer, run)
 
     def _run_on(self, portfolio: Portfolio, case: str) -> observe_agent:
         return self.observed(input=case, metadata={"pnl": float(portfolio.pnl_usd)})
@@ -205,13 +190,6 @@ class RiskAgent(BaseAgent):
             and bool(judgement.breaches)
             and not any(breach.final for breach in judgement.breaches)
         )
-
-
-def _storing_s(deadline: float) -> float:
-    """Return how long a verdict may wait until it is stored: not at all where the store takes nothing."""
-    if background.is_stuck():
-        return 0.0
-    return min(max(deadline - time.monotonic(), _SHORTEST_STORING_S), _LONGEST_STORING_S)
 
 
 def _check_settings(allow_override: object, override_confidence: object, rules_only: object, timeout_s: object) -> None:

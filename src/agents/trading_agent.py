@@ -17,8 +17,7 @@ from src.agents.swarm.voting import Consensus, Vote, count
 from src.models.call.readiness import make_ready
 from src.models.transport.threads import in_thread
 from src.models.usage import NO_USAGE, Cost
-from src.observability.store import background
-from src.observability.store.background import Rows, collecting
+from src.observability.store.background import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
-
-
-# How long a decision waits until it is stored: less than the second by which it may exceed its deadline.
-_STORING_S = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +169,9 @@ class TradingAgent(BaseAgent):
         """
         view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
         run = self._open(symbol, view, position)
-        try:
-            with collecting(run.rows), run.observed as observation:
-                votes = ask_all(self._seats, run.question, on_vote)
-                return run.decided(votes, self.quorum, observation)
-        finally:
-            run.rows.wait(run.patience_s())
+        with beside(run.deadline), run.observed as observation:
+            votes = ask_all(self._seats, run.question, on_vote)
+            return run.decided(votes, self.quorum, observation)
 
     async def adecide(
         self,
@@ -197,15 +189,9 @@ class TradingAgent(BaseAgent):
             view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
         await make_ready()
         run = self._open(symbol, view, position)
-        try:
-            with collecting(run.rows), run.observed as observation:
-                votes = await aask_all(self._seats, run.question, on_vote)
-                return run.decided(votes, self.quorum, observation)
-        except GeneratorExit:  # the event loop has gone: nothing can be waited for
-            run.storing_s = 0.0
-            raise
-        finally:
-            await run.rows.astored(run.patience_s())
+        async with beside(run.deadline), run.observed as observation:
+            votes = await aask_all(self._seats, run.question, on_vote)
+            return run.decided(votes, self.quorum, observation)
 
     def _open(self, symbol: str, view: MarketView, position: str | None) -> _Run:
         """Return one decision that is to be made."""
@@ -239,8 +225,7 @@ class _Run:
     """One decision that is being made.
 
     Attributes:
-        rows: What is stored of it.
-        storing_s: How long to wait for that at most.
+        deadline: When it must be made, on the monotonic clock.
     """
 
     def __init__(self, *, symbol: str, question: Question, observed: observe_agent, remarks: tuple[str, ...]) -> None:
@@ -248,9 +233,8 @@ class _Run:
         self.remarks = remarks
         self.question = question
         self.observed = observed
-        self.rows = Rows()
-        self.storing_s = _STORING_S
         self._started = time.monotonic()
+        self.deadline = self._started + question.total_timeout_s
 
     def decided(self, votes: Sequence[Vote], quorum: float, observation: Observation) -> TradingResult:
         """Count the votes; return the result, which is recorded on the run."""
@@ -259,13 +243,6 @@ class _Run:
         result = _result(self.symbol, consensus, wall_ms, observation, self.remarks)
         _record(observation, result)
         return result
-
-    def patience_s(self) -> float:
-        """Return how long the caller may now wait until what is recorded is stored."""
-        if background.is_stuck():
-            return 0.0
-        deadline = self._started + self.question.total_timeout_s + _STORING_S
-        return max(min(self.storing_s, deadline - time.monotonic()), 0.0)
 
 
 def _default_timeout_s(members: Iterable[Member]) -> float:

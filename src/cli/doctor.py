@@ -18,6 +18,10 @@ _TIMEOUT_S = 5.0
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server.")] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.0, help="Seconds to wait for the delivery of the test observation, then to see it."),
+    ] = 15.0,
 ) -> None:
     """Check providers, Langfuse and the trace store, with one test observation.
 
@@ -25,7 +29,7 @@ def doctor(
     """
     from src.observability.commands.setup_checks import of_tracing
 
-    findings = [*_providers(offline=offline), *_own_prices(), *of_tracing(offline=offline)]
+    findings = [*_providers(offline=offline), *_own_prices(), *of_tracing(offline=offline, probe_s=timeout)]
     print_all(findings, as_json=as_json)
 
 

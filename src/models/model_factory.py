@@ -161,11 +161,13 @@ class ModelFactory:
             return _make(row, name, key, address, settings, variables)
         identity = (row.name, name, key or "", address or "")
         with cls._lock:
-            model = cls._cache.get(identity)
+            model = cls._cache.pop(identity, None)
             if model is None:
                 model = _make(row, name, key, address, {}, variables)
-                if model.is_available():
-                    cls._cache[identity] = model
+            if model.is_available():
+                cls._cache[identity] = model  # the latest one is the last to go
+            while len(cls._cache) > _MOST_CACHED:
+                del cls._cache[next(iter(cls._cache))]
             return model
 
     @classmethod
@@ -245,6 +247,7 @@ class ModelFactory:
         return self.available_models
 
 
+_MOST_CACHED = 128  # models, where a program asks with many keys
 _subclasses_lock = threading.RLock()
 _subclasses: dict[Provider, type[BaseModel]] = {}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from src.models.lazy_reply import LazyReply
 from src.models.text_like import TextLike
+from src.models.usage import NO_USAGE
 from src.models.usage import Cost as Cost  # noqa: PLC0414 - for those who import it from here
 from src.models.usage import Usage as Usage  # noqa: PLC0414
 
@@ -253,7 +254,7 @@ class ModelResponse(TextLike):
     observation_id: str | None = None
     response_id: str | None = None
     raw_response: object = field(default=None, repr=False, compare=False)
-    cost: Cost = field(default_factory=Cost, repr=False)
+    cost: Cost = field(default=Cost(unknown=(NO_USAGE,)), repr=False)
     warnings: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:

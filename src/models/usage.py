@@ -134,7 +134,7 @@ class Cost:
         date: The day of the prices.
     """
 
-    parts: Mapping[str, Decimal] = field(default_factory=dict)
+    parts: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
     unknown: tuple[str, ...] = ()
     source: str | None = None
     date: str | None = None

@@ -34,11 +34,15 @@ app.command("export", cls=FastCommand)(traces.export)
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server.")] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.0, help="Seconds to wait for the delivery of the test observation, then to see it."),
+    ] = 15.0,
 ) -> None:
     """Check Langfuse and the trace store, with one test observation. Exit code 1 where something does not work."""
     from src.observability.commands import finding, setup_checks
 
-    finding.print_all(setup_checks.of_tracing(offline=offline), as_json=as_json)
+    finding.print_all(setup_checks.of_tracing(offline=offline, probe_s=timeout), as_json=as_json)
 
 
 def main() -> None:

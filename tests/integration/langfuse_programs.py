@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.observability.store.spool import Spool
+from tests.warm import run_program
 
 if TYPE_CHECKING:
     from src.observability.store.spool import TraceRow
@@ -25,10 +24,7 @@ def run(script: str, db: Path, **variables: str) -> str:
     """Run a program and return what it wrote to standard error."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE", "OTEL"))}
     environment = {**inherited, "MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=False, env=environment | variables, capture_output=True, text=True,
-        timeout=90,
-    )  # fmt: skip
+    done = run_program(script, environment=environment | variables, timeout_s=90)
     assert done.returncode == 0, done.stderr
     return done.stderr
 

@@ -1,4 +1,7 @@
-"""The `moondev` command as its user runs it: in a process of its own, on the embedded model."""
+"""The `moondev` command as its user runs it.
+
+In a process of its own where that is the point, or where its log is read; else in this one, which has all it needs.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,22 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from src.cli import main
+from src.observability import tracker
 from src.observability.store.spool import Spool
+from tests.commands import run_main
 from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
+from tests.warm import run_program
 
-MOONDEV = [sys.executable, "-c", "from src.cli import main; main()"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
 CSV = "\n".join(
     ["Date,Open,High,Low,Close,Volume"]
     + [
@@ -31,14 +42,29 @@ CSV = "\n".join(
 
 
 def moondev(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*MOONDEV, *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        timeout=120,
-        check=False,
-    )
+    script = "from src.cli import main; main()"
+    return run_program(script, *words, environment={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+
+
+def moondev_here(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, with a tracker of its own; `stderr` has no log."""
+
+    def run(arguments: Sequence[str]) -> int:
+        sys.argv[:] = ["moondev", *arguments]
+        main()
+        return 0
+
+    outer = tracker.set_tracker(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            return run_main(run, *words)
+        finally:
+            used = tracker.set_tracker(outer)
+            if used is not None:
+                used.shutdown()
 
 
 def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
@@ -110,9 +136,16 @@ def test_the_same_decision_with_langfuse_unreachable_and_one_line_about_what_wai
     ],
 )
 def test_bad_input_gets_one_clear_error_and_exit_code_2(words: tuple[str, ...], message: str) -> None:
-    done = moondev(*words)
+    done = moondev_here(*words)
     assert done.returncode == 2
     assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_process_that_gets_bad_input_ends_with_one_clear_error_and_exit_code_2() -> None:
+    done = moondev("trade", "EURUSD", "--models", "nobody:x")
+    assert done.returncode == 2
+    assert done.stderr.count("There is no provider") == done.stderr.count("error:") == 1
     assert "Traceback" not in done.stderr
 
 
@@ -141,13 +174,13 @@ def test_the_doctor_prints_what_is_set_up_and_never_a_key() -> None:
 
 
 def test_a_provider_that_does_not_answer_ends_with_exit_code_1() -> None:
-    done = moondev("models", "ollama", "--live", OLLAMA_HOST="http://127.0.0.1:9")
+    done = moondev_here("models", "ollama", "--live", OLLAMA_HOST="http://127.0.0.1:9")
     assert done.returncode == 1
     assert "Is Ollama running?" in done.stderr
 
 
 def test_the_doctor_names_a_missing_model_file() -> None:
-    done = moondev("doctor", "--offline", "--json", MOONDEV_LOCAL_MODEL="/nowhere/mine.gguf")
+    done = moondev_here("doctor", "--offline", "--json", MOONDEV_LOCAL_MODEL="/nowhere/mine.gguf")
     assert done.returncode == 1
     assert "MOONDEV_LOCAL_MODEL names /nowhere/mine.gguf" in done.stdout
 
@@ -159,17 +192,19 @@ def test_the_doctor_shows_the_newest_rate_limits_of_a_provider(tmp_path: Path) -
     with Server(
         lambda _: replace(chat_reply(decision("BUY")), headers={"content-type": "application/json", **limits})
     ) as server:
-        moondev(
+        moondev_here(
             "trade", "ABC", "--models", "openai:a", "--csv", str(file),
             OPENAI_KEY="sk-test-0123456789abcdef", OPENAI_BASE_URL=server.url + "/v1",
         )  # fmt: skip
-    assert "requests 59 of 60 left" in moondev("doctor", "--offline").stdout
+    assert "requests 59 of 60 left" in moondev_here("doctor", "--offline").stdout
 
 
 def test_the_doctor_fails_where_the_keys_are_wrong() -> None:
     with Langfuse() as langfuse:
         langfuse.answer = lambda _: Reply(401)
-        done = moondev("doctor", LANGFUSE_HOST=langfuse.url, LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-lf-0123")
+        done = moondev_here(
+            "doctor", LANGFUSE_HOST=langfuse.url, LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-lf-0123"
+        )
     assert done.returncode == 1
     assert "refuses the keys" in done.stdout
 
@@ -178,11 +213,11 @@ def test_the_doctor_names_the_destination_that_refused_the_test_observation() ->
     with Langfuse() as langfuse:
         langfuse.answer = lambda request: Reply(body=b"{}") if "projects" in request.path else Reply(500)
         keys = {"LANGFUSE_HOST": langfuse.url, "LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-lf-0123"}
-        done = moondev("doctor", "--json", **keys)
+        done = moondev_here("doctor", "--json", "--timeout", "1", **keys)
     details = {(finding["part"], finding["ok"]): finding["detail"] for finding in json.loads(done.stdout)}
     assert done.returncode == 1
     assert "is stored" in details["test", True]
-    assert "was not taken" in details["test", False]
+    assert "was not taken within 1 s" in details["test", False]
     assert "LANGFUSE_HOST" in details["test", False]
 
 
@@ -192,7 +227,7 @@ def test_the_doctor_accepts_a_server_that_only_takes_otlp() -> None:
         langfuse.answer = lambda request: None if request.path.endswith("otel/v1/traces") else Reply(404)
         keys = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk-lf-0123"}
         host = langfuse.url.replace("http://", "http://user:Passw0rdOfTheHost@")
-        done = moondev("doctor", LANGFUSE_HOST=host, **keys)
+        done = moondev_here("doctor", "--timeout", "4", LANGFUSE_HOST=host, **keys)
         assert [span.name for span in langfuse.spans] == ["moondev.doctor"]
     assert done.returncode == 0
     assert "took the test observation" in done.stdout
@@ -203,12 +238,14 @@ def test_a_store_that_cannot_be_used_is_reported_in_one_line(tmp_path: Path) -> 
     path = tmp_path / "mine.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE customers (id)")
-    listed = moondev("traces", "list", MOONDEV_TRACE_DB=str(path))
+    listed = moondev_here("traces", "list", MOONDEV_TRACE_DB=str(path))
     assert (listed.returncode, listed.stderr.count("another program")) == (2, 1)
-    checked = moondev("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
+    checked = moondev_here("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
     assert checked.returncode == 1
     assert "no call is recorded" in checked.stdout
-    exported = moondev("traces", "export", LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-0", MOONDEV_OFFLINE="1")
+    exported = moondev_here(
+        "traces", "export", LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk-0", MOONDEV_OFFLINE="1"
+    )
     assert exported.returncode == 2
     assert "MOONDEV_OFFLINE" in exported.stderr
     assert "Traceback" not in listed.stderr + checked.stderr + exported.stderr
@@ -218,14 +255,14 @@ def test_the_doctor_shows_a_damaged_store_and_the_one_kept_beside(tmp_path: Path
     path = tmp_path / "t.db"
     Spool(path).close()
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
-    done = moondev("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
+    done = moondev_here("doctor", "--offline", MOONDEV_TRACE_DB=str(path))
     assert done.returncode == 1
     assert "a damaged store, kept" in done.stdout
 
 
 def test_the_doctor_tests_another_otlp_endpoint_too() -> None:
     with Langfuse() as backend:
-        done = moondev(
+        done = moondev_here(
             "doctor", "--json", MOONDEV_OTLP="on",
             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=backend.url + "/api/public/otel/v1/traces",
         )  # fmt: skip
@@ -235,7 +272,6 @@ def test_the_doctor_tests_another_otlp_endpoint_too() -> None:
     assert any("took the test observation" in finding["detail"] for finding in json.loads(done.stdout))
 
 
-ROOT = Path(__file__).resolve().parents[2]
 OBSERVABILITY = [sys.executable, "-m", "src.observability"]
 
 
@@ -262,8 +298,8 @@ def test_the_observability_package_has_commands_of_its_own(tmp_path: Path) -> No
 
 def test_risk_judges_a_file(tmp_path: Path) -> None:
     file = tmp_path / "p.json"
-    file.write_text(moondev("risk", "--example").stdout)
-    done = moondev("risk", str(file), "--max-loss", "100", "--rules-only", "--json")
+    file.write_text(moondev_here("risk", "--example").stdout)
+    done = moondev_here("risk", str(file), "--max-loss", "100", "--rules-only", "--json")
     assert json.loads(done.stdout)["action"] == "CLOSE_ALL"
 
 

@@ -22,7 +22,6 @@ V2 = "/api/public/v2/observations"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(probe, "_READ_BACK_S", 1.0)
     monkeypatch.setattr(probe, "_PAUSE_S", 0.05)
     langfuse_server.forget_all()
     yield
@@ -35,7 +34,7 @@ def findings_of(server: LangfuseServer, monkeypatch: pytest.MonkeyPatch, **varia
         monkeypatch.setenv(name, value)
     tracker = trackers.get_tracker()
     try:
-        return setup_checks.of_tracing(offline=False)
+        return setup_checks.of_tracing(offline=False, probe_s=2.0)
     finally:
         tracker.shutdown(0)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from tests.contract.dialects.base import Says
 from tests.contract.harness import ROWS, dialect_of
 from tests.servers import Received, Reply, Server
+from tests.warm import run_program
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -26,8 +25,7 @@ def ended(child):
 
 def run(script: str, tmp_path: Path, *arguments: str) -> str:
     variables = {"MOONDEV_TRACE_DB": str(tmp_path / "t.db"), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", BEGIN + script, *arguments]
-    done = subprocess.run(command, check=False, env=os.environ | variables, capture_output=True, text=True, timeout=120)
+    done = run_program(BEGIN + script, *arguments, environment=os.environ | variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

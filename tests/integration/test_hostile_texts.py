@@ -222,3 +222,18 @@ def test_the_scripts_do_too(tmp_path: Path) -> None:
         assert text
         assert "Traceback" not in text
         assert not FORBIDDEN.search(text), (words, repr(text))
+
+
+def test_the_progress_of_the_migration_stays_in_its_line(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"a{number}.py").write_text("import openai\n")
+    pty = pytest.importorskip("pty")
+    reading, terminal = pty.openpty()
+    script = str(ROOT / "scripts" / "migrate_to_factory.py")
+    subprocess.run(
+        [sys.executable, script, ".", "--jobs", "1"],
+        stdout=subprocess.DEVNULL, stderr=terminal, cwd=tmp_path, check=False, timeout=60,
+    )  # fmt: skip
+    os.close(terminal)
+    assert b"\r3 of 3 files\r\n" in os.read(reading, 10_000)
+    os.close(reading)

@@ -19,6 +19,8 @@ import pytest
 from typing_extensions import override
 
 from src.agents.decisions import Action
+from src.agents.risk_agent import RiskAgent
+from src.agents.risk_rules import Portfolio
 from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
 from src.models import BaseModel, ModelFactory
@@ -123,6 +125,24 @@ def test_a_locked_store_changes_neither_answer_nor_time_and_has_all_rows_later(s
         assert stored(spool, result) == ["well"] * 3
     assert spool.losses == 0
     assert spool.stats().scores == 3 * (3 + 3)  # decision, confidence, agreement, and one for each vote
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_locked_store_costs_a_verdict_on_risk_neither_time_nor_its_comment(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    opinion = json.dumps({"override": False, "confidence": 90, "comment": "too large"})
+    with Server(lambda _: chat_reply(opinion)) as running:
+        provider(monkeypatch, "openai", running)
+        agent = RiskAgent(ModelFactory.get_model("openai:a"), timeout_s=TOTAL_S)  # whose SDK is loaded by now
+        portfolio = Portfolio.from_dict({"equity_usd": 1000, "start_equity_usd": 1005, "positions": []})
+        with locked(spool.path):
+            started = time.monotonic()
+            verdict = asyncio.run(agent.aassess(portfolio)) if is_async else agent.assess(portfolio)
+            assert time.monotonic() - started < LONGEST_S
+    assert (verdict.comment, verdict.model_error) == ("too large", None)
+    assert background.drain(30) == 0
+    assert sorted(row.type for row in spool.trace(verdict.trace_id or "")) == ["agent", "generation"]
 
 
 def test_tracing_that_begins_with_a_locked_store_begins_late_not_the_decision(

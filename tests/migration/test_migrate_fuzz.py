@@ -16,7 +16,7 @@ import tempfile
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -155,29 +155,37 @@ def test_the_commands_handle_a_tree_of_all_these_inputs(tmp_path: Path) -> None:
 
     Over 5 s: the commands start four times, and read inputs that are made to be slow to read.
     """
+    tree = tmp_path / "tree"
+    tree.mkdir()
     for at, text in enumerate(SHAPES.values()):
-        (tmp_path / f"shape{at}.py").write_bytes(text.encode("utf-8", "surrogatepass"))
+        (tree / f"shape{at}.py").write_bytes(text.encode("utf-8", "surrogatepass"))
     for at, source in enumerate(SOURCES[: rounds(12, 40)]):
         for name, dress in DRESSES.items():
             if at % len(DRESSES) == sorted(DRESSES).index(name):
-                (tmp_path / f"source{at}.py").write_bytes(dress(source).encode("utf-8"))
-    (tmp_path / "empty.py").write_bytes(b"")
-    (tmp_path / "broken link.py").symlink_to(tmp_path / "nowhere.py")
-    (tmp_path / "folder.py").mkdir()
-    (tmp_path / "na\u00efve \u20ac.py").write_text(SOURCES[0], encoding="utf-8")
-    texts = _texts(tmp_path)
-    assert _run("migrate_to_factory.py", tmp_path, codes={10, 20}) == _run(
-        "migrate_to_factory.py", tmp_path, codes={10, 20}
-    )
-    assert _texts(tmp_path) == texts
-    _run("migrate_to_factory.py", tmp_path, "--write", codes={10, 20})
-    once = _texts(tmp_path)
+                (tree / f"source{at}.py").write_bytes(dress(source).encode("utf-8"))
+    (tree / "empty.py").write_bytes(b"")
+    (tree / "broken link.py").symlink_to(tree / "nowhere.py")
+    (tree / "folder.py").mkdir()
+    (tree / "na\u00efve \u20ac.py").write_text(SOURCES[0], encoding="utf-8")
+    texts = _texts(tree)
+    planned_sites = _migrated_sites(tree)
+    assert _texts(tree) == texts
+    assert _migrated_sites(tree, "--write") == planned_sites
+    once = _texts(tree)
     assert once != texts
     assert all(parses(data) for name, data in once.items() if data != texts[name])
-    _run("migrate_to_factory.py", tmp_path, "--write", codes={0, 20})
-    assert _texts(tmp_path) == once
-    report = json.loads(_run("check_direct_calls.py", tmp_path, "--no-cache", "--format", "json", codes={0, 1}))
+    _run("migrate_to_factory.py", tree, "--write", codes={0, 20})
+    assert _texts(tree) == once
+    report = json.loads(_run("check_direct_calls.py", tree, "--no-cache", "--format", "json", codes={0, 1}))
     assert report["version"] == 1
+
+
+def _migrated_sites(tree: Path, *options: str) -> list[dict[str, Any]]:
+    """Run the migration, and return the sites that it reports."""
+    report = tree.with_name("report.json")
+    _run("migrate_to_factory.py", tree, *options, "--report", report, codes={10, 20})
+    sites: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["sites"]
+    return sites
 
 
 def _texts(folder: Path) -> dict[str, bytes]:

@@ -92,9 +92,10 @@ def _collect(seats: Sequence[Seat], question: Question, inbox: _Inbox, on_vote: 
     """Ask, and collect the votes until all are there or the time is over. Yields each wait."""
     started = time.monotonic()
     is_swarm = len(seats) > 1  # a single member's generation is named like any other
-    asked = [Asking(seat, question, inbox.put, label=seat.member.label if is_swarm else "") for seat in seats]
+    asked: list[Asking] = []
     votes: dict[Asking, Vote | None] = {}
     try:
+        asked.extend(Asking(seat, question, inbox.put, label=seat.member.label if is_swarm else "") for seat in seats)
         yield from _take(asked, votes, inbox, started + question.total_timeout_s, on_vote)
         _cancel(asked, votes, "timeout")
         yield from _take(asked, votes, inbox, time.monotonic() + _GRACE_S, on_vote)

@@ -238,8 +238,10 @@ def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]
     is_terminal = sys.stderr.isatty()
     for count, outcome in enumerate(outcomes, 1):
         if is_terminal:
-            sys.stderr.write(f"\r{count} of {total} files" + ("\n" if count == total else ""))
+            text = f"\r{count} of {total} files" + ("\n" if count == total else "")
             sys.stderr.flush()
+            sys.stderr.buffer.write(text.encode())  # as bytes: in texts the script shows a carriage return as text
+            sys.stderr.buffer.flush()
         yield outcome
 
 

@@ -50,7 +50,7 @@ class OllamaModel(BaseModel):
 
     def __init__(self, model_name: str, **settings: Any) -> None:
         super().__init__(model_name, **settings)
-        self._clients = PerProcess(self._make_client)
+        self._clients = PerProcess(self._make_client, lambda pair: pair[0].close())
         self._aclients = PerLoop(self._make_async_client, lambda pair: pair[0].close())
 
     def _settings(self, *, asynchronous: bool = False) -> dict[str, Any]:
@@ -90,11 +90,11 @@ class OllamaModel(BaseModel):
         client = _sdk().AsyncClient(**self._settings(asynchronous=True), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
-    def _async_client(self) -> tuple[Any, replay.Replay]:
-        """Return the client of the running loop and its replay, with what has been set on `client`."""
-        client, replayed = self._aclients.get()
-        replayed.settings.follow(self._clients.get()[1].settings)
-        return client, replayed
+    def _follow(self, replayed: replay.Replay) -> None:
+        """Set on the asynchronous client what has been set on `client`."""
+        pair = self._clients.peek()
+        if pair is not None:
+            replayed.settings.follow(pair[1].settings)
 
     @override
     def _is_free(self, model: str) -> bool:
@@ -103,27 +103,32 @@ class OllamaModel(BaseModel):
 
     @override
     def _list_models(self) -> Iterable[str]:
-        return [str(model.model) for model in self.client.list().models]
+        with self._clients as (client, _):
+            return [str(model.model) for model in client.list().models]
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        client, replayed = self._clients.get()
-        return replayed.call(_shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _read_reply)
+        with self._clients as (client, replayed):
+            ask = partial(client.chat, **payload)
+            return replayed.call(_shape(payload), _body(payload), timeouts, ask, _read_reply)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        client, replayed = self._async_client()
-        return await replayed.acall(
-            _shape(payload), _body(payload), timeouts, partial(client.chat, **payload), _read_reply
-        )
+        with self._aclients as (client, replayed):
+            self._follow(replayed)
+            ask = partial(client.chat, **payload)
+            return await replayed.acall(_shape(payload), _body(payload), timeouts, ask, _read_reply)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return self.client.chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
+        with self._clients as (client, _):
+            return self._clients.hold(client.chat(**payload))  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await self._async_client()[0].chat(**payload)  # type: ignore[no-any-return] # the SDK's stream
+        with self._aclients as (client, replayed):
+            self._follow(replayed)
+            return self._aclients.hold(await client.chat(**payload))  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class OpenAICompatibleModel(BaseModel):
         if api not in (None, "chat", "responses"):
             raise InvalidRequest(f"api is {api!r}; there are chat and responses.", parameter="api")
         self._api = api
-        self._connections = PerProcess(self._make_connection)
+        self._connections = PerProcess(self._make_connection, lambda connection: connection.close())
         self._async_connections = PerLoop(self._make_async_connection, lambda connection: connection.close())
 
     # The connection.
@@ -111,25 +111,28 @@ class OpenAICompatibleModel(BaseModel):
         """Return the route of a payload's protocol."""
         return _responses_route(self.sdk[0]) if "input" in payload else _chat_route(self.sdk[0], self.path)
 
-    def _async_connection(self) -> sdk_client.Connection:
-        """Return the connection of the running loop, with what has been set on `client`."""
-        return self._async_connections.get().follow(self._connections.get())
-
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._connections.get().send(self._route(payload), payload, timeouts)
+        with self._connections as connection:
+            return connection.send(self._route(payload), payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._async_connection().asend(self._route(payload), payload, timeouts)
+        with self._async_connections as connection:
+            return await connection.follow(self._connections.peek()).asend(self._route(payload), payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return sdk_client.post(self.client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        with self._connections as connection:
+            stream = sdk_client.post(connection.client, self._route(payload), payload, timeouts)
+            return self._connections.hold(stream)  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        return await sdk_client.apost(self._async_connection().client, self._route(payload), payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        with self._async_connections as connection:
+            client = connection.follow(self._connections.peek()).client
+            stream = await sdk_client.apost(client, self._route(payload), payload, timeouts)
+            return self._async_connections.hold(stream)  # type: ignore[no-any-return] # the SDK's stream
 
     # The protocol.
 
@@ -190,7 +193,8 @@ class OpenAICompatibleModel(BaseModel):
 
     @override
     def _list_models(self) -> Iterable[str]:
-        return [model.id for model in self.client.models.list().data]
+        with self._connections as connection:
+            return [model.id for model in connection.client.models.list().data]
 
     @override
     def _read(self, raw: Any, request: ModelRequest) -> Completion:

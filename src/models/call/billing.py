@@ -114,18 +114,18 @@ def _cost(model: ModelHooks, request: ModelRequest, completion: Completion, usag
         (completion.model, request.model),
         usage,
         completion.reported_cost,
-        tier=completion.service_tier or _requested_tier(request),
+        tier=completion.service_tier or _requested_tier(model.provider, request),
     )
 
 
-def _requested_tier(request: ModelRequest) -> str | None:
+def _requested_tier(provider: str, request: ModelRequest) -> str | None:
     """Return the tier that a request asks for, by which a reply that names none is priced."""
     body = request.options.get("extra_body")
     for options in (request.options, body if isinstance(body, Mapping) else {}):
-        for name in ("speed", "service_tier"):
+        for name in ("speed", "service_tier") if provider == "claude" else ("service_tier",):
             tier = options.get(name)
-            if isinstance(tier, str) and tier not in ("auto", "standard_only"):
-                return tier.lower()
+            if isinstance(tier, str) and tier not in ("auto", "standard", "standard_only"):
+                return tier
     return None
 
 

@@ -75,6 +75,7 @@ def prices_at(provider: str, model: str, tier: str | None, at: float) -> PriceLi
         tier: The service tier that the response names.
         at: Unix time of the request.
     """
+    tier = tier.lower() if tier else None
     is_standard = tier is None or tier in _STANDARD_TIERS or (provider == "groq" and tier == "flex")
     return _prices(provider, model, None if is_standard else tier, int(at // _SLOT_S))
 

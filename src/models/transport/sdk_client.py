@@ -66,9 +66,10 @@ class Connection:
         settings = ClientSettings(http, client, _SETTABLE)
         self._replay = replay.Replay(http, client, "request", asynchronous=asynchronous, settings=settings)
 
-    def follow(self, other: Connection) -> Connection:
+    def follow(self, other: Connection | None) -> Connection:
         """Take over what has been set on another connection's client, which programs hold; return this one."""
-        self._replay.settings.follow(other._replay.settings)
+        if other is not None:
+            self._replay.settings.follow(other._replay.settings)
         return self
 
     def send(self, route: Route, payload: Mapping[str, Any], timeouts: Timeouts) -> Any:

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 NAME = "moondev.doctor"
 _MADE_UP_KEY = "sk-ant-api03-" + "D0ct0rMadeUp" * 8
-_DELIVERY_S = 10.0
-_READ_BACK_S = 15.0
 _PAUSE_S = 0.5
 
 
-def probe(*, offline: bool) -> list[Finding]:
-    """Return what became of a test observation: in the store, at each destination, and read back from Langfuse."""
+def probe(*, offline: bool, patience_s: float) -> list[Finding]:
+    """Return what became of a test observation: in the store, at each destination, and read back from Langfuse.
+
+    Args:
+        offline: Ask no server.
+        patience_s: How long to wait until it is delivered, and then again until Langfuse shows it.
+    """
     from src.observability import get_tracker
     from src.observability.tracing.observation import observe
 
@@ -37,7 +40,7 @@ def probe(*, offline: bool) -> list[Finding]:
     stored = _in_store(tracker, trace_id)
     if not stored.ok or offline or tracker.exporter is None:
         return [stored]
-    return [stored, *_delivered(tracker, trace_id)]
+    return [stored, *_delivered(tracker, trace_id, patience_s)]
 
 
 def _finding(name: str, ok: bool | None, detail: str) -> Finding:
@@ -54,13 +57,13 @@ def _in_store(tracker: LangFuseTracker, trace_id: str) -> Finding:
     return _finding(path, True, "the test observation is stored, its made-up key is not")
 
 
-def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
+def _delivered(tracker: LangFuseTracker, trace_id: str, patience_s: float) -> list[Finding]:
     """Deliver it, with the rows that wait before it, and return a finding for each destination."""
     from src.observability.store.records import Accepts
 
     assert tracker.exporter is not None  # noqa: S101 - the caller has checked
     assert tracker.spool is not None  # noqa: S101 - as above
-    tracker.exporter.flush(_DELIVERY_S)
+    tracker.exporter.flush(patience_s)
     findings = []
     for destination in tracker.exporter.destinations:
         if not destination.observations:
@@ -68,17 +71,17 @@ def _delivered(tracker: LangFuseTracker, trace_id: str) -> list[Finding]:
         waiting = tracker.spool.pending(destination.name, Accepts.OBSERVATIONS)
         if waiting:
             detail = (
-                f"the test observation was not taken within {_DELIVERY_S:g} s; {waiting:,} wait. {destination.advice}"
+                f"the test observation was not taken within {patience_s:g} s; {waiting:,} wait. {destination.advice}"
             )
             findings.append(_finding(destination.name, False, detail))
         elif destination.kind == "langfuse":
-            findings.append(_read_back(tracker, destination, trace_id))
+            findings.append(_read_back(tracker, destination, trace_id, patience_s))
         else:
             findings.append(_finding(destination.name, True, "took the test observation (OTLP has no way to ask)"))
     return findings
 
 
-def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str) -> Finding:
+def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str, patience_s: float) -> Finding:
     """Ask Langfuse for the trace, which it shows some seconds after it took it, by the route that it has."""
     from src.observability.delivery.requester import Requester
     from src.observability.delivery.sampling import Sample
@@ -88,7 +91,7 @@ def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str
     host = display_url(destination.api_url or "")
     if not Sample(destination.sample_rate).has(trace_id):
         return _finding(host, None, "does not get the test observation: LANGFUSE_SAMPLE_RATE leaves its trace out")
-    deadline_s = time.monotonic() + _READ_BACK_S
+    deadline_s = time.monotonic() + patience_s
     with contextlib.closing(Requester(destination)) as server:
         while True:
             shown = show_trace(server.request, server.destination, trace_id)
@@ -101,7 +104,7 @@ def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str
                 return _finding(host, None, f"took the test observation; {shown.problem}")
             if time.monotonic() > deadline_s:
                 detail = (
-                    f"took the test observation and does not show it by {shown.route} after {_READ_BACK_S:g} s yet: "
+                    f"took the test observation and does not show it by {shown.route} after {patience_s:g} s yet: "
                     f"trace {trace_id}"
                 )
                 return _finding(host, None, detail)

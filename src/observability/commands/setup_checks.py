@@ -14,24 +14,30 @@ if TYPE_CHECKING:
     from src.observability.settings import Settings
     from src.observability.tracker import LangFuseTracker
 
+PROBE_S = 15.0  # Langfuse shows an observation some seconds after it took it
 _RECENT_ROWS = 500
 _DAMAGED = "a damaged store, kept; what could be read was moved to the new one. Move it elsewhere once you have seen it"
 
 
-def of_tracing(*, offline: bool) -> list[Finding]:
-    """Return all findings about tracing; `offline` asks no server."""
+def of_tracing(*, offline: bool, probe_s: float = PROBE_S) -> list[Finding]:
+    """Return all findings about tracing.
+
+    Args:
+        offline: Ask no server.
+        probe_s: How long to wait until the test observation is delivered, and again until Langfuse shows it.
+    """
     langfuse = _langfuse(offline=offline)
     failed = any(finding.ok is False for finding in langfuse)
-    return [*langfuse, *_traces(offline=offline or failed), *_instrumentations()]
+    return [*langfuse, *_traces(offline=offline or failed, probe_s=probe_s), *_instrumentations()]
 
 
-def _traces(*, offline: bool) -> list[Finding]:
+def _traces(*, offline: bool, probe_s: float) -> list[Finding]:
     """Return the findings about the store; a store that cannot be read is a finding too."""
     from src.observability import get_tracker
     from src.observability.commands.probe import probe
 
     try:
-        return [*_store(), *probe(offline=offline), *_retention(), *_rate_limits()]
+        return [*_store(), *probe(offline=offline, patience_s=probe_s), *_retention(), *_rate_limits()]
     except sqlite3.Error as error:
         return [_traces_finding(get_tracker(), ok=False, detail=f"the store cannot be read: {error}")]
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("moondev.spool")
 _MOST_THREADS: Final = 4
 _IDLE_S: Final = 10.0  # then a thread that has nothing to do ends
+# How long `beside` waits: the shorter time where the deadline has come.
+_SHORTEST_PATIENCE_S: Final = 0.25
+_LONGEST_PATIENCE_S: Final = 0.9
 _STUCK_S: Final = 0.5  # without a row stored; then nobody waits who need not
 # How long the end of a process waits for rows: as long as a plain call would have waited for a locked store.
 EXIT_PATIENCE_S: Final = 15.0
@@ -112,6 +115,46 @@ class collecting:  # noqa: N801 - used like a function; as a generator it would 
     def __exit__(self, *_: object) -> None:
         """Collect as before the block."""
         _rows.reset(self._token)
+
+
+class beside:  # noqa: N801 - used like a function
+    """Store the rows of the block on other threads, and wait a little for them at its end: less than a second.
+
+    It waits a quarter of a second where the deadline has come, and not at all where nothing gets stored. For `with`,
+    and for `async with` in asyncio.
+
+    Args:
+        deadline: By when the block's result is due, on the monotonic clock.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._rows = Rows()
+        self._collecting = collecting(self._rows)
+
+    def __enter__(self) -> Rows:
+        """Begin to collect."""
+        self._collecting.__enter__()
+        return self._rows
+
+    def __exit__(self, *_: object) -> None:
+        """Wait."""
+        self._collecting.__exit__()
+        self._rows.wait(self._patience_s())
+
+    async def __aenter__(self) -> Rows:
+        """Begin to collect."""
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait, while other tasks go on."""
+        self._collecting.__exit__()
+        if kind is not GeneratorExit:  # after which nothing can be awaited: the loop has gone
+            await self._rows.astored(self._patience_s())
+
+    def _patience_s(self) -> float:
+        left_s = self._deadline - time.monotonic()
+        return 0.0 if is_stuck() else min(max(left_s, _SHORTEST_PATIENCE_S), _LONGEST_PATIENCE_S)
 
 
 def collected() -> Rows | None:

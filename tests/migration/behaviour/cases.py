@@ -10,16 +10,21 @@ A file of `programs/` is one program. Lines that begin with `#:` are about it an
     #: differs = { malformed = "reason" }  scenarios whose outcome is another one afterwards, on purpose
     #: env = { NAME = "x" }  variables, in place of the usual keys
     #: file helper.py        what follows is another file beside the program
+
+A program whose handlers cannot tell one error status from another meets status 500 alone, except in a long run: 401 and
+429 reach it as the same exception, without any word of it being read.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.contract.dialects.base import Says
+from tests.long import IS_LONG
 from tests.migration.behaviour.answers import SCENARIOS
 
 if TYPE_CHECKING:
@@ -27,6 +32,11 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).parent / "programs"
 REPLY = "BUY\nConfidence: 80%\nMomentum is strong, and volume confirms it."
+OTHER_STATUSES = ("401", "429")
+# A handler for a class of errors or one that reads the error, a look at a status, or a retry of the program's own.
+_TELLS_FAILURES_APART = re.compile(
+    r"except(?! Exception:|:)|suppress|traceback|exc_info|sys\.exc|logging|status|\bcode\b|retr(y|ies)|backoff|tenacity"
+)
 EXPECTED = frozenset({"migrated", "left", "either", "kept"})
 
 
@@ -71,13 +81,12 @@ def read(path: Path) -> Case:
         else:
             files[current].append(line)
     about: dict[str, Any] = tomllib.loads("\n".join(header))
-    scenarios = tuple(about.pop("scenarios", ()))
-    case = Case(
-        path.stem,
-        {name: "\n".join(lines) + "\n" for name, lines in files.items()},
-        scenarios=scenarios if "reply" in scenarios else (*SCENARIOS, *scenarios),
-        **about,
-    )
+    texts = {name: "\n".join(lines) + "\n" for name, lines in files.items()}
+    named_scenarios = tuple(about.pop("scenarios", ()))
+    scenarios = named_scenarios if "reply" in named_scenarios else (*SCENARIOS, *named_scenarios)
+    if not IS_LONG and not any(map(_TELLS_FAILURES_APART.search, texts.values())):
+        scenarios = tuple(name for name in scenarios if name not in OTHER_STATUSES or name in about.get("differs", ()))
+    case = Case(path.stem, texts, scenarios=scenarios, **about)
     assert case.expect in EXPECTED, f"{path.name}: expect is {case.expect!r}"
     assert set(case.differs) <= set(case.scenarios), f"{path.name}: differs names a scenario that it does not meet"
     return case

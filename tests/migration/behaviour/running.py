@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.contract.dialects.base import Says
 from tests.migration.behaviour.answers import answering
 from tests.migration.behaviour.normal_form import normalize
 
 if TYPE_CHECKING:
-    from tests.contract.dialects.base import Says
     from tests.migration.behaviour.loopback import Loopback
 
 # Each provider under the name that Moon Dev's agents use and under its SDK's own.
@@ -61,6 +61,7 @@ class Runner:
         environment = {"PATH": os.environ["PATH"], "HOME": str(work), "MOONDEV_DOTENV": "off", **self._trust()}
         command = [sys.executable, "-B", str(ZYGOTE), *(str(port) for port in loopback.ports)]
         self._log = (work / "zygote.log").open("wb")
+        loopback.answer = answering("reply", Says())  # to the calls that it rehearses
         self._zygote = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, text=True
         )

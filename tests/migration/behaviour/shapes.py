@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.long import rounds
+
 _MESSAGES = "[{'role': 'user', 'content': %s}]"
 _ASK = f"client.chat.completions.create(model='gpt-4o', messages={_MESSAGES}).choices[0].message.content"
 _SAY = _ASK % "'x'"
@@ -12,7 +14,7 @@ SHAPES = {
     "a comment alone": "# openai",
     "no newline at the end": _START + "print(" + _SAY + ")",
     "a long line": _START + "x = " + _ASK % repr("long " * 40_000),
-    "many lines": _START + "x = 1\n" * 3_000 + "print(" + _SAY + ")\n",
+    "many lines": _START + "x = 1\n" * rounds(800, 3_000) + "print(" + _SAY + ")\n",
     "many calls": _START + "".join(f"x{n} = {_ASK % n}\n" for n in range(60)),
     "many functions": _START + "".join(f"def f{n}(p):\n    return {_ASK % 'p'}\n" for n in range(50)),
     "deep brackets": _START + "x = " + "(" * 80 + _SAY + ")" * 80,

@@ -47,14 +47,20 @@ _CHAT = "chat.completions.create(model='m', messages=[{'role': 'user', 'content'
 _CLAUDE = "messages.create(model='m', max_tokens=1, messages=[{'role': 'user', 'content': 'x'}])"
 # What imports, beside the SDKs themselves, all that a first call imports.
 KEYED = ("OPENAI", "ANTHROPIC", "GEMINI", "DEEPSEEK", "GROQ_API", "GROK_API", "OPENROUTER_API")
-FIRST_CALLS = (
+SDK_CALLS = (
     f"import openai; openai.OpenAI(api_key='x').{_CHAT}",
+    f"import openai; list(openai.OpenAI(api_key='x').{_CHAT[:-1]}, stream=True))",
+    "import openai; openai.OpenAI(api_key='x').responses.create(model='m', input='x')",
     f"import openai, asyncio; asyncio.run(openai.AsyncOpenAI(api_key='x').{_CHAT})",
     f"import anthropic; anthropic.Anthropic(api_key='x').{_CLAUDE}",
+    f"import anthropic; list(anthropic.Anthropic(api_key='x').{_CLAUDE[:-1]}, stream=True))",
     f"import anthropic, asyncio; asyncio.run(anthropic.AsyncAnthropic(api_key='x').{_CLAUDE})",
     f"import groq; groq.Groq(api_key='x').{_CHAT}",
-    "from google import genai; genai.Client(api_key='x').models.generate_content(model='m', contents='x')",
+    "from google import genai; c = genai.Client(api_key='x'); c.models.generate_content(model='m', contents='x')",
     "import ollama; ollama.chat(model='m', messages=[])",
+)
+FIRST_CALLS = (
+    *SDK_CALLS,
     *(
         f"from src.models import ModelFactory; ModelFactory.get_model('{name}', 'm').chat('x')"
         for name in ("openai", "claude", "gemini", "ollama", "groq", "deepseek", "xai", "openrouter")
@@ -148,6 +154,18 @@ def learn() -> list[str]:
     return names
 
 
+def rehearse() -> None:
+    """Make the SDKs' first calls here, which build what an SDK then keeps: schemas of replies, resolved type hints.
+
+    The server replies as to any program. Nothing of a call stays: neither a thread, which a fork would not take along,
+    nor a connection.
+    """
+    for call in SDK_CALLS:
+        exec(call, {})  # noqa: S102 - the texts above
+    gc.collect()
+    assert threading.active_count() == 1
+
+
 def serve() -> None:
     """Fork a child for each line read, and write its exit code."""
     for line in sys.stdin:
@@ -217,7 +235,10 @@ if __name__ == "__main__":
     for name in learn():
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    rehearse()
     importlib.import_module("src.observability.redaction").redact("its patterns are compiled once")
+    importlib.import_module("src.observability.redaction.judging.checks").bip39_ascii()
+    importlib.import_module("src.models.pricing.prices").warm("openai", "gpt-4o")
     gc.freeze()  # a fork then copies little
     sys.stdout.write("ready\n")
     sys.stdout.flush()

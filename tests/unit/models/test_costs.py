@@ -13,7 +13,7 @@ from src.models.retry import NO_RETRIES
 from src.observability import attributes as names
 from src.observability.spans import otlp
 from tests.servers import Reply, Server
-from tests.unit.models.priced_usages import ROWS, Row, chat, gemini, modality
+from tests.unit.models.priced_usages import ROWS, Row, chat, gemini, modality, responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +125,43 @@ def test_each_request_costs_what_the_published_prices_say(row: Row, provider: Pr
         assert json.loads(str(details)) == pytest.approx({**expected, "unknown": 0})
     else:
         assert json.loads(str(details)) == pytest.approx({**expected, "total": float(row.known)})
+
+
+# Counts that cannot all be true, by provider; the Chat Completions of test_billing.py have more of them.
+CONTRADICTIONS = [
+    ("claude", {"input_tokens": 3, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 6}}),
+    ("claude", {"input_tokens": -3, "output_tokens": 5}),
+    ("claude", {"input_tokens": 3.5, "output_tokens": 5}),
+    ("claude", {"input_tokens": 3, "output_tokens": 5, "cache_creation_input_tokens": 9,
+                "cache_creation": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 5}}),
+    ("claude", {"input_tokens": 3, "output_tokens": 5, "cache_creation_input_tokens": 9,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": "many"}}),
+    ("gemini", gemini(10, 5, cachedContentTokenCount=11)),
+    ("gemini", gemini(10, 5) | {"totalTokenCount": 9}),
+    ("gemini", gemini(10, 5, promptTokensDetails=modality(audio=11))),
+    ("gemini", gemini(10, 5, candidatesTokensDetails=modality(image=6))),
+    ("gemini", gemini(10, 5, thoughtsTokenCount=-1)),
+    ("openai:responses", responses(10, 5, cached=11)),
+    ("openai:responses", responses(10, 5, reasoning=6)),
+    ("openai:responses", responses(10, 5) | {"total_tokens": 16}),
+    ("openai:responses", responses(10, 5) | {"input_tokens": "ten"}),
+    ("groq", chat(10, 5, prompt={"cached_tokens": 11})),
+    ("deepseek", {**chat(10, 5), "prompt_cache_hit_tokens": 9, "prompt_cache_miss_tokens": 9}),
+    ("xai", chat(10, 5, total=99, completion={"reasoning_tokens": 3})),
+]  # fmt: skip
+MODELS = {"claude": "claude-opus-5", "gemini": "gemini-2.5-flash", "openai:responses": "gpt-4o",
+          "groq": "openai/gpt-oss-120b", "deepseek": "deepseek-flash", "xai": "grok-4.7"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "usage"), CONTRADICTIONS, ids=lambda value: value if isinstance(value, str) else "")
+def test_no_providers_contradiction_is_priced(name: str, usage: dict[str, Any], provider: Provider) -> None:
+    row = Row(name="", provider=name, model=MODELS[name], usage=usage, priced={}, page="")
+    provider.body = reply_body(row)
+    reply = model_of(row).generate_response(None, "hi", temperature=None)
+    (reason,) = reply.cost.unknown
+    assert reason.startswith("usage contradicts itself: ")
+    assert (reply.cost_usd, reply.cost.known) == (None, 0)
+    assert all(count >= 0 for count in reply.usage.details().values())
 
 
 # The same in streams.

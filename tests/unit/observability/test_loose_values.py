@@ -124,12 +124,17 @@ def test_a_secret_under_a_key_of_another_type_is_redacted(spool: Spool) -> None:
     assert "('x',)" in text
 
 
+def _fail(run: Any, text: str) -> None:
+    run.update(output=text)
+    raise ValueError(text)
+
+
 def test_half_characters_cost_neither_the_observation_nor_the_score(spool: Spool) -> None:
     """File names that are no text, and truncated emoji of a server's error, hold them."""
     half = "BTC-\udcc3\ud83d"
     scope: dict[str, Any] = {"agent_name": half, "trading_pair": half, "session_id": half, "tags": [half]}
     with pytest.raises(ValueError, match="BTC"), observe_agent(half, metadata={half: half}, **scope) as run:
-        raise ValueError(run.update(output=half) and half)
+        _fail(run, half)
     assert score(half, half, trace_id=run.trace_id, comment=half, metadata={half: half})
     (row,) = spool.trace(str(run.trace_id))
     attributes = otlp.decode_span(row.span).attributes

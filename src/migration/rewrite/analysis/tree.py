@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -230,6 +231,19 @@ _LEAVES = (
     cst.LeftCurlyBrace, cst.RightCurlyBrace, cst.Name, cst.Integer, cst.Float, cst.SimpleString,
 )  # fmt: skip
 
+# The kinds of nodes that may bind a name, each with an arm in `_add_bindings`. Few nodes do, and LibCST's classes have
+# abstract bases, which make `isinstance` slow: a node's exact type is looked up here instead.
+_BINDERS = frozenset({
+    cst.Assign, cst.AnnAssign, cst.NamedExpr, cst.AugAssign, cst.For, cst.CompFor, cst.WithItem, cst.ExceptHandler,
+    cst.ExceptStarHandler, cst.Del, cst.FunctionDef, cst.ClassDef, cst.Param, cst.MatchAs, cst.MatchStar,
+    cst.MatchMapping, cst.Import, cst.ImportFrom,
+})  # fmt: skip
+
+
+@functools.cache
+def _is_leaf(kind: type[cst.CSTNode]) -> bool:
+    return issubclass(kind, _LEAVES)
+
 
 def index(module: cst.Module, *, lines: bool = True) -> Tree:
     """Index a module.
@@ -244,9 +258,10 @@ def index(module: cst.Module, *, lines: bool = True) -> Tree:
     while pending:
         node = pending.pop()
         tree.nodes.append(node)
-        if isinstance(node, cst.Name):
-            tree.names.setdefault(node.value, []).append(node)
-        children = () if isinstance(node, _LEAVES) else node.children
+        kind = type(node)
+        if kind is cst.Name:
+            tree.names.setdefault(node.value, []).append(node)  # type: ignore[attr-defined,arg-type] # a name, as its type says
+        children = () if _is_leaf(kind) else node.children
         for child in children:
             tree.parents[child] = node
         pending.extend(reversed(children))
@@ -254,9 +269,11 @@ def index(module: cst.Module, *, lines: bool = True) -> Tree:
         tree._lines[node] = span.start.line
         tree._columns[node] = span.start.column + 1
     for node in tree.nodes:
-        _note_declaration(tree, node)
+        if type(node) in (cst.Global, cst.Nonlocal):
+            _note_declaration(tree, node)
     for node in tree.nodes:
-        _add_bindings(tree, node)
+        if type(node) in _BINDERS:
+            _add_bindings(tree, node)
     return tree
 
 

@@ -44,7 +44,7 @@ class ClaudeModel(BaseModel):
         super().__init__(model_name, **settings)
         import anthropic
 
-        self._connections = PerProcess(self._make_connection)
+        self._connections = PerProcess(self._make_connection, lambda connection: connection.close())
         self._async_connections = PerLoop(self._make_async_connection, lambda connection: connection.close())
         self._route = sdk_client.Route(
             path="/v1/messages",
@@ -95,28 +95,31 @@ class ClaudeModel(BaseModel):
 
     @override
     def _list_models(self) -> Iterable[str]:
-        return [model.id for model in self.client.models.list()]
-
-    def _async_connection(self) -> sdk_client.Connection:
-        """Return the connection of the running loop, with what has been set on `client`."""
-        return self._async_connections.get().follow(self._connections.get())
+        with self._connections as connection:
+            return [model.id for model in connection.client.models.list()]
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._connections.get().send(self._route, payload, timeouts)
+        with self._connections as connection:
+            return connection.send(self._route, payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return await self._async_connection().asend(self._route, payload, timeouts)
+        with self._async_connections as connection:
+            return await connection.follow(self._connections.peek()).asend(self._route, payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return claude_stream.follow(sdk_client.post(self.client, self._route, payload, timeouts), payload["model"])
+        with self._connections as connection:
+            events = sdk_client.post(connection.client, self._route, payload, timeouts)
+            return claude_stream.follow(self._connections.hold(events), payload["model"])
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
-        events = await sdk_client.apost(self._async_connection().client, self._route, payload, timeouts)
-        return claude_stream.afollow(events, payload["model"])
+        with self._async_connections as connection:
+            client = connection.follow(self._connections.peek()).client
+            events = await sdk_client.apost(client, self._route, payload, timeouts)
+            return claude_stream.afollow(self._async_connections.hold(events), payload["model"])
 
     def _capabilities_for(self, request: ModelRequest) -> Capabilities:
         """Return the capabilities that hold for this request: a schema that cannot be converted is put into the prompt.

@@ -41,16 +41,14 @@ class GeminiModel(BaseModel):
         address = self._base_url or self.default_base_url
         self._legacy = uses_legacy()
         connection_class: Any = LegacyConnection if self._legacy else GenAIConnection
-        self._connections: PerProcess[Any] = PerProcess(lambda: connection_class(self._api_key, address))
+        self._connections: PerProcess[Any] = PerProcess(
+            lambda: connection_class(self._api_key, address), lambda connection: connection.close()
+        )
 
     @property
     def client(self) -> Any:
         """Return the SDK's client."""
-        return self._connection.client
-
-    @property
-    def _connection(self) -> Any:
-        return self._connections.get()
+        return self._connections.get().client
 
     @override
     def _can(self, model: str) -> Capabilities:
@@ -67,27 +65,32 @@ class GeminiModel(BaseModel):
 
     @override
     def _send(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
-        return self._connection.generate(payload, timeouts)
+        with self._connections as connection:
+            return connection.generate(payload, timeouts)
 
     @override
     async def _asend(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         if self._legacy:
             return await super()._asend(payload, timeouts)
-        return await self._connection.agenerate(payload, timeouts)
+        with self._connections as connection:
+            return await connection.agenerate(payload, timeouts)
 
     @override
     def _open_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> Iterator[Any]:
-        return self._connection.stream(payload, timeouts)  # type: ignore[no-any-return] # the SDK's stream
+        with self._connections as connection:
+            return self._connections.hold(connection.stream(payload, timeouts))  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     async def _aopen_stream(self, payload: dict[str, Any], timeouts: Timeouts) -> AsyncIterator[Any]:
         if self._legacy:
             return await super()._aopen_stream(payload, timeouts)
-        return await self._connection.astream(payload)  # type: ignore[no-any-return] # the SDK's stream
+        with self._connections as connection:
+            return self._connections.hold(await connection.astream(payload))  # type: ignore[no-any-return] # the SDK's stream
 
     @override
     def _list_models(self) -> list[str]:
-        return [name.removeprefix("models/") for name in self._connection.model_names()]
+        with self._connections as connection:
+            return [name.removeprefix("models/") for name in connection.model_names()]
 
     @override
     def _build(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:

@@ -78,11 +78,9 @@ class GenAIConnection:
         replayed = replay.Replay(replayed_http, models, "generate_content", asynchronous=True, settings=settings)
         return client, http, replayed
 
-    def _async_client(self) -> tuple[Any, Any, replay.Replay]:
-        """Return what `_make_async` has made for the running loop, with what has been set on `client`."""
-        clients: tuple[Any, Any, replay.Replay] = self._aclients.get()
-        clients[2].settings.follow(self._replay.settings)
-        return clients
+    def close(self) -> None:
+        """Close the plain client."""
+        self.client.close()
 
     @staticmethod
     def _arguments(payload: dict[str, Any]) -> dict[str, Any]:
@@ -103,10 +101,11 @@ class GenAIConnection:
 
     async def agenerate(self, payload: dict[str, Any], timeouts: Timeouts) -> Any:
         """Do what `generate` does, in asyncio."""
-        client, _, async_replay = self._async_client()
-        ask = partial(client.aio.models.generate_content, **self._arguments(payload))
-        read = partial(self._read, payload["config"])
-        return await async_replay.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
+        with self._aclients as (client, _, async_replay):
+            async_replay.settings.follow(self._replay.settings)
+            ask = partial(client.aio.models.generate_content, **self._arguments(payload))
+            read = partial(self._read, payload["config"])
+            return await async_replay.acall(plain_call.shape(payload), plain_call.body(payload), timeouts, ask, read)
 
     def _read(self, config: dict[str, Any], response: Any) -> LazyReply | None:
         """Return a plain reply as its JSON; None for any other."""
@@ -135,7 +134,10 @@ class GenAIConnection:
 
     async def astream(self, payload: dict[str, Any]) -> Any:
         """Do what `stream` does, in asyncio."""
-        return await self._async_client()[0].aio.models.generate_content_stream(**self._arguments(payload))
+        with self._aclients as (client, _, async_replay):
+            async_replay.settings.follow(self._replay.settings)
+            events = await client.aio.models.generate_content_stream(**self._arguments(payload))
+            return self._aclients.hold(events)
 
     def model_names(self) -> list[str]:
         """Return the names of the models that generate text."""

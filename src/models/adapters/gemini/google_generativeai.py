@@ -47,6 +47,11 @@ class LegacyConnection:
             _set_up(client.transport._session, address)
         self.client.transport._session.hooks["response"].append(_record_reply)
 
+    def close(self) -> None:
+        """Close the clients."""
+        for client in (self.client, self._models):
+            client.transport.close()
+
     def _model(self, payload: dict[str, Any]) -> Any:
         model = self._sdk.GenerativeModel(payload["model"], system_instruction=payload["system"] or None)
         model._client = self.client

@@ -21,6 +21,7 @@ from src.agents.market import (
     sample_candles,
     snapshot,
 )
+from tests.long import rounds
 from tests.servers import Received, Reply, Server
 
 if TYPE_CHECKING:
@@ -210,6 +211,33 @@ def test_indicators_are_what_their_formulas_say() -> None:
     assert market.bollinger == pytest.approx((CLOSES[-1] - low) / (4 * deviation))
     assert market.atr_14 == pytest.approx(_wilder_atr(candles_of(CLOSES), 14))
     assert market.volume_ratio == pytest.approx(209 / statistics.fmean(range(190, 210)))
+
+
+@given(
+    st.lists(st.floats(0.5, 2), min_size=1, max_size=220),
+    st.sampled_from([1e-6, 1, 40_000]),
+)
+@settings(max_examples=rounds(40, 3_000), deadline=None)
+def test_indicators_are_those_of_ta_lib(factors: list[float], level: float) -> None:
+    import numpy
+    import talib
+
+    candles = candles_of([level * factor for factor in factors])
+    market = snapshot(candles)
+    bars = candles.last(200)
+    close, high, low = (numpy.array([getattr(bar, name) for bar in bars]) for name in ("close", "high", "low"))
+    macd, signal, histogram = talib.MACD(close)
+    expected = {
+        "sma_20": talib.SMA(close, 20), "sma_50": talib.SMA(close, 50), "ema_12": talib.EMA(close, 12),
+        "ema_26": talib.EMA(close, 26), "atr_14": talib.ATR(high, low, close, 14), "macd": macd,
+        "macd_signal": signal, "macd_histogram": histogram, "rsi_14": talib.RSI(close, 14),
+    }  # fmt: skip
+    for name, values in expected.items():
+        value = getattr(market, name)
+        if math.isnan(values[-1]) or (name == "rsi_14" and len(set(close[-15:].tolist())) < 2):
+            assert value is None, name
+        else:
+            assert value == pytest.approx(values[-1], rel=1e-6, abs=level * 1e-9), name
 
 
 def _wilder_rsi(closes: Sequence[float], period: int) -> float:
