@@ -78,7 +78,7 @@ def _data(prices: Candles, closed: Candles) -> dict[str, Any]:
         "bars": len(prices),
         "open_bars": len(prices) - len(closed),
         "timeframe": prices.timeframe,
-        "interval_s": prices.interval_s,
+        "timeframe_s": prices.interval_s,
         "first": [_bar(bar) for bar in prices[:_SHOWN_BARS]],
         "last": [_bar(bar) for bar in prices.last(_SHOWN_BARS)],
         "issue_counts": dict(closed.issue_counts),
