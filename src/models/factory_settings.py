@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from src.models.errors import InvalidRequest
@@ -13,13 +14,14 @@ from src.models.suggestions import nearest
 from src.models.types import Timeouts
 from src.models.variables import Variables
 from src.observability import key_texts
+from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from src.models.providers import Provider
 
-_SETTINGS: Final = ("timeouts", "retry_policy", "api_key", "base_url", "limit", "reply_max_mb")
+_LONGEST_HOST_WITHOUT_DOT: Final = 20  # what is longer may be a key that was pasted into the wrong variable
 # What callers write for a setting, as calls and SDKs name it.
 _MEANT: Final = {
     "timeout": "timeouts",
@@ -30,17 +32,16 @@ _MEANT: Final = {
 }
 
 
-def check(settings: dict[str, Any], adapters_own: Collection[str]) -> None:
+def check(settings: dict[str, Any], known: Collection[str]) -> None:
     """Check the settings of `get_model`.
 
     Args:
         settings: By name.
-        adapters_own: The names of the settings that only this provider's adapter has.
+        known: The names of the settings that the provider's models have.
 
     Raises:
         InvalidRequest: a setting is not known, or has an impossible value; `parameter` names it.
     """
-    known = (*_SETTINGS, *adapters_own)
     for name in settings:
         if name not in known:
             meant = _MEANT.get(name) or nearest(name, known)
@@ -99,9 +100,12 @@ def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]
 
 
 def _shown(address: str) -> str:
-    """Return an address that cannot be read without what may be a user and a password in it."""
+    """Return an address that cannot be read without what may be a secret in it: user, password, query, a whole key."""
     scheme, separator, rest = address.partition("://")
     shown = f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address.rpartition("@")[2]
+    shown = redact_text(re.split(r"[?#]", shown, maxsplit=1)[0])
+    if len(shown) > _LONGEST_HOST_WITHOUT_DOT and not any(item in shown for item in "./:"):
+        shown = f"[{len(shown)} characters]"
     return "".join(item if item.isprintable() else f"<U+{ord(item):04X}>" for item in shown)
 
 
@@ -115,7 +119,7 @@ def _meant_address(address: str) -> str:
         local = rest.startswith(("localhost", "127.", "[::1]"))
         scheme = "http" if local else scheme
     candidate = f"{scheme}://{rest}"
-    host = rest.partition("/")[0].rpartition("@")[2]
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
     if key_texts.address_problem(candidate) is None and ("." in host or ":" in host or host == "localhost"):
         return f" Did you mean {_shown(candidate)}?"
     return " One looks like https://host.example/v1."

@@ -38,8 +38,10 @@ class Proxy:
     url: str = field(repr=False)
 
     def __str__(self) -> str:
-        """Return its variable and its address without user and password."""
-        return f"{self.variable}={display_url(self.url)}"
+        """Return its variable and its address without user and password, also where those are written wrongly."""
+        parts = _parts(self.url)
+        shown = "" if parts is None or _has_loose_credentials(parts) else f"={display_url(self.url)}"
+        return f"{self.variable}{shown}"
 
 
 def display_url(url: str) -> str:
@@ -105,11 +107,12 @@ def check_proxy(proxy: Proxy | None, *, socks_package: str = "socksio") -> None:
     if proxy is None:
         return
     parts = _parts(proxy.url)
-    if parts is None or not parts.hostname or parts.scheme.lower() not in _PROXY_SCHEMES:
-        shown = proxy.variable if parts is None else str(proxy)
+    is_loose = parts is None or _has_loose_credentials(parts)
+    if parts is None or is_loose or not parts.hostname or parts.scheme.lower() not in _PROXY_SCHEMES:
+        escapes = ", with / # ? and @ of a password as %2F %23 %3F and %40" if is_loose else ""
         raise NetworkProblem(
-            f"{shown} is no proxy's address: it must look like http://127.0.0.1:8080. Put {proxy.variable} right, "
-            "unset it, or name the host in NO_PROXY"
+            f"{proxy} is no proxy's address: it must look like http://127.0.0.1:8080{escapes}. Put {proxy.variable} "
+            "right, unset it, or name the host in NO_PROXY"
         )
     module = {"PySocks": "socks"}.get(socks_package, socks_package)
     if parts.scheme.lower().startswith("socks") and importlib.util.find_spec(module) is None:
@@ -309,6 +312,11 @@ def _parts(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _has_loose_credentials(parts: SplitResult) -> bool:
+    """Tell whether a user or a password stands behind the host, since a character of theirs has ended it."""
+    return any("@" in part for part in (parts.path, parts.query, parts.fragment))
 
 
 def _port(parts: SplitResult) -> int | None:

@@ -199,8 +199,9 @@ def parse(text: str | Limiter, name: str = "limit") -> Limiter:
     """
     if isinstance(text, Limiter):
         return text
-    limits = {unit.lower(): float(number) for number, unit in _LIMIT.findall(text)}
-    if not limits or _LIMIT.sub("", text).strip(" ,;") or not all(limits.values()):
+    amounts = [(unit.lower(), float(number)) for number, unit in _LIMIT.findall(text)]
+    limits = dict(amounts)
+    if not limits or len(limits) < len(amounts) or _LIMIT.sub("", text).strip(" ,;") or not all(limits.values()):
         raise InvalidRequest(f"{name} is {text!r}, no limit: write 60rpm, 100000tpm or both.", parameter=name)
     return Limiter(requests_per_minute=limits.get("rpm"), tokens_per_minute=limits.get("tpm"))
 

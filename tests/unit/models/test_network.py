@@ -104,6 +104,11 @@ def test_a_proxy_is_used(
         ({"HTTPS_PROXY": "ftp://127.0.0.1"}, ["HTTPS_PROXY", "unset"]),
         ({"HTTPS_PROXY": "http://[nonsense"}, ["HTTPS_PROXY", "unset"]),
         ({"HTTPS_PROXY": "http://host:port"}, ["HTTPS_PROXY", "unset"]),
+        ({"HTTPS_PROXY": "http:/user:pass-4711@127.0.0.1:9"}, ["HTTPS_PROXY", "unset"]),
+        ({"HTTPS_PROXY": "http:///user:pass-4711@127.0.0.1:9"}, ["HTTPS_PROXY", "unset"]),
+        ({"HTTPS_PROXY": "http://user:12/pass-4711@127.0.0.1:9"}, ["HTTPS_PROXY", "%2F"]),
+        ({"HTTPS_PROXY": "user:12#pass-4711@127.0.0.1:9"}, ["HTTPS_PROXY", "%23"]),
+        ({"all_proxy": "http://user:pass-4711?@127.0.0.1:9"}, ["all_proxy", "%3F"]),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_named(

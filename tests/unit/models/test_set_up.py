@@ -88,6 +88,23 @@ def test_an_impossible_address_is_said_at_once(
     assert "base_url is " in str(_failure(ModelFactory.get_model("openai", api_key=KEY, base_url=address)))
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sk-proj-4711zQwErTy23456789abcdefGHIJKL",
+        "aq9w8e7r6t5y4711u4i3o2p1l0k9j8h7",
+        "https://api .test/v1?key=4711",
+        "api.test/v1?key=4711",
+        "https://host:port/v1#4711",
+    ],
+)
+def test_a_key_in_an_impossible_address_is_not_shown(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    error = _failure(ModelFactory.get_model("openai", "m", api_key=KEY))
+    assert "OPENAI_BASE_URL is " in str(error)
+    assert "4711" not in f"{error}{error!r}"
+
+
 def test_the_address_of_a_users_own_row_is_checked() -> None:
     ModelFactory.register(Provider(name="mine", url="mine.test/v1", needs_key=False, default_model="m"))
     assert "The url of the provider mine" in str(_failure(ModelFactory.get_model("mine")))
@@ -164,6 +181,12 @@ def test_a_wrong_limit_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MOONDEV_LIMIT_OPENAI", "fast")
     with pytest.raises(InvalidRequest, match="MOONDEV_LIMIT_OPENAI is 'fast'"):
         ModelFactory.get_model("openai", api_key=KEY)
+
+
+@pytest.mark.parametrize("text", ["60rpm,30rpm", "60 rpm 1000tpm 60rpm"])
+def test_a_limit_with_two_readings_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="limit is"):
+        ModelFactory.get_model("openai", api_key=KEY, limit=text)
 
 
 @pytest.mark.parametrize(

@@ -146,10 +146,9 @@ def test_a_file_of_the_format_before_is_brought_forward(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         for script in schema.MIGRATIONS[:3]:
             connection.executescript(script)
-        connection.executescript(
-            "INSERT INTO destinations (name, acked) VALUES ('langfuse:http://host:943f2589c0ae', 1);"
-            f"PRAGMA user_version = 3; PRAGMA application_id = {schema.APPLICATION_ID}"
-        )
+        connection.execute("INSERT INTO destinations (name, acked) VALUES ('langfuse:http://host:943f2589c0ae', 1)")
+        connection.execute("PRAGMA user_version = 3")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     spool = Spool(path)
     for number in range(3):
         spool.append(sendable_record(number))
