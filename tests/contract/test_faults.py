@@ -8,7 +8,7 @@ import pytest
 
 from src.models.errors import ServerFailed
 from src.observability import observe_agent
-from src.observability.delivery import http_post, worker
+from src.observability.delivery import http_post
 from tests.contract.conftest import QUICK
 from tests.contract.dialects.base import Says
 from tests.faults import DELIVERING, SEAMS, Faults
@@ -33,7 +33,7 @@ def faults(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.setenv(f"LANGFUSE_{name}", value)
     # The routers that stand in for providers would answer the exporter too.
     monkeypatch.setattr(http_post, "_post", lambda *_: http_post.Outcome(http_post.Answer.ACCEPTED))
-    monkeypatch.setattr(worker, "_LINGER_S", 0.01)  # or else each test waits the second in which work gathers
+    monkeypatch.setenv("LANGFUSE_FLUSH_INTERVAL", "0.01")  # or else each test waits the second in which work gathers
     breaking.strike(request.param, monkeypatch)
     yield breaking
 

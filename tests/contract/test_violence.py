@@ -13,6 +13,7 @@ import pytest
 from src.models.errors import CATEGORIES, ConnectionFailed, ModelError, ModelTimeout
 from src.models.model_factory import ModelFactory
 from src.models.types import Timeouts
+from src.observability.store import background
 from tests.contract.conftest import ONCE, QUICK
 from tests.contract.dialects.base import Says
 from tests.contract.harness import CASES, ROWS, Caller, dialect_of
@@ -196,6 +197,7 @@ def test_a_cancelled_call_ends_at_once_and_stands_on_the_trace(at: Callable[...,
     with Server(answer) as server:
         model = at(server.url, retry_policy=QUICK)
         asyncio.run(cancel())
+    assert background.drain(20) == 0  # after a cancellation nothing waits for the row
     (row,) = spool.rows_after(0)
     assert (row.level, row.error_category) == ("ERROR", "cancelled")
 
