@@ -10,7 +10,7 @@ import contextlib
 import inspect
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models.call.readiness import make_ready
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from src.models.call.steps import Step, Steps
     from src.models.types import Chunk, ModelResponse
+
+
+_CANCELLED_STORING_S: Final = 0.25  # how long a cancelled call waits for its row
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +149,14 @@ def _perform(progress: _Progress) -> Iterator[Chunk]:
 async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
     """Perform the steps in asyncio, and end when their rows are stored; other tasks of the loop go on meanwhile.
 
-    Where an outer block collects the rows, as a swarm's decision does, that is not waited for here. Nor is it after a
-    cancellation: what is recorded of the call is then stored soon after.
+    Where an outer block collects the rows, as a swarm's decision does, that is not waited for here. After a
+    cancellation it is for a moment only: what is recorded of the call may then be stored soon after.
     """
     import asyncio
 
     await make_ready()
     rows = progress.rows = Rows() if background.collected() is None else None
+    longest_s = BUSY_S
     try:
         for step in progress:
             if isinstance(step, Emit):
@@ -163,13 +167,13 @@ async def _aperform(progress: _Progress) -> AsyncIterator[Chunk]:
             except BaseException as error:  # noqa: BLE001 - handed to the call's own steps
                 progress.failure = error
     except asyncio.CancelledError:
-        rows = None
+        longest_s = 0.0 if background.is_stuck() else _CANCELLED_STORING_S
         raise
     finally:
         for closing in progress.end():
             await ado(closing)
         if rows is not None:
-            await rows.astored(BUSY_S)
+            await rows.astored(longest_s)
 
 
 def do(step: Send | Sleep | Open | Next | _Close) -> Any:
