@@ -14,7 +14,6 @@ from src.models.suggestions import nearest
 from src.models.types import Timeouts
 from src.models.variables import Variables
 from src.observability import key_texts
-from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from src.models.providers import Provider
 
 _SETTINGS: Final = ("timeouts", "retry_policy", "api_key", "base_url", "limit", "reply_max_mb")
-_LONGEST_HOST_WITHOUT_DOT: Final = 20  # what is longer may be a key that was pasted into the wrong variable
 # What callers write for a setting, as calls and SDKs name it.
 _MEANT: Final = {
     "timeout": "timeouts",
@@ -95,20 +93,8 @@ def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]
     if problem is None:
         return address or None, None
     source = source if address else f"The url of the provider {row.name}"
-    return (
-        None,
-        f"{source} is {_shown(checked)!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent.",
-    )
-
-
-def _shown(address: str) -> str:
-    """Return an address that cannot be read without what may be a secret in it: user, password, query, a whole key."""
-    scheme, separator, rest = address.partition("://")
-    shown = f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address.rpartition("@")[2]
-    shown = redact_text(re.split(r"[?#]", shown, maxsplit=1)[0])
-    if len(shown) > _LONGEST_HOST_WITHOUT_DOT and not any(item in shown for item in "./:"):
-        shown = f"[{len(shown)} characters]"
-    return "".join(item if item.isprintable() else f"<U+{ord(item):04X}>" for item in shown)
+    shown = key_texts.shown_address(checked)
+    return None, f"{source} is {shown!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent."
 
 
 def _meant_address(address: str) -> str:
@@ -123,5 +109,5 @@ def _meant_address(address: str) -> str:
     candidate = f"{scheme}://{rest}"
     host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
     if key_texts.address_problem(candidate) is None and ("." in host or ":" in host or host == "localhost"):
-        return f" Did you mean {_shown(candidate)}?"
+        return f" Did you mean {key_texts.shown_address(candidate)}?"
     return " One looks like https://host.example/v1."
