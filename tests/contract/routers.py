@@ -32,7 +32,7 @@ class _PreparedPatches(HTTPCoreMocker, ABC):
     def start(cls) -> None:
         if not cls._methods:
             cls._methods.extend(
-                (owner, name, method, cls.mock(method))  # type: ignore[no-untyped-call] # respx has none
+                (owner, name, method, cls.mock(method))  # type: ignore[no-untyped-call] # of respx
                 for owner in map(_class_named, cls.targets)
                 for name, method in vars(owner).items()
                 if name in cls.target_methods

@@ -16,20 +16,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from src.cli import main
 from src.observability import tracker
 from src.observability.store.spool import Spool
-from tests.commands import run_main
+from tests.commands import run_app
 from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
 from tests.warm import run_program
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 CSV = "\n".join(
@@ -47,24 +43,18 @@ def moondev(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def moondev_here(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in this process, with a tracker of its own; `stderr` has no log."""
-
-    def run(arguments: Sequence[str]) -> int:
-        sys.argv[:] = ["moondev", *arguments]
-        main()
-        return 0
-
+    """Run the command in this process, with a tracker of its own."""
     outer = tracker.set_tracker(None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [])
         for name, value in environment.items():
             patch.setenv(name, value)
         try:
-            return run_main(run, *words)
+            screen = run_app(main, *words)
         finally:
             used = tracker.set_tracker(outer)
             if used is not None:
                 used.shutdown()
+    return subprocess.CompletedProcess(words, screen.code, screen.out, screen.err)
 
 
 def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
@@ -306,6 +296,8 @@ def test_risk_judges_a_file(tmp_path: Path) -> None:
 CALLER = """
 import os, sys
 from src.models import ModelFactory
+import src.models.adapters.openai
+os.fork(), os.fork()  # four processes, which have only imported so far
 model = ModelFactory.get_model("openai", "gpt-4o")
 while True:
     reply = model.generate_response("s", "u")
@@ -323,21 +315,16 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
             "MOONDEV_TRACE_DB": str(tmp_path / "shared.db"),
         }  # fmt: skip
         for _ in range(kills):
-            processes = [
-                subprocess.Popen(
-                    [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-                )
-                for _ in range(4)
-            ]
-            for process in processes:
-                assert process.stdout is not None
-                process.stdout.readline()
+            callers = subprocess.Popen(
+                [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+            assert callers.stdout is not None
+            first = b"".join(callers.stdout.readline() for _ in range(8))
             time.sleep(random.uniform(0.05, 0.6))
-            for process in processes:
-                process.send_signal(signal.SIGKILL)
-            for process in processes:
-                out, _ = process.communicate()
-                returned |= {line for line in out.decode().split("\n") if len(line) == 16}
+            os.killpg(callers.pid, signal.SIGKILL)
+            returned |= {line for line in (first + callers.stdout.read()).decode().split("\n") if len(line) == 16}
+            callers.communicate()
     with Langfuse() as langfuse:
         done = moondev(
             "traces", "export", MOONDEV_TRACE_DB=str(tmp_path / "shared.db"), LANGFUSE_HOST=langfuse.url,

@@ -82,7 +82,7 @@ def _delivered(tracker: LangFuseTracker, trace_id: str, patience_s: float) -> li
 
 
 def _read_back(tracker: LangFuseTracker, destination: Destination, trace_id: str, patience_s: float) -> Finding:
-    """Ask Langfuse for the trace, which it shows some seconds after it took it, by the route that it has."""
+    """Ask Langfuse for the trace, until it shows it, by the route that it has."""
     from src.observability.delivery.requester import Requester
     from src.observability.delivery.sampling import Sample
     from src.observability.delivery.show_trace import show_trace

@@ -68,7 +68,9 @@ class Queries:
                 )
             if not ids:
                 return []
-            rows = connection.execute(f"{_select(connection)} WHERE trace_id = ? ORDER BY seq", ids[0]).fetchall()
+            rows = connection.execute(
+                f"{_select(connection)} WHERE trace_id = ? ORDER BY end_ns, seq", ids[0]
+            ).fetchall()
         return [_trace_row(row) for row in rows]
 
     def rows_after(self, seq: int, limit: int) -> list[TraceRow]:

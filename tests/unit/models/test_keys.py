@@ -13,6 +13,7 @@ from src.models.model_factory import PROVIDERS, ModelFactory, Provider
 from src.observability import get_tracker
 from src.observability.settings import Settings, SettingsError
 from tests.servers import Received, Reply, Server, chat_reply, claude_reply, ollama_reply
+from tests.unit.models.test_network import answer as network_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,6 +148,33 @@ GETS = {
     "groq": {"x-groqs": "groqs-4711"},
     "ollama": {"authorization": "Bearer ollama-4711"},
 }  # fmt: skip
+
+
+GOOGLES_OWN = {
+    "GOOGLE_API_KEY": "google-4711",
+    "GOOGLE_CLOUD_PROJECT": "project-4711",
+    "GOOGLE_CLOUD_LOCATION": "location-4711",
+    "GOOGLE_CLOUD_QUOTA_PROJECT": "quota-4711",
+    "GOOGLE_GENAI_USE_VERTEXAI": "true",
+    "GOOGLE_GENAI_USE_ENTERPRISE": "true",
+    "GOOGLE_GENAI_API_VERSION": "v4711",
+    "GOOGLE_GENAI_CLIENT_MODE": "record",
+    "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",
+}
+
+
+@pytest.mark.parametrize("variant", ["", "legacy"])
+def test_google_is_asked_with_the_models_own_key_and_address(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {**GOOGLES_OWN, "MOONDEV_GEMINI_SDK": variant}.items():
+        monkeypatch.setenv(variable, value)
+    with Server(network_answer) as server:
+        model = ModelFactory.get_model("gemini", "m", api_key=KEY, base_url=server.url)
+        model.generate_response(None, "hi")
+        asyncio.run(model.agenerate_response(None, "hi"))
+    for request in server.received:
+        assert request.headers["x-goog-api-key"] == KEY
+        assert "4711" not in f"{request.path} {request.headers}"
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("name", ["openai", "deepseek", "xai", "openrouter", "groq", "claude", "ollama", "mine"])

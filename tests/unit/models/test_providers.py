@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from src.models import capabilities, providers
+from src.models import providers
 from src.models.adapters.openai_compatible import OpenAICompatibleModel
 from src.models.errors import InvalidRequest
 from src.models.model_factory import PROVIDERS, ModelFactory, Provider, model_factory
 from tests.servers import Server, chat_reply
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Each provider's key variables and base URL variable, as users' .env files have them.
 PUBLISHED = {
@@ -26,16 +22,6 @@ PUBLISHED = {
     "openrouter": (("OPENROUTER_API_KEY",), "OPENROUTER_BASE_URL"),
     "local": ((), None),
 }
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    rows, loaded_file, registered = PROVIDERS._rows, PROVIDERS._loaded_file, dict(capabilities._registered)
-    yield
-    PROVIDERS._rows, PROVIDERS._loaded_file = rows, loaded_file
-    capabilities._registered.clear()
-    capabilities._registered.update(registered)
-    capabilities.of.cache_clear()
 
 
 def test_the_nine_providers_and_their_variables() -> None:

@@ -15,6 +15,7 @@ from src.observability.delivery.destinations import langfuse_destination, otlp_d
 from src.observability.delivery.exporter import Exporter
 from src.observability.otlp_settings import Otlp
 from src.observability.settings import Settings
+from src.observability.store import schema
 from src.observability.store.retention import Retention
 from src.observability.store.spool import Spool
 from tests.langfuse_server import LangfuseServer
@@ -141,19 +142,17 @@ def test_a_store_of_an_earlier_version_keeps_its_progress(spool: Spool) -> None:
 
 
 def test_a_file_of_the_format_before_is_brought_forward(tmp_path: Path) -> None:
-    from src.observability.store import schema
-
     path = tmp_path / "old.db"
-    spool = Spool(path)
-    spool.append(sendable_record(1))
-    spool.acknowledge("langfuse:http://host:943f2589c0ae", 1)
-    spool.close()
     with sqlite3.connect(path) as connection:
-        connection.executescript(
-            "DROP TABLE unconfirmed; DROP TABLE aliases; ALTER TABLE destinations DROP COLUMN scores_owner;"
-            "ALTER TABLE destinations DROP COLUMN scores_lease_until; PRAGMA user_version = 3"
-        )
-    assert Spool(path).pending("langfuse:http://host:943f2589c0ae") == 0
+        for script in schema.MIGRATIONS[:3]:
+            connection.executescript(script)
+        connection.execute("INSERT INTO destinations (name, acked) VALUES ('langfuse:http://host:943f2589c0ae', 1)")
+        connection.execute("PRAGMA user_version = 3")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    spool = Spool(path)
+    for number in range(3):
+        spool.append(sendable_record(number))
+    assert spool.pending("langfuse:http://host:943f2589c0ae") == 2
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
 

@@ -40,6 +40,7 @@ class GenAIConnection:
 
     def _make(self, *, event_hooks: Any = None, async_http: Any = None) -> Any:
         from google import genai
+        from google.genai import client as genai_client
 
         # Without the contexts in these, the SDK builds three for each client.
         uses_httpx = os.environ.get("GOOGLE_GENAI_HTTP_CLIENT", "").lower().strip() == "httpx"
@@ -59,7 +60,9 @@ class GenAIConnection:
             "async_client_args": {**async_args, "ssl": tls.OnDemand(_certifi_context)},
             "httpx_async_client": async_http,
         }
-        return genai.Client(api_key=self._key, vertexai=False, http_options=options)  # type: ignore[arg-type] # as a dict
+        # The SDK's own recorder of requests, which GOOGLE_GENAI_CLIENT_MODE switches on for the SDK's tests.
+        no_recorder = genai_client.DebugConfig(client_mode="", replays_directory="", replay_id="")
+        return genai.Client(api_key=self._key, vertexai=False, debug_config=no_recorder, http_options=options)  # type: ignore[arg-type] # as a dict
 
     def _make_async(self) -> tuple[Any, Any, replay.Replay]:
         """Return a client, its HTTP client and its replay. The HTTP client is our own, which the SDK does not close.

@@ -56,7 +56,10 @@ _FEW_KINDS = 100  # of escapes; up to so many, replacing one kind after another 
 
 
 def decode_without_positions(text: str) -> str:
-    """Return the text with its escapes decoded, several times as fast as `decode`; letters may keep backslashes."""
+    """Return the text with its escapes decoded, as `decode` does, in several times less time where none is nested."""
+    if "\\\\u" in text:  # of JSON in JSON: its backslashes would split words
+        decoded = decode(text)
+        return decoded.text if decoded else text
     for _ in range(_MOST_ESCAPED):
         if "%25" not in text:
             break
