@@ -13,7 +13,7 @@ from src.models.retry import RetryPolicy
 from src.models.suggestions import nearest
 from src.models.types import Timeouts
 from src.models.variables import Variables
-from src.observability import key_texts
+from src.observability import key_texts, network
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,12 +87,20 @@ def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]
     if not address and row.base_url:
         address, source = os.environ.get(row.base_url, "").strip(), row.base_url
     checked = address or row.url or ""
-    problem = key_texts.address_problem(checked, needs_scheme=row.name != "ollama") if checked else None
+    problem = _problem(checked, row) if checked else None
     if problem is None:
         return address or None, None
     source = source if address else f"The url of the provider {row.name}"
     shown = key_texts.shown_address(checked)
     return None, f"{source} is {shown!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent."
+
+
+def _problem(address: str, row: Provider) -> str | None:
+    """Return what is wrong in an address to which paths are added, and before which a user and a password may stand."""
+    problem = key_texts.address_problem(address, needs_scheme=row.name != "ollama")
+    if problem is None and any(mark in network.split_credentials(address)[0] for mark in "?#"):
+        return "has a query or a fragment, behind which no path can be added"
+    return problem
 
 
 def _meant_address(address: str) -> str:
