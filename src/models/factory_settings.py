@@ -13,15 +13,13 @@ from src.models.retry import RetryPolicy
 from src.models.suggestions import nearest
 from src.models.types import Timeouts
 from src.models.variables import Variables
-from src.observability import key_texts
-from src.observability.redaction import redact_text
+from src.observability import key_texts, network
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from src.models.providers import Provider
 
-_LONGEST_HOST_WITHOUT_DOT: Final = 20  # what is longer may be a key that was pasted into the wrong variable
 # What callers write for a setting, as calls and SDKs name it.
 _MEANT: Final = {
     "timeout": "timeouts",
@@ -89,24 +87,20 @@ def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]
     if not address and row.base_url:
         address, source = os.environ.get(row.base_url, "").strip(), row.base_url
     checked = address or row.url or ""
-    problem = key_texts.address_problem(checked, needs_scheme=row.name != "ollama") if checked else None
+    problem = _problem(checked, row) if checked else None
     if problem is None:
         return address or None, None
     source = source if address else f"The url of the provider {row.name}"
-    return (
-        None,
-        f"{source} is {_shown(checked)!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent.",
-    )
+    shown = key_texts.shown_address(checked)
+    return None, f"{source} is {shown!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent."
 
 
-def _shown(address: str) -> str:
-    """Return an address that cannot be read without what may be a secret in it: user, password, query, a whole key."""
-    scheme, separator, rest = address.partition("://")
-    shown = f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address.rpartition("@")[2]
-    shown = redact_text(re.split(r"[?#]", shown, maxsplit=1)[0])
-    if len(shown) > _LONGEST_HOST_WITHOUT_DOT and not any(item in shown for item in "./:"):
-        shown = f"[{len(shown)} characters]"
-    return "".join(item if item.isprintable() else f"<U+{ord(item):04X}>" for item in shown)
+def _problem(address: str, row: Provider) -> str | None:
+    """Return what is wrong in an address to which paths are added, and before which a user and a password may stand."""
+    problem = key_texts.address_problem(address, needs_scheme=row.name != "ollama")
+    if problem is None and any(mark in network.split_credentials(address)[0] for mark in "?#"):
+        return "has a query or a fragment, behind which no path can be added"
+    return problem
 
 
 def _meant_address(address: str) -> str:
@@ -121,5 +115,5 @@ def _meant_address(address: str) -> str:
     candidate = f"{scheme}://{rest}"
     host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
     if key_texts.address_problem(candidate) is None and ("." in host or ":" in host or host == "localhost"):
-        return f" Did you mean {_shown(candidate)}?"
+        return f" Did you mean {key_texts.shown_address(candidate)}?"
     return " One looks like https://host.example/v1."

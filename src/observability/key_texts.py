@@ -8,6 +8,7 @@ from typing import Final
 
 _QUOTES: Final = "\"'`"
 _PRINTABLE: Final = re.compile(r"[!-~]*")
+_MAYBE_KEY: Final = re.compile(r"(?=[\w-]*\d)[\w-]{20,}")
 _NAMES: Final = {"\n": "a line end", "\r": "a line end", "\t": "a tab", " ": "a space"}
 
 
@@ -53,6 +54,17 @@ def address_problem(address: str, *, needs_scheme: bool = True) -> str | None:
     except ValueError as error:
         return "has a port that is no number" if "port" in str(error).lower() else "names no host that can be read"
     return None if host or not needs_scheme else "names no host"
+
+
+def shown_address(address: str) -> str:
+    """Return an address that cannot be read without what may be secret: user, password, query, a key in its place."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        scheme, rest = "", address
+    rest = re.split(r"[?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    shown = f"{scheme}{separator}{rest}"
+    shown = _MAYBE_KEY.sub(lambda match: f"[{len(match[0])} characters]", shown)
+    return "".join(item if item.isprintable() else f"<U+{ord(item):04X}>" for item in shown)
 
 
 def _described(character: str) -> str:

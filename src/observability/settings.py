@@ -311,10 +311,9 @@ def _host(text: str) -> str:
     host = plain_address(text)
     problem = key_texts.address_problem(host)
     if problem is not None:
-        shown = f"{host.partition('://')[0]}://...{host.rpartition('@')[2]}" if "@" in host else host
         raise SettingsError(
             "LANGFUSE_BASE_URL/LANGFUSE_HOST",
-            f"is {shown!r}, not an address: it {problem}. One looks like {LANGFUSE_CLOUD}.",
+            f"is {key_texts.shown_address(host)!r}, not an address: it {problem}. One looks like {LANGFUSE_CLOUD}.",
             _NO_LANGFUSE,  # the default is another server than the one that was intended
         )
     return host

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from src.models.request import exact_multiples
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LONGEST_PROBLEM: Final = 1_000
+_NO_NUMBERS: Final = frozenset({"inf", "infinity", "nan"})
+_LONGEST_NO_NUMBER: Final = 40
 
 
 class DoesNotFit(ValueError):
@@ -24,11 +28,15 @@ def by_model(value: object, model: Any) -> Any:
         DoesNotFit: the value violates the model.
     """
     try:
-        return _by_model(value, model)
+        instance = _by_model(value, model)
+        is_finite = not (_names_no_number(value) and _has_no_number(instance.model_dump()))
     except DoesNotFit:
         raise
     except Exception as error:
         raise DoesNotFit(f"its values cannot be processed ({_described(error)})") from error
+    if not is_finite:
+        raise DoesNotFit("a finite number is needed: Infinity and NaN are none")
+    return instance
 
 
 def by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:
@@ -60,6 +68,21 @@ def _by_model(value: object, model: Any) -> Any:
         items = refusal.errors(include_context=False, include_url=False, include_input=False)[:5]
         problems = [f"{'.'.join(map(str, item['loc'])) or 'the object'}: {item['msg']}" for item in items]
         raise DoesNotFit("; ".join(problems)[:_LONGEST_PROBLEM]) from refusal
+
+
+def _names_no_number(value: object) -> bool:
+    """Tell whether a text somewhere in a value is one that Pydantic takes for an infinite number, or for NaN."""
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_NO_NUMBER and value.strip().lstrip("+-").lower() in _NO_NUMBERS
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_names_no_number(item) for item in items)
+
+
+def _has_no_number(value: object) -> bool:
+    if isinstance(value, float | Decimal):
+        return not math.isfinite(value)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
+    return any(_has_no_number(item) for item in items)
 
 
 def _by_schema(value: dict[str, Any], schema: Mapping[str, object]) -> object:

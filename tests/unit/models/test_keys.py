@@ -112,6 +112,15 @@ def test_a_spoiled_key_of_langfuse_is_named(
     assert words in caplog.text
 
 
+@pytest.mark.parametrize("host", ["sk-lf-{}", "https//joe:{}@langfuse.test", "langfuse.test?key={}", "http://a b/#{}"])
+def test_a_key_in_the_address_of_langfuse_is_not_shown(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "4711d2c8-1111-2222-3333-abcdefabcdef"
+    monkeypatch.setenv("LANGFUSE_HOST", host.format(secret))
+    with pytest.raises(SettingsError, match="not an address") as raised:
+        Settings.read()
+    assert "4711" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["openai", "claude", "groq"])
 def test_a_header_that_cannot_be_sent_is_no_fault_of_the_messages(name: str, server: Server) -> None:
     model = ModelFactory.get_model(name, "m", api_key=KEY, base_url=server.url)

@@ -95,6 +95,8 @@ def test_an_impossible_address_is_said_at_once(
         "aq9w8e7r6t5y4711u4i3o2p1l0k9j8h7",
         "https://api .test/v1?key=4711",
         "api.test/v1?key=4711",
+        "https://api.test/v1?key=4711",
+        "https://api.test/v1#4711",
         "https://host:port/v1#4711",
     ],
 )

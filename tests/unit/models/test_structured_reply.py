@@ -109,6 +109,25 @@ def provider() -> Iterator[Provider]:
         yield Provider(server, texts)
 
 
+class Bounds(pydantic.BaseModel):
+    symbol: str = "X"
+    stop: float
+    targets: list[float] = pydantic.Field(default_factory=list)
+    ceiling: float = float("inf")
+
+
+@pytest.mark.parametrize("text", ["Infinity", "-inf", " NaN ", "+INFINITY"])
+def test_a_text_is_no_infinite_number(text: str) -> None:
+    wanted = response_format(Bounds)
+    assert wanted is not None
+    for reply in ({"stop": text, "ceiling": 9}, {"stop": 1, "targets": [2, text], "ceiling": 9}):
+        with pytest.raises(DoesNotFit, match="finite number"):
+            parse(json.dumps(reply), wanted)
+    assert parse('{"stop": 1}', wanted) == Bounds(stop=1)
+    named = parse(json.dumps({"symbol": text, "stop": 1, "ceiling": 9}), wanted)
+    assert named == Bounds(symbol=text, stop=1, ceiling=9)
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_whatever_a_validator_raises_is_repaired_once_or_malformed(provider: Provider, *, asynchronous: bool) -> None:
     for number in range(4 if asynchronous else len(RAISED)):
