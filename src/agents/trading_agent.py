@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from src.agents.base_agent import BaseAgent, as_model
+from src.agents.market import Candles
+from src.agents.market_view import MIN_BARS, market_view, require_min_bars
 from src.agents.prompts import prompt
 from src.agents.swarm.asking import Question, Seat
 from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Consensus, Vote, count
 from src.models.call.readiness import make_ready
+from src.models.transport.threads import in_thread
 from src.models.usage import NO_USAGE, Cost
 from src.observability.store.background import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from src.agents.decisions import Action
-    from src.agents.market import Candles
+    from src.agents.market_view import MarketView, PriceSource
     from src.models.base_model import BaseModel
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
@@ -32,7 +36,8 @@ class TradingResult:
 
     `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, those of failed members and
     of failed tries included, None where none is known; `unpriced` members cost more than that, or may have;
-    `wall_ms` is the time from asking to deciding; the ids are those of the trace store and of Langfuse.
+    `wall_ms` is the time from asking to deciding; `remarks` say what was missing or left out of the prices; the ids
+    are those of the trace store and of Langfuse.
     """
 
     symbol: str
@@ -47,6 +52,7 @@ class TradingResult:
     wall_ms: float
     trace_id: str | None
     observation_id: str | None
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data, as `moondev trade --json` prints it."""
@@ -60,6 +66,7 @@ class TradingResult:
             "cost_usd": self.cost_usd,
             "unpriced": self.unpriced,
             "wall_ms": round(self.wall_ms, 1),
+            "remarks": list(self.remarks),
             "votes": [
                 {
                     "member": vote.member,
@@ -91,6 +98,7 @@ class TradingAgent(BaseAgent):
         total_timeout_s: How long all together may take; a second above `member_timeout_s` where not given.
         quorum: More than this share of the total weight must have voted.
         temperature: The temperature for every member; None leaves each provider's default.
+        min_bars: Fewer closed bars than these are not decided upon.
         name: The agent's own name.
         session_id: One run of a process or loop.
 
@@ -109,6 +117,7 @@ class TradingAgent(BaseAgent):
         total_timeout_s: float | None = None,
         quorum: float = 0.5,
         temperature: float | None = 0.3,
+        min_bars: int = MIN_BARS,
         name: str | None = None,
         session_id: str | None = None,
     ) -> None:
@@ -125,6 +134,7 @@ class TradingAgent(BaseAgent):
         self.total_timeout_s = total_timeout_s if total_timeout_s is not None else member_timeout_s + 1.0
         self.quorum = quorum
         self.temperature = temperature
+        self.min_bars = require_min_bars(min_bars)
         self._seats = tuple(Seat(member, _model_of(member)) for member in self.members)
 
     @property
@@ -135,10 +145,11 @@ class TradingAgent(BaseAgent):
     def decide(
         self,
         symbol: str,
-        candles: Candles,
+        candles: PriceSource,
         *,
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
+        now: datetime | None = None,
     ) -> TradingResult:
         """Return the decision for a market.
 
@@ -147,14 +158,17 @@ class TradingAgent(BaseAgent):
 
         Args:
             symbol: The symbol that is traded, such as BTC-USD.
-            candles: Its recent prices, as `load_candles` returns them.
+            candles: Its recent prices: what `load_candles` returns, or anything that it reads. Bars that are not
+                closed yet are left out.
             position: The current position, in words; None leaves it out.
             on_vote: Called as each member's vote arrives, on this thread. Where it raises, all members are cancelled.
+            now: The time of the decision, which tells which bars are closed; the present where not given.
 
         Raises:
-            ValueError: there are no candles.
+            MarketDataError: the prices cannot be read, are of another symbol, or are fewer than `min_bars`.
         """
-        run = self._open(symbol, candles, position)
+        view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
+        run = self._open(symbol, view, position)
         with beside(run.deadline), run.observed as observation:
             votes = ask_all(self._seats, run.question, on_vote)
             return run.decided(votes, self.quorum, observation)
@@ -162,28 +176,29 @@ class TradingAgent(BaseAgent):
     async def adecide(
         self,
         symbol: str,
-        candles: Candles,
+        candles: PriceSource,
         *,
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
+        now: datetime | None = None,
     ) -> TradingResult:
-        """Do what `decide` does, in asyncio: a task that is cancelled cancels all members."""
+        """Do what `decide` does, in asyncio, and read prices in a thread; a cancelled task cancels all members."""
+        if isinstance(candles, Candles):
+            view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
+        else:
+            view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
         await make_ready()
-        run = self._open(symbol, candles, position)
+        run = self._open(symbol, view, position)
         async with beside(run.deadline), run.observed as observation:
             votes = await aask_all(self._seats, run.question, on_vote)
             return run.decided(votes, self.quorum, observation)
 
-    def _open(self, symbol: str, candles: Candles, position: str | None) -> _Run:
+    def _open(self, symbol: str, view: MarketView, position: str | None) -> _Run:
         """Return one decision that is to be made."""
-        from src.agents.market import snapshot
-
-        if not len(candles):
-            raise ValueError(f"There are no candles for {symbol}: nothing can be decided.")
-        market = snapshot(candles)
-        content = _content(symbol, market.to_prompt(), position)
+        content = _content(symbol, view.snapshot.to_prompt(), position)
         metadata = {
-            "market_data": market.as_metadata(),
+            "market_data": view.snapshot.as_metadata(),
+            "price_remarks": list(view.remarks),
             "position": position,
             "members": [member.label for member in self.members],
         }
@@ -194,7 +209,7 @@ class TradingAgent(BaseAgent):
             tags=("swarm",) if self.swarm else (),
             name="trading_agent.swarm" if self.swarm else None,
         )
-        return _Run(symbol=symbol, question=self._question(content), observed=observed)
+        return _Run(symbol=symbol, question=self._question(content), observed=observed, remarks=view.remarks)
 
     def _question(self, content: str) -> Question:
         return Question(
@@ -213,8 +228,9 @@ class _Run:
         deadline: When it must be made, on the monotonic clock.
     """
 
-    def __init__(self, *, symbol: str, question: Question, observed: observe_agent) -> None:
+    def __init__(self, *, symbol: str, question: Question, observed: observe_agent, remarks: tuple[str, ...]) -> None:
         self.symbol = symbol
+        self.remarks = remarks
         self.question = question
         self.observed = observed
         self._started = time.monotonic()
@@ -223,7 +239,8 @@ class _Run:
     def decided(self, votes: Sequence[Vote], quorum: float, observation: Observation) -> TradingResult:
         """Count the votes; return the result, which is recorded on the run."""
         consensus = count(votes, quorum)
-        result = _result(self.symbol, consensus, (time.monotonic() - self._started) * 1000, observation)
+        wall_ms = (time.monotonic() - self._started) * 1000
+        result = _result(self.symbol, consensus, wall_ms, observation, self.remarks)
         _record(observation, result)
         return result
 
@@ -242,7 +259,9 @@ def _content(symbol: str, market: str, position: str | None) -> str:
     return f"Market: {symbol}\n{market}{position_line}"
 
 
-def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation) -> TradingResult:
+def _result(
+    symbol: str, consensus: Consensus, wall_ms: float, run: Observation, remarks: tuple[str, ...]
+) -> TradingResult:
     costs = [_cost_of(vote) for vote in consensus.votes]
     whole = sum(costs, Cost())
     return TradingResult(
@@ -258,6 +277,7 @@ def _result(symbol: str, consensus: Consensus, wall_ms: float, run: Observation)
         wall_ms=wall_ms,
         trace_id=run.trace_id,
         observation_id=run.id,
+        remarks=remarks,
     )
 
 

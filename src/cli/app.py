@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from src.cli.candles import candles
 from src.cli.doctor import doctor
 from src.cli.models import models
 from src.cli.risk import risk
@@ -42,6 +43,7 @@ def moondev(
 
 app.command("trade", cls=FastCommand)(trade)
 app.command("risk", cls=FastCommand)(risk)
+app.command("candles", cls=FastCommand)(candles)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from src.cli.actions import styled_action
+from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.delivery import finish
 from src.observability.commands.console import (
     duration,
@@ -49,11 +50,18 @@ def trade(
         str | None,
         typer.Option(help="Members as provider:model, separated by commas. Several make a swarm.", show_default=False),
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Read candles from this CSV file.", show_default=False)] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Read candles from this file: CSV, JSON, Parquet or Arrow.", show_default=False),
+    ] = None,
     live: Annotated[
         str | None, typer.Option(help="Read candles from this exchange, such as binance.", show_default=False)
     ] = None,
     timeframe: Annotated[str, typer.Option(help="Length of a live candle.")] = "15m",
+    zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
+    decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
+    dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
+    min_bars: Annotated[int, typer.Option(help="Fewer closed bars are not decided upon.")] = 10,
     timeout: Annotated[
         float | None,
         typer.Option(help="Seconds that each member may take: 30, or 120 with the embedded model.", show_default=False),
@@ -69,35 +77,53 @@ def trade(
     """
     from src.agents.trading_agent import TradingAgent
 
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
-    if not 0 <= quorum < 1:
-        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
-    if not symbol.strip():
-        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
-    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum)
-    candles = _candles(symbol, csv, live, timeframe)
+    _check(symbol, timeout, quorum, min_bars)
+    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars)
+    reading = {"zone": zone, "decimal": decimal, "dates": dates}
+    candles = _candles(symbol, csv, live, timeframe, reading)
     _describe(candles, as_json=as_json)
     with _progress(agent, hidden=as_json) as on_vote:
         result = agent.decide(symbol, candles, on_vote=on_vote)
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        _show(result)
-        _advise(result)
+    _report(result, as_json=as_json)
     finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
         raise typer.Exit(1)
 
 
-def _candles(symbol: str, csv: Path | None, live: str | None, timeframe: str) -> Candles:
+def _report(result: TradingResult, *, as_json: bool) -> None:
+    for remark in result.remarks:
+        if not remark.startswith("prices: "):  # those were shown before the question
+            note(remark)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        _show(result)
+        _advise(result)
+
+
+def _check(symbol: str, timeout: float | None, quorum: float, min_bars: int) -> None:
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"--timeout is {timeout:g}: give seconds above 0, such as 30.")
+    if not 0 <= quorum < 1:
+        raise ValueError(f"--quorum is {quorum:g}: give a share from 0 to below 1; 0.5 means more than half.")
+    if min_bars < 1:
+        raise ValueError(f"--min-bars is {min_bars}: give a number of bars above 0; 10 is usual.")
+    if not symbol.strip():
+        raise ValueError("The symbol is empty: name what to decide on, such as BTC-USD.")
+
+
+def _candles(
+    symbol: str, csv: Path | None, live: str | None, timeframe: str, reading: dict[str, str | None]
+) -> Candles:
     from src.agents.market import live_candles, load_candles, sample_candles
 
     if csv is not None and live is not None:
         raise ValueError("--csv and --live exclude one another: name one source of prices.")
+    if csv is None and any(reading.values()):
+        raise ValueError("--zone, --decimal and --dates tell how a file is read: name it with --csv.")
     if csv is not None:
-        return load_candles(csv, symbol=symbol)
+        return load_candles(csv, symbol=symbol, **reading)
     if live is not None:
         return live_candles(symbol, live, timeframe=timeframe)
     return sample_candles(symbol)

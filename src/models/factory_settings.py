@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from src.models.providers import Provider
 
-_SETTINGS: Final = ("timeouts", "retry_policy", "api_key", "base_url", "limit", "reply_max_mb")
 _LONGEST_HOST_WITHOUT_DOT: Final = 20  # what is longer may be a key that was pasted into the wrong variable
 # What callers write for a setting, as calls and SDKs name it.
 _MEANT: Final = {
@@ -33,17 +32,16 @@ _MEANT: Final = {
 }
 
 
-def check(settings: dict[str, Any], adapters_own: Collection[str]) -> None:
+def check(settings: dict[str, Any], known: Collection[str]) -> None:
     """Check the settings of `get_model`.
 
     Args:
         settings: By name.
-        adapters_own: The names of the settings that only this provider's adapter has.
+        known: The names of the settings that the provider's models have.
 
     Raises:
         InvalidRequest: a setting is not known, or has an impossible value; `parameter` names it.
     """
-    known = (*_SETTINGS, *adapters_own)
     for name in settings:
         if name not in known:
             meant = _MEANT.get(name) or nearest(name, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -150,7 +151,8 @@ class ModelFactory:
     def _single_model(cls, model_type: str, model_name: str | None, settings: dict[str, Any]) -> BaseModel:
         row, inline = cls._row(model_type)
         name = model_name or inline or _default_name(row)
-        factory_settings.check(settings, _own_settings(row))
+        if settings:
+            factory_settings.check(settings, _setting_names(row))
         variables = factory_settings.variables(row, settings)
         key, bad_key = factory_settings.key_of(row, settings.pop("api_key", None))
         address, bad_address = factory_settings.address_of(row, settings.pop("base_url", None))
@@ -285,9 +287,14 @@ def _why_unavailable(row: Provider, key: str | None) -> str | None:
     return _adapter(row)._missing()
 
 
-def _own_settings(row: Provider) -> frozenset[str]:
-    """Return the settings that a provider's adapter has beside those of all models."""
-    return frozenset({"api"}) if row.package in ("openai", "groq") else frozenset()
+def _setting_names(row: Provider) -> tuple[str, ...]:
+    """Return the settings that the models of a provider have: the arguments of its adapter, and their limit."""
+    names: dict[str, None] = {}
+    for kind in _adapter(row).__mro__:
+        if "__init__" in vars(kind) and kind is not object:
+            parameters = inspect.signature(vars(kind)["__init__"]).parameters.values()
+            names |= dict.fromkeys(item.name for item in parameters if item.kind is item.KEYWORD_ONLY)
+    return (*names, "limit")
 
 
 def _installed(package: str) -> bool:

@@ -1,10 +1,11 @@
-"""Market data: candles from files, exchanges and the installed sample, and indicators on them."""
+"""Market data: candles from files, frames, exchanges and the installed sample, and indicators on them."""
 
-from src.agents.market.candles import Candle, Candles, MarketDataError, RowIssue
-from src.agents.market.csv_file import load_candles
+from src.agents.market.candles import Candle, Candles, MarketDataError, Reading, RowIssue
 from src.agents.market.indicators import MarketSnapshot, snapshot
 from src.agents.market.live import live_candles
+from src.agents.market.reading import load_candles
 from src.agents.market.sample import SAMPLE_SYMBOLS, sample_candles
+from src.agents.market.timeframes import closed_bars
 
 __all__ = [
     "SAMPLE_SYMBOLS",
@@ -12,7 +13,9 @@ __all__ = [
     "Candles",
     "MarketDataError",
     "MarketSnapshot",
+    "Reading",
     "RowIssue",
+    "closed_bars",
     "live_candles",
     "load_candles",
     "sample_candles",

@@ -1,22 +1,16 @@
-"""Define candles, and the one rule by which rows from any source become candles in order."""
+"""Define candles: bars in order of time, with what reading them has shown."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
 _MOST_ISSUES_OF_A_KIND = 100
-# Sources round prices: an open or close may lie outside [low, high] by this share.
-_TOLERANCE = 1e-6
-# A distance above this many intervals is a gap.
-_GAP = 1.5
 
 
 class MarketDataError(ValueError):
@@ -46,15 +40,42 @@ class RowIssue:
 
 
 @dataclass(frozen=True, slots=True)
-class Candles:
-    """Bars in order of time. `interval_s` is their most common distance, None for fewer than two."""
+class Reading:
+    """How a source was understood.
 
-    bars: tuple[Candle, ...]
+    `columns` maps each field to the name of its column; `rows` counts all rows of data, `dropped` those that are no
+    bar; `zone` is the zone of the source's stamps, and `zone_source` says who states it.
+    """
+
+    dialect: str
+    columns: Mapping[str, str]
+    rows: int
+    dropped: int = 0
+    zone: str = "UTC"
+    zone_source: str = ""
+    decimal: str = "."
+    stamps: str = "open"
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Bars in order of time.
+
+    `interval_s` is their most common distance, None for fewer than two; `timeframe` names it as exchanges do (15m, 1d,
+    1M). `written_at` is when the source was written, where it is a file.
+    """
+
+    bars: Sequence[Candle]
     symbol: str | None = None
     source: str = "memory"
     interval_s: int | None = None
     issues: tuple[RowIssue, ...] = ()
     issue_counts: Mapping[str, int] = field(default_factory=dict)
+    timeframe: str | None = None
+    written_at: datetime | None = None
+    reading: Reading | None = None
 
     def __len__(self) -> int:
         """Return how many bars there are."""
@@ -72,7 +93,7 @@ class Candles:
 
     def __getitem__(self, index: int | slice) -> Candle | tuple[Candle, ...]:
         """Return a bar, or several."""
-        return self.bars[index]
+        return tuple(self.bars[index]) if isinstance(index, slice) else self.bars[index]
 
     @property
     def closes(self) -> tuple[float, ...]:
@@ -81,7 +102,7 @@ class Candles:
 
     def last(self, count: int) -> tuple[Candle, ...]:
         """Return the newest bars."""
-        return self.bars[-count:] if count > 0 else ()
+        return tuple(self.bars[-count:]) if count > 0 else ()
 
 
 class Issues:
@@ -97,118 +118,7 @@ class Issues:
             self.items.append(RowIssue(line=line, kind=kind, detail=detail, action=action))
         self.counts[kind] += times
 
-
-def problem_of(bar: Candle) -> tuple[str, str] | None:
-    """Return what makes a bar unusable as (kind, detail), or None."""
-    prices = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
-    for name, price in prices.items():
-        if not math.isfinite(price):
-            return "not_a_number", f"{name} is {price}"
-        if price <= 0:
-            return "not_positive", f"{name} is {price:g}"
-    slack = bar.high * _TOLERANCE
-    if bar.high < bar.low - slack:
-        return "high_below_low", f"high {bar.high:g} is below low {bar.low:g}"
-    for name in ("open", "close"):
-        if not bar.low - slack <= prices[name] <= bar.high + slack:
-            return "outside_range", f"{name} {prices[name]:g} lies outside {bar.low:g} to {bar.high:g}"
-    return None
-
-
-def in_order(
-    rows: Iterable[tuple[int | None, Candle]],
-    issues: Issues,
-    *,
-    symbol: str | None,
-    source: str,
-    total: int | None = None,
-) -> Candles:
-    """Return the usable rows in order of time, by this rule.
-
-    A row with a price that is missing, not finite, zero or negative, or whose prices contradict one another, is
-    dropped. Rows out of order are sorted. Of rows with the same time the last one wins. Gaps stay gaps: nothing is
-    filled in. Each of these is reported with its line.
-
-    Args:
-        rows: The line of each candle, where it has one, with the candle.
-        issues: The issues of reading the rows; those of this rule are added.
-        symbol: The symbol that is traded.
-        source: The source of the rows, for messages.
-        total: The number of rows, unreadable ones included.
-
-    Raises:
-        MarketDataError: nothing usable remains, or more than half of the rows are bad.
-    """
-    usable: list[tuple[int | None, Candle]] = []
-    count = 0
-    for line, bar in rows:
-        count += 1
-        problem = problem_of(bar)
-        if problem is None:
-            usable.append((line, bar))
-        else:
-            kind, detail = problem
-            issues.add(kind, detail, "dropped", line)
-    _require_usable(len(usable), count if total is None else total, issues, source)
-    bars = _sorted_once(usable, issues)
-    interval = _interval(bars)
-    _report_gaps(bars, interval, issues)
-    return Candles(
-        bars=tuple(bars),
-        symbol=symbol,
-        source=source,
-        interval_s=interval,
-        issues=tuple(issues.items),
-        issue_counts=dict(issues.counts),
-    )
-
-
-def _require_usable(usable: int, total: int, issues: Issues, source: str) -> None:
-    if usable and usable * 2 >= total:
-        return
-    first = issues.items[0] if issues.items else None
-    where = f" The first problem: line {first.line}, {first.detail}." if first else ""
-    raise MarketDataError(
-        f"{source}: only {usable} of {total} rows hold usable prices.{where} Give a file with one candle a row: "
-        "time, open, high, low, close and, where known, volume."
-    )
-
-
-def _sorted_once(usable: list[tuple[int | None, Candle]], issues: Issues) -> list[Candle]:
-    late = [row for previous, row in pairwise(usable) if row[1].time < previous[1].time]
-    if late:
-        issues.add(
-            "unsorted", f"{len(late)} rows come after later ones, the first here", "sorted", late[0][0], times=len(late)
-        )
-        usable = sorted(usable, key=lambda row: row[1].time)  # stable: of equal times the later row stays later
-    bars: list[Candle] = []
-    lines: list[int | None] = []
-    for line, bar in usable:
-        if bars and bars[-1].time == bar.time:
-            issues.add(
-                "duplicate_time", f"{bar.time:%Y-%m-%d %H:%M:%S} comes again in line {line}", "dropped", lines[-1]
-            )
-            bars[-1], lines[-1] = bar, line
-        else:
-            bars.append(bar)
-            lines.append(line)
-    return bars
-
-
-def _interval(bars: list[Candle]) -> int | None:
-    distances = Counter(int((bar.time - previous.time).total_seconds()) for previous, bar in pairwise(bars))
-    return distances.most_common(1)[0][0] if distances else None
-
-
-def _report_gaps(bars: list[Candle], interval: int | None, issues: Issues) -> None:
-    if not interval:
-        return
-    gaps = [
-        (distance, previous.time)
-        for previous, bar in pairwise(bars)
-        if (distance := (bar.time - previous.time).total_seconds()) > _GAP * interval
-    ]
-    if gaps:
-        longest, since = max(gaps)
-        detail = f"{len(gaps)} gaps, the longest {longest / 3600:g} hours after {since:%Y-%m-%d %H:%M}"
-        issues.add("gaps", detail, "kept, nothing filled in", times=len(gaps))
+    def extend(self, issues: Iterable[RowIssue]) -> None:
+        """Add issues that were made elsewhere."""
+        for issue in issues:
+            self.add(issue.kind, issue.detail, issue.action, issue.line)

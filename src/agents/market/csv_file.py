@@ -1,221 +1,268 @@
-"""Read candles from a CSV file, whatever its header calls the columns."""
+"""Read a CSV file into columns of text: its delimiter, its header, and its rows with their lines."""
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
-from src.agents.market import times
-from src.agents.market.candles import Candle, Candles, Issues, MarketDataError, in_order
+from src.agents.market.candles import MarketDataError
+from src.agents.market.header import Header, find_header
+from src.agents.market.sheet import Sheet
+from src.agents.market.text_source import open_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-# The spellings of each column, as letters and digits only, the preferred ones first.
-_SPELLINGS: dict[str, tuple[str, ...]] = {
-    "time": (
-        "datetime", "timestamp", "opentime", "time", "date", "gmttime", "localtime", "utc", "utctime", "unix",
-        "unixtime", "timestamputc", "datetimeutc", "dateutc", "starttime", "start", "candlebegin", "timeperiodstart",
-        "ts", "t",
-    ),
-    "open": ("open", "o", "openprice", "firstprice", "openbid", "openask", "bidopen", "askopen"),
-    "high": ("high", "h", "highprice", "max", "highbid", "highask", "bidhigh", "askhigh"),
-    "low": ("low", "l", "lowprice", "min", "lowbid", "lowask", "bidlow", "asklow"),
-    "close": ("close", "c", "closeprice", "last", "closelast", "price", "closebid", "closeask", "bidclose", "askclose",
-              "adjclose", "adjustedclose"),
-    "volume": ("volume", "vol", "v", "basevolume", "volumebase", "tickvolume", "tickvol", "volumefrom", "volumeusd",
-               "qty"),
-}  # fmt: skip
-_REQUIRED = ("time", "open", "high", "low", "close")
-_HEADERLESS = {"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}
-_LARGEST_BYTES = 1 << 30
+    from src.agents.market.candles import Issues
+    from src.agents.market.sheet import CellSink
+    from src.agents.market.text_source import TextSource
+
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_SAMPLE_LINES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """The columns of a file by their field; `clock` is a column with the time of day, beside one with the date."""
+class _Plan:
+    """How to read the rows below the header: `width` cells each, `first_line` is the number of the first."""
 
-    columns: dict[str, int]
-    clock: int | None
-    decimal_comma: bool
+    delimiter: str
+    width: int
+    names: int
     first_line: int
+    sample: tuple[tuple[str, ...], ...]
+    needed: int = 0
 
 
-def load_candles(path: str | Path, *, symbol: str | None = None) -> Candles:
-    """Return the candles of a CSV file in order of time.
-
-    The header may use any of the usual spellings; the delimiter may be a comma, semicolon, tab or bar. Times may be
-    ISO 8601, day.month.year, slashed, compact, or Unix times in seconds to nanoseconds; without a zone they are UTC.
-    Bad rows are dropped, unsorted ones sorted, of rows with equal times the last one wins, gaps stay gaps: each is
-    reported with its line in `issues`.
+def open_csv(path: Path) -> Sheet:
+    """Return a CSV file as a sheet.
 
     Raises:
-        MarketDataError: the file cannot be read, lacks a column, or more than half of it is bad.
+        MarketDataError: it cannot be read, is empty, or has no header and no rows of prices.
     """
-    file = Path(path)
-    lines = _text(file).splitlines()
+    source = open_text(path)
+    lines = source.head.split("\n")
     if not any(line.strip() for line in lines):
-        raise MarketDataError(f"{file} is empty: give a CSV file with time, open, high, low and close.")
-    delimiter = _delimiter(lines)
-    rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=False))
-    layout = _layout(rows, file, delimiter)
-    issues = Issues()
-    body = rows[layout.first_line :]
-    read_time, remark = times.reader([_time_text(row, layout) for row in body if len(row) > layout.columns["time"]])
-    if remark:
-        issues.add("ambiguous_dates", remark, "kept")
-    filled = [(line, row) for line, row in enumerate(body, start=layout.first_line + 1) if not _is_skipped(row)]
-    candles = list(_candles(filled, layout, read_time, issues))
-    return in_order(candles, issues, symbol=symbol, source=file.name, total=len(filled))
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.is_dir():
-            raise MarketDataError(f"{file} is a folder: name a CSV file in it.")
-        if file.stat().st_size > _LARGEST_BYTES:
-            raise MarketDataError(f"{file} is larger than 1 GB: cut it to the months that are needed.")
-        data = file.read_bytes()
-    except FileNotFoundError as error:
-        raise MarketDataError(f"{file} does not exist: check the path.") from error
-    except (OSError, ValueError) as error:
-        raise MarketDataError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _decoded(data, "utf-16", file)
-    if b"\0" in data[:4096]:
-        raise MarketDataError(f"{file} is not a text file: give a CSV file (a spreadsheet must be saved as CSV first).")
-    return _decoded(data, "utf-8-sig", file)
-
-
-def _decoded(data: bytes, encoding: str, file: Path) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise MarketDataError(f"{file} is not {encoding.upper()} text: save it as UTF-8.") from error
-
-
-def _delimiter(lines: list[str]) -> str:
-    """Return the delimiter that is most frequent in the first lines."""
-    sample = [line for line in lines[:20] if line.strip()]
-    return max(
-        ";\t|,",
-        key=lambda mark: (min(line.count(mark) for line in sample) > 1, sum(line.count(mark) for line in sample)),
+        raise MarketDataError(f"{path} is empty: give a file with time, open, high, low and close.")
+    if len(lines) > _SAMPLE_LINES:
+        lines = lines[:_SAMPLE_LINES]
+    delimiter, header = _header(lines, path)
+    sample = tuple(tuple(cells) for _, cells in header.rows)
+    plan = _Plan(
+        delimiter=delimiter,
+        width=_width(header, path),
+        names=len(header.names or ()),
+        first_line=header.first_line,
+        sample=sample,
+    )
+    return Sheet(
+        source=path.name,
+        names=header.names,
+        sample=sample,
+        read=lambda sinks, issues, needed: _read(source, replace(plan, needed=needed), sinks, issues),
+        is_exact=delimiter == ",",
+        delimiter=delimiter,
+        encoding=source.encoding,
+        written_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        first_line=header.first_line,
+        hints=header.hints,
     )
 
 
-def _layout(rows: list[list[str]], file: Path, delimiter: str) -> _Layout:
-    comma = delimiter == ";" and any("," in cell for row in rows[1:20] for cell in row)
-    for number, row in enumerate(rows[:10]):
-        if _is_skipped(row):
+def is_quoted(sheet_head: Iterable[tuple[str, ...]]) -> bool:
+    """Tell whether any cell of a sample holds a comma, which only quotation marks can keep in it."""
+    return any("," in cell for row in sheet_head for cell in row)
+
+
+def _header(lines: list[str], path: Path) -> tuple[str, Header]:
+    """Return the delimiter under which the lines make sense, with the header that shows."""
+    stated = re.fullmatch(r"\ufeff?sep=(.)\s*", lines[0])
+    candidates = (stated[1],) if stated else _DELIMITERS
+    failures: list[MarketDataError] = []
+    headers: list[tuple[int, str, Header]] = []
+    for delimiter in candidates:
+        rows = [(number, cells) for number, cells in _rows(lines, delimiter) if not (stated and number == 1)]
+        try:
+            header = find_header(rows)
+        except MarketDataError as error:
+            failures.append(error)
             continue
-        names = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in row]
-        columns = _columns(names)
-        if all(name in columns for name in _REQUIRED):
-            clock = _clock(names, columns["time"])
-            return _Layout(columns=columns, clock=clock, decimal_comma=comma, first_line=number + 1)
-        if _is_headerless(row):
-            return _Layout(columns=_HEADERLESS, clock=None, decimal_comma=comma, first_line=number)
-        if len(row) > 1 and any(name in columns for name in ("open", "high", "close")):
-            missing = [name for name in _REQUIRED if name not in columns]
-            has = ", ".join(cell.strip() for cell in row if cell.strip())
-            raise MarketDataError(
-                f"{file} lacks {', '.join(missing)}: its header has {has}. "
-                f"Rename a column, for example to {missing[0]}."
-            )
-    first = next((row for row in rows if any(cell.strip() for cell in row)), [])
+        if header is not None:
+            headers.append((len(header.names or header.rows[0][1]), delimiter, header))
+    if headers:
+        _, delimiter, header = max(headers, key=lambda item: item[0])
+        return delimiter, header
+    if failures:
+        raise failures[0]
+    first = next(line for line in lines if line.strip())
     raise MarketDataError(
-        f"{file} has no header with time, open, high, low and close; it begins with {' '.join(first)[:80]!r}. "
+        f"{path} has no header with time, open, high, low and close; it begins with {first[:80]!r}. "
         "Give the columns those names."
     )
 
 
-def _columns(names: list[str]) -> dict[str, int]:
-    """Return the column of each field: the preferred spelling, else a name such as `volumebtc` that begins with it."""
-    columns: dict[str, int] = {}
-    for field_name, spellings in _SPELLINGS.items():
-        at = next((names.index(spelling) for spelling in spellings if spelling in names), None)
-        if at is None and field_name == "volume":
-            at = next((place for place, name in enumerate(names) if name.startswith("vol")), None)
-        if at is not None:
-            columns[field_name] = at
-    if "date" in names and columns.get("time") is not None and names[columns["time"]] == "time":
-        columns["time"] = names.index("date")  # a date with the time of day beside it
-    return columns
+def _rows(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    return [
+        (number, cells_of(text, delimiter)) for number, text in _records("\n".join(lines), 1) if not _is_skipped(text)
+    ]
 
 
-def _clock(names: list[str], date_column: int) -> int | None:
-    """Return the column of the time of day, where date and time have a column each."""
-    if names[date_column] != "date":
+def cells_of(text: str, delimiter: str) -> list[str]:
+    """Return the cells of one record."""
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=False), [])
+
+
+def _is_skipped(text: str) -> bool:
+    """Tell whether a record is blank or a comment."""
+    plain = text.strip()
+    return not plain or plain.startswith("#") or not plain.strip(",;\t| ")
+
+
+def _records(text: str, first_line: int) -> Iterable[tuple[int, str]]:
+    """Yield the records of a text with their lines; a quotation mark carries one over a line's end."""
+    start, is_open = first_line, False
+    parts: list[str] = []
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, start=first_line):
+        if not parts:
+            start = number
+        parts.append(line)
+        is_open ^= line.count('"') % 2 == 1
+        if not is_open:
+            yield start, "\n".join(parts)
+            parts = []
+    if parts:
+        yield start, "\n".join(parts)
+
+
+def _width(header: Header, path: Path) -> int:
+    counts = [len(cells) for _, cells in header.rows]
+    names = len(header.names or ())
+    if not counts:
+        return max(names, 2)
+    width = max(set(counts), key=lambda count: (counts.count(count), count))
+    extra = [cells for _, cells in header.rows if len(cells) == width and any(cell.strip() for cell in cells[names:])]
+    if header.names is not None and width > names and extra:
+        raise MarketDataError(
+            f"{path}: rows have {width} cells where the header names {names}: {' '.join(extra[0])[:80]!r}. Quote "
+            "numbers that hold the delimiter, or name every column."
+        )
+    return width
+
+
+def _read(source: TextSource, plan: _Plan, sinks: Mapping[int, CellSink], issues: Issues) -> Any:
+    """Hand all cells to the sinks and return the rows' lines."""
+    import numpy
+
+    lines: list[Any] = []
+    line = 1
+    skipped = plan.first_line - 1
+    for block in source.blocks():
+        following = line + block.count("\n")
+        text = block
+        while skipped and text:
+            _, _, text = text.partition("\n")
+            skipped -= 1
+            line += 1
+        if text:
+            lines.append(_read_block(text, line, plan, sinks, issues))
+        line = following
+    return numpy.concatenate(lines) if lines else numpy.zeros(0, dtype="int64")
+
+
+def _read_block(text: str, first_line: int, plan: _Plan, sinks: Mapping[int, CellSink], issues: Issues) -> Any:
+    import numpy
+
+    count = text.count("\n") + (not text.endswith("\n"))
+    table = None
+    if not (text.startswith("#") or "\n#" in text or f'{plan.delimiter} "' in text) and text.endswith("\n"):
+        table = _parsed(text, plan, sinks)
+    if table is not None and table.num_rows == count:
+        lines = numpy.arange(first_line, first_line + count, dtype="int64")
+    else:
+        records = list(_whole_records(text, first_line, plan, issues))
+        lines = numpy.array([line for line, _ in records], dtype="int64")
+        table = _parsed("\n".join(record for _, record in records) + "\n", plan, sinks) if records else None
+        if table is not None and table.num_rows != len(records):
+            raise MarketDataError(
+                f"Lines {first_line} to {first_line + count} cannot be told apart: check their quotes."
+            )
+    if table is None:
+        return lines
+    for index, sink in sinks.items():
+        chunks = table.column(str(index)).chunks
+        for chunk in chunks:
+            sink.add_text(chunk)
+    return lines
+
+
+def _parsed(text: str, plan: _Plan, sinks: Mapping[int, CellSink]) -> Any:
+    """Return the columns that are asked for; None where a row has another number of cells."""
+    import pyarrow
+    import pyarrow.csv
+
+    data = text.encode()
+    names = [str(index) for index in range(plan.width)]
+    wanted = [str(index) for index in sinks]
+    try:
+        return pyarrow.csv.read_csv(
+            pyarrow.py_buffer(data),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=names, block_size=min(len(data) + 1, 2**31 - 1)
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=plan.delimiter, newlines_in_values='"' in text, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pyarrow.string()),
+                include_columns=wanted,
+                strings_can_be_null=False,
+                check_utf8=False,
+            ),
+        )
+    except pyarrow.ArrowInvalid:
         return None
-    return next((place for place, name in enumerate(names) if name in ("time", "hour", "hhmm")), None)
 
 
-def _is_headerless(row: list[str]) -> bool:
-    """Tell whether a first row is data: a time, then four numbers that can be open, high, low, close."""
-    if len(row) < 5:
-        return False
-    try:
-        times.read(row[0])
-        opened, high, low, close = (float(cell) for cell in row[1:5])
-    except ValueError:
-        return False
-    return low <= min(opened, close) and high >= max(opened, close)
-
-
-def _time_text(row: list[str], layout: _Layout) -> str:
-    text = row[layout.columns["time"]].strip()
-    if layout.clock is not None and len(row) > layout.clock:
-        return f"{text} {row[layout.clock].strip()}"
-    return text
-
-
-def _is_skipped(row: list[str]) -> bool:
-    """Tell whether a row is empty or a comment."""
-    return not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#")
-
-
-def _candles(
-    rows: list[tuple[int, list[str]]], layout: _Layout, read_time: Callable[[str], datetime], issues: Issues
-) -> Iterator[tuple[int, Candle]]:
-    columns = layout.columns
-    width = max(columns[name] for name in _REQUIRED) + 1
-    volume_at = columns.get("volume")
-    for line, row in rows:
-        if len(row) < width:
-            issues.add("short_row", f"{len(row)} columns where {width} are needed", "dropped", line)
+def _whole_records(text: str, first_line: int, plan: _Plan, issues: Issues) -> Iterable[tuple[int, str]]:
+    """Yield the records with as many cells as the others; blank ones and comments are left out, others reported."""
+    is_cut_possible = not text.endswith("\n")
+    records = list(_records(text, first_line))
+    for place, (line, record) in enumerate(records):
+        if _is_skipped(record):
             continue
-        try:
-            time = read_time(_time_text(row, layout))
-        except times.UnreadableTimeError as error:
-            issues.add("bad_time", str(error), "dropped", line)
-            continue
-        try:
-            opened, high, low, close = (_number(row[columns[name]], layout) for name in _REQUIRED[1:])
-        except ValueError:
-            bad = next(name for name in _REQUIRED[1:] if not _is_number(row[columns[name]], layout))
-            issues.add("not_a_number", f"{bad} is {row[columns[bad]][:20]!r}", "dropped", line)
-            continue
-        has_volume = volume_at is not None and len(row) > volume_at and _is_number(row[volume_at], layout)
-        volume = _number(row[volume_at], layout) if has_volume and volume_at is not None else None
-        yield line, Candle(time=time, open=opened, high=high, low=low, close=close, volume=volume)
+        cells = cells_of(record, plan.delimiter)
+        is_last = is_cut_possible and place == len(records) - 1
+        if len(cells) > plan.width and any(cell.strip() for cell in cells[plan.width :]):
+            issues.add("long_row", f"{len(cells)} cells where {plan.width} are usual", "dropped", line)
+        elif is_last and _is_cut(cells, plan):
+            issues.add("cut_line", "the last line is cut off", "dropped", line)
+        elif len(cells) < plan.needed:
+            issues.add("short_row", f"{len(cells)} cells where {plan.needed} are needed", "dropped", line)
+        else:
+            yield line, _written(cells[: plan.width] + [""] * (plan.width - len(cells)), plan.delimiter)
 
 
-def _number(cell: str, layout: _Layout) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        text = cell.strip().lstrip("$€£").replace(" ", "").replace("\u00a0", "")
-        plain = text.replace(".", "").replace(",", ".") if layout.decimal_comma else text.replace(",", "")
-        return float(plain)
+def _is_cut(cells: list[str], plan: _Plan) -> bool:
+    """Tell whether a last line without a line end is cut off: fewer cells, or fewer decimals than all rows have."""
+    if len(cells) < max(min((len(row) for row in plan.sample[:-1]), default=0), plan.needed):
+        return True
+    last = len(cells) - 1
+    decimals = {_decimals(row[last]) for row in plan.sample[:-1] if last < len(row)}
+    return len(plan.sample) > 3 and len(decimals) == 1 and _decimals(cells[last]) < decimals.pop()
 
 
-def _is_number(cell: str, layout: _Layout) -> bool:
-    try:
-        _number(cell, layout)
-    except ValueError:
-        return False
-    return True
+def _decimals(cell: str) -> int:
+    return len(re.sub(r"^.*?[.,]|\D*$", "", cell.strip())) if re.search(r"[.,]", cell) else 0
+
+
+def _written(cells: list[str], delimiter: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="").writerow([cell.replace("\n", " ") for cell in cells])
+    return text.getvalue()

@@ -1,11 +1,11 @@
-"""Summarise a market for a prompt: price, changes and indicators, computed by TA-Lib."""
+"""Summarise a market for a prompt: price, changes and indicators by their usual formulas (those of TA-Lib)."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +45,23 @@ class MarketSnapshot:
     volatility: float | None = None
     volume_ratio: float | None = None
     last_closes: tuple[float, ...] = ()
+    timeframe: str | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return what cannot be told from so few bars, each with the number that it needs."""
+        return tuple(
+            f"{label}: needs {needed} bars, {self.bars} given"
+            for (label, text), needed in zip(_lines(self), _NEEDED_BARS, strict=True)
+            if text is None and self.bars < needed
+        )
 
     def to_prompt(self) -> str:
-        """Return the snapshot as text; the same prices give the same bytes."""
-        lines = [f"Last bar: {self.time:%Y-%m-%d %H:%M} UTC, {self.bars} bars{_every(self.interval_s)}"]
+        """Return the snapshot as text, with what is missing; the same prices give the same bytes."""
+        lines = [f"Last bar: {self.time:%Y-%m-%d %H:%M} UTC, {self.bars} bars{_every(self)}"]
         lines.append(f"Price: {number(self.price)}")
         lines.extend(f"{label}: {text}" for label, text in _lines(self) if text is not None)
+        lines.extend(self.missing)
         lines.append(f"Last closes: {', '.join(number(close) for close in self.last_closes)}")
         return "\n".join(lines)
 
@@ -88,38 +99,83 @@ def snapshot(candles: Candles, *, lookback: int = 200) -> MarketSnapshot:
         volatility=_volatility(closes),
         volume_ratio=_volume_ratio(bars),
         last_closes=tuple(closes[-5:]),
+        timeframe=candles.timeframe,
         **_indicators(bars),
     )
 
 
 def _indicators(bars: Sequence[Candle]) -> dict[str, float | None]:
-    import numpy
-    import talib
-
-    close = numpy.array([bar.close for bar in bars], dtype=float)
-    high = numpy.array([bar.high for bar in bars], dtype=float)
-    low = numpy.array([bar.low for bar in bars], dtype=float)
-    macd, signal, histogram = talib.MACD(close)
-    upper, _, lower = talib.BBANDS(close, timeperiod=20, nbdevup=2.0, nbdevdn=2.0)
-    top, bottom = _last(upper), _last(lower)
+    closes = [bar.close for bar in bars]
+    macd, signal = _macd(closes)
+    top, bottom = _bands(closes)
     width = None if top is None or bottom is None else top - bottom
     return {
-        "sma_20": _last(talib.SMA(close, timeperiod=20)),
-        "sma_50": _last(talib.SMA(close, timeperiod=50)),
-        "ema_12": _last(talib.EMA(close, timeperiod=12)),
-        "ema_26": _last(talib.EMA(close, timeperiod=26)),
-        "rsi_14": _last(talib.RSI(close, timeperiod=14)) if len(set(close[-15:])) > 1 else None,
-        "atr_14": _last(talib.ATR(high, low, close, timeperiod=14)),
-        "macd": _last(macd),
-        "macd_signal": _last(signal),
-        "macd_histogram": _last(histogram),
-        "bollinger": (float(close[-1]) - bottom) / width if width and bottom is not None else None,
+        "sma_20": _sma(closes, 20),
+        "sma_50": _sma(closes, 50),
+        "ema_12": _last(_ema(closes, 12)),
+        "ema_26": _last(_ema(closes, 26)),
+        "rsi_14": _rsi(closes, 14),
+        "atr_14": _atr(bars, 14),
+        "macd": macd,
+        "macd_signal": signal,
+        "macd_histogram": None if macd is None or signal is None else macd - signal,
+        "bollinger": (closes[-1] - bottom) / width if width and bottom is not None else None,
     }
 
 
-def _last(values: Any) -> float | None:
-    value = float(values[-1]) if len(values) else math.nan
-    return value if math.isfinite(value) else None
+def _last(values: Sequence[float]) -> float | None:
+    return values[-1] if values else None
+
+
+def _sma(values: Sequence[float], period: int) -> float | None:
+    return math.fsum(values[-period:]) / period if len(values) >= period else None
+
+
+def _smoothed(values: Sequence[float], period: int, share: float) -> list[float]:
+    """Return a moving average that takes a share of each new value; it begins with the mean of the first ones."""
+    if len(values) < period:
+        return []
+    averages = [math.fsum(values[:period]) / period]
+    for value in values[period:]:
+        averages.append(averages[-1] + share * (value - averages[-1]))
+    return averages
+
+
+def _ema(values: Sequence[float], period: int) -> list[float]:
+    return _smoothed(values, period, 2 / (period + 1))
+
+
+def _macd(closes: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return MACD (12, 26) and its signal (9); the quick average begins where the slow one does, as in TA-Lib."""
+    slow, quick = _ema(closes, 26), _ema(closes[26 - 12 :], 12)
+    values = [quick_value - slow_value for quick_value, slow_value in zip(quick, slow, strict=False)]
+    signal = _ema(values, 9)
+    return (values[-1], signal[-1]) if signal else (None, None)
+
+
+def _bands(closes: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return Bollinger's bands: the mean of 20 closes, and two of their standard deviations above and below."""
+    mean = _sma(closes, 20)
+    if mean is None:
+        return None, None
+    deviation = math.sqrt(math.fsum((close - mean) ** 2 for close in closes[-20:]) / 20)
+    return mean + 2 * deviation, mean - 2 * deviation
+
+
+def _rsi(closes: Sequence[float], period: int) -> float | None:
+    """Return Wilder's relative strength; None for too few closes, and where the last ones do not move."""
+    if len(set(closes[-period - 1 :])) < 2:
+        return None
+    moves = [close - previous for previous, close in pairwise(closes)]
+    gain = _last(_smoothed([max(move, 0.0) for move in moves], period, 1 / period))
+    loss = _last(_smoothed([max(-move, 0.0) for move in moves], period, 1 / period))
+    return None if gain is None or loss is None else 100 * gain / (gain + loss)
+
+
+def _atr(bars: Sequence[Candle], period: int) -> float | None:
+    """Return Wilder's average true range."""
+    ranges = [max(bar.high, last.close) - min(bar.low, last.close) for last, bar in pairwise(bars)]
+    return _last(_smoothed(ranges, period, 1 / period))
 
 
 def _change(closes: Sequence[float], back: int) -> float | None:
@@ -182,9 +238,17 @@ def _lines(market: MarketSnapshot) -> list[tuple[str, str | None]]:
     ]
 
 
-def _every(interval_s: int | None) -> str:
+# How many bars each line of the prompt needs, in the order of `_lines`.
+_NEEDED_BARS = (2, 25, 2, 1, 1, 20, 50, 12, 26, 15, 15, 34, 20, 3, 20)
+_CALENDAR = {"M": "month", "y": "year"}
+
+
+def _every(market: MarketSnapshot) -> str:
+    interval_s, name = market.interval_s, market.timeframe or ""
     if not interval_s:
         return ""
+    if name[-1:] in _CALENDAR:
+        return f" of {name[:-1]} {_CALENDAR[name[-1]]}{'s' if name[:-1] != '1' else ''}"
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if interval_s % size == 0:
             count = interval_s // size

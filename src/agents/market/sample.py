@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.csv_file import load_candles
+from src.agents.market.reading import load_candles
 
 if TYPE_CHECKING:
     from src.agents.market.candles import Candles
@@ -35,7 +35,7 @@ def sample_candles(symbol: str) -> Candles:
     path = _folder() / file
     if not path.is_file():
         raise MarketDataError(f"The sample prices of {symbol} are not installed. Run: make .venv")
-    return replace(load_candles(path, symbol=symbol), source=f"the installed sample ({file})")
+    return replace(load_candles(path, symbol=symbol, zone="UTC"), source=f"the installed sample ({file})")
 
 
 def _folder() -> Path:

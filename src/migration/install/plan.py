@@ -22,7 +22,7 @@ SOURCE = Path(__file__).resolve().parents[3]
 _SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
 _EXECUTABLE = 0o755
 # Requirements of this project that the installed packages do not have.
-_NOT_REQUIRED = frozenset({"ccxt", "ta-lib", "libcst", "xllamacpp"})
+_NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "tzdata", "xllamacpp"})
 # What to use in place of a module that goes, by its package.
 _INSTEAD = {
     "models": "ask src.models.ModelFactory",

@@ -108,6 +108,9 @@ class Walk:
         """Return the value of a key without secrets, under the verdict on the key."""
         if verdict is None:
             return self.value(item, hint, depth + 1)
+        if isinstance(item, bytes) and item.isascii():
+            text, clean = item.decode(), self._under(verdict, item.decode(), hint, depth)
+            return item if clean == text else str(clean).encode(errors="surrogatepass")
         if isinstance(item, str):
             if MARKER.fullmatch(item):
                 return item
@@ -146,10 +149,10 @@ class Walk:
             items[place] = _PHRASE
         if isinstance(value, list | tuple):
             self._after_flags(value, items, depth)
+            self._in_pairs(value, items, depth)
         if isinstance(value, tuple):
-            if len(items) == 2 and isinstance(value[0], str) and _NAME.fullmatch(value[0]):
-                verdict = names.judge(value[0])
-                items[1] = self._under(verdict, value[1], value[0], depth) if verdict else items[1]
+            if _is_pair(value):
+                self._in_pair(value, items, depth)
             make = getattr(type(value), "_make", None)
             return make(items) if make else tuple(items)
         if isinstance(value, list):
@@ -163,6 +166,21 @@ class Walk:
                 verdict = names.judge(flag[2:])
                 if verdict:
                     items[place] = self._under(verdict, value[place], flag[2:], depth)
+
+    def _in_pairs(self, value: Sequence[object], items: list[object], depth: int) -> None:
+        """Redact the values in a list of lists of two, as headers become in JSON: [["X-Api-Key", "..."], ...]."""
+        if not value or not all(isinstance(pair, list | tuple) and _is_pair(pair) for pair in value):
+            return
+        for pair, clean in zip(value, items, strict=True):
+            if isinstance(pair, list) and isinstance(clean, list):
+                self._in_pair(pair, clean, depth + 1)
+
+    def _in_pair(self, pair: Sequence[object], clean: list[object], depth: int) -> None:
+        """Redact the second item of a pair under the first one, its name."""
+        name = _key_text(pair[0])
+        verdict = names.judge(name)
+        if verdict:
+            clean[1] = self._under(verdict, pair[1], name, depth)
 
     def _as_key(self, value: object, hint: str) -> str | None:
         """Return the replacement of a list of the bytes of a key, or None."""
@@ -185,9 +203,16 @@ class Walk:
         return value if clean == text else clean.encode(errors="surrogatepass")
 
 
+def _is_pair(value: Sequence[object]) -> bool:
+    return len(value) == 2 and isinstance(value[0], str | bytes) and bool(_NAME.fullmatch(_key_text(value[0])))
+
+
 def _key_text(key: object) -> str:
     if isinstance(key, str):
         return key
+    if isinstance(key, tuple):  # of a frame's columns, for instance: the part that names a secret
+        judged = [(part, names.judge(part)) for part in key if isinstance(part, str)]
+        return next((part for part, verdict in judged if verdict is not None and verdict.rule is Rule.ALWAYS), "")
     return key.decode("ascii", "replace") if isinstance(key, bytes) else ""
 
 

@@ -157,6 +157,19 @@ def test_named_pairs_decide_as_keys_do() -> None:
     assert redact(("Authorization", "abc")) == ("Authorization", "[REDACTED:authorization]")
 
 
+def test_headers_as_pairs_of_any_kind_decide_as_keys_do() -> None:
+    hidden = "[REDACTED:api_key]"
+    assert redact([["X-Api-Key", "hunter2"], ["Accept", "*/*"]]) == [["X-Api-Key", hidden], ["Accept", "*/*"]]
+    assert redact({"headers": (["X-Api-Key", "hunter2"],)}) == {"headers": (["X-Api-Key", hidden],)}
+    assert redact([(b"X-Api-Key", b"hunter2"), (b"Accept", b"*/*")]) == [
+        (b"X-Api-Key", hidden.encode()), (b"Accept", b"*/*"),
+    ]  # fmt: skip
+    assert redact({("binance", "api_key"): "hunter2", ("BTC", "close"): 1.5}) == {
+        ("binance", "api_key"): hidden, ("BTC", "close"): 1.5,
+    }  # fmt: skip
+    assert redact({"required": ["api_key", "symbol"]}) == {"required": ["api_key", "symbol"]}
+
+
 def test_lists_that_are_one_secret_are_replaced() -> None:
     rng = random.Random(5)
     value: object = list(ed25519_pair(rng))

@@ -1,0 +1,73 @@
+"""Turn stamps at the end of bars into those of their beginning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from src.agents.market.bars import Columns
+from src.agents.market.candles import MarketDataError
+from src.agents.market.timeframes import timeframe_of
+
+if TYPE_CHECKING:
+    from src.agents.market.candles import Issues
+    from src.agents.market.sheet import Sheet
+    from src.agents.market.stamps import Stamps
+
+_US: Final = 1_000_000
+# A month's last session may be so many days before the next month.
+_LAST_DAYS: Final = 5
+_FEW: Final = 3
+
+
+def opens_of_closes(columns: Columns, sheet: Sheet, issues: Issues) -> Columns:
+    """Return rows with the time at which each bar opens, for stamps at its end such as 16:00:00 or 15:59:59.999.
+
+    Raises:
+        MarketDataError: the length of a bar cannot be told.
+    """
+    import numpy
+
+    ends = _rounded(columns.time_us)
+    frame = timeframe_of(numpy.unique(ends))
+    if frame is None and sheet.hints.interval_s is None:
+        raise MarketDataError(
+            f"{sheet.source} stamps bars at their end, and one alone does not tell how long it is: give two or more."
+        )
+    seconds = sheet.hints.interval_s if frame is None else frame.seconds
+    if frame is not None and frame.months:
+        months = ends.astype("datetime64[us]").astype("datetime64[M]")
+        at_start = (ends == months.astype("datetime64[us]").astype("int64")).all()
+        months = months - frame.months if at_start else months - (frame.months - 1)
+        opens = months.astype("datetime64[us]").astype("int64")
+    else:
+        opens = ends - int(seconds or 0) * _US
+    issues.add("close_stamps", "stamps are at the end of bars", "moved to the beginning")
+    return Columns(
+        time_us=opens,
+        open=columns.open,
+        high=columns.high,
+        low=columns.low,
+        close=columns.close,
+        volume=columns.volume,
+        lines=columns.lines,
+    )
+
+
+def are_month_ends(columns: Columns, stamps: Stamps) -> bool:
+    """Tell whether dates label months, quarters or years by their last days, as resampled series often do."""
+    import numpy
+
+    if stamps.zone != "UTC" or len(columns) < _FEW or not stamps.is_date.all():
+        return False
+    frame = timeframe_of(numpy.unique(columns.time_us))
+    if frame is None or not frame.months:
+        return False
+    days = columns.time_us.astype("datetime64[us]").astype("datetime64[D]")
+    to_end = (days.astype("datetime64[M]") + 1).astype("datetime64[D]") - days
+    return bool((to_end.astype("int64") <= _LAST_DAYS).all())
+
+
+def _rounded(time_us: Any) -> Any:
+    """Return ends such as 15:59:59.999 as 16:00:00."""
+    second = time_us % _US
+    return time_us + ((_US - second) * (second >= _US - 1_000)) + 0 * second

@@ -1,0 +1,141 @@
+"""Tell how long a bar is, and when it ends: months and years by the calendar, days by the clocks of their zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from src.agents.market.bars import Bars, columns_of, microseconds, moment
+from src.agents.market.candles import MarketDataError, RowIssue
+from src.agents.market.zones import zone_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from src.agents.market.candles import Candles
+
+DAY_S: Final = 86_400
+_US: Final = 1_000_000
+_UNITS: Final = ((7 * DAY_S, "w"), (DAY_S, "d"), (3600, "h"), (60, "m"), (1, "s"))
+# Calendar frames by their shortest and longest length in days, with their months.
+_CALENDAR: Final = ((28, 31, 1), (89, 92, 3), (181, 184, 6), (365, 366, 12))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeframe:
+    """A bar's length: `months` of the calendar, or `seconds`."""
+
+    seconds: int
+    months: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the name that exchanges use: 15m, 1h, 1d, 1w, 1M, 1y."""
+        if self.months:
+            return f"{self.months // 12}y" if self.months % 12 == 0 else f"{self.months}M"
+        size, unit = next((size, unit) for size, unit in _UNITS if self.seconds % size == 0)
+        return f"{self.seconds // size}{unit}"
+
+    def end_of(self, opened: datetime, zone: tzinfo = UTC) -> datetime:
+        """Return when a bar that opened then ends."""
+        if self.months or self.seconds % DAY_S == 0:
+            local = opened.astimezone(zone)
+            later = _months_later(local, self.months) if self.months else local + timedelta(seconds=self.seconds)
+            return later.astimezone(UTC)
+        return opened + timedelta(seconds=self.seconds)
+
+
+def _months_later(time: datetime, months: int) -> datetime:
+    year, month = divmod(time.year * 12 + time.month - 1 + months, 12)
+    for day in range(time.day, 27, -1):
+        try:
+            return time.replace(year=year, month=month + 1, day=day)
+        except ValueError:
+            continue
+    return time.replace(year=year, month=month + 1)
+
+
+def timeframe_of(time_us: Any) -> Timeframe | None:
+    """Return the timeframe of rising times by their most common distance; None for fewer than two."""
+    import numpy
+
+    if len(time_us) < 2:
+        return None
+    distances, counts = numpy.unique(numpy.diff(time_us) // _US, return_counts=True)
+    seconds = int(distances[counts.argmax()])
+    days = seconds / DAY_S
+    for low, high, months in _CALENDAR:
+        # Calendar frames have no bar nearer than the shortest month; an hour is summer time's.
+        if low - 0.05 <= days <= high + 0.05 and distances[0] / DAY_S >= low - 0.05:
+            is_calendar = days != 28 or len(distances) > 1
+            if is_calendar:
+                return Timeframe(seconds=seconds, months=months)
+    return Timeframe(seconds=max(seconds, 1))
+
+
+def zone_of_candles(candles: Candles) -> tzinfo:
+    """Return the zone in whose days and months the bars of candles are counted."""
+    name = candles.reading.zone if candles.reading is not None else "UTC"
+    try:
+        zone = zone_of(name)
+    except MarketDataError:
+        return UTC
+    return zone if isinstance(zone, ZoneInfo) else UTC
+
+
+def closed_bars(candles: Candles, now: datetime) -> Candles:
+    """Return candles without the bars that are not closed yet, and say so in their issues.
+
+    A bar is closed once its timeframe has passed since it opened. The last row of a file that was written before its
+    bar's end is not closed either, even if it has passed since: it stands as it was then.
+    """
+    timeframe = frame_of(candles)
+    if not len(candles) or timeframe is None:
+        return candles
+    zone = zone_of_candles(candles)
+    columns = columns_of(candles.bars)
+    now_us = microseconds(now)
+    count = len(columns)
+    while count and microseconds(timeframe.end_of(moment(int(columns.time_us[count - 1])), zone)) > now_us:
+        count -= 1
+    reason = f"{len(columns) - count} bars end after {now:%Y-%m-%d %H:%M:%S} UTC"
+    if len(columns) - count == 1:
+        reason = f"the bar of {moment(int(columns.time_us[-1])):%Y-%m-%d %H:%M} UTC is open until " + (
+            f"{timeframe.end_of(moment(int(columns.time_us[-1])), zone):%Y-%m-%d %H:%M} UTC"
+        )
+    elif count < len(columns) - 1:
+        reason += ": if the times are in another zone, name it (--zone, zone=)"
+    if count == len(columns) and candles.written_at is not None:
+        opened = moment(int(columns.time_us[-1]))
+        if opened <= candles.written_at < timeframe.end_of(opened, zone):
+            count -= 1
+            reason = (
+                f"the bar of {opened:%Y-%m-%d %H:%M} UTC was open when the file was written, at "
+                f"{candles.written_at:%Y-%m-%d %H:%M} UTC"
+            )
+    if count == len(columns):
+        return candles
+    return _without_last(candles, len(columns) - count, reason)
+
+
+def _without_last(candles: Candles, dropped: int, reason: str) -> Candles:
+    columns = columns_of(candles.bars)
+    issue = RowIssue(line=int(columns.lines[-1]) or None, kind="open_candle", detail=reason, action="dropped")
+    counts = dict(candles.issue_counts)
+    counts["open_candle"] = counts.get("open_candle", 0) + dropped
+    return replace(
+        candles,
+        bars=Bars(columns.taken(slice(0, len(columns) - dropped))),
+        issues=(*candles.issues, issue),
+        issue_counts=counts,
+    )
+
+
+def frame_of(candles: Candles) -> Timeframe | None:
+    """Return the timeframe of candles, by what they say, else by their distances."""
+    from_times = timeframe_of(columns_of(candles.bars).time_us)
+    if candles.interval_s and (from_times is None or from_times.seconds != candles.interval_s):
+        return Timeframe(seconds=candles.interval_s)
+    return from_times

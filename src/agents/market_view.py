@@ -1,0 +1,64 @@
+"""See a market as an agent decides on it: closed bars alone, enough of them, with what is missing said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from src.agents.market import Candles, MarketSnapshot
+
+# Fewer bars show neither a trend nor how much a price moves.
+MIN_BARS: Final = 10
+# What `load_candles` returns or reads: a path, a frame of pandas, polars or pyarrow, rows.
+PriceSource: TypeAlias = Any
+_SHOWN_ISSUES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """Closed bars with their snapshot; `remarks` say which bars were left out, and what so few bars cannot tell."""
+
+    candles: Candles
+    snapshot: MarketSnapshot
+    remarks: tuple[str, ...]
+
+
+def require_min_bars(count: int) -> int:
+    """Return a least number of bars.
+
+    Raises:
+        ValueError: it is no whole number above 0.
+    """
+    if count < 1:
+        raise ValueError(f"min_bars is {count!r}: give a whole number of bars above 0; {MIN_BARS} is usual.")
+    return count
+
+
+def market_view(
+    symbol: str, source: PriceSource, *, now: datetime | None = None, min_bars: int = MIN_BARS
+) -> MarketView:
+    """Return what an agent decides upon.
+
+    Raises:
+        MarketDataError: the prices cannot be read, are of another symbol, or are too few.
+    """
+    from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
+    from src.agents.market.symbols import same_symbol
+
+    prices = source if isinstance(source, Candles) else load_candles(source, symbol=symbol)
+    if prices.symbol is not None and not same_symbol(prices.symbol, symbol):
+        raise MarketDataError(f"The candles are of {prices.symbol}, not of {symbol}: give those of {symbol}.")
+    closed = closed_bars(prices, datetime.now(UTC) if now is None else now)
+    left_out = [issue.detail for issue in closed.issues[len(prices.issues) :]]
+    if len(closed) < min_bars:
+        why = f" ({'; '.join(left_out)})" if left_out else ""
+        raise MarketDataError(
+            f"{prices.source} has {len(closed)} closed bars of {symbol}{why}, and a decision needs at least "
+            f"{min_bars}: {min_bars - len(closed)} are missing. Give a longer history, or a smaller --min-bars."
+        )
+    market = snapshot(closed)
+    remarks = [f"left out: {detail}" for detail in left_out]
+    remarks += [f"prices: {issue.kind}: {issue.detail} ({issue.action})" for issue in prices.issues[:_SHOWN_ISSUES]]
+    return MarketView(candles=closed, snapshot=market, remarks=(*remarks, *market.missing))
