@@ -130,8 +130,11 @@ def test_flush_after_shutdown_does_not_wait(langfuse: Langfuse, monkeypatch: pyt
     tracker.shutdown(0.0)
     assert tracker.exporter is not None
 
-    def wait(*_: object) -> None:
-        raise AssertionError("waited")
+    caller = threading.get_ident()
+
+    def wait(*_: object, **__: object) -> bool:
+        assert threading.get_ident() != caller, "waited"
+        return True
 
     for worker in tracker.exporter._workers:
         monkeypatch.setattr(worker._pass_ended, "wait_for", wait)
