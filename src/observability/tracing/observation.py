@@ -44,12 +44,13 @@ class Observation:
 
     __slots__ = ("_attributes", "_began", "_failure", "_metadata", "_span", "context", "id", "trace_id")
 
-    def __init__(self, span: otel_trace.Span | None, context: Context) -> None:
+    def __init__(self, span: otel_trace.Span | None, context: Context, began_ns: int | None = None) -> None:
         self._span = span
         self._attributes: dict[str, Any] = {}
         self._metadata: dict[str, object] = {}
         self._failure: str | None = None
-        self._began = time.perf_counter_ns()
+        # Taken before the span's own time, so that a parent never ends before its child.
+        self._began = time.perf_counter_ns() if began_ns is None else began_ns
         self.context = context
         self.trace_id: str | None = None
         self.id: str | None = None
@@ -234,6 +235,7 @@ def _start(
                 double_counting.generation_started(light_span.get_span_context().span_id, parent_id)
             return observation
         kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
+        began_ns = time.perf_counter_ns()
         span = tracer.start_span(name, context=parent, kind=kind)
         mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
         encoding.set_attributes(span, {names.TYPE: type, **mark})
@@ -242,7 +244,7 @@ def _start(
             double_counting.generation_started(
                 span.get_span_context().span_id, above.span_id if above.is_valid else None
             )
-        return Observation(span, otel_trace.set_span_in_context(span, parent))
+        return Observation(span, otel_trace.set_span_in_context(span, parent), began_ns)
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
         return Observation(None, parent)

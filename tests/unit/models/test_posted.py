@@ -16,6 +16,7 @@ from src.models import ModelFactory, guard
 from src.models.raw_http.addresses import route
 from src.observability import attributes as names
 from src.observability.spans import otlp
+from src.observability.store import background
 from tests.contract.dialects.base import Says
 from tests.servers import Reply, Server
 
@@ -241,6 +242,7 @@ async def test_asyncio_and_cancellation(spool: Spool) -> None:
             hanging.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await hanging
+    assert background.drain(20) == 0  # after a cancellation nothing waits for the row
     categories = [row.error_category for row in spool.rows_after(0)]
     assert categories == [None] * 5 + ["cancelled"]
 

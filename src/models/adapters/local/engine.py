@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -28,6 +29,8 @@ _SHARED_PREFIX = 400  # characters; a shorter prompt is soon read
 # How many tokens of a prompt are read at once. In between llama.cpp reports how far it is, and can be stopped.
 _BATCH_TOKENS = 32
 _PAUSE_S = 0.1
+_LONGEST_STOP_S = 5.0  # within which a model stops after the tokens that it is at
+_BRIEF_S = 0.01
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Engine:
     server: Any
     _working: set[object] = field(default_factory=set)
     _turns: dict[str, _Turn] = field(default_factory=dict)
+    _ending: bool = False
 
     def __post_init__(self) -> None:
         """Prepare for the end of the process while the model works, and for a fork."""
@@ -68,7 +72,7 @@ class Engine:
                 return
             self._working.add(mark)
             try:
-                self.server.handle_chat_completions(payload, take)
+                self.server.handle_chat_completions(payload, lambda event: self._ending or take(event))
             finally:
                 self._working.discard(mark)
 
@@ -98,11 +102,18 @@ class Engine:
                     del self._turns[prompt]
 
     def _skip_cleanup(self) -> None:
-        """Skip llama.cpp's clean-up when the process ends while its threads work, which would crash it.
+        """Stop the model when the process ends, else skip llama.cpp's clean-up, which would crash it.
 
-        A request stops only after the tokens that it is at, and a forked child has none of the threads that the
-        clean-up waits for. glibc then ends the process, with its exit status, before the clean-up runs.
+        A request stops after the tokens that it is at. A thread of llama.cpp that called back after the interpreter
+        has gone would abort the process. A forked child has none of the threads that the clean-up waits for. glibc then
+        ends the process, with its exit status, before the clean-up runs.
         """
+        if not self._working and not _in_fork:
+            return
+        self._ending = True
+        deadline = time.monotonic() + _LONGEST_STOP_S
+        while self._working and not _in_fork and time.monotonic() < deadline:
+            time.sleep(_BRIEF_S)
         if not self._working and not _in_fork:
             return
         library = ctypes.CDLL(None)
