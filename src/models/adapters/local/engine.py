@@ -102,10 +102,10 @@ class Engine:
                     del self._turns[prompt]
 
     def _skip_cleanup(self) -> None:
-        """Stop the model when the process ends, else skip llama.cpp's clean-up, which would crash it.
+        """Stop the model where it works when the process ends, and skip llama.cpp's clean-up, which would crash it.
 
-        A request stops after the tokens that it is at. A thread of llama.cpp that called back after the interpreter
-        has gone would abort the process. A forked child has none of the threads that the clean-up waits for. glibc then
+        A request stops after the tokens that it is at; a thread of llama.cpp that called back after the interpreter has
+        gone would abort the process. A forked child has none of the threads that the clean-up waits for. glibc then
         ends the process, with its exit status, before the clean-up runs.
         """
         if not self._working and not _in_fork:
@@ -114,8 +114,6 @@ class Engine:
         deadline = time.monotonic() + _LONGEST_STOP_S
         while self._working and not _in_fork and time.monotonic() < deadline:
             time.sleep(_BRIEF_S)
-        if not self._working and not _in_fork:
-            return
         library = ctypes.CDLL(None)
         if hasattr(library, "on_exit"):
             self._leak_server()
