@@ -250,7 +250,7 @@ def test_a_cancelled_assessment_cancels_the_call(spool: Spool) -> None:
                 thread.join(PATIENCE_S)
                 assert not thread.is_alive()
         assert time.monotonic() - started < PATIENCE_S
-    assert {row.name for row in spool.rows_after(0)} >= GENERATION_IN_RUN
+    assert eventually(lambda: {row.name for row in spool.rows_after(0)} >= GENERATION_IN_RUN)
 
 
 def test_any_failure_of_the_model_leaves_the_verdict() -> None:

@@ -18,6 +18,7 @@ from src.models.call.membership import as_member
 from src.models.retry import NO_RETRIES, RetryPolicy
 from src.observability import attributes as names
 from src.observability.spans import otlp
+from src.observability.store import background
 from tests.servers import Reply, Server, chat_reply, decision, error_reply, ollama_reply
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAI]:
 
 
 def generation(spool: Spool) -> TraceRow:
+    assert background.drain(20) == 0
     (row,) = [row for row in spool.rows_after(0) if row.type == "generation"]
     return row
 

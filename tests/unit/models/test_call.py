@@ -16,6 +16,7 @@ from src.models.retry import RetryPolicy
 from src.models.types import Timeouts
 from src.observability import attributes as names
 from src.observability.spans import otlp
+from src.observability.store import background
 from tests.servers import Received, Reply, Server, chat_reply, error_reply, in_turn
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ def test_a_cancelled_call_is_recorded(spool: Spool) -> None:
 
     with Server(lambda _: Reply(hang=True)) as server:
         asyncio.run(cancel(server))
+    assert background.drain(20) == 0
     assert [row.error_category for row in spool.rows_after(0)] == ["cancelled"]
 
 

@@ -17,6 +17,7 @@ from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
 from src.models import ModelFactory, errors
 from src.models.adapters.local import engine
+from src.observability.store import background
 from tests.long import rounds
 from tests.servers import eventually
 
@@ -132,6 +133,7 @@ def test_the_model_stops_at_the_deadline_and_when_nobody_waits_any_more(way: str
         getattr(Asking(), way)()
     assert time.monotonic() - started < 3  # where nothing stopped it, it took a minute and more
     assert eventually(lambda: not engine.engine()._working, 8)  # it stops computing too
+    assert background.drain(20) == 0
     assert spool.rows_after(0)[-1].error_category == ("cancelled" if way == "cancelled" else "timeout")
 
 
