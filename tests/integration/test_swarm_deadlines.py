@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Decide = Callable[[TradingAgent], TradingResult]
 
-TOTAL_S = 1.0
+TOTAL_S = 2.0
 # What a decision may take at most, on a machine that is busy with other tests. Where it waits for the store, it takes
 # 15 s; for a name, a thread or a server, 30 s and more.
 LONGEST_S = TOTAL_S + 2.5
