@@ -20,8 +20,8 @@ from tests.migration.behaviour.normal_form import normalize
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.servers import Received, Reply
     from tests.migration.behaviour.loopback import Loopback
+    from tests.servers import Received, Reply
 
 # Each provider under the name that Moon Dev's agents use and under its SDK's own.
 KEYS = {

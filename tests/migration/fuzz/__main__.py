@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.migration.behaviour.loopback import Loopback
 from tests.migration.behaviour.running import Runner
-from tests.migration.fuzz.diagnose import cause
+from tests.migration.fuzz.diagnose import CAUSES, calmed, cause
 from tests.migration.fuzz.grow import grow
 from tests.migration.fuzz.judge import BROKEN, OTHER, VOID, Judge
 from tests.migration.fuzz.minimize import minimized
@@ -23,6 +23,8 @@ from tests.migration.fuzz.minimize import minimized
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.queues import Queue
+
+    from tests.migration.fuzz.draft import Program
 
 _MINIMIZED_OF_A_KIND = 2
 
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = options.seeds or range(options.seed, options.seed + options.programs)
     results: Queue[dict[str, Any] | None] = multiprocessing.Queue()
     workers = [
-        multiprocessing.Process(target=_work, args=(list(seeds)[at :: options.jobs], results, not options.whole))
+        multiprocessing.Process(target=_work, args=(list(seeds)[at :: options.jobs], results, options))
         for at in range(options.jobs)
     ]
     for worker in workers:
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for worker in workers:
         worker.join()
     (options.out / "results.json").write_text(json.dumps(totals, indent=1) + "\n", "utf-8")
-    print(json.dumps({name: value for name, value in totals.items() if name != "tags"}, indent=1))
+    sys.stdout.write(json.dumps({name: value for name, value in totals.items() if name != "tags"}, indent=1) + "\n")
     return 1 if totals["faults"] else 0
 
 
@@ -54,11 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="*", help="these programs alone")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--whole", action="store_true", help="do not make programs with faults smaller")
+    parser.add_argument("--calm", nargs="*", default=[], choices=sorted(CAUSES), help="leave these causes out")
     parser.add_argument("--out", type=Path, default=Path("fuzz-results"), help="the folder for results and faults")
     return parser
 
 
-def _work(seeds: Sequence[int], results: Queue[dict[str, Any] | None], makes_smaller: bool) -> None:
+def _work(seeds: Sequence[int], results: Queue[dict[str, Any] | None], options: argparse.Namespace) -> None:
     """Judge the programs of some numbers, and send one record for each."""
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a temporary folder is made in it
     counts: Counter[str] = Counter()
@@ -68,7 +71,8 @@ def _work(seeds: Sequence[int], results: Queue[dict[str, Any] | None], makes_sma
             runner = Runner(loopback, work)
             judge = Judge(runner, work)
             for seed in seeds:
-                results.put(_record(seed, judge, counts, makes_smaller=makes_smaller))
+                program = calmed(grow(seed), options.calm)
+                results.put(_record(program, judge, counts, makes_smaller=not options.whole))
                 del loopback.received[:]
             runner.close()
     except BaseException:
@@ -78,12 +82,13 @@ def _work(seeds: Sequence[int], results: Queue[dict[str, Any] | None], makes_sma
         results.put(None)
 
 
-def _record(seed: int, judge: Judge, counts: Counter[str], *, makes_smaller: bool) -> dict[str, Any]:
-    program = grow(seed)
+def _record(program: Program, judge: Judge, counts: Counter[str], *, makes_smaller: bool) -> dict[str, Any]:
+    """Judge a program; where it has a fault, name its cause and make it smaller."""
     verdict = judge.judge(program)
     record: dict[str, Any] = {
-        "seed": seed, "kind": verdict.kind, "calls": program.calls, "moved": min(verdict.moved, program.calls),
-        "attempts_differ": verdict.attempts_differ, "left": verdict.left, "review": verdict.review, "tags": program.tags, "lines": verdict.lines,
+        "seed": program.seed, "kind": verdict.kind, "calls": program.calls, "moved": min(verdict.moved, program.calls),
+        "attempts_differ": verdict.attempts_differ, "left": verdict.left, "review": verdict.review,
+        "tags": program.tags, "lines": verdict.lines,
         "reasons": [site["reason"] for site in verdict.sites if site["status"] != "migrated"],
     }  # fmt: skip
     if verdict.kind in (OTHER, BROKEN):
@@ -91,8 +96,10 @@ def _record(seed: int, judge: Judge, counts: Counter[str], *, makes_smaller: boo
         counts[record["category"]] += 1
         if makes_smaller and counts[record["category"]] <= _MINIMIZED_OF_A_KIND:
             program, verdict = minimized(program, verdict, judge)
-        record |= {"files": program.files, "after": dict(verdict.after), "scripts": program.scripts,
-                   "environment": program.environment, "lines": verdict.lines, "sites": list(verdict.sites)}  # fmt: skip
+        record |= {
+            "files": program.files, "after": dict(verdict.after), "scripts": program.scripts, "lines": verdict.lines,
+            "environment": program.environment, "sites": list(verdict.sites),
+        }  # fmt: skip
     return record
 
 
@@ -126,7 +133,8 @@ def _collect(results: Queue[dict[str, Any] | None], workers: int, programs: int,
         if time.monotonic() - shown > 10:
             shown = time.monotonic()
             rate = sum(kinds.values()) / (shown - start)
-            print(f"{sum(kinds.values()):,} of {programs:,}, {rate:.1f}/s: {dict(kinds)}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{sum(kinds.values()):,} of {programs:,}, {rate:.1f}/s: {dict(kinds)}\n")
+            sys.stderr.flush()
     return {
         "programs": sum(kinds.values()), "kinds": dict(kinds), **sums,
         "moved_share": round(sums["moved"] / max(sums["calls"], 1), 4), "seconds": round(time.monotonic() - start),

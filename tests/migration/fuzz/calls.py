@@ -99,9 +99,9 @@ def draw_chat(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
         "max_completion_tokens=60": 0.02, "stream=False": 0.08,
     }  # fmt: skip
     for option, probability in options.items():
-        if draft.chance(probability) and option.partition("=")[0] not in " ".join(arguments):
-            if not (stream and option == "stream=False"):
-                arguments.append(option)
+        is_new = option.partition("=")[0] not in " ".join(arguments)
+        if draft.chance(probability) and is_new and not (stream and option == "stream=False"):
+            arguments.append(option)
     if stream:
         arguments.append("stream=True")
     start, arguments = draw_unpacking(draft, start, arguments)
@@ -123,7 +123,9 @@ def draw_unpacking(draft: Draft, start: str, arguments: list[str]) -> tuple[str,
 
 def draw_legacy(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
     call = draw_chat(draft, sdk, stream=stream)
-    options = [argument for argument in call.arguments if not argument.startswith(("extra_", "timeout", "max_completion"))]
+    options = [
+        argument for argument in call.arguments if not argument.startswith(("extra_", "timeout", "max_completion"))
+    ]
     return Call(call.start, ".ChatCompletion.create", tuple(options), call.end)
 
 

@@ -116,9 +116,7 @@ def named_by_text(draft: Draft, client: str, body: Body) -> str:
         access = "self"
         more = "\n    def __getattr__(self, name):\n        return getattr(self.client, name)"
     store = stores.get(form, f"self.client = {client}")
-    draft.helpers.append(
-        code(text, store=store, more=more, define=draft.define, start=start, body=body(access))
-    )
+    draft.helpers.append(code(text, store=store, more=more, define=draft.define, start=start, body=body(access)))
     return "agent.ask(prompt)"
 
 

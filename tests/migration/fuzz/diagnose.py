@@ -1,4 +1,4 @@
-"""Name the cause of a fault: the change of server or environment that makes it vanish, or else where the client lives."""
+"""Name the cause of a fault: the change that makes it vanish, or else where the client lives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.migration.fuzz.judge import BROKEN, OTHER
 from tests.migration.fuzz.keys import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection
 
     from tests.migration.fuzz.draft import Program
     from tests.migration.fuzz.judge import Judge
@@ -26,19 +26,37 @@ _EVENTS = {
 
 def cause(program: Program, judge: Judge) -> str:
     """Return the cause of a program's fault, in a few words."""
-    for name, change in _changes(program):
-        if judge.judge_once(change).kind not in (OTHER, BROKEN):
+    for name, change in CAUSES.items():
+        changed = change(program)
+        if changed != program and judge.judge_once(changed).kind not in (OTHER, BROKEN):
             return name
     places = [tag for tag in program.tags if tag.startswith(("place:", "pair:", "looped:", "dictionary:", "sequence:"))]
     return " ".join(places)
 
 
-def _changes(program: Program) -> Iterator[tuple[str, Program]]:
-    for name, events in _EVENTS.items():
+def calmed(program: Program, names: Collection[str]) -> Program:
+    """Return a program without the named causes of differences: keys of `CAUSES`."""
+    for name in names:
+        program = CAUSES[name](program)
+    return program
+
+
+def _without(events: Collection[str]) -> Callable[[Program], Program]:
+    def change(program: Program) -> Program:
         scripts = {
             mark: tuple(event for event in script if event not in events) or ("sell",)
             for mark, script in program.scripts.items()
         }
-        if scripts != program.scripts:
-            yield name, replace(program, scripts=scripts)
-    yield "keys", replace(program, environment=dict.fromkeys(VARIABLES, "key-same"))
+        return replace(program, scripts=scripts)
+
+    return change
+
+
+def _with_equal_keys(program: Program) -> Program:
+    return replace(program, environment=dict.fromkeys(VARIABLES, "key-same"))
+
+
+CAUSES: dict[str, Callable[[Program], Program]] = {
+    **{name: _without(events) for name, events in _EVENTS.items()},
+    "keys": _with_equal_keys,
+}

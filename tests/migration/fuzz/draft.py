@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import random
+import functools
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -18,7 +21,7 @@ class Program:
     Attributes:
         seed: The number that it was drawn from.
         files: Its files by name; `main.py` is run.
-        scripts: What the server does for each question, such as `Q1`: one event for each request, the last one repeated.
+        scripts: What the server does for each question, such as `Q1`: an event for each request, the last repeated.
         environment: The variables that it is started with.
         calls: How many of its calls ask a model for text.
         tags: The kinds that were drawn.
@@ -84,7 +87,9 @@ class Draft:
 
     def add_import(self, *lines: str) -> None:
         """Import something in `main.py`, once."""
-        self.imports += [line for line in lines if line not in self.imports]
+        for line in lines:
+            if line not in self.imports:
+                self.imports.append(line)
 
     @property
     def define(self) -> str:
@@ -109,7 +114,5 @@ def code(text: str, **blocks: str) -> str:
             depth = line[: len(line) - len(line.lstrip())]
             lines.append(textwrap.indent(blocks[name], depth))
             continue
-        for key, block in blocks.items():
-            line = line.replace(f"<{key}>", block)
-        lines.append(line)
+        lines.append(functools.reduce(lambda text, key: text.replace(f"<{key}>", blocks[key]), blocks, line))
     return "\n".join(lines)

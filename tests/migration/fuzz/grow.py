@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,9 @@ def grow(seed: int) -> Program:
     main = "\n\n\n".join(part for part in parts if part) + "\n"
     scripts = draw_scripts(draft, questions)
     if sdk.wire == "generativeai":  # which tries again for ten minutes where a service is not available
-        scripts = {mark: tuple("500" if event == "503" else event for event in events) for mark, events in scripts.items()}
+        scripts = {
+            mark: tuple("500" if event == "503" else event for event in events) for mark, events in scripts.items()
+        }
     return Program(
         seed=seed,
         files={"main.py": main, **draft.files},
@@ -98,10 +101,10 @@ def _draw_body(draft: Draft, made: Construction) -> str:
 
 def _place(draft: Draft, made: Construction, body: str, kinds: dict[Place, float]) -> str:
     place = draft.draw("place", kinds)
-    draft.setup = "\n".join([*made.imports, *made.constants])
+    draft.setup = "\n".join(dict.fromkeys([*made.imports, *made.constants]))
     if place not in OTHER_FILES:
         _set_up(draft, made)
-    return place(draft, made.expression, lambda client: body.replace("CLIENT", client))
+    return place(draft, made.expression, functools.partial(body.replace, "CLIENT"))
 
 
 def _set_up(draft: Draft, made: Construction) -> None:
@@ -120,7 +123,7 @@ def _draw_pair(draft: Draft, first: Construction) -> tuple[str, int]:
     halves = []
     for made in (first, second):
         body = _draw_body(draft, made)
-        halves.append(pairs.Half(made.expression, lambda client, body=body: body.replace("CLIENT", client), made.sdk.wire))
+        halves.append(pairs.Half(made.expression, functools.partial(body.replace, "CLIENT"), made.sdk.wire))
         _set_up(draft, made)
     kind = draft.draw("pair", kinds)
     return kind(draft, *halves), 1 if kind is pairs.looped else 2

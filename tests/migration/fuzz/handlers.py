@@ -128,5 +128,7 @@ def _handlers_of_classes(draft: Draft, made: Construction, form: str) -> str:
         "base": 'except <p>APIError:\n    return "api failed"\n<rest>',
         "response": 'except <p>APIStatusError as error:\n    return f"status {error.response.status_code}"',
     }
-    rest = draft.choose("", 'except Exception:\n    return "failed"', 'except <p>APIConnectionError:\n    return "offline"')
+    rest = draft.choose(
+        "", 'except Exception:\n    return "failed"', 'except <p>APIConnectionError:\n    return "offline"'
+    )
     return code(texts[form], rest=rest or "# The rest is not handled.").replace("<p>", prefix)

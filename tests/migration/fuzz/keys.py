@@ -51,36 +51,27 @@ def draw_key(draft: Draft, sdk: Sdk) -> tuple[str, list[str], list[str]]:
     if form == "none" and sdk.base_urls and sdk.provider != "openai":
         form = "getenv"
     draft.tag("key", form)
-    os = ["import os"]
     if variable not in draft.environment and form in ("environ", "guarded"):
         draft.environment[variable] = key_in(variable)
-    match form:
-        case "environ":
-            return f'os.environ["{variable}"]', os, []
-        case "environ_get":
-            return f'os.environ.get("{variable}")', os, []
-        case "default":
-            return f'os.getenv("{variable}", "{draft.choose("", "no-key", "sk-default")}")', os, []
-        case "constant":
-            return "API_KEY", os, [f'API_KEY = os.getenv("{variable}")']
-        case "config":
-            return 'CONFIG["api_key"]', os, [f'CONFIG = {{"api_key": os.getenv("{variable}"), "retries": 2}}']
-        case "literal":
-            return '"key-literal"', [], []
-        case "placeholder":
-            return f'"{draft.choose("not-needed", "ollama", "EMPTY", "x")}"', [], []
-        case "none":
-            return "", [], []
-        case "empty":
-            return '""', [], []
-        case "unset":
-            return 'os.getenv("NO_SUCH_KEY")', os, []
-        case "guarded":
-            return "API_KEY", os, [f'API_KEY = os.getenv("{variable}")\nif not API_KEY:\n    raise SystemExit("no key")']
-        case "chain":
-            other = draft.choose(*(sdk.variables or ("LOCAL_KEY",)))
-            return f'os.getenv("{other}") or os.getenv("MY_TRADING_KEY")', os, []
-    return f'os.getenv("{variable}")', os, []
+    other = draft.choose(*(sdk.variables or ("LOCAL_KEY",)))
+    default, placeholder = draft.choose("", "no-key", "sk-default"), draft.choose("not-needed", "ollama", "EMPTY", "x")
+    expression, constant = {
+        "getenv": (f'os.getenv("{variable}")', ""),
+        "environ": (f'os.environ["{variable}"]', ""),
+        "environ_get": (f'os.environ.get("{variable}")', ""),
+        "default": (f'os.getenv("{variable}", "{default}")', ""),
+        "constant": ("API_KEY", f'API_KEY = os.getenv("{variable}")'),
+        "config": ('CONFIG["api_key"]', f'CONFIG = {{"api_key": os.getenv("{variable}"), "retries": 2}}'),
+        "literal": ('"key-literal"', ""),
+        "placeholder": (f'"{placeholder}"', ""),
+        "none": ("", ""),
+        "empty": ('""', ""),
+        "unset": ('os.getenv("NO_SUCH_KEY")', ""),
+        "guarded": ("API_KEY", f'API_KEY = os.getenv("{variable}")\nif not API_KEY:\n    raise SystemExit("no key")'),
+        "chain": (f'os.getenv("{other}") or os.getenv("MY_TRADING_KEY")', ""),
+    }[form]
+    imports = ["import os"] if "os." in expression + constant else []
+    return expression, imports, [constant] if constant else []
 
 
 def draw_address(draft: Draft, sdk: Sdk) -> tuple[str, list[str], list[str]]:

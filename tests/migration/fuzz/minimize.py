@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.migration.fuzz.judge import BROKEN, OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.migration.fuzz.draft import Program
     from tests.migration.fuzz.judge import Judge, Verdict

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 # The expression of the text in a reply `R`.
 CHAINS = {
     "chat": ("R.choices[0].message.content",),
-    "legacy": ("R.choices[0].message.content", 'R["choices"][0]["message"]["content"]', "R.choices[0].message['content']"),
+    "legacy": (
+        "R.choices[0].message.content",
+        'R["choices"][0]["message"]["content"]',
+        "R.choices[0].message['content']",
+    ),
     "messages": ("R.content[0].text",),
     "responses": ("R.output_text",),
     "genai": ("R.text", "R.text", "R.candidates[0].content.parts[0].text"),

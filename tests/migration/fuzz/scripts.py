@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.contract.dialects.base import Says
 from tests.migration.behaviour.answers import DIALECTS, answering
-from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tests.migration.fuzz.draft import Draft
+    from tests.servers import Received, Reply
 
 TEXTS = {
     "buy": "BUY\nConfidence: 80%\nMomentum is strong.",
@@ -30,6 +30,11 @@ TEXTS = {
 }
 _ERRORS = {"401": "authentication", "403": "permission", "404": "model_not_found", "400": "invalid_request",
            "429": "rate_limit", "quota": "quota", "500": "server", "503": "overloaded"}  # fmt: skip
+_REPLIES: dict[str, dict[str, Any]] = {
+    "empty": {"text": ""}, "null": {"text": ""}, "blank": {"text": " \n"},
+    "cut": {"text": "BUY because the", "finish": "length"}, "refused": {"text": "", "finish": "content_filter"},
+    "reasoned": {"text": "SELL", "reasoning": "Perhaps BUY."}, "no_usage": {"tokens": None},
+}  # fmt: skip
 _MARK = re.compile(rb"\bQ\d+\b")
 # Events after which an SDK or a program may ask again.
 PASSING = ("429", "500", "503")
@@ -38,17 +43,17 @@ FAILURES = frozenset(_ERRORS) | {"malformed", "html"}
 
 def draw_scripts(draft: Draft, questions: int) -> dict[str, tuple[str, ...]]:
     """Draw for each question what its requests meet."""
-    scripts = {"Q1": (draft.choose("buy", "sell", "json"),)}
+    scripts: dict[str, tuple[str, ...]] = {"Q1": (draft.choose("buy", "sell", "json"),)}
     weights = {**{f"t_{name}": 6.0 for name in TEXTS}, "empty": 7, "null": 5, "cut": 4, "reasoned": 5, "refused": 3,
                "e_401": 5, "e_429": 5, "e_500": 6, "e_400": 2, "e_404": 1, "e_403": 1, "e_503": 2, "e_quota": 2,
                "malformed": 3, "html": 2, "no_usage": 2, "passing": 8, "blank": 3}  # fmt: skip
     for at in range(2, questions + 1):
         event = draft.pick(**weights)
         if event == "passing":
-            events: tuple[str, ...] = (*([draft.choose(*PASSING)] * draft.choose(1, 2)), draft.choose("buy", "sell"))
+            events = [*([draft.choose(*PASSING)] * draft.choose(1, 2)), draft.choose("buy", "sell")]
         else:
-            events = (event.removeprefix("t_").removeprefix("e_"),)
-        scripts[f"Q{at}"] = events
+            events = [event.removeprefix("t_").removeprefix("e_")]
+        scripts[f"Q{at}"] = tuple(events)
     return scripts
 
 
@@ -79,26 +84,15 @@ def reply_to(request: Received, event: str) -> Reply:
         return answering(event if dialect else "reply", Says())(request)
     if event in _ERRORS:
         return dialect.error(_ERRORS[event] if _ERRORS[event] not in dialect.unsaid else "server")
-    change: Callable[[Any], None] | None = None
-    says = Says(text=TEXTS.get(event, TEXTS["buy"]))
-    if event in ("empty", "null"):
-        says = replace(says, text="")
-        change = _to_null if event == "null" else None
-    elif event == "blank":
-        says = replace(says, text=" \n")
-    elif event == "cut":
-        says = replace(says, text="BUY because the", finish="length")
-    elif event == "refused":
-        says = replace(says, text="", finish="content_filter")
-    elif event == "reasoned":
-        says = replace(says, reasoning="Perhaps BUY.", text="SELL")
-    elif event == "no_usage":
-        says = replace(says, tokens=None)
+    says = replace(Says(text=TEXTS.get(event, TEXTS["buy"])), **_REPLIES.get(event, {}))
+    body = request.json
+    if body.get("stream") and path.endswith("/chat/completions") and not body.get("stream_options"):
+        says = replace(says, tokens=None)  # which a stream brings where it is asked for
     reply = answering("reply", says)(request)
-    if change is not None and reply.headers.get("content-type", "").startswith("application/json"):
-        body = json.loads(reply.body)
-        change(body)
-        reply = replace(reply, body=json.dumps(body).encode())
+    if event == "null" and reply.headers.get("content-type", "").startswith("application/json"):
+        content = json.loads(reply.body)
+        _to_null(content)
+        return replace(reply, body=json.dumps(content).encode())
     return reply
 
 
