@@ -110,4 +110,4 @@ def _with_cost(record: DecisionRecord, costs: Mapping[str, tuple[float | None, b
     if record.cost_usd is not None or record.trace_id is None or record.trace_id not in costs:
         return record
     known, is_unknown = costs[record.trace_id]
-    return replace(record, cost_usd=known, cost_unknown=is_unknown)
+    return replace(record, cost_usd=known if is_unknown else known or 0.0, cost_unknown=is_unknown)
