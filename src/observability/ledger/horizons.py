@@ -47,7 +47,9 @@ def parse_horizons(texts: str | Iterable[str]) -> tuple[Horizon, ...]:
         HorizonError: one of them is none, or there is none.
     """
     names = texts.split(",") if isinstance(texts, str) else [name for text in texts for name in str(text).split(",")]
-    horizons = {horizon.seconds: horizon for horizon in map(parse_horizon, reversed(list(names)))}
+    horizons: dict[int, Horizon] = {}
+    for horizon in map(parse_horizon, names):
+        horizons.setdefault(horizon.seconds, horizon)
     if not horizons:
         raise HorizonError("No horizon is named: give one, such as 24h.")
-    return tuple(reversed(horizons.values()))
+    return tuple(horizons.values())

@@ -85,45 +85,60 @@ def decision(
         decision_id: Its id; a new one where not given. A second decision with the id of a first one is left out.
     """
     try:
-        scope = scopes.from_context(otel_context.get_current(), get_pipeline().default_scope)
-        now_ns = time.time_ns()
-        name, version, digest = prompt or (None, None, None)
-        asked = list(models)
-        trace_id, observation_id = _current_ids()
-        as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
-        horizons = parse_horizons(horizon)
-        record = DecisionRecord(
+        record = _record(
+            symbol, action, as_of, parse_horizons(horizon), prompt or (None, None, None), list(models),
             id=str(decision_id or uuid.uuid4().hex),
-            time_ns=now_ns,
-            as_of_ns=as_of_ns,
-            symbol=_symbol(symbol),
-            action=_action(action),
             confidence=_bounded("confidence", confidence, 0, 100),
             price=_price("price", price),
-            venue=venue,
-            timeframe=timeframe,
-            horizons=",".join(item.name for item in horizons),
             target=_price("target", target),
             stop=_price("stop", stop),
-            agent=agent or scope.agent,
-            agent_version=agent_version,
-            prompt_name=name,
-            prompt_version=version,
-            prompt_hash=digest,
-            models=json.dumps(asked) if asked else None,
+            venue=venue, timeframe=timeframe, agent=agent, agent_version=agent_version, environment=environment,
             votes=write_votes(votes),
-            environment=environment or _environment(scope),
-            book=book_of(now_ns, as_of_ns, horizons),
-            session_id=scope.session_id,
             cost_usd=_bounded("cost_usd", cost_usd, 0, math.inf),
-            cost_unknown=cost_usd is None,
             metadata=encoding.json_text(metadata) if metadata is not None else None,
-            trace_id=trace_id,
-            observation_id=observation_id,
-        )
+        )  # fmt: skip
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("A decision is not in the ledger: %s", redact_text(str(error)))
         return None
+    return _stored(record)
+
+
+def _record(
+    symbol: object,
+    action: object,
+    as_of: datetime | float | None,
+    horizons: tuple[Horizon, ...],
+    prompt: tuple[str | None, str | None, str | None],
+    models: list[str],
+    **fields: Any,
+) -> DecisionRecord:
+    """Return a decision's record, with what the run that this code is in tells."""
+    scope = scopes.from_context(otel_context.get_current(), get_pipeline().default_scope)
+    now_ns = time.time_ns()
+    as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
+    trace_id, observation_id = _current_ids()
+    record = DecisionRecord(
+        time_ns=now_ns,
+        as_of_ns=as_of_ns,
+        symbol=_symbol(symbol),
+        action=_action(action),
+        horizons=",".join(item.name for item in horizons),
+        prompt_name=prompt[0],
+        prompt_version=prompt[1],
+        prompt_hash=prompt[2],
+        models=json.dumps(models) if models else None,
+        book=book_of(now_ns, as_of_ns, horizons),
+        trace_id=trace_id,
+        observation_id=observation_id,
+        session_id=scope.session_id,
+        cost_unknown=fields["cost_usd"] is None,
+        **fields,
+    )
+    return replace(record, agent=record.agent or scope.agent, environment=record.environment or _environment(scope))
+
+
+def _stored(record: DecisionRecord) -> str | None:
+    """Store a decision, and score its run; return its id, None where it could not be stored."""
     if not write_decision(record):
         return None
     if record.trace_id is not None:
