@@ -9,7 +9,7 @@ import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
@@ -25,7 +25,9 @@ from src.observability.store.ledger_records import DecisionRecord, ResultRecord
 from src.observability.tracing.scores import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from typing_extensions import Unpack
 
     from src.observability.ledger.horizons import Horizon
     from src.observability.ledger.votes import MemberVote
@@ -36,40 +38,10 @@ _PROGRAM: Final = "program"
 _log = logging.getLogger("moondev.observability")
 
 
-def decision(
-    symbol: str,
-    action: str,
-    confidence: float | None = None,
-    price: float | None = None,
-    as_of: datetime | float | None = None,
-    horizon: str | Iterable[str] = "24h",
-    *,
-    target: float | None = None,
-    stop: float | None = None,
-    venue: str | None = None,
-    timeframe: str | None = None,
-    agent: str | None = None,
-    agent_version: str | None = None,
-    prompt: tuple[str, str | None, str | None] | None = None,
-    models: Iterable[str] = (),
-    votes: Iterable[MemberVote] = (),
-    environment: str | None = None,
-    cost_usd: float | None = None,
-    metadata: object = None,
-    decision_id: str | None = None,
-) -> str | None:
-    """Write a decision of this run into the ledger; return its id. Nothing of it changes later.
+class DecisionFields(TypedDict, total=False):
+    """What else `decision` takes.
 
-    It never raises: where the decision cannot be written, an error is logged that says why, and None is returned.
-    The run's trace gets the scores `decision` and `confidence`.
-
-    Args:
-        symbol: The market, such as BTC-USD.
-        action: BUY, SELL or NOTHING, in any case.
-        confidence: 0 to 100: how sure it is that the action is right.
-        price: The price that it was made at.
-        as_of: The close of the newest data that it saw, as a time or seconds since 1970; now where not given.
-        horizon: After how long it is judged: 90m, 24h, 7d, or several.
+    Attributes:
         target: The price at which a gain is taken.
         stop: The price at which a loss is cut.
         venue: The exchange.
@@ -84,61 +56,50 @@ def decision(
         metadata: Anything else that can be written as JSON.
         decision_id: Its id; a new one where not given. A second decision with the id of a first one is left out.
     """
+
+    target: float | None
+    stop: float | None
+    venue: str | None
+    timeframe: str | None
+    agent: str | None
+    agent_version: str | None
+    prompt: tuple[str, str | None, str | None] | None
+    models: Iterable[str]
+    votes: Iterable[MemberVote]
+    environment: str | None
+    cost_usd: float | None
+    metadata: object
+    decision_id: str | None
+
+
+def decision(
+    symbol: str,
+    action: str,
+    confidence: float | None = None,
+    price: float | None = None,
+    as_of: datetime | float | None = None,
+    horizon: str | Iterable[str] = "24h",
+    **fields: Unpack[DecisionFields],
+) -> str | None:
+    """Write a decision of this run into the ledger; return its id. Nothing of it changes later.
+
+    It never raises: where the decision cannot be written, an error is logged that says why, and None is returned.
+    The run's trace gets the scores `decision` and `confidence`.
+
+    Args:
+        symbol: The market, such as BTC-USD.
+        action: BUY, SELL or NOTHING, in any case.
+        confidence: 0 to 100: how sure it is that the action is right.
+        price: The price that it was made at.
+        as_of: The close of the newest data that it saw, as a time or seconds since 1970; now where not given.
+        horizon: After how long it is judged: 90m, 24h, 7d, or several.
+        **fields: What else is known of it: `DecisionFields`.
+    """
     try:
-        record = _record(
-            symbol, action, as_of, parse_horizons(horizon), prompt or (None, None, None), list(models),
-            id=str(decision_id or uuid.uuid4().hex),
-            confidence=_bounded("confidence", confidence, 0, 100),
-            price=_price("price", price),
-            target=_price("target", target),
-            stop=_price("stop", stop),
-            venue=venue, timeframe=timeframe, agent=agent, agent_version=agent_version, environment=environment,
-            votes=write_votes(votes),
-            cost_usd=_bounded("cost_usd", cost_usd, 0, math.inf),
-            metadata=encoding.json_text(metadata) if metadata is not None else None,
-        )  # fmt: skip
+        record = _record(symbol, action, confidence, price, as_of, parse_horizons(horizon), dict(fields))
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("A decision is not in the ledger: %s", redact_text(str(error)))
         return None
-    return _stored(record)
-
-
-def _record(
-    symbol: object,
-    action: object,
-    as_of: datetime | float | None,
-    horizons: tuple[Horizon, ...],
-    prompt: tuple[str | None, str | None, str | None],
-    models: list[str],
-    **fields: Any,
-) -> DecisionRecord:
-    """Return a decision's record, with what the run that this code is in tells."""
-    scope = scopes.from_context(otel_context.get_current(), get_pipeline().default_scope)
-    now_ns = time.time_ns()
-    as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
-    trace_id, observation_id = _current_ids()
-    record = DecisionRecord(
-        time_ns=now_ns,
-        as_of_ns=as_of_ns,
-        symbol=_symbol(symbol),
-        action=_action(action),
-        horizons=",".join(item.name for item in horizons),
-        prompt_name=prompt[0],
-        prompt_version=prompt[1],
-        prompt_hash=prompt[2],
-        models=json.dumps(models) if models else None,
-        book=book_of(now_ns, as_of_ns, horizons),
-        trace_id=trace_id,
-        observation_id=observation_id,
-        session_id=scope.session_id,
-        cost_unknown=fields["cost_usd"] is None,
-        **fields,
-    )
-    return replace(record, agent=record.agent or scope.agent, environment=record.environment or _environment(scope))
-
-
-def _stored(record: DecisionRecord) -> str | None:
-    """Store a decision, and score its run; return its id, None where it could not be stored."""
     if not write_decision(record):
         return None
     if record.trace_id is not None:
@@ -146,6 +107,61 @@ def _stored(record: DecisionRecord) -> str | None:
             if value is not None:
                 score(score_name, value, trace_id=record.trace_id, observation_id=record.observation_id)
     return record.id
+
+
+def _record(
+    symbol: object,
+    action: object,
+    confidence: object,
+    price: object,
+    as_of: datetime | float | None,
+    horizons: tuple[Horizon, ...],
+    fields: dict[str, Any],
+) -> DecisionRecord:
+    """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
+    _refuse_unknown(fields)
+    scope = scopes.from_context(otel_context.get_current(), get_pipeline().default_scope)
+    now_ns = time.time_ns()
+    as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
+    trace_id, observation_id = _current_ids()
+    prompt_name, prompt_version, prompt_hash = fields.get("prompt") or (None, None, None)
+    models, metadata = list(fields.get("models", ())), fields.get("metadata")
+    cost_usd = _bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
+    return DecisionRecord(
+        id=str(fields.get("decision_id") or uuid.uuid4().hex),
+        time_ns=now_ns,
+        as_of_ns=as_of_ns,
+        symbol=_symbol(symbol),
+        action=_action(action),
+        confidence=_bounded("confidence", confidence, 0, 100),
+        horizons=",".join(item.name for item in horizons),
+        agent=fields.get("agent") or scope.agent,
+        prompt_name=prompt_name,
+        prompt_version=prompt_version,
+        prompt_hash=prompt_hash,
+        models=json.dumps(models) if models else None,
+        votes=write_votes(fields.get("votes") or ()),
+        environment=fields.get("environment") or _environment(scope),
+        book=book_of(now_ns, as_of_ns, horizons),
+        trace_id=trace_id,
+        observation_id=observation_id,
+        session_id=scope.session_id,
+        cost_usd=cost_usd,
+        cost_unknown=cost_usd is None,
+        metadata=None if metadata is None else encoding.json_text(metadata),
+        venue=fields.get("venue"),
+        timeframe=fields.get("timeframe"),
+        agent_version=fields.get("agent_version"),
+        price=_price("price", price),
+        target=_price("target", fields.get("target")),
+        stop=_price("stop", fields.get("stop")),
+    )
+
+
+def _refuse_unknown(fields: Mapping[str, object]) -> None:
+    unknown = sorted(fields.keys() - DecisionFields.__annotations__.keys())
+    if unknown:
+        raise ValueError(f"it has no field {unknown[0]!r}: DecisionFields lists them.")
 
 
 def write_decision(record: DecisionRecord) -> bool:

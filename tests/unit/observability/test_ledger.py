@@ -68,6 +68,7 @@ def test_a_decision_about_the_past_is_not_live(spool: Spool) -> None:
         ({"symbol": "  "}, "its symbol is '  '"),
         ({"horizon": "tomorrow"}, "'tomorrow' is no horizon"),
         ({"as_of": -5}, "its time is -5"),
+        ({"colour": "red"}, "it has no field 'colour'"),
     ],
 )
 def test_what_is_no_decision_is_refused_with_one_error_and_never_raises(
