@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
+from src.models.call.caller import as_caller
 from src.models.call.lifecycle import Call
 from src.models.errors import ModelError
 from src.models.limits import reply_size
@@ -51,6 +52,7 @@ class BaseModel:
         retry_policy: How failed attempts are retried.
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
+        agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
     """
 
     provider: ClassVar[str] = ""
@@ -65,11 +67,13 @@ class BaseModel:
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         reply_max_mb: float | None = None,
+        agent: str | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
+        self.agent = agent
         self.limiter: Limiter | None = None
         self._variables = Variables()
         self._api_key = api_key
@@ -350,7 +354,7 @@ class BaseModel:
         return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
-        return driver.stream(lambda: self._stream_steps(request))
+        return driver.stream(as_caller(lambda: self._stream_steps(request)))
 
     def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
-        return driver.astream(lambda: self._stream_steps(request))
+        return driver.astream(as_caller(lambda: self._stream_steps(request)))

@@ -125,9 +125,9 @@ class ModelFactory:
             fallbacks: Models to call, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
                 A list item can also be a model.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
-                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `api` (`chat` or
-                `responses`, where a provider has both). A model with settings is not cached. Fallbacks share
-                `timeouts` and `retry_policy`.
+                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `agent` (who asks, outside
+                any agent run), `api` (`chat` or `responses`, where a provider has both). A model with settings is not
+                cached. Fallbacks share `timeouts` and `retry_policy`.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable

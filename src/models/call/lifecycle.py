@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
+from src.models.call import empty_reply, raised_errors, recording, structured_reply, symbols, think_tags
 from src.models.call.billing import Bill
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
@@ -69,7 +70,11 @@ class Call:
         self._is_counted = False
         self.has_emitted = False
         self._observation: Observation = observation.start(
-            MEMBER.get() or f"{model.provider}.generate", "generation", context=context
+            MEMBER.get() or f"{model.provider}.generate",
+            "generation",
+            context=context,
+            agent=model.agent,
+            symbol=partial(symbols.symbol_of, request),
         )
         recording.write_request(self._observation, model.provider, request)
 
