@@ -95,7 +95,8 @@ def _record(program: Program, judge: Judge, counts: Counter[str], *, makes_small
         record["category"] = f"{verdict.kind}: {cause(program, judge)}"
         counts[record["category"]] += 1
         if makes_smaller and counts[record["category"]] <= _MINIMIZED_OF_A_KIND:
-            program, verdict = minimized(program, verdict, judge)
+            program = minimized(program, lambda smaller: judge.judge(smaller).fault)
+            verdict = judge.judge(program)
         record |= {
             "files": program.files, "after": dict(verdict.after), "scripts": program.scripts, "lines": verdict.lines,
             "environment": program.environment, "sites": list(verdict.sites),

@@ -122,11 +122,11 @@ def draw_unpacking(draft: Draft, start: str, arguments: list[str]) -> tuple[str,
 
 
 def draw_legacy(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
-    call = draw_chat(draft, sdk, stream=stream)
-    options = [
-        argument for argument in call.arguments if not argument.startswith(("extra_", "timeout", "max_completion"))
-    ]
-    return Call(call.start, ".ChatCompletion.create", tuple(options), call.end)
+    messages, start, end = draw_messages(draft, with_system=draft.chance(0.6))
+    options = [option for option in ("temperature=0.2", "max_tokens=50", "top_p=0.9") if draft.chance(0.3)]
+    arguments = [f"model={draw_model(draft, sdk)}", f"messages={messages}", *options, *(["stream=True"] * stream)]
+    start, arguments = draw_unpacking(draft, start, arguments)
+    return Call(start, ".ChatCompletion.create", tuple(arguments), end)
 
 
 def draw_claude(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:

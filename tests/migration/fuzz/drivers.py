@@ -18,7 +18,11 @@ def draw_driver(draft: Draft, ask: str, questions: int) -> str:
     setup = f"PROMPTS = [{', '.join(prompts)}]\n\n\n"
     if draft.asynchronous:
         return setup + _asynchronous(draft, ask)
-    form = draft.pick(loop=40, uncaught=12, main=15, pool=5, decisions=8, exit_code=5, file=4, comprehension=3, kinds=8)
+    has_history = "messages:history" in draft.tags  # which questions that are asked at once would mix up
+    form = draft.pick(
+        loop=40, uncaught=12, main=15, pool=0 if has_history else 5, decisions=8, exit_code=5, file=4, comprehension=3,
+        kinds=8,
+    )  # fmt: skip
     draft.tag("driver", form)
     if form == "pool":
         draft.add_import("from concurrent.futures import ThreadPoolExecutor")

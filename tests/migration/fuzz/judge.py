@@ -58,6 +58,13 @@ class Verdict:
     sites: tuple[Mapping[str, Any], ...]
     attempts_differ: bool = False
 
+    @property
+    def fault(self) -> str | None:
+        """Return the kind of the fault without its particulars, None where there is none."""
+        if self.kind not in (OTHER, BROKEN):
+            return None
+        return f"{self.kind} {' '.join(self.lines[0].split()[:2])}"
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -85,12 +92,12 @@ class Judge:
         self._count += 1
         folder = self._work / f"program{self._count}"
         try:
-            return self._compare(program, folder)
+            return self.compare(program, migrate(program.files, folder / "after"), folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _compare(self, program: Program, folder: Path) -> Verdict:
-        migration = migrate(program.files, folder / "after")
+    def compare(self, program: Program, migration: Migration, folder: Path) -> Verdict:
+        """Return what becomes of a program by a migration; the folder is for its files."""
         counts = Counter(site["status"] for site in migration.sites)
         verdict = Verdict(
             kind=SAME, lines=(), moved=counts["migrated"] + counts["review"], left=counts["left"],

@@ -6,48 +6,31 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.migration.fuzz.judge import BROKEN, OTHER
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.migration.fuzz.draft import Program
-    from tests.migration.fuzz.judge import Judge, Verdict
 
 
-def category(verdict: Verdict) -> str:
-    """Return the kind of a fault, without its particulars."""
-    head = verdict.lines[0] if verdict.lines else ""
-    return f"{verdict.kind} {' '.join(head.split()[:2])}"
-
-
-def minimized(program: Program, verdict: Verdict, judge: Judge, trials: int = 70) -> tuple[Program, Verdict]:
-    """Return a smaller program with the same kind of fault, and its verdict.
+def minimized(program: Program, fault_of: Callable[[Program], str | None], trials: int = 70) -> Program:
+    """Return a smaller program with the same kind of fault.
 
     Args:
-        program: The program.
-        verdict: Its verdict, OTHER or BROKEN.
-        judge: What judges its parts.
-        trials: How many parts to try at most.
+        program: A program with a fault.
+        fault_of: Returns the kind of a program's fault, or None.
+        trials: How many programs to try at most.
     """
-    wanted = category(verdict)
-
-    def keeps_fault(candidate: Program) -> Verdict | None:
-        outcome = judge.judge(candidate)
-        return outcome if outcome.kind in (OTHER, BROKEN) and category(outcome) == wanted else None
-
-    is_smaller = True
+    fault, is_smaller = fault_of(program), True
     while is_smaller and trials > 0:
         is_smaller = False
         for candidate in smaller(program):
             if trials <= 0:
                 break
             trials -= 1
-            outcome = keeps_fault(candidate)
-            if outcome is not None:
-                program, verdict, is_smaller = candidate, outcome, True
+            if fault_of(candidate) == fault:
+                program, is_smaller = candidate, True
                 break
-    return program, verdict
+    return program
 
 
 def smaller(program: Program) -> Iterator[Program]:
