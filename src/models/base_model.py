@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 from src.models import capabilities, catalogue
 from src.models.call import driver
 from src.models.call.lifecycle import Call
+from src.models.call.sdk_call import SdkCall
 from src.models.errors import ModelError
 from src.models.limits import reply_size
 from src.models.request import fitting
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from src.models.call.steps import Steps
     from src.models.capabilities import Capabilities
+    from src.models.compat.settings import Compat
     from src.models.limits.limiter import Limiter
     from src.models.types import Completion, Message
 
@@ -71,6 +73,7 @@ class BaseModel:
         self.retry_policy = retry_policy or RetryPolicy()
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
         self.limiter: Limiter | None = None
+        self._compat: Compat | None = None
         self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
@@ -325,6 +328,10 @@ class BaseModel:
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
+        if self._compat is not None:  # a program written for an SDK has its request sent as it is
+            if arguments.get("timeout") is not None:
+                arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
+            return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:
@@ -337,11 +344,14 @@ class BaseModel:
 
     def _steps(self, request: ModelRequest) -> Steps:
         """Return the steps of one call."""
-        return Call(self, request).steps()
+        return self._call(request).steps()
 
     def _stream_steps(self, request: ModelRequest) -> Steps:
         """Return the steps of one streamed call."""
-        return Call(self, request).stream_steps()
+        return self._call(request).stream_steps()
+
+    def _call(self, request: ModelRequest) -> Call:
+        return Call(self, request) if self._compat is None else SdkCall(self, request, self._compat)
 
     def _run(self, request: ModelRequest) -> ModelResponse:
         return driver.drive(self._steps(request))
