@@ -9,6 +9,7 @@ from src.models import capabilities, catalogue
 from src.models.call import driver
 from src.models.call.lifecycle import Call
 from src.models.call.sdk_call import SdkCall
+from src.models.compat import settings as sdk_settings
 from src.models.errors import ModelError
 from src.models.limits import reply_size
 from src.models.request import fitting
@@ -74,6 +75,7 @@ class BaseModel:
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
         self.limiter: Limiter | None = None
         self._compat: Compat | None = None
+        self._like_sdk: BaseModel | None = None
         self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
@@ -238,6 +240,20 @@ class BaseModel:
     ) -> AsyncIterator[Chunk]:
         """Do what `stream_chat` does, in asyncio."""
         return self._astream(self._conversation(messages, temperature, max_tokens, options))
+
+    def as_sdk(self) -> BaseModel:
+        """Return this model with the behaviour of its SDK's own client, for code that used that client itself.
+
+        Texts as they came, the SDK's retries, timeouts and errors: what `get_model(..., compat=...)` gives.
+        """
+        if self._compat is not None or not self.is_available():
+            return self
+        if self._like_sdk is None:
+            compat = sdk_settings.of_provider(self.provider)
+            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url)
+            model.timeouts, model.limiter, model._variables = compat.sdk.timeouts, self.limiter, self._variables
+            model._compat, self._like_sdk = compat, model
+        return self._like_sdk
 
     # The hooks of an adapter.
 

@@ -64,6 +64,8 @@ class SdkCall(Call):
         try:
             completion = self._model._read(raw, request)
         except ModelError as error:  # a program finds out by reading it, or does not care
+            if isinstance(raw, str) and self._compat.sdk.name == "openai<1":  # which took nothing but JSON
+                raise
             completion = Completion(content="", usage=error.usage, notes={"warning": error.message}, raw=raw)
         return self._account(completion)
 

@@ -72,6 +72,12 @@ def pop(row: Provider, settings: dict[str, Any]) -> tuple[Provider, Compat]:
     return row, Compat(sdk, retries, protocol, sends_key=key != "", token=token)
 
 
+def of_provider(provider: str) -> Compat:
+    """Return how the SDK behaves through which the factory asks a provider."""
+    own = next((sdk for sdk in sdks.SDKS.values() if sdk.provider == provider), sdks.SDKS["openai"])
+    return Compat(own, None, PROTOCOLS[own.name])
+
+
 def _own_key(sdk: Sdk, row: Provider) -> tuple[str | None, str | None]:
     """Return the key of the SDK's own variables, and the token that takes its place.
 
