@@ -120,7 +120,7 @@ def _record(
 ) -> DecisionRecord:
     """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
     _refuse_unknown(fields)
-    scope = scopes.from_context(otel_context.get_current(), get_pipeline().default_scope)
+    scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
     as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
     trace_id, observation_id = _current_ids()
