@@ -39,7 +39,8 @@ def grow(seed: int) -> Program:
     draw_environment(draft)
     sdk: Sdk = draft.random.choices(list(SDKS), list(SDKS.values()))[0]
     draft.tag("sdk", f"{sdk.name} {sdk.provider}")
-    draft.asynchronous = sdk.wire != "requests" and draft.chance(0.12)
+    # The old Google SDK has no asyncio over HTTP, which is all that the loopback server speaks.
+    draft.asynchronous = sdk.wire not in ("requests", "generativeai") and draft.chance(0.12)
     if draft.asynchronous:
         draft.tag("way", "async")
     questions = draft.choose(3, 4, 5)

@@ -48,8 +48,9 @@ def draw_key(draft: Draft, sdk: Sdk) -> tuple[str, list[str], list[str]]:
     )  # fmt: skip
     if not sdk.variables and sdk.wire != "ollama":
         form = draft.pick(literal=3, placeholder=5, getenv=1)
-    if form == "none" and sdk.base_urls and sdk.provider != "openai":
-        form = "getenv"
+    if sdk.base_urls:  # to another provider the factory sends no key that the program does not name: docs/migration.md
+        form = {"none": "getenv", "unset": "getenv"}.get(form, form)
+        draft.environment |= {name: key_in(name) for name in (variable, "MY_TRADING_KEY")}
     draft.tag("key", form)
     if variable not in draft.environment and form in ("environ", "guarded"):
         draft.environment[variable] = key_in(variable)
