@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.install import merge_texts
-from src.migration.install.apply import BACKUP, Change, Refused, digest, installed_digests, read
-from src.migration.install.importers import importers, module_name
-from src.migration.install.old_files import PACKAGES, edited_note, old_files
+from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, read
+from src.migration.install.importers import broken_places
+from src.migration.install.module_names import Modules
+from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).resolve().parents[3]
 _SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
 _EXECUTABLE = 0o755
+_NAMESPACES = ("src/models", "src/observability", "src/migration")
 # Requirements of this project that the installed packages do not have.
 _NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "tzdata", "xllamacpp"})
 # What to use in place of a module that goes, by its package.
@@ -82,6 +84,7 @@ def plan(root: Path) -> Installation:
     for path, data in sorted(packaged.items()):
         _write_packaged(root, path, data, digests, installation)
     _remove_old(root, packaged, digests, installation)
+    _name_broken(root, packaged, installation)
     _merge_texts(root, installation)
     return installation
 
@@ -99,23 +102,39 @@ def _write_packaged(root: Path, path: str, data: bytes, digests: Mapping[str, st
     before = read(root, path)
     if before == data:
         return
-    if before is not None and path in digests and digest(before) != digests[path]:
-        installation.notes.append(edited_note(path))
+    note = None if before is None else replaced_note(root, path, before, digests)
+    installation.notes += [note] if note is not None else []
     mode = _EXECUTABLE if path.startswith("scripts/") else None
     installation.changes.append(Change(path=path, before=before, after=data, mode=mode))
 
 
 def _remove_old(root: Path, packaged: Collection[str], digests: Mapping[str, str], installation: Installation) -> None:
-    """Remove what is left of the replaced factory and of older versions, and name who imports what goes."""
-    removed = list(old_files(root, packaged, digests))
-    for old in removed:
+    """Remove what is left of the replaced factory and of older versions, and note the owner's own files that stay."""
+    for old in old_files(root, packaged, digests):
         installation.changes.append(Change(path=old.path, before=old.data, after=None))
         installation.notes += [old.note] if old.note else []
-    paths = {old.path for old in removed}
-    modules = {module_name(path) for path in paths if path.endswith(".py")} - {module_name(path) for path in packaged}
-    for path, module in importers(root, modules, paths | set(packaged)):
-        instead = _INSTEAD[module.split(".")[1]]
-        installation.by_hand.append(f"{path} imports {module}, which is there no more: {instead}")
+    installation.notes += [f"{path}: your own file; it stays" for path in own_files(root, packaged, digests)]
+
+
+def _name_broken(root: Path, packaged: Mapping[str, bytes], installation: Installation) -> None:
+    """Name every place in the checkout that needs of the packages what they will not have."""
+    removed = {change.path for change in installation.changes if change.after is None}
+    places = broken_places(root, Modules(_sources_after(root, packaged, removed)), removed | set(packaged))
+    for place in places:
+        where = f"{place.path}:{place.line}" if place.line else place.path
+        installation.by_hand.append(f"{where} {place.what}, {place.why}: {_INSTEAD[place.package]}")
+
+
+def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collection[str]) -> dict[str, bytes]:
+    """Return the modules of the packages as they are after the installation, the owner's own ones included."""
+    sources = {}
+    for package in _NAMESPACES:
+        for file in sorted((root / package).rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            data = None if path in removed or path in packaged else read(root, path)
+            if data is not None:
+                sources[path] = data
+    return sources | {path: data for path, data in packaged.items() if path.endswith(".py")}
 
 
 def _merge_texts(root: Path, installation: Installation) -> None:
