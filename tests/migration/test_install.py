@@ -78,11 +78,11 @@ FILES = {
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return run_main(rewrite_command.main, "--jobs", "1", *words)
+    return run_main(rewrite_command.main, "--jobs", "1", "--no-resolve", *words)
 
 
 def run_script(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
+    arguments = [sys.executable, str(SCRIPT), "--no-resolve", *(str(word) for word in words)]
     return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -214,7 +214,7 @@ def test_all_of_it_can_be_taken_back(checkout: Path) -> None:
 
 def test_a_killed_installation_leaves_nothing_that_is_not_taken_back(checkout: Path) -> None:
     before = files(checkout)
-    command = [sys.executable, str(SCRIPT), str(checkout), "--install", "--write"]
+    command = [sys.executable, str(SCRIPT), str(checkout), "--install", "--write", "--no-resolve"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         while running.poll() is None and not list(checkout.glob(".moondev-backup/*/manifest.json")):
             pass

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from src.migration.install import merge_texts
+from src.migration.install import merge_texts, requirement_files, resolver
 from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, read
 from src.migration.install.importers import broken_places
 from src.migration.install.module_names import Modules
 from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
+from src.migration.install.resolver import Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -71,8 +74,12 @@ def require_checkout(root: Path) -> None:
         raise Refused(f"{root} is this project itself: give the checkout that is to use it.")
 
 
-def plan(root: Path) -> Installation:
+def plan(root: Path, *, resolves: bool = False) -> Installation:
     """Return what is to be changed in a checkout.
+
+    Args:
+        root: The checkout.
+        resolves: Whether uv or pip is asked if the changed requirements can be installed together.
 
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
@@ -85,7 +92,7 @@ def plan(root: Path) -> Installation:
         _write_packaged(root, path, data, digests, installation)
     _remove_old(root, packaged, digests, installation)
     _name_broken(root, packaged, installation)
-    _merge_texts(root, installation)
+    _merge_texts(root, installation, resolves=resolves)
     return installation
 
 
@@ -137,8 +144,8 @@ def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collectio
     return sources | {path: data for path, data in packaged.items() if path.endswith(".py")}
 
 
-def _merge_texts(root: Path, installation: Installation) -> None:
-    _merge_requirements(root, installation)
+def _merge_texts(root: Path, installation: Installation, *, resolves: bool) -> None:
+    _merge_requirements(root, installation, resolves=resolves)
     example = next((name for name in (".env_example", ".env.example") if (root / name).is_file()), ".env_example")
     ours = (SOURCE / ".env_example").read_text("utf-8")
     installation.merge(root, example, merge_texts.environment(_text(root, example), ours), "")
@@ -158,15 +165,60 @@ def _merge_texts(root: Path, installation: Installation) -> None:
         installation.merge(root, "src/config.py", merge_texts.configuration(_text(root, "src/config.py")), "")
 
 
-def _merge_requirements(root: Path, installation: Installation) -> None:
-    required = requirements()
-    path = "requirements.txt"
-    text = _text(root, path)
-    if not text and (root / "pyproject.toml").is_file():
-        installation.by_hand.append(f"add to your dependencies: {'; '.join(required)}")
-        return
-    merged = merge_texts.requirements(text, required)
-    installation.merge(root, path, merged, f"add to {path}, which has hashes: {'; '.join(required)}")
+def _merge_requirements(root: Path, installation: Installation, *, resolves: bool) -> None:
+    required, path = requirements(), "requirements.txt"
+    texts = requirement_files.included(functools.partial(_text, root), path)
+    project = _toml(root)
+    if not texts[path] and project is not None:
+        texts = {"pyproject.toml": requirement_files.dependencies_of(project)}
+    merged = requirement_files.merge(texts, required, requirement_files.known_needs())
+    if merged is None:
+        installation.by_hand.append(f"add to {path}, which has hashes: {'; '.join(required)}")
+    elif "pyproject.toml" in texts:
+        notes = merged["pyproject.toml"].notes if merged else ()
+        installation.by_hand += [f"dependencies of pyproject.toml: {note}" for note in notes]
+    elif merged and resolves and not _can_be_installed(root, texts, merged, installation):
+        needed = [note for text in merged.values() for note in text.notes]
+        installation.by_hand.append(f"{path} stays as it is until that is solved. What is needed: {'; '.join(needed)}")
+    else:
+        for name, text in merged.items():
+            installation.merge(root, name, text, "")
+
+
+def _can_be_installed(
+    root: Path, texts: Mapping[str, str], merged: Mapping[str, Merged], installation: Installation
+) -> bool:
+    """Ask whether changed requirements can be installed together, and say what came out.
+
+    Only a conflict that the change itself makes is a reason not to write it.
+    """
+    after = {name: merged[name].text if name in merged else text for name, text in texts.items()}
+    outcome = resolver.resolve(root, after)
+    asked = f"{outcome.tool} for Python {sys.version_info.major}.{sys.version_info.minor}"
+    if outcome.left_out:
+        names = ", ".join(line.split("@")[0].strip() for line in outcome.left_out)
+        installation.notes.append(f"requirements.txt: not on this machine, so not looked at: {names}")
+    if outcome.status is Status.RESOLVED:
+        installation.notes.append(f"requirements.txt: can be installed, says {asked}")
+        return True
+    if outcome.status is Status.CONFLICT and resolver.resolve(root, texts).status is not Status.CONFLICT:
+        installation.by_hand.append(f"requirements.txt cannot be installed with what is needed: {outcome.reason}")
+        return False
+    before = ", which was so before" if outcome.status is Status.CONFLICT else ""
+    installation.notes.append(
+        f"requirements.txt: it is not known whether it can be installed{before} ({outcome.reason}); pins that the "
+        "packages' own needs exclude were moved"
+    )
+    return True
+
+
+def _toml(root: Path) -> dict[str, Any] | None:
+    """Return a checkout's pyproject.toml; None where there is none that can be read."""
+    text = _text(root, "pyproject.toml")
+    try:
+        return tomllib.loads(text) if text else None
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _project(root: Path) -> Merged | None:
