@@ -61,6 +61,11 @@ class FallbackModel(BaseModel):
         return request  # each model fits it to itself
 
     @override
+    def as_sdk(self) -> BaseModel:
+        """Return the chain itself: no SDK has one."""
+        return self
+
+    @override
     def _steps(self, request: ModelRequest) -> Steps:
         if MEMBER.get() is not None:
             return OneGeneration(self.models, request).steps()

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import time
+from dataclasses import astuple
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
+    from src.observability.store.ledger_records import LedgerRecord
     from src.observability.store.records import ScoreRecord
     from src.observability.store.retention import Retention
     from src.observability.store.row_kinds import KindName
@@ -286,6 +288,32 @@ class Pipeline:
             return False
         self._logged_score_loss = False
         self.wake("score")
+        return True
+
+    def store_ledger(self, record: LedgerRecord) -> bool:
+        """Store a record of the ledger; tell whether it is stored, or will be. A lost one is counted and logged."""
+        if self.spool is None:
+            return False
+        rows = background.collected()
+        if rows is None:
+            return self._append_ledger(record)
+        size = sum(len(text) for text in astuple(record) if isinstance(text, str))
+        if background.run(rows, partial(self._append_ledger, record, is_patient=True), size):
+            return True
+        self.spool.count_loss()
+        _log.error("A record of the ledger was lost: too many rows wait for the trace store.")
+        return False
+
+    def _append_ledger(self, record: LedgerRecord, *, is_patient: bool = False) -> bool:
+        from src.observability.redaction import redact_text
+
+        if self.spool is None:
+            return False
+        try:
+            self.spool.append_ledger(record, is_patient=is_patient)
+        except Exception as error:  # noqa: BLE001 - the ledger never breaks the traced code
+            _log.error("A record of the ledger was lost: %s", redact_text(str(error)))
+            return False
         return True
 
     def _count_lost_score(self, name: str, error: Exception) -> None:
