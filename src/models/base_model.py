@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
@@ -109,6 +109,20 @@ class BaseModel:
     def capabilities(self) -> Capabilities:
         """Return what this model can do."""
         return self._can(self.model_name)
+
+    def as_provider(self, *names: str) -> Self:
+        """Return this model where it is one of these providers'.
+
+        Migrated code asks for it where the client that this model stands for may have been another SDK's, which lacked
+        the method that was called.
+
+        Raises:
+            AttributeError: it is another provider's model, so that nothing is sent.
+        """
+        if self.provider not in names:
+            wanted = " or ".join(names)
+            raise AttributeError(f"{self!r} is {self.provider}'s, and the call was written for a client of {wanted}")
+        return self
 
     # The public calls.
 
