@@ -12,6 +12,7 @@ from src.migration.rewrite.analysis.syntax import code, is_constant
 from src.migration.rewrite.find.branches import exclude_one_another
 from src.migration.rewrite.find.calls import find_calls
 from src.migration.rewrite.find.clients import group_clients
+from src.migration.rewrite.project.own_server import refuse_own_client
 from src.migration.rewrite.records import Site, Unprovable
 from src.migration.rewrite.translate import handlers, models
 from src.migration.rewrite.translate.arguments import translate_call
@@ -119,6 +120,7 @@ class Planner:
         for client, sdk_name in group.clients.items():
             try:
                 assert isinstance(client, cst.Call)  # noqa: S101 - a client is known by the call that constructs it
+                refuse_own_client(client, self.values, self.project.served_paths)
                 self.specs[client] = models.of_client(client, sdk_name, self.values, self.project.settings)
             except Unprovable as error:
                 group.blockers.append(f"line {self.tree.line(client)}: {error.reason}")

@@ -225,6 +225,10 @@ class Interpreter(Calls):
                     self.state.patches[target] = f"{atom.name}.{name} is replaced"
                 if atom.kind == "other":
                     self.state.set_attribute(None, name, UNKNOWN)
+                    if any(held.kind in TRACKED for held in self.state.get("global", name)):
+                        self.state.add(UNKNOWN, "global", name)  # the object may be this module
+                        if self.scope.node is None and self.names is not None:
+                            self.names[name] = self.names.get(name, NOTHING) | UNKNOWN
 
     def _store_item(self, owner: Value, value: Value, target: ast.AST) -> None:
         for atom in owner:

@@ -12,6 +12,7 @@ from src.migration.rewrite.judge.outside import mentions_in, open_to_callers
 from src.migration.rewrite.judge.program import FUNCTIONS, program_of
 from src.migration.rewrite.judge.state import State
 from src.migration.rewrite.judge.statements import Interpreter
+from src.migration.rewrite.line_map import lines_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,10 +78,11 @@ def objections_to(
     if old_state is None or new_state is None:
         return [Objection(claim=None, reason="the file is too intricate to be followed")]
     claim_of = {node: claim for claim, node in (*models.items(), *asked.items())}
+    leaks = {origin: leak for origin, leak in new_state.leaks.items() if origin in claim_of}
+    line_before = lines_before(before, after) if leaks else {}
     objections = [
-        Objection(claim=claim_of[origin], reason=f"line {leak.line} of the result: {leak.reason}")
-        for origin, leak in new_state.leaks.items()
-        if origin in claim_of
+        Objection(claim=claim_of[origin], reason=f"line {line_before.get(leak.line, leak.line)}: {leak.reason}")
+        for origin, leak in leaks.items()
     ]
     objections += _patches(old_state, new_state)
     texts = _Texts(old=old, claimed=claimed, models=models, asked=asked, old_state=old_state)

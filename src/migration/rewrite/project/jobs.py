@@ -14,6 +14,7 @@ from src.migration.check.scan import SKIPPED
 from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.find.raw_posts import Addresses, addresses_in
 from src.migration.rewrite.project.error_links import connected_groups, import_links, reachable
+from src.migration.rewrite.project.own_server import served_paths
 from src.migration.rewrite.project.sdk_setup import custom_settings, setups_required
 from src.migration.rewrite.records import ProjectContext
 
@@ -57,6 +58,7 @@ class _FileFacts:
         required_setups: SDKs whose module it calls and does not set up.
         addresses: Its constants that hold addresses of models.
         may_matter: Whether the file can have calls that move.
+        served_paths: The paths that it serves.
     """
 
     imports: frozenset[str]
@@ -65,6 +67,7 @@ class _FileFacts:
     required_setups: frozenset[str]
     addresses: Addresses
     may_matter: bool
+    served_paths: frozenset[str]
 
 
 def jobs_of(paths: Sequence[Path]) -> list[Job]:
@@ -76,6 +79,7 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
     linked = import_links({file: file_facts.imports for file, file_facts in facts.items()})
     setups = _setups_elsewhere(facts, linked)
     importers = _importers(linked)
+    served = frozenset[str]().union(*(file_facts.served_paths for file_facts in facts.values()))
     return [
         Job(
             path=file,
@@ -85,6 +89,7 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
                 addresses=addresses,
                 settings=setups[file][0],
                 required_setups=setups[file][1],
+                served_paths=served,
                 users=tuple(sorted(reachable(file, importers) - {file})) if facts[file].may_matter else (),
                 bases=tuple(sorted(reachable(file, linked) - {file})) if facts[file].may_matter else (),
             ),
@@ -164,6 +169,7 @@ def _facts(file: Path) -> _FileFacts:
         required_setups=setups_required(text),
         addresses=addresses_in(source),
         may_matter=VOCABULARY.may_matter(source),
+        served_paths=served_paths(text),
     )
 
 
