@@ -106,8 +106,8 @@ class Calls(Expressions):
 
     def _call_tracked(self, atom: Atom, node: ast.Call, arguments: Arguments) -> Value:
         self._unread(node, arguments)
-        if atom.kind == "model" and atom.path == (words.NARROWING,):
-            return frozenset({Atom(kind="model", node=atom.node)})
+        if atom.path in ((words.NARROWING,), (words.AS_SDK,)) and atom.kind in ("model", "factory"):
+            return frozenset({Atom(kind=atom.kind, node=atom.node)})
         if node in self.origins and atom.path[-1:] and atom.path[-1] in words.MODEL_METHODS:
             return frozenset({Atom(kind=self.origins[node], node=node)})
         if atom.kind in ("model", "reply", "chunk") and atom.path[-1:] not in {(m,) for m in words.MODEL_METHODS}:

@@ -8,6 +8,7 @@ from src.migration.rewrite import sdk_vocabulary as sdk
 _PLAIN_METHODS = ("generate_response", "chat", "stream_response", "stream_chat")
 MODEL_METHODS = frozenset(f"{prefix}{name}" for prefix in ("", "a") for name in _PLAIN_METHODS)
 NARROWING = "as_provider"  # returns the model where it is a named provider's, and raises elsewhere
+AS_SDK = "as_sdk"  # returns a model of the factory that behaves as an SDK
 STREAM_METHODS = frozenset(name for name in MODEL_METHODS if "stream" in name)
 # What is read from a reply and from a chunk, after which nothing of the reply's type is left.
 REPLY_READS = frozenset({
