@@ -52,15 +52,17 @@ def find(scan: Scan, end: int) -> None:
     rest = _REST.match(scan.text, end)
     if not rest:
         return
-    url = rest.group()
+    url = rest[0]
     match = _AUTHORITY.match(url)
-    authority = match.group() if match else ""
-    authority = _find_userinfo(scan, end, url, authority)
+    authority = match[0] if match else ""
+    if "@" in url:
+        authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
     path_start = url.find(host) + len(host)
-    query = min((at for at in (url.find("?", path_start), url.find("#", path_start)) if at >= 0), default=len(url))
-    _find_path(scan, end, host, url[:query], path_start)
-    if query < len(url):
+    question, fragment = url.find("?", path_start), url.find("#", path_start)
+    query = question if fragment < 0 else fragment if question < 0 else min(question, fragment)
+    _find_path(scan, end, host, url if query < 0 else url[:query], path_start)
+    if query >= 0:
         _find_query(scan, end, url, query)
 
 
@@ -118,17 +120,26 @@ def _is_path_key(value: str, *, known: bool) -> bool:
 
 def _find_query(scan: Scan, end: int, url: str, query: int) -> None:
     for match in _PARAMETER.finditer(url, query):
-        value = match.group("value").rstrip(".,;:!?)")
-        if value and _is_secret_parameter(match.group("name"), value):
-            scan.add(end + match.start("value"), end + match.start("value") + len(value), "url_key", general=True)
+        rule = _rule_of_parameter(match[1])
+        if rule is None:
+            continue
+        value = match[2].rstrip(".,;:!?)")
+        if value and _is_secret_value(rule, value):
+            scan.add(end + match.start(2), end + match.start(2) + len(value), "url_key", general=True)
 
 
-def _is_secret_parameter(name: str, value: str) -> bool:
+@functools.lru_cache(maxsize=1024)
+def _rule_of_parameter(name: str) -> Rule | None:
+    """Return the rule by which a parameter's value is secret, or None where its name does not suggest a secret."""
     flat = names.canonical(name)
     verdict = names.judge(name)
     if verdict and verdict.rule is Rule.ALWAYS and flat not in {"private", "secret"}:
+        return Rule.ALWAYS
+    return None if flat not in _SIGNED and verdict is None else Rule.TOKEN
+
+
+def _is_secret_value(rule: Rule, value: str) -> bool:
+    if rule is Rule.ALWAYS:
         return len(value) >= 3
-    if flat not in _SIGNED and verdict is None:
-        return False
     plain = checks.is_number(value) or checks.is_symbol(value) or checks.is_address(value) or value.isalpha()
     return len(value) >= 8 and not plain and not (checks.is_wordy(value) and len(value) < 16)
