@@ -126,7 +126,7 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
 
 def _with_plausible_phrases(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
     """Return the fast engine's hits without the phrases that hold a word beyond ASCII which is on no list."""
-    ends = dict.fromkeys(end for end, number in hits if number in engines.PHRASES)
+    ends = [end for end, number in hits if number in engines.PHRASES]
     phrases = [(end, engines.PHRASE) for end in seed_phrases.ends_after_listed_words(text, ends)]
     return sorted([*(hit for hit in hits if hit[1] not in engines.PHRASES), *phrases])
 

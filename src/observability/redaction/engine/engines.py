@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -127,6 +129,7 @@ def _first_escapes(data: bytes) -> list[Hit]:
 def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
     """Yield the ends before which every word is on a BIP-39 list; few ends in ordinary text are."""
     known = checks.bip39_bytes()
+    has_escapes = b"\\" in data
     first_possible = 0  # the earliest start of a phrase, behind the last word that is on no list
     yielded = -_STRIDE
     for end in ends:
@@ -137,12 +140,11 @@ def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
             yield end
             continue
         near = data[max(0, word_start - _NEAR) : word_start]
-        if b"?" in near:  # the letters beyond ASCII decide
-            yield end
-            continue
-        words = _letters(near).split()
-        if len(words) > 1 and words[-1] not in known:
+        words = (_letters(near) if has_escapes else near.translate(_LETTERS)).split()
+        if len(words) > 1 and words[-1] not in known and b"?" not in words[-1]:
             first_possible = word_start
+        elif b"?" in near:  # the letters beyond ASCII decide
+            yield end
         elif not (len(words) > 2 and words[-2] not in known) and not _has_unlisted(data, word_start):
             yielded = end
             yield end
@@ -212,10 +214,8 @@ def plain_engine(data: bytes) -> list[Hit]:
     for row in others:
         _find_row(row, data, lower if row.caseless else data, 0, len(data), hits)
     stretches = _wide_stretches(data)
-    for start, end in stretches:
-        for row in families:
-            _find_row(row, data, data, start, end, hits)
     if stretches:
+        _find_families(families, data, stretches, hits)
         hits.update(_first_run(data))
     hits.update(_first_escapes(data))
     _find_phrases(data, hits)
@@ -233,6 +233,23 @@ def _find_row(row: _Row, data: bytes, folded: bytes, start: int, end: int, hits:
                 if row.once:
                     return
             position = folded.find(literal, position + 1, end)
+
+
+def _find_families(families: tuple[_Row, ...], data: bytes, stretches: list[tuple[int, int]], hits: set[Hit]) -> None:
+    """Add the hits of the token families within the stretches, which are searched as one text."""
+    joined = b"\n".join(data[start:end] for start, end in stretches)  # no prefix holds a line break
+    places = [0, *itertools.accumulate(end - start + 1 for start, end in stretches)]
+    chars = frozenset(joined)
+    for row in families:
+        for literal in row.literals:
+            position = joined.find(literal) if chars.issuperset(literal) else -1
+            while position >= 0:
+                stretch = bisect.bisect_right(places, position) - 1
+                start = stretches[stretch][0] + position - places[stretch]
+                match = _compiled(row.expression, row.caseless).match(data, start)
+                if match:
+                    hits.add((match.end(), row.number))
+                position = joined.find(literal, position + 1)
 
 
 def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
@@ -264,32 +281,45 @@ def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     if len(words) < _FEWEST:
         return
     known = checks.bip39_ascii()
-    flags = _known_beyond_ascii(words) if b"?" in data else bytes([word in known for word in words])
+    flags = b"".join(map(_Flags().__getitem__, words)) if b"?" in data else bytes(map(known.__contains__, words))
     if _TWELVE in flags:
         hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
 
 
-def _known_beyond_ascii(words: list[bytes]) -> bytes:
-    """Return a flag for each word that may be on a list.
+class _Flags(dict[bytes, bytes]):
+    """For each word, whether it may be on a list; for a word that counts as several words, whether each of them may.
 
     `?` stands for a letter beyond ASCII. A word with such letters that is not a listed word with accents counts as
     several words, since scripts can meet without a blank.
     """
-    known = checks.bip39_bytes()
-    flags: list[bool] = []
-    for word in words:
+
+    def __missing__(self, word: bytes) -> bytes:
+        known = checks.bip39_bytes()
         if b"?" not in word or word.replace(b"?", b"") in known:
-            flags.append(word.replace(b"?", b"") in known)
+            flags = bytes([word.replace(b"?", b"") in known])
         else:
-            flags += [part[:1] == b"?" or part in known for part in _PART.findall(word)]
-    return bytes(flags)
+            flags = bytes([part[:1] == b"?" or part in known for part in _PART.findall(word)])
+        self[word] = flags
+        return flags
+
+
+# Of stems with a meaning in few places, the patterns of these places: texts can be full of `signature` and `wallet`.
+_STEMS_IN_PLACE = {b"sign": "sign(?:i|e|[^a-z])", b"wallet": r"wallet(?:.|\n){0,8}is"}
+_LONGEST_PLACE = 16
 
 
 def search_stems(data: bytes) -> list[Hit]:
     """Return where each stem of `nearby_words` ends in a text, with the stem's number; the fast engine works."""
     ends: list[Hit] = []
     _stems()(data, ends.append)
-    return ends
+    return [(_stem_end(data, end, nearby_words.STEMS[number]), number) for end, number in ends] if ends else ends
+
+
+def _stem_end(data: bytes, end: int, stem: bytes) -> int:
+    if stem not in _STEMS_IN_PLACE:
+        return end
+    start = max(0, end - _LONGEST_PLACE)
+    return start + data[start:end].lower().rfind(stem) + len(stem)
 
 
 @functools.cache
@@ -297,9 +327,9 @@ def _stems() -> Callable[[bytes, Callable[[Hit], None]], None]:
     """Return a function that searches for the stems and reports the end of each, with its number."""
     import hyperscan
 
-    stems = [stem.decode() for stem in nearby_words.STEMS]
+    patterns = [_STEMS_IN_PLACE.get(stem, stem.decode()) for stem in nearby_words.STEMS]
     database = compiled.database(
-        [Gate(inspection=Inspection.RUN, pattern=stem, literals=(stem,), caseless=True) for stem in stems]
+        [Gate(inspection=Inspection.RUN, pattern=pattern, literals=(), caseless=True) for pattern in patterns]
     )
     local = threading.local()
 

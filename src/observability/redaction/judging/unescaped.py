@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import bisect
+import contextlib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -83,22 +84,21 @@ def _decode_percent(text: str) -> str:
 
 # Escapes that JSON in JSON has with two backslashes, of which one stays: ASCII and Chinese.
 _BACKSLASH_STAYS = re.compile(r"\\{4}u(?=00[0-7]|3[4-9a-fA-F]|[4-9])")
+_LONGEST_UNICODE = 6
 _MARK = "\ue000u"  # of an escape that is decoded; a character that no text has by right
 
 
 def _decode_unicode(text: str) -> str:
-    if text.count("\\u") <= _FEW or _MARK[0] in text:
-        if "\\u" not in text:
-            return text
-        decoded = decode(text, _UNICODE)
-        return decoded.text if decoded else text
-    escaped = text.replace('"', '\\"') if text.count("\\") == text.count("\\u") else _escaped(text)
-    try:
-        decoded_text = json.loads(f'"{escaped}"', strict=False)
-    except ValueError:  # four digits are missing
-        decoded = decode(text, _UNICODE)
-        return decoded.text if decoded else text
-    return str(decoded_text)
+    if "\\u" not in text:
+        return text
+    if text.count("\\u") > _FEW and _MARK[0] not in text:
+        cut = text.rfind("\\", len(text) - _LONGEST_UNICODE + 1)  # the text may be cut within an escape
+        whole, rest = (text, "") if cut < 0 else (text[:cut], text[cut:])
+        escaped = whole.replace('"', '\\"') if whole.count("\\") == whole.count("\\u") else _escaped(whole)
+        with contextlib.suppress(ValueError):  # an escape without four digits
+            return str(json.loads(f'"{escaped}"', strict=False)) + rest
+    decoded = decode(text, _UNICODE)
+    return decoded.text if decoded else text
 
 
 def _escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _MAILCHIMP = re.compile(r"-us\d{1,2}")
 _LONGEST_DISCORD, _LONGEST_MAILCHIMP = 28, 34  # of their runs
 _LIST_GAP = 8  # the most characters between the items of a list
 _REACH_BEFORE, _REACH_AFTER = 360, 96  # characters around a run that `context` reads at most
-_PAIR_BEFORE = 320  # characters before a run that can hold `name: X` and `value:`
+_VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`, and before that with `name: X`
 # The sizes of keys in base58 or in hex that a checksum tells: WIF and BIP-38, which have 51, 52 and 58, and pairs.
 _CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
 _PAIR_SIZES = range(80, 89)
@@ -43,8 +44,8 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
     words = NearbyWords(data, search)
     clear_until = 0  # no word that may call a value secret begins before, from the last run on
     everything = bool(scan.hint) or scan.strict
-    may_name_values = b"name" in data and b"value" in data
     yielded_end = -_LIST_GAP - 1
+    has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
     shape = data.translate(_SHAPE)
     long_run = b"a" * length
     stop = first - length
@@ -60,7 +61,7 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
             or clear_until <= reach
             or start - yielded_end <= _LIST_GAP  # the next of a list
             or _may_be_secret(scan, data, start, stop)
-            or (may_name_values and _is_value(data, start))
+            or (has_names() and _is_value(data, start))
         ):
             yielded_end = stop
             yield start + length
@@ -86,7 +87,7 @@ def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
 
 def _is_value(data: bytes, start: int) -> bool:
     """Return whether `name: X` and `value:` may stand before a run."""
-    value = data.rfind(b"value", max(0, start - _PAIR_BEFORE), start)
+    value = data.rfind(b"value", max(0, start - _VALUE_BEFORE), start)
     return value >= 0 and data.rfind(b"name", max(0, value - _PAIR_BEFORE), value) >= 0
 
 

@@ -38,6 +38,7 @@ _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|
 _FEWEST = checks.BIP39_SIZES[0]
 _TWELVE = b"\1" * _FEWEST
 _NEAR, _FAR = 24, 96  # characters before a phrase's end, which hold a few of its words, or most
+_SAME_WORD = 3
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -65,19 +66,37 @@ def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
 def ends_after_listed_words(text: str, ends: Iterable[int]) -> list[int]:
     """Return the ends before which no word is on no list, of those that stand in the last word of what may be a phrase.
 
-    For texts with letters beyond ASCII, which the gates do not read.
+    For texts with letters beyond ASCII, which the gates do not read. The ends are in order.
     """
-    return [end for end in ends if not any(_follows_unlisted(text, end, reach) for reach in (_NEAR, _FAR))]
+    remaining: list[int] = []
+    rejected = -_SAME_WORD
+    for end in ends:
+        if end - rejected < _SAME_WORD:  # the gates report two ends of a word
+            continue
+        if any(
+            map(_holds_unlisted, _window(text, end, _NEAR).split()[1:-1])
+        ):  # the window may cut the first and the last
+            rejected = end
+        elif not _follows_unlisted(text, end):
+            remaining.append(end)
+    return remaining
 
 
-def _follows_unlisted(text: str, end: int, reach: int) -> bool:
-    window = text[max(0, end - reach) : end]
-    if "\\" in window or "<" in window:
-        window = _blank_out(window)
-    words = _WORD.findall(window)[
-        2:-1
-    ]  # the window may cut the first, even between a letter and its mark, and the last
+def _follows_unlisted(text: str, end: int) -> bool:
+    # The window may cut the first word, even between a letter and its mark, and the last.
+    words = _WORD.findall(_window(text, end, _FAR))[2:-1]
     return not all(map(_is_listed, words[-_FEWEST + 1 :]))
+
+
+def _window(text: str, end: int, reach: int) -> str:
+    window = text[max(0, end - reach) : end]
+    return _blank_out(window) if "\\" in window or "<" in window else window
+
+
+@functools.lru_cache(maxsize=8192)
+def _holds_unlisted(token: str) -> bool:
+    """Return whether a part of a text between blanks holds a word that is on no list."""
+    return not all(map(_is_listed, _WORD.findall(token)))
 
 
 @functools.lru_cache(maxsize=8192)

@@ -39,6 +39,7 @@ _HOOK_PATH = re.compile(
 _NODE_WORD = re.compile(r"rpc|node|mainnet|devnet|testnet", re.IGNORECASE)
 _SEGMENT = re.compile(r"[^/?#]+")
 _PARAMETER = re.compile(r"(?P<name>[\w.\-%\[\]]{1,64})=(?P<value>[^&#;\s]*)")
+_PARAMETER_NAMES = re.compile(_PARAMETER.pattern.replace("(?P<value>", "(?:"))
 _SIGNED_TEXT = (
     "key apikey api_key appkey app_key token access_token auth secret password pwd pass passwd sig signature dkey "
     "x_amz_signature x_amz_credential x_amz_security_token client_secret jwt sas code hmac api_token authkey "
@@ -59,11 +60,17 @@ def find(scan: Scan, end: int) -> None:
         authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
     path_start = url.find(host) + len(host)
-    question, fragment = url.find("?", path_start), url.find("#", path_start)
-    query = question if fragment < 0 else fragment if question < 0 else min(question, fragment)
-    _find_path(scan, end, host, url if query < 0 else url[:query], path_start)
-    if query >= 0:
+    query = _query_start(url, path_start)
+    _find_path(scan, end, host, url[:query], path_start)
+    if query < len(url) and _has_secret_name(tuple(_PARAMETER_NAMES.findall(url, query))):
         _find_query(scan, end, url, query)
+
+
+def _query_start(url: str, start: int) -> int:
+    """Return where a URL's query or fragment begins, or its length."""
+    fragment = url.find("#", start)
+    question = url.find("?", start, fragment if fragment >= 0 else len(url))
+    return question if question >= 0 else fragment if fragment >= 0 else len(url)
 
 
 def _find_userinfo(scan: Scan, end: int, url: str, authority: str) -> str:
@@ -126,6 +133,11 @@ def _find_query(scan: Scan, end: int, url: str, query: int) -> None:
         value = match[2].rstrip(".,;:!?)")
         if value and _is_secret_value(rule, value):
             scan.add(end + match.start(2), end + match.start(2) + len(value), "url_key", general=True)
+
+
+@functools.lru_cache(maxsize=512)
+def _has_secret_name(parameters: tuple[str, ...]) -> bool:
+    return any(_rule_of_parameter(name) is not None for name in parameters)
 
 
 @functools.lru_cache(maxsize=1024)
