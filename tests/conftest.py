@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from src.models import model_factory
 from src.observability import tracker
 from src.observability.redaction import redactor
-from tests import faults
+from tests import faults, first_imports
 from tests.certificates import Authority
 
 if TYPE_CHECKING:
@@ -51,6 +52,17 @@ if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _is_roomy_memory(_MEMORY):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", choices=sorted(faults.SEAMS), help="break tracing at this seam in every test")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    worker: dict[str, Any] | None = getattr(session.config, "workerinput", None)  # of pytest-xdist
+    if worker is not None and first_imports.is_of_all_tests(session.config.args):
+        first_imports.import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected and imported out of the search for garbage, which would go through it again and again."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
