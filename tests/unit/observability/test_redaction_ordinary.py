@@ -7,7 +7,6 @@ import hashlib
 import json
 import random
 
-
 from src.observability.redaction import Redactor, redact
 from tests.unit.observability.secret_samples import ALNUM, BASE58, base58, chars, mnemonic, uuid
 
