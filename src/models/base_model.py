@@ -362,6 +362,9 @@ class BaseModel:
         if self._compat is not None:  # a program written for an SDK has its request sent as it is
             if arguments.get("timeout") is not None:
                 arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
+            if "max_completion_tokens" in arguments:  # to many servers it is not the same as max_tokens
+                limit = {"max_completion_tokens": arguments.pop("max_completion_tokens")}
+                arguments["options"] = {**limit, **(arguments.get("options") or {})}
             return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 

@@ -175,7 +175,7 @@ class OpenAICompatibleModel(BaseModel):
         parameters: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,
-            can.max_tokens_name: request.max_tokens or can.default_max_tokens,
+            **self._limit(request, can),
             "stop": list(request.stop),
             "seed": request.seed,
             **_effort(request.reasoning_effort, can),
@@ -189,6 +189,12 @@ class OpenAICompatibleModel(BaseModel):
             if self.stream_options is not None:
                 payload["stream_options"] = self.stream_options
         return self._with_options(payload, request.options)
+
+    def _limit(self, request: ModelRequest, can: Capabilities) -> dict[str, int | None]:
+        """Return the limit of tokens by the name that the model takes, for an SDK's program by that of the program."""
+        if self._compat is not None:
+            return {"max_tokens": request.max_tokens}
+        return {can.max_tokens_name: request.max_tokens or can.default_max_tokens}
 
     def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
         """Add the caller's options and the provider's own body fields."""
