@@ -92,11 +92,12 @@ def _draw_body(draft: Draft, made: Construction) -> str:
     stream = wire in streams.READS and draft.chance(0.09)
     call = CALLS[wire](draft, sdk, stream=stream)
     use = replies.draw_use(draft)
+    asked = call.on("CLIENT", draft.wait, calls.draw_form(draft))
     if stream:
         draft.tag("way", "stream")
-        read = streams.draw_read(draft, wire, call.on("CLIENT", draft.wait))
+        read = streams.draw_read(draft, wire, asked)
     else:
-        read = replies.draw_read(draft, wire, call.on("CLIENT", draft.wait))
+        read = replies.draw_read(draft, wire, asked)
     return draw_handlers(draft, made, "\n".join(filter(None, [call.start, read, call.end, use])))
 
 
