@@ -64,7 +64,7 @@ def write(root: Path, installation: Installation) -> str | None:
     if not installation.changes:
         return None
     try:
-        apply.apply(root, installation.changes)
+        apply.apply(root, installation.changes, installation.pending)
     except Refused as error:
         return str(error)
     return None
