@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "run" in getattr(item, "fixturenames", ()):
             parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
             case = parameters.get("case", "openai_attribute")  # what the tests without a parameter run
-            item.add_marker(pytest.mark.xdist_group(f"programs {NAMES.index(getattr(case, 'name', case)) % 2}"))
+            item.add_marker(pytest.mark.xdist_group(f"programs {NAMES.index(str(getattr(case, 'name', case))) % 2}"))
 
 
 @pytest.fixture(scope="session")
