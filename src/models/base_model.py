@@ -54,6 +54,7 @@ class BaseModel:
         retry_policy: How failed attempts are retried.
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
+        compat: The SDK that calls behave as; the factory makes it of `get_model(compat=...)`.
     """
 
     provider: ClassVar[str] = ""
@@ -68,13 +69,14 @@ class BaseModel:
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         reply_max_mb: float | None = None,
+        compat: Compat | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
         self.limiter: Limiter | None = None
-        self._compat: Compat | None = None
+        self._compat = compat
         self._like_sdk: BaseModel | None = None
         self._variables = Variables()
         self._api_key = api_key
@@ -250,9 +252,14 @@ class BaseModel:
             return self
         if self._like_sdk is None:
             compat = sdk_settings.of_provider(self.provider)
-            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url)
-            model.timeouts, model.limiter, model._variables = compat.sdk.timeouts, self.limiter, self._variables
-            model._compat, self._like_sdk = compat, model
+            model = type(self)(
+                self.model_name,
+                api_key=self._api_key,
+                base_url=self._base_url,
+                timeouts=compat.sdk.timeouts,
+                compat=compat,
+            )
+            model.limiter, model._variables, self._like_sdk = self.limiter, self._variables, model
         return self._like_sdk
 
     # The hooks of an adapter.
