@@ -336,8 +336,6 @@ def _make(
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
-    if compat is not None:
-        settings["compat"] = compat
     try:
         model = _adapter(row)(name, api_key=key, base_url=address, compat=compat, **settings)
     except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
