@@ -77,7 +77,7 @@ def _number(reason: Any) -> Any:
 
 def _plain_genai(body: Any) -> Any:
     parts = body["candidates"][0]["content"]["parts"]
-    if any(part.get("thought") or not isinstance(part["text"], str) for part in parts):
+    if not parts or any(part.get("thought") or not isinstance(part["text"], str) for part in parts):
         raise TypeError("not one text")
     return "".join(part["text"] for part in parts)
 
@@ -141,6 +141,10 @@ class SdkReply(ModelResponse):
     _protocol: Protocol
     _raw: Any
 
+    def __bool__(self) -> bool:
+        """Return True, as for any object of an SDK; the factory's own replies are true where they have text."""
+        return True
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
@@ -155,6 +159,10 @@ class SdkChunk(Chunk):
     __slots__ = ("_event", "_reads")
     _event: Any
     _reads: dict[str, Read]
+
+    def __bool__(self) -> bool:
+        """Return True, as for any object of an SDK."""
+        return True
 
 
 _FIELDS: Final = tuple(item.name for item in fields(ModelResponse) if item.name != "raw_response")
