@@ -331,11 +331,13 @@ def _make(
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
+    if compat is not None:
+        settings["compat"] = compat
     try:
         model = _adapter(row)(name, api_key=key, base_url=address, **settings)
     except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
         return UnavailableModel(row.name, name, error.message)
-    model._variables, model._compat = variables, compat
+    model._variables = variables
     patched_sdks.warn_of_patches()
     guard.install()
     model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")
