@@ -56,7 +56,7 @@ class BaseModel:
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
         agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
-        compat: What of it follows the SDK that a program was written for.
+        compat: The SDK that calls behave as; the factory makes it of `get_model(compat=...)`.
     """
 
     provider: ClassVar[str] = ""
@@ -266,8 +266,8 @@ class BaseModel:
         if self._like_sdk is None:
             compat = sdk_settings.of_provider(self.provider)
             model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url, compat=compat)
-            model.timeouts, model.limiter, model._variables = compat.sdk.timeouts, self.limiter, self._variables
-            self._like_sdk = model
+            model.timeouts, model.agent = compat.sdk.timeouts, self.agent
+            model.limiter, model._variables, self._like_sdk = self.limiter, self._variables, model
         return self._like_sdk
 
     # The hooks of an adapter.
