@@ -19,16 +19,14 @@ def cover(pycurl: Any) -> None:
     class Curl(pycurl.Curl):  # type: ignore[misc] # a class of a library without types
         """A handle that is judged where it gets its address, and each time that it sends."""
 
-        _target: tuple[str | None, int | None] = (None, None)
-
         def setopt(self, option: int, value: Any) -> None:
             if option == pycurl.URL:
-                self._target = _host_and_port(value)
-                judging.judge(*self._target, "pycurl")
+                self.judged_target = _host_and_port(value)  # an attribute of the class would hide it
+                judging.judge(*self.judged_target, "pycurl")
             super().setopt(option, value)
 
         def perform(self) -> Any:
-            judging.judge(*self._target, "pycurl")
+            judging.judge(*getattr(self, "judged_target", (None, None)), "pycurl")
             return super().perform()
 
     setattr(Curl, judging.MARK, True)
