@@ -26,7 +26,8 @@ def cover(pycurl: Any) -> None:
             super().setopt(option, value)
 
         def perform(self) -> Any:
-            judging.judge(*getattr(self, "judged_target", (None, None)), "pycurl")
+            host, port = getattr(self, "judged_target", (None, None))
+            judging.judge(host, port, "pycurl")
             return super().perform()
 
     setattr(Curl, judging.MARK, True)
