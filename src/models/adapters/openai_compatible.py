@@ -75,6 +75,11 @@ class OpenAICompatibleModel(BaseModel):
             "default_headers": {"Authorization": basic} if basic else {},
         }
 
+    def _sends_no_key(self) -> bool:
+        """Tell whether a program has named an empty key: the SDK then makes its clients with none."""
+        has_user = bool(network.split_credentials(self._base_url or "")[1])
+        return self._compat is not None and not self._compat.sends_key and not has_user
+
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
 
@@ -82,6 +87,8 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
+        if self._sends_no_key():
+            hooks["request"].append(_remove_key)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
         return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
@@ -90,6 +97,8 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
+        if self._sends_no_key():
+            hooks["request"].append(_aremove_key)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
         client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
@@ -160,6 +169,8 @@ class OpenAICompatibleModel(BaseModel):
         can = self._capabilities_for(request)
         if can.api == "responses":
             body = responses.build(request, can) | ({"stream": True} if stream else {})
+            if self._compat is not None:  # the SDK leaves it to OpenAI whether a reply is stored
+                del body["store"]
             return self._with_options(body, request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": conversation.messages(request, can)}
         parameters: dict[str, Any] = {
@@ -208,6 +219,12 @@ class OpenAICompatibleModel(BaseModel):
             return responses.read_event(event, self)
         return reply.read_event(event, self, request.model)
 
+    @override
+    def _is_free(self, model: str) -> bool:
+        """Tell whether an Ollama server is asked, in OpenAI's protocol, for a model that it runs itself."""
+        is_cloud = model.endswith(("-cloud", ":cloud")) or "ollama.com" in (self._base_url or "")
+        return self.provider == "ollama" and not is_cloud
+
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
         return chat_usage(usage)
@@ -215,6 +232,15 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> Cost | None:
         """Return the cost that the provider itself reports."""
         return reported_cost(self.provider, usage)
+
+
+def _remove_key(request: Any) -> None:
+    """Remove the placeholder that the SDK's client is made with where there is no key."""
+    request.headers.pop("authorization", None)
+
+
+async def _aremove_key(request: Any) -> None:
+    _remove_key(request)
 
 
 def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:
