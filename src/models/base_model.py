@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
+from src.models.call.caller import as_caller
 from src.models.call.lifecycle import Call
 from src.models.call.sdk_call import SdkCall
 from src.models.compat import settings as sdk_settings
@@ -54,6 +55,7 @@ class BaseModel:
         retry_policy: How failed attempts are retried.
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
+        agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
         compat: The SDK that calls behave as; the factory makes it of `get_model(compat=...)`.
     """
 
@@ -69,12 +71,14 @@ class BaseModel:
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         reply_max_mb: float | None = None,
+        agent: str | None = None,
         compat: Compat | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
+        self.agent = agent
         self.limiter: Limiter | None = None
         self._compat = compat
         self._like_sdk: BaseModel | None = None
@@ -116,6 +120,15 @@ class BaseModel:
     def capabilities(self) -> Capabilities:
         """Return what this model can do."""
         return self._can(self.model_name)
+
+    def as_provider(self, *names: str) -> Self:
+        """Return this model where it is one of these providers'; raise AttributeError, as SDKs do, where it is not.
+
+        Migrated code calls it where its client may have been another SDK's, which lacked the method.
+        """
+        if self.provider not in names:
+            raise AttributeError(f"{self!r} cannot answer a call that was written for a client of {' or '.join(names)}")
+        return self
 
     # The public calls.
 
@@ -252,13 +265,8 @@ class BaseModel:
             return self
         if self._like_sdk is None:
             compat = sdk_settings.of_provider(self.provider)
-            model = type(self)(
-                self.model_name,
-                api_key=self._api_key,
-                base_url=self._base_url,
-                timeouts=compat.sdk.timeouts,
-                compat=compat,
-            )
+            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url, compat=compat)
+            model.timeouts, model.agent = compat.sdk.timeouts, self.agent
             model.limiter, model._variables, self._like_sdk = self.limiter, self._variables, model
         return self._like_sdk
 
@@ -354,6 +362,9 @@ class BaseModel:
         if self._compat is not None:  # a program written for an SDK has its request sent as it is
             if arguments.get("timeout") is not None:
                 arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
+            if "max_completion_tokens" in arguments:  # to many servers it is not the same as max_tokens
+                limit = {"max_completion_tokens": arguments.pop("max_completion_tokens")}
+                arguments["options"] = {**limit, **(arguments.get("options") or {})}
             return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
@@ -383,7 +394,7 @@ class BaseModel:
         return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
-        return driver.stream(lambda: self._stream_steps(request))
+        return driver.stream(as_caller(lambda: self._stream_steps(request)))
 
     def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
-        return driver.astream(lambda: self._stream_steps(request))
+        return driver.astream(as_caller(lambda: self._stream_steps(request)))

@@ -127,11 +127,11 @@ class ModelFactory:
             fallbacks: Models to call, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
                 A list item can also be a model.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
-                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `api` (`chat` or
-                `responses`, where a provider has both). A model with settings is not cached. Fallbacks share
-                `timeouts` and `retry_policy`. `compat` (openai, anthropic, groq, google.genai, google.generativeai,
-                ollama) has the model behave as that SDK for code that was written for it, with the SDK's `max_retries`
-                and `timeout`: docs/migration.md.
+                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `agent` (who asks, outside
+                any agent run), `api` (`chat` or `responses`, where a provider has both). A model with settings is not
+                cached. Fallbacks share `timeouts` and `retry_policy`. `compat` (openai, anthropic, groq, google.genai,
+                google.generativeai, ollama) has the model behave as that SDK for code that was written for it, with
+                the SDK's `max_retries` and `timeout`: docs/migration.md.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
@@ -336,8 +336,10 @@ def _make(
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
+    if compat is not None:
+        settings["compat"] = compat
     try:
-        model = _adapter(row)(name, api_key=key, base_url=address, compat=compat, **settings)
+        model = _adapter(row)(name, api_key=key, base_url=address, **settings)
     except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
         return UnavailableModel(row.name, name, error.message)
     model._variables = variables

@@ -22,7 +22,9 @@ _PRINTED_BLOCK = re.compile(r"TextBlock\\?\(text=")
 _NAME_ERRORS = "name the classes of src.models.errors that docs/errors.md lists"
 
 
-def of_calls(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:
+def of_calls(
+    plan: Plan, values: Evaluator, name: str, fault: str, undefined: dict[str, list[cst.Name]]
+) -> list[ReportedSite]:
     """Return what became of each call that asks for text.
 
     Args:
@@ -30,9 +32,9 @@ def of_calls(plan: Plan, values: Evaluator, name: str, fault: str) -> list[Repor
         values: What the file's expressions can be.
         name: The file's name in reports.
         fault: Why the whole file stays as it was; empty where it does not.
+        undefined: The names that the file reads and nothing defines.
     """
     moves = {move.site: move for move in plan.moves}
-    undefined = {} if values.tree.has_star_import else values.tree.undefined()
     reported = []
     for site in plan.sites:
         suggestion = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
