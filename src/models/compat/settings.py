@@ -63,7 +63,7 @@ def pop(row: Provider, settings: dict[str, Any]) -> tuple[Provider, Compat]:
     address = settings.get("base_url") or (os.environ.get(sdk.address) if row.name == sdk.provider else None)
     settings["base_url"] = str(address) if address else sdk.others.get(row.name)
     key, token = settings.get("api_key"), None
-    if key is None:
+    if key is None or (key == "" and sdk.provider == "gemini"):  # Google's SDKs read their variables for both
         key, token = _own_key(sdk, row)
     settings["api_key"] = key
     row = replace(row, keys=(), base_url=None, needs_key=False)

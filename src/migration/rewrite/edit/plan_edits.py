@@ -127,8 +127,12 @@ def _edit_read(base: cst.BaseExpression, replacement: ReadReplacement, tree: Tre
 
     def edit(updated: cst.BaseExpression, resolve: Resolve) -> cst.BaseExpression:
         read = _parenthesized_await(updated if replacement.node is base else resolve(base))
-        for name in replacement.suffix.split(".")[1:]:
+        for part in replacement.suffix.split(".")[1:]:
+            name, _, index = part.partition("[")
             read = cst.Attribute(read, cst.Name(name))
+            if index:
+                item = cst.SubscriptElement(cst.Index(cst.Integer(index.removesuffix("]"))))
+                read = cst.Subscript(read, [item])
         return read
 
     if replacement.suffix:

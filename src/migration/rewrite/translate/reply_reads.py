@@ -31,8 +31,9 @@ _LEGACY: dict[Path, str] = _OPENAI | {
 
 _GOOGLE: dict[Path, str] = {
     ("text",): "content",
-    ("candidates", 0, "content", "parts", 0, "text"): "content",
-    ("parts", 0, "text"): "content",
+    # The first part can be a thought, and the text has further parts.
+    ("candidates", 0, "content", "parts", 0, "text"): "raw_response.candidates[0].content.parts[0].text",
+    ("parts", 0, "text"): "raw_response.parts[0].text",
     ("usage_metadata", "prompt_token_count"): "usage.input_tokens",
     ("usage_metadata", "total_token_count"): "usage.total_tokens",
 }
