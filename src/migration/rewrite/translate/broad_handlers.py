@@ -148,6 +148,8 @@ def _check_text_tests(site: Site, handler: cst.ExceptHandler, name: str, line: i
             f"the handler in line {line} goes by the name of the SDK's error",
             "handle one of src.models.errors by its class",
         )
+    if names_class:
+        site.review.append(f"line {line} uses the name of the error's class, which is another one")
     reads_text = f"str({name})" in code(handler.body)
     if reads_text and any(_looks_for_words(node) for node in walk(handler.body)):
         site.review.append(f"line {line} goes by the words of the error's text")
