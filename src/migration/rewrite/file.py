@@ -76,11 +76,7 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     for _ in range(len(planner.sites) + len(planner.groups) + 1):
         plan = planner.plan()
         after, fault = _checked_code(plan, posts, values, path, name, project)
-        if (
-            fault
-            or after == tree.module.code
-            or not second_opinion.take_back(planner, plan, after, tree, path, project)
-        ):
+        if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, path):
             break
     else:
         after, fault = tree.module.code, "its changes are not understood"
