@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from src.migration.rewrite import judge
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import libcst as cst
 
     from src.migration.rewrite.analysis.tree import Tree
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, Literal["place", "inline", "factory"]] = {"place": "place", "inline": "inline", "model": "factory"}
 
 
-def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: ProjectContext) -> bool:
+def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path, project: ProjectContext) -> bool:
     """Let the judge take back what it does not understand of a result; return whether there was anything.
 
     Args:
@@ -24,6 +26,7 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: Pro
         plan: The plan.
         after: The module's new text.
         tree: The module before its edits.
+        path: The module's file.
         project: What is known about the other files.
     """
     claims: dict[judge.Claim, cst.CSTNode] = {
@@ -34,7 +37,10 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: Pro
     }
     if not claims:
         return False
-    objections = judge.objections_to(tree.module.code, after, list(claims), project.users, project.bases)
+    module = path.parent.name if path.stem == "__init__" else path.stem
+    objections = judge.objections_to(
+        tree.module.code, after, list(claims), module=module, users=project.users, bases=project.bases
+    )
     for objection in objections:
         nodes = list(claims.values()) if objection.claim is None else [claims[objection.claim]]
         for node in nodes:

@@ -30,12 +30,37 @@ class Call:
     arguments: tuple[str, ...]
     end: str = ""
 
-    def on(self, client: str, wait: str) -> str:
-        """Return the call on a client."""
+    def on(self, client: str, wait: str, form: str = "plain") -> str:
+        """Return the call on a client, in a form of `FORMS`."""
+        if form != "plain":
+            return FORMS[form].format(method=f"{client}{self.method}", arguments=", ".join(self.arguments))
         inner = ", ".join(self.arguments)
         if len(inner) > 60:
             inner = "\n" + "".join(f"    {argument},\n" for argument in self.arguments)
         return f"{wait}{client}{self.method}({inner})"
+
+
+# How a call that is not awaited can be made without being written as one.
+FORMS = {
+    "submitted": "EXECUTOR.submit({method}, {arguments}).result()",
+    "partial": "functools.partial({method}, {arguments})()",
+    "lambda": "(lambda: {method}({arguments}))()",
+    "bracketed": "({method})({arguments})",
+}
+
+
+def draw_form(draft: Draft) -> str:
+    """Draw a form of `FORMS`, nearly always the plain one, with what it needs."""
+    if draft.asynchronous or not draft.chance(0.04):
+        return "plain"
+    form = draft.choose(*FORMS)
+    draft.tag("form", form)
+    if form == "submitted":
+        draft.add_import("from concurrent.futures import ThreadPoolExecutor")
+        draft.constants.append("EXECUTOR = ThreadPoolExecutor(max_workers=2)")
+    elif form == "partial":
+        draft.add_import("import functools")
+    return form
 
 
 def draw_model(draft: Draft, sdk: Sdk) -> str:

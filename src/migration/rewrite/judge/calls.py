@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from src.migration.rewrite.judge import vocabulary as words
 from src.migration.rewrite.judge.atoms import NONE, NOTHING, TRACKED, UNKNOWN, Atom, Value, is_plain, join
 from src.migration.rewrite.judge.expressions import Expressions, callee
-from src.migration.rewrite.judge.program import all_parameters, decorator_names, parameters
+from src.migration.rewrite.judge.program import all_parameters, decorator_names, fields_of, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,8 +177,7 @@ class Calls(Expressions):
         for constructor in constructors:
             self._pass(constructor, node, arguments)
         if not constructors:
-            fields = [part.target.id for part in owner.body
-                      if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]  # fmt: skip
+            fields = fields_of(owner)
             is_record = decorator_names(owner) == {"dataclass"} and not owner.bases
             for index, value in enumerate(arguments.positional):
                 if is_record and index < len(fields):
@@ -222,8 +221,7 @@ class Calls(Expressions):
     def _call_builtin(self, name: str, node: ast.Call, arguments: Arguments) -> Value:
         first = arguments.positional[0] if arguments.positional else NOTHING
         if name == "super":
-            owner = self._enclosing_class()
-            return frozenset({Atom(kind="instance", node=owner)}) if owner is not None else UNKNOWN
+            return self._super()
         if name == "bool" or (name in ("len", "iter", "sorted") and all(atom.kind == "container" for atom in first)):
             return UNKNOWN if name in ("bool", "len") else first
         if name in ("list", "tuple", "set", "reversed") and all(atom.kind == "container" for atom in first):
@@ -240,14 +238,15 @@ class Calls(Expressions):
         if name == "__import__" and (module := _literal(node)):
             return frozenset({Atom(kind="import", name=module.partition(".")[0])})
         if name == "vars" and node.args:
-            self._unread(node, arguments)
             self.expose_attributes(node, "vars")
-            return UNKNOWN
-        if name in words.ALL_NAMES:
-            self._unread(node, arguments)
+        elif name in words.ALL_NAMES:
             self._expose_names(name, node)
-            return UNKNOWN
         return self._unread(node, arguments)
+
+    def _super(self) -> Value:
+        owner = self._enclosing_class()
+        relative = frozenset({Atom(kind="instance", node=owner)}) if owner is not None else NOTHING
+        return relative | UNKNOWN if owner is None or self.program.has_foreign_base(owner) else relative
 
     def _expose_names(self, function: str, node: ast.Call) -> None:
         """Record that code which nobody reads can read and replace what names hold."""

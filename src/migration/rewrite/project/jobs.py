@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _FACTORY_FOLDERS = (("src", "models"), ("src", "observability"), ("src", "migration"))
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
 _FROM_IMPORT = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_NAMED = re.compile(  # modules that a file loads, or patches, by a text
+    r"(?:import_module|__import__|run_module|run_path|spec_from_file_location|patch(?:\.\w+)?|setattr)"
+    r"""\([^()"']*["']([\w./]+)["']"""
+)
 _METHOD_CALL = re.compile(r"\b(\w+)\.(\w+)\(")
 _CLIENT_USE = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
 
@@ -160,6 +164,7 @@ def _facts(file: Path) -> _FileFacts:
     text = source.decode("utf-8", "replace")
     imports = {word for pair in _IMPORT.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
     uses = _CLIENT_USE.findall(text) + _METHOD_CALL.findall(text)
+    imports |= {word for name in _NAMED.findall(text) for word in re.split(r"[./]", name)}
     names = {name for owner, name in uses if owner not in ("self", "cls")}
     names |= {name for imported in _FROM_IMPORT.findall(text) for name in re.findall(r"\w+", imported)}
     return _FileFacts(
