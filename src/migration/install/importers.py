@@ -85,6 +85,13 @@ def broken_places(root: Path, modules: Modules, written: Collection[str]) -> lis
     return sorted(broken)
 
 
+def python_files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the Python files of a checkout: each one's path from its root, and its source."""
+    for file in _files(root):
+        if file.suffix in (".py", ".pyw"):
+            yield file.relative_to(root).as_posix(), _read(file)
+
+
 def _files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         here = Path(folder)
