@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
+from src.models.call.caller import as_caller
 from src.models.call.lifecycle import Call
+from src.models.call.sdk_call import SdkCall
+from src.models.compat import settings as sdk_settings
 from src.models.errors import ModelError
 from src.models.limits import reply_size
 from src.models.request import fitting
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from src.models.call.steps import Steps
     from src.models.capabilities import Capabilities
+    from src.models.compat.settings import Compat
     from src.models.limits.limiter import Limiter
     from src.models.types import Completion, Message
 
@@ -51,6 +55,8 @@ class BaseModel:
         retry_policy: How failed attempts are retried.
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
+        agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
+        compat: The SDK that calls behave as; the factory makes it of `get_model(compat=...)`.
     """
 
     provider: ClassVar[str] = ""
@@ -65,12 +71,17 @@ class BaseModel:
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         reply_max_mb: float | None = None,
+        agent: str | None = None,
+        compat: Compat | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
+        self.agent = agent
         self.limiter: Limiter | None = None
+        self._compat = compat
+        self._like_sdk: BaseModel | None = None
         self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
@@ -109,6 +120,15 @@ class BaseModel:
     def capabilities(self) -> Capabilities:
         """Return what this model can do."""
         return self._can(self.model_name)
+
+    def as_provider(self, *names: str) -> Self:
+        """Return this model where it is one of these providers'; raise AttributeError, as SDKs do, where it is not.
+
+        Migrated code calls it where its client may have been another SDK's, which lacked the method.
+        """
+        if self.provider not in names:
+            raise AttributeError(f"{self!r} cannot answer a call that was written for a client of {' or '.join(names)}")
+        return self
 
     # The public calls.
 
@@ -236,6 +256,20 @@ class BaseModel:
         """Do what `stream_chat` does, in asyncio."""
         return self._astream(self._conversation(messages, temperature, max_tokens, options))
 
+    def as_sdk(self) -> BaseModel:
+        """Return this model with the behaviour of its SDK's own client, for code that used that client itself.
+
+        Texts as they came, the SDK's retries, timeouts and errors: what `get_model(..., compat=...)` gives.
+        """
+        if self._compat is not None or not self.is_available():
+            return self
+        if self._like_sdk is None:
+            compat = sdk_settings.of_provider(self.provider)
+            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url, compat=compat)
+            model.timeouts, model.agent = compat.sdk.timeouts, self.agent
+            model.limiter, model._variables, self._like_sdk = self.limiter, self._variables, model
+        return self._like_sdk
+
     # The hooks of an adapter.
 
     def _build(self, request: ModelRequest, *, stream: bool) -> Any:
@@ -325,6 +359,13 @@ class BaseModel:
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
+        if self._compat is not None:  # a program written for an SDK has its request sent as it is
+            if arguments.get("timeout") is not None:
+                arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
+            if "max_completion_tokens" in arguments:  # to many servers it is not the same as max_tokens
+                limit = {"max_completion_tokens": arguments.pop("max_completion_tokens")}
+                arguments["options"] = {**limit, **(arguments.get("options") or {})}
+            return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:
@@ -337,11 +378,14 @@ class BaseModel:
 
     def _steps(self, request: ModelRequest) -> Steps:
         """Return the steps of one call."""
-        return Call(self, request).steps()
+        return self._call(request).steps()
 
     def _stream_steps(self, request: ModelRequest) -> Steps:
         """Return the steps of one streamed call."""
-        return Call(self, request).stream_steps()
+        return self._call(request).stream_steps()
+
+    def _call(self, request: ModelRequest) -> Call:
+        return Call(self, request) if self._compat is None else SdkCall(self, request, self._compat)
 
     def _run(self, request: ModelRequest) -> ModelResponse:
         return driver.drive(self._steps(request))
@@ -350,7 +394,7 @@ class BaseModel:
         return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
-        return driver.stream(lambda: self._stream_steps(request))
+        return driver.stream(as_caller(lambda: self._stream_steps(request)))
 
     def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
-        return driver.astream(lambda: self._stream_steps(request))
+        return driver.astream(as_caller(lambda: self._stream_steps(request)))

@@ -133,6 +133,12 @@ class QuotaExhausted(ModelError):
     category = "quota"
 
 
+class BudgetExceeded(ModelError):
+    """A budget that is set here has too little left for the call; nothing was sent."""
+
+    category = "budget"
+
+
 class Overloaded(ModelError):
     """The provider has no capacity at the moment: wait, or fall back to another."""
 
@@ -205,6 +211,6 @@ class UnknownProvider(ModelError, KeyError, ValueError):
 
 CATEGORIES: tuple[str, ...] = (
     "authentication", "permission", "model_not_found", "invalid_request", "context_length", "rate_limit", "quota",
-    "overloaded", "timeout", "connection", "server", "content_blocked", "empty_response", "malformed_response",
-    "unavailable", "cancelled",
+    "budget", "overloaded", "timeout", "connection", "server", "content_blocked", "empty_response",
+    "malformed_response", "unavailable", "cancelled",
 )  # fmt: skip

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
+import inspect
 import json
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,7 @@ from src.models.providers import BUILT_IN, Provider
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
     from src.models.base_model import BaseModel
     from src.models.types import Chunk, ModelResponse
@@ -32,6 +35,40 @@ DIALECTS = Path(__file__).parent / "dialects"
 ROWS = {row.name: row for row in (*BUILT_IN, EXAMPLE)}
 VARIANTS = sorted(path.stem for path in DIALECTS.glob("*__*.py") if path.stem.partition("__")[0])
 CASES = [*(name for name in ROWS), *(name for name in VARIANTS if name.partition("__")[0] in ROWS)]
+
+
+@contextmanager
+def naming(case: object) -> Iterator[None]:
+    """Name, in a failure within the block, which of a test's cases failed."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the case {case!r}")
+        raise
+
+
+def in_turn(names: str | Sequence[str], cases: Iterable[Any], **_: Any) -> Callable[[Callable[..., None]], Any]:
+    """Run a test's cases within one test, where `pytest.mark.parametrize`, whose arguments these are, makes many.
+
+    They share its model and its store, which take longer to make than a call takes; a failure names its case.
+    """
+    listed = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+
+    def decorate(test: Callable[..., None]) -> Any:
+        @functools.wraps(test)
+        def run_all(*owner: Any, **fixtures: Any) -> None:
+            for case in cases:
+                if "wire" in fixtures:
+                    fixtures["wire"].received.clear()
+                with naming(case):
+                    test(*owner, **fixtures, **dict(zip(listed, case if len(listed) > 1 else [case], strict=True)))
+
+        signature = inspect.signature(test)
+        parameters = [parameter for name, parameter in signature.parameters.items() if name not in listed]
+        run_all.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # which pytest reads
+        return run_all
+
+    return decorate
 
 
 def dialect_of(case: str) -> Dialect:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from src.migration.install import merge_texts
-from src.migration.install.apply import BACKUP, Change, Refused, digest, installed_digests, read
-from src.migration.install.importers import importers, module_name
-from src.migration.install.old_files import PACKAGES, edited_note, old_files
+from src.migration.install import conflicts, merge_texts, requirement_files
+from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, pending, read
+from src.migration.install.importers import OURS_NOW, broken_places
+from src.migration.install.module_names import Modules
+from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
+from src.migration.install.requirement_lines import required_needs
+from src.migration.install.resolver import Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -21,8 +26,9 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).resolve().parents[3]
 _SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
 _EXECUTABLE = 0o755
+_NAMESPACES = ("src/models", "src/observability", "src/migration")
 # Requirements of this project that the installed packages do not have.
-_NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "tzdata", "xllamacpp"})
+_NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "scipy", "tzdata", "xllamacpp"})
 # What to use in place of a module that goes, by its package.
 _INSTEAD = {
     "models": "ask src.models.ModelFactory",
@@ -39,11 +45,15 @@ class Installation:
         changes: The files that change.
         notes: What the checkout's owner should know.
         by_hand: What is left to its owner.
+        replaced: The sources of the owner's own modules that go, by their paths.
+        pending: What of that cannot be seen any more afterwards: the file that its owner has to change, and the advice.
     """
 
     changes: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     by_hand: list[str] = field(default_factory=list)
+    replaced: dict[str, bytes] = field(default_factory=dict)
+    pending: list[tuple[str, str]] = field(default_factory=list)
 
     def merge(self, root: Path, path: str, merged: Merged | None, by_hand: str) -> None:
         """Add the change of a text, or the advice where it cannot be made."""
@@ -69,8 +79,12 @@ def require_checkout(root: Path) -> None:
         raise Refused(f"{root} is this project itself: give the checkout that is to use it.")
 
 
-def plan(root: Path) -> Installation:
+def plan(root: Path, *, resolves: bool = False) -> Installation:
     """Return what is to be changed in a checkout.
+
+    Args:
+        root: The checkout.
+        resolves: Whether uv or pip is asked if the changed requirements can be installed together.
 
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
@@ -82,7 +96,8 @@ def plan(root: Path) -> Installation:
     for path, data in sorted(packaged.items()):
         _write_packaged(root, path, data, digests, installation)
     _remove_old(root, packaged, digests, installation)
-    _merge_texts(root, installation)
+    _name_broken(root, packaged, installation)
+    _merge_texts(root, installation, resolves=resolves)
     return installation
 
 
@@ -99,27 +114,51 @@ def _write_packaged(root: Path, path: str, data: bytes, digests: Mapping[str, st
     before = read(root, path)
     if before == data:
         return
-    if before is not None and path in digests and digest(before) != digests[path]:
-        installation.notes.append(edited_note(path))
+    note = None if before is None else replaced_note(root, path, before, digests)
+    installation.notes += [note] if note is not None else []
+    if before is not None and note is not None and path not in digests:
+        installation.replaced[path] = before
     mode = _EXECUTABLE if path.startswith("scripts/") else None
     installation.changes.append(Change(path=path, before=before, after=data, mode=mode))
 
 
 def _remove_old(root: Path, packaged: Collection[str], digests: Mapping[str, str], installation: Installation) -> None:
-    """Remove what is left of the replaced factory and of older versions, and name who imports what goes."""
-    removed = list(old_files(root, packaged, digests))
-    for old in removed:
+    """Remove what is left of the replaced factory and of older versions, and note the owner's own files that stay."""
+    for old in old_files(root, packaged, digests):
         installation.changes.append(Change(path=old.path, before=old.data, after=None))
         installation.notes += [old.note] if old.note else []
-    paths = {old.path for old in removed}
-    modules = {module_name(path) for path in paths if path.endswith(".py")} - {module_name(path) for path in packaged}
-    for path, module in importers(root, modules, paths | set(packaged)):
-        instead = _INSTEAD[module.split(".")[1]]
-        installation.by_hand.append(f"{path} imports {module}, which is there no more: {instead}")
+        if old.note and old.path not in digests:
+            installation.replaced[old.path] = old.data
+    installation.notes += [f"{path}: your own file; it stays" for path in own_files(root, packaged, digests)]
 
 
-def _merge_texts(root: Path, installation: Installation) -> None:
-    _merge_requirements(root, installation)
+def _name_broken(root: Path, packaged: Mapping[str, bytes], installation: Installation) -> None:
+    """Name every place in the checkout that needs of the packages what they will not have."""
+    removed = {change.path for change in installation.changes if change.after is None}
+    modules = Modules(_sources_after(root, packaged, removed), installation.replaced)
+    for place in broken_places(root, modules, removed | set(packaged)):
+        where = f"{place.path}:{place.line}" if place.line else place.path
+        advice = f"{where} {place.what}, {place.why}: {_INSTEAD[place.package]}"
+        installation.by_hand.append(advice)
+        if place.why == OURS_NOW:
+            installation.pending.append((place.path, advice))
+    installation.by_hand += [advice for _, advice in pending(root) if advice not in installation.by_hand]
+
+
+def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collection[str]) -> dict[str, bytes]:
+    """Return the modules of the packages as they are after the installation, the owner's own ones included."""
+    sources = {}
+    for package in _NAMESPACES:
+        for file in sorted((root / package).rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            data = None if path in removed or path in packaged else read(root, path)
+            if data is not None:
+                sources[path] = data
+    return sources | {path: data for path, data in packaged.items() if path.endswith(".py")}
+
+
+def _merge_texts(root: Path, installation: Installation, *, resolves: bool) -> None:
+    _merge_requirements(root, installation, resolves=resolves)
     example = next((name for name in (".env_example", ".env.example") if (root / name).is_file()), ".env_example")
     ours = (SOURCE / ".env_example").read_text("utf-8")
     installation.merge(root, example, merge_texts.environment(_text(root, example), ours), "")
@@ -139,15 +178,59 @@ def _merge_texts(root: Path, installation: Installation) -> None:
         installation.merge(root, "src/config.py", merge_texts.configuration(_text(root, "src/config.py")), "")
 
 
-def _merge_requirements(root: Path, installation: Installation) -> None:
-    required = requirements()
-    path = "requirements.txt"
-    text = _text(root, path)
-    if not text and (root / "pyproject.toml").is_file():
-        installation.by_hand.append(f"add to your dependencies: {'; '.join(required)}")
-        return
-    merged = merge_texts.requirements(text, required)
-    installation.merge(root, path, merged, f"add to {path}, which has hashes: {'; '.join(required)}")
+def _merge_requirements(root: Path, installation: Installation, *, resolves: bool) -> None:
+    required, path = requirements(), "requirements.txt"
+    texts = requirement_files.included(functools.partial(_text, root), path)
+    project = _toml(root)
+    if not texts[path] and project is not None:
+        texts = {"pyproject.toml": requirement_files.dependencies_of(project)}
+    merged = requirement_files.merge(texts, required, requirement_files.known_needs())
+    if merged is None:
+        installation.by_hand.append(f"add to {path}, which has hashes: {'; '.join(required)}")
+    elif "pyproject.toml" in texts:
+        notes = merged["pyproject.toml"].notes if merged else ()
+        installation.by_hand += [f"dependencies of pyproject.toml: {note}" for note in notes]
+    elif merged and resolves and not _can_be_installed(root, texts, merged, installation):
+        needed = [note for text in merged.values() for note in text.notes]
+        installation.by_hand.append(f"{path} stays as it is until that is solved. What is needed: {'; '.join(needed)}")
+    else:
+        for name, text in merged.items():
+            installation.merge(root, name, text, "")
+
+
+def _can_be_installed(
+    root: Path, texts: Mapping[str, str], merged: Mapping[str, Merged], installation: Installation
+) -> bool:
+    """Ask whether changed requirements can be installed together, and say what came out.
+
+    Only a conflict that the change itself makes is a reason not to write it.
+    """
+    after = {name: merged[name].text if name in merged else text for name, text in texts.items()}
+    ours = {need.package for need in (*required_needs(requirements()), *requirement_files.known_needs())}
+    outcome = conflicts.judge(root, texts, after, ours)
+    rest = f", without {', '.join(outcome.left_out)}, which could not be before" if outcome.left_out else ""
+    if outcome.status is Status.CONFLICT:
+        installation.by_hand += [f"requirements.txt cannot be installed with what is needed{rest}: {reason}"
+                                 for reason in outcome.reasons]  # fmt: skip
+        return False
+    if outcome.status is Status.RESOLVED:
+        asked = f"{outcome.tool} for Python {sys.version_info.major}.{sys.version_info.minor}"
+        installation.notes.append(f"requirements.txt: can be installed{rest}, says {asked}")
+        return True
+    installation.notes.append(
+        f"requirements.txt: it is not known whether it can be installed ({'; '.join(outcome.reasons)}); pins that the "
+        "packages' own needs exclude were moved"
+    )
+    return True
+
+
+def _toml(root: Path) -> dict[str, Any] | None:
+    """Return a checkout's pyproject.toml; None where there is none that can be read."""
+    text = _text(root, "pyproject.toml")
+    try:
+        return tomllib.loads(text) if text else None
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _project(root: Path) -> Merged | None:

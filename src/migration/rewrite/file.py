@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite import site_reports
+from src.migration.rewrite import second_opinion, site_reports
 from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.depth import is_too_deep, parse_on_deep_stack
 from src.migration.rewrite.analysis.tree import index
@@ -16,7 +16,9 @@ from src.migration.rewrite.analysis.values import Evaluator
 from src.migration.rewrite.edit import allow_marks, imports, selfcheck
 from src.migration.rewrite.edit.plan_edits import edits_for
 from src.migration.rewrite.find import raw_posts
-from src.migration.rewrite.plan import Plan, plan_module
+from src.migration.rewrite.plan import Plan, Planner
+from src.migration.rewrite.project import own_server, star_imports
+from src.migration.rewrite.project.taken_names import taken_names
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
@@ -67,22 +69,28 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     """Plan, rewrite and check a module; what fails the check stays as it was."""
     tree = index(module)
     values = Evaluator(tree)
-    plan, posts = plan_module(values, project), raw_posts.find_posts(values, source, project.addresses)
-    fault = ""
-    try:
-        after = _rewritten_code(plan, posts, values, path, project)
-    except Unprovable as error:
-        after, fault = tree.module.code, error.reason
-    if after != tree.module.code:
-        fault = selfcheck.fault(tree, after, name) or fault
-    if fault:
-        after = tree.module.code
+    planner = Planner(values, project)
+    posts = [
+        own_server.without_own(post, values, project.served_paths)
+        for post in raw_posts.find_posts(values, source, project.addresses)
+    ]
+    for _ in range(len(planner.sites) + len(planner.groups) + 1):
+        plan = planner.plan()
+        after, fault = _checked_code(plan, posts, values, path, name, project)
+        if (
+            fault
+            or after == tree.module.code
+            or not second_opinion.take_back(planner, plan, after, tree, path, project)
+        ):
+            break
+    else:
+        after, fault = tree.module.code, "its changes are not understood"
     called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
     marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers)
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
     sites = [
-        *site_reports.of_calls(plan, values, name, fault),
+        *site_reports.of_calls(plan, values, name, fault, star_imports.undefined_names(tree, path)),
         *site_reports.of_non_chat_calls(source, name, non_chat_calls),
         *(site_reports.of_post(post, name, fault) for post in posts),
         *site_reports.of_handlers(plan, values, name, fault),
@@ -90,9 +98,25 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     outcome = Outcome(
         path=path, name=name, status=UNCHANGED, sites=tuple(sorted(sites, key=lambda site: site.line)), before=source
     )
+    statuses = {site.status for site in sites}
+    if LEFT in statuses and statuses == {LEFT}:
+        marked = tree.module.code  # nothing moves and nothing is marked: what nothing uses stays too
     if marked != tree.module.code:
         return replace(outcome, status=CHANGED, after=marked.encode(module.encoding))
     return replace(outcome, status=LEFT_OVER) if any(site.status == LEFT for site in sites) else outcome
+
+
+def _checked_code(
+    plan: Plan, posts: list[Post], values: Evaluator, path: Path, name: str, project: ProjectContext
+) -> tuple[str, str]:
+    """Return the module's new text and no fault, or its old text with what is wrong with the new one."""
+    before = values.tree.module.code
+    try:
+        after = _rewritten_code(plan, posts, values, path, project)
+    except Unprovable as error:
+        return before, error.reason
+    fault = selfcheck.fault(values.tree, after, name) if after != before else None
+    return (before, fault) if fault else (after, "")
 
 
 def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path, project: ProjectContext) -> str:
@@ -102,7 +126,7 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
     edited = [move.site.call for move in plan.moves] + list(plan.converted) + [post.call for post in movable_posts]
     edited += [node for uses in plan.handled.values() for node, _ in uses.names]
     if not edited:
-        return _cleaned_code(tree.module, values, project) if _imports_sdk(tree) else tree.module.code
+        return _cleaned_code(tree.module, values, path, project) if _imports_sdk(tree) else tree.module.code
     factory = imports.factory_name(tree, min(tree.line(node) for node in edited))
     edits, needed = edits_for(plan, values, factory)
     for post in movable_posts:
@@ -115,11 +139,12 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
     module = edits.apply(tree.module)
     position = len(module.body) if is_last_position else first
     module = imports.with_imports(module, needed, position, _levels_to_root(path))
-    return _cleaned_code(module, values, project)
+    return _cleaned_code(module, values, path, project)
 
 
-def _cleaned_code(module: cst.Module, values: Evaluator, project: ProjectContext) -> str:
-    cleaned = imports.without_unused(module, values, project.required_setups)
+def _cleaned_code(module: cst.Module, values: Evaluator, path: Path, project: ProjectContext) -> str:
+    taken = taken_names(path, project.users)
+    cleaned = imports.without_unused(module, values, project.required_setups, taken)
     return imports.with_blank_line_after_imports(cleaned).code
 
 

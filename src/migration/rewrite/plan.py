@@ -9,10 +9,12 @@ import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code, is_constant
+from src.migration.rewrite.find.branches import exclude_one_another
 from src.migration.rewrite.find.calls import find_calls
 from src.migration.rewrite.find.clients import group_clients
+from src.migration.rewrite.project.own_server import refuse_own_client
 from src.migration.rewrite.records import Site, Unprovable
-from src.migration.rewrite.translate import handlers, models
+from src.migration.rewrite.translate import handlers, keys, models
 from src.migration.rewrite.translate.arguments import translate_call
 from src.migration.rewrite.translate.broad_handlers import check_broad_handlers
 from src.migration.rewrite.translate.replies import UnprovableReply, follow_reply, settle_modes
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.find.clients import Group
     from src.migration.rewrite.records import ProjectContext
     from src.migration.rewrite.translate.handlers import ErrorUses
-    from src.migration.rewrite.translate.models import ModelSpec
+    from src.migration.rewrite.translate.model_spec import ModelSpec
     from src.migration.rewrite.translate.reply_reads import Reply
     from src.migration.rewrite.translate.translated_call import TranslatedCall
 
@@ -42,6 +44,7 @@ class Move:
             gets itself; `model`, a model of the factory that the program has already.
         spec: The model that replaces the client; None for the route `model`.
         reply: Where its reply goes.
+        providers: The providers whose clients have the method; empty where all clients that can be there have it.
     """
 
     site: Site
@@ -49,6 +52,7 @@ class Move:
     route: Literal["place", "inline", "model"]
     spec: ModelSpec | None
     reply: Reply | None = None
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -76,17 +80,14 @@ class Plan:
     unhandled: dict[str, Unprovable] = field(default_factory=dict)
 
 
-def plan_module(values: Evaluator, project: ProjectContext) -> Plan:
-    """Return the plan for one module; each call that stays says why.
+class Planner:
+    """Plans one module; each call that stays says why.
 
     Args:
         values: What the module's expressions can be.
         project: What is known about the other files.
     """
-    return _Planner(values, project).plan()
 
-
-class _Planner:
     def __init__(self, values: Evaluator, project: ProjectContext) -> None:
         self.project = project
         self.remaining_sdks = set(project.remaining_sdks) | _sdks_with_other_uses(values)
@@ -119,6 +120,7 @@ class _Planner:
         for client, sdk_name in group.clients.items():
             try:
                 assert isinstance(client, cst.Call)  # noqa: S101 - a client is known by the call that constructs it
+                refuse_own_client(client, self.values, self.project.served_paths)
                 self.specs[client] = models.of_client(client, sdk_name, self.values, self.project.settings)
             except Unprovable as error:
                 group.blockers.append(f"line {self.tree.line(client)}: {error.reason}")
@@ -130,6 +132,24 @@ class _Planner:
             plan = self._attempt()
             if blocked == sum(site.blocked is not None for site in self.sites):
                 return plan
+
+    def take_back(self, node: cst.CSTNode, reason: str) -> None:
+        """Let a call or a client stay, with all calls of the clients that it shares expressions with.
+
+        Args:
+            node: The call, or the call that constructs the client.
+            reason: Why, in the report's words.
+        """
+        cause = Unprovable(reason, "get the model with ModelFactory.get_model where it is used")
+        groups = [
+            group for group in self.groups if node in group.clients or any(site.call is node for site in group.sites)
+        ]
+        for group in groups:
+            group.blockers.append(reason)
+        for site in self.sites:
+            is_member = site.call is node or any(site in group.sites for group in groups)
+            if is_member and site.blocked is None:
+                site.blocked = cause
 
     def _attempt(self) -> Plan:
         plan = Plan(sites=self.sites, groups=self.groups)
@@ -159,7 +179,8 @@ class _Planner:
         if modules:
             if len(site.values) > 1:
                 raise Unprovable("the call hangs on a module or on something else", "")
-            spec = models.of_module(site.sdk, self.values, self.project.settings)
+            is_legacy = site.kind == "legacy"
+            spec = models.of_module(site.sdk, self.values, self.project.settings, is_legacy=is_legacy)
             return self._inline(site, translated, spec)
         clients = [value.node for value in site.values if value.kind == "client" and value.node is not None]
         group = next(group for group in self.groups if clients and clients[0] in group.clients)
@@ -167,20 +188,38 @@ class _Planner:
         specs = [self.specs[client] for client in clients if client in self.specs]
         is_open = id(group) in open_groups and not translated.settings and not has_unknown
         if is_open and _add_the_same(specs, self.values):
-            return Move(site=site, translated=translated, route="place", spec=_strictest(specs))
+            return Move(
+                site=site,
+                translated=translated,
+                route="place",
+                spec=_strictest(specs),
+                providers=self._providers_with_method(site),
+            )
         if has_unknown or len(specs) != 1 or len(clients) != 1:
             reason = group.blockers[0] if group.blockers else "one of its client's calls stays"
             raise Unprovable(f"the client cannot become a model: {reason}", "get the model with ModelFactory.get_model")
         return self._inline(site, translated, specs[0])
 
-    def _inline(self, site: Site, translated: TranslatedCall, spec: ModelSpec) -> Move:
-        parts = [value for _, value in spec.settings] + [value for _, value in spec.options]
-        parts += [part for part in (spec.model, spec.system) if part is not None]
-        movable = (
-            models.stands_alone(part, self.values) or models.stands_beside(part, site.call, self.values)
-            for part in parts
+    def _providers_with_method(self, site: Site) -> tuple[str, ...]:
+        """Return the providers that a call can go to where its client may be another SDK's, which lacks the method."""
+        clients = {value.node: (value.name, site.names) in sdk.CALLS for value in site.values if value.node is not None}
+        may_lack = any(
+            not has_method and not exclude_one_another(client, site.call, self.tree)
+            for client, has_method in clients.items()
         )
-        if not all(movable):
+        if not may_lack:
+            return ()
+        site.notes.append("its client may be another SDK's, which has no such method: AttributeError, as before")
+        return tuple(sorted({self.specs[client].provider for client, has_method in clients.items() if has_method}))
+
+    def _inline(self, site: Site, translated: TranslatedCall, spec: ModelSpec) -> Move:
+        def is_movable(part: cst.CSTNode) -> bool:
+            return models.stands_alone(part, self.values) or models.stands_beside(part, site.call, self.values)
+
+        spec, parts = keys.made_portable(spec, self.values, is_movable)
+        parts += [value for _, value in spec.options]
+        parts += [part for part in (spec.model, spec.system) if part is not None]
+        if not all(map(is_movable, parts)):
             raise Unprovable(
                 "what its client is made with is known only where it is made",
                 "get the model with ModelFactory.get_model",
@@ -209,15 +248,8 @@ class _Planner:
     def _follow_replies(self, plan: Plan) -> None:
         replies = []
         for move in plan.moves:
-            provider = move.spec.provider if move.spec is not None else sdk.PROVIDERS[move.site.sdk]
-            if provider == "ollama" and move.site.sdk == "openai" and move.translated.raw_options:
-                move.site.blocked = Unprovable(
-                    "it asks for a format, which Ollama takes otherwise", "use response_format"
-                )
-                continue
-            reply_family = family(move.site, provider)
             try:
-                move.reply = follow_reply(move.site, reply_family, self.tree, self.reaches, move.translated)
+                move.reply = follow_reply(move.site, family(move.site), self.tree, self.reaches, move.translated)
             except Unprovable as error:
                 move.site.blocked = error
                 continue

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from src.migration.rewrite.plan import Move, Plan
 
 _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
+_PRINTED_BLOCK = re.compile(r"TextBlock\\?\(text=")
 _NAME_ERRORS = "name the classes of src.models.errors that docs/errors.md lists"
-# What reading an SDK's reply could raise, and reading `reply.content` cannot.
-_READ_ERRORS = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
 
 
-def of_calls(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:
+def of_calls(
+    plan: Plan, values: Evaluator, name: str, fault: str, undefined: dict[str, list[cst.Name]]
+) -> list[ReportedSite]:
     """Return what became of each call that asks for text.
 
     Args:
@@ -31,9 +32,9 @@ def of_calls(plan: Plan, values: Evaluator, name: str, fault: str) -> list[Repor
         values: What the file's expressions can be.
         name: The file's name in reports.
         fault: Why the whole file stays as it was; empty where it does not.
+        undefined: The names that the file reads and nothing defines.
     """
     moves = {move.site: move for move in plan.moves}
-    undefined = {} if values.tree.has_star_import else values.tree.undefined()
     reported = []
     for site in plan.sites:
         suggestion = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
@@ -140,7 +141,7 @@ def _raw_form_note(move: Move) -> str:
 
 
 def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]]) -> list[str]:
-    """Return what may behave differently around a call: undefined names, and handlers whose cause may be gone."""
+    """Return what may behave differently around a call: undefined names, and what its translation has noted."""
     tree = values.tree
     function = tree.enclosing_function(site.call)
     warnings = list(site.review)
@@ -148,15 +149,16 @@ def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]
         lines = [tree.line(node) for node in nodes if tree.enclosing_function(node) is function]
         if lines:
             warnings.append(f"{name} is not defined (line {lines[0]})")
-    child: cst.CSTNode = site.call
-    for ancestor in tree.ancestors(site.call):
-        if ancestor is function:
-            break
-        if isinstance(ancestor, cst.Try) and child is ancestor.body:
-            warnings += [
-                f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
-                for handler in ancestor.handlers
-                if handler.type is not None and _READ_ERRORS.search(code(handler.type))
-            ]
-        child = ancestor
+    if site.sdk == "anthropic":
+        warnings += _parsers_of_printed_blocks(values)
     return warnings
+
+
+def _parsers_of_printed_blocks(values: Evaluator) -> list[str]:
+    """Return the places that look for what the SDK printed in older versions, where `text=` came first in a block."""
+    return [
+        f"line {values.tree.line(node)} looks for {code(node)[:40]}, before which newer versions of the SDK print"
+        " citations=None: read message.content[0].text in place of str(message.content)"
+        for node in values.tree.nodes
+        if isinstance(node, cst.SimpleString) and _PRINTED_BLOCK.search(node.raw_value)
+    ]

@@ -68,12 +68,18 @@ class OpenAICompatibleModel(BaseModel):
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
+        headers: dict[str, Any] = {"Authorization": basic} if basic else {}
         return {
             "api_key": self._api_key or "not-needed",
             "base_url": address or None,
             "max_retries": 0,
-            "default_headers": {"Authorization": basic} if basic else {},
+            "default_headers": headers,
         }
+
+    def _omits_key(self) -> bool:
+        """Tell whether requests carry no key, as a program that names an empty one wants it."""
+        basic = network.split_credentials(self._base_url or self.default_base_url or "")[1]
+        return self._compat is not None and not self._compat.sends_key and not basic
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
@@ -82,6 +88,7 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
+        hooks["request"] += [_without_key] if self._omits_key() else []
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
         return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
@@ -90,6 +97,7 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
+        hooks["request"] += [_awithout_key] if self._omits_key() else []
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
         client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
@@ -160,12 +168,14 @@ class OpenAICompatibleModel(BaseModel):
         can = self._capabilities_for(request)
         if can.api == "responses":
             body = responses.build(request, can) | ({"stream": True} if stream else {})
+            if self._compat is not None:  # the SDK leaves it to OpenAI whether a reply is stored
+                del body["store"]
             return self._with_options(body, request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": conversation.messages(request, can)}
         parameters: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,
-            can.max_tokens_name: request.max_tokens or can.default_max_tokens,
+            **self._limit(request, can),
             "stop": list(request.stop),
             "seed": request.seed,
             **_effort(request.reasoning_effort, can),
@@ -179,6 +189,12 @@ class OpenAICompatibleModel(BaseModel):
             if self.stream_options is not None:
                 payload["stream_options"] = self.stream_options
         return self._with_options(payload, request.options)
+
+    def _limit(self, request: ModelRequest, can: Capabilities) -> dict[str, int | None]:
+        """Return the limit of tokens by the name that the model takes, for an SDK's program by that of the program."""
+        if self._compat is not None:
+            return {"max_tokens": request.max_tokens}
+        return {can.max_tokens_name: request.max_tokens or can.default_max_tokens}
 
     def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
         """Add the caller's options and the provider's own body fields."""
@@ -208,6 +224,12 @@ class OpenAICompatibleModel(BaseModel):
             return responses.read_event(event, self)
         return reply.read_event(event, self, request.model)
 
+    @override
+    def _is_free(self, model: str) -> bool:
+        """Tell whether an Ollama server is asked, in OpenAI's protocol, for a model that it runs itself."""
+        is_cloud = model.endswith(("-cloud", ":cloud")) or "ollama.com" in (self._base_url or "")
+        return self.provider == "ollama" and not is_cloud
+
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""
         return chat_usage(usage)
@@ -215,6 +237,15 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> Cost | None:
         """Return the cost that the provider itself reports."""
         return reported_cost(self.provider, usage)
+
+
+def _without_key(request: Any) -> None:
+    """Take the key out of a request; the SDK refuses a client without one."""
+    request.headers.pop("authorization", None)
+
+
+async def _awithout_key(request: Any) -> None:
+    _without_key(request)
 
 
 def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:

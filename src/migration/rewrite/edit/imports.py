@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite.analysis.syntax import code, dotted, positional, statement, text_of, walk
+from src.migration.rewrite.analysis.syntax import dotted, positional, statement, text_of, walk
 from src.migration.rewrite.analysis.tree import Tree, index
+from src.migration.rewrite.edit import search_path
 from src.migration.rewrite.node_edits import Edits
 from src.migration.rewrite.records import Unprovable
 
@@ -66,7 +67,7 @@ def with_imports(module: cst.Module, needed: set[tuple[str, str]], before: int, 
         return tree.module
     lines = [statement(f"from {source} import {', '.join(names)}\n") for source, names in sorted(missing.items())]
     position, has_src = _import_position(tree.module.body, before)
-    if bootstrap is not None and not has_src and "sys.path" not in tree.module.code:
+    if bootstrap is not None and not has_src and not search_path.has_root(tree.module.body[:position], bootstrap):
         lines = [*_bootstrap(bootstrap), *lines]
     body = [*tree.module.body[:position], *lines, *tree.module.body[position:]]
     return tree.module.with_changes(body=body)
@@ -92,7 +93,7 @@ def _import_position(body: Sequence[cst.CSTNode], before: int) -> tuple[int, boo
     for at, node in enumerate(body[:before]):
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             break
-        if any(isinstance(part, cst.Import | cst.ImportFrom) for part in walk(node)) or "sys.path" in code(node):
+        if any(isinstance(part, cst.Import | cst.ImportFrom) for part in walk(node)) or search_path.mentions_path(node):
             position = at + 1
         elif at == 0 and _is_docstring(node):
             position = max(position, 1)
@@ -139,13 +140,19 @@ def _is_import(node: cst.CSTNode) -> bool:
     return any(isinstance(part, cst.Import | cst.ImportFrom) for part in _small_statements(node))
 
 
-def without_unused(module: cst.Module, old: Evaluator, required_setups: frozenset[str] = frozenset()) -> cst.Module:
+def without_unused(
+    module: cst.Module,
+    old: Evaluator,
+    required_setups: frozenset[str] = frozenset(),
+    taken: frozenset[str] = frozenset(),
+) -> cst.Module:
     """Return a module without the imports, keys and settings whose last use was removed by the edits.
 
     Args:
         module: The edited module.
         old: The module before its edits.
         required_setups: SDKs whose module this file sets up for other files.
+        taken: The names that other files take from this one.
     """
     read_before = {
         (name, _scope_name(scope))
@@ -159,7 +166,8 @@ def without_unused(module: cst.Module, old: Evaluator, required_setups: frozense
         for scope, names in tree.bound.items():
             for name, bindings in names.items():
                 is_required = any(binding.imported in required_setups for binding in bindings)
-                if not (is_required and _is_set_up(tree, name, scope)):
+                is_taken = name in taken and isinstance(scope, cst.Module)
+                if not is_taken and not (is_required and _is_set_up(tree, name, scope)):
                     lost_reads = (name, _scope_name(scope)) in read_before and not tree.loads(name, scope)
                     _remove_unused(tree, scope, bindings, edits, lost_reads=lost_reads)
         if not edits:

@@ -49,12 +49,12 @@ def connected_groups(linked: Links) -> list[set[Path]]:
     grouped: set[Path] = set()
     for path in neighbours:
         if path not in grouped:
-            groups.append(_reachable(path, neighbours))
+            groups.append(reachable(path, neighbours))
             grouped |= groups[-1]
     return groups
 
 
-def _reachable(path: Path, linked: Links) -> set[Path]:
+def reachable(path: Path, linked: Links) -> set[Path]:
     """Return a file with all that it imports, directly or through others."""
     seen, pending = {path}, [path]
     while pending:
@@ -83,7 +83,7 @@ def files_to_revisit(
     for outcome in outcomes:
         if not outcome.before or not _ERROR_NAME.search(outcome.before.decode("utf-8", "replace")):
             continue
-        imported = _reachable(outcome.path, linked) - {outcome.path}
+        imported = reachable(outcome.path, linked) - {outcome.path}
         migrated_elsewhere = frozenset[str]().union(*(migrated[path] for path in imported))
         mentioned = frozenset(package for package in migrated_elsewhere if package.encode() in outcome.before)
         remaining = frozenset[str]().union(*(_remaining_sdks(by_path[path]) for path in imported))
