@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # How often a client lives in a plain place, in a container, in another file. Of 33 calls through SDKs on the public
 # checkout all but one are on clients in plain places; each kind must come often enough to meet the others.
 PLACES: tuple[tuple[dict[Place, float], float], ...] = ((PLAIN_PLACES, 88), (CONTAINERS, 7), (OTHER_FILES, 5))
+_TEMPORARY = ("property_of_a_class", "inline", "factory")
 CALLS: dict[str, Callable[..., Call]] = {
     "chat": calls.draw_chat, "messages": calls.draw_claude, "responses": calls.draw_responses,
     "genai": calls.draw_genai, "generativeai": calls.draw_generativeai, "ollama": calls.draw_ollama,
@@ -103,6 +104,8 @@ def _draw_body(draft: Draft, made: Construction) -> str:
 
 
 def _place(draft: Draft, made: Construction, body: str, kinds: dict[Place, float]) -> str:
+    if made.sdk.wire == "genai" and kinds is PLAIN_PLACES:  # its client closes itself where nothing refers to it
+        kinds = {kind: weight for kind, weight in kinds.items() if kind.__name__ not in _TEMPORARY}
     place = draft.draw("place", kinds)
     draft.setup = "\n".join(dict.fromkeys([*made.imports, *made.constants]))
     if place not in OTHER_FILES:
