@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability.redaction import Redactor
+from src.observability.redaction.judging.scan import PART
 from tests.unit.observability.secret_samples import ENGINES
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def test_lines_after_a_block_are_left(engine: EngineName) -> None:
 
 TABLES = [
     f"name,api_key,note\nbob,{KEY},hi\nann,{OTHER},ho\n",
+    f"\nid,api_key\n1,{KEY}\n2,{OTHER}",
     f'"name","api_key"\r\n"Bob, the first","{KEY}"\r\n"ann","{OTHER}"\r\n',
     f"API Key;Created At\n{KEY};2026-01-01\n{OTHER};2026-01-02",
     f"user\taccess_token\nbob\t{KEY}\nann\t{OTHER}\n",
@@ -82,6 +84,12 @@ def test_columns_named_like_secrets_are_redacted(table: str, engine: EngineName,
     assert clean.count("REDACTED") == 2
     if escaped:
         assert json.loads(clean)["content"].count("\n") == table.count("\n")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_table_that_is_an_attribute_among_others_is_redacted_alone(engine: EngineName) -> None:
+    text = f"{PART}input: name,api_key\nbob,{KEY}{PART}output: ann,{OTHER[:12]}"
+    assert Redactor(engine=engine).text(text) == text.replace(KEY, "[REDACTED:api_key]")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

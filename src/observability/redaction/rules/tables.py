@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import names
 from src.observability.redaction.judging.names import Rule
+from src.observability.redaction.judging.scan import PART
 from src.observability.redaction.rules import nearby_names
 
 if TYPE_CHECKING:
     from src.observability.redaction.judging.names import Verdict
     from src.observability.redaction.judging.scan import Scan
 
-_LONGEST_LINE = 4_096
+_LONGEST_LINE = 1_024
+_LONGEST_BREAK = 36
+_MARKS = ("\n", "\\n")
 _BREAK = re.compile(r"\r?\n|(?:\\{1,16}r)?\\{1,16}n")
+_BREAK_AT_END = re.compile(rf"(?:{_BREAK.pattern})\Z")
 _COLUMN = re.compile(r"[\w .\-]{1,48}\Z")
 _CELL = {
-    delimiter: re.compile(rf"(?:\\{{0,16}}\"[^\"\n\\]{{0,4096}}\\{{0,16}}\"|[^{delimiter}\n\r\\\"]{{0,4096}})")
+    delimiter: re.compile(rf"(?:\\{{0,16}}\"[^\"\n\\]{{0,4096}}\\{{0,16}}\"|[^{delimiter}\n\r\\\"\x7f]{{0,4096}})")
     for delimiter in "\t;,"
 }
+_AFTER_TABLE = frozenset("\"'`\\\x7f")
 _DELIMITERS = frozenset(_CELL)
 _EDGES = " \t\"'\\"
 
@@ -29,12 +34,13 @@ def find(scan: Scan, end: int) -> None:
     text = scan.text
     if end <= scan.table_end:
         return
-    is_row = text[end - 1] in _CELL
-    before = [*_BREAK.finditer(text, max(0, end - _LONGEST_LINE), end)]
-    header_break = (before.pop() if before else None) if is_row else _BREAK.search(text, end - 1, end + _LONGEST_LINE)
+    header_break = _break_before(text, end) if text[end - 1] in _CELL else _break_after(text, end - 1)
     if not header_break:
         return
-    header_start = before[-1].end() if before else max(0, end - _LONGEST_LINE)
+    previous = _break_before(text, header_break.start())
+    header_start = previous.end() if previous else max(0, header_break.start() - _LONGEST_LINE)
+    if text.startswith(PART, header_start - len(PART)):  # the name of an attribute, of several that are read in one go
+        header_start = text.find(": ", header_start, end) + 2
     header = _within_string(text[header_start : header_break.start()], header_break[0])
     delimiter = next((char for char in _CELL if char in header), "")
     columns = [column.strip(_EDGES) for column in header.split(delimiter)] if delimiter else []
@@ -45,6 +51,20 @@ def find(scan: Scan, end: int) -> None:
     while verdicts and start is not None:
         scan.table_end = start
         start = _read_row(scan, start, len(columns), verdicts, _CELL[delimiter])
+
+
+def _break_before(text: str, end: int) -> re.Match[str] | None:
+    """Return the last line break before a position, not further away than a line can be long."""
+    first = max(0, end - _LONGEST_LINE)
+    ends = [at + len(mark) for mark in _MARKS if (at := text.rfind(mark, first, end)) >= 0]
+    return _BREAK_AT_END.search(text, max(0, max(ends) - _LONGEST_BREAK), max(ends)) if ends else None
+
+
+def _break_after(text: str, start: int) -> re.Match[str] | None:
+    """Return the first line break after a position, not further away than a line can be long."""
+    last = start + _LONGEST_LINE
+    ends = [at + len(mark) for mark in _MARKS if (at := text.find(mark, start, last)) >= 0]
+    return _BREAK_AT_END.search(text, max(start, min(ends) - _LONGEST_BREAK), min(ends)) if ends else None
 
 
 def _within_string(line: str, line_break: str) -> str:
@@ -66,7 +86,7 @@ def _read_row(scan: Scan, start: int, columns: int, verdicts: dict[int, Verdict]
         position = match.end() + 1
     line_end = spans[-1][1]
     closing = _BREAK.match(text, line_end)
-    if not closing and line_end < len(text) and text[line_end] not in "\"'`\\":
+    if not closing and line_end < len(text) and text[line_end] not in _AFTER_TABLE:
         return None
     for place, verdict in verdicts.items():
         _judge(scan, *spans[place], verdict)
