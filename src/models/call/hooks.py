@@ -23,6 +23,7 @@ class ModelHooks(Protocol):
     retry_policy: RetryPolicy
     limiter: Limiter | None
     reply_max_bytes: int
+    _repairs: bool
 
     @property
     def provider(self) -> str: ...  # noqa: D102 - see BaseModel
