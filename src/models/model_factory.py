@@ -236,7 +236,6 @@ class ModelFactory:
         """
         from src.models.raw_http import sdk_clients
 
-        load_dotenv_once()
         return sdk_clients.traced(client)
 
     @classmethod
@@ -253,7 +252,6 @@ class ModelFactory:
         """
         from src.models.raw_http import sdk_clients
 
-        load_dotenv_once()
         return sdk_clients.make(library, asynchronous=False, options=options)
 
     @classmethod
@@ -261,7 +259,6 @@ class ModelFactory:
         """Do what `http_client` does, for clients of asyncio."""
         from src.models.raw_http import sdk_clients
 
-        load_dotenv_once()
         return sdk_clients.make(library, asynchronous=True, options=options)
 
     @classmethod

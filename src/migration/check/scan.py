@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
 from src.migration.check.cache import Cache, digest
 from src.migration.check.interrupts import interrupts_held
 from src.migration.check.records import Facts
-from src.migration.check.sites import facts_of, unparseable
+from src.migration.check.sites import facts_of, facts_of_notebook, unparseable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def files_below(paths: list[Path], config: Config) -> list[tuple[str, Path]]:
 def _walk(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in SKIPPED)
-        yield from (Path(here, name) for name in names if name.endswith((".py", ".pyw")))
+        yield from (Path(here, name) for name in names if name.endswith((".py", ".pyw", notebook.SUFFIX)))
 
 
 def name_of(file: Path, root: Path) -> str:
@@ -91,13 +92,15 @@ class _Reader:
         except OSError as error:
             facts = unparseable(1, 1, f"it cannot be read: {error.strerror}")
             return Scanned(path=name, key=None, facts=facts, parsed=False, cached=False)
-        if not self.words.may_matter(source):
+        is_notebook = name.endswith(notebook.SUFFIX)
+        if not is_notebook and not self.words.may_matter(source):
             return Scanned(path=name, key=None, facts=Facts(), parsed=False, cached=False)
-        key = digest(source)
+        key = digest(source + notebook.SUFFIX.encode() if is_notebook else source)
         known = self.cache.get(key)
         if known is not None:
             return Scanned(path=name, key=key, facts=known, parsed=False, cached=True)
-        return Scanned(path=name, key=key, facts=facts_of(source, self.words), parsed=True, cached=False)
+        facts = facts_of_notebook(source, self.words) if is_notebook else facts_of(source, self.words)
+        return Scanned(path=name, key=key, facts=facts, parsed=True, cached=False)
 
 
 def _refuse() -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from src.migration.check.notebook import SUFFIX
+from src.migration.check.sites import facts_of_notebook
 from src.migration.rewrite.analysis.check_facts import VOCABULARY, check_facts
 from src.migration.rewrite.records import LEFT, ReportedSite
 
@@ -20,10 +22,11 @@ _POST = "ModelFactory.post(url, headers=headers, json=payload), or an allow comm
 def leftovers(outcome: Outcome) -> list[ReportedSite]:
     """Return the direct calls in a style that the migration does not know, such as an unusual raw HTTP request."""
     text = outcome.after if outcome.after is not None else outcome.before
-    if not text or not VOCABULARY.may_matter(text):
+    is_notebook = outcome.name.endswith(SUFFIX)
+    if not text or not (is_notebook or VOCABULARY.may_matter(text)):
         return []
     try:
-        facts = check_facts(text)
+        facts = facts_of_notebook(text, VOCABULARY) if is_notebook else check_facts(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
     allowed_lines = {allow.line for allow in facts.allows}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from src.migration.check.notebook import CELL
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.values import Values
 
-MIGRATED, REVIEW, LEFT, NON_CHAT = "migrated", "review", "left", "non-chat"
+MIGRATED, REVIEW, TRACED, LEFT, NON_CHAT = "migrated", "review", "traced", "left", "non-chat"
 
 
 class Unprovable(Exception):
@@ -35,9 +37,9 @@ class ReportedSite:
 
     Attributes:
         file: The file's name in reports.
-        line: The place's line, counted from 1.
+        line: The place's line, counted from 1; in a notebook with the number of its cell (`check.notebook.CELL`).
         style: The style of the call, such as `openai.chat`.
-        status: MIGRATED, REVIEW, LEFT or NON_CHAT.
+        status: MIGRATED, REVIEW, TRACED, LEFT or NON_CHAT.
         reason: Why it has this status.
         suggestion: What a person could write instead.
     """
@@ -51,7 +53,10 @@ class ReportedSite:
 
     def as_dict(self) -> dict[str, object]:
         """Return the place as the report's JSON has it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        cell, line = divmod(self.line, CELL)
+        return (
+            {name: getattr(self, name) for name in self.__slots__} | {"line": line} | ({"cell": cell} if cell else {})
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
 from src.migration.check.scan import SKIPPED
 from src.migration.rewrite.find.raw_posts import Addresses, addresses_in
 from src.migration.rewrite.project.error_links import connected_groups, import_links
@@ -122,7 +123,9 @@ def _walk(folder: Path) -> Iterator[Path]:
             child for child in folders if child not in SKIPPED and (current / child).parts[-2:] not in _FACTORY_FOLDERS
         )
         yield from (
-            current / file for file in sorted(files) if file.endswith((".py", ".pyw")) and (current / file).is_file()
+            current / file
+            for file in sorted(files)
+            if file.endswith((".py", ".pyw", notebook.SUFFIX)) and (current / file).is_file()
         )
 
 
@@ -137,6 +140,8 @@ def _facts(file: Path) -> _FileFacts:
         source = file.read_bytes()
     except OSError:
         source = b""  # the migration of the file itself reports why
+    if file.suffix == notebook.SUFFIX:
+        source = _module_of(source)
     text = source.decode("utf-8", "replace")
     imports = {word for pair in _IMPORT.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
     uses = _CLIENT_USE.findall(text) + _METHOD_CALL.findall(text)
@@ -149,6 +154,13 @@ def _facts(file: Path) -> _FileFacts:
         required_setups=setups_required(text),
         addresses=addresses_in(source),
     )
+
+
+def _module_of(source: bytes) -> bytes:
+    try:
+        return notebook.read(source).module.encode("utf-8", "replace")
+    except notebook.NotANotebook:
+        return b""  # the migration of the file itself reports why
 
 
 def _borrowed_names(file: Path, facts: dict[Path, _FileFacts]) -> frozenset[str]:
