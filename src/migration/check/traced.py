@@ -130,6 +130,8 @@ class _Uses:
 
     def _is_about_types(self, node: ast.AST) -> bool:
         """Tell whether an expression stands in an annotation, a handler, an `isinstance` or a test for None."""
+        if self._is_tested(node):
+            return True
         child, parent = node, self._parents.get(node)
         while parent is not None and not isinstance(parent, ast.stmt | ast.ExceptHandler | ast.arg):
             if isinstance(parent, ast.Call):
@@ -141,8 +143,15 @@ class _Uses:
                 return child is type_
             case ast.FunctionDef(returns=returns) | ast.AsyncFunctionDef(returns=returns):
                 return child is returns
-            case ast.If(test=test):
-                return child is test and (node is test or isinstance(test, ast.Compare | ast.UnaryOp))
+        return False
+
+    def _is_tested(self, node: ast.AST) -> bool:
+        """Tell whether only the truth of an expression counts, or whether it is None."""
+        match self._parents.get(node):
+            case ast.Compare(comparators=[ast.Constant(value=None)]) | ast.UnaryOp(op=ast.Not()):
+                return True
+            case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
+                return test is node
         return False
 
 

@@ -104,11 +104,12 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     if fault:
         after = tree.module.code
     called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
-    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers)
+    is_traced_elsewhere = bool(project.traced_sdks) and not fault
+    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers, is_traced_elsewhere)
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
     sites = [
-        *site_reports.of_calls(plan, clients, values, name, fault),
+        *site_reports.of_calls(plan, clients, values, name, fault, project.traced_sdks),
         *site_reports.of_traced_clients(plan, clients, values, name, fault),
         *site_reports.of_non_chat_calls(source, name, non_chat_calls),
         *(site_reports.of_post(post, name, fault) for post in posts),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from src.migration.check.notebook import CELL, marker
-from src.migration.rewrite.records import LEFT, Outcome, ReportedSite, Unprovable
+from src.migration.rewrite.records import LEFT, MIGRATED, REVIEW, Outcome, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
     from src.migration.check.notebook import Cell, Notebook
@@ -18,6 +19,7 @@ _OWN_FOLDER: Final = re.compile(r"_Path\(__file__\)\.resolve\(\)\.parents\[\d+\]
 _FOLDER_WITH_SOURCES: Final = (
     'next(folder for folder in (_Path.cwd(), *_Path.cwd().parents) if (folder / "src" / "models").is_dir())'
 )
+_ASSIGNED: Final = re.compile(r"\s*(\w+)(?:\s*:[^=]*)?\s*=[^=]")
 _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -30,7 +32,8 @@ def outcome_of(outcome: Outcome, book: Notebook, source: bytes) -> Outcome:
         book: The notebook.
         source: The notebook's file.
     """
-    sites = tuple(_in_cell(site, book) for site in outcome.sites)
+    shown = _shown(book)
+    sites = tuple(_in_cell(_reviewed(site, book, shown), book) for site in outcome.sites)
     after = None
     if outcome.after is not None:
         try:
@@ -40,6 +43,37 @@ def outcome_of(outcome: Outcome, book: Notebook, source: bytes) -> Outcome:
                 replace(site, status=LEFT, reason=f"the notebook stays as it was: {error.reason}") for site in sites
             )
     return replace(outcome, sites=sites, before=source, after=after)
+
+
+def _shown(book: Notebook) -> set[str]:
+    """Return the names, and the functions with their bracket, that cells end with: the notebook shows their values."""
+    shown = set()
+    for cell in book.cells:
+        body = ast.parse(cell.python).body if cell.python is not None else []
+        value = body[-1].value if body and isinstance(body[-1], ast.Expr) else None
+        value = value.value if isinstance(value, ast.Await) else value
+        if isinstance(value, ast.Name):
+            shown.add(value.id)
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            shown.add(f"{ast.unparse(value.func)}(")
+    return {text for text in shown if text.count("(") < 2}
+
+
+def _reviewed(site: ReportedSite, book: Notebook, shown: set[str]) -> ReportedSite:
+    """Return a site whose reply itself is shown as one to look at: it is another object now."""
+    if site.status != MIGRATED:
+        return site
+    line = book.module.split("\n")[site.line - 1]
+    name = _ASSIGNED.match(line)
+    is_shown = (
+        name[1] in shown
+        if name
+        else any(line.strip().removeprefix("await ").startswith(text) for text in shown if "(" in text)
+    )
+    if not is_shown:
+        return site
+    reason = "review: behaviour may change: a cell shows the reply itself, which is the factory's now"
+    return replace(site, status=REVIEW, reason=reason, suggestion="let the cell end with reply.content")
 
 
 def _in_cell(site: ReportedSite, book: Notebook) -> ReportedSite:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.values import Values
 
+UNKNOWN_CLIENT = "where the client comes from is not known"
 MIGRATED, REVIEW, TRACED, LEFT, NON_CHAT = "migrated", "review", "traced", "left", "non-chat"
 
 
@@ -93,6 +94,7 @@ class ProjectContext:
         remaining_sdks: SDKs that the files it imports go on using.
         settings: What other files set on SDK modules and the factory does not read by itself, such as `openai.api_key`.
         required_setups: SDKs whose module this file sets up for other files.
+        traced_sdks: SDKs whose clients all come from other files, where they are traced.
     """
 
     borrowed_names: frozenset[str] = frozenset()
@@ -101,6 +103,7 @@ class ProjectContext:
     remaining_sdks: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
     required_setups: frozenset[str] = frozenset()
+    traced_sdks: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)

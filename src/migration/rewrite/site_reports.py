@@ -10,7 +10,7 @@ import libcst as cst
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.edit import allow_marks
-from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, ReportedSite, Site
+from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, UNKNOWN_CLIENT, ReportedSite, Site
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
@@ -25,7 +25,7 @@ _READ_ERRORS = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JS
 
 
 def of_calls(
-    plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str, fault: str
+    plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str, fault: str, traced_sdks: frozenset[str]
 ) -> list[ReportedSite]:
     """Return what became of each call that asks for text.
 
@@ -35,13 +35,14 @@ def of_calls(
         values: What the file's expressions can be.
         name: The file's name in reports.
         fault: Why the whole file stays as it was; empty where it does not.
+        traced_sdks: The SDKs whose clients other files trace.
     """
     moves = {move.site: move for move in plan.moves}
     undefined = {} if values.tree.has_star_import else values.tree.undefined()
     reported = []
     for site in plan.sites:
         suggestion = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
-        if site.blocked is not None and not fault and _is_traced(site, clients):
+        if site.blocked is not None and not fault and _is_traced(site, clients, traced_sdks):
             reason = f"its client is traced, and stays: {site.blocked.reason}"
             reported.append(ReportedSite(file=name, line=site.line, style=site.style, status=TRACED, reason=reason))
         elif site.blocked is not None:
@@ -53,8 +54,10 @@ def of_calls(
     return reported
 
 
-def _is_traced(site: Site, clients: list[TraceableClient]) -> bool:
+def _is_traced(site: Site, clients: list[TraceableClient], traced_sdks: frozenset[str]) -> bool:
     """Tell whether all clients that a call can be made on are traced: of an unknown one, those of its SDK made here."""
+    if site.blocked is not None and site.blocked.reason == UNKNOWN_CLIENT and sdk.PACKAGES[site.sdk] in traced_sdks:
+        return True
     calls = {client.call for client in clients}
     origins = {value.node for value in site.values if value.kind == "client"}
     if origins:
@@ -66,7 +69,7 @@ def _is_traced(site: Site, clients: list[TraceableClient]) -> bool:
 def of_traced_clients(
     plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str, fault: str
 ) -> list[ReportedSite]:
-    """Return the clients that are traced now and whose calls stand elsewhere, or are a framework's."""
+    """Return the clients that are traced and whose calls stand elsewhere, or are a framework's."""
     origins = {value.node for site in plan.sites for value in site.values}
     return [
         ReportedSite(
@@ -77,7 +80,7 @@ def of_traced_clients(
             reason="what it sends is traced where it is made",
         )
         for client in clients
-        if not fault and not client.is_traced and client.call not in origins
+        if not fault and client.call not in origins
     ]
 
 

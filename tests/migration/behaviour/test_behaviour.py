@@ -91,6 +91,11 @@ def test_what_is_expected_of_the_migration_holds(case: Case, migrated: Migrated)
     if case.expect == "left" or (case.expect == "either" and not done):
         assert left, "nothing is reported"
         assert changed == []
+    elif case.expect == "traced":
+        traced = with_status(sites, "traced")
+        assert len(traced) == case.sites, [(site["line"], site["status"], site["reason"]) for site in sites]
+        assert (done, left) == ([], [])
+        assert changed
     elif case.expect == "kept":
         assert done == []
         assert bool(changed) == bool(sites)
