@@ -262,6 +262,16 @@ class ModelFactory:
         return sdk_clients.make(library, asynchronous=True, options=options)
 
     @classmethod
+    def trace_http(cls) -> None:
+        """Record all that this process sends to models through httpx or httpx2, whoever makes the clients.
+
+        For libraries that make HTTP clients of their own and take none, such as LiteLLM. Call it once, at the start.
+        """
+        from src.models.raw_http import traced_http
+
+        traced_http.trace_all()
+
+    @classmethod
     def register(cls, row: Provider) -> None:
         """Add a provider of the user's own; one that speaks Chat Completions needs only a row.
 

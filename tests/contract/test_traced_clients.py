@@ -197,6 +197,42 @@ def test_a_made_http_client_records(spool: Spool) -> None:
     assert [attributes[names.OUTPUT] for _, attributes in recorded(spool)] == ["yes", "yes"]
 
 
+@pytest.fixture
+def unpatched() -> Iterator[None]:
+    """Take away afterwards what `trace_http` does to the libraries."""
+    kinds = [getattr(library, name) for library in (httpx, httpx2) for name in ("Client", "AsyncClient")]
+    sends = [kind.send for kind in kinds]
+    yield
+    for kind, send in zip(kinds, sends, strict=True):
+        kind.send = send
+        if traced_http._MARK in vars(kind):
+            delattr(kind, traced_http._MARK)
+
+
+@pytest.mark.usefixtures("unpatched")
+def test_all_clients_of_the_process_can_be_recorded_each_request_once(sdk: Sdk, spool: Spool) -> None:
+    dialect, says = dialect_of(sdk), Says("Up, slowly.")
+    with Server(lambda _: dialect.reply(says)) as server:
+        earlier = sdk.make(server.url)
+        ModelFactory.trace_http()
+        ModelFactory.trace_http()
+        for client in (earlier, sdk.make(server.url), ModelFactory.traced(sdk.make(server.url))):
+            sdk.whole(client)
+    assert [attributes[names.OUTPUT] for _, attributes in recorded(spool)] == ["Up, slowly."] * 3
+
+
+@pytest.mark.usefixtures("unpatched")
+def test_a_call_of_the_factory_is_not_recorded_twice(spool: Spool) -> None:
+    dialect = dialect_of(SDKS["openai"])
+    with Server(lambda _: dialect.reply(Says("yes"))) as server:
+        ModelFactory.trace_http()
+        model = ModelFactory.get_model("openai", "gpt-4o", api_key=KEY, base_url=server.url + "/v1")
+        for _ in range(2):
+            assert model.generate_response(None, "q").content == "yes"
+        ModelFactory.post(server.url + "/v1/chat/completions", via=httpx.post, json=CHAT)
+    assert [row.provider for row, _ in recorded(spool)] == ["openai", "openai", "openai_compatible"]
+
+
 def test_an_unknown_library_is_refused_by_name() -> None:
     with pytest.raises(InvalidRequest, match="'requests'"):
         ModelFactory.http_client("requests")

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 # Not reported beside a call that was left: the import and the client are there because of that call.
 _CONSEQUENCES = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
+# Frameworks that make HTTP clients of their own where a call is made, and those whose clients are held by objects.
+_OWN_HTTP = frozenset({"litellm", "crewai", "dspy", "smolagents", "autogen", "agno", "aisuite", "mistral", "cohere",
+                       "semantic_kernel", "haystack", "marvin", "magentic", "any_llm", "portkey"})  # fmt: skip
+_FRAMEWORKS = frozenset({"langchain", "llama_index", "pydantic_ai", "instructor"})
+_TRACE_HTTP = (
+    "ModelFactory.trace_http() once, where the program starts, records what it sends through httpx; "
+    "then allow this line: # direct-call: allow (recorded by trace_http)"
+)
+_TRACED = (
+    "ModelFactory.traced(...) around the object that holds the client, such as ModelFactory.traced(ChatOpenAI(...))"
+)
+_AGENTS = "set_default_openai_client(ModelFactory.traced(AsyncOpenAI())) before the first run; then allow this line"
 _ASK = "ModelFactory.get_model(provider, model).generate_response(system_prompt, user_content)"
 _POST = "ModelFactory.post(url, headers=headers, json=payload), or an allow comment where no model is asked"
 
@@ -52,6 +64,12 @@ def leftovers(outcome: Outcome) -> list[ReportedSite]:
 
 def _reason_and_suggestion(site: Site) -> tuple[str, str]:
     """Return why a direct call stays, and what to write instead."""
+    if site.rule == "sdk-import" and site.provider in _OWN_HTTP:
+        return "it makes HTTP clients of its own and takes none; it stays as it was", _TRACE_HTTP
+    if site.rule == "sdk-import" and site.what.startswith("agents."):
+        return "the client is the Agents SDK's own; it stays as it was", _AGENTS
+    if site.rule == "sdk-import" and site.provider in _FRAMEWORKS:
+        return "which client it makes is not seen in this file; it stays as it was", _TRACED
     if site.what.endswith(" is used"):
         return "it is handed on as a function", "hand on a function of your own that calls generate_response"
     if site.rule == "provider-url":

@@ -78,7 +78,7 @@ def _http_clients(client: object) -> Iterator[Any]:
         if traced_http.is_http_client(value):
             yield value
         elif depth < _DEPTH:
-            _prefer_httpx(value)
+            _prepare(value)
             queue.extend((inner, depth + 1) for inner in map(_reader(value), _HOLDERS) if inner is not None)
 
 
@@ -92,7 +92,16 @@ def _reader(value: object) -> Any:
     return read
 
 
-def _prefer_httpx(value: Any) -> None:
-    """Let a client of google.genai send its asynchronous requests through httpx, as it does without aiohttp."""
-    if type(value).__module__ == "google.genai._api_client" and hasattr(value, "_use_aiohttp"):
+def _prepare(value: Any) -> None:
+    """Let a client hold the HTTP clients that it would make later, or would not use.
+
+    google.genai sends its asynchronous requests through aiohttp where that is installed, else through httpx.
+    LlamaIndex makes clients of the openai SDK when they are first used, or for each call.
+    """
+    module = type(value).__module__
+    if module == "google.genai._api_client" and hasattr(value, "_use_aiohttp"):
         value._use_aiohttp = lambda: False
+    elif module.startswith("llama_index.") and hasattr(value, "_get_credential_kwargs"):
+        for name, asynchronous in (("_http_client", False), ("_async_http_client", True)):
+            if getattr(value, name, True) is None:
+                setattr(value, name, make("openai", asynchronous=asynchronous, options={}))

@@ -6,6 +6,9 @@ and proxies stay what they are, whoever made it, and there is no cycle of refere
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +38,29 @@ def trace(client: Any) -> None:
     kind: Any = type(client)
     if not hasattr(kind, _MARK):
         client.__class__ = _recording_class(kind)
+
+
+def trace_all() -> None:
+    """Let all clients of this process, of httpx and httpx2, record the requests that they send to models."""
+    for name in _LIBRARIES:
+        with contextlib.suppress(ImportError):  # an SDK that is not installed has no need of it
+            library = importlib.import_module(name)
+            for kind in (library.Client, library.AsyncClient):
+                if not hasattr(kind, _MARK):
+                    setattr(kind, _MARK, True)
+                    kind.send = _recording_send(kind.send, library, is_async=kind is library.AsyncClient)
+
+
+def _recording_send(sending: Any, library: Any, *, is_async: bool) -> Any:
+    @functools.wraps(sending)
+    def send(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        return _send(functools.partial(sending, self), library, request, arguments, options)
+
+    @functools.wraps(sending)
+    async def asend(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        return await _asend(functools.partial(sending, self), library, request, arguments, options)
+
+    return asend if is_async else send
 
 
 def _library(kind: type) -> str | None:
