@@ -18,11 +18,19 @@ _SHOWN_ISSUES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class MarketView:
-    """Closed bars with their snapshot; `remarks` say which bars were left out, and what so few bars cannot tell."""
+    """Closed bars with their snapshot.
+
+    Attributes:
+        candles: The closed bars.
+        snapshot: What they show.
+        remarks: Which bars were left out, and what so few bars cannot tell.
+        as_of: The close of the last bar.
+    """
 
     candles: Candles
     snapshot: MarketSnapshot
     remarks: tuple[str, ...]
+    as_of: datetime
 
 
 def require_min_bars(count: int) -> int:
@@ -46,6 +54,7 @@ def market_view(
     """
     from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
     from src.agents.market.symbols import same_symbol
+    from src.agents.market.timeframes import last_close
 
     prices = source if isinstance(source, Candles) else load_candles(source, symbol=symbol)
     if prices.symbol is not None and not same_symbol(prices.symbol, symbol):
@@ -61,4 +70,4 @@ def market_view(
     market = snapshot(closed)
     remarks = [f"left out: {detail}" for detail in left_out]
     remarks += [f"prices: {issue.kind}: {issue.detail} ({issue.action})" for issue in prices.issues[:_SHOWN_ISSUES]]
-    return MarketView(candles=closed, snapshot=market, remarks=(*remarks, *market.missing))
+    return MarketView(candles=closed, snapshot=market, remarks=(*remarks, *market.missing), as_of=last_close(closed))

@@ -3,88 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from src.agents.base_agent import BaseAgent, as_model
+from src.agents.ledger_entries import Circumstances, write_trading_decision
 from src.agents.market import Candles
 from src.agents.market_view import MIN_BARS, market_view, require_min_bars
 from src.agents.prompts import prompt
 from src.agents.swarm.asking import Question, Seat
 from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import aask_all, ask_all
-from src.agents.swarm.voting import Consensus, Vote, count
+from src.agents.swarm.voting import Vote, count
+from src.agents.trading_result import TradingResult, trading_result
 from src.models.call.readiness import make_ready
 from src.models.transport.threads import in_thread
-from src.models.usage import NO_USAGE, Cost
 from src.observability.store.background import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from src.agents.decisions import Action
     from src.agents.market_view import MarketView, PriceSource
     from src.models.base_model import BaseModel
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
 
-
-@dataclass(frozen=True, slots=True)
-class TradingResult:
-    """A decision with everything that led to it.
-
-    `confidence` is 0 to 100, `agreement` 0 to 1; `cost_usd` is the sum of the known costs, those of failed members and
-    of failed tries included, None where none is known; `unpriced` members cost more than that, or may have;
-    `wall_ms` is the time from asking to deciding; `remarks` say what was missing or left out of the prices; the ids
-    are those of the trace store and of Langfuse.
-    """
-
-    symbol: str
-    action: Action
-    confidence: float
-    agreement: float
-    reason: str
-    votes: tuple[Vote, ...]
-    dissent: tuple[Vote, ...]
-    cost_usd: float | None
-    unpriced: int
-    wall_ms: float
-    trace_id: str | None
-    observation_id: str | None
-    remarks: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain data, as `moondev trade --json` prints it."""
-        return {
-            "symbol": self.symbol,
-            "action": str(self.action),
-            "confidence": self.confidence,
-            "agreement": round(self.agreement, 4),
-            "reason": self.reason,
-            "trace_id": self.trace_id,
-            "cost_usd": self.cost_usd,
-            "unpriced": self.unpriced,
-            "wall_ms": round(self.wall_ms, 1),
-            "remarks": list(self.remarks),
-            "votes": [
-                {
-                    "member": vote.member,
-                    "action": str(vote.action) if vote.action else None,
-                    "confidence": vote.confidence,
-                    "error_category": vote.error_category,
-                    "latency_ms": None if vote.latency_ms is None else round(vote.latency_ms, 1),
-                    "cost_usd": vote.cost_usd,
-                    "cost_unknown": list(_cost_of(vote).unknown),
-                    "weight": vote.weight,
-                    "reasoning": vote.reasoning,
-                    "error": vote.error,
-                    "model": vote.model_name,
-                    "observation_id": vote.observation_id,
-                }
-                for vote in self.votes
-            ],
-        }
+__all__ = ["TradingAgent", "TradingResult"]
 
 
 class TradingAgent(BaseAgent):
@@ -150,6 +95,7 @@ class TradingAgent(BaseAgent):
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
         now: datetime | None = None,
+        where: Circumstances | None = None,
     ) -> TradingResult:
         """Return the decision for a market.
 
@@ -163,12 +109,14 @@ class TradingAgent(BaseAgent):
             position: The current position, in words; None leaves it out.
             on_vote: Called as each member's vote arrives, on this thread. Where it raises, all members are cancelled.
             now: The time of the decision, which tells which bars are closed; the present where not given.
+            where: Under what circumstances, as the ledger keeps them; a paper decision with a horizon of 24 hours
+                where not given.
 
         Raises:
             MarketDataError: the prices cannot be read, are of another symbol, or are fewer than `min_bars`.
         """
         view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
-        run = self._open(symbol, view, position)
+        run = self._open(symbol, view, position, where)
         with beside(run.deadline), run.observed as observation:
             votes = ask_all(self._seats, run.question, on_vote)
             return run.decided(votes, self.quorum, observation)
@@ -181,6 +129,7 @@ class TradingAgent(BaseAgent):
         position: str | None = None,
         on_vote: Callable[[Vote], None] | None = None,
         now: datetime | None = None,
+        where: Circumstances | None = None,
     ) -> TradingResult:
         """Do what `decide` does, in asyncio, and read prices in a thread; a cancelled task cancels all members."""
         if isinstance(candles, Candles):
@@ -188,12 +137,12 @@ class TradingAgent(BaseAgent):
         else:
             view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
         await make_ready()
-        run = self._open(symbol, view, position)
+        run = self._open(symbol, view, position, where)
         async with beside(run.deadline), run.observed as observation:
             votes = await aask_all(self._seats, run.question, on_vote)
             return run.decided(votes, self.quorum, observation)
 
-    def _open(self, symbol: str, view: MarketView, position: str | None) -> _Run:
+    def _open(self, symbol: str, view: MarketView, position: str | None, where: Circumstances | None) -> _Run:
         """Return one decision that is to be made."""
         content = _content(symbol, view.snapshot.to_prompt(), position)
         metadata = {
@@ -209,7 +158,13 @@ class TradingAgent(BaseAgent):
             tags=("swarm",) if self.swarm else (),
             name="trading_agent.swarm" if self.swarm else None,
         )
-        return _Run(symbol=symbol, question=self._question(content), observed=observed, remarks=view.remarks)
+        return _Run(
+            symbol=symbol,
+            question=self._question(content),
+            observed=observed,
+            view=view,
+            where=where or Circumstances(),
+        )
 
     def _question(self, content: str) -> Question:
         return Question(
@@ -228,9 +183,12 @@ class _Run:
         deadline: When it must be made, on the monotonic clock.
     """
 
-    def __init__(self, *, symbol: str, question: Question, observed: observe_agent, remarks: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, symbol: str, question: Question, observed: observe_agent, view: MarketView, where: Circumstances
+    ) -> None:
         self.symbol = symbol
-        self.remarks = remarks
+        self.view = view
+        self.where = where
         self.question = question
         self.observed = observed
         self._started = time.monotonic()
@@ -240,7 +198,9 @@ class _Run:
         """Count the votes; return the result, which is recorded on the run."""
         consensus = count(votes, quorum)
         wall_ms = (time.monotonic() - self._started) * 1000
-        result = _result(self.symbol, consensus, wall_ms, observation, self.remarks)
+        result = trading_result(self.symbol, consensus, wall_ms, observation, self.view.remarks)
+        decision_id = write_trading_decision(result, self.view, content=self.question.user_content, where=self.where)
+        result = replace(result, decision_id=decision_id)
         _record(observation, result)
         return result
 
@@ -257,32 +217,6 @@ def _model_of(member: Member) -> BaseModel:
 def _content(symbol: str, market: str, position: str | None) -> str:
     position_line = f"\nPosition now: {position}" if position else ""
     return f"Market: {symbol}\n{market}{position_line}"
-
-
-def _result(
-    symbol: str, consensus: Consensus, wall_ms: float, run: Observation, remarks: tuple[str, ...]
-) -> TradingResult:
-    costs = [_cost_of(vote) for vote in consensus.votes]
-    whole = sum(costs, Cost())
-    return TradingResult(
-        symbol=symbol,
-        action=consensus.action,
-        confidence=consensus.confidence,
-        agreement=consensus.agreement,
-        reason=consensus.reason,
-        votes=consensus.votes,
-        dissent=consensus.dissent,
-        cost_usd=whole.known if whole.parts or whole.is_whole else None,
-        unpriced=sum(not cost.is_whole for cost in costs),
-        wall_ms=wall_ms,
-        trace_id=run.trace_id,
-        observation_id=run.id,
-        remarks=remarks,
-    )
-
-
-def _cost_of(vote: Vote) -> Cost:
-    return Cost(unknown=(NO_USAGE,)) if vote.cost is None else vote.cost
 
 
 def _record(run: Observation, result: TradingResult) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from src.cli import decisions
 from src.cli.candles import candles
 from src.cli.doctor import doctor
 from src.cli.models import models
@@ -47,6 +48,7 @@ app.command("candles", cls=FastCommand)(candles)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
+app.add_typer(decisions.app, name="decisions")
 
 
 def run() -> int:

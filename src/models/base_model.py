@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
+from src.models.call.caller import as_caller
 from src.models.call.lifecycle import Call
+from src.models.call.sdk_call import SdkCall
+from src.models.compat import settings as sdk_settings
 from src.models.errors import ModelError
 from src.models.limits import reply_size
 from src.models.request import fitting
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from src.models.call.steps import Steps
     from src.models.capabilities import Capabilities
+    from src.models.compat.settings import Compat
     from src.models.limits.limiter import Limiter
     from src.models.types import Completion, Message
 
@@ -51,6 +55,7 @@ class BaseModel:
         retry_policy: How failed attempts are retried.
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
+        agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
     """
 
     provider: ClassVar[str] = ""
@@ -66,12 +71,16 @@ class BaseModel:
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         reply_max_mb: float | None = None,
+        agent: str | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
         self.retry_policy = retry_policy or RetryPolicy()
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
+        self.agent = agent
         self.limiter: Limiter | None = None
+        self._compat: Compat | None = None
+        self._like_sdk: BaseModel | None = None
         self._variables = Variables()
         self._api_key = api_key
         self._base_url = base_url
@@ -237,6 +246,20 @@ class BaseModel:
         """Do what `stream_chat` does, in asyncio."""
         return self._astream(self._conversation(messages, temperature, max_tokens, options))
 
+    def as_sdk(self) -> BaseModel:
+        """Return this model with the behaviour of its SDK's own client, for code that used that client itself.
+
+        Texts as they came, the SDK's retries, timeouts and errors: what `get_model(..., compat=...)` gives.
+        """
+        if self._compat is not None or not self.is_available():
+            return self
+        if self._like_sdk is None:
+            compat = sdk_settings.of_provider(self.provider)
+            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url)
+            model.timeouts, model.limiter, model._variables = compat.sdk.timeouts, self.limiter, self._variables
+            model._compat, self._like_sdk = compat, model
+        return self._like_sdk
+
     # The hooks of an adapter.
 
     def _build(self, request: ModelRequest, *, stream: bool) -> Any:
@@ -326,6 +349,10 @@ class BaseModel:
     def _request(self, messages: tuple[Message, ...], arguments: dict[str, Any]) -> ModelRequest:
         self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
+        if self._compat is not None:  # a program written for an SDK has its request sent as it is
+            if arguments.get("timeout") is not None:
+                arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
+            return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 
     def _fitted(self, request: ModelRequest) -> ModelRequest:
@@ -338,11 +365,14 @@ class BaseModel:
 
     def _steps(self, request: ModelRequest) -> Steps:
         """Return the steps of one call."""
-        return Call(self, request).steps()
+        return self._call(request).steps()
 
     def _stream_steps(self, request: ModelRequest) -> Steps:
         """Return the steps of one streamed call."""
-        return Call(self, request).stream_steps()
+        return self._call(request).stream_steps()
+
+    def _call(self, request: ModelRequest) -> Call:
+        return Call(self, request) if self._compat is None else SdkCall(self, request, self._compat)
 
     def _run(self, request: ModelRequest) -> ModelResponse:
         return driver.drive(self._steps(request))
@@ -351,7 +381,7 @@ class BaseModel:
         return await driver.adrive(lambda: self._steps(request))
 
     def _stream(self, request: ModelRequest) -> Iterator[Chunk]:
-        return driver.stream(lambda: self._stream_steps(request))
+        return driver.stream(as_caller(lambda: self._stream_steps(request)))
 
     def _astream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
-        return driver.astream(lambda: self._stream_steps(request))
+        return driver.astream(as_caller(lambda: self._stream_steps(request)))

@@ -53,6 +53,7 @@ def check(settings: dict[str, Any], known: Collection[str]) -> None:
         ("timeouts", Timeouts, "Timeouts(connect=10, read=120, total=300)"),
         ("retry_policy", RetryPolicy, "RetryPolicy(max_attempts=3)"),
         ("limit", (str, Limiter), "a text such as '60rpm,100000tpm'"),
+        ("agent", str, "the agent's name"),
         ("api_key", str, "a text"),
     ):
         value = settings.get(name)

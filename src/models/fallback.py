@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from src.models.base_model import BaseModel
-from src.models.call import recording
+from src.models.call import recording, symbols
 from src.models.call.billing import Bill
 from src.models.call.lifecycle import Call
 from src.models.call.membership import MEMBER
@@ -42,7 +43,7 @@ class FallbackModel(BaseModel):
         if not models:
             raise ValueError("A fallback chain needs at least one model.")
         first = models[0]
-        super().__init__(first.model_name, timeouts=first.timeouts, retry_policy=first.retry_policy)
+        super().__init__(first.model_name, timeouts=first.timeouts, retry_policy=first.retry_policy, agent=first.agent)
         self.models = tuple(member for model in models for member in _members(model))
         self.provider = first.provider  # type: ignore[misc] # a chain goes by its first model's provider
 
@@ -60,6 +61,11 @@ class FallbackModel(BaseModel):
         return request  # each model fits it to itself
 
     @override
+    def as_sdk(self) -> BaseModel:
+        """Return the chain itself: no SDK has one."""
+        return self
+
+    @override
     def _steps(self, request: ModelRequest) -> Steps:
         if MEMBER.get() is not None:
             return OneGeneration(self.models, request).steps()
@@ -75,8 +81,14 @@ class FallbackModel(BaseModel):
         """Trace each try as a generation, under one observation named `fallback`."""
         from src.observability.tracing import observation as tracing
 
-        chain = tracing.start("fallback", "chain")
+        # Opened before the first step, while whoever asks is on the stack.
+        chain = tracing.start("fallback", "chain", agent=self.agent, symbol=partial(symbols.symbol_of, request))
         chain.update(metadata={"models": [f"{model.provider}:{model.model_name}" for model in self.models]})
+        return self._try_each(chain, request, stream=stream)
+
+    def _try_each(self, chain: Observation, request: ModelRequest, *, stream: bool) -> Steps:
+        from src.observability.tracing import observation as tracing
+
         started_at = time.monotonic()
         failures: list[ModelError] = []
         spent = Bill()

@@ -18,6 +18,7 @@ from src.models.providers import PROVIDERS, Provider
 from src.observability.settings import dotenv_problem, load_dotenv_once
 
 if TYPE_CHECKING:
+    from src.models.compat.settings import Compat
     from src.models.types import ModelRequest
     from src.models.variables import Variables
 
@@ -107,7 +108,7 @@ class ModelFactory:
     MODEL_IMPLEMENTATIONS: ClassVar[Mapping[str, type[BaseModel]]] = _Adapters()
     DEFAULT_MODELS: ClassVar[Mapping[str, str]] = _DefaultModels()
     _models: ClassVar[Mapping[str, BaseModel]] = _AvailableModels()
-    _cache: ClassVar[dict[tuple[str, ...], BaseModel]] = {}
+    _cache: ClassVar[dict[tuple[object, ...], BaseModel]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
 
     @classmethod
@@ -127,9 +128,11 @@ class ModelFactory:
             fallbacks: Models to call, in this order, where the one before fails: `["openai:gpt-4o", "local"]`.
                 A list item can also be a model.
             **settings: `timeouts`, `retry_policy`, `api_key`, `base_url`, `limit` (requests and tokens per minute,
-                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `api` (`chat` or
-                `responses`, where a provider has both). A model with settings is not cached. Fallbacks share
-                `timeouts` and `retry_policy`.
+                as in "60rpm,100000tpm"), `reply_max_mb` (the most megabytes of a reply), `agent` (who asks, outside
+                any agent run), `api` (`chat` or `responses`, where a provider has both). A model with settings is not
+                cached. Fallbacks share `timeouts` and `retry_policy`. `compat` (openai, anthropic, groq, google.genai,
+                google.generativeai, ollama) has the model behave as that SDK for code that was written for it, with
+                the SDK's `max_retries` and `timeout`: docs/migration.md.
 
         Returns:
             The model. Where the provider is not set up it is falsy, and its calls raise ModelUnavailable
@@ -142,6 +145,8 @@ class ModelFactory:
         fallback_models = [fallbacks] if isinstance(fallbacks, str) else list(fallbacks)
         if not fallback_models:
             return cls._single_model(model_type, model_name, settings)
+        if settings.get("compat") is not None:
+            raise InvalidRequest("compat is for one model: an SDK has no fallbacks.", parameter="compat")
         from src.models.fallback import FallbackModel
 
         first = cls.get_model(model_type, model_name, **settings)
@@ -153,6 +158,11 @@ class ModelFactory:
     def _single_model(cls, model_type: str, model_name: str | None, settings: dict[str, Any]) -> BaseModel:
         row, inline = cls._row(model_type)
         name = model_name or inline or _default_name(row)
+        compat: Compat | None = None
+        if settings.get("compat") is not None:
+            from src.models.compat import settings as sdk_settings
+
+            row, compat = sdk_settings.pop(row, settings)
         if settings:
             factory_settings.check(settings, _setting_names(row))
         variables = factory_settings.variables(row, settings)
@@ -161,13 +171,14 @@ class ModelFactory:
         reason = bad_key or bad_address or _why_unavailable(row, key)
         if reason:
             return UnavailableModel(row.name, name, reason)
-        if settings:
-            return _make(row, name, key, address, settings, variables)
-        identity = (row.name, name, key or "", address or "")
+        if settings.keys() - (frozenset() if compat is None else _CACHED_SETTINGS):
+            return _make(row, name, key, address, settings, variables, compat)
+        shared = () if compat is None else (compat.identity, str(settings))
+        identity = (row.name, name, key or "", address or "", *shared)
         with cls._lock:
             model = cls._cache.pop(identity, None)
             if model is None:
-                model = _make(row, name, key, address, {}, variables)
+                model = _make(row, name, key, address, settings, variables, compat)
             if model.is_available():
                 cls._cache[identity] = model  # the latest one is the last to go
             while len(cls._cache) > _MOST_CACHED:
@@ -297,6 +308,7 @@ class ModelFactory:
 
 
 _MOST_CACHED = 128  # models, where a program asks with many keys
+_CACHED_SETTINGS = frozenset({"timeouts", "api"})  # which a model that behaves as an SDK always has
 _subclasses_lock = threading.RLock()
 _subclasses: dict[Provider, type[BaseModel]] = {}
 
@@ -352,7 +364,13 @@ def _installed(package: str) -> bool:
 
 
 def _make(
-    row: Provider, name: str, key: str | None, address: str | None, settings: dict[str, Any], variables: Variables
+    row: Provider,
+    name: str,
+    key: str | None,
+    address: str | None,
+    settings: dict[str, Any],
+    variables: Variables,
+    compat: Compat | None,
 ) -> BaseModel:
     from src.models import guard
     from src.models.limits import limiter
@@ -364,7 +382,7 @@ def _make(
         model = _adapter(row)(name, api_key=key, base_url=address, **settings)
     except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
         return UnavailableModel(row.name, name, error.message)
-    model._variables = variables
+    model._variables, model._compat = variables, compat
     patched_sdks.warn_of_patches()
     guard.install()
     model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from src.models import capabilities
 from src.models.errors import InvalidRequest
@@ -15,7 +15,7 @@ from src.models.errors import InvalidRequest
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COMPATIBLE = "openai_compatible:OpenAICompatibleModel"
+COMPATIBLE: Final = "openai_compatible:OpenAICompatibleModel"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -37,7 +37,7 @@ class Provider:
     """
 
     name: str
-    adapter: str = _COMPATIBLE
+    adapter: str = COMPATIBLE
     default_model: str = ""
     keys: tuple[str, ...] = ()
     base_url: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from src.observability.ledger.writing import decision, outcome
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.carry import carry
     from src.observability.tracing.propagation import child_environment, continue_trace, inject
@@ -16,10 +17,12 @@ __all__ = [
     "carry",
     "child_environment",
     "continue_trace",
+    "decision",
     "flush",
     "get_tracker",
     "inject",
     "observe_agent",
+    "outcome",
     "score",
     "shutdown",
 ]
@@ -29,10 +32,12 @@ _MODULES = {
     "carry": "tracing.carry",
     "child_environment": "tracing.propagation",
     "continue_trace": "tracing.propagation",
+    "decision": "ledger.writing",
     "flush": "tracker",
     "get_tracker": "tracker",
     "inject": "tracing.propagation",
     "observe_agent": "tracing.agent_runs",
+    "outcome": "ledger.writing",
     "score": "tracing.scores",
     "shutdown": "tracker",
 }

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import time
+from dataclasses import astuple
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from src.observability.attributes import RELEASE
 from src.observability.langfuse_sdk.own_client import NO_KEY, OwnClient
 from src.observability.settings import Settings
+from src.observability.spans import calling_agent
 from src.observability.spans.scope import Scope, own_processors
 from src.observability.store import background
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from src.observability.delivery.exporter import Exporter
     from src.observability.spans.light_tracer import LightTracer
     from src.observability.spans.processor import SpoolProcessor
+    from src.observability.store.ledger_records import LedgerRecord
     from src.observability.store.records import ScoreRecord
     from src.observability.store.retention import Retention
     from src.observability.store.row_kinds import KindName
@@ -63,6 +66,7 @@ class Pipeline:
         self.processor: SpoolProcessor | None = None
         self.light_tracer: LightTracer | None = None
         self._scope: Scope | None = None
+        self._scopes: dict[str | None, Scope] = {}
         self._is_current = is_current
         self.own_client = OwnClient(self)
         if not self.settings.tracing:
@@ -93,7 +97,7 @@ class Pipeline:
         self.retention.start()
         self.processor = SpoolProcessor(
             self.spool,
-            self.default_scope,
+            self.caller_scope,
             functools.partial(self.wake, "observation"),
             CapturePolicy.from_settings(settings),
         )
@@ -101,7 +105,7 @@ class Pipeline:
         scope = {"public_key": settings.langfuse_public_key} if settings.langfuse_public_key else None
         self.tracer = self.provider.get_tracer(SCOPE_NAME, _langfuse_version(), attributes=scope)
         instrumentation = self.tracer._instrumentation_scope  # type: ignore[attr-defined] # of the SDK's tracer
-        self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.default_scope)
+        self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.caller_scope)
         self._log_destination()
         join(self)
         background.drain_at_exit()
@@ -231,6 +235,24 @@ class Pipeline:
             )
         return self._scope
 
+    def caller_scope(
+        self, received: Scope | None = None, *, agent: str | None = None, symbol: str | None = None
+    ) -> Scope:
+        """Return the scope of what opens outside any run: the process's, with the agent that asks.
+
+        Args:
+            received: The scope to add to, such as another process's session; the process's own where not set.
+            agent: The agent, where the program names it; else MOONDEV_AGENT, else the calling module.
+            symbol: What the call is about, where it says so.
+        """
+        name = agent or self.settings.agent or calling_agent.calling_agent()
+        if received is not None or symbol is not None:
+            return (received or self.default_scope()).asked_by(name, symbol)
+        scope = self._scopes.get(name)
+        if scope is None:
+            scope = self._scopes[name] = self.default_scope().asked_by(name)
+        return scope
+
     def store_score(self, name: str, value: float | str | bool, **fields: Any) -> str | None:
         """Store a score; return its id, or None where it could not be stored, which is counted as a loss and logged.
 
@@ -244,7 +266,7 @@ class Pipeline:
         if self.spool is None:
             return None
         try:
-            record = score_records.make(name, value, settings=self.settings, default=self.default_scope, **fields)
+            record = score_records.make(name, value, settings=self.settings, default=self.caller_scope, **fields)
         except Exception as error:  # noqa: BLE001 - a score never breaks the traced code
             self._count_lost_score(name, error)
             return None
@@ -266,6 +288,32 @@ class Pipeline:
             return False
         self._logged_score_loss = False
         self.wake("score")
+        return True
+
+    def store_ledger(self, record: LedgerRecord) -> bool:
+        """Store a record of the ledger; tell whether it is stored, or will be. A lost one is counted and logged."""
+        if self.spool is None:
+            return False
+        rows = background.collected()
+        if rows is None:
+            return self._append_ledger(record)
+        size = sum(len(text) for text in astuple(record) if isinstance(text, str))
+        if background.run(rows, partial(self._append_ledger, record, is_patient=True), size):
+            return True
+        self.spool.count_loss()
+        _log.error("A record of the ledger was lost: too many rows wait for the trace store.")
+        return False
+
+    def _append_ledger(self, record: LedgerRecord, *, is_patient: bool = False) -> bool:
+        from src.observability.redaction import redact_text
+
+        if self.spool is None:
+            return False
+        try:
+            self.spool.append_ledger(record, is_patient=is_patient)
+        except Exception as error:  # noqa: BLE001 - the ledger never breaks the traced code
+            _log.error("A record of the ledger was lost: %s", redact_text(str(error)))
+            return False
         return True
 
     def _count_lost_score(self, name: str, error: Exception) -> None:

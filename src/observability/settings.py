@@ -77,6 +77,7 @@ class Settings:
     service_name: str
     signals: bool
     langfuse: LangfuseSwitches = field(default_factory=LangfuseSwitches)
+    agent: str | None = None
 
     @property
     def langfuse_configured(self) -> bool:
@@ -156,6 +157,7 @@ class Settings:
             service_name=otlp_settings.service_name(env) or "moondev",
             signals=switch(env, "MOONDEV_SIGNALS", default=True),
             langfuse=langfuse,
+            agent=env.get("MOONDEV_AGENT", "").strip() or None,
         )
 
 

@@ -120,6 +120,12 @@ def closed_bars(candles: Candles, now: datetime) -> Candles:
     return _without_last(candles, len(columns) - count, reason)
 
 
+def last_close(candles: Candles) -> datetime:
+    """Return when the last bar ends; when it opens, where one bar alone does not tell how long it is."""
+    opened, timeframe = candles.bars[-1].time, frame_of(candles)
+    return opened if timeframe is None else timeframe.end_of(opened, zone_of_candles(candles))
+
+
 def _without_last(candles: Candles, dropped: int, reason: str) -> Candles:
     columns = columns_of(candles.bars)
     issue = RowIssue(line=int(columns.lines[-1]) or None, kind="open_candle", detail=reason, action="dropped")

@@ -39,13 +39,17 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """The outcome of a vote. `agreement` is the winner's share of the weight that voted, 0 where none won."""
+    """The outcome of a vote. `agreement` is the winner's share of the weight that voted, 0 where none won.
+
+    `has_quorum` is False where too few members voted, so that NOTHING is no decision of theirs.
+    """
 
     action: Action
     confidence: float
     agreement: float
     reason: str
     votes: tuple[Vote, ...]
+    has_quorum: bool = True
 
     @property
     def dissent(self) -> tuple[Vote, ...]:
@@ -71,9 +75,8 @@ def count(votes: Sequence[Vote], quorum: float = 0.5) -> Consensus:
     cast = [vote for vote in votes if vote.action is not None]
     voted = sum(vote.weight for vote in cast)
     if voted <= quorum * total or math.isclose(voted, quorum * total):
-        return _nothing(
-            votes, f"no quorum: {len(cast)} of {len(votes)} members voted ({_share(voted, total)} of the weight)"
-        )
+        reason = f"no quorum: {len(cast)} of {len(votes)} members voted ({_share(voted, total)} of the weight)"
+        return _nothing(votes, reason, has_quorum=False)
     weights: defaultdict[Action, float] = defaultdict(float)
     for vote in cast:
         if vote.action is not None:
@@ -105,8 +108,15 @@ def _check(votes: Sequence[Vote], quorum: float) -> None:
             raise ValueError(f"The weight of {vote.member} is {vote.weight!r}: give a number above 0.")
 
 
-def _nothing(votes: Sequence[Vote], reason: str) -> Consensus:
-    return Consensus(action=Action.NOTHING, confidence=0.0, agreement=0.0, reason=reason, votes=tuple(votes))
+def _nothing(votes: Sequence[Vote], reason: str, *, has_quorum: bool = True) -> Consensus:
+    return Consensus(
+        action=Action.NOTHING,
+        confidence=0.0,
+        agreement=0.0,
+        reason=reason,
+        votes=tuple(votes),
+        has_quorum=has_quorum,
+    )
 
 
 def _share(part: float, whole: float) -> str:

@@ -93,7 +93,8 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     tree = index(module)
     values = Evaluator(tree)
     plan, posts = plan_module(values, project), raw_posts.find_posts(values, source, project.addresses)
-    clients = traceable_clients(values, plan.sites, plan.groups, plan.converted)
+    blockers = {client: group.blockers for group in plan.groups for client in group.clients}
+    clients = traceable_clients(values, plan.sites, blockers, plan.converted)
     fault = ""
     try:
         after = _rewritten_code(plan, posts, clients, values, path, project)

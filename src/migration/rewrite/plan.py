@@ -12,7 +12,7 @@ from src.migration.rewrite.analysis.syntax import code, is_constant
 from src.migration.rewrite.find.calls import find_calls
 from src.migration.rewrite.find.clients import group_clients
 from src.migration.rewrite.records import Site, Unprovable
-from src.migration.rewrite.translate import handlers, models
+from src.migration.rewrite.translate import handlers, keys, models
 from src.migration.rewrite.translate.arguments import translate_call
 from src.migration.rewrite.translate.broad_handlers import check_broad_handlers
 from src.migration.rewrite.translate.replies import UnprovableReply, follow_reply, settle_modes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.find.clients import Group
     from src.migration.rewrite.records import ProjectContext
     from src.migration.rewrite.translate.handlers import ErrorUses
-    from src.migration.rewrite.translate.models import ModelSpec
+    from src.migration.rewrite.translate.model_spec import ModelSpec
     from src.migration.rewrite.translate.reply_reads import Reply
     from src.migration.rewrite.translate.translated_call import TranslatedCall
 
@@ -159,7 +159,8 @@ class _Planner:
         if modules:
             if len(site.values) > 1:
                 raise Unprovable("the call hangs on a module or on something else", "")
-            spec = models.of_module(site.sdk, self.values, self.project.settings)
+            is_legacy = site.kind == "legacy"
+            spec = models.of_module(site.sdk, self.values, self.project.settings, is_legacy=is_legacy)
             return self._inline(site, translated, spec)
         clients = [value.node for value in site.values if value.kind == "client" and value.node is not None]
         group = next(group for group in self.groups if clients and clients[0] in group.clients)
@@ -174,13 +175,13 @@ class _Planner:
         return self._inline(site, translated, specs[0])
 
     def _inline(self, site: Site, translated: TranslatedCall, spec: ModelSpec) -> Move:
-        parts = [value for _, value in spec.settings] + [value for _, value in spec.options]
+        def is_movable(part: cst.CSTNode) -> bool:
+            return models.stands_alone(part, self.values) or models.stands_beside(part, site.call, self.values)
+
+        spec, parts = keys.made_portable(spec, self.values, is_movable)
+        parts += [value for _, value in spec.options]
         parts += [part for part in (spec.model, spec.system) if part is not None]
-        movable = (
-            models.stands_alone(part, self.values) or models.stands_beside(part, site.call, self.values)
-            for part in parts
-        )
-        if not all(movable):
+        if not all(map(is_movable, parts)):
             raise Unprovable(
                 "what its client is made with is known only where it is made",
                 "get the model with ModelFactory.get_model",
@@ -209,15 +210,8 @@ class _Planner:
     def _follow_replies(self, plan: Plan) -> None:
         replies = []
         for move in plan.moves:
-            provider = move.spec.provider if move.spec is not None else sdk.PROVIDERS[move.site.sdk]
-            if provider == "ollama" and move.site.sdk == "openai" and move.translated.raw_options:
-                move.site.blocked = Unprovable(
-                    "it asks for a format, which Ollama takes otherwise", "use response_format"
-                )
-                continue
-            reply_family = family(move.site, provider)
             try:
-                move.reply = follow_reply(move.site, reply_family, self.tree, self.reaches, move.translated)
+                move.reply = follow_reply(move.site, family(move.site), self.tree, self.reaches, move.translated)
             except Unprovable as error:
                 move.site.blocked = error
                 continue

@@ -37,6 +37,10 @@ PACKAGES = {"generativeai": "google.generativeai", "genai": "google.genai"} | {
 STYLES = {"openai": "openai", "anthropic": "anthropic", "groq": "groq", "ollama": "ollama",
           "generativeai": "google.generativeai", "genai": "google.genai"}  # fmt: skip
 
+# SDK -> the variable that it reads its key from first.
+OWN_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "groq": "GROQ_API_KEY",
+            "genai": "GOOGLE_API_KEY", "generativeai": "GEMINI_API_KEY"}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:

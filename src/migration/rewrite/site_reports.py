@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.edit import allow_marks
 from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, UNKNOWN_CLIENT, ReportedSite, Site
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from src.migration.rewrite.analysis.values import Evaluator
     from src.migration.rewrite.find.raw_posts import Post
     from src.migration.rewrite.find.traceable import TraceableClient
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
 _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
 _NAME_ERRORS = "name the classes of src.models.errors that docs/errors.md lists"
-# What reading an SDK's reply could raise, and reading `reply.content` cannot.
-_READ_ERRORS = re.compile(r"\b(?:AttributeError|IndexError|KeyError|TypeError|JSONDecodeError)\b")
 
 
 def of_calls(
@@ -178,7 +174,7 @@ def _raw_form_note(move: Move) -> str:
 
 
 def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]]) -> list[str]:
-    """Return what may behave differently around a call: undefined names, and handlers whose cause may be gone."""
+    """Return what may behave differently around a call: undefined names, and what its translation has noted."""
     tree = values.tree
     function = tree.enclosing_function(site.call)
     warnings = list(site.review)
@@ -186,15 +182,4 @@ def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]
         lines = [tree.line(node) for node in nodes if tree.enclosing_function(node) is function]
         if lines:
             warnings.append(f"{name} is not defined (line {lines[0]})")
-    child: cst.CSTNode = site.call
-    for ancestor in tree.ancestors(site.call):
-        if ancestor is function:
-            break
-        if isinstance(ancestor, cst.Try) and child is ancestor.body:
-            warnings += [
-                f"line {tree.line(handler)} handles {code(handler.type)}, which reading the reply raised"
-                for handler in ancestor.handlers
-                if handler.type is not None and _READ_ERRORS.search(code(handler.type))
-            ]
-        child = ancestor
     return warnings

@@ -79,14 +79,16 @@ class OllamaModel(BaseModel):
 
     def _make_client(self) -> tuple[Any, replay.Replay]:
         hooks = http_hooks.hooks(self.provider)
-        hooks["response"].append(gateway_hooks.check_reply)
+        if self._compat is None:
+            hooks["response"].append(gateway_hooks.check_reply)
         client = _sdk().Client(**self._settings(), event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         return client, replay.Replay(getattr(client, "_client", None), client, "chat")
 
     def _make_async_client(self) -> tuple[Any, replay.Replay]:
         hooks = http_hooks.async_hooks(self.provider)
-        hooks["response"].append(gateway_hooks.acheck_reply)
+        if self._compat is None:
+            hooks["response"].append(gateway_hooks.acheck_reply)
         client = _sdk().AsyncClient(**self._settings(asynchronous=True), event_hooks=hooks)
         return client, replay.Replay(getattr(client, "_client", None), client, "chat", asynchronous=True)
 
@@ -150,8 +152,12 @@ class OllamaModel(BaseModel):
             "stop": list(request.stop) or None,
             "seed": request.seed,
         }
-        options = {"num_ctx": protocol.context_tokens(request), **extra}
-        payload["options"] = options | {name: value for name, value in values.items() if value is not None}
+        # An SDK's call leaves the context to the server.
+        context = {} if self._compat is not None else {"num_ctx": protocol.context_tokens(request)}
+        options = {**context, **extra}
+        options |= {name: value for name, value in values.items() if value is not None}
+        if options:
+            payload["options"] = options
         return payload
 
     @override
@@ -240,12 +246,12 @@ def _sdk() -> Any:
 
 def _shape(payload: dict[str, Any]) -> tuple[str, ...]:
     """Return what tells kinds of calls apart; the body of the first call of a kind is compared with the SDK's own."""
-    return (*payload, *payload["options"])
+    return (*payload, *payload.get("options", ()))
 
 
 def _body(payload: dict[str, Any]) -> bytes | None:
     """Return the body that the SDK makes of a payload; None where it would change more than the order of fields."""
-    messages, options = payload["messages"], payload["options"]
+    messages, options = payload["messages"], payload.get("options", {})
     if not payload.keys() <= _UNCHANGED_FIELDS or None in options.values():
         return None
     if any(message.keys() != {"role", "content"} or not message["content"] for message in messages):

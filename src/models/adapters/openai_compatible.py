@@ -68,11 +68,14 @@ class OpenAICompatibleModel(BaseModel):
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
+        headers: dict[str, Any] = {"Authorization": basic} if basic else {}
+        if self._compat is not None and not self._compat.sends_key and not basic:
+            headers = {"Authorization": self._library().Omit()}
         return {
             "api_key": self._api_key or "not-needed",
             "base_url": address or None,
             "max_retries": 0,
-            "default_headers": {"Authorization": basic} if basic else {},
+            "default_headers": headers,
         }
 
     def _library(self) -> Any:
@@ -160,6 +163,8 @@ class OpenAICompatibleModel(BaseModel):
         can = self._capabilities_for(request)
         if can.api == "responses":
             body = responses.build(request, can) | ({"stream": True} if stream else {})
+            if self._compat is not None:  # the SDK leaves it to OpenAI whether a reply is stored
+                del body["store"]
             return self._with_options(body, request.options)
         payload: dict[str, Any] = {"model": request.model, "messages": conversation.messages(request, can)}
         parameters: dict[str, Any] = {
@@ -207,6 +212,12 @@ class OpenAICompatibleModel(BaseModel):
         if self._capabilities_for(request).api == "responses":
             return responses.read_event(event, self)
         return reply.read_event(event, self, request.model)
+
+    @override
+    def _is_free(self, model: str) -> bool:
+        """Tell whether an Ollama server is asked, in OpenAI's protocol, for a model that it runs itself."""
+        is_cloud = model.endswith(("-cloud", ":cloud")) or "ollama.com" in (self._base_url or "")
+        return self.provider == "ollama" and not is_cloud
 
     def _usage(self, usage: Any) -> Usage | None:
         """Return the tokens in exclusive buckets: platform.openai.com/docs/api-reference/chat/object."""

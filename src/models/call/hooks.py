@@ -24,6 +24,7 @@ class ModelHooks(Protocol):
     limiter: Limiter | None
     reply_max_bytes: int
     _repairs: bool
+    agent: str | None
 
     @property
     def provider(self) -> str: ...  # noqa: D102 - see BaseModel

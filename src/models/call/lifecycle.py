@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from src.models.call import empty_reply, raised_errors, recording, structured_reply, think_tags
+from src.models.call import empty_reply, raised_errors, recording, structured_reply, symbols, think_tags
 from src.models.call.billing import Bill
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
@@ -69,7 +70,11 @@ class Call:
         self._is_counted = False
         self.has_emitted = False
         self._observation: Observation = observation.start(
-            MEMBER.get() or f"{model.provider}.generate", "generation", context=context
+            MEMBER.get() or f"{model.provider}.generate",
+            "generation",
+            context=context,
+            agent=model.agent,
+            symbol=partial(symbols.symbol_of, request),
         )
         recording.write_request(self._observation, model.provider, request)
 
@@ -125,9 +130,13 @@ class Call:
                     timeouts=self._opening(),
                     context=self._observation.context,
                 )
-                return self._account(self._model._read(raw, request))
+                return self._read(raw, request)
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
                 yield self._backoff(error)
+
+    def _read(self, raw: Any, request: ModelRequest) -> Completion:
+        """Return the completion that a raw reply holds, paid and checked."""
+        return self._account(self._model._read(raw, request))
 
     def _backoff(self, raised: Exception) -> Sleep:
         """Return the wait before the next attempt; raise the error where there is to be none."""
@@ -256,21 +265,25 @@ class Call:
 
     def _relay(self, events: Any, event: Any, assembly: StreamAssembly) -> Generator[Next | Emit, Any, None]:
         """Emit what the events bring, then what the reasoning filter held back."""
-        from src.observability.spans import encoding
-
         while event is not END:
             for chunk in self._model._read_event(event, self._request):
                 visible = assembly.add(chunk)
                 if visible is None:
                     continue
-                if not self.has_emitted:
-                    self.has_emitted = True
-                    self._observation.set(COMPLETION_START_TIME=encoding.moment(time.time_ns()))
+                self._note_first_chunk()
                 yield Emit(visible)
             event = yield self._next(events)
         last = assembly.flush()
         if last is not None:
             yield Emit(last)
+
+    def _note_first_chunk(self) -> None:
+        """Note when the first chunk goes to the caller, after which nothing can be retried."""
+        if not self.has_emitted:
+            from src.observability.spans import encoding
+
+            self.has_emitted = True
+            self._observation.set(COMPLETION_START_TIME=encoding.moment(time.time_ns()))
 
     # Shared by whole and streamed replies.
 

@@ -16,10 +16,12 @@ class StreamAssembly:
 
     Args:
         most: The most characters that text, reasoning and arguments of tools may have together; None for any number.
+        splits_thoughts: Whether <think> blocks are taken out of the text.
     """
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, most: int | None = None, *, splits_thoughts: bool = True) -> None:
         self._most = most
+        self._splits_thoughts = splits_thoughts
         self.reset()
 
     def reset(self) -> None:
@@ -66,7 +68,9 @@ class StreamAssembly:
             self._add_tool_delta(delta)
         if chunk.refusal:
             self._refusal.append(chunk.refusal)
-        text, thought = self._filter.feed(chunk.content) if chunk.content else ("", "")
+        text, thought = chunk.content, ""
+        if chunk.content and self._splits_thoughts:
+            text, thought = self._filter.feed(chunk.content)
         return self._add_text(text, chunk.reasoning + thought)
 
     def _complete(self, chunk: Chunk, whole: Completion) -> Chunk:

@@ -35,7 +35,7 @@ class LightTracer:
         provider: Whose resource the spans have.
         processor: Stores the spans when they end.
         instrumentation: The spans' instrumentation scope.
-        default_scope: Returns the scope of what runs outside any agent.
+        caller_scope: Returns the scope of what runs outside any agent's run, given the one that was received there.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class LightTracer:
         provider: TracerProvider,
         processor: SpoolProcessor,
         instrumentation: InstrumentationScope,
-        default_scope: Callable[[], Scope],
+        caller_scope: Callable[[Scope | None], Scope],
     ) -> None:
         self._store = processor.end
         self._resource = provider.resource
         self._instrumentation = instrumentation
         self._processors: Any = provider._active_span_processor
-        self._default_scope = default_scope
+        self._caller_scope = caller_scope
 
     @property
     def has_single_processor(self) -> bool:
@@ -74,7 +74,7 @@ class LightTracer:
                 trace_state=state,
             ),
             parent=parent,
-            scope=scopes.from_context(context, self._default_scope),
+            scope=scopes.from_context(context, self._caller_scope),
             is_app_root=not scopes.is_own_span(current),
             resource=self._resource,
             instrumentation=self._instrumentation,

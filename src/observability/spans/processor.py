@@ -44,7 +44,7 @@ class SpoolProcessor(SpanProcessor):
 
     Args:
         spool: The store.
-        default_scope: Returns the scope of what runs outside any agent.
+        caller_scope: Returns the scope of what runs outside any agent's run, given the one that was received there.
         wake: Called after each span that was stored.
         capture: What is stored of a span's texts and files; redacted texts without files where not set.
     """
@@ -52,14 +52,14 @@ class SpoolProcessor(SpanProcessor):
     def __init__(
         self,
         spool: Spool,
-        default_scope: Callable[[], Scope],
+        caller_scope: Callable[[Scope | None], Scope],
         wake: Callable[[], None],
         capture: CapturePolicy | None = None,
     ) -> None:
         self._spool = spool
         self.capture = capture or CapturePolicy()
         self._encoder = AttributeEncoder()
-        self._default_scope = default_scope
+        self._caller_scope = caller_scope
         self._wake = wake
         self._envelopes: dict[tuple[int, int], tuple[object, bytes]] = {}
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class SpoolProcessor(SpanProcessor):
         """Put the run's session, user, tags and metadata on the span, and mark the first one of a trace."""
         try:
             context = parent_context if parent_context is not None else otel_context.get_current()
-            encoding.set_attributes(span, scopes.from_context(context, self._default_scope).attributes)
+            encoding.set_attributes(span, scopes.from_context(context, self._caller_scope).attributes)
             double_counting.span_started(span)
             if not scopes.is_own_span(otel_trace.get_current_span(context)):
                 encoding.set_attributes(span, {names.IS_APP_ROOT: True})

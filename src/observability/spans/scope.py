@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import trace as otel_trace
 
 from src.observability import attributes as names
+from src.observability.spans import calling_agent
 from src.observability.spans.encoding import json_text
 from src.observability.spans.loose_json import key_text
 
@@ -40,6 +41,7 @@ class Scope:
         environment: Where the run takes place, such as `production`.
         release: The version of the program.
         attributes: All of these as the attributes that each span gets.
+        attributed: Whether it is known, or cannot be known, which agent asks: a run says so, or its caller did.
         overridden: The values that Langfuse's SDK propagated where the run set others. The run's values win as long as
             the SDK propagates these; once it propagates others, those were set later, and win.
     """
@@ -53,6 +55,7 @@ class Scope:
     environment: str | None = None
     release: str | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    attributed: bool = False
     overridden: Mapping[str, object] = field(default_factory=dict)
 
     def narrowed(
@@ -78,14 +81,40 @@ class Scope:
             metadata={**self.metadata, **(metadata or {})},
             environment=environment or self.environment,
             release=release or self.release,
+            attributed=self.attributed or agent is not None,
         )
         return replace(scope, attributes=_attributes(scope))
 
+    def asked_by(self, agent: str | None, symbol: str | None = None) -> Scope:
+        """Return the scope of what an agent asks for outside any run, about a symbol where that is known."""
+        if agent is None and symbol is None:
+            return replace(self, attributed=True)
+        kind = None if agent is None else calling_agent.agent_type(agent)
+        run = {"agent_name": agent, "agent_type": kind, "trading_pair": symbol}
+        scope = self.narrowed(
+            tags=(kind or "", symbol or ""),
+            agent=agent,
+            metadata={key: value for key, value in run.items() if value is not None},
+        )
+        return replace(scope, attributed=True)
 
-def from_context(context: Context, default: Callable[[], Scope]) -> Scope:
-    """Return the scope in a context, with what the program propagates through Langfuse's SDK: the inner one wins."""
+
+def in_context(context: Context) -> Scope | None:
+    """Return the scope that a context holds."""
     value = context.get(CONTEXT_KEY)
-    scope = value if isinstance(value, Scope) else default()
+    return value if isinstance(value, Scope) else None
+
+
+def from_context(context: Context, attribute: Callable[[Scope | None], Scope]) -> Scope:
+    """Return the scope in a context, with what the program propagates through Langfuse's SDK: the inner one wins.
+
+    Args:
+        context: The context.
+        attribute: Returns the scope of what runs outside any agent's run, given the scope that was received there.
+    """
+    scope = in_context(context)
+    if scope is None or not scope.attributed:
+        scope = attribute(scope)
     propagated = langfuse_propagated(context)
     if not propagated:
         return scope

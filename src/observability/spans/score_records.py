@@ -30,7 +30,7 @@ def make(
     value: float | str | bool,
     *,
     settings: Settings,
-    default: Callable[[], Scope],
+    default: Callable[[Scope | None], Scope],
     trace_id: str | None = None,
     observation_id: str | None = None,
     session_id: str | None = None,
@@ -89,7 +89,7 @@ def _data_type(value: float | str | bool) -> DataType:
     return "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
 
 
-def _environment(settings: Settings, default: Callable[[], Scope]) -> str:
+def _environment(settings: Settings, default: Callable[[Scope | None], Scope]) -> str:
     """Return the environment of the run that this code is part of, else the process's."""
     environment = scopes.from_context(otel_context.get_current(), default).attributes.get(names.ENVIRONMENT)
     return str(environment or settings.environment)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = slice(68, 72)  # https://www.sqlite.org/fileformat2.html#the_database_header
-_FIRST_PAGES: Final = 65_536
-_OUR_TABLES: Final = (b"CREATE TABLE observations (", b"CREATE TABLE payloads (")  # as the first page holds them
+_FIRST_PAGES: Final = 1_000_000  # bytes: the tables' definitions take several pages, which a new file has here
+_OUR_TABLES: Final = (b"CREATE TABLE observations (", b"CREATE TABLE payloads (")  # as the first pages hold them
 
 # Closing any descriptor of a file drops all locks that this process has on it (the rule of fcntl). Those of damaged
 # stores therefore stay open: other connections of this process may still read what is left of them.

@@ -57,12 +57,24 @@ class StoreReader:
         """Return the number of the newest observation, 0 where there is none."""
         return self._ask(lambda queries: queries.last_seq(), 0)
 
+    def ask(self, question: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
+        """Return the answer to a question that is put to a connection; `nothing` where there are no tables."""
+
+        def put() -> _T:
+            with read_only(self.path) as connection:
+                return question(connection)
+
+        return self._repeated(put, nothing)
+
     def _ask(self, question: Callable[[Queries], _T], nothing: _T) -> _T:
+        return self._repeated(lambda: question(Queries(self.path, read_only)), nothing)
+
+    def _repeated(self, question: Callable[[], _T], nothing: _T) -> _T:
         """Return the answer; without locks, ask again where somebody wrote meanwhile."""
         for last_try in (*[False] * (_TRIES - 1), True):
             shared, before = is_shared(self.path), self._state()
             try:
-                answer = question(Queries(self.path, read_only)) if self._has_tables() else nothing
+                answer = question() if self._has_tables() else nothing
             except (sqlite3.Error, OSError) as error:
                 if last_try or self._state() == before:
                     raise self._refusal(error) from error

@@ -1,28 +1,62 @@
-"""Read what can still be read of a damaged store, so that what no destination has yet is not lost with it."""
+"""Read what can still be read of a damaged store: the ledger, and what no destination has yet."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store.connections import connect
+from src.observability.store.ledger_records import (
+    DECISION_COLUMNS,
+    OUTCOME_COLUMNS,
+    RESULT_COLUMNS,
+    DecisionRecord,
+    OutcomeRecord,
+    ResultRecord,
+)
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord, by_column
 from src.observability.store.row_kinds import KINDS, SCORE, RowKind
-from src.observability.store.schema import readable
+from src.observability.store.schema import LEDGER_SINCE, readable
 from src.observability.store.watermarks import delivered_upto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from src.observability.store.tickets import StoredRecord
 
 _STEP: Final = 256
 _SPAN_COLUMNS: Final = (*OBSERVATION_COLUMNS, "envelope", "span")
 _SPANS: Final = (
     "SELECT {columns}, e.body, p.span FROM observations o "
-    "JOIN payloads p USING (seq) JOIN envelopes e ON e.id = o.envelope WHERE o.seq BETWEEN ? AND ? ORDER BY o.seq"
+    "JOIN payloads p USING (seq) JOIN envelopes e ON e.id = o.envelope WHERE seq BETWEEN ? AND ?"
 )
-_SCORES: Final = f"SELECT {', '.join(SCORE_COLUMNS)} FROM scores WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608 - our own names
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table whose rows are read by ranges of their numbers, and become records of one type."""
+
+    name: str
+    columns: tuple[str, ...]
+    record: Callable[..., StoredRecord]
+    select: str = ""
+
+    def rows(self, connection: sqlite3.Connection, first: int, last: int) -> list[StoredRecord]:
+        """Return the records of a range."""
+        select = self.select or f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE seq BETWEEN ? AND ?"  # noqa: S608 - our own names
+        cursor = connection.execute(f"{select} ORDER BY seq", (first, last))
+        return [self.record(**by_column(self.columns, row)) for row in cursor]
+
+
+_SCORE_TABLE: Final = _Table(name="scores", columns=SCORE_COLUMNS, record=ScoreRecord)
+_LEDGER: Final = (
+    _Table(name="decisions", columns=DECISION_COLUMNS, record=DecisionRecord),
+    _Table(name="outcomes", columns=OUTCOME_COLUMNS, record=OutcomeRecord),
+    _Table(name="results", columns=RESULT_COLUMNS, record=ResultRecord),
+)
 
 
 class Salvage:
@@ -38,43 +72,52 @@ class Salvage:
         self.unreadable = 0
         self.complete = True
 
-    def parts(self) -> Iterator[list[SpanRecord | ScoreRecord]]:
-        """Yield the rows that some destination lacks, in parts, oldest first; all rows if no destination is known."""
+    def parts(self) -> Iterator[list[StoredRecord]]:
+        """Yield the whole ledger, then the rows that some destination lacks, in parts, oldest first.
+
+        All rows, where no destination is known.
+        """
         with contextlib.suppress(sqlite3.Error), connect(self._damaged) as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] >= LEDGER_SINCE:
+                for table in _LEDGER:
+                    yield from self._parts(connection, table, 0)
             for kind in KINDS:
-                yield from self._parts(connection, kind)
+                yield from self._parts(connection, _table(connection, kind), _delivered(connection, kind))
             return
         self.complete = False
 
-    def _parts(self, connection: sqlite3.Connection, kind: RowKind) -> Iterator[list[SpanRecord | ScoreRecord]]:
+    def _parts(self, connection: sqlite3.Connection, table: _Table, upto: int) -> Iterator[list[StoredRecord]]:
         try:
-            upto = delivered_upto(connection, kind) or 0
-        except sqlite3.DatabaseError:
-            upto = 0  # all rows: destinations are asked what of them has arrived
-        try:
-            low, high = connection.execute(f"SELECT min(seq), max(seq) FROM {kind.table}").fetchone()  # noqa: S608 - our own names
+            low, high = connection.execute(f"SELECT min(seq), max(seq) FROM {table.name}").fetchone()  # noqa: S608 - our own names
         except sqlite3.DatabaseError:
             self.complete = False
             return
         for first in range(max(low or 0, upto + 1), (high or 0) + 1, _STEP):
-            records = self._read(connection, kind, first, min(first + _STEP - 1, high))
+            records = self._read(connection, table, first, min(first + _STEP - 1, high))
             if records:
                 yield records
 
-    def _read(
-        self, connection: sqlite3.Connection, kind: RowKind, first: int, last: int
-    ) -> list[SpanRecord | ScoreRecord]:
+    def _read(self, connection: sqlite3.Connection, table: _Table, first: int, last: int) -> list[StoredRecord]:
         """Return the rows of a range; a range with unreadable pages is halved until each of them stands alone."""
         try:
-            if kind is SCORE:
-                rows = connection.execute(_SCORES, (first, last))
-                return [ScoreRecord(**by_column(SCORE_COLUMNS, row)) for row in rows]
-            columns = readable(connection, OBSERVATION_COLUMNS, prefix="o.")
-            rows = connection.execute(_SPANS.format(columns=columns), (first, last))
-            return [SpanRecord(**by_column(_SPAN_COLUMNS, row)) for row in rows]
+            return table.rows(connection, first, last)
         except sqlite3.DatabaseError:
             if first == last:
                 self.unreadable += 1
                 return []
         middle = (first + last) // 2
-        return self._read(connection, kind, first, middle) + self._read(connection, kind, middle + 1, last)
+        return self._read(connection, table, first, middle) + self._read(connection, table, middle + 1, last)
+
+
+def _table(connection: sqlite3.Connection, kind: RowKind) -> _Table:
+    if kind is SCORE:
+        return _SCORE_TABLE
+    columns = readable(connection, OBSERVATION_COLUMNS, prefix="o.")
+    return _Table(name=kind.table, columns=_SPAN_COLUMNS, record=SpanRecord, select=_SPANS.format(columns=columns))
+
+
+def _delivered(connection: sqlite3.Connection, kind: RowKind) -> int:
+    try:
+        return delivered_upto(connection, kind) or 0
+    except sqlite3.DatabaseError:
+        return 0  # all rows: destinations are asked what of them has arrived

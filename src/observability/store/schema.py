@@ -124,10 +124,78 @@ _COST_UNKNOWN = """
 ALTER TABLE observations ADD COLUMN cost_unknown INTEGER;
 """
 
+# The ledger (ledger_records.py). Its rows go neither by age nor by size.
+_LEDGER = """
+CREATE TABLE decisions (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    time_ns INTEGER NOT NULL,
+    as_of_ns INTEGER NOT NULL,
+    symbol TEXT NOT NULL,
+    action TEXT NOT NULL,
+    status TEXT NOT NULL,
+    confidence REAL,
+    price REAL,
+    venue TEXT,
+    timeframe TEXT,
+    horizons TEXT NOT NULL,
+    target REAL,
+    stop REAL,
+    agent TEXT,
+    agent_version TEXT,
+    prompt_name TEXT,
+    prompt_version TEXT,
+    prompt_hash TEXT,
+    models TEXT,
+    votes TEXT,
+    snapshot_hash TEXT,
+    environment TEXT NOT NULL,
+    book TEXT,
+    run_id TEXT,
+    trace_id TEXT,
+    observation_id TEXT,
+    session_id TEXT,
+    cost_usd REAL,
+    cost_unknown INTEGER NOT NULL,
+    derived INTEGER NOT NULL,
+    metadata TEXT
+);
+CREATE INDEX decisions_run ON decisions (run_id) WHERE run_id IS NOT NULL;
+CREATE TABLE outcomes (
+    seq INTEGER PRIMARY KEY,
+    decision_id TEXT NOT NULL,
+    horizon TEXT NOT NULL,
+    entry_ns INTEGER NOT NULL,
+    entry REAL NOT NULL,
+    exit_ns INTEGER NOT NULL,
+    exit REAL NOT NULL,
+    exit_reason TEXT NOT NULL,
+    gross REAL NOT NULL,
+    net REAL NOT NULL,
+    correct INTEGER,
+    brier REAL,
+    costs TEXT NOT NULL,
+    source TEXT NOT NULL,
+    resolved_ns INTEGER NOT NULL,
+    UNIQUE (decision_id, horizon)
+);
+CREATE TABLE results (
+    seq INTEGER PRIMARY KEY,
+    decision_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    pnl_usd REAL,
+    net_return REAL,
+    time_ns INTEGER NOT NULL,
+    details TEXT,
+    UNIQUE (decision_id, source)
+);
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN, _LEDGER)
 VERSION: Final = len(MIGRATIONS)
 _COST_UNKNOWN_SINCE: Final = MIGRATIONS.index(_COST_UNKNOWN) + 1
+LEDGER_SINCE: Final = MIGRATIONS.index(_LEDGER) + 1
 
 
 def readable(connection: sqlite3.Connection, columns: tuple[str, ...], prefix: str = "") -> str:

@@ -7,6 +7,7 @@ power cut). Rows are numbered in the order of their commits, so how far a destin
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from src.observability.store.connections import BUSY_S
 from src.observability.store.destination_names import accepted_by
 from src.observability.store.file import is_busy
 from src.observability.store.leases import lease_owner
+from src.observability.store.ledger_records import insert_record
 from src.observability.store.progress import Progress
 from src.observability.store.queries import Queries
 from src.observability.store.records import Batch, ScoreRecord, SpanRecord, Stats, TraceRow, TraceSummary
@@ -24,9 +26,9 @@ from src.observability.store.schema import SpoolError
 from src.observability.store.writer import Writer
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from src.observability.store.ledger_records import LedgerRecord
     from src.observability.store.records import Accepts
     from src.observability.store.row_kinds import KindName
 
@@ -123,6 +125,31 @@ class Spool:
             SpoolError: it could not be stored; it is counted in `losses`.
         """
         self._writer.commit(record, is_patient=is_patient)
+
+    def append_ledger(self, record: LedgerRecord, *, is_patient: bool = False) -> None:
+        """Store a record of the ledger; durable when this returns. A decision stays as it was stored first.
+
+        Args:
+            record: The record.
+            is_patient: As for `append`.
+
+        Raises:
+            SpoolError: it could not be stored; it is counted in `losses`.
+        """
+        self._writer.commit(record, is_patient=is_patient)
+
+    def append_ledger_rows(self, records: Sequence[LedgerRecord]) -> None:
+        """Store many records of the ledger in one transaction: all of them or none.
+
+        Raises:
+            SpoolError: they could not be stored.
+        """
+        try:
+            with self._writer.transaction() as connection:
+                for record in records:
+                    insert_record(connection, record)
+        except sqlite3.Error as error:
+            raise SpoolError(f"the trace store {self.path} could not be written: {error}") from error
 
     def count_loss(self) -> None:
         """Count an observation that was lost on its way here."""

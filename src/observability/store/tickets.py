@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from src.observability.store.connections import BUSY_S
+from src.observability.store.ledger_records import LedgerRecord
+from src.observability.store.records import ScoreRecord, SpanRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from src.observability.store.records import ScoreRecord, SpanRecord
+StoredRecord: TypeAlias = SpanRecord | ScoreRecord | LedgerRecord
 
 IMPATIENT_S: Final = 0.1  # how long to wait for a lock that could not be had before, until it can be had again
 
@@ -24,7 +26,7 @@ class Ticket:
 
     __slots__ = ("done", "failure", "is_patient", "record")
 
-    def __init__(self, record: SpanRecord | ScoreRecord, *, is_patient: bool) -> None:
+    def __init__(self, record: StoredRecord, *, is_patient: bool) -> None:
         self.record = record
         self.is_patient = is_patient
         self.done = False

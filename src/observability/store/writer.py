@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from src.observability.store import background, checkpoints, forks
 from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
+from src.observability.store.ledger_records import insert_record
 from src.observability.store.losses import record_losses
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
 from src.observability.store.salvage import Salvage
@@ -31,6 +32,8 @@ from src.observability.store.watermarks import undelivered_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from src.observability.store.tickets import StoredRecord
 
 _log = logging.getLogger("moondev.spool")
 _RETRY_OPEN_S: Final = 1.0
@@ -202,7 +205,7 @@ class Writer:
         with self.lock:
             self.losses += 1
 
-    def commit(self, record: SpanRecord | ScoreRecord, *, is_patient: bool = False) -> None:
+    def commit(self, record: StoredRecord, *, is_patient: bool = False) -> None:
         """Commit a record, together with those of threads that are waiting.
 
         Args:
@@ -279,7 +282,7 @@ class Writer:
             if not (ticket.is_patient and is_busy(error)):
                 self.losses += 1
 
-    def _write(self, records: Sequence[SpanRecord | ScoreRecord], patience_s: float) -> None:
+    def _write(self, records: Sequence[StoredRecord], patience_s: float) -> None:
         try:
             self._commit_records(records, patience_s)
         except sqlite3.DatabaseError as error:
@@ -297,7 +300,7 @@ class Writer:
 
     def _commit_records(
         self,
-        records: Sequence[SpanRecord | ScoreRecord],
+        records: Sequence[StoredRecord],
         patience_s: float = BUSY_S,
         *,
         moved_at: float | None = None,
@@ -309,9 +312,11 @@ class Writer:
             for record in records:
                 if isinstance(record, SpanRecord):
                     self._insert(connection, record)
-                else:
+                elif isinstance(record, ScoreRecord):
                     insert(connection, _INSERT_SCORE, astuple(record))
                     self._limit.add(0)
+                else:
+                    insert_record(connection, record)
             if moved_at is not None:
                 note_moved(connection, before, moved_at)
             recorded = record_losses(connection, self.losses)

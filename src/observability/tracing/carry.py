@@ -124,6 +124,7 @@ def _plain(scope: Scope) -> Scope:
         environment=scope.environment,
         release=scope.release,
         attributes=dict(scope.attributes),
+        attributed=scope.attributed,
     )
 
 

@@ -20,10 +20,10 @@ from src.observability.current import get_pipeline
 from src.observability.spans import double_counting, encoding
 from src.observability.spans.light_span import LightSpan
 from src.observability.spans.loose_json import key_text
-from src.observability.spans.scope import CONTEXT_KEY
+from src.observability.spans.scope import CONTEXT_KEY, in_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opentelemetry.context import Context
 
@@ -202,12 +202,38 @@ def start(
     *,
     context: Context | None = None,
     scope: Scope | None = None,
+    agent: str | None = None,
+    symbol: Callable[[], str | None] | None = None,
 ) -> Observation:
     """Open an observation under the current one (or under `context`); the caller ends it. Never raises.
 
     Generations and events are light spans: no user's code runs inside them that could write to their span.
+
+    Args:
+        name: Its name.
+        type: Its type.
+        context: The context that it opens in; the current one where not given.
+        scope: The scope of a run that it opens.
+        agent: Who asks, where no run is open; otherwise MOONDEV_AGENT or the calling module says.
+        symbol: Returns what it is about; called where no run is open.
     """
-    return _start(name, type, context, scope, light=type in _LIGHT)
+    parent = context if context is not None else otel_context.get_current()
+    return _start(name, type, parent, scope or _caller_scope(parent, agent, symbol), light=type in _LIGHT)
+
+
+def _caller_scope(context: Context, agent: str | None, symbol: Callable[[], str | None] | None) -> Scope | None:
+    """Return the scope of an observation outside any run, which its children inherit; None inside a run."""
+    received = in_context(context)
+    if received is not None and received.attributed:
+        return None
+    try:
+        pipeline = get_pipeline()
+        if pipeline.tracer is None:
+            return None
+        return pipeline.caller_scope(received, agent=agent, symbol=symbol() if symbol is not None else None)
+    except Exception:  # noqa: BLE001 - tracing never breaks the traced code
+        _log.exception("It is not known which agent asks; the observation names none.")
+        return None
 
 
 def _start(

@@ -26,7 +26,10 @@ DIALECTS: tuple[tuple[str, Dialect], ...] = (
     ("/api/generate", ollama.Dialect()),
 )
 CATEGORIES = {"401": "authentication", "429": "rate_limit", "500": "server"}
+STATUSES = {**CATEGORIES, "503": "overloaded"}
 SCENARIOS = ("reply", *CATEGORIES, "malformed", "html")  # what every program meets
+# Replies with status 200 that are not as a program hopes; in a short run each program meets one of them.
+ODD_REPLIES = ("empty", "null", "nothing", "think", "cut", "refused", "tool", "blank", "503")
 OTHERS = ("timeout", "reset")  # for programs that bound their patience, or say that they care
 
 
@@ -39,8 +42,12 @@ def answering(scenario: str, says: Says) -> Callable[[Received], Reply]:
             return _besides(_path(request))
         if scenario == "reply":
             return _good(dialect, request, says)
-        if scenario in CATEGORIES:
-            return dialect.error(CATEGORIES[scenario])
+        if scenario in STATUSES:
+            return dialect.error(STATUSES[scenario])
+        if scenario == "blank":
+            return Reply(body=b"", headers=JSON)
+        if scenario in ODD_REPLIES:
+            return _odd(scenario, dialect, request, says)
         if scenario == "timeout":
             return Reply(hang=True)
         if scenario == "reset":
@@ -69,6 +76,39 @@ def _good(dialect: Dialect, request: Received, says: Says) -> Reply:
     if body.get("stream") or ":streamGenerateContent" in path:
         return dialect.stream(says)
     return _several(dialect.reply(says), body.get("n") or 1) if dialect is PLAIN_CHAT else dialect.reply(says)
+
+
+def _odd(scenario: str, dialect: Dialect, request: Received, says: Says) -> Reply:
+    """Return a reply that is empty, holds thoughts, was cut or refused, calls a tool, or lacks its text."""
+    text = says.text
+    changed = {
+        "empty": replace(says, text=""),
+        "think": replace(says, text=f"<think>SELL? No.</think>\n\n{text}"),
+        "cut": replace(says, text=text[: len(text) // 2], finish="length"),
+        "refused": replace(says, text="", finish="content_filter"),
+        "tool": replace(says, text="", tools=(("lookup", {"symbol": "BTC"}),)),
+    }.get(scenario)
+    if changed is not None:
+        return _good(dialect, request, changed)
+    whole = _good(dialect, request, says)
+    if not whole.body.startswith(b"{"):
+        return _good(dialect, request, replace(says, text=""))  # a stream without text
+    return replace(whole, body=json.dumps(_without_text(json.loads(whole.body), scenario)).encode())
+
+
+def _without_text(body: dict[str, Any], scenario: str) -> dict[str, Any]:
+    """Return a reply whose text is null, or that has no choice, block, candidate or message with a text at all."""
+    is_null = scenario == "null"
+    for choice in body.get("choices", ()):
+        choice["message"]["content"] = None
+    for candidate in body.get("candidates", ()):
+        candidate["content"].pop("parts")
+    for name in ("choices", "candidates", "content", "output"):
+        if isinstance(body.get(name), list) and not (is_null and name in ("choices", "candidates")):
+            body[name] = []
+    if isinstance(body.get("message"), dict):  # Ollama says an empty text
+        body["message"]["content"] = ""
+    return body | ({"response": ""} if "response" in body else {})
 
 
 def _several(reply: Reply, count: int) -> Reply:

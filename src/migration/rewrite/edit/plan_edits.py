@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.find.clients import Group
     from src.migration.rewrite.node_edits import Edit, Resolve
     from src.migration.rewrite.plan import Move, Plan
-    from src.migration.rewrite.translate.models import ModelSpec
+    from src.migration.rewrite.translate.model_spec import ModelSpec
     from src.migration.rewrite.translate.reply_reads import ReadReplacement, Reply
     from src.migration.rewrite.translate.translated_call import TranslatedCall
 
@@ -205,7 +205,10 @@ def _method(move: Move, stem: str, resolve: Resolve, factory: str) -> cst.BaseEx
         model = resolve(move.translated.model) if move.translated.model is not None else None
         settings = [(name, resolve(value)) for name, value in move.translated.settings]
         return expression(f"{move.spec.get_model_code(factory, model, settings)}.{method}")
-    return cst.Attribute(resolve(move.site.base), cst.Name(method))
+    base = resolve(move.site.base)
+    if move.route == "model":  # its SDK's client was called, past the factory
+        base = cst.Call(cst.Attribute(base, cst.Name("as_sdk")))
+    return cst.Attribute(base, cst.Name(method))
 
 
 def _edit_annotations(plan: Plan, edits: Edits, values: Evaluator) -> Imports:

@@ -12,10 +12,9 @@ from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.sdk_vocabulary import non_chat
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from src.migration.rewrite.analysis.values import Evaluator
-    from src.migration.rewrite.find.clients import Group
     from src.migration.rewrite.records import Site
 
 # Their requests do not go through httpx, or to addresses at which tracing knows no model.
@@ -68,17 +67,20 @@ def is_traced(node: cst.CSTNode, values: Evaluator) -> bool:
 
 
 def traceable_clients(
-    values: Evaluator, sites: list[Site], groups: list[Group], converted: Collection[cst.CSTNode]
+    values: Evaluator,
+    sites: list[Site],
+    blockers: Mapping[cst.CSTNode, list[str]],
+    converted: Collection[cst.CSTNode],
 ) -> list[TraceableClient]:
     """Return the clients that a module makes and that stay, those excepted that are asked for no text.
 
     Args:
         values: What the module's expressions can be.
         sites: The calls that ask for text.
-        groups: The clients of SDKs.
+        blockers: Why each client of an SDK must stay one.
         converted: The clients that become models.
     """
-    asking = _clients_that_may_ask(values, sites, groups)
+    asking = _clients_that_may_ask(values, sites, blockers)
     clients = []
     for node in values.tree.nodes:
         if not isinstance(node, cst.Call) or node in converted:
@@ -102,9 +104,11 @@ def _is_inside_another(node: cst.Call, values: Evaluator) -> bool:
     )
 
 
-def _clients_that_may_ask(values: Evaluator, sites: list[Site], groups: list[Group]) -> set[cst.CSTNode]:
+def _clients_that_may_ask(
+    values: Evaluator, sites: list[Site], blockers: Mapping[cst.CSTNode, list[str]]
+) -> set[cst.CSTNode]:
     """Return the clients that may be asked for text: not those that nothing uses, or only for speech and images."""
-    asking = {client for group in groups for client in group.clients if any(map(_may_concern_text, group.blockers))}
+    asking = {client for client, reasons in blockers.items() if any(map(_may_concern_text, reasons))}
     by_base = {site.base: site for site in sites}
     for node in values.tree.nodes:
         if not isinstance(node, cst.BaseExpression) or values.tree.is_target(node):

@@ -22,12 +22,13 @@ _GEMINI = "google.generativeai"
 
 
 def custom_settings(text: str) -> frozenset[str]:
-    """Return what a file sets on SDK modules and the factory does not read by itself, such as `openai.api_key`."""
-    settings = {
-        f"{package}.{name}" for package, name, value in _ASSIGNMENT.findall(text) if not _is_own(package, value, text)
-    }
-    settings |= {f"{_GEMINI}.api_key" for value in _CONFIGURE_CALL.findall(text) if not _is_own(_GEMINI, value, text)}
-    return frozenset(settings)
+    """Return what a file sets on SDK modules and they do not read by themselves.
+
+    It is `openai.api_key`, or `openai.api_key=NAME` where the value is a variable of the environment.
+    """
+    settings = {_setting(package, name, value, text) for package, name, value in _ASSIGNMENT.findall(text)}
+    settings |= {_setting(_GEMINI, "api_key", value, text) for value in _CONFIGURE_CALL.findall(text)}
+    return frozenset(settings - {""})
 
 
 def setups_required(text: str) -> frozenset[str]:
@@ -40,12 +41,20 @@ def setups_required(text: str) -> frozenset[str]:
     )
 
 
-def _is_own(package: str, value: str, text: str) -> bool:
-    """Tell whether a value is the environment variable that the factory itself reads, directly or through a name."""
-    names = sdk.FACTORY["gemini" if package == _GEMINI else sdk.PROVIDERS[package]].keys
-    read = rf"""os\.(?:getenv\(|environ\.get\(|environ\[)\s*["'](?:{"|".join(names)})["']\s*[\])]\s*$"""
-    value = value.strip()
-    if re.match(read, value):
-        return True
-    name = value if value.isidentifier() else None
-    return name is not None and re.search(rf"^\s*{name}\s*=\s*{read}", text, re.MULTILINE) is not None
+def _setting(package: str, name: str, value: str, text: str) -> str:
+    """Return one setting; an empty text where it is the variable that the SDK reads first by itself."""
+    variable = _variable(value.strip(), text) if name == "api_key" else None
+    if variable is None:
+        return f"{package}.{name}"
+    sdk_name = next(sdk_name for sdk_name, module in sdk.PACKAGES.items() if module == package)
+    return "" if variable == sdk.OWN_KEYS[sdk_name] else f"{package}.{name}={variable}"
+
+
+def _variable(value: str, text: str) -> str | None:
+    """Return the variable of the environment that a value is read from, directly or through a name."""
+    read = r"""os\.(?:getenv\(|environ\.get\(|environ\[)\s*["'](\w+)["']\s*[\])]\s*$"""
+    match = re.match(read, value)
+    if match is None and value.isidentifier():
+        matches = re.findall(rf"^\s*{value}\s*=\s*{read}", text, re.MULTILINE)
+        return str(matches[0]) if len(set(matches)) == 1 else None
+    return match[1] if match else None

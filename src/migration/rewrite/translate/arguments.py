@@ -51,7 +51,7 @@ def _pop_stream(arguments: Arguments, call: TranslatedCall, values: Evaluator) -
     if stream is None or (isinstance(stream, cst.Name) and stream.value in ("False", "None")):
         return False
     if isinstance(stream, cst.Name) and stream.value == "True":
-        stream_options = arguments.pop("stream_options", None)
+        stream_options = arguments.get("stream_options")
         if stream_options is not None:
             call.streams_usage = re.search(r"[\"']include_usage[\"']: True", code(stream_options)) is not None
         return True
@@ -173,7 +173,7 @@ def _may_be_list(node: cst.BaseExpression, values: Evaluator) -> bool:
 
 # Ollama.
 
-_OLLAMA = {"num_predict": "max_tokens", "temperature": "temperature", "top_p": "top_p", "stop": "stop", "seed": "seed"}
+_OLLAMA = ("temperature", "top_p", "stop", "seed")  # options that the factory has under the same names
 
 
 def _translate_ollama(site: Site, arguments: Arguments, call: TranslatedCall, values: Evaluator) -> None:
@@ -199,11 +199,22 @@ def _translate_ollama(site: Site, arguments: Arguments, call: TranslatedCall, va
         ollama_options = entries(options) if isinstance(options, cst.Dict) else None
         if ollama_options is None:
             raise Unprovable("what its options hold is not known", "pass the options by name")
-        call.options += [(_OLLAMA.get(name, name), value) for name, value in ollama_options.items()]
+        for name, value in ollama_options.items():
+            _add_ollama_option(name, value, call)
     reply_format = arguments.pop("format", None)
     if reply_format is not None and text_of(reply_format) != "":
         call.raw_options.append(("format", reply_format))
     call.options += arguments.items()
+
+
+def _add_ollama_option(name: str, value: cst.BaseExpression, call: TranslatedCall) -> None:
+    """Add an option of Ollama's: by the factory's name where that sends the same, else under its own."""
+    if name == "num_predict" and isinstance(value, cst.Integer) and value.value != "0":
+        call.options.append(("max_tokens", value))
+    elif name in _OLLAMA:
+        call.options.append((name, value))
+    else:  # `max_tokens` too, which is none of Ollama's and which it ignores
+        call.raw_options.append((name, value))
 
 
 # Google.

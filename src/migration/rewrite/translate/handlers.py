@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _ATTRIBUTES = {"status_code": "status", "http_status": "status", "message": "message", "user_message": "message",
                "args": "args", "request_id": "request_id", "__class__": "__class__",
                "__cause__": "__cause__"}  # fmt: skip
+# The openai SDK before version 1, whose errors the moved calls do not raise.
+_LEGACY = re.compile(r"\bopenai\.error\b|\bChatCompletion\.a?create\b")
 # Functions that take exception classes, alone or as a tuple, to test for them.
 _TESTS = ("isinstance", "issubclass", "retry_if_exception_type", "retry_if_not_exception_type", "suppress",
           "on_exception")  # fmt: skip
@@ -140,10 +143,13 @@ def _handler(node: cst.CSTNode, values: Evaluator) -> cst.ExceptHandler | None:
 
 def _add_attribute_reads(handler: cst.ExceptHandler, name: str, uses: ErrorUses, values: Evaluator) -> None:
     tree = values.tree
+    is_legacy = _LEGACY.search(tree.module.code) is not None
     for node in tree.nodes:
         if not isinstance(node, cst.Attribute) or not isinstance(node.value, cst.Name) or node.value.value != name:
             continue
         if all(ancestor is not handler for ancestor in tree.ancestors(node)):
+            continue
+        if not is_legacy:  # the moved call raises the SDK's own errors
             continue
         if node.attr.value not in _ATTRIBUTES:
             raise Unprovable(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -11,9 +10,11 @@ import libcst as cst
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.folding import MARK, environment_variables, fold
-from src.migration.rewrite.analysis.syntax import code, expression, is_none, keyword, positional, text_of, walk
+from src.migration.rewrite.analysis.syntax import code, is_none, keyword, positional, walk
 from src.migration.rewrite.records import Unprovable
+from src.migration.rewrite.translate import keys
 from src.migration.rewrite.translate.google_config import google_options, literal_settings
+from src.migration.rewrite.translate.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,48 +23,10 @@ if TYPE_CHECKING:
 
 _SETTING_NAMES = {"api_base": "base_url"}  # on an SDK's module -> the factory's
 _OLLAMA = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):11434(?:/v1|/api)?/?$")
+_OLLAMA_IN_OPENAIS_PROTOCOL = "http://localhost:11434/v1"  # where the factory asks Ollama with compat="openai"
 _OLLAMA_ELSEWHERE = re.compile(r":11434(?:/v1|/api)?/?$")
+_SDK_BY_STYLE = {style: name for name, style in sdk.STYLES.items()} | {"openai<1": "openai"}
 _BRANCHES = (cst.If, cst.For, cst.While, cst.ExceptHandler, cst.Match, cst.IfExp)
-
-
-@dataclass(slots=True)
-class ModelSpec:
-    """How a model is requested from the factory.
-
-    Attributes:
-        provider: The provider's name in the factory.
-        settings: The arguments of `get_model`.
-        model: The model's name, where the client has one.
-        system: The system prompt that the client adds to each call.
-        options: The options that the client adds to each call.
-        imports: The names that the settings use, as pairs of a module and a name in it.
-        foreign_address: Whether the address is not the provider's own, so that its server may know fewer parameters.
-    """
-
-    provider: str
-    settings: list[tuple[str, cst.BaseExpression]] = field(default_factory=list)
-    model: cst.BaseExpression | None = None
-    system: cst.BaseExpression | None = None
-    options: list[tuple[str, cst.BaseExpression]] = field(default_factory=list)
-    imports: set[tuple[str, str]] = field(default_factory=set)
-    foreign_address: bool = False
-
-    def get_model_code(
-        self, factory: str, model: cst.BaseExpression | None, more: list[tuple[str, cst.BaseExpression]] | None = None
-    ) -> str:
-        """Return the code of the call that gets the model.
-
-        Args:
-            factory: The factory's name in the module.
-            model: The model's name, where the call carries it.
-            more: Settings of the call itself.
-        """
-        chosen = model if model is not None else self.model
-        parts = [f'"{self.provider}"']
-        if chosen is not None:
-            parts.append(code(chosen))
-        parts += [f"{name}={code(value)}" for name, value in [*self.settings, *(more or [])]]
-        return f"{factory}.get_model({', '.join(parts)})"
 
 
 def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozenset[str] = frozenset()) -> ModelSpec:
@@ -87,14 +50,15 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
         if sdk_name != "ollama" or len(positional(call)) > 1:
             raise Unprovable("the client is made with positional arguments", "name them")
         arguments["host"] = positional(call)[0]
-    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name])
+    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name], compat=sdk.STYLES[sdk_name])
     address = arguments.pop("base_url", None) or arguments.pop("host", None)
     if address is not None and not is_none(address):
         _set_address(spec, address, values)
     key = arguments.pop("api_key", None)
-    if key is not None and not is_none(key):
-        _set_key(spec, key, values)
-    _set_limits(spec, arguments)
+    is_own = key is not None and spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)
+    if key is not None and not is_none(key) and not is_own:
+        spec.settings.append(("api_key", key))
+    spec.settings += [(name, arguments.pop(name)) for name in ("timeout", "max_retries") if name in arguments]
     headers = arguments.pop("default_headers", None)
     if headers is not None:
         spec.options.append(("extra_headers", headers))
@@ -105,24 +69,28 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
     return spec
 
 
-def of_module(sdk_name: str, values: Evaluator, settings: frozenset[str] = frozenset()) -> ModelSpec:
+def of_module(
+    sdk_name: str, values: Evaluator, settings: frozenset[str] = frozenset(), *, is_legacy: bool = False
+) -> ModelSpec:
     """Return the model for calls on an SDK's module itself, such as `openai.chat.completions.create(...)`.
 
     Args:
         sdk_name: The SDK.
         values: What the module's expressions can be.
         settings: What other files set on SDK modules.
+        is_legacy: Whether the call is one of the openai SDK before version 1.
 
     Raises:
         Unprovable: the module is set up in a way that the factory does not support.
     """
-    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name])
+    spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name], compat="openai<1" if is_legacy else sdk.STYLES[sdk_name])
     settings_here = _settings_on_module(sdk_name, values)
-    _refuse_others(sdk_name, settings_here, settings)
+    keys.take_from_others(spec, sdk_name, settings_here, settings)
     if "base_url" in settings_here and not is_none(settings_here["base_url"]):
         _set_address(spec, settings_here["base_url"], values)
-    if "api_key" in settings_here:
-        _set_key(spec, settings_here["api_key"], values)
+    key = settings_here.get("api_key")
+    if key is not None and not (spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)):
+        spec.settings.append(("api_key", key))
     for setting in (value for name, value in settings_here.items() if (name, value) in spec.settings):
         if any(isinstance(ancestor, _BRANCHES) for ancestor in _ancestors_in_function(setting, values)):
             raise Unprovable(f"{sdk_name} is set up under a condition", "make the model with ModelFactory.get_model")
@@ -152,14 +120,6 @@ def _settings_on_module(sdk_name: str, values: Evaluator) -> dict[str, cst.BaseE
 def _setting_identity(value: cst.BaseExpression, values: Evaluator) -> object:
     """Return a value that is equal for settings that mean the same: the environment variables, or else the code."""
     return environment_variables(value, values) or code(value)
-
-
-def _refuse_others(sdk_name: str, settings_here: dict[str, cst.BaseExpression], settings: frozenset[str]) -> None:
-    """Raise Unprovable where another file sets something on an SDK's module that this file does not set itself."""
-    for setting in sorted(settings):
-        name = setting.rpartition(".")[2]
-        if setting.startswith(f"{sdk_name}.") and _SETTING_NAMES.get(name, name) not in settings_here:
-            raise Unprovable(f"another file sets {setting}", "say the key and the address to get_model here")
 
 
 def _ancestors_in_function(node: cst.CSTNode, values: Evaluator) -> Iterator[cst.CSTNode]:
@@ -205,48 +165,21 @@ def _set_address(spec: ModelSpec, address: cst.BaseExpression, values: Evaluator
     provider = VOCABULARY.provider_of_url(text.replace(MARK, "x")) if text != MARK else None
     if spec.provider == "openai" and provider in sdk.FACTORY and provider not in ("claude", "gemini"):
         spec.provider = provider
+    is_moved = spec.provider != sdk.PROVIDERS[_SDK_BY_STYLE[spec.compat]]
     if has_variable_part:
-        if spec.provider == "ollama" and "/v1" in text:
+        if spec.provider == "ollama" and is_moved and "/v1" in text:
             spec.provider = "openai"  # wherever the server is, it is called in OpenAI's protocol
-    elif _OLLAMA.match(text):
+    elif _OLLAMA.match(text) and spec.compat == "openai":
         spec.provider = "ollama"
-        return
-    else:
+        if text.rstrip("/") == _OLLAMA_IN_OPENAIS_PROTOCOL:
+            return
+    elif is_moved:
         if spec.provider == "ollama" and _OLLAMA_ELSEWHERE.search(text) and text.endswith(("/v1", "/v1/")):
             spec.provider = "openai"  # an Ollama server elsewhere, called in OpenAI's protocol
         if text.rstrip("/") in sdk.FACTORY[spec.provider].addresses:
             return
     spec.settings.append(("base_url", address))
-    spec.foreign_address = spec.provider == "openai"
-
-
-def _set_key(spec: ModelSpec, key: cst.BaseExpression, values: Evaluator) -> None:
-    """Set the key that a client is constructed with, unless the factory reads the same one by itself."""
-    names = environment_variables(key, values)
-    if names and names <= set(sdk.FACTORY[spec.provider].keys):
-        return
-    if spec.provider == "ollama" and text_of(key) is not None:  # Ollama takes any key
-        return
-    spec.settings.append(("api_key", key))
-
-
-def _set_limits(spec: ModelSpec, arguments: dict[str, cst.BaseExpression]) -> None:
-    retries, timeout = arguments.pop("max_retries", None), arguments.pop("timeout", None)
-    attempts = 3
-    if retries is not None:
-        if not isinstance(retries, cst.Integer):
-            raise Unprovable("the client's retries are not a literal number", "use retry_policy=RetryPolicy(...)")
-        attempts = int(retries.value) + 1
-        spec.settings.append(("retry_policy", expression(f"RetryPolicy(max_attempts={attempts})")))
-        spec.imports.add(("src.models.retry", "RetryPolicy"))
-    if timeout is not None and not is_none(timeout):
-        if not isinstance(timeout, cst.Integer | cst.Float):
-            raise Unprovable("the client's timeout is not a literal number", "use timeouts=Timeouts(...)")
-        total = float(timeout.value) * attempts
-        seconds = f"{total:g}" if total != int(total) else str(int(total))
-        bounds = f"Timeouts(connect={timeout.value}, read={timeout.value}, total={seconds})"
-        spec.settings.append(("timeouts", expression(bounds)))
-        spec.imports.add(("src.models.types", "Timeouts"))
+    spec.foreign_address = spec.provider == "openai" and text.rstrip("/") not in sdk.FACTORY["openai"].addresses
 
 
 def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, settings: frozenset[str]) -> None:
@@ -260,28 +193,34 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
         for node in values.tree.nodes
         if isinstance(node, cst.Call) and values.module(node.func) == "google.generativeai.configure"
     ]
-    keys: dict[str, cst.BaseExpression] = {}
+    key_by_code: dict[str, cst.BaseExpression] = {}
     for node in calls:
         names = {arg.keyword.value if arg.keyword is not None else "api_key" for arg in node.args}
         key = keyword(node, "api_key") or next(iter(positional(node)), None)
         if names - {"api_key", "transport"} or any(arg.star for arg in node.args):
             raise Unprovable("genai.configure sets more than a key", "say it to get_model")
         if key is not None and not is_none(key):
-            keys[code(key)] = key
-    if len(keys) > 1:
+            key_by_code[code(key)] = key
+    if len(key_by_code) > 1:
         raise Unprovable("genai.configure is called with several keys", "say each to get_model as api_key")
-    if not calls and "google.generativeai.api_key" in settings:
-        raise Unprovable("another file calls genai.configure", "say the key to get_model as api_key")
-    for key in keys.values():
-        _set_key(spec, key, values)
-        if spec.settings and not (stands_alone(key, values) or stands_beside(key, call, values)):
+    if not calls:
+        keys.take_from_others(spec, "generativeai", {}, settings)
+    for key in key_by_code.values():
+        if keys.is_own(key, "generativeai", values):
+            continue
+        spec.settings.append(("api_key", key))
+        portable, parts = keys.made_portable(
+            spec, values, lambda part: stands_alone(part, values) or stands_beside(part, call, values)
+        )
+        if any(not (stands_alone(part, values) or stands_beside(part, call, values)) for part in parts):
             raise Unprovable("the key is known only where genai.configure is called", "say it to get_model as api_key")
+        spec.settings, spec.imports = portable.settings, portable.imports
 
 
 def _generative_model(
     call: cst.Call, arguments: dict[str, cst.BaseExpression], values: Evaluator, project_settings: frozenset[str]
 ) -> ModelSpec:
-    spec = ModelSpec(provider="gemini")
+    spec = ModelSpec(provider="gemini", compat="google.generativeai")
     _apply_configure_calls(spec, call, values, project_settings)
     if positional(call):
         arguments = {"model_name": positional(call)[0], **arguments}

@@ -20,10 +20,12 @@ Path = tuple[Key, ...]
 _OPENAI: dict[Path, str] = {
     ("choices", 0, "message", "content"): "content",
     ("choices", 0, "finish_reason"): "finish_reason",
+    ("model",): "model_name",
+}
+_LEGACY: dict[Path, str] = _OPENAI | {
     ("usage", "total_tokens"): "usage.total_tokens",
     ("usage", "prompt_tokens"): "usage.input_tokens",
     ("usage", "completion_tokens"): "usage.output_tokens",
-    ("model",): "model_name",
 }
 
 
@@ -38,11 +40,12 @@ _GOOGLE: dict[Path, str] = {
 
 READS: dict[str, dict[Path, str]] = {
     "chat": _OPENAI,
-    "legacy": _OPENAI,
+    "legacy": _LEGACY,
     "messages": {("content", 0, "text"): "content", ("model",): "model_name"},
     "responses": {("output_text",): "content"},
     "ollama": {("message", "content"): "content"},
     "generate": {("response",): "content"},
+    "genai": {("text",): "content"},
     "google": _GOOGLE,
 }
 
@@ -67,6 +70,7 @@ STREAMED: dict[str, dict[Path, str]] = {
     "legacy": _CHUNK_READS,
     "ollama": {("message", "content"): "content"},
     "generate": {("response",): "content"},
+    "genai": {("text",): "content"},
     "google": {("text",): "content"},
     "messages": {("delta", "text"): "content"},
 }
@@ -77,7 +81,7 @@ _TEXT_EVENTS: dict[Path, str] = {("type",): "content_block_delta", ("delta", "ty
 
 
 # Replies whose raw form is the object that the SDK's own call returns.
-RAW_FAMILIES = ("chat", "messages", "responses", "ollama")
+RAW_FAMILIES = ("chat", "messages", "responses", "ollama", "genai")
 
 
 @dataclass(eq=False, slots=True)
@@ -119,16 +123,12 @@ class Reply:
         return self.chunks if self.stream else self.reads
 
 
-def family(site: Site, provider: str) -> str:
+def family(site: Site) -> str:
     """Return the SDK's form of a call's reply: a key of READS and STREAMED."""
     kind = site.kind.removeprefix("model.")
     if site.sdk in ("generativeai", "genai"):
-        return "google"
-    if site.sdk == "ollama" and kind == "chat":
-        return "ollama"
-    if provider == "ollama" and kind == "chat":
-        return "legacy"  # read like `chat`, but the factory's raw form is Ollama's own
-    return kind
+        return "google" if site.sdk == "generativeai" else "genai"
+    return "ollama" if site.sdk == "ollama" and kind == "chat" else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,9 @@ def _guard_replacement(last: cst.BaseExpression, path: Path, reply: Reply, tree:
         return ReadReplacement(last, "")
     if reply.stream and path == ("choices",) and _reads_more_than_text(reply, tree):
         return ReadReplacement(last, "")
-    if path in (("choices",), ("content",)) and reply.family != "responses":
+    if path == ("choices",) and reply.family == "legacy":
+        return ReadReplacement(last, ".content" if reply.stream else ".raw_response.choices")
+    if path in (("choices",), ("content",)) and reply.stream:
         return ReadReplacement(last, ".content")
     return None
 

@@ -59,7 +59,14 @@ class ClaudeModel(BaseModel):
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url)
         headers = {"Authorization": basic} if basic else {}
-        return {"api_key": self._api_key, "base_url": address, "max_retries": 0, "default_headers": headers}
+        token = None if self._compat is None else self._compat.token
+        return {
+            "api_key": self._api_key,
+            "base_url": address,
+            "max_retries": 0,
+            "default_headers": headers,
+            **({"auth_token": token} if token else {}),
+        }
 
     @property
     def client(self) -> Any:

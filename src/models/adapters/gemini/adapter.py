@@ -40,10 +40,14 @@ class GeminiModel(BaseModel):
         super().__init__(model_name, **settings)
         address = self._base_url or self.default_base_url
         self._legacy = uses_legacy()
-        connection_class: Any = LegacyConnection if self._legacy else GenAIConnection
         self._connections: PerProcess[Any] = PerProcess(
-            lambda: connection_class(self._api_key, address), lambda connection: connection.close()
+            lambda: self._connect(address), lambda connection: connection.close()
         )
+
+    def _connect(self, address: str) -> Any:
+        if self._legacy:
+            return LegacyConnection(self._api_key, address)
+        return GenAIConnection(self._api_key, address, corrects=self._compat is None)
 
     @property
     def client(self) -> Any:

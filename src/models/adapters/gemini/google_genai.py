@@ -23,14 +23,22 @@ _SETTABLE = tuple(f"_api_client._http_options.{name}" for name in ("headers", "b
 
 
 class GenAIConnection:
-    """The clients of google-genai. The SDK's client closes itself when nothing refers to it, so it is held here."""
+    """The clients of google-genai. The SDK's client closes itself when nothing refers to it, so it is held here.
 
-    def __init__(self, key: str | None, address: str) -> None:
+    Args:
+        key: The key.
+        address: The address.
+        corrects: Whether replies of gateways are corrected, and v1beta is asked, which has more than the SDK's default.
+    """
+
+    def __init__(self, key: str | None, address: str, *, corrects: bool = True) -> None:
         self._key = key
+        self._corrects = corrects
         self._address, basic = network.split_credentials(address)
         self._headers = {"Authorization": basic} if basic else {}
         hooks = http_hooks.hooks("gemini")
-        hooks["response"].append(response_hooks.clean)
+        if corrects:
+            hooks["response"].append(response_hooks.clean)
         self.client = self._make(event_hooks=hooks)
         # Where the SDK has its HTTP client in this version; where it is missing, the SDK makes each call itself.
         self._http = getattr(getattr(self.client, "_api_client", None), "_httpx_client", None)
@@ -53,7 +61,7 @@ class GenAIConnection:
             "base_url": self._address,
             "headers": self._headers,
             # v1, the SDK's default now, lacks features: ai.google.dev/gemini-api/docs/api-versions
-            "api_version": "v1beta",
+            **({"api_version": "v1beta"} if self._corrects else {}),
             "retry_options": {"attempts": 1},
             "client_args": {**client_args, "event_hooks": event_hooks},
             # The SDK takes `ssl` for aiohttp and websockets.
@@ -72,7 +80,8 @@ class GenAIConnection:
         import httpx2
 
         hooks = http_hooks.async_hooks("gemini")
-        hooks["response"].append(response_hooks.aclean)
+        if self._corrects:
+            hooks["response"].append(response_hooks.aclean)
         arguments = http_clients.arguments("httpx2", self._address, httpx2.create_ssl_context, asynchronous=True)
         http = httpx2.AsyncClient(event_hooks=hooks, follow_redirects=True, **arguments)
         replayed_http = None if self._http is None else http

@@ -1,0 +1,129 @@
+"""Write an agent's decisions into the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from src.agents.market.bars import microseconds
+from src.agents.prompts import prompt
+from src.observability.ledger import MemberVote, book_of, parse_horizons, write_decision, write_votes
+from src.observability.store.ledger_records import DecisionRecord
+from src.observability.tracing.agent_runs import current_scope
+
+if TYPE_CHECKING:
+    from src.agents.market_view import MarketView
+    from src.agents.swarm.voting import Vote
+    from src.agents.trading_result import TradingResult
+    from src.observability.spans.scope import Scope
+    from src.observability.store.ledger_records import DecisionStatus
+
+ENVIRONMENTS: Final = ("backtest", "paper", "live")
+_DIGITS: Final = 32  # of a SHA-256, as many as tell texts apart
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Under what circumstances a decision is made, as the ledger keeps them.
+
+    Attributes:
+        horizons: After how long it is judged: `24h`, or several with commas.
+        environment: backtest, paper or live; where not given, the run's own if it is one of these, else paper.
+        venue: The exchange.
+        book: Where it stands to the models' training: inside, after, or live; by its time where not given.
+        run_id: The back-test that it belongs to.
+        decision_id: Its id; a new one where not given.
+    """
+
+    horizons: str = "24h"
+    environment: str | None = None
+    venue: str | None = None
+    book: str | None = None
+    run_id: str | None = None
+    decision_id: str | None = None
+
+
+def write_trading_decision(
+    result: TradingResult, view: MarketView, *, content: str, where: Circumstances
+) -> str | None:
+    """Write the decision of the run that this code is in; return its id, None where it could not be written.
+
+    Args:
+        result: The decision.
+        view: The market as the models saw it.
+        content: The text in which they saw it.
+        where: The circumstances.
+    """
+    scope = current_scope()
+    now_ns, as_of_ns = time.time_ns(), microseconds(view.as_of) * 1_000
+    record = DecisionRecord(
+        id=where.decision_id or uuid.uuid4().hex,
+        time_ns=now_ns,
+        as_of_ns=as_of_ns,
+        symbol=result.symbol,
+        action=str(result.action),
+        status=_status(result),
+        confidence=result.confidence,
+        price=view.snapshot.price,
+        venue=where.venue,
+        timeframe=view.snapshot.timeframe,
+        horizons=where.horizons,
+        agent=scope.agent,
+        agent_version=scope.release,
+        prompt_name="trading",
+        prompt_hash=_digest(prompt("trading")),
+        models=json.dumps(list(dict.fromkeys(map(_model, result.votes)))),
+        votes=write_votes(_votes(result)),
+        snapshot_hash=_digest(content),
+        environment=where.environment or _environment(scope),
+        book=where.book or book_of(now_ns, as_of_ns, parse_horizons(where.horizons)),
+        run_id=where.run_id,
+        trace_id=result.trace_id,
+        observation_id=result.observation_id,
+        session_id=scope.session_id,
+        cost_usd=result.cost_usd,
+        cost_unknown=result.unpriced > 0,
+    )
+    return record.id if write_decision(record) else None
+
+
+def _votes(result: TradingResult) -> list[MemberVote]:
+    return [
+        MemberVote(
+            member=vote.member,
+            action=str(vote.action) if vote.action else None,
+            confidence=vote.confidence,
+            weight=vote.weight,
+            latency_ms=vote.latency_ms,
+            cost_usd=vote.cost_usd,
+            observation_id=vote.observation_id,
+            error=vote.error_category,
+            model=vote.model_name,
+        )
+        for vote in result.votes
+    ]
+
+
+def _status(result: TradingResult) -> DecisionStatus:
+    """Tell how a decision came about: a tie is one; without a quorum it failed, or all members abstained."""
+    if result.has_quorum:
+        return "decided"
+    return "failed" if any(vote.error_category for vote in result.votes) else "abstained"
+
+
+def _model(vote: Vote) -> str:
+    """Return the provider and the model that answered; the member's own name where none did."""
+    name = vote.member.partition("#")[0]
+    return f"{name.partition(':')[0]}:{vote.model_name}" if vote.model_name else name
+
+
+def _environment(scope: Scope) -> str:
+    return scope.environment if scope.environment in ENVIRONMENTS else "paper"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -1,0 +1,1 @@
+"""Hold decisions against the market: outcomes, accuracy, back-tests."""

@@ -1,0 +1,100 @@
+"""The key that a client is made with, in the call that gets its model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis.folding import environment_variables
+from src.migration.rewrite.analysis.syntax import expression, positional, text_of
+from src.migration.rewrite.records import Unprovable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from src.migration.rewrite.analysis.values import Evaluator
+    from src.migration.rewrite.translate.model_spec import ModelSpec
+
+_READS = ("os.getenv", "os.environ.get")
+
+
+def is_own(key: cst.BaseExpression, sdk_name: str, values: Evaluator) -> bool:
+    """Tell whether a key is read from the variable that the SDK reads first by itself."""
+    return (
+        isinstance(key, cst.Call)
+        and values.module(key.func) in _READS
+        and len(key.args) == 1
+        and text_of(next(iter(positional(key)), None)) == sdk.OWN_KEYS.get(sdk_name)
+    )
+
+
+def take_from_others(
+    spec: ModelSpec, sdk_name: str, settings_here: dict[str, cst.BaseExpression], settings: frozenset[str]
+) -> None:
+    """Take over the key that another file sets on an SDK's module, where it is a variable of the environment.
+
+    Args:
+        spec: The model.
+        sdk_name: Its SDK.
+        settings_here: What this file sets itself.
+        settings: What other files set, as `openai.api_key` or `openai.api_key=VARIABLE`.
+
+    Raises:
+        Unprovable: they set something else, or several keys.
+    """
+    prefix, variables = f"{sdk.PACKAGES[sdk_name]}.", set()
+    for setting in sorted(settings):
+        name, _, variable = setting.removeprefix(prefix).partition("=")
+        name = {"api_base": "base_url"}.get(name, name)
+        if not setting.startswith(prefix) or name in settings_here:
+            continue
+        if not variable:
+            what = setting.partition("=")[0]
+            raise Unprovable(f"another file sets {what}", "say the key and the address to get_model here")
+        variables.add(variable)
+    if len(variables) > 1:
+        raise Unprovable(f"other files set {prefix}api_key to several keys", "say the key to get_model here")
+    for variable in variables - {sdk.OWN_KEYS.get(sdk_name)}:
+        spec.settings.append(("api_key", expression(f'getenv("{variable}")')))
+        spec.imports.add(("os", "getenv"))
+
+
+def made_portable(
+    spec: ModelSpec, values: Evaluator, is_movable: Callable[[cst.CSTNode], bool]
+) -> tuple[ModelSpec, list[cst.BaseExpression]]:
+    """Return a model whose key can be read anywhere in the module, and the settings for which that is still to be seen.
+
+    Args:
+        spec: The model.
+        values: What the module's expressions can be.
+        is_movable: Tells whether an expression has the same value where the model is made.
+    """
+    settings, imports, others = [], set(spec.imports), []
+    for name, value in spec.settings:
+        variable = None
+        if name == "api_key" and ("os", "getenv") not in spec.imports and not is_movable(value):
+            variable = _variable(value, values)
+        if variable is not None:
+            function = "os.getenv" if _imports_os(values) else "getenv"
+            settings.append((name, expression(f'{function}("{variable}")')))
+            imports |= set() if function == "os.getenv" else {("os", "getenv")}
+            continue
+        settings.append((name, value))
+        if name != "api_key" or ("os", "getenv") not in spec.imports:
+            others.append(value)
+    return spec.with_settings(settings, imports), others
+
+
+def _variable(key: cst.BaseExpression, values: Evaluator) -> str | None:
+    """Return the one variable of the environment that a key is read from."""
+    variables = environment_variables(key, values) or set()
+    return next(iter(variables)) if len(variables) == 1 else None
+
+
+def _imports_os(values: Evaluator) -> bool:
+    """Tell whether `os` is the module everywhere in this file."""
+    bindings = values.tree.bound.get(values.tree.module, {}).get("os", [])
+    is_once = sum("os" in names for names in values.tree.bound.values()) == 1
+    return is_once and len(bindings) == 1 and bindings[0].imported == "os"

@@ -1,0 +1,23 @@
+"""Remember who asked for a stream, which begins when its first chunk is read: by other code, perhaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from src.models.call.steps import Steps
+
+
+def as_caller(begin: Callable[[], Steps]) -> Callable[[], Steps]:
+    """Return `begin` so that what it begins outside any run is attributed to the agent that runs now."""
+    from src.observability.spans import calling_agent
+
+    agent = calling_agent.calling_agent()
+
+    def begin_for_agent() -> Steps:
+        with calling_agent.asking(agent):
+            return begin()
+
+    return begin_for_agent

@@ -1,0 +1,294 @@
+"""Write decisions and their results into the ledger, as durably as observations."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace as otel_trace
+
+from src.observability import attributes as names
+from src.observability.current import get_pipeline
+from src.observability.ledger.horizons import parse_horizons
+from src.observability.ledger.votes import write_votes
+from src.observability.redaction import redact_text
+from src.observability.spans import encoding
+from src.observability.spans import scope as scopes
+from src.observability.store.ledger_records import DecisionRecord, ResultRecord
+from src.observability.tracing.scores import score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from typing_extensions import Unpack
+
+    from src.observability.ledger.horizons import Horizon
+    from src.observability.ledger.votes import MemberVote
+    from src.observability.spans.scope import Scope
+
+ACTIONS: Final = ("BUY", "SELL", "NOTHING")
+_PROGRAM: Final = "program"
+_log = logging.getLogger("moondev.observability")
+
+
+class DecisionFields(TypedDict, total=False):
+    """What else `decision` takes.
+
+    Attributes:
+        target: The price at which a gain is taken.
+        stop: The price at which a loss is cut.
+        venue: The exchange.
+        timeframe: The length of the bars that it saw, such as 15m.
+        agent: The agent; the run's where not given.
+        agent_version: The agent's version.
+        prompt: The prompt's name, version and hash.
+        models: The models that were asked.
+        votes: The members' votes, where several models decided.
+        environment: backtest, paper or live; the run's own where not given.
+        cost_usd: What it cost; what its trace cost where not given.
+        metadata: Anything else that can be written as JSON.
+        decision_id: Its id; a new one where not given. A second decision with the id of a first one is left out.
+    """
+
+    target: float | None
+    stop: float | None
+    venue: str | None
+    timeframe: str | None
+    agent: str | None
+    agent_version: str | None
+    prompt: tuple[str, str | None, str | None] | None
+    models: Iterable[str]
+    votes: Iterable[MemberVote]
+    environment: str | None
+    cost_usd: float | None
+    metadata: object
+    decision_id: str | None
+
+
+def decision(
+    symbol: str,
+    action: str,
+    confidence: float | None = None,
+    price: float | None = None,
+    as_of: datetime | float | None = None,
+    horizon: str | Iterable[str] = "24h",
+    **fields: Unpack[DecisionFields],
+) -> str | None:
+    """Write a decision of this run into the ledger; return its id. Nothing of it changes later.
+
+    It never raises: where the decision cannot be written, an error is logged that says why, and None is returned.
+    The run's trace gets the scores `decision` and `confidence`.
+
+    Args:
+        symbol: The market, such as BTC-USD.
+        action: BUY, SELL or NOTHING, in any case.
+        confidence: 0 to 100: how sure it is that the action is right.
+        price: The price that it was made at.
+        as_of: The close of the newest data that it saw, as a time or seconds since 1970; now where not given.
+        horizon: After how long it is judged: 90m, 24h, 7d, or several.
+        **fields: What else is known of it: `DecisionFields`.
+    """
+    try:
+        record = _record(symbol, action, confidence, price, as_of, parse_horizons(horizon), dict(fields))
+    except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
+        _log.error("A decision is not in the ledger: %s", redact_text(str(error)))
+        return None
+    if not write_decision(record):
+        return None
+    if record.trace_id is not None:
+        for score_name, value in (("decision", record.action), ("confidence", record.confidence)):
+            if value is not None:
+                score(score_name, value, trace_id=record.trace_id, observation_id=record.observation_id)
+    return record.id
+
+
+def _record(
+    symbol: object,
+    action: object,
+    confidence: object,
+    price: object,
+    as_of: datetime | float | None,
+    horizons: tuple[Horizon, ...],
+    fields: dict[str, Any],
+) -> DecisionRecord:
+    """Return a decision's record, with what its run tells; ValueError names a field that cannot be what it says."""
+    _refuse_unknown(fields)
+    scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
+    now_ns = time.time_ns()
+    as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
+    trace_id, observation_id = _current_ids()
+    prompt_name, prompt_version, prompt_hash = fields.get("prompt") or (None, None, None)
+    models, metadata = list(fields.get("models", ())), fields.get("metadata")
+    cost_usd = _bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
+    return DecisionRecord(
+        id=str(fields.get("decision_id") or uuid.uuid4().hex),
+        time_ns=now_ns,
+        as_of_ns=as_of_ns,
+        symbol=_symbol(symbol),
+        action=_action(action),
+        confidence=_bounded("confidence", confidence, 0, 100),
+        horizons=",".join(item.name for item in horizons),
+        agent=fields.get("agent") or scope.agent,
+        prompt_name=prompt_name,
+        prompt_version=prompt_version,
+        prompt_hash=prompt_hash,
+        models=json.dumps(models) if models else None,
+        votes=write_votes(fields.get("votes") or ()),
+        environment=fields.get("environment") or _environment(scope),
+        book=book_of(now_ns, as_of_ns, horizons),
+        trace_id=trace_id,
+        observation_id=observation_id,
+        session_id=scope.session_id,
+        cost_usd=cost_usd,
+        cost_unknown=cost_usd is None,
+        metadata=None if metadata is None else encoding.json_text(metadata),
+        venue=fields.get("venue"),
+        timeframe=fields.get("timeframe"),
+        agent_version=fields.get("agent_version"),
+        price=_price("price", price),
+        target=_price("target", fields.get("target")),
+        stop=_price("stop", fields.get("stop")),
+    )
+
+
+def _refuse_unknown(fields: Mapping[str, object]) -> None:
+    unknown = sorted(fields.keys() - DecisionFields.__annotations__.keys())
+    if unknown:
+        raise ValueError(f"it has no field {unknown[0]!r}: DecisionFields lists them.")
+
+
+def write_decision(record: DecisionRecord) -> bool:
+    """Write a decision, without secrets; tell whether it is stored, or will be. Never raises."""
+    return get_pipeline().store_ledger(_clean(record))
+
+
+def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
+    """Return `live` for a decision that was written before its first outcome could be known; else `inside`.
+
+    What is decided about the past may have been in the models' training: that it was not has to be shown.
+    """
+    shortest = min(horizon.seconds for horizon in horizons)
+    return "live" if time_ns < as_of_ns + shortest * 1_000_000_000 else "inside"
+
+
+def outcome(
+    decision_id: str | None,
+    pnl_usd: float | None = None,
+    net_return: float | None = None,
+    *,
+    time_s: float | None = None,
+    source: str = _PROGRAM,
+    details: object = None,
+) -> bool:
+    """Write what a decision really earned; a later call with the same source replaces it. Tell whether it is stored.
+
+    It never raises: where it cannot be written, an error is logged that says why.
+
+    Args:
+        decision_id: What `decision` returned; None, where that failed, is left out.
+        pnl_usd: The profit or loss in US dollars, after fees.
+        net_return: The same as a fraction of what was put in: 0.012 is 1.2%.
+        time_s: When it was known, in seconds since 1970; now where not given.
+        source: Who says so.
+        details: Anything else that can be written as JSON.
+    """
+    if decision_id is None:
+        return False
+    if pnl_usd is None and net_return is None:
+        _log.error("The outcome of decision %.40s is not in the ledger: give pnl_usd or net_return.", decision_id)
+        return False
+    try:
+        record = ResultRecord(
+            decision_id=str(decision_id),
+            source=redact_text(source),
+            pnl_usd=_bounded("pnl_usd", pnl_usd, -math.inf, math.inf),
+            net_return=_bounded("net_return", net_return, -1e6, 1e6),
+            time_ns=time.time_ns() if time_s is None else _nanoseconds(time_s),
+            details=redact_text(encoding.json_text(details)) if details is not None else None,
+        )
+    except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
+        _log.error("The outcome of decision %.40s is not in the ledger: %s", decision_id, redact_text(str(error)))
+        return False
+    return get_pipeline().store_ledger(record)
+
+
+def _clean(record: DecisionRecord) -> DecisionRecord:
+    """Return the record without secrets, which texts of programs and models may hold."""
+    return replace(
+        record,
+        symbol=redact_text(record.symbol),
+        venue=_redacted(record.venue),
+        agent=_redacted(record.agent),
+        agent_version=_redacted(record.agent_version),
+        prompt_name=_redacted(record.prompt_name),
+        prompt_version=_redacted(record.prompt_version),
+        models=_redacted(record.models),
+        votes=_redacted(record.votes),
+        session_id=_redacted(record.session_id),
+        metadata=_redacted(record.metadata),
+    )
+
+
+def _redacted(text: str | None) -> str | None:
+    return None if text is None else redact_text(text)
+
+
+def _current_ids() -> tuple[str | None, str | None]:
+    """Return the ids of the trace and of the observation that this code runs in, as far as there is one."""
+    ids = otel_trace.get_current_span().get_span_context()
+    return (f"{ids.trace_id:032x}", f"{ids.span_id:016x}") if ids.is_valid else (None, None)
+
+
+def _environment(scope: Scope) -> str:
+    return str(scope.attributes.get(names.ENVIRONMENT) or scope.environment or get_pipeline().settings.environment)
+
+
+def _symbol(symbol: object) -> str:
+    name = symbol.strip() if isinstance(symbol, str) else ""
+    if not name:
+        raise ValueError(f"its symbol is {symbol!r:.40}: give the market's name, such as BTC-USD.")
+    return name
+
+
+def _action(action: object) -> str:
+    name = str(getattr(action, "value", action)).strip().upper()
+    if name not in ACTIONS:
+        raise ValueError(f"its action is {action!r:.60}: give BUY, SELL or NOTHING.")
+    return name
+
+
+def _bounded(name: str, value: Any, least: float, most: float) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and least <= number <= most):
+        bounds = f" from {least:g} to {most:g}" if math.isfinite(most - least) else ""
+        raise ValueError(f"its {name} is {value!r:.40}: give a number{bounds}.")
+    return number
+
+
+def _price(name: str, value: Any) -> float | None:
+    price = _bounded(name, value, -math.inf, math.inf)
+    if price is not None and price <= 0:
+        raise ValueError(f"its {name} is {value!r:.40}: give a price above 0.")
+    return price
+
+
+def _nanoseconds(moment: Any) -> int:
+    if isinstance(moment, datetime):
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000) * 1_000
+    seconds = _bounded("time", moment, 0, 1e11)
+    if seconds is None or seconds > 1e11 / 10:
+        raise ValueError(f"a time is {moment!r:.40}: give a datetime, or seconds since 1970.")
+    return int(seconds * 1_000_000) * 1_000
