@@ -3,7 +3,7 @@
 A file of `programs/` is one program. Lines that begin with `#:` are about it and not part of it:
 
     #: note = "what the style is"
-    #: expect = "migrated" (the default), "traced" (its calls stay, its clients are traced), "left" (untouched,
+    #: expect = "migrated" (the default), "traced" (calls stay whose clients are traced), "left" (untouched,
        with a reason), "either" of migrated and left, or "kept" (it is no chat call)
     #: sites = 2             how many calls generate text; 1 where not said
     #: reply = "..."         what the model says
