@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 WORKERS ?= 4  # of the tests: a good part of their time is waiting, so that four keep two cores busy
 
+# Hundreds of processes import the same modules, whose compiled form some containers are set up not to keep.
+KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
+
 .DEFAULT_GOAL := help
 .PHONY: help .venv .venv-run run test test-long lint bench lock clean
 
@@ -28,10 +31,10 @@ run: .venv-run ## One swarm decision on real prices, traced: no key, no network
 	@$(BIN)/moondev trade EURUSD --swarm
 
 test: .venv ## All tests, by WORKERS=4 processes (ARGS="tests/unit -x" and the like go to pytest)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(KEEP_COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-long: .venv ## All tests, in full what is long by nature: random examples, fuzzed inputs, kill rounds
-	@MOONDEV_TEST_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --timeout 3600 $(ARGS)
+	@$(KEEP_COMPILED) MOONDEV_TEST_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --timeout 3600 $(ARGS)
 
 lint: .venv ## Formatting, lint, types, import contracts, and no call round the factory
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo \

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
-import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from src.models import model_factory
 from src.observability import tracker
 from src.observability.redaction import redactor
-from tests import faults
+from tests import faults, first_imports, loopback
 from tests.certificates import Authority
 
 if TYPE_CHECKING:
@@ -53,17 +53,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", choices=sorted(faults.SEAMS), help="break tracing at this seam in every test")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    worker: dict[str, Any] | None = getattr(session.config, "workerinput", None)  # of pytest-xdist
+    if worker is not None and first_imports.is_of_all_tests(session.config.args):
+        first_imports.import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the search for garbage, which would go through it again and again."""
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that look at what was recorded, where recording is broken on purpose."""
     if config.getoption("--faults"):
         items[:] = [item for item in items if not faults.LOOKING & set(getattr(item, "fixturenames", ()))]
-
-
-@pytest.fixture(autouse=True)
-def broken(request: pytest.FixtureRequest, isolated: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    seam = request.config.getoption("--faults")
-    if seam:
-        faults.Faults().strike(seam, monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +77,9 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path) -> Iterator[None]:
+def isolated(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path
+) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith(_PREFIXES):
             monkeypatch.delenv(name)
@@ -86,6 +92,9 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path)
     redactor.refresh()
     before = tracker.set_tracker(None)
     model_factory._cache.clear()  # a program keeps its models until it ends, so there is no public way
+    seam = request.config.getoption("--faults")
+    if seam:
+        faults.Faults().strike(seam, monkeypatch)
     yield
     used = tracker.set_tracker(before)
     if used is not None:
@@ -102,18 +111,11 @@ def _forget_langfuse() -> None:
         del sys.modules[name]
 
 
-@pytest.fixture(autouse=True)
-def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> Iterator[None]:
     """Refuse every connection that leaves this machine."""
-    real = socket.socket.connect
-
-    def connect(self: socket.socket, address: object) -> None:
-        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(host).startswith(("127.", "::1", "localhost")):
-            raise AssertionError(f"a test tried to reach {host}")
-        return real(self, address)  # type: ignore[arg-type] # passed through
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
+    with loopback.only():
+        yield
 
 
 @pytest.fixture

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 LIBRARIES = (
     "openai", "openai.resources.chat", "openai.resources.responses", "anthropic", "httpx", "numpy", "pydantic.v1",
     "rich.console", "typer", "opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    "tenacity", "jsonschema",
+    "tenacity", "jsonschema", "sqlite3", "tomllib", "multiprocessing", "concurrent.futures", "httpcore", "httpcore2",
+    "h11", "anyio", "genai_prices", "platformdirs", "lz4.frame", "orjson", "mnemonic", "hyperscan", "truststore",
+    "backoff", "packaging.version",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from src.observability.tracing.agent_runs import current_scope
 
 if TYPE_CHECKING:
     from src.agents.market_view import MarketView
+    from src.agents.swarm.known_votes import KnownVotes
     from src.agents.swarm.voting import Vote
     from src.agents.trading_result import TradingResult
     from src.observability.spans.scope import Scope
@@ -37,6 +38,7 @@ class Circumstances:
         book: Where it stands to the models' training: inside, after, or live; by its time where not given.
         run_id: The back-test that it belongs to.
         decision_id: Its id; a new one where not given.
+        votes: Votes that need not be asked for.
     """
 
     horizons: str = "24h"
@@ -45,6 +47,7 @@ class Circumstances:
     book: str | None = None
     run_id: str | None = None
     decision_id: str | None = None
+    votes: KnownVotes | None = None
 
 
 def write_trading_decision(

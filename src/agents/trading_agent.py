@@ -12,6 +12,7 @@ from src.agents.market import Candles
 from src.agents.market_view import MIN_BARS, market_view, require_min_bars
 from src.agents.prompts import prompt
 from src.agents.swarm.asking import Question, Seat
+from src.agents.swarm.known_votes import Roll
 from src.agents.swarm.members import Member, default_members, labelled
 from src.agents.swarm.runner import aask_all, ask_all
 from src.agents.swarm.voting import Vote, count
@@ -117,9 +118,10 @@ class TradingAgent(BaseAgent):
         """
         view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
         run = self._open(symbol, view, position, where)
+        roll = Roll(self._seats, run.question, run.where.votes, on_vote)
         with beside(run.deadline), run.observed as observation:
-            votes = ask_all(self._seats, run.question, on_vote)
-            return run.decided(votes, self.quorum, observation)
+            asked = ask_all(roll.to_ask, run.question, roll.arrived) if roll.to_ask else ()
+            return run.decided(roll.all_votes(asked), self.quorum, observation)
 
     async def adecide(
         self,
@@ -138,9 +140,10 @@ class TradingAgent(BaseAgent):
             view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
         await make_ready()
         run = self._open(symbol, view, position, where)
+        roll = Roll(self._seats, run.question, run.where.votes, on_vote)
         async with beside(run.deadline), run.observed as observation:
-            votes = await aask_all(self._seats, run.question, on_vote)
-            return run.decided(votes, self.quorum, observation)
+            asked = await aask_all(roll.to_ask, run.question, roll.arrived) if roll.to_ask else ()
+            return run.decided(roll.all_votes(asked), self.quorum, observation)
 
     def _open(self, symbol: str, view: MarketView, position: str | None, where: Circumstances | None) -> _Run:
         """Return one decision that is to be made."""

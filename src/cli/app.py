@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from src.cli import decisions
+from src.cli.backtest import backtest
 from src.cli.candles import candles
 from src.cli.doctor import doctor
 from src.cli.models import models
@@ -45,6 +46,7 @@ def moondev(
 app.command("trade", cls=FastCommand)(trade)
 app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
+app.command("backtest", cls=FastCommand)(backtest)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from src.models import capabilities, catalogue
 from src.models.call import driver
@@ -119,6 +119,15 @@ class BaseModel:
     def capabilities(self) -> Capabilities:
         """Return what this model can do."""
         return self._can(self.model_name)
+
+    def as_provider(self, *names: str) -> Self:
+        """Return this model where it is one of these providers'; raise AttributeError, as SDKs do, where it is not.
+
+        Migrated code calls it where its client may have been another SDK's, which lacked the method.
+        """
+        if self.provider not in names:
+            raise AttributeError(f"{self!r} cannot answer a call that was written for a client of {' or '.join(names)}")
+        return self
 
     # The public calls.
 

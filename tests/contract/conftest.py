@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,18 +12,33 @@ from src.models.limits import limiter, rate_limit_headers
 from src.models.model_factory import ModelFactory
 from src.models.providers import PROVIDERS
 from src.models.retry import RetryPolicy
+from src.observability.store.spool import Spool
 from tests.contract.harness import CASES, EXAMPLE, ORIGIN, ROWS, Caller, EngineOnWire, Wire, dialect_of
 from tests.contract.routers import answered_by
 from tests.servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from src.models.base_model import BaseModel
     from tests.contract.dialects.base import Dialect
 
 QUICK = RetryPolicy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0)
 ONCE = RetryPolicy(max_attempts=1)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "traces.db"
+    Spool(path).close()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def store(isolated: None, empty_store: Path, tmp_path: Path) -> None:
+    """Begin with an empty store: to make its tables takes longer than all else that a test's tracing does."""
+    shutil.copy(empty_store, tmp_path / "traces.db")
 
 
 @pytest.fixture(params=CASES)

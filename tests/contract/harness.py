@@ -7,6 +7,7 @@ import importlib
 import json
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from src.models.providers import BUILT_IN, Provider
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from src.models.base_model import BaseModel
     from src.models.types import Chunk, ModelResponse
@@ -32,6 +33,16 @@ DIALECTS = Path(__file__).parent / "dialects"
 ROWS = {row.name: row for row in (*BUILT_IN, EXAMPLE)}
 VARIANTS = sorted(path.stem for path in DIALECTS.glob("*__*.py") if path.stem.partition("__")[0])
 CASES = [*(name for name in ROWS), *(name for name in VARIANTS if name.partition("__")[0] in ROWS)]
+
+
+@contextmanager
+def naming(case: object) -> Iterator[None]:
+    """Name, in a failure within the block, which of a test's cases failed."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the case {case!r}")
+        raise
 
 
 def dialect_of(case: str) -> Dialect:

@@ -37,11 +37,9 @@ def at(make: Callable[..., BaseModel], dialect: Dialect, server: Server) -> Base
 
 
 @pytest.fixture(autouse=True)
-def quick_search() -> Iterator[None]:
+def quick_search() -> None:
     """Leave the objects that exist already out of collections and searches: those of the SDKs take half a second."""
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def _open_to(server: Server) -> int:

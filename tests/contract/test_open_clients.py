@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.contract.dialects.base import Dialect
     from tests.servers import Received, Reply
 
-KEYS = range(7)
+KEYS = range(5)
 MOST = 3
 
 
@@ -103,8 +103,8 @@ def test_the_factory_remembers_the_latest_models(configured: None, monkeypatch: 
     monkeypatch.setattr(sys.modules["src.models.model_factory"], "_MOST_CACHED", 3)
     models = [ModelFactory.get_model("openai", "m", api_key=f"key-{number}") for number in KEYS]
     assert len(ModelFactory._cache) == 3
-    assert ModelFactory.get_model("openai", "m", api_key="key-6") is models[6]
     assert ModelFactory.get_model("openai", "m", api_key="key-4") is models[4]
+    assert ModelFactory.get_model("openai", "m", api_key="key-2") is models[2]
     ModelFactory.get_model("openai", "m", api_key="key-0")
-    assert ModelFactory.get_model("openai", "m", api_key="key-4") is models[4]
-    assert ModelFactory.get_model("openai", "m", api_key="key-5") is not models[5]
+    assert ModelFactory.get_model("openai", "m", api_key="key-2") is models[2]
+    assert ModelFactory.get_model("openai", "m", api_key="key-3") is not models[3]

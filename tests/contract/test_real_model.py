@@ -30,7 +30,7 @@ SERVED = {"openai": "/v1", "example": "/v1", "claude": "", "local": None}
 
 
 class Colour(pydantic.BaseModel):
-    name: str = pydantic.Field(max_length=20)
+    name: str = pydantic.Field(max_length=8)
     warm: bool
 
 
@@ -63,17 +63,17 @@ def call(request: pytest.FixtureRequest) -> Caller:
 
 
 def test_a_real_model_answers(model: BaseModel, call: Caller, spool: Spool) -> None:
-    reply = call.ask(model, "You are friendly.", "Say hello. 价格 📈", temperature=0.0, max_tokens=12)
+    reply = call.ask(model, "You are friendly.", "Say hello. 价格 📈", temperature=0.0, max_tokens=5)
     assert reply.content.strip()
     assert reply.usage is not None
-    assert 0 < (reply.usage.output_tokens or 0) <= 12
+    assert 0 < (reply.usage.output_tokens or 0) <= 5
     assert reply.finish_reason in ("stop", "length")
     (row,) = spool.trace(str(reply.trace_id))
     assert (row.input_tokens, row.output_tokens) == (reply.usage.input_tokens, reply.usage.output_tokens)
 
 
 def test_a_real_stream_brings_what_the_whole_reply_says(model: BaseModel, call: Caller) -> None:
-    question: dict[str, Any] = {"temperature": 0.0, "max_tokens": 12}
+    question: dict[str, Any] = {"temperature": 0.0, "max_tokens": 6}
     whole = call.ask(model, None, "Count to five.", **question)
     chunks = call.stream(model, None, "Count to five.", **question)
     assert len(chunks) > 3
@@ -86,7 +86,7 @@ def test_a_real_stream_brings_what_the_whole_reply_says(model: BaseModel, call: 
 def test_a_real_model_fits_a_schema(model: BaseModel, call: Caller) -> None:
     if model.provider == "claude":
         pytest.skip("llama.cpp's Messages endpoint takes no schema")
-    reply = call.ask(model, "Reply in JSON.", "Name a colour.", temperature=0.0, max_tokens=60, response_format=Colour)
+    reply = call.ask(model, "Reply in JSON.", "Name a colour.", temperature=0.0, max_tokens=40, response_format=Colour)
     assert isinstance(reply.parsed, Colour)
 
 
@@ -96,7 +96,7 @@ def test_a_real_model_continues_a_conversation(model: BaseModel, call: Caller) -
         {"role": "assistant", "content": "Hello Ada."},
         {"role": "user", "content": "Thanks."},
     ]
-    assert call.chat(model, messages, max_tokens=8).content.strip()
+    assert call.chat(model, messages, max_tokens=3).content.strip()
 
 
 def test_a_prompt_beyond_a_real_context_is_too_long(model: BaseModel, call: Caller) -> None:
@@ -105,6 +105,6 @@ def test_a_prompt_beyond_a_real_context_is_too_long(model: BaseModel, call: Call
 
 
 def test_eight_ask_a_real_model_at_once(model: BaseModel) -> None:
-    ask: Callable[[int], Any] = lambda n: model.generate_response(None, f"Say {n}.", max_tokens=4)  # noqa: E731
+    ask: Callable[[int], Any] = lambda n: model.generate_response(None, f"Say {n}.", max_tokens=2)  # noqa: E731
     with ThreadPoolExecutor(8) as pool:
         assert all(reply.content for reply in pool.map(ask, range(8)))

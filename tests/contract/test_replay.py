@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -13,11 +14,12 @@ from src.models.errors import AuthenticationFailed, ConnectionFailed, MalformedR
 from src.models.transport import replay
 from src.models.types import ImagePart, Timeouts
 from tests.contract.dialects.base import Says
+from tests.contract.harness import naming
 from tests.contract.test_replies import PNG, TOOL, UNICODE
 from tests.servers import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from src.models.base_model import BaseModel
     from src.models.types import ModelResponse
@@ -67,18 +69,17 @@ def replayed_bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return bodies
 
 
-@pytest.fixture
-def sdk_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Return how to have each call made by the SDK itself from here on."""
+@contextmanager
+def by_sdk_alone() -> Iterator[None]:
+    """Have each call made by the SDK itself within the block."""
 
-    def switch() -> None:
-        async def acall(_: Any, key: Any, body: Any, timeouts: Any, ask: Any, read: Any) -> Any:
-            return await ask()
+    async def acall(_: Any, key: Any, body: Any, timeouts: Any, ask: Any, read: Any) -> Any:
+        return await ask()
 
-        monkeypatch.setattr(replay.Replay, "call", lambda _, key, body, timeouts, ask, read: ask())
-        monkeypatch.setattr(replay.Replay, "acall", acall)
-
-    return switch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay.Replay, "call", lambda _, key, body, timeouts, ask, read: ask())
+        patch.setattr(replay.Replay, "acall", acall)
+        yield
 
 
 def _ask(model: BaseModel, call: Caller, options: dict[str, Any]) -> ModelResponse:
@@ -101,19 +102,22 @@ def _takes(case: str, model: BaseModel, name: str) -> bool:
     return not (name == "limits" and not can.stop)
 
 
-@pytest.mark.parametrize("name", CALLS)
 def test_sends_what_the_sdk_sends(
-    name: str, case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, sdk_only: Any
+    case: str, make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller
 ) -> None:
     model = make()
-    if not _takes(case, model, name):
-        return
     wire.say(dialect.reply(Says(text='{"action": "BUY"}', model=dialect.model)))
     _ask(model, call, {"user_content": "a call before, so that there is a request to replay"})
-    our_reply = _ask(model, call, CALLS[name])
-    sdk_only()
-    sdk_reply = _ask(model, call, CALLS[name])
-    replayed, by_sdk = wire.received[-2:]
+    for name, options in CALLS.items():
+        if _takes(case, model, name):
+            with naming(name):
+                our_reply = _ask(model, call, options)
+                with by_sdk_alone():
+                    sdk_reply = _ask(model, call, options)
+                _check_same(our_reply, sdk_reply, *wire.received[-2:])
+
+
+def _check_same(our_reply: ModelResponse, sdk_reply: ModelResponse, replayed: Received, by_sdk: Received) -> None:
     assert replayed.path == by_sdk.path
     assert replayed.json == by_sdk.json
     assert _headers(replayed) == _headers(by_sdk)
@@ -218,30 +222,33 @@ def test_cookies_come_back(
     assert len(replayed_bodies) == 2
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (Reply(401, b'{"error": {"message": "wrong key", "code": 401}}', JSON), AuthenticationFailed),
-        (Reply(429, b"slow down", {"content-type": "text/plain", "retry-after": "9"}), RateLimited),
-        (Reply(200, b"<html>a page</html>", {"content-type": "text/html"}), MalformedResponse),
-        (Reply(200, b'{"half": ', JSON), MalformedResponse),
-    ],
-)  # fmt: skip
+NO_PLAIN_REPLIES: list[tuple[Reply, type[Exception]]] = [
+    (Reply(401, b'{"error": {"message": "wrong key", "code": 401}}', JSON), AuthenticationFailed),
+    (Reply(429, b"slow down", {"content-type": "text/plain", "retry-after": "9"}), RateLimited),
+    (Reply(200, b"<html>a page</html>", {"content-type": "text/html"}), MalformedResponse),
+    (Reply(200, b'{"half": ', JSON), MalformedResponse),
+]
+
+
 def test_what_is_no_plain_reply_is_told_as_the_sdk_tells_it(
-    answer: Reply, kind: type[Exception], case: str, model: BaseModel, wire: Wire, call: Caller, sdk_only: Any
+    case: str, model: BaseModel, wire: Wire, call: Caller
 ) -> None:
     if case in NEVER:
         return
-    wire.say(answer)
-    errors = []
-    for switch in (lambda: None, sdk_only):
-        switch()
-        with pytest.raises(kind) as caught:
-            _ask(model, call, {})
-        error: Any = caught.value
-        errors.append((type(error), str(error), error.status, error.retry_after_s, error.request_id, error.parameter))
-    assert errors[0] == errors[1]
-    assert len(wire.received) == 2
+    for answer, kind in NO_PLAIN_REPLIES:
+        wire.received.clear()
+        wire.say(answer)
+        with naming(answer):
+            errors = []
+            for by_whom in (nullcontext, by_sdk_alone):
+                with by_whom(), pytest.raises(kind) as caught:
+                    _ask(model, call, {})
+                error: Any = caught.value
+                errors.append(
+                    (type(error), str(error), error.status, error.retry_after_s, error.request_id, error.parameter)
+                )
+            assert errors[0] == errors[1]
+            assert len(wire.received) == 2
 
 
 def test_a_connection_that_breaks_is_told_as_the_sdk_tells_it(

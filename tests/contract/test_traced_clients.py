@@ -166,6 +166,17 @@ def test_a_broken_recording_never_breaks_the_request(spool: Spool, monkeypatch: 
     assert len(recorded(spool)) == 2
 
 
+def test_a_wrong_setting_is_named_and_the_request_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard.uninstall()
+    monkeypatch.setenv("MOONDEV_REPLY_MAX_MB", "many")
+    dialect = dialect_of(SDKS["openai"])
+    with Server(lambda _: dialect.reply(Says("yes"))) as server:
+        ask(SDKS["openai"], server.url, stream=False)
+    assert "MOONDEV_REPLY_MAX_MB" in caplog.text
+
+
 def test_tracing_twice_records_once_and_a_copy_is_traced_too(spool: Spool) -> None:
     dialect = dialect_of(SDKS["openai"])
     with Server(lambda _: dialect.reply(Says("yes"))) as server:

@@ -27,6 +27,7 @@ from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
 from tests.warm import run_program
 
+in_forks = pytest.mark.xdist_group("forked programs")  # of one process, which has loaded what they import
 ROOT = Path(__file__).resolve().parents[2]
 CSV = "\n".join(
     ["Date,Open,High,Low,Close,Volume"]
@@ -57,6 +58,7 @@ def moondev_here(*words: str, **environment: str) -> subprocess.CompletedProcess
     return subprocess.CompletedProcess(words, screen.code, screen.out, screen.err)
 
 
+@in_forks
 def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
     done = moondev("trade", "EURUSD", "--swarm")
     assert done.returncode == 0, done.stderr
@@ -66,6 +68,7 @@ def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
     assert "Langfuse keys are not set" in done.stderr
 
 
+@in_forks
 def test_json_is_the_only_output_and_has_the_documented_keys(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
@@ -88,6 +91,7 @@ def test_json_is_the_only_output_and_has_the_documented_keys(tmp_path: Path) -> 
     assert result["trace_id"][:12] in moondev("traces", "list").stdout
 
 
+@in_forks
 def test_the_same_decision_with_langfuse_unreachable_and_one_line_about_what_waits(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
@@ -132,6 +136,7 @@ def test_bad_input_gets_one_clear_error_and_exit_code_2(words: tuple[str, ...], 
     assert "Traceback" not in done.stderr
 
 
+@in_forks
 def test_a_process_that_gets_bad_input_ends_with_one_clear_error_and_exit_code_2() -> None:
     done = moondev("trade", "EURUSD", "--models", "nobody:x")
     assert done.returncode == 2
@@ -139,12 +144,14 @@ def test_a_process_that_gets_bad_input_ends_with_one_clear_error_and_exit_code_2
     assert "Traceback" not in done.stderr
 
 
+@in_forks
 def test_a_swarm_without_any_reply_decides_nothing_and_fails() -> None:
     done = moondev("trade", "EURUSD", "--models", "claude,openai", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["action"] == "NOTHING"
 
 
+@in_forks
 def test_the_doctor_prints_what_is_set_up_and_never_a_key() -> None:
     key = "sk-test-of-the-doctor-0123456789"
     with Langfuse() as langfuse, Server(lambda _: Reply(404)) as server:
@@ -306,6 +313,7 @@ while True:
 """
 
 
+@in_forks
 def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
     """Four processes share one store and are killed at no particular moment; then all is delivered, once."""
     kills = rounds(2, 100)
@@ -322,7 +330,7 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
             )  # fmt: skip
             assert callers.stdout is not None
             first = b"".join(callers.stdout.readline() for _ in range(8))
-            time.sleep(random.uniform(0.05, 0.6))
+            time.sleep(random.uniform(0.05, 0.3))
             os.killpg(callers.pid, signal.SIGKILL)
             returned |= {line for line in (first + callers.stdout.read()).decode().split("\n") if len(line) == 16}
             callers.communicate()

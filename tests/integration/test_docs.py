@@ -76,7 +76,9 @@ def _stream_of_words(request: Received) -> Reply:
     if not request.json.get("stream"):
         return chat_reply("Wait.", model="gpt-4o")
     words = [{"delta": {"content": word}, "finish_reason": None} for word in ("Wait", " for", " the close.")]
-    events = [{"id": "c", "model": "gpt-4o", "choices": [{"index": 0, **choice}]} for choice in words]
+    events: list[dict[str, Any]] = [
+        {"id": "c", "model": "gpt-4o", "choices": [{"index": 0, **choice}]} for choice in words
+    ]
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
     events.append({"id": "c", "model": "gpt-4o", "choices": [last], "usage": usage})

@@ -81,6 +81,9 @@ def test_what_is_not_traced_is_still_found(source: str) -> None:
         ("from src.models.model_factory import model_factory as ModelFactory\n", True),
         ("from elsewhere import ModelFactory\n", False),
         ("class ModelFactory: traced = id\n", False),
+        (FACTORY + "class ModelFactory:\n    traced = id\n", False),
+        (FACTORY + "ModelFactory = fake()\n", False),
+        (FACTORY + "def f(ModelFactory):\n    pass\n", False),
     ],
 )
 def test_only_the_factorys_own_method_counts(factory: str, accepted: bool) -> None:

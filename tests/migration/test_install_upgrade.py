@@ -113,6 +113,7 @@ def test_former_files_go_without_a_note(former: Path, is_clone: bool) -> None:
     assert not (former / "src/models/posted").exists()
     assert not (former / "src/observability/_redaction").exists()
     assert {name for name in after if name.startswith(("src/models", "src/observability", "src/migration"))} <= packaged
+    assert installation.by_hand == []
     assert [note for note in installation.notes if "your" in note] == []
     assert plan.plan(former).changes == []
 
@@ -124,7 +125,7 @@ def test_a_note_names_each_former_file_that_its_owner_edited(former: Path) -> No
     assert noted == {"src/migration/check_scan.py", "src/models/call.py"}
 
 
-def test_a_file_that_no_installation_wrote_goes_with_a_note(former: Path) -> None:
+def test_a_file_that_no_installation_wrote_stays_with_a_note(former: Path) -> None:
     own = {
         "src/migration/check_positions.py": "x = 1\n",
         "src/migration/check/own.py": "x = 2\n",
@@ -134,16 +135,18 @@ def test_a_file_that_no_installation_wrote_goes_with_a_note(former: Path) -> Non
     write_files(former, own | {"src/migration/positions.py": "y = 1\n"})
     installation = plan.plan(former)
     assert {note.split(":")[0] for note in installation.notes if "your own file" in note} == set(own)
-    backup = apply.apply(former, installation.changes)
-    assert not any((former / name).exists() for name in own)
-    assert {name: (backup / "files" / name).read_text("utf-8") for name in own} == own
+    apply.apply(former, installation.changes)
+    assert {name: (former / name).read_text("utf-8") for name in own} == own
     assert (former / "src/migration/positions.py").exists()
 
 
 def test_a_former_name_is_the_owner_s_where_nothing_was_installed(tmp_path: Path) -> None:
     write_files(tmp_path, OWN_FILES | {"src/migration/check_scan.py": "x = 1\n", "src/models/call.py": "x = 2\n"})
     notes = [note for note in plan.plan(tmp_path).notes if "your own file" in note]
-    assert [note.split(":")[0] for note in notes] == ["src/models/call.py", "src/migration/check_scan.py"]
+    assert notes == [
+        "src/models/call.py: your own file; it goes to the backup, since src/models/call/__init__.py has its name",
+        "src/migration/check_scan.py: your own file; it stays",
+    ]
 
 
 def test_whoever_imports_a_module_or_package_that_goes_is_named(former: Path) -> None:
@@ -161,14 +164,18 @@ def test_whoever_imports_a_module_or_package_that_goes_is_named(former: Path) ->
     write_files(former, {f"src/agents/{name}.py": f"{text}\n" for name, text in imports.items()})
     importing = [advice.split(", which")[0] for advice in plan.plan(former).by_hand]
     assert importing == [
-        "src/agents/check.py imports src.migration.check_scan",
-        "src/agents/from_package.py imports src.models.posted.asking",
-        "src/agents/from_package.py imports src.models.posted.routes",
-        "src/agents/inside.py imports src.models.posted.asking",
-        "src/agents/lines.py imports src.models.posted",
-        "src/agents/module.py imports src.observability.spool",
-        "src/agents/package.py imports src.models.posted",
-        "src/agents/relative.py imports src.observability._redaction",
+        "src/agents/check.py:1 imports src.migration.check_scan",
+        "src/agents/from_package.py:1 imports src.models.posted.asking, and there is no src.models.posted: ask "
+        "src.models.ModelFactory",
+        "src/agents/from_package.py:1 imports src.models.posted.routes, and there is no src.models.posted: ask "
+        "src.models.ModelFactory",
+        "src/agents/inside.py:1 imports src.models.posted.asking, and there is no src.models.posted: ask "
+        "src.models.ModelFactory",
+        "src/agents/lines.py:1 imports src.models.posted",
+        "src/agents/module.py:1 imports src.observability.spool.Spool, and there is no src.observability.spool: import "
+        "what src.observability offers",
+        "src/agents/package.py:1 imports src.models.posted",
+        "src/agents/relative.py:1 imports src.observability._redaction",
     ]
 
 

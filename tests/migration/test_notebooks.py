@@ -107,7 +107,8 @@ def test_cells_are_moved_and_the_rest_stays(checkout: Path) -> None:
     assert after[0].splitlines()[:2] == ["%pip install -q openai", "import os"]
     assert "from src.models.model_factory import ModelFactory" in after[0]
     assert "__file__" not in after[0]
-    assert after[1].splitlines() == ["client = ModelFactory.get_model(\"openai\", 'gpt-4o')", "!ls -la", "files = !pwd"]
+    assert after[1].startswith("client = ModelFactory.get_model(")
+    assert after[1].splitlines()[1:] == ["!ls -la", "files = !pwd"]
     assert after[2] == "%%bash\necho openai"
     assert after[3] == "reply = client.generate_response(None, 'hé?', temperature=None)\nprint(reply.content)"
     assert "await aclient.agenerate_response(" in after[4]

@@ -75,6 +75,11 @@ class Notebook:
             return (cells[0].number if cells else 1), 1
         return cells[index].number, line - cells[index].first_line + 1
 
+    def encoded_line(self, line: int) -> int:
+        """Return a line of the module as its cell's number times `CELL`, plus its line there."""
+        cell, inner = self.place(line)
+        return cell * CELL + inner
+
 
 def read(source: bytes) -> Notebook:
     """Return a notebook; one of another language has no cells.
@@ -94,6 +99,16 @@ def read(source: bytes) -> Notebook:
     return _joined(text, spans)
 
 
+def python_of(name: str, source: bytes) -> bytes:
+    """Return a file's text as Python: of a notebook its module, which is empty where it cannot be read."""
+    if not name.endswith(SUFFIX):
+        return source
+    try:
+        return read(source).module.encode("utf-8", "replace")
+    except NotANotebook:
+        return b""
+
+
 def marker(number: int) -> str:
     """Return the line that begins a cell in the module."""
     return f'"__notebook_cell_{number}__"'
@@ -101,10 +116,7 @@ def marker(number: int) -> str:
 
 def encoded(facts: Facts, notebook: Notebook) -> Facts:
     """Return what the module of a notebook holds, each line as its cell's number and its line there."""
-
-    def line(number: int) -> int:
-        cell, inner = notebook.place(number)
-        return cell * CELL + inner
+    line = notebook.encoded_line
 
     def moved(site: Site) -> Site:
         return replace(site, line=line(site.line), first=line(site.first), last=line(site.last))

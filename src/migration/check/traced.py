@@ -156,14 +156,22 @@ class _Uses:
 
 
 def _factory_names(tree: ast.Module) -> set[str]:
-    """Return the names under which a file has the factory."""
-    return {
+    """Return the names under which a file has the factory, and nothing else."""
+    rebound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    rebound |= {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler) and node.name
+    }
+    rebound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    names = {
         alias.asname or alias.name
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").endswith(("models", "models.model_factory"))
         for alias in node.names
         if alias.name in _FACTORIES and (node.level or (node.module or "").startswith("src."))
     }
+    return names - rebound
 
 
 def _packages(tree: ast.Module) -> dict[str, str]:

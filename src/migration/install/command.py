@@ -36,17 +36,18 @@ def refusal(root: Path) -> str | None:
     return None
 
 
-def plan_with_migration(root: Path, migrated: Sequence[Change]) -> Installation:
+def plan_with_migration(root: Path, migrated: Sequence[Change], *, resolves: bool = True) -> Installation:
     """Return what is to be changed in a checkout, the migrated files included.
 
     Args:
         root: The checkout.
         migrated: The changes of its own files, by their paths below it.
+        resolves: Whether uv or pip is asked if the changed requirements can be installed together.
 
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
     """
-    installation = plan.plan(root)
+    installation = plan.plan(root, resolves=resolves)
     for change in migrated:
         if any(other.path == change.path for other in installation.changes):
             installation.changes = [other for other in installation.changes if other.path != change.path]

@@ -1,4 +1,4 @@
-"""Find the files of a checkout that an installation removes: those that it replaces, and what older versions wrote."""
+"""Find the files of a checkout that an installation removes, and those in the same folders that stay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 PACKAGES = ("src/models", "src/observability", "src/migration/check")
-_FOLDERS = tuple(f"{package}/" for package in PACKAGES)
 # Before the check was a folder its modules were these, the marked one always among them.
 _FORMER_CHECK = "src/migration/check_*.py"
 _FORMER_MARKER = "src/migration/check_command.py"
@@ -40,7 +39,7 @@ class OldFile:
 
 
 def old_files(root: Path, packaged: Collection[str], digests: Mapping[str, str]) -> Iterator[OldFile]:
-    """Yield the files that go, by their paths.
+    """Yield the files that go, by their paths: the old factory's, older versions', and those in the way of a module.
 
     Args:
         root: The checkout.
@@ -53,8 +52,29 @@ def old_files(root: Path, packaged: Collection[str], digests: Mapping[str, str])
     former = former_files(root)
     for path in _candidates(root):
         data = None if path in packaged else read(root, path)
-        if data is not None:
-            yield OldFile(path=path, data=data, note=_note(path, data, digests, former))
+        if data is None:
+            continue
+        is_ours = path in digests or path in former or _is_old_factory(path)
+        blocked = None if is_ours else _blocked_module(path, packaged)
+        if is_ours or blocked is not None:
+            yield OldFile(path=path, data=data, note=_note(path, data, digests, blocked))
+
+
+def own_files(root: Path, packaged: Collection[str], digests: Mapping[str, str]) -> Iterator[str]:
+    """Yield the owner's own files in the folders of the packages, which stay."""
+    going = {old.path for old in old_files(root, packaged, digests)}
+    for path in _candidates(root):
+        if path not in packaged and path not in going:
+            yield path
+
+
+def replaced_note(root: Path, path: str, before: bytes, digests: Mapping[str, str]) -> str | None:
+    """Return the note on a file that an installation writes over; None where nothing of its owner's is in it."""
+    if path in digests:
+        return edited_note(path) if digest(before) != digests[path] else None
+    if path in former_files(root) or _is_old_factory(path) or not before.strip():
+        return None
+    return f"{path}: your own file; ours takes its place, and yours goes to the backup"
 
 
 def former_files(root: Path) -> frozenset[str]:
@@ -76,13 +96,26 @@ def _candidates(root: Path) -> Iterator[str]:
         yield file.relative_to(root).as_posix()
 
 
-def _note(path: str, data: bytes, digests: Mapping[str, str], former: Collection[str]) -> str:
+def _is_old_factory(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder == "src/models" and name in _OLD_FACTORY
+
+
+def _blocked_module(path: str, packaged: Collection[str]) -> str | None:
+    """Return our module of a file's name: of a package and a module of one name Python imports the package alone."""
+    folder, _, name = path.rpartition("/")
+    package = f"{folder}/{name.removesuffix('.py')}/__init__.py"
+    if path.endswith(".py") and package in packaged:
+        return package
+    parts = path.split("/")
+    modules = ("/".join(parts[:count]) + ".py" for count in range(3, len(parts)))
+    return next((module for module in modules if module in packaged), None)
+
+
+def _note(path: str, data: bytes, digests: Mapping[str, str], blocked: str | None) -> str:
     if path in digests:
         return edited_note(path) if digest(data) != digests[path] else ""
-    if path in former or (path.startswith("src/models/") and path.rpartition("/")[2] in _OLD_FACTORY):
-        return ""
-    why = "the folder is replaced" if path.startswith(_FOLDERS) else "the check is a folder of its own"
-    return f"{path}: your own file; it goes to the backup, since {why}"
+    return "" if blocked is None else f"{path}: your own file; it goes to the backup, since {blocked} has its name"
 
 
 def edited_note(path: str) -> str:

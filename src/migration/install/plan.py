@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from src.migration.install import merge_texts
-from src.migration.install.apply import BACKUP, Change, Refused, digest, installed_digests, read
-from src.migration.install.importers import importers, module_name
-from src.migration.install.old_files import PACKAGES, edited_note, old_files
+from src.migration.install import merge_texts, requirement_files, resolver
+from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, read
+from src.migration.install.importers import broken_places
+from src.migration.install.module_names import Modules
+from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
+from src.migration.install.resolver import Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).resolve().parents[3]
 _SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", ".github/workflows/direct-calls.yml")
 _EXECUTABLE = 0o755
+_NAMESPACES = ("src/models", "src/observability", "src/migration")
 # Requirements of this project that the installed packages do not have.
 _NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "tzdata", "xllamacpp"})
 # What to use in place of a module that goes, by its package.
@@ -69,8 +74,12 @@ def require_checkout(root: Path) -> None:
         raise Refused(f"{root} is this project itself: give the checkout that is to use it.")
 
 
-def plan(root: Path) -> Installation:
+def plan(root: Path, *, resolves: bool = False) -> Installation:
     """Return what is to be changed in a checkout.
+
+    Args:
+        root: The checkout.
+        resolves: Whether uv or pip is asked if the changed requirements can be installed together.
 
     Raises:
         Refused: the folder is no checkout, or holds what cannot be replaced.
@@ -82,7 +91,8 @@ def plan(root: Path) -> Installation:
     for path, data in sorted(packaged.items()):
         _write_packaged(root, path, data, digests, installation)
     _remove_old(root, packaged, digests, installation)
-    _merge_texts(root, installation)
+    _name_broken(root, packaged, installation)
+    _merge_texts(root, installation, resolves=resolves)
     return installation
 
 
@@ -99,27 +109,43 @@ def _write_packaged(root: Path, path: str, data: bytes, digests: Mapping[str, st
     before = read(root, path)
     if before == data:
         return
-    if before is not None and path in digests and digest(before) != digests[path]:
-        installation.notes.append(edited_note(path))
+    note = None if before is None else replaced_note(root, path, before, digests)
+    installation.notes += [note] if note is not None else []
     mode = _EXECUTABLE if path.startswith("scripts/") else None
     installation.changes.append(Change(path=path, before=before, after=data, mode=mode))
 
 
 def _remove_old(root: Path, packaged: Collection[str], digests: Mapping[str, str], installation: Installation) -> None:
-    """Remove what is left of the replaced factory and of older versions, and name who imports what goes."""
-    removed = list(old_files(root, packaged, digests))
-    for old in removed:
+    """Remove what is left of the replaced factory and of older versions, and note the owner's own files that stay."""
+    for old in old_files(root, packaged, digests):
         installation.changes.append(Change(path=old.path, before=old.data, after=None))
         installation.notes += [old.note] if old.note else []
-    paths = {old.path for old in removed}
-    modules = {module_name(path) for path in paths if path.endswith(".py")} - {module_name(path) for path in packaged}
-    for path, module in importers(root, modules, paths | set(packaged)):
-        instead = _INSTEAD[module.split(".")[1]]
-        installation.by_hand.append(f"{path} imports {module}, which is there no more: {instead}")
+    installation.notes += [f"{path}: your own file; it stays" for path in own_files(root, packaged, digests)]
 
 
-def _merge_texts(root: Path, installation: Installation) -> None:
-    _merge_requirements(root, installation)
+def _name_broken(root: Path, packaged: Mapping[str, bytes], installation: Installation) -> None:
+    """Name every place in the checkout that needs of the packages what they will not have."""
+    removed = {change.path for change in installation.changes if change.after is None}
+    places = broken_places(root, Modules(_sources_after(root, packaged, removed)), removed | set(packaged))
+    for place in places:
+        where = f"{place.path}:{place.line}" if place.line else place.path
+        installation.by_hand.append(f"{where} {place.what}, {place.why}: {_INSTEAD[place.package]}")
+
+
+def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collection[str]) -> dict[str, bytes]:
+    """Return the modules of the packages as they are after the installation, the owner's own ones included."""
+    sources = {}
+    for package in _NAMESPACES:
+        for file in sorted((root / package).rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            data = None if path in removed or path in packaged else read(root, path)
+            if data is not None:
+                sources[path] = data
+    return sources | {path: data for path, data in packaged.items() if path.endswith(".py")}
+
+
+def _merge_texts(root: Path, installation: Installation, *, resolves: bool) -> None:
+    _merge_requirements(root, installation, resolves=resolves)
     example = next((name for name in (".env_example", ".env.example") if (root / name).is_file()), ".env_example")
     ours = (SOURCE / ".env_example").read_text("utf-8")
     installation.merge(root, example, merge_texts.environment(_text(root, example), ours), "")
@@ -139,15 +165,60 @@ def _merge_texts(root: Path, installation: Installation) -> None:
         installation.merge(root, "src/config.py", merge_texts.configuration(_text(root, "src/config.py")), "")
 
 
-def _merge_requirements(root: Path, installation: Installation) -> None:
-    required = requirements()
-    path = "requirements.txt"
-    text = _text(root, path)
-    if not text and (root / "pyproject.toml").is_file():
-        installation.by_hand.append(f"add to your dependencies: {'; '.join(required)}")
-        return
-    merged = merge_texts.requirements(text, required)
-    installation.merge(root, path, merged, f"add to {path}, which has hashes: {'; '.join(required)}")
+def _merge_requirements(root: Path, installation: Installation, *, resolves: bool) -> None:
+    required, path = requirements(), "requirements.txt"
+    texts = requirement_files.included(functools.partial(_text, root), path)
+    project = _toml(root)
+    if not texts[path] and project is not None:
+        texts = {"pyproject.toml": requirement_files.dependencies_of(project)}
+    merged = requirement_files.merge(texts, required, requirement_files.known_needs())
+    if merged is None:
+        installation.by_hand.append(f"add to {path}, which has hashes: {'; '.join(required)}")
+    elif "pyproject.toml" in texts:
+        notes = merged["pyproject.toml"].notes if merged else ()
+        installation.by_hand += [f"dependencies of pyproject.toml: {note}" for note in notes]
+    elif merged and resolves and not _can_be_installed(root, texts, merged, installation):
+        needed = [note for text in merged.values() for note in text.notes]
+        installation.by_hand.append(f"{path} stays as it is until that is solved. What is needed: {'; '.join(needed)}")
+    else:
+        for name, text in merged.items():
+            installation.merge(root, name, text, "")
+
+
+def _can_be_installed(
+    root: Path, texts: Mapping[str, str], merged: Mapping[str, Merged], installation: Installation
+) -> bool:
+    """Ask whether changed requirements can be installed together, and say what came out.
+
+    Only a conflict that the change itself makes is a reason not to write it.
+    """
+    after = {name: merged[name].text if name in merged else text for name, text in texts.items()}
+    outcome = resolver.resolve(root, after)
+    asked = f"{outcome.tool} for Python {sys.version_info.major}.{sys.version_info.minor}"
+    if outcome.left_out:
+        names = ", ".join(line.split("@")[0].strip() for line in outcome.left_out)
+        installation.notes.append(f"requirements.txt: not on this machine, so not looked at: {names}")
+    if outcome.status is Status.RESOLVED:
+        installation.notes.append(f"requirements.txt: can be installed, says {asked}")
+        return True
+    if outcome.status is Status.CONFLICT and resolver.resolve(root, texts).status is not Status.CONFLICT:
+        installation.by_hand.append(f"requirements.txt cannot be installed with what is needed: {outcome.reason}")
+        return False
+    before = ", which was so before" if outcome.status is Status.CONFLICT else ""
+    installation.notes.append(
+        f"requirements.txt: it is not known whether it can be installed{before} ({outcome.reason}); pins that the "
+        "packages' own needs exclude were moved"
+    )
+    return True
+
+
+def _toml(root: Path) -> dict[str, Any] | None:
+    """Return a checkout's pyproject.toml; None where there is none that can be read."""
+    text = _text(root, "pyproject.toml")
+    try:
+        return tomllib.loads(text) if text else None
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _project(root: Path) -> Merged | None:

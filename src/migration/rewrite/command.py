@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jobs = jobs_of(options.paths)
     outcomes = _migrate_again(jobs, list(_migrate_all(jobs, options.jobs or os.cpu_count() or 1)))
     try:
-        installation = install.plan_with_migration(root, _changes(root, outcomes)) if options.install else None
+        installation = (
+            install.plan_with_migration(root, _changes(root, outcomes), resolves=not options.no_resolve)
+            if options.install
+            else None
+        )
     except install.Refused as refusal:
         return _fail(str(refusal))
     failures = _write_changes(root, outcomes, installation) if options.write else []
@@ -170,6 +174,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--install", action="store_true",
         help="put src/models, src/observability and the check into the checkout too (docs/adopt.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-resolve", action="store_true",
+        help="with --install: do not ask uv or pip whether the new requirements.txt can be installed",
     )  # fmt: skip
     parser.add_argument(
         "--roll-back", action="store_true", help="take the last --install --write back, byte for byte, and do no more"

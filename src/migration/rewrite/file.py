@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.check import notebook
-from src.migration.rewrite import notebook_file, site_reports
+from src.migration.rewrite import notebook_file, second_opinion, site_reports
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.depth import is_too_deep, parse_on_deep_stack
@@ -19,7 +19,8 @@ from src.migration.rewrite.edit import allow_marks, imports, selfcheck
 from src.migration.rewrite.edit.plan_edits import edits_for
 from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.find.traceable import TraceableClient, traceable_clients
-from src.migration.rewrite.plan import Plan, plan_module
+from src.migration.rewrite.plan import Plan, Planner
+from src.migration.rewrite.project import own_server, star_imports
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
@@ -92,26 +93,32 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     """Plan, rewrite and check a module; what fails the check stays as it was."""
     tree = index(module)
     values = Evaluator(tree)
-    plan, posts = plan_module(values, project), raw_posts.find_posts(values, source, project.addresses)
-    blockers = {client: group.blockers for group in plan.groups for client in group.clients}
-    clients = traceable_clients(values, plan.sites, blockers, plan.converted)
-    fault = ""
-    try:
-        after = _rewritten_code(plan, posts, clients, values, path, project)
-    except Unprovable as error:
-        after, fault = tree.module.code, error.reason
-    if after != tree.module.code:
-        fault = selfcheck.fault(tree, after, name) or fault
-    if fault:
-        after = tree.module.code
+    planner = Planner(values, project)
+    posts = [
+        own_server.without_own(post, values, project.served_paths)
+        for post in raw_posts.find_posts(values, source, project.addresses)
+    ]
+    for _ in range(len(planner.sites) + len(planner.groups) + 1):
+        plan = planner.plan()
+        after, fault = _checked_code(plan, posts, [], values, path, name, project)
+        if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, project):
+            break
+    else:
+        after, fault = tree.module.code, "its changes are not understood"
+    clients = _clients_to_trace(plan, values) if not fault else []
+    if clients:
+        traced, tracing_fault = _checked_code(plan, posts, clients, values, path, name, project)
+        after, clients = (after, []) if tracing_fault else (traced, clients)
     called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
     is_traced_elsewhere = bool(project.traced_sdks) and not fault
     marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers, is_traced_elsewhere)
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
     sites = [
-        *site_reports.of_calls(plan, clients, values, name, fault, project.traced_sdks),
-        *site_reports.of_traced_clients(plan, clients, values, name, fault),
+        *site_reports.of_calls(
+            plan, clients, values, name, fault, star_imports.undefined_names(tree, path), project.traced_sdks
+        ),
+        *site_reports.of_traced_clients(plan, clients, values, name),
         *site_reports.of_non_chat_calls(source, name, non_chat_calls),
         *(site_reports.of_post(post, name, fault) for post in posts),
         *site_reports.of_handlers(plan, values, name, fault),
@@ -119,9 +126,36 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     outcome = Outcome(
         path=path, name=name, status=UNCHANGED, sites=tuple(sorted(sites, key=lambda site: site.line)), before=source
     )
+    statuses = {site.status for site in sites}
+    if LEFT in statuses and statuses == {LEFT}:
+        marked = tree.module.code  # nothing moves and nothing is marked: what nothing uses stays too
     if marked != tree.module.code:
         return replace(outcome, status=CHANGED, after=marked.encode(module.encoding))
     return replace(outcome, status=LEFT_OVER) if any(site.status == LEFT for site in sites) else outcome
+
+
+def _clients_to_trace(plan: Plan, values: Evaluator) -> list[TraceableClient]:
+    blockers = {client: group.blockers for group in plan.groups for client in group.clients}
+    return traceable_clients(values, plan.sites, blockers, plan.converted)
+
+
+def _checked_code(
+    plan: Plan,
+    posts: list[Post],
+    clients: list[TraceableClient],
+    values: Evaluator,
+    path: Path,
+    name: str,
+    project: ProjectContext,
+) -> tuple[str, str]:
+    """Return the module's new text and no fault, or its old text with what is wrong with the new one."""
+    before = values.tree.module.code
+    try:
+        after = _rewritten_code(plan, posts, clients, values, path, project)
+    except Unprovable as error:
+        return before, error.reason
+    fault = selfcheck.fault(values.tree, after, name) if after != before else None
+    return (before, fault) if fault else (after, "")
 
 
 def _rewritten_code(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from src.migration.check.notebook import SUFFIX
-from src.migration.check.sites import facts_of_notebook
+from src.migration.check import notebook
 from src.migration.rewrite.analysis.check_facts import VOCABULARY, check_facts
+from src.migration.rewrite.line_map import lines_before
 from src.migration.rewrite.records import LEFT, ReportedSite
 
 if TYPE_CHECKING:
     from src.migration.check.records import Site
-    from src.migration.rewrite.records import Outcome
+from src.migration.rewrite.records import Outcome
 
 # Not reported beside a call that was left: the import and the client are there because of that call.
-_CONSEQUENCES = frozenset({"sdk-import", "sdk-call", "dynamic-import"})
+_CONSEQUENCES = frozenset({"sdk-import", "dynamic-import"})
+_CLIENT_MADE = re.compile(r"\b(?:Async)?(?:OpenAI|Anthropic|Groq|Client)\(")
 # Frameworks that make HTTP clients of their own where a call is made, and those whose clients are held by objects.
 _OWN_HTTP = frozenset({"litellm", "crewai", "dspy", "smolagents", "autogen", "agno", "aisuite", "mistral", "cohere",
                        "semantic_kernel", "haystack", "marvin", "magentic", "any_llm", "portkey"})  # fmt: skip
@@ -34,32 +36,45 @@ _POST = "ModelFactory.post(url, headers=headers, json=payload), or an allow comm
 def leftovers(outcome: Outcome) -> list[ReportedSite]:
     """Return the direct calls in a style that the migration does not know, such as an unusual raw HTTP request."""
     text = outcome.after if outcome.after is not None else outcome.before
-    is_notebook = outcome.name.endswith(SUFFIX)
-    if not text or not (is_notebook or VOCABULARY.may_matter(text)):
+    before, book = outcome.before, None
+    if text and outcome.name.endswith(notebook.SUFFIX):
+        try:
+            book = notebook.read(before)
+            before, text = book.module.encode("utf-8", "replace"), notebook.read(text).module.encode("utf-8", "replace")
+        except notebook.NotANotebook:
+            return []
+    if not text or not VOCABULARY.may_matter(text):
         return []
     try:
-        facts = facts_of_notebook(text, VOCABULARY) if is_notebook else check_facts(text)
+        facts = check_facts(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
     allowed_lines = {allow.line for allow in facts.allows}
     left = [site for site in outcome.sites if site.status == LEFT]
-    reported_lines = {site.line for site in left} if outcome.after is None else set()
+    reported_lines = {site.line for site in left}
+    line_before = lines_before(before.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
     sites = []
     for site in facts.sites:
         lines = set(range(site.first, site.last + 1))
         is_allowed = site.first - 1 in allowed_lines or allowed_lines & lines
-        if is_allowed or (left and site.rule in _CONSEQUENCES) or reported_lines & lines:
-            continue
-        if any(reported.reason.startswith(f"{site.what}: ") for reported in left):
+        line = line_before.get(site.line, site.line)
+        line = line if book is None else book.encoded_line(line)
+        if is_allowed or (left and _is_consequence(site)) or line in reported_lines:
             continue
         reason, suggestion = _reason_and_suggestion(site)
         sites.append(
             ReportedSite(
-                file=outcome.name, line=site.line, style=site.rule, status=LEFT,
+                file=outcome.name, line=line, style=site.rule, status=LEFT,
                 reason=f"{site.what}: {reason}", suggestion=suggestion,
             )
         )  # fmt: skip
     return sites
+
+
+def _is_consequence(site: Site) -> bool:
+    """Tell whether a direct call is an import or the making of a client, which is there because of another call."""
+    is_client = site.what.endswith(" is made") or (site.rule == "provider-url" and _CLIENT_MADE.search(site.text))
+    return site.rule in _CONSEQUENCES or bool(is_client)
 
 
 def _reason_and_suggestion(site: Site) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from src.migration.check.notebook import CELL, marker
+from src.migration.check.notebook import marker
 from src.migration.rewrite.records import LEFT, MIGRATED, REVIEW, Outcome, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _reviewed(site: ReportedSite, book: Notebook, shown: set[str]) -> ReportedSi
 
 
 def _in_cell(site: ReportedSite, book: Notebook) -> ReportedSite:
-    cell, line = book.place(site.line)
-    return replace(site, line=cell * CELL + line)
+    return replace(site, line=book.encoded_line(site.line))
 
 
 def _sources(book: Notebook, module: str) -> dict[int, str]:

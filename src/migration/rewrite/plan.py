@@ -9,8 +9,10 @@ import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code, is_constant
+from src.migration.rewrite.find.branches import exclude_one_another
 from src.migration.rewrite.find.calls import find_calls
 from src.migration.rewrite.find.clients import group_clients
+from src.migration.rewrite.project.own_server import refuse_own_client
 from src.migration.rewrite.records import Site, Unprovable
 from src.migration.rewrite.translate import handlers, keys, models
 from src.migration.rewrite.translate.arguments import translate_call
@@ -42,6 +44,7 @@ class Move:
             gets itself; `model`, a model of the factory that the program has already.
         spec: The model that replaces the client; None for the route `model`.
         reply: Where its reply goes.
+        providers: The providers whose clients have the method; empty where all clients that can be there have it.
     """
 
     site: Site
@@ -49,6 +52,7 @@ class Move:
     route: Literal["place", "inline", "model"]
     spec: ModelSpec | None
     reply: Reply | None = None
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -76,17 +80,14 @@ class Plan:
     unhandled: dict[str, Unprovable] = field(default_factory=dict)
 
 
-def plan_module(values: Evaluator, project: ProjectContext) -> Plan:
-    """Return the plan for one module; each call that stays says why.
+class Planner:
+    """Plans one module; each call that stays says why.
 
     Args:
         values: What the module's expressions can be.
         project: What is known about the other files.
     """
-    return _Planner(values, project).plan()
 
-
-class _Planner:
     def __init__(self, values: Evaluator, project: ProjectContext) -> None:
         self.project = project
         self.remaining_sdks = set(project.remaining_sdks) | _sdks_with_other_uses(values)
@@ -119,6 +120,7 @@ class _Planner:
         for client, sdk_name in group.clients.items():
             try:
                 assert isinstance(client, cst.Call)  # noqa: S101 - a client is known by the call that constructs it
+                refuse_own_client(client, self.values, self.project.served_paths)
                 self.specs[client] = models.of_client(client, sdk_name, self.values, self.project.settings)
             except Unprovable as error:
                 group.blockers.append(f"line {self.tree.line(client)}: {error.reason}")
@@ -130,6 +132,24 @@ class _Planner:
             plan = self._attempt()
             if blocked == sum(site.blocked is not None for site in self.sites):
                 return plan
+
+    def take_back(self, node: cst.CSTNode, reason: str) -> None:
+        """Let a call or a client stay, with all calls of the clients that it shares expressions with.
+
+        Args:
+            node: The call, or the call that constructs the client.
+            reason: Why, in the report's words.
+        """
+        cause = Unprovable(reason, "get the model with ModelFactory.get_model where it is used")
+        groups = [
+            group for group in self.groups if node in group.clients or any(site.call is node for site in group.sites)
+        ]
+        for group in groups:
+            group.blockers.append(reason)
+        for site in self.sites:
+            is_member = site.call is node or any(site in group.sites for group in groups)
+            if is_member and site.blocked is None:
+                site.blocked = cause
 
     def _attempt(self) -> Plan:
         plan = Plan(sites=self.sites, groups=self.groups)
@@ -168,11 +188,29 @@ class _Planner:
         specs = [self.specs[client] for client in clients if client in self.specs]
         is_open = id(group) in open_groups and not translated.settings and not has_unknown
         if is_open and _add_the_same(specs, self.values):
-            return Move(site=site, translated=translated, route="place", spec=_strictest(specs))
+            return Move(
+                site=site,
+                translated=translated,
+                route="place",
+                spec=_strictest(specs),
+                providers=self._providers_with_method(site),
+            )
         if has_unknown or len(specs) != 1 or len(clients) != 1:
             reason = group.blockers[0] if group.blockers else "one of its client's calls stays"
             raise Unprovable(f"the client cannot become a model: {reason}", "get the model with ModelFactory.get_model")
         return self._inline(site, translated, specs[0])
+
+    def _providers_with_method(self, site: Site) -> tuple[str, ...]:
+        """Return the providers that a call can go to where its client may be another SDK's, which lacks the method."""
+        clients = {value.node: (value.name, site.names) in sdk.CALLS for value in site.values if value.node is not None}
+        may_lack = any(
+            not has_method and not exclude_one_another(client, site.call, self.tree)
+            for client, has_method in clients.items()
+        )
+        if not may_lack:
+            return ()
+        site.notes.append("its client may be another SDK's, which has no such method: AttributeError, as before")
+        return tuple(sorted({self.specs[client].provider for client, has_method in clients.items() if has_method}))
 
     def _inline(self, site: Site, translated: TranslatedCall, spec: ModelSpec) -> Move:
         def is_movable(part: cst.CSTNode) -> bool:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.edit import allow_marks
 from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, UNKNOWN_CLIENT, ReportedSite, Site
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from src.migration.rewrite.analysis.values import Evaluator
     from src.migration.rewrite.find.raw_posts import Post
     from src.migration.rewrite.find.traceable import TraceableClient
     from src.migration.rewrite.plan import Move, Plan
 
 _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
+_PRINTED_BLOCK = re.compile(r"TextBlock\\?\(text=")
 _NAME_ERRORS = "name the classes of src.models.errors that docs/errors.md lists"
 
 
 def of_calls(
-    plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str, fault: str, traced_sdks: frozenset[str]
+    plan: Plan,
+    clients: list[TraceableClient],
+    values: Evaluator,
+    name: str,
+    fault: str,
+    undefined: dict[str, list[cst.Name]],
+    traced_sdks: frozenset[str],
 ) -> list[ReportedSite]:
     """Return what became of each call that asks for text.
 
@@ -31,10 +40,10 @@ def of_calls(
         values: What the file's expressions can be.
         name: The file's name in reports.
         fault: Why the whole file stays as it was; empty where it does not.
+        undefined: The names that the file reads and nothing defines.
         traced_sdks: The SDKs whose clients other files trace.
     """
     moves = {move.site: move for move in plan.moves}
-    undefined = {} if values.tree.has_star_import else values.tree.undefined()
     reported = []
     for site in plan.sites:
         suggestion = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
@@ -62,9 +71,7 @@ def _is_traced(site: Site, clients: list[TraceableClient], traced_sdks: frozense
     return is_unknown and any(client.sdk == site.sdk for client in clients)
 
 
-def of_traced_clients(
-    plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str, fault: str
-) -> list[ReportedSite]:
+def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str) -> list[ReportedSite]:
     """Return the clients that are traced and whose calls stand elsewhere, or are a framework's."""
     origins = {value.node for site in plan.sites for value in site.values}
     return [
@@ -76,7 +83,7 @@ def of_traced_clients(
             reason="what it sends is traced where it is made",
         )
         for client in clients
-        if not fault and client.call not in origins
+        if client.call not in origins
     ]
 
 
@@ -182,4 +189,16 @@ def _warnings(site: Site, values: Evaluator, undefined: dict[str, list[cst.Name]
         lines = [tree.line(node) for node in nodes if tree.enclosing_function(node) is function]
         if lines:
             warnings.append(f"{name} is not defined (line {lines[0]})")
+    if site.sdk == "anthropic":
+        warnings += _parsers_of_printed_blocks(values)
     return warnings
+
+
+def _parsers_of_printed_blocks(values: Evaluator) -> list[str]:
+    """Return the places that look for what the SDK printed in older versions, where `text=` came first in a block."""
+    return [
+        f"line {values.tree.line(node)} looks for {code(node)[:40]}, before which newer versions of the SDK print"
+        " citations=None: read message.content[0].text in place of str(message.content)"
+        for node in values.tree.nodes
+        if isinstance(node, cst.SimpleString) and _PRINTED_BLOCK.search(node.raw_value)
+    ]

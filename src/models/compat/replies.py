@@ -77,7 +77,7 @@ def _number(reason: Any) -> Any:
 
 def _plain_genai(body: Any) -> Any:
     parts = body["candidates"][0]["content"]["parts"]
-    if any(part.get("thought") or not isinstance(part["text"], str) for part in parts):
+    if not parts or any(part.get("thought") or not isinstance(part["text"], str) for part in parts):
         raise TypeError("not one text")
     return "".join(part["text"] for part in parts)
 

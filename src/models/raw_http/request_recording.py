@@ -167,6 +167,8 @@ class RequestRecording:
         except StopIteration:
             self._steps = None
         except ModelError as error:
+            if self._steps is None:  # a setting is wrong, so that nothing could begin
+                _log.error("A request of an HTTP client is not recorded: %s", error)
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - telemetry never breaks a request
             _log.exception("A request of an HTTP client could not be recorded.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
 
-    from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord, ResultRecord
+    from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord, ReplyRecord, ResultRecord
     from src.observability.store.reader import StoreReader
 
 _STEP: Final = 5_000
@@ -61,6 +61,10 @@ class LedgerReader:
             if len(page.entries) < _STEP:
                 return
             seq = page.last
+
+    def reply(self, key: str) -> ReplyRecord | None:
+        """Return the vote on an exact request, None where there is none."""
+        return self._store.ask(lambda db: ledger_queries.reply(db, key), None)
 
     def newest(self, limit: int) -> list[Entry]:
         """Return the newest decisions, newest first."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from src.observability.redaction.engine import engines
-from src.observability.redaction.judging import unescaped
+from src.observability.redaction.judging import nearby_words, unescaped
 from src.observability.redaction.judging.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
 from src.observability.redaction.rules import (
     assignments,
@@ -23,9 +25,6 @@ from src.observability.redaction.rules import (
 )
 from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection, gates
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 EngineName = Literal["auto", "fast", "plain"]
 
 _CANDIDATES = 20_000  # inspections per text
@@ -35,7 +34,10 @@ _SHORTEST = 6
 
 _WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN
 
-_INSPECTORS: dict[Inspection, Callable[[Scan, int], None]] = {
+Inspector = Callable[[Scan, int], None]
+"""Inspects a text where the match of a gate ends."""
+
+_INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.ASSIGNMENT: assignments.find,
     Inspection.NEARBY_NAME: nearby_names.find,
     Inspection.VALUE_FIRST: nearby_names.find_before_name,
@@ -112,9 +114,30 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
         configured_secrets.find(scan, engines.present_forms(options.forms, text, data, fast=is_fast))
     if options.pii:
         personal_data.find(scan, options.pii)
+    numbers = {number for _, number in hits}
+    if is_fast and not numbers.isdisjoint(engines.PHRASES) and not text.isascii():
+        hits = _with_plausible_phrases(text, hits)
+    if engines.RUN in numbers:
+        hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
     if hits:
-        _inspect(scan, long_runs.without_ordinary(scan, hits, RUN_LENGTH))
-    return scan.findings, {number for _, number in hits}
+        _inspect(scan, hits)
+    return scan.findings, numbers
+
+
+def _with_plausible_phrases(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
+    """Return the fast engine's hits without the phrases that hold a word beyond ASCII which is on no list."""
+    ends = [end for end, number in hits if number in engines.PHRASES]
+    phrases = [(end, engines.PHRASE) for end in seed_phrases.ends_after_listed_words(text, ends)]
+    return sorted([*(hit for hit in hits if hit[1] not in engines.PHRASES), *phrases])
+
+
+def _with_candidate_runs(
+    scan: Scan, data: bytes, hits: list[engines.Hit], search: nearby_words.Search
+) -> list[engines.Hit]:
+    """Return the hits with all the long runs that may be secrets, instead of the first long run."""
+    first = next(end for end, number in hits if number == engines.RUN)
+    runs = [(end, engines.RUN) for end in long_runs.candidates(scan, data, first, RUN_LENGTH, search)]
+    return sorted([*(hit for hit in hits if hit[1] != engines.RUN), *runs])
 
 
 def _inspect(scan: Scan, hits: list[engines.Hit]) -> None:
@@ -137,13 +160,23 @@ def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
 
 
 def _inspect_others(scan: Scan, hits: list[engines.Hit]) -> None:
-    rows = gates()
+    inspectors = _inspectors()
     for end, number in hits:
-        _inspect_at(scan, end, rows[number])
+        inspectors[number](scan, end)
 
 
-def _inspect_at(scan: Scan, end: int, gate: Gate) -> None:
-    if gate.token is None:
-        _INSPECTORS[gate.inspection](scan, end)
-    else:
-        prefixed_tokens.find_token(scan, gate.token, end - gate.length, end)
+@functools.cache
+def _inspectors() -> tuple[Inspector, ...]:
+    """Return the inspection that each gate calls for."""
+    return tuple(_inspector(gate) for gate in gates())
+
+
+def _inspector(gate: Gate) -> Inspector:
+    token = gate.token
+    if token is None:
+        return _INSPECTORS.get(gate.inspection, _inspect_nothing)
+    return lambda scan, end: prefixed_tokens.find_token(scan, token, end - gate.length, end)
+
+
+def _inspect_nothing(_scan: Scan, _end: int) -> None:
+    """Stand for the gates that call for another reading of the whole text."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from src.observability.store.ledger_records import (
     DECISION_COLUMNS,
     OUTCOME_COLUMNS,
+    REPLY_COLUMNS,
     RESULT_COLUMNS,
     DecisionRecord,
     OutcomeRecord,
+    ReplyRecord,
     ResultRecord,
 )
 from src.observability.store.records import by_column
@@ -108,6 +110,14 @@ def trace_costs(connection: sqlite3.Connection, trace_ids: Sequence[str]) -> dic
         )
         costs.update({trace_id: (known, bool(unknown)) for trace_id, known, unknown in cursor})
     return costs
+
+
+def reply(connection: sqlite3.Connection, key: str) -> ReplyRecord | None:
+    """Return the vote on an exact request, None where there is none."""
+    if not has_ledger(connection):
+        return None
+    row = connection.execute(f"SELECT {', '.join(REPLY_COLUMNS)} FROM replies WHERE key = ?", (key,)).fetchone()  # noqa: S608 - our own names
+    return None if row is None else ReplyRecord(**by_column(REPLY_COLUMNS, row))
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""Define the records of the ledger: decisions, what came of them on the market, and what was really earned.
+"""Define the records of the ledger: decisions, what came of them on the market and in money, and replies to reuse.
 
 They stand in the store's file, and neither age nor the size limit removes them.
 """
@@ -147,11 +147,29 @@ class ResultRecord:
     details: str | None = None
 
 
-LedgerRecord: TypeAlias = DecisionRecord | OutcomeRecord | ResultRecord
+@dataclass(frozen=True, slots=True)
+class ReplyRecord:
+    """A member's vote on one exact request of a back-test, so that it is not asked for again.
+
+    Attributes:
+        key: Digits of the request's SHA-256.
+        decision_id: The decision for which it was asked and paid.
+        vote: The vote, as JSON.
+        time_ns: When it came.
+    """
+
+    key: str
+    decision_id: str
+    vote: str
+    time_ns: int
+
+
+LedgerRecord: TypeAlias = DecisionRecord | OutcomeRecord | ResultRecord | ReplyRecord
 
 DECISION_COLUMNS: Final = tuple(DecisionRecord.__slots__)
 OUTCOME_COLUMNS: Final = tuple(OutcomeRecord.__slots__)
 RESULT_COLUMNS: Final = tuple(ResultRecord.__slots__)
+REPLY_COLUMNS: Final = tuple(ReplyRecord.__slots__)
 
 
 def _statement(verb: str, table: str, columns: tuple[str, ...]) -> str:
@@ -163,6 +181,7 @@ _STATEMENTS: Final = {
     DecisionRecord: _statement("INSERT OR IGNORE", "decisions", DECISION_COLUMNS),
     OutcomeRecord: _statement("INSERT OR REPLACE", "outcomes", OUTCOME_COLUMNS),
     ResultRecord: _statement("INSERT OR REPLACE", "results", RESULT_COLUMNS),
+    ReplyRecord: _statement("INSERT OR IGNORE", "replies", REPLY_COLUMNS),
 }
 
 

@@ -128,6 +128,8 @@ class Retention:
 
     def register_destinations(self) -> None:
         """Record where this process delivers to, so that no other process deletes what is still to be sent there."""
+        if not self._destinations:
+            return
         now = self._clock()
         with connect(self._path) as connection, transaction(connection):
             connection.executemany(

@@ -11,9 +11,11 @@ from src.observability.store.connections import connect
 from src.observability.store.ledger_records import (
     DECISION_COLUMNS,
     OUTCOME_COLUMNS,
+    REPLY_COLUMNS,
     RESULT_COLUMNS,
     DecisionRecord,
     OutcomeRecord,
+    ReplyRecord,
     ResultRecord,
 )
 from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord, by_column
@@ -56,6 +58,7 @@ _LEDGER: Final = (
     _Table(name="decisions", columns=DECISION_COLUMNS, record=DecisionRecord),
     _Table(name="outcomes", columns=OUTCOME_COLUMNS, record=OutcomeRecord),
     _Table(name="results", columns=RESULT_COLUMNS, record=ResultRecord),
+    _Table(name="replies", columns=REPLY_COLUMNS, record=ReplyRecord),
 )
 
 

@@ -189,6 +189,13 @@ CREATE TABLE results (
     details TEXT,
     UNIQUE (decision_id, source)
 );
+CREATE TABLE replies (
+    seq INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    decision_id TEXT NOT NULL,
+    vote TEXT NOT NULL,
+    time_ns INTEGER NOT NULL
+);
 """
 
 # The script at position n takes a file from version n to n + 1. Only ever append.

@@ -73,6 +73,8 @@ def _good(dialect: Dialect, request: Received, says: Says) -> Reply:
     if ":streamGenerateContent" in path and "alt=sse" not in request.path:
         whole = [json.loads(line[5:]) for line in dialect.stream(says).body.splitlines() if line.startswith(b"data:")]
         return Reply(body=json.dumps(whole).encode(), headers=JSON)
+    if dialect is PLAIN_CHAT and not (body.get("stream_options") or {}).get("include_usage"):
+        says = replace(says, tokens=None) if body.get("stream") else says  # OpenAI tells the usage to those who ask
     if body.get("stream") or ":streamGenerateContent" in path:
         return dialect.stream(says)
     return _several(dialect.reply(says), body.get("n") or 1) if dialect is PLAIN_CHAT else dialect.reply(says)

@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     Run = Callable[[Case, Path, str], Outcome]
     Before = Callable[[Case, str], Outcome]
 
+NAMES = sorted(CASES)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all tests of one program, since they share how it ends before it is migrated."""
+    """Let one worker run all tests of one program, since they share how it ends before it is migrated.
+
+    Two groups of programs, as each worker that has any starts a process of its own that imports all SDKs.
+    """
     for item in items:
-        case = (
-            item.callspec.params.get("case")
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else None
-        )
-        if "before" in getattr(item, "fixturenames", ()):
-            name = getattr(case, "name", case) or "openai_attribute"  # what the tests without a parameter run
-            item.add_marker(pytest.mark.xdist_group(str(name)))
+        if "run" in getattr(item, "fixturenames", ()):
+            parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+            case = parameters.get("case", "openai_attribute")  # what the tests without a parameter run
+            item.add_marker(pytest.mark.xdist_group(f"programs {NAMES.index(str(getattr(case, 'name', case))) % 2}"))
 
 
 @pytest.fixture(scope="session")

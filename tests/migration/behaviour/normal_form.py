@@ -17,7 +17,7 @@ Two spellings count as the same only where this module says so, with the reason:
 - `store: false` there: the factory lets OpenAI keep nothing. A program that goes on from a kept response names it
   (`previous_response_id`), and is not to be migrated.
 
-Anything else that a request holds is compared as it is. Headers are not, but for the key.
+Anything else that a request holds is compared as it is. Headers are not, but for those of the key and the account.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.servers import Received
 
 _COMPLETION_TOKENS = {"api.openai.com", "api.groq.com", "api.x.ai"}
+_ACCOUNT = ("openai-organization", "openai-project")
 _NATIVE = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
 _HARMS = {7: "HARM_CATEGORY_HARASSMENT", 8: "HARM_CATEGORY_HATE_SPEECH"}
 _THRESHOLDS = {3: "BLOCK_ONLY_HIGH", 4: "BLOCK_NONE"}
@@ -43,6 +44,7 @@ def normalize(request: Received) -> dict[str, Any]:
     url = urlsplit(request.path)
     host = request.headers.get("host", "").replace("127.0.0.1", "localhost")
     head: dict[str, Any] = {"host": host, "path": url.path, "key": _key(request, parse_qs(url.query))}
+    head |= {name: request.headers[name] for name in _ACCOUNT if name in request.headers}
     if not request.headers.get("content-type", "").startswith("application/json"):
         return head | {"bytes": len(request.body)}
     body = {name: _numbers(value) for name, value in request.json.items() if value is not None}

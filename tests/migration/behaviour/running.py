@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,6 @@ KEYS = {
     "GROK_API_KEY": "key-xai", "XAI_API_KEY": "key-xai", "OPENROUTER_API_KEY": "key-openrouter",
     "GROQ_API_KEY": "key-groq", "GEMINI_KEY": "key-gemini", "GOOGLE_API_KEY": "key-gemini",
 }  # fmt: skip
-_STATUS = re.compile(r"\b(None|[1-5]\d\d)\b")
 ZYGOTE = Path(__file__).parent / "zygote.py"
 
 
@@ -41,15 +39,6 @@ class Outcome:
     err: str = field(compare=False)
     traced: int = field(compare=False)
     scenario: str = field(compare=False)
-
-    @property
-    def distinct_requests(self) -> list[dict[str, Any]]:
-        """Return the requests without repetitions: how often a failure is retried is each SDK's own policy."""
-        requests: list[dict[str, Any]] = []
-        for request in self.requests:
-            if request not in requests:
-                requests.append(request)
-        return requests
 
 
 class Runner:
@@ -123,17 +112,6 @@ def _generations(store: Path) -> int:
     return int(count)
 
 
-def fails_as(failed: Outcome, after: Outcome) -> bool:
-    """Tell whether a program behaves as it did when the provider failed, apart from the status.
-
-    For a reply that is none: SDKs hand on an empty object, whose reading then raises, or does not; the factory raises
-    MalformedResponse where the call stands. What the program does about a failed call is then what it should do.
-    """
-    changes = differences(replace(failed, scenario=after.scenario, out=_STATUS.sub("#", failed.out)),
-                       replace(after, out=_STATUS.sub("#", after.out)))  # fmt: skip
-    return not changes
-
-
 def differences(before: Outcome, after: Outcome) -> list[str]:
     """Return how a migrated program's behaviour differs from before; empty where it does not."""
     lines = []
@@ -141,15 +119,11 @@ def differences(before: Outcome, after: Outcome) -> list[str]:
         lines.append(f"printed {before.out!r}, now {after.out!r}")
     if before.code != after.code:
         lines.append(f"ended with {before.code}, now with {after.code}: {after.err[-3000:]}")
-    first, second = (
-        (before.requests, after.requests)
-        if before.scenario == "reply"
-        else (before.distinct_requests, after.distinct_requests)
-    )
     # Threads and tasks ask in any order.
-    if sorted(map(repr_of, first)) != sorted(map(repr_of, second)):
-        lines.append(f"asked {first}, now {second}")
-    if before.scenario == "reply" and after.traced == 0 and second:
+    if sorted(map(repr_of, before.requests)) != sorted(map(repr_of, after.requests)):
+        numbers = f"{len(before.requests)} and {len(after.requests)} requests"
+        lines.append(f"asked {before.requests}, now {after.requests} ({numbers})")
+    if before.scenario == "reply" and after.traced == 0 and after.requests:
         lines.append("no call was traced")
     return [f"{before.scenario}: {text}" for text in lines]
 

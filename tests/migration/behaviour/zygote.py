@@ -239,6 +239,10 @@ if __name__ == "__main__":
     importlib.import_module("src.observability.redaction").redact("its patterns are compiled once")
     importlib.import_module("src.observability.redaction.judging.checks").bip39_ascii()
     importlib.import_module("src.models.pricing.prices").warm("openai", "gpt-4o")
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join()  # a fork would leave its work half done, as that on the patterns of redaction
+    assert threading.active_count() == 1
     gc.freeze()  # a fork then copies little
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -27,6 +27,7 @@ from src.models import ModelFactory, guard
 from src.models.errors import InvalidRequest
 from src.models.guard import hosts
 from src.observability import get_tracker
+from tests import loopback
 from tests.servers import Reply, Server, chat_reply
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 PATH = "/v1/chat/completions"
 
 
-@pytest.fixture
-def only_loopback() -> None:
+@pytest.fixture(autouse=True)
+def unpatched() -> Iterator[None]:
     """Leave sockets unpatched: the usual patch would be taken for the caller here."""
+    with loopback.unpatched():
+        yield
 
 
 @pytest.fixture

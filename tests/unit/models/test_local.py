@@ -58,7 +58,7 @@ def test_threads_share_one_engine_and_each_gets_its_schema_and_true_counts() -> 
 
 def test_a_prompt_that_many_ask_at_once_is_read_once() -> None:
     model = ModelFactory.get_model("local")
-    prices = ", ".join(str(number * 17 % 101) for number in range(150))
+    prices = ", ".join(str(number * 17 % 101) for number in range(110))
     replies: list[Any] = []
 
     def ask(brief: str) -> None:
@@ -71,7 +71,7 @@ def test_a_prompt_that_many_ask_at_once_is_read_once() -> None:
         thread.join()
     read = sorted(reply.usage.input for reply in replies)
     assert read[1] < 30, read  # the last words alone
-    assert read[2] > 300, read
+    assert read[2] > 230, read
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:

@@ -9,11 +9,14 @@ import random
 import string
 import urllib.parse
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from src.observability.redaction.engine.engines import fast_engine
 
 if TYPE_CHECKING:
+    from mnemonic import Mnemonic
+
     from src.observability.redaction.texts import EngineName
 
 ENGINES: list[EngineName] = ["plain"] if fast_engine() is None else ["fast", "plain"]
@@ -62,11 +65,17 @@ def ed25519_pair(rng: random.Random) -> bytes:
     return seed + Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
+@cache
+def mnemonic(language: str) -> Mnemonic:
+    """Return a language's words; reading them takes longer than to make a phrase of them."""
+    from mnemonic import Mnemonic
+
+    return Mnemonic(language)
+
+
 def phrase(words: int) -> Maker:
     def make(rng: random.Random) -> str:
-        from mnemonic import Mnemonic
-
-        return Mnemonic("english").to_mnemonic(rng.randbytes(words * 4 // 3))
+        return mnemonic("english").to_mnemonic(rng.randbytes(words * 4 // 3))
 
     return make
 

@@ -15,6 +15,8 @@ from src.observability.redaction.rules.gates import gates
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Enough to be found: what is cached, and checked, is the same for a few patterns as for hundreds, which take long.
+FEW = [gate for gate in gates() if gate.literals[:1] in (("sk-ant-",), ("sk-or-",))]
 SECRET = b"key sk-ant-api03-" + b"a1B2" * 24
 
 
@@ -46,7 +48,7 @@ def test_the_second_process_loads_what_the_first_compiled(folder: Path, monkeypa
 @pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 @pytest.mark.parametrize("spoil", ["cut", "changed", "writable", "empty"])
 def test_a_spoilt_file_is_compiled_anew(folder: Path, spoil: str) -> None:
-    first = hits(compiled.database(gates()))
+    first = hits(compiled.database(FEW))
     (file,) = folder.iterdir()
     good = file.read_bytes()
     if spoil == "writable":
@@ -54,7 +56,7 @@ def test_a_spoilt_file_is_compiled_anew(folder: Path, spoil: str) -> None:
         file.chmod(0o666)
     else:
         file.write_bytes({"cut": good[:-1000], "changed": good[:-1] + b"?", "empty": b""}[spoil])
-    assert hits(compiled.database(gates())) == first
+    assert hits(compiled.database(FEW)) == first
     assert file.read_bytes() == good
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -62,10 +64,10 @@ def test_a_spoilt_file_is_compiled_anew(folder: Path, spoil: str) -> None:
 def test_without_a_writable_folder_the_patterns_are_compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "file" / "cache"))
-    assert hits(compiled.database(gates()))
+    assert hits(compiled.database(FEW))
 
 
 def test_other_patterns_are_cached_in_another_file(folder: Path) -> None:
-    compiled.database(gates())
-    compiled.database(gates()[:-1])
+    compiled.database(FEW)
+    compiled.database(FEW[:-1])
     assert len(list(folder.iterdir())) == 2

@@ -19,6 +19,7 @@ from tests.unit.observability.secret_samples import (
     base58,
     chars,
     ed25519_pair,
+    mnemonic,
     pem,
     phrase,
     uuid,
@@ -200,8 +201,6 @@ def near_their_names() -> list[tuple[str, str]]:
 
 def phrases_as_written() -> list[tuple[str, str]]:
     """Return recovery phrases as people number, mark up and encode them, and in other languages."""
-    from mnemonic import Mnemonic
-
     rng = random.Random(13)
     words = phrase(15)(rng).split()
     joined = [
@@ -226,7 +225,7 @@ def phrases_as_written() -> list[tuple[str, str]]:
     twice = phrase(12)(rng)
     rows.append((f"{twice} {twice}", twice.split()[2]))
     for language in ("spanish", "french", "italian", "portuguese", "czech", "japanese", "korean", "chinese_simplified"):
-        written = Mnemonic(language).to_mnemonic(rng.randbytes(20))
+        written = mnemonic(language).to_mnemonic(rng.randbytes(20))
         word = written.replace("\u3000", " ").split()[5]
         as_json, composed = json.dumps({"note": written}), unicodedata.normalize("NFC", written)
         rows += [(written, word), (as_json, json.dumps(word)[1:-1]), (composed, unicodedata.normalize("NFC", word))]

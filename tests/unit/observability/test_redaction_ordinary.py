@@ -7,10 +7,8 @@ import hashlib
 import json
 import random
 
-from mnemonic import Mnemonic
-
 from src.observability.redaction import Redactor, redact
-from tests.unit.observability.secret_samples import ALNUM, BASE58, base58, chars, uuid
+from tests.unit.observability.secret_samples import ALNUM, BASE58, base58, chars, mnemonic, uuid
 
 PROSE = """
 You are a risk agent. Do not answer with anything but BUY, SELL or NOTHING.
@@ -292,7 +290,7 @@ def test_ordinary_values_are_kept_under_ordinary_keys() -> None:
 
 def test_listed_words_without_the_checksum_are_kept() -> None:
     rng = random.Random(4)
-    words = Mnemonic("english")
+    words = mnemonic("english")
     texts = [" ".join(rng.choices(words.wordlist, k=12)) for _ in range(100)]
     wrong = [text for text in texts if not words.check(text)]
     assert [text for text in wrong if Redactor().text(text) != text] == []
@@ -300,7 +298,7 @@ def test_listed_words_without_the_checksum_are_kept() -> None:
 
 
 def test_sentences_of_listed_words_are_kept_unless_they_carry_the_checksum() -> None:
-    words = Mnemonic("english")
+    words = mnemonic("english")
     frame = "they will have {} this year because you can only {} {} when {}"
     changed: dict[bool, list[bool]] = {True: [], False: []}
     for seed in range(400):

@@ -9,7 +9,6 @@ import unicodedata
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from mnemonic import Mnemonic
 
 from src.observability.redaction import Redactor
 from src.observability.redaction.judging.checks import (
@@ -21,7 +20,7 @@ from src.observability.redaction.judging.checks import (
 )
 from src.observability.redaction.judging.scan import Scan
 from src.observability.redaction.rules import seed_phrases
-from tests.unit.observability.secret_samples import ENGINES
+from tests.unit.observability.secret_samples import ENGINES, mnemonic
 from tests.unit.observability.test_redaction_engines import needs_fast
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ _PIECES = [*_SIGNS, "\\n", "\\r\\n", "\\t", '\\"', "<br>", "\u3000", "\u200b", "
 
 
 def _words(rng: random.Random, language: str, form: Form) -> list[str]:
-    words = Mnemonic(language).to_mnemonic(rng.randbytes(rng.choice([16, 20, 24, 28, 32]))).split()
+    words = mnemonic(language).to_mnemonic(rng.randbytes(rng.choice([16, 20, 24, 28, 32]))).split()
     words = [_CORRECTED if "\ufffd" in word else word for word in words]
     words = [unicodedata.normalize(form, word) for word in words]
     return [word.title() for word in words] if rng.random() < 0.2 and language != "turkish" else words
@@ -79,7 +78,7 @@ def test_phrases_are_found_however_they_are_written(language: str, engine: Engin
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_longest_words_are_found(engine: EngineName) -> None:
-    listed = [unicodedata.normalize("NFKD", word) for word in Mnemonic("turkish").wordlist]
+    listed = [unicodedata.normalize("NFKD", word) for word in mnemonic("turkish").wordlist]
     words = sorted(listed, key=len)[-11:]
     last = next(word for word in listed if _is_phrase([*words, word], "turkish"))
     text = "\n".join([*words, last])
@@ -92,7 +91,7 @@ def test_the_longest_words_are_found(engine: EngineName) -> None:
 def test_a_word_of_no_list_before_a_phrase_hides_none_that_ends_like_it(place: int, engine: EngineName) -> None:
     words = ["zoo", "acid", "bulb", "city", "door", "echo", "frog", "gold", "horn", "idea", "joke"]
     words[place] = "whisper"
-    last = next(word for word in Mnemonic("english").wordlist if _is_phrase([*words, word]))
+    last = next(word for word in mnemonic("english").wordlist if _is_phrase([*words, word]))
     assert Redactor(engine=engine).text(f"two a day per {' '.join(words)} {last}") == f"two a day per {MARKER}"
 
 
@@ -101,14 +100,14 @@ def test_a_word_of_no_list_before_a_phrase_hides_none_that_ends_like_it(place: i
 def test_phrases_of_any_lengths_in_a_row_are_all_found(between: str, engine: EngineName) -> None:
     rng = random.Random(between)
     for sizes in ([16, 20], [20, 16], [32, 20, 16], [24, 16]):
-        text = between.join(Mnemonic("english").to_mnemonic(rng.randbytes(size)) for size in sizes)
+        text = between.join(mnemonic("english").to_mnemonic(rng.randbytes(size)) for size in sizes)
         clean = Redactor(engine=engine).text(text).replace(between, "").replace(MARKER, "")
         assert clean.strip(between) == ""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_word_that_the_installed_list_has_damaged_is_found(engine: EngineName) -> None:
-    listed = [plain_word(word) for word in Mnemonic("russian").wordlist[:1000]]
+    listed = [plain_word(word) for word in mnemonic("russian").wordlist[:1000]]
     words = [_CORRECTED, *listed[10:300:29]]
     last = next(word for word in listed if _is_phrase([*words, word], "russian"))
     assert Redactor(engine=engine).text(" ".join([*words, last])) == MARKER
@@ -118,7 +117,7 @@ def test_a_word_that_the_installed_list_has_damaged_is_found(engine: EngineName)
 def test_engines_agree_on_phrases_written_in_any_way() -> None:
     rng = random.Random(5)
     fast, plain = Redactor(engine="fast"), Redactor(engine="plain")
-    others = [word for language in LANGUAGES for word in Mnemonic(language).wordlist[::97]]
+    others = [word for language in LANGUAGES for word in mnemonic(language).wordlist[::97]]
     replaced = 0
     for _ in range(400):
         words = _words(rng, rng.choice(LANGUAGES), rng.choice(FORMS))
@@ -145,7 +144,7 @@ def _of(rng: random.Random, vocabulary: list[str], size: int) -> list[str]:
     entropy = rng.getrandbits(11 - checksum_bits)
     for place, word in enumerate(rng.choices(vocabulary, k=size - 1)):
         entropy |= index[word] << (size - 1 - place) * 11 - checksum_bits
-    return Mnemonic("english").to_mnemonic(entropy.to_bytes(size * 4 // 3, "big")).split()
+    return mnemonic("english").to_mnemonic(entropy.to_bytes(size * 4 // 3, "big")).split()
 
 
 def _uncovered(text: str, phrase: str) -> str:

@@ -86,6 +86,7 @@ class Tree:
     _declared: dict[tuple[Scope, str], Scope] = field(default_factory=dict)
     _lines: dict[cst.CSTNode, int] = field(default_factory=dict)
     _columns: dict[cst.CSTNode, int] = field(default_factory=dict)
+    _ends: dict[cst.CSTNode, tuple[int, int]] = field(default_factory=dict)
 
     def line(self, node: cst.CSTNode) -> int:
         """Return the line that a node starts on, counted from 1."""
@@ -94,6 +95,10 @@ class Tree:
     def column(self, node: cst.CSTNode) -> int:
         """Return the column that a node starts at, counted from 1."""
         return self._columns.get(node, 1)
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int, int, int]:
+        """Return a node's first line and column and its last ones, lines counted from 1 and columns from 0."""
+        return (self.line(node), self.column(node) - 1, *self._ends.get(node, (1, 0)))
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return a node's parent."""
@@ -268,6 +273,7 @@ def index(module: cst.Module, *, lines: bool = True) -> Tree:
     for node, span in wrapper.resolve(PositionProvider).items() if lines else ():
         tree._lines[node] = span.start.line
         tree._columns[node] = span.start.column + 1
+        tree._ends[node] = (span.end.line, span.end.column)
     for node in tree.nodes:
         if type(node) in (cst.Global, cst.Nonlocal):
             _note_declaration(tree, node)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.analysis.check_facts import check_facts
@@ -10,6 +13,8 @@ from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.sdk_vocabulary import non_chat
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from src.migration.check.records import Site
 
 _SDK_RULES = ("sdk-import", "sdk-call", "dynamic-import")
@@ -61,18 +66,50 @@ def _setup_reason(site: Site, calls: list[tuple[int, str]], called_providers: se
 
 
 def _only_tests_presence(site: Site, text: str) -> bool:
-    """Tell whether an imported name is only compared with None or tested for truth."""
-    imported = re.search(r"import\s+(\w+)(?:\s+as\s+(\w+))?", site.text)
-    if imported is None:
-        return False
-    name = imported[2] or imported[1]
-    uses = [line for line in text.splitlines() if re.search(rf"\b{name}\b", line.split("#")[0])]
-    presence_test = re.compile(
-        rf"^\s*(?:from\s+\S+\s+)?import\s+.*\b{name}\b|^\s*{name}\s*=\s*None\b|\b{name}\s+is\s+(?:not\s+)?None\b"
-        rf"|\b(?:if|elif|and|or)\s+(?:not\s+)?{name}\b(?!\s*[.(])|[\"'][^\"']*\b{name}\b"
-    )
-    is_indented = re.search(rf"^\s+(?:from\s+\S+\s+)?import\s+.*\b{name}\b", text, re.MULTILINE) is not None
-    return is_indented and bool(uses) and all(presence_test.search(line) for line in uses)
+    """Tell whether the names of an import in a `try` or a function are only compared with None or tested for truth."""
+    tree = _parsed(text)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    imported = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and node.lineno == site.line
+        and not isinstance(parents[node], ast.Module)
+    ]
+    aliases = [alias for node in imported for alias in node.names]
+    names = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+    reads = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names and _is_read(node)]
+    exported = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in names}
+    is_exported = "__all__" in text and bool(exported)
+    return bool(aliases) and "*" not in names and not is_exported and all(_is_tested(n, parents) for n in reads)
+
+
+@lru_cache(maxsize=2)
+def _parsed(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def _is_read(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Tell whether only the truth of an expression counts, or whether it is None."""
+    parent = parents.get(node)
+    match parent:
+        case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return left is node
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BoolOp():
+            return _is_tested(parent, parents)
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
+            return test is node
+        case ast.Call(func=ast.Name(id="bool")):
+            return True
+    return False
 
 
 def _with_comments(text: str, reasons: dict[tuple[int, int], str]) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite.analysis.syntax import code, dotted, positional, statement, text_of, walk
+from src.migration.rewrite.analysis.syntax import dotted, positional, statement, text_of, walk
 from src.migration.rewrite.analysis.tree import Tree, index
+from src.migration.rewrite.edit import search_path
 from src.migration.rewrite.node_edits import Edits
 from src.migration.rewrite.records import Unprovable
 
@@ -66,7 +67,7 @@ def with_imports(module: cst.Module, needed: set[tuple[str, str]], before: int, 
         return tree.module
     lines = [statement(f"from {source} import {', '.join(names)}\n") for source, names in sorted(missing.items())]
     position, has_src = _import_position(tree.module.body, before)
-    if bootstrap is not None and not has_src and "sys.path" not in tree.module.code:
+    if bootstrap is not None and not has_src and not search_path.has_root(tree.module.body[:position], bootstrap):
         lines = [*_bootstrap(bootstrap), *lines]
     body = [*tree.module.body[:position], *lines, *tree.module.body[position:]]
     return tree.module.with_changes(body=body)
@@ -92,7 +93,7 @@ def _import_position(body: Sequence[cst.CSTNode], before: int) -> tuple[int, boo
     for at, node in enumerate(body[:before]):
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             break
-        if any(isinstance(part, cst.Import | cst.ImportFrom) for part in walk(node)) or "sys.path" in code(node):
+        if any(isinstance(part, cst.Import | cst.ImportFrom) for part in walk(node)) or search_path.mentions_path(node):
             position = at + 1
         elif at == 0 and _is_docstring(node):
             position = max(position, 1)

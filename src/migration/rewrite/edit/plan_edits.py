@@ -206,6 +206,9 @@ def _method(move: Move, stem: str, resolve: Resolve, factory: str) -> cst.BaseEx
         settings = [(name, resolve(value)) for name, value in move.translated.settings]
         return expression(f"{move.spec.get_model_code(factory, model, settings)}.{method}")
     base = resolve(move.site.base)
+    if move.providers:
+        names = [argument(None, expression(f'"{name}"')) for name in move.providers]
+        base = cst.Call(cst.Attribute(base, cst.Name("as_provider")), lay_out(names, cst.Call(cst.Name("x"))))
     if move.route == "model":  # its SDK's client was called, past the factory
         base = cst.Call(cst.Attribute(base, cst.Name("as_sdk")))
     return cst.Attribute(base, cst.Name(method))

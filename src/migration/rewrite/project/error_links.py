@@ -49,12 +49,12 @@ def connected_groups(linked: Links) -> list[set[Path]]:
     grouped: set[Path] = set()
     for path in neighbours:
         if path not in grouped:
-            groups.append(_reachable(path, neighbours))
+            groups.append(reachable(path, neighbours))
             grouped |= groups[-1]
     return groups
 
 
-def _reachable(path: Path, linked: Links) -> set[Path]:
+def reachable(path: Path, linked: Links) -> set[Path]:
     """Return a file with all that it imports, directly or through others."""
     seen, pending = {path}, [path]
     while pending:
@@ -84,7 +84,7 @@ def files_to_revisit(
     for outcome in outcomes:
         if not outcome.before or not _ERROR_NAME.search(outcome.before.decode("utf-8", "replace")):
             continue
-        imported = _reachable(outcome.path, linked) - {outcome.path}
+        imported = reachable(outcome.path, linked) - {outcome.path}
         migrated_elsewhere = frozenset[str]().union(*(migrated[path] for path in imported))
         mentioned = frozenset(package for package in migrated_elsewhere if package.encode() in outcome.before)
         remaining = frozenset[str]().union(*(_remaining_sdks(by_path[path]) for path in imported))
@@ -99,7 +99,7 @@ def _with_traced_clients(
 ) -> dict[Path, ProjectContext]:
     """Return the files that use clients of other files which are all traced where they are made."""
     revisits = {}
-    reached = {path: _reachable(path, linked) for path in by_path if linked.get(path)}
+    reached = {path: reachable(path, linked) for path in by_path if linked.get(path)}
     for path, outcome in by_path.items():
         unknown = {site.style.rpartition(".")[0] for site in outcome.sites if _is_unknown_client(site)}
         packages = frozenset(_PACKAGES[style] for style in unknown if style in _PACKAGES)

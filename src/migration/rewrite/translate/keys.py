@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.folding import environment_variables
-from src.migration.rewrite.analysis.syntax import expression, positional, text_of
+from src.migration.rewrite.analysis.syntax import code, expression, positional, text_of
 from src.migration.rewrite.records import Unprovable
 
 if TYPE_CHECKING:
@@ -31,7 +33,11 @@ def is_own(key: cst.BaseExpression, sdk_name: str, values: Evaluator) -> bool:
 
 
 def take_from_others(
-    spec: ModelSpec, sdk_name: str, settings_here: dict[str, cst.BaseExpression], settings: frozenset[str]
+    spec: ModelSpec,
+    sdk_name: str,
+    settings_here: dict[str, cst.BaseExpression],
+    settings: frozenset[str],
+    values: Evaluator,
 ) -> None:
     """Take over the key that another file sets on an SDK's module, where it is a variable of the environment.
 
@@ -40,6 +46,7 @@ def take_from_others(
         sdk_name: Its SDK.
         settings_here: What this file sets itself.
         settings: What other files set, as `openai.api_key` or `openai.api_key=VARIABLE`.
+        values: What the module's expressions can be.
 
     Raises:
         Unprovable: they set something else, or several keys.
@@ -57,8 +64,7 @@ def take_from_others(
     if len(variables) > 1:
         raise Unprovable(f"other files set {prefix}api_key to several keys", "say the key to get_model here")
     for variable in variables - {sdk.OWN_KEYS.get(sdk_name)}:
-        spec.settings.append(("api_key", expression(f'getenv("{variable}")')))
-        spec.imports.add(("os", "getenv"))
+        spec.settings.append(("api_key", read_variable(variable, spec, values)))
 
 
 def made_portable(
@@ -71,26 +77,37 @@ def made_portable(
         values: What the module's expressions can be.
         is_movable: Tells whether an expression has the same value where the model is made.
     """
-    settings, imports, others = [], set(spec.imports), []
+    settings, others = [], []
+    made = replace(spec, imports=set(spec.imports))
     for name, value in spec.settings:
-        variable = None
-        if name == "api_key" and ("os", "getenv") not in spec.imports and not is_movable(value):
-            variable = _variable(value, values)
-        if variable is not None:
-            function = "os.getenv" if _imports_os(values) else "getenv"
-            settings.append((name, expression(f'{function}("{variable}")')))
-            imports |= set() if function == "os.getenv" else {("os", "getenv")}
+        is_key = name == "api_key"
+        if is_key and is_read_anywhere(value):
+            settings.append((name, value))
             continue
-        settings.append((name, value))
-        if name != "api_key" or ("os", "getenv") not in spec.imports:
-            others.append(value)
-    return spec.with_settings(settings, imports), others
+        variable = variable_of(value, values) if is_key and not is_movable(value) else None
+        settings.append((name, value if variable is None else read_variable(variable, made, values)))
+        others += [value] if variable is None else []
+    made.settings = settings
+    return made, others
 
 
-def _variable(key: cst.BaseExpression, values: Evaluator) -> str | None:
+def variable_of(key: cst.BaseExpression, values: Evaluator) -> str | None:
     """Return the one variable of the environment that a key is read from."""
     variables = environment_variables(key, values) or set()
     return next(iter(variables)) if len(variables) == 1 else None
+
+
+def read_variable(variable: str, spec: ModelSpec, values: Evaluator) -> cst.BaseExpression:
+    """Return what reads a variable of the environment anywhere in the module, with the import that it needs."""
+    if _imports_os(values):
+        return expression(f'os.getenv("{variable}")')
+    spec.imports.add(("os", "getenv"))
+    return expression(f'getenv("{variable}")')
+
+
+def is_read_anywhere(key: cst.BaseExpression) -> bool:
+    """Tell whether a key is what `read_variable` returns."""
+    return re.fullmatch(r'(?:os\.)?getenv\("\w+"\)', code(key)) is not None
 
 
 def _imports_os(values: Evaluator) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.analysis.syntax import code
@@ -34,10 +34,6 @@ class ModelSpec:
     options: list[tuple[str, cst.BaseExpression]] = field(default_factory=list)
     imports: set[tuple[str, str]] = field(default_factory=set)
     foreign_address: bool = False
-
-    def with_settings(self, settings: list[tuple[str, cst.BaseExpression]], imports: set[tuple[str, str]]) -> ModelSpec:
-        """Return the same model with other settings."""
-        return replace(self, settings=settings, imports=imports)
 
     def get_model_code(
         self, factory: str, model: cst.BaseExpression | None, more: list[tuple[str, cst.BaseExpression]] | None = None

@@ -85,11 +85,14 @@ def of_module(
     """
     spec = ModelSpec(provider=sdk.PROVIDERS[sdk_name], compat="openai<1" if is_legacy else sdk.STYLES[sdk_name])
     settings_here = _settings_on_module(sdk_name, values)
-    keys.take_from_others(spec, sdk_name, settings_here, settings)
+    keys.take_from_others(spec, sdk_name, settings_here, settings, values)
     if "base_url" in settings_here and not is_none(settings_here["base_url"]):
         _set_address(spec, settings_here["base_url"], values)
     key = settings_here.get("api_key")
     if key is not None and not (spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)):
+        variable = keys.variable_of(key, values)
+        if variable is not None:  # wherever, and however often, it is set
+            key = keys.read_variable(variable, spec, values)
         spec.settings.append(("api_key", key))
     for setting in (value for name, value in settings_here.items() if (name, value) in spec.settings):
         if any(isinstance(ancestor, _BRANCHES) for ancestor in _ancestors_in_function(setting, values)):
@@ -204,7 +207,7 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
     if len(key_by_code) > 1:
         raise Unprovable("genai.configure is called with several keys", "say each to get_model as api_key")
     if not calls:
-        keys.take_from_others(spec, "generativeai", {}, settings)
+        keys.take_from_others(spec, "generativeai", {}, settings, values)
     for key in key_by_code.values():
         if keys.is_own(key, "generativeai", values):
             continue

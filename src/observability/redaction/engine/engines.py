@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.observability.redaction.engine import compiled
-from src.observability.redaction.judging import checks
-from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Inspection, gates
+from src.observability.redaction.judging import checks, nearby_words
+from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Gate, Inspection, gates
 
 Hit = tuple[int, int]
 """The end of a gate's match, and the gate's number."""
@@ -20,11 +22,12 @@ Hit = tuple[int, int]
 Engine = Callable[[bytes], list[Hit]]
 """Returns the hits of a text in order."""
 
-_RUN = 0
+RUN = 0
 PHRASE = len(gates()) - 1
 PHRASES = frozenset({1, PHRASE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
 BROKEN = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.BROKEN)
+_FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
 
 
 def _shape(kinds: str) -> bytes:
@@ -60,8 +63,9 @@ def fast_engine() -> Engine | None:
     try:
         import hyperscan
 
-        # In one database with the other gates, the phrase gate takes twice as long.
-        databases = compiled.database(gates()[:-1]), compiled.database(gates()[-1:])
+        # In one database with the other gates, the phrase gate takes twice as long, and the gates of escapes cost time
+        # at each escape even after the first.
+        databases = compiled.database(gates()[:_FIRST_ESCAPE]), compiled.database(gates()[PHRASE:])
         local = threading.local()
 
         def scan(data: bytes) -> list[Hit]:
@@ -73,7 +77,11 @@ def fast_engine() -> Engine | None:
             databases[0].scan(data, _note, context=hits.append, scratch=scratches[0])
             ends: list[int] = []
             databases[1].scan(data, _note_end, context=ends.append, scratch=scratches[1])
-            return _all_hits(data, hits, ends) if hits or ends else hits
+            hits += _first_escapes(data)
+            if ends:
+                hits += [(end, PHRASE) for end in _listed_phrase_ends(data, sorted(ends))]
+            hits.sort()
+            return hits
 
         scan(b"self-test")
     except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
@@ -101,47 +109,52 @@ def _prepare() -> None:
     _prepared.append(fast_engine())
 
 
-def _all_hits(data: bytes, hits: list[Hit], phrase_ends: list[int]) -> list[Hit]:
-    """Return Hyperscan's hits in order, with every long run instead of the first, and with the ends of phrases."""
-    completed = [hit for hit in hits if hit[1] != _RUN]
-    for end, number in hits:
-        if number == _RUN:
-            completed += _runs(data, end - RUN_LENGTH)
-    completed += [(end, PHRASE) for end in _listed_phrase_ends(data, sorted(phrase_ends))]
-    completed.sort()
-    return completed
+@functools.cache
+def _escapes() -> tuple[tuple[int, bytes, re.Pattern[bytes]], ...]:
+    """Return the number, the first character and the pattern of each gate of escapes."""
+    rows = [(number, gates()[number]) for number in sorted(ESCAPES)]
+    return tuple((number, gate.literals[0][:1].encode(), re.compile(gate.pattern.encode())) for number, gate in rows)
+
+
+def _first_escapes(data: bytes) -> list[Hit]:
+    """Return the first hit of each gate of escapes."""
+    hits: list[Hit] = []
+    for number, literal, pattern in _escapes():
+        match = pattern.search(data) if literal in data else None
+        if match:
+            hits.append((match.end(), number))
+    return hits
 
 
 def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
     """Yield the ends before which every word is on a BIP-39 list; few ends in ordinary text are."""
-    unlisted_end = -_CLOSEST  # of the last word that is on no list
+    known = checks.bip39_bytes()
+    has_escapes = b"\\" in data
+    first_possible = 0  # the earliest start of a phrase, behind the last word that is on no list
     yielded = -_STRIDE
     for end in ends:
         word_start = end - _LAST_LETTERS
-        if word_start - unlisted_end < _CLOSEST:
+        if word_start - first_possible < _CLOSEST:
             continue
         if end - yielded < _NEAR:  # in the region around the previous end anyway
             yield end
             continue
-        for reach in (_NEAR, _FAR):
-            last = _last_unlisted(data, max(0, word_start - reach), word_start)
-            if last:
-                unlisted_end = last
-                break
-        else:
+        near = data[max(0, word_start - _NEAR) : word_start]
+        words = (_letters(near) if has_escapes else near.translate(_LETTERS)).split()
+        if len(words) > 1 and words[-1] not in known and b"?" not in words[-1]:
+            first_possible = word_start
+        elif b"?" in near:  # the letters beyond ASCII decide
+            yield end
+        elif not (len(words) > 2 and words[-2] not in known) and not _has_unlisted(data, word_start):
             yielded = end
             yield end
 
 
-def _last_unlisted(data: bytes, start: int, end: int) -> int:
-    """Return the end of the last word that is on no list, of the eleven between `start` and `end`, or 0."""
+def _has_unlisted(data: bytes, end: int) -> bool:
+    """Return whether one of the eleven words before a position is on no list."""
     known = checks.bip39_bytes()
-    letters = _letters(data[start:end])
-    words = letters.split()
-    for words_after, word in enumerate(words[: max(0, len(words) - _FEWEST) : -1]):  # `start` may cut the first
-        if word not in known and b"?" not in word:
-            return start + len(letters.rsplit(None, words_after)[0])
-    return 0
+    words = _letters(data[max(0, end - _FAR) : end]).split()
+    return any(word not in known and b"?" not in word for word in words[max(1, len(words) - _FEWEST + 1) :])
 
 
 def _letters(data: bytes) -> bytes:
@@ -174,7 +187,7 @@ def _plain_rows() -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
     families: list[_Row] = []
     others: list[_Row] = []
     for number, gate in enumerate(gates()):
-        if number == _RUN or number in PHRASES:
+        if number == RUN or number in PHRASES or number in ESCAPES:
             continue
         row = _Row(
             number=number,
@@ -201,11 +214,10 @@ def plain_engine(data: bytes) -> list[Hit]:
     for row in others:
         _find_row(row, data, lower if row.caseless else data, 0, len(data), hits)
     stretches = _wide_stretches(data)
-    for start, end in stretches:
-        for row in families:
-            _find_row(row, data, data, start, end, hits)
     if stretches:
-        hits.update(_runs(data, 0))
+        _find_families(families, data, stretches, hits)
+        hits.update(_first_run(data))
+    hits.update(_first_escapes(data))
     _find_phrases(data, hits)
     return sorted(hits)
 
@@ -221,6 +233,23 @@ def _find_row(row: _Row, data: bytes, folded: bytes, start: int, end: int, hits:
                 if row.once:
                     return
             position = folded.find(literal, position + 1, end)
+
+
+def _find_families(families: tuple[_Row, ...], data: bytes, stretches: list[tuple[int, int]], hits: set[Hit]) -> None:
+    """Add the hits of the token families within the stretches, which are searched as one text."""
+    joined = b"\n".join(data[start:end] for start, end in stretches)  # no prefix holds a line break
+    places = [0, *itertools.accumulate(end - start + 1 for start, end in stretches)]
+    chars = frozenset(joined)
+    for row in families:
+        for literal in row.literals:
+            position = joined.find(literal) if chars.issuperset(literal) else -1
+            while position >= 0:
+                stretch = bisect.bisect_right(places, position) - 1
+                start = stretches[stretch][0] + position - places[stretch]
+                match = _compiled(row.expression, row.caseless).match(data, start)
+                if match:
+                    hits.add((match.end(), row.number))
+                position = joined.find(literal, position + 1)
 
 
 def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
@@ -240,18 +269,10 @@ def _wide_stretches(data: bytes) -> list[tuple[int, int]]:
     return stretches
 
 
-def _runs(data: bytes, start: int) -> list[Hit]:
-    """Return a hit for each long run of letters and digits that begins at `start` or later."""
-    shape = data.translate(_ALNUM)
-    runs: list[Hit] = []
-    position = shape.find(_LONG, start)
-    while position >= 0:
-        runs.append((position + RUN_LENGTH, _RUN))
-        end = shape.find(b" ", position)
-        if end < 0:
-            break
-        position = shape.find(_LONG, end)
-    return runs
+def _first_run(data: bytes) -> list[Hit]:
+    """Return a hit for the first long run of letters and digits."""
+    position = data.translate(_ALNUM).find(_LONG)
+    return [(position + RUN_LENGTH, RUN)] if position >= 0 else []
 
 
 def _find_phrases(data: bytes, hits: set[Hit]) -> None:
@@ -260,25 +281,65 @@ def _find_phrases(data: bytes, hits: set[Hit]) -> None:
     if len(words) < _FEWEST:
         return
     known = checks.bip39_ascii()
-    flags = _known_beyond_ascii(words) if b"?" in data else bytes([word in known for word in words])
+    flags = b"".join(map(_Flags().__getitem__, words)) if b"?" in data else bytes(map(known.__contains__, words))
     if _TWELVE in flags:
         hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
 
 
-def _known_beyond_ascii(words: list[bytes]) -> bytes:
-    """Return a flag for each word that may be on a list.
+class _Flags(dict[bytes, bytes]):
+    """For each word, whether it may be on a list; for a word that counts as several words, whether each of them may.
 
     `?` stands for a letter beyond ASCII. A word with such letters that is not a listed word with accents counts as
     several words, since scripts can meet without a blank.
     """
-    known = checks.bip39_bytes()
-    flags: list[bool] = []
-    for word in words:
+
+    def __missing__(self, word: bytes) -> bytes:
+        known = checks.bip39_bytes()
         if b"?" not in word or word.replace(b"?", b"") in known:
-            flags.append(word.replace(b"?", b"") in known)
+            flags = bytes([word.replace(b"?", b"") in known])
         else:
-            flags += [part[:1] == b"?" or part in known for part in _PART.findall(word)]
-    return bytes(flags)
+            flags = bytes([part[:1] == b"?" or part in known for part in _PART.findall(word)])
+        self[word] = flags
+        return flags
+
+
+# Of stems with a meaning in few places, the patterns of these places: texts can be full of `signature` and `wallet`.
+_STEMS_IN_PLACE = {b"sign": "sign(?:i|e|[^a-z])", b"wallet": r"wallet(?:.|\n){0,8}is"}
+_LONGEST_PLACE = 16
+
+
+def search_stems(data: bytes) -> list[Hit]:
+    """Return where each stem of `nearby_words` ends in a text, with the stem's number; the fast engine works."""
+    ends: list[Hit] = []
+    _stems()(data, ends.append)
+    return [(_stem_end(data, end, nearby_words.STEMS[number]), number) for end, number in ends] if ends else ends
+
+
+def _stem_end(data: bytes, end: int, stem: bytes) -> int:
+    if stem not in _STEMS_IN_PLACE:
+        return end
+    start = max(0, end - _LONGEST_PLACE)
+    return start + data[start:end].lower().rfind(stem) + len(stem)
+
+
+@functools.cache
+def _stems() -> Callable[[bytes, Callable[[Hit], None]], None]:
+    """Return a function that searches for the stems and reports the end of each, with its number."""
+    import hyperscan
+
+    patterns = [_STEMS_IN_PLACE.get(stem, stem.decode()) for stem in nearby_words.STEMS]
+    database = compiled.database(
+        [Gate(inspection=Inspection.RUN, pattern=pattern, literals=(), caseless=True) for pattern in patterns]
+    )
+    local = threading.local()
+
+    def scan(data: bytes, note: Callable[[Hit], None]) -> None:
+        scratch = getattr(local, "scratch", None)
+        if scratch is None:
+            scratch = local.scratch = hyperscan.Scratch(database)
+        database.scan(data, _note, context=note, scratch=scratch)
+
+    return scan
 
 
 def present_forms(forms: tuple[str, ...], text: str, data: bytes, *, fast: bool) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import operator
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -14,18 +15,31 @@ if TYPE_CHECKING:
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
+_DIGITS58 = bytes(_DIGIT58.get(chr(code), 255) for code in range(256))
+_WEIGHTS58 = tuple(58**place for place in range(100))
 
 
 def base58_decode(text: str) -> bytes | None:
     """Return the bytes that a base58 text spells, or None where a character is not of base58."""
-    number = 0
-    for char in text:
-        digit = _DIGIT58.get(char)
-        if digit is None:
-            return None
-        number = number * 58 + digit
+    digits = text.encode("ascii", "replace").translate(_DIGITS58)
+    if not digits or max(digits) >= len(_BASE58):
+        return b"" if not text else None
+    weights = _WEIGHTS58 if len(digits) <= len(_WEIGHTS58) else [58**place for place in range(len(digits))]
+    number: int = sum(map(operator.mul, reversed(digits), weights))
     leading = len(text) - len(text.lstrip("1"))
     return b"\0" * leading + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def base58_last_byte(text: bytes) -> int | None:
+    """Return the last of the bytes that a base58 text spells, or None where its end is not base58.
+
+    58 is even, so that digits beyond the eighth from the end add multiples of 256.
+    """
+    digits = text[-8:].translate(_DIGITS58)
+    if max(digits) >= len(_BASE58):
+        return None
+    number: int = sum(map(operator.mul, reversed(digits), _WEIGHTS58))
+    return number & 255
 
 
 def base58check(text: str) -> bytes | None:
@@ -164,8 +178,11 @@ def is_address(text: str) -> bool:
     """Return whether a text is a public address: 0x and 40 hex digits, or base58 of 32 bytes."""
     if _ADDRESS.match(text):
         return True
-    if not 32 <= len(text) <= 44:
-        return False
+    return 32 <= len(text) <= 44 and _spells_32_bytes(text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spells_32_bytes(text: str) -> bool:
     data = base58_decode(text)
     return data is not None and len(data) == 32
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from src.observability.redaction.judging import checks, names
@@ -63,6 +64,7 @@ _CALLED_SECRET_AFTER = re.compile(
 _EDGES = re.compile(r"[^a-z0-9]+")
 
 
+@functools.lru_cache(maxsize=512)
 def _nearest(text: str, public: Words, secret: Words) -> bool | None:
     """Return whether the last deciding word of a text means a secret; None where no word decides."""
     plain = f" {_EDGES.sub(' ', text.lower())} "
@@ -122,7 +124,7 @@ def has_strong_word(text: str, start: int, hint: str, width: int = 48) -> bool:
     """Return whether a word such as `private` or `seed` stands before a value with no public word between them."""
     lead = before(text, start, hint, width)
     plain = f" {_EDGES.sub(' ', lead.lower())} "
-    return bool(_nearest(lead, _PUBLIC, _SECRET)) and any(word in plain for word in _STRONG)
+    return any(word in plain for word in _STRONG) and bool(_nearest(lead, _PUBLIC, _SECRET))
 
 
 def is_public(text: str, start: int, hint: str) -> bool:
@@ -142,4 +144,4 @@ def is_introduced(text: str, start: int, value: str, hint: str) -> bool:
     name = _NAME.search(lead)
     if name and names.judge(name.group(1)) is None and _nearest(name.group(1), _PROSE_PUBLIC, _PROSE_SECRET):
         return False  # a name such as cache_key explains the value
-    return checks.looks_random(value, 20) and not checks.is_address(value) and not checks.is_uuid(value)
+    return not checks.is_address(value) and not checks.is_uuid(value) and checks.looks_random(value, 20)

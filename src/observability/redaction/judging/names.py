@@ -58,6 +58,7 @@ VENDORS = frozenset(_VENDORS_TEXT.split())
 
 _TICKERS = frozenset({"CVC", "COOKIE"})  # in capitals these are traded tokens
 _EXAMINED = 256  # characters of a value
+_SHORTEST_TOKEN = 8
 _LONG_NUMBER = re.compile(r"\d{15,40}\Z")  # longer than a count or a time in milliseconds
 _MAY_BE_PATHS = frozenset({"password", "seed_phrase", "cookie", "authorization"})
 _SHELL = frozenset({"pwd", "oldpwd"})  # its folders
@@ -213,7 +214,7 @@ def _inside(flat: str) -> Verdict | None:
 def is_secret(verdict: Verdict, value: str) -> bool:
     """Return whether a text value is secret under a name with this verdict."""
     text = value[:_EXAMINED].strip()
-    if not text:
+    if not text or (verdict.rule is not Rule.ALWAYS and len(text) < _SHORTEST_TOKEN):
         return False
     if not verdict.may_be_path and checks.is_path(text):
         return False  # where a secret lies is none
@@ -228,4 +229,4 @@ def is_secret(verdict: Verdict, value: str) -> bool:
     if verdict.rule is Rule.RANDOM:
         return checks.looks_random(text, 12) and not checks.is_uuid(text)
     path = text.startswith("/") and "+" not in text and not text.endswith("=")
-    return len(text) >= 8 and (any(char.isdigit() for char in text) or len(text) >= 24) and not path
+    return len(text) >= _SHORTEST_TOKEN and (any(char.isdigit() for char in text) or len(text) >= 24) and not path

@@ -34,30 +34,6 @@ def in_ascii(text: str) -> bytes:
     return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
 
 
-# Without one of these near it, no run of letters and digits is called a secret; each word of `context` that means a
-# secret holds one.
-_SECRET_STEMS = (
-    b"priv", b"secret", b"sign", b"seed", b"mnemonic", b"key", b"passw", b"passphrase", b"credential", b"wallet",
-    b"import", b"token", b"auth", b"bearer", b"pk", b"sk",
-)  # fmt: skip
-
-
-def secret_word_positions(text: str) -> list[int]:
-    """Return where a text has words that may call a value secret, in order."""
-    data = text.encode("ascii", "replace").lower()
-    positions: list[int] = []
-    for stem in _SECRET_STEMS:
-        position = data.find(stem)
-        while position >= 0:
-            if len(stem) > 2 or not (
-                data[position - 1 : position].isalnum() or data[position + 2 : position + 3].isalnum()
-            ):
-                positions.append(position)
-            position = data.find(stem, position + 1)
-    positions.sort()
-    return positions
-
-
 class TooManyError(Exception):
     """A text has more candidates than the budget allows; everything from `position` on must be replaced."""
 
@@ -90,6 +66,7 @@ class Scan:
     token_end: int = 0  # the end of the last secret found by its shape; a match that begins before it is part of it
     value_end: int = 0  # the same for secrets found by their names
     pem_end: int = 0  # the same for PEM blocks
+    pairs: dict[bytes, bool] = field(default_factory=dict)  # whether what may be a signature is a key pair
     hex_end: int = 0  # the end of the last private key of 64 hex digits; the next in a list is one too
 
     def add(self, start: int, end: int, kind: str, *, general: bool = False, quote: str = "") -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LEFT = 168  # characters before a separator that are searched for the name
 _LONGEST = 16_384  # of a quoted value
 _LONGEST_PLAIN = 4_096
+_SHORTEST_PLAIN = 4
 
 # A name, read backwards from its separator: a remark in brackets, closing quotes, then at most three words.
 _NAME_BACK = re.compile(
@@ -26,6 +27,7 @@ _NAME_BACK = re.compile(
 _IS_BACK = re.compile(r"[ \t](?:is|was|are|equals|to)[ \t]{1,2}\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"[\"'`]|u0022|&quot;|%22")
 _OPEN = re.compile(r"(?P<prefix>[brfuBRFU]{0,2})(?P<quote>\\{0,64}[\"'`]|\\{1,64}u0022|&quot;|%22)")
+_OPENERS = frozenset("brfuBRFU\\\"'`&%")  # what it begins with
 # Between separator and value: the second half of `:=` or `=>`, a type, blanks, a YAML block scalar, a wrapper, a key.
 _GAP = re.compile(
     r"[:=>]{0,3}[ \t]{0,16}"
@@ -65,6 +67,7 @@ _REFERENCE = re.compile(
 _LONG_KEY_NUMBER = re.compile(r"\d{14,40}\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*\Z")
 _SCHEMA = re.compile(r"\{\s*\\*[\"'](?:type|description|title|anyOf|\$ref)\\*[\"']\s*:")
+_ESCAPES = frozenset("\\%")  # the letters of an escape may stand before a name
 _GLUE = re.compile(r"u[0-9a-fA-F]{4}")
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
 
@@ -93,7 +96,11 @@ def find(scan: Scan, end: int) -> None:
 
 def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
     """Find the value of `name = value` or `"name": value`."""
-    name = _name_before(scan.text, name_end)
+    text = scan.text
+    match = _NAME_BACK.match(text[max(0, name_end - _LEFT) : name_end][::-1])
+    if not match or (names.judge(match[2][::-1]) is None and text[name_end - match.end() - 1] not in _ESCAPES):
+        return  # most names
+    name = _name_of(text, name_end, match)
     verdict = names.judge(name.text) if name else None
     if name and verdict:
         _find_value(scan, end, name, verdict)
@@ -191,8 +198,10 @@ def _name_before(text: str, end: int) -> _Name | None:
     """Return the name that ends before a separator, without an escape's letters."""
     start = max(0, end - _LEFT)
     match = _NAME_BACK.match(text[start:end][::-1])
-    if not match:
-        return None
+    return _name_of(text, end, match) if match else None
+
+
+def _name_of(text: str, end: int, match: re.Match[str]) -> _Name | None:
     closers, name = match.group("close")[::-1], match.group("name")[::-1]
     where = end - match.end()
     if closers[:1] == "]" and text.endswith("[REDACTED:", 0, where):
@@ -213,7 +222,7 @@ def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain:
     text = scan.text
     gap = _GAP.match(text, end)
     start = gap.end() if gap else end
-    opened = _OPEN.match(text, start)
+    opened = _OPEN.match(text, start) if text[start : start + 1] in _OPENERS else None
     if opened:
         _find_quoted(scan, opened, name, verdict)
     elif name.quote and verdict.rule is Rule.ALWAYS and text[start : start + 1] in set("-0123456789[{"):
@@ -299,25 +308,26 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
     else:
         pattern = _ENV_PLAIN if is_env and _starts_line(text, name.start) else _PLAIN
     match = pattern.match(text, start)
-    if not match or _BLANK_SPACE.match(text, start):
+    if not match or match.end() - start < _SHORTEST_PLAIN or _BLANK_SPACE.match(text, start):
         return
-    value = match.group()
+    value = match[0]
     if pattern is not _ENV_PLAIN:
         value = value.rstrip(".:!?*_" if verdict.kind != "password" else ".")
     if text[name.start - 1 : name.start] in {"?", "&"}:
         value = value.partition("&")[0].partition("#")[0]
     follows_call = text[start + len(value) : start + len(value) + 1] in {"(", "["}
-    if _PLACEHOLDER.match(value) or follows_call:
+    if follows_call or _PLACEHOLDER.match(value):
         return
-    if _is_plain_secret(verdict, value, certain=certain or is_env, line=_is_line(text, name.start, start + len(value))):
+    line = verdict.kind == "password" and _is_line(text, name.start, start + len(value))
+    if _is_plain_secret(verdict, value, certain=certain or is_env, line=line):
         _add(scan, start, start + len(value), verdict.kind)
 
 
 def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:
-    if not verdict.may_be_path and checks.is_path(value):
-        return False
     if verdict.rule is not Rule.ALWAYS:
         return names.is_secret(verdict, value) and not _REFERENCE.match(value)
+    if not verdict.may_be_path and checks.is_path(value):
+        return False
     if verdict.kind in {"authorization", "cookie"}:
         return len(value) >= 8 and any(char.isdigit() or char in "=+/" for char in value)
     if _LONG_KEY_NUMBER.match(value):
@@ -325,11 +335,9 @@ def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool)
     if certain:
         return (len(value) >= 4 and not _REFERENCE.match(value)) or bool(re.match(r"[a-z]{8,}\Z", value))
     if checks.is_number(value) or checks.is_symbol(value):
-        return verdict.kind == "password" and len(value) >= 4 and line
+        return line and len(value) >= 4
     if _IDENTIFIER.match(value):
-        return (verdict.kind == "password" and line and len(value) >= 8) or (
-            len(value) >= 10 and not checks.is_wordy(value)
-        )
+        return (line and len(value) >= 8) or (len(value) >= 10 and not checks.is_wordy(value))
     if _REFERENCE.match(value):
         return False
     return (

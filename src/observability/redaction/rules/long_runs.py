@@ -2,69 +2,93 @@
 
 from __future__ import annotations
 
-import bisect
+import functools
 import re
 from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import boundaries, context
-from src.observability.redaction.judging.scan import secret_word_positions
+from src.observability.redaction.judging.nearby_words import NearbyWords
 from src.observability.redaction.rules import unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from src.observability.redaction.judging.nearby_words import Search
     from src.observability.redaction.judging.scan import Scan
 
-_RUN = 0  # the number of the gate of long runs
 _LONGEST_KEY = 512  # characters; a longer run is a file in base64
-_HEX_CAPITALS = re.compile(r"[0-9A-F]+\Z")
 _ALNUM = re.compile(r"[A-Za-z0-9]+")
 _WIDE = re.compile(r"[A-Za-z0-9_\-+/=.~]{1,256}")
 _WIDE_BACK = re.compile(r"[A-Za-z0-9_\-+/=.~]{0,128}")
 _HEX = re.compile(r"[0-9a-fA-F]{32}\Z")
 _DISCORD = re.compile(r"\.[\w\-]{6}\.[\w\-]{27,45}", re.ASCII)
 _MAILCHIMP = re.compile(r"-us\d{1,2}")
-
-
+_LONGEST_DISCORD, _LONGEST_MAILCHIMP = 28, 34  # of their runs
 _LIST_GAP = 8  # the most characters between the items of a list
-_FEW = 16  # runs in a text; below it, inspecting each is faster than looking for words
 _REACH_BEFORE, _REACH_AFTER = 360, 96  # characters around a run that `context` reads at most
-# The sizes of keys that a checksum tells: WIF, BIP-38, and key pairs in base58 or in hex.
-_CHECKED_SIZES = frozenset({51, 52, 58, *range(80, 89), 128, 130})
+_VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`, and before that with `name: X`
+# The sizes of keys in base58 or in hex that a checksum tells: WIF and BIP-38, which have 51, 52 and 58, and pairs.
+_CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
+_PAIR_SIZES = range(80, 89)
+_HEX_DIGITS = b"0123456789abcdefABCDEFxX"
+_MARKS_BEFORE = frozenset(b"\\%[;")  # the end of what stands before a run that an escape's letters begin
+_SHAPE = bytes(ord("a") if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
 
 
-def without_ordinary(scan: Scan, hits: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    """Return the hits without the runs that nothing can make a secret: hashes and ids, of which a text can be full.
+def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search) -> Iterator[int]:
+    """Yield the position of the character number `length` of each long run that may be a secret; `first` is its least.
 
-    A run is inspected where a word near it may call it secret, where a checksum may tell, or where it mixes capitals
-    with small letters, as a key that stands by itself does.
+    Hashes, addresses and signatures, of which a text can be full, are left out: nothing makes one a secret unless a
+    word near it may call it so, its checksum tells, or it looks like a key that stands by itself.
     """
-    if scan.hint or scan.strict or len(hits) < _FEW:
-        return hits
-    text = scan.text
-    positions: list[int] | None = None
-    remaining: list[tuple[int, int]] = []
-    inspected_end = -_LIST_GAP - 1
-    for hit in hits:
-        if hit[1] == _RUN:
-            start = hit[0] - length
-            run = _ALNUM.match(text, start)
-            stop = run.end() if run else hit[0]
-            value = text[start:stop]
-            follows_another = start - inspected_end <= _LIST_GAP  # the next of a list
-            if (
-                not follows_another
-                and stop - start not in _CHECKED_SIZES
-                and (
-                    value.islower() or (value.isupper() and _HEX_CAPITALS.match(value)) or stop - start >= _LONGEST_KEY
-                )
-            ):
-                if positions is None:
-                    positions = secret_word_positions(text)
-                first = bisect.bisect_left(positions, start - _REACH_BEFORE)
-                if first == len(positions) or positions[first] > stop + _REACH_AFTER:
-                    continue
-            inspected_end = stop
-        remaining.append(hit)
-    return remaining
+    words = NearbyWords(data, search)
+    clear_until = 0  # no word that may call a value secret begins before, from the last run on
+    everything = bool(scan.hint) or scan.strict
+    yielded_end = -_LIST_GAP - 1
+    has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
+    shape = data.translate(_SHAPE)
+    long_run = b"a" * length
+    stop = first - length
+    while (start := shape.find(long_run, stop)) >= 0:
+        stop = shape.find(b" ", start)
+        if stop < 0:
+            stop = len(shape)
+        reach = stop + _REACH_AFTER
+        if reach >= clear_until:
+            clear_until = words.first(start - _REACH_BEFORE, reach)
+        if (
+            everything
+            or clear_until <= reach
+            or start - yielded_end <= _LIST_GAP  # the next of a list
+            or _may_be_secret(scan, data, start, stop)
+            or (has_names() and _is_value(data, start))
+        ):
+            yielded_end = stop
+            yield start + length
+
+
+def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
+    """Return whether a run may be a secret by itself, whatever stands near it."""
+    if start and data[start - 1] in _MARKS_BEFORE:
+        start += boundaries.escape_length(scan.text, start)
+    run = data[start:stop]
+    size = stop - start
+    if size in _CHECKED_SIZES:
+        return True
+    if size in _PAIR_SIZES and wallet_keys.may_be_pair(scan, run, start):
+        return True
+    after = data[stop : stop + 1]
+    if after == b"." and size <= _LONGEST_DISCORD:
+        return True
+    if run.islower() or not run.strip(_HEX_DIGITS):
+        return after == b"-" and size <= _LONGEST_MAILCHIMP
+    return unnamed_keys.may_be_key(run, after)
+
+
+def _is_value(data: bytes, start: int) -> bool:
+    """Return whether `name: X` and `value:` may stand before a run."""
+    value = data.rfind(b"value", max(0, start - _VALUE_BEFORE), start)
+    return value >= 0 and data.rfind(b"name", max(0, value - _PAIR_BEFORE), value) >= 0
 
 
 def find_run(scan: Scan, end: int, length: int) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LEFT = 112  # characters before a value that are searched for its name
 _SHORTEST = 6
 _RIGHT = 96  # characters between a value and its name at most
-_VALUE = re.compile(r"(?:(?![\"'`,;<>\\|(){}\[\]])[!-~]){1,512}")
+_VALUE = re.compile(r"[A-Za-z0-9!#$%&*+\-./:=?@^_~]{1,512}")
 _BEGINS = re.compile(r"[A-Za-z0-9_+/]{0,16}[A-Za-z0-9_+/\-!@#$%^&*]\Z")
 _SPECIALS = frozenset("!@#$%^&*")
 # Words between a name and its value that belong to neither: `API key provided: ...`, `<add key="X" value="..."`.

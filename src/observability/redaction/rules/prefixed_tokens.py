@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,10 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
     joined = text[start - 1 : start] in {"-", "_"} and not token.random
     if start < scan.token_end or not (token.inside or joined or is_boundary(text, start)):
         return
-    body = re.compile(f"[{token.alphabet}]{{0,{max(0, token.most - token.least)}}}")
+    body, next_char = _patterns(token)
     match = body.match(text, head)
     end = match.end() if match else head
-    if token.most < 512 and re.compile(f"[{token.alphabet}]").match(text, end):
+    if token.most < 512 and next_char.match(text, end):
         return
     value = text[start:end].rstrip(".")
     tail = text[head - token.least : start + len(value)]
@@ -43,11 +44,17 @@ def find_token(scan: Scan, token: Token, start: int, head: int) -> None:
         _find_aws_secret(scan, start, end)
 
 
+@functools.cache
+def _patterns(token: Token) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return the patterns of the rest of a family's token, and of one more character."""
+    rest = f"[{token.alphabet}]{{0,{max(0, token.most - token.least)}}}"
+    return re.compile(rest), re.compile(f"[{token.alphabet}]")
+
+
 def _is_random_tail(tail: str) -> bool:
     """Return whether the text after a common prefix looks generated; that of `sk-learn-based-signal-model` does not."""
-    return (not checks.is_wordy(tail) and not checks.is_number(tail) and checks.entropy(tail[:64]) > 0) or len(
-        set(tail)
-    ) == 1
+    kinds = len(set(tail))
+    return kinds == 1 or (kinds > 1 and not checks.is_wordy(tail) and not checks.is_number(tail))
 
 
 def _back_length(text: str, token: Token, start: int) -> int:

@@ -11,6 +11,7 @@ such as `thank you` six times, and no replacement.
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import re
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in
 from src.observability.redaction.rules.gates import PHRASE_GAP
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
 _REACH = 1320  # the most characters of twelve words and their separators
 # A Latin word ends where another script begins, since an English phrase can stand in Chinese text without blanks.
@@ -36,6 +37,8 @@ _GAP_LONGEST = 96
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
 _TWELVE = b"\1" * _FEWEST
+_NEAR, _FAR = 24, 96  # characters before a phrase's end, which hold a few of its words, or most
+_SAME_WORD = 3
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -60,9 +63,55 @@ def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
     return stretches
 
 
+def ends_after_listed_words(text: str, ends: Iterable[int]) -> list[int]:
+    """Return the ends before which no word is on no list, of those that stand in the last word of what may be a phrase.
+
+    For texts with letters beyond ASCII, which the gates do not read. The ends are in order.
+    """
+    remaining: list[int] = []
+    rejected = -_SAME_WORD
+    for end in ends:
+        if end - rejected < _SAME_WORD:  # the gates report two ends of a word
+            continue
+        if any(
+            map(_holds_unlisted, _window(text, end, _NEAR).split()[1:-1])
+        ):  # the window may cut the first and the last
+            rejected = end
+        elif not _follows_unlisted(text, end):
+            remaining.append(end)
+    return remaining
+
+
+def _follows_unlisted(text: str, end: int) -> bool:
+    # The window may cut the first word, even between a letter and its mark, and the last.
+    words = _WORD.findall(_window(text, end, _FAR))[2:-1]
+    return not all(map(_is_listed, words[-_FEWEST + 1 :]))
+
+
+def _window(text: str, end: int, reach: int) -> str:
+    window = text[max(0, end - reach) : end]
+    return _blank_out(window) if "\\" in window or "<" in window else window
+
+
+@functools.lru_cache(maxsize=8192)
+def _holds_unlisted(token: str) -> bool:
+    """Return whether a part of a text between blanks holds a word that is on no list."""
+    return not all(map(_is_listed, _WORD.findall(token)))
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_listed(word: str) -> bool:
+    return checks.plain_word(word) in checks.bip39_words()
+
+
+def _blank_out(text: str) -> str:
+    """Return a text with blanks for what is no word: the letters of escapes, tags."""
+    return _NOT_A_WORD.sub(lambda match: " " * len(match.group()), text)
+
+
 def find(scan: Scan, start: int, end: int) -> None:
     """Find the phrases between two positions of a text."""
-    text = _NOT_A_WORD.sub(lambda match: " " * len(match.group()), scan.text[start:end])
+    text = _blank_out(scan.text[start:end])
     if not _may_hold(text):
         return
     matches = [(checks.plain_word(match.group()), *match.span()) for match in _WORD.finditer(text)]
@@ -113,9 +162,9 @@ def _indexes_in(words: list[str], hint: str) -> Iterator[int]:
 
 def _may_hold(text: str) -> bool:
     """Return whether twelve listed words follow one another, whatever separates them: a cheap first check."""
-    known = checks.bip39_words()
-    words = _ASCII_WORD.findall(text.lower()) if text.isascii() else map(checks.plain_word, _WORD.findall(text))
-    return _TWELVE in bytes([word in known for word in words])
+    if text.isascii():
+        return _TWELVE in bytes(map(checks.bip39_words().__contains__, _ASCII_WORD.findall(text.lower())))
+    return _TWELVE in bytes(map(_is_listed, _WORD.findall(text)))
 
 
 def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:

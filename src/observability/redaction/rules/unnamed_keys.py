@@ -9,12 +9,13 @@ from src.observability.redaction.judging import checks, context
 _SHORTEST, _LONGEST = 32, 160
 _LONG_CAPITALS = 48  # of capitals and digits alone, which are fewer kinds
 _CLASSES = (re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[0-9]"))
-_NOT_BASE58 = re.compile(r"[0OIl]")
+_NOT_BASE58 = re.compile(rb"[0OIl]")
 _LONGER_THAN_ADDRESSES = range(
     53, 81
 )  # in base58: longer than an address (at most 52), shorter than a signature (at least 85)
 _ONE_CLASS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")  # a generated key has many such runs, a name few
 _WIDE = frozenset("_-+/=~.%$@")  # beside a run they make it a part of base64, of a URL or of a path
+_NOT_AFTER = frozenset(char.encode() for char in _WIDE - {"."})
 # The prefix of an issuer: salad_cloud_, sqco_
 _PREFIX = re.compile(r"(?<![\w\-+/=~.%$@:])(?:[a-z][a-z0-9]{1,11}[_-]){1,3}\Z")
 _PREFIX_LONGEST = 40
@@ -38,11 +39,21 @@ def key_start(text: str, start: int) -> int:
     return prefix.start() if prefix else start
 
 
+def may_be_key(run: bytes, after: bytes) -> bool:
+    """Return whether a run, with the character after it, can be a key: the part of `is_key` that reads no more."""
+    size = len(run)
+    if not _SHORTEST <= size <= _LONGEST or after in _NOT_AFTER:
+        return False
+    if size >= _LONG_CAPITALS and run.isupper():
+        return True
+    return size in _LONGER_THAN_ADDRESSES or bool(_NOT_BASE58.search(run))
+
+
 def is_key(text: str, start: int, end: int, hint: str) -> bool:
     """Return whether a run of letters and digits is a key, without a name near it."""
-    if not _SHORTEST <= end - start <= _LONGEST or text[end : end + 1] in _WIDE - {"."}:
-        return False
     run = text[start:end]
+    if not may_be_key(run.encode("ascii", "replace"), text[end : end + 1].encode("ascii", "replace")):
+        return False
     if len(run) >= _LONG_CAPITALS and run.isupper() and run.isascii() and _stands_alone(text, start, end):
         return (
             not checks.is_hex(run)
@@ -50,8 +61,6 @@ def is_key(text: str, start: int, end: int, hint: str) -> bool:
             and not context.is_public(text, start, hint)
         )
     if not all(kind.search(run) for kind in _CLASSES) or not _stands_alone(text, start, end):
-        return False
-    if not _NOT_BASE58.search(run) and len(run) not in _LONGER_THAN_ADDRESSES:
         return False
     if (
         (len(run) == 48 and _TON_ADDRESS.match(run))

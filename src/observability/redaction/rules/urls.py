@@ -39,6 +39,7 @@ _HOOK_PATH = re.compile(
 _NODE_WORD = re.compile(r"rpc|node|mainnet|devnet|testnet", re.IGNORECASE)
 _SEGMENT = re.compile(r"[^/?#]+")
 _PARAMETER = re.compile(r"(?P<name>[\w.\-%\[\]]{1,64})=(?P<value>[^&#;\s]*)")
+_PARAMETER_NAMES = re.compile(_PARAMETER.pattern.replace("(?P<value>", "(?:"))
 _SIGNED_TEXT = (
     "key apikey api_key appkey app_key token access_token auth secret password pwd pass passwd sig signature dkey "
     "x_amz_signature x_amz_credential x_amz_security_token client_secret jwt sas code hmac api_token authkey "
@@ -52,16 +53,24 @@ def find(scan: Scan, end: int) -> None:
     rest = _REST.match(scan.text, end)
     if not rest:
         return
-    url = rest.group()
+    url = rest[0]
     match = _AUTHORITY.match(url)
-    authority = match.group() if match else ""
-    authority = _find_userinfo(scan, end, url, authority)
+    authority = match[0] if match else ""
+    if "@" in url:
+        authority = _find_userinfo(scan, end, url, authority)
     host = authority.rpartition("@")[2]
     path_start = url.find(host) + len(host)
-    query = min((at for at in (url.find("?", path_start), url.find("#", path_start)) if at >= 0), default=len(url))
+    query = _query_start(url, path_start)
     _find_path(scan, end, host, url[:query], path_start)
-    if query < len(url):
+    if query < len(url) and _has_secret_name(tuple(_PARAMETER_NAMES.findall(url, query))):
         _find_query(scan, end, url, query)
+
+
+def _query_start(url: str, start: int) -> int:
+    """Return where a URL's query or fragment begins, or its length."""
+    fragment = url.find("#", start)
+    question = url.find("?", start, fragment if fragment >= 0 else len(url))
+    return question if question >= 0 else fragment if fragment >= 0 else len(url)
 
 
 def _find_userinfo(scan: Scan, end: int, url: str, authority: str) -> str:
@@ -118,17 +127,31 @@ def _is_path_key(value: str, *, known: bool) -> bool:
 
 def _find_query(scan: Scan, end: int, url: str, query: int) -> None:
     for match in _PARAMETER.finditer(url, query):
-        value = match.group("value").rstrip(".,;:!?)")
-        if value and _is_secret_parameter(match.group("name"), value):
-            scan.add(end + match.start("value"), end + match.start("value") + len(value), "url_key", general=True)
+        rule = _rule_of_parameter(match[1])
+        if rule is None:
+            continue
+        value = match[2].rstrip(".,;:!?)")
+        if value and _is_secret_value(rule, value):
+            scan.add(end + match.start(2), end + match.start(2) + len(value), "url_key", general=True)
 
 
-def _is_secret_parameter(name: str, value: str) -> bool:
+@functools.lru_cache(maxsize=512)
+def _has_secret_name(parameters: tuple[str, ...]) -> bool:
+    return any(_rule_of_parameter(name) is not None for name in parameters)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rule_of_parameter(name: str) -> Rule | None:
+    """Return the rule by which a parameter's value is secret, or None where its name does not suggest a secret."""
     flat = names.canonical(name)
     verdict = names.judge(name)
     if verdict and verdict.rule is Rule.ALWAYS and flat not in {"private", "secret"}:
+        return Rule.ALWAYS
+    return None if flat not in _SIGNED and verdict is None else Rule.TOKEN
+
+
+def _is_secret_value(rule: Rule, value: str) -> bool:
+    if rule is Rule.ALWAYS:
         return len(value) >= 3
-    if flat not in _SIGNED and verdict is None:
-        return False
     plain = checks.is_number(value) or checks.is_symbol(value) or checks.is_address(value) or value.isalpha()
     return len(value) >= 8 and not plain and not (checks.is_wordy(value) and len(value) < 16)

@@ -12,10 +12,32 @@ if TYPE_CHECKING:
 
 _HEX = re.compile(r"[0-9a-fA-F]+\Z")
 _LIST_GAP = 8  # the most characters between the items of a list
+_HIGHEST_OF_SIGNATURES = 16
+_CHECKED_SIGNATURES = 12  # of a text
+_CALLED_SIGNATURE = re.compile(r"(?:signature|transaction|tx)(?:_?(?:id|hash))?[^A-Za-z0-9]{1,16}\Z", re.IGNORECASE)
+_CALL_REACH = 36
 _BLANK = r"(?:\s|\\+[nrt]){0,64}"
 _ARRAY = re.compile(rf"[\[({{]{_BLANK}(?:\d{{1,3}}{_BLANK},{_BLANK}){{31,63}}(?:\d{{1,3}}{_BLANK})?[\])}}]")
 _INTEGER = re.compile(r"\d{1,3}")
 _JSON_NAME = re.compile(r"(\\{0,64}[\"']|\\{1,64}u0022)\s{0,8}:\s{0,8}\Z")
+
+
+def may_be_pair(scan: Scan, run: bytes, start: int) -> bool:
+    """Return whether a run in base58 can be a key pair and no signature.
+
+    A signature ends with a number below the order of the curve's group (RFC 8032, 5.1.7), so that its last byte is at
+    most 16; of key pairs 15 in 16 have a higher one. Those with a low one, and those that are called signatures, are
+    checked until the text has shown itself to be a list of signatures.
+    """
+    last = checks.base58_last_byte(run)
+    if last is None:
+        return False
+    if last > _HIGHEST_OF_SIGNATURES and not _CALLED_SIGNATURE.search(scan.text, max(0, start - _CALL_REACH), start):
+        return True
+    if run not in scan.pairs and len(scan.pairs) < _CHECKED_SIGNATURES:
+        data = checks.base58_decode(run.decode())
+        scan.pairs[run] = data is not None and bool(checks.is_ed25519_pair(data))
+    return scan.pairs.get(run, False)
 
 
 def kind_of(scan: Scan, run: str, start: int, stop: int) -> str | None:
@@ -29,10 +51,13 @@ def kind_of(scan: Scan, run: str, start: int, stop: int) -> str | None:
     if size == 58 and run.startswith("6P"):
         return "bitcoin_private_key" if checks.is_bip38(run) else None
     if 80 <= size <= 88:
+        if not may_be_pair(scan, run.encode(), start) and not context.has_strong_word(scan.text, start, scan.hint):
+            return None
         return _pair_kind(scan, checks.base58_decode(run), start)
     if 43 <= size <= 44:
-        data = checks.base58_decode(run)
-        is_key = data is not None and len(data) == 32 and context.has_strong_word(scan.text, start, scan.hint, 24)
+        is_key = (
+            context.has_strong_word(scan.text, start, scan.hint, 24) and len(checks.base58_decode(run) or b"") == 32
+        )
         return "solana_private_key" if is_key else None
     return None
 

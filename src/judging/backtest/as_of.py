@@ -1,0 +1,128 @@
+"""Show a market as it was at a time: a read of anything later raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from src.agents.market.bars import Bars, Columns, columns_of, moment
+from src.agents.market.timeframes import frame_of
+
+if TYPE_CHECKING:
+    from src.agents.market import Candle, Candles
+
+_US: Final = 1_000_000
+
+
+class LookAheadError(Exception):
+    """Something was read that was not known yet; the message names both times."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsOfView:
+    """A market at `as_of`: its newest closed bars, the last one at their end.
+
+    The arrays are copies that end at `as_of`, so that nothing later can be reached through them.
+    """
+
+    symbol: str
+    as_of: datetime
+    candles: Candles
+
+    @property
+    def closes(self) -> Any:
+        """Return the closing prices as an array."""
+        return columns_of(self.candles.bars).close
+
+    @property
+    def price(self) -> float:
+        """Return the last close."""
+        return float(self.closes[-1])
+
+    def bar_at(self, time: datetime) -> Candle:
+        """Return the bar that opened at a time.
+
+        Raises:
+            LookAheadError: it was not closed yet at `as_of`.
+            KeyError: there is no such bar in the view.
+        """
+        import numpy
+
+        columns = columns_of(self.candles.bars)
+        if time >= self.as_of or (len(columns) and time > moment(int(columns.time_us[-1]))):
+            raise LookAheadError(f"The bar of {time:%Y-%m-%d %H:%M} was not known at {self.as_of:%Y-%m-%d %H:%M} UTC.")
+        place = int(numpy.searchsorted(columns.time_us, int(time.timestamp() * _US)))
+        if place == len(columns) or moment(int(columns.time_us[place])) != time:
+            raise KeyError(f"no bar opens at {time:%Y-%m-%d %H:%M} UTC")
+        return self.candles.bars[place]
+
+
+class _ClosedBars(Bars):
+    """Bars of a view; the error of an index past the last one says that it is the future."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one bar, or a part of the sequence."""
+        if not isinstance(index, slice) and index >= len(self):
+            raise LookAheadError(f"Bar {index} was not closed yet: the view has {len(self)}.")
+        return super().__getitem__(index)
+
+
+class Replay:
+    """A market whose states at past times can be looked at.
+
+    Args:
+        candles: All bars.
+        symbol: The market's symbol.
+        window: How many bars a view has at most.
+
+    Raises:
+        ValueError: the bars do not tell how long one is.
+    """
+
+    def __init__(self, candles: Candles, symbol: str, *, window: int) -> None:
+        frame = frame_of(candles)
+        if frame is None:
+            raise ValueError(f"{candles.source} has too few bars to tell how long one is: give a longer history.")
+        self.symbol = symbol
+        self.candles = candles
+        self.bar_s = frame.seconds
+        self._columns = columns_of(candles.bars)
+        self._closed_us = self._columns.time_us + frame.seconds * _US
+        self._window = window
+
+    def closed_at(self, time_us: int) -> int:
+        """Return how many bars were closed at a time, in microseconds since 1970."""
+        import numpy
+
+        return int(numpy.searchsorted(self._closed_us, time_us, side="right"))
+
+    def last_close_us(self, time_us: int) -> int:
+        """Return when the newest bar that was closed at a time ended; there must be one."""
+        return int(self._closed_us[self.closed_at(time_us) - 1])
+
+    def view(self, time_us: int) -> AsOfView:
+        """Return the market at a time."""
+        end = self.closed_at(time_us)
+        part = self._columns.taken(slice(max(0, end - self._window), end))
+        copied = Columns(**{name: getattr(part, name).copy() for name in Columns.__slots__})
+        candles = replace(self.candles, bars=_ClosedBars(copied), symbol=self.symbol, issues=(), issue_counts={})
+        return AsOfView(symbol=self.symbol, as_of=moment(time_us), candles=candles)
+
+    @property
+    def first_us(self) -> int:
+        """Return when the first bar closed."""
+        return int(self._closed_us[0])
+
+    @property
+    def end_us(self) -> int:
+        """Return when the last bar closed."""
+        return int(self._closed_us[-1])
+
+
+def as_us(time: datetime) -> int:
+    """Return a time as microseconds since 1970; one without a zone is UTC."""
+    aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return int(aware.timestamp()) * _US

@@ -1,0 +1,101 @@
+"""Write a back-test as one HTML page: a chart of the money's way, and its table. No script, nothing is loaded."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Final
+
+from src.judging.documents import STYLE
+from src.judging.report import interval, percent, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from src.judging.backtest.results import Equity, Result
+
+_WIDTH: Final = 960
+_HEIGHT: Final = 320
+_POINTS: Final = 600  # of a line, at most
+_COLOURS: Final = ("#0b6fb8", "#b8430b", "#2b8a3e", "#8a2b84", "#946200", "#5a5a5a", "#0b8f8f", "#b80b4a")
+
+
+def page(result: Result) -> str:
+    """Return the page; every text in it is escaped."""
+    title = f"Back-test {result.run_id}: {result.symbol}"
+    lines = [item for item in result.equities if item.values]
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+            f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>",
+            f"<h1>{html.escape(title)}</h1>",
+            f"<p>{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
+            f"${result.cost_usd:.4f}.</p>",
+            "<h2>The way of one dollar</h2>",
+            _chart(lines),
+            _table(result),
+            "</body></html>",
+        ]
+    )
+
+
+def _chart(lines: Sequence[Equity]) -> str:
+    if not lines:
+        return "<p>No decision is resolved yet.</p>"
+    times = [time_ns for item in lines for time_ns in (item.times_ns[0], item.times_ns[-1])]
+    values = [1.0, *(value for item in lines for value in item.values)]
+    low, high = min(values), max(values)
+    left, span = min(times), max(max(times) - min(times), 1)
+    height = max(high - low, 1e-9)
+
+    def point(time_ns: int, value: float) -> str:
+        return f"{(time_ns - left) / span * _WIDTH:.1f},{(high - value) / height * _HEIGHT:.1f}"
+
+    parts = [
+        f'<svg viewBox="-60 -10 {_WIDTH + 80} {_HEIGHT + 20}" role="img" aria-label="Value of one dollar over time">',
+        f'<polyline points="{point(left, 1.0)} {point(left + span, 1.0)}" fill="none" stroke="#8888" />',
+        *(
+            f'<text x="-8" y="{(high - value) / height * _HEIGHT + 4:.1f}" text-anchor="end" font-size="12" '
+            f'fill="currentColor">{value:.2f}</text>'
+            for value in dict.fromkeys((low, 1.0, high))
+        ),
+    ]
+    for place, item in enumerate(lines):
+        step = max(1, len(item.values) // _POINTS)
+        chosen = [*range(0, len(item.values), step)]
+        path = " ".join(point(item.times_ns[at], item.values[at]) for at in chosen)
+        colour = _COLOURS[place % len(_COLOURS)]
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5">'
+            f"<title>{html.escape(item.name)}</title></polyline>"
+        )
+    parts.append("</svg>")
+    legend = "".join(
+        f'<li><span style="color:{_COLOURS[place % len(_COLOURS)]}">&#9632;</span> {html.escape(item.name)}</li>'
+        for place, item in enumerate(lines)
+    )
+    return "".join(parts) + f"<ul>{legend}</ul>"
+
+
+def _table(result: Result) -> str:
+    by_name = {item.name: item for item in result.equities}
+    heads = (
+        "decider", "n", "hit rate", "majority", "skill", "mean net", "end of $1", "drawdown", "cost", "verdict",
+    )  # fmt: skip
+    rows = [
+        (
+            row.key, f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate), interval(row.skill),
+            interval(row.net_return, digits=2), f"{by_name[row.key].end:.3f}", percent(by_name[row.key].drawdown, 1),
+            f"${row.cost_usd or 0:.4f}", verdict(row),
+        )
+        for row in result.rows
+    ]  # fmt: skip
+    rows += [
+        (name, "", "", "", "", "", f"{by_name[name].end:.3f}", percent(by_name[name].drawdown, 1), "", "")
+        for name in ("buy and hold", "cash")
+        if name in by_name
+    ]
+    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

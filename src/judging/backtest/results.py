@@ -1,0 +1,153 @@
+"""Judge a back-test, and compare its deciders: hits, returns, and the way of the money."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from src.judging.accuracy import Accuracy, accuracy_of, grouped, with_discoveries
+from src.judging.grouping import judged
+from src.judging.report import row_data
+from src.judging.resolving import Rules, resolve
+from src.observability.ledger import LedgerReader
+from src.observability.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from src.judging.backtest.plan import Plan
+    from src.judging.backtest.runner import Progress
+    from src.judging.prices import PriceSeries
+    from src.observability.ledger import Entry
+    from src.observability.store.spool import Spool
+
+_COUNTED: Final = (
+    "n", "hit_rate", "hit_low", "hit_high", "baseline_hit_rate", "skill", "skill_low", "skill_high", "brier",
+    "brier_skill", "net_return_mean", "net_return_low", "net_return_high", "max_drawdown", "cost_usd", "decisions",
+    "abstained", "failed", "stands_out", "verdict",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Equity:
+    """The way of one dollar: its value after each outcome, the times in nanoseconds since 1970."""
+
+    name: str
+    times_ns: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @property
+    def end(self) -> float:
+        """Return the last value; 1 where nothing happened."""
+        return self.values[-1] if self.values else 1.0
+
+    @property
+    def drawdown(self) -> float:
+        """Return the deepest fall from a highest point, as a fraction of it."""
+        highest, deepest = 1.0, 0.0
+        for value in self.values:
+            highest = max(highest, value)
+            deepest = max(deepest, 1 - value / highest)
+        return deepest
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a back-test showed: its deciders by name, the way of their money, and of holding and of cash."""
+
+    run_id: str
+    symbol: str
+    decisions: int
+    abstained: int
+    failed: int
+    resolved: int
+    calls: int
+    cost_usd: float
+    wall_s: float
+    rows: tuple[Accuracy, ...]
+    equities: tuple[Equity, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain data, as `--json` prints it."""
+        return {
+            "run_id": self.run_id,
+            "symbol": self.symbol,
+            "decisions": self.decisions,
+            "abstained": self.abstained,
+            "failed": self.failed,
+            "resolved": self.resolved,
+            "calls": self.calls,
+            "cost_usd": self.cost_usd,
+            "wall_s": self.wall_s,
+            "by_decider": [_decider_data(row) for row in self.rows],
+            "equity": [{"name": item.name, "end": item.end, "max_drawdown": item.drawdown} for item in self.equities],
+        }
+
+
+def _decider_data(row: Accuracy) -> dict[str, Any]:
+    data = row_data(row)
+    return {"decider": row.key, **{name: data[name] for name in _COUNTED}}
+
+
+def judge_run(
+    plan: Plan,
+    prices: PriceSeries,
+    spool: Spool,
+    *,
+    rules: Rules,
+    progress: Progress,
+    score: Callable[..., object] | None = None,
+) -> Result:
+    """Resolve a run's decisions, and return what they show."""
+    reader = LedgerReader(StoreReader(spool.path))
+    resolution = resolve(
+        reader.entries(run_id=plan.run_id), prices, spool, rules=rules, resolved_ns=time.time_ns(), score=score
+    )
+    entries = list(reader.entries(run_id=plan.run_id))
+    groups = grouped((entry.decision.agent or "unknown", judged(entry)) for entry in entries)
+    rows = with_discoveries(accuracy_of(key, items) for key, items in groups.items())
+    return Result(
+        run_id=plan.run_id,
+        symbol=plan.symbol,
+        decisions=len(entries),
+        abstained=sum(entry.decision.status == "abstained" for entry in entries),
+        failed=sum(entry.decision.status == "failed" for entry in entries),
+        resolved=resolution.resolved,
+        calls=progress.calls,
+        cost_usd=sum(entry.decision.cost_usd or 0.0 for entry in entries),
+        wall_s=time.monotonic() - progress.started,
+        rows=tuple(rows),
+        equities=tuple(_equities(entries, plan, prices)),
+    )
+
+
+def _equities(entries: Sequence[Entry], plan: Plan, prices: PriceSeries) -> list[Equity]:
+    """Return the way of a dollar for each decider, for buying and holding, and for cash.
+
+    Outcomes overlap where decisions come faster than their horizon ends: each decision then has the share of the
+    capital of one of the positions that are open at once.
+    """
+    main = plan.horizons[0]
+    steps = [later - earlier for earlier, later in zip(plan.times_us, plan.times_us[1:], strict=False)]
+    slots = max(1.0, main.seconds * 1_000_000 / min(steps)) if steps else 1.0
+    by_decider: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_decider.setdefault(entry.decision.agent or "unknown", []).append(entry)
+    equities = []
+    for name, made in sorted(by_decider.items()):
+        outcomes = sorted(
+            (outcome for entry in made if (outcome := entry.outcomes.get(main.name)) is not None),
+            key=lambda outcome: outcome.exit_ns,
+        )
+        value, values = 1.0, []
+        for outcome in outcomes:
+            value *= 1 + outcome.net / slots
+            values.append(value)
+        equities.append(Equity(name, tuple(outcome.exit_ns for outcome in outcomes), tuple(values)))
+    first = prices.first_at_or_after(plan.times_us[0] * 1000)
+    if first < len(prices):
+        entry_price = float(prices.open[first])
+        times = tuple(int(time_ns) for time_ns in prices.open_ns[first:])
+        equities.append(Equity("buy and hold", times, tuple((prices.close[first:] / entry_price).tolist())))
+    return [*equities, Equity("cash", (), ())]

@@ -1,0 +1,42 @@
+"""The judge's opinion of a plan: what it claims, and what the judge takes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from src.migration.rewrite import judge
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from src.migration.rewrite.analysis.tree import Tree
+    from src.migration.rewrite.plan import Plan, Planner
+    from src.migration.rewrite.records import ProjectContext
+
+_KINDS: dict[str, Literal["place", "inline", "factory"]] = {"place": "place", "inline": "inline", "model": "factory"}
+
+
+def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: ProjectContext) -> bool:
+    """Let the judge take back what it does not understand of a result; return whether there was anything.
+
+    Args:
+        planner: What made the plan.
+        plan: The plan.
+        after: The module's new text.
+        tree: The module before its edits.
+        project: What is known about the other files.
+    """
+    claims: dict[judge.Claim, cst.CSTNode] = {
+        judge.Claim(span=tree.span(client), kind="model"): client for client in plan.converted
+    }
+    claims |= {
+        judge.Claim(span=tree.span(move.site.call), kind=_KINDS[move.route]): move.site.call for move in plan.moves
+    }
+    if not claims:
+        return False
+    objections = judge.objections_to(tree.module.code, after, list(claims), project.users, project.bases)
+    for objection in objections:
+        nodes = list(claims.values()) if objection.claim is None else [claims[objection.claim]]
+        for node in nodes:
+            planner.take_back(node, f"what its move leads to is not understood: {objection.reason}")
+    return bool(objections)

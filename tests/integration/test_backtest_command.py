@@ -1,0 +1,193 @@
+"""`moondev backtest` with models: it is killed, goes on, and pays for nothing twice."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from src.cli.start import main
+from tests.commands import Screen, run_app
+from tests.long import rounds
+from tests.servers import Received, Reply, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = datetime(2024, 5, 1, tzinfo=UTC)
+PROGRAM = [sys.executable, "-c", "from src.cli import main; raise SystemExit(main())"]
+DECISION = '{"action": "BUY", "confidence": 80, "reasoning": "up"}'
+
+
+def answer(text: str = DECISION) -> Reply:
+    body = {
+        "id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 300, "completion_tokens": 20, "total_tokens": 320},
+    }  # fmt: skip
+    return Reply(200, json.dumps(body).encode())
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    """Write ten days of hourly prices that rise."""
+    file = tmp_path / "BTC.csv"
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["time", "open", "high", "low", "close", "volume"])
+        for hour in range(240):
+            price = 100 + hour
+            stamp = f"{START + timedelta(hours=hour):%Y-%m-%d %H:%M:%S}"
+            writer.writerow([stamp, price, price + 1, price, price + 1, 5])
+    return file
+
+
+def options(prices: Path, models: str = "openai:gpt-4o-mini", every: str = "12h") -> list[str]:
+    return ["BTC-USD", "--csv", str(prices), "--models", models, "--every", every, "--json"]
+
+
+def run(*words: str, **more: Any) -> Screen:
+    return run_app(main, "backtest", *words, **more)
+
+
+def served(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url + "/v1")
+
+
+def asked(server: Server) -> list[str]:
+    """Return what was asked, by the time in each prompt."""
+    return [json.loads(request.body)["messages"][-1]["content"] for request in server.received]
+
+
+def test_each_time_is_asked_once_and_priced(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        result = json.loads(run(*options(prices), "--yes").out)
+        assert len(server.received) == result["calls"] == result["decisions"] == 20
+        assert result["cost_usd"] == pytest.approx(20 * (300 * 0.15 + 20 * 0.6) / 1e6)
+        (row,) = result["by_decider"]
+        assert (row["decider"], row["hit_rate"], row["n"]) == ("openai:gpt-4o-mini", 1.0, result["resolved"])
+        assert row["verdict"] == "not enough"
+        again = json.loads(run(*options(prices), "--yes").out)
+        assert (again["calls"], again["decisions"], again["cost_usd"]) == (0, 20, result["cost_usd"])
+        # The same requests in another run are answered from what was kept, and cost nothing there.
+        other = json.loads(run(*options(prices, every="24h"), "--yes").out)
+        assert (other["calls"], other["cost_usd"]) == (0, 0.0)
+        assert len(server.received) == 20
+
+
+def test_killed_it_ends_with_all_decisions_and_repeats_only_what_was_in_flight(
+    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = rounds(1, 2)
+    kill_at = [6, 13][:kills]
+    process: list[subprocess.Popen[bytes]] = []
+
+    def reply(_: Received) -> Reply:
+        if kill_at and len(server.received) >= kill_at[0]:
+            kill_at.pop(0)
+            process[-1].send_signal(signal.SIGKILL)
+            time.sleep(0.2)  # it dies with this request in flight
+        return answer()
+
+    with Server(reply) as server:
+        served(monkeypatch, server)
+        command = [*PROGRAM, "backtest", *options(prices), "--yes"]
+        for last in (*[False] * kills, True):
+            process.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ))
+            out, _ = process[-1].communicate(timeout=120)
+            assert (process[-1].returncode == 0) is last
+        result = json.loads(out)
+        assert result["decisions"] == 20
+        questions = asked(server)
+        assert len(set(questions)) == 20
+        assert len(questions) == 20 + kills  # those that were in flight
+
+
+def test_a_swarm_that_was_killed_between_two_votes_asks_only_for_the_other(
+    prices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first model's vote is kept at once; the second one hangs until the process is gone."""
+    process: list[subprocess.Popen[bytes]] = []
+    models = "openai:gpt-4o-mini,openai:gpt-4o"
+
+    def reply(request: Received) -> Reply:
+        if json.loads(request.body)["model"] == "gpt-4o" and process[-1].poll() is None and len(process) == 1:
+            _await_kept_vote(os.environ["MOONDEV_TRACE_DB"])
+            process[-1].send_signal(signal.SIGKILL)
+        return answer()
+
+    with Server(reply) as server:
+        served(monkeypatch, server)
+        command = [*PROGRAM, "backtest", *options(prices, models, "240h"), "--swarm", "--yes"]
+        for _ in range(2):
+            process.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ))
+            out, _ = process[-1].communicate(timeout=120)
+        result = json.loads(out)
+        counts = [json.loads(request.body)["model"] for request in server.received]
+        assert result["decisions"] == 1
+        assert counts.count("gpt-4o-mini") == 1
+        assert counts.count("gpt-4o") == 2
+
+
+def _await_kept_vote(store: str) -> None:
+    for _ in range(6_000):
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(store)) as connection:
+            if connection.execute("SELECT count(*) FROM replies").fetchone()[0]:
+                return
+        time.sleep(0.01)
+
+
+def test_a_budget_stops_it_and_a_higher_one_goes_on(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        each = (300 * 0.15 + 20 * 0.6) / 1e6
+        stopped = run(*options(prices), "--yes", "--budget", f"{5.5 * each:.7f}")
+        assert stopped.code == 1
+        assert json.loads(stopped.out)["decisions"] == 5
+        assert "of the budget of" in stopped.err
+        assert json.loads(run(*options(prices), "--yes", "--budget", "1").out)["decisions"] == 20
+        assert len(server.received) == 20
+
+
+def test_money_is_not_spent_without_being_asked(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        refused = run(*options(prices))
+        assert refused.code == 1
+        assert "asks paid models: say --yes" in refused.err
+        dry = json.loads(run(*options(prices), "--dry-run").out)
+        assert dry["calls"] == 20
+        assert dry["cost_usd"] > 0
+        assert not server.received
+
+
+def test_failures_are_counted_apart(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: Reply(400, b'{"error": {"message": "no", "type": "invalid_request_error"}}')) as server:
+        served(monkeypatch, server)
+        result = json.loads(run(*options(prices, every="48h"), "--yes").out)
+        assert (result["decisions"], result["failed"], result["resolved"]) == (5, 5, 0)
+
+
+def test_rules_cost_nothing_and_need_no_answer(prices: Path, tmp_path: Path) -> None:
+    screen = run(
+        "BTC-USD", "--csv", str(prices), "--models", "rule:hold,rule:random#3", "--html", str(tmp_path / "r.html"),
+        width=80,
+    )  # fmt: skip
+    assert screen.code == 0
+    assert "buy and hold" in screen.out
+    assert max(map(len, screen.out.splitlines())) <= 80
+    page = (tmp_path / "r.html").read_text()
+    assert "<svg" in page
+    assert "rule:random#3" in page
