@@ -257,6 +257,18 @@ def test_what_holds_no_http_client_is_warned_of_and_comes_back(caplog: pytest.Lo
     assert "object is not traced" in caplog.text
 
 
+def test_a_client_that_cannot_be_traced_is_warned_of_and_works(caplog: pytest.LogCaptureFixture) -> None:
+    class Closed(httpx.Client):
+        def __init_subclass__(cls, *, licence: str) -> None:
+            """Let nobody have a subclass."""
+
+    client = Closed()
+    with caplog.at_level(logging.WARNING):
+        assert ModelFactory.traced(client) is client
+    assert "Closed is not traced" in caplog.text
+    assert type(client) is Closed
+
+
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_a_client_stays_an_instance_of_its_class_and_closes_itself(library: Any) -> None:
     class Own(library.Client):  # type: ignore[misc] # of whichever library

@@ -34,15 +34,21 @@ def traced(client: Client) -> Client:
     if client is None:
         return client
     http_clients = list(_http_clients(client))
-    for http_client in http_clients:
-        traced_http.trace(http_client)
-    if not http_clients:
+    if not all([_is_traced(http_client) for http_client in http_clients] or [False]):
         _log.warning(
-            "%s.%s is not traced: it holds no client of httpx or httpx2. Give it one of ModelFactory.http_client",
+            "%s.%s is not traced: it holds no client of httpx or httpx2 that can be. Give it one of http_client()",
             type(client).__module__,
             type(client).__qualname__,
         )
     return client
+
+
+def _is_traced(http_client: Any) -> bool:
+    try:
+        traced_http.trace(http_client)
+    except (TypeError, ValueError):  # a class that cannot have a subclass, or not one without arguments of its own
+        return False
+    return True
 
 
 def make(library: str, *, asynchronous: bool, options: dict[str, Any]) -> Any:
