@@ -9,6 +9,7 @@ import typer
 
 from src.cli import decisions
 from src.cli.backtest import backtest
+from src.cli.budget import budget
 from src.cli.candles import candles
 from src.cli.doctor import doctor
 from src.cli.models import models
@@ -47,6 +48,7 @@ app.command("trade", cls=FastCommand)(trade)
 app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
 app.command("backtest", cls=FastCommand)(backtest)
+app.command("budget", cls=FastCommand)(budget)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")

@@ -56,6 +56,7 @@ class BaseModel:
         reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
             where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
         agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
+        compat: The SDK that calls behave as; the factory makes it of `get_model(compat=...)`.
     """
 
     provider: ClassVar[str] = ""
@@ -72,6 +73,7 @@ class BaseModel:
         retry_policy: RetryPolicy | None = None,
         reply_max_mb: float | None = None,
         agent: str | None = None,
+        compat: Compat | None = None,
     ) -> None:
         self.model_name = model_name
         self.timeouts = timeouts or Timeouts()
@@ -79,7 +81,7 @@ class BaseModel:
         self.reply_max_bytes = reply_size.most_bytes(reply_max_mb)
         self.agent = agent
         self.limiter: Limiter | None = None
-        self._compat: Compat | None = None
+        self._compat = compat
         self._like_sdk: BaseModel | None = None
         self._variables = Variables()
         self._api_key = api_key
@@ -264,9 +266,9 @@ class BaseModel:
             return self
         if self._like_sdk is None:
             compat = sdk_settings.of_provider(self.provider)
-            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url)
-            model.timeouts, model.limiter, model._variables = compat.sdk.timeouts, self.limiter, self._variables
-            model._compat, self._like_sdk = compat, model
+            model = type(self)(self.model_name, api_key=self._api_key, base_url=self._base_url, compat=compat)
+            model.timeouts, model.agent = compat.sdk.timeouts, self.agent
+            model.limiter, model._variables, self._like_sdk = self.limiter, self._variables, model
         return self._like_sdk
 
     # The hooks of an adapter.
@@ -361,6 +363,9 @@ class BaseModel:
         if self._compat is not None:  # a program written for an SDK has its request sent as it is
             if arguments.get("timeout") is not None:
                 arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
+            if "max_completion_tokens" in arguments:  # to many servers it is not the same as max_tokens
+                limit = {"max_completion_tokens": arguments.pop("max_completion_tokens")}
+                arguments["options"] = {**limit, **(arguments.get("options") or {})}
             return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 

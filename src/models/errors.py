@@ -133,6 +133,12 @@ class QuotaExhausted(ModelError):
     category = "quota"
 
 
+class BudgetExceeded(ModelError):
+    """A budget that is set here has too little left for the call; nothing was sent."""
+
+    category = "budget"
+
+
 class Overloaded(ModelError):
     """The provider has no capacity at the moment: wait, or fall back to another."""
 

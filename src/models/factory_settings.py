@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from src.models.errors import InvalidRequest
 from src.models.limits.limiter import Limiter
@@ -80,6 +82,43 @@ def key_of(row: Provider, argument: str | None) -> tuple[str | None, str | None]
     if problem is None:
         return key or None, None
     return None, f"{source} {problem}: copy the key anew, without anything around it. Nothing was sent."
+
+
+def unshared_key(row: Provider, settings: dict[str, Any], own_url: str | None) -> str | None:
+    """Return why the key of the environment is not used: the caller names a server that is not the provider's.
+
+    A variable that moves the provider's address says that the key goes there; a server on this machine is the user's
+    own. Any other server gets the key that the caller gives it, and no other.
+
+    Args:
+        row: The provider.
+        settings: The settings of `get_model`.
+        own_url: The provider's own address.
+    """
+    host = _host(str(settings.get("base_url") or ""))
+    own_hosts = {_host(url) for url in (own_url, row.url, row.address()) if url}
+    if not host or host in own_hosts or _is_this_machine(host):
+        return None
+    return (
+        f"{row.name} has no key for {host}: say which one goes there, as in"
+        f' api_key=os.environ["{row.keys[0] if row.keys else "A_KEY"}"]; one that is set for {row.name} goes to'
+        " its own server only. Nothing was sent."
+    )
+
+
+def _host(url: str) -> str:
+    """Return the host of an address with or without a scheme."""
+    try:
+        return (urlsplit(url if "://" in url else f"//{url}").hostname or "").lower()
+    except ValueError:  # which `address_of` reports
+        return ""
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]:

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from typing_extensions import override
@@ -165,10 +166,14 @@ class ModelFactory:
             row, compat = sdk_settings.pop(row, settings)
         if settings:
             factory_settings.check(settings, _setting_names(row))
+        unshared = None
+        if compat is None and settings.get("base_url") and not settings.get("api_key"):
+            unshared = factory_settings.unshared_key(row, settings, getattr(_adapter(row), "default_base_url", None))
+            row = row if unshared is None else replace(row, keys=())
         variables = factory_settings.variables(row, settings)
         key, bad_key = factory_settings.key_of(row, settings.pop("api_key", None))
         address, bad_address = factory_settings.address_of(row, settings.pop("base_url", None))
-        reason = bad_key or bad_address or _why_unavailable(row, key)
+        reason = bad_key or bad_address or (row.needs_key and unshared) or _why_unavailable(row, key)
         if reason:
             return UnavailableModel(row.name, name, reason)
         if settings.keys() - (frozenset() if compat is None else _CACHED_SETTINGS):
@@ -378,11 +383,13 @@ def _make(
     from src.observability.langfuse_sdk import patched_sdks
 
     limit = settings.pop("limit", None)
+    if compat is not None:
+        settings["compat"] = compat
     try:
-        model = _adapter(row)(name, api_key=key, base_url=address, **settings)
+        model = _adapter(row)(name, api_key=key, base_url=address, compat=compat, **settings)
     except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
         return UnavailableModel(row.name, name, error.message)
-    model._variables, model._compat = variables, compat
+    model._variables = variables
     patched_sdks.warn_of_patches()
     guard.install()
     model.limiter = limiter.parse(limit) if limit else limiter.configured(row.name, key or "")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 _log = logging.getLogger("moondev.observability")
+_MOST_SCOPES = 1_000  # of agents that ask outside runs
 
 
 class Pipeline:
@@ -245,11 +246,14 @@ class Pipeline:
             agent: The agent, where the program names it; else MOONDEV_AGENT, else the calling module.
             symbol: What the call is about, where it says so.
         """
-        name = agent or self.settings.agent or calling_agent.calling_agent()
+        named = agent or self.settings.agent
+        name = calling_agent.plain(named) if named else calling_agent.calling_agent()
         if received is not None or symbol is not None:
             return (received or self.default_scope()).asked_by(name, symbol)
         scope = self._scopes.get(name)
         if scope is None:
+            if len(self._scopes) >= _MOST_SCOPES:
+                self._scopes.clear()
             scope = self._scopes[name] = self.default_scope().asked_by(name)
         return scope
 

@@ -65,7 +65,7 @@ def _causes(error: BaseException | None) -> list[str]:
 
 
 @pytest.mark.parametrize("case", REDIRECTED, indirect=True)
-@pytest.mark.parametrize("at_most", [20, 0])
+@pytest.mark.parametrize("at_most", [4, 0])
 def test_too_many_redirects_are_as_many_as_the_client_takes(
     at_most: int, case: str, make: Callable[..., BaseModel], wire: Wire, call: Caller, clients: list[Any],
     by_client: Callable[[], None], monkeypatch: pytest.MonkeyPatch,

@@ -35,18 +35,18 @@ def test_every_category_has_a_class() -> None:
     assert set(KINDS) == set(CATEGORIES)
 
 
-def _said(dialect: Dialect, *categories: str) -> list[str]:
+def _sayable(dialect: Dialect, *categories: str) -> list[str]:
     """Return those of the categories that this provider can say: all but a few can say any."""
-    said = [category for category in categories if category not in dialect.unsaid]
-    assert said or dialect.engine
-    return said
+    sayable = [category for category in categories if category not in dialect.unsaid]
+    assert sayable or dialect.engine
+    return sayable
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_error_response_is_its_category(
     model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, spool: Spool, *, streamed: bool
 ) -> None:
-    for category in _said(dialect, *OVER_THE_WIRE):
+    for category in _sayable(dialect, *OVER_THE_WIRE):
         wire.say(dialect.error(category))
         with naming(category):
             with pytest.raises(ModelError) as caught:
@@ -72,7 +72,7 @@ def test_retries_what_may_pass_and_tells_each_attempt(
     make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller, spool: Spool
 ) -> None:
     model = make(retry_policy=QUICK)
-    for category in _said(dialect, "rate_limit", "overloaded", "server"):
+    for category in _sayable(dialect, "rate_limit", "overloaded", "server"):
         wire.received.clear()
         wire.say(dialect.error(category), dialect.error(category), dialect.reply(Says(text="at last")))
         with naming(category):
@@ -95,7 +95,7 @@ def test_does_not_retry_what_cannot_pass(
     make: Callable[..., BaseModel], dialect: Dialect, wire: Wire, call: Caller
 ) -> None:
     model = make(retry_policy=QUICK)
-    for category in _said(dialect, "authentication", "permission", "model_not_found", "invalid_request",
+    for category in _sayable(dialect, "authentication", "permission", "model_not_found", "invalid_request",
                           "context_length", "quota", "content_blocked"):  # fmt: skip
         wire.received.clear()
         wire.say(dialect.error(category))

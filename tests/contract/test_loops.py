@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import threading
+import warnings
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
+from src.models import model_factory
 from tests.contract.dialects.base import Says
 from tests.contract.harness import CASES, dialect_of
-from tests.servers import Server
+from tests.servers import Server, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,3 +83,25 @@ def test_a_loop_that_is_ended_roughly_leaves_nothing_behind(at: BaseModel, serve
     asyncio.run(at.agenerate_response(None, "hi"))
     gc.collect()
     assert _open_to(server) == 0
+
+
+def test_a_model_that_the_program_drops_has_its_connections_closed_in_their_loop(
+    make: Callable[..., BaseModel], dialect: Dialect, server: Server
+) -> None:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    model = make(base_url=dialect.base_url(server.url))
+    asyncio.run_coroutine_threadsafe(model.agenerate_response(None, "hi"), loop).result(20)
+    assert _open_to(server) == 1
+    reference = weakref.ref(model)
+    del model
+    model_factory._cache.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)  # of a socket that is closed because nobody refers to it
+        gc.collect()  # on another thread than the loop's
+        assert reference() is None
+        assert eventually(lambda: _open_to(server) == 0)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

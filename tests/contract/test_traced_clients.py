@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from src.models import ModelFactory, guard
-from src.models.errors import InvalidRequest
+from src.models.errors import BudgetExceeded, InvalidRequest
 from src.models.raw_http import sdk_clients, traced_http
 from src.observability import attributes as names
 from src.observability import observe_agent
@@ -164,6 +164,18 @@ def test_a_broken_recording_never_breaks_the_request(spool: Spool, monkeypatch: 
         assert client.chat.completions.create(**CHAT).choices[0].message.content == "a"
         assert list(client.chat.completions.create(**CHAT, stream=True))
     assert len(recorded(spool)) == 2
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_hard_budget_holds_and_nothing_is_sent(
+    asynchronous: bool, monkeypatch: pytest.MonkeyPatch, spool: Spool
+) -> None:
+    sdk = SDKS["openai"]
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "0.0000001")
+    with Server(lambda _: Reply()) as server, pytest.raises(BudgetExceeded):
+        asyncio.run(aask(sdk, server.url, stream=False)) if asynchronous else ask(sdk, server.url, stream=True)
+    assert server.received == []
+    assert only(spool)[0].error_category == "budget"
 
 
 def test_a_wrong_setting_is_named_and_the_request_goes_on(

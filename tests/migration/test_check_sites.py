@@ -239,6 +239,9 @@ COMMANDS = [
     "subprocess.run([sys.executable, '-m', 'openai', 'api'])",
     "asyncio.to_thread(subprocess.run, ['ollama', 'run', m])",
     "run_command(['ollama', 'run', 'x'])",
+    "os.system('echo \"$(ollama run m)\"')",
+    "os.system('x=`claude -p hi`')",
+    "os.system('cd /tmp && (\"ollama\" run m)')",
 ]
 
 
@@ -305,6 +308,9 @@ INNOCENT = [
     "os.execv(path, ['x', '-p'])",
     "log.exception('ollama run failed: %s', x)", "pool.map(print, ['https://api.openai.com/v1'])",
     "exec('import json')",
+    "subprocess.run(sys.executable + ' -c \"import sys; mods = list(sys.modules); print(mods)\"', shell=True)",
+    "os.system('echo \"first; mods; ollama run m\"')", "os.system(\"git commit -m 'a | claude -p b'\")",
+    "os.system('ls # ; llm chat')",
     "factory.completions.create(name='x')", "User.objects.create(model='x')", "self.videos.append(1)",
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sqlite3
 import stat
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from src.migration.install import apply
 from src.migration.install.apply import Change, Refused
 from src.migration.rewrite import command as rewrite_command
+from tests import long
 from tests.commands import run_main
 from tests.servers import Server, chat_reply
 
@@ -60,6 +62,33 @@ response = model.generate_response(system_prompt="Be brief.", user_content="Volu
 assert isinstance(response, ModelResponse)
 text = response.content if hasattr(response, "content") else str(response)
 print(text.strip(), "up" in str(response), len(response))
+"""
+ASKS = """from src.models import ModelFactory
+
+
+def ask():
+    return ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "Trend?").content
+
+
+if __name__ == "__main__":
+    ask()
+"""
+DESK = """import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from src.agents import pool_agent
+from src.models import ModelFactory
+
+if __name__ == "__main__":
+    pool_agent.ask()
+    ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "Trend?")
+    for start in ("fork", "spawn"):
+        with ProcessPoolExecutor(1, mp_context=get_context(start)) as pool:
+            pool.submit(pool_agent.ask).result()
+    for words in (["-m", "src.agents.pool_agent"], ["src/agents/pool_agent.py"]):
+        subprocess.run([sys.executable, *words], check=True)
 """
 FILES = {
     "README.md": "# A desk\n",
@@ -143,11 +172,36 @@ def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp
     assert python("src/agents/factory_agent.py") == "openai gpt-4o True\ngoing up True 8\n"
     assert [request.json["messages"][-1]["content"] for request in server.received] == ["Trend?", "Volume?"]
     with sqlite3.connect(store) as database:
-        (count,) = database.execute("select count(*) from observations where type = 'generation'").fetchone()
-    assert count == 2
-    assert "openai.generate" in python("-m", "src.observability", "traces")
-    assert "the test observation is stored" in python("-m", "src.observability", "doctor")
+        agents = database.execute("select agent from observations where type = 'generation'").fetchall()
+    assert agents == [("direct_agent",), ("factory_agent",)]
+    printed = re.findall(r"^  python (-m src\.\S+ \w+)  # .*$", done.stdout, re.MULTILINE)
+    outputs = {words: python(*words.split()) for words in printed}
+    assert "openai.generate" in outputs["-m src.observability traces"]
+    assert "the test observation is stored" in outputs["-m src.observability doctor"]
+    assert "\n  python scripts/check_direct_calls.py  # " in done.stdout
     assert python("-c", "import src.models; print(src.models.__file__)").startswith(str(checkout))
+
+
+@pytest.mark.skipif(not long.IS_LONG, reason="many processes: make test-long")
+def test_processes_name_the_agent_whose_code_they_run(checkout: Path, server: Server, tmp_path: Path) -> None:
+    run(checkout, "--install", "--write")
+    (checkout / "src/agents/pool_agent.py").write_text(ASKS)
+    (checkout / "desk.py").write_text(DESK)
+    store = tmp_path / "traces.db"
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "MOONDEV_TRACE_DB": str(store), "MOONDEV_DOTENV": "off",
+        "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": f"{server.url}/v1", "PYTHONPATH": str(checkout),
+    }  # fmt: skip
+    command = [sys.executable, "desk.py"]
+    done = subprocess.run(
+        command, cwd=checkout, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(store) as database:
+        rows = database.execute(
+            "select agent, count(*), count(distinct session_id) from observations group by 1"
+        ).fetchall()
+    assert sorted(rows) == [("desk", 1, 1), ("pool_agent", 5, 4)]  # a fork is part of its parent's session
 
 
 def test_the_check_works_there_by_itself_and_passes(checkout: Path) -> None:
@@ -201,8 +255,9 @@ def test_a_second_run_changes_nothing_and_says_so(checkout: Path) -> None:
 
 def test_all_of_it_can_be_taken_back(checkout: Path) -> None:
     before = files(checkout)
-    run(checkout, "--install", "--write")
-    done = run(checkout, "--roll-back")
+    installed = run(checkout, "--install", "--write")
+    (command,) = re.findall(r"^  (\S+ \S+ \. --roll-back)$", installed.stdout, re.MULTILINE)
+    done = subprocess.run(shlex.split(command), cwd=checkout, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 10, done.stderr
     assert files(checkout) == before
     assert not (checkout / ".moondev-backup").exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from src.migration.install import importers, plan
+from src.migration.install import command, importers, plan
 from src.migration.install.importers import broken_places
 from src.migration.install.module_names import Modules
 from src.models import base_model
@@ -164,22 +164,33 @@ def test_a_checkout_with_an_observability_of_its_own_knows_all_that_breaks_until
         "src/agents/whale_agent.py": "from src.observability import clock\n"
         "from src.observability import metrics\nmetrics.count()\n",
         "bin/report.py": "from src.observability.spans import Exporter, trace_call\n",
+        "bin/settings.py": "from src.observability.settings import Settings, switch\n",
+        "src/observability/settings.py": "class Settings: ...\n",
     }
     broken(tmp_path, own)
     installation = plan.plan(tmp_path)
     assert [advice.split(",")[0] for advice in installation.by_hand] == [
         "bin/report.py:1 imports src.observability.spans.Exporter",
         "bin/report.py:1 imports src.observability.spans.trace_call",
+        "bin/settings.py:1 imports src.observability.settings.Settings",
         "src/agents/base_agent.py:1 imports src.observability.trace_call",
         "src/agents/whale_agent.py:3 uses src.observability.metrics.count",
     ]
     assert [note.split(":", 1)[1] for note in installation.notes if note.startswith("src/observability/")] == [
         " your own file; ours takes its place, and yours goes to the backup",
         " your own file; ours takes its place, and yours goes to the backup",
+        " your own file; ours takes its place, and yours goes to the backup",
         " your own file; it goes to the backup, since src/observability/spans/__init__.py has its name",
         " your own file; it stays",
     ]
+    assert command.write(tmp_path, installation) is None
+    left = [advice for advice in plan.plan(tmp_path).by_hand if "Settings" in advice]
+    assert left == [
+        "bin/settings.py:1 imports src.observability.settings.Settings, which was yours and is ours now: "
+        "import what src.observability offers"
+    ]
     broken(tmp_path, {
+        "bin/settings.py": "from src.observability.settings import Settings\n",
         "src/agents/base_agent.py": "from src.observability import observe_agent\n",
         "src/agents/whale_agent.py": "from src.observability.clock import now\n",
         "bin/report.py": "",

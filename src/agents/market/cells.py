@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _ZERO, _NINE = 48, 57
+_DIGITS_OF_INT32 = 9
 _LONGEST = 64
 _TRIED = 32
 _MOST_SHAPES = 400
@@ -32,10 +33,13 @@ class ShapeGroup:
         """Return the digits of a span as int64."""
         import numpy
 
-        value = numpy.zeros(len(self.matrix), dtype="int64")
+        kind = "int32" if end - start <= _DIGITS_OF_INT32 else "int64"  # half the memory to go through
+        value = numpy.zeros(len(self.matrix), dtype=kind)
         for place in range(start, end):
-            value = value * 10 + (self.matrix[:, place].astype("int64") - _ZERO)
-        return value
+            value *= 10
+            value += self.matrix[:, place]
+            value -= _ZERO
+        return value.astype("int64")
 
 
 def text_array(values: Iterable[Any]) -> Any:

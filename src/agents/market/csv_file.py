@@ -181,7 +181,7 @@ def _read_block(text: str, first_line: int, plan: _Plan, sinks: Mapping[int, Cel
 
     count = text.count("\n") + (not text.endswith("\n"))
     table = None
-    if not (text.startswith("#") or "\n#" in text or f'{plan.delimiter} "' in text) and text.endswith("\n"):
+    if text.endswith("\n") and not _needs_a_closer_look(text, plan.delimiter):
         table = _parsed(text, plan, sinks)
     if table is not None and table.num_rows == count:
         lines = numpy.arange(first_line, first_line + count, dtype="int64")
@@ -200,6 +200,12 @@ def _read_block(text: str, first_line: int, plan: _Plan, sinks: Mapping[int, Cel
         for chunk in chunks:
             sink.add_text(chunk)
     return lines
+
+
+def _needs_a_closer_look(text: str, delimiter: str) -> bool:
+    """Tell whether a block has comments, or quotes that begin after a space; single characters are found fast."""
+    has_comments = "#" in text and (text.startswith("#") or "\n#" in text)
+    return has_comments or ('"' in text and " " in text and f'{delimiter} "' in text)
 
 
 def _parsed(text: str, plan: _Plan, sinks: Mapping[int, CellSink]) -> Any:

@@ -168,7 +168,9 @@ class NumberColumn:
             self._refuse_mixed_groups(cells, sign)
         if not has_groups or compute.all(compute.match_substring_regex(cells, _GROUPED[sign])).as_py():
             plain = compute.replace_substring(cells, mark, "") if has_groups else cells
-            values = cast(compute.replace_substring(plain, ",", "."), pyarrow.float64())
+            if sign == ",":
+                plain = compute.replace_substring(plain, ",", ".")
+            values = cast(plain, pyarrow.float64())
             if values is not None:
                 return to_numpy(values)
         return self._cleaned(cells, sign, start, unreadable)
@@ -205,7 +207,9 @@ class NumberColumn:
 
     def _refuse_mixed_groups(self, cells: Any, sign: str) -> None:
         """Refuse a price column with both `1.4` and `1,500`: the second may be 1.5 as well as 1500."""
-        if self.name.lower().startswith("vol"):
+        from pyarrow import compute
+
+        if self.name.lower().startswith("vol") or compute.all(compute.match_substring(cells, sign)).as_py():
             return
         mark, other = (",", ".") if sign == "." else (".", ",")
         grouped = first_match(cells, rf"^[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}$")

@@ -5,9 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from src.migration.check.command_lines import OTHER_SERVER, CommandLines, argument, display_address, executed_text
+from src.migration.check.command_lines import (
+    OTHER_SERVER,
+    CommandLines,
+    argument,
+    display_address,
+    executed_text,
+    may_start_command,
+)
+from src.migration.check.evaluate.evaluator import HAS_DOTTED_NAME
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.records import Hit
 from src.migration.check.vocabulary.words import Vocabulary, is_model_server_path
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from src.migration.check.evaluate.evaluator import Evaluator
-    from src.migration.check.evaluate.module import Place
+    from src.migration.check.evaluate.module import Place, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,10 @@ _SETTINGS_OBJECTS = frozenset(
 _STORE_NAME = re.compile(
     r"(?:^|[._?])\w*(?:cache|redis|settings|config|conf|environ|headers|store|memo|seen)(?:\(\))?$", re.IGNORECASE
 )
-_ADDRESS = frozenset({"base_url", "api_base", "openai_api_base", "azure_endpoint", "endpoint", "api_url", "server_url",
-                      "api_endpoint", "endpoint_url", "base_uri", "anthropic_api_url"})  # fmt: skip
+ADDRESS_KEYWORDS = frozenset({
+    "base_url", "api_base", "openai_api_base", "azure_endpoint", "endpoint", "api_url", "server_url", "api_endpoint",
+    "endpoint_url", "base_uri", "anthropic_api_url",
+})  # fmt: skip
 _PLAIN_ADDRESS = frozenset({"url", "host", "uri"})
 _REQUESTING_NAME = re.compile(
     r"(?:^|_)(?:post|fetch|request|requests|query|send|ask|chat|complet\w*|generat\w*|client|session|invoke|stream|call|hit"
@@ -75,7 +86,10 @@ _IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "resolve_
 _IMPORTING_NAME = re.compile(
     r"lazy_?(?:import|load|module)|(?:try|safe|optional)_?import|import_?optional", re.IGNORECASE
 )
-_PASSED_FUNCTIONS = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
+PASSED_FUNCTIONS = ("requests.", "httpx.", "urllib.", "subprocess.", "os.", "importlib.", "?__import__")
+_RUN_TEXTS = frozenset({"exec", "eval", "compile"})
+_AWS_CLIENTS = frozenset({"client", "resource", "create_client"})
+_JUDGED = _IMPORTERS | _RUN_TEXTS | _AWS_CLIENTS | _URL_FIRST | _URL_EARLY | _CONNECTS | {"attrgetter"}
 _HTTP_LIBRARIES = (
     "requests.",
     "httpx.",
@@ -98,13 +112,13 @@ class Calls:
         self.command_lines = CommandLines(evaluator, vocabulary)
         self.foreign_constants: list[ForeignConstant] = []
 
-    def judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
-        """Yield what makes a call a direct one; `names` are the dotted names of what is called."""
-        yield from self._judge(place, node, names)
+    def judge(self, place: Place, node: ast.Call) -> Iterator[Hit]:
+        """Yield what makes a call a direct one."""
+        yield from self._judge(place, node)
         for inner in _indirect_calls(node):
             inner_names = self.evaluator.dotted(inner.func, place.scope)
-            if any(name.startswith(_PASSED_FUNCTIONS) for name in inner_names):
-                yield from self._judge(place, inner, inner_names)
+            if any(name.startswith(PASSED_FUNCTIONS) for name in inner_names):
+                yield from self._judge(place, inner)
 
     def assigned(self, place: Place, node: ast.Assign) -> Iterator[Hit]:
         """Yield a hit where an assignment sets a client's address: `client.base_url = ...`."""
@@ -120,18 +134,36 @@ class Calls:
                         yield Hit(rule="provider-url", provider=provider, what=what)
                         break
 
-    def _judge(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
-        last = _last(node.func, names)
+    def _judge(self, place: Place, node: ast.Call) -> Iterator[Hit]:
+        last = self._last(node.func, place.scope)
         if last in _IMPORTERS or _IMPORTING_NAME.search(last):
             yield from self._imports(place, node)
-        elif last in {"exec", "eval", "compile"}:
+        elif last in _RUN_TEXTS:
             yield from executed_text(self.evaluator.fold(argument(node, 0), place.scope), self.words)
-        elif not place.decorates and not _is_mock(names) and not _is_factory(names):
-            if not any(_STORE_NAME.search(name.rpartition(".")[0]) for name in names):
-                yield from self._addresses(place, node, last, names)
-            yield from self.command_lines.hits(place, node, names, last)
-            if last in {"client", "resource", "create_client"}:
+        elif not place.decorates:
+            noted = len(self.foreign_constants)
+            hits = list(self._addresses(place, node, last))
+            if (hits or len(self.foreign_constants) > noted) and not self._requests(node, place.scope):
+                hits = []
+                del self.foreign_constants[noted:]
+            yield from hits
+            if may_start_command(last) or self.command_lines.uses_shell_library:
+                names = self.evaluator.dotted(node.func, place.scope)
+                if not _is_mock(names) and not _is_factory(names):
+                    yield from self.command_lines.hits(place, node, names, last)
+            if last in _AWS_CLIENTS:
                 yield from self._bedrock(place, node)
+
+    def _requests(self, node: ast.Call, scope: Scope) -> bool:
+        """Tell whether what is called may send requests: it is no imitation, no store, and not the factory."""
+        names = self.evaluator.dotted(node.func, scope)
+        if _is_mock(names) or _is_factory(names):
+            return False
+        return not any(_STORE_NAME.search(name.rpartition(".")[0]) for name in names)
+
+    def _last(self, node: ast.expr, scope: Scope) -> str:
+        name = own_name(node, scope)
+        return _last(node, self.evaluator.dotted(node, scope)) if name is None else name
 
     def _imports(self, place: Place, node: ast.Call) -> Iterator[Hit]:
         name = argument(node, 0, "name", "modname", "mod_name")
@@ -146,11 +178,12 @@ class Calls:
 
     # Addresses
 
-    def _addresses(self, place: Place, node: ast.Call, last: str, names: tuple[str, ...]) -> Iterator[Hit]:
-        requests = _REQUESTING_NAME.search(last) is not None or (
-            START in last and any(name.startswith(_HTTP_LIBRARIES) for name in names)
-        )
+    def _addresses(self, place: Place, node: ast.Call, last: str) -> Iterator[Hit]:
+        names = self.evaluator.dotted(node.func, place.scope) if START in last else ()
+        requests = _is_requesting(last) or any(name.startswith(_HTTP_LIBRARIES) for name in names)
         for name, value, strength in self._arguments(place, node, last, requests):
+            if not strength:
+                continue
             for text in self.evaluator.fold(value, place.scope):
                 provider = self._provider(text, name, last, strength)
                 if provider:
@@ -161,11 +194,11 @@ class Calls:
 
     def _provider(self, text: str, keyword: str, last: str, strength: int) -> str | None:
         provider = self.words.provider_of_url(text)
-        if not provider and (keyword in _ADDRESS | {"host"} or "Connection" in last or last in _CONNECTS):
+        if not provider and (keyword in ADDRESS_KEYWORDS | {"host"} or "Connection" in last or last in _CONNECTS):
             provider = self.words.provider_of_host(text)
         if not provider and strength == 2 and is_model_server_path(text):
             provider = "ollama" if "ollama" in text.lower() else OTHER_SERVER
-        return provider if strength else None
+        return provider
 
     def _arguments(self, place: Place, node: ast.Call, last: str, requests: bool) -> Iterator[tuple[str, ast.AST, int]]:
         """Yield arguments with how surely each is an address that is requested: 2 surely, 1 if it looks like one."""
@@ -184,7 +217,7 @@ class Calls:
 
     @staticmethod
     def _keyword(name: str, value: ast.AST, last: str, requests: bool) -> tuple[str, ast.AST, int]:
-        if name in _ADDRESS:
+        if name in ADDRESS_KEYWORDS:
             return name, value, 2
         if name in _PLAIN_ADDRESS and (last in _URL_FIRST | _URL_EARLY):
             return name, value, 2
@@ -207,6 +240,31 @@ class Calls:
         for text in self.evaluator.fold(argument(node, 0, "service_name"), place.scope):
             if text in {"bedrock-runtime", "bedrock-agent-runtime"}:
                 yield Hit(rule="sdk-call", provider="bedrock", what=f"a client of {text} is made")
+
+
+@lru_cache(maxsize=4096)
+def _is_requesting(name: str) -> bool:
+    return _REQUESTING_NAME.search(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def may_be_judged(name: str) -> bool:
+    """Tell whether a call of something with this last name may be a direct one."""
+    return (
+        name in _JUDGED or _is_requesting(name) or may_start_command(name) or _IMPORTING_NAME.search(name) is not None
+    )
+
+
+def own_name(node: ast.expr, scope: Scope) -> str | None:
+    """Return the last name of an expression where it can have no other; None where it may."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if not isinstance(node, ast.Name):
+        return None
+    bindings = scope.find(node.id)
+    if bindings is None:
+        return None if scope.top().stars else node.id
+    return None if any(isinstance(value, (str, *HAS_DOTTED_NAME)) for value in bindings) else node.id
 
 
 def _last(node: ast.expr, names: tuple[str, ...]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from src.migration.check.evaluate.shell_texts import shell_commands
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.records import Hit
 from src.migration.check.vocabulary.programs import COMMANDS, PACKAGES
@@ -38,10 +40,10 @@ _STARTING_MODULES = (
     "sh.",
     "delegator.",
 )
+_STARTING = re.compile(r"run|exec|popen|spawn|shell|command", re.IGNORECASE)
 # These take the words of the command line as their arguments, some after another argument.
 _WORDS_ONLY = re.compile(r"^(?:create_)?subprocess_exec$|^execl|^spawnl|^spawn$")
 _LIST_SECOND = re.compile(r"^execv|^spawnv|^posix_spawn")
-_SHELL = re.compile(r"[|;&\n(`]+|\$\(")
 # These words come before the program that is started.
 _PREFIXES = frozenset({
     "sudo", "env", "nohup", "time", "timeout", "npx", "uvx", "bunx", "exec", "nice", "xargs", "uv", "tool", "pipx",
@@ -61,13 +63,20 @@ class CommandLines:
     def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary) -> None:
         self.evaluator = evaluator
         self.words = vocabulary
+        scopes = (evaluator.module.top, *evaluator.module.scopes.values())
+        self.uses_shell_library = any(
+            isinstance(value, str) and value.startswith(("sh", "plumbum"))
+            for scope in scopes
+            for values in scope.names.values()
+            for value in values
+        )
 
     def hits(self, place: Place, node: ast.Call, names: tuple[str, ...], last: str) -> Iterator[Hit]:
         """Yield what makes the command line that a call may start a direct call."""
         yield from self._library_call(place, node, names)
-        is_known = last in _STARTING_NAMES or last.startswith(("exec", "spawn"))
-        if not (is_known or re.search(r"run|exec|popen|spawn|shell|command", last, re.IGNORECASE)):
+        if not may_start_command(last):
             return
+        is_known = last in _STARTING_NAMES or last.startswith(("exec", "spawn"))
         surely = is_known and any(name.lstrip("?").startswith(_STARTING_MODULES) for name in names)
         surely = surely or last in {"subprocess_exec", "subprocess_shell"}
         if surely and _WORDS_ONLY.search(last):
@@ -102,8 +111,8 @@ class CommandLines:
                 yield from self._shell(text)
 
     def _shell(self, text: str) -> Iterator[Hit]:
-        for part in _SHELL.split(text):
-            yield from self._line([(word.strip("\"'"),) for word in part.split()])
+        for words in shell_commands(text):
+            yield from self._line([(word,) for word in words])
 
     def _library_call(self, place: Place, node: ast.Call, names: tuple[str, ...]) -> Iterator[Hit]:
         """Judge a call of a library that has a function for each program: `sh.ollama("run")`."""
@@ -168,6 +177,13 @@ class CommandLines:
                 provider = self.words.provider_of_module(text) if "-m" in flag else None
                 if provider:
                     yield Hit(rule="provider-command", provider=provider, what=f"{text} is run as a module")
+
+
+@lru_cache(maxsize=4096)
+def may_start_command(name: str) -> bool:
+    """Tell whether a call of something with this last name may start a command."""
+    is_known = name in _STARTING_NAMES or name.startswith(("exec", "spawn"))
+    return is_known or _STARTING.search(name) is not None
 
 
 def executed_text(texts: Iterable[str], words: Vocabulary) -> Iterator[Hit]:

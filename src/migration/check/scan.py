@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import stat
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from src.migration.check.cache import Cache, digest
 from src.migration.check.interrupts import interrupts_held
 from src.migration.check.records import Facts
 from src.migration.check.sites import facts_of, facts_of_notebook, unparseable
+from src.migration.check.vocabulary.quick_look import Interest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,7 @@ SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__
                      ".mypy_cache",
                      ".ruff_cache", ".pytest_cache", "site-packages", ".eggs", ".moondev-backup"})  # fmt: skip
 _BATCH = 64
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _WORTH_A_POOL = 256  # files; fewer are done before a second process has started
 
 
@@ -35,7 +39,7 @@ class Scanned:
 
     Attributes:
         path: Its name in the configuration.
-        key: The digest of its content; None where it was not read or holds no word of interest.
+        key: The digest of its content; None where it was not read, or the cache has it.
         facts: What it holds.
         parsed: Whether it was parsed.
         cached: Whether the cache had its facts.
@@ -48,21 +52,21 @@ class Scanned:
     cached: bool
 
 
-def files_below(paths: list[Path], config: Config) -> list[tuple[str, Path]]:
+def files_below(paths: list[Path], config: Config) -> list[tuple[str, str]]:
     """Return the Python files at and below some paths, each once, with the name that the configuration uses."""
-    files: dict[str, Path] = {}
+    files: dict[str, str] = {}
     for path in paths:
-        for file in _walk(path) if path.is_dir() else [path]:
-            name = name_of(file, config.root)
-            if not config.excludes(name):
-                files[name] = file
-    return sorted(files.items())
+        files.update(_below(path, config) if path.is_dir() else ((name_of(path, config.root), str(path)),))
+    return sorted((name, file) for name, file in files.items() if not config.exclude or not config.excludes(name))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, config: Config) -> Iterator[tuple[str, str]]:
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in SKIPPED)
-        yield from (Path(here, name) for name in names if name.endswith((".py", ".pyw", notebook.SUFFIX)))
+        prefix = name_of(Path(here), config.root)
+        for name in names:
+            if name.endswith((".py", ".pyw", notebook.SUFFIX)):
+                yield f"{prefix}/{name}".removeprefix("./"), os.path.join(here, name)  # noqa: PTH118 - many files
 
 
 def name_of(file: Path, root: Path) -> str:
@@ -81,31 +85,47 @@ class _Reader:
         self.cache = cache
         self.words = vocabulary
 
-    def batch(self, files: list[tuple[str, Path]]) -> list[Scanned]:
+    def batch(self, files: list[tuple[str, str]]) -> list[Scanned]:
         """Return the outcome of each file."""
-        return [self._scan(name, file) for name, file in files]
-
-    def _scan(self, name: str, file: Path) -> Scanned:
-        """Read a file, look its content up in the cache, and only then parse it."""
+        before = gc.get_threshold()
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])  # syntax trees are many objects and few cycles
         try:
-            source = file.read_bytes() if file.is_file() or not file.exists() else _refuse()
+            return [self._scan(name, file) for name, file in files]
+        finally:
+            gc.set_threshold(*before)
+
+    def _scan(self, name: str, file: str) -> Scanned:
+        """Read a file, look its content up in the cache, and only then look at its words and parse it."""
+        try:
+            source = _content(file)
         except OSError as error:
             facts = unparseable(1, 1, f"it cannot be read: {error.strerror}")
             return Scanned(path=name, key=None, facts=facts, parsed=False, cached=False)
         is_notebook = name.endswith(notebook.SUFFIX)
-        if not is_notebook and not self.words.may_matter(source):
-            return Scanned(path=name, key=None, facts=Facts(), parsed=False, cached=False)
         key = digest(source + notebook.SUFFIX.encode() if is_notebook else source)
         known = self.cache.get(key)
         if known is not None:
-            return Scanned(path=name, key=key, facts=known, parsed=False, cached=True)
-        facts = facts_of_notebook(source, self.words) if is_notebook else facts_of(source, self.words)
-        return Scanned(path=name, key=key, facts=facts, parsed=True, cached=False)
+            return Scanned(path=name, key=None, facts=known, parsed=False, cached=True)
+        if self.cache.is_dull(key):
+            return Scanned(path=name, key=None, facts=Facts(), parsed=False, cached=False)
+        if is_notebook:
+            return Scanned(path=name, key=key, facts=facts_of_notebook(source, self.words), parsed=True, cached=False)
+        interest = self.words.interest(source)
+        if interest is Interest.NOTHING:
+            return Scanned(path=name, key=key, facts=Facts(), parsed=False, cached=False)
+        return Scanned(path=name, key=key, facts=facts_of(source, self.words, interest), parsed=True, cached=False)
 
 
-def _refuse() -> bytes:
-    """Refuse pipes and devices: reading one might never end."""
-    raise OSError(0, "it is no regular file")
+def _content(file: str) -> bytes:
+    """Read a file; pipes and devices are refused, since reading one might never end."""
+    with open(file, "rb", opener=_open_at_once) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(0, "it is no regular file")
+        return stream.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 _reader: _Reader | None = None
@@ -116,21 +136,21 @@ def _start(cache: Cache, vocabulary: Vocabulary) -> None:
     _reader = _Reader(cache, vocabulary)
 
 
-def _work(files: list[tuple[str, Path]]) -> list[Scanned]:
+def _work(files: list[tuple[str, str]]) -> list[Scanned]:
     return _reader.batch(files) if _reader else []
 
 
-def scan(files: list[tuple[str, Path]], config: Config, cache: Cache, jobs: int) -> list[Scanned]:
+def scan(files: list[tuple[str, str]], config: Config, cache: Cache, jobs: int) -> list[Scanned]:
     """Return every file's outcome in the order of the files, and put what was parsed into the cache."""
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
     outcomes = [outcome for batch in _run(batches, config, cache, jobs) for outcome in batch]
     for outcome in outcomes:
-        if outcome.key and outcome.parsed:
-            cache.put(outcome.key, outcome.facts)
+        if outcome.key:
+            cache.put(outcome.key, outcome.facts if outcome.parsed else None)
     return outcomes
 
 
-def _mapped(pool: Pool, batches: list[list[tuple[str, Path]]]) -> list[list[Scanned]]:
+def _mapped(pool: Pool, batches: list[list[tuple[str, str]]]) -> list[list[Scanned]]:
     try:
         return pool.map(_work, batches, chunksize=1)
     except KeyboardInterrupt:
@@ -138,7 +158,7 @@ def _mapped(pool: Pool, batches: list[list[tuple[str, Path]]]) -> list[list[Scan
         raise
 
 
-def _run(batches: list[list[tuple[str, Path]]], config: Config, cache: Cache, jobs: int) -> list[list[Scanned]]:
+def _run(batches: list[list[tuple[str, str]]], config: Config, cache: Cache, jobs: int) -> list[list[Scanned]]:
     words = config.vocabulary
     if jobs > 1 and sum(map(len, batches)) >= _WORTH_A_POOL:
         try:

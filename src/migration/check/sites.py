@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from src.migration.check import notebook
-from src.migration.check.calls import Calls
+from src.migration.check.calls import Calls, own_name
 from src.migration.check.comments import allows_in
 from src.migration.check.evaluate.evaluator import Evaluator
 from src.migration.check.evaluate.module import Module, Place, first_line, header_end
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.records import Facts, Hit, Pending, Site
+from src.migration.check.screening import Screening
 from src.migration.check.traced import untraced
+from src.migration.check.vocabulary.quick_look import Interest
 from src.migration.check.vocabulary.words import (
     CHAT_VERBS,
     CLIENTS,
     Vocabulary,
     chain_kind,
     is_model_server_path,
-    may_end_chain,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from src.migration.check.evaluate.module import Binding, Scope
 
 UNKNOWN = "a provider"
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _MOCK_ATTRIBUTES = frozenset({
     "return_value", "side_effect", "call_args", "call_args_list", "call_count", "called", "mock_calls", "reset_mock",
@@ -40,15 +43,28 @@ _MOCK_ATTRIBUTES = frozenset({
 })  # fmt: skip
 
 
-def facts_of(source: bytes, vocabulary: Vocabulary) -> Facts:
-    """Return what a file holds. Text that is not Python gives one site of the rule `unparseable`; nothing is raised."""
+def facts_of(source: bytes, vocabulary: Vocabulary, interest: Interest = Interest.NAMES) -> Facts:
+    """Return what a file holds. Text that is not Python gives one site of the rule `unparseable`; nothing is raised.
+
+    Args:
+        source: The file.
+        vocabulary: The names to look for.
+        interest: What a quick look said. A file that is not Python and spells no provider out gives no site.
+    """
+    facts = _facts(source, vocabulary)
+    is_broken = any(site.rule == "unparseable" for site in facts.sites)
+    return Facts() if is_broken and interest is not Interest.NAMES else facts
+
+
+def _facts(source: bytes, vocabulary: Vocabulary) -> Facts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
         return _Analysis(tree, source, vocabulary).facts()
     except SyntaxError as error:
-        return unparseable(error.lineno or 1, error.offset or 1, error.msg or "it is no Python")
+        why = error.msg or "it is no Python"
+        return unparseable(error.lineno or 1, error.offset or 1, f"{why} (read as Python {_VERSION})")
     except ValueError as error:
         return unparseable(1, 1, str(error))
     except (RecursionError, MemoryError):
@@ -62,7 +78,7 @@ def facts_of_notebook(source: bytes, vocabulary: Vocabulary) -> Facts:
     except notebook.NotANotebook as error:
         return unparseable(1, 1, str(error)) if vocabulary.may_matter(source) else Facts()
     module = book.module.encode("utf-8", "replace")
-    facts = facts_of(module, vocabulary) if vocabulary.may_matter(module) else Facts()
+    facts = facts_of(module, vocabulary, vocabulary.interest(module)) if vocabulary.may_matter(module) else Facts()
     faults = tuple(
         unparseable(cell.number * notebook.CELL + 1, 1, cell.fault).sites[0]
         for cell in book.cells
@@ -92,6 +108,7 @@ class _Analysis:
         self.module = Module(tree)
         self.evaluator = Evaluator(self.module)
         self.calls = Calls(self.evaluator, vocabulary)
+        self.screening = Screening(self.module, vocabulary, uses_import_function=b"__import__" in source)
         self.pending: list[Pending] = []
 
     def facts(self) -> Facts:
@@ -114,7 +131,8 @@ class _Analysis:
                         site=self._site(place, Hit(rule=rule, provider="", what="")),
                     )
                 )
-        remaining = untraced(sites.values(), self.tree, self.words)
+        may_trace = b".traced(" in self.source or b"http_client(" in self.source
+        remaining = untraced(sites.values(), self.tree, self.words) if may_trace else sites.values()
         return Facts(
             sites=tuple(sorted(remaining, key=lambda site: (site.line, site.column, site.rule))),
             allows=allows_in(self.source),
@@ -144,8 +162,12 @@ class _Analysis:
                 yield Hit(rule="sdk-import", provider=provider, what=f"{name} is imported")
 
     def _call(self, place: Place, node: ast.Call) -> Iterator[Hit]:
+        if not self.screening.lets_call_through(node, place.scope):
+            return
+        yield from self.calls.judge(place, node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr != "attrgetter":
+            return
         names = self.evaluator.dotted(node.func, place.scope)
-        yield from self.calls.judge(place, node, names)
         if names[0].rpartition(".")[2].lstrip("?") == "attrgetter":
             texts = self.evaluator.fold(node.args[0] if node.args else None, place.scope)
             for text in texts:
@@ -160,9 +182,9 @@ class _Analysis:
                     return
 
     def _attribute(self, place: Place, node: ast.Attribute) -> Iterator[Hit]:
-        if self._is_imported(node, place.scope):
+        if self.screening.may_name_module(node.attr) and self._is_imported(node, place.scope):
             yield from self._through_parent(self.evaluator.dotted(node, place.scope), node)
-        if not may_end_chain(node.attr) or getattr(place.parent, "attr", None) in _MOCK_ATTRIBUTES:
+        if not self.screening.lets_chain_through(node.attr) or getattr(place.parent, "attr", None) in _MOCK_ATTRIBUTES:
             return
         names = self.evaluator.dotted(node, place.scope)
         is_called = isinstance(place.parent, ast.Call) and place.parent.func is node
@@ -192,6 +214,8 @@ class _Analysis:
                 yield Hit(rule="sdk-import", provider=provider, what=f"{name} is used")
 
     def _loaded(self, place: Place, node: ast.Subscript) -> Iterator[Hit]:
+        if own_name(node.value, place.scope) not in {"modules", None}:
+            return
         if not self.evaluator.dotted(node.value, place.scope)[0].endswith("sys.modules"):
             return
         for text in self.evaluator.fold(node.slice, place.scope):

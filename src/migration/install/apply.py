@@ -70,8 +70,13 @@ def read(root: Path, path: str) -> bytes | None:
         raise Refused(f"{file} cannot be read: {error.strerror}. Nothing was changed.") from error
 
 
-def apply(root: Path, changes: Sequence[Change]) -> Path:
+def apply(root: Path, changes: Sequence[Change], pending: Sequence[tuple[str, str]] = ()) -> Path:
     """Make all changes, or none; return the backup folder with what was there before.
+
+    Args:
+        root: The checkout.
+        changes: The changes.
+        pending: Files that their owner has to change, each with what is to be done; see `pending`.
 
     Raises:
         Refused: one could not be made; those before it were undone.
@@ -79,7 +84,7 @@ def apply(root: Path, changes: Sequence[Change]) -> Path:
     backup = _new_backup(root)
     applied: list[tuple[Change, int | None]] = []
     try:
-        entries = _back_up(root, changes, backup)
+        entries = _back_up(root, changes, backup, pending)
         for change, entry in zip(changes, entries, strict=True):
             _refuse_changed(root, change)
             applied.append((change, entry["mode"]))
@@ -97,13 +102,20 @@ def apply(root: Path, changes: Sequence[Change]) -> Path:
     return backup
 
 
-def _back_up(root: Path, changes: Sequence[Change], backup: Path) -> list[dict[str, Any]]:
+def _back_up(
+    root: Path, changes: Sequence[Change], backup: Path, pending: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
     """Copy what changes into the backup, and write its manifest; return the manifest's entries."""
     for change in changes:
         if change.before is not None:
             _write(backup / "files" / change.path, change.before, None)
     entries = [_entry(root, change) for change in changes]
-    manifest = {"version": _VERSION, "entries": entries}
+    after = {change.path: change.after for change in changes}
+    waiting = [
+        {"path": path, "digest": _digest(after.get(path) or read(root, path)), "advice": advice}
+        for path, advice in pending
+    ]
+    manifest = {"version": _VERSION, "entries": entries, "pending": waiting}
     _write(backup / _MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode(), None)
     return entries
 
@@ -125,6 +137,16 @@ def installed_digests(root: Path) -> dict[str, str]:
     for manifest in _manifests(root):
         latest |= {entry["path"]: entry["after"] for entry in _load(manifest)["entries"]}
     return {path: after for path, after in latest.items() if after}
+
+
+def pending(root: Path) -> list[tuple[str, str]]:
+    """Return the files that installations asked their owner to change and that are as they were, with the advice.
+
+    Raises:
+        Refused: a manifest or a file cannot be read.
+    """
+    items = [item for manifest in _manifests(root) for item in _load(manifest).get("pending", ())]
+    return [(item["path"], item["advice"]) for item in items if _digest(read(root, item["path"])) == item["digest"]]
 
 
 def roll_back(root: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from src.migration.install.plan import Installation
 
 _PACKAGES = ("src/models/", "src/observability/", "src/migration/")
+# Each line is a command as it can be run in the checkout's root.
 _NEXT = """
-Next:
-  1. python -m pip install -r requirements.txt          (Python 3.11 or newer)
-  2. copy what you use of {example} into .env         (provider keys, and Langfuse's if you have them)
-  3. python -m src.observability doctor                 checks keys, store and Langfuse, and sends a test observation
-  4. run an agent, then: python -m src.observability traces
-  5. python scripts/check_direct_calls.py               finds the next direct call; CI and pre-commit run it too
-Take it all back, byte for byte: migrate_to_factory {root} --roll-back"""
+Next, in {root}:
+  python -m pip install -r requirements.txt  # Python 3.11 or newer
+  cp -n {example} .env  # then put your providers' keys into it, and Langfuse's if you have them
+  python -m src.observability doctor  # checks keys, store and Langfuse, and sends a test observation
+  python -m src.observability traces  # what your agents asked, once one has run
+  python scripts/check_direct_calls.py  # finds the next direct call; CI and pre-commit run it too
+To take it all back, byte for byte:
+  {python} {script} . --roll-back"""
 
 
 def refusal(root: Path) -> str | None:
@@ -61,7 +64,7 @@ def write(root: Path, installation: Installation) -> str | None:
     if not installation.changes:
         return None
     try:
-        apply.apply(root, installation.changes)
+        apply.apply(root, installation.changes, installation.pending)
     except Refused as error:
         return str(error)
     return None
@@ -97,7 +100,8 @@ def print_summary(root: Path, installation: Installation, *, written: bool, show
     elif written:
         print(f"What was there before is in {root / apply.BACKUP}, which git ignores.", file=out)
         example = ".env.example" if (root / ".env.example").is_file() else ".env_example"
-        print(_NEXT.format(example=example, root=root), file=out)
+        script = shlex.quote(str(plan.SOURCE / "scripts/migrate_to_factory.py"))
+        print(_NEXT.format(example=example, root=root, python=shlex.quote(sys.executable), script=script), file=out)
 
 
 def roll_back(root: Path) -> str | None:

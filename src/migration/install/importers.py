@@ -29,6 +29,7 @@ _TEXTS = (".sh", ".bash", ".zsh", ".fish", ".ps1", ".bat", ".cmd", ".yml", ".yam
 _TEXT_NAMES = ("Dockerfile", "Makefile", "makefile", "Procfile", "justfile", "crontab")
 _LARGEST_TEXT = 200_000
 _LARGEST_SOURCE = 5_000_000
+OURS_NOW = "which was yours and is ours now"
 # What `BaseModel` defines for good; a subclass that overrides one fails when it is defined.
 FINAL = frozenset(
     {"generate_response", "agenerate_response", "chat", "achat", "stream_response", "astream_response", "stream_chat",
@@ -152,6 +153,8 @@ def _of_dotted(path: str, line: int, dotted: str, verb: str, modules: Modules) -
     if missing is not None:
         why = "which is not there" if missing == dotted else f"and there is no {missing}"
         yield Broken(path=path, line=line, what=f"{verb} {dotted}", package=package, why=why)
+    elif modules.was_own(dotted):
+        yield Broken(path=path, line=line, what=f"{verb} {dotted}", package=package, why=OURS_NOW)
 
 
 def _of_program(path: str, line: int, module: str, modules: Modules) -> Iterator[Broken]:

@@ -33,9 +33,11 @@ class Modules:
 
     Args:
         sources: Their sources, by their paths from the checkout's root.
+        replaced: The sources that the owner's own modules had, where ours take their places.
     """
 
-    def __init__(self, sources: Mapping[str, bytes]) -> None:
+    def __init__(self, sources: Mapping[str, bytes], replaced: Mapping[str, bytes] | None = None) -> None:
+        self._replaced = None if not replaced else Modules(replaced)
         self._paths = {module_name(path): path for path in sources if path.endswith(".py")}
         self._sources = sources
         self._names: dict[str, frozenset[str]] = {}
@@ -70,6 +72,15 @@ class Modules:
                 continue
             return None if self.defines(".".join(words[: count - 1]), words[count - 1]) else name
         return None
+
+    def was_own(self, dotted: str) -> bool:
+        """Tell whether a dotted name was one of the owner's own module, which is another one now."""
+        own = self._replaced
+        words = dotted.split(".")
+        return own is not None and any(
+            own.path(".".join(words[:count])) is not None and own.defines(".".join(words[:count]), words[count])
+            for count in range(2, len(words))
+        )
 
     def _names_of(self, module: str) -> frozenset[str]:
         names = self._names.get(module)

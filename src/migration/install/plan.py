@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.migration.install import merge_texts, requirement_files, resolver
-from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, read
-from src.migration.install.importers import broken_places
+from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, pending, read
+from src.migration.install.importers import OURS_NOW, broken_places
 from src.migration.install.module_names import Modules
 from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
 from src.migration.install.resolver import Status
@@ -44,11 +44,15 @@ class Installation:
         changes: The files that change.
         notes: What the checkout's owner should know.
         by_hand: What is left to its owner.
+        replaced: The sources of the owner's own modules that go, by their paths.
+        pending: What of that cannot be seen any more afterwards: the file that its owner has to change, and the advice.
     """
 
     changes: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     by_hand: list[str] = field(default_factory=list)
+    replaced: dict[str, bytes] = field(default_factory=dict)
+    pending: list[tuple[str, str]] = field(default_factory=list)
 
     def merge(self, root: Path, path: str, merged: Merged | None, by_hand: str) -> None:
         """Add the change of a text, or the advice where it cannot be made."""
@@ -111,6 +115,8 @@ def _write_packaged(root: Path, path: str, data: bytes, digests: Mapping[str, st
         return
     note = None if before is None else replaced_note(root, path, before, digests)
     installation.notes += [note] if note is not None else []
+    if before is not None and note is not None and path not in digests:
+        installation.replaced[path] = before
     mode = _EXECUTABLE if path.startswith("scripts/") else None
     installation.changes.append(Change(path=path, before=before, after=data, mode=mode))
 
@@ -120,16 +126,22 @@ def _remove_old(root: Path, packaged: Collection[str], digests: Mapping[str, str
     for old in old_files(root, packaged, digests):
         installation.changes.append(Change(path=old.path, before=old.data, after=None))
         installation.notes += [old.note] if old.note else []
+        if old.note and old.path not in digests:
+            installation.replaced[old.path] = old.data
     installation.notes += [f"{path}: your own file; it stays" for path in own_files(root, packaged, digests)]
 
 
 def _name_broken(root: Path, packaged: Mapping[str, bytes], installation: Installation) -> None:
     """Name every place in the checkout that needs of the packages what they will not have."""
     removed = {change.path for change in installation.changes if change.after is None}
-    places = broken_places(root, Modules(_sources_after(root, packaged, removed)), removed | set(packaged))
-    for place in places:
+    modules = Modules(_sources_after(root, packaged, removed), installation.replaced)
+    for place in broken_places(root, modules, removed | set(packaged)):
         where = f"{place.path}:{place.line}" if place.line else place.path
-        installation.by_hand.append(f"{where} {place.what}, {place.why}: {_INSTEAD[place.package]}")
+        advice = f"{where} {place.what}, {place.why}: {_INSTEAD[place.package]}"
+        installation.by_hand.append(advice)
+        if place.why == OURS_NOW:
+            installation.pending.append((place.path, advice))
+    installation.by_hand += [advice for _, advice in pending(root) if advice not in installation.by_hand]
 
 
 def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collection[str]) -> dict[str, bytes]:

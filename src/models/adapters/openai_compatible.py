@@ -68,15 +68,17 @@ class OpenAICompatibleModel(BaseModel):
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
-        headers: dict[str, Any] = {"Authorization": basic} if basic else {}
-        if self._compat is not None and not self._compat.sends_key and not basic:
-            headers = {"Authorization": self._library().Omit()}
         return {
             "api_key": self._api_key or "not-needed",
             "base_url": address or None,
             "max_retries": 0,
-            "default_headers": headers,
+            "default_headers": {"Authorization": basic} if basic else {},
         }
+
+    def _sends_no_key(self) -> bool:
+        """Tell whether a program has named an empty key: the SDK then makes its clients with none."""
+        has_user = bool(network.split_credentials(self._base_url or "")[1])
+        return self._compat is not None and not self._compat.sends_key and not has_user
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
@@ -85,6 +87,8 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
+        if self._sends_no_key():
+            hooks["request"].append(_remove_key)
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
         return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
@@ -93,6 +97,8 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
+        if self._sends_no_key():
+            hooks["request"].append(_aremove_key)
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
         client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
@@ -226,6 +232,15 @@ class OpenAICompatibleModel(BaseModel):
     def _reported_cost(self, usage: Any) -> Cost | None:
         """Return the cost that the provider itself reports."""
         return reported_cost(self.provider, usage)
+
+
+def _remove_key(request: Any) -> None:
+    """Remove the placeholder that the SDK's client is made with where there is no key."""
+    request.headers.pop("authorization", None)
+
+
+async def _aremove_key(request: Any) -> None:
+    _remove_key(request)
 
 
 def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:

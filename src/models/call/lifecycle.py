@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.call import empty_reply, raised_errors, recording, structured_reply, symbols, think_tags
 from src.models.call.billing import Bill
+from src.models.call.budget_gate import BudgetGate
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
 from src.models.call.stream_assembly import StreamAssembly
@@ -76,6 +77,7 @@ class Call:
             agent=model.agent,
             symbol=partial(symbols.symbol_of, request),
         )
+        self._budget = BudgetGate(model, self._observation)
         recording.write_request(self._observation, model.provider, request)
 
     # A whole reply.
@@ -98,8 +100,9 @@ class Call:
             return (yield from self._repair_rejected(error))
         return (yield from self._parse(completion))
 
-    def _wait_for_limiter(self, request: ModelRequest) -> Generator[Sleep, Any, None]:
-        """Wait until the limits that the user has set admit the request."""
+    def _await_admission(self, request: ModelRequest) -> Generator[Sleep, Any, None]:
+        """Reserve the request's cost of the budgets, then wait until the limits that the user has set admit it."""
+        yield from self._budget.reserve(request, lambda: self._remaining().total)
         limit = self._model.limiter
         if limit is None:
             return
@@ -121,7 +124,7 @@ class Call:
         """Send a request until it succeeds or a retry is not worthwhile."""
         payload = self._model._build(request, stream=False)
         while True:
-            yield from self._wait_for_limiter(request)
+            yield from self._await_admission(request)
             self._attempts += 1
             try:
                 raw = yield Send(
@@ -141,7 +144,7 @@ class Call:
     def _backoff(self, raised: Exception) -> Sleep:
         """Return the wait before the next attempt; raise the error where there is to be none."""
         error = self._classify(raised)
-        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._add_failure(error, raised)
         self._assembly = None
         wait_s = self._retries.wait_after(error, self._clock() - self._started_at)
         if wait_s is None:
@@ -151,9 +154,15 @@ class Call:
         recording.write_retry(self._observation, error, self._attempts, wait_s)
         return Sleep(wait_s)
 
+    def _add_failure(self, error: ModelError, raised: BaseException) -> None:
+        """Add up what a failed request may have cost."""
+        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._budget.settle(self._bill.cost)
+
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = self._bill.add(self._model, self._request, completion)
+        self._budget.settle(self._bill.cost)
         if self._place is not None:
             self._place.correct(usage.total_tokens if usage else None)
         text, thought = think_tags.split(completion.content)
@@ -245,7 +254,7 @@ class Call:
         """Open the stream and take its first event; a failure before that is retried."""
         payload = self._model._build(self._request, stream=True)
         while True:
-            yield from self._wait_for_limiter(self._request)
+            yield from self._await_admission(self._request)
             self._attempts += 1
             try:
                 events = yield Open(
@@ -344,7 +353,7 @@ class Call:
         error = raised_errors.interruption(raised) if interrupted else self._classify(raised)
         error.attempts = max(self._attempts, 1)
         error.trace_id, error.observation_id = self._observation.trace_id, self._observation.id
-        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._add_failure(error, raised)
         total = self._total()
         error.usage, error.cost = total.usage, total.cost
         recording.write_usage(self._observation, self._bill.usage, self._bill.cost)

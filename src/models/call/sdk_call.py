@@ -115,7 +115,7 @@ class SdkCall(Call):
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:
         payload = self._model._build(self._request, stream=True)
         while True:
-            yield from self._wait_for_limiter(self._request)
+            yield from self._await_admission(self._request)
             self._attempts += 1
             try:
                 events = yield Open(

@@ -141,6 +141,10 @@ class SdkReply(ModelResponse):
     _protocol: Protocol
     _raw: Any
 
+    def __bool__(self) -> bool:
+        """Return True, as for any object of an SDK; the factory's own replies are true where they have text."""
+        return True
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
@@ -155,6 +159,10 @@ class SdkChunk(Chunk):
     __slots__ = ("_event", "_reads")
     _event: Any
     _reads: dict[str, Read]
+
+    def __bool__(self) -> bool:
+        """Return True, as for any object of an SDK."""
+        return True
 
 
 _FIELDS: Final = tuple(item.name for item in fields(ModelResponse) if item.name != "raw_response")

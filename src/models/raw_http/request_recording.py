@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from src.models import guard
 from src.models.call.lifecycle import Call
-from src.models.call.steps import END, Next
-from src.models.errors import ModelError
+from src.models.call.steps import END, Next, Sleep
+from src.models.errors import BudgetExceeded, ModelError
 from src.models.limits import rate_limit_headers
 from src.models.raw_http import response_body
 from src.models.raw_http.posted_model import PostedModel
@@ -56,6 +56,7 @@ class RequestRecording:
         self._destination = destination
         self._rows = rows
         self._steps: Any = None
+        self._step: Any = None
         self._status = 200
         self._headers: Mapping[str, str] = {}
         with self._safely():
@@ -63,13 +64,22 @@ class RequestRecording:
             self._model = _SentModel(_json_body(request), destination)
             call = Call(self._model, self._model.request())
             steps = call.stream_steps() if is_stream else call.steps()
-            step: Any = next(steps)  # to send, or to open
-            self._context: Any = step.context
-            self._timeouts = step.timeouts
             self._steps = steps
+            self._step = next(steps)
             retries = request.headers.get(_RETRY_COUNT, "")
             if retries.isdecimal() and retries != "0":
                 call._observation.update(metadata={"sdk_retry": int(retries)})
+
+    def admission(self) -> Iterator[float]:
+        """Yield the seconds to wait, time after time, until the budgets that the user has set admit the request.
+
+        Raises:
+            BudgetExceeded: a hard budget has too little left; nothing is to be sent.
+        """
+        while self._steps is not None and isinstance(self._step, Sleep):
+            yield self._step.seconds
+            with self._safely():
+                self._step = self._steps.send(None)
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[None]:
@@ -79,9 +89,9 @@ class RequestRecording:
             return
         from opentelemetry import context as otel_context
 
-        token = otel_context.attach(self._context)
+        token = otel_context.attach(self._step.context)
         try:
-            with http_hooks.within(self._timeouts, self._model.reply_max_bytes, is_stream=True):
+            with http_hooks.within(self._step.timeouts, self._model.reply_max_bytes, is_stream=True):
                 yield
         finally:
             otel_context.detach(token)
@@ -166,8 +176,11 @@ class RequestRecording:
             yield
         except StopIteration:
             self._steps = None
+        except BudgetExceeded:
+            self._steps = None
+            raise
         except ModelError as error:
-            if self._steps is None:  # a setting is wrong, so that nothing could begin
+            if self._step is None:  # a setting is wrong, so that nothing could begin
                 _log.error("A request of an HTTP client is not recorded: %s", error)
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - telemetry never breaks a request

@@ -6,10 +6,12 @@ and proxies stay what they are, whoever made it, and there is no cycle of refere
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import importlib
 import sys
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,6 +113,8 @@ def _send(
         return send(request, *arguments, **options)
     is_stream = bool(options.get("stream"))
     recording = RequestRecording(request, destination, is_stream=is_stream, rows=None)
+    for wait_s in recording.admission():
+        time.sleep(wait_s)
     try:
         with recording.sending():
             response = send(request, *arguments, **options)
@@ -134,6 +138,8 @@ async def _asend(
     is_stream = bool(options.get("stream"))
     rows = background.Rows() if background.collected() is None else None
     recording = RequestRecording(request, destination, is_stream=is_stream, rows=rows)
+    for wait_s in recording.admission():
+        await asyncio.sleep(wait_s)
     try:
         with recording.sending():
             response = await send(request, *arguments, **options)

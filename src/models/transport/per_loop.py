@@ -2,13 +2,17 @@
 
 Connections cannot be shared between loops, and a client refers to its loop: if clients outlived their loops, each
 `asyncio.run` would leave its sockets open for ever. Beyond `MOST_OPEN` clients in one loop the one that has been idle
-for longest is closed, and made again when its model is next called.
+for longest is closed, and made again when its model is next called. The clients of a model that the program has dropped
+are closed in their loops too: left to the search for garbage, which runs on any thread, their sockets would be closed
+beneath a loop that still knows them by number.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -63,6 +67,8 @@ class PerLoop(Generic[Client]):
         self._make = make
         self._close = close
         self._entries: dict[asyncio.AbstractEventLoop, _Entry[Client]] = {}
+        # It holds the entries, so that no client becomes garbage together with its model.
+        weakref.finalize(self, _close_idle, self._entries, os.getpid()).atexit = False
 
     def __enter__(self) -> Client:
         """Return the client of the running loop, which stays open until the end of the block."""
@@ -95,19 +101,40 @@ class PerLoop(Generic[Client]):
             for ended_loop in [known_loop for known_loop in list(self._entries) if known_loop.is_closed()]:
                 self._entries.pop(ended_loop, None)
             entry = self._entries[loop] = _Entry(client=self._make(), home=self._entries, used_at=next(_turns))
-            entry.keeper = _start(self._until_the_end(loop, entry))
+            entry.keeper = _start(_until_the_end(loop, entry, self._close))
             _count_open(loop, entry)
         return entry
 
-    async def _until_the_end(
-        self, loop: asyncio.AbstractEventLoop, entry: _Entry[Client]
-    ) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            if self._entries.get(loop) is entry:
-                del self._entries[loop]
-            await self._close(entry.client)
+
+async def _until_the_end(
+    loop: asyncio.AbstractEventLoop, entry: _Entry[Client], close: Callable[[Client], Awaitable[Any]]
+) -> AsyncGenerator[None, None]:
+    """Close a client at the end of its loop. This knows nothing of the model, which may be dropped before."""
+    try:
+        yield
+    finally:
+        if entry.home.get(loop) is entry:
+            del entry.home[loop]
+        await close(entry.client)
+
+
+def _close_idle(entries: dict[asyncio.AbstractEventLoop, _Entry[Any]], process: int) -> None:
+    """Have each loop close the client of a model that is gone, unless a stream still uses it."""
+    if process != os.getpid():
+        return  # the loops are the parent's
+    for loop, entry in list(entries.items()):
+        if not entry.users:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(_close_soon, loop, entry)
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, entry: _Entry[Any]) -> None:
+    """Close a client in its loop, which is running."""
+    keeper, entry.keeper = entry.keeper, None
+    if keeper is not None:
+        task = loop.create_task(_end(keeper))
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
 
 
 def _count_open(loop: asyncio.AbstractEventLoop, newest: _Entry[Any]) -> None:
@@ -123,10 +150,7 @@ def _count_open(loop: asyncio.AbstractEventLoop, newest: _Entry[Any]) -> None:
         surplus -= 1
         entries.discard(entry)
         entry.home.pop(loop, None)  # its model makes another one from now on
-        keeper, entry.keeper = entry.keeper, None
-        task = loop.create_task(_end(keeper))
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        _close_soon(loop, entry)
 
 
 async def _end(keeper: AsyncGenerator[None, None]) -> None:

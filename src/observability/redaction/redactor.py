@@ -38,6 +38,12 @@ def _forms(secrets: tuple[str, ...]) -> Forms:
     return configured_secrets.forms(secrets)
 
 
+def _breakable(secrets: tuple[str, ...]) -> Forms:
+    from src.observability.redaction.rules import configured_secrets
+
+    return configured_secrets.breakable(secrets)
+
+
 @dataclass(frozen=True, slots=True)
 class Redactor:
     """An immutable configuration of redaction: our own secrets, the switches, the engine (auto, fast or plain)."""
@@ -55,7 +61,13 @@ class Redactor:
         from src.observability.redaction import texts
         from src.observability.redaction.values import Walk
 
-        options = texts.Options(forms=_forms(self.secrets), strict=self.strict, pii=self.pii, engine=self.engine)
+        options = texts.Options(
+            forms=_forms(self.secrets),
+            breakable=_breakable(self.secrets),
+            strict=self.strict,
+            pii=self.pii,
+            engine=self.engine,
+        )
         object.__setattr__(self, "_text", functools.partial(texts.redact, options))
         object.__setattr__(self, "_value", lambda value: Walk(self._text).value(value))
 

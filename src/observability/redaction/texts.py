@@ -20,6 +20,7 @@ from src.observability.redaction.rules import (
     personal_data,
     prefixed_tokens,
     seed_phrases,
+    tables,
     urls,
     wallet_keys,
 )
@@ -41,6 +42,7 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.ASSIGNMENT: assignments.find,
     Inspection.NEARBY_NAME: nearby_names.find,
     Inspection.VALUE_FIRST: nearby_names.find_before_name,
+    Inspection.TABLE: tables.find,
     Inspection.FLAG: assignments.find_flag,
     Inspection.LOGIN: assignments.find_login,
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
@@ -55,9 +57,10 @@ _INSPECTORS: dict[Inspection, Inspector] = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What decides how texts are redacted: the forms of our own secrets, the switches, the engine."""
+    """What decides how texts are redacted: our own secrets, those that lines may break, the switches, the engine."""
 
     forms: configured_secrets.Forms = ()
+    breakable: configured_secrets.Forms = ()
     strict: bool = False
     pii: frozenset[str] = frozenset()
     engine: EngineName = "auto"
@@ -112,6 +115,9 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
     scan = Scan(text, hint, options.strict)
     if options.forms:
         configured_secrets.find(scan, engines.present_forms(options.forms, text, data, fast=is_fast))
+    if options.breakable:
+        edges = engines.present_forms(configured_secrets.edges(options.breakable), text, data, fast=is_fast)
+        configured_secrets.find_broken(scan, options.breakable, edges)
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}

@@ -92,7 +92,7 @@ def _script_name(file: str, spec: object) -> str | None:
         name = module if module not in ("", "__main__") else PurePath(path.parent.name).stem
     if name.startswith("<") or not name:
         return None
-    return _plain(_HOSTS.get(name, name))
+    return plain(_HOSTS.get(name, name))
 
 
 def _learn(frame: FrameType) -> tuple[str, bool] | None:
@@ -134,13 +134,13 @@ def _entry(parts: tuple[str, ...]) -> tuple[str, bool] | None:
         return None
     for name in reversed(parts):
         if name.lower() not in _SUPPORT and _AGENT.match(name):
-            return _plain(name), True
+            return plain(name), True
     top = parts[0]
     if top.lower() in _SUPPORT:
         return None
-    return _plain(top), len(parts) > 1
+    return plain(top), len(parts) > 1
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return a name that can be encoded, of a length that fits a tag."""
     return name.encode("utf-8", "replace").decode()[:_LONGEST]

@@ -124,7 +124,7 @@ _COST_UNKNOWN = """
 ALTER TABLE observations ADD COLUMN cost_unknown INTEGER;
 """
 
-# The ledger (ledger_records.py). Its rows go neither by age nor by size.
+# The ledger (ledger_records.py), and what is spent of budgets (budgets.py). Its rows go neither by age nor by size.
 _LEDGER = """
 CREATE TABLE decisions (
     seq INTEGER PRIMARY KEY,
@@ -195,6 +195,20 @@ CREATE TABLE replies (
     decision_id TEXT NOT NULL,
     vote TEXT NOT NULL,
     time_ns INTEGER NOT NULL
+);
+CREATE TABLE budget_spent (
+    key TEXT NOT NULL,
+    start_s INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    changed_s INTEGER NOT NULL,
+    PRIMARY KEY (key, start_s)
+) WITHOUT ROWID;
+CREATE TABLE budget_reserved (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    start_s INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    until_s INTEGER NOT NULL
 );
 """
 

@@ -64,6 +64,18 @@ class Observation:
         """Tell whether this observation is stored when it ends."""
         return self._span is not None
 
+    @property
+    def agent(self) -> str | None:
+        """Return the agent that this observation belongs to, as far as it is known."""
+        scope = getattr(self._span, "scope", None)
+        return None if scope is None else scope.agent
+
+    @property
+    def environment(self) -> str | None:
+        """Return the environment that this observation belongs to, as far as it is known."""
+        scope = getattr(self._span, "scope", None)
+        return None if scope is None else scope.attributes.get(names.ENVIRONMENT) or scope.environment
+
     def set(self, **attributes: Any) -> Observation:
         """Set attributes by the names of the `attributes` module, such as `set(MODEL="gpt-4o")`; None is left out."""
         for name, value in attributes.items():

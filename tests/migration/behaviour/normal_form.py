@@ -8,6 +8,9 @@ Two spellings count as the same only where this module says so, with the reason:
 - a content of one text part is that text; `stream: false` is the default; one stop word is a list of one;
 - `stream_options` beside a stream (the factory asks for the usage, which nothing else changes);
 - `usage: {include: true}` at OpenRouter (the same for its own accounting);
+- what deepseek-reasoner accepts without effect, which the capability table does not send:
+  api-docs.deepseek.com/guides/reasoning_model;
+- turns of one role in a row at Anthropic, which it combines into one: docs.anthropic.com/en/api/messages;
 - DeepSeek's address with and without `/v1`: api-docs.deepseek.com says that they are one;
 - Gemini's harms and thresholds by number, as the old SDK sends them, and by name: ai.google.dev/api/generate-content;
 - Gemini's API versions, and `user` where a turn names no role: the factory speaks v1beta;
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from tests.servers import Received
 
 _COMPLETION_TOKENS = {"api.openai.com", "api.groq.com", "api.x.ai"}
+_WITHOUT_EFFECT = {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
 _ACCOUNT = ("openai-organization", "openai-project")
 _NATIVE = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
 _HARMS = {7: "HARM_CATEGORY_HARASSMENT", 8: "HARM_CATEGORY_HATE_SPEECH"}
@@ -86,6 +90,8 @@ def _chat(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         body["max_tokens"] = body.pop("max_completion_tokens")
     if host == "api.deepseek.com":
         head["path"] = head["path"].removeprefix("/v1")
+        if body.get("model") == "deepseek-reasoner":
+            body = {name: value for name, value in body.items() if name not in _WITHOUT_EFFECT}
     if host == "openrouter.ai" and body.get("usage") == {"include": True}:
         del body["usage"]
     body.pop("stream_options", None)
@@ -105,10 +111,23 @@ def _text(content: Any) -> Any:
 
 
 def _claude(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    body["messages"] = [_message(item) for item in body["messages"]]
+    body["messages"] = _turns(body["messages"])
     if "system" in body:
         body["system"] = _text(body["system"])
     return head | body
+
+
+def _turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages with those of one role in a row as one."""
+    turns: list[dict[str, Any]] = []
+    for item in messages:
+        content = item["content"]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+        if turns and turns[-1]["role"] == item["role"]:
+            turns[-1]["content"] += parts
+        else:
+            turns.append({**item, "content": parts})
+    return [_message(item) for item in turns]
 
 
 def _responses(head: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,10 @@ from tests.migration.behaviour.answers import answering
 from tests.migration.behaviour.normal_form import normalize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.migration.behaviour.loopback import Loopback
+    from tests.servers import Received, Reply
 
 # Each provider under the name that Moon Dev's agents use and under its SDK's own.
 KEYS = {
@@ -69,17 +72,28 @@ class Runner:
 
     def run(self, program: Path, scenario: str, says: Says, environment: dict[str, str]) -> Outcome:
         """Run a program in its folder while the server does what the scenario says."""
+        return self.execute(program, answering(scenario, says), {**KEYS, **environment}, scenario)
+
+    def execute(
+        self,
+        program: Path,
+        answer: Callable[[Received], Reply],
+        environment: dict[str, str],
+        scenario: str,
+        patience_s: int = 90,
+    ) -> Outcome:
+        """Run a program in its folder with these variables, while the server answers so."""
         self._count += 1
         place = self._work / f"run{self._count}"
         place.mkdir()
         before = len(self._loopback.received)
-        self._loopback.answer = answering(scenario, says)
+        self._loopback.answer = answer
         order = {
             "program": str(program), "folder": str(program.parent), "out": str(place / "out"),
-            "err": str(place / "err"), "seconds": 90,
+            "err": str(place / "err"), "seconds": patience_s,
             "environment": {
                 "PATH": os.environ["PATH"], "HOME": str(place), "MOONDEV_DOTENV": "off", "PYTHONUTF8": "1",
-                "MOONDEV_TRACE_DB": str(place / "traces.db"), **self._trust(), **KEYS, **environment,
+                "MOONDEV_TRACE_DB": str(place / "traces.db"), **self._trust(), **environment,
             },
         }  # fmt: skip
         assert self._zygote.stdin is not None

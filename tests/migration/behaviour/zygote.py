@@ -5,8 +5,8 @@ Each program sees the real SDKs and the project's `src`. Three things of its wor
 
 - names resolve to the loopback server (port 443 to the one with TLS), so that programs ask their providers' real
   addresses and no SDK is configured with another;
-- SDKs take what they took in the versions that agents were written for: see `restore_sampling`, `rest_by_default`,
-  and `legacy.py`;
+- SDKs take what they took in the versions that agents were written for: see `restore_sampling`, `accept_empty_keys`,
+  `rest_by_default`, and `legacy.py`;
 - sleeping takes a hundredth of the time asked, so that back-offs between attempts do not make the tests slow.
 """
 
@@ -124,6 +124,23 @@ def restore_sampling() -> None:
         setattr(owner, name, take)
 
 
+def accept_empty_keys() -> None:
+    """Let the openai SDK take an empty key, with which versions 1 and 2 sent none; version 3 raises."""
+    import openai
+
+    for owner in (openai.OpenAI, openai.AsyncOpenAI):
+        real: Any = owner.__init__
+
+        @functools.wraps(real)
+        def make(self: Any, *, real: Any = real, **options: Any) -> None:
+            is_empty = options.get("api_key") == ""
+            real(self, **options, **({"_enforce_credentials": False} if is_empty else {}))
+            if is_empty:
+                self._validate_headers = lambda *_: None
+
+        owner.__init__ = make  # type: ignore[method-assign] # for this process alone
+
+
 def rest_by_default() -> None:
     """Let google.generativeai speak HTTP where a program does not say how: the loopback server knows no gRPC."""
     genai: Any = importlib.import_module("google.generativeai")
@@ -229,6 +246,7 @@ if __name__ == "__main__":
     for name in SDKS:
         importlib.import_module(name)
     restore_sampling()
+    accept_empty_keys()
     rest_by_default()
     importlib.import_module("tests.migration.behaviour.legacy").install()
     redirect(*(int(port) for port in sys.argv[1:3]))

@@ -192,3 +192,23 @@ def test_what_an_sdk_reads_goes_to_its_own_provider_alone(
         own = {header: value for header, value in headers.items() if "4711" in value}
         assert own == GETS.get(name, {})
     assert len(server.received) == 2
+
+
+def test_a_key_of_the_environment_goes_to_the_providers_own_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_KEY", "key-owner")
+    elsewhere = ModelFactory.get_model("openai", "m", base_url="https://llm.corp.example/v1")
+    assert not elsewhere
+    with pytest.raises(ModelUnavailable, match=r"no key for llm\.corp\.example: say which one goes there"):
+        elsewhere.chat("x")
+    assert ModelFactory.get_model("openai", "m", base_url="https://llm.corp.example/v1", api_key="k")._api_key == "k"
+    for own in ("https://api.openai.com/v1", "http://127.0.0.1:1/v1", "http://localhost:1/v1"):
+        assert ModelFactory.get_model("openai", "m", base_url=own)._api_key == "key-owner"
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://llm.corp.example/v1")
+    moved = ModelFactory.get_model("openai", "m", base_url="https://llm.corp.example/other")
+    assert moved._api_key == "key-owner"
+
+
+def test_ollamas_key_does_not_go_to_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_API_KEY", "key-owner")
+    elsewhere = ModelFactory.get_model("ollama", "m", base_url="gpu.corp.example:11434")
+    assert (bool(elsewhere), elsewhere._api_key) == (True, None)

@@ -157,7 +157,7 @@ def test_a_file_of_the_version_before_gets_a_ledger(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     Spool(path).close()
     with sqlite3.connect(path) as connection:
-        for table in ("decisions", "outcomes", "results", "replies"):
+        for table in ("decisions", "outcomes", "results", "replies", "budget_spent", "budget_reserved"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
     connection.close()

@@ -35,7 +35,7 @@ _STEPS = 3000
 _MODULE_STEPS = 400_000
 _STRINGS = frozenset({"JoinedStr", "TemplateStr"})
 # Values that may have a dotted name.
-_HAS_DOTTED_NAME = (ScopedExpr, ast.Attribute, ast.Call, ast.Name, ast.Await, ast.BoolOp, ast.IfExp)
+HAS_DOTTED_NAME = (ScopedExpr, ast.Attribute, ast.Call, ast.Name, ast.Await, ast.BoolOp, ast.IfExp)
 # Calls that return their argument in another form, and those that look a name up and may return a default.
 _WRAPPERS = frozenset({
     "str", "URL", "Url", "HttpUrl", "AnyUrl", "Request", "quote", "Field", "field", "dict", "Path", "PurePath",
@@ -54,7 +54,7 @@ class Evaluator:
         self.module = module
         self.objects = Objects(module)
         self._active: set[int] = set()
-        self._known_names: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._known_names: dict[tuple[int, int, int], tuple[str, ...]] = {}
         self._place_steps = _STEPS
         self._module_steps = _MODULE_STEPS
         self._synthetic: list[ast.AST] = []  # nodes made here; they stay alive so that no other node gets their id
@@ -320,7 +320,7 @@ class Evaluator:
 
         A name that starts with `?` belongs to something that this module did not import.
         """
-        key = (id(node), id(scope))
+        key = (id(node), id(scope), min(depth, _DEPTH // 2 + 1))  # one that was cut short holds for its depth alone
         known = self._known_names.get(key)
         if known is not None:
             return known
@@ -328,7 +328,7 @@ class Evaluator:
             return ("?",)
         self._place_steps -= 1
         names = first_distinct(self._dotted(node, scope, depth - 1)) or ("?",)
-        if depth > _DEPTH // 2 and self._place_steps > 0:  # one that was cut short is not remembered
+        if self._place_steps > 0:
             self._known_names[key] = names
         return names
 
@@ -365,7 +365,7 @@ class Evaluator:
         for binding in bindings:
             if isinstance(binding, str):
                 names.append(binding)
-            elif isinstance(binding, _HAS_DOTTED_NAME):
+            elif isinstance(binding, HAS_DOTTED_NAME):
                 names += [name for name in self.dotted(binding, scope, depth) if name != "?"]
         return names
 

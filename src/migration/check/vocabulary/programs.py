@@ -58,5 +58,4 @@ COMMANDS: dict[str, Command] = {
     "llama-cli": Command(provider="local", calling=frozenset({"-p", "--prompt", "-f", "--file"})),
     "gh": Command(provider="github", calling=frozenset({"copilot"})),
 }
-SHORT = frozenset({"gh", "mods"})  # too short to decide by which files to parse
 PACKAGES = {"@anthropic-ai/claude-code": "claude", "@google/gemini-cli": "gemini", "@openai/codex": "codex"}

@@ -74,3 +74,7 @@ SUFFIXES = {
     ".services.ai.azure.com": "azure", ".inference.ai.azure.com": "azure", ".models.ai.azure.com": "azure",
     ".endpoints.huggingface.cloud": "huggingface",
 }  # fmt: skip
+# LangChain's packages for one provider each, after `langchain_`.
+LANGCHAIN = ("openai", "anthropic", "groq", "ollama", "google_genai", "google_vertexai", "mistralai", "cohere", "xai",
+             "deepseek", "together", "fireworks", "aws", "huggingface", "openrouter", "perplexity",
+             "nvidia_ai_endpoints", "ibm", "cerebras", "litellm")  # fmt: skip

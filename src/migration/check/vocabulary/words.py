@@ -6,60 +6,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from src.migration.check.vocabulary.programs import COMMANDS, SHORT
-from src.migration.check.vocabulary.providers import HOSTS, MODULES, SUFFIXES
+from src.migration.check.vocabulary.providers import HOSTS, LANGCHAIN, MODULES, SUFFIXES
+from src.migration.check.vocabulary.quick_look import Interest, QuickLook
 
 FACTORY = ("claude", "openai", "deepseek", "groq", "gemini", "xai", "ollama", "openrouter", "local")
 
-_COMMON = frozenset(
-    {"google", "components", "generators", "inference", "models", "connectors", "cloud", "embeddings", "projects"}
-)  # words of too many files
-# Packages with ordinary English names: files use them in other senses, so only an import or a whole text counts.
-_ENGLISH = (
-    "together",
-    "replicate",
-    "instructor",
-    "fireworks",
-    "perplexity",
-    "swarm",
-    "agents",
-    "autogen",
-    "marvin",
-    "ag2",
-    "guidance",
-    "outlines",
-    "reka",
-    "zai",
-    "strands",
-    "agno",
-    "phi",
-    "nebius",
-    "vllm",
-    "dspy",
-    "browser_use",
-)
-_WORDS = frozenset({
-    "langchain_", "base_url", "api_base", "requests", "httpx", "aiohttp", "HTTPSConnection", "11434",
-    "import_module", "__import__", "exec(", "eval(", "chat.comp", "generate_content",
-    "/chat/completions", "/v1/messages", "/v1/completions", "invoke_model", ".post(", "urlopen", "direct-call:",
-    "bedrock",
-    "messages.stream", ".images", ".videos", "embed_content",
-})  # fmt: skip
-_QUICK = re.compile(
-    (
-        r"[.\"']a?create\b|\.create_and_|(?:import|from)\b[^\n]*\b(?:{0})\b|[\"'](?:{0})[.:\"']|:\w*[gG]enerateContent"
-        r"|\.(?:responses\.(?:stream|parse)|converse|chat_completion|text_generation|text_to_image|tool_runner"
-        r"|start_chat|(?:realtime|live)\.connect)\("
-        r"|\.(?:chat|generate|complete)\([^()]*\bmodel=|[\"' /](?:mods|gh)[\"' ]"
-    )
-    .format("|".join(_ENGLISH))
-    .encode()
-)
 _OWN_NAMES = {"anthropic": "claude"}
-_LANGCHAIN = re.compile(
-    r"langchain_(?:openai|anthropic|groq|ollama|google_genai|google_vertexai|mistralai|cohere|xai|deepseek|together"
-    r"|fireworks|aws|huggingface|openrouter|perplexity|nvidia_ai_endpoints|ibm|cerebras|litellm)"
-)
+_LANGCHAIN = frozenset(f"langchain_{name}" for name in LANGCHAIN)
 _BEDROCK = re.compile(r"bedrock-(?:agent-)?runtime[\w.-]*\.amazonaws\.com")
 _CLOUDFLARE = re.compile(r"^/client/v4/accounts/[^/]+/ai/")
 # A variable that names a provider and an address: `OPENAI_BASE_URL`, `ollama_host`. What comes after it is a path.
@@ -136,9 +89,21 @@ _WEAK_YES = frozenset({"model", "messages", "max_tokens", "input", "prompt", "sy
 _WEAK_NO = frozenset({"to", "from_", "body", "media_url", "messaging_service_sid"})
 
 
-def may_end_chain(attribute: str) -> bool:
-    """Tell quickly whether a chain that ends in this attribute can be one that `chain_kind` names."""
-    return attribute in _ENDS or attribute.startswith(("create", "acreate"))
+# Methods that `chain_kind` knows, whatever SDK the object is of.
+_CHAIN_ENDS = _ENDS - frozenset({
+    "completion", "acompletion", "text_completion", "atext_completion", "run", "async_run", "invoke", "ainvoke",
+    "astream", "batch", "abatch", "predict", "apredict", "query", "completions", "responses", "aresponses",
+})  # fmt: skip
+
+
+def may_end_chain(attribute: str, *, of_sdk: bool) -> bool:
+    """Tell quickly whether a chain that ends in this attribute can ask a provider.
+
+    Args:
+        attribute: The last name of the chain.
+        of_sdk: Whether it may be one of an object that an SDK made.
+    """
+    return attribute in (_ENDS if of_sdk else _CHAIN_ENDS) or attribute.startswith(("create", "acreate"))
 
 
 def chain_kind(dotted: str, keywords: frozenset[str | None]) -> str | None:
@@ -176,10 +141,15 @@ class Vocabulary:
     def _hosts(self) -> dict[str, str]:
         return HOSTS | dict.fromkeys((host.lower() for host in self.hosts), "gateway")
 
+    @cached_property
+    def module_tails(self) -> frozenset[str]:
+        """The last names of the modules and members that have a package of others around them."""
+        return frozenset(part for name in self._modules for part in name.split(".")[1:])
+
     def provider_of_module(self, qualified: str) -> str | None:
         """Return the provider whose SDK holds this dotted name, or None."""
         parts = qualified.split(".")
-        if _LANGCHAIN.fullmatch(parts[0]):
+        if parts[0] in _LANGCHAIN:
             return "langchain"
         for length in range(min(len(parts), 4), 0, -1):
             provider = self._modules.get(".".join(parts[:length]))
@@ -220,19 +190,15 @@ class Vocabulary:
 
     def may_matter(self, source: bytes) -> bool:
         """Tell quickly whether a file can hold anything that the check finds."""
-        return any(word in source for word in self.triggers) or _QUICK.search(source) is not None
+        return self.interest(source) is not Interest.NOTHING
+
+    def interest(self, source: bytes) -> Interest:
+        """Tell quickly what a file can hold that the check finds."""
+        return self._quick_look.interest(source)
 
     @cached_property
-    def triggers(self) -> tuple[bytes, ...]:
-        """Return substrings that make a file worth parsing."""
-        names = [name.split(".") for name in self._modules]
-        words = {max(set(parts) - _COMMON or set(parts), key=len) for parts in names if parts[0] not in _ENGLISH}
-        words |= {host.partition("/")[0] for host in self._hosts} | set(SUFFIXES)
-        words |= set(COMMANDS) - SHORT
-        words |= _WORDS | CLIENTS
-        return tuple(
-            sorted(word.encode() for word in words if not any(other != word and other in word for other in words))
-        )
+    def _quick_look(self) -> QuickLook:
+        return QuickLook(self._modules, [*self._hosts, *SUFFIXES], [*CLIENTS, *_LANGCHAIN])
 
 
 def is_model_server_path(value: str) -> bool:

@@ -43,7 +43,8 @@ class Mentions:
 
     Attributes:
         attributes: The attributes that they read or set on other objects than their own.
-        own_attributes: The attributes of `self` in classes that inherit from imported ones.
+        own_attributes: The attributes of `self`.
+        inherited_attributes: The attributes of `self` in files with classes that inherit from imported ones.
         names: The names that they import, or read where they import all names.
         texts: The texts that could be names, as in `getattr(x, "client")`.
         calls: Their calls.
@@ -51,33 +52,37 @@ class Mentions:
 
     attributes: set[str] = field(default_factory=set)
     own_attributes: set[str] = field(default_factory=set)
+    inherited_attributes: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     calls: set[ForeignCall] = field(default_factory=set)
 
     def uses(self, name: str) -> bool:
         """Tell whether a file may use a name of the judged file."""
-        return name in self.attributes or name in self.names or name in self.texts or name in self.own_attributes
+        return name in self.attributes or name in self.names or name in self.texts or name in self.inherited_attributes
 
 
 def mentions_in(paths: Iterable[Path]) -> Mentions:
     """Return what some files mention; a file that cannot be read or parsed mentions nothing."""
     merged = Mentions()
     for path in paths:
-        mentions = _mentions_of(path)
+        try:
+            mentions = _mentions_of(notebook.python_of(path.name, path.read_bytes()))
+        except OSError:
+            continue
         for name in Mentions.__slots__:
             getattr(merged, name).update(getattr(mentions, name))
     return merged
 
 
-@lru_cache(maxsize=256)
-def _mentions_of(path: Path) -> Mentions:
+@lru_cache(maxsize=64)
+def _mentions_of(source: bytes) -> Mentions:
     mentions = Mentions()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(notebook.python_of(path.name, path.read_bytes()))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return mentions
     local_classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     inherits = any(
@@ -95,8 +100,9 @@ def _mentions_of(path: Path) -> Mentions:
 def _note(node: ast.AST, mentions: Mentions, *, inherits: bool, has_star: bool) -> None:
     match node:
         case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+            mentions.own_attributes.add(name)
             if inherits:
-                mentions.own_attributes.add(name)
+                mentions.inherited_attributes.add(name)
         case ast.Attribute(attr=name):
             mentions.attributes.add(name)
         case ast.alias(name=name):

@@ -75,8 +75,6 @@ def _translate_chat(site: Site, arguments: Arguments, call: TranslatedCall, valu
         raise Unprovable("the call has no messages", "use generate_response(system_prompt, user_content)")
     else:
         refuse_untranslatable(call.unpacked[0], values)
-    if "max_completion_tokens" in arguments:
-        arguments["max_tokens"] = arguments.pop("max_completion_tokens")
     response_format = arguments.pop("response_format", None)
     if response_format is not None and not is_none(response_format):
         call.raw_options.append(("response_format", response_format))

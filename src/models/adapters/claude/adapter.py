@@ -60,8 +60,9 @@ class ClaudeModel(BaseModel):
         address, basic = network.split_credentials(self._base_url or self.default_base_url)
         headers = {"Authorization": basic} if basic else {}
         token = None if self._compat is None else self._compat.token
+        sends_key = self._compat is None or self._compat.sends_key or bool(token)
         return {
-            "api_key": self._api_key,
+            "api_key": self._api_key if sends_key else "",  # for None the SDK would read its own variable
             "base_url": address,
             "max_retries": 0,
             "default_headers": headers,

@@ -65,6 +65,7 @@ class Scan:
     phrase_words_left: int = _PHRASE_WORDS
     token_end: int = 0  # the end of the last secret found by its shape; a match that begins before it is part of it
     value_end: int = 0  # the same for secrets found by their names
+    table_end: int = 0  # the same for rows of tables
     pem_end: int = 0  # the same for PEM blocks
     pairs: dict[bytes, bool] = field(default_factory=dict)  # whether what may be a signature is a key pair
     hex_end: int = 0  # the end of the last private key of 64 hex digits; the next in a list is one too

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from src.observability.redaction.judging.scan import Finding
 
 # Escaped once or several times, as in %252F. Only ASCII: secrets in URLs hold nothing else.
@@ -41,16 +43,18 @@ class Decoded:
     text: str
     decoded_at: list[int]
     removed: list[int]
+    joined: bool = False  # whether nothing stands where something was removed
 
     def in_original(self, findings: list[Finding]) -> list[Finding]:
         """Return findings of the decoded text with their positions in the original."""
         return [
-            replace(finding, start=self._original(finding.start), end=self._original(finding.end))
+            replace(finding, start=self._original(finding.start, start=True), end=self._original(finding.end))
             for finding in findings
         ]
 
-    def _original(self, position: int) -> int:
-        before = bisect.bisect_left(self.decoded_at, position)
+    def _original(self, position: int, *, start: bool = False) -> int:
+        side = bisect.bisect_right if start and self.joined else bisect.bisect_left
+        before = side(self.decoded_at, position)
         return position + (self.removed[before - 1] if before else 0)
 
 
@@ -135,24 +139,44 @@ def decode(text: str, escape: re.Pattern[str] | None = None) -> Decoded | None:
     return Decoded(text="".join(pieces), decoded_at=decoded_at, removed=removed)
 
 
+# A line break with all that a quotation, a comment or quoted-printable adds to it.
+_ANY_BREAK = re.compile(rf"(?:=|\\)?(?:{LINE_BREAK})(?:\\{{1,16}}t){{0,16}}(?:(?:>|#|//|\*|\|)[ \t]{{0,4}}){{0,4}}")
+
+
+def join_all_lines(text: str) -> Decoded | None:
+    """Return the text without any line break; None where it has none."""
+    return _without(text, _ANY_BREAK.finditer(text))
+
+
 def join_lines(text: str) -> Decoded | None:
     """Return the text without the line breaks inside quoted values that are broken over lines; None where none are."""
+    return _without(
+        text,
+        (
+            line_break
+            for match in _BROKEN.finditer(text)
+            for line_break in _BREAK.finditer(text, match.start("value"), match.end("value"))
+        ),
+    )
+
+
+def _without(text: str, matches: Iterable[re.Match[str]]) -> Decoded | None:
+    """Return the text without these parts, which are in order; None where there are none."""
     pieces: list[str] = []
     joined_at: list[int] = []
     removed: list[int] = []
     position = removed_so_far = 0
-    for match in _BROKEN.finditer(text):
-        for line_break in _BREAK.finditer(text, match.start("value"), match.end("value")):
-            start, end = line_break.span()
-            pieces.append(text[position:start])
-            joined_at.append(start - removed_so_far)
-            removed_so_far += end - start
-            removed.append(removed_so_far)
-            position = end
+    for match in matches:
+        start, end = match.span()
+        pieces.append(text[position:start])
+        joined_at.append(start - removed_so_far)
+        removed_so_far += end - start
+        removed.append(removed_so_far)
+        position = end
     if not pieces:
         return None
     pieces.append(text[position:])
-    return Decoded(text="".join(pieces), decoded_at=joined_at, removed=removed)
+    return Decoded(text="".join(pieces), decoded_at=joined_at, removed=removed, joined=True)
 
 
 def _added_backslashes(text: str, position: int, start: int) -> int:

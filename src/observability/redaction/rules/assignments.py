@@ -36,6 +36,12 @@ _GAP = re.compile(
     r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
     r"(?:\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4})?"
 )
+_DEEPEST_INDENT = 36
+_OWN_LINE = re.compile(r"(?:\n|\\n)([ \t]{1,32})\Z")
+# A line of one token, which does not name another value.
+_NEXT_LINE = re.compile(
+    r"[ \t]{0,8}(?:\r?\n|\\n)([ \t]{1,32})(?!- )[\w+/=~.!@#$%^&*\-]{1,4096}(?=[ \t]{0,8}(?:[\r\n\\\"']|\Z))", re.ASCII
+)
 _BLANKS = re.compile(r"[ \t]{0,4}")
 _VALUE_KEY = re.compile(r"\s{0,40}\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4}")
 _LOGIN_COMMAND = re.compile(r"\b(?:login|mysql\w*|mariadb|mongo(?:sh)?|sshpass|htpasswd|curl)\b")
@@ -320,7 +326,18 @@ def _find_plain(scan: Scan, start: int, name: _Name, verdict: Verdict, *, certai
         return
     line = verdict.kind == "password" and _is_line(text, name.start, start + len(value))
     if _is_plain_secret(verdict, value, certain=certain or is_env, line=line):
-        _add(scan, start, start + len(value), verdict.kind)
+        _add(scan, start, _block_end(text, start, start + len(value)), verdict.kind)
+
+
+def _block_end(text: str, start: int, end: int) -> int:
+    """Return the end of a value that stands in lines of its own below its name, as a folded block in YAML does."""
+    indent = _OWN_LINE.search(text, max(0, start - _DEEPEST_INDENT), start)
+    while indent:
+        line = _NEXT_LINE.match(text, end)
+        if not line or line[1] != indent[1]:
+            break
+        end = line.end()
+    return end
 
 
 def _is_plain_secret(verdict: Verdict, value: str, *, certain: bool, line: bool) -> bool:

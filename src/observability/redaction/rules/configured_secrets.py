@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from src.observability.redaction.judging import checks, names
+from src.observability.redaction.judging import checks, names, unescaped
 from src.observability.redaction.judging.names import Rule
 from src.observability.redaction.judging.scan import MARKER, Scan
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 8
 _SHORTEST_HEX = 32  # of a key in hex, whose letters may be in either case
+_SHORTEST_BROKEN, _EDGE = 16, 8  # of a secret over several lines, and of its part that stays whole
 _SHORTEST_MIXED = 6  # of letters with digits or punctuation
 _TRIVIAL_TEXT = (
     "changeme change_me placeholder undefined disabled required optional redacted password passw0rd 12345678 "
@@ -188,6 +189,29 @@ def _base64_forms(secret: str) -> set[str]:
         whole = digits[first : (shift + len(data)) * 8 // 6]
         stable_digits |= {whole, whole.replace("+", "-").replace("/", "_")}
     return {form for form in stable_digits if len(form) >= 10}
+
+
+def breakable(secrets: Iterable[str]) -> Forms:
+    """Return the secrets that are long enough to be told by one of their ends when they are broken over lines."""
+    texts = (secret.strip() for secret in secrets)
+    return tuple(dict.fromkeys(text for text in texts if len(text) >= _SHORTEST_BROKEN and is_usable(text)))
+
+
+@functools.lru_cache(maxsize=8)
+def edges(secrets: Forms) -> Forms:
+    """Return the beginnings and the ends of secrets; where a secret is broken over lines, one of both stays whole."""
+    return tuple(dict.fromkeys(edge for secret in secrets for edge in (secret[:_EDGE], secret[-_EDGE:])))
+
+
+def find_broken(scan: Scan, secrets: Forms, present_edges: Iterable[str]) -> None:
+    """Record the secrets that line breaks go through, of those whose beginning or end occurs."""
+    present = frozenset(present_edges)
+    suspects = [secret for secret in secrets if secret[:_EDGE] in present or secret[-_EDGE:] in present]
+    view = unescaped.join_all_lines(scan.text) if suspects else None
+    if view:
+        joined = Scan(view.text)
+        find(joined, suspects)
+        scan.findings += view.in_original(joined.findings)
 
 
 def find(scan: Scan, present: Iterable[str]) -> None:

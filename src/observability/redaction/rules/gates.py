@@ -23,6 +23,7 @@ class Inspection(enum.Enum):
     ASSIGNMENT = enum.auto()
     NEARBY_NAME = enum.auto()
     VALUE_FIRST = enum.auto()
+    TABLE = enum.auto()
     FLAG = enum.auto()
     LOGIN = enum.auto()
     LOGIN_FLAG = enum.auto()
@@ -89,6 +90,14 @@ _FIXED: tuple[Gate, ...] = (
         + _NOUNS
         + r"))|[(\"]?that's (?:my|the|our|your) |a valid )",
         literals=(" is ", " was ", " that's ", " (that's ", " \"that's ", " a valid "),
+        caseless=True,
+    ),
+    # name,api_key,note: the header of a table, up to the next name or, from the last, up to the first cell of a row
+    Gate(
+        inspection=Inspection.TABLE,
+        pattern=_WORDS + r"[\w.\-]{0,24}(?:\\{0,16}[\"'])?"
+        r"(?:[,;\t][^\s,;]|(?:\r?\n|(?:\\{1,16}r)?\\{1,16}n)[^\s,;][^\n\r,;\t]{0,80}[,;\t])",
+        literals=_KEYWORDS,
         caseless=True,
     ),
     # --api-key value

@@ -99,7 +99,8 @@ def find_run(scan: Scan, end: int, length: int) -> None:
     if not match:
         return
     stop = match.end()
-    start += boundaries.escape_length(text, start)
+    escape_length = boundaries.escape_length(text, start)
+    start += escape_length
     if start < scan.token_end:
         return
     run = text[start:stop]
@@ -109,7 +110,7 @@ def find_run(scan: Scan, end: int, length: int) -> None:
     elif unnamed_keys.is_key(text, start, stop, scan.hint):
         scan.add(unnamed_keys.key_start(text, start), stop, "secret", general=True)
     elif len(run) < _LONGEST_KEY:
-        _find_introduced(scan, start, stop)
+        _find_introduced(scan, start, stop, follows_escape=escape_length > 0)
 
 
 def _run_kind(scan: Scan, run: str, start: int, stop: int) -> str | None:
@@ -127,15 +128,13 @@ def _run_end(text: str, kind: str, stop: int) -> int:
     return match.end() if match else stop
 
 
-def _find_introduced(scan: Scan, start: int, stop: int) -> None:
+def _find_introduced(scan: Scan, start: int, stop: int, *, follows_escape: bool) -> None:
     """Find a random value that prose introduces as a secret, and that may be wider than its run."""
     text = scan.text
     lead = _WIDE_BACK.match(text[max(0, start - 128) : start][::-1])
     if lead and lead.end() == 128:
         return  # inside long base64, such as an image
-    first = start - (
-        lead.end() if lead and not boundaries.escape_length(text, start) and text[start - 1 : start] != "\\" else 0
-    )
+    first = start - (lead.end() if lead and not follows_escape else 0)
     rest = _WIDE.match(text, first)
     last = rest.end() if rest else stop
     value = text[first:last].rstrip(".")

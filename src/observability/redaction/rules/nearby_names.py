@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from src.observability.redaction.judging import checks, names
+from src.observability.redaction.judging import boundaries, checks, names
 from src.observability.redaction.judging.names import Rule, Verdict
 from src.observability.redaction.judging.scan import MARKER, PART
 
@@ -17,6 +17,7 @@ _SHORTEST = 6
 _RIGHT = 96  # characters between a value and its name at most
 _VALUE = re.compile(r"[A-Za-z0-9!#$%&*+\-./:=?@^_~]{1,512}")
 _BEGINS = re.compile(r"[A-Za-z0-9_+/]{0,16}[A-Za-z0-9_+/\-!@#$%^&*]\Z")
+_ESCAPES = frozenset("\\%")
 _SPECIALS = frozenset("!@#$%^&*")
 # Words between a name and its value that belong to neither: `API key provided: ...`, `<add key="X" value="..."`.
 FILLERS = ("provided", "supplied", "given", "used", "value", "val", "is", "was", "are", "es", "est", "ist", "to", "as")
@@ -40,6 +41,8 @@ def find(scan: Scan, end: int) -> None:
     text = scan.text
     begins = _BEGINS.search(text, max(0, end - 17), end)
     start = begins.start() if begins else end
+    if text[start - 1 : start] in _ESCAPES:
+        start += boundaries.escape_length(text, start)
     if start < max(scan.token_end, scan.value_end):
         return
     match = _VALUE.match(text, start)
@@ -51,7 +54,7 @@ def find(scan: Scan, end: int) -> None:
         lead = MARKER.split(lead)[-1]
     name = _NAME_BACK.match(lead[::-1])
     verdict = names.judge(name.group("name")[::-1]) if name else None
-    if verdict and _is_secret(verdict, value):
+    if verdict and is_secret(verdict, value):
         scan.value_end = start + len(value)
         scan.add(start, start + len(value), verdict.kind, general=True)
 
@@ -68,12 +71,12 @@ def find_before_name(scan: Scan, end: int) -> None:
     stop = left + verb.end("before")
     start = max(0, stop - 520)
     match = _VALUE_BEFORE.search(text[start:stop].rpartition(PART)[2])
-    if match and _is_secret(verdict, match.group(1)):
+    if match and is_secret(verdict, match.group(1)):
         first = stop - len(match.group())
         scan.add(first, first + len(match.group(1)), verdict.kind, general=True)
 
 
-def _is_secret(verdict: Verdict, value: str) -> bool:
+def is_secret(verdict: Verdict, value: str) -> bool:
     """Return whether a value has the shape of a secret; its name is less certain here than before an equals sign."""
     if verdict.rule is Rule.URL or checks.is_number(value) or checks.is_symbol(value) or checks.is_address(value):
         return False

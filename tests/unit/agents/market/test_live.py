@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-import ccxt
 import pytest
 
 from src.agents.market import MarketDataError, live_candles
@@ -18,6 +17,7 @@ from tests.servers import Received, Reply, Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.xdist_group("exchanges")  # ccxt is large: loaded by one worker alone
 RECORDED = Path(__file__).parents[5] / "shared" / "data" / "exchange"
 NOW = datetime(2024, 1, 31, 19, 34, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -29,6 +29,8 @@ def reply(data: Any) -> Reply:
 
 def client_of(name: str, server: Server, **options: Any) -> Any:
     """Return ccxt's client of an exchange, at a server of ours and at a fixed time."""
+    import ccxt
+
     client = getattr(ccxt, name)({"enableRateLimit": False, "timeout": 5000, "options": options})
 
     def moved(urls: Any) -> Any:

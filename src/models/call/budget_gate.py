@@ -1,0 +1,180 @@
+"""Reserve a call's highest cost of the budgets that it counts in before anything is sent, and settle it afterwards."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from src.models import capabilities
+from src.models.call.steps import Sleep
+from src.models.errors import BudgetExceeded
+from src.models.limits import budgets
+from src.models.pricing import prices
+from src.models.types import TextPart
+from src.models.usage import Usage
+from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    from src.models.call.hooks import ModelHooks
+    from src.models.limits.budgets import Budget
+    from src.models.types import ModelRequest
+    from src.models.usage import Cost
+    from src.observability.tracing.observation import Observation
+
+_log = logging.getLogger("moondev.models")
+_NAP_S: Final = 0.02  # while another process has the store locked
+_LONGEST_RESERVATION_S: Final = 3600.0
+_GRACE_S: Final = 60.0  # beyond the call's own deadline
+_OUTPUT_TOKENS: Final = 8_192  # where neither the request nor the model's documentation bounds the reply
+_TOKENS_OF_A_PICTURE: Final = 6_000
+_ROUNDING_BYTES: Final = 256  # lengths are rounded up to these, so that prices are looked up a few times
+
+
+class BudgetGate:
+    """The budgets of one call.
+
+    Args:
+        model: The model.
+        observation: The call's generation; its run and agent decide which budgets it counts in.
+    """
+
+    def __init__(self, model: ModelHooks, observation: Observation) -> None:
+        self._model = model
+        self._observation = observation
+        self._reservation: Reservation | None = None
+        self._known_usd = 0.0  # of the call's bill until now
+        self._unknown = 0
+        self._budgets: tuple[Budget, ...] = ()
+        self._highest_usd = 0.0
+
+    def reserve(self, request: ModelRequest, remaining_s: Callable[[], float]) -> Generator[Sleep, None, None]:
+        """Reserve a request's highest cost; where the store is locked, wait for it in steps.
+
+        Args:
+            request: The request.
+            remaining_s: Returns how long the call may still take; raises where its time is over.
+
+        Raises:
+            BudgetExceeded: a hard budget has too little left, or the price is not known.
+            InvalidRequest: the budgets are set wrongly; the message names the variable.
+        """
+        chosen = budgets.current()
+        if not chosen or self._model._is_free(request.model):
+            return
+        subject = {
+            "provider": self._model.provider,
+            "model": request.model,
+            "agent": self._observation.agent,
+            "environment": self._observation.environment,
+        }
+        self._budgets = tuple(item for item in chosen if item.applies_to(subject))
+        if not self._budgets:
+            return
+        self._highest_usd = _highest_usd(self._model, request, self._budgets)
+        now = time.time()
+        windows = [item.window_at(now, self._observation.trace_id) for item in self._budgets]
+        until_s = now + min(request.timeouts.total, _LONGEST_RESERVATION_S) + _GRACE_S
+        while True:
+            try:
+                result = _store().reserve(windows, self._highest_usd, until_s)
+                break
+            except StoreIsLockedError:
+                yield Sleep(min(_NAP_S, remaining_s()))
+        if isinstance(result, Refusal):
+            raise BudgetExceeded(_refusal(self._budgets[windows.index(result.window)], result, self._highest_usd, now))
+        self._reservation = result
+        self._warn(result)
+
+    def settle(self, bill: Cost) -> None:
+        """Count what the request cost, by the call's bill until now; a part without a known price by a stated rule."""
+        if self._reservation is None:
+            return
+        reservation, self._reservation = self._reservation, None
+        cost_usd = max(bill.known - self._known_usd, 0.0)
+        if len(bill.unknown) > self._unknown:
+            stated = [item.unknown_usd for item in self._budgets if item.unknown_usd is not None]
+            cost_usd += max(stated, default=max(self._highest_usd - cost_usd, 0.0))
+        self._known_usd, self._unknown = bill.known, len(bill.unknown)
+        _store().settle(reservation, cost_usd)
+
+    def _warn(self, reservation: Reservation) -> None:
+        """Warn of each soft budget that this call takes beyond its limit, once a window."""
+        for budget, window, before in zip(self._budgets, reservation.windows, reservation.before, strict=True):
+            if budget.is_hard or before.taken_usd + self._highest_usd <= budget.limit_usd:
+                continue
+            if (window.key, window.start_s) in _warned:
+                continue
+            _warned.add((window.key, window.start_s))
+            text = (
+                f"The {budget.window}'s soft budget of ${budget.limit_usd:g} ({_matching(budget)}) is reached: "
+                f"${before.spent_usd:.4f} spent, ${before.reserved_usd:.4f} reserved."
+            )
+            _log.warning("%s", text)
+            self._observation.event("budget", level="WARNING", status_message=text)
+
+
+_warned: set[tuple[str, int]] = set()
+_stores: dict[Path, BudgetStore] = {}
+
+
+def _store() -> BudgetStore:
+    """Return the budgets of the process's store, whether tracing is on or not."""
+    from src.observability.current import get_pipeline
+
+    path = get_pipeline().settings.trace_db
+    store = _stores.get(path)
+    if store is None:
+        store = _stores.setdefault(path, BudgetStore(path))
+    return store
+
+
+def _highest_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budget]) -> float:
+    """Return the most that a request can cost: a token for each byte that is sent, and the longest reply."""
+    size = sum(len(message.text.encode("utf-8", "replace")) for message in request.messages)
+    size += sum(len(str(tool)) for tool in request.tools)
+    pictures = sum(
+        not isinstance(part, TextPart)
+        for message in request.messages
+        if not isinstance(message.content, str)
+        for part in message.content
+    )
+    tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _TOKENS_OF_A_PICTURE
+    longest = request.max_tokens or capabilities.of(model.provider, request.model).max_output or _OUTPUT_TOKENS
+    highest = _price(model.provider, request.model, tokens, longest, int(time.time() // 3600))
+    if highest is not None:
+        return highest
+    stated = [item.unknown_usd for item in chosen if item.unknown_usd is not None]
+    if not stated and any(item.is_hard for item in chosen):
+        raise BudgetExceeded(
+            f"the price of {model.provider}:{request.model} is not known, so that no hard budget can hold it: state it "
+            "in MOONDEV_PRICES, or give the budget an unknown_usd"
+        )
+    return max(stated, default=0.0)
+
+
+@functools.lru_cache(maxsize=1024)
+def _price(provider: str, model: str, input_tokens: int, output_tokens: int, hour: int) -> float | None:  # noqa: ARG001 - some prices change by the hour
+    return prices.price(provider, (model,), Usage(input=input_tokens, output=output_tokens)).total
+
+
+def _matching(budget: Budget) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(budget.match.items())) or "everything"
+
+
+def _refusal(budget: Budget, refusal: Refusal, highest_usd: float, now: float) -> str:
+    standing = refusal.standing
+    text = (
+        f"the {budget.window}'s budget of ${budget.limit_usd:g} ({_matching(budget)}, {budget.source}) is not enough: "
+        f"${standing.spent_usd:.4f} spent, ${standing.reserved_usd:.4f} reserved by calls under way, and this call may "
+        f"cost ${highest_usd:.4f}. Nothing was sent."
+    )
+    if budget.window == "run":
+        return text
+    end = datetime.fromtimestamp(budgets.end_of(budget.window, now), UTC)
+    return f"{text} The next {budget.window} begins at {end:%Y-%m-%d %H:%M} UTC."

@@ -1,0 +1,90 @@
+"""The judge of migrated files: clients that something can reach unseen stay, also where the analysis errs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.migration.rewrite import judge, plan
+from src.migration.rewrite.analysis.values import UNKNOWN, Evaluator
+from src.migration.rewrite.file import migrate
+from src.migration.rewrite.find.clients import group_clients
+from src.migration.rewrite.leftovers import leftovers
+from src.migration.rewrite.project.jobs import jobs_of
+from tests.migration.hidden_clients import FOLLOWED, HIDDEN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import libcst as cst
+
+    from src.migration.rewrite.analysis.values import Values
+    from src.migration.rewrite.find.clients import Group
+    from src.migration.rewrite.records import Outcome, Site
+
+
+def migrated(folder: Path, **files: str) -> Outcome:
+    """Migrate `main.py` of a project."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    (job,) = (job for job in jobs_of([folder]) if job.name == "main.py")
+    return migrate(job.path, job.name, job.project)
+
+
+def is_untouched(outcome: Outcome) -> bool:
+    """Tell whether a file stays byte for byte, and each of its calls is listed."""
+    lines = enumerate(outcome.before.decode().splitlines(), 1)
+    calls = {number for number, line in lines if ".create(" in line}
+    left = [site for site in (*outcome.sites, *leftovers(outcome)) if site.status == "left"]
+    assert all(site.reason for site in left)
+    assert calls <= {site.line for site in left}
+    return outcome.after is None
+
+
+@pytest.mark.parametrize("kind", sorted(HIDDEN))
+def test_a_client_that_something_can_reach_unseen_stays(kind: str, tmp_path: Path) -> None:
+    assert is_untouched(migrated(tmp_path, main=HIDDEN[kind]))
+
+
+@pytest.mark.parametrize("kind", sorted(FOLLOWED))
+def test_a_client_whose_every_use_is_followed_moves(kind: str, tmp_path: Path) -> None:
+    outcome = migrated(tmp_path, main=FOLLOWED[kind])
+    assert [site.status for site in outcome.sites] == ["migrated"], outcome.sites
+
+
+@pytest.fixture
+def careless_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the analysis take every client for one that can move, and every unknown value for a client that it knows."""
+    evaluate = Evaluator.of
+
+    def sure(self: Evaluator, node: cst.CSTNode | None) -> Values:
+        values = evaluate(self, node)
+        clients = frozenset(value for value in values if value.kind == "client")
+        return clients or values - {UNKNOWN} or values
+
+    def unblocked(values: Evaluator, sites: list[Site]) -> list[Group]:
+        groups = group_clients(values, sites)
+        for group in groups:
+            group.blockers.clear()
+        return groups
+
+    monkeypatch.setattr(Evaluator, "of", sure)
+    monkeypatch.setattr(plan, "group_clients", unblocked)
+
+
+@pytest.mark.usefixtures("careless_analysis")
+@pytest.mark.parametrize("kind", sorted(HIDDEN))
+def test_the_judge_alone_takes_back_what_a_careless_analysis_lets_through(kind: str, tmp_path: Path) -> None:
+    assert is_untouched(migrated(tmp_path, main=HIDDEN[kind]))
+
+
+@pytest.mark.usefixtures("careless_analysis")
+def test_a_careless_analysis_does_let_clients_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "objections_to", lambda *_: [])
+    changed = []
+    for kind, text in HIDDEN.items():
+        folder = tmp_path / kind.replace(" ", "-").replace("'", "")
+        folder.mkdir()
+        changed += [kind] * (migrated(folder, main=text).after is not None)
+    assert len(changed) > len(HIDDEN) // 2, sorted(set(HIDDEN) - set(changed))

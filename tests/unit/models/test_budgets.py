@@ -1,0 +1,299 @@
+"""Budgets: what they refuse is never sent, whoever spends, and what is set wrongly says so."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from src.cli.start import main
+from src.models.errors import BudgetExceeded, InvalidRequest
+from src.models.limits import budgets
+from src.models.model_factory import ModelFactory
+from src.observability import observe_agent
+from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
+from tests.commands import run_app
+from tests.servers import Received, Reply, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from src.models.base_model import BaseModel
+    from src.observability.store.spool import Spool
+
+COST = (1_000 * 0.15 + 100 * 0.6) / 1e6  # of each reply below, at gpt-4o-mini's prices
+HIGHEST = (256 * 0.15 + 200 * 0.6) / 1e6  # of each request below: a token a byte, rounded up, and 200 out
+
+
+def answer(request: Received) -> Reply:
+    body = {
+        "id": "c", "object": "chat.completion", "created": 1, "model": json.loads(request.body)["model"],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}],
+        "usage": {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100},
+    }  # fmt: skip
+    return Reply(200, json.dumps(body).encode())
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
+    with Server(answer) as running:
+        monkeypatch.setenv("OPENAI_BASE_URL", running.url + "/v1")
+        yield running
+
+
+def model() -> BaseModel:
+    return ModelFactory.get_model("openai", "gpt-4o-mini")
+
+
+def ask(asked: BaseModel | None = None) -> str:
+    return (asked or model()).generate_response(None, "go?", max_tokens=200).content
+
+
+def shown() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(run_app(main, "budget", "--json").out)
+    return rows
+
+
+def test_a_hard_limit_refuses_before_anything_is_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch, spool: Spool
+) -> None:
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", f"{3 * COST + HIGHEST / 2:.9f}")
+    asked = model()
+    for _ in range(3):
+        assert ask(asked) == "yes"
+    with pytest.raises(BudgetExceeded, match="the day's budget of") as caught:
+        ask(asked)
+    assert len(server.received) == 3
+    assert caught.value.category == "budget"
+    assert "Nothing was sent. The next day begins at" in str(caught.value)
+    assert (caught.value.cost_usd, caught.value.retryable) == (0.0, False)
+    (row,) = shown()
+    assert row["spent_usd"] == pytest.approx(3 * COST)
+    assert (row["window"], row["match"], row["reserved_usd"]) == ("day", {}, 0.0)
+    newest = spool.rows_after(0)[-1]
+    assert (newest.error_category, newest.level, newest.cost_usd) == ("budget", "ERROR", 0.0)
+
+
+def test_a_run_has_a_budget_of_its_own(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_BUDGET_RUN_USD", f"{COST + HIGHEST / 2:.9f}")
+    for _ in range(2):
+        with observe_agent("whale"):
+            ask()
+            with pytest.raises(BudgetExceeded, match="the run's budget"):
+                ask()
+    assert len(server.received) == 2
+
+
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path:
+    file = tmp_path / "budgets.toml"
+    file.write_text(text)
+    monkeypatch.setenv("MOONDEV_BUDGETS", str(file))
+    return file
+
+
+def test_budgets_match_agents_and_models(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        tmp_path, monkeypatch,
+        '[[budget]]\nwindow = "hour"\nlimit_usd = 0\nagent = "whale"\n'
+        '[[budget]]\nwindow = "month"\nlimit_usd = 0\nmodel = "gpt-4o"\n',
+    )  # fmt: skip
+    assert ask() == "yes"
+    with observe_agent("whale"), pytest.raises(BudgetExceeded, match="agent whale"):
+        ask()
+    with observe_agent("funding"):
+        ask()
+        with pytest.raises(BudgetExceeded, match="model gpt-4o,"):
+            ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "go?", max_tokens=5)
+    assert len(server.received) == 2
+
+
+def test_a_soft_budget_warns_once_and_refuses_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, spool: Spool
+) -> None:
+    write(tmp_path, monkeypatch, f'[[budget]]\nwindow = "day"\nkind = "soft"\nlimit_usd = {COST * 1.5:.9f}\n')
+    asked = model()
+    with caplog.at_level(logging.WARNING, "moondev.models"):
+        for _ in range(4):
+            ask(asked)
+    assert caplog.text.count("soft budget of") == 1
+    assert [row.name for row in spool.rows_after(0)].count("budget") == 1
+    assert shown()[0]["spent_usd"] == pytest.approx(4 * COST)
+
+
+def test_what_fails_without_being_billed_is_given_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "1")
+    with Server(lambda _: Reply(400, b'{"error": {"message": "no"}}')) as refusing, pytest.raises(InvalidRequest):
+        ask(ModelFactory.get_model("openai", "gpt-4o-mini", base_url=refusing.url + "/v1"))
+    (row,) = shown()
+    assert (row["spent_usd"], row["reserved_usd"]) == (0.0, 0.0)
+
+
+def test_a_price_that_nobody_knows_is_refused_unless_the_budget_states_one(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, monkeypatch, '[[budget]]\nwindow = "day"\nlimit_usd = 1\n')
+    unknown = ModelFactory.get_model("openai", "gpt-of-nobody")
+    with pytest.raises(BudgetExceeded, match="price of openai:gpt-of-nobody is not known"):
+        ask(unknown)
+    assert not server.received
+    write(tmp_path, monkeypatch, '[[budget]]\nwindow = "day"\nlimit_usd = 1\nunknown_usd = 0.4\n# changed\n')
+    ask(unknown)
+    ask(unknown)
+    with pytest.raises(BudgetExceeded):
+        ask(unknown)
+
+
+def test_streams_and_awaited_calls_count(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", f"{COST + HIGHEST / 2:.9f}")
+    asked = model()
+    assert asyncio.run(asked.agenerate_response(None, "go?", max_tokens=200)).content == "yes"
+    with pytest.raises(BudgetExceeded):
+        asyncio.run(asked.agenerate_response(None, "go?", max_tokens=200))
+    with pytest.raises(BudgetExceeded):
+        list(asked.stream_response(None, "go?", max_tokens=200))
+    assert len(server.received) == 1
+
+
+def test_a_request_of_the_program_s_own_counts(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    import requests
+
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "0.0000001")
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "go?"}], "max_tokens": 200}
+    with pytest.raises(BudgetExceeded):
+        ModelFactory.post(server.url + "/v1/chat/completions", json=body, via=requests.post)
+    assert not server.received
+
+
+def test_threads_never_spend_more_than_the_limit_together(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", f"{10 * COST:.9f}")
+    asked = model()
+
+    def work(_: int) -> bool:
+        try:
+            ask(asked)
+        except BudgetExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        answered = sum(pool.map(work, range(40)))
+    assert answered == len(server.received)
+    assert 0 < answered * COST <= 10 * COST + 1e-12
+
+
+def _spend(path: str, limit_usd: float) -> None:
+    """Spend 3 cents of 4 reserved, with eight threads, until nothing is left."""
+    from pathlib import Path
+
+    store = BudgetStore(Path(path))
+    window = Window(key="day", start_s=0, limit_usd=limit_usd)
+
+    def work() -> None:
+        while True:
+            try:
+                result = store.reserve([window], 0.04, time.time() + 600)
+            except StoreIsLockedError:
+                continue
+            if isinstance(result, Refusal):
+                return
+            store.settle(result, 0.03)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.flush()
+    os._exit(0)
+
+
+def test_eight_processes_with_eight_threads_spend_one_dollar_and_no_cent_more(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_spend, args=(str(path), 1.0)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    (standing,) = BudgetStore(path).standings([Window(key="day", start_s=0, limit_usd=1.0)])
+    assert standing.reserved_usd == 0
+    assert 0.9 <= standing.spent_usd <= 1.0
+
+
+def test_a_reservation_of_a_process_that_died_is_counted_as_spent_once_it_expires(tmp_path: Path) -> None:
+    now = [1_000.0]
+    path = tmp_path / "t.db"
+    window = Window(key="day", start_s=0, limit_usd=1.0)
+    dead = BudgetStore(path, clock=lambda: now[0])
+    assert isinstance(dead.reserve([window], 0.6, until_s=1_100), Reservation)
+    other = BudgetStore(path, clock=lambda: now[0])
+    assert isinstance(other.reserve([window], 0.6, until_s=1_100), Refusal)
+    now[0] = 1_200.0
+    later = BudgetStore(path, clock=lambda: now[0])
+    assert isinstance(later.reserve([window], 0.6, until_s=1_300), Refusal)
+    assert later.standings([window])[0].spent_usd == 0.6
+
+
+def test_a_locked_store_is_waited_for_in_steps(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "1")
+    ask()
+    store = BudgetStore(tmp_path / "traces.db")
+    window = Window(key="x", start_s=0, limit_usd=None)
+    with sqlite3.connect(tmp_path / "traces.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreIsLockedError):
+            store.reserve([window], 0.1, time.time() + 60)
+        other.execute("ROLLBACK")
+    assert isinstance(store.reserve([window], 0.1, time.time() + 60), Reservation)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x = 1", "needs one or more tables"),
+        ("[[budget]]\nwindow = 'week'\nlimit_usd = 1", "has window 'week': give one of run, hour, day, month"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = 'many'", "limit_usd is 'many': give US dollars"),
+        ("[[budget]]\nwindow = 'day'", "limit_usd is None"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = -1", "limit_usd is -1"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nagents = 'x'", "has 'agents'"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nkind = 'firm'", "has kind 'firm': give hard or soft"),
+        ("[[budget]]\nwindow = 'day'\nlimit_usd = 1\nagent = ''", "has agent '': give a name"),
+        ("[[budget", "cannot be read"),
+    ],
+)
+def test_what_is_set_wrongly_refuses_calls_and_says_why(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    write(tmp_path, monkeypatch, text)
+    with pytest.raises(InvalidRequest) as caught:
+        ask()
+    assert reason in str(caught.value)
+    assert "budgets.toml" in str(caught.value)
+    assert not server.received
+
+
+def test_windows_begin_and_end_in_utc() -> None:
+    at = datetime(2024, 2, 29, 23, 30, tzinfo=UTC).timestamp()
+    assert budgets.end_of("hour", at) - budgets.start_of("hour", at) == 3600
+    assert datetime.fromtimestamp(budgets.start_of("month", at), UTC) == datetime(2024, 2, 1, tzinfo=UTC)
+    assert datetime.fromtimestamp(budgets.end_of("month", at), UTC) == datetime(2024, 3, 1, tzinfo=UTC)
+    assert datetime.fromtimestamp(budgets.end_of("day", at), UTC) == datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def test_the_command_without_budgets_says_how_to_set_one() -> None:
+    assert shown() == []
+    assert "MOONDEV_BUDGET_DAY_USD=5" in run_app(main, "budget").err
