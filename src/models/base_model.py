@@ -61,7 +61,6 @@ class BaseModel:
 
     provider: ClassVar[str] = ""
     AVAILABLE_MODELS: ClassVar[catalogue.Known] = catalogue.Known()
-    _repairs: bool = True  # whether a reply that the provider rejected is asked for again, with what is wrong with it
 
     def __init__(
         self,

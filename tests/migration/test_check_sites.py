@@ -311,6 +311,7 @@ INNOCENT = [
     "subprocess.run(sys.executable + ' -c \"import sys; mods = list(sys.modules); print(mods)\"', shell=True)",
     "os.system('echo \"first; mods; ollama run m\"')", "os.system(\"git commit -m 'a | claude -p b'\")",
     "os.system('ls # ; llm chat')",
+    "code = 'import sys; mods = 1'\ncode = sys.executable + ' -c \"' + code + '\"'\nsubprocess.run(code, shell=True)",
     "factory.completions.create(name='x')", "User.objects.create(model='x')", "self.videos.append(1)",
 ]  # fmt: skip
 

@@ -138,7 +138,7 @@ class CommandLines:
                 yield from self._shell_argument(words[1:])
             elif name in _REMOTE_RUNNERS:
                 yield from self._remote(words[1:])
-            elif name in COMMANDS and COMMANDS[name].is_call(rest):
+            elif name in COMMANDS and rest[:1] != ["="] and COMMANDS[name].is_call(rest):  # no assignment of Python
                 yield _started(name)
 
     def _shell_argument(self, words: list[Word]) -> Iterator[Hit]:

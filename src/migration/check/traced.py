@@ -15,7 +15,7 @@ _FACTORIES: Final = ("ModelFactory", "model_factory")
 _TRACED: Final = "traced"
 _HTTP: Final = frozenset({"http_client", "ahttp_client"})
 # Arguments that take an HTTP client. Where a class has one for each kind of call, both must be given.
-_ONE: Final = frozenset({"http_client"})
+_SINGLE: Final = frozenset({"http_client"})
 _BOTH: Final = (frozenset({"http_client", "http_async_client"}), frozenset({"http_client", "async_http_client"}))
 _BOTH_PACKAGES: Final = ("langchain", "llama_index")
 _TYPES: Final = ("Error", "Exception", "Timeout", "NotGiven", "NOT_GIVEN", "Omit", "omit")
@@ -90,7 +90,7 @@ class _Uses:
             if isinstance(keyword.value, ast.Call) and self._is_factory_method(keyword.value.func, _HTTP)
         }
         package = self._packages.get(_root(call.func), "")
-        return any(both <= names for both in _BOTH) if package.startswith(_BOTH_PACKAGES) else names >= _ONE
+        return any(both <= names for both in _BOTH) if package.startswith(_BOTH_PACKAGES) else names >= _SINGLE
 
     def _is_factory_method(self, func: ast.expr, methods: frozenset[str]) -> bool:
         return (

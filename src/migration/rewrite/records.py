@@ -96,8 +96,6 @@ class ProjectContext:
         required_setups: SDKs whose module this file sets up for other files.
         traced_sdks: SDKs whose clients all come from other files, where they are traced.
         served_paths: The paths that servers of the project serve.
-        users: The files that import this one, directly or through others, and so can reach its objects.
-        bases: The files that this one imports, which may have the base classes of its classes.
     """
 
     borrowed_names: frozenset[str] = frozenset()
@@ -108,8 +106,6 @@ class ProjectContext:
     required_setups: frozenset[str] = frozenset()
     traced_sdks: frozenset[str] = frozenset()
     served_paths: frozenset[str] = frozenset()
-    users: tuple[Path, ...] = ()
-    bases: tuple[Path, ...] = ()
 
 
 @dataclass(eq=False, slots=True)

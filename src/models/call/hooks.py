@@ -23,7 +23,6 @@ class ModelHooks(Protocol):
     retry_policy: RetryPolicy
     limiter: Limiter | None
     reply_max_bytes: int
-    _repairs: bool
     agent: str | None
 
     @property

@@ -26,9 +26,19 @@ _PROGRAMS: dict[str, tuple[frozenset[str], str]] = {
     "llm": (frozenset({"-m", "--model", "prompt", "chat"}), "api.openai.com"),
 }
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "cmd", "cmd.exe", "powershell", "pwsh"})
+# A first word behind which the program may come: another that starts it, a variable, a word of the shell's own.
+_BEFORE_PROGRAM = re.compile(
+    r"(?:\S*/)?(?:sudo|env|nice|nohup|time|timeout|stdbuf|exec|xargs|command|setsid|ionice|npx|uvx|pipx|script)"
+    r"|\w+=.*|[{!]|then|else|do|if|while",
+    re.DOTALL,
+)
+_MOST_BEFORE = 10  # words
 _ADDRESS = re.compile(r"(?:https?|wss?)://[^\s\"'<>|;)]+")
 _HOST = re.compile(r"(?<![\w.-])[\w-]+(?:\.[\w-]+)+(?=[/:\s\"']|$)")
-_SEPARATORS = re.compile(r"[|;&\n(`]+")
+_SUBSTITUTION = re.compile(r"\$\([^()]+\)|`[^`]+`")
+_ENDS = frozenset(";|&()\n")
+_ENDING = re.compile(r"[;|&()\n]+")
+_ESCAPED_END = re.compile(r"\\[;|&()]")
 
 
 def targets(event: str, args: tuple[Any, ...]) -> Iterator[tuple[str, int | None]]:
@@ -59,17 +69,38 @@ def _commands(words: list[str]) -> Iterator[Sequence[str]]:
     yield words
     is_shell = len(words) == 1 or re.split(r"[/\\]", words[0])[-1] in _SHELLS
     for word in words if is_shell else ():
-        for part in _SEPARATORS.split(word) if " " in word else ():
-            try:
-                yield shlex.split(part)
-            except ValueError:  # a quotation that continues in another part
-                yield part.split()
+        if " " in word:
+            yield from _shell_commands(word)
+
+
+def _shell_commands(line: str) -> Iterator[list[str]]:
+    """Yield the words of each command of a line for a shell; what separates commands inside quotes is text."""
+    for inner in _SUBSTITUTION.findall(line):
+        yield from _shell_commands(inner.strip("$()`"))
+    reader = shlex.shlex(_ESCAPED_END.sub("_", line), posix=True, punctuation_chars=";|&()\n")
+    reader.whitespace = " \t\r"
+    reader.commenters = ""
+    command: list[str] = []
+    try:
+        for token in reader:
+            if set(token) <= _ENDS:
+                yield command
+                command = []
+            else:
+                command.append(token)
+        yield command
+    except ValueError:  # a quotation that nothing closes
+        yield from (part.split() for part in _ENDING.split(line))
 
 
 def _program_targets(words: Sequence[str]) -> Iterator[tuple[str, int | None]]:
-    for position, word in enumerate(words[:3]):  # `env`, `sudo` and the like may come first
-        calling_words, host = _PROGRAMS.get(re.split(r"[/\\]", word)[-1].removesuffix(".exe"), (frozenset(), ""))
-        if any(argument.partition("=")[0] in calling_words for argument in words[position + 1 :]):
+    places = (
+        range(min(len(words), _MOST_BEFORE)) if words and _BEFORE_PROGRAM.fullmatch(words[0]) else range(len(words[:1]))
+    )
+    for place in places:
+        program = re.split(r"[/\\]", words[place])[-1].removesuffix(".exe")
+        calling_words, host = _PROGRAMS.get(program, (frozenset(), ""))
+        if any(argument.partition("=")[0] in calling_words for argument in words[place + 1 :]):
             name, _, port = host.partition(":")
             yield name, int(port) if port else None
             return

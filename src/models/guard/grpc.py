@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from src.models.guard import judging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
+    from collections.abc import Callable
 
 _TARGET = re.compile(r"^(?:[a-z]\w*:(?://[^/]*/)?)?(?P<host>\[[^\]]+\]|[^:/]+)(?::(?P<port>\d+))?$")
 _KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream")
 
 
-def watch() -> None:
-    """Guard gRPC now, or as soon as it is imported."""
-    module = sys.modules.get("grpc")
-    if module is not None:
-        _cover(module)
-    else:
-        sys.meta_path.insert(0, _ImportHook())
-
-
-class _ImportHook:
-    """Guards gRPC when it is first imported."""
-
-    def find_spec(self, name: str, _: Sequence[str] | None = None, __: ModuleType | None = None) -> ModuleSpec | None:
-        """Return gRPC's spec with a loader that guards the module; None for any other module."""
-        if name != "grpc" or self not in sys.meta_path:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            exec_module = spec.loader.exec_module
-
-            def load(module: ModuleType) -> None:
-                exec_module(module)
-                _cover(module)
-
-            spec.loader.exec_module = load  # type: ignore[method-assign] # of this one loader
-        return spec
-
-
-def _cover(grpc: Any) -> None:
-    for module, is_async in ((grpc, False), (grpc.aio, True)):
+def cover(grpc: Any) -> None:
+    """Put the guard before the functions that make channels, where it is not there yet."""
+    for module, is_async in ((grpc, False), (getattr(grpc, "aio", None), True)):
         for name in ("secure_channel", "insecure_channel"):
-            setattr(module, name, _guarded_channel(grpc, getattr(module, name), is_async=is_async))
+            make_channel = getattr(module, name, None)
+            if make_channel is not None and not getattr(make_channel, judging.MARK, False):
+                setattr(module, name, _guarded_channel(grpc, make_channel, is_async=is_async))
 
 
 def _guarded_channel(grpc: Any, make_channel: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
@@ -71,6 +41,7 @@ def _guarded_channel(grpc: Any, make_channel: Callable[..., Any], *, is_async: b
         bound.arguments["interceptors"] = [*(bound.arguments.get("interceptors") or ()), *interceptors]
         return make_channel(*bound.args, **bound.kwargs)
 
+    setattr(channel, judging.MARK, True)
     return channel
 
 

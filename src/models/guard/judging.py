@@ -31,6 +31,7 @@ _LIBRARY_FOLDERS = tuple(
 )
 
 Mode = Literal["warn", "block"]
+MARK = "_moondev_guarded"  # an attribute of the functions that judge before they send
 
 
 class DirectCallBlocked(RuntimeError):
@@ -100,8 +101,10 @@ def is_passing() -> bool:
     return _passing.get()
 
 
-def judge(host: str | None, port: int | None, route: str) -> None:
+def judge(host: str | None, port: int | None, route: str) -> bool:
     """Warn of a request to a provider, or stop it, unless a traced call is open or its place is allowed.
+
+    Returns whether it goes to a provider and was judged: what is sent for it may pass then.
 
     Args:
         host: Where the request goes; None where that is unknown.
@@ -112,9 +115,9 @@ def judge(host: str | None, port: int | None, route: str) -> None:
         DirectCallBlocked: the mode is block.
     """
     if _mode is None or host is None or getattr(_judging, "now", False) or not is_provider(host, port):
-        return
+        return False
     if _is_traced() or _exempt.get():
-        return
+        return True
     _judging.now = True
     try:
         place = _caller()
@@ -122,6 +125,7 @@ def judge(host: str | None, port: int | None, route: str) -> None:
             _report(place, host, route)
     finally:
         _judging.now = False
+    return True
 
 
 def _is_traced() -> bool:

@@ -1,71 +1,102 @@
-"""Guard the routes by which a request can leave: HTTP libraries, raw sockets, commands.
+"""Guard the routes by which a request can leave: HTTP libraries, sockets, commands.
 
-Libraries are guarded where they send a request, not where they open a connection, since connections are reused. A
-library that is imported later is guarded once it first opens a connection, which raises an audit event.
+Libraries are guarded where they send a request, not where they open a connection, since connections are reused: at once
+where they are imported, else when they are. What a library sends behind that is judged where it reaches a socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import http.client
 import inspect
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from src.models.guard import commands, grpc, judging
+from src.models.guard import commands, curl, grpc, judging, wire
+from src.models.guard.imports import ImportHook
 
 if TYPE_CHECKING:
     from types import FrameType
 
 _Target = Callable[[Any, tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]
-_CLIENTS = (("httpx", "Client"), ("httpx2", "Client"), ("httpx", "AsyncClient"), ("httpx2", "AsyncClient"))
 # Where a pool's thread runs a lookup for an event loop, without the caller's context: the loop's method is guarded.
 _POOLS = (f"concurrent{os.sep}futures{os.sep}thread.py", f"_backends{os.sep}_asyncio.py")
-_covered: set[tuple[str, str]] = set()
 
 
 def cover() -> None:
-    """Put the guard before the sending methods of the HTTP libraries that are imported."""
-    _wrap("http.client", http.client.HTTPConnection, "putrequest", _http_client_target)
-    for module, name in _CLIENTS:
-        client = getattr(sys.modules.get(module), name, None)
-        if client is not None:
-            _wrap(module, client, "send", _httpx_target)
-    session = getattr(sys.modules.get("aiohttp"), "ClientSession", None)
-    if session is not None:
-        _wrap("aiohttp", session, "_request", _aiohttp_target)
+    """Put the guard before the sending methods of the libraries that are imported, where it is not there yet."""
+    for name, action in _ACTIONS.items():
+        module = sys.modules.get(name)
+        if module is not None:
+            action(module)
+
+
+def _cover_asyncio(_: Any) -> None:
     _wrap("asyncio", asyncio.base_events.BaseEventLoop, "getaddrinfo", _lookup_target)
 
 
-def _wrap(module: str, owner: Any, method: str, target: _Target) -> None:
-    key = (module, owner.__name__)
-    if key in _covered:
-        return
-    _covered.add(key)
-    send = getattr(owner, method)
+def _cover_http_client(module: Any) -> None:
+    _wrap("http.client", getattr(module, "HTTPConnection", None), "putrequest", _http_client_target)
 
-    def judge(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if judging.mode() is not None and not judging.is_passing():
-            host, port = target(self, args, kwargs)
-            judging.judge(host, port, module)
+
+def _cover_httpx(module: Any) -> None:
+    for name in ("Client", "AsyncClient"):
+        _wrap(module.__name__.partition(".")[0], getattr(module, name, None), "send", _httpx_target)
+
+
+def _cover_httpcore(module: Any) -> None:
+    for name, method in (("ConnectionPool", "handle_request"), ("AsyncConnectionPool", "handle_async_request")):
+        _wrap(module.__name__.partition(".")[0], getattr(module, name, None), method, _httpcore_target)
+
+
+def _cover_aiohttp(module: Any) -> None:
+    _wrap("aiohttp", getattr(module, "ClientSession", None), "_request", _aiohttp_target)
+
+
+def _cover_sockets(_: Any) -> None:
+    wire.cover()
+
+
+# What guards a module, by the module in which its classes are defined or handed on.
+_ACTIONS: Final[dict[str, Callable[[Any], None]]] = {
+    "socket": _cover_sockets, "ssl": _cover_sockets, "asyncio": _cover_asyncio, "http.client": _cover_http_client,
+    "httpx": _cover_httpx, "httpx._client": _cover_httpx, "httpx2": _cover_httpx, "httpx2._client": _cover_httpx,
+    "httpcore": _cover_httpcore, "httpcore2": _cover_httpcore, "aiohttp": _cover_aiohttp,
+    "aiohttp.client": _cover_aiohttp, "grpc": grpc.cover, "pycurl": curl.cover,
+}  # fmt: skip
+
+
+def _wrap(route: str, owner: Any, method: str, target: _Target) -> None:
+    send = getattr(owner, method, None)
+    if send is None or getattr(send, judging.MARK, False):
+        return
+
+    def is_provider(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        if judging.mode() is None or judging.is_passing():
+            return False
+        host, port = target(self, args, kwargs)
+        return judging.judge(host, port, route)
 
     @functools.wraps(send)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        judge(self, args, kwargs)
+        if not is_provider(self, args, kwargs):  # it may be sent on to one: each connection is judged
+            return send(self, *args, **kwargs)
         with judging.passing():
             return send(self, *args, **kwargs)
 
     @functools.wraps(send)
     async def guarded_async(self: Any, *args: Any, **kwargs: Any) -> Any:
-        judge(self, args, kwargs)
+        if not is_provider(self, args, kwargs):
+            return await send(self, *args, **kwargs)
         with judging.passing():
             return await send(self, *args, **kwargs)
 
-    setattr(owner, method, guarded_async if inspect.iscoroutinefunction(send) else guarded)
+    wrapper = guarded_async if inspect.iscoroutinefunction(send) else guarded
+    setattr(wrapper, judging.MARK, True)
+    setattr(owner, method, wrapper)
 
 
 def _http_client_target(connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
@@ -83,6 +114,13 @@ def _httpx_target(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tupl
     if url is None:
         return None, None
     return url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def _httpcore_target(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    url = getattr(args[0] if args else kwargs.get("request"), "url", None)
+    if url is None:
+        return None, None
+    return _as_text(url.host), url.port or (443 if url.scheme == b"https" else 80)
 
 
 def _aiohttp_target(session: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
@@ -104,19 +142,17 @@ def _with_port(parts: SplitResult) -> tuple[Any, Any]:
 
 def watch() -> None:
     """Listen to the interpreter's audit events, for requests that no library sends; this cannot be undone."""
+    ImportHook(_ACTIONS).install()
     sys.addaudithook(_on_event)
-    grpc.watch()
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     if judging.mode() is None or judging.is_passing():
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        cover()
         if not _is_pool_lookup(sys._getframe(1)):
             judging.judge(_as_text(args[0]), _as_port(args[1]) if len(args) > 1 else None, "socket")
     elif event in ("socket.connect", "socket.sendto"):
-        cover()
         address = args[1]
         if isinstance(address, tuple) and len(address) > 1:
             judging.judge(_as_text(address[0]), _as_port(address[1]), "socket")

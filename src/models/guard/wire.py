@@ -1,0 +1,129 @@
+"""Judge what is written to sockets: a request shows its host there even where a proxy opens the connection.
+
+Three things name the host: the request line that a proxy gets (`CONNECT host:port`, or a whole address), the Host
+header of a plain request, and the name for which a TLS connection is made. Other bytes name none.
+"""
+
+from __future__ import annotations
+
+import asyncio.proactor_events
+import asyncio.selector_events
+import asyncio.sslproto
+import functools
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from src.models.guard import judging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Target = tuple[str | None, int | None]
+_TRANSPORTS: Final = (
+    (asyncio.selector_events, "_SelectorSocketTransport"),
+    (asyncio.proactor_events, "_ProactorBaseWritePipeTransport"),
+    (asyncio.sslproto, "_SSLProtocolTransport"),
+)
+_STARTS: Final = frozenset(b"GPHDOC")  # of the methods of HTTP
+_LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|HEAD|DELETE|OPTIONS|CONNECT) (\S{1,2000}) HTTP/1\.[01]\r\n")
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\s]{1,300})[ \t]*\r\n", re.IGNORECASE)
+_LONGEST: Final = 16_000  # bytes of a request's head that are read
+_HTTPS: Final = 443
+
+
+def cover() -> None:
+    """Put the guard before what Python's own sockets write, and before the TLS connections that they make."""
+    for name in ("send", "sendall"):
+        _wrap(socket.socket, name, _judge_bytes)
+    if hasattr(socket.socket, "sendmsg"):
+        _wrap(socket.socket, "sendmsg", _judge_parts)
+    for name in ("send", "sendall", "write"):
+        _wrap(ssl.SSLSocket, name, _judge_encrypted)
+    for module, name in _TRANSPORTS:  # asyncio takes an error of the socket itself for a lost connection
+        transport = getattr(module, name, None)
+        if transport is not None:
+            _wrap(transport, "write", _judge_bytes)
+            _wrap(transport, "writelines", _judge_parts)
+    _wrap(ssl.SSLContext, "wrap_socket", _judge_tls(position=5))
+    _wrap(ssl.SSLContext, "wrap_bio", _judge_tls(position=4))
+
+
+def _wrap(owner: Any, name: str, judge: Callable[[tuple[Any, ...], dict[str, Any]], None]) -> None:
+    method = getattr(owner, name)
+    if getattr(method, judging.MARK, False):
+        return
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if judging.mode() is not None and not judging.is_passing():
+            judge(args, kwargs)
+        return method(self, *args, **kwargs)
+
+    setattr(guarded, judging.MARK, True)
+    setattr(owner, name, guarded)
+
+
+def _judge_bytes(args: tuple[Any, ...], _: dict[str, Any]) -> None:
+    if args:
+        for host, port in _targets(args[0], 80):
+            judging.judge(host, port, "socket")
+
+
+def _judge_encrypted(args: tuple[Any, ...], _: dict[str, Any]) -> None:
+    if args:
+        for host, port in _targets(args[0], _HTTPS):
+            judging.judge(host, port, "socket")
+
+
+def _judge_parts(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    parts = args[0] if args else ()
+    if isinstance(parts, list | tuple):
+        _judge_bytes((b"".join(bytes(memoryview(part)[:_LONGEST]) for part in parts[:8]),), kwargs)
+
+
+def _judge_tls(position: int) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
+    """Return a judge of the name for which a connection is made; `position` is that of the name among the arguments."""
+
+    def judge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        name = args[position - 1] if len(args) >= position else kwargs.get("server_hostname")
+        if isinstance(name, bytes):
+            name = name.decode("ascii", "replace")
+        if isinstance(name, str) and not kwargs.get("server_side"):
+            judging.judge(name, _HTTPS, "TLS")
+
+    return judge
+
+
+def _targets(data: Any, default_port: int) -> list[_Target]:
+    """Return the hosts that the head of a request names; nothing for any other bytes."""
+    try:
+        view = memoryview(data)
+        if not view.nbytes or view.cast("B")[0] not in _STARTS:
+            return []
+        head = bytes(view.cast("B")[:_LONGEST])
+    except (TypeError, ValueError):  # no bytes, or in a layout of their own: the socket says so itself
+        return []
+    line = _LINE.match(head)
+    if line is None:
+        return []
+    if head.startswith(b"CONNECT "):
+        return [_address(line[1], _HTTPS)]
+    host = _HOST.search(head)
+    texts = [line[1]] if b"://" in line[1] else []
+    return [*(_url(text) for text in texts), *([_address(host[1], default_port)] if host else [])]
+
+
+def _address(text: bytes, default_port: int) -> _Target:
+    """Return the host and port of `host:port` or `[address]:port`."""
+    return _url(b"//" + text, default_port)
+
+
+def _url(text: bytes, default_port: int = 80) -> _Target:
+    try:
+        parts = urlsplit(text.decode("latin-1"))
+        return parts.hostname, parts.port or (_HTTPS if parts.scheme == "https" else default_port)
+    except ValueError:
+        return None, None
