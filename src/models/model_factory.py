@@ -8,7 +8,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from src.models.compat.settings import Compat
     from src.models.types import ModelRequest
     from src.models.variables import Variables
+
+Client = TypeVar("Client")
 
 __all__ = ["PROVIDERS", "ModelFactory", "Provider", "UnavailableModel", "model_factory"]
 
@@ -239,6 +241,51 @@ class ModelFactory:
 
         load_dotenv_once()
         return await posted_model.apost(url, via, arguments, options)
+
+    @classmethod
+    def traced(cls, client: Client) -> Client:
+        """Let an SDK's or a framework's client record its calls, and return it: `ModelFactory.traced(OpenAI())`.
+
+        For a client that must stay what it is. It sends the same requests, through its own HTTP client, with its own
+        retries, and returns and raises the same. Each request to a model is a generation, a streamed one while it
+        passes through; headers are not recorded. A client in which no HTTP client is found is warned of.
+        """
+        from src.models.raw_http import sdk_clients
+
+        return sdk_clients.traced(client)
+
+    @classmethod
+    def http_client(cls, library: str = "openai", **options: Any) -> Any:
+        """Return a traced HTTP client for what takes one: `ChatOpenAI(http_client=ModelFactory.http_client())`.
+
+        Args:
+            library: `openai`, `anthropic` or `groq` for a client with that SDK's own timeouts, limits and redirects;
+                `httpx` or `httpx2` for one with the library's.
+            **options: The client's own arguments.
+
+        Raises:
+            InvalidRequest: the library is another one.
+        """
+        from src.models.raw_http import sdk_clients
+
+        return sdk_clients.make(library, asynchronous=False, options=options)
+
+    @classmethod
+    def ahttp_client(cls, library: str = "openai", **options: Any) -> Any:
+        """Do what `http_client` does, for clients of asyncio."""
+        from src.models.raw_http import sdk_clients
+
+        return sdk_clients.make(library, asynchronous=True, options=options)
+
+    @classmethod
+    def trace_http(cls) -> None:
+        """Record all that this process sends to models through httpx or httpx2, whoever makes the clients.
+
+        For libraries that make HTTP clients of their own and take none, such as LiteLLM. Call it once, at the start.
+        """
+        from src.models.raw_http import traced_http
+
+        traced_http.trace_all()
 
     @classmethod
     def register(cls, row: Provider) -> None:

@@ -17,6 +17,8 @@ from tests.servers import Received, Reply, Server, chat_reply, decision
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from src.observability.store.spool import Spool
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # A block of code, and the indented lines after the word "prints".
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\nprints[^\n]*\n\n(?P<output>(?:    [^\n]*\n)+)", re.DOTALL)
@@ -67,6 +69,37 @@ def test_an_example_prints_what_its_page_says(page: str) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, page, "exec", dont_inherit=True), {"__name__": "example"})  # noqa: S102 - our own example
+    assert printed.getvalue() == expected
+
+
+def _stream_of_words(request: Received) -> Reply:
+    if not request.json.get("stream"):
+        return chat_reply("Wait.", model="gpt-4o")
+    words = [{"delta": {"content": word}, "finish_reason": None} for word in ("Wait", " for", " the close.")]
+    events: list[dict[str, Any]] = [
+        {"id": "c", "model": "gpt-4o", "choices": [{"index": 0, **choice}]} for choice in words
+    ]
+    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    events.append({"id": "c", "model": "gpt-4o", "choices": [last], "usage": usage})
+    body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+    return Reply(body=body, headers={"content-type": "text/event-stream"})
+
+
+def test_a_traced_client_does_what_its_page_says(spool: Spool) -> None:
+    code, expected = example("sdk-clients.md")
+    printed = io.StringIO()
+
+    def generations(trace_id: str) -> list[tuple[str, str | None, int]]:
+        return [(row.name, row.model, (row.input_tokens or 0) + (row.output_tokens or 0))
+                for row in spool.rows_after(0) if row.trace_id == trace_id and row.type == "generation"]  # fmt: skip
+
+    def reply_to(reply: Any) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": reply.choices[0].message.content}, {"role": "user", "content": "Why?"}]
+
+    with Server(_stream_of_words) as server, contextlib.redirect_stdout(printed):
+        names = {"openai_url": server.url + "/v1", "generations": generations, "reply_to": reply_to}
+        exec(compile(code, "sdk-clients.md", "exec", dont_inherit=True), {"__name__": "example", **names})  # noqa: S102 - our own example
     assert printed.getvalue() == expected
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
 from src.migration.check.cache import Cache, digest
 from src.migration.check.interrupts import interrupts_held
 from src.migration.check.records import Facts
-from src.migration.check.sites import facts_of, unparseable
+from src.migration.check.sites import facts_of, facts_of_notebook, unparseable
 from src.migration.check.vocabulary.quick_look import Interest
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _below(folder: Path, config: Config) -> Iterator[tuple[str, str]]:
         folders[:] = sorted(name for name in folders if name not in SKIPPED)
         prefix = name_of(Path(here), config.root)
         for name in names:
-            if name.endswith((".py", ".pyw")):
+            if name.endswith((".py", ".pyw", notebook.SUFFIX)):
                 yield f"{prefix}/{name}".removeprefix("./"), os.path.join(here, name)  # noqa: PTH118 - many files
 
 
@@ -100,12 +101,15 @@ class _Reader:
         except OSError as error:
             facts = unparseable(1, 1, f"it cannot be read: {error.strerror}")
             return Scanned(path=name, key=None, facts=facts, parsed=False, cached=False)
-        key = digest(source)
+        is_notebook = name.endswith(notebook.SUFFIX)
+        key = digest(source + notebook.SUFFIX.encode() if is_notebook else source)
         known = self.cache.get(key)
         if known is not None:
             return Scanned(path=name, key=None, facts=known, parsed=False, cached=True)
         if self.cache.is_dull(key):
             return Scanned(path=name, key=None, facts=Facts(), parsed=False, cached=False)
+        if is_notebook:
+            return Scanned(path=name, key=key, facts=facts_of_notebook(source, self.words), parsed=True, cached=False)
         interest = self.words.interest(source)
         if interest is Interest.NOTHING:
             return Scanned(path=name, key=key, facts=Facts(), parsed=False, cached=False)

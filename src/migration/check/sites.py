@@ -6,8 +6,10 @@ import ast
 import re
 import sys
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
 from src.migration.check.calls import Calls, own_name
 from src.migration.check.comments import allows_in
 from src.migration.check.evaluate.evaluator import Evaluator
@@ -15,6 +17,7 @@ from src.migration.check.evaluate.module import Module, Place, first_line, heade
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.records import Facts, Hit, Pending, Site
 from src.migration.check.screening import Screening
+from src.migration.check.traced import untraced
 from src.migration.check.vocabulary.quick_look import Interest
 from src.migration.check.vocabulary.words import (
     CHAT_VERBS,
@@ -68,6 +71,23 @@ def _facts(source: bytes, vocabulary: Vocabulary) -> Facts:
         return unparseable(1, 1, "it is nested too deeply")
 
 
+def facts_of_notebook(source: bytes, vocabulary: Vocabulary) -> Facts:
+    """Return what the code cells of a notebook hold; a cell that is not Python gives a site of its own."""
+    try:
+        book = notebook.read(source)
+    except notebook.NotANotebook as error:
+        return unparseable(1, 1, str(error)) if vocabulary.may_matter(source) else Facts()
+    module = book.module.encode("utf-8", "replace")
+    facts = facts_of(module, vocabulary, vocabulary.interest(module)) if vocabulary.may_matter(module) else Facts()
+    faults = tuple(
+        unparseable(cell.number * notebook.CELL + 1, 1, cell.fault).sites[0]
+        for cell in book.cells
+        if cell.fault and vocabulary.may_matter(cell.source.encode("utf-8", "replace"))
+    )
+    facts = notebook.encoded(facts, book)
+    return replace(facts, sites=(*facts.sites, *faults))
+
+
 def unparseable(line: int, column: int, why: str) -> Facts:
     """Return the facts of a file that cannot be read as Python."""
     line, column = max(line, 1), max(column, 1)
@@ -81,6 +101,7 @@ class _Analysis:
     """Analyses one file, which is parsed, indexed and evaluated once."""
 
     def __init__(self, tree: ast.Module, source: bytes, vocabulary: Vocabulary) -> None:
+        self.tree = tree
         self.words = vocabulary
         self.source = source
         self.lines = re.split(rb"\r\n|\r|\n", source)
@@ -110,8 +131,10 @@ class _Analysis:
                         site=self._site(place, Hit(rule=rule, provider="", what="")),
                     )
                 )
+        may_trace = b".traced(" in self.source or b"http_client(" in self.source
+        remaining = untraced(sites.values(), self.tree, self.words) if may_trace else sites.values()
         return Facts(
-            sites=tuple(sorted(sites.values(), key=lambda site: (site.line, site.column, site.rule))),
+            sites=tuple(sorted(remaining, key=lambda site: (site.line, site.column, site.rule))),
             allows=allows_in(self.source),
             exports=tuple(self._exports()),
             pending=tuple(self.pending),

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from src.migration.check import notebook
+from src.migration.rewrite import notebook_file, second_opinion, site_reports
 from src.migration.rewrite import sdk_vocabulary as sdk
-from src.migration.rewrite import second_opinion, site_reports
 from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.analysis.depth import is_too_deep, parse_on_deep_stack
+from src.migration.rewrite.analysis.syntax import expression
 from src.migration.rewrite.analysis.tree import index
 from src.migration.rewrite.analysis.values import Evaluator
 from src.migration.rewrite.edit import allow_marks, imports, selfcheck
 from src.migration.rewrite.edit.plan_edits import edits_for
 from src.migration.rewrite.find import raw_posts
+from src.migration.rewrite.find.traceable import TraceableClient, traceable_clients
 from src.migration.rewrite.plan import Plan, Planner
 from src.migration.rewrite.project import neighbours, own_server, star_imports
 from src.migration.rewrite.project.taken_names import taken_names
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.find.raw_posts import Post
+    from src.migration.rewrite.node_edits import Edit
 
 CHANGED, UNCHANGED, LEFT_OVER, UNPARSEABLE, FAILED = "migrated", "unchanged", "left over", "unparseable", "failed"
 _FACTORY_IMPORT = ("src.models.model_factory", "ModelFactory")
@@ -43,12 +47,33 @@ def migrate(path: Path, name: str, project: ProjectContext | None = None) -> Out
         source = path.read_bytes()
     except OSError as error:
         return _unread(path, name, FAILED, f"cannot be read: {error.strerror}")
+    if name.endswith(notebook.SUFFIX):
+        return _migrate_notebook(path, name, source, project or ProjectContext())
+    return _migrate_source(path, name, source, project or ProjectContext())
+
+
+def _migrate_notebook(path: Path, name: str, source: bytes, project: ProjectContext) -> Outcome:
+    try:
+        book = notebook.read(source)
+    except notebook.NotANotebook as error:
+        if not VOCABULARY.may_matter(source):
+            return Outcome(path=path, name=name, status=UNCHANGED)
+        return _unread(path, name, UNPARSEABLE, str(error))
+    faulty = next((cell for cell in book.cells if cell.fault), None)
+    module = book.module.encode("utf-8", "replace")
+    if faulty is not None and VOCABULARY.may_matter(module + faulty.source.encode("utf-8", "replace")):
+        line = faulty.number * notebook.CELL + 1
+        return _unread(path, name, UNPARSEABLE, f"a cell is not Python: {faulty.fault}", line)
+    return notebook_file.outcome_of(_migrate_source(path, name, module, project), book, source)
+
+
+def _migrate_source(path: Path, name: str, source: bytes, project: ProjectContext) -> Outcome:
     if not VOCABULARY.may_matter(source):
         return Outcome(path=path, name=name, status=UNCHANGED)
     try:
         if is_too_deep(source, name):
             return _too_deep(path, name)
-        return _migrate_module(path, name, source, parse_on_deep_stack(source), project or ProjectContext())
+        return _migrate_module(path, name, source, parse_on_deep_stack(source), project)
     except (cst.ParserSyntaxError, SyntaxError, ValueError, LookupError, UnicodeError) as error:
         line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 1
         return _unread(path, name, UNPARSEABLE, "the file does not parse", line)
@@ -76,17 +101,25 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     ]
     for _ in range(len(planner.sites) + len(planner.groups) + 1):
         plan = planner.plan()
-        after, fault = _checked_code(plan, posts, values, path, name, project)
+        after, fault = _checked_code(plan, posts, [], values, path, name, project)
         if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, path):
             break
     else:
         after, fault = tree.module.code, "its changes are not understood"
+    clients = _clients_to_trace(plan, values) if not fault else []
+    if clients:
+        traced, tracing_fault = _checked_code(plan, posts, clients, values, path, name, project)
+        after, clients = (after, []) if tracing_fault else (traced, clients)
     called_providers = {sdk.PROVIDERS[site.sdk] for site in plan.sites if site.blocked is not None or fault}
-    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers)
+    is_traced_elsewhere = bool(project.traced_sdks) and not fault
+    marked, non_chat_calls = allow_marks.add_allow_comments(after, called_providers, is_traced_elsewhere)
     if marked != after and selfcheck.fault(tree, marked, name):
         marked = after
     sites = [
-        *site_reports.of_calls(plan, values, name, fault, star_imports.undefined_names(tree, path)),
+        *site_reports.of_calls(
+            plan, clients, values, name, fault, star_imports.undefined_names(tree, path), project.traced_sdks
+        ),
+        *site_reports.of_traced_clients(plan, clients, values, name),
         *site_reports.of_non_chat_calls(source, name, non_chat_calls),
         *(site_reports.of_post(post, name, fault) for post in posts),
         *site_reports.of_handlers(plan, values, name, fault),
@@ -102,24 +135,44 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     return replace(outcome, status=LEFT_OVER) if any(site.status == LEFT for site in sites) else outcome
 
 
+def _clients_to_trace(plan: Plan, values: Evaluator) -> list[TraceableClient]:
+    blockers = {client: group.blockers for group in plan.groups for client in group.clients}
+    return traceable_clients(values, plan.sites, blockers, plan.converted)
+
+
 def _checked_code(
-    plan: Plan, posts: list[Post], values: Evaluator, path: Path, name: str, project: ProjectContext
+    plan: Plan,
+    posts: list[Post],
+    clients: list[TraceableClient],
+    values: Evaluator,
+    path: Path,
+    name: str,
+    project: ProjectContext,
 ) -> tuple[str, str]:
     """Return the module's new text and no fault, or its old text with what is wrong with the new one."""
     before = values.tree.module.code
     try:
-        after = _rewritten_code(plan, posts, values, path, project)
+        after = _rewritten_code(plan, posts, clients, values, path, project)
     except Unprovable as error:
         return before, error.reason
     fault = selfcheck.fault(values.tree, after, name) if after != before else None
     return (before, fault) if fault else (after, "")
 
 
-def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path, project: ProjectContext) -> str:
+def _rewritten_code(
+    plan: Plan,
+    posts: list[Post],
+    clients: list[TraceableClient],
+    values: Evaluator,
+    path: Path,
+    project: ProjectContext,
+) -> str:
     """Return the module's text with all planned edits and without what nothing uses any more."""
     tree = values.tree
+    untraced = [client.call for client in clients if not client.is_traced]
     movable_posts = [post for post in posts if post.blocked is None]
     edited = [move.site.call for move in plan.moves] + list(plan.converted) + [post.call for post in movable_posts]
+    edited += untraced
     edited += [node for uses in plan.handled.values() for node, _ in uses.names]
     if not edited:
         return _cleaned_code(tree.module, values, path, project) if _imports_sdk(tree) else tree.module.code
@@ -127,6 +180,9 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
     edits, needed = edits_for(plan, values, factory)
     for post in movable_posts:
         raw_posts.edit_post(post, edits, factory)
+        needed.add(_FACTORY_IMPORT)
+    for call in untraced:
+        edits.replace(call, _traced(factory))
         needed.add(_FACTORY_IMPORT)
     if factory != "ModelFactory":
         needed.discard(_FACTORY_IMPORT)
@@ -136,6 +192,10 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
     position = len(module.body) if is_last_position else first
     module = imports.with_imports(module, needed, position, _levels_to_root(path))
     return _cleaned_code(module, values, path, project)
+
+
+def _traced(factory: str) -> Edit:
+    return lambda updated, _resolve: cst.Call(expression(f"{factory}.traced"), [cst.Arg(updated)])
 
 
 def _cleaned_code(module: cst.Module, values: Evaluator, path: Path, project: ProjectContext) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from src.migration.check.notebook import CELL
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.values import Values
 
-MIGRATED, REVIEW, LEFT, NON_CHAT = "migrated", "review", "left", "non-chat"
+UNKNOWN_CLIENT = "where the client comes from is not known"
+MIGRATED, REVIEW, TRACED, LEFT, NON_CHAT = "migrated", "review", "traced", "left", "non-chat"
 
 
 class Unprovable(Exception):
@@ -35,9 +38,9 @@ class ReportedSite:
 
     Attributes:
         file: The file's name in reports.
-        line: The place's line, counted from 1.
+        line: The place's line, counted from 1; in a notebook with the number of its cell (`check.notebook.CELL`).
         style: The style of the call, such as `openai.chat`.
-        status: MIGRATED, REVIEW, LEFT or NON_CHAT.
+        status: MIGRATED, REVIEW, TRACED, LEFT or NON_CHAT.
         reason: Why it has this status.
         suggestion: What a person could write instead.
     """
@@ -51,7 +54,10 @@ class ReportedSite:
 
     def as_dict(self) -> dict[str, object]:
         """Return the place as the report's JSON has it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        cell, line = divmod(self.line, CELL)
+        return (
+            {name: getattr(self, name) for name in self.__slots__} | {"line": line} | ({"cell": cell} if cell else {})
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class ProjectContext:
         remaining_sdks: SDKs that the files it imports go on using.
         settings: What other files set on SDK modules and the factory does not read by itself, such as `openai.api_key`.
         required_setups: SDKs whose module this file sets up for other files.
+        traced_sdks: SDKs whose clients all come from other files, where they are traced.
         served_paths: The paths that servers of the project serve.
     """
 
@@ -97,6 +104,7 @@ class ProjectContext:
     remaining_sdks: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
     required_setups: frozenset[str] = frozenset()
+    traced_sdks: frozenset[str] = frozenset()
     served_paths: frozenset[str] = frozenset()
 
 

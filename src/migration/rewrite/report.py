@@ -8,8 +8,9 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from src.migration.check.notebook import address
 from src.migration.rewrite.file import FAILED, UNPARSEABLE
-from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW
+from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ def print_summary(
             print(f"{outcome.name}: {outcome.status}", file=out)
     for site in sites:
         if site.status in (LEFT, REVIEW):
-            print(f"{site.file}:{site.line}: {site.style} {site.status}: {site.reason}", file=out)
+            print(f"{address(site.file, site.line)}: {site.style} {site.status}: {site.reason}", file=out)
             if site.suggestion:
                 print(f"    {site.suggestion}", file=out)
     for failure in failures:
@@ -70,7 +71,8 @@ def print_summary(
     verb = "changed" if written else "would change"
     print(
         f"{len(outcomes):,} files read, {changed:,} {verb}: {moved:,} calls go through the factory"
-        f" ({counts[REVIEW]:,} to look at), {counts[NON_CHAT]:,} that are no chat stay and are marked,"
+        f" ({counts[REVIEW]:,} to look at), {counts[TRACED]:,} are traced as they are,"
+        f" {counts[NON_CHAT]:,} that are no chat stay and are marked,"
         f" {counts[LEFT]:,} are left for a person.",
         file=out,
     )

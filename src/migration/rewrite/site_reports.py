@@ -10,11 +10,12 @@ import libcst as cst
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.edit import allow_marks
-from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, ReportedSite, Site
+from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, UNKNOWN_CLIENT, ReportedSite, Site
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
     from src.migration.rewrite.find.raw_posts import Post
+    from src.migration.rewrite.find.traceable import TraceableClient
     from src.migration.rewrite.plan import Move, Plan
 
 _ASK = 'ModelFactory.get_model("{provider}", model).generate_response(system_prompt, user_content)'
@@ -23,28 +24,67 @@ _NAME_ERRORS = "name the classes of src.models.errors that docs/errors.md lists"
 
 
 def of_calls(
-    plan: Plan, values: Evaluator, name: str, fault: str, undefined: dict[str, list[cst.Name]]
+    plan: Plan,
+    clients: list[TraceableClient],
+    values: Evaluator,
+    name: str,
+    fault: str,
+    undefined: dict[str, list[cst.Name]],
+    traced_sdks: frozenset[str],
 ) -> list[ReportedSite]:
     """Return what became of each call that asks for text.
 
     Args:
         plan: The plan of the file.
+        clients: The clients that stay, and are traced where they are made.
         values: What the file's expressions can be.
         name: The file's name in reports.
         fault: Why the whole file stays as it was; empty where it does not.
         undefined: The names that the file reads and nothing defines.
+        traced_sdks: The SDKs whose clients other files trace.
     """
     moves = {move.site: move for move in plan.moves}
     reported = []
     for site in plan.sites:
         suggestion = _ASK.format(provider=sdk.PROVIDERS[site.sdk])
-        if site.blocked is not None:
+        if site.blocked is not None and not fault and _is_traced(site, clients, traced_sdks):
+            reason = f"its client is traced, and stays: {site.blocked.reason}"
+            reported.append(ReportedSite(file=name, line=site.line, style=site.style, status=TRACED, reason=reason))
+        elif site.blocked is not None:
             reported.append(_left(site, name, site.blocked.reason, site.blocked.suggestion or suggestion))
         elif fault:
             reported.append(_left(site, name, f"the file stays as it was: {fault}", suggestion))
         else:
             reported.append(_moved(moves[site], values, undefined, name))
     return reported
+
+
+def _is_traced(site: Site, clients: list[TraceableClient], traced_sdks: frozenset[str]) -> bool:
+    """Tell whether all clients that a call can be made on are traced: of an unknown one, those of its SDK made here."""
+    if site.blocked is not None and site.blocked.reason == UNKNOWN_CLIENT and sdk.PACKAGES[site.sdk] in traced_sdks:
+        return True
+    calls = {client.call for client in clients}
+    origins = {value.node for value in site.values if value.kind == "client"}
+    if origins:
+        return origins <= calls and all(value.kind in ("client", "none") for value in site.values)
+    is_unknown = all(value.kind in ("unknown", "other", "container", "none") for value in site.values)
+    return is_unknown and any(client.sdk == site.sdk for client in clients)
+
+
+def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str) -> list[ReportedSite]:
+    """Return the clients that are traced and whose calls stand elsewhere, or are a framework's."""
+    origins = {value.node for site in plan.sites for value in site.values}
+    return [
+        ReportedSite(
+            file=name,
+            line=values.tree.line(client.call),
+            style=client.name,
+            status=TRACED,
+            reason="what it sends is traced where it is made",
+        )
+        for client in clients
+        if client.call not in origins
+    ]
 
 
 def of_handlers(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:

@@ -182,7 +182,7 @@ class Call:
 
     def _repair_rejected(self, error: MalformedResponse) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Repair a reply that the provider itself rejected, where the error carries the model's draft."""
-        if error.draft is None:
+        if error.draft is None or not getattr(self._model, "_repairs", True):
             raise error
         return (yield from self._repair(error.draft, error.message))
 

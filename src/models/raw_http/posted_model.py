@@ -21,9 +21,9 @@ from src.models.retry import NO_RETRIES
 from src.models.types import Completion, ModelRequest, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-__all__ = ["apost", "post"]
+__all__ = ["PostedModel", "apost", "post"]
 
 # The program's own time limits hold, or none.
 _UNLIMITED = Timeouts(connect=1e6, read=1e6, total=1e6)
@@ -54,9 +54,10 @@ class PostedModel(BaseModel):
     """The model that answers one request of the program's own; its calls are recorded as those of other models."""
 
     provider: ClassVar[str] = "posted"
+    _repairs = False
 
-    def __init__(self, exchange: _Exchange, destination: Route) -> None:
-        self._body = request_body.body_of(exchange.arguments, exchange.options)
+    def __init__(self, body: Mapping[str, Any], destination: Route, exchange: _Exchange | None = None) -> None:
+        self._body = body
         super().__init__(request_body.model_of(self._body, destination), timeouts=_UNLIMITED, retry_policy=NO_RETRIES)
         self.provider = destination.provider  # type: ignore[misc] # each instance has its own
         self._exchange, self._route = exchange, destination
@@ -81,7 +82,7 @@ class PostedModel(BaseModel):
         return "" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - compared with, not bound to
 
     @override
-    def _build(self, request: ModelRequest, *, stream: bool) -> _Exchange:
+    def _build(self, request: ModelRequest, *, stream: bool) -> _Exchange | None:
         return self._exchange
 
     @override
@@ -91,7 +92,7 @@ class PostedModel(BaseModel):
         except Exception as error:
             payload.raised = error
             raise
-        return self._body_of(payload.response)
+        return self.body_of(payload.response)
 
     @override
     async def _asend(self, payload: _Exchange, timeouts: Timeouts) -> bytes:
@@ -100,9 +101,9 @@ class PostedModel(BaseModel):
         except Exception as error:
             payload.raised = error
             raise
-        return self._body_of(payload.response)
+        return self.body_of(payload.response)
 
-    def _body_of(self, response: Any) -> bytes:
+    def body_of(self, response: Any) -> bytes:
         """Return a response's body, which the library holds for the program to read again.
 
         Raises:
@@ -162,4 +163,4 @@ async def apost(
 
 def _make_model(exchange: _Exchange, destination: Route) -> PostedModel:
     guard.install()
-    return PostedModel(exchange, destination)
+    return PostedModel(request_body.body_of(exchange.arguments, exchange.options), destination, exchange)

@@ -33,7 +33,7 @@ def completion(body: bytes, route: Route, model: str) -> Completion:
     if events is not None:
         assembly = StreamAssembly()
         for event in events:
-            for chunk in _read_event(event, route, model):
+            for chunk in read_event(event, route, model):
                 assembly.add(chunk)
         assembly.flush()
         return assembly.completion()
@@ -88,7 +88,12 @@ def _read_whole(value: Any, route: Route, model: str) -> Completion:
     return chat_completions.read(value, _DefaultRules(route.provider), model)
 
 
-def _read_event(event: Any, route: Route, model: str) -> Iterable[Chunk]:
+def read_event(event: Any, route: Route, model: str) -> Iterable[Chunk]:
+    """Return the chunks in one event of a stream.
+
+    Raises:
+        ModelError: it is an error.
+    """
     match route.protocol:
         case "responses":
             return responses.read_event(event, _DefaultRules(route.provider))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PIECE: Final = 256 * 1024
 _GZIP: Final = zlib.MAX_WBITS | 16
 # What can be decompressed here a little at a time. Nothing else is asked for.
-_ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 ACCEPTED: Final = "gzip, deflate"
 
 
@@ -44,7 +44,7 @@ def bound(response: Any, *, most_bytes: int, deadline: float, is_stream: bool, a
         meter.take(body)
         return
     encodings = [name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")]
-    decoders = [_Decoder(name) for name in reversed(encodings) if name not in ("", "identity")]
+    decoders = [Decoder(name) for name in reversed(encodings) if name not in ("", "identity")]
     if decoders:
         del response.headers["content-encoding"]
     library = type(response).__module__.partition(".")[0]
@@ -53,11 +53,11 @@ def bound(response: Any, *, most_bytes: int, deadline: float, is_stream: bool, a
     response.stream = body_class(response.stream, reader, deadline)
 
 
-class _Decoder:
+class Decoder:
     """Decompresses the pieces of a body, with at most so many bytes at a time."""
 
     def __init__(self, encoding: str) -> None:
-        if encoding not in _ENCODINGS:
+        if encoding not in ENCODINGS:
             raise MalformedResponse(f"the reply is compressed as {encoding[:40]!r}, which was not asked for")
         self._may_be_raw = encoding == "deflate"  # some servers send it without its header
         self._zlib = zlib.decompressobj(zlib.MAX_WBITS if self._may_be_raw else _GZIP)
@@ -93,7 +93,7 @@ class _Reader:
         decoding_error: What the HTTP library raises where a body is not compressed as its headers say.
     """
 
-    def __init__(self, meter: Meter, decoders: list[_Decoder], decoding_error: type[Exception]) -> None:
+    def __init__(self, meter: Meter, decoders: list[Decoder], decoding_error: type[Exception]) -> None:
         self._meter = meter
         self._decoders = decoders
         self._decoding_error = decoding_error

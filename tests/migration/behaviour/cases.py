@@ -3,7 +3,8 @@
 A file of `programs/` is one program. Lines that begin with `#:` are about it and not part of it:
 
     #: note = "what the style is"
-    #: expect = "migrated" (the default), "left" (untouched, with a reason), "either", or "kept" (it is no chat call)
+    #: expect = "migrated" (the default), "traced" (calls stay whose clients are traced), "left" (untouched,
+       with a reason), "either" of migrated and left, or "kept" (it is no chat call)
     #: sites = 2             how many calls generate text; 1 where not said
     #: reply = "..."         what the model says
     #: scenarios = ["reset"] besides those that every program meets, or exactly these where "reply" is among them
@@ -38,7 +39,7 @@ OTHER_STATUSES = ("401", "429")
 _TELLS_FAILURES_APART = re.compile(
     r"except(?! Exception:|:)|suppress|traceback|exc_info|sys\.exc|logging|status|\bcode\b|retr(y|ies)|backoff|tenacity"
 )
-EXPECTED = frozenset({"migrated", "left", "either", "kept"})
+EXPECTED = frozenset({"migrated", "traced", "left", "either", "kept"})
 
 
 @dataclass(frozen=True)

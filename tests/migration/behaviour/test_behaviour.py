@@ -90,6 +90,12 @@ def test_what_is_expected_of_the_migration_holds(case: Case, migrated: Migrated)
     if case.expect == "left" or (case.expect == "either" and not done):
         assert left, "nothing is reported"
         assert changed == []
+    elif case.expect == "traced":
+        traced = with_status(sites, "traced")
+        assert len(traced) + len(done) == case.sites, [(s["line"], s["status"], s["reason"]) for s in sites]
+        assert traced
+        assert left == []
+        assert changed
     elif case.expect == "kept":
         assert done == []
         assert bool(changed) == bool(sites)

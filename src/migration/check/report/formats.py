@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from src.migration.check.notebook import CELL, address, in_cell
 from src.migration.check.report.json_text import dump
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def as_text(report: Report) -> str:
     blocks = []
     for finding in report.findings:
         path = finding.path.replace("\n", "\\n")  # else the rest of a file's name would look like another finding
-        lines = [f"{path}:{finding.line}:{finding.column}: {finding.rule}: {finding.message}"]
+        lines = [f"{address(path, finding.line)}:{finding.column}: {finding.rule}: {finding.message}"]
         lines += [f"    {finding.text}"] if finding.text else []
         blocks.append("\n".join([*lines, f"    fix: {finding.fix}"]))
     return "\n".join([*blocks, _summary(report)])
@@ -47,9 +48,11 @@ def as_json(report: Report) -> str:
 
 
 def _record(finding: Finding) -> dict[str, object]:
+    cell, line = divmod(finding.line, CELL)
     return {
         "file": finding.path,
-        "line": finding.line,
+        **({"cell": cell} if cell else {}),
+        "line": line,
         "column": finding.column,
         "rule": finding.rule,
         "provider": finding.provider,
@@ -65,8 +68,9 @@ def as_github(report: Report) -> str:
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
     """
     return "\n".join(
-        f"::error file={_property(finding.path)},line={finding.line},col={finding.column}"
-        f",title={_property(f'direct call: {finding.rule}')}::{_data(f'{finding.message} {finding.fix}')}"
+        f"::error file={_property(finding.path)},line={finding.line % CELL},col={finding.column}"
+        f",title={_property(f'direct call: {finding.rule}')}"
+        f"::{_data(f'{in_cell(finding.line)}{finding.message} {finding.fix}')}"
         for finding in report.findings
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
+from src.migration.check.notebook import CELL, in_cell
 from src.migration.check.records import RULES, Finding, Report
 from src.migration.check.report.json_text import dump
 
@@ -37,7 +38,7 @@ def as_sarif(report: Report) -> str:
 
 
 def _result(finding: Finding, order: list[str]) -> dict[str, object]:
-    region: dict[str, object] = {"startLine": finding.line, "startColumn": finding.column}
+    region: dict[str, object] = {"startLine": finding.line % CELL, "startColumn": finding.column}
     if finding.text:
         region["snippet"] = {"text": finding.text}
     uri = quote(f"file://{finding.path}" if finding.path.startswith("/") else finding.path, safe="/:", errors="replace")
@@ -48,7 +49,7 @@ def _result(finding: Finding, order: list[str]) -> dict[str, object]:
         "ruleId": finding.rule,
         "ruleIndex": order.index(finding.rule),
         "level": "error",
-        "message": {"text": f"{finding.message} {finding.fix}"},
+        "message": {"text": f"{in_cell(finding.line)}{finding.message} {finding.fix}"},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
         "partialFingerprints": {"directCall/v1": identity},
     }

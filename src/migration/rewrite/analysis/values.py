@@ -315,8 +315,8 @@ class Evaluator:
                 return frozenset({Value(kind="client", name=sdk_name, node=node, asynchronous=asynchronous)})
             if name in sdk.OTHER_CLIENTS:
                 return frozenset({Value(kind="other", name=sdk.OTHER_CLIENTS[name])})
-            if name.startswith(("src.models", ".")) and name.endswith(".get_model"):
-                return frozenset({MODEL})
+            if name.startswith(("src.models", ".")) and name.endswith((".get_model", ".traced")):
+                return frozenset({MODEL}) if name.endswith(".get_model") else self.of(node.args[0].value)
             is_factory = name.startswith("src.models") and name.endswith(".ModelFactory")
             return frozenset({Value(kind="module", name=name) if is_factory else UNKNOWN})
         method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""

@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from src.migration.check.records import Site
 
 _SDK_RULES = ("sdk-import", "sdk-call", "dynamic-import")
+TRACED_ELSEWHERE = "its client is traced where it is made"
 INSTALLED = "asks whether the package is installed"
 
 
-def add_allow_comments(text: str, called_providers: set[str]) -> tuple[str, list[tuple[int, str]]]:
+def add_allow_comments(
+    text: str, called_providers: set[str], is_traced_elsewhere: bool = False
+) -> tuple[str, list[tuple[int, str]]]:
     """Return a text with allow comments on what may stay, and the lines of its non-chat calls with their reasons.
 
     Args:
         text: A module's text.
         called_providers: The providers that chat calls of this file still go to; what belongs to them gets no comment.
+        is_traced_elsewhere: Whether the clients of these calls come from other files, which trace them.
     """
     facts = check_facts(text.encode())
     allowed_lines = {allow.line for allow in facts.allows}
@@ -35,6 +39,8 @@ def add_allow_comments(text: str, called_providers: set[str]) -> tuple[str, list
     for site in facts.sites:
         is_allowed = site.first - 1 in allowed_lines or allowed_lines & set(range(site.first, site.last + 1))
         reason = _call_reason(site) or _setup_reason(site, calls, called_providers, text)
+        if not reason and is_traced_elsewhere and site.rule == "sdk-call":
+            reason = TRACED_ELSEWHERE
         if not is_allowed and reason:
             reasons.setdefault((site.first, site.last), reason)
     return _with_comments(text, reasons), calls

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from src.migration.check.notebook import SUFFIX
 from src.migration.rewrite.analysis.tree import index
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ def fault(before: Tree, after: str, name: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(after, name, "exec", dont_inherit=True)
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if name.endswith(SUFFIX) else 0
+            compile(after, name, "exec", flags, dont_inherit=True)
         tree = index(cst.parse_module(after), lines=False)
     except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
         return f"the new text does not parse: {error}"

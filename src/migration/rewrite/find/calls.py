@@ -8,7 +8,7 @@ import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import keyword
-from src.migration.rewrite.records import Site, Unprovable
+from src.migration.rewrite.records import UNKNOWN_CLIENT, Site, Unprovable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator, Value
 
 _UNKNOWN_CLIENT = Unprovable(
-    "where the client comes from is not known",
+    UNKNOWN_CLIENT,
     "pass a model from ModelFactory.get_model(provider, model) instead of the client",
 )
 # Chains of attributes that identify an SDK's call on a base that is unknown -> the SDK and the kind of call.

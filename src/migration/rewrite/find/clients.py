@@ -9,6 +9,7 @@ import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code, is_none, is_property, text_of
+from src.migration.rewrite.find import traceable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +146,9 @@ def _record_use(
     if isinstance(parent, cst.Lambda) and _is_default_factory(parent, tree):
         return
     if _is_stored(parent, node, group):
+        return
+    if traceable.is_traced(node, values):
+        group.blockers.append("the client is traced as it is")
         return
     if isinstance(parent, cst.Arg) and _is_passed(parent, values):
         return

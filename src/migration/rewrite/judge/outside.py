@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
 from src.migration.rewrite.judge.atoms import UNKNOWN
 from src.migration.rewrite.judge.program import all_parameters, fields_of, parameters
 
@@ -69,7 +70,7 @@ def mentions_in(paths: Iterable[Path]) -> Mentions:
     merged = Mentions()
     for path in paths:
         try:
-            mentions = _mentions_of(path.read_bytes())
+            mentions = _mentions_of(notebook.python_of(path.name, path.read_bytes()))
         except OSError:
             continue
         for name in Mentions.__slots__:

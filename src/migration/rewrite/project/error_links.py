@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.project.sdk_setup import setups_required
-from src.migration.rewrite.records import LEFT, MIGRATED, REVIEW
+from src.migration.rewrite.records import LEFT, MIGRATED, REVIEW, TRACED, UNKNOWN_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from src.migration.rewrite.records import Outcome, ProjectContext
+    from src.migration.rewrite.records import Outcome, ProjectContext, ReportedSite
 
 _ERROR_NAME = re.compile(rf"\b(?:{'|'.join(sorted(sdk.ERROR_NAMES | {'ResponseError'}))})\b")
 _PACKAGES = {style: sdk.PACKAGES[sdk_name] for sdk_name, style in sdk.STYLES.items()}
@@ -77,9 +77,10 @@ def files_to_revisit(
     """
     by_path = {outcome.path: outcome for outcome in outcomes}
     migrated = {outcome.path: _sdks_called(outcome, MIGRATED, REVIEW) for outcome in outcomes}
+    revisits = _with_traced_clients(by_path, linked, contexts)
     if not any(migrated.values()):
-        return {}
-    revisits = _with_fewer_setups(by_path, linked, contexts)
+        return revisits
+    revisits |= _with_fewer_setups(by_path, linked, {**contexts, **revisits})
     for outcome in outcomes:
         if not outcome.before or not _ERROR_NAME.search(outcome.before.decode("utf-8", "replace")):
             continue
@@ -91,6 +92,36 @@ def files_to_revisit(
             context = revisits.get(outcome.path, contexts[outcome.path])
             revisits[outcome.path] = replace(context, migrated_sdks=mentioned, remaining_sdks=remaining)
     return revisits
+
+
+def _with_traced_clients(
+    by_path: Mapping[Path, Outcome], linked: Links, contexts: Mapping[Path, ProjectContext]
+) -> dict[Path, ProjectContext]:
+    """Return the files that use clients of other files which are all traced where they are made."""
+    revisits = {}
+    reached = {path: reachable(path, linked) for path in by_path if linked.get(path)}
+    for path, outcome in by_path.items():
+        unknown = {site.style.rpartition(".")[0] for site in outcome.sites if _is_unknown_client(site)}
+        packages = frozenset(_PACKAGES[style] for style in unknown if style in _PACKAGES)
+        if not packages or packages & _imported_sdks(outcome):
+            continue
+        related = {other for other, others in reached.items() if path in others} | reached.get(path, set())
+        others = [by_path[other] for other in related - {path}]
+        traced = frozenset[str]().union(*(_sdks_called(other, TRACED) for other in others))
+        left = frozenset[str]().union(*(_sdks_left(other) for other in others))
+        if packages <= traced - left:
+            revisits[path] = replace(contexts[path], traced_sdks=packages)
+    return revisits
+
+
+def _is_unknown_client(site: ReportedSite) -> bool:
+    return site.status == LEFT and site.reason == UNKNOWN_CLIENT
+
+
+def _sdks_left(outcome: Outcome) -> frozenset[str]:
+    """Return the SDKs of the calls that stay in a file and are not traced, those on other files' clients excepted."""
+    left = tuple(site for site in outcome.sites if not _is_unknown_client(site))
+    return _sdks_called(replace(outcome, sites=left), LEFT)
 
 
 def _with_fewer_setups(
@@ -121,10 +152,13 @@ def _sdks_called(outcome: Outcome, *statuses: str) -> frozenset[str]:
 
 def _remaining_sdks(outcome: Outcome) -> frozenset[str]:
     """Return the SDKs that a file still uses."""
+    return _imported_sdks(outcome) | _sdks_called(outcome, LEFT, TRACED)
+
+
+def _imported_sdks(outcome: Outcome) -> frozenset[str]:
     text = _text(outcome)
-    imported = {
+    return frozenset(
         package
         for package in _PACKAGES.values()
         if re.search(rf"^\s*(?:from|import)\s+{re.escape(package)}\b", text, re.MULTILINE)
-    }
-    return frozenset(imported) | _sdks_called(outcome, LEFT)
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
 from src.migration.check.scan import SKIPPED
 from src.migration.rewrite.find.raw_posts import Addresses, addresses_in
 from src.migration.rewrite.project import neighbours
@@ -133,7 +134,9 @@ def _walk(folder: Path) -> Iterator[Path]:
             child for child in folders if child not in SKIPPED and (current / child).parts[-2:] not in _FACTORY_FOLDERS
         )
         yield from (
-            current / file for file in sorted(files) if file.endswith((".py", ".pyw")) and (current / file).is_file()
+            current / file
+            for file in sorted(files)
+            if file.endswith((".py", ".pyw", notebook.SUFFIX)) and (current / file).is_file()
         )
 
 
@@ -145,7 +148,7 @@ def _name(file: Path, root: Path) -> str:
 
 def _facts(file: Path) -> _FileFacts:
     try:
-        source = file.read_bytes()
+        source = notebook.python_of(file.name, file.read_bytes())
     except OSError:
         source = b""  # the migration of the file itself reports why
     text = source.decode("utf-8", "replace")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from src.migration.check import notebook
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -23,7 +25,7 @@ def taken_names(file: Path, users: Iterable[Path]) -> frozenset[str]:
     names: set[str] = set()
     for user in users:
         try:
-            text = user.read_text(encoding="utf-8", errors="replace")
+            text = notebook.python_of(user.name, user.read_bytes()).decode("utf-8", "replace")
         except OSError:
             continue  # the migration of that file itself reports why
         for source, imported in _FROM_IMPORT.findall(text):

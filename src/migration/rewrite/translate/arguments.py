@@ -11,6 +11,7 @@ from src.migration.rewrite.analysis.syntax import code, entries, expression, is_
 from src.migration.rewrite.records import Unprovable
 from src.migration.rewrite.translate.google_config import google_options, literal_settings
 from src.migration.rewrite.translate.messages import Prompt, read_messages, refuse_untranslatable, with_system
+from src.migration.rewrite.translate.texts import is_text
 from src.migration.rewrite.translate.translated_call import TranslatedCall
 from src.migration.rewrite.translate.unpacked_options import refuse_unknown_keys
 
@@ -153,8 +154,8 @@ def _translate_responses(site: Site, arguments: Arguments, call: TranslatedCall,
             call.prompt = prompt if system is None else Prompt(messages=with_system(system, prompt_input))
         else:
             call.prompt = Prompt(messages=messages if system is None else with_system(system, messages))
-    elif _may_be_list(prompt_input, values):
-        raise Unprovable("the input can be a list", "use chat(messages)")
+    elif not is_text(prompt_input, values):
+        raise Unprovable("the input can be a list of messages", "use chat(messages), or generate_response for a text")
     else:
         call.prompt = Prompt(system=system, user=prompt_input)
     if "max_output_tokens" in arguments:
