@@ -17,7 +17,7 @@ from src.migration.rewrite.edit import allow_marks, imports, selfcheck
 from src.migration.rewrite.edit.plan_edits import edits_for
 from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.plan import Plan, Planner
-from src.migration.rewrite.project import own_server, star_imports
+from src.migration.rewrite.project import neighbours, own_server, star_imports
 from src.migration.rewrite.project.taken_names import taken_names
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
@@ -77,11 +77,7 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     for _ in range(len(planner.sites) + len(planner.groups) + 1):
         plan = planner.plan()
         after, fault = _checked_code(plan, posts, values, path, name, project)
-        if (
-            fault
-            or after == tree.module.code
-            or not second_opinion.take_back(planner, plan, after, tree, path, project)
-        ):
+        if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, path):
             break
     else:
         after, fault = tree.module.code, "its changes are not understood"
@@ -143,7 +139,7 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
 
 
 def _cleaned_code(module: cst.Module, values: Evaluator, path: Path, project: ProjectContext) -> str:
-    taken = taken_names(path, project.users)
+    taken = taken_names(path, neighbours.users_of(path))
     cleaned = imports.without_unused(module, values, project.required_setups, taken)
     return imports.with_blank_line_after_imports(cleaned).code
 

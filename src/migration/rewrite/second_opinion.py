@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from src.migration.rewrite import judge
+from src.migration.rewrite.project import neighbours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.plan import Plan, Planner
-    from src.migration.rewrite.records import ProjectContext
 
 _KINDS: dict[str, Literal["place", "inline", "factory"]] = {"place": "place", "inline": "inline", "model": "factory"}
 
 
-def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path, project: ProjectContext) -> bool:
+def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path) -> bool:
     """Let the judge take back what it does not understand of a result; return whether there was anything.
 
     Args:
@@ -27,7 +27,6 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path, 
         after: The module's new text.
         tree: The module before its edits.
         path: The module's file.
-        project: What is known about the other files.
     """
     claims: dict[judge.Claim, cst.CSTNode] = {
         judge.Claim(span=tree.span(client), kind="model"): client for client in plan.converted
@@ -39,7 +38,12 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path, 
         return False
     module = path.parent.name if path.stem == "__init__" else path.stem
     objections = judge.objections_to(
-        tree.module.code, after, list(claims), module=module, users=project.users, bases=project.bases
+        tree.module.code,
+        after,
+        list(claims),
+        module=module,
+        users=neighbours.users_of(path),
+        bases=neighbours.bases_of(path),
     )
     for objection in objections:
         nodes = list(claims.values()) if objection.claim is None else [claims[objection.claim]]

@@ -126,9 +126,9 @@ class Calls(Expressions):
             return arguments.positional[0]
         if name == "importlib.import_module" and (module := _literal(node)):
             return frozenset({Atom(kind="import", name=module)})
-        if name.rpartition(".")[2] in words.ALL_ATTRIBUTES and any(
-            atom.kind in ("instance", "class") for atom in arguments.all()
-        ):
+        last = name.rpartition(".")[2]
+        has_object = any(atom.kind in ("instance", "class") for atom in arguments.all())
+        if last in words.BY_NAME or (last in words.ALL_ATTRIBUTES and has_object):
             self.expose_attributes(node, name)
         self._unread(node, arguments)
         if name.startswith("src.models"):
@@ -285,6 +285,9 @@ class Calls(Expressions):
         """Return what a call returns of which the form matters: getattr, setattr, hasattr, isinstance, map, field."""
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         literal = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else None
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if method in words.HOOKS:
+            return self._hook(method, node)
         if name == "getattr" and len(node.args) > 1 and not node.keywords:
             return self._getattr(node, literal)
         if name in ("setattr", "delattr") and len(node.args) > 1:
@@ -306,6 +309,18 @@ class Calls(Expressions):
         if is_str_map and all(atom.kind == "stream" for atom in self.evaluate(node.args[1])):
             return UNKNOWN
         return None
+
+    def _hook(self, method: str, node: ast.Call) -> Value:
+        """Interpret `object.__setattr__(x, "name", y)` and the like, which stand for what Python calls by itself."""
+        arguments = self._arguments(node)
+        self._unread(node, arguments)
+        literals = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        if method == "__getattribute__":
+            self.expose_attributes(node, method)
+        else:
+            for changed in literals[:1] or list(self.state.attribute_families):
+                self.state.set_attribute(None, changed, UNKNOWN)
+        return UNKNOWN
 
     def _getattr(self, node: ast.Call, name: object) -> Value:
         value = self.evaluate(node.args[0])

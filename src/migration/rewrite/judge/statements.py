@@ -10,13 +10,13 @@ from src.migration.rewrite.judge.atoms import NONE, NOTHING, TRACKED, UNKNOWN, A
 from src.migration.rewrite.judge.calls import Calls
 from src.migration.rewrite.judge.expressions import joined
 from src.migration.rewrite.judge.program import all_parameters, decorator_names, parameters
+from src.migration.rewrite.judge.state import Leak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from src.migration.rewrite.judge.expressions import Environment
     from src.migration.rewrite.judge.program import Function
-    from src.migration.rewrite.judge.state import Leak
 
 _ROUNDS = 30
 _PASSES_OF_A_LOOP = 60
@@ -30,6 +30,7 @@ class Interpreter(Calls):
         self._loops: list[tuple[list[Environment | None], list[Environment | None]]] = []
         self._handlers: list[list[Environment | None]] = []
         self._class: ast.ClassDef | None = None
+        self._open_special_methods()
         for _ in range(_ROUNDS):
             self.state.changed = False
             self._interpret_all()
@@ -41,6 +42,15 @@ class Interpreter(Calls):
                     self._spread(target, leak)
                 return True
         return False
+
+    def _open_special_methods(self) -> None:
+        """Record that Python itself calls methods such as `__getitem__`, with arguments that are not seen."""
+        for name, methods in self.program.defined.items():
+            if name.startswith("__") and name.endswith("__") and name not in words.CONSTRUCTING:
+                for method in methods:
+                    self.state.open_function(method)
+                    reason = f"{name} is called by Python itself"
+                    self.state.escaped[method] = Leak(origin=method, line=method.lineno, reason=reason)
 
     def _spread(self, target: ast.AST, leak: Leak) -> None:
         """Record once more what reaches code that nobody reads through a container or a function."""
