@@ -28,7 +28,7 @@ DIALECTS: tuple[tuple[str, Dialect], ...] = (
 CATEGORIES = {"401": "authentication", "429": "rate_limit", "500": "server"}
 STATUSES = {**CATEGORIES, "503": "overloaded"}
 SCENARIOS = ("reply", *CATEGORIES, "malformed", "html")  # what every program meets
-# Replies with status 200 that are not as a program hopes; in a short run each program meets one of them.
+# Replies with status 200 that are not as a program hopes; in a short run a third of the programs meet one each.
 ODD_REPLIES = ("empty", "null", "nothing", "think", "cut", "refused", "tool", "blank", "503")
 OTHERS = ("timeout", "reset")  # for programs that bound their patience, or say that they care
 

@@ -87,7 +87,7 @@ def read(path: Path) -> Case:
     named_scenarios = tuple(about.pop("scenarios", ()))
     scenarios = named_scenarios
     if "reply" not in named_scenarios:
-        odd = ODD_REPLIES if IS_LONG else (ODD_REPLIES[zlib.crc32(path.stem.encode()) % len(ODD_REPLIES)],)
+        odd = ODD_REPLIES if IS_LONG else _some_odd(path.stem)
         scenarios = (*SCENARIOS, *odd, *(name for name in named_scenarios if name not in odd))
     if not IS_LONG and not any(map(_TELLS_FAILURES_APART.search, texts.values())):
         scenarios = tuple(name for name in scenarios if name not in OTHER_STATUSES or name in about.get("differs", ()))
@@ -97,6 +97,12 @@ def read(path: Path) -> Case:
     assert case.expect in EXPECTED, f"{path.name}: expect is {case.expect!r}"
     assert set(case.differs) <= set(case.scenarios), f"{path.name}: differs names a scenario that it does not meet"
     return case
+
+
+def _some_odd(name: str) -> tuple[str, ...]:
+    """Return the odd reply that a program meets in a short run; two of three programs meet none."""
+    number = zlib.crc32(name.encode())
+    return (ODD_REPLIES[number // 3 % len(ODD_REPLIES)],) if number % 3 == 0 else ()
 
 
 CASES = {path.stem: read(path) for path in sorted(PROGRAMS.glob("*.txt"))}

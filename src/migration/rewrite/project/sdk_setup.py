@@ -26,8 +26,8 @@ def custom_settings(text: str) -> frozenset[str]:
 
     It is `openai.api_key`, or `openai.api_key=NAME` where the value is a variable of the environment.
     """
-    settings = {_setting(package, name, value, text) for package, name, value in _ASSIGNMENT.findall(text)}
-    settings |= {_setting(_GEMINI, "api_key", value, text) for value in _CONFIGURE_CALL.findall(text)}
+    settings = {_setting(match[1], match[2], match[3], match) for match in _ASSIGNMENT.finditer(text)}
+    settings |= {_setting(_GEMINI, "api_key", match[1], match) for match in _CONFIGURE_CALL.finditer(text)}
     return frozenset(settings - {""})
 
 
@@ -41,10 +41,12 @@ def setups_required(text: str) -> frozenset[str]:
     )
 
 
-def _setting(package: str, name: str, value: str, text: str) -> str:
+def _setting(package: str, name: str, value: str, match: re.Match[str]) -> str:
     """Return one setting; an empty text where it is the variable that the SDK reads first by itself."""
-    variable = _variable(value.strip(), text) if name == "api_key" else None
-    if variable is None:
+    variable = _variable(value.strip(), match.string) if name == "api_key" else None
+    is_conditional = match.start() > 0 and match.string[match.start() - 1] != "\n"  # it stands in a block
+    own = {sdk.OWN_KEYS.get(sdk_name) for sdk_name, module in sdk.PACKAGES.items() if module == package}
+    if variable is None or (is_conditional and variable not in own):
         return f"{package}.{name}"
     sdk_name = next(sdk_name for sdk_name, module in sdk.PACKAGES.items() if module == package)
     return "" if variable == sdk.OWN_KEYS[sdk_name] else f"{package}.{name}={variable}"

@@ -37,6 +37,8 @@ def check_broad_handlers(site: Site, values: Evaluator) -> None:
     _note_builtin_errors(site, values)
     if not is_of_other_errors(site):
         return
+    if site.sdk == "generativeai":
+        _refuse_googles_errors(site, values)
     for handler in _handlers(site, values, _catches_any_error):
         if handler.name is None or not isinstance(handler.name.name, cst.Name):
             continue
@@ -49,6 +51,22 @@ def check_broad_handlers(site: Site, values: Evaluator) -> None:
                     "read error.status, error.message, error.retry_after_s or error.__cause__",
                 )
         _check_text_tests(site, handler, name, line)
+
+
+def _refuse_googles_errors(site: Site, values: Evaluator) -> None:
+    """Raise Unprovable where a handler around a call names errors of google.api_core, which it raises no more."""
+    child: cst.CSTNode = site.call
+    for ancestor in values.tree.ancestors(site.call):
+        for handler in ancestor.handlers if isinstance(ancestor, cst.Try) and child is ancestor.body else ():
+            for node in walk(handler.type) if handler.type is not None else ():
+                named = isinstance(node, cst.Name | cst.Attribute) and values.module(node)
+                if named and named.startswith("google.api_core"):
+                    raise Unprovable(
+                        f"the handler in line {values.tree.line(handler)} names an error of google.api_core, which"
+                        " calls of the newer SDK do not raise",
+                        "handle RateLimited, ServerFailed and others of src.models.errors",
+                    )
+        child = ancestor
 
 
 def _note_builtin_errors(site: Site, values: Evaluator) -> None:

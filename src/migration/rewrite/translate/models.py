@@ -17,7 +17,7 @@ from src.migration.rewrite.translate.google_config import google_options, litera
 from src.migration.rewrite.translate.model_spec import ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from src.migration.rewrite.analysis.values import Evaluator
 
@@ -90,7 +90,7 @@ def of_module(
         _set_address(spec, settings_here["base_url"], values)
     key = settings_here.get("api_key")
     if key is not None and not (spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)):
-        variable = keys.variable_of(key, values)
+        variable = keys.variable_of(key, values) if _is_always_set("api_key", sdk_name, values) else None
         if variable is not None:  # wherever, and however often, it is set
             key = keys.read_variable(variable, spec, values)
         spec.settings.append(("api_key", key))
@@ -98,6 +98,32 @@ def of_module(
         if any(isinstance(ancestor, _BRANCHES) for ancestor in _ancestors_in_function(setting, values)):
             raise Unprovable(f"{sdk_name} is set up under a condition", "make the model with ModelFactory.get_model")
     return spec
+
+
+def _is_always_set(name: str, sdk_name: str, values: Evaluator) -> bool:
+    """Tell whether a setting on an SDK's module is made in any case, or where its own variable is set.
+
+    All its values mean the same, as `_settings_on_module` has checked.
+    """
+    sides: set[tuple[cst.CSTNode, bool]] = set()  # the only condition of a write, and whether it is its else
+    for write in values.tree.attribute_writes:
+        if write.name != name or write.value is None or _sdk_written_to(write.node, values) != sdk_name:
+            continue
+        ancestors = list(_ancestors_in_function(write.node, values))
+        branches = [ancestor for ancestor in ancestors if isinstance(ancestor, _BRANCHES)]
+        if not branches or _test_only(branches, keys.variable_of(write.value, values), values):
+            return True
+        if len(branches) == 1:
+            sides.add((branches[0], any(isinstance(ancestor, cst.Else) for ancestor in ancestors)))
+    return any((branch, not is_else) in sides for branch, is_else in sides)
+
+
+def _test_only(branches: Sequence[cst.CSTNode], variable: str | None, values: Evaluator) -> bool:
+    """Tell whether branches do nothing but test a variable of the environment for truth."""
+    return variable is not None and all(
+        isinstance(branch, cst.If) and branch.orelse is None and keys.variable_of(branch.test, values) == variable
+        for branch in branches
+    )
 
 
 def _settings_on_module(sdk_name: str, values: Evaluator) -> dict[str, cst.BaseExpression]:
