@@ -43,7 +43,7 @@ class Figures:
         reasons: Reasons why sites are left.
         changed: Files that the migration changes.
         faults: What is wrong with them; empty where nothing is.
-        found: What the check finds before, by rule.
+        findings: What the check finds before, by rule.
         cold_s: Processor time of the check without a cache.
         cached_s: Processor time of the check with one.
     """
@@ -55,7 +55,7 @@ class Figures:
     reasons: Counter[str] = field(default_factory=Counter)
     changed: int = 0
     faults: list[str] = field(default_factory=list)
-    found: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
     cold_s: float = 0.0
     cached_s: float = 0.0
 
@@ -115,7 +115,7 @@ def _check(figures: Figures, copy: Path, cache: Path) -> None:
     done, figures.cold_s = _timed([*command, str(copy)])
     _, figures.cached_s = _timed([*command, str(copy)])
     for finding in json.loads(done.stdout)["findings"]:
-        figures.found[finding["rule"]] += 1
+        figures.findings[finding["rule"]] += 1
 
 
 def _timed(command: list[str]) -> tuple[subprocess.CompletedProcess[str], float]:
@@ -200,7 +200,7 @@ def _row(figures: Figures) -> str:
     counts = "  ".join(f"{status} {statuses[status]:>4}" for status in STATUSES)
     lines = [
         f"{figures.name[:44]:<44} {figures.files:>6,} files {figures.kilobytes:>8,} KB  {counts}"
-        f"  changed {figures.changed:>4}  found {sum(figures.found.values()):>5}"
+        f"  changed {figures.changed:>4}  found {sum(figures.findings.values()):>5}"
         f"  cold {figures.cold_s:6.2f} s  cached {figures.cached_s:5.2f} s",
         *(f"    FAULT {fault}" for fault in figures.faults),
     ]
