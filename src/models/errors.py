@@ -211,6 +211,6 @@ class UnknownProvider(ModelError, KeyError, ValueError):
 
 CATEGORIES: tuple[str, ...] = (
     "authentication", "permission", "model_not_found", "invalid_request", "context_length", "rate_limit", "quota",
-    "overloaded", "timeout", "connection", "server", "content_blocked", "empty_response", "malformed_response",
-    "unavailable", "cancelled",
+    "budget", "overloaded", "timeout", "connection", "server", "content_blocked", "empty_response",
+    "malformed_response", "unavailable", "cancelled",
 )  # fmt: skip

@@ -121,6 +121,13 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+# The paths that the adapters' SDKs add to a base URL, or that their pages show behind one.
+_ENDPOINT = re.compile(
+    r"(?:/chat/completions|/v1/messages|/responses|/api/(?:chat|generate)|/v1(?:beta|alpha)?/models/[^/]+:\w+)/*\Z",
+    re.IGNORECASE,
+)
+
+
 def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]:
     """Return the address that a provider is asked at, None for its own one, and why it cannot be used."""
     address, source = str(argument or "").strip(), "base_url"
@@ -128,10 +135,17 @@ def address_of(row: Provider, argument: object) -> tuple[str | None, str | None]
         address, source = os.environ.get(row.base_url, "").strip(), row.base_url
     checked = address or row.url or ""
     problem = _problem(checked, row) if checked else None
-    if problem is None:
+    endpoint = _ENDPOINT.search(checked) if checked and problem is None else None
+    if problem is None and endpoint is None:
         return address or None, None
     source = source if address else f"The url of the provider {row.name}"
     shown = key_texts.shown_address(checked)
+    if endpoint:
+        base = key_texts.shown_address(checked[: endpoint.start()])
+        return None, (
+            f"{source} is {shown!r}, the address of one endpoint, whose path the SDK adds by itself. Give {base!r}. "
+            "Nothing was sent."
+        )
     return None, f"{source} is {shown!r}, no address: it {problem}.{_meant_address(checked)} Nothing was sent."
 
 

@@ -339,7 +339,7 @@ def _make(
     if compat is not None:
         settings["compat"] = compat
     try:
-        model = _adapter(row)(name, api_key=key, base_url=address, compat=compat, **settings)
+        model = _adapter(row)(name, api_key=key, base_url=address, **settings)
     except ConnectionFailed as error:  # a variable of the environment keeps its client from being made
         return UnavailableModel(row.name, name, error.message)
     model._variables = variables

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
+import inspect
 import json
 import threading
 from collections import deque
@@ -18,7 +20,7 @@ from src.models.providers import BUILT_IN, Provider
 from tests.servers import Received, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
     from src.models.base_model import BaseModel
     from src.models.types import Chunk, ModelResponse
@@ -43,6 +45,30 @@ def naming(case: object) -> Iterator[None]:
     except BaseException as error:
         error.add_note(f"in the case {case!r}")
         raise
+
+
+def in_turn(names: str | Sequence[str], cases: Iterable[Any], **_: Any) -> Callable[[Callable[..., None]], Any]:
+    """Run a test's cases within one test, where `pytest.mark.parametrize`, whose arguments these are, makes many.
+
+    They share its model and its store, which take longer to make than a call takes; a failure names its case.
+    """
+    listed = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+
+    def decorate(test: Callable[..., None]) -> Any:
+        @functools.wraps(test)
+        def run_all(*owner: Any, **fixtures: Any) -> None:
+            for case in cases:
+                if "wire" in fixtures:
+                    fixtures["wire"].received.clear()
+                with naming(case):
+                    test(*owner, **fixtures, **dict(zip(listed, case if len(listed) > 1 else [case], strict=True)))
+
+        signature = inspect.signature(test)
+        parameters = [parameter for name, parameter in signature.parameters.items() if name not in listed]
+        run_all.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # which pytest reads
+        return run_all
+
+    return decorate
 
 
 def dialect_of(case: str) -> Dialect:

@@ -12,6 +12,7 @@ from src.models.types import Message
 from tests.contract.dialects import claude
 from tests.contract.dialects.base import Says
 from tests.contract.dialects.claude import JSON, events_of
+from tests.contract.harness import in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def test_thoughts_that_nobody_signed_do_not_come_back(
     assert [block["type"] for block in _sent(wire)["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_a_tool_that_the_server_ran_is_no_call_of_ours(
     model: BaseModel, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:
@@ -264,7 +265,7 @@ def test_an_id_of_another_provider_is_made_fit(model: BaseModel, wire: Wire, cal
 # Structured output.
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("schema", "native"),
     [
         ({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]}, True),

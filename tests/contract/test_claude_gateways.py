@@ -12,6 +12,7 @@ from src.models.types import Usage
 from tests.contract.dialects import claude
 from tests.contract.dialects.base import Says, Tokens
 from tests.contract.dialects.claude import JSON, events_of
+from tests.contract.harness import in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def case() -> str:
     return "claude"
 
 
-@pytest.mark.parametrize("has_event_name", [True, False])
-@pytest.mark.parametrize(
+@in_turn("has_event_name", [True, False])
+@in_turn(
     ("kind", "message", "expected"),
     [
         ("overloaded_error", "Overloaded", errors.Overloaded),
@@ -78,7 +79,7 @@ def test_events_without_names_are_read(model: BaseModel, wire: Wire, call: Calle
     assert chunks[-1].finish_reason == "stop"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("body", "expected"),
     [
         ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, errors.Overloaded),
@@ -96,7 +97,7 @@ def test_an_error_that_says_200_is_no_success(
         call.ask(model, None, "hi")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("more", "text", "usage"),
     [
         ({"content": "plain text"}, "plain text", Usage(input=3, output=4)),
@@ -128,14 +129,14 @@ def test_a_refusal_says_which_rule_it_was_for(model: BaseModel, wire: Wire, call
         call.ask(model, None, "hi")
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@in_turn("kind", ["text/plain", "application/octet-stream", ""])
+@in_turn("mark", [b"", b"\xef\xbb\xbf"])
 def test_a_reply_under_any_content_type(model: BaseModel, wire: Wire, call: Caller, kind: str, mark: bytes) -> None:
     wire.say(Reply(body=mark + HELLO.body, headers={"content-type": kind} if kind else {}))
     assert call.ask(model, None, "hi").content == "hello"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "written",
     [
         lambda body: body.replace(b"\n", b"\r\n"),
@@ -154,7 +155,7 @@ def test_a_stream_as_loosely_as_the_format_allows(
     assert chunks[-1].usage == claude.Dialect().expected_usage(Tokens())
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+@in_turn("kind", ["application/json", "text/event-stream"])
 def test_a_whole_reply_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
     says = Says(text="hello", reasoning="hm", tools=[("price_of", {"n": 1})])
     wire.say(Reply(body=claude.Dialect().reply(says).body, headers={"content-type": kind}))
@@ -166,7 +167,7 @@ def test_a_whole_reply_where_a_stream_was_asked(model: BaseModel, wire: Wire, ca
     assert chunks[-1].usage == claude.Dialect().expected_usage(Tokens())
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+@in_turn("kind", ["application/json", "text/event-stream"])
 def test_a_whole_error_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
     body = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, indent=2)
     wire.say(Reply(body=body.encode(), headers={"content-type": kind}))

@@ -12,6 +12,7 @@ from openai.types.chat import ChatCompletionMessage
 from src.models import errors
 from src.models.types import ImagePart, Message, ModelResponse, ToolCall
 from tests.contract.dialects.base import Says
+from tests.contract.harness import in_turn
 
 if TYPE_CHECKING:
     import io
@@ -71,7 +72,7 @@ def test_a_function_is_declared_and_chosen_as_a_tool(model: BaseModel, dialect: 
     assert _sent(model, wire, [HI], tools=[quote], tool_choice=quote) == named
 
 
-@pytest.mark.parametrize("choices", [NAMED, FORCED, ["none", {"type": "none"}]], ids=["named", "forced", "none"])
+@in_turn("choices", [NAMED, FORCED, ["none", {"type": "none"}]], ids=["named", "forced", "none"])
 def test_a_choice_among_tools_is_said_alike_in_any_form(
     choices: list[object], model: BaseModel, dialect: Dialect, wire: Wire
 ) -> None:
@@ -141,7 +142,7 @@ def test_an_image_is_sent_alike_in_any_form(model: BaseModel, dialect: Dialect, 
     assert sent[1:] == sent[:-1]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "part",
     [
         b"no image",

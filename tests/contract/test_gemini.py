@@ -16,7 +16,7 @@ from tests.contract.conftest import ONCE
 from tests.contract.dialects import gemini
 from tests.contract.dialects.base import Says
 from tests.contract.dialects.gemini import JSON, events_of
-from tests.contract.harness import Caller
+from tests.contract.harness import Caller, in_turn
 from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def test_calls_of_another_model_are_marked_as_such_where_a_signature_is_needed(
     assert not any("thoughtSignature" in part for part in _sent(wire)["contents"][1]["parts"])
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("choice", "config"),
     [
         ("auto", {"mode": "AUTO"}),
@@ -191,8 +191,8 @@ def test_an_images_address_says_its_type(model: BaseModel, wire: Wire, call: Cal
 # Finish reasons and blocks.
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize(
+@in_turn("streamed", [False, True])
+@in_turn(
     ("reason", "expected"),
     [
         ("SAFETY", errors.ContentBlocked),
@@ -217,7 +217,7 @@ def test_a_reply_that_says_nothing_says_why(
     assert type(caught.value) is expected
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_a_withheld_reply_tells_the_kind_of_harm(model: BaseModel, wire: Wire, call: Caller, *, streamed: bool) -> None:
     ratings = [
         {"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True},
@@ -253,8 +253,8 @@ ERRORS_INSIDE = [
 ]
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize(("error", "expected"), ERRORS_INSIDE)
+@in_turn("streamed", [False, True])
+@in_turn(("error", "expected"), ERRORS_INSIDE)
 def test_an_error_inside_a_200_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, error: Any, expected: type[errors.ModelError], *, streamed: bool
 ) -> None:
@@ -278,7 +278,7 @@ def test_a_stream_with_what_gateways_add_is_read(model: BaseModel, wire: Wire, c
     assert ("".join(chunk.content for chunk in chunks), chunks[-1].finish_reason) == ("hello you", "stop")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("usage", "expected"),
     [
         (None, None),

@@ -12,6 +12,7 @@ from src.models.errors import MalformedResponse
 from tests.contract.dialects import groq
 from tests.contract.dialects.base import Says
 from tests.contract.dialects.chat import EVENTS, JSON, events
+from tests.contract.harness import in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_a_refused_tool_call_is_shown_to_the_model(model: BaseModel, wire: Wire,
     assert (wrote["content"], "Call the tool again" in correction["content"]) == ('<function=price_of{"symbol"}', True)
 
 
-@pytest.mark.parametrize("draft", [None, "", "  ", 7])
+@in_turn("draft", [None, "", "  ", 7])
 def test_a_refusal_that_shows_nothing_is_malformed_at_once(
     model: BaseModel, wire: Wire, call: Caller, draft: Any
 ) -> None:

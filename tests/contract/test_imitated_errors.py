@@ -9,7 +9,7 @@ import pytest
 
 from src.models import errors
 from tests.contract.dialects.chat import EVENTS, JSON, events
-from tests.contract.harness import Caller
+from tests.contract.harness import Caller, in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ INSIDE: list[tuple[Any, type[errors.ModelError]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "expected"), INSIDE)
+@in_turn(("body", "expected"), INSIDE)
 def test_an_error_inside_a_200_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, body: Any, expected: type[errors.ModelError]
 ) -> None:
@@ -60,8 +60,8 @@ def test_an_error_inside_a_200_is_its_kind(
     assert type(caught.value) is expected
 
 
-@pytest.mark.parametrize("has_event_name", [False, True])
-@pytest.mark.parametrize(("body", "expected"), INSIDE)
+@in_turn("has_event_name", [False, True])
+@in_turn(("body", "expected"), INSIDE)
 def test_an_error_inside_a_stream_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, body: Any, expected: type[errors.ModelError], *, has_event_name: bool
 ) -> None:
@@ -75,7 +75,7 @@ def test_an_error_inside_a_stream_is_its_kind(
     assert type(caught.value) is expected
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_an_error_inside_a_choice_is_raised(model: BaseModel, wire: Wire, call: Caller, *, streamed: bool) -> None:
     choice = {"index": 0, "finish_reason": "error", "error": {"code": 502, "message": "the upstream broke off"}}
     if streamed:
@@ -89,7 +89,7 @@ def test_an_error_inside_a_choice_is_raised(model: BaseModel, wire: Wire, call: 
     assert caught.value.status == 502
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_a_finish_reason_of_error_is_no_success(model: BaseModel, wire: Wire, call: Caller, *, streamed: bool) -> None:
     if streamed:
         choice = {"index": 0, "delta": {"content": "hel"}, "finish_reason": "error"}
@@ -101,7 +101,7 @@ def test_a_finish_reason_of_error_is_no_success(model: BaseModel, wire: Wire, ca
         call.stream(model, None, "q") if streamed else call.ask(model, None, "q")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("status", "body", "expected", "words"),
     [
         (401, {"detail": "Not authenticated"}, errors.AuthenticationFailed, "Not authenticated"),

@@ -11,7 +11,7 @@ import pytest
 from src.models import errors
 from src.models.types import Usage
 from tests.contract.dialects.chat import EVENTS, JSON, events
-from tests.contract.harness import Caller
+from tests.contract.harness import Caller, in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_arguments_that_are_decoded_already(model: BaseModel, wire: Wire, call: 
     assert json.loads(called.arguments) == {"a": 1}
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("reason", "expected"),
     [
         ("end_turn", "stop"),
@@ -73,7 +73,7 @@ def test_finish_reasons_in_other_words(model: BaseModel, wire: Wire, call: Calle
     assert call.ask(model, None, "q").finish_reason == expected
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("usage", "expected"),
     [
         ({}, None),
@@ -93,7 +93,7 @@ def test_usage_that_cannot_be_is_unknown(
     assert call.ask(model, None, "q").usage == expected
 
 
-@pytest.mark.parametrize("error", [{"code": 503, "message": "no capacity"}, "overloaded", {"message": "overloaded"}])
+@in_turn("error", [{"code": 503, "message": "no capacity"}, "overloaded", {"message": "overloaded"}])
 def test_an_error_inside_a_whole_200(model: BaseModel, wire: Wire, call: Caller, error: Any) -> None:
     wire.say(Reply(body=json.dumps({"error": error}).encode(), headers=JSON))
     with pytest.raises(errors.Overloaded):
@@ -130,8 +130,8 @@ def test_a_stream_with_empty_choices_and_null_deltas(model: BaseModel, wire: Wir
     assert chunks[-1].usage is None
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain"])
-@pytest.mark.parametrize("indent", [None, 2])
+@in_turn("kind", ["application/json", "text/event-stream", "text/plain"])
+@in_turn("indent", [None, 2])
 def test_a_whole_reply_where_a_stream_was_asked(
     model: BaseModel, wire: Wire, call: Caller, kind: str, indent: int | None
 ) -> None:
@@ -142,7 +142,7 @@ def test_a_whole_reply_where_a_stream_was_asked(
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(input=5, output=4))
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+@in_turn("kind", ["application/json", "text/event-stream"])
 def test_a_whole_error_where_a_stream_was_asked(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
     body = json.dumps({"error": {"code": 429, "message": "slow down"}}, indent=2)
     wire.say(Reply(body=body.encode(), headers={"content-type": kind}))
@@ -150,7 +150,7 @@ def test_a_whole_error_where_a_stream_was_asked(model: BaseModel, wire: Wire, ca
         call.stream(model, None, "q")
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+@in_turn("kind", ["application/json", "text/plain", ""])
 def test_a_stream_under_another_content_type(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
     stream_events = [{"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}]
     wire.say(Reply(body=events(stream_events), headers={"content-type": kind} if kind else {}))
@@ -160,15 +160,15 @@ def test_a_stream_under_another_content_type(model: BaseModel, wire: Wire, call:
 # What wraps a reply.
 
 
-@pytest.mark.parametrize("kind", ["text/plain; charset=utf-8", "application/octet-stream", "text/html", ""])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", b"\r\n  "])
+@in_turn("kind", ["text/plain; charset=utf-8", "application/octet-stream", "text/html", ""])
+@in_turn("mark", [b"", b"\xef\xbb\xbf", b"\r\n  "])
 def test_a_reply_under_any_content_type(model: BaseModel, wire: Wire, call: Caller, kind: str, mark: bytes) -> None:
     plain = _whole({"content": "hi"})
     wire.say(Reply(body=mark + plain.body, headers={"content-type": kind} if kind else {}))
     assert call.ask(model, None, "q").content == "hi"
 
 
-@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+@in_turn("kind", ["text/html", "application/json"])
 def test_a_web_page_in_place_of_a_reply(model: BaseModel, wire: Wire, call: Caller, kind: str) -> None:
     wire.say(Reply(body=b"<!doctype html><html><body>Sign in</body></html>", headers={"content-type": kind}))
     with pytest.raises(errors.MalformedResponse, match="web page" if kind == "text/html" else "could not be read"):
@@ -190,7 +190,7 @@ def test_an_error_that_is_compressed(model: BaseModel, wire: Wire, call: Caller)
 # Reasoning, under all its names.
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     [
         {"reasoning": "hm"},
@@ -204,7 +204,7 @@ def test_an_error_that_is_compressed(model: BaseModel, wire: Wire, call: Caller)
         {"content": "<think>hm</think>42"},
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_reasoning_under_any_name(
     model: BaseModel, wire: Wire, call: Caller, message: dict[str, Any], *, streamed: bool
 ) -> None:
@@ -235,7 +235,7 @@ def _function(name: str | None, arguments: Any) -> dict[str, Any]:
     return {"function": {"name": name, "arguments": arguments}}
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "pieces",
     [
         # By their numbers.
@@ -256,7 +256,7 @@ def _function(name: str | None, arguments: Any) -> dict[str, Any]:
         [{"index": 1, "id": "a", **_function("f", '{"n": 1}')}, {"index": 2, "id": "b", **_function("f", '{"n": 2}')}],
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("finish", ["tool_calls", "stop", "function_call"])
+@in_turn("finish", ["tool_calls", "stop", "function_call"])
 def test_streamed_calls_are_told_apart(
     model: BaseModel, wire: Wire, call: Caller, pieces: list[dict[str, Any]], finish: str
 ) -> None:
@@ -277,7 +277,7 @@ def test_a_streamed_call_as_the_protocol_had_it_before_tools(model: BaseModel, w
     assert (called.name, called.arguments, bool(called.id)) == ("f", '{"n": 1}', True)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     [
         {"tool_calls": [_function("f", "")]},
@@ -286,7 +286,7 @@ def test_a_streamed_call_as_the_protocol_had_it_before_tools(model: BaseModel, w
         {"function_call": {"name": "f", "arguments": "{}"}},
     ],
 )
-@pytest.mark.parametrize("finish", ["tool_calls", "stop", None, "function_call"])
+@in_turn("finish", ["tool_calls", "stop", None, "function_call"])
 def test_a_whole_call_that_is_told_loosely(
     model: BaseModel, wire: Wire, call: Caller, message: dict[str, Any], finish: str | None
 ) -> None:
@@ -310,7 +310,7 @@ def _usage(prompt: int, completion: int, total: int | None, cached: int = 0, tho
     }
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("usage", "expected"),
     [
         (_usage(10, 5, 15, cached=4), Usage(6, 4, None, 5, 0)),
@@ -350,7 +350,7 @@ def test_a_total_that_nothing_sums_up_to_is_told(
 # Streams.
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "written",
     [
         lambda body: body.replace(b"\n", b"\r\n"),

@@ -12,6 +12,7 @@ from src.models.types import Usage
 from tests.contract.dialects import claude, gemini, ollama
 from tests.contract.dialects.base import Says, Tokens
 from tests.contract.dialects.chat import EVENTS, JSON
+from tests.contract.harness import in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ class TestClaude:
     def case(self) -> str:
         return "claude"
 
-    @pytest.mark.parametrize(
-        "end", [b"event: data\ndata: [DONE]\n\n", b"data: [DONE]\n\n", b"event: beat\ndata: ok\n\n"]
-    )
+    @in_turn("end", [b"event: data\ndata: [DONE]\n\n", b"data: [DONE]\n\n", b"event: beat\ndata: ok\n\n"])
     def test_an_event_that_holds_no_json_is_passed_over(
         self, model: BaseModel, wire: Wire, call: Caller, end: bytes
     ) -> None:
@@ -45,7 +44,7 @@ class TestClaude:
         chunks = call.stream(model, None, "hi")
         assert (_text(chunks), chunks[-1].finish_reason) == ("hello", "stop")
 
-    @pytest.mark.parametrize("over", [False, True])
+    @in_turn("over", [False, True])
     def test_a_message_that_begins_inside_another(
         self, model: BaseModel, wire: Wire, call: Caller, *, over: bool
     ) -> None:
@@ -66,7 +65,7 @@ class TestClaude:
         (tool_call,) = call.stream(model, None, "hi")[-1].tool_calls
         assert json.loads(tool_call.arguments) == {"n": 1}
 
-    @pytest.mark.parametrize(
+    @in_turn(
         "content",
         ["hi", ["hi"], {"type": "text", "text": "hi"}, [{"text": "hi"}], [None, {"type": "text", "text": "hi"}]],
     )
@@ -74,7 +73,7 @@ class TestClaude:
         wire.say(_json({"content": content, "stop_reason": "end_turn"}))
         assert call.ask(model, None, "hi").content == "hi"
 
-    @pytest.mark.parametrize(
+    @in_turn(
         ("body", "expected"),
         [
             ({"type": "overloaded_error", "message": "Overloaded"}, errors.Overloaded),
@@ -106,7 +105,7 @@ HI = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "S
 
 @pytest.mark.parametrize("case", ["gemini", "gemini__legacy"])
 class TestGemini:
-    @pytest.mark.parametrize("streamed", [False, True])
+    @in_turn("streamed", [False, True])
     def test_reasons_that_are_told_by_number(
         self, model: BaseModel, dialect: Any, wire: Wire, call: Caller, *, streamed: bool
     ) -> None:
@@ -117,7 +116,7 @@ class TestGemini:
         reply = call.stream(model, None, "q")[-1] if streamed else call.ask(model, None, "q")
         assert (reply.finish_reason, reply.usage) == ("length", Usage(input=10, output=5))
 
-    @pytest.mark.parametrize("streamed", [False, True])
+    @in_turn("streamed", [False, True])
     def test_a_block_that_is_told_by_number(
         self, model: BaseModel, dialect: Any, wire: Wire, call: Caller, *, streamed: bool
     ) -> None:
@@ -143,7 +142,7 @@ class TestGemini:
         with pytest.raises(errors.ConnectionFailed):
             call.stream(model, None, "q")
 
-    @pytest.mark.parametrize("written", [json.dumps, lambda body: gemini.events_of(body).decode()])
+    @in_turn("written", [json.dumps, lambda body: gemini.events_of(body).decode()])
     def test_a_stream_as_an_array_and_as_events(self, model: BaseModel, wire: Wire, call: Caller, written: Any) -> None:
         whole = gemini.Dialect().body(
             Says(reasoning="hm"), [{"text": "hm", "thought": True}, {"text": "hi 📈"}], last=True
@@ -160,7 +159,7 @@ class TestGemini:
         wire.say(_json({**HI, "usageMetadata": usage}))
         assert call.ask(model, None, "q").usage == Usage(10, None, None, 2, 3)
 
-    @pytest.mark.parametrize(
+    @in_turn(
         ("status", "body", "expected"),
         [
             (400, ["no"], errors.InvalidRequest),
@@ -206,7 +205,7 @@ class TestOllama:
         assert [json.loads(tool_call.arguments)["n"] for tool_call in tool_calls] == [1, 2, 2]
         assert len({tool_call.id for tool_call in tool_calls}) == 3
 
-    @pytest.mark.parametrize("arguments", ['{"n": 1}', {"n": 1}])
+    @in_turn("arguments", ['{"n": 1}', {"n": 1}])
     def test_arguments_as_a_text_or_as_a_value(
         self, model: BaseModel, wire: Wire, call: Caller, arguments: Any
     ) -> None:
@@ -215,9 +214,7 @@ class TestOllama:
         (tool_call,) = reply.tool_calls
         assert (json.loads(tool_call.arguments), reply.raw_response is None) == ({"n": 1}, False)
 
-    @pytest.mark.parametrize(
-        ("prompt", "expected"), [(4096, None), (4095, None), (4094, 4094), (6000, 6000), (0, None)]
-    )
+    @in_turn(("prompt", "expected"), [(4096, None), (4095, None), (4094, 4094), (6000, 6000), (0, None)])
     def test_a_prompt_that_filled_its_context_is_of_unknown_length(
         self, model: BaseModel, wire: Wire, call: Caller, prompt: int, expected: int | None
     ) -> None:
@@ -233,8 +230,8 @@ class TestOllama:
         chunks = call.stream(model, None, "q")
         assert (_text(chunks), chunks[-1].finish_reason, chunks[-1].usage) == ("hi", "stop", Usage(input=3, output=4))
 
-    @pytest.mark.parametrize("body", [None, ["no"], 7])
-    @pytest.mark.parametrize("streamed", [False, True])
+    @in_turn("body", [None, ["no"], 7])
+    @in_turn("streamed", [False, True])
     def test_an_error_in_any_body(
         self, model: BaseModel, wire: Wire, call: Caller, body: Any, *, streamed: bool
     ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from src.models import errors
 from src.models.types import Usage
 from tests.contract.dialects.chat import EVENTS, JSON, events
-from tests.contract.harness import Caller
+from tests.contract.harness import Caller, in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _whole(message: dict[str, Any], usage: Any = None, finish: str = "stop") -> 
 STREAM = [_piece(content="hel"), _piece(content="lo"), _piece("stop"), COUNTED]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "written",
     [
         lambda body: body.replace(b"}\n\n", b"}\n"),
@@ -66,7 +66,7 @@ def test_a_stream_that_an_sdk_alone_cannot_read(
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(input=10, output=5))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "last_event",
     [
         b'error: {"code": 503, "message": "no"}\n\n',
@@ -110,7 +110,7 @@ def test_usage_in_each_piece_is_no_end(model: BaseModel, wire: Wire, call: Calle
         call.stream(model, None, "q")
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_a_refusal_is_content_blocked_in_its_own_words(
     model: BaseModel, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:
@@ -133,8 +133,8 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("raw_calls", [*([tool_call] for tool_call in CALLS), CALLS[1]])
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("raw_calls", [*([tool_call] for tool_call in CALLS), CALLS[1]])
+@in_turn("streamed", [False, True])
 def test_a_call_without_the_frame_of_a_function(
     model: BaseModel, wire: Wire, call: Caller, raw_calls: Any, *, streamed: bool
 ) -> None:
@@ -154,7 +154,7 @@ def test_a_call_that_is_told_twice_is_one(model: BaseModel, wire: Wire, call: Ca
     assert tool_call.arguments == '{"n": 1}'
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("usage", "expected"),
     [
         ({"input_tokens": 10, "output_tokens": 5}, Usage(10, output=5)),
@@ -173,7 +173,7 @@ def test_counts_under_other_names(
 CACHED = {**COUNTS, "prompt_tokens_details": {"cached_tokens": 4}}
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("usages", "expected"),
     [
         ([CACHED, COUNTS], Usage(6, 4, output=5)),
@@ -191,7 +191,7 @@ def test_the_last_counts_of_a_stream_count_each_token_once(
     assert call.stream(model, None, "q")[-1].usage == expected
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     [
         {"reasoning_text": "hm"},
@@ -206,7 +206,7 @@ def test_reasoning_under_more_names(model: BaseModel, wire: Wire, call: Caller, 
     assert (reply.content, reply.reasoning) == ("42", "hm")
 
 
-@pytest.mark.parametrize("body", [b'{"choices": [{"message": {"content": "\xff"}}]}', b"[" * 100_000, b"5", b"null"])
+@in_turn("body", [b'{"choices": [{"message": {"content": "\xff"}}]}', b"[" * 100_000, b"5", b"null"])
 def test_a_body_that_nothing_can_read_is_malformed(model: BaseModel, wire: Wire, call: Caller, body: bytes) -> None:
     wire.say(Reply(body=body, headers=JSON))
     with pytest.raises(errors.MalformedResponse):

@@ -12,6 +12,7 @@ from src.models.types import Usage
 from tests.contract.dialects import ollama
 from tests.contract.dialects.base import Says
 from tests.contract.dialects.ollama import JSON, LINES, lines
+from tests.contract.harness import in_turn
 from tests.servers import Reply
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize(("error", "expected"), ERRORS)
+@in_turn("streamed", [False, True])
+@in_turn(("error", "expected"), ERRORS)
 def test_an_error_inside_a_200_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, error: Any, expected: type[errors.ModelError], *, streamed: bool
 ) -> None:
@@ -55,7 +56,7 @@ def test_an_error_inside_a_200_is_its_kind(
     assert type(caught.value) is expected
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "written",
     [
         lambda body: body.replace(b"\n", b"\r\n"),
@@ -63,7 +64,7 @@ def test_an_error_inside_a_200_is_its_kind(
         lambda body: body.rstrip(b"\n"),
     ],
 )
-@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/json", "text/plain"])
+@in_turn("kind", ["application/x-ndjson", "application/json", "text/plain"])
 def test_a_stream_as_proxies_pass_it_on(
     model: BaseModel, wire: Wire, call: Caller, written: Callable[[bytes], bytes], kind: str
 ) -> None:
@@ -73,7 +74,7 @@ def test_a_stream_as_proxies_pass_it_on(
     assert ("".join(chunk.content for chunk in chunks), chunks[-1].finish_reason) == ("hello you", "stop")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("more", "usage"),
     [
         ({"prompt_eval_count": None, "eval_count": None}, None),
@@ -91,7 +92,7 @@ def test_a_reply_with_hardly_anything_in_it(
     assert (reply.content, reply.usage, reply.model_name) == ("hi", usage, model.model_name)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_calls_of_tools_end_with_their_own_reason(
     model: BaseModel, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:

@@ -13,6 +13,7 @@ from src.models import capabilities
 from src.models.errors import EmptyResponse, MalformedResponse, Unsupported
 from src.models.types import ImagePart
 from tests.contract.dialects.base import Says, Tokens
+from tests.contract.harness import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def test_streams_text_then_usage(model: BaseModel, dialect: Dialect, wire: Wire,
     assert (chunks[-1].cost_usd is not None) is dialect.priced
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_keeps_reasoning_out_of_the_text(
     model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:
@@ -111,7 +112,7 @@ def test_keeps_reasoning_out_of_the_text(
     assert (text, thought) == ("42", "let me think")
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_takes_a_leading_think_block_out(
     model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:
@@ -229,7 +230,7 @@ def test_takes_a_json_schema_too(model: BaseModel, dialect: Dialect, wire: Wire,
     assert call.ask(model, None, "count", response_format=schema).parsed == {"n": 3}
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_passes_tools_through_and_calls_back(
     model: BaseModel, dialect: Dialect, wire: Wire, call: Caller, *, streamed: bool
 ) -> None:

@@ -11,7 +11,7 @@ from src.models import ModelFactory, errors
 from src.models.types import Usage
 from tests.contract.dialects.base import Says
 from tests.contract.dialects.chat import EVENTS, JSON
-from tests.contract.harness import dialect_of
+from tests.contract.harness import dialect_of, in_turn
 from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ EVENTS_OF_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("event", "expected"), EVENTS_OF_ERRORS)
+@in_turn(("event", "expected"), EVENTS_OF_ERRORS)
 def test_an_error_inside_a_stream_is_its_kind(
     model: BaseModel, wire: Wire, call: Caller, event: dict[str, Any], expected: type[errors.ModelError]
 ) -> None:
@@ -54,7 +54,7 @@ def test_an_error_inside_a_stream_is_its_kind(
     assert type(caught.value) is expected
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("body", "expected"),
     [
         ({"error": {"code": "rate_limit_exceeded", "message": "no"}}, errors.RateLimited),
@@ -130,7 +130,7 @@ def test_a_reply_without_a_reason_for_its_end_was_cut(model: BaseModel, wire: Wi
     assert call.ask(model, None, "hi").finish_reason == "length"
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_turn("streamed", [False, True])
 def test_a_call_of_a_tool_that_takes_a_text(model: BaseModel, wire: Wire, call: Caller, *, streamed: bool) -> None:
     first_event = {"type": "response.output_item.added", "output_index": 0, "item": {**CUSTOM, "input": ""}}
     pieces = [{"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "4 "}]
@@ -147,7 +147,7 @@ def test_a_call_of_a_tool_that_takes_a_text(model: BaseModel, wire: Wire, call: 
     assert reply.finish_reason == "tool_calls"
 
 
-@pytest.mark.parametrize("has_event_name", [True, False])
+@in_turn("has_event_name", [True, False])
 def test_an_end_that_tells_all_there_is(model: BaseModel, wire: Wire, call: Caller, *, has_event_name: bool) -> None:
     whole = _reply(THOUGHT, TEXT)
     wire.say(

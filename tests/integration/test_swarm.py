@@ -136,7 +136,7 @@ def test_a_hung_member_does_not_hold_up_the_answer(monkeypatch: pytest.MonkeyPat
 
     with Server(answer) as server:
         provider(monkeypatch, "openai", server)
-        agent = TradingAgent(["openai:a", "openai:b", "openai:hangs"], member_timeout_s=0.5)
+        agent = TradingAgent(["openai:a", "openai:b", "openai:hangs"], member_timeout_s=2)
         result = agent.decide("X", CANDLES)
         assert not released.is_set()  # the answer came while that request was still open
         released.set()

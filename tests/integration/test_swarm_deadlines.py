@@ -182,9 +182,9 @@ def test_an_awaited_call_waits_for_its_row_and_holds_up_no_other_task(server: Se
         ticking = asyncio.create_task(tick())
         with locked(spool.path):
             asking = asyncio.create_task(model.agenerate_response(None, "hi"))
-            await asyncio.sleep(0.3)
-            assert not asking.done()  # its row is not stored yet
-            assert ticks > 10
+            while ticks < 60:  # time enough for the reply to come
+                await asyncio.sleep(0.005)
+            assert not asking.done()  # its row is not stored yet, and cannot be as long as the store is locked
         reply = await asking
         ticking.cancel()
         assert [row.type for row in spool.trace(reply.trace_id or "")] == ["generation"]
@@ -257,7 +257,7 @@ def test_a_member_that_blocks_its_loop_costs_no_other_its_vote(
     server: Server, way: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Blocking, "released", threading.Event())
-    agent = TradingAgent(["openai:a", "openai:b", "openai:c"], total_timeout_s=0.5)
+    agent = TradingAgent(["openai:a", "openai:b", "openai:c"], total_timeout_s=2)
     agent._seats = (type(agent._seats[0])(Member(model="blocking"), Blocking("m")), *agent._seats[1:])
     result = timed(way, agent)
     assert (result.action, [vote.error_category for vote in result.votes]) == (Action.BUY, ["timeout", None, None])
@@ -352,7 +352,7 @@ def test_a_name_look_up_that_hangs_holds_up_nobody(
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setenv("XAI_BASE_URL", "http://slow.test/v1")
     monkeypatch.setenv("GROK_API_KEY", "xai-test-0123456789abcdef")
-    agent = TradingAgent(["openai:a", "openai:b", "xai:m"], member_timeout_s=0.4, total_timeout_s=0.5)
+    agent = TradingAgent(["openai:a", "openai:b", "xai:m"], member_timeout_s=1.8, total_timeout_s=2)
     result = timed(way, agent)
     released.set()
     assert (result.action, [vote.error_category for vote in result.votes]) == (Action.BUY, [None, None, "timeout"])

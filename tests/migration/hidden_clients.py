@@ -189,6 +189,50 @@ client = OpenAI()
 sys.modules[__name__].client = OpenAI(base_url="https://api.deepseek.com")
 print(client.ASK)
 
+## an attribute set past its class
+class Agent:
+    def __init__(self):
+        self.client = OpenAI()
+        object.__setattr__(self, 'client', OpenAI(base_url="https://api.deepseek.com"))
+    def ask(self):
+        return self.client.ASK
+print(Agent().ask())
+
+## items and attributes that Python asks for by itself
+class Pool:
+    def __init__(self):
+        self.client = OpenAI()
+    def __getitem__(self, key):
+        return self.client
+print(Pool()['x'].ASK, Pool().client.ASK)
+
+## a proxy
+class Proxy:
+    def __init__(self):
+        self._client = OpenAI()
+    def ask(self):
+        return self._client.ASK
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+print(Proxy().ask(), Proxy().base_url)
+
+## a default of a lambda
+client = OpenAI()
+ask = lambda text, c=client: c.ASK
+print(ask('x'), client.ASK)
+
+## a function's attribute
+def ask():
+    return ask.client.ASK
+ask.client = OpenAI()
+print(ask())
+
+## a class of its own in the SDK's place
+class Fake:
+    pass
+OpenAI = Fake if os.getenv('TEST') else OpenAI
+print(OpenAI().ASK)
+
 ## a copy of the object
 import copy
 class Agent:

@@ -81,7 +81,7 @@ def test_the_judge_alone_takes_back_what_a_careless_analysis_lets_through(kind: 
 
 @pytest.mark.usefixtures("careless_analysis")
 def test_a_careless_analysis_does_let_clients_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "objections_to", lambda *_: [])
+    monkeypatch.setattr(judge, "objections_to", lambda *_, **__: [])
     changed = []
     for kind, text in HIDDEN.items():
         folder = tmp_path / kind.replace(" ", "-").replace("'", "")

@@ -203,7 +203,7 @@ def _read_block(text: str, first_line: int, plan: _Plan, sinks: Mapping[int, Cel
 
 
 def _needs_a_closer_look(text: str, delimiter: str) -> bool:
-    """Tell whether a block has comments, or quotes that begin after a space; single characters are found fast."""
+    """Tell whether a block has comments, or quotes that begin after a space: one character is searched for fast."""
     has_comments = "#" in text and (text.startswith("#") or "\n#" in text)
     return has_comments or ('"' in text and " " in text and f'{delimiter} "' in text)
 

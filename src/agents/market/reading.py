@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.agents.market.bars import Columns
 from src.agents.market.candles import Candle, Candles, Issues, MarketDataError, Reading
 from src.agents.market.closing import are_month_ends, opens_of_closes
+from src.agents.market.excel_days import excel_remark
 from src.agents.market.layout import Layout, layout_of
 from src.agents.market.numbers import MISSING, Notation, NumberColumn, Unreadable, decimal_sign
 from src.agents.market.positions import assigned
@@ -301,7 +302,9 @@ class _Table:
                     else "never was, as clocks went forward"
                 )
                 return kind, f"{text!r} {what} in {stamps.zone}"
-        return "bad_time", f"{text[:40]!r} is not a time" if text.strip().lower() not in MISSING else "time is missing"
+        if text.strip().lower() in MISSING:
+            return "bad_time", "time is missing"
+        return "bad_time", f"{text[:40]!r} is not a time{excel_remark(text)}"
 
     def is_open(self, count: int) -> Any:
         """Return which rows are marked as bars that are not closed yet."""

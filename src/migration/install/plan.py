@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.migration.install import merge_texts, requirement_files, resolver
+from src.migration.install import conflicts, former_defaults, merge_texts, requirement_files
 from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, pending, read
-from src.migration.install.importers import OURS_NOW, broken_places
+from src.migration.install.importers import OURS_NOW, broken_places, python_files
 from src.migration.install.module_names import Modules
 from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
+from src.migration.install.requirement_lines import required_needs
 from src.migration.install.resolver import Status
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", "
 _EXECUTABLE = 0o755
 _NAMESPACES = ("src/models", "src/observability", "src/migration")
 # Requirements of this project that the installed packages do not have.
-_NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "tzdata", "xllamacpp"})
+_NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "scipy", "tzdata", "xllamacpp"})
 # What to use in place of a module that goes, by its package.
 _INSTEAD = {
     "models": "ask src.models.ModelFactory",
@@ -96,6 +97,7 @@ def plan(root: Path, *, resolves: bool = False) -> Installation:
         _write_packaged(root, path, data, digests, installation)
     _remove_old(root, packaged, digests, installation)
     _name_broken(root, packaged, installation)
+    installation.notes += _relying_on_old_defaults(root, packaged, installation)
     _merge_texts(root, installation, resolves=resolves)
     return installation
 
@@ -142,6 +144,25 @@ def _name_broken(root: Path, packaged: Mapping[str, bytes], installation: Instal
         if place.why == OURS_NOW:
             installation.pending.append((place.path, advice))
     installation.by_hand += [advice for _, advice in pending(root) if advice not in installation.by_hand]
+
+
+def _relying_on_old_defaults(root: Path, packaged: Mapping[str, bytes], installation: Installation) -> list[str]:
+    """Return a line for each default of the replaced factory that a file of the checkout relies on."""
+    old = {
+        change.path: change.before
+        for change in installation.changes
+        if change.path.startswith("src/models/") and change.before is not None
+    }
+    before = former_defaults.former(old)
+    if before is None:
+        return []
+    now = former_defaults.current_models(packaged["src/models/providers.py"])
+    return [
+        line
+        for path, source in python_files(root)
+        if path not in packaged and path not in old
+        for line in former_defaults.relying(path, source, before, now)
+    ]
 
 
 def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collection[str]) -> dict[str, bytes]:
@@ -205,20 +226,19 @@ def _can_be_installed(
     Only a conflict that the change itself makes is a reason not to write it.
     """
     after = {name: merged[name].text if name in merged else text for name, text in texts.items()}
-    outcome = resolver.resolve(root, after)
-    asked = f"{outcome.tool} for Python {sys.version_info.major}.{sys.version_info.minor}"
-    if outcome.left_out:
-        names = ", ".join(line.split("@")[0].strip() for line in outcome.left_out)
-        installation.notes.append(f"requirements.txt: not on this machine, so not looked at: {names}")
-    if outcome.status is Status.RESOLVED:
-        installation.notes.append(f"requirements.txt: can be installed, says {asked}")
-        return True
-    if outcome.status is Status.CONFLICT and resolver.resolve(root, texts).status is not Status.CONFLICT:
-        installation.by_hand.append(f"requirements.txt cannot be installed with what is needed: {outcome.reason}")
+    ours = {need.package for need in (*required_needs(requirements()), *requirement_files.known_needs())}
+    outcome = conflicts.judge(root, texts, after, ours)
+    rest = f", without {', '.join(outcome.left_out)}, which could not be before" if outcome.left_out else ""
+    if outcome.status is Status.CONFLICT:
+        installation.by_hand += [f"requirements.txt cannot be installed with what is needed{rest}: {reason}"
+                                 for reason in outcome.reasons]  # fmt: skip
         return False
-    before = ", which was so before" if outcome.status is Status.CONFLICT else ""
+    if outcome.status is Status.RESOLVED:
+        asked = f"{outcome.tool} for Python {sys.version_info.major}.{sys.version_info.minor}"
+        installation.notes.append(f"requirements.txt: can be installed{rest}, says {asked}")
+        return True
     installation.notes.append(
-        f"requirements.txt: it is not known whether it can be installed{before} ({outcome.reason}); pins that the "
+        f"requirements.txt: it is not known whether it can be installed ({'; '.join(outcome.reasons)}); pins that the "
         "packages' own needs exclude were moved"
     )
     return True

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TIMEOUT_S: Final = 180
 _LONGEST_REASON: Final = 700
 _CONFLICT: Final = re.compile(r"No solution found|ResolutionImpossible|conflicting dependencies")
 # Reasons that say nothing about the versions: the index was not reached, or a package has to be built.
@@ -70,13 +69,16 @@ class Resolution:
     left_out: tuple[str, ...] = ()
 
 
-def resolve(root: Path, texts: Mapping[str, str], main: str = "requirements.txt") -> Resolution:
+def resolve(
+    root: Path, texts: Mapping[str, str], main: str = "requirements.txt", *, timeout_s: float = 180
+) -> Resolution:
     """Return whether the requirement files of a checkout can be installed together, by its own index.
 
     Args:
         root: The checkout, whose other files the requirements may name.
         texts: The files' new texts, by their paths; other files are read from the checkout.
         main: The file to install.
+        timeout_s: The longest that the answer may take.
     """
     command = _command()
     if command is None:
@@ -86,11 +88,11 @@ def resolve(root: Path, texts: Mapping[str, str], main: str = "requirements.txt"
         words = [*command, str(Path(folder) / main)]
         try:
             done = subprocess.run(  # noqa: S603 - uv or pip, with the checkout's own requirements
-                words, cwd=root, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S,
+                words, cwd=root, capture_output=True, text=True, errors="replace", check=False, timeout=timeout_s,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Resolution(status=Status.UNKNOWN, reason=f"no answer within {TIMEOUT_S} s", tool=_tool(command))
+            return Resolution(status=Status.UNKNOWN, reason=f"no answer within {timeout_s:.0f} s", tool=_tool(command))
         except OSError as error:
             return Resolution(status=Status.UNKNOWN, reason=f"{command[0]}: {error.strerror}")
         cause = _PIP_CAUSE.search(done.stdout)

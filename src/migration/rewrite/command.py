@@ -19,6 +19,7 @@ from src.migration.check.interrupts import interrupts_held
 from src.migration.rewrite import report
 from src.migration.rewrite.file import FAILED, migrate
 from src.migration.rewrite.leftovers import leftovers
+from src.migration.rewrite.project import neighbours
 from src.migration.rewrite.project.error_links import files_to_revisit
 from src.migration.rewrite.project.jobs import Job, jobs_of
 from src.migration.rewrite.records import LEFT
@@ -213,7 +214,7 @@ def _migrate_all(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     if len(jobs) < _WORTH_A_POOL or processes == 1:
         yield from _with_progress((_migrate_and_check(job) for job in jobs), len(jobs))
         return
-    pool = ProcessPoolExecutor(min(processes, len(jobs)))
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), initializer=neighbours.share, initargs=(neighbours.shared(),))
     try:
         with interrupts_held():  # processes inherit that: Ctrl-C, which goes to all, is for the first one to deal with
             outcomes = pool.map(_migrate_and_check, jobs, chunksize=4)

@@ -17,7 +17,8 @@ from src.migration.rewrite.edit import allow_marks, imports, selfcheck
 from src.migration.rewrite.edit.plan_edits import edits_for
 from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.plan import Plan, Planner
-from src.migration.rewrite.project import own_server, star_imports
+from src.migration.rewrite.project import neighbours, own_server, star_imports
+from src.migration.rewrite.project.taken_names import taken_names
 from src.migration.rewrite.records import LEFT, Outcome, ProjectContext, ReportedSite, Unprovable
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     for _ in range(len(planner.sites) + len(planner.groups) + 1):
         plan = planner.plan()
         after, fault = _checked_code(plan, posts, values, path, name, project)
-        if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, project):
+        if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, path):
             break
     else:
         after, fault = tree.module.code, "its changes are not understood"
@@ -121,7 +122,7 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
     edited = [move.site.call for move in plan.moves] + list(plan.converted) + [post.call for post in movable_posts]
     edited += [node for uses in plan.handled.values() for node, _ in uses.names]
     if not edited:
-        return _cleaned_code(tree.module, values, project) if _imports_sdk(tree) else tree.module.code
+        return _cleaned_code(tree.module, values, path, project) if _imports_sdk(tree) else tree.module.code
     factory = imports.factory_name(tree, min(tree.line(node) for node in edited))
     edits, needed = edits_for(plan, values, factory)
     for post in movable_posts:
@@ -134,11 +135,12 @@ def _rewritten_code(plan: Plan, posts: list[Post], values: Evaluator, path: Path
     module = edits.apply(tree.module)
     position = len(module.body) if is_last_position else first
     module = imports.with_imports(module, needed, position, _levels_to_root(path))
-    return _cleaned_code(module, values, project)
+    return _cleaned_code(module, values, path, project)
 
 
-def _cleaned_code(module: cst.Module, values: Evaluator, project: ProjectContext) -> str:
-    cleaned = imports.without_unused(module, values, project.required_setups)
+def _cleaned_code(module: cst.Module, values: Evaluator, path: Path, project: ProjectContext) -> str:
+    taken = taken_names(path, neighbours.users_of(path))
+    cleaned = imports.without_unused(module, values, project.required_setups, taken)
     return imports.with_blank_line_after_imports(cleaned).code
 
 

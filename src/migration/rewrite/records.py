@@ -89,8 +89,6 @@ class ProjectContext:
         settings: What other files set on SDK modules and the factory does not read by itself, such as `openai.api_key`.
         required_setups: SDKs whose module this file sets up for other files.
         served_paths: The paths that servers of the project serve.
-        users: The files that import this one, directly or through others, and so can reach its objects.
-        bases: The files that this one imports, which may have the base classes of its classes.
     """
 
     borrowed_names: frozenset[str] = frozenset()
@@ -100,8 +98,6 @@ class ProjectContext:
     settings: frozenset[str] = frozenset()
     required_setups: frozenset[str] = frozenset()
     served_paths: frozenset[str] = frozenset()
-    users: tuple[Path, ...] = ()
-    bases: tuple[Path, ...] = ()
 
 
 @dataclass(eq=False, slots=True)

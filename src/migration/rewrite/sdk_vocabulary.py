@@ -163,14 +163,14 @@ def non_chat(names: tuple[str, ...]) -> str | None:
 
 # SDK exception -> the factory's errors, which docs/errors.md describes.
 _STATUS_ERRORS = (  # raised for a response, unlike failures of the connection and timeouts
-    "AuthenticationFailed", "ModelUnavailable", "PermissionRefused", "ModelNotFound", "InvalidRequest", "RateLimited",
+    "AuthenticationFailed", "PermissionRefused", "ModelNotFound", "InvalidRequest", "RateLimited",
     "QuotaExhausted", "Overloaded", "ServerFailed", "ContentBlocked",
 )  # fmt: skip
 _OPENAI_LIKE = {
     "OpenAIError": ("ModelError",), "AnthropicError": ("ModelError",), "GroqError": ("ModelError",),
     "APIError": (*_STATUS_ERRORS, "ConnectionFailed", "ModelTimeout"), "APIStatusError": _STATUS_ERRORS,
     "APIConnectionError": ("ConnectionFailed", "ModelTimeout"), "APITimeoutError": ("ModelTimeout",),
-    "AuthenticationError": ("AuthenticationFailed", "ModelUnavailable"),
+    "AuthenticationError": ("AuthenticationFailed",),
     "PermissionDeniedError": ("PermissionRefused",), "NotFoundError": ("ModelNotFound",),
     "RateLimitError": ("RateLimited", "QuotaExhausted"),
     "BadRequestError": ("InvalidRequest", "ContentBlocked"), "UnprocessableEntityError": ("InvalidRequest",),
@@ -206,7 +206,7 @@ def errors_for(name: str) -> tuple[str, ...] | None:
     if package in ("requests", "httpx"):
         return _HTTP.get(last)
     if name in ("ollama.ResponseError", "ollama._types.ResponseError"):
-        return tuple(error for error in _STATUS_ERRORS if error != "ModelUnavailable")
+        return _STATUS_ERRORS
     if name == "google.genai.errors.APIError":
         return ("ModelError",)
     return None

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from src.migration.rewrite import judge
+from src.migration.rewrite.project import neighbours
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import libcst as cst
 
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.plan import Plan, Planner
-    from src.migration.rewrite.records import ProjectContext
 
 _KINDS: dict[str, Literal["place", "inline", "factory"]] = {"place": "place", "inline": "inline", "model": "factory"}
 
 
-def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: ProjectContext) -> bool:
+def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path) -> bool:
     """Let the judge take back what it does not understand of a result; return whether there was anything.
 
     Args:
@@ -24,7 +26,7 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: Pro
         plan: The plan.
         after: The module's new text.
         tree: The module before its edits.
-        project: What is known about the other files.
+        path: The module's file.
     """
     claims: dict[judge.Claim, cst.CSTNode] = {
         judge.Claim(span=tree.span(client), kind="model"): client for client in plan.converted
@@ -34,7 +36,15 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, project: Pro
     }
     if not claims:
         return False
-    objections = judge.objections_to(tree.module.code, after, list(claims), project.users, project.bases)
+    module = path.parent.name if path.stem == "__init__" else path.stem
+    objections = judge.objections_to(
+        tree.module.code,
+        after,
+        list(claims),
+        module=module,
+        users=neighbours.users_of(path),
+        bases=neighbours.bases_of(path),
+    )
     for objection in objections:
         nodes = list(claims.values()) if objection.claim is None else [claims[objection.claim]]
         for node in nodes:

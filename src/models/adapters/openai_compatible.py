@@ -68,17 +68,19 @@ class OpenAICompatibleModel(BaseModel):
     def _settings(self) -> dict[str, Any]:
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
+        headers: dict[str, Any] = {"Authorization": basic} if basic else {}
+        takes_empty_key = self._omits_key() and self.sdk[0] != "openai"  # and fails where it writes the header
         return {
-            "api_key": self._api_key or "not-needed",
+            "api_key": self._api_key or ("" if takes_empty_key else "not-needed"),
             "base_url": address or None,
             "max_retries": 0,
-            "default_headers": {"Authorization": basic} if basic else {},
+            "default_headers": headers,
         }
 
-    def _sends_no_key(self) -> bool:
-        """Tell whether a program has named an empty key: the SDK then makes its clients with none."""
-        has_user = bool(network.split_credentials(self._base_url or "")[1])
-        return self._compat is not None and not self._compat.sends_key and not has_user
+    def _omits_key(self) -> bool:
+        """Tell whether requests carry no key, as a program that names an empty one wants it."""
+        basic = network.split_credentials(self._base_url or self.default_base_url or "")[1]
+        return self._compat is not None and not self._compat.sends_key and not basic
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])
@@ -87,8 +89,7 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.hooks(self.provider)
         hooks["response"].append(gateway_hooks.repair_stream)
-        if self._sends_no_key():
-            hooks["request"].append(_remove_key)
+        hooks["request"] += [_without_key] if self._omits_key() else []
         make_http = getattr(sdk, "DefaultHttpx2Client", sdk.DefaultHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"]))
         return sdk_client.Connection(self._own(getattr(sdk, self.sdk[1])(**settings, http_client=http), settings), http)
@@ -97,8 +98,7 @@ class OpenAICompatibleModel(BaseModel):
         sdk, settings = self._library(), self._settings()
         hooks = http_hooks.async_hooks(self.provider)
         hooks["response"].append(gateway_hooks.arepair_stream)
-        if self._sends_no_key():
-            hooks["request"].append(_aremove_key)
+        hooks["request"] += [_awithout_key] if self._omits_key() else []
         make_http = getattr(sdk, "DefaultAsyncHttpx2Client", sdk.DefaultAsyncHttpxClient)
         http = make_http(event_hooks=hooks, **_http_arguments(sdk, settings["base_url"], asynchronous=True))
         client = self._own(getattr(sdk, self.sdk[2])(**settings, http_client=http), settings)
@@ -176,7 +176,7 @@ class OpenAICompatibleModel(BaseModel):
         parameters: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,
-            can.max_tokens_name: request.max_tokens or can.default_max_tokens,
+            **self._limit(request, can),
             "stop": list(request.stop),
             "seed": request.seed,
             **_effort(request.reasoning_effort, can),
@@ -190,6 +190,12 @@ class OpenAICompatibleModel(BaseModel):
             if self.stream_options is not None:
                 payload["stream_options"] = self.stream_options
         return self._with_options(payload, request.options)
+
+    def _limit(self, request: ModelRequest, can: Capabilities) -> dict[str, int | None]:
+        """Return the limit of tokens by the name that the model takes, for an SDK's program by that of the program."""
+        if self._compat is not None:
+            return {"max_tokens": request.max_tokens}
+        return {can.max_tokens_name: request.max_tokens or can.default_max_tokens}
 
     def _with_options(self, payload: dict[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
         """Add the caller's options and the provider's own body fields."""
@@ -234,13 +240,13 @@ class OpenAICompatibleModel(BaseModel):
         return reported_cost(self.provider, usage)
 
 
-def _remove_key(request: Any) -> None:
-    """Remove the placeholder that the SDK's client is made with where there is no key."""
+def _without_key(request: Any) -> None:
+    """Take the key out of a request; the SDK refuses a client without one."""
     request.headers.pop("authorization", None)
 
 
-async def _aremove_key(request: Any) -> None:
-    _remove_key(request)
+async def _awithout_key(request: Any) -> None:
+    _without_key(request)
 
 
 def _http_arguments(sdk: Any, address: str | None, *, asynchronous: bool = False) -> dict[str, Any]:

@@ -29,6 +29,7 @@ KEYS = {
     "GROK_API_KEY": "key-xai", "XAI_API_KEY": "key-xai", "OPENROUTER_API_KEY": "key-openrouter",
     "GROQ_API_KEY": "key-groq", "GEMINI_KEY": "key-gemini", "GOOGLE_API_KEY": "key-gemini",
 }  # fmt: skip
+_PATIENCE_AT_START_S = 600  # it imports all SDKs, on a machine that may be busy
 ZYGOTE = Path(__file__).parent / "zygote.py"
 
 
@@ -57,7 +58,7 @@ class Runner:
         self._zygote = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, text=True
         )
-        self._line()
+        self._line(_PATIENCE_AT_START_S)
 
     def _trust(self) -> dict[str, str]:
         return {name: str(self._loopback.trusted) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")}

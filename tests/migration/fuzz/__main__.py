@@ -30,7 +30,7 @@ _MINIMIZED_OF_A_KIND = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fuzz; return 0 where no program is broken or silently other, 1 where some are."""
+    """Fuzz; return 0 where no program is broken or silently other, 1 where some are, 2 where not all were judged."""
     options = _parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     seeds = options.seeds or range(options.seed, options.seed + options.programs)
@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         worker.join()
     (options.out / "results.json").write_text(json.dumps(totals, indent=1) + "\n", "utf-8")
     sys.stdout.write(json.dumps({name: value for name, value in totals.items() if name != "tags"}, indent=1) + "\n")
+    if totals["programs"] != len(seeds):
+        sys.stderr.write(f"{len(seeds) - totals['programs']} programs were not judged: a process ended\n")
+        return 2
     return 1 if totals["faults"] else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,37 @@ class Call:
     arguments: tuple[str, ...]
     end: str = ""
 
-    def on(self, client: str, wait: str) -> str:
-        """Return the call on a client."""
+    def on(self, client: str, wait: str, form: str = "plain") -> str:
+        """Return the call on a client, in a form of `FORMS`."""
+        if form != "plain":
+            return FORMS[form].format(method=f"{client}{self.method}", arguments=", ".join(self.arguments))
         inner = ", ".join(self.arguments)
         if len(inner) > 60:
             inner = "\n" + "".join(f"    {argument},\n" for argument in self.arguments)
         return f"{wait}{client}{self.method}({inner})"
+
+
+# How a call that is not awaited can be made without being written as one.
+FORMS = {
+    "submitted": "EXECUTOR.submit({method}, {arguments}).result()",
+    "partial": "functools.partial({method}, {arguments})()",
+    "lambda": "(lambda: {method}({arguments}))()",
+    "bracketed": "({method})({arguments})",
+}
+
+
+def draw_form(draft: Draft) -> str:
+    """Draw a form of `FORMS`, nearly always the plain one, with what it needs."""
+    if draft.asynchronous or not draft.chance(0.04):
+        return "plain"
+    form = draft.choose(*FORMS)
+    draft.tag("form", form)
+    if form == "submitted":
+        draft.add_import("from concurrent.futures import ThreadPoolExecutor")
+        draft.constants.append("EXECUTOR = ThreadPoolExecutor(max_workers=2)")
+    elif form == "partial":
+        draft.add_import("import functools")
+    return form
 
 
 def draw_model(draft: Draft, sdk: Sdk) -> str:
@@ -174,7 +200,7 @@ def draw_generativeai(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
 
 def draw_ollama(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
     messages, start, end = draw_messages(draft, with_system=draft.chance(0.5), asynchronous_safe=not draft.asynchronous)
-    messages = messages.replace('[{"type": "text", "text": prompt}]', "prompt")
+    messages = re.sub(r'\[\{"type": "text", "text": (.*?)\}\]\}', r"\1}", messages)  # it takes no parts
     arguments = [f"model={draw_model(draft, sdk)}", f"messages={messages}"]
     if draft.chance(0.4):
         options = draft.choose('{"temperature": 0.4}', '{"temperature": 0.4, "num_predict": 60}')

@@ -153,5 +153,5 @@ def draw_module_use(draft: Draft, sdk: Sdk) -> Construction:
     if sdk.wire == "ollama":
         return Construction(sdk, ("import ollama",), (), "ollama", "ollama")
     key, imports, constants = draw_key(draft, sdk)
-    setup = [f"openai.api_key = {key}"] if key and sdk.name == "openai" else []
+    setup = [f"openai.api_key = {key}"] if key not in ("", '""') and sdk.name == "openai" else []
     return Construction(sdk, (f"import {sdk.name}", *imports), (*constants, *setup), sdk.name, sdk.name)

@@ -38,7 +38,7 @@ def draw_read(draft: Draft, wire: str, call: str) -> str:
     form = draft.pick(**kinds, **{name: weight for name, (weight, _) in special.items()})
     draft.tag("read", f"{wire} {form}")
     if form in special:
-        return f"response = {call}\n" + code(special[form][1])
+        return f"response = {call}\n" + code(special[form][1]).replace("CALL_AGAIN", call)
     match form:
         case "direct" if call.startswith("await "):
             return f"text = {chain.replace('R', f'({call})', 1)}"
@@ -119,6 +119,41 @@ SPECIAL: dict[str, dict[str, tuple[float, str]]] = {
             except json.JSONDecodeError:
                 text = "no json"
             """),
+        "collected": (1, "replies = []\nreplies.append(response)\ntext = replies[0].choices[0].message.content"),
+        "keyed": (1, 'replies = {"last": response}\ntext = replies["last"].choices[0].message.content'),
+        "comprehension": (1, "text = [choice.message.content for choice in response.choices][0]"),
+        "unpacked": (1, "(choice,) = response.choices\ntext = choice.message.content"),
+        "generator": (1, "text = next(choice.message.content for choice in response.choices)"),
+        "conditional": (1, 'text = response.choices[0].message.content if hasattr(response, "choices") else response'),
+        "dictionary": (1, 'text = response.to_dict()["choices"][0]["message"]["content"]'),
+        "json_dumped": (1, """
+            import json
+
+            text = json.loads(response.model_dump_json())["choices"][0]["message"]["content"]
+            """),
+        "cost": (2, """
+            text = response.choices[0].message.content
+            if response.usage:
+                print("cost", round(response.usage.prompt_tokens * 0.01 + response.usage.completion_tokens * 0.03, 2))
+            """),
+        "copied": (1, "import copy\n\ntext = copy.deepcopy(response).choices[0].message.content"),
+        "tools": (1, """
+            message = response.choices[0].message
+            text = "tools" if message.tool_calls else message.content
+            """),
+        "role": (1, "text = response.choices[0].message.content\nprint(response.object)"),
+        "identity": (0.5, "text = response.choices[0].message.content\nprint(response.id, response.created)"),
+        "returned": (1, """
+            for choice in response.choices:
+                return choice.message.content
+            text = "none"
+            """),
+        "again": (1, """
+            text = response.choices[0].message.content
+            if not text:
+                response = CALL_AGAIN
+                text = response.choices[0].message.content
+            """),
         "index_error": (2, """
             try:
                 text = response.choices[0].message.content.strip()
@@ -151,6 +186,18 @@ SPECIAL: dict[str, dict[str, tuple[float, str]]] = {
                 text = response.content
             """),
         "tested": (4, 'text = response.content[0].text if response.content else "none"'),
+        "kept": (1, "blocks = list(response.content)\ntext = blocks[0].text"),
+        "dumped": (1, 'text = response.model_dump()["content"][0]["text"]'),
+        "first": (1, 'text = next((block.text for block in response.content if block.type == "text"), "none")'),
+        "cost": (1, """
+            text = response.content[0].text
+            print("cost", response.usage.input_tokens + 5 * response.usage.output_tokens)
+            """),
+        "again": (1, """
+            if not response.content:
+                response = CALL_AGAIN
+            text = response.content[0].text
+            """),
         "stop_reason": (2, "text = response.content[0].text\nprint('stop', response.stop_reason)"),
         "stripped": (6, "text = response.content[0].text.strip()"),
     },

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.cli.start import main
+from src.models.call import budget_gate
 from src.models.errors import BudgetExceeded, InvalidRequest
 from src.models.limits import budgets
 from src.models.model_factory import ModelFactory
@@ -61,6 +62,9 @@ def ask(asked: BaseModel | None = None) -> str:
 
 
 def shown() -> list[dict[str, Any]]:
+    """Return what the command shows once the calls of this process are settled, which takes a moment."""
+    for store in budget_gate._stores.values():
+        store.flush()
     rows: list[dict[str, Any]] = json.loads(run_app(main, "budget", "--json").out)
     return rows
 

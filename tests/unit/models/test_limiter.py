@@ -222,7 +222,7 @@ def test_a_cancelled_call_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(limiter, "_MINUTE_S", 0.4)
 
     async def main(model: Any) -> float:
-        tasks = [asyncio.create_task(model.agenerate_response(None, "hi")) for _ in range(20)]
+        tasks = [asyncio.create_task(model.agenerate_response(None, "hi")) for _ in range(50)]
         await asyncio.sleep(0.05)
         for task in tasks[1:]:
             task.cancel()
@@ -237,7 +237,7 @@ def test_a_cancelled_call_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) 
         assert model.limiter is not None
         assert not model.limiter._queue
         assert len(server.received) <= 3
-    assert waited_s < 3  # with 19 places before it: 8 s
+    assert waited_s < 10  # with 49 places before it: 20 s
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -131,7 +131,7 @@ def test_the_model_stops_at_the_deadline_and_when_nobody_waits_any_more(way: str
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         getattr(Asking(), way)()
-    assert time.monotonic() - started < 3  # where nothing stopped it, it took a minute and more
+    assert time.monotonic() - started < 15  # where nothing stopped it, it took a minute and more
     assert eventually(lambda: not engine.engine()._working, 8)  # it stops computing too
     assert background.drain(20) == 0
     assert spool.rows_after(0)[-1].error_category == ("cancelled" if way == "cancelled" else "timeout")

@@ -112,6 +112,34 @@ def test_the_address_of_a_users_own_row_is_checked() -> None:
     assert "The url of the provider mine" in str(_failure(ModelFactory.get_model("mine")))
 
 
+@pytest.mark.parametrize(
+    ("name", "address", "base"),
+    [
+        ("openai", "https://gateway.test/v1/chat/completions", "https://gateway.test/v1"),
+        ("openai", "https://gateway.test/v1/responses/", "https://gateway.test/v1"),
+        ("groq", "https://gateway.test/openai/v1/Chat/Completions", "https://gateway.test/openai/v1"),
+        ("claude", "https://gateway.test/v1/messages", "https://gateway.test"),
+        ("ollama", "http://127.0.0.1:11434/api/chat", "http://127.0.0.1:11434"),
+        (
+            "gemini",
+            "https://gateway.test/v1beta/models/gemini-2.5-flash:generateContent",
+            "https://gateway.test",
+        ),
+    ],
+)
+def test_the_address_of_an_endpoint_is_refused_with_its_base(name: str, address: str, base: str) -> None:
+    message = str(_failure(ModelFactory.get_model(name, "m", api_key=KEY, base_url=address)))
+    assert f"base_url is '{address}', the address of one endpoint" in message
+    assert f"Give '{base}'." in message
+    assert ModelFactory.get_model(name, "m", api_key=KEY, base_url=base).is_available()
+
+
+def test_the_endpoint_of_a_users_own_row_is_refused() -> None:
+    row = Provider(name="mine", url="https://mine.test/v1/chat/completions", needs_key=False, default_model="m")
+    ModelFactory.register(row)
+    assert "Give 'https://mine.test/v1'" in str(_failure(ModelFactory.get_model("mine")))
+
+
 def test_ollamas_address_needs_no_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     for address in ("127.0.0.1", "127.0.0.1:9", "localhost:9", ":9", "[::1]:9", "0.0.0.0"):  # noqa: S104 - a client's
         assert ModelFactory.get_model("ollama", base_url=address)

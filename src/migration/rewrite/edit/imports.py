@@ -140,13 +140,19 @@ def _is_import(node: cst.CSTNode) -> bool:
     return any(isinstance(part, cst.Import | cst.ImportFrom) for part in _small_statements(node))
 
 
-def without_unused(module: cst.Module, old: Evaluator, required_setups: frozenset[str] = frozenset()) -> cst.Module:
+def without_unused(
+    module: cst.Module,
+    old: Evaluator,
+    required_setups: frozenset[str] = frozenset(),
+    taken: frozenset[str] = frozenset(),
+) -> cst.Module:
     """Return a module without the imports, keys and settings whose last use was removed by the edits.
 
     Args:
         module: The edited module.
         old: The module before its edits.
         required_setups: SDKs whose module this file sets up for other files.
+        taken: The names that other files take from this one.
     """
     read_before = {
         (name, _scope_name(scope))
@@ -160,7 +166,8 @@ def without_unused(module: cst.Module, old: Evaluator, required_setups: frozense
         for scope, names in tree.bound.items():
             for name, bindings in names.items():
                 is_required = any(binding.imported in required_setups for binding in bindings)
-                if not (is_required and _is_set_up(tree, name, scope)):
+                is_taken = name in taken and isinstance(scope, cst.Module)
+                if not is_taken and not (is_required and _is_set_up(tree, name, scope)):
                     lost_reads = (name, _scope_name(scope)) in read_before and not tree.loads(name, scope)
                     _remove_unused(tree, scope, bindings, edits, lost_reads=lost_reads)
         if not edits:

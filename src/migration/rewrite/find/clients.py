@@ -65,8 +65,9 @@ def group_clients(values: Evaluator, sites: list[Site]) -> list[Group]:
     for node, client in uses:
         _record_use(node, group_of[client], by_base, values)
     groups = list({id(group): group for group in group_of.values()}.values())
-    looked_up = _names_looked_up(tree)
+    looked_up, unknown = _names_looked_up(tree), _calls_that_may_be_ollamas(values, by_base)
     for group in groups:
+        group.blockers += unknown if "ollama" in group.clients.values() else []
         group.blockers += [f"{name} is asked for by a text" for name in sorted(group.names & looked_up)]
     return groups
 
@@ -87,6 +88,19 @@ def _names_looked_up(tree: Tree) -> set[str]:
     calls = (node for node in tree.nodes if isinstance(node, cst.Call))
     lookups = (node for node in calls if code(node.func).rpartition(".")[2] in ("getattr", "setattr", "attrgetter"))
     return {text for node in lookups for arg in node.args if (text := text_of(arg.value)) is not None}
+
+
+def _calls_that_may_be_ollamas(values: Evaluator, sites: dict[cst.BaseExpression, Site]) -> list[str]:
+    """Return the calls on something unknown that a client of Ollama takes; a model's methods have the same names."""
+    calls = []
+    for node in values.tree.nodes:
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or node.func.value in sites:
+            continue
+        names = {arg.keyword.value for arg in node.args if arg.keyword is not None}
+        is_like_it = node.func.attr.value in ("chat", "generate") and bool(names & {"model", "messages", "prompt"})
+        if is_like_it and any(value.kind == "unknown" for value in values.of(node.func.value)):
+            calls.append(f"line {values.tree.line(node)}: what {code(node.func)} is called on is not known")
+    return calls
 
 
 def _is_creation(node: cst.BaseExpression, values: Evaluator) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from src.migration.rewrite.judge import vocabulary as words
 from src.migration.rewrite.judge.atoms import NONE, NOTHING, TRACKED, UNKNOWN, Atom, Value, is_plain, join
 from src.migration.rewrite.judge.expressions import Expressions, callee
-from src.migration.rewrite.judge.program import all_parameters, decorator_names, parameters
+from src.migration.rewrite.judge.program import all_parameters, decorator_names, fields_of, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,9 +126,9 @@ class Calls(Expressions):
             return arguments.positional[0]
         if name == "importlib.import_module" and (module := _literal(node)):
             return frozenset({Atom(kind="import", name=module)})
-        if name.rpartition(".")[2] in words.ALL_ATTRIBUTES and any(
-            atom.kind in ("instance", "class") for atom in arguments.all()
-        ):
+        last = name.rpartition(".")[2]
+        has_object = any(atom.kind in ("instance", "class") for atom in arguments.all())
+        if last in words.BY_NAME or (last in words.ALL_ATTRIBUTES and has_object):
             self.expose_attributes(node, name)
         self._unread(node, arguments)
         if name.startswith("src.models"):
@@ -177,8 +177,7 @@ class Calls(Expressions):
         for constructor in constructors:
             self._pass(constructor, node, arguments)
         if not constructors:
-            fields = [part.target.id for part in owner.body
-                      if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]  # fmt: skip
+            fields = fields_of(owner)
             is_record = decorator_names(owner) == {"dataclass"} and not owner.bases
             for index, value in enumerate(arguments.positional):
                 if is_record and index < len(fields):
@@ -222,8 +221,7 @@ class Calls(Expressions):
     def _call_builtin(self, name: str, node: ast.Call, arguments: Arguments) -> Value:
         first = arguments.positional[0] if arguments.positional else NOTHING
         if name == "super":
-            owner = self._enclosing_class()
-            return frozenset({Atom(kind="instance", node=owner)}) if owner is not None else UNKNOWN
+            return self._super()
         if name == "bool" or (name in ("len", "iter", "sorted") and all(atom.kind == "container" for atom in first)):
             return UNKNOWN if name in ("bool", "len") else first
         if name in ("list", "tuple", "set", "reversed") and all(atom.kind == "container" for atom in first):
@@ -240,14 +238,15 @@ class Calls(Expressions):
         if name == "__import__" and (module := _literal(node)):
             return frozenset({Atom(kind="import", name=module.partition(".")[0])})
         if name == "vars" and node.args:
-            self._unread(node, arguments)
             self.expose_attributes(node, "vars")
-            return UNKNOWN
-        if name in words.ALL_NAMES:
-            self._unread(node, arguments)
+        elif name in words.ALL_NAMES:
             self._expose_names(name, node)
-            return UNKNOWN
         return self._unread(node, arguments)
+
+    def _super(self) -> Value:
+        owner = self._enclosing_class()
+        relative = frozenset({Atom(kind="instance", node=owner)}) if owner is not None else NOTHING
+        return relative | UNKNOWN if owner is None or self.program.has_foreign_base(owner) else relative
 
     def _expose_names(self, function: str, node: ast.Call) -> None:
         """Record that code which nobody reads can read and replace what names hold."""
@@ -286,6 +285,9 @@ class Calls(Expressions):
         """Return what a call returns of which the form matters: getattr, setattr, hasattr, isinstance, map, field."""
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         literal = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else None
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if method in words.HOOKS:
+            return self._hook(method, node)
         if name == "getattr" and len(node.args) > 1 and not node.keywords:
             return self._getattr(node, literal)
         if name in ("setattr", "delattr") and len(node.args) > 1:
@@ -307,6 +309,18 @@ class Calls(Expressions):
         if is_str_map and all(atom.kind == "stream" for atom in self.evaluate(node.args[1])):
             return UNKNOWN
         return None
+
+    def _hook(self, method: str, node: ast.Call) -> Value:
+        """Interpret `object.__setattr__(x, "name", y)` and the like, which stand for what Python calls by itself."""
+        arguments = self._arguments(node)
+        self._unread(node, arguments)
+        literals = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        if method == "__getattribute__":
+            self.expose_attributes(node, method)
+        else:
+            for changed in literals[:1] or list(self.state.attribute_families):
+                self.state.set_attribute(None, changed, UNKNOWN)
+        return UNKNOWN
 
     def _getattr(self, node: ast.Call, name: object) -> Value:
         value = self.evaluate(node.args[0])

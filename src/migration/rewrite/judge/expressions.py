@@ -9,13 +9,27 @@ from typing import TYPE_CHECKING
 
 from src.migration.rewrite.judge import vocabulary as words
 from src.migration.rewrite.judge.atoms import NONE, NOTHING, TRACKED, UNKNOWN, Atom, Value, join
-from src.migration.rewrite.judge.program import decorator_names
+from src.migration.rewrite.judge.program import decorator_names, parameters
 
 if TYPE_CHECKING:
     from src.migration.rewrite.judge.program import Function, Program, Scope
     from src.migration.rewrite.judge.state import State
 
 Environment = dict[str, Value]
+
+
+def joined(*states: Environment | None) -> Environment | None:
+    """Return the names where several paths meet; None where none of them is reached."""
+    result: Environment | None = None
+    for state in states:
+        if state is None:
+            continue
+        if result is None:
+            result = dict(state)
+            continue
+        for name, value in state.items():
+            result[name] = result.get(name, NOTHING) | value
+    return result
 
 
 class Expressions(ABC):
@@ -37,6 +51,14 @@ class Expressions(ABC):
     @abstractmethod
     def call(self, node: ast.Call) -> Value:
         """Return what a call returns."""
+
+    def bind_defaults(self, node: Function) -> None:
+        """Record what the parameters of a function are where no argument is passed."""
+        names = parameters(node)
+        for name, default in zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True):
+            self.state.add(self.evaluate(default), "parameter", node, name)
+        for arg, keyword_default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+            self.state.add(self.evaluate(keyword_default), "parameter", node, arg.arg)
 
     @abstractmethod
     def store(self, target: ast.expr, value: Value) -> None:
@@ -76,6 +98,7 @@ class Expressions(ABC):
             case ast.Compare():
                 return self._compare(node)
             case ast.Lambda():
+                self.bind_defaults(node)
                 return frozenset({Atom(kind="function", node=node)})
             case ast.Subscript(value=inner, slice=index):
                 return self._item(self.evaluate(inner), index, node)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.judge.atoms import UNKNOWN
-from src.migration.rewrite.judge.program import all_parameters, parameters
+from src.migration.rewrite.judge.program import all_parameters, fields_of, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,9 @@ class Mentions:
     Attributes:
         attributes: The attributes that they read or set on other objects than their own.
         own_attributes: The attributes of `self`.
-        inherited_attributes: The attributes of `self` in files with classes that inherit from imported ones.
+        inherited_attributes: The attributes of `self`, and what classes define, in files with classes that inherit
+            from imported ones.
+        members: What is imported from, read of or patched in a module, as pairs of its last name and the member's.
         names: The names that they import, or read where they import all names.
         texts: The texts that could be names, as in `getattr(x, "client")`.
         calls: Their calls.
@@ -52,6 +54,7 @@ class Mentions:
     attributes: set[str] = field(default_factory=set)
     own_attributes: set[str] = field(default_factory=set)
     inherited_attributes: set[str] = field(default_factory=set)
+    members: set[tuple[str, str]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     calls: set[ForeignCall] = field(default_factory=set)
@@ -90,10 +93,29 @@ def _mentions_of(source: bytes) -> Mentions:
         if isinstance(node, ast.ClassDef)
         for base in node.bases
     )
+    renamed = {
+        alias.asname: alias.name.rpartition(".")[2]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
     has_star = any(isinstance(node, ast.alias) and node.name == "*" for node in ast.walk(tree))
     for node in ast.walk(tree):
         _note(node, mentions, inherits=inherits, has_star=has_star)
+        _note_member(node, mentions, renamed)
     return mentions
+
+
+def _note_member(node: ast.AST, mentions: Mentions, renamed: dict[str, str]) -> None:
+    match node:
+        case ast.ImportFrom(module=module, names=aliases):
+            mentions.members.update(((module or "").rpartition(".")[2], alias.name) for alias in aliases)
+        case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
+            mentions.members.add((renamed.get(owner, owner), name))
+        case ast.Constant(value=str(text)) if "." in text and len(text) < 200:
+            owner, _, name = text.rpartition(".")
+            mentions.members.add((owner.rpartition(".")[2], name))
 
 
 def _note(node: ast.AST, mentions: Mentions, *, inherits: bool, has_star: bool) -> None:
@@ -104,6 +126,8 @@ def _note(node: ast.AST, mentions: Mentions, *, inherits: bool, has_star: bool) 
                 mentions.inherited_attributes.add(name)
         case ast.Attribute(attr=name):
             mentions.attributes.add(name)
+        case ast.ClassDef(body=body) if inherits:
+            mentions.inherited_attributes.update(_defined_in(body))
         case ast.alias(name=name):
             mentions.names.add(name.rpartition(".")[2])
         case ast.Name(id=name) if has_star:
@@ -117,11 +141,23 @@ def _note(node: ast.AST, mentions: Mentions, *, inherits: bool, has_star: bool) 
             mentions.calls.add(ForeignCall(name=name, count=len(args), names=names, has_star=has_more))
 
 
-def open_to_callers(program: Program, state: State, mentions: Mentions) -> None:
+def _defined_in(body: list[ast.stmt]) -> set[str]:
+    """Return the names of methods and attributes that a class defines."""
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assigned = [node for part in body for node in ast.walk(part) if isinstance(part, ast.Assign | ast.AnnAssign)]
+    return functions | {node.id for node in assigned if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def open_to_callers(program: Program, state: State, foreign: Iterable[ForeignCall]) -> None:
     """Record that other files pass something for the parameters of this module's functions."""
     calls: dict[str, list[ForeignCall]] = {}
-    for call in mentions.calls:
+    for call in foreign:
         calls.setdefault(call.name, []).append(call)
+    for owner in program.classes:
+        fields = fields_of(owner)
+        for call in calls.get(owner.name, ()):
+            for name in {*fields[: call.count], *(call.names if not call.has_star else fields)} & set(fields):
+                state.set_attribute(program.families[owner], name, UNKNOWN)
     for function, scope in program.scopes.items():
         if isinstance(function, ast.Lambda) or not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue

@@ -6,6 +6,8 @@ import ast
 import warnings
 from dataclasses import dataclass, field
 
+from src.migration.rewrite.judge import vocabulary as words
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -58,6 +60,12 @@ class Program:
             for method in self.defined.get(name, ())
             if family is None or self.families.get(self.scopes[method].owner) is family  # type: ignore[arg-type]
         ]
+
+    def has_foreign_base(self, owner: ast.ClassDef) -> bool:
+        """Tell whether a class, or one that it is related to, inherits from a class of another file."""
+        known = words.KNOWN_BASES | {member.name for member in self.classes}
+        family = [member for member in self.classes if self.families[member] is self.families[owner]]
+        return any(ast.unparse(base) not in known for member in family for base in member.bases)
 
     def tests(self, node: ast.AST) -> set[tuple[str, bool]]:
         """Return the tests of the branches that a node stands in, each with its outcome there."""
@@ -151,6 +159,12 @@ def all_parameters(function: Function) -> list[str]:
     """Return the names of all parameters of a function, starred ones included."""
     starred = [arg.arg for arg in (function.args.vararg, function.args.kwarg) if arg is not None]
     return [*parameters(function), *(arg.arg for arg in function.args.kwonlyargs), *starred]
+
+
+def fields_of(owner: ast.ClassDef) -> list[str]:
+    """Return the annotated attributes of a class, which are the fields of a data class."""
+    parts = [part.target for part in owner.body if isinstance(part, ast.AnnAssign)]
+    return [target.id for target in parts if isinstance(target, ast.Name)]
 
 
 def decorator_names(node: ast.AST) -> set[str]:

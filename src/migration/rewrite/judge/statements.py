@@ -8,31 +8,18 @@ from typing import TYPE_CHECKING
 from src.migration.rewrite.judge import vocabulary as words
 from src.migration.rewrite.judge.atoms import NONE, NOTHING, TRACKED, UNKNOWN, Atom, Value
 from src.migration.rewrite.judge.calls import Calls
+from src.migration.rewrite.judge.expressions import joined
 from src.migration.rewrite.judge.program import all_parameters, decorator_names, parameters
+from src.migration.rewrite.judge.state import Leak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from src.migration.rewrite.judge.expressions import Environment
     from src.migration.rewrite.judge.program import Function
-    from src.migration.rewrite.judge.state import Leak
 
 _ROUNDS = 30
-_PASSES_OF_A_LOOP = 4
-
-
-def joined(*states: Environment | None) -> Environment | None:
-    """Return the names where several paths meet; None where none of them is reached."""
-    result: Environment | None = None
-    for state in states:
-        if state is None:
-            continue
-        if result is None:
-            result = dict(state)
-            continue
-        for name, value in state.items():
-            result[name] = result.get(name, NOTHING) | value
-    return result
+_PASSES_OF_A_LOOP = 60
 
 
 class Interpreter(Calls):
@@ -43,6 +30,7 @@ class Interpreter(Calls):
         self._loops: list[tuple[list[Environment | None], list[Environment | None]]] = []
         self._handlers: list[list[Environment | None]] = []
         self._class: ast.ClassDef | None = None
+        self._open_special_methods()
         for _ in range(_ROUNDS):
             self.state.changed = False
             self._interpret_all()
@@ -54,6 +42,15 @@ class Interpreter(Calls):
                     self._spread(target, leak)
                 return True
         return False
+
+    def _open_special_methods(self) -> None:
+        """Record that Python itself calls methods such as `__getitem__`, with arguments that are not seen."""
+        for name, methods in self.program.defined.items():
+            if name.startswith("__") and name.endswith("__") and name not in words.CONSTRUCTING:
+                for method in methods:
+                    self.state.open_function(method)
+                    reason = f"{name} is called by Python itself"
+                    self.state.escaped[method] = Leak(origin=method, line=method.lineno, reason=reason)
 
     def _spread(self, target: ast.AST, leak: Leak) -> None:
         """Record once more what reaches code that nobody reads through a container or a function."""
@@ -327,7 +324,12 @@ class Interpreter(Calls):
                 self.state.escape(objects, node, "it is used in a with statement")
             if item.optional_vars is not None:
                 self.store(item.optional_vars, value)
+        reached: list[Environment | None] = [dict(self.names) if self.names is not None else None]
+        self._handlers.append(reached)
         self.block(node.body)
+        self._handlers.pop()
+        if self.names is None or any("suppress" in ast.unparse(item.context_expr) for item in node.items):
+            self.names = joined(self.names, *reached)  # a context manager may end an exception
 
     def _is_wrapped(self, node: ast.expr) -> bool:
         """Tell whether a context manager is one of contextlib's, which hands on what it is made with."""
@@ -355,11 +357,7 @@ class Interpreter(Calls):
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
             self.state.escape(self.evaluate(decorator), node, "it is used in a decorator")
-        names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
-        for name, default in zip(names[len(names) - len(node.args.defaults) :], node.args.defaults, strict=True):
-            self.state.add(self.evaluate(default), "parameter", node, name)
-        for arg, keyword_default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-            self.state.add(self.evaluate(keyword_default), "parameter", node, arg.arg)
+        self.bind_defaults(node)
         value = frozenset({Atom(kind="function", node=node)})
         if decorator_names(node) - words.PLAIN_DECORATORS:
             self.state.escape(value, node, f"{node.name} is decorated")
@@ -378,12 +376,20 @@ class Interpreter(Calls):
         if outer is None:
             self._store_name(node.name, frozenset({Atom(kind="class", node=node)}))
 
+    def _replace_names(self) -> None:
+        """Record that a star import may bind names that have a client by now to something else."""
+        for name, value in list((self.names or {}).items()):
+            if self.names is not None and any(atom.kind in TRACKED for atom in value):
+                self.names[name] = value | UNKNOWN
+                self.state.add(UNKNOWN, "global", name)
+
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         prefix = ""
         if isinstance(node, ast.ImportFrom):
             prefix = "." * node.level + (f"{node.module}." if node.module else "")
         for alias in node.names:
             if alias.name == "*":
+                self._replace_names()
                 continue
             full = f"{prefix}{alias.name}" if alias.asname or prefix else alias.name.partition(".")[0]
             name = alias.asname or (alias.name if prefix else full)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from src.migration.rewrite.judge.atoms import Atom
     from src.migration.rewrite.judge.claims import Claim
-    from src.migration.rewrite.judge.outside import Mentions
+    from src.migration.rewrite.judge.outside import ForeignCall, Mentions
     from src.migration.rewrite.judge.program import Program
 
 
@@ -39,17 +39,23 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The old text with what is claimed of it, and the calls of the new one that stand for the claims."""
+    """Both texts: the calls of the old one that the claims are about, and those of the new one that stand for them."""
 
     old: Program
+    new: Program
     claimed: Mapping[Claim, ast.Call]
     models: Mapping[Claim, ast.Call]
     asked: Mapping[Claim, ast.Call]
-    old_state: State
 
 
 def objections_to(
-    before: str, after: str, claims: Sequence[Claim], users: Iterable[Path] = (), bases: Iterable[Path] = ()
+    before: str,
+    after: str,
+    claims: Sequence[Claim],
+    *,
+    module: str = "",
+    users: Iterable[Path] = (),
+    bases: Iterable[Path] = (),
 ) -> list[Objection]:
     """Return what is not understood of a rewritten module.
 
@@ -57,60 +63,83 @@ def objections_to(
         before: The module's old text.
         after: Its new text.
         claims: What was changed, as the plan has it.
+        module: The module's name, without those of its packages.
         users: The other files that can reach its objects.
         bases: The files that it imports, which may have the base classes of its classes.
     """
     try:
-        old, new = program_of(before), program_of(after)
-        claimed = calls_before(before, old, claims)
-        models = calls_after(old, new, claimed, models=True)
-        asked = calls_after(old, new, claimed, models=False)
+        texts = _aligned(before, after, claims)
     except Misaligned as error:
         return [Objection(claim=None, reason=str(error))]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [Objection(claim=None, reason="the new text is not understood")]
-    mentions = mentions_in(users)
-    origins: dict[ast.AST, str] = dict.fromkeys(models.values(), "model")
-    for node in asked.values():
-        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        origins[node] = "stream" if method in words.STREAM_METHODS else "reply"
-    old_state, new_state = _interpreted(old, {}, mentions), _interpreted(new, origins, mentions)
+    mentions, inherited = mentions_in(users), mentions_in(bases)
+    calls = mentions.calls | inherited.calls
+    old_state = _interpreted(texts.old, {}, calls)
+    new_state = _interpreted(texts.new, _origins(texts), calls)
     if old_state is None or new_state is None:
         return [Objection(claim=None, reason="the file is too intricate to be followed")]
-    claim_of = {node: claim for claim, node in (*models.items(), *asked.items())}
-    leaks = {origin: leak for origin, leak in new_state.leaks.items() if origin in claim_of}
+    return [
+        *_leaks(texts, new_state, before, after),
+        *_patches(old_state, new_state),
+        *_wrong_receivers(texts, old_state),
+        *_unclear_results(texts.asked, new_state),
+        *_uses_outside(texts.models, new_state, mentions, inherited),
+        *_lost_names(texts.old, texts.new, module, mentions),
+    ]
+
+
+def _aligned(before: str, after: str, claims: Sequence[Claim]) -> _Texts:
+    old, new = program_of(before), program_of(after)
+    claimed = calls_before(before, old, claims)
+    return _Texts(
+        old=old,
+        new=new,
+        claimed=claimed,
+        models=calls_after(old, new, claimed, models=True),
+        asked=calls_after(old, new, claimed, models=False),
+    )
+
+
+def _origins(texts: _Texts) -> dict[ast.AST, str]:
+    """Return the calls of the new text that make what the judge watches, each with the kind of object."""
+    origins: dict[ast.AST, str] = dict.fromkeys(texts.models.values(), "model")
+    for node in texts.asked.values():
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        origins[node] = "stream" if method in words.STREAM_METHODS else "reply"
+    return origins
+
+
+def _leaks(texts: _Texts, state: State, before: str, after: str) -> list[Objection]:
+    """Return objections to models and replies that are used in a way that is not understood."""
+    claim_of = {node: claim for claim, node in (*texts.models.items(), *texts.asked.items())}
+    leaks = {origin: leak for origin, leak in state.leaks.items() if origin in claim_of}
     line_before = lines_before(before, after) if leaks else {}
-    objections = [
+    return [
         Objection(claim=claim_of[origin], reason=f"line {line_before.get(leak.line, leak.line)}: {leak.reason}")
         for origin, leak in leaks.items()
     ]
-    objections += _patches(old_state, new_state)
-    texts = _Texts(old=old, claimed=claimed, models=models, asked=asked, old_state=old_state)
-    objections += _wrong_receivers(texts)
-    objections += _unclear_results(asked, new_state)
-    objections += _uses_outside(models, new_state, mentions, mentions_in(bases))
-    return objections
 
 
-def _interpreted(program: Program, origins: Mapping[ast.AST, str], mentions: Mentions) -> State | None:
+def _interpreted(program: Program, origins: Mapping[ast.AST, str], calls: Iterable[ForeignCall]) -> State | None:
     state = State(program=program)
-    open_to_callers(program, state, mentions)
+    open_to_callers(program, state, calls)
     try:
         return state if Interpreter(program, state, origins).run() else None
     except RecursionError:
         return None
 
 
-def _wrong_receivers(texts: _Texts) -> list[Objection]:
+def _wrong_receivers(texts: _Texts, state: State) -> list[Objection]:
     """Return objections to calls that may be made on something else than the clients which become models."""
     objections = []
     for claim, node in texts.claimed.items():
-        receivers = texts.old_state.receivers.get(node)
+        receivers = state.receivers.get(node)
         if claim.kind == "model" or receivers is None:
             continue
         reason = _receiver_fault(claim, node, receivers, texts)
         if claim.kind == "inline" and not reason:
-            leaks = [texts.old_state.leaks[atom.node] for atom in receivers if atom.node in texts.old_state.leaks]
+            leaks = [state.leaks[atom.node] for atom in receivers if atom.node in state.leaks]
             reason = f"line {leaks[0].line}: {leaks[0].reason}" if leaks else ""
         if reason:
             objections.append(Objection(claim=claim, reason=reason))
@@ -173,24 +202,27 @@ def _unclear_results(asked: Mapping[Claim, ast.Call], state: State) -> list[Obje
 
 def _uses_outside(models: Mapping[Claim, ast.Call], state: State, users: Mentions, bases: Mentions) -> list[Objection]:
     """Return objections to models that other files may use by a name of this file."""
-    classes = state.program.classes
-    known_bases = words.KNOWN_BASES | {owner.name for owner in classes}
-    inherits = any(ast.unparse(base) not in known_bases for owner in classes for base in owner.bases)
+    inherits = any(state.program.has_foreign_base(owner) for owner in state.program.classes)
     claim_of = {node: claim for claim, node in models.items()}
     objections = []
     for key, value in state.facts.items():
-        held = _models_in(value, state)
-        if not held:
+        origins = _models_in(value, state)
+        name = _name_of(key)
+        if not origins or not name:
             continue
-        name, is_used = _name_of(key), False
-        if key[0] in ("global", "attribute", "result") and name:
-            is_used = users.uses(name)
-        if key[0] == "attribute" and inherits:
+        is_used = name in users.inherited_attributes if key[0] == "parameter" else users.uses(name)
+        if inherits and key[0] in ("attribute", "result"):
             is_used = is_used or name in bases.own_attributes or name in bases.attributes
         if is_used:
             reason = f"another file may use {name}"
-            objections += [Objection(claim=claim_of[node], reason=reason) for node in held if node in claim_of]
+            objections += [Objection(claim=claim_of[node], reason=reason) for node in origins if node in claim_of]
     return objections
+
+
+def _lost_names(old: Program, new: Program, module: str, users: Mentions) -> list[Objection]:
+    """Return objections to the loss of names, such as imported classes, which other files take from this one."""
+    lost = sorted(name for name in old.module.names - new.module.names if (module, name) in users.members)
+    return [Objection(claim=None, reason=f"another file uses {name} of this one") for name in lost]
 
 
 def _models_in(value: frozenset[Atom], state: State) -> set[ast.AST]:
@@ -214,6 +246,6 @@ def _name_of(key: tuple[object, ...]) -> str:
         return str(key[1])
     if key[0] == "attribute":
         return str(key[2])
-    if key[0] == "result" and isinstance(key[1], FUNCTIONS):
+    if key[0] in ("result", "parameter") and isinstance(key[1], FUNCTIONS):
         return getattr(key[1], "name", "")
     return ""

@@ -30,7 +30,11 @@ IDENTITIES = frozenset({
 })  # fmt: skip
 # Functions that read or change names and attributes without naming them.
 ALL_ATTRIBUTES = frozenset({"vars", "asdict", "astuple", "deepcopy", "copy", "dumps", "dump", "replace", "getmembers"})
+BY_NAME = frozenset({"attrgetter", "methodcaller"})
+HOOKS = frozenset({"__setattr__", "__delattr__", "__getattribute__"})
 ALL_NAMES = frozenset({"globals", "locals", "vars", "exec", "eval"})
+# Special methods that only their own names call.
+CONSTRUCTING = frozenset({"__init__", "__post_init__"})
 # Methods of dictionaries and lists -> whether they put their arguments in, and what they return.
 CONTAINER_METHODS = {
     "get": "item", "pop": "item", "setdefault": "item", "values": "all", "items": "pairs", "copy": "all",

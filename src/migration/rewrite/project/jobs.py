@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.migration.check.scan import SKIPPED
-from src.migration.rewrite.analysis.check_facts import VOCABULARY
 from src.migration.rewrite.find.raw_posts import Addresses, addresses_in
-from src.migration.rewrite.project.error_links import connected_groups, import_links, reachable
+from src.migration.rewrite.project import neighbours
+from src.migration.rewrite.project.error_links import connected_groups, import_links
 from src.migration.rewrite.project.own_server import served_paths
 from src.migration.rewrite.project.sdk_setup import custom_settings, setups_required
 from src.migration.rewrite.records import ProjectContext
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _FACTORY_FOLDERS = (("src", "models"), ("src", "observability"), ("src", "migration"))
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\b|import\s+([\w., ]+))", re.MULTILINE)
 _FROM_IMPORT = re.compile(r"^\s*from\s+[\w.]+\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_NAMED = re.compile(  # modules that a file loads, or patches, by a text
+    r"(?:import_module|__import__|run_module|run_path|spec_from_file_location|patch(?:\.\w+)?|setattr)"
+    r"""\([^()"']*["']([\w./]+)["']"""
+)
 _METHOD_CALL = re.compile(r"\b(\w+)\.(\w+)\(")
 _CLIENT_USE = re.compile(r"\b(\w+)\.(\w+)\.(?:chat|messages|responses|models|completions|generate_content)\b")
 
@@ -57,7 +61,6 @@ class _FileFacts:
         settings: What it sets on SDK modules.
         required_setups: SDKs whose module it calls and does not set up.
         addresses: Its constants that hold addresses of models.
-        may_matter: Whether the file can have calls that move.
         served_paths: The paths that it serves.
     """
 
@@ -66,7 +69,6 @@ class _FileFacts:
     settings: frozenset[str]
     required_setups: frozenset[str]
     addresses: Addresses
-    may_matter: bool
     served_paths: frozenset[str]
 
 
@@ -77,8 +79,8 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
     facts = {file: _facts(file) for file in _distinct_files(paths)}
     addresses = tuple(sorted({pair for file_facts in facts.values() for pair in file_facts.addresses}))
     linked = import_links({file: file_facts.imports for file, file_facts in facts.items()})
+    neighbours.share(linked)
     setups = _setups_elsewhere(facts, linked)
-    importers = _importers(linked)
     served = frozenset[str]().union(*(file_facts.served_paths for file_facts in facts.values()))
     return [
         Job(
@@ -90,22 +92,11 @@ def jobs_of(paths: Sequence[Path]) -> list[Job]:
                 settings=setups[file][0],
                 required_setups=setups[file][1],
                 served_paths=served,
-                users=tuple(sorted(reachable(file, importers) - {file})) if facts[file].may_matter else (),
-                bases=tuple(sorted(reachable(file, linked) - {file})) if facts[file].may_matter else (),
             ),
             imports=frozenset(linked[file]),
         )
         for file in facts
     ]
-
-
-def _importers(linked: Links) -> Links:
-    """Return the files that import each file."""
-    importers: Links = {file: set() for file in linked}
-    for file, others in linked.items():
-        for other in others:
-            importers[other].add(file)
-    return importers
 
 
 def _distinct_files(paths: Sequence[Path]) -> list[Path]:
@@ -160,6 +151,7 @@ def _facts(file: Path) -> _FileFacts:
     text = source.decode("utf-8", "replace")
     imports = {word for pair in _IMPORT.findall(text) for word in re.split(r"[.,\s]+", pair[0] or pair[1])}
     uses = _CLIENT_USE.findall(text) + _METHOD_CALL.findall(text)
+    imports |= {word for name in _NAMED.findall(text) for word in re.split(r"[./]", name)}
     names = {name for owner, name in uses if owner not in ("self", "cls")}
     names |= {name for imported in _FROM_IMPORT.findall(text) for name in re.findall(r"\w+", imported)}
     return _FileFacts(
@@ -168,7 +160,6 @@ def _facts(file: Path) -> _FileFacts:
         settings=custom_settings(text),
         required_setups=setups_required(text),
         addresses=addresses_in(source),
-        may_matter=VOCABULARY.may_matter(source),
         served_paths=served_paths(text),
     )
 

@@ -322,3 +322,23 @@ def test_an_unknown_exchange_or_market_or_no_answer_is_named() -> None:
         client = kraken(server)
     with pytest.raises(MarketDataError, match="does not answer"):
         live_candles("BTC-USD", "kraken", client=client)
+
+
+@pytest.mark.parametrize(
+    ("times", "first"),
+    [
+        ([f"{44_562 + day}" for day in range(12)], "2022-01-01 00:00:00"),
+        ([f"{44_562.5 + minute / 1440:.10f}" for minute in range(12)], "2022-01-01 12:00:00"),
+        ([f"{44_562 + hour / 24:.5f}".replace(".", ",") for hour in range(6, 18)], "2022-01-01 06:00:00"),
+    ],
+)
+def test_excels_days_are_refused_with_the_way_to_convert_them(times: list[str], first: str, tmp_path: Path) -> None:
+    path = tmp_path / "days.csv"
+    path.write_text("time;open;high;low;close\n" + "".join(f"{time};100;101;99;100\n" for time in times))
+    with pytest.raises(MarketDataError, match=f"days as Excel counts them, {first} .*origin='1899-12-30'"):
+        load_candles(path)
+    rows = [
+        {"time": float(time.replace(",", ".")), "open": 100, "high": 101, "low": 99, "close": 100} for time in times
+    ]
+    with pytest.raises(MarketDataError, match="days as Excel counts them"):
+        load_candles(rows)
