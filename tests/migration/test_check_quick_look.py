@@ -16,6 +16,8 @@ from tests.long import rounds
 WORDS = Vocabulary()
 
 SPELLINGS = [
+    "import urllib3\nurllib3.PoolManager().request('POST', 'https://api.' + 'openai' + '.com/v1')",
+    "import websockets\nasync def f():\n    async with websockets.connect('wss://' + 'api.op' + 'enai.com/v1'): ...",
     "from compat import (\n    requests,\n)\ngetattr(requests, 'post')('https://ap' + 'i.x.ai/v1')",
     "import openai",
     "import\topenai",

@@ -99,7 +99,8 @@ _CALLS: dict[bytes, _Pattern | None] = {
         rb"requests\b(?:\s|\\)*(?:\.(?:\s|\\)*\w|,|\)|\s+as\b|$|#)|import\b[^\n]*\brequests\b", re.MULTILINE
     ),
     b"httpx": None, b"httpx2": None, b"aiohttp": None, b"urlopen": None, b"httpsconnection": None,
-    b"httpconnection": None, b"base_url": None, b"api_base": None,
+    b"httpconnection": None, b"urllib3": None, b"niquests": None, b"curl_cffi": None, b"websockets": None,
+    b"websocket": None, b"pycurl": None, b"base_url": None, b"api_base": None,
     b"import_module": re.compile(rb"import_module\b(?<!import import_module)" + _NOT_PLAIN + rb"|import_module\s+as\b"),
     b"__import__": re.compile(rb"__import__\b" + _NOT_PLAIN),
     b"exec": re.compile(rb"exec\b(?<!def exec)(?=\s*\()" + _NOT_PLAIN),
