@@ -59,6 +59,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         first_imports.import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import ByFunction
+
+    return ByFunction(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 def pytest_collection_finish() -> None:
     """Leave what was imported out of the search for garbage, which would go through it again and again."""
     gc.freeze()

@@ -17,11 +17,14 @@ from src.observability.tracing.agent_runs import current_scope
 
 if TYPE_CHECKING:
     from src.agents.market_view import MarketView
+    from src.agents.risk_rules import Portfolio
+    from src.agents.risk_verdict import RiskVerdict
     from src.agents.swarm.known_votes import KnownVotes
     from src.agents.swarm.voting import Vote
     from src.agents.trading_result import TradingResult
     from src.observability.spans.scope import Scope
     from src.observability.store.ledger_records import DecisionStatus
+    from src.observability.tracing.observation import Observation
 
 ENVIRONMENTS: Final = ("backtest", "paper", "live")
 _DIGITS: Final = 32  # of a SHA-256, as many as tell texts apart
@@ -92,6 +95,37 @@ def write_trading_decision(
         cost_unknown=result.unpriced > 0,
     )
     return record.id if write_decision(record) else None
+
+
+def write_risk_decisions(verdict: RiskVerdict, portfolio: Portfolio, run: Observation) -> None:
+    """Write what a verdict demands of each position: SELL or BUY where a long or short one shrinks, else NOTHING.
+
+    The verdict's cost is divided among them.
+    """
+    reductions = {item.position: item for item in verdict.reductions}
+    scope, now_ns = current_scope(), time.time_ns()
+    for place, position in enumerate(portfolio.positions):
+        reduction = reductions.get(place)
+        amounts = {"from_usd": float(reduction.from_usd), "to_usd": float(reduction.to_usd)} if reduction else {}
+        write_decision(
+            DecisionRecord(
+                id=uuid.uuid4().hex,
+                time_ns=now_ns,
+                as_of_ns=now_ns,
+                symbol=position.symbol,
+                action="NOTHING" if reduction is None else "SELL" if reduction.from_usd > 0 else "BUY",
+                agent=scope.agent,
+                agent_version=scope.release,
+                environment=_environment(scope),
+                book="live",
+                trace_id=run.trace_id,
+                observation_id=run.id,
+                session_id=scope.session_id,
+                cost_usd=(verdict.cost_usd or 0.0) / len(portfolio.positions),
+                cost_unknown=verdict.cost_usd is None,
+                metadata=json.dumps({"verdict": str(verdict.action), "overridden": verdict.overridden, **amounts}),
+            )
+        )
 
 
 def _votes(result: TradingResult) -> list[MemberVote]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from src.agents.base_agent import BaseAgent
+from src.agents.ledger_entries import write_risk_decisions
 from src.agents.risk import money
 from src.agents.risk.opinions import Answer, Inquiry, RiskOpinion
 from src.agents.risk_rules import (
@@ -21,6 +21,7 @@ from src.agents.risk_rules import (
     RiskInputError,
     judge,
 )
+from src.agents.risk_verdict import RiskVerdict
 from src.models.base_model import BaseModel
 from src.models.call.readiness import make_ready
 from src.models.model_factory import ModelFactory
@@ -51,43 +52,6 @@ __all__ = [
 
 
 _LONGEST_TIMEOUT_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class RiskVerdict:
-    """A verdict on a portfolio; `overridden` where a model, allowed to, argued for another than `demanded`."""
-
-    action: RiskAction
-    breaches: tuple[Breach, ...]
-    reductions: tuple[Reduction, ...]
-    demanded: RiskAction
-    overridden: bool = False
-    comment: str | None = None
-    model_error: str | None = None
-    cost_usd: float | None = None
-    trace_id: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain data, as `moondev risk --json` prints it."""
-        return {
-            "action": str(self.action),
-            "demanded": str(self.demanded),
-            "overridden": self.overridden,
-            "breaches": [{"limit": item.limit, "detail": item.detail} for item in self.breaches],
-            "reductions": [
-                {
-                    "symbol": item.symbol,
-                    "from_usd": float(item.from_usd),
-                    "to_usd": money.float_towards_zero(item.to_usd),
-                    "position": item.position,
-                }
-                for item in self.reductions
-            ],
-            "comment": self.comment,
-            "model_error": self.model_error,
-            "cost_usd": self.cost_usd,
-            "trace_id": self.trace_id,
-        }
 
 
 class RiskAgent(BaseAgent):
@@ -143,7 +107,7 @@ class RiskAgent(BaseAgent):
         judgement, case = _judged(portfolio, limits or Limits())
         with beside(deadline), self._run_on(portfolio, case) as run:
             answer = Answer(cost_usd=0.0) if self.rules_only else self._inquire(case, deadline).answer()
-            return self._verdict(judgement, answer, run)
+            return self._verdict(portfolio, judgement, answer, run)
 
     async def aassess(self, portfolio: Portfolio, limits: Limits | None = None) -> RiskVerdict:
         """Do what `assess` does, in asyncio; a task that is cancelled cancels the model's call."""
@@ -152,7 +116,7 @@ class RiskAgent(BaseAgent):
         await make_ready()
         async with beside(deadline), self._run_on(portfolio, case) as run:
             answer = Answer(cost_usd=0.0) if self.rules_only else await self._inquire(case, deadline).aanswer()
-            return self._verdict(judgement, answer, run)
+            return self._verdict(portfolio, judgement, answer, run)
 
     def _run_on(self, portfolio: Portfolio, case: str) -> observe_agent:
         return self.observed(input=case, metadata={"pnl": float(portfolio.pnl_usd)})
@@ -160,7 +124,7 @@ class RiskAgent(BaseAgent):
     def _inquire(self, case: str, deadline: float) -> Inquiry:
         return Inquiry(lambda: self.model, case, deadline)
 
-    def _verdict(self, judgement: Judgement, answer: Answer, run: Observation) -> RiskVerdict:
+    def _verdict(self, portfolio: Portfolio, judgement: Judgement, answer: Answer, run: Observation) -> RiskVerdict:
         """Return the verdict, and record it on its run."""
         opinion = answer.opinion
         overridden = opinion is not None and self._may_override(judgement, opinion)
@@ -180,6 +144,7 @@ class RiskAgent(BaseAgent):
             metadata={"decision": str(verdict.action), "overridden": verdict.overridden},
         )
         run.score("risk_verdict", str(verdict.action), comment=verdict.comment)
+        write_risk_decisions(verdict, portfolio, run)
         return verdict
 
     def _may_override(self, judgement: Judgement, opinion: RiskOpinion) -> bool:

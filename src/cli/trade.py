@@ -215,6 +215,7 @@ def _advise(result: TradingResult) -> None:
     err().print("\nThe embedded model is a toy, there to show how it works. Next:")
     for words, purpose in (
         ("traces show last --full", "shows what was asked and answered"),
+        ("decisions resolve --csv FILE", "judges decisions by the prices that followed; then: decisions report"),
         ("doctor", "shows which providers are set up; .env_example lists their keys"),
     ):
         err().print(f"  {name} {words}[dim]\n      {purpose}[/]")

@@ -23,6 +23,8 @@ _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 def field(value: Any, name: str) -> Any:
     """Return a field; None where it is missing."""
+    if type(value) is dict:  # of nearly all replies
+        return value.get(name)
     if value is None:
         return None
     if isinstance(value, dict):
@@ -37,7 +39,11 @@ def field(value: Any, name: str) -> Any:
 
 def count(value: Any, name: str) -> int | None:
     """Return a field that holds a count, as a number or as digits; None where it is missing or no count."""
-    number = field(value, name)
+    number = value.get(name) if type(value) is dict else field(value, name)
+    if number is None:
+        return None
+    if type(number) is int:
+        return number if 0 <= number < _MAX_COUNT else None
     if isinstance(number, str):
         return int(number) if _DIGITS.fullmatch(number) else None
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < _MAX_COUNT:
@@ -64,7 +70,7 @@ def _is_no_count(number: Any) -> bool:
 
 def text(value: Any, name: str) -> str:
     """Return a field that holds a text; an empty one where it is missing or no text."""
-    value = field(value, name)
+    value = value.get(name) if type(value) is dict else field(value, name)
     return value if isinstance(value, str) else ""
 
 

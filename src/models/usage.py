@@ -68,9 +68,8 @@ class Usage:
     @property
     def total_tokens(self) -> int | None:
         """Return the sum of all buckets; None where either side is unknown."""
-        if self.input_tokens is None or self.output_tokens is None:
-            return None
-        return self.input_tokens + self.output_tokens
+        input_tokens, output_tokens = self.input_tokens, self.output_tokens
+        return None if input_tokens is None or output_tokens is None else input_tokens + output_tokens
 
     def details(self) -> dict[str, int]:
         """Return the buckets that are known, by the names that Langfuse shows."""

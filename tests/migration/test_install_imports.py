@@ -139,6 +139,9 @@ def test_every_kind_of_file_anywhere_is_read(tmp_path: Path) -> None:
         "env/pyvenv.cfg": "",
         "env/x.py": "import src.models.gone\n",
         "docs/README.md": "import src.models.gone\n",
+        "apps/other/src/models/__init__.py": "",
+        "apps/other/run.py": "from src.models.gone import X\n",
+        "bin/other.py": "from models.gone import X\n",
     }
     assert [place.split(" ")[0] for place in broken(tmp_path, files)] == [
         ".github/workflows/ci.yml:1", "Dockerfile:1", "notes.ipynb:0", "pyproject.toml:2", "run.pyw:1", "start.sh:2",

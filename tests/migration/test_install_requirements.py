@@ -91,6 +91,13 @@ def test_pins_of_what_those_packages_need_come_into_range(before: str, after: st
     assert merged(f"{before}\n").startswith(f"{after}\n\n# ---")
 
 
+def test_a_pin_that_follows_one_that_moves_is_lifted() -> None:
+    text = "pydantic==2.12.1\npydantic_core==2.41.3\n"
+    outcome = requirement_files.merge({"requirements.txt": text}, ("pydantic >=2.14,<3",), NEEDS)
+    assert outcome is not None
+    assert outcome["requirements.txt"].text == "pydantic>=2.14,<3\npydantic_core\n"
+
+
 def test_files_that_are_included_are_read_and_moved(tmp_path: Path) -> None:
     texts = {"requirements.txt": "-r deep/base.txt\n-c limits.txt\n-r https://example.test/x.txt\n-r ../out.txt\n",
              "deep/base.txt": "-r ../requirements.txt\nanthropic==0.40\n", "limits.txt": "anyio==3.7.1\n"}  # fmt: skip

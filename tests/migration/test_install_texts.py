@@ -58,3 +58,21 @@ def test_what_is_put_in_names_all_that_it_needs() -> None:
             for name in {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"src"}:
                 packages = {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners.get(name, [name])}
                 assert packages & (required | optional), f"{file.name} imports {name}"
+
+
+def test_nothing_is_put_in_that_the_packages_do_not_import() -> None:
+    """A requirement too many would move pins of the owner's for nothing."""
+    modules = importlib.metadata.packages_distributions()
+    sources = [*(ROOT / "src/models").rglob("*.py"), *(ROOT / "src/observability").rglob("*.py")]
+    text = b"\n".join(file.read_bytes() for file in sources).decode()
+    indirect = {"opentelemetry-proto", "pydantic-core"}  # imported by parts of their names, or read with another's
+    for line in plan.requirements():
+        name = re.split(r"[\s;<>=\[]", line)[0].lower()
+        own = [
+            module
+            for module, owners in modules.items()
+            if name in {re.sub("[-_.]+", "-", owner).lower() for owner in owners}
+        ]
+        assert name in indirect or any(re.search(rf"\b{module}\b", text) for module in own), (
+            f"{name} is needed by nobody"
+        )

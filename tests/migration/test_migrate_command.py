@@ -29,7 +29,7 @@ def ask(prompt):
 MIGRATED = """import os
 from src.models.model_factory import ModelFactory
 
-client = ModelFactory.get_model("openai", "gpt-4o")
+client = ModelFactory.get_model("openai", "gpt-4o", api_key=os.getenv("OPENAI_KEY"), compat="openai")
 
 
 def ask(prompt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -65,6 +66,7 @@ def broken_places(root: Path, modules: Modules, written: Collection[str]) -> lis
         written: The files that are written or go, which are not looked at.
     """
     broken: set[Broken] = set()
+    has_own_src = functools.cache(lambda folder: (folder / "src").is_dir())
     for file in _files(root):
         path = file.relative_to(root).as_posix()
         if path in written:
@@ -72,6 +74,8 @@ def broken_places(root: Path, modules: Modules, written: Collection[str]) -> lis
         source = _read(file)
         if not _WORD.search(source) and not path.startswith(_FOLDERS):
             continue
+        if next(folder for folder in file.parents if folder == root or has_own_src(folder)) != root:
+            continue  # of a project inside the checkout, with packages of its own
         if path.endswith((".py", ".pyw")):
             broken.update(_in_python(root, path, source, modules))
         elif path.endswith(".ipynb"):
@@ -79,6 +83,13 @@ def broken_places(root: Path, modules: Modules, written: Collection[str]) -> lis
         else:
             broken.update(_in_text(path, source.decode("utf-8", "replace"), modules))
     return sorted(broken)
+
+
+def python_files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the Python files of a checkout: each one's path from its root, and its source."""
+    for file in _files(root):
+        if file.suffix in (".py", ".pyw"):
+            yield file.relative_to(root).as_posix(), _read(file)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -178,6 +189,8 @@ def _bare_packages(root: Path, path: str, source: bytes) -> frozenset[str]:
 
     A module of the same name beside the file, or at the checkout's root, is another one.
     """
+    if not path.startswith("src/") and b"sys.path" not in source:
+        return frozenset()
     near = {(root / path).parent, root}
     return frozenset(
         name

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.migration.install import conflicts, merge_texts, requirement_files
+from src.migration.install import conflicts, former_defaults, merge_texts, requirement_files
 from src.migration.install.apply import BACKUP, Change, Refused, installed_digests, pending, read
-from src.migration.install.importers import OURS_NOW, broken_places
+from src.migration.install.importers import OURS_NOW, broken_places, python_files
 from src.migration.install.module_names import Modules
 from src.migration.install.old_files import PACKAGES, old_files, own_files, replaced_note
 from src.migration.install.requirement_lines import required_needs
@@ -97,6 +97,7 @@ def plan(root: Path, *, resolves: bool = False) -> Installation:
         _write_packaged(root, path, data, digests, installation)
     _remove_old(root, packaged, digests, installation)
     _name_broken(root, packaged, installation)
+    installation.notes += _relying_on_old_defaults(root, packaged, installation)
     _merge_texts(root, installation, resolves=resolves)
     return installation
 
@@ -143,6 +144,25 @@ def _name_broken(root: Path, packaged: Mapping[str, bytes], installation: Instal
         if place.why == OURS_NOW:
             installation.pending.append((place.path, advice))
     installation.by_hand += [advice for _, advice in pending(root) if advice not in installation.by_hand]
+
+
+def _relying_on_old_defaults(root: Path, packaged: Mapping[str, bytes], installation: Installation) -> list[str]:
+    """Return a line for each default of the replaced factory that a file of the checkout relies on."""
+    old = {
+        change.path: change.before
+        for change in installation.changes
+        if change.path.startswith("src/models/") and change.before is not None
+    }
+    before = former_defaults.former(old)
+    if before is None:
+        return []
+    now = former_defaults.current_models(packaged["src/models/providers.py"])
+    return [
+        line
+        for path, source in python_files(root)
+        if path not in packaged and path not in old
+        for line in former_defaults.relying(path, source, before, now)
+    ]
 
 
 def _sources_after(root: Path, packaged: Mapping[str, bytes], removed: Collection[str]) -> dict[str, bytes]:

@@ -69,8 +69,9 @@ class OpenAICompatibleModel(BaseModel):
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
         headers: dict[str, Any] = {"Authorization": basic} if basic else {}
+        takes_empty_key = self._omits_key() and self.sdk[0] != "openai"  # and fails where it writes the header
         return {
-            "api_key": self._api_key or "not-needed",
+            "api_key": self._api_key or ("" if takes_empty_key else "not-needed"),
             "base_url": address or None,
             "max_retries": 0,
             "default_headers": headers,

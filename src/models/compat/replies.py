@@ -55,7 +55,10 @@ def _google_text(raw: Any) -> str:
             "but none were returned. The candidate's "
             f"[finish_reason](https://ai.google.dev/api/generate-content#finishreason) is {_number(reason)}."
         )
-    return "\n".join(str(field(part, "text")) for part in parts if field(part, "text") is not None)
+    texts = [field(part, "text") for part in parts]
+    if any(text is None for text in texts):
+        raise ValueError("Could not convert a part that is no text, such as `part.function_call`, to text.")
+    return "\n".join(map(str, texts))
 
 
 _REASONS: Final[tuple[str, ...]] = (

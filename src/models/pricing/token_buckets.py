@@ -68,9 +68,8 @@ def _excess(part: int | None, whole: int, name: str) -> str:
 
 def other_total(usage: Usage, total: int | None) -> str | None:
     """Return what is wrong with a usage whose buckets do not sum up to the reported total; None for nothing."""
-    if not total or usage.total_tokens in (None, total):
-        return None
-    return f"its parts sum up to {usage.total_tokens}, its total is {total}"
+    parts = usage.total_tokens if total else None
+    return None if parts is None or parts == total else f"its parts sum up to {parts}, its total is {total}"
 
 
 def with_problem(usage: Usage, problem: str | None) -> Usage:

@@ -73,22 +73,25 @@ class Rows:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
+        ready: asyncio.Future[bool] = loop.create_future()
+
+        def resolve(is_stored: bool) -> None:
+            if not ready.done():
+                ready.set_result(is_stored)
 
         def notify() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-                loop.call_soon_threadsafe(ready.set)
+                loop.call_soon_threadsafe(resolve, True)
 
         with self._condition:
             if not self._waiting or timeout_s <= 0:
                 return not self._waiting
             self._callbacks.append(notify)
+        timer = loop.call_later(timeout_s, resolve, False)
         try:
-            async with asyncio.timeout(timeout_s):
-                await ready.wait()
-        except TimeoutError:
-            return False
-        return True
+            return await ready
+        finally:
+            timer.cancel()
 
 
 _rows: ContextVar[Rows | None] = ContextVar("moondev_rows", default=None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ATTRIBUTE = CASES["openai_attribute"]
 ATTRIBUTE_PAIRS = (
     ("from openai import OpenAI", "from src.models import ModelFactory"),
-    ('OpenAI(api_key=os.getenv("OPENAI_KEY"))', 'ModelFactory.get_model("openai", self.model)'),
+    ('OpenAI(api_key=os.getenv("OPENAI_KEY"))', 'ModelFactory.get_model("openai", self.model, compat="openai")'),
     ("self.client.chat.completions.create(", "self.client.chat("),
     ("                model=self.model,\n", ""),
     ("response.choices[0].message.content", "response.content"),
@@ -27,21 +27,17 @@ CLAUDE = CASES["claude_attribute"]
 CLAUDE_PAIRS = (
     ("import anthropic", "from src.models import ModelFactory"),
     ('self.client = anthropic.Anthropic(api_key=os.getenv("ANTHROPIC_KEY"))', "pass"),
-    ("self.client.messages.create(", 'ModelFactory.get_model("claude", "claude-haiku-4-5").generate_response('),
+    (
+        "self.client.messages.create(",
+        'ModelFactory.get_model("claude", "claude-haiku-4-5", compat="anthropic").generate_response(',
+    ),
     ('                model="claude-haiku-4-5",\n', ""),
     ("system=", "system_prompt="),
     ('messages=[{"role": "user", "content": prompt}]', "user_content=prompt"),
     ("message.content[0].text", "message.content"),
 )
 RAW = CASES["raw_ollama_generate"]
-RAW_PAIRS = (
-    ("import requests", "from src.models import ModelFactory"),
-    ("response = requests.post(", 'response = ModelFactory.get_model("ollama", "llama3.2").chat('),
-    ('"http://localhost:11434/api/generate",', '[{"role": "user", "content": "Trend?"}],'),
-    ('json={"model": "llama3.2", "prompt": "Trend?", "stream": False},', ""),
-    ("    response.raise_for_status()\n", ""),
-    ('response.json()["response"]', "response.content"),
-)
+RAW_PAIRS = (("import requests", "from src.models import ModelFactory"), ("requests.post(", "ModelFactory.post("))
 BY_HAND = [(ATTRIBUTE, ATTRIBUTE_PAIRS), (CLAUDE, CLAUDE_PAIRS), (RAW, RAW_PAIRS)]
 
 
@@ -89,10 +85,10 @@ def test_a_program_that_is_migrated_well_does_the_same(
         ("lines[0].strip()", "lines[0].strip().lower()", "printed"),
         ('print("analysis failed")', "raise", "ended with"),
         ("return None", "return {}", "printed"),
-        ('get_model("openai", self.model)', 'get_model("openai", "gpt-4o-mini")', "asked"),
-        ('get_model("openai", self.model)', 'get_model("openrouter", self.model)', "asked"),
+        ('get_model("openai", self.model,', 'get_model("openai", "gpt-4o-mini",', "asked"),
+        ('get_model("openai", self.model,', 'get_model("openrouter", self.model,', "asked"),
         ("text = response", "self.client.chat('again'); text = response", "asked"),
-        ('get_model("openai", self.model)', 'get_model("openai", self.model, api_key="key-other")', "asked"),
+        ('get_model("openai", self.model,', 'get_model("openai", self.model, api_key="key-other",', "asked"),
     ],
 )  # fmt: skip
 def test_a_difference_is_found(old: str, new: str, kind: str, before: Before, run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -199,7 +200,7 @@ def draw_generativeai(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
 
 def draw_ollama(draft: Draft, sdk: Sdk, *, stream: bool) -> Call:
     messages, start, end = draw_messages(draft, with_system=draft.chance(0.5), asynchronous_safe=not draft.asynchronous)
-    messages = messages.replace('[{"type": "text", "text": prompt}]', "prompt")
+    messages = re.sub(r'\[\{"type": "text", "text": (.*?)\}\]\}', r"\1}", messages)  # it takes no parts
     arguments = [f"model={draw_model(draft, sdk)}", f"messages={messages}"]
     if draft.chance(0.4):
         options = draft.choose('{"temperature": 0.4}', '{"temperature": 0.4, "num_predict": 60}')

@@ -14,6 +14,8 @@ from src.agents.risk_rules import Limits, Portfolio, Position, RiskAction, RiskI
 from src.models.adapters.openai import OpenAIModel
 from src.models.errors import UnknownProvider
 from src.models.retry import NO_RETRIES
+from src.observability.ledger import LedgerReader
+from src.observability.store.reader import StoreReader
 from tests.servers import Reply, Server, chat_reply, error_reply, in_turn
 
 if TYPE_CHECKING:
@@ -167,3 +169,21 @@ def test_a_verdict_is_one_trace_with_the_models_generation_in_it(spool: Spool) -
 
 def test_rules_only_asks_no_model() -> None:
     assert RiskAgent(rules_only=True).assess(LOSS, MAX_LOSS).action is RiskAction.CLOSE_ALL
+
+
+def test_the_ledger_has_what_is_demanded_of_each_position(spool: Spool) -> None:
+    portfolio = Portfolio(
+        equity_usd=1_000,
+        start_equity_usd=1_000,
+        positions=(Position("BTC-USD", 600), Position("ETH-USD", -500), Position("SOL-USD", 100)),
+    )
+    RiskAgent(rules_only=True, name="guard").assess(portfolio, Limits(max_position_share=0.3))
+    entries = LedgerReader(StoreReader(spool.path)).entries()
+    decisions = {item.decision.symbol: item.decision for item in entries}
+    assert {symbol: item.action for symbol, item in decisions.items()} == {
+        "BTC-USD": "SELL", "ETH-USD": "BUY", "SOL-USD": "NOTHING",
+    }  # fmt: skip
+    sold = decisions["BTC-USD"]
+    amounts = {"verdict": "REDUCE", "overridden": False, "from_usd": 600.0, "to_usd": 300.0}
+    assert json.loads(sold.metadata or "") == amounts
+    assert (sold.agent, sold.environment, sold.book) == ("guard", "paper", "live")

@@ -52,6 +52,14 @@ def post(url):
 def through(work, *arguments):
     return work(*arguments)
 
+async def bare(model):
+    import asyncio
+    return await asyncio.gather(model.agenerate_response(None, "Trend?"))
+
+def run(work, model):
+    import asyncio
+    return asyncio.run(work(model))
+
 class Desk:
     def cycle(self, model):
         return ask(model)
@@ -171,6 +179,16 @@ def test_tasks_and_threads_name_the_agent_whose_code_they_run(checkout: Path, mo
         list(pool.map(whale.ask, [model] * 2))
         whale.through(pool.submit, model.generate_response, None, "Trend?").result()  # no agent's code on that thread
     assert agents(spool) == ["whale_agent"] * 5 + ["main"]
+
+
+def test_a_task_without_any_code_of_an_agent_is_that_of_who_runs_the_loop(
+    checkout: Path, model: OpenAIModel, spool: Spool
+) -> None:
+    whale, main = load(checkout, "src/agents/whale_agent.py"), load(checkout, "src/main.py")
+    whale.run(whale.bare, model)
+    main.run(whale.bare, model)
+    main.run(whale.gathered, model)
+    assert agents(spool) == ["whale_agent", "main", "whale_agent", "whale_agent"]
 
 
 def test_a_stream_is_its_asker_s_whoever_reads_it(checkout: Path, model: OpenAIModel, spool: Spool) -> None:

@@ -11,13 +11,16 @@ from src.migration.rewrite.analysis.syntax import code, positional, text_of, wal
 from src.migration.rewrite.records import Unprovable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from src.migration.rewrite.analysis.tree import Tree
     from src.migration.rewrite.analysis.values import Evaluator
     from src.migration.rewrite.records import Site
 
 _ANY = ("Exception", "BaseException")
+# What InvalidRequest, ConnectionFailed and ModelTimeout are besides, and the SDKs' errors are not.
+_BUILTIN = ("ValueError", "ConnectionError", "TimeoutError", "OSError", "IOError", "EnvironmentError")
+_SDK_BASES = ("OpenAIError", "AnthropicError", "GroqError", "APIError")
 # Attributes that only the SDKs' errors have, or that mean something else on the factory's.
 _SDK_ONLY_ATTRIBUTES = frozenset(
     {"response", "body", "code", "type", "param", "headers", "request", "http_status", "json_body", "http_body",
@@ -31,9 +34,10 @@ def check_broad_handlers(site: Site, values: Evaluator) -> None:
     Raises:
         Unprovable: a handler reads an attribute that the factory's errors lack, or compares the name of the class.
     """
+    _note_builtin_errors(site, values)
     if not is_of_other_errors(site):
         return
-    for handler in _handlers(site, values):
+    for handler in _handlers(site, values, _catches_any_error):
         if handler.name is None or not isinstance(handler.name.name, cst.Name):
             continue
         name = handler.name.name.value
@@ -47,13 +51,40 @@ def check_broad_handlers(site: Site, values: Evaluator) -> None:
         _check_text_tests(site, handler, name, line)
 
 
+def _note_builtin_errors(site: Site, values: Evaluator) -> None:
+    """Note the handlers of Python's own errors, such as ValueError, of which some of the factory's errors are."""
+    for handler in _handlers(site, values, _catches_builtin_error):
+        if not _is_after_sdk_errors(handler, values.tree):
+            line, kind = values.tree.line(handler), code(handler.type) if handler.type is not None else ""
+            site.review.append(f"line {line} handles {kind}, as which some of the factory's errors count too")
+
+
+def _catches_builtin_error(kind: cst.BaseExpression | None) -> bool:
+    if isinstance(kind, cst.Tuple):
+        return any(_catches_builtin_error(element.value) for element in kind.elements)
+    return isinstance(kind, cst.Name) and kind.value in _BUILTIN
+
+
+def _is_after_sdk_errors(handler: cst.ExceptHandler, tree: Tree) -> bool:
+    """Tell whether an earlier handler of the same `try` takes the SDK's errors."""
+    statement = tree.parent(handler)
+    for earlier in statement.handlers if isinstance(statement, cst.Try) else ():
+        if earlier is handler:
+            return False
+        if earlier.type is None or any(name in code(earlier.type) for name in (*_ANY, *_SDK_BASES)):
+            return True
+    return False
+
+
 def is_of_other_errors(site: Site) -> bool:
     """Tell whether a moved call raises errors that are not its SDK's own: of the old openai and the old Google SDK."""
     return site.kind == "legacy" or site.sdk == "generativeai"
 
 
-def _handlers(site: Site, values: Evaluator) -> Iterator[cst.ExceptHandler]:
-    """Yield the handlers of any error around a call, and around calls of the functions that contain it."""
+def _handlers(
+    site: Site, values: Evaluator, catches: Callable[[cst.BaseExpression | None], bool]
+) -> Iterator[cst.ExceptHandler]:
+    """Yield the handlers of certain errors around a call, and around calls of the functions that contain it."""
     tree = values.tree
     pending: list[cst.CSTNode] = [site.call]
     seen: set[cst.CSTNode] = set()
@@ -62,7 +93,7 @@ def _handlers(site: Site, values: Evaluator) -> Iterator[cst.ExceptHandler]:
         child = node
         for ancestor in tree.ancestors(node):
             if isinstance(ancestor, cst.Try) and child is ancestor.body:
-                yield from (handler for handler in ancestor.handlers if _catches_any_error(handler.type))
+                yield from (handler for handler in ancestor.handlers if catches(handler.type))
             if isinstance(ancestor, cst.FunctionDef):
                 if ancestor not in seen:
                     seen.add(ancestor)

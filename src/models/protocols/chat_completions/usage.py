@@ -62,11 +62,14 @@ def _units(body: Any, details: Any, output_details: Any, cached: int) -> dict[st
 
     xAI counts the sources of its live search (docs.x.ai/docs/guides/live-search), OpenRouter the searches of its tools.
     """
-    kinds = {kind: count(details, name) or 0 for name, kind in _KINDS.items() if field(details, name)}
-    units = token_buckets.uncached(kinds, cached) if kinds else {}
-    units.update(
-        {unit: count(output_details, name) or 0 for name, unit in _APART.items() if field(output_details, name)}
-    )
+    units: dict[str, int] = {}
+    if details is not None:
+        kinds = {kind: count(details, name) or 0 for name, kind in _KINDS.items() if field(details, name)}
+        units = token_buckets.uncached(kinds, cached) if kinds else {}
+    if output_details is not None:
+        units.update(
+            {unit: count(output_details, name) or 0 for name, unit in _APART.items() if field(output_details, name)}
+        )
     sources, tools = field(body, "num_sources_used"), field(body, "server_tool_use")
     if sources:
         units["live_search_sources"] = count(body, "num_sources_used") or 0
@@ -101,4 +104,8 @@ def hosted_tools(message: Any, model: str) -> dict[str, int]:
 
 def _first_count(body: Any, *names: str) -> int | None:
     """Return the count under the first of these names that has one."""
-    return next((number for name in names if (number := count(body, name)) is not None), None)
+    for name in names:
+        number = count(body, name)
+        if number is not None:
+            return number
+    return None
