@@ -59,8 +59,10 @@ def make(library: str, *, asynchronous: bool, options: dict[str, Any]) -> Any:
     """
     prefix = "Async" if asynchronous else ""
     if library in _SDKS:
+        # direct-call: allow (makes the SDK's HTTP client, which is then traced)
         http_client = getattr(importlib.import_module(library), f"Default{prefix}HttpxClient")(**options)
     elif library in _LIBRARIES:
+        # direct-call: allow (makes an HTTP client, which is then traced)
         http_client = getattr(importlib.import_module(library), f"{prefix}Client")(**options)
     else:
         raise InvalidRequest(
