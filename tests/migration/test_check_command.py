@@ -297,4 +297,5 @@ def test_this_project_s_own_source_is_clean(tmp_path: Path) -> None:
     config = Config(ROOT, own.file, own.allow)
     report = check([ROOT / "src"], config)
     assert report.findings == []
-    assert all(finding.path.startswith("src/models/adapters/") for finding, _ in report.allowed)
+    spoken_to = ("src/models/adapters/", "src/models/raw_http/sdk_clients.py")  # which makes SDKs' HTTP clients
+    assert all(finding.path.startswith(spoken_to) for finding, _ in report.allowed)

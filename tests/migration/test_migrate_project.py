@@ -50,12 +50,12 @@ def write(folder: Path, **files: str) -> None:
     ("user", "status"),
     [
         (_USER + "print(Agent().ask())", "migrated"),
-        (_USER + "print(Agent().ask(), other.client)", "left"),
-        (_USER + "a = Agent()\na.client = None\nprint(a.ask())", "left"),
-        (_USER + "print(getattr(Agent(), 'client'))", "left"),
-        (_USER + "class Sub(Agent):\n    def key(self):\n        return self.client.api_key", "left"),
-        ("from agent import *\nclass Sub(Agent):\n    def key(self):\n        return self.client.api_key", "left"),
-        ("from unittest.mock import patch\nimport agent\nwith patch('agent.Agent.client'):\n    pass", "left"),
+        (_USER + "print(Agent().ask(), other.client)", "traced"),
+        (_USER + "a = Agent()\na.client = None\nprint(a.ask())", "traced"),
+        (_USER + "print(getattr(Agent(), 'client'))", "traced"),
+        (_USER + "class Sub(Agent):\n    def key(self):\n        return self.client.api_key", "traced"),
+        ("from agent import *\nclass Sub(Agent):\n    def key(self):\n        return self.client.api_key", "traced"),
+        ("from unittest.mock import patch\nimport agent\nwith patch('agent.Agent.client'):\n    pass", "traced"),
         ("class Own:\n    def __init__(self):\n        self.client = 1", "migrated"),
     ],
 )
@@ -68,9 +68,9 @@ def test_what_another_file_can_do_with_a_client(user: str, status: str, tmp_path
     ("user", "status"),
     [
         ("from agent import ask\nprint(ask('x'))", "migrated"),
-        ("from agent import ask\nprint(ask('x', client=None))", "left"),
-        ("import agent\nprint(agent.ask('x', other))", "left"),
-        ("import agent\nprint(agent.ask(*everything))", "left"),
+        ("from agent import ask\nprint(ask('x', client=None))", "traced"),
+        ("import agent\nprint(agent.ask('x', other))", "traced"),
+        ("import agent\nprint(agent.ask(*everything))", "traced"),
     ],
 )
 def test_another_file_may_pass_another_client(user: str, status: str, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_base_class_of_another_file_may_use_the_same_attribute(tmp_path: Pat
     write(tmp_path, agent=derived, base="class Base:\n    def key(self):\n        return self.name\n")
     assert statuses(tmp_path)[9] == "migrated"
     write(tmp_path, base="class Base:\n    def key(self):\n        return self.client.api_key\n")
-    assert statuses(tmp_path)[9] == "left"
+    assert statuses(tmp_path)[9] == "traced"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_smoke_test_of_the_checkouts_own_server_stays(address: str, status: st
 def test_an_sdk_client_of_the_checkouts_own_server_stays(tmp_path: Path) -> None:
     asking = f'from openai import OpenAI\n\nprint(OpenAI(base_url="http://localhost:8000/v1", api_key="x").{_TEXT})\n'
     write(tmp_path, server=_SERVER, agent=asking)
-    assert statuses(tmp_path)[3] == "left"
+    assert statuses(tmp_path)[3] == "traced"
 
 
 def test_the_report_of_the_command_has_each_call_that_stays(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ _LONGEST_RESERVATION_S: Final = 3600.0
 _GRACE_S: Final = 60.0  # beyond the call's own deadline
 _OUTPUT_TOKENS: Final = 8_192  # where neither the request nor the model's documentation bounds the reply
 _TOKENS_OF_A_PICTURE: Final = 6_000
+_HIDDEN_TOKENS: Final = 1_024  # that a provider may add to a prompt: its template, instructions for tools
 _ROUNDING_BYTES: Final = 256  # lengths are rounded up to these, so that prices are looked up a few times
 
 
@@ -100,8 +101,19 @@ class BudgetGate:
         if len(bill.unknown) > self._unknown:
             stated = [item.unknown_usd for item in self._budgets if item.unknown_usd is not None]
             cost_usd += max(stated, default=max(self._highest_usd - cost_usd, 0.0))
+        elif cost_usd > self._highest_usd > 0:
+            self._learn(cost_usd)
         self._known_usd, self._unknown = bill.known, len(bill.unknown)
         _store().settle(reservation, cost_usd)
+
+    def _learn(self, cost_usd: float) -> None:
+        """Note that the model cost more than the highest estimate, so that later calls reserve more."""
+        key = (self._model.provider, self._model.model_name)
+        _underestimates[key] = _underestimates.get(key, 1.0) * cost_usd / self._highest_usd
+        _log.warning(
+            "A call of %s:%s cost $%.6f, more than the $%.6f reserved for it: later calls reserve more.",
+            *key, cost_usd, self._highest_usd,
+        )  # fmt: skip
 
     def _warn(self, reservation: Reservation) -> None:
         """Warn of each soft budget that this call takes beyond its limit, once a window."""
@@ -120,6 +132,8 @@ class BudgetGate:
 
 
 _warned: set[tuple[str, int]] = set()
+# By how much the most expensive call of a model passed its estimate: providers count what they do not show.
+_underestimates: dict[tuple[str, str], float] = {}
 _stores: dict[Path, BudgetStore] = {}
 
 
@@ -144,11 +158,11 @@ def _highest_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budg
         if not isinstance(message.content, str)
         for part in message.content
     )
-    tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _TOKENS_OF_A_PICTURE
+    tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _TOKENS_OF_A_PICTURE + _HIDDEN_TOKENS
     longest = request.max_tokens or capabilities.of(model.provider, request.model).max_output or _OUTPUT_TOKENS
     highest = _price(model.provider, request.model, tokens, longest, int(time.time() // 3600))
     if highest is not None:
-        return highest
+        return highest * _underestimates.get((model.provider, request.model), 1.0)
     stated = [item.unknown_usd for item in chosen if item.unknown_usd is not None]
     if not stated and any(item.is_hard for item in chosen):
         raise BudgetExceeded(

@@ -100,7 +100,8 @@ class Judge:
         """Return what becomes of a program by a migration; the folder is for its files."""
         counts = Counter(site["status"] for site in migration.sites)
         verdict = Verdict(
-            kind=SAME, lines=(), moved=counts["migrated"] + counts["review"], left=counts["left"],
+            kind=SAME, lines=(), moved=counts["migrated"] + counts["review"],
+            left=counts["left"] + counts["traced"],
             review=counts["review"], after=migration.files, sites=migration.sites,
         )  # fmt: skip
         if migration.fault:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 COST = (1_000 * 0.15 + 100 * 0.6) / 1e6  # of each reply below, at gpt-4o-mini's prices
-HIGHEST = (256 * 0.15 + 200 * 0.6) / 1e6  # of each request below: a token a byte, rounded up, and 200 out
+# Of each request below: a token a byte, rounded up, what a provider may add, and 200 out.
+HIGHEST = ((256 + 1_024) * 0.15 + 200 * 0.6) / 1e6
 
 
 def answer(request: Received) -> Reply:
@@ -156,6 +157,25 @@ def test_a_price_that_nobody_knows_is_refused_unless_the_budget_states_one(
     ask(unknown)
     with pytest.raises(BudgetExceeded):
         ask(unknown)
+
+
+def test_a_model_that_costs_more_than_reserved_is_reserved_more_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dear(_: Received) -> Reply:
+        reply = json.loads(answer(Received("/", {}, b'{"model": "gpt-4o-mini"}', "POST")).body)
+        reply["usage"] = {"prompt_tokens": 100_000, "completion_tokens": 100, "total_tokens": 100_100}
+        return Reply(200, json.dumps(reply).encode())
+
+    monkeypatch.setattr(budget_gate, "_underestimates", {})
+    monkeypatch.setenv("OPENAI_KEY", "sk-test-0123456789abcdef")
+    each = (100_000 * 0.15 + 100 * 0.6) / 1e6
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", f"{each * 3.5:.9f}")
+    with Server(dear) as server:
+        asked = ModelFactory.get_model("openai", "gpt-4o-mini", base_url=server.url + "/v1", api_key="sk-0123456789")
+        for _ in range(3):
+            ask(asked)
+        with pytest.raises(BudgetExceeded):
+            ask(asked)
+        assert len(server.received) == 3
 
 
 def test_streams_and_awaited_calls_count(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

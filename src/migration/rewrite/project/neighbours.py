@@ -18,11 +18,12 @@ _importers: Links = {}
 
 def share(imports: Links) -> None:
     """Let this process know which files each file of the project imports."""
+    links = dict(imports)  # a forked process is given the very dictionary that is emptied here
     _imports.clear()
-    _imports.update(imports)
+    _imports.update(links)
     _importers.clear()
-    _importers.update({file: set() for file in imports})
-    for file, others in imports.items():
+    _importers.update({file: set() for file in links})
+    for file, others in links.items():
         for other in others:
             _importers.setdefault(other, set()).add(file)
 
