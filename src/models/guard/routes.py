@@ -7,6 +7,7 @@ where they are imported, else when they are. What a library sends behind that is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import os
@@ -96,6 +97,8 @@ def _wrap(route: str, owner: Any, method: str, target: _Target) -> None:
 
     wrapper = guarded_async if inspect.iscoroutinefunction(send) else guarded
     setattr(wrapper, judging.MARK, True)
+    with contextlib.suppress(ValueError, TypeError):  # libraries that patch this method, such as respx, read its names
+        vars(wrapper)["__signature__"] = inspect.signature(send)
     setattr(owner, method, wrapper)
 
 

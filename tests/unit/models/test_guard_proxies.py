@@ -16,6 +16,7 @@ import httpcore
 import httpx
 import pytest
 import requests
+import respx
 
 from src.models import guard
 from src.models.guard import commands
@@ -346,3 +347,15 @@ def test_what_is_quoted_on_a_command_line_is_text(line: str) -> None:
 )
 def test_every_command_of_a_line_is_seen(line: str) -> None:
     assert ("api.anthropic.com", None) in list(commands.targets("os.system", (line,)))
+
+
+def test_tests_that_answer_by_respx_work_under_the_guard() -> None:
+    guard.install("block")
+    try:
+        with respx.mock() as router:
+            router.post("https://elsewhere.test/v1").respond(text="ok")
+            assert httpx.post("https://elsewhere.test/v1").text == "ok"
+        with httpcore.ConnectionPool() as pool, pytest.raises(guard.DirectCallBlocked):
+            pool.request("POST", PROVIDER)
+    finally:
+        guard.uninstall()
