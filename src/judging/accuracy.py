@@ -170,7 +170,7 @@ def accuracy_of(key: str, items: Sequence[Judged]) -> Accuracy:
     decided = [item for item in items if item.status == "decided"]
     round_trips = numpy.array([item.round_trip for item in trades], dtype=float)
     agreed, split = _by_agreement(trades, agreed=True), _by_agreement(trades, agreed=False)
-    skill, expected = _skill(trades, directions, is_up, is_correct)
+    skill, expected = _skill(trades, directions, moves)
     return Accuracy(
         key=key,
         decisions=len(items),
@@ -228,21 +228,23 @@ def _mean(trades: Sequence[Judged], values: Any) -> Interval:
     )
 
 
-def _skill(trades: Sequence[Judged], directions: Any, is_up: Any, is_correct: Any) -> tuple[Interval, float | None]:
+def _skill(trades: Sequence[Judged], directions: Any, moves: Any) -> tuple[Interval, float | None]:
     """Return the hits above chance with their interval, and the share that chance hits.
 
-    Chance decides as often BUY and SELL, but without regard to the market: a BUY then hits as often as prices rose.
+    Chance decides as often BUY and SELL, but without regard to the market: a BUY then hits as often as prices rose, a
+    SELL as often as they fell. A price that did not move is nobody's hit.
     """
     import numpy
 
     if not trades:
         return UNKNOWN, None
     is_long = directions > 0
-    rows = numpy.column_stack([is_correct, is_up, is_long, numpy.ones(len(trades))]).astype(float)
+    columns = [directions * moves > 0, moves > 0, is_long, numpy.ones(len(trades)), moves < 0]
+    rows = numpy.column_stack(columns).astype(float)
 
     def chance(sums: Any) -> Any:
-        up, long = sums[:, 1] / sums[:, 3], sums[:, 2] / sums[:, 3]
-        return long * up + (1 - long) * (1 - up)
+        up, long, down = (sums[:, place] / sums[:, 3] for place in (1, 2, 4))
+        return long * up + (1 - long) * down
 
     interval = statistics.ratio_interval(
         _days(trades), rows, lambda sums: sums[:, 0] / sums[:, 3] - chance(sums), overlap_days=_overlap_days(trades)

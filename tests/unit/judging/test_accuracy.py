@@ -70,6 +70,14 @@ def test_one_who_always_buys_has_no_skill_whatever_the_market_does() -> None:
     assert verdict(row) == "no different from chance"
 
 
+def test_a_price_that_does_not_move_is_nobody_s_hit() -> None:
+    moves = [0.0 if day % 3 == 0 else 0.01 if day % 2 else -0.01 for day in range(300)]
+    for action in ("BUY", "SELL"):
+        row = accuracy_of("all", [judged(day, action, move) for day, move in enumerate(moves)])
+        assert row.skill.value == pytest.approx(0)
+        assert row.hit_rate.value == pytest.approx(1 / 3)
+
+
 def test_chance_has_no_skill_on_a_trending_market_with_overlapping_horizons() -> None:
     """Every four hours, judged after 24: at least 90 of 100 intervals of 95% must hold 0."""
     walk = random.Random(7)
