@@ -130,6 +130,7 @@ def _run(
 
             print_json({"run_id": plan.run_id, **as_data(figures)})
         return
+    _refuse_unavailable(models)
     if not yes and figures.calls and figures.cost_usd != 0 and not _agreed(figures):
         raise typer.Exit(_REFUSED)
     with _progress_bar(runner.progress, hidden=as_json) as shown:
@@ -138,6 +139,16 @@ def _run(
     rules = Rules(symbol=plan.symbol, **costs)  # type: ignore[arg-type] # by name
     result = judge_run(plan, series_of(candles), spool, rules=rules, progress=progress, score=score)
     _report(result, progress, html, as_json=as_json)
+
+
+def _refuse_unavailable(models: Sequence[str]) -> None:
+    """Raise where a model cannot be asked, rather than count each of its decisions as failed."""
+    from src.models.model_factory import ModelFactory
+
+    for model in dict.fromkeys(models):
+        reason = ModelFactory.why_unavailable(model)
+        if reason:
+            raise ValueError(f"{model} cannot be asked: {reason}")
 
 
 def _spool() -> Spool:
@@ -219,6 +230,11 @@ def _report(result: Result, progress: Progress, html: Path | None, *, as_json: b
         print_json(result.to_dict())
     else:
         _show(result, html)
+    if result.failed:
+        problem(
+            f"{result.failed:,} of {result.decisions:,} decisions failed: `moondev traces list` shows "
+            "their traces, which say why. The same command asks for them again."
+        )
     if progress.stopped:
         problem(f"{progress.stopped} The same command with a higher --budget goes on.")
         raise typer.Exit(1)

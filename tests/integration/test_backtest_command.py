@@ -178,6 +178,18 @@ def test_failures_are_counted_apart(prices: Path, monkeypatch: pytest.MonkeyPatc
         served(monkeypatch, server)
         result = json.loads(run(*options(prices, every="48h"), "--yes").out)
         assert (result["decisions"], result["failed"], result["resolved"]) == (5, 5, 0)
+        assert len(server.received) == 5
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        again = json.loads(run(*options(prices, every="48h"), "--yes").out)
+        assert (again["decisions"], again["failed"], len(server.received)) == (5, 0, 5)
+        assert json.loads(run(*options(prices, every="48h"), "--yes").out)["calls"] == 0
+
+
+def test_a_model_without_a_key_is_refused_before_anything_is_decided(prices: Path) -> None:
+    refused = run(*options(prices), "--yes")
+    assert refused.code == 2
+    assert "openai:gpt-4o-mini cannot be asked: openai is not set up: set OPENAI_KEY" in refused.err
 
 
 def test_rules_cost_nothing_and_need_no_answer(prices: Path, tmp_path: Path) -> None:

@@ -104,7 +104,10 @@ def judge_run(
     resolution = resolve(
         reader.entries(run_id=plan.run_id), prices, spool, rules=rules, resolved_ns=time.time_ns(), score=score
     )
-    entries = list(reader.entries(run_id=plan.run_id))
+    # A later attempt at a decision that had failed takes its place.
+    entries = list(
+        {(item.decision.agent, item.decision.as_of_ns): item for item in reader.entries(plan.run_id)}.values()
+    )
     groups = grouped((entry.decision.agent or "unknown", judged(entry)) for entry in entries)
     rows = with_discoveries(accuracy_of(key, items) for key, items in groups.items())
     return Result(

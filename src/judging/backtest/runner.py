@@ -93,9 +93,10 @@ class Runner:
         self.on_progress: Callable[[Progress], None] | None = None
         self._fresh: list[DecisionRecord] = []
         earlier = {entry.decision.id: entry.decision for entry in self._reader.entries(run_id=plan.run_id)}
-        self._made = set(earlier)
+        self._failed = {record.id for record in earlier.values() if record.status == "failed"}
+        self._made = earlier.keys() - self._failed
         self.spent_before_usd = sum(record.cost_usd or 0.0 for record in earlier.values())
-        self.progress = Progress(total=len(plan.times_us) * len(deciders), decided=len(earlier))
+        self.progress = Progress(total=len(plan.times_us) * len(deciders), decided=len(self._made))
 
     def run(self) -> Progress:
         """Make all decisions that the ledger lacks; return how far it came.
@@ -115,6 +116,10 @@ class Runner:
         for time_us in self._plan.times_us:
             for decider in deciders:
                 decision_id = self._plan.decision_id(decider.name, time_us)
+                attempt = 0
+                while decision_id in self._failed:  # an earlier run could not get an answer: it is asked for again
+                    attempt += 1
+                    decision_id = self._plan.decision_id(f"{decider.name}/{attempt}", time_us)
                 if decision_id not in self._made:
                     yield decider, time_us, decision_id
 
