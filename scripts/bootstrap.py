@@ -159,7 +159,9 @@ def install(kind: str) -> None:
     ]
     locks = LOCKS[kind]
     call("Installing packages", *pip, "-r", locks[0])
-    call("Installing the embedded model and sample prices", *pip, "-r", locks[1])
+    # Of these only data files are used, whatever Python their own code asks for.
+    files = "Installing the embedded model, sample prices and charts"
+    call(files, *pip, "--ignore-requires-python", "-r", locks[1])
     project = [
         python,
         "-m",

