@@ -17,9 +17,9 @@ from src.cli.risk import risk
 from src.cli.trade import trade
 from src.observability.commands import running, traces
 from src.observability.commands.console import out
-from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
-app = typer.Typer(
+app = FastTyper(
     cls=FastGroup,
     name="moondev",
     epilog="Start with `moondev trade EURUSD --swarm` (no key is needed); `moondev doctor` shows what is set up.",

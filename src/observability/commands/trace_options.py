@@ -6,14 +6,14 @@ import math
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from src.observability.search.conditions import Comparison, ScoreCondition, Status, TraceFilter
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from src.observability.search.conditions import Comparison, ScoreCondition, TraceFilter
 
 
 def _option(help_text: str, metavar: str | None = None) -> typer.models.OptionInfo:
@@ -52,13 +52,15 @@ def trace_filter(options: Mapping[str, str | None]) -> TraceFilter:
     Raises:
         ValueError: one of them makes no sense; the message says which, and what would.
     """
+    from src.observability.search.conditions import TraceFilter
+
     for name, value in options.items():
         if value is not None and not value.strip():
             raise ValueError(f"--{name.replace('_', '-')} is empty: give a value, or leave the option out.")
     get = options.get
     now_ns = time.time_ns()
     since, until, status, score = get("since"), get("until"), get("status"), get("score")
-    if status is not None and status not in get_args(Status):
+    if status not in (None, "ok", "error"):
         raise ValueError(f"--status is {status!r:.40}: give ok or error.")
     chosen = TraceFilter(
         agent=get("agent"),
@@ -119,6 +121,8 @@ def score_condition(text: str) -> ScoreCondition:
     Raises:
         ValueError: it states none.
     """
+    from src.observability.search.conditions import ScoreCondition
+
     match = _SCORE.fullmatch(text.strip())
     if match is None or (match["comparison"] and not match["value"].strip()):
         raise ValueError(f"--score is {text!r:.60}: give a name, or a comparison such as 'pnl>=0.5' or 'decision=BUY'.")

@@ -9,14 +9,14 @@ import typer
 
 from src.observability.commands import trace_options as options
 from src.observability.commands.console import note, out, problem
-from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
 if TYPE_CHECKING:
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
     from src.observability.tracker import LangFuseTracker
 
-app = typer.Typer(
+app = FastTyper(
     cls=FastGroup, help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True
 )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from src.observability.search.words import holds_phrase, phrase_of
 from src.observability.store.schema import readable
 
 if TYPE_CHECKING:
@@ -96,6 +95,8 @@ def conditions_on_observations(
     if wanted.model is not None:
         conditions.append(_model(connection, wanted.model, values))
     if wanted.text is not None:
+        from src.observability.search.words import holds_phrase, phrase_of
+
         connection.create_function("holds_phrase", 1, holds_phrase(phrase_of(wanted.text)), deterministic=True)
         conditions.append(f"holds_phrase({_SPAN})")
     return conditions, values
