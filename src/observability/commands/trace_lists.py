@@ -60,8 +60,7 @@ def listing_data(item: TraceListing) -> dict[str, Any]:
     """Return a trace's totals as plain data."""
     from src.observability.search.records import moment
 
-    data = {name: getattr(item, name) for name in type(item).__slots__}
-    return data | {"start": moment(item.start_ns), "latency_ms": (item.end_ns - item.start_ns) / 1e6}
+    return item._asdict() | {"start": moment(item.start_ns), "latency_ms": (item.end_ns - item.start_ns) / 1e6}
 
 
 def print_listing(newest: Sequence[TraceListing], *, as_json: bool) -> None:

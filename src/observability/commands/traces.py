@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from src.observability.commands import trace_options as options
-from src.observability.commands.console import note, out, problem
+from src.observability.commands.console import note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ def list_traces(
 def show(
     trace_id: Annotated[str, typer.Argument(help="The id, or how it begins; `last` is the newest.")],
     full: Annotated[bool, typer.Option("--full", "-f", help="Show inputs, outputs and metadata too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all that is stored of it as JSON.")] = False,
 ) -> None:
-    """Draw one trace as a tree."""
+    """Draw one trace as a tree, with its scores, the decision that was made in it, and links."""
+    from src.observability.commands.trace_details import show_beside, trace_data
     from src.observability.commands.tree import draw
 
     reader, wanted = _reader(), trace_id.strip().lower()
@@ -92,7 +95,54 @@ def show(
     rows = reader.trace(wanted) if wanted else []
     if not rows:
         raise ValueError(f"There is no trace whose id begins with {trace_id!r}; `traces list` shows them.")
+    data = trace_data(reader, rows[0].trace_id)
+    if as_json:
+        print_json(data)
+        return
     out().print(draw(rows, texts=full))
+    show_beside(data)
+
+
+@app.command("save", cls=FastCommand)
+def save(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Its suffix is .jsonl, .csv or .parquet.")],
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="The newest so many traces; all without it.",
+                                 show_default=False)
+    ] = None,
+    agent: options.Agent = None,
+    model: options.Model = None,
+    provider: options.Provider = None,
+    symbol: options.Symbol = None,
+    session: options.Session = None,
+    user: options.User = None,
+    environment: options.Environment = None,
+    status: options.StatusOption = None,
+    category: options.Category = None,
+    tag: options.Tag = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    min_cost: options.MinCost = None,
+    min_latency: options.MinLatency = None,
+    score: options.Score = None,
+    search: options.Search = None,
+) -> None:
+    """Save the observations of all traces, or of those that the options leave, each with its texts.
+
+    A file that exists is replaced once the new one is whole.
+    """
+    from src.observability.commands import saving
+
+    wanted = options.trace_filter(
+        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
+         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
+         "until": until, "min_cost": min_cost, "min_latency": min_latency, "score": score, "search": search}
+    )  # fmt: skip
+    reader = _reader()
+    if not reader.exists:
+        raise ValueError(_missing(reader))
+    items, total = saving.chosen(reader, wanted, limit)
+    saving.report_saved(path, saving.save(path, items, total=total))
 
 
 @app.command("tail", cls=FastCommand)

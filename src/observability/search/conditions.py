@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +21,7 @@ COMPARISONS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreCondition:
+class ScoreCondition(NamedTuple):
     """A score that a trace, or an observation in it, must have.
 
     Attributes:
@@ -47,8 +45,7 @@ class ScoreCondition:
         return COMPARISONS[self.comparison](value, self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class TraceFilter:
+class TraceFilter(NamedTuple):
     """Conditions on traces; None asks for nothing.
 
     What names an observation (agent to tag, and the text) must hold of one observation together; the rest is of the

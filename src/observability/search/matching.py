@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 # So many traces are judged by a look at each, before all of the table is summed up at once.
 _CHUNK: Final = 400
 _MOST_CHUNKS: Final = 5
-_TOTALS: Final = (
-    "SELECT trace_id, min(start_ns), max(end_ns), sum(cost_usd), max(level = 'ERROR') FROM observations {where} "
-    "GROUP BY trace_id"
-)
+_TOTALS: Final = "SELECT trace_id FROM observations {where} GROUP BY trace_id HAVING {condition}"
 _SPAN: Final = "(SELECT span FROM payloads p WHERE p.seq = o.seq)"
 # Fields of the filter by their columns: of every row, and of those that the present program writes.
 _COLUMNS: Final = {
@@ -51,10 +48,9 @@ def matching(
     """
     traces = _distinct(_observed(connection, wanted))
     if candidates is not None:
-        traces = (trace for trace in traces if trace in candidates)
+        traces = _among(traces, set(candidates))
     if wanted.score is not None:
-        scored = _scored(connection, wanted.score)
-        traces = (trace for trace in traces if trace in scored)
+        traces = _among(traces, _scored(connection, wanted.score))
     if wanted.of_whole_traces:
         traces = _whole(connection, wanted, traces)
     return list(islice(traces, limit))
@@ -66,6 +62,17 @@ def _distinct(rows: Iterator[tuple[str]]) -> Iterator[str]:
         if trace_id not in seen:
             seen.add(trace_id)
             yield trace_id
+
+
+def _among(traces: Iterator[str], chosen: set[str]) -> Iterator[str]:
+    """Yield those of the traces that are chosen; no more are looked at once each has come."""
+    while chosen:
+        trace = next(traces, None)
+        if trace is None:
+            return
+        if trace in chosen:
+            chosen.discard(trace)
+            yield trace
 
 
 def _observed(connection: sqlite3.Connection, wanted: TraceFilter) -> Iterator[tuple[str]]:
@@ -144,35 +151,39 @@ def _scored(connection: sqlite3.Connection, wanted: ScoreCondition) -> set[str]:
 
     Of scores with the same id the last one counts: it has replaced the others.
     """
-    cursor = connection.execute(
-        "SELECT trace_id, value FROM scores WHERE name = ? COLLATE NOCASE AND trace_id IS NOT NULL "
-        "AND seq IN (SELECT max(seq) FROM scores WHERE name = ? COLLATE NOCASE GROUP BY id)",
-        (wanted.name, wanted.name),
-    )
-    return {trace_id for trace_id, value in cursor if wanted.holds(value)}
+    latest: dict[str, tuple[str, float | str]] = {}
+    for score_id, trace_id, value in connection.execute(
+        "SELECT id, trace_id, value FROM scores WHERE name = ? COLLATE NOCASE AND trace_id IS NOT NULL ORDER BY seq",
+        (wanted.name,),
+    ):
+        latest[score_id] = (trace_id, value)
+    return {trace_id for trace_id, value in latest.values() if wanted.holds(value)}
 
 
 def _whole(connection: sqlite3.Connection, wanted: TraceFilter, traces: Iterator[str]) -> Iterator[str]:
     """Yield the traces of which the conditions on whole traces hold."""
+    condition, values = _condition_on_totals(wanted)
     for _ in range(_MOST_CHUNKS):
         chunk = list(islice(traces, _CHUNK))
         if not chunk:
             return
-        marks = ", ".join("?" * len(chunk))
-        rows = connection.execute(_TOTALS.format(where=f"WHERE trace_id IN ({marks})"), chunk)
-        passing = {row[0] for row in rows if _holds(wanted, *row[1:])}
+        marks = ", ".join(f":id{place}" for place in range(len(chunk)))
+        ids = {f"id{place}": trace for place, trace in enumerate(chunk)}
+        rows = connection.execute(_TOTALS.format(where=f"WHERE trace_id IN ({marks})", condition=condition), values | ids)
+        passing = {row[0] for row in rows}
         yield from (trace for trace in chunk if trace in passing)
-    every = connection.execute(_TOTALS.format(where=""))
-    passing = {row[0] for row in every if _holds(wanted, *row[1:])}
-    yield from (trace for trace in traces if trace in passing)
+    every = connection.execute(_TOTALS.format(where="", condition=condition), values)
+    yield from _among(traces, {row[0] for row in every})
 
 
-def _holds(wanted: TraceFilter, start_ns: int, end_ns: int, cost_usd: float | None, has_failed: int) -> bool:
-    """Tell whether a trace with these totals is wanted. A cost of which nothing is known is at least 0."""
-    return (
-        (wanted.since_ns is None or start_ns >= wanted.since_ns)
-        and (wanted.until_ns is None or start_ns < wanted.until_ns)
-        and (wanted.min_cost_usd is None or (cost_usd or 0.0) >= wanted.min_cost_usd)
-        and (wanted.min_latency_ms is None or (end_ns - start_ns) / 1e6 >= wanted.min_latency_ms)
-        and (wanted.status is None or (wanted.status == "error") == bool(has_failed))
-    )
+def _condition_on_totals(wanted: TraceFilter) -> tuple[str, dict[str, object]]:
+    """Return SQL for the conditions on a whole trace, and its parameters; a cost that is not known is at least 0."""
+    bounds: dict[str, tuple[str, object]] = {
+        "since": ("min(start_ns) >= :since", wanted.since_ns),
+        "until": ("min(start_ns) < :until", wanted.until_ns),
+        "cost": ("coalesce(sum(cost_usd), 0) >= :cost", wanted.min_cost_usd),
+        "latency": ("(max(end_ns) - min(start_ns)) / 1e6 >= :latency", wanted.min_latency_ms),
+        "failed": ("max(level = 'ERROR') = :failed", None if wanted.status is None else wanted.status == "error"),
+    }
+    used = {name: (sql, value) for name, (sql, value) in bounds.items() if value is not None}
+    return " AND ".join(sql for sql, _ in used.values()), {name: value for name, (_, value) in used.items()}

@@ -130,6 +130,17 @@ def moment(ns: int) -> str:
         return str(ns)  # a clock that was far beyond any year
 
 
+_AS_THEY_ARE: Final = (
+    "status_message", "error_category", "provider", "model", "agent", "session_id", "input_tokens", "output_tokens",
+    "cost_usd",
+)  # fmt: skip
+# The columns of a flat record, in their order.
+FLAT_COLUMNS: Final = (
+    "trace_id", "observation_id", "parent_id", "name", "type", "start", "end", "latency_ms", "level", *_AS_THEY_ARE,
+    "cost_unknown", *FACT_COLUMNS, "input", "output", "metadata",
+)  # fmt: skip
+
+
 def flat(item: StoredObservation) -> dict[str, object]:
     """Return an observation as one flat record: texts, numbers and None alone; lists and metadata as JSON."""
     columns, facts = item.columns, item.facts
@@ -143,19 +154,13 @@ def flat(item: StoredObservation) -> dict[str, object]:
         "end": moment(columns["end_ns"]),
         "latency_ms": (columns["end_ns"] - columns["start_ns"]) / 1e6,
         "level": columns["level"],
-        **{
-            name: columns[name]
-            for name in (
-                "status_message", "error_category", "provider", "model", "agent", "session_id", "input_tokens",
-                "output_tokens", "cost_usd",
-            )
-        },
+        **{name: columns[name] for name in _AS_THEY_ARE},
         "cost_unknown": None if columns["cost_unknown"] is None else bool(columns["cost_unknown"]),
         **facts._asdict(),
         "repaired": bool(facts.repaired),
         "input": item.input,
         "output": item.output,
         "metadata": orjson.dumps(item.metadata).decode() if item.metadata else None,
-    }  # fmt: skip
+    }
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from src.observability.store.compression import decompress
 from src.observability.store.records import BILLED_TYPES, by_column
@@ -24,8 +23,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class TraceListing:
+class TraceListing(NamedTuple):
     """The totals of one trace.
 
     Attributes:
