@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store.connections import bytes_used
+from src.observability.store.deletions import note_deleted
 from src.observability.store.row_kinds import KINDS, RowKind
 from src.observability.store.watermarks import count_lacking, delivered_upto
 
@@ -92,6 +93,7 @@ def drop_oldest(connection: sqlite3.Connection, max_bytes: int, spare: int) -> D
             undelivered += 0 if only_delivered else count_lacking(connection, kind, (number for (number,) in numbers))
             for table in kind.tables:
                 connection.executemany(f"DELETE FROM {table} WHERE seq = ?", numbers)  # noqa: S608 - our own names
+            note_deleted(connection, kind, [number for (number,) in numbers])
             to_free -= freed
             rows += len(numbers)
     return Dropped(rows=rows, undelivered=undelivered)
