@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.insight.facts.schema import DAY_NS
-from src.judging.statistics import UNKNOWN, Interval, share
+from src.insight.figures.intervals import wilson
+from src.judging.statistics import UNKNOWN, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +116,7 @@ def key_text(parts: Sequence[str | None]) -> str | None:
 
 
 def _with_share(group: Group) -> Group:
-    return replace(group, error_share=share(group.totals.errors, group.totals.n))
+    return replace(group, error_share=wilson(group.totals.errors, group.totals.n))
 
 
 def _latencies(

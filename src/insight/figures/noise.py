@@ -1,16 +1,20 @@
-"""Tell changes from noise: figures of two periods with intervals from blocks of days or hours.
+"""Tell changes from noise: figures of two periods, with intervals from days or hours.
 
-Calls of neighbouring hours fail, slow down and cost together. So intervals come from a bootstrap of blocks of
-consecutive days (or hours, where the periods are short), as in `judging.statistics`, not from calls one by one.
+Calls of one hour fail, slow down and cost together, so calls are not counted as independent: a figure is a ratio of sums
+over days (hours, where the periods are short), its variance that of the days' residuals (the linearised ratio of survey
+statistics, Cochran, Sampling Techniques, ch. 6), its interval by Student's t with as many degrees of freedom as there are
+days, less one. Two periods are compared by Welch's test, and all figures of a report together at a false-discovery rate of 5%.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 from src.insight.facts.reader import NOTHING
-from src.judging.statistics import UNKNOWN, Interval, ratio_interval
+from src.insight.figures.intervals import discoveries, student_half, student_p
+from src.judging.statistics import UNKNOWN, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +35,9 @@ class Change:
         unit: `usd`, `share`, `ms` or `count`.
         before: The figure of the period before, with its 95% interval.
         now: The figure of this period.
-        verdict: `up` or `down` where the intervals do not overlap, `noise` where they do, `not enough` where either
-            period has fewer than 50 calls or six days (hours) with calls.
+        verdict: `up` or `down` where it stands out among all figures that are compared, else `noise`; `not enough`
+            where either period has fewer than 50 calls or six days (hours) with calls.
+        p_value: How likely such a difference is without a change; None where nothing can be said.
     """
 
     measure: str
@@ -40,6 +45,7 @@ class Change:
     before: Interval
     now: Interval
     verdict: Verdict
+    p_value: float | None = None
 
     @property
     def relative(self) -> float | None:
@@ -88,6 +94,7 @@ class _Measure:
     unit: Literal["usd", "share", "ms", "count"]
     numerator: Callable[[Totals], float]
     denominator: Callable[[Totals], float] | None  # None: by block
+    is_of_events: bool = False  # a share of calls, which may be rare
 
 
 def _measures(block: str) -> tuple[_Measure, ...]:
@@ -95,8 +102,8 @@ def _measures(block: str) -> tuple[_Measure, ...]:
         _Measure(f"calls a {block}", "count", lambda t: t.n, None),
         _Measure(f"known cost a {block}", "usd", lambda t: t.cost_usd, None),
         _Measure("known cost a call", "usd", lambda t: t.cost_usd, lambda t: t.n),
-        _Measure("errors", "share", lambda t: t.errors, lambda t: t.n),
-        _Measure("calls retried", "share", lambda t: t.retried, lambda t: t.n),
+        _Measure("errors", "share", lambda t: t.errors, lambda t: t.n, is_of_events=True),
+        _Measure("calls retried", "share", lambda t: t.retried, lambda t: t.n, is_of_events=True),
         _Measure("mean latency", "ms", lambda t: t.duration_us / 1_000, lambda t: t.n),
         _Measure("input tokens a call", "count", lambda t: t.input_tokens, lambda t: t.n - t.unmeasured),
         _Measure("output tokens a call", "count", lambda t: t.output_tokens, lambda t: t.n - t.unmeasured),
@@ -105,50 +112,86 @@ def _measures(block: str) -> tuple[_Measure, ...]:
 
 
 def changes(before: Blocks, now: Blocks, block: Literal["day", "hour"]) -> list[Change]:
-    """Return how each figure changed from one period to the next; those that neither has are left out."""
+    """Return the figures of two periods, those left out that neither has; `judged` tells changes from noise."""
     result = []
     for measure in _measures(block):
-        old, new = _interval(before, measure), _interval(now, measure)
-        if old.value is None and new.value is None:
-            continue
-        if not old.value and not new.value:
+        old, new = _estimate(before, measure), _estimate(now, measure)
+        if (old is None and new is None) or not any(item is not None and item.value for item in (old, new)):
             continue  # nothing of it in either period
-        enough = before.is_enough and now.is_enough
-        result.append(Change(measure.name, measure.unit, old, new, _verdict(old, new) if enough else "not enough"))
+        result.append(
+            Change(
+                measure=measure.name,
+                unit=measure.unit,
+                before=_interval(old, measure),
+                now=_interval(new, measure),
+                verdict="not enough",
+                p_value=_p_value(old, new),
+            )
+        )
     return result
 
 
-def _verdict(old: Interval, new: Interval) -> Verdict:
-    if old.low is None or old.high is None or new.low is None or new.high is None:
-        return "not enough"
-    if new.low > old.high:
-        return "up"
-    return "down" if new.high < old.low else "noise"
+def judged(groups: Sequence[Sequence[Change]]) -> list[list[Change]]:
+    """Return changes with their verdicts, which take account of how many figures are compared."""
+    flat = [item for group in groups for item in group]
+    standing_out = iter(discoveries([item.p_value for item in flat]))
+    return [[_with_verdict(item, stands_out=next(standing_out)) for item in group] for group in groups]
 
 
-def _interval(blocks: Blocks, measure: _Measure) -> Interval:
-    """Return a figure with its interval, which is left out where it would mean nothing."""
-    import numpy
+def _with_verdict(item: Change, *, stands_out: bool) -> Change:
+    if item.p_value is None or item.before.value is None or item.now.value is None:
+        return item
+    if not stands_out:
+        return replace(item, verdict="noise")
+    return replace(item, verdict="up" if item.now.value > item.before.value else "down")
 
-    if not blocks.totals:
-        return UNKNOWN
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """A ratio of sums; without a variance where the blocks are too few for one."""
+
+    value: float
+    variance: float | None
+    freedom: int
+
+
+def _estimate(blocks: Blocks, measure: _Measure) -> _Estimate | None:
     numerators = [measure.numerator(totals) for totals in blocks.totals]
     if measure.denominator is None:
         denominators: list[float] = list(blocks.coverage)
     else:
         denominators = [measure.denominator(totals) for totals in blocks.totals]
-    sums = numpy.array([numerators, denominators], dtype=float).T
-    total = sums.sum(axis=0)
-    if not total[1] > 0:
+    total = math.fsum(denominators)
+    if not total > 0:
+        return None
+    value = math.fsum(numerators) / total
+    count = sum(denominator > 0 for denominator in denominators)
+    if not blocks.is_enough or count < FEWEST_BLOCKS:
+        return _Estimate(value, None, 0)
+    residuals = math.fsum((top - value * below) ** 2 for top, below in zip(numerators, denominators, strict=True))
+    variance = count / (count - 1) * residuals / total**2
+    if measure.is_of_events:  # days without any would say that none can happen: at least the variance of single calls
+        likely = (math.fsum(numerators) + 2) / (total + 4)
+        variance = max(variance, likely * (1 - likely) / (total + 4))
+    return _Estimate(value, variance, count - 1)
+
+
+def _interval(estimate: _Estimate | None, measure: _Measure) -> Interval:
+    if estimate is None:
         return UNKNOWN
-    if not blocks.is_enough:
-        return Interval(float(total[0] / total[1]))
-    return ratio_interval(numpy.arange(len(sums)), sums, _ratio)
+    if estimate.variance is None:
+        return Interval(estimate.value)
+    half = student_half(estimate.freedom) * math.sqrt(estimate.variance)
+    high = estimate.value + half
+    return Interval(estimate.value, max(0.0, estimate.value - half), min(1.0, high) if measure.unit == "share" else high)
 
 
-def _ratio(sums: Any) -> Any:
-    import numpy
-
-    with numpy.errstate(divide="ignore", invalid="ignore"):
-        return sums[:, 0] / sums[:, 1]
-
+def _p_value(old: _Estimate | None, new: _Estimate | None) -> float | None:
+    """Return the p-value of Welch's test; None where it says nothing."""
+    if old is None or new is None or old.variance is None or new.variance is None:
+        return None
+    variance = old.variance + new.variance
+    if variance <= 0:  # each day the same: exactly equal, or exactly different
+        return 1.0 if math.isclose(old.value, new.value, rel_tol=1e-9) else 0.0
+    freedom = variance**2 / (old.variance**2 / old.freedom + new.variance**2 / new.freedom)
+    return student_p((new.value - old.value) / math.sqrt(variance), freedom)

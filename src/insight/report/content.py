@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from src.insight.facts.reader import NOTHING
 from src.insight.facts.schema import DAY_NS, NANO
 from src.insight.figures.groups import DIMENSIONS, Group, groups, key_text
-from src.insight.figures.noise import FEWEST_BLOCKS, Change, blocks_of, changes
+from src.insight.figures.noise import FEWEST_BLOCKS, Change, blocks_of, changes, judged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,12 +135,13 @@ def _comparison(reader: FactsReader, filter_: Filter, by: str | None, now_ns: in
     dimensions = DIMENSIONS.get(by or "", ())
     old, new = _Period(reader, before, block, dimensions), _Period(reader, now, block, dimensions)
     compared = [key for key in new.dearest(_MOST_COMPARED) if key in old.points] if dimensions else []
+    total, *of_groups = judged([_changes(old, new, key, block) for key in (None, *compared)])
     return Comparison(
         since_ns=old.since_ns,
         until_ns=old.until_ns,
         block=block,
-        total=_changes(old, new, None, block),
-        groups=[(key_text(key), _changes(old, new, key, block)) for key in compared],
+        total=total,
+        groups=[(key_text(key), items) for key, items in zip(compared, of_groups, strict=True)],
         new=_keys(new, old) if dimensions else (),
         gone=_keys(old, new) if dimensions else (),
     )

@@ -176,8 +176,8 @@ def _about_comparison(report: Report) -> list[str]:
         return []
     verdicts = [item.verdict for _, items in comparison.groups for item in items]
     lines = [
-        "A change is one where the 95% intervals (from blocks of "
-        f"{comparison.block}s) do not overlap; else it is noise, and under 50 calls or six {comparison.block}s «not enough»."
+        f"`up` and `down` hold at a false-discovery rate of 5% over all figures here, with {comparison.block}s as what may "
+        f"differ by chance; the rest is noise, and under 50 calls or six {comparison.block}s there is not enough to say."
     ]
     if verdicts:
         lines.append(
