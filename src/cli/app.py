@@ -13,6 +13,7 @@ from src.cli.budget import budget
 from src.cli.candles import candles
 from src.cli.doctor import doctor
 from src.cli.models import models
+from src.cli.quality import quality
 from src.cli.report import report
 from src.cli.risk import risk
 from src.cli.trade import trade
@@ -51,6 +52,7 @@ app.command("candles", cls=FastCommand)(candles)
 app.command("backtest", cls=FastCommand)(backtest)
 app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
+app.command("quality", cls=FastCommand)(quality)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.commands.console import err, escape, note, out
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from src.insight.facts.reader import FactsReader
     from src.insight.report.content import Report
     from src.insight.report.texts import Table
+
+    _Write = Callable[[Any], str]
 
 # How the columns of `texts.HEADINGS` give way where the terminal is narrow.
 _RANKS: Final = (0, 2, 4, 5, 7, 0, 1, 1, 6, 8, 9)
@@ -89,14 +91,16 @@ def _shown(cell: str) -> str:
 
 def write_documents(report: Report, md: Path | None, html: Path | None) -> None:
     """Write a report into files."""
+    if md is None and html is None:
+        return
     from src.insight.report import documents
 
-    write_files(((md, lambda: documents.markdown(report)), (html, lambda: documents.page(report))))
+    write_files((md, documents.markdown, html, documents.page), report)
 
 
-def write_files(files: Sequence[tuple[Path | None, object]]) -> None:
-    """Write what each function returns into its file, where one is named."""
-    for path, write in files:
-        if path is not None and callable(write):
-            path.write_text(write(), encoding="utf-8")
+def write_files(files: tuple[Path | None, _Write, Path | None, _Write], content: Any) -> None:
+    """Write what each function makes of a report into the file before it, where one is named."""
+    for path, write in (files[:2], files[2:]):
+        if path is not None:
+            path.write_text(write(content), encoding="utf-8")
             note(f"{path} written.")

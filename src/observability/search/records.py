@@ -164,3 +164,23 @@ def flat(item: StoredObservation) -> dict[str, object]:
     }
 
 
+
+
+def observations_at(reader: StoreReader, places: Sequence[tuple[int, str, str]]) -> Iterator[StoredObservation]:
+    """Yield observations by where they are said to stand: number in the store, trace, and their own id.
+
+    Numbers change when a damaged store is replaced; an observation that is not at its number is looked for in its
+    trace. One that is gone is left out.
+    """
+    for start in range(0, len(places), _PAGE):
+        part = places[start : start + _PAGE]
+
+        def page(connection: sqlite3.Connection, ids: Sequence[int] = [item[0] for item in part]) -> list[Any]:
+            return _read(connection, f"seq IN ({', '.join('?' * len(ids))})", ids)
+
+        rows = {row.columns["span_id"]: row for _, row in reader.ask(page, [])}
+        for _, trace_id, span_id in part:
+            if span_id in rows:
+                yield rows[span_id]
+            else:
+                yield from (row for row in observations_of(reader, [trace_id]) if row.columns["span_id"] == span_id)
