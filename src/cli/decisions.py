@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from src.judging.report import Report
     from src.observability.ledger import Entry, LedgerReader
 
-app = FastTyper(
-    cls=FastGroup, help="Look at decisions, and judge them by what happened.", invoke_without_command=True
-)
+app = FastTyper(cls=FastGroup, help="Look at decisions, and judge them by what happened.", invoke_without_command=True)
 
 _NONE_YET = "There are no decisions yet: `moondev trade SYMBOL` makes one, and decision() in any agent"
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.observability.commands import trace_options as options
+from src.observability.commands import trace_options as options  # noqa: TC001 - Typer reads the annotations
 from src.observability.commands.console import escape, note, out, print_json
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def quality(
 
     Nothing is asked of a model. `--scores` puts the results on each observation, here and in Langfuse.
     """
-    from src.cli.report import report_filter
+    from src.cli.call_filter import report_filter
 
     chosen = report_filter(
         since,

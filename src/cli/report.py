@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from src.observability.commands import trace_options as options
+from src.observability.commands import trace_options as options  # noqa: TC001 - Typer reads the annotations
 from src.observability.commands.console import note, print_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from src.insight.facts.filters import Filter
 
 _By = Annotated[
     str | None,
@@ -24,12 +19,8 @@ _By = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
-_Markdown = Annotated[
-    Path | None, typer.Option("--md", help="Write Markdown into this file.", show_default=False)
-]
-_Html = Annotated[
-    Path | None, typer.Option("--html", help="Write a page into this file.", show_default=False)
-]
+_Markdown = Annotated[Path | None, typer.Option("--md", help="Write Markdown into this file.", show_default=False)]
+_Html = Annotated[Path | None, typer.Option("--html", help="Write a page into this file.", show_default=False)]
 
 
 def report(
@@ -43,7 +34,9 @@ def report(
     session: options.Session = None,
     user: options.User = None,
     environment: options.Environment = None,
-    quality: Annotated[bool, typer.Option("--quality", help="Report on the replies: valid, repaired, cut, ...")] = False,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Report on the replies: valid, repaired, cut, ...")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows that the terminal shows.")] = 30,
     as_json: _Json = False,
     md: _Markdown = None,
@@ -53,6 +46,7 @@ def report(
 
     Changes are told from noise by their intervals. A cost that is not known is never counted as 0.
     """
+    from src.cli.call_filter import report_filter
     from src.cli.report_views import prepared, show_report, write_documents
     from src.insight.report.content import make_report
     from src.insight.report.plain import report_data
@@ -71,37 +65,8 @@ def report(
     if as_json:
         print_json(report_data(result))
     elif not result.total.totals.n:
-        note("There are no calls in this period." if since or until or any(names.values()) else "There are no calls yet.")
+        note(
+            "There are no calls in this period." if since or until or any(names.values()) else "There are no calls yet."
+        )
     else:
         show_report(result, limit)
-
-
-def report_filter(since: str | None, until: str | None, names: Mapping[str, str | None]) -> Filter:
-    """Return which calls the options choose; the provider before a model's name is taken as such.
-
-    Raises:
-        ValueError: one of them makes no sense.
-    """
-    from src.insight.facts.filters import Filter
-
-    for name, value in {"since": since, "until": until, **names}.items():
-        if value is not None and not value.strip():
-            raise ValueError(f"--{name} is empty: give a value, or leave the option out.")
-    now_ns = time.time_ns()
-    since_ns = None if since is None else options.moment_ns("--since", since, now_ns)
-    until_ns = None if until is None else options.moment_ns("--until", until, now_ns)
-    options.check_period(since_ns, until_ns)
-    chosen = dict(names)
-    if chosen.get("model") and chosen.get("provider") is None:
-        chosen |= split_model(chosen["model"] or "")
-    return Filter(**chosen, since_ns=since_ns, until_ns=until_ns)
-
-
-def split_model(name: str) -> dict[str, str]:
-    """Return a model's name without its provider, and that, where it begins with one of ours."""
-    from src.models.providers import PROVIDERS
-
-    provider, colon, bare = name.partition(":")
-    if colon and bare and provider in PROVIDERS:
-        return {"provider": provider, "model": bare}
-    return {"model": name}

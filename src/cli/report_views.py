@@ -70,7 +70,10 @@ def _show_rest(report: Report, limit: int) -> None:
     rest = content.others(report.groups, limit)
     if rest is not None:
         group = Group(key=None, totals=rest)
-        note(f"and {len(report.groups) - limit:,} others with {rest.n:,} calls and a cost of {texts.cost(group)}: --limit shows them.")
+        note(
+            f"and {len(report.groups) - limit:,} others with {rest.n:,} calls and a cost of {texts.cost(group)}: "
+            "--limit shows them."
+        )
 
 
 def show_table(table: Table, limit: int | None = None) -> None:

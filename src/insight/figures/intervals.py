@@ -1,4 +1,4 @@
-"""Compute the intervals and tests that reports show, in forms that load in milliseconds (scipy.stats takes a second)."""
+"""Compute the intervals and tests that reports show, without scipy.stats, which takes a second to load."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def chi_square_p(statistic: float, freedom: int) -> float:
 
 
 def discoveries(p_values: Sequence[float | None], level: float = 0.05) -> list[bool]:
-    """Tell which results stand out among all that were compared, at a false-discovery rate (Benjamini, Hochberg 1995)."""
+    """Tell which results stand out among all that were compared, at a false-discovery rate (Benjamini, Hochberg)."""
     known = sorted(value for value in p_values if value is not None)
     passing = [value for rank, value in enumerate(known, 1) if value <= level * rank / len(known)]
     limit = max(passing, default=-1.0)

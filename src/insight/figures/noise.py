@@ -1,9 +1,10 @@
 """Tell changes from noise: figures of two periods, with intervals from days or hours.
 
-Calls of one hour fail, slow down and cost together, so calls are not counted as independent: a figure is a ratio of sums
-over days (hours, where the periods are short), its variance that of the days' residuals (the linearised ratio of survey
-statistics, Cochran, Sampling Techniques, ch. 6), its interval by Student's t with as many degrees of freedom as there are
-days, less one. Two periods are compared by Welch's test, and all figures of a report together at a false-discovery rate of 5%.
+Calls of one hour fail, slow down and cost together, so they are not counted as independent: a figure is a ratio of
+sums over days (hours, where the periods are short), its variance that of the days' residuals (the linearised ratio of
+survey statistics, Cochran, Sampling Techniques, ch. 6), its interval by Student's t with as many degrees of freedom as
+there are days, less one. Two periods are compared by Welch's test, and all figures of a report together at a
+false-discovery rate of 5%.
 """
 
 from __future__ import annotations
@@ -183,7 +184,9 @@ def _interval(estimate: _Estimate | None, measure: _Measure) -> Interval:
         return Interval(estimate.value)
     half = student_half(estimate.freedom) * math.sqrt(estimate.variance)
     high = estimate.value + half
-    return Interval(estimate.value, max(0.0, estimate.value - half), min(1.0, high) if measure.unit == "share" else high)
+    return Interval(
+        estimate.value, max(0.0, estimate.value - half), min(1.0, high) if measure.unit == "share" else high
+    )
 
 
 def _p_value(old: _Estimate | None, new: _Estimate | None) -> float | None:

@@ -127,7 +127,7 @@ def quality_data(quality: Quality) -> dict[str, Any]:
 
 def forms_data(item: Forms) -> dict[str, Any]:
     """Return how a group's replies came out as plain data."""
-    data: dict[str, Any] = {"key": item.key, "n": item.n, **item.counts}
+    data: dict[str, Any] = {"key": item.key, "n": item.n} | dict(item.counts)
     for form in FORMS:
         data |= _interval_data(f"{form}_share", item.shares[form])
     return data
@@ -156,7 +156,13 @@ def quality_tables(quality: Quality) -> Iterator[Table]:
             "Answers to the same request, of the sampled replies",
             ("prompt and model", "requests", "answers", "two agree", "all the same"),
             [
-                [key_of(item.key), f"{item.requests:,}", f"{item.answers:,}", percent(item.agreement), _interval(item.unanimous)]
+                [
+                    key_of(item.key),
+                    f"{item.requests:,}",
+                    f"{item.answers:,}",
+                    percent(item.agreement),
+                    _interval(item.unanimous),
+                ]
                 for item in quality.agreements
             ],
         )
@@ -174,7 +180,10 @@ def forms_cells(key: str, item: Forms) -> list[str]:
         key,
         f"{item.n:,}",
         _interval(item.shares["valid"]),
-        *(f"{item.counts[form]:,} ({percent(item.shares[form].value)})" if item.counts[form] else "0" for form in FORMS[1:]),
+        *(
+            f"{item.counts[form]:,} ({percent(item.shares[form].value)})" if item.counts[form] else "0"
+            for form in FORMS[1:]
+        ),
     ]
 
 
@@ -220,5 +229,7 @@ def quality_notes(quality: Quality) -> list[str]:
             for trace_id, _, numbers in item.examples[:1]:
                 lines.append(f"Such as {', '.join(numbers[:4])} in trace {trace_id[:12]} ({key_of(item.key)}).")
     if quality.drifts:
-        lines.append("Whether the mix changed is judged by shuffling days, not votes: those of one day follow one market.")
+        lines.append(
+            "Whether the mix changed is judged by shuffling days, since the votes of one day follow one market."
+        )
     return lines

@@ -1,7 +1,8 @@
 """Tell whether the mix of actions has changed from one period to the next, by days rather than by single votes.
 
-Votes of one day follow the same market: as single draws they would make any two weeks differ. So the days of both periods
-are shuffled, and the change is compared with what a shuffle gives (a permutation test of the chi-square statistic).
+Votes of one day follow the same market: as single draws they would make any two weeks differ. So the days of both
+periods are shuffled, and the change is compared with what a shuffle gives (a permutation test of the chi-square
+statistic).
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ _Days = dict[int, dict[str, int]]
 
 
 def _votes(reader: FactsReader, filter_: Filter, dimensions: Sequence[str]) -> dict[tuple[str | None, ...], _Days]:
-    votes: defaultdict[tuple[str | None, ...], defaultdict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    votes: defaultdict[tuple[str | None, ...], defaultdict[int, dict[str, int]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
     for point in reader.series(filter_, "day", (*dimensions, "vote")):  # type: ignore[arg-type] # dimensions of the facts
         *key, vote = point.key
         if vote in ACTIONS:

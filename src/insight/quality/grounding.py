@@ -1,8 +1,8 @@
 """Check the numbers in a model's reasoning against those in its prompt.
 
-What is claimed is little, and that strictly: a number that is called absent is written neither in the prompt, rounded or
-not, nor is it a difference or a percentage of two numbers there. It may still be right. A number that stands in the
-prompt may be cited for the wrong thing: that is not judged.
+What is claimed is little, and that strictly: a number that is called absent does not stand in the prompt, rounded or
+not, and is no difference or percentage of two numbers there. It may still be right. A number that stands in the prompt
+may be cited for the wrong thing: that is not judged.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _holds(values: Sequence[float], value: float, unit: float) -> bool:
 
 
 def _is_derived(claim: Quantity, values: Sequence[float]) -> bool:
-    """Tell whether a number is a difference of two numbers, or their ratio or change in percent, at its own precision."""
+    """Tell whether a number is a difference of two numbers, or a change or ratio in percent, as precise as it is."""
     if claim.is_percent:
         for base in values:
             if base == 0:

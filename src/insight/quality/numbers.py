@@ -24,7 +24,9 @@ _NUMBER: Final = re.compile(
 )
 _SIGNED: Final = re.compile(r"(?<=[\s(\[{=:,\"'>])[-+\u2212](?=[$€£¥₿]?\d)|^[-+\u2212](?=[$€£¥₿]?\d)", re.MULTILINE)
 _LIST_MARK: Final = re.compile(r"^\s*\d{1,3}[.)]\s", re.MULTILINE)
-_ABOUT: Final = re.compile(r"(?:about|around|approximately|approx\.?|roughly|near|nearly|almost|circa)\s*[$€£¥₿]?$", re.IGNORECASE)
+_ABOUT: Final = re.compile(
+    r"(?:about|around|approximately|approx\.?|roughly|near|nearly|almost|circa)\s*[$€£¥₿]?$", re.IGNORECASE
+)
 SMALLEST: Final = 13
 _PROPOSED: Final = re.compile(
     r"\b(?:targets?|targeting|stops?|stop[- ]loss|take[- ]profit|tp|sl|exit|entry|objective|risk(?:ing)?)\b"
@@ -80,7 +82,11 @@ def claims(text: str) -> Iterator[Quantity]:
             continue
         if _PROPOSED.search(before) or _BELIEVED.match(after) or _BELIEF.search(before):
             continue
-        if quantity.is_plain and len(match["digits"]) <= 3 and (_DIGIT_BEFORE.search(before) or _DIGITS_AFTER.match(after)):
+        if (
+            quantity.is_plain
+            and len(match["digits"]) <= 3
+            and (_DIGIT_BEFORE.search(before) or _DIGITS_AFTER.match(after))
+        ):
             continue
         yield quantity
 

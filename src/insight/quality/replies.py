@@ -1,4 +1,4 @@
-"""Judge single replies by their texts: whether the numbers in their reasoning stand in the prompt, and whether repeats agree."""
+"""Judge replies by their texts: whether numbers in the reasoning stand in the prompt, and whether repeats agree."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def reasoning_of(output: str | None) -> str | None:
     reply = _object(output)
     if reply is None:
         return output
-    parts = [str(value) for name, value in reply.items() if str(name).lower() in _REASONING and isinstance(value, str | list)]
+    parts = [
+        str(value) for name, value in reply.items() if str(name).lower() in _REASONING and isinstance(value, str | list)
+    ]
     return "\n".join(parts) or None
 
 

@@ -44,7 +44,8 @@ def columns(title: str, bars: Sequence[Bar], scale: Callable[[float], str]) -> s
     for share in (0.0, 0.5, 1.0):
         y = _HEIGHT - share * (_HEIGHT - 10)
         parts.append(f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{_WIDTH}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_text(scale(top * share))}</text>')
+        label = _text(scale(top * share))
+        parts.append(f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     every = max(1, math.ceil(len(bars) / 8))
     for place, bar in enumerate(bars):
         height = bar.value / top * (_HEIGHT - 10) if top else 0.0
@@ -54,9 +55,8 @@ def columns(title: str, bars: Sequence[Bar], scale: Callable[[float], str]) -> s
             f'height="{height:.1f}"><title>{_text(bar.label)}: {_text(bar.text)}</title></rect>'
         )
         if place % every == 0:
-            parts.append(
-                f'<text class="axis" x="{x + step / 2:.1f}" y="{_HEIGHT + 16}" text-anchor="middle">{_text(bar.label)}</text>'
-            )
+            middle = f'x="{x + step / 2:.1f}" y="{_HEIGHT + 16}" text-anchor="middle"'
+            parts.append(f'<text class="axis" {middle}>{_text(bar.label)}</text>')
     return "".join([*parts, "</svg></figure>"])
 
 

@@ -59,9 +59,7 @@ def page(report: Report, title: str = "Model calls") -> str:
     return html_page(title, period(report), tables(report), notes(report), drawings(report))
 
 
-def html_page(
-    title: str, subtitle: str, items: Iterable[Table], remarks: Sequence[str], figures: Iterable[str]
-) -> str:
+def html_page(title: str, subtitle: str, items: Iterable[Table], remarks: Sequence[str], figures: Iterable[str]) -> str:
     """Return tables and drawings as an HTML page.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from src.observability.search.records import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from src.insight.figures.groups import Group
     from src.insight.figures.noise import Change
@@ -38,7 +38,9 @@ def tables(report: Report) -> Iterator[Table]:
     if report.errors:
         yield Table("Errors", ("category", "calls", "of all calls"), failure_rows(report.errors, report.total.totals.n))
     if report.retries:
-        yield Table("Attempts tried again", ("category", "attempts"), [row[:2] for row in failure_rows(report.retries, 0)])
+        yield Table(
+            "Attempts tried again", ("category", "attempts"), [row[:2] for row in failure_rows(report.retries, 0)]
+        )
     if report.comparison is not None:
         yield from comparison_tables(report.comparison)
 
@@ -100,9 +102,7 @@ def milliseconds(ms: float | None) -> str:
 
 def failure_rows(failures: Sequence[Failures], calls: int) -> list[list[str]]:
     """Return counts by category as cells."""
-    return [
-        [item.category or "unknown", f"{item.n:,}", percent(item.n / calls) if calls else "-"] for item in failures
-    ]
+    return [[item.category or "unknown", f"{item.n:,}", percent(item.n / calls) if calls else "-"] for item in failures]
 
 
 CHANGE_HEADINGS: Final = ("before", "now", "change", "verdict")
@@ -112,7 +112,9 @@ def comparison_tables(comparison: Comparison) -> Iterator[Table]:
     """Yield what changed: of all calls every figure, of groups those that are no noise."""
     title = f"Against the period before ({day(comparison.since_ns)} to {day(comparison.until_ns)})"
     if comparison.total:
-        yield Table(title, ("figure", *CHANGE_HEADINGS), [[item.measure, *change_cells(item)] for item in comparison.total])
+        yield Table(
+            title, ("figure", *CHANGE_HEADINGS), [[item.measure, *change_cells(item)] for item in comparison.total]
+        )
     clear = [
         [f"{key_of(key)}: {item.measure}", *change_cells(item)]
         for key, items in comparison.groups
@@ -133,10 +135,15 @@ def figure(interval: Interval, unit: str) -> str:
     """Return a figure with its interval, in its unit."""
     if interval.value is None:
         return "-"
-    text = {"usd": dollars, "share": percent, "ms": milliseconds}.get(unit, lambda value: f"{value:,.1f}")
+    texts: dict[str, Callable[[float], str]] = {"usd": dollars, "share": percent, "ms": milliseconds}
+    text = texts.get(unit, _number)
     if interval.low is None or interval.high is None:
         return text(interval.value)
     return f"{text(interval.value)} ({text(interval.low)} to {text(interval.high)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}"
 
 
 def day(ns: int) -> str:
@@ -176,8 +183,8 @@ def _about_comparison(report: Report) -> list[str]:
         return []
     verdicts = [item.verdict for _, items in comparison.groups for item in items]
     lines = [
-        f"`up` and `down` hold at a false-discovery rate of 5% over all figures here, with {comparison.block}s as what may "
-        f"differ by chance; the rest is noise, and under 50 calls or six {comparison.block}s there is not enough to say."
+        f"`up` and `down` hold at a false-discovery rate of 5% over all figures here, with {comparison.block}s as what "
+        f"may differ by chance; the rest is noise. Under 50 calls or six {comparison.block}s there is not enough to say."
     ]
     if verdicts:
         lines.append(

@@ -9,13 +9,15 @@ import functools
 import importlib
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from typer import BadParameter, Exit, Typer
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Typer's help imports these for markup and tracebacks that our commands do not have; they load markdown-it and
 # Pygments, which is two thirds of the time that Typer's help takes to load.
@@ -68,10 +70,12 @@ class FastTyper(Typer):
     registers here are names and help texts.
     """
 
-    def command(self, name: str | None = None, *, cls: type[TyperCommand] | None = FastCommand, **options: Any) -> Any:
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = FastCommand, **options: Any
+    ) -> Callable[[_Function], _Function]:
         """Return a decorator that registers a function as a command."""
 
-        def register(callback: Callable[..., Any]) -> Callable[..., Any]:
+        def register(callback: _Function) -> _Function:
             def named() -> None:
                 """Stand in for the function."""
 

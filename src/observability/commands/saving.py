@@ -73,7 +73,9 @@ def save(path: Path, items: Iterable[StoredObservation], *, total: int | None) -
     return count
 
 
-def chosen(reader: StoreReader, wanted: TraceFilter, limit: int | None) -> tuple[Iterable[StoredObservation], int | None]:
+def chosen(
+    reader: StoreReader, wanted: TraceFilter, limit: int | None
+) -> tuple[Iterable[StoredObservation], int | None]:
     """Return the observations of the traces that are wanted, oldest first, and how many there are, where that is known.
 
     Args:
@@ -196,4 +198,4 @@ def report_saved(path: Path, count: int) -> None:
     """Say what was saved, and what a reader of CSV must know."""
     note(f"{count:,} observations saved to {path}.")
     if path.suffix.lower() == ".csv":
-        note("Texts that a spreadsheet would run as formulas begin with an apostrophe there; .jsonl has them as they are.")
+        note("Texts that a spreadsheet would run as formulas begin with an apostrophe; .jsonl has them as they are.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from src.observability.commands.console import escape, out, print_json
+from src.observability.commands.console import escape, out
 from src.observability.commands.trace_lists import listing_data
 from src.observability.search.records import decoded, moment, observations_of
 from src.observability.search.summaries import listings
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from src.observability.ledger import Entry
     from src.observability.search.records import StoredObservation
+    from src.observability.search.summaries import TraceListing
     from src.observability.store.reader import StoreReader
 
 _SCORE_COLUMNS: Final = (
@@ -26,7 +27,8 @@ _SCORE_COLUMNS: Final = (
 
 def trace_data(reader: StoreReader, trace_id: str) -> dict[str, Any]:
     """Return all that is known of a trace as plain data."""
-    totals = reader.ask(lambda db: list(listings(db, [trace_id])), [])
+    nothing: list[TraceListing] = []
+    totals = reader.ask(lambda db: list(listings(db, [trace_id])), nothing)
     data = listing_data(totals[0]) if totals else {"trace_id": trace_id}
     return {
         **data,
@@ -59,7 +61,8 @@ def scores_of(reader: StoreReader, trace_id: str) -> list[dict[str, Any]]:
         )
         return [dict(zip(_SCORE_COLUMNS, row, strict=True)) for row in cursor]
 
-    return [_score_data(row) for row in reader.ask(read, [])]
+    nothing: list[dict[str, Any]] = []
+    return [_score_data(row) for row in reader.ask(read, nothing)]
 
 
 def _score_data(row: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +172,11 @@ def _decision_line(decision: Mapping[str, Any]) -> str:
     confidence = "" if decision["confidence"] is None else f" at {decision['confidence']:g}%"
     outcomes = [f"{name}: {outcome['net']:+.2%} net" for name, outcome in decision["outcomes"].items()]
     return "  ".join(
-        [f"{escape(decision['symbol'])} {escape(decision['action'])}{confidence}", escape(decision["status"]), *outcomes]
+        [
+            f"{escape(decision['symbol'])} {escape(decision['action'])}{confidence}",
+            escape(decision["status"]),
+            *outcomes,
+        ]
     )
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.commands.console import duration, escape, money, out, print_json
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHORT_ID: Final = 12  # digits of a trace's id where the terminal is narrow, or more where that many tell none apart
 _WIDE_ENOUGH_FOR_IDS: Final = 120
+_NO_ROWS: Final[list[dict[str, Any]]] = []
 _PAGE: Final = 2_000  # observations that `tail` reads and prints at once
 _COLUMNS: Final = (
     Column("trace"),
@@ -44,7 +46,8 @@ def newest_traces(reader: StoreReader, wanted: TraceFilter, limit: int | None) -
     from src.observability.search.summaries import listings
 
     ids = trace_ids(reader, wanted, limit)
-    return reader.ask(lambda db: list(listings(db, ids)), [])
+    nothing: list[TraceListing] = []
+    return reader.ask(lambda db: list(listings(db, ids)), nothing)
 
 
 def trace_ids(reader: StoreReader, wanted: TraceFilter, limit: int | None) -> list[str]:
@@ -107,7 +110,7 @@ def follow(
     left = count
     while left is None or left > 0:
         limit = _PAGE if left is None else min(_PAGE, left)
-        rows = reader.ask(lambda db, after=seq, most=limit: _rows_after(db, after, most), [])
+        rows = reader.ask(partial(_rows_after, seq=seq, limit=limit), _NO_ROWS)
         if rows:
             seq = rows[-1]["seq"]
             left = None if left is None else left - len(rows)

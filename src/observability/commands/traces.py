@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -107,8 +107,8 @@ def show(
 def save(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Its suffix is .jsonl, .csv or .parquet.")],
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="The newest so many traces; all without it.",
-                                 show_default=False)
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="The newest so many traces; all without it.", show_default=False),
     ] = None,
     agent: options.Agent = None,
     model: options.Model = None,

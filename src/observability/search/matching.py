@@ -125,7 +125,7 @@ def _states(connection: sqlite3.Connection, column: str, field: str, value: str)
         return old
     new = f"{stored} = :{field}{_case(field)}"
     if column == "tags":
-        new = f"EXISTS (SELECT 1 FROM json_each({stored}) WHERE value = :{field} COLLATE NOCASE)"
+        new = f"EXISTS (SELECT 1 FROM json_each({stored}) WHERE value = :{field} COLLATE NOCASE)"  # noqa: S608 - our own names
     return f"CASE WHEN o.repaired IS NULL THEN {old} ELSE {new} END"
 
 
@@ -169,7 +169,9 @@ def _whole(connection: sqlite3.Connection, wanted: TraceFilter, traces: Iterator
             return
         marks = ", ".join(f":id{place}" for place in range(len(chunk)))
         ids = {f"id{place}": trace for place, trace in enumerate(chunk)}
-        rows = connection.execute(_TOTALS.format(where=f"WHERE trace_id IN ({marks})", condition=condition), values | ids)
+        rows = connection.execute(
+            _TOTALS.format(where=f"WHERE trace_id IN ({marks})", condition=condition), values | ids
+        )
         passing = {row[0] for row in rows}
         yield from (trace for trace in chunk if trace in passing)
     every = connection.execute(_TOTALS.format(where="", condition=condition), values)

@@ -49,7 +49,7 @@ def every_observation(reader: StoreReader) -> Iterator[StoredObservation]:
         def page(connection: sqlite3.Connection, after: int = seq) -> list[tuple[int, StoredObservation]]:
             return _read(connection, "seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after, last, _PAGE))
 
-        rows = reader.ask(page, [])
+        rows = reader.ask(page, _no_rows())
         if not rows:
             return
         seq = rows[-1][0]
@@ -66,8 +66,12 @@ def observations_of(reader: StoreReader, trace_ids: Sequence[str]) -> Iterator[S
             return _read(connection, f"trace_id IN ({marks}) ORDER BY start_ns, seq", ids)
 
         place = {trace_id: number for number, trace_id in enumerate(part)}
-        rows = [row for _, row in reader.ask(page, [])]
+        rows = [row for _, row in reader.ask(page, _no_rows())]
         yield from sorted(rows, key=lambda row: place[row.columns["trace_id"]])
+
+
+def _no_rows() -> list[tuple[int, StoredObservation]]:
+    return []
 
 
 def _read(
@@ -164,8 +168,6 @@ def flat(item: StoredObservation) -> dict[str, object]:
     }
 
 
-
-
 def observations_at(reader: StoreReader, places: Sequence[tuple[int, str, str]]) -> Iterator[StoredObservation]:
     """Yield observations by where they are said to stand: number in the store, trace, and their own id.
 
@@ -175,10 +177,12 @@ def observations_at(reader: StoreReader, places: Sequence[tuple[int, str, str]])
     for start in range(0, len(places), _PAGE):
         part = places[start : start + _PAGE]
 
-        def page(connection: sqlite3.Connection, ids: Sequence[int] = [item[0] for item in part]) -> list[Any]:
+        numbers = [item[0] for item in part]
+
+        def page(connection: sqlite3.Connection, ids: Sequence[int] = numbers) -> list[tuple[int, StoredObservation]]:
             return _read(connection, f"seq IN ({', '.join('?' * len(ids))})", ids)
 
-        rows = {row.columns["span_id"]: row for _, row in reader.ask(page, [])}
+        rows = {row.columns["span_id"]: row for _, row in reader.ask(page, _no_rows())}
         for _, trace_id, span_id in part:
             if span_id in rows:
                 yield rows[span_id]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _CHUNK: Final = 500  # ids in one statement
 _COLUMNS: Final = (
     "trace_id", "name", "agent", "symbol", "session_id", "user_id", "environment", "start_ns", "end_ns", "level",
-    "input_tokens", "output_tokens", "cost_usd", "cost_unknown", "parent_span_id", "type", "repaired", "provider", "seq",
+    "input_tokens", "output_tokens", "cost_usd", "cost_unknown", "parent_span_id", "type", "repaired", "provider",
+    "seq",
 )  # fmt: skip
 
 

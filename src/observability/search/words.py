@@ -56,7 +56,7 @@ def holds_phrase(phrase: str) -> Callable[[bytes], bool]:
 
 
 def _may_hide(lowered: bytes) -> bool:
-    """Tell whether a span's bytes may hold ASCII letters in another form: escaped, or as signs whose small form is one."""
+    """Tell whether a span's bytes may hold ASCII letters escaped, or as signs whose small form is one of them."""
     return b"\\u" in lowered or any(sign in lowered for sign in _BECOME_ASCII)
 
 
