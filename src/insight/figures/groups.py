@@ -78,7 +78,7 @@ class Group:
 
     @property
     def cost_usd(self) -> float | None:
-        """Return the known part of the cost, the least where `totals.unpriced` is not 0; None where no part is known."""
+        """Return the known part of the cost, the least it can be where calls are unpriced; None where none is known."""
         return None if self.totals.unpriced and not self.totals.cost_nano else self.totals.cost_usd
 
     @property

@@ -222,7 +222,7 @@ def quality_notes(quality: Quality) -> list[str]:
         )
     if quality.grounded:
         lines.append(
-            "An absent number stands neither in the prompt, rounded or not, nor is it a difference or a percentage of two "
+            "An absent number does not stand in the prompt, rounded or not, and is no difference or percentage of two "
             "numbers there; targets, stops and probabilities are not judged. It may still be right."
         )
         for item in quality.grounded[:3]:

@@ -184,7 +184,7 @@ def _about_comparison(report: Report) -> list[str]:
     verdicts = [item.verdict for _, items in comparison.groups for item in items]
     lines = [
         f"`up` and `down` hold at a false-discovery rate of 5% over all figures here, with {comparison.block}s as what "
-        f"may differ by chance; the rest is noise. Under 50 calls or six {comparison.block}s there is not enough to say."
+        f"may differ by chance; the rest is noise. Under 50 calls or six {comparison.block}s there is not enough."
     ]
     if verdicts:
         lines.append(
