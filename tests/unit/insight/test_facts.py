@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -31,14 +32,15 @@ from tests.unit.insight.stores import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from src.insight.facts.filters import Dimension
     from src.insight.facts.records import Row
     from src.observability.store.records import ScoreRecord, SpanRecord
 
-DIMENSIONS = (
+DIMENSIONS: tuple[Dimension, ...] = (
     "type", "status", "category", "agent", "model", "provider", "symbol", "environment", "prompt_name",
     "prompt_version",
 )  # fmt: skip
-FACTS_ALONE = ("session", "user", "requested_model")
+FACTS_ALONE: tuple[Dimension, ...] = ("session", "user", "requested_model")
 
 
 @pytest.mark.parametrize("seed", range(rounds(5, 300)))
@@ -62,7 +64,8 @@ def test_figures_equal_a_slow_recount(tmp_path: Path, monkeypatch: pytest.Monkey
             job.refresh(path)
         if rng.random() < 0.6:
             now_s = (BEGAN_NS + rng.randrange(DAYS * DAY_NS)) / 1e9 + 86_400
-            Retention(path, 1, unsent_too=True, clock=lambda now=now_s: now, pause=lambda _: False).run_once(force=True)
+            clock = functools.partial(float, now_s)
+            Retention(path, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
     spool.close()
     recount.look(records, scores)
     assert job.refresh(path).is_current
