@@ -37,13 +37,6 @@ def student_p(ratio: float, freedom: float) -> float:
     return float(2 * special.stdtr(freedom, -abs(ratio)))
 
 
-def chi_square_p(statistic: float, freedom: int) -> float:
-    """Return the p-value of a chi-square statistic."""
-    from scipy import special
-
-    return float(special.chdtrc(freedom, statistic))
-
-
 def discoveries(p_values: Sequence[float | None], level: float = 0.05) -> list[bool]:
     """Tell which results stand out among all that were compared, at a false-discovery rate (Benjamini, Hochberg)."""
     known = sorted(value for value in p_values if value is not None)

@@ -149,7 +149,7 @@ def _is_model(connection: sqlite3.Connection, field: str, name: str) -> str:
 def _scored(connection: sqlite3.Connection, wanted: ScoreCondition) -> set[str]:
     """Return the traces that have a score as wanted, on themselves or on one of their observations.
 
-    Of scores with the same id the last one counts: it has replaced the others.
+    Of scores with the same id and name the last one counts: it has replaced the others.
     """
     latest: dict[str, tuple[str, float | str]] = {}
     for score_id, trace_id, value in connection.execute(

@@ -45,7 +45,7 @@ class TraceListing(NamedTuple):
         output_tokens: The known output tokens.
         cost_usd: The known part of its cost: 0 where nothing was billed, None where no cost is known.
         cost_unknown: Whether another part of its cost is unknown.
-        scores: The values of its scores by their names; a list where a name stands on several observations.
+        scores: The values of its scores by their names; a list where there are several of a name.
     """
 
     trace_id: str
@@ -142,22 +142,19 @@ def _known_sum(values: Iterable[int | None]) -> int | None:
 
 
 def _scores(connection: sqlite3.Connection, trace_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the values of traces' scores by trace and name; of those with the same id the last one counts."""
+    """Return the values of traces' scores by trace and name; of those with the same id and name the last one counts."""
     marks = ", ".join("?" * len(trace_ids))
-    latest: dict[tuple[str, str], tuple[str, str | None, Any]] = {}
+    latest: dict[tuple[str, str, str], Any] = {}
     cursor = connection.execute(
-        f"SELECT trace_id, id, name, observation_id, value, data_type FROM scores WHERE trace_id IN ({marks}) ORDER BY seq",  # noqa: S608, E501 - our own names
+        f"SELECT trace_id, id, name, value, data_type FROM scores WHERE trace_id IN ({marks}) ORDER BY seq",  # noqa: S608 - our own names
         trace_ids,
     )
-    for trace_id, score_id, name, observation_id, value, data_type in cursor:
-        latest[trace_id, score_id] = (name, observation_id, bool(value) if data_type == "BOOLEAN" else value)
-    grouped: defaultdict[str, defaultdict[str, dict[str | None, Any]]] = defaultdict(lambda: defaultdict(dict))
-    for (trace_id, _), (name, observation_id, value) in latest.items():
-        grouped[trace_id][name][observation_id] = value
+    for trace_id, score_id, name, value, data_type in cursor:
+        latest[trace_id, score_id, name] = bool(value) if data_type == "BOOLEAN" else value
+    grouped: defaultdict[str, defaultdict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for (trace_id, _, name), value in latest.items():
+        grouped[trace_id][name].append(value)
     return {
-        trace_id: {
-            name: next(iter(values.values())) if len(values) == 1 else list(values.values())
-            for name, values in names.items()
-        }
+        trace_id: {name: values[0] if len(values) == 1 else values for name, values in names.items()}
         for trace_id, names in grouped.items()
     }
