@@ -41,6 +41,9 @@ def refresh(
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="Seconds to read at most; all where not given.", show_default=False)
     ] = None,
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Bring the index for searches up to date too.")
+    ] = True,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin anew: totals of days that the store has deleted are lost.")
     ] = False,
@@ -49,11 +52,18 @@ def refresh(
     """Count what is new in the trace store. `report` and `dashboard` do so by themselves, for some seconds."""
     from src.insight.facts import job, writing
     from src.insight.facts.schema import facts_path
+    from src.insight.texts.schema import texts_path
 
-    store = _store()
+    store, began = _store(), time.monotonic()
     if rebuild:
         writing.delete(facts_path(store))
-    state = job.refresh(store, budget_s=budget, progress=None if as_json else _progress())
+        writing.delete(texts_path(store))
+    state = job.refresh(store, budget_s=budget, progress=None if as_json else _progress("counted"))
+    if texts:
+        from src.insight.texts.index import refresh_texts
+
+        left_s = None if budget is None else max(budget - (time.monotonic() - began), 0.0)
+        refresh_texts(store, budget_s=left_s, progress=None if as_json else _progress("indexed"))
     _show(store, state, as_json=as_json)
 
 
@@ -74,7 +84,7 @@ def _store() -> Path:
     return Settings.read().trace_db
 
 
-def _progress() -> Callable[[int, int], None] | None:
+def _progress(verb: str) -> Callable[[int, int], None] | None:
     """Return what says on a terminal how far the work is, about each second."""
     if not sys.stderr.isatty():
         return None
@@ -84,7 +94,7 @@ def _progress() -> Callable[[int, int], None] | None:
         nonlocal last
         if time.monotonic() - last >= _PROGRESS_EVERY_S:
             last = time.monotonic()
-            note(f"observation {upto:,} of {newest:,} ({upto / max(newest, 1):.0%})")
+            note(f"{verb} observation {upto:,} of {newest:,} ({upto / max(newest, 1):.0%})")
 
     return tell
 
@@ -107,6 +117,12 @@ def _show(store: Path, state: Freshness, *, as_json: bool) -> None:
     print_(f"observations  {state.observations:,}, and {state.expired:,} in daily totals alone")
     print_(f"days          since {document['first_day'] or '-'}")
     print_(f"up to date    {document['refreshed'] or 'never read to its end'}")
+    texts = document["texts"]
+    if texts["enabled"]:
+        behind = f", {texts['behind']:,} observations behind" if texts["behind"] else ""
+        print_(f"text index    {texts['bytes'] / 1e6:,.1f} MB{behind}")
+    else:
+        print_("text index    off (MOONDEV_SEARCH_INDEX)")
     limit = document["store_size"]
     if limit is not None:
         print_(f"store         {limit['used_bytes'] / 1e6:,.1f} MB of {limit['limit_bytes'] / 1e6:,.0f} MB")
@@ -116,6 +132,7 @@ def _show(store: Path, state: Freshness, *, as_json: bool) -> None:
 
 def _document(store: Path, state: Freshness) -> dict[str, Any]:
     from src.insight.facts.schema import facts_path
+    from src.insight.texts.index import text_state
 
     day = None if state.first_day is None else date(1970, 1, 1) + timedelta(days=state.first_day)
     return {
@@ -135,6 +152,7 @@ def _document(store: Path, state: Freshness) -> dict[str, Any]:
             for gap in state.gaps
         ],
         "bytes": state.bytes,
+        "texts": text_state(store)._asdict(),
         "store_size": _store_size(store),
         "remarks": list(state.remarks),
     }
