@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,22 @@ from src.cli.trade import trade
 from src.observability.commands import running, traces
 from src.observability.commands.console import out
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
+from src.observability.search import text_index
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from src.observability.search.text_index import Numbers
+
+
+def _numbers_with(store: Path, text: str) -> AbstractContextManager[Numbers | None]:
+    from src.cli.text_search import numbers_with
+
+    return numbers_with(store, text)
+
+
+text_index.use(_numbers_with)
 app = FastTyper(
     cls=FastGroup,
     name="moondev",

@@ -55,8 +55,8 @@ def scores_of(reader: StoreReader, trace_id: str) -> list[dict[str, Any]]:
     def read(connection: sqlite3.Connection) -> list[dict[str, Any]]:
         names = ", ".join(_SCORE_COLUMNS)
         cursor = connection.execute(
-            f"SELECT {names} FROM scores WHERE seq IN (SELECT max(seq) FROM scores WHERE trace_id = ? GROUP BY id, name) "  # noqa: S608 - our own names
-            "ORDER BY seq",
+            f"SELECT {names} FROM scores WHERE seq IN "  # noqa: S608 - our own names
+            "(SELECT max(seq) FROM scores WHERE trace_id = ? GROUP BY id, name) ORDER BY seq",
             (trace_id,),
         )
         return [dict(zip(_SCORE_COLUMNS, row, strict=True)) for row in cursor]

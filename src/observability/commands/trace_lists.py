@@ -55,8 +55,9 @@ def trace_ids(reader: StoreReader, wanted: TraceFilter, limit: int | None) -> li
     from src.observability.search import text_index
     from src.observability.search.matching import matching
 
-    candidates = text_index.traces_with(reader.path, wanted.text) if wanted.text is not None else None
-    return reader.ask(lambda db: matching(db, wanted, limit, candidates=candidates), [])
+    nothing: list[str] = []
+    with text_index.numbers_with(reader.path, wanted.text) as numbers:
+        return reader.ask(lambda db: matching(db, wanted, limit, numbers=numbers), nothing)
 
 
 def listing_data(item: TraceListing) -> dict[str, Any]:

@@ -36,7 +36,7 @@ Until = Annotated[str | None, _option("Began before then.", "TIME")]
 MinCost = Annotated[str | None, _option("Cost at least so many US dollars, as far as that is known.", "USD")]
 MinLatency = Annotated[str | None, _option("Took at least so long: 2.5 (seconds), 800ms, 2m.", "TIME")]
 Score = Annotated[str | None, _option("Has a score: 'pnl', 'pnl>=0.5', 'decision=BUY'.", "NAME[<=>VALUE]")]
-Search = Annotated[str | None, _option("Words that stand in a text of it, in this order.", "TEXT")]
+Search = Annotated[str | None, _option("Text in an input, an output or an error.", "TEXT")]
 
 _SCORE: Final = re.compile(r"(?P<name>.+?)\s*(?:(?P<comparison><=|>=|!=|==|=|<|>)\s*(?P<value>.*))?", re.DOTALL)
 _PERIOD: Final = re.compile(r"([0-9]{1,6})([smhdw])")

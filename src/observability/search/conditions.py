@@ -61,7 +61,7 @@ class TraceFilter(NamedTuple):
         environment: The environment.
         category: The category of an error.
         tag: A tag of the trace.
-        text: Words that stand in one observation's texts.
+        text: A text that stands in an input, an output or an error, in any case.
         status: `error` where an observation of the trace failed, else `ok`.
         since_ns: It began then or later, in nanoseconds since 1970.
         until_ns: It began before then.

@@ -14,13 +14,15 @@ from src.observability.store.schema import readable
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from src.observability.search.conditions import ScoreCondition, TraceFilter
+    from src.observability.search.text_index import Numbers
 
 # So many traces are judged by a look at each, before all of the table is summed up at once.
 _CHUNK: Final = 400
 _MOST_CHUNKS: Final = 5
+_FEW: Final = 3_000  # observations whose texts are read rather than looked up
 _TOTALS: Final = "SELECT trace_id FROM observations {where} GROUP BY trace_id HAVING {condition}"
 _SPAN: Final = "(SELECT span FROM payloads p WHERE p.seq = o.seq)"
 # Fields of the filter by their columns: of every row, and of those that the present program writes.
@@ -36,7 +38,7 @@ def matching(
     wanted: TraceFilter,
     limit: int | None = None,
     *,
-    candidates: Collection[str] | None = None,
+    numbers: Numbers | None = None,
 ) -> list[str]:
     """Return the ids of the traces that fulfil a filter, by their newest observation that does, newest first.
 
@@ -44,11 +46,10 @@ def matching(
         connection: A connection to the store.
         wanted: The filter.
         limit: The most ids to return; all where not given.
-        candidates: Where it is known that no other traces fulfil the filter: these.
+        numbers: Yields the numbers of all observations that have the filter's text, the newest first, where an index
+            knows them; else the texts are read.
     """
-    traces = _distinct(_observed(connection, wanted))
-    if candidates is not None:
-        traces = _among(traces, set(candidates))
+    traces = _distinct(_observed(connection, wanted, numbers))
     if wanted.score is not None:
         traces = _among(traces, _scored(connection, wanted.score))
     if wanted.of_whole_traces:
@@ -75,17 +76,35 @@ def _among(traces: Iterator[str], chosen: set[str]) -> Iterator[str]:
             yield trace
 
 
-def _observed(connection: sqlite3.Connection, wanted: TraceFilter) -> Iterator[tuple[str]]:
+def _observed(connection: sqlite3.Connection, wanted: TraceFilter, numbers: Numbers | None) -> Iterator[tuple[str]]:
     """Yield the trace of each observation that fulfils the conditions on observations, newest first."""
-    conditions, values = conditions_on_observations(connection, wanted)
+    conditions, values = _conditions(connection, wanted._replace(text=None))
+    if numbers is not None and _are_many(connection, conditions, values):
+        newest = numbers()
+        while batch := list(islice(newest, _CHUNK)):
+            among = f"o.seq IN ({', '.join(map(str, batch))})"
+            yield from connection.execute(_select([among, *conditions]), values)
+        return
+    if wanted.text is not None:
+        conditions.append(_has_text(connection, wanted.text))
+    yield from connection.execute(_select(conditions), values)
+
+
+def _select(conditions: Sequence[str]) -> str:
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    yield from connection.execute(f"SELECT o.trace_id FROM observations o {where} ORDER BY o.seq DESC", values)  # noqa: S608 - our own names
+    return f"SELECT o.trace_id FROM observations o {where} ORDER BY o.seq DESC"  # noqa: S608 - our own names
 
 
-def conditions_on_observations(
-    connection: sqlite3.Connection, wanted: TraceFilter
-) -> tuple[list[str], dict[str, object]]:
-    """Return SQL for the conditions on an observation `o`, and its parameters; functions that it needs are defined."""
+def _are_many(connection: sqlite3.Connection, conditions: Sequence[str], values: Mapping[str, object]) -> bool:
+    """Tell whether so many observations fulfil the other conditions that looking a text up beats reading theirs."""
+    if not conditions:
+        return True
+    statement = f"SELECT count(*) FROM (SELECT 1 FROM observations o WHERE {' AND '.join(conditions)} LIMIT {_FEW})"  # noqa: S608 - our own names
+    return int(connection.execute(statement, values).fetchone()[0]) == _FEW
+
+
+def _conditions(connection: sqlite3.Connection, wanted: TraceFilter) -> tuple[list[str], dict[str, object]]:
+    """Return SQL for the conditions on an observation `o` but its text, and parameters; its functions are defined."""
     conditions: list[str] = []
     values: dict[str, object] = {}
     if wanted.since_ns is not None:  # of a trace that began then, no observation began before
@@ -101,12 +120,14 @@ def conditions_on_observations(
             values[field] = value
     if wanted.model is not None:
         conditions.append(_model(connection, wanted.model, values))
-    if wanted.text is not None:
-        from src.observability.search.words import holds_phrase, phrase_of
-
-        connection.create_function("holds_phrase", 1, holds_phrase(phrase_of(wanted.text)), deterministic=True)
-        conditions.append(f"holds_phrase({_SPAN})")
     return conditions, values
+
+
+def _has_text(connection: sqlite3.Connection, text: str) -> str:
+    from src.observability.search.phrases import holds_text
+
+    connection.create_function("holds_text", 2, holds_text(text), deterministic=True)
+    return f"holds_text({_SPAN}, o.status_message)"
 
 
 def _case(field: str) -> str:

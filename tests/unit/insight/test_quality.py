@@ -103,7 +103,9 @@ def test_each_reply_has_one_form(words: dict[str, Any], form: str) -> None:
     assert form_of(**reply) == form
 
 
-def call(number: int, *, reply: str | None, day: int = 0, model: str = "m", prompt: str = PROMPT, **more: Any) -> SpanRecord:
+def call(
+    number: int, *, reply: str | None, day: int = 0, model: str = "m", prompt: str = PROMPT, **more: Any
+) -> SpanRecord:
     """Return a member's call as the program stores it; without a reply it has failed."""
     from src.observability.spans import otlp
 
@@ -113,7 +115,8 @@ def call(number: int, *, reply: str | None, day: int = 0, model: str = "m", prom
         "langfuse.observation.model.name": model, "langfuse.observation.prompt.name": "trading",
         "langfuse.observation.prompt.version": "1", "langfuse.environment": "paper",
         "langfuse.observation.input": json.dumps([{"role": "user", "content": prompt}]),
-    } | more  # fmt: skip
+        "langfuse.observation.metadata.repaired": repaired,
+    }  # fmt: skip
     if reply is None:
         attributes |= {"langfuse.observation.level": "ERROR", "error.type": "empty_response"}
     else:
@@ -145,7 +148,7 @@ def test_a_report_counts_forms_grounds_and_agreement(tmp_path: Path) -> None:
         call(2, reply=answer("SELL", "because")),
         call(3, reply=None),
         call(4, reply="plain words, 99.9 of them", prompt="other", model="n"),
-        call(5, reply=answer("BUY"), **{"langfuse.observation.metadata.repaired": "true"}),
+        call(5, reply=answer("BUY"), repaired="true"),
     ]
     store = stored(tmp_path / "t.db", records)
     with FactsReader(tmp_path / "t.db") as reader:
@@ -180,7 +183,9 @@ def test_each_reply_is_scored_once_under_an_id_that_stays(tmp_path: Path) -> Non
     assert score_replies(quality.replies, store, score) == 5
     assert score_replies(quality.replies, store, score) == 0
     spool.close()
-    rows = store.ask(lambda db: db.execute("SELECT id, value, observation_id, timestamp_ns FROM scores").fetchall(), [])
+    nothing: list[Any] = []
+    statement = "SELECT id, value, observation_id, timestamp_ns FROM scores"
+    rows = store.ask(lambda db: db.execute(statement).fetchall(), nothing)
     assert {(row[0], row[1]) for row in rows} == {
         (f"reply_form:{1:016x}", "valid"), (f"valid_at_once:{1:016x}", 1), (f"numbers_grounded:{1:016x}", 0.0),
         (f"reply_form:{2:016x}", "empty"), (f"valid_at_once:{2:016x}", 0),
@@ -191,7 +196,7 @@ def test_each_reply_is_scored_once_under_an_id_that_stays(tmp_path: Path) -> Non
 
 def test_a_changed_mix_of_actions_is_told_by_days(tmp_path: Path) -> None:
     rng = random.Random(5)
-    records = []
+    records: list[SpanRecord] = []
     for day in range(14):
         mixes = {"turned": (8, 1, 1) if day < 7 else (1, 8, 1), "same": (3, 3, 3), "rare": (1, 1, 1)}
         # One market a day: votes of a day are the same, and so weeks differ by chance.
@@ -207,4 +212,9 @@ def test_a_changed_mix_of_actions_is_told_by_days(tmp_path: Path) -> None:
         "turned": "changed", "same": "noise", "rare": "not enough", "daily": "noise",
     }  # fmt: skip
     turned = next(item for item in items if item.key == "turned")
-    assert (sum(turned.before.values()), sum(turned.now.values()), turned.days_before, turned.days_now) == (84, 84, 7, 7)
+    assert (sum(turned.before.values()), sum(turned.now.values()), turned.days_before, turned.days_now) == (
+        84,
+        84,
+        7,
+        7,
+    )

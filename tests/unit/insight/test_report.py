@@ -1,15 +1,15 @@
-"""Reports say what the raw rows say; what is unknown is never counted as nothing, and noise is never called a change."""
+"""Reports say what the raw rows say; what is unknown never counts as nothing, and noise is not called a change."""
 
 from __future__ import annotations
 
 import json
 import random
-import xml.etree.ElementTree as ElementTree
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest

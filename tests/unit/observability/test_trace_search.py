@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from src.cli.text_search import numbers_with
+from src.insight.texts.index import refresh_texts
 from src.observability.search.conditions import ScoreCondition, TraceFilter
 from src.observability.search.matching import matching
 from src.observability.search.summaries import listings
@@ -24,6 +26,8 @@ from tests.unit.observability.records import ENVELOPE, score_record, span_record
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from src.observability.search.summaries import TraceListing
+    from src.observability.search.text_index import Numbers
     from src.observability.store.records import ScoreRecord, SpanRecord
 
 
@@ -99,6 +103,13 @@ def is_scored(score: ScoreRecord, wanted: ScoreCondition) -> bool:
     return score.value >= wanted.value if wanted.comparison == ">=" else score.value != wanted.value
 
 
+def ids_of(
+    reader: StoreReader, wanted: TraceFilter, limit: int | None = None, numbers: Numbers | None = None
+) -> list[str]:
+    nothing: list[str] = []
+    return reader.ask(lambda db: matching(db, wanted, limit, numbers=numbers), nothing)
+
+
 @pytest.mark.parametrize("seed", range(rounds(4, 200)))
 def test_each_filter_chooses_what_a_slow_reading_chooses(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
@@ -129,9 +140,8 @@ def test_each_filter_chooses_what_a_slow_reading_chooses(tmp_path: Path, seed: i
             for trace in sorted(places, key=lambda trace: -places[trace])
             if fits_whole(traces[trace], [item for item in latest.values() if item.trace_id == trace], wanted)
         ]
-        assert reader.ask(lambda db, wanted=wanted: matching(db, wanted), []) == expected, wanted
-        limit = rng.randrange(1, 4)
-        assert reader.ask(lambda db, wanted=wanted: matching(db, wanted, limit), []) == expected[:limit]
+        assert ids_of(reader, wanted) == expected, wanted
+        assert ids_of(reader, wanted, 2) == expected[:2]
 
 
 def test_totals_tell_unknown_costs_from_none(tmp_path: Path) -> None:
@@ -150,7 +160,9 @@ def test_totals_tell_unknown_costs_from_none(tmp_path: Path) -> None:
     spool.append_score(score_record(trace_id=trace, name="vote", value="SELL", data_type="CATEGORICAL", id="z",
                                     observation_id=other.span_id))  # fmt: skip
     spool.close()
-    whole, nothing = StoreReader(spool.path).ask(lambda db: list(listings(db, [trace, "gone", unknown.trace_id])), [])
+    empty: list[TraceListing] = []
+    reader = StoreReader(spool.path)
+    whole, nothing = reader.ask(lambda db: list(listings(db, [trace, "gone", unknown.trace_id])), empty)
     assert (whole.cost_usd, whole.cost_unknown, whole.calls, whole.errors, whole.status) == (0.3, False, 2, 1, "error")
     assert (whole.name, whole.agent, whole.symbol, whole.environment) == ("n1", "a", "BTC-USD", "paper")
     assert whole.scores == {"pnl": 3.0, "vote": ["BUY", "SELL"]}
@@ -159,30 +171,31 @@ def test_totals_tell_unknown_costs_from_none(tmp_path: Path) -> None:
 
 TEXTS = {
     "plain": ("The stop-loss is at 64,100.", None),
-    "messages": (json.dumps([{"role": "user", "content": "Ärger im Anflug:\nstop LOSS"}]), None),
-    "escaped": (json.dumps([{"content": "Übergewicht am Montag"}]), None),  # \u00dc in the span
+    "messages": (json.dumps([{"role": "user", "content": "Ärger im Anflug:\nSTOP-loss"}], ensure_ascii=False), None),
     "long": ("word " * 9_000 + "needle in it", None),  # stored packed
-    "reply": ("x", '{"action": "BUY", "reasoning": "Kelvin K and needle, in\\tit"}'),
+    "reply": ("x", '{"action": "BUY", "reasoning": "Kelvin \u212a and \\"quotes\\", needle"}'),
+    "other": ("nothing", None),
 }
 
 
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("stop loss", {"plain", "messages"}),
+        ("stop-loss", {"plain", "messages"}),
         ("STOP-LOSS", {"plain", "messages"}),
+        ("oss is", {"plain"}),
         ("loss stop", set()),
-        ("oss", set()),
         ("64,100", {"plain"}),
         ("ärger im", {"messages"}),
-        ("übergewicht AM", {"escaped"}),
-        ("needle in it", {"long", "reply"}),
-        ("action", {"reply"}),
+        ("anflug:\nstop", {"messages"}),  # a line end, which JSON escapes
+        ("needle in it", {"long"}),
+        ('"quotes"', {"reply"}),
         ("kelvin k", {"reply"}),
-        ("_ .", "has no letters or digits"),
+        ("refused", {"other"}),  # its error
+        ("%", set()),
     ],
 )
-def test_words_are_looked_for_in_every_text(tmp_path: Path, text: str, names: set[str] | str) -> None:
+def test_a_text_is_looked_for_in_inputs_outputs_and_errors(tmp_path: Path, text: str, names: set[str]) -> None:
     spool = Spool(tmp_path / "t.db")
     for number, (name, (prompt, reply)) in enumerate(TEXTS.items(), 1):
         attributes = {"langfuse.observation.input": prompt} | ({"langfuse.observation.output": reply} if reply else {})
@@ -190,12 +203,18 @@ def test_words_are_looked_for_in_every_text(tmp_path: Path, text: str, names: se
             trace_id=number, span_id=number, parent_span_id=None, name=name, kind=1, start_ns=1, end_ns=2,
             attributes=attributes,
         )  # fmt: skip
-        spool.append(span_record(number, name=name, span=span, envelope=ENVELOPE))
+        error = "It was Refused." if name == "other" else None
+        spool.append(
+            span_record(
+                number, trace_id=f"{number:032x}", name=name, span=span, envelope=ENVELOPE, status_message=error
+            )
+        )
     spool.close()
     reader = StoreReader(spool.path)
-    if isinstance(names, str):
-        with pytest.raises(ValueError, match=names):
-            reader.ask(lambda db: matching(db, TraceFilter(text=text)), [])
-        return
-    ids = reader.ask(lambda db: matching(db, TraceFilter(text=text)), [])
+    ids = ids_of(reader, TraceFilter(text=text))
     assert {list(TEXTS)[int(trace, 16) - 1] for trace in ids} == names
+    if len(text) >= 3:
+        refresh_texts(spool.path)
+        with numbers_with(spool.path, text) as numbers:
+            assert numbers is not None
+            assert ids_of(reader, TraceFilter(text=text), numbers=numbers) == ids
