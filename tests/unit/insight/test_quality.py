@@ -104,7 +104,7 @@ def test_each_reply_has_one_form(words: dict[str, Any], form: str) -> None:
 
 
 def call(
-    number: int, *, reply: str | None, day: int = 0, model: str = "m", prompt: str = PROMPT, **more: Any
+    number: int, *, reply: str | None, day: int = 0, model: str = "m", prompt: str = PROMPT, repaired: str = "false"
 ) -> SpanRecord:
     """Return a member's call as the program stores it; without a reply it has failed."""
     from src.observability.spans import otlp
