@@ -99,9 +99,10 @@ class _Measure:
 
 
 def _measures(block: str) -> tuple[_Measure, ...]:
+    per = "an hour" if block == "hour" else "a day"
     return (
-        _Measure(f"calls a {block}", "count", lambda t: t.n, None),
-        _Measure(f"known cost a {block}", "usd", lambda t: t.cost_usd, None),
+        _Measure(f"calls {per}", "count", lambda t: t.n, None),
+        _Measure(f"known cost {per}", "usd", lambda t: t.cost_usd, None),
         _Measure("known cost a call", "usd", lambda t: t.cost_usd, lambda t: t.n),
         _Measure("errors", "share", lambda t: t.errors, lambda t: t.n, is_of_events=True),
         _Measure("calls retried", "share", lambda t: t.retried, lambda t: t.n, is_of_events=True),

@@ -132,14 +132,14 @@ def change_cells(item: Change) -> list[str]:
 
 
 def figure(interval: Interval, unit: str) -> str:
-    """Return a figure with its interval, in its unit."""
+    """Return a figure in its unit, with how far its interval reaches."""
     if interval.value is None:
         return "-"
     texts: dict[str, Callable[[float], str]] = {"usd": dollars, "share": percent, "ms": milliseconds}
     text = texts.get(unit, _number)
     if interval.low is None or interval.high is None:
         return text(interval.value)
-    return f"{text(interval.value)} ({text(interval.low)} to {text(interval.high)})"
+    return f"{text(interval.value)} ±{text(max(interval.high - interval.value, interval.value - interval.low))}"
 
 
 def _number(value: float) -> str:
