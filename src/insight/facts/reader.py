@@ -20,7 +20,7 @@ from src.insight.facts.opening import open_facts
 from src.insight.facts.ranges import split, within
 from src.insight.facts.records import Freshness, Percentiles, Point, Row, Totals
 from src.insight.facts.rows import Rows
-from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO
+from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO, RETRY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +108,8 @@ class FactsReader:
         Raises:
             ValueError: hours are asked for of days of which the store has deleted observations.
         """
+        if step not in _STEP_NS:
+            raise ValueError(f"{step!r} is no step of a series: use day or hour.")
         if step == "hour" and self.expired_in(filter_):
             raise ValueError("Hours are not known of days of which old observations were deleted: ask for days.")
         return sorted(self._points(filter_, by, step), key=lambda point: (point.start_ns, tuple(map(str, point.key))))
@@ -137,6 +139,9 @@ class FactsReader:
 
         Only the filter's agent, model, provider, environment and whole days count here.
         """
+        unknown = set(by) - set(RETRY_KEYS)
+        if unknown:
+            raise ValueError(f"{unknown.pop()!r} is nothing to group retries by: use {', '.join(RETRY_KEYS)}.")
         allowed = Filter(
             agent=filter_.agent, model=filter_.model, provider=filter_.provider, environment=filter_.environment,
             category=filter_.category, since_ns=filter_.since_ns, until_ns=filter_.until_ns, type=None,
