@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from src.insight.facts import filters, quantiles
+from src.insight.facts import filters, quantiles, retries
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
 from src.insight.facts.ranges import split, within
 from src.insight.facts.records import Freshness, Percentiles, Point, Row, Totals
 from src.insight.facts.rows import Rows
-from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO, RETRY_KEYS
+from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,27 +132,14 @@ class FactsReader:
         groups = quantiles.percentiles(self._connection, filter_, by, shares, measure)
         return {self._key(by, ids): group for ids, group in groups.items()}
 
-    def retries(
-        self, filter_: Filter, by: Sequence[Literal["agent", "model", "provider", "environment", "category"]]
-    ) -> dict[tuple[str | None, ...], int]:
+    def retries(self, filter_: Filter, by: Sequence[Dimension] = ()) -> dict[tuple[str | None, ...], int]:
         """Return how many attempts failed and were tried again, for each group; `category` is the attempt's.
 
-        Only the filter's agent, model, provider, environment and whole days count here.
+        As totals are, they are known of deleted observations where the question is about agent, model, provider,
+        environment and category alone.
         """
-        unknown = set(by) - set(RETRY_KEYS)
-        if unknown:
-            raise ValueError(f"{unknown.pop()!r} is nothing to group retries by: use {', '.join(RETRY_KEYS)}.")
-        allowed = Filter(
-            agent=filter_.agent, model=filter_.model, provider=filter_.provider, environment=filter_.environment,
-            category=filter_.category, since_ns=filter_.since_ns, until_ns=filter_.until_ns, type=None,
-        )  # fmt: skip
-        where, values = conditions(self._connection, allowed)
-        since = "" if filter_.since_ns is None else f" AND day >= {filter_.since_ns // DAY_NS}"
-        until = "" if filter_.until_ns is None else f" AND day * {DAY_NS} < {filter_.until_ns}"
-        keys = ", ".join(by) or "0"
-        statement = f"SELECT {keys}, sum(n) FROM retries WHERE 1 {where} {since} {until} GROUP BY {keys}"
-        rows = self._connection.execute(statement, values)
-        return {self._key(by, row[: len(by)]): row[-1] for row in rows if row[-1]}
+        groups = retries.retries(self._connection, filter_, by)
+        return {self._key(by, ids): n for ids, n in groups.items()}
 
     def values(self, dimension: Dimension) -> list[str]:
         """Return the names that occur in a dimension of daily totals or of single facts, sorted."""
