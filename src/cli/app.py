@@ -11,6 +11,7 @@ from src.cli import decisions
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
+from src.cli.derive import derive
 from src.cli.doctor import doctor
 from src.cli.models import models
 from src.cli.risk import risk
@@ -52,6 +53,7 @@ app.command("budget", cls=FastCommand)(budget)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
+decisions.app.command("derive", cls=FastCommand)(derive)
 app.add_typer(decisions.app, name="decisions")
 
 

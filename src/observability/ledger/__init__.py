@@ -2,8 +2,9 @@
 
 from src.observability.ledger.horizons import Horizon, HorizonError, parse_horizon, parse_horizons
 from src.observability.ledger.reader import Entry, LedgerReader
+from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
 from src.observability.ledger.votes import MemberVote, read_votes, write_votes
-from src.observability.ledger.writing import book_of, decision, outcome, write_decision
+from src.observability.ledger.writing import book_of, decision, outcome, write_decision, write_decisions
 
 __all__ = [
     "Entry",
@@ -11,6 +12,8 @@ __all__ = [
     "HorizonError",
     "LedgerReader",
     "MemberVote",
+    "RecordedCall",
+    "RecordedCalls",
     "book_of",
     "decision",
     "outcome",
@@ -18,5 +21,6 @@ __all__ = [
     "parse_horizons",
     "read_votes",
     "write_decision",
+    "write_decisions",
     "write_votes",
 ]

@@ -70,6 +70,10 @@ class LedgerReader:
         """Return the newest decisions, newest first."""
         return self._store.ask(lambda db: _with_outcomes(db, ledger_queries.newest_decisions(db, limit)), [])
 
+    def with_ids(self, ids: Sequence[str]) -> list[DecisionRecord]:
+        """Return the decisions of some ids, as far as there are any; their outcomes are not read."""
+        return self._store.ask(lambda db: ledger_queries.decisions_with_ids(db, ids), [])
+
     def starting_with(self, beginning: str) -> list[Entry]:
         """Return the decisions whose id begins so; at most three."""
         return self._store.ask(lambda db: _with_outcomes(db, ledger_queries.decisions_by_id(db, beginning)), [])

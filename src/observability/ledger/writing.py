@@ -25,13 +25,14 @@ from src.observability.store.ledger_records import DecisionRecord, ResultRecord
 from src.observability.tracing.scores import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
     from src.observability.ledger.horizons import Horizon
     from src.observability.ledger.votes import MemberVote
     from src.observability.spans.scope import Scope
+    from src.observability.store.spool import Spool
 
 ACTIONS: Final = ("BUY", "SELL", "NOTHING")
 _PROGRAM: Final = "program"
@@ -167,6 +168,15 @@ def _refuse_unknown(fields: Mapping[str, object]) -> None:
 def write_decision(record: DecisionRecord) -> bool:
     """Write a decision, without secrets; tell whether it is stored, or will be. Never raises."""
     return get_pipeline().store_ledger(_clean(record))
+
+
+def write_decisions(records: Sequence[DecisionRecord], spool: Spool) -> None:
+    """Write decisions, without secrets, in one transaction; those whose ids are in the ledger stay as they are.
+
+    Raises:
+        SpoolError: they could not be stored.
+    """
+    spool.append_ledger_rows([_clean(record) for record in records])
 
 
 def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
