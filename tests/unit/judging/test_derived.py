@@ -211,7 +211,7 @@ def test_patterns_are_linear_on_a_million_characters() -> None:
 
 def test_a_reply_of_a_million_characters_is_no_decision(asking: Desk, spool: Spool) -> None:
     asking.ask("copybot_agent", MINT, "BUY\n" + "x " * LONGEST_TEXT)
-    asking.ask("copybot_agent", MINT + "\ud800", "BUY\nlone \ud83d surrogate")
+    asking.ask("copybot_agent", MINT, "BUY\nlone \ud83d surrogate")
     result = run(spool)
     assert dict(result.reasons["copybot_agent"]) == {TOO_LONG: 1}
     assert result.added == 1
