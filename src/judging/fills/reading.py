@@ -1,0 +1,209 @@
+"""Read fills out of trade exports: CSV of a known header, or JSON of ccxt and of exchanges' own interfaces."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from src.judging.fills.formats import FORMATS, known_header
+from src.judging.fills.records import Fill, FillsError
+from src.judging.fills.rows import RowError, as_fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from src.judging.fills.formats import Header
+
+_HEADER_ROWS: Final = 30  # names stand in one of these
+_DELIMITERS: Final = (",", ";", "\t")
+_PREAMBLE_ZONE: Final = re.compile(r"Time Zone:\s*(UTC(?:[+-]\d{1,2}(?::?\d{2})?)?)", re.IGNORECASE)
+_CLOCK_FIRST: Final = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?) (\d{4}-\d{2}-\d{2})")  # Bybit: 14:35 2024-11-16
+_WITH_DASH: Final = re.compile(r"(\d{1,2}/\d{1,2}/\d{4}) - (\d{1,2}:\d{2}:\d{2})")  # Hyperliquid: 06/01/2025 - 17:38:42
+_SHORT_YEAR: Final = re.compile(r"\d{2}-\d{2}-\d{2} \d{1,2}:\d{2}:\d{2}")  # Binance futures: 26-03-17 09:34:12
+
+
+@dataclass(slots=True)
+class FillFile:
+    """What one file, or several together, hold.
+
+    Attributes:
+        fills: The fills, oldest first.
+        formats: What the files are.
+        skipped: How many rows are no trades, or cannot be used, by reason.
+        duplicates: How many fills stand more than once.
+    """
+
+    fills: list[Fill] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+
+
+def read_fills(paths: Sequence[Path], *, zone: str | None = None, dates: str | None = None) -> FillFile:
+    """Return the fills of files, each once, oldest first.
+
+    Args:
+        paths: The files, whose fills may overlap.
+        zone: The zone of times whose file states none.
+        dates: day-first or month-first, where the dates of a file leave it open.
+
+    Raises:
+        FillsError: a file is no export that is known, a time has no zone, or two rows contradict one another.
+    """
+    result = FillFile()
+    seen: dict[tuple[object, ...], Fill] = {}
+    for path in paths:
+        fills = _of_file(path, result, zone, dates)
+        if len(fills) > 1 and fills[0].time_ns > fills[-1].time_ns:
+            fills.reverse()  # newest first, so that fills of one moment keep their order too
+        nth: Counter[tuple[object, ...]] = Counter()
+        for fill in fills:
+            key = _identity(fill)
+            if fill.trade_id is None:  # rows that are alike may be different fills of one file
+                nth[key] += 1
+                key = (*key, nth[key])
+            before = seen.setdefault(key, fill)
+            if before is fill:
+                continue
+            result.duplicates += 1
+            if (before.price, before.amount, before.time_ns) != (fill.price, fill.amount, fill.time_ns):
+                raise FillsError(
+                    f"{fill.place} has the trade id {fill.trade_id} of {before.place}, with other values: remove one."
+                )
+    result.fills = sorted(seen.values(), key=lambda fill: fill.time_ns)
+    return result
+
+
+def _identity(fill: Fill) -> tuple[object, ...]:
+    if fill.trade_id is not None:
+        return (fill.venue, fill.market, fill.trade_id, fill.side)
+    return (fill.venue, fill.market, fill.side, fill.time_ns, fill.price, fill.amount, fill.order_id)
+
+
+def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) -> list[Fill]:
+    from src.agents.market.candles import MarketDataError
+    from src.agents.market.text_source import open_text
+
+    try:
+        text = "".join(open_text(path).blocks())
+    except MarketDataError as error:
+        raise FillsError(str(error)) from error
+    rows = _json_rows(text, path) if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{") else _csv_rows(text, path)
+    header, stated, lines = rows
+    result.formats.append(f"{path.name}: {header.format.name}")
+    cells = [row[header.places["time"]] if header.places["time"] < len(row) else "" for _, row in lines]
+    times = _times(cells, header, path, zone=zone, stated=header.zone or stated, dates=dates)
+    fills: list[Fill] = []
+    for (line, row), time_us in zip(lines, times, strict=True):
+        try:
+            fill = as_fill(row, header, time_us, f"{path.name}:{line}", fills)
+        except RowError as error:
+            result.skipped[str(error)] += 1
+            continue
+        if fill is not None:
+            fills.append(fill)
+    return fills
+
+
+def _csv_rows(text: str, path: Path) -> tuple[Header, str | None, list[tuple[int, list[str]]]]:
+    """Return the header, the zone that stands above it, and the rows below it with their lines."""
+    first = "\n".join(text.split("\n", _HEADER_ROWS)[:_HEADER_ROWS])
+    for delimiter in _DELIMITERS:
+        for number, cells in enumerate(_parsed(first, delimiter)):
+            header = known_header(cells)
+            if header is None:
+                continue
+            rows = list(_lines(text, delimiter))
+            above = " ".join(" ".join(cells) for _, cells in rows[:number])
+            zone = _PREAMBLE_ZONE.search(above)
+            return header, zone[1].upper() if zone else None, [row for row in rows[number + 1 :] if any(row[1])]
+    shown = next((line for line in text.split("\n") if line.strip()), "")
+    raise FillsError(
+        f"{path} has no header of a known trade export; it begins with {shown[:100]!r}. Known are: "
+        f"{', '.join(item.name for item in FORMATS)}; docs/decisions.md shows their columns."
+    )
+
+
+def _parsed(text: str, delimiter: str) -> Iterable[list[str]]:
+    return (row for _, row in _lines(text, delimiter))
+
+
+def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+        yield line, [cell.strip() for cell in row]
+
+
+def _json_rows(text: str, path: Path) -> tuple[Header, str | None, list[tuple[int, list[str]]]]:
+    try:
+        records = json.loads(text.lstrip("\ufeff"), parse_float=str, parse_int=str)
+    except (ValueError, RecursionError) as error:
+        raise FillsError(f"{path} is no JSON: {error}.") from error
+    if isinstance(records, dict):
+        records = next((value for value in records.values() if isinstance(value, list)), None)
+    if not isinstance(records, list) or not records or not all(isinstance(item, dict) for item in records):
+        raise FillsError(f"{path} holds no list of trades: give what fetch_my_trades returns, or an exchange's export.")
+    names = list(dict.fromkeys(name for item in records for name in item))
+    header = known_header(names)
+    if header is None:
+        raise FillsError(f"{path} has trades of an unknown form, with {', '.join(names[:12])}.")
+    return header, None, [(place, [_cell(item.get(name)) for name in names]) for place, item in enumerate(records, 1)]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _times(
+    cells: list[str], header: Header, path: Path, *, zone: str | None, stated: str | None, dates: str | None
+) -> list[int | None]:
+    """Return times in microseconds since 1970; None for cells that are none."""
+    from src.agents.market.candles import Issues, MarketDataError
+    from src.agents.market.cells import text_array
+    from src.agents.market.stamps import DateOrder, ZoneRule, resolved
+    from src.agents.market.times import INSTANT, UNORDERED, times_of
+
+    if not cells:
+        return []
+    times = times_of(text_array(map(_usual, cells)))
+    known = stated or header.format.zone
+    is_open = (times.state != INSTANT) & (times.state != 0)
+    if times.is_zoned is not None:
+        is_open &= ~((times.state == UNORDERED) & times.is_zoned)
+    if zone is None and known is None and is_open.any():
+        raise FillsError(
+            f"{path} does not say in which zone its times are, and {header.format.name} documents none: "
+            "name it with --zone, such as UTC or +02:00."
+        )
+    rule = ZoneRule(asked=zone, stated=stated, documented=header.format.zone, platform=header.format.name)
+    try:
+        stamps = resolved(times, rule, DateOrder(asked=dates), path.name, Issues())
+    except MarketDataError as error:
+        raise FillsError(str(error)) from error
+    return [None if bad else int(time_us) for time_us, bad in zip(stamps.time_us, stamps.is_bad, strict=True)]
+
+
+def _usual(cell: str) -> str:
+    """Return a time in a spelling that the market module reads."""
+    if match := _CLOCK_FIRST.fullmatch(cell):
+        return f"{match[2]} {match[1]}"
+    if match := _WITH_DASH.fullmatch(cell):
+        return f"{match[1]} {match[2]}"
+    return f"20{cell}" if _SHORT_YEAR.fullmatch(cell) else cell
