@@ -1,7 +1,7 @@
 """Measure what a ledger of many decisions takes on disk, and how long `moondev decisions` works on it.
 
-    python -m benchmarks.ledger_size --decisions 1000000            # bytes, with votes of three members and an outcome
-    python -m benchmarks.ledger_size --decisions 300000 --commands  # and the CPU time of `list` and `report`
+python -m benchmarks.ledger_size --decisions 1000000            # bytes, with votes of three members and an outcome
+python -m benchmarks.ledger_size --decisions 300000 --commands  # and the CPU time of `list` and `report`
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from src.cli.budget import budget
 from src.cli.candles import candles
 from src.cli.derive import derive
 from src.cli.doctor import doctor
+from src.cli.fills import fills
 from src.cli.models import models
 from src.cli.risk import risk
 from src.cli.trade import trade
@@ -54,6 +55,7 @@ app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
 decisions.app.command("derive", cls=FastCommand)(derive)
+decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
 
 

@@ -124,7 +124,12 @@ def _show(result: Derivation, *, dry_run: bool) -> None:
         print_table(
             _CHANGE_COLUMNS,
             [
-                (escape(item.decision_id[:12]), escape(item.rule), _fields(item.before), _fields(item.after, item.reason))
+                (
+                    escape(item.decision_id[:12]),
+                    escape(item.rule),
+                    _fields(item.before),
+                    _fields(item.after, item.reason),
+                )
                 for item in shown
             ],
         )

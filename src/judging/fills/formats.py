@@ -213,5 +213,3 @@ def _plain(cell: str) -> str:
 def side_of(header: Header, cell: str) -> tuple[int, str | None] | None:
     """Return which side a word is, and whether it opens or closes; None for another kind of row."""
     return header.format.sides.get(" ".join(cell.lower().split()))
-
-

@@ -7,12 +7,12 @@ import io
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.fills.formats import FORMATS, known_header
 from src.judging.fills.records import Fill, FillsError
-from src.judging.fills.rows import RowError, as_fill
+from src.judging.fills.rows import OrderFee, RowError, as_fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from src.judging.fills.formats import Header
 
+NO_OTHER_HALF: Final = "its order's other half is not in the file"
 _HEADER_ROWS: Final = 30  # names stand in one of these
 _DELIMITERS: Final = (",", ";", "\t")
 _PREAMBLE_ZONE: Final = re.compile(r"Time Zone:\s*(UTC(?:[+-]\d{1,2}(?::?\d{2})?)?)", re.IGNORECASE)
@@ -100,14 +101,30 @@ def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) 
     cells = [row[header.places["time"]] if header.places["time"] < len(row) else "" for _, row in lines]
     times = _times(cells, header, path, zone=zone, stated=header.zone or stated, dates=dates)
     fills: list[Fill] = []
+    order_fees: list[OrderFee] = []
+    resolution_ns = _resolution_ns(cells, times)
     for (line, row), time_us in zip(lines, times, strict=True):
         try:
-            fill = as_fill(row, header, time_us, f"{path.name}:{line}", fills)
+            item = as_fill(row, header, time_us, f"{path.name}:{line}")
         except RowError as error:
             result.skipped[str(error)] += 1
             continue
-        if fill is not None:
-            fills.append(fill)
+        if isinstance(item, OrderFee):
+            order_fees.append(item)
+        else:
+            fills.append(replace(item, resolution_ns=resolution_ns))
+    return _with_fees(fills, order_fees, result)
+
+
+def _with_fees(fills: list[Fill], order_fees: list[OrderFee], result: FillFile) -> list[Fill]:
+    """Return fills with the fees of their orders' other halves; one without its fill is counted."""
+    places = {(fill.order_id, fill.market): place for place, fill in enumerate(fills)}
+    for item in order_fees:
+        place = places.get((item.order_id, item.market))
+        if place is None:
+            result.skipped[NO_OTHER_HALF] += 1
+            continue
+        fills[place] = replace(fills[place], fees=(*(fills[place].fees or ()), item.fee))
     return fills
 
 
@@ -198,6 +215,18 @@ def _times(
     except MarketDataError as error:
         raise FillsError(str(error)) from error
     return [None if bad else int(time_us) for time_us, bad in zip(stamps.time_us, stamps.is_bad, strict=True)]
+
+
+def _resolution_ns(cells: list[str], times: list[int | None]) -> int:
+    """Return how exact the times of a file are: a minute, a second, or better."""
+    known = [time_us for time_us in times if time_us is not None]
+    if any(time_us % 1_000_000 for time_us in known):
+        return 1_000_000
+    return 1_000_000_000 if any(time_us % 60_000_000 for time_us in known) or _has_seconds(cells) else 60_000_000_000
+
+
+def _has_seconds(cells: list[str]) -> bool:
+    return any(cell.count(":") >= 2 or cell.isdigit() for cell in cells)
 
 
 def _usual(cell: str) -> str:

@@ -47,6 +47,7 @@ class Fill:
         realized: What the exchange says that it realized.
         place: The file and the line.
         excludes: What is not in it, such as funding.
+        resolution_ns: How exact its time is: it may be later by less than this.
     """
 
     venue: str
@@ -63,6 +64,7 @@ class Fill:
     realized: Decimal | None
     place: str
     excludes: tuple[str, ...] = ()
+    resolution_ns: int = 1
 
 
 def number(text: str) -> Decimal | None:

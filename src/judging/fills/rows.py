@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,8 +45,17 @@ class _Row:
         return meaning in self._places
 
 
-def as_fill(cells: list[str], header: Header, time_us: int | None, place: str, before: list[Fill]) -> Fill | None:
-    """Return the fill of a row; None for one that only adds a fee to a fill before it.
+@dataclass(frozen=True, slots=True)
+class OrderFee:
+    """A fee that a row of its own adds to the fills of an order, as where each half of a trade has one."""
+
+    order_id: str
+    market: Market
+    fee: Fee
+
+
+def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -> Fill | OrderFee:
+    """Return the fill of a row, or the fee that it adds to others of its order.
 
     Raises:
         RowError: it is no fill, or cannot be read.
@@ -65,8 +74,10 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str, b
         raise RowError(NO_TIME)
     market, is_spot = _market(row, header)
     if row.has("balance_unit") and is_spot and row["balance_unit"].upper() != market.base:
-        _add_fee(row, market, before)
-        return None
+        fee = Fee(
+            amount=(number(row["fee"]) or Decimal(0)) * header.format.fee_sign, currency=row["fee_currency"].upper()
+        )
+        return OrderFee(order_id=row["order"], market=market, fee=fee)
     price, amount = _price_and_amount(row, market, is_spot=is_spot)
     return Fill(
         venue=header.format.venue,
@@ -172,18 +183,6 @@ def _nested_fees(text: str) -> tuple[Fee, ...] | None:
         return None
     cost, currency = number(str(value["cost"])), value.get("currency")
     return None if cost is None else (Fee(amount=cost, currency=str(currency).upper() if currency else None),)
-
-
-def _add_fee(row: _Row, market: Market, before: list[Fill]) -> None:
-    """Add the fee of the other half of a trade to the fill of the same order before it."""
-    amount, _ = with_unit(row["fee"])
-    for place in range(len(before) - 1, max(-1, len(before) - 50), -1):
-        fill = before[place]
-        if fill.order_id == row["order"] and fill.market == market:
-            if amount is not None and fill.fees is not None:
-                before[place] = replace(fill, fees=(*fill.fees, Fee(amount=-amount, currency=row["fee_currency"].upper())))
-            return
-    raise RowError("its order's other half does not stand before it")
 
 
 def _swap(row: _Row, header: Header, time_us: int | None, place: str) -> Fill:

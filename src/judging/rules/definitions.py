@@ -184,7 +184,11 @@ class _Reader:
     def _agents(self) -> tuple[str, ...]:
         value = self._row.get("agent")
         names = [value] if isinstance(value, str) else value
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+        if (
+            not isinstance(names, list)
+            or not names
+            or not all(isinstance(name, str) and name.strip() for name in names)
+        ):
             raise self._error("agent", f"is {value!r:.60}: give an agent's name, or a list of names")
         return tuple(name.strip() for name in names)
 
@@ -202,7 +206,9 @@ class _Reader:
     def _confidence_of(self) -> float:
         value = self._row.get("confidence_of", 100)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e6:
-            raise self._error("confidence_of", f"is {value!r:.40}: give the number that is full confidence, such as 100")
+            raise self._error(
+                "confidence_of", f"is {value!r:.40}: give the number that is full confidence, such as 100"
+            )
         return float(value)
 
     def _actions(self) -> Mapping[str, str]:
@@ -227,7 +233,9 @@ class _Reader:
         groups = {name: key for key, pattern in sources.items() if pattern is not None for name in pattern.groups}
         for name, key in groups.items():
             if name not in _GROUPS | used:
-                raise self._error(key, f"has a group {name!r} that nothing uses: there are {', '.join(sorted(_GROUPS))}")
+                raise self._error(
+                    key, f"has a group {name!r} that nothing uses: there are {', '.join(sorted(_GROUPS))}"
+                )
         for name in sorted(used - groups.keys()):
             raise self._error("actions", f"name ${name}, and no pattern has such a group")
         if "action" not in rule.reply.groups:

@@ -162,7 +162,9 @@ def _parsed(value: object) -> Any:
 
 def _symbols(attributes: Mapping[str, object]) -> tuple[str, ...]:
     values = [
-        _unquoted(attributes.get(prefix + key)) for key in _SYMBOL_KEYS for prefix in (names.METADATA, names.TRACE_METADATA)
+        _unquoted(attributes.get(prefix + key))
+        for key in _SYMBOL_KEYS
+        for prefix in (names.METADATA, names.TRACE_METADATA)
     ]
     return tuple(dict.fromkeys(value for value in values if value))
 

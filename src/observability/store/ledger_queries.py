@@ -106,9 +106,7 @@ def generations_after(
         f"WHERE seq > ? AND type = 'generation' AND end_ns >= ? AND agent IN ({_marks(agents)}) ORDER BY seq LIMIT ?",
         (seq, since_ns, *agents, limit),
     )
-    return [
-        TraceRow(**by_column(columns, (*values, decompress(payload)))) for *values, payload in cursor
-    ]
+    return [TraceRow(**by_column(columns, (*values, decompress(payload)))) for *values, payload in cursor]
 
 
 def _decision(row: tuple[Any, ...]) -> DecisionRecord:
