@@ -9,7 +9,7 @@ from typing import Final
 # Currencies that are counted as dollars. That a stablecoin is one is an assumption, which results state by its name.
 DOLLARS: Final = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD"})
 _QUOTES: Final = (
-    "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "DAI", "EUR", "GBP", "TRY", "BRL", "JPY", "AUD", "CAD", "CHF", "BTC",
+    "USDT", "USDC", "FDUSD", "BUSD", "USD", "EUR", "GBP", "TRY", "BRL", "JPY", "AUD", "CAD", "CHF", "BTC",
     "XBT", "ETH", "BNB", "SOL",
 )  # fmt: skip
 _ALIASES: Final = {"XBT": "BTC", "XXBT": "BTC", "XDG": "DOGE", "XETH": "ETH"}

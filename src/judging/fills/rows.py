@@ -75,7 +75,7 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
     market, is_spot = _market(row, header)
     if row.has("balance_unit") and is_spot and row["balance_unit"].upper() != market.base:
         fee = Fee(
-            amount=(number(row["fee"]) or Decimal(0)) * header.format.fee_sign, currency=row["fee_currency"].upper()
+            amount=(number(row["fee"]) or Decimal(0)) * header.format.fee_sign + 0, currency=row["fee_currency"].upper()
         )
         return OrderFee(order_id=row["order"], market=market, fee=fee)
     price, amount = _price_and_amount(row, market, is_spot=is_spot)
@@ -165,7 +165,7 @@ def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool
         unit = market.base if is_spot and side > 0 else market.quote
     elif unit is None and header.format.name == "bybit derivatives":
         unit = market.quote
-    return (Fee(amount=amount * header.format.fee_sign, currency=unit),)
+    return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit),)
 
 
 def _nested_fees(text: str) -> tuple[Fee, ...] | None:
