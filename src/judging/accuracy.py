@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging import statistics
@@ -306,6 +307,7 @@ def grouped(items: Iterable[tuple[str, Judged]]) -> dict[str, list[Judged]]:
     return dict(sorted(groups.items()))
 
 
+@lru_cache(maxsize=256)  # a ledger has few different costs
 def round_trip_of(costs: str) -> float:
     """Return the costs of a round trip from an outcome's costs."""
     values = json.loads(costs)

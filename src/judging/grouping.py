@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from src.agents.decisions import Action
@@ -136,17 +137,21 @@ def recounted(entry: Entry, *, without: str | None = None, plain: bool = False) 
     Raises:
         ValueError: a stored weight makes no sense.
     """
-    votes = [
-        Vote(
-            member=vote.member,
-            weight=1.0 if plain else vote.weight,
-            action=Action(vote.action) if vote.action else None,
-            confidence=None if vote.confidence is None else round(vote.confidence),
+    return _counted(
+        tuple(
+            (1.0 if plain else float(vote.weight), vote.action) for vote in entry.votes if vote.member != without
         )
-        for vote in entry.votes
-        if vote.member != without
-    ]
-    if not votes:
+    )
+
+
+@lru_cache(maxsize=50_000)  # few members cast few different sets of votes
+def _counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
+    if not cast:
         return None
-    consensus = count(votes)
+    consensus = count(
+        [
+            Vote(member=str(place), weight=weight, action=Action(action) if action else None)
+            for place, (weight, action) in enumerate(cast)
+        ]
+    )
     return str(consensus.action) if consensus.has_quorum else None

@@ -27,11 +27,16 @@ class Entry:
     decision: DecisionRecord
     outcomes: Mapping[str, OutcomeRecord] = field(default_factory=dict)
     results: Mapping[str, ResultRecord] = field(default_factory=dict)
+    _votes: tuple[MemberVote, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def votes(self) -> tuple[MemberVote, ...]:
         """Return the members' votes."""
-        return read_votes(self.decision.votes)
+        votes = self._votes
+        if votes is None:
+            votes = read_votes(self.decision.votes)
+            object.__setattr__(self, "_votes", votes)
+        return votes
 
     @property
     def horizons(self) -> tuple[str, ...]:
