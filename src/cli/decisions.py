@@ -15,7 +15,7 @@ from src.observability.commands.fast_start import FastCommand, FastGroup
 from src.observability.commands.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from src.judging.prices import PriceSeries
     from src.judging.report import Report
@@ -176,7 +176,7 @@ def report(
 
     if horizon is not None:
         parse_horizon(horizon)
-    entries = _chosen(environment=environment, book=book, since=since)
+    entries = _Chosen(environment=environment, book=book, since=since)
     regimes = None
     if csv is not None:
         from src.agents.market import load_candles
@@ -186,24 +186,30 @@ def report(
     _write_documents(result, md, html)
     if as_json:
         print_json(as_data(result))
-    elif not entries:
+    elif not result.total.decisions:
         note(f"{_NONE_YET}.")
     else:
         show_report(result)
 
 
-def _chosen(*, environment: str | None, book: str | None, since: str | None) -> list[Entry]:
-    """Return the decisions that the options leave."""
-    from src.observability.ledger import parse_horizon
+class _Chosen:
+    """The decisions that the options leave, read anew each time that they are gone through."""
 
-    after_ns = time.time_ns() - parse_horizon(since).seconds * 1_000_000_000 if since else None
-    return [
-        entry
-        for entry in _reader().entries()
-        if (environment is None or entry.decision.environment == environment)
-        and (book is None or entry.decision.book == book)
-        and (after_ns is None or entry.decision.as_of_ns >= after_ns)
-    ]
+    def __init__(self, *, environment: str | None, book: str | None, since: str | None) -> None:
+        from src.observability.ledger import parse_horizon
+
+        self._environment, self._book = environment, book
+        self._after_ns = time.time_ns() - parse_horizon(since).seconds * 1_000_000_000 if since else None
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in _reader().entries():
+            record = entry.decision
+            if (
+                (self._environment is None or record.environment == self._environment)
+                and (self._book is None or record.book == self._book)
+                and (self._after_ns is None or record.as_of_ns >= self._after_ns)
+            ):
+                yield entry
 
 
 def _write_documents(result: Report, md: Path | None, html: Path | None) -> None:
