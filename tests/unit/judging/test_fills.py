@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 BINANCE = ["Date(UTC)", "Pair", "Side", "Price", "Executed", "Amount", "Fee"]
-FUTURES = ["Time(UTC)", "Symbol", "Side", "Price", "Quantity", "Amount", "Fee", "Realized Profit", "Trade ID", "Order ID"]
+FUTURES = [
+    "Time(UTC)",
+    "Symbol",
+    "Side",
+    "Price",
+    "Quantity",
+    "Amount",
+    "Fee",
+    "Realized Profit",
+    "Trade ID",
+    "Order ID",
+]
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -102,7 +113,10 @@ def test_partial_fills_are_summed_and_fees_in_the_coin_and_in_dollars_are_taken(
 
 def test_a_short_position_earns_where_the_price_falls_and_funding_is_named(tmp_path: Path) -> None:
     path = futures(
-        tmp_path, (1, "SELL", 100, 2, "0.1USDT", 0), (60, "BUY", 90, 1, "0.05 USDT", 10), (61, "BUY", 95, 1, "0.05USDT", 5)
+        tmp_path,
+        (1, "SELL", 100, 2, "0.1USDT", 0),
+        (60, "BUY", 90, 1, "0.05 USDT", 10),
+        (61, "BUY", 95, 1, "0.05USDT", 5),
     )
     (item,) = matched(path, decided("d", 0, "SELL")).earned
     assert item.pnl_usd == pytest.approx(10 + 5 - 0.2)
@@ -166,7 +180,10 @@ def test_an_open_position_has_no_result_yet_and_crumbs_are_none(tmp_path: Path) 
 
 
 def test_prices_in_another_currency_give_a_return_and_no_dollars(tmp_path: Path) -> None:
-    rows = [[stamp(1), "BTCEUR", "BUY", 100, "1BTC", "100EUR", "0EUR"], [stamp(9), "BTCEUR", "SELL", 110, "1BTC", "110EUR", "0EUR"]]
+    rows = [
+        [stamp(1), "BTCEUR", "BUY", 100, "1BTC", "100EUR", "0EUR"],
+        [stamp(9), "BTCEUR", "SELL", 110, "1BTC", "110EUR", "0EUR"],
+    ]
     path = written(tmp_path / "eur.csv", BINANCE, rows)
     assert matched(path, decided("d", 0)).earned == []  # dollars are not euros
     (item,) = matched(path, decided("d", 0, symbol="BTC/EUR")).earned
