@@ -35,7 +35,7 @@ _MODELS = ("openai:gpt-4o-2024-08-06", "claude:claude-sonnet-4-5", "deepseek:dee
 
 def records(count: int, members: int) -> Iterator[DecisionRecord | OutcomeRecord]:
     """Yield decisions as a swarm of some members makes them, each with the outcome of a day."""
-    chance = random.Random(1)
+    chance = random.Random(1)  # noqa: S311 - made-up decisions
     price = 40_000.0
     session = str(uuid.UUID(int=chance.getrandbits(128)))
     for number in range(count):
@@ -92,7 +92,7 @@ def _run(path: Path, *words: str) -> dict[str, object]:
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, "MOONDEV_TRACE_DB": str(path)}
     code = "from src.cli.start import main; main()"
-    subprocess.run([sys.executable, "-c", code, *words], env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run([sys.executable, "-c", code, *words], env=environment, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from decimal import Decimal
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from src.judging.fills.matching import Earned, Matched
     from src.judging.fills.reading import FillFile
@@ -175,7 +175,7 @@ def _remarks(matched: Matched, written: int, *, dry_run: bool) -> None:
     currencies = sorted({name for item in matched.earned for name in item.details["unknown_fees"]})
     if currencies:
         note(
-            f"Fees in {', '.join(currencies)} have no known price: --fee-price {currencies[0].split()[0]}=... states it."
+            f"Fees in {', '.join(currencies)} have no known price: --fee-price {currencies[0].split()[0]}=... says it."
         )
     excluded = sorted({name for item in matched.earned for name in item.details["excludes"]})
     if excluded:
@@ -187,9 +187,7 @@ def _remarks(matched: Matched, written: int, *, dry_run: bool) -> None:
         new = sum(item.reason is None and item.is_new for item in matched.earned)
         note(f"{new:,} results would be written.")
     elif known:
-        note(
-            f"{written:,} results are written, {known - written:,} were known. `moondev decisions show ID` shows them."
-        )
+        note(f"{written:,} results are written, {known - written:,} were known: `moondev decisions show ID`.")
 
 
 def _cells(item: Earned) -> tuple[str, ...]:

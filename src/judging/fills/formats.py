@@ -98,7 +98,8 @@ FORMATS: Final = (
     Format(
         name="coinbase transactions", venue="coinbase", zone="UTC",
         columns={"time": "timestamp", "side": "transaction type", "base": "asset", "amount": "quantity transacted",
-                 "quote": "price currency|spot price currency", "price": "price at transaction|spot price at transaction",
+                 "quote": "price currency|spot price currency",
+                 "price": "price at transaction|spot price at transaction",
                  "fee": "fees and/or spread"},
         optional={"id": "id", "cost": "subtotal"}, sides=_COINBASE, fee_in="quote",
     ),

@@ -1,7 +1,7 @@
 """Follow positions through fills: what opens one, what closes it, and what each of its parts earned.
 
-Each fill closes what stands against it, the oldest first, and opens a position with the rest. A spot market has no short
-positions: coins that are sold and were not bought in the file came from before it.
+Each fill closes what stands against it, the oldest first, and opens a position with the rest. A spot market has no
+short positions: coins that are sold and were not bought in the file came from before it.
 """
 
 from __future__ import annotations

@@ -114,11 +114,11 @@ def _by_rule(calls: Sequence[RecordedCall], rule: Rule) -> Iterator[Reading]:
     doubts = rule.unless.search(replies) if rule.unless else [None] * len(rows)
     stated = rule.confidence.search(replies) if rule.confidence else [None] * len(rows)
     for (call, of_system, of_prompt), groups, doubt, confidence in zip(rows, matches, doubts, stated, strict=True):
+        reason = NO_MATCH if groups is None else AMBIGUOUS if doubt is not None else None
+        if groups is None or reason is not None:
+            yield Reading(call=call, rule=rule, reason=reason)
+            continue
         try:
-            if groups is None:
-                raise _NoDecision(NO_MATCH)
-            if doubt is not None:
-                raise _NoDecision(AMBIGUOUS)
             values = _Values(groups, (of_system or {}, of_prompt or {}), confidence)
             yield Reading(call=call, rule=rule, decision=_decision(call, rule, values))
         except _NoDecision as error:

@@ -84,12 +84,11 @@ class RecordedCalls:
         """Yield the generations of some agents that ended since a time, in the order they were stored, by pages."""
         seq = 0
         while True:
-            rows = self._store.ask(
-                partial(
-                    ledger_queries.generations_after, seq=seq, agents=tuple(agents), since_ns=since_ns, limit=_STEP
-                ),
-                [],
+            question = partial(
+                ledger_queries.generations_after, seq=seq, agents=tuple(agents), since_ns=since_ns, limit=_STEP
             )
+            nothing: list[TraceRow] = []
+            rows = self._store.ask(question, nothing)
             if not rows:
                 return
             seq = rows[-1].seq
@@ -152,7 +151,7 @@ def _content(value: object) -> str:
 
 def _parsed(value: object) -> Any:
     """Return what a JSON text of a list or an object says; None for any other text."""
-    if not isinstance(value, str) or not value.lstrip()[:1] in ("[", "{"):
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
         return None
     try:
         return json.loads(value)
@@ -172,7 +171,7 @@ def _symbols(attributes: Mapping[str, object]) -> tuple[str, ...]:
 def _unquoted(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    text = value
+    text: Any = value
     if value.startswith('"'):
         try:
             text = json.loads(value)

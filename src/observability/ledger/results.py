@@ -88,9 +88,10 @@ def outcome(
 
 def _decision_and_result(record: ResultRecord) -> tuple[DecisionRecord | None, ResultRecord | None]:
     """Return the decision of a result, and what its source said before; None for each that the ledger has not."""
+    nothing: tuple[DecisionRecord | None, ResultRecord | None] = (None, None)
     spool = get_pipeline().spool
     if spool is None:
-        return None, None
+        return nothing
 
     def look(connection: sqlite3.Connection) -> tuple[DecisionRecord | None, ResultRecord | None]:
         decisions = ledger_queries.decisions_with_ids(connection, [record.decision_id])
@@ -98,10 +99,10 @@ def _decision_and_result(record: ResultRecord) -> tuple[DecisionRecord | None, R
         return next(iter(decisions), None), next((item for item in results if item.source == record.source), None)
 
     try:
-        decision, before = StoreReader(spool.path).ask(look, (None, None))
+        decision, before = StoreReader(spool.path).ask(look, nothing)
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("The score of decision %.40s is not written: %s", record.decision_id, redact_text(str(error)))
-        return None, None
+        return nothing
     if decision is None:
         _log.warning(
             "No decision in the ledger has the id %.40s yet: its outcome is kept, and not scored.", record.decision_id

@@ -51,9 +51,10 @@ def write_votes(votes: Iterable[MemberVote]) -> str | None:
 
 def _row(vote: MemberVote) -> list[Any]:
     latency_ms = None if vote.latency_ms is None else round(vote.latency_ms, 1)
+    is_labelled = bool(vote.model) and vote.model == _labelled(vote.member)
     values = [
         vote.member, vote.action, _short(vote.confidence), _short(vote.weight), latency_ms, vote.cost_usd,
-        vote.observation_id, vote.error, _AS_LABELLED if vote.model and vote.model == _labelled(vote.member) else vote.model,
+        vote.observation_id, vote.error, _AS_LABELLED if is_labelled else vote.model,
     ]  # fmt: skip
     while values and values[-1] is None:
         values.pop()

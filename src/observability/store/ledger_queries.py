@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from src.observability.store.compression import decompress
 from src.observability.store.ledger_records import (
     DECISION_COLUMNS,
     OUTCOME_COLUMNS,
@@ -14,7 +15,6 @@ from src.observability.store.ledger_records import (
     ReplyRecord,
     ResultRecord,
 )
-from src.observability.store.compression import decompress
 from src.observability.store.records import OBSERVATION_COLUMNS, TraceRow, by_column
 from src.observability.store.schema import LEDGER_SINCE, readable
 

@@ -24,7 +24,8 @@ EXPORTS = {
     "binance spot": Export(
         "\ufeff\"Date(UTC)\",\"Pair\",\"Side\",\"Price\",\"Executed\",\"Amount\",\"Fee\"\n"
         "\"2021-06-07 16:02:28\",DOGEBTC,SELL,0.00001006,\"1,200.0000DOGE\",0.00201200BTC,0.0000020100BTC\n",
-        [("DOGE-BTC", -1, "0.00001006", "1200.0000", [("0.0000020100", "BTC")], None, True, "2021-06-07T16:02:28+00:00")],
+        [("DOGE-BTC", -1, "0.00001006", "1200.0000", [("0.0000020100", "BTC")], None, True,
+          "2021-06-07T16:02:28+00:00")],
     ),
     "binance spot, before 2021": Export(
         "Date(UTC);Market;Type;Price;Amount;Total;Fee;Fee Coin\n"
@@ -58,7 +59,8 @@ EXPORTS = {
         {"it is no trade": 1},
     ),
     "kraken trades": Export(
-        '"txid","ordertxid","pair","aclass","time","type","ordertype","price","cost","fee","vol","margin","misc","ledgers"\n'
+        '"txid","ordertxid","pair","aclass","time","type","ordertype","price","cost","fee","vol","margin","misc",'
+        '"ledgers"\n'
         '"T1","O1","XXBTZEUR","forex","2017-04-02 07:31:31.82","buy","limit",7813.4,156.268,0.4,0.02,0,"","L1,L2"\n'
         '"T2","O2","SOL/USD","forex","2017-04-02 07:32:31.82","sell","limit",20,20,0.4,1,5,"",""\n',
         [("BTC-EUR", 1, "7813.4", "0.02", [("0.4", "EUR")], None, True, "2017-04-02T07:31:31.820000+00:00"),
@@ -66,8 +68,8 @@ EXPORTS = {
     ),
     "bybit spot": Export(
         "UID: 1,Company Name: ,Country:\n"
-        "Spot Pairs,Order Type,Direction,feeCoin,ExecFeeV2,Filled Value,Filled Price,Filled Quantity,Fees,Transaction ID,"
-        "Order No.,Timestamp (UTC)\nCCCUSDT,MARKET,BUY,CCC,0.01,20,2,10,--,t1, o1,10:05 2026-01-10\n",
+        "Spot Pairs,Order Type,Direction,feeCoin,ExecFeeV2,Filled Value,Filled Price,Filled Quantity,Fees,"
+        "Transaction ID,Order No.,Timestamp (UTC)\nCCCUSDT,MARKET,BUY,CCC,0.01,20,2,10,--,t1, o1,10:05 2026-01-10\n",
         [("CCC-USDT", 1, "2", "10", [("0.01", "CCC")], None, True, "2026-01-10T10:05:00+00:00")],
     ),
     "bybit derivatives": Export(

@@ -1,7 +1,8 @@
-"""Questions and replies of the shapes that the public checkout's agents have, asked of a real model class on loopback."""
+"""Questions and replies of the shapes that the public checkout's agents have, asked of a real model on loopback."""
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ class Desk:
 def desk() -> Iterator[Desk]:
     """Yield a desk with its server."""
     holder: list[Desk] = []
-    with Server(lambda request: holder[0].answer(request)) as server:
+    with Server(lambda request: holder[0].answer(request)) as server:  # noqa: PLW0108 - made below
         holder.append(Desk(server))
         yield holder[0]
 
@@ -58,14 +59,19 @@ COIN = (
     "Coin Information:\n- Name: Pepe\n- Symbol: PEPE\n- Source: NEW\n\nMarket Data (USD):\n"
     "- Current Price: $0.00001234\n- 24h Open: $0.00001200\n"
 )
-LISTING = "Token Information:\n- Name: Foo Coin (FOO)\n- Token ID: foo-coin\n- Current Price: $1,234.50000000\n"
-SIGNAL = (
-    "Strategy Signals:\n[\n  {\n    \"token\": \"" + MINT + "\",\n    \"strategy_name\": \"cross\",\n"
-    "    \"signal\": 0.8,\n    \"direction\": \"SELL\",\n    \"metadata\": {\n      \"a\": 1\n    }\n  }\n]\n\nContext\n"
-)  # fmt: skip
-TWO_SIGNALS = SIGNAL.replace("  }\n]\n", "  },\n  {\n    \"token\": \"" + MINT + "\",\n    \"direction\": \"SELL\"\n  }\n]\n")  # fmt: skip
-POSITION = "Current Positions and Data:\n{\n  \"" + MINT + "\": {\n    \"value_usd\": 10.5,\n    \"data\": {}\n  }\n}\n"  # fmt: skip
-TWO_POSITIONS = POSITION.replace("  }\n}\n", "  },\n  \"" + OTHER_MINT + "\": {\n    \"value_usd\": 1\n  }\n}\n")  # fmt: skip
+LISTING = "Token Information:\n- Name: Foo (FOO)\n- Token ID: foo-coin\n- Current Price: $1,234.50000000\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2)
+
+
+_SIGNAL = {"token": MINT, "strategy_name": "cross", "signal": 0.8, "direction": "SELL", "metadata": {"a": 1}}
+SIGNAL = f"Strategy Signals:\n{_json([_SIGNAL])}\n\nContext\n"
+TWO_SIGNALS = f"Strategy Signals:\n{_json([_SIGNAL, _SIGNAL])}\n\nContext\n"
+_POSITION = {"value_usd": 10.5, "data": {"nested": {}}}
+POSITION = f"Current Positions and Data:\n{_json({MINT: _POSITION})}\n"
+TWO_POSITIONS = f"Current Positions and Data:\n{_json({MINT: _POSITION, OTHER_MINT: _POSITION})}\n"
 BREACH = "Current Positions:\n- " + MINT + ": 1500.0 ($12.50)\n\nShould we?\n"
 COPY = "  Mint Address name Amount\n0 " + MINT + " Fart 12.5\n"
 THREE_LINES = "BUY\nShorts pay longs.\nConfidence: 75%"

@@ -60,8 +60,8 @@ def entry(chance: random.Random, number: int, place: int) -> Entry:
     gross = SIGN[record.action] * move
     outcome = OutcomeRecord(
         decision_id=record.id, horizon="24h", entry_ns=0, entry=100.0, exit_ns=1, exit=100 * (1 + move),
-        exit_reason=chance.choice(["horizon", "horizon", "stop"]), gross=gross,
-        net=gross - ROUND_TRIP * abs(SIGN[record.action]), correct=None, brier=None, costs=COSTS, source="s", resolved_ns=1,
+        exit_reason=chance.choice(["horizon", "horizon", "stop"]), gross=gross, correct=None, brier=None, costs=COSTS,
+        net=gross - ROUND_TRIP * abs(SIGN[record.action]), source="s", resolved_ns=1,
     )  # fmt: skip
     return Entry(decision=record, outcomes={"24h": outcome})
 
@@ -129,7 +129,7 @@ def calibration(row: Any, stated: list[tuple[float, bool]]) -> None:
     if 0 < share < 1:
         reference = sum((share - hit) ** 2 for _, hit in stated) / n
         assert row.brier_skill == pytest.approx(1 - brier / reference)
-    classes = {}
+    classes: dict[int, list[tuple[float, bool]]] = {}
     for p, hit in stated:
         low = max(bound for bound in (0, 50, 60, 70, 80, 90) if p * 100 >= bound - 1e-9)
         classes.setdefault(low, []).append((p, hit))
@@ -164,7 +164,8 @@ def other(item: Entry, action: str | None, confidence: float | None = None, erro
 def ballot(votes: list[tuple[float, str | None]]) -> str | None:
     """Count votes with fractions of tenths, so that nothing is rounded; None without a majority of the weight."""
     tenths = [(round(weight * 10), action) for weight, action in votes]
-    total, cast = sum(weight for weight, _ in tenths), {}
+    total = sum(weight for weight, _ in tenths)
+    cast: dict[str, int] = {}
     for weight, action in tenths:
         if action is not None:
             cast[action] = cast.get(action, 0) + weight
