@@ -126,16 +126,18 @@ def _take(fill: Fill, lots: deque[_Lot], tag: str | None, prices: Mapping[str, D
         return
     share = rest / fill.amount
     # On a spot market a fee in what was bought leaves less of it to sell.
-    kept = _kept(fill) * share if fill.is_spot else rest
-    price = fill.price * rest / kept
-    own_fee = (fee - (fill.amount - _kept(fill)) * fill.price if fill.is_spot else fee) * share
-    lots.append(_Lot(tag=tag, side=fill.side, amount=kept, opened=kept, price=price, fee=own_fee, unknown=unknown))
+    remaining = _net_amount(fill) * share if fill.is_spot else rest
+    price = fill.price * rest / remaining
+    own_fee = (fee - (fill.amount - _net_amount(fill)) * fill.price if fill.is_spot else fee) * share
+    lots.append(
+        _Lot(tag=tag, side=fill.side, amount=remaining, opened=remaining, price=price, fee=own_fee, unknown=unknown)
+    )
     if tag is None:
         result.untagged.append(fill.place)
         return
     part = result.parts.setdefault((tag, fill.venue, fill.market), Parts(market=fill.market, first_ns=fill.time_ns))
-    part.opened += kept
-    part.entry_value += price * kept
+    part.opened += remaining
+    part.entry_value += price * remaining
     part.fills += 1
     part.unknown_fees |= unknown
     part.excludes.update(fill.excludes)
@@ -148,11 +150,11 @@ def _was_open_before(fill: Fill, rest: Decimal) -> bool:
     return fill.effect == "close" or (fill.effect is None and bool(fill.realized) and rest == fill.amount)
 
 
-def _kept(fill: Fill) -> Decimal:
+def _net_amount(fill: Fill) -> Decimal:
     """Return how much of what was bought is left after fees in it."""
     own = sum((fee.amount for fee in fill.fees or () if fee.currency == fill.market.base), _ZERO)
-    kept = fill.amount - own if fill.side > 0 else fill.amount
-    return kept if kept > 0 else fill.amount
+    remaining = fill.amount - own if fill.side > 0 else fill.amount
+    return remaining if remaining > 0 else fill.amount
 
 
 def _close(fill: Fill, lots: deque[_Lot], fee: Decimal, unknown: frozenset[str], result: Followed) -> Decimal:

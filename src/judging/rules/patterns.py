@@ -83,7 +83,7 @@ class Pattern:
             if not waiting:
                 break
         return [
-            None if values is None else {name: frozenset(found - {""}) for name, found in values.items()}
+            None if values is None else {name: frozenset(texts - {""}) for name, texts in values.items()}
             for values in results
         ]
 
