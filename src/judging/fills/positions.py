@@ -6,7 +6,7 @@ short positions: coins that are sold and were not bought in the file came from b
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -108,16 +108,23 @@ def follow(fills: Iterable[Fill], tag_of: Callable[[Fill], str | None], prices: 
         prices: What fees in other currencies are worth in dollars.
     """
     result = Followed()
-    books: dict[tuple[str, Market, bool], deque[_Lot]] = {}
+    books: defaultdict[tuple[str, Market, bool, int], deque[_Lot]] = defaultdict(deque)
     for fill in fills:
-        lots = books.setdefault((fill.venue, fill.market, fill.is_spot), deque())
-        _take(fill, lots, tag_of(fill), prices, result)
+        own, opposite = (books[fill.venue, fill.market, fill.is_spot, side] for side in (fill.side, -fill.side))
+        _take(fill, own, opposite, tag_of(fill), prices, result)
     return result
 
 
-def _take(fill: Fill, lots: deque[_Lot], tag: str | None, prices: Mapping[str, Decimal], result: Followed) -> None:
+def _take(
+    fill: Fill,
+    own: deque[_Lot],
+    opposite: deque[_Lot],
+    tag: str | None,
+    prices: Mapping[str, Decimal],
+    result: Followed,
+) -> None:
     fee, unknown = _cost_of(fill, prices)
-    rest = fill.amount if fill.effect == "open" else _close(fill, lots, fee, unknown, result)
+    rest = fill.amount if fill.effect == "open" else _close(fill, opposite, fee, unknown, result)
     if rest <= fill.amount * _DUST:
         result.closing += 1
         return
@@ -129,7 +136,7 @@ def _take(fill: Fill, lots: deque[_Lot], tag: str | None, prices: Mapping[str, D
     remaining = _net_amount(fill) * share if fill.is_spot else rest
     price = fill.price * rest / remaining
     own_fee = (fee - (fill.amount - _net_amount(fill)) * fill.price if fill.is_spot else fee) * share
-    lots.append(
+    own.append(
         _Lot(tag=tag, side=fill.side, amount=remaining, opened=remaining, price=price, fee=own_fee, unknown=unknown)
     )
     if tag is None:
@@ -160,11 +167,8 @@ def _net_amount(fill: Fill) -> Decimal:
 def _close(fill: Fill, lots: deque[_Lot], fee: Decimal, unknown: frozenset[str], result: Followed) -> Decimal:
     """Close what stands against a fill, the oldest first; return how much of the fill is left."""
     rest = fill.amount
-    for lot in list(lots):
-        if rest <= 0:
-            break
-        if lot.side == fill.side:
-            continue
+    while lots and rest > 0:
+        lot = lots[0]
         amount = min(lot.amount, rest)
         if lot.tag is not None:
             part = result.parts[lot.tag, fill.venue, fill.market]
@@ -179,7 +183,7 @@ def _close(fill: Fill, lots: deque[_Lot], fee: Decimal, unknown: frozenset[str],
         rest -= amount
         lot.amount -= amount
         if lot.amount <= 0:
-            lots.remove(lot)
+            lots.popleft()
     return rest
 
 

@@ -72,6 +72,11 @@ def outcome(
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("The outcome of decision %.40s is not in the ledger: %s", decision_id, redact_text(str(error)))
         return False
+    return _store(record)
+
+
+def _store(record: ResultRecord) -> bool:
+    """Store a result and score it, as far as it is new; tell whether it is stored."""
     decision, before = _decision_and_result(record)
     if before is not None and (before.pnl_usd, before.net_return, before.details) == (
         record.pnl_usd,
