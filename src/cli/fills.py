@@ -151,9 +151,12 @@ def _show(data: FillFile, matched: Matched, written: int, *, dry_run: bool) -> N
     if data.duplicates:
         note(f"{data.duplicates:,} fills stand twice, and count once.")
     out().print(
-        f"{matched.fills:,} fills: {matched.matched:,} open a decision's position, {matched.closing:,} close one, "
-        f"{matched.unmatched:,} belong to no decision, {matched.from_before:,} close what was opened before."
+        f"{matched.fills:,} fills: {matched.matched:,} open a decision's position, {matched.closing:,} close one."
     )
+    if matched.unmatched:
+        note(f"{matched.unmatched:,} open positions that belong to no decision.")
+    if matched.from_before:
+        note(f"{matched.from_before:,} close what was opened before the files begin.")
     if matched.earned:
         out().print()
         print_table(_COLUMNS, [_cells(item) for item in matched.earned[-_SHOWN:]])
