@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from src.judging.fills.formats import Header
 
 NO_OTHER_HALF: Final = "its order's other half is not in the file"
+_DATES: Final = (None, "day-first", "month-first", "year-first")
 _HEADER_ROWS: Final = 30  # names stand in one of these
 _DELIMITERS: Final = (",", ";", "\t")
 _PREAMBLE_ZONE: Final = re.compile(r"Time Zone:\s*(UTC(?:[+-]\d{1,2}(?::?\d{2})?)?)", re.IGNORECASE)
+_COMMA_NUMBER: Final = re.compile(r"[+-]?\d[\d.]*,\d")
 _CLOCK_FIRST: Final = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?) (\d{4}-\d{2}-\d{2})")  # Bybit: 14:35 2024-11-16
 _WITH_DASH: Final = re.compile(r"(\d{1,2}/\d{1,2}/\d{4}) - (\d{1,2}:\d{2}:\d{2})")  # Hyperliquid: 06/01/2025 - 17:38:42
 _SHORT_YEAR: Final = re.compile(r"\d{2}-\d{2}-\d{2} \d{1,2}:\d{2}:\d{2}")  # Binance futures: 26-03-17 09:34:12
@@ -98,6 +100,8 @@ def _of_file(path: Path, result: FillFile, zone: str | None, dates: str | None) 
     rows = _json_rows(text, path) if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{") else _csv_rows(text, path)
     header, stated, lines = rows
     result.formats.append(f"{path.name}: {header.format.name}")
+    if dates not in _DATES:
+        raise FillsError(f"--dates is {dates!r}: give day-first or month-first.")
     cells = [row[header.places["time"]] if header.places["time"] < len(row) else "" for _, row in lines]
     times = _times(cells, header, path, zone=zone, stated=header.zone or stated, dates=dates)
     fills: list[Fill] = []
@@ -137,6 +141,7 @@ def _csv_rows(text: str, path: Path) -> tuple[Header, str | None, list[tuple[int
             if header is None:
                 continue
             rows = list(_lines(text, delimiter))
+            _refuse_commas(rows, header, delimiter, path)
             above = " ".join(" ".join(cells) for _, cells in rows[:number])
             zone = _PREAMBLE_ZONE.search(above)
             return header, zone[1].upper() if zone else None, [row for row in rows[number + 1 :] if any(row[1])]
@@ -145,6 +150,19 @@ def _csv_rows(text: str, path: Path) -> tuple[Header, str | None, list[tuple[int
         f"{path} has no header of a known trade export; it begins with {shown[:100]!r}. Known are: "
         f"{', '.join(item.name for item in FORMATS)}; docs/decisions.md shows their columns."
     )
+
+
+def _refuse_commas(rows: list[tuple[int, list[str]]], header: Header, delimiter: str, path: Path) -> None:
+    """Refuse numbers with commas where these do not part cells: `42,500` may be 42.5 as well as 42500."""
+    if delimiter == ",":
+        return
+    for meaning in ("price", "amount", "fee"):
+        place = header.places.get(meaning)
+        for line, row in rows:
+            if place is not None and place < len(row) and _COMMA_NUMBER.match(row[place]):
+                raise FillsError(
+                    f"{path}:{line} has {row[place]!r:.40}, whose comma may be a decimal one: write numbers with a point."
+                )
 
 
 def _parsed(text: str, delimiter: str) -> Iterable[list[str]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NO_TRADE: Final = "it is no trade"
 NO_TIME: Final = "its time cannot be read"
-NO_NUMBER: Final = "its price or amount is no number above 0"
+NO_NUMBER: Final = "its price or amount is no number above 0, with a decimal point"
 CONTRACTS: Final = "its amount is in contracts of a size that the file does not say"
 INVERSE: Final = "it is settled in the coin itself"
 NO_MARKET: Final = "its market is only a number"

@@ -42,7 +42,11 @@ class Pattern:
             raise PatternError("it is empty")
         if len(self.text) > LONGEST_PATTERN:
             raise PatternError(f"it has {len(self.text):,} characters: at most {LONGEST_PATTERN:,} are allowed")
-        if any(name.endswith("_") for name in self.groups):
+        names = _GROUP.findall(self.text)
+        for name in names:
+            if names.count(name) > 1:
+                raise PatternError(f"it has two groups named {name}: write (?P<{name}>A|B)")
+        if any(name.endswith("_") for name in names):
             raise PatternError("a group's name ends in _: give it another name")
         for expression in (self._whole, self._search):
             _check(expression)

@@ -160,6 +160,7 @@ def test_only_recent_calls_are_read_and_progress_is_told(asking: Desk, spool: Sp
         ({"reply": None}, "reply is missing"),
         ({"reply": "BUY"}, r"reply has no group \(\?P<action>"),
         ({"reply": "(BUY)"}, r"reply is no pattern: it has a group without a name: write \(\?:\.\.\.\)"),
+        ({"reply": "(?P<action>BUY)|(?P<action>SELL)"}, "two groups named action"),
         ({"reply": "(?P<action>BUY"}, "reply is no pattern: missing"),
         ({"reply": r"(?P<action>BUY)(?=x)"}, "they have no look-around"),
         ({"reply": "(?P<action>(?:a{1,1000}){1,1000})"}, "reply is no pattern"),

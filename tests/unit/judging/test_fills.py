@@ -227,6 +227,10 @@ def test_what_is_known_already_is_not_new(tmp_path: Path) -> None:
         ("[]", "holds no list of trades"),
         ('[{"a": 1}]', "trades of an unknown form, with a"),
         ("[" * 100_000, "is no JSON"),
+        (
+            "Date(UTC);Pair;Side;Price;Executed;Amount;Fee\n2024-01-01;BTCUSDT;BUY;42,500;1BTC;42;0USDT\n",
+            "2 has .42,500",
+        ),
         ("time,coin,dir,px,sz,ntl,fee,closedPnl\n01/02/2025 - 10:00:00,BTC,Open Long,1,1,1,0,0\n", "in which zone"),
     ],
 )
