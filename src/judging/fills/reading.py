@@ -161,7 +161,7 @@ def _refuse_commas(rows: list[tuple[int, list[str]]], header: Header, delimiter:
         for line, row in rows:
             if place is not None and place < len(row) and _COMMA_NUMBER.match(row[place]):
                 raise FillsError(
-                    f"{path}:{line} has {row[place]!r:.40}, whose comma may be a decimal one: write numbers with a point."
+                    f"{path}:{line} has {row[place]!r:.40}, whose comma may be a decimal one: write it with a point."
                 )
 
 

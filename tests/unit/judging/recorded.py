@@ -83,6 +83,7 @@ DECISIONS: list[tuple[tuple[str, str, str, str], tuple[str, str, float | None, f
     (("liquidation_agent", LIQUIDATION, "", THREE_LINES), ("BTC-USD", "BUY", 75, None)),
     (("whale_agent", WHALE, "", "NOTHING\nQuiet.\nConfidence: 100%"), ("BTC-USD", "NOTHING", 100, None)),
     (("chartanalysis_agent", CHART, "", THREE_LINES), ("BTC-USD", "BUY", 75, 64_000.5)),
+    (("chartanalysis_agent", CHART.replace("64000.50", "0.35"), "", THREE_LINES), ("BTC-USD", "BUY", 75, None)),
     (("swarm_agent", SWARM, SWARM_SYSTEM, "Do Nothing"), ("BTC", "NOTHING", None, None)),
     (("swarm_agent", SWARM, SWARM_SYSTEM, " Sell\n"), ("BTC", "SELL", None, None)),
     (("new_or_top_agent", COIN, "", "RECOMMENDATION: DO NOTHING\n\nThin."), ("PEPE-USD", "NOTHING", None, 0.00001234)),
