@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
-from src.observability.commands.console import note, out, print_json, problem
+from src.observability.commands.console import err, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup
 from src.observability.commands.tables import print_table
 
@@ -182,7 +183,8 @@ def report(
         from src.agents.market import load_candles
 
         regimes = Regimes(series_of(load_candles(csv)))
-    result = make_report(entries, by, horizon=horizon, regimes=regimes)
+    with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
+        result = make_report(entries, by, horizon=horizon, regimes=regimes)
     _write_documents(result, md, html)
     if as_json:
         print_json(as_data(result))
