@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from src.cli import decisions
+from src.cli import decisions, insight
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
@@ -57,6 +57,7 @@ app.add_typer(traces.app, name="traces")
 decisions.app.command("derive", cls=FastCommand)(derive)
 decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
+app.add_typer(insight.app, name="insight")
 
 
 def run() -> int:
