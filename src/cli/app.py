@@ -11,8 +11,10 @@ from src.cli import decisions, insight
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
+from src.cli.derive import derive
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
+from src.cli.fills import fills
 from src.cli.models import models
 from src.cli.quality import quality
 from src.cli.report import report
@@ -73,6 +75,8 @@ app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
+decisions.app.command("derive", cls=FastCommand)(derive)
+decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(insight.app, name="insight")
 
