@@ -1,0 +1,126 @@
+"""Keep the ledger's entries in memory, and read them anew when the file has others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from src.judging.grouping import outcome_of
+from src.observability.ledger import LedgerReader
+from src.observability.store.ledger_queries import has_ledger
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from src.dashboard.data.limits import Limits
+    from src.dashboard.data.stores import Store
+    from src.dashboard.view.filters import Filters
+    from src.observability.ledger import Entry
+
+_FRESH_S: Final = 30.0  # for how long costs that are not known yet are not looked for again
+_MARKS: Final = "SELECT " + ", ".join(
+    f"(SELECT count(*) FROM {table}), (SELECT coalesce(max(seq), 0) FROM {table})"
+    for table in ("decisions", "outcomes", "results")
+)  # - our own names
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The entries of a store, oldest first, and a version that another one has when they change."""
+
+    entries: tuple[Entry, ...] = ()
+    version: tuple[object, ...] = ()
+
+
+class Ledger:
+    """The entries of stores, each read once for as long as nothing changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: dict[str, tuple[Loaded, float]] = {}
+
+    def of(self, store: Store, limits: Limits) -> Loaded:
+        """Return a store's entries."""
+        marks = store.ask(_marks, (), limits)
+        with self._lock:
+            loaded, until = self._loaded.get(store.name, (None, 0.0))
+            if loaded is None or loaded.version[:-1] != marks or time.monotonic() > until:
+                loaded = self._read(store, marks, limits, loaded)
+        return loaded
+
+    def _read(self, store: Store, marks: tuple[object, ...], limits: Limits, before: Loaded | None) -> Loaded:
+        entries = tuple(limits.each(LedgerReader(store.reader).entries())) if marks else ()
+        is_settled = all(entry.decision.cost_usd is not None or entry.decision.trace_id is None for entry in entries)
+        costs = sum(entry.decision.cost_usd or 0.0 for entry in entries)
+        loaded = Loaded(entries=entries, version=(*marks, costs))
+        if before is not None and before.version == loaded.version:
+            loaded = before
+        until = float("inf") if is_settled else time.monotonic() + _FRESH_S
+        self._loaded[store.name] = (loaded, until)
+        return loaded
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[object, ...]:
+    return tuple(connection.execute(_MARKS).fetchone()) if has_ledger(connection) else ()
+
+
+def chosen(entries: Iterable[Entry], filters: Filters, now_ns: int) -> list[Entry]:
+    """Return the entries that the filters leave; times are those of the newest data that a decision saw."""
+    since, until = filters.times(now_ns)
+    wanted = [
+        (name, getattr(filters, attribute))
+        for name, attribute in (
+            ("agent", "agent"), ("symbol", "symbol"), ("environment", "environment"), ("session_id", "session"),
+            ("book", "book"), ("action", "action"),
+        )
+        if getattr(filters, attribute) is not None
+    ]  # fmt: skip
+    result = []
+    for entry in entries:
+        decision = entry.decision
+        if since is not None and decision.as_of_ns < since:
+            continue
+        if until is not None and decision.as_of_ns >= until:
+            continue
+        if any(getattr(decision, name) != value for name, value in wanted):
+            continue
+        if _has_parts(entry, filters):
+            result.append(entry)
+    return result
+
+
+def _has_parts(entry: Entry, filters: Filters) -> bool:
+    if filters.prompt is not None and filters.prompt != prompt_of(entry):
+        return False
+    if filters.model is not None and filters.model not in models_of(entry):
+        return False
+    if filters.member is not None and all(vote.member != filters.member for vote in entry.votes):
+        return False
+    return filters.outcome is None or filters.outcome == result_of(entry, filters.horizon)
+
+
+def prompt_of(entry: Entry) -> str:
+    """Return the name and version of a decision's prompt, or the digits of its text; empty where none is known."""
+    decision = entry.decision
+    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8])))
+
+
+def models_of(entry: Entry) -> set[str]:
+    """Return the models of a decision: those that answered, or that were asked."""
+    import json
+
+    models = {vote.model or vote.member.partition("#")[0] for vote in entry.votes}
+    return models or set(json.loads(entry.decision.models) if entry.decision.models else ())
+
+
+def result_of(entry: Entry, horizon: str | None) -> str | None:
+    """Return right or wrong for a BUY or SELL that is judged, open for what is not; None for NOTHING."""
+    outcome = outcome_of(entry, horizon)
+    if entry.decision.status != "decided":
+        return None
+    if outcome is None:
+        return "open"
+    return None if outcome.correct is None else "right" if outcome.correct else "wrong"
