@@ -21,7 +21,7 @@ from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.ledger_records import insert_record
 from src.observability.store.losses import record_losses
-from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
+from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
 from src.observability.store.salvage import Salvage
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
@@ -42,8 +42,8 @@ _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved in
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
 
 _INSERT_OBSERVATION: Final = (
-    f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
-    f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + 1))})"
+    f"INSERT INTO observations ({', '.join((*OBSERVATION_COLUMNS, *FACT_COLUMNS))}, envelope) "  # noqa: S608 - our own names
+    f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + len(FACT_COLUMNS) + 1))})"
 )
 _INSERT_SCORE: Final = f"INSERT INTO scores ({', '.join(SCORE_COLUMNS)}) VALUES ({', '.join('?' * len(SCORE_COLUMNS))})"  # noqa: S608 - our own names
 
@@ -364,7 +364,7 @@ class Writer:
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
                 record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
                 record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-                record.cost_unknown, envelope_id,
+                record.cost_unknown, *record.facts, envelope_id,
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))
