@@ -11,6 +11,7 @@ from src.cli import decisions
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
+from src.cli.dashboard import dashboard
 from src.cli.doctor import doctor
 from src.cli.models import models
 from src.cli.risk import risk
@@ -49,6 +50,7 @@ app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
 app.command("backtest", cls=FastCommand)(backtest)
 app.command("budget", cls=FastCommand)(budget)
+app.command("dashboard", cls=FastCommand)(dashboard)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")

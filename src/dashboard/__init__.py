@@ -1,6 +1,19 @@
 """The dashboard: what is recorded, and what came of it, in a browser on this machine."""
 
+from src.dashboard.data.stores import Store, open_stores
+from src.dashboard.server.access import Hosts, Key, is_loopback
 from src.dashboard.server.app import create_app
-from src.dashboard.server.serving import serve
+from src.dashboard.server.serving import CannotListen, serve
+from src.dashboard.server.views import Content
 
-__all__ = ["create_app", "serve"]
+__all__ = [
+    "CannotListen",
+    "Content",
+    "Hosts",
+    "Key",
+    "Store",
+    "create_app",
+    "is_loopback",
+    "open_stores",
+    "serve",
+]

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from src.observability.ledger import Entry
 
 _FRESH_S: Final = 30.0  # for how long costs that are not known yet are not looked for again
-_MARKS: Final = "SELECT " + ", ".join(
-    f"(SELECT count(*) FROM {table}), (SELECT coalesce(max(seq), 0) FROM {table})"
-    for table in ("decisions", "outcomes", "results")
-)  # - our own names
+_MARKS: Final = (
+    "SELECT (SELECT count(*) FROM decisions), (SELECT coalesce(max(seq), 0) FROM decisions), "
+    "(SELECT count(*) FROM outcomes), (SELECT coalesce(max(seq), 0) FROM outcomes), "
+    "(SELECT count(*) FROM results), (SELECT coalesce(max(seq), 0) FROM results)"
+)
 
 
 @dataclass(frozen=True, slots=True)

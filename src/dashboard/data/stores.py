@@ -27,6 +27,14 @@ class Store:
     path: Path
     reader: StoreReader = field(repr=False, compare=False)
 
+    def check(self) -> None:
+        """Look whether the file is a store that can be read; one that is missing may come yet.
+
+        Raises:
+            SpoolError: it is none.
+        """
+        self.reader.last_seq()
+
     def ask(self, question: Callable[[sqlite3.Connection], _T], nothing: _T, limits: Limits) -> _T:
         """Return the answer to a question that is put to a connection; `nothing` where there are no tables.
 

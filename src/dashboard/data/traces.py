@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 _BILLED: Final = ", ".join(f"'{name}'" for name in BILLED_TYPES)
 PAGE: Final = 50
 _CHUNK: Final = 400
+_LOOKED_AT: Final = 5_000  # observations that suggestions are taken from
+_OFFERED: Final = 100
 _EQUAL: Final = {
     "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
-    "name": "name",
+    "name": "name", "symbol": "symbol", "user": "user_id", "environment": "environment",
 }  # fmt: skip
-_SEARCHED: Final = "(SELECT trace_id FROM observations {where})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def unpriced_sql(connection: sqlite3.Connection) -> str:
     return f"(CASE WHEN cost_unknown IS NULL THEN {guess} ELSE cost_unknown END)"
 
 
-def conditions(filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
+def conditions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
     """Return what observations must be for the filters, as SQL that may be empty, and its values.
 
     Those of a whole trace (how long it took, what it cost, whether anything in it failed) ask for its id.
@@ -87,15 +88,14 @@ def conditions(filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
     for name, column in _EQUAL.items():
         value = getattr(filters, name)
         if value is not None:
-            terms.append(f"{column} = ?")
+            terms.append(f"{readable(connection, (column,))} = ?")
             values.append(value)
     if filters.status is not None:
         verb = "IN" if filters.status == "error" else "NOT IN"
-        terms.append(f"trace_id {verb} {_SEARCHED.format(where="WHERE level = 'ERROR'")}")
+        terms.append(f"trace_id {verb} (SELECT trace_id FROM observations WHERE level = 'ERROR')")
     if (least_ms := filters.number("min_ms")) is not None:
         terms.append(
-            "trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id "
-            "HAVING max(end_ns) - min(start_ns) >= ?)"
+            "trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id HAVING max(end_ns) - min(start_ns) >= ?)"
         )
         values.append(int(least_ms * 1_000_000))
     if (least_usd := filters.number("min_usd")) is not None:
@@ -106,7 +106,7 @@ def conditions(filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
 
 def totals(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> TraceTotals:
     """Return the totals of the observations that the filters leave."""
-    where, values = conditions(filters, now_ns)
+    where, values = conditions(connection, filters, now_ns)
     row = connection.execute(
         f"SELECT count(DISTINCT trace_id), count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
         f"sum(input_tokens), sum(output_tokens), sum(cost_usd), sum({unpriced_sql(connection)}) "
@@ -134,7 +134,7 @@ def newest(connection: sqlite3.Connection, filters: Filters, now_ns: int, before
         now_ns: The time.
         before: Where to continue: a row's number; traces with a newer row that the filters leave come before it.
     """
-    where, values = conditions(filters, now_ns)
+    where, values = conditions(connection, filters, now_ns)
     terms = [term for term in (where, "seq < ?" if before is not None else "") if term]
     cursor = connection.execute(
         f"SELECT seq, trace_id FROM observations {'WHERE ' + ' AND '.join(terms) if terms else ''} ORDER BY seq DESC",  # noqa: S608 - our own names
@@ -269,7 +269,7 @@ def scores(connection: sqlite3.Connection, trace_id: str) -> list[tuple[Any, ...
 
 def sessions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> list[tuple[Any, ...]]:
     """Return the sessions, newest first: id, first, last, traces, calls, errors, tokens, cost, unpriced calls."""
-    where, values = conditions(filters, now_ns)
+    where, values = conditions(connection, filters, now_ns)
     return connection.execute(
         "SELECT session_id, min(start_ns), max(end_ns), count(DISTINCT trace_id), "  # noqa: S608 - our own names
         f"sum(type IN ({_BILLED})), sum(level = 'ERROR'), "
@@ -292,3 +292,23 @@ def after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[di
     )
     items = [by_column(names, row) for row in cursor][::-1]
     return items, max(fresh - len(items), 0), newest_seq
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest observation."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
+
+
+def names(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Return the values that filters are offered, from the newest observations."""
+    columns = ("agent", "model", "provider", "symbol", "session_id", "user_id", "environment", "error_category", "name")
+    values: dict[str, dict[str, None]] = {column: {} for column in columns}
+    cursor = connection.execute(
+        f"SELECT {readable(connection, columns)} FROM observations ORDER BY seq DESC LIMIT {_LOOKED_AT}"  # noqa: S608 - our own names
+    )
+    for row in cursor:
+        for column, value in zip(columns, row, strict=True):
+            if value is not None:
+                values[column][value] = None
+    labels = {"session_id": "session", "user_id": "user", "error_category": "category"}
+    return {labels.get(name, name): sorted(list(items)[:_OFFERED]) for name, items in values.items()}

@@ -35,9 +35,7 @@ _COLUMNS: Final = (
     Column("ends", "ends"),
     Column("source", "set by"),
 )
-NONE_SET: Final = (
-    "No budget is set where the dashboard was started: MOONDEV_BUDGET_DAY_USD=5 refuses calls beyond five dollars a day."
-)
+NONE_SET: Final = "No budget is set where the dashboard was started; MOONDEV_BUDGET_DAY_USD=5 would set one of a day."
 
 
 def _build(context: Context) -> Page:

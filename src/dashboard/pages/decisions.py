@@ -141,8 +141,14 @@ def equity(context: Context, entries: Sequence[Entry]) -> Panel:
     notes = ["Each trade puts in the same amount; returns are added, not compounded."]
     if len(points) < len(rows):
         notes.append(f"The chart draws {len(points):,} of {len(rows):,} points; the CSV has all.")
-    return Panel(slug="equity", title="Equity", table=Table(columns, rows[::-1]), chart=chart if rows else None,
-                 notes=tuple(notes), empty="No BUY or SELL is judged yet: `moondev decisions resolve --csv FILE`.")  # fmt: skip
+    return Panel(
+        slug="equity",
+        title="Equity",
+        table=Table(columns, rows[::-1]),
+        chart=chart if rows else None,
+        notes=tuple(notes),
+        empty="No BUY or SELL is judged yet: `moondev decisions resolve --csv FILE`.",
+    )
 
 
 def thinned(rows: Sequence[Any]) -> Sequence[Any]:

@@ -10,8 +10,8 @@ import jinja2
 import orjson
 from markupsafe import Markup
 
+from src.dashboard.server.table_rows import rows_html
 from src.dashboard.view.formats import RIGHT, shown
-from src.dashboard.view.panels import Link, plain
 from src.observability.commands.terminal import visible
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
@@ -28,8 +28,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(shown=shown, plain=plain, is_right=RIGHT.__contains__)
-    environment.tests["link"] = lambda value: isinstance(value, Link)
+    environment.globals.update(shown=shown, rows_html=rows_html, is_right=RIGHT.__contains__)
     environment.filters["json_block"] = json_block
     return environment
 

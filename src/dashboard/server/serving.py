@@ -33,7 +33,9 @@ def listen(host: str, port: int | None) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        raise CannotListen(f"--host {host!r:.60} is no address of this machine: give one, such as 127.0.0.1.") from error
+        raise CannotListen(
+            f"--host {host!r:.60} is no address of this machine: give one, such as 127.0.0.1."
+        ) from error
     if port is None:
         try:
             return _bound(family, (address[0], USUAL_PORT))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from src.dashboard.view.panels import Kind
 
-UNKNOWN: Final = "–"
+UNKNOWN: Final = "\u2013"
 
 
 def shown(value: Any, kind: Kind) -> str:

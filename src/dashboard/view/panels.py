@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Kind = Literal[
-    "text", "count", "number", "money", "ms", "share", "points", "time", "price", "action", "interval", "points_interval"
+    "text",
+    "count",
+    "number",
+    "money",
+    "ms",
+    "share",
+    "points",
+    "time",
+    "price",
+    "action",
+    "interval",
+    "points_interval",
 ]
 # The kinds whose values have an interval: in CSV they are three columns.
 INTERVALS: frozenset[str] = frozenset({"interval", "points_interval"})
