@@ -35,7 +35,7 @@ def dashboard(
     zone: Annotated[str | None, typer.Option(help=ZONE_HELP, show_default=False)] = None,
     decimal: Annotated[str | None, typer.Option(help=DECIMAL_HELP, show_default=False)] = None,
     dates: Annotated[str | None, typer.Option(help=DATES_HELP, show_default=False)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that one page may take.", min=1, max=600)] = 10.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that one page may take.", min=1, max=600)] = 30.0,
 ) -> None:
     """Show response times, costs, decisions and traces in a browser. Stop with Ctrl-C.
 

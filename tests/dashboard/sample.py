@@ -181,8 +181,8 @@ class Maker:
         return [item for item in judged if not isinstance(item, StillOpen)]
 
 
-def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | None = None) -> Path:
-    """Put runs into the store at a path, in one transaction; each makes three calls and one decision."""
+def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | None = None, every: int = 1) -> Path:
+    """Put runs into the store at a path, in one transaction; each makes three calls, every nth one decision."""
     spool = Spool(path, max_bytes=2**40)
     spool.close()
     maker = Maker(seed)
@@ -197,6 +197,8 @@ def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | N
             for record in records:
                 seq = connection.execute(statement, (*_columns(record), *record.facts, envelope)).lastrowid
                 connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (seq, record.span))
+            if number % every:
+                continue
             insert_record(connection, decision)
             for outcome in outcomes:
                 insert_record(connection, outcome)

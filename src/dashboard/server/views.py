@@ -44,7 +44,7 @@ class Content:
 
     stores: tuple[Store, ...]
     prices: Mapping[str, PriceSeries] = field(default_factory=dict)
-    seconds: float = 10.0
+    seconds: float = 30.0
 
 
 class NoSuchPanel(Exception):
