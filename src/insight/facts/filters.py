@@ -119,7 +119,7 @@ def conditions(connection: sqlite3.Connection, filter_: Filter) -> tuple[str, di
         choice = getattr(filter_, name)
         if choice is not None:
             ids = ids_of(connection, (choice,) if isinstance(choice, str) else choice)
-            parts.append(f"{name} IN ({', '.join(map(str, ids)) or 'NULL'})")
+            parts.append(f"{name} IN ({', '.join(map(str, ids)) or '-1'})")
     if filter_.status is not None:
         parts.append(f"error = {int(filter_.status == 'error')}")
     if filter_.tag is not None:

@@ -218,8 +218,8 @@ class FactsReader:
 
     def _facts_as_sums(self) -> str:
         """Return the measures of one fact."""
-        billed = ", ".join(map(str, filters.ids_of(self._connection, filters.BILLED))) or "NULL"
-        cut = ", ".join(map(str, filters.ids_of(self._connection, CUT))) or "NULL"
+        billed = ", ".join(map(str, filters.ids_of(self._connection, filters.BILLED))) or "-1"
+        cut = ", ".join(map(str, filters.ids_of(self._connection, CUT))) or "-1"
         expressions = {
             "n": "1",
             "unmeasured": f"(type IN ({billed}) AND input_tokens IS NULL AND output_tokens IS NULL)",

@@ -39,7 +39,7 @@ DAILY_KEYS: Final = (
 LATENCY_KEYS: Final = ("type", "error", "agent", "model", "provider", "environment")
 RETRY_KEYS: Final = ("agent", "model", "provider", "environment", "category")
 # The sums of `daily`: how many observations (`n`); those with a cost that is not known in whole (`unpriced`), and the
-# known costs; billed ones without known tokens (`unmeasured`); streamed ones (`first_tokens`) and the sum of their times
+# known costs; billed ones without known tokens (`unmeasured`); streamed ones (`first_tokens`), the sum of their times
 # to the first token; those that needed more than one attempt (`retried`); repaired and cut replies.
 MEASURES: Final = (
     "n", "unpriced", "cost_nano", "unmeasured", "input_tokens", "output_tokens", "cached_tokens", "written_tokens",
@@ -122,6 +122,7 @@ CREATE TABLE score_daily (
     PRIMARY KEY (day, name, type, environment, text)
 ) WITHOUT ROWID;
 CREATE TABLE expired (day INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+CREATE TABLE expired_scores (day INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE gaps (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, n INTEGER NOT NULL,
     noticed_ns INTEGER NOT NULL
@@ -132,6 +133,7 @@ CREATE TABLE gaps (
 INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS facts_trace ON facts (trace)",
     "CREATE INDEX IF NOT EXISTS facts_seq ON facts (seq)",
+    "CREATE INDEX IF NOT EXISTS scores_seq ON scores (seq)",
     "CREATE INDEX IF NOT EXISTS facts_session ON facts (session) WHERE session <> 0",
 )
 

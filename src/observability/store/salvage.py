@@ -28,7 +28,7 @@ from src.observability.store.records import (
     by_column,
 )
 from src.observability.store.row_kinds import KINDS, SCORE, RowKind
-from src.observability.store.schema import LEDGER_SINCE, readable
+from src.observability.store.schema import FACTS_SINCE, LEDGER_SINCE, readable
 from src.observability.store.watermarks import delivered_upto
 
 if TYPE_CHECKING:
@@ -118,6 +118,20 @@ class Salvage:
                 return []
         middle = (first + last) // 2
         return self._read(connection, table, first, middle) + self._read(connection, table, middle + 1, last)
+
+
+def trail_of(damaged: Path) -> str | None:
+    """Return the identity of the trail of calls that a damaged file held, as far as it can be read."""
+    with contextlib.suppress(sqlite3.Error, OSError), connect(damaged) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] >= FACTS_SINCE:
+            row = connection.execute("SELECT store FROM identity").fetchone()
+            return None if row is None else str(row[0])
+    return None
+
+
+def continue_trail(connection: sqlite3.Connection, trail: str) -> None:
+    """Have a new file go on with the trail of a damaged one, so that what was computed from it still counts."""
+    connection.execute("UPDATE identity SET store = ?", (trail,))
 
 
 def _table(connection: sqlite3.Connection, kind: RowKind) -> _Table:

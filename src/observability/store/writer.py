@@ -22,7 +22,7 @@ from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.ledger_records import insert_record
 from src.observability.store.losses import record_losses
 from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
-from src.observability.store.salvage import Salvage
+from src.observability.store.salvage import Salvage, continue_trail, trail_of
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
 from src.observability.store.tickets import IMPATIENT_S, Ticket, longest_wait_s
@@ -83,6 +83,7 @@ class Writer:
         self._retry_open_at = 0.0
         self._abandoned: list[sqlite3.Connection] = []
         self._locked_for_fork = False
+        self._trail: str | None = None  # of a damaged file, which the new one goes on with
         forks.watch(self)
 
     # The connection.
@@ -114,6 +115,9 @@ class Writer:
             reason = error if isinstance(error, SpoolError) else SpoolError(f"{self.path} cannot be opened: {error}.")
             self.open_error, self._retry_open_at = reason, time.monotonic() + _RETRY_OPEN_S
             raise reason from error
+        if self._trail is not None:
+            continue_trail(connection, self._trail)
+            self._trail = None
         if self.open_error is not None:
             _log.warning("The trace store %s can be opened again.", self.path)
         self.open_error = None
@@ -160,6 +164,7 @@ class Writer:
         self._disconnect()
         damaged = self._file.set_aside(reason)
         if damaged is not None:
+            self._trail = trail_of(damaged)
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: it can be done by hand
                 threading.Thread(target=self._salvage, args=(damaged,), name="spool-salvage", daemon=True).start()
 
@@ -381,6 +386,7 @@ class Writer:
             dropped = self._limit.drop(connection)
             record_losses(connection, dropped.undelivered if dropped else 0)
             connection.execute("COMMIT")
+            self._limit.warn(connection)
         except sqlite3.Error as error:
             roll_back(connection)
             _log.warning("The trace store %s could not be kept within its limit: %s", self.path, error)
