@@ -92,7 +92,9 @@ class Maker:
         self._ids += 1
         return self._ids * 0x9E3779B97F4A7C15 % 2**64
 
-    def run(self, number: int, reply: str | None = None) -> tuple[list[SpanRecord], DecisionRecord, list[OutcomeRecord]]:
+    def run(
+        self, number: int, reply: str | None = None
+    ) -> tuple[list[SpanRecord], DecisionRecord, list[OutcomeRecord]]:
         """Return one swarm's run: its observations, its decision, and what came of that."""
         draw = self.random
         symbol, agent = draw.choice(SYMBOLS), draw.choice(AGENTS)
@@ -136,7 +138,12 @@ class Maker:
             names.INPUT: '[{"role": "system", "content": "You trade."}, {"role": "user", "content": "What now?"}]',
         }  # fmt: skip
         if is_error:
-            attributes |= {names.LEVEL: "ERROR", names.ERROR_TYPE: category, names.STATUS_MESSAGE: f"{category}: no"}
+            attributes |= {
+                names.MODEL: model,
+                names.LEVEL: "ERROR",
+                names.ERROR_TYPE: category,
+                names.STATUS_MESSAGE: f"{category}: no",
+            }
         else:
             text = reply if reply is not None else f"{action}: the trend says so."
             attributes |= {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.observability.store.reader import StoreReader
 from src.observability.store.schema import SpoolError
@@ -35,8 +35,9 @@ class Store:
         """
         self.reader.last_seq()
 
-    def ask(self, question: Callable[[sqlite3.Connection], _T], nothing: _T, limits: Limits) -> _T:
-        """Return the answer to a question that is put to a connection; `nothing` where there are no tables.
+    def ask(self, question: Callable[[sqlite3.Connection], _T], nothing: Any, limits: Limits) -> _T:
+        """Return the answer to a question that is put to a connection; `nothing`, of the same
+        type, where there are no tables.
 
         Raises:
             SpoolError: the file is no store, or cannot be read.

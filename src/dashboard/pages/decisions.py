@@ -50,7 +50,7 @@ def _build(context: Context) -> Page:
         table=Table(_COLUMNS, [_row(context, entry) for entry in reversed(entries)]),
         notes=("Gross is before costs, net after them; NOTHING earns and costs nothing.",),
     )
-    return Page(figures=_figures(context, entries), panels=(*_charts(context, entries), table))
+    return Page(figures=decision_figures(context, entries), panels=(*_charts(context, entries), table))
 
 
 def _row(context: Context, entry: Entry) -> tuple[Any, ...]:
@@ -76,7 +76,8 @@ def _row(context: Context, entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def _figures(context: Context, entries: Sequence[Entry]) -> tuple[Figure, ...]:
+def decision_figures(context: Context, entries: Sequence[Entry]) -> tuple[Figure, ...]:
+    """Return the headline figures of decisions."""
     total = accuracy_of("all", [judged(entry, context.filters.horizon) for entry in context.limits.each(entries)])
     cost = AtLeast(total.cost_usd) if total.cost_unknown else total.cost_usd
     return (

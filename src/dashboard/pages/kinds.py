@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from src.dashboard.data.memo import FRESH_S, Memo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from src.dashboard.view.filters import Filters
     from src.dashboard.view.panels import Page
     from src.judging.prices import PriceSeries
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Context:
         ledgers: The ledgers of the stores.
         prices: Prices by symbol, from the files that were named.
         options: What else the address says, such as where a list continues.
+        problems: What keeps the figures of calls from being up to date, by store.
     """
 
     store: Store
@@ -37,10 +42,21 @@ class Context:
     ledgers: Ledger
     prices: Mapping[str, PriceSeries] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    memo: Memo = field(default_factory=Memo)
 
     def ledger(self) -> Loaded:
         """Return the store's ledger."""
         return self.ledgers.of(self.store, self.limits)
+
+    def remembered(self, name: Any, compute: Callable[[], _T], version: Any) -> _T:
+        """Return what was computed for this address already, where what it depends on has the same version."""
+        options = tuple(sorted(self.options.items()))
+        has_now = self.filters.since is not None or self.filters.until is not None
+        seconds = FRESH_S if has_now else float("inf")
+        return self.memo.get(
+            (name, self.store.name, self.filters, options, version), compute, self.limits, seconds=seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)

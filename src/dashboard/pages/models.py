@@ -53,7 +53,7 @@ def answers_of(entries: Iterable[Entry], horizon: str | None) -> list[Answer]:
             answers.append(Answer(model, item, vote.latency_ms, trace_id, vote.observation_id, entry))
         models = () if entry.votes else models_of(entry)
         if len(models) == 1:
-            answers.append(Answer(*models, judged(entry, horizon), None, trace_id, None, entry))
+            answers.append(Answer(next(iter(models)), judged(entry, horizon), None, trace_id, None, entry))
     return answers
 
 

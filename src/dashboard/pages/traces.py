@@ -24,7 +24,7 @@ FILTERS: Final = (
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
 )
-_COLUMNS: Final = (
+COLUMNS: Final = (
     Column("trace_id", "trace"),
     Column("start", "started (UTC)", "time"),
     Column("name", "name"),
@@ -51,7 +51,7 @@ def _build(context: Context) -> Page:
     panel = Panel(
         slug="traces",
         title="Traces, newest first" if before is None else "Older traces",
-        table=Table(_COLUMNS, [_row(context, line) for line in page.lines]),
+        table=Table(COLUMNS, [trace_row(context, line) for line in page.lines]),
         notes=("A trace is listed whole where the filters leave any observation of it.",),
     )
     links = {}
@@ -70,7 +70,8 @@ def _number(text: str | None) -> int | None:
     return int(text)
 
 
-def _row(context: Context, line: traces.TraceLine) -> tuple[Any, ...]:
+def trace_row(context: Context, line: traces.TraceLine) -> tuple[Any, ...]:
+    """Return a trace as a row, in the order of `COLUMNS`."""
     session: Any = line.session_id
     if session is not None:
         session = Link(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.dashboard.data.limits import Limits, NobodyWaits
 
@@ -40,8 +40,9 @@ class Answers:
         limits = Limits(self.seconds, self.stopping)
         work = asyncio.get_running_loop().run_in_executor(self._pool, question, limits)
         leaving = asyncio.ensure_future(_left(request))
+        waited_for: set[asyncio.Future[Any]] = {work, leaving}
         try:
-            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 raise NobodyWaits
             return work.result()
@@ -57,7 +58,7 @@ class Answers:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _forget(work: asyncio.Future[object]) -> None:
+def _forget(work: asyncio.Future[Any]) -> None:
     """Take the error of a question that nobody waits for, so that asyncio does not report it."""
     if not work.cancelled():
         work.exception()

@@ -17,8 +17,9 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from src.dashboard.data.facts import Refresher
 from src.dashboard.data.limits import Limits, NobodyWaits, TookTooLong
-from src.dashboard.pages.registry import KINDS, MENU
+from src.dashboard.pages.registry import KINDS
 from src.dashboard.server import trace_views
 from src.dashboard.server.access import Access, Hosts, Key
 from src.dashboard.server.answering import Answers
@@ -49,13 +50,17 @@ def create_app(content: Content, *, key: Key, hosts: Hosts, warm: bool = True) -
         content: What is shown.
         key: Who may see it.
         hosts: The Host headers that are answered.
-        warm: Whether pages are made in the background once the server runs, so that nobody waits for them.
+        warm: Whether, once the server runs, the facts beside the stores are kept up to date in the background, and
+            pages made before somebody waits for them.
     """
-    views, answers = Views(content), Answers(content.seconds)
+    answers = Answers(content.seconds)
+    refresher = Refresher(content.stores, answers.stopping)
+    views = Views(content, refresher.problems)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if warm:
+            refresher.start()
             limits = Limits(_WARM_S, answers.stopping)
             threading.Thread(target=_warm, args=(views, limits), name="moondev-dashboard-warm", daemon=True).start()
         try:
@@ -69,7 +74,7 @@ def create_app(content: Content, *, key: Key, hosts: Hosts, warm: bool = True) -
         lifespan=lifespan,
         exception_handlers={404: _not_there(views)},
     )
-    app.state.stopping = answers.stopping
+    app.state.refresher = refresher
     return app
 
 
@@ -86,8 +91,6 @@ def _routes(views: Views, answers: Answers) -> list[Any]:
         routes.append(Route(kind.address, _endpoint(views, answers, kind, partial(_page, views, kind))))
         path = f"/{kind.slug or 'overview'}/{{panel}}.csv"
         routes.append(Route(path, _endpoint(views, answers, kind, partial(_csv, views, kind))))
-    if "" not in KINDS:
-        routes.append(Route("/", _to_first))
     traces = KINDS["traces"]
     for path, view in (
         ("/traces/{trace_id}", trace_views.trace_page),
@@ -164,10 +167,6 @@ def _not_there(views: Views) -> Any:
         return _trouble(views, kind, 404, "There is no such page", "The menu has all pages.")
 
     return handler
-
-
-async def _to_first(_: Request) -> Response:
-    return RedirectResponse(MENU[0][1][0].address, 303)
 
 
 async def _echarts(_: Request) -> Response:

@@ -50,7 +50,7 @@ def _options(request: Request, *allowed: str) -> dict[str, str]:
 
 def _trace_id(store: Store, request: Request, limits: Limits) -> str:
     """Return the whole id of the trace that the address names, by its beginning too."""
-    beginning = request.path_params["trace_id"].strip().lower()
+    beginning = str(request.path_params["trace_id"]).strip().lower()
     ids = store.ask(partial(traces.trace_ids, beginning=beginning), [], limits)
     if not ids:
         raise NotThere(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data.ledger import Ledger
+from src.dashboard.data.memo import Memo
 from src.dashboard.pages.kinds import Context
 from src.dashboard.pages.registry import MENU
 from src.dashboard.server.rendering import render
@@ -25,11 +24,7 @@ if TYPE_CHECKING:
     from src.dashboard.view.panels import Page
     from src.judging.prices import PriceSeries
 
-_NS: Final = 1_000_000_000
-_FRESH_S: Final = 20.0  # how long a page is kept whose times are counted from now
-_MOST_PAGES: Final = 48
 MOST_ROWS: Final = 100  # of a table in a page; CSV has all
-_WAIT_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +49,11 @@ class NoSuchPanel(Exception):
 class Views:
     """The pages of some stores, as they are asked for."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, problems: Mapping[str, str] | None = None) -> None:
         self.content = content
+        self._problems = problems or {}
         self._ledgers = Ledger()
-        self._pages: OrderedDict[Any, tuple[Page, float]] = OrderedDict()
-        self._building: set[Any] = set()
-        self._lock = threading.Lock()
+        self._memo = Memo()
 
     def context(self, kind: PageKind, pairs: Sequence[tuple[str, str]], limits: Limits) -> Context:
         """Return what a page is made from, by its address.
@@ -72,7 +66,7 @@ class Views:
         filters = parse(rest, kind.filters, now_ns)
         return Context(
             store=store, filters=filters, limits=limits, now_ns=now_ns, ledgers=self._ledgers,
-            prices=self.content.prices, options=options,
+            prices=self.content.prices, options=options, problems=self._problems, memo=self._memo,
         )  # fmt: skip
 
     def _split(
@@ -103,41 +97,7 @@ class Views:
         """Return a page: one that was made already, where nothing has changed since."""
         if kind.version is None:
             return kind.build(context)
-        key = (kind.slug, context.store.name, context.filters, tuple(sorted(context.options.items())),
-               kind.version(context))  # fmt: skip
-        while not self._claim(key):
-            time.sleep(_WAIT_S)  # another thread is making the very same page
-            context.limits.check()
-        try:
-            page = self._remembered(key)
-            if page is None:
-                page = kind.build(context)
-                self._remember(key, page, context)
-        finally:
-            with self._lock:
-                self._building.discard(key)
-        return page
-
-    def _claim(self, key: Any) -> bool:
-        with self._lock:
-            if key in self._building:
-                return False
-            self._building.add(key)
-            return True
-
-    def _remembered(self, key: Any) -> Page | None:
-        with self._lock:
-            page, until = self._pages.get(key, (None, 0.0))
-            return page if time.monotonic() < until else None
-
-    def _remember(self, key: Any, page: Page, context: Context) -> None:
-        has_now = any(bound is not None for bound in (context.filters.since, context.filters.until))
-        until = time.monotonic() + _FRESH_S if has_now else float("inf")
-        with self._lock:
-            self._pages[key] = (page, until)
-            self._pages.move_to_end(key)
-            while len(self._pages) > _MOST_PAGES:
-                self._pages.popitem(last=False)
+        return context.remembered(("page", kind.slug), lambda: kind.build(context), kind.version(context))
 
     def html(self, kind: PageKind, pairs: Sequence[tuple[str, str]], limits: Limits) -> str:
         """Return a page as HTML."""
@@ -165,7 +125,7 @@ class Views:
             if filters is None:
                 return other.address + (f"?store={name}" if name else "")
             # What rows are grouped by has other choices on other pages.
-            allowed = set(other.filters) - {"by", "other", "status"}
+            allowed = set(other.filters) - {"by", "other", "prompt"}
             return other.address + filters.query(allowed, store=name)
 
         return {
@@ -220,5 +180,3 @@ def _fields(kind: PageKind, values: Mapping[str, str], offered: Mapping[str, lis
             "offered": list(offered.get(name, ())),
         })  # fmt: skip
     return fields
-
-
