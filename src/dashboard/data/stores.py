@@ -36,8 +36,7 @@ class Store:
         self.reader.last_seq()
 
     def ask(self, question: Callable[[sqlite3.Connection], _T], nothing: Any, limits: Limits) -> _T:
-        """Return the answer to a question that is put to a connection; `nothing`, of the same
-        type, where there are no tables.
+        """Return the answer to a question that is put to a connection; `nothing` where there are no tables.
 
         Raises:
             SpoolError: the file is no store, or cannot be read.
@@ -51,7 +50,8 @@ class Store:
 
         limits.check()
         try:
-            return self.reader.ask(put, nothing)
+            answer: _T = self.reader.ask(put, nothing)
+            return answer
         except SpoolError:
             limits.check()  # the answer was interrupted, where it was one of these
             raise

@@ -124,6 +124,7 @@ def by_day(
         cells[name, point.start_ns] = figure(point.totals)
         sums[name] += figure(point.totals)
     names = sorted(sums, key=lambda name: -sums[name])
+    names = sorted(names[:_MOST_SERIES]) + names[_MOST_SERIES:]  # so that a group has one colour in all charts
     days = _days(points)
     series = [{"name": name, "data": [cells.get((name, day), 0) for day in days]} for name in names[:_MOST_SERIES]]
     if rest := names[_MOST_SERIES:]:
