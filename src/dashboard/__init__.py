@@ -3,7 +3,7 @@
 from src.dashboard.data.stores import Store, open_stores
 from src.dashboard.server.access import Hosts, Key, is_loopback
 from src.dashboard.server.app import create_app
-from src.dashboard.server.serving import CannotListen, serve
+from src.dashboard.server.serving import CannotListen, listen, serve
 from src.dashboard.server.views import Content
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Store",
     "create_app",
     "is_loopback",
+    "listen",
     "open_stores",
     "serve",
 ]
