@@ -21,6 +21,7 @@ COLUMNS: Final = (
 _MOST_TOKENS: Final = 2**40  # in one call; a larger number is a mistake, and sums of it would not fit
 _MOST_USD: Final = 1_000_000.0
 _MOST_US: Final = 2**45  # about a year
+_new: Final = tuple.__new__
 
 
 class StoreRow(NamedTuple):
@@ -103,55 +104,35 @@ def fact_row(row: StoreRow, facts: SpanFacts, names: Names) -> FactRow:
         facts: What its span says.
         names: Numbers texts.
     """
-    number = names.number
-    duration_us = min(max(row.end_ns - row.start_ns, 0) // 1_000, _MOST_US)
-    cost_nano = nano(row.cost_usd)
-    is_billed = row.type in BILLED_TYPES
-    unpriced = cost_nano is None and is_billed if row.cost_unknown is None else bool(row.cost_unknown)
-    tokens_in, tokens_out = _tokens(row.input_tokens), _tokens(row.output_tokens)
-    return FactRow(
-        key=key_of(row.trace_id, row.span_id, row.start_ns),
-        seq=row.seq,
-        trace=binary_id(row.trace_id) or b"",
-        span=binary_id(row.span_id) or b"",
-        parent=binary_id(row.parent_span_id),
-        start_ns=row.start_ns,
-        duration_us=duration_us,
-        bucket=bucket_of(duration_us),
-        error=int(row.level == "ERROR"),
-        name=number(row.name),
-        type=number(row.type),
-        category=number(row.error_category),
-        agent=number(row.agent),
-        model=number(row.model),
-        requested_model=number(facts.requested_model),
-        provider=number(row.provider),
-        symbol=number(facts.symbol),
-        session=number(row.session_id),
-        user=number(facts.user_id),
-        environment=number(facts.environment),
-        prompt_name=number(facts.prompt_name),
-        prompt_version=number(facts.prompt_version),
-        finish_reason=number(facts.finish_reason),
-        retried=number(facts.retried),
-        member=number(facts.member),
-        vote=number(facts.vote),
-        tags=number(facts.tags),
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        cached_tokens=_tokens(facts.cached_tokens),
-        written_tokens=_tokens(facts.written_tokens),
-        reasoning_tokens=_tokens(facts.reasoning_tokens),
-        cost_nano=cost_nano,
-        unpriced=int(unpriced or (cost_nano is None and row.cost_usd is not None)),
-        first_token_us=_microseconds(facts.first_token_ms),
-        attempts=_tokens(facts.attempts),
-        headroom=facts.headroom,
-        confidence=facts.confidence,
-        repaired=int(bool(facts.repaired)),
-        is_unmeasured=is_billed and tokens_in is None and tokens_out is None,
-        is_cut=facts.finish_reason in CUT,
-    )
+    (
+        seq, trace_id, span_id, parent, name, type_, start_ns, end_ns, level, provider, model, agent, session, category,
+        tokens_in, tokens_out, cost_usd, cost_unknown,
+    ) = row  # fmt: skip
+    passed_us = (end_ns - start_ns) // 1_000
+    duration_us = 0 if passed_us < 0 else min(passed_us, _MOST_US)
+    cost_nano = None if cost_usd is None else nano(cost_usd)
+    is_billed = type_ in BILLED_TYPES
+    unpriced = cost_nano is None and is_billed if cost_unknown is None else bool(cost_unknown)
+    tokens_in, tokens_out = _tokens(tokens_in), _tokens(tokens_out)
+    cached, written, reasoning = facts.cached_tokens, facts.written_tokens, facts.reasoning_tokens
+    # By position, and past the class: this runs for each of millions of rows. The order is that of the fields.
+    return _new(
+        FactRow,
+        (
+            key_of(trace_id, span_id, start_ns), seq, binary_id(trace_id) or b"", binary_id(span_id) or b"",
+            None if parent is None else binary_id(parent), start_ns, duration_us, bucket_of(duration_us),
+            int(level == "ERROR"), names[name], names[type_], names[category], names[agent], names[model],
+            names[facts.requested_model], names[provider], names[facts.symbol], names[session], names[facts.user_id],
+            names[facts.environment], names[facts.prompt_name], names[facts.prompt_version],
+            names[facts.finish_reason], names[facts.retried], names[facts.member], names[facts.vote],
+            names[facts.tags], tokens_in, tokens_out, None if cached is None else _tokens(cached),
+            None if written is None else _tokens(written), None if reasoning is None else _tokens(reasoning),
+            cost_nano, int(unpriced or (cost_nano is None and cost_usd is not None)),
+            _microseconds(facts.first_token_ms), None if facts.attempts is None else _tokens(facts.attempts),
+            facts.headroom, facts.confidence, 1 if facts.repaired else 0,
+            is_billed and tokens_in is None and tokens_out is None, facts.finish_reason in CUT,
+        ),
+    )  # fmt: skip
 
 
 def key_of(trace_id: str, span_id: str, start_ns: int) -> int:

@@ -19,13 +19,13 @@ _CATEGORY = names.METADATA + "category"
 
 def decoded_facts(payload: bytes | None, *, name: str, type_: str, provider: str | None, start_ns: int) -> SpanFacts:
     """Return the facts of a stored span; none of them where it cannot be read."""
-    attributes = _attributes(payload, READ)
+    attributes = attributes_of(payload, READ)
     if attributes is None:
         return NO_FACTS
     return span_facts(attributes, name=name, type_=type_, provider=provider, start_ns=start_ns)
 
 
-def _attributes(payload: bytes | None, wanted: Collection[str]) -> dict[str, object] | None:
+def attributes_of(payload: bytes | None, wanted: Collection[str]) -> dict[str, object] | None:
     """Return those attributes of a span that are wanted; None where it cannot be read."""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -81,7 +81,7 @@ class ChildEvents:
             if event.name == "repair":
                 self._repaired.add(place)
             else:
-                self._retried[place].append(_category(_attributes(event.payload, (_CATEGORY,))))
+                self._retried[place].append(_category(attributes_of(event.payload, (_CATEGORY,))))
 
     def completed(self, facts: SpanFacts, trace_id: str, span_id: str) -> SpanFacts:
         """Return the facts of a generation with what its events say."""

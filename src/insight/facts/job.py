@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["FactsError", "refresh"]
 
 _STEP: Final = 1_000  # rows that are read at once
+_LONG_STEP: Final = 4_000  # where many are to be read: fewer sums are written
+_MANY: Final = 40_000
 _TURN_S: Final = 0.1  # how long retention is left alone with the store between two steps
 _NAMES_EVERY_NS: Final = 86_400 * 10**9
 
@@ -151,7 +153,8 @@ class _Pass:
     def _read_observations(self) -> bool:
         """Read the next observations; tell whether there may be more."""
         after = meta(self._file)["upto"]
-        raw = self._store.ask(lambda store: observations.read(store, after, _STEP), observations.Raw([], []))
+        step = _LONG_STEP if self._newest - after > _MANY else _STEP
+        raw = self._store.ask(lambda store: observations.read(store, after, step), observations.Raw([], []))
         items = observations.decoded(raw)
         if not items:
             return False
@@ -171,11 +174,11 @@ class _Pass:
             except BaseException:
                 self._names.forget()
                 raise
+        if last.seq >= self._newest:
+            self._newest = self._store.ask(lambda store: expiry.extent(store, OBSERVATIONS).last, last.seq)
         if self._progress is not None:
-            if last.seq >= self._newest:
-                self._newest = self._store.ask(lambda store: expiry.extent(store, OBSERVATIONS).last, last.seq)
             self._progress(last.seq, max(self._newest, last.seq))
-        return len(items) == _STEP
+        return len(items) == step
 
     def _read_scores(self) -> bool:
         """Read the next scores; tell whether there may be more."""

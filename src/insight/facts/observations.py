@@ -44,7 +44,7 @@ def read(store: sqlite3.Connection, after: int, limit: int) -> Raw:
     store.execute("BEGIN")
     try:
         rows = [
-            (StoreRow(*row[:_FIRST_FACT]), SpanFacts(*row[_FIRST_FACT:-1]), row[-1])
+            (StoreRow._make(row[:_FIRST_FACT]), SpanFacts._make(row[_FIRST_FACT:-1]), row[-1])
             for row in store.execute(_SELECT, (after, limit))
         ]
         traces = {row.trace_id for row, facts, _ in rows if facts.repaired is None and row.type in BILLED_TYPES}
@@ -109,7 +109,8 @@ def add(
             whole = row if place == row.key else row._replace(key=place)
             taken[place] = (row.trace, row.span)
             new.append(whole[:-2])
-            tally.add(whole, [names.number(text) for text in (item.facts.retried or "").split(",") if text])
+            retried = item.facts.retried
+            tally.add(whole, [names[text] for text in retried.split(",") if text] if retried else ())
     facts_file.executemany(conversion.INSERT, new)
     facts_file.executemany("UPDATE facts SET seq = ? WHERE key = ?", renumbered)
     tally.write(facts_file)

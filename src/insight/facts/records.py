@@ -181,6 +181,7 @@ class Freshness:
         first_day: The first day that it has totals of, in days since 1970; None where it has none.
         expired: How many observations count in daily totals alone, since the store has deleted them.
         gaps: What the store had deleted before it was read.
+        doubtful: How many observations were left out, since nobody can tell whether they were counted before.
         bytes: The size of the facts file.
     """
 
@@ -192,12 +193,27 @@ class Freshness:
     first_day: int | None = None
     expired: int = 0
     gaps: tuple[Gap, ...] = ()
+    doubtful: int = 0
     bytes: int = 0
 
     @property
     def is_current(self) -> bool:
         """Tell whether nothing of the store was left unread."""
         return self.exists and not (self.behind or self.scores_behind)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return what somebody who reads figures must know of their completeness; nothing where nothing lacks."""
+        remarks = []
+        if self.behind or self.scores_behind:
+            what = f"{self.behind:,} observations and {self.scores_behind:,} scores"
+            remarks.append(f"{what} are not counted yet: `moondev insight refresh` reads them all.")
+        missing = sum(gap.n for gap in self.gaps if gap.kind == "observation")
+        if missing:
+            remarks.append(f"{missing:,} observations were deleted from the store before they could be counted.")
+        if self.doubtful:
+            remarks.append(f"{self.doubtful:,} observations came back with an older file, and are not counted again.")
+        return tuple(remarks)
 
 
 @dataclass(frozen=True, slots=True)

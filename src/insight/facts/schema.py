@@ -7,7 +7,7 @@ times are nanoseconds since 1970, days are counted from 1970 in UTC by an observ
 
 from __future__ import annotations
 
-import math
+from math import ceil, log
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FORMAT: Final = 1
 NANO: Final = 1_000_000_000  # billionths in a dollar
 DAY_NS: Final = 86_400 * NANO
 BASE: Final = 1.1  # of the latency histograms: a bucket's limits differ by a tenth
-_LOG_BASE: Final = math.log(BASE)
+_LOG_BASE: Final = log(BASE)
 _EPOCH_S: Final = 1_577_836_800  # 2020-01-01, from which keys count seconds
 _MOST_S: Final = 2**31 - 1
 CUT: Final = ("length", "max_tokens", "model_length", "incomplete")  # finish reasons of a reply that was cut
@@ -149,7 +149,7 @@ def facts_path(store: Path) -> Path:
 
 def bucket_of(microseconds: int) -> int:
     """Return the histogram's bucket of a duration: bucket b holds what is above 1.1**(b-1) ms and up to 1.1**b ms."""
-    return math.ceil(math.log(max(microseconds, 1) / 1_000) / _LOG_BASE - 1e-9)
+    return ceil(log((microseconds or 1) / 1_000) / _LOG_BASE - 1e-9)
 
 
 def bucket_limits_ms(bucket: int) -> tuple[float, float]:

@@ -57,7 +57,7 @@ def add(facts_file: sqlite3.Connection, rows: Sequence[ScoreRow], names: Names, 
 
 def _add_one(facts_file: sqlite3.Connection, row: ScoreRow, names: Names, expired: set[int]) -> None:
     seq, id_, trace, span, session, name, value, type_, timestamp_ns, environment = row
-    day, name_number = day_of(timestamp_ns), names.number(name)
+    day, name_number = day_of(timestamp_ns), names[name]
     before = facts_file.execute(
         "SELECT key, day, name, type, environment, text, value FROM scores WHERE id = ? AND name = ? AND day = ?",
         (id_, name_number, day),
@@ -73,12 +73,12 @@ def _add_one(facts_file: sqlite3.Connection, row: ScoreRow, names: Names, expire
             before[1:6],
         )
     number = float(value) if isinstance(value, (int, float)) else None
-    text = names.number(value) if isinstance(value, str) else 0
-    type_number, environment_number = names.number(type_), names.number(environment)
+    text = names[value] if isinstance(value, str) else 0
+    type_number, environment_number = names[type_], names[environment]
     facts_file.execute(
         _INSERT,
         (
-            seq, id_, day, name_number, type_number, environment_number, names.number(session), binary_id(trace),
+            seq, id_, day, name_number, type_number, environment_number, names[session], binary_id(trace),
             binary_id(span), timestamp_ns, number, text,
         ),
     )  # fmt: skip

@@ -31,6 +31,7 @@ def freshness(store: Path, connection: sqlite3.Connection) -> Freshness:
         first_day=connection.execute("SELECT min(day) FROM daily").fetchone()[0],
         expired=expired,
         gaps=tuple(Gap(*row) for row in gaps),
+        doubtful=meta.get("doubtful", 0),
         bytes=path.stat().st_size if path.exists() else 0,
     )
 

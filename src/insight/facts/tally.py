@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from src.insight.facts.schema import (
@@ -38,7 +39,7 @@ class Tally:
     """The sums of some facts."""
 
     def __init__(self) -> None:
-        self._daily: dict[tuple[int, ...], list[int]] = {}
+        self._daily: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._latency: dict[tuple[int, ...], int] = {}
         self._retries: dict[tuple[int, ...], int] = {}
 
@@ -61,12 +62,7 @@ class Tally:
             row.repaired, row.is_cut,
         )  # fmt: skip
         sums = self._daily.get(key)
-        if sums is None:
-            self._daily[key] = [int(value) for value in values]
-        else:
-            for place, value in enumerate(values):
-                if value:
-                    sums[place] += value
+        self._daily[key] = values if sums is None else tuple(map(add, sums, values))
         place_of = (row.type, row.error, row.agent, row.model, row.provider, row.environment)
         bucket = (day, DURATION, *place_of, row.bucket)
         self._latency[bucket] = self._latency.get(bucket, 0) + 1

@@ -11,6 +11,7 @@ from src.insight.facts.opening import Identity, is_of
 from src.insight.facts.schema import APPLICATION_ID, FORMAT, SCRIPT, facts_path
 from src.observability.store.connections import roll_back
 from src.observability.store.file import is_corrupt
+from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ _LOG_PAGES: Final = 4_000  # after which SQLite moves the log into the file
 Meta: TypeAlias = dict[str, Any]
 
 
-class FactsError(Exception):
+class FactsError(SpoolError):
     """The facts file cannot be written; the message names the file, the reason and the remedy."""
 
 
