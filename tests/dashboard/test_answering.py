@@ -40,7 +40,7 @@ class Browser:
 
 def test_a_question_that_takes_too_long_is_stopped(store_path: Path) -> None:
     (store,) = open_stores([store_path])
-    with pytest.raises(TookTooLong, match="longer than 0.05 seconds"):
+    with pytest.raises(TookTooLong, match="took longer"):
         store.ask(endless, None, Limits(0.05))
 
 
@@ -91,9 +91,7 @@ def test_what_is_being_computed_is_computed_once() -> None:
         time.sleep(0.05)
         return len(calls)
 
-    threads = [
-        threading.Thread(target=lambda: results.append(memo.get("key", compute, Limits(30)))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: results.append(memo.get("key", compute, Limits(30)))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

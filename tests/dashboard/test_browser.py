@@ -102,7 +102,9 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     spool, (records, decision, _) = Spool(hostile), Maker(9).run(1)
     for record in records:
         spool.append(replace(record, name=HOSTILE.replace("\x00", ""), agent="</td><script>window.hacked = 1</script>"))
-    spool.append_ledger(replace(decision, id="hostile", symbol="<script>window.hacked = 1</script>", agent="\u202eagent"))
+    spool.append_ledger(
+        replace(decision, id="hostile", symbol="<script>window.hacked = 1</script>", agent="\u202eagent")
+    )
     spool.close()
     refresh(hostile)
     return {"main": main, "hostile": hostile, "large": folder / "large.db", "missing": folder / "missing.db"}
@@ -152,7 +154,9 @@ def quiet(site: Site) -> Iterator[None]:
     site.complaints.clear()
     yield
     site.page.set_viewport_size({"width": 1280, "height": 720})
-    assert {urlsplit(url).netloc for url in site.requests if not url.startswith("data:")} == {urlsplit(site.base).netloc}
+    assert {urlsplit(url).netloc for url in site.requests if not url.startswith("data:")} == {
+        urlsplit(site.base).netloc
+    }
     assert site.complaints == []
 
 
@@ -224,7 +228,9 @@ def test_the_keyboard_alone_reaches_everything(site: Site) -> None:
     heading.focus()
     page.keyboard.press("Enter")
     assert page.locator("th[aria-sort=descending]").text_content() == "cost"
-    values = page.locator("table tbody tr td:last-child").evaluate_all("cells => cells.map((c) => Number(c.dataset.value))")
+    values = page.locator("table tbody tr td:last-child").evaluate_all(
+        "cells => cells.map((c) => Number(c.dataset.value))"
+    )
     assert values == sorted(values, reverse=True)
     page.locator("tbody a").first.focus()
     page.keyboard.press("Enter")

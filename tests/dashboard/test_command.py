@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def test_it_prints_its_link_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from src.cli import main; main()", "dashboard", "--no-open"]
     environment = {**os.environ, "MOONDEV_TRACE_DB": str(tmp_path / "t.db"), "COLUMNS": "40"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("Dashboard: http://127.0.0.1:")

@@ -8,6 +8,7 @@ import math
 import sqlite3
 import statistics
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 
 SEEDS = (11, 12)
 MODELS = tuple(member.partition(":")[2] for member in MEMBERS)
+
+
+def stamp(hours: int) -> str:
+    """Return a time so many hours after the beginning, as addresses have it."""
+    return datetime.fromtimestamp(BEGAN_NS // NS + hours * 3_600, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 TIMES = st.integers(24, 24 + 60)  # hours after the beginning
 FILTERS = st.fixed_dictionaries(
     {},
@@ -39,22 +47,14 @@ FILTERS = st.fixed_dictionaries(
         "agent": st.sampled_from((*AGENTS, "nobody")),
         "model": st.sampled_from(MODELS),
         "symbol": st.sampled_from(SYMBOLS),
-        "since": TIMES.map(lambda hours: _text(hours)),
-        "until": st.integers(80, 24 * 150).map(lambda hours: _text(hours)),
+        "since": TIMES.map(stamp),
+        "until": st.integers(80, 24 * 150).map(stamp),
     },
 )
 Row = dict[str, Any]
 
 
-def _text(hours: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(BEGAN_NS // NS + hours * 3_600, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 def _ns(text: str) -> int:
-    from datetime import UTC, datetime
-
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * NS
 
 

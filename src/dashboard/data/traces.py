@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from src.observability.search.conditions import TraceFilter
+from src.observability.search.matching import matching
+from src.observability.search.text_index import numbers_with
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.records import BILLED_TYPES, OBSERVATION_COLUMNS, TraceRow, by_column
 from src.observability.store.schema import readable
@@ -21,8 +26,9 @@ _LOOKED_AT: Final = 5_000  # observations that suggestions are taken from
 _OFFERED: Final = 100
 _EQUAL: Final = {
     "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
-    "name": "name", "symbol": "symbol", "user": "user_id", "environment": "environment",
+    "name": "name",
 }  # fmt: skip
+_SEARCHED: Final = ("symbol", "user", "environment", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ def unpriced_sql(connection: sqlite3.Connection) -> str:
 def conditions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
     """Return what observations must be for the filters, as SQL that may be empty, and its values.
 
-    Those of a whole trace (how long it took, what it cost, whether anything in it failed) ask for its id.
+    Those of a whole trace (its symbol, user, environment and texts, how long it took, what it cost, whether anything in
+    it failed) ask for its id: rows of older programs have some of that in their spans alone, which the search reads.
     """
     terms: list[str] = []
     values: list[Any] = []
@@ -88,7 +95,7 @@ def conditions(connection: sqlite3.Connection, filters: Filters, now_ns: int) ->
     for name, column in _EQUAL.items():
         value = getattr(filters, name)
         if value is not None:
-            terms.append(f"{readable(connection, (column,))} = ?")
+            terms.append(f"{column} = ?")
             values.append(value)
     if filters.status is not None:
         verb = "IN" if filters.status == "error" else "NOT IN"
@@ -101,7 +108,28 @@ def conditions(connection: sqlite3.Connection, filters: Filters, now_ns: int) ->
     if (least_usd := filters.number("min_usd")) is not None:
         terms.append("trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id HAVING sum(cost_usd) >= ?)")
         values.append(least_usd)
+    if any(getattr(filters, name) is not None for name in _SEARCHED):
+        terms.append("trace_id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(_searched(connection, filters)))
     return " AND ".join(terms), values
+
+
+def _searched(connection: sqlite3.Connection, filters: Filters) -> list[str]:
+    """Return the ids of the traces that have an observation of this agent, model, symbol, user and text together."""
+    wanted = TraceFilter(
+        agent=filters.agent,
+        model=filters.model,
+        provider=filters.provider,
+        symbol=filters.symbol,
+        session_id=filters.session,
+        user_id=filters.user,
+        environment=filters.environment,
+        category=filters.category,
+        text=filters.text,
+    )
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    with numbers_with(path, filters.text) as numbers:
+        return matching(connection, wanted, numbers=numbers)
 
 
 def totals(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> TraceTotals:
