@@ -85,7 +85,7 @@ class Maker:
     def __init__(self, seed: int = 1) -> None:
         self.random = random.Random(seed)
         self.series = {symbol: prices(symbol) for symbol in SYMBOLS}
-        self._ids = 0
+        self._ids = seed << 32
 
     def new_id(self) -> int:
         """Return an id that no other span here has."""

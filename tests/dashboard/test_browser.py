@@ -37,7 +37,7 @@ pytestmark = [
 LARGE = 30_000 if IS_LONG else 3_000
 WITH_CHARTS = [slug for slug in KINDS if slug not in {"traces", "sessions", "live", "budget"}]
 # In `make test` every page is opened once, those of a few kinds in each of the other ways.
-SOME = list(KINDS) if IS_LONG else ["", "decisions", "models", "traces"]
+SOME = list(KINDS) if IS_LONG else ["", "decisions"]
 _CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -99,7 +99,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     main = fill(folder / "main.db", RUNS)
     refresh(main)
     hostile = fill(folder / "hostile.db", 1, reply=HOSTILE + "x" * 1_000_000)
-    spool, (records, decision, _) = Spool(hostile), Maker(9).run(1)
+    spool, (records, decision, _) = Spool(hostile), Maker(9).run(1, HOSTILE)
     for record in records:
         spool.append(replace(record, name=HOSTILE.replace("\x00", ""), agent="</td><script>window.hacked = 1</script>"))
     spool.append_ledger(

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import override
+
 from src.judging.grouping import outcome_of
-from src.observability.ledger import LedgerReader
+from src.observability.ledger import Entry, LedgerReader, read_votes
 from src.observability.store.ledger_queries import has_ledger
 
 if TYPE_CHECKING:
@@ -18,14 +20,28 @@ if TYPE_CHECKING:
     from src.dashboard.data.limits import Limits
     from src.dashboard.data.stores import Store
     from src.dashboard.view.filters import Filters
-    from src.observability.ledger import Entry
+    from src.observability.ledger import MemberVote
 
 _FRESH_S: Final = 30.0  # for how long costs that are not known yet are not looked for again
+_SETTLES_NS: Final = 3_600_000_000_000
 _MARKS: Final = (
     "SELECT (SELECT count(*) FROM decisions), (SELECT coalesce(max(seq), 0) FROM decisions), "
     "(SELECT count(*) FROM outcomes), (SELECT coalesce(max(seq), 0) FROM outcomes), "
     "(SELECT count(*) FROM results), (SELECT coalesce(max(seq), 0) FROM results)"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry(Entry):
+    """An entry whose votes are read already: pages go through them again and again."""
+
+    members: tuple[MemberVote, ...] = ()
+
+    @property
+    @override
+    def votes(self) -> tuple[MemberVote, ...]:
+        """Return the members' votes."""
+        return self.members
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +69,13 @@ class Ledger:
         return loaded
 
     def _read(self, store: Store, marks: tuple[object, ...], limits: Limits, before: Loaded | None) -> Loaded:
-        entries = tuple(limits.each(LedgerReader(store.reader).entries())) if marks else ()
-        is_settled = all(entry.decision.cost_usd is not None or entry.decision.trace_id is None for entry in entries)
+        entries = tuple(map(_read_votes, limits.each(LedgerReader(store.reader).entries()))) if marks else ()
+        # What a trace cost may become known a little later than its decision.
+        recent_ns = time.time_ns() - _SETTLES_NS
+        is_settled = not any(
+            entry.decision.cost_usd is None and entry.decision.trace_id and entry.decision.time_ns > recent_ns
+            for entry in entries
+        )
         costs = sum(entry.decision.cost_usd or 0.0 for entry in entries)
         loaded = Loaded(entries=entries, version=(*marks, costs))
         if before is not None and before.version == loaded.version:
@@ -62,6 +83,15 @@ class Ledger:
         until = float("inf") if is_settled else time.monotonic() + _FRESH_S
         self._loaded[store.name] = (loaded, until)
         return loaded
+
+
+def _read_votes(entry: Entry) -> Entry:
+    return ReadEntry(
+        decision=entry.decision,
+        outcomes=entry.outcomes,
+        results=entry.results,
+        members=read_votes(entry.decision.votes),
+    )
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[object, ...]:
@@ -113,8 +143,16 @@ def models_of(entry: Entry) -> set[str]:
     """Return the models of a decision: those that answered, or that were asked."""
     import json
 
-    models = {vote.model or vote.member.partition("#")[0] for vote in entry.votes}
+    models = {model_of(vote) for vote in entry.votes}
     return models or set(json.loads(entry.decision.models) if entry.decision.models else ())
+
+
+def model_of(vote: MemberVote) -> str:
+    """Return the model that answered, or that was asked where none did."""
+    if vote.model is not None:
+        return vote.model
+    label = vote.member.partition("#")[0]
+    return label.partition(":")[2] or label
 
 
 def result_of(entry: Entry, horizon: str | None) -> str | None:

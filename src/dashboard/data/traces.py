@@ -135,8 +135,10 @@ def _searched(connection: sqlite3.Connection, filters: Filters) -> list[str]:
 def totals(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> TraceTotals:
     """Return the totals of the observations that the filters leave."""
     where, values = conditions(connection, filters, now_ns)
+    # Over all rows an index counts the traces; in one question with the sums it would take three times as long.
+    count = "(SELECT count(DISTINCT trace_id) FROM observations)" if not where else "count(DISTINCT trace_id)"
     row = connection.execute(
-        f"SELECT count(DISTINCT trace_id), count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
+        f"SELECT {count}, count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
         f"sum(input_tokens), sum(output_tokens), sum(cost_usd), sum({unpriced_sql(connection)}) "
         f"FROM observations {'WHERE ' + where if where else ''}",
         values,
@@ -296,10 +298,10 @@ def scores(connection: sqlite3.Connection, trace_id: str) -> list[tuple[Any, ...
 
 
 def sessions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> list[tuple[Any, ...]]:
-    """Return the sessions, newest first: id, first, last, traces, calls, errors, tokens, cost, unpriced calls."""
+    """Return the sessions, newest first: id, first, last, runs, calls, errors, tokens, cost, unpriced calls."""
     where, values = conditions(connection, filters, now_ns)
     return connection.execute(
-        "SELECT session_id, min(start_ns), max(end_ns), count(DISTINCT trace_id), "  # noqa: S608 - our own names
+        "SELECT session_id, min(start_ns), max(end_ns), sum(parent_span_id IS NULL), "  # noqa: S608 - our own names
         f"sum(type IN ({_BILLED})), sum(level = 'ERROR'), "
         "coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0), sum(cost_usd), "
         f"sum({unpriced_sql(connection)}) FROM observations "

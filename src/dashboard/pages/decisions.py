@@ -88,7 +88,7 @@ def decision_figures(context: Context, entries: Sequence[Entry]) -> tuple[Figure
         Figure("net_return", "Mean net return", total.net_return, "points_interval", total.n, "judged trades"),
         Figure("max_drawdown", "Deepest fall", total.max_drawdown if total.n else None, "share", total.n,
                "judged trades", "of the sum of net returns"),
-        Figure("cost_usd", "Cost", cost, "money", total.decisions, "decisions"),
+        Figure("decision_cost_usd", "Cost of decisions", cost, "money", total.decisions, "decisions"),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from src.dashboard.data.ledger import chosen, models_of, prompt_of
 from src.dashboard.view.panels import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from src.dashboard.pages.kinds import Context
     from src.observability.ledger import Entry
@@ -37,10 +37,17 @@ def version(context: Context) -> Any:
 
 def suggestions(context: Context) -> Mapping[str, list[str]]:
     """Return the values that filters are offered: what stands in the ledger."""
+    loaded = context.ledger()
+    return context.memo.get(
+        ("offered", context.store.name, loaded.version), lambda: _offered(context, loaded.entries), context.limits
+    )
+
+
+def _offered(context: Context, entries: Sequence[Entry]) -> Mapping[str, list[str]]:
     values: dict[str, set[str | None]] = {
         name: set() for name in ("symbol", "agent", "environment", "horizon", "model", "member", "prompt")
     }
-    for entry in context.limits.each(context.ledger().entries):
+    for entry in context.limits.each(entries):
         decision = entry.decision
         values["symbol"].add(decision.symbol)
         values["agent"].add(decision.agent)

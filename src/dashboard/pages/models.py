@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
-from src.dashboard.data.ledger import models_of, prompt_of
+from src.dashboard.data.ledger import model_of, models_of, prompt_of
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import NONE_YET, entries_of, suggestions, trace_link, version
@@ -48,9 +48,8 @@ def answers_of(entries: Iterable[Entry], horizon: str | None) -> list[Answer]:
     for entry in entries:
         trace_id = entry.decision.trace_id
         for vote in entry.votes:
-            model = vote.model or vote.member.partition("#")[0]
             item = voted(entry, vote.action, horizon, vote)
-            answers.append(Answer(model, item, vote.latency_ms, trace_id, vote.observation_id, entry))
+            answers.append(Answer(model_of(vote), item, vote.latency_ms, trace_id, vote.observation_id, entry))
         models = () if entry.votes else models_of(entry)
         if len(models) == 1:
             answers.append(Answer(next(iter(models)), judged(entry, horizon), None, trace_id, None, entry))

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
     from src.insight.facts.filters import Filter
     from src.insight.facts.reader import FactsReader
+    from src.insight.quality.forms import Form
     from src.insight.quality.replies import JudgedReply
 
 _BY: Final = ("model", "prompt", "agent", "agent and model", "symbol", "environment")
 _SAMPLE: Final = 200  # of the newest calls, whose texts are read
 _DRIFT_BY: Final = frozenset({"model", "agent", "symbol", "environment"})
-_FIGURES: Final = (("valid", "Valid at once"), ("repaired", "Repaired"), ("cut", "Cut at the limit"),
+_FIGURES: Final[tuple[tuple[Form, str], ...]] = (("valid", "Valid at once"), ("repaired", "Repaired"), ("cut", "Cut at the limit"),
                    ("malformed", "Malformed"), ("refused", "Refused"), ("empty", "Empty"))  # fmt: skip
 _COLUMNS: Final = (
     Column("calls", "calls", "count"),

@@ -119,7 +119,7 @@ _SESSION_COLUMNS: Final = (
     Column("session", "session"),
     Column("first", "first (UTC)", "time"),
     Column("last", "last (UTC)", "time"),
-    Column("traces", "traces", "count"),
+    Column("runs", "runs", "count"),
     Column("calls", "calls", "count"),
     Column("errors", "errors", "count"),
     Column("tokens", "tokens", "count"),
@@ -139,7 +139,7 @@ def _sessions(context: Context) -> Page:
     known = [row[7] for row in rows if row[7] is not None]
     unpriced = sum(row[8] for row in rows)
     figures = (
-        Figure("sessions", "Sessions", len(rows), "count", sum(row[3] for row in rows), "traces"),
+        Figure("sessions", "Sessions", len(rows), "count", sum(row[3] for row in rows), "runs"),
         Figure("calls", "Model calls", sum(row[4] for row in rows), "count", len(rows), "sessions"),
         Figure("cost_usd", "Cost", cost(sum(known) if known else None if unpriced else 0.0, unpriced), "money",
                sum(row[4] for row in rows), "calls"),

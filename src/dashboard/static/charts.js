@@ -43,7 +43,7 @@ function frame() {
 
 const formats = {
   money: (value) => (value === 0 ? "$0" : Math.abs(value) >= 0.01 ? `$${value.toLocaleString("en", { maximumFractionDigits: 4 })}` : `$${value.toPrecision(2)}`),
-  ms: (value) => (value >= 60000 ? `${(value / 60000).toFixed(1)} min` : value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`),
+  ms: (value) => (value >= 60000 ? `${(value / 60000).toFixed(1)} min` : value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(value > 0 && value < 10 ? 1 : 0)} ms`),
   share: (value) => `${(value * 100).toFixed(1)}%`,
   points: (value) => `${value > 0 ? "+" : ""}${(value * 100).toFixed(2)}%`,
   count: (value) => value.toLocaleString("en"),
@@ -63,9 +63,17 @@ function valueAxis(kind, more = {}) {
   return lines({ type: "value", scale: true, axisLabel: { formatter: say(kind) }, ...more });
 }
 
-function namesAxis(names) {
+// Names that begin alike would all be cut to the same text: their beginning is left out.
+function shortened(names) {
+  let common = names.length > 1 ? names[0] : "";
+  for (const name of names) while (!name.startsWith(common)) common = common.slice(0, -1);
+  return common.length > 12 ? names.map((name) => `…${name.slice(common.length)}`) : names;
+}
+
+function namesAxis(all) {
+  const names = shortened(all);
   const long = names.length > 6 || names.some((name) => name.length > 16);
-  return lines({ type: "category", data: names, axisLabel: { interval: 0, rotate: long ? 35 : 0, width: 150, overflow: "truncate", hideOverlap: names.length > 30 } });
+  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => names[place], interval: 0, rotate: long ? 35 : 0, width: 150, overflow: "truncate", hideOverlap: names.length > 30 } });
 }
 
 function xAxis(data) {
@@ -78,7 +86,7 @@ function along(data, values) {
 
 function limitLine(data) {
   if (!data.line) return {};
-  return { markLine: { symbol: "none", silent: true, label: { formatter: data.line.name, color: colour("text") }, lineStyle: { color: colour("bad"), type: "dashed" }, data: [{ yAxis: data.line.value }] } };
+  return { markLine: { symbol: "none", silent: true, label: { formatter: data.line.name, color: colour("text"), position: "insideEndTop" }, lineStyle: { color: colour("bad"), type: "dashed" }, data: [{ yAxis: data.line.value }] } };
 }
 
 // Bars with whiskers from low to high: [value, low, high] for each name.
@@ -122,7 +130,7 @@ const kinds = {
         return `${item.name}\n${share(item.data.value)}${low === null ? "" : ` (${share(low)} to ${share(high)})`}, n = ${n}`;
       } },
       series: [
-        { type: "scatter", data: point, symbolSize: 11, itemStyle: { color: colour("c1") }, markLine: data.base === undefined ? undefined : { symbol: "none", silent: true, label: { formatter: share(data.base), color: colour("soft") }, lineStyle: { color: colour("soft"), type: "dashed" }, data: [{ yAxis: data.base }] } },
+        { type: "scatter", data: point, symbolSize: 11, itemStyle: { color: colour("c1") }, markLine: data.base === undefined ? undefined : { symbol: "none", silent: true, label: { formatter: share(data.base), color: colour("soft"), position: "insideEndTop" }, lineStyle: { color: colour("soft"), type: "dashed" }, data: [{ yAxis: data.base }] } },
         whiskers(data.values, colour("c1")),
       ],
     };
