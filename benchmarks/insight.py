@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def build(path: Path, count: int, *, is_old: bool, is_short: bool) -> None:
-    rng = random.Random(1)
+    rng = random.Random(1)  # noqa: S311 - a store that is the same each time
     spool = Spool(path, max_bytes=10**12)
     began = time.process_time()
     part: list[SpanRecord] = []
@@ -119,19 +119,17 @@ def run(number: int, at_ns: int, rng: random.Random, *, is_short: bool) -> list[
         "langfuse.trace.metadata.trading_pair": f'"{symbol}"',
     }
     prompt = " ".join(rng.choices(_WORDS, k=8 if is_short else 450))
-    members = [
-        member(trace_id, root, at_ns, scope, prompt, f"{provider}:{model}", provider, model, rng)
-        for provider, model in rng.sample(_MODELS, 3)
-    ]
+    members = [member(trace_id, root, at_ns, scope, prompt, model_of, rng) for model_of in rng.sample(_MODELS, 3)]
     attributes = {**scope, "langfuse.observation.type": "agent", "langfuse.observation.output": '{"action":"BUY"}'}
     end_ns = max(item.end_ns for item in members) + 1_000_000
     return [*members, record(trace_id, root, None, "trading_agent.swarm", at_ns, end_ns, attributes)]
 
 
 def member(
-    trace_id: int, root: int, at_ns: int, scope: dict[str, Any], prompt: str, label: str, provider: str, model: str,
+    trace_id: int, root: int, at_ns: int, scope: dict[str, Any], prompt: str, model_of: tuple[str, str],
     rng: random.Random,
 ) -> SpanRecord:  # fmt: skip
+    provider, model = model_of
     tokens = rng.randrange(500, 3_000)
     attributes = {
         **scope,
@@ -164,7 +162,7 @@ def member(
     if rng.random() < 0.02:
         attributes |= {"langfuse.observation.level": "ERROR", "error.type": rng.choice(("timeout", "rate_limit"))}
     end_ns = at_ns + int(rng.lognormvariate(0, 0.6) * 1e9)
-    return record(trace_id, rng.getrandbits(64), root, label, at_ns, end_ns, attributes)
+    return record(trace_id, rng.getrandbits(64), root, f"{provider}:{model}", at_ns, end_ns, attributes)
 
 
 def record(
@@ -186,9 +184,8 @@ def measure_refresh(path: Path) -> None:
     began, wall = time.process_time(), time.monotonic()
     state = refresh(path)
     cpu_s, wall_s = time.process_time() - began, time.monotonic() - wall
-    print(
-        f"rebuild        {state.observations:10,} observations, {cpu_s:.1f} CPU s ({state.observations / cpu_s:,.0f}/s), {wall_s:.1f} s"
-    )
+    rate = state.observations / cpu_s
+    print(f"rebuild        {state.observations:10,} observations, {cpu_s:.1f} CPU s ({rate:,.0f}/s), {wall_s:.0f} s")
     print(f"facts file     {state.bytes / 1e6:10,.1f} MB, {state.bytes / max(path.stat().st_size, 1):.1%} of the store")
     began = time.process_time()
     refresh(path)
@@ -241,7 +238,7 @@ def measure_writer(path: Path, seconds: float) -> None:
 
 def write(path: Path, seconds: float) -> str:
     """Commit 100 observations a second; return how long the commits took."""
-    rng = random.Random(time.time_ns())
+    rng = random.Random(time.time_ns())  # noqa: S311 - ids that are new
     spool = Spool(path, max_bytes=10**12)
     records = [item for number in range(500) for item in run(number, time.time_ns(), rng, is_short=False)]
     times, began = [], time.monotonic()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from src.insight.facts.schema import DAILY_KEYS, LATENCY_KEYS, NANO
 from src.observability.store.records import BILLED_TYPES
@@ -20,6 +21,7 @@ Dimension = Literal[
     "type", "status", "category", "agent", "model", "provider", "symbol", "environment", "prompt_name",
     "prompt_version", "requested_model", "session", "user", "finish_reason", "member", "vote", "name",
 ]  # fmt: skip
+DIMENSIONS: Final[tuple[str, ...]] = get_args(Dimension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,9 @@ class Filter:
         """Refuse a status that does not exist: it would select nothing, and look like an answer."""
         if self.status not in (None, "ok", "error"):
             raise ValueError(f"The status is {self.status!r}: use ok or error.")
+        for name, least in (("cost", self.min_cost_usd), ("latency", self.min_latency_ms)):
+            if least is not None and not math.isfinite(least):
+                raise ValueError(f"The least {name} is {least}: give a finite number.")
 
     def needs(self) -> set[str]:
         """Return the columns of `facts` that the filter reads, times apart."""
@@ -89,7 +94,13 @@ _NAMED: Final = (
 
 
 def column_of(dimension: str) -> str:
-    """Return the column that holds a dimension."""
+    """Return the column that holds a dimension.
+
+    Raises:
+        ValueError: there is no such dimension.
+    """
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"{dimension!r} is nothing to group by: use {', '.join(DIMENSIONS)}.")
     return "error" if dimension == "status" else dimension
 
 
@@ -98,14 +109,14 @@ def fits(columns: Collection[str], keys: Sequence[str]) -> bool:
     return set(columns) <= set(keys)
 
 
-def is_daily(filter_: Filter, by: Sequence[str] = ()) -> bool:
-    """Tell whether daily totals answer a question, whole days assumed."""
-    return fits(filter_.needs() | {column_of(name) for name in by}, DAILY_KEYS)
+def is_daily(filter_: Filter, columns: Sequence[str] = ()) -> bool:
+    """Tell whether daily totals answer a question that groups by some columns, whole days assumed."""
+    return fits(filter_.needs() | set(columns), DAILY_KEYS)
 
 
-def is_latency(filter_: Filter, by: Sequence[str] = ()) -> bool:
-    """Tell whether latency histograms answer a question, whole days assumed."""
-    return fits(filter_.needs() | {column_of(name) for name in by}, LATENCY_KEYS)
+def is_latency(filter_: Filter, columns: Sequence[str] = ()) -> bool:
+    """Tell whether latency histograms answer a question that groups by some columns, whole days assumed."""
+    return fits(filter_.needs() | set(columns), LATENCY_KEYS)
 
 
 def conditions(connection: sqlite3.Connection, filter_: Filter) -> tuple[str, dict[str, object]]:

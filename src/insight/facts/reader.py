@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from src.insight.facts import filters, quantiles
+from src.insight.facts import filters, quantiles, retries
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
@@ -108,6 +108,8 @@ class FactsReader:
         Raises:
             ValueError: hours are asked for of days of which the store has deleted observations.
         """
+        if step not in _STEP_NS:
+            raise ValueError(f"{step!r} is no step of a series: use day or hour.")
         if step == "hour" and self.expired_in(filter_):
             raise ValueError("Hours are not known of days of which old observations were deleted: ask for days.")
         return sorted(self._points(filter_, by, step), key=lambda point: (point.start_ns, tuple(map(str, point.key))))
@@ -130,24 +132,14 @@ class FactsReader:
         groups = quantiles.percentiles(self._connection, filter_, by, shares, measure)
         return {self._key(by, ids): group for ids, group in groups.items()}
 
-    def retries(
-        self, filter_: Filter, by: Sequence[Literal["agent", "model", "provider", "environment", "category"]]
-    ) -> dict[tuple[str | None, ...], int]:
+    def retries(self, filter_: Filter, by: Sequence[Dimension] = ()) -> dict[tuple[str | None, ...], int]:
         """Return how many attempts failed and were tried again, for each group; `category` is the attempt's.
 
-        Only the filter's agent, model, provider, environment and whole days count here.
+        As totals are, they are known of deleted observations where the question is about agent, model, provider,
+        environment and category alone.
         """
-        allowed = Filter(
-            agent=filter_.agent, model=filter_.model, provider=filter_.provider, environment=filter_.environment,
-            category=filter_.category, since_ns=filter_.since_ns, until_ns=filter_.until_ns, type=None,
-        )  # fmt: skip
-        where, values = conditions(self._connection, allowed)
-        since = "" if filter_.since_ns is None else f" AND day >= {filter_.since_ns // DAY_NS}"
-        until = "" if filter_.until_ns is None else f" AND day * {DAY_NS} < {filter_.until_ns}"
-        keys = ", ".join(by) or "0"
-        statement = f"SELECT {keys}, sum(n) FROM retries WHERE 1 {where} {since} {until} GROUP BY {keys}"
-        rows = self._connection.execute(statement, values)
-        return {self._key(by, row[: len(by)]): row[-1] for row in rows if row[-1]}
+        groups = retries.retries(self._connection, filter_, by)
+        return {self._key(by, ids): n for ids, n in groups.items()}
 
     def values(self, dimension: Dimension) -> list[str]:
         """Return the names that occur in a dimension of daily totals or of single facts, sorted."""

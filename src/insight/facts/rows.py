@@ -39,6 +39,8 @@ class Rows:
         self, filter_: Filter, order: Literal["start", "cost", "duration"], limit: int, *, ascending: bool
     ) -> list[Fact]:
         """Return single facts in an order; of equal starts or amounts in any."""
+        if order not in _ORDERS:
+            raise ValueError(f"{order!r} is no order of observations: use {', '.join(_ORDERS)}.")
         where, values = conditions(self._connection, filter_)
         where += within(filter_.since_ns, filter_.until_ns)
         if order == "cost":

@@ -18,19 +18,9 @@ _ERROR = 2  # OpenTelemetry's status code
 
 
 def span_record(
-    *,
-    trace_id: int,
-    span_id: int,
-    parent_span_id: int | None,
-    name: str,
-    start_ns: int,
-    end_ns: int,
-    status_code: int,
-    status_message: str,
-    attributes: Mapping[str, object],
-    envelope: bytes,
-    span: bytes,
-) -> SpanRecord:
+    *, trace_id: int, span_id: int, parent_span_id: int | None, name: str, start_ns: int, end_ns: int, status_code: int,
+    status_message: str, attributes: Mapping[str, object], envelope: bytes, span: bytes,
+) -> SpanRecord:  # fmt: skip
     """Return the record of a redacted span.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +72,7 @@ def test_figures_equal_a_slow_recount(tmp_path: Path, monkeypatch: pytest.Monkey
     with FactsReader(path) as reader:
         _check_totals(reader, recount, rng)
         _check_latency(reader, recount)
+        _check_retries(reader, recount, rng)
         _check_single_facts(reader, recount)
         _check_scores(reader, recount)
         assert reader.freshness().observations == len(recount.present)
@@ -102,6 +103,24 @@ def _check_totals(reader: FactsReader, recount: Recount, rng: random.Random) -> 
         assert until >= last
         matching = [item for item in seen if since <= item.start_ns < until and _matches(item, chosen)]
         assert _by_key(reader.grouped(chosen, ("agent",))) == sums(matching, ("agent",))
+
+
+def _check_retries(reader: FactsReader, recount: Recount, rng: random.Random) -> None:
+    first, last = sorted(BEGAN_NS + rng.randrange(DAYS * DAY_NS) for _ in range(2))
+    for chosen in (Filter(), Filter(since_ns=first, until_ns=last), Filter(since_ns=first, category="timeout")):
+        since, until = reader.effective_range(chosen)
+        expected: Counter[tuple[Any, ...]] = Counter()
+        for record in recount.seen.values():
+            if (since is None or since <= record.start_ns) and (until is None or record.start_ns < until):
+                for category in (record.facts.retried or "").split(","):
+                    if category and chosen.category in (None, category):
+                        expected[record.model, category] += 1
+        assert reader.retries(chosen, ("model", "category")) == expected
+    expected = Counter()
+    for record in recount.present.values():
+        if record.facts.symbol == "BTC-USD" and record.facts.retried:
+            expected[field(record, "user"),] += len(record.facts.retried.split(","))
+    assert reader.retries(Filter(symbol="BTC-USD"), ("user",)) == expected
 
 
 def _matches(record: SpanRecord, chosen: Filter) -> bool:

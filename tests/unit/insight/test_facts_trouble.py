@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,6 +204,29 @@ def test_a_facts_file_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path:
     facts_path(path).mkdir()
     with pytest.raises(FactsError, match=r"facts\.db cannot be written .*writable"):
         refresh(path)
+
+
+def test_questions_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    filled(path, 1).close()
+    refresh(path)
+    unknown: Any = "model; DROP TABLE facts"
+    with FactsReader(path) as reader:
+        for ask in (
+            lambda: reader.grouped(Filter(), (unknown,)),
+            lambda: reader.series(Filter(), unknown),
+            lambda: reader.percentiles(Filter(), (unknown,)),
+            lambda: reader.retries(Filter(), (unknown,)),
+            lambda: reader.values(unknown),
+            lambda: reader.rows(Filter(), unknown),
+            lambda: reader.percentiles(Filter(), shares=(2,)),
+            lambda: Filter(status=unknown),
+            lambda: Filter(min_cost_usd=float("nan")),
+        ):
+            with pytest.raises(ValueError, match=r"use|give"):
+                ask()
+        assert reader.totals(Filter(agent=unknown, model=unknown, tag=unknown)).n == 0
+    assert counted(path) == 1
 
 
 def _corrupt() -> sqlite3.DatabaseError:
