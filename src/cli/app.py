@@ -13,6 +13,7 @@ from src.cli.budget import budget
 from src.cli.candles import candles
 from src.cli.dashboard import dashboard
 from src.cli.doctor import doctor
+from src.cli.evaluate import evaluate
 from src.cli.models import models
 from src.cli.quality import quality
 from src.cli.report import report
@@ -70,6 +71,7 @@ app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
 app.command("quality", cls=FastCommand)(quality)
 app.command("dashboard", cls=FastCommand)(dashboard)
+app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")

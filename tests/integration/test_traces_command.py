@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet
@@ -253,7 +254,7 @@ def test_tail_never_sleeps_while_rows_wait(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(trace_lists, "_PAGE", 7)
     slept: list[float] = []
-    monkeypatch.setattr(trace_lists.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     moondev("traces", "tail", "--from-start", "--count", str(2 * TRACES - 1))
     assert slept == []
 

@@ -62,7 +62,7 @@ def drifts(reader: FactsReader, filter_: Filter, by: str | None, *, now_ns: int)
     if filter_.since_ns is None:
         return []
     dimensions = DIMENSIONS[by or "model"]
-    until_ns = now_ns if filter_.until_ns is None else filter_.until_ns
+    until_ns = now_ns if filter_.until_ns is None else min(filter_.until_ns, now_ns)
     before = replace(filter_, since_ns=max(0, 2 * filter_.since_ns - until_ns), until_ns=filter_.since_ns)
     old, new = _votes(reader, before, dimensions), _votes(reader, replace(filter_, until_ns=until_ns), dimensions)
     items = [_drift(key, old.get(key, {}), new.get(key, {})) for key in sorted(old.keys() | new.keys(), key=str)]

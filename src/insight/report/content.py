@@ -67,7 +67,8 @@ class Report:
         days: Each day that has calls.
         errors: Why calls failed, the commonest first.
         retries: Why attempts were tried again, of whole days.
-        comparison: What changed against the period before; None where the report has no beginning.
+        comparison: What changed against the period before; None where the report has no beginning, or nothing was
+            recorded before it.
         freshness: How far the facts have read the store.
     """
 
@@ -123,13 +124,20 @@ def _failures(counts: dict[tuple[str | None, ...], int]) -> list[Failures]:
 
 
 def _comparison(reader: FactsReader, filter_: Filter, by: str | None, now_ns: int) -> Comparison | None:
-    """Return what changed against the period of the same length before; None where there is no beginning."""
-    if filter_.since_ns is None:
+    """Return what changed against the period of the same length before; None where nothing was recorded then.
+
+    Neither time to come nor time before the first recorded day counts: days without calls would look like a change.
+    """
+    first_day = reader.freshness().first_day
+    if filter_.since_ns is None or first_day is None:
         return None
-    until_ns = now_ns if filter_.until_ns is None else filter_.until_ns
+    until_ns = now_ns if filter_.until_ns is None else min(filter_.until_ns, now_ns)
     length = until_ns - filter_.since_ns
     now = replace(filter_, until_ns=until_ns)
-    before = replace(filter_, since_ns=max(0, filter_.since_ns - length), until_ns=filter_.since_ns)
+    began_ns = max(first_day * DAY_NS, filter_.since_ns - length)
+    if length <= 0 or began_ns >= filter_.since_ns:
+        return None
+    before = replace(filter_, since_ns=began_ns, until_ns=filter_.since_ns)
     hourly = length < FEWEST_BLOCKS * DAY_NS and not (reader.expired_in(now) or reader.expired_in(before))
     block: Step = "hour" if hourly else "day"
     dimensions = DIMENSIONS.get(by or "", ())

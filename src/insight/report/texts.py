@@ -180,7 +180,8 @@ def notes(report: Report) -> list[str]:
 def _about_comparison(report: Report) -> list[str]:
     comparison = report.comparison
     if comparison is None:
-        return []
+        is_asked = report.since_ns is not None and report.total.totals.n
+        return ["Nothing was recorded before this period, so it is compared with nothing."] if is_asked else []
     verdicts = [item.verdict for _, items in comparison.groups for item in items]
     lines = [
         f"`up` and `down` hold at a false-discovery rate of 5% over all figures here, with {comparison.block}s as what "

@@ -207,7 +207,7 @@ def test_a_changed_mix_of_actions_is_told_by_days(tmp_path: Path) -> None:
     stored(tmp_path / "t.db", [replace(record) for record in records])
     with FactsReader(tmp_path / "t.db") as reader:
         week = Filter(since_ns=BEGAN_NS + 7 * DAY_NS, until_ns=BEGAN_NS + 14 * DAY_NS)
-        items = drifts(reader, week, None, now_ns=0)
+        items = drifts(reader, week, None, now_ns=BEGAN_NS + 20 * DAY_NS)
     assert {item.key: item.verdict for item in items} == {
         "turned": "changed", "same": "noise", "rare": "not enough", "daily": "noise",
     }  # fmt: skip

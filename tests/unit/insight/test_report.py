@@ -134,8 +134,27 @@ def test_an_empty_store_has_a_total_of_nothing(tmp_path: Path) -> None:
     data = report_data(report)
     assert (data["total"]["calls"], data["total"]["cost_usd"], data["total"]["p50_ms"]) == (0, 0.0, None)
     assert data["rows"] == []
-    assert data["comparison"]["total"] == []
+    assert data["comparison"] is None
     assert "<svg" not in documents.page(report)
+
+
+def test_only_recorded_time_is_compared(tmp_path: Path) -> None:
+    rng = random.Random(6)
+    records = [
+        replace(random_record(number, rng), type="generation", start_ns=BEGAN_NS + number * DAY_NS // 8)
+        for number in range(8 * 30)
+    ]
+    records = [replace(item, end_ns=item.start_ns + 1) for item in records]
+    with FactsReader(filled(tmp_path / "t.db", records, rng)) as reader:
+        now_ns = BEGAN_NS + 30 * DAY_NS
+        # Thirty days of eight calls; the period before reaches back beyond the first, this one beyond the present.
+        late = Filter(since_ns=BEGAN_NS + 10 * DAY_NS, until_ns=now_ns + 10 * DAY_NS)
+        comparison = make_report(reader, late, None, now_ns=now_ns).comparison
+        assert comparison is not None
+        assert (comparison.since_ns, comparison.until_ns) == (BEGAN_NS, late.since_ns)
+        calls = next(item for item in comparison.total if item.measure == "calls a day")
+        assert (calls.before.value, calls.now.value, calls.verdict) == (8, 8, "noise")
+        assert make_report(reader, Filter(since_ns=BEGAN_NS), None, now_ns=now_ns).comparison is None
 
 
 HOSTILE = '<script>alert(1)</script>|\x1b[31m"\u202e](http://evil)'

@@ -178,6 +178,28 @@ TEXTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with the texts, and an index of them."""
+    path = tmp_path_factory.mktemp("texts") / "t.db"
+    spool = Spool(path)
+    for number, (name, (prompt, reply)) in enumerate(TEXTS.items(), 1):
+        attributes = {"langfuse.observation.input": prompt} | ({"langfuse.observation.output": reply} if reply else {})
+        span = otlp.encode_span(
+            trace_id=number, span_id=number, parent_span_id=None, name=name, kind=1, start_ns=1, end_ns=2,
+            attributes=attributes,
+        )  # fmt: skip
+        error = "It was Refused." if name == "other" else None
+        spool.append(
+            span_record(
+                number, trace_id=f"{number:032x}", name=name, span=span, envelope=ENVELOPE, status_message=error
+            )
+        )
+    spool.close()
+    refresh_texts(path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -195,26 +217,11 @@ TEXTS = {
         ("%", set()),
     ],
 )
-def test_a_text_is_looked_for_in_inputs_outputs_and_errors(tmp_path: Path, text: str, names: set[str]) -> None:
-    spool = Spool(tmp_path / "t.db")
-    for number, (name, (prompt, reply)) in enumerate(TEXTS.items(), 1):
-        attributes = {"langfuse.observation.input": prompt} | ({"langfuse.observation.output": reply} if reply else {})
-        span = otlp.encode_span(
-            trace_id=number, span_id=number, parent_span_id=None, name=name, kind=1, start_ns=1, end_ns=2,
-            attributes=attributes,
-        )  # fmt: skip
-        error = "It was Refused." if name == "other" else None
-        spool.append(
-            span_record(
-                number, trace_id=f"{number:032x}", name=name, span=span, envelope=ENVELOPE, status_message=error
-            )
-        )
-    spool.close()
-    reader = StoreReader(spool.path)
+def test_a_text_is_looked_for_in_inputs_outputs_and_errors(texts: Path, text: str, names: set[str]) -> None:
+    reader = StoreReader(texts)
     ids = ids_of(reader, TraceFilter(text=text))
     assert {list(TEXTS)[int(trace, 16) - 1] for trace in ids} == names
     if len(text) >= 3:
-        refresh_texts(spool.path)
-        with numbers_with(spool.path, text) as numbers:
+        with numbers_with(texts, text) as numbers:
             assert numbers is not None
             assert ids_of(reader, TraceFilter(text=text), numbers=numbers) == ids
