@@ -73,6 +73,7 @@ def test_every_table_is_there_as_csv(client: TestClient, slug: str) -> None:
         ("/traces?min_ms=fast", "give a number of 0 or more"),
         ("/traces?min_usd=-1", "give a number of 0 or more"),
         ("/traces?min_usd=nan", "give a number of 0 or more"),
+        ("/cost?min_usd=1e10", "up to a billion"),
         ("/traces?before=x", "before is"),
         ("/traces?store=other", "There is no store &#39;other&#39;"),
         ("/cost?since=9999-01-01", "Since is"),
@@ -186,6 +187,15 @@ def test_a_file_that_is_no_store_says_so(tmp_path: Path) -> None:
         answer = client.get(client.headers["x-link"])
         assert answer.status_code == 503
         assert "is no trace store" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/traces?since=999999w", "/cost?since=999999w&min_usd=1e9&min_ms=1e9",
+                                  "/traces?min_ms=1e9&min_usd=1e9", "/traces?before=999999999999999999",
+                                  "/live/rows.json?after=999999999999999999", "/decisions?horizon=999999w",
+                                  "/traces?agent=%ED%A0%80%00", "/traces?until=2199-12-31&text=%25%22*",
+                                  "/decisions?since=1970-01-01T00:00%2B23:59"])  # fmt: skip
+def test_odd_but_possible_addresses_are_answered(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 200
 
 
 def test_hostile_filters_are_text_too(client: TestClient) -> None:

@@ -68,8 +68,7 @@ def trace_link(value: Any, context: Context, trace_id: str | None, span_id: str 
 
 def trace_address(context: Context, trace_id: str, span_id: str | None = None) -> str:
     """Return the address of a trace, or of one observation in it."""
-    query = dict(context.options) if "store" in context.options else {}
+    query = {"store": context.options["store"]} if context.options.get("store") else {}
     if span_id is not None:
         query["span"] = span_id
-    kept = {name: value for name, value in query.items() if name in ("store", "span")}
-    return f"/traces/{quote(trace_id, safe='')}{'?' + urlencode(kept) if kept else ''}"
+    return f"/traces/{quote(trace_id, safe='')}{'?' + urlencode(query) if query else ''}"

@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 _BY: Final = ("model", "prompt", "agent", "agent and model", "symbol", "environment")
 _SAMPLE: Final = 200  # of the newest calls, whose texts are read
 _DRIFT_BY: Final = frozenset({"model", "agent", "symbol", "environment"})
-_FIGURES: Final[tuple[tuple[Form, str], ...]] = (("valid", "Valid at once"), ("repaired", "Repaired"), ("cut", "Cut at the limit"),
-                   ("malformed", "Malformed"), ("refused", "Refused"), ("empty", "Empty"))  # fmt: skip
+_FIGURES: Final[tuple[tuple[Form, str], ...]] = (
+    ("valid", "Valid at once"),
+    ("repaired", "Repaired"),
+    ("cut", "Cut at the limit"),
+    ("malformed", "Malformed"),
+    ("refused", "Refused"),
+    ("empty", "Empty"),
+)
 _COLUMNS: Final = (
     Column("calls", "calls", "count"),
     Column("valid_share", "valid at once (95%)", "interval"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from src.dashboard.server.app import Content
 
 USUAL_PORT: Final = 8420
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what a browser here opens, of all addresses
 _PATIENCE_S: Final = 2  # for answers under way when the server ends
 
 
@@ -82,7 +83,7 @@ def serve(
         number = listener.getsockname()[1]
         key = Key(number)
         app = create_app(content, key=key, hosts=Hosts(host, number))
-        name = f"[{host}]" if ":" in host else host
+        name = _ANY.get(host, f"[{host}]" if ":" in host else host)
         link = f"http://{name}:{number}/?token={key.token}"
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on", ws="none", http="h11",

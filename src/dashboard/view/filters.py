@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 500
 _NS: Final = 1_000_000_000
+_LARGEST: Final = 1e9  # of a number of ms or dollars: the store counts in billionths, in 64 bits
 _LAST_YEAR: Final = 2200  # times are 64-bit nanoseconds, which end in 2262
 
 
@@ -116,8 +117,8 @@ class Filters:
             value = float(text)
         except ValueError:
             value = -1.0
-        if not 0 <= value < 1e15:
-            raise FilterError(f"{FIELDS[name].label} is {text!r:.60}: give a number of 0 or more.")
+        if not 0 <= value <= _LARGEST:
+            raise FilterError(f"{FIELDS[name].label} is {text!r:.60}: give a number of 0 or more, up to a billion.")
         return value
 
 
@@ -167,7 +168,7 @@ def moment(text: str | None, name: str, now_ns: int) -> int | None:
     if text is None:
         return None
     try:
-        return now_ns - parse_horizon(text).seconds * _NS
+        return max(now_ns - parse_horizon(text).seconds * _NS, 0)
     except HorizonError:
         pass
     try:
