@@ -175,7 +175,7 @@ def test_traces_and_sessions(cases: list[Case], place: int, filters: dict[str, s
         assert near(line["cost_usd"], _sum(inside, "cost_usd"))
 
 
-@settings(max_examples=rounds(3, 200))
+@settings(max_examples=rounds(2, 200))
 @given(place=st.integers(0, len(SEEDS) - 1), filters=FILTERS, horizon=st.sampled_from((None, "24h", "4h")))
 def test_pages_on_decisions(cases: list[Case], place: int, filters: dict[str, str], horizon: str | None) -> None:
     case = cases[place]

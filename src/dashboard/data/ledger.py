@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
 from src.judging.grouping import outcome_of
 from src.observability.ledger import Entry, LedgerReader, read_votes
+from src.observability.ledger.reader import _page as read_page
 from src.observability.store.ledger_queries import has_ledger
 
 if TYPE_CHECKING:
@@ -68,8 +70,21 @@ class Ledger:
                 loaded = self._read(store, marks, limits, loaded)
         return loaded
 
+    @staticmethod
+    def _longer(store: Store, marks: tuple[Any, ...], limits: Limits, before: Loaded) -> tuple[Entry, ...] | None:
+        """Return the entries with the decisions that have come; None where anything else has changed, or too much."""
+        known: tuple[Any, ...] = before.version[:-1]
+        if not marks or len(known) != len(marks) or marks[2:] != known[2:] or marks[:2] == known[:2]:
+            return None
+        fresh = store.ask(partial(_page, seq=known[1]), [], limits)
+        if len(before.entries) + len(fresh) != marks[0]:
+            return None
+        return (*before.entries, *map(_read_votes, fresh))
+
     def _read(self, store: Store, marks: tuple[object, ...], limits: Limits, before: Loaded | None) -> Loaded:
-        entries = tuple(map(_read_votes, limits.each(LedgerReader(store.reader).entries()))) if marks else ()
+        entries = self._longer(store, marks, limits, before) if before is not None else None
+        if entries is None:
+            entries = tuple(map(_read_votes, limits.each(LedgerReader(store.reader).entries()))) if marks else ()
         # What a trace cost may become known a little later than its decision.
         recent_ns = time.time_ns() - _SETTLES_NS
         is_settled = not any(
@@ -83,6 +98,10 @@ class Ledger:
         until = float("inf") if is_settled else time.monotonic() + _FRESH_S
         self._loaded[store.name] = (loaded, until)
         return loaded
+
+
+def _page(connection: sqlite3.Connection, seq: int) -> list[Entry]:
+    return list(read_page(connection, seq, None).entries)
 
 
 def _read_votes(entry: Entry) -> Entry:

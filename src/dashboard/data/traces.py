@@ -324,6 +324,11 @@ def after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[di
     return items, max(fresh - len(items), 0), newest_seq
 
 
+def marks(connection: sqlite3.Connection) -> tuple[int, ...]:
+    """Return what changes whenever observations come or go."""
+    return tuple(connection.execute("SELECT count(*), coalesce(max(seq), 0) FROM observations").fetchone())
+
+
 def last_seq(connection: sqlite3.Connection) -> int:
     """Return the number of the newest observation."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])

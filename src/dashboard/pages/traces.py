@@ -105,6 +105,10 @@ def _suggestions(context: Context) -> Mapping[str, list[str]]:
     return context.store.ask(traces.names, {}, context.limits)
 
 
+def _version(context: Context) -> tuple[int, ...]:
+    return context.store.ask(traces.marks, (), context.limits)
+
+
 KIND: Final = PageKind(
     slug="traces",
     title="Traces",
@@ -112,6 +116,7 @@ KIND: Final = PageKind(
     filters=FILTERS,
     intro="What was asked and answered. Filters look at every observation; a trace opens as a waterfall.",
     suggestions=_suggestions,
+    version=_version,
     options=("before",),
 )
 
@@ -164,6 +169,7 @@ SESSIONS: Final = PageKind(
     filters=_SESSION_FILTERS,
     intro="One run of a process or loop, with the sums over all calls in it.",
     suggestions=_suggestions,
+    version=_version,
 )
 
 

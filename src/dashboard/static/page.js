@@ -6,6 +6,10 @@ if (address.searchParams.has("token")) {
   history.replaceState(null, "", address);
 }
 
+// On a phone the filters come after a tap, unless some are set.
+const filterBox = document.querySelector(".filter-box");
+if (filterBox && filterBox.dataset.filtered === undefined && matchMedia("(max-width: 40rem)").matches) filterBox.open = false;
+
 // Tables sort by the raw values of their cells; a button in each heading does it, by keyboard too.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
