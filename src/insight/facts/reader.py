@@ -37,7 +37,7 @@ _SUMS: Final = ", ".join(f"sum({name})" for name in MEASURES)
 
 
 class FactsReader:
-    """The questions that can be put to the facts of one store. One object serves one thread.
+    """The questions that can be put to the facts of one store. One object serves one thread, for one request or report.
 
     Where there is no facts file of this store all answers are empty, and `freshness().exists` is False: call
     `refresh(store, budget_s=...)` of `src.insight.facts.job` first.

@@ -130,12 +130,15 @@ def _first_text(value: object) -> str | None:
 def _tag_list(value: object) -> str | None:
     if not isinstance(value, (tuple, list)) or not value:
         return None
-    return _dumped(tuple(map(str, value)))
+    try:
+        return _dumped(tuple(value))
+    except TypeError:  # something that has no hash
+        return encoding.json_text([str(tag) for tag in value])
 
 
 @lru_cache(maxsize=1_024)
-def _dumped(tags: tuple[str, ...]) -> str:
-    return encoding.json_text(tags)
+def _dumped(tags: tuple[object, ...]) -> str:
+    return encoding.json_text([str(tag) for tag in tags])
 
 
 def _categories(value: object) -> str | None:
@@ -156,17 +159,16 @@ def _first_token_ms(value: object, start_ns: int) -> float | None:
 
 
 def _headroom(value: object) -> float | None:
-    """Return the least share of a rate limit that is left."""
-    limits = _json(value)
-    if not isinstance(limits, dict):
+    """Return the least share of a rate limit that is left; None where nothing of that form is told."""
+    least: float | None = None
+    try:
+        for limit in _json(value).values():
+            most, left = limit.get("limit"), limit.get("remaining")
+            if most and left is not None and (least is None or left / most < least):
+                least = left / most
+    except (AttributeError, TypeError, ZeroDivisionError, OverflowError):
         return None
-    shares = []
-    for limit in limits.values():
-        if isinstance(limit, dict):
-            most, left = _finite(limit.get("limit")), _finite(limit.get("remaining"))
-            if most is not None and left is not None and most > 0:
-                shares.append(min(max(left / most, 0.0), 1.0))
-    return min(shares, default=None)
+    return min(max(least, 0.0), 1.0) if least is not None and math.isfinite(least) else None
 
 
 def _finite(value: object) -> float | None:
