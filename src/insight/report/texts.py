@@ -85,6 +85,8 @@ def dollars(usd: float) -> str:
 
 def tokens(count: int, unmeasured: int) -> str:
     """Return a number of tokens: at least so many where some calls' are unknown."""
+    if unmeasured and not count:
+        return "unknown"
     return f"{'≥ ' if unmeasured else ''}{count:,}"
 
 
