@@ -45,6 +45,11 @@ class Plan:
     horizons: tuple[Horizon, ...]
 
     @property
+    def session_id(self) -> str:
+        """Return the session in which its decisions are traced."""
+        return f"backtest-{self.run_id}"
+
+    @property
     def horizon_names(self) -> str:
         """Return the horizons as the ledger writes them."""
         return ",".join(horizon.name for horizon in self.horizons)

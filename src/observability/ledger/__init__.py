@@ -3,7 +3,7 @@
 from src.observability.ledger.horizons import Horizon, HorizonError, parse_horizon, parse_horizons
 from src.observability.ledger.reader import Entry, LedgerReader
 from src.observability.ledger.votes import MemberVote, read_votes, write_votes
-from src.observability.ledger.writing import book_of, decision, outcome, write_decision
+from src.observability.ledger.writing import book_of, decision, outcome, without_secrets, write_decision
 
 __all__ = [
     "Entry",
@@ -17,6 +17,7 @@ __all__ = [
     "parse_horizon",
     "parse_horizons",
     "read_votes",
+    "without_secrets",
     "write_decision",
     "write_votes",
 ]

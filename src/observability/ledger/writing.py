@@ -166,7 +166,7 @@ def _refuse_unknown(fields: Mapping[str, object]) -> None:
 
 def write_decision(record: DecisionRecord) -> bool:
     """Write a decision, without secrets; tell whether it is stored, or will be. Never raises."""
-    return get_pipeline().store_ledger(_clean(record))
+    return get_pipeline().store_ledger(without_secrets(record))
 
 
 def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
@@ -219,7 +219,7 @@ def outcome(
     return get_pipeline().store_ledger(record)
 
 
-def _clean(record: DecisionRecord) -> DecisionRecord:
+def without_secrets(record: DecisionRecord) -> DecisionRecord:
     """Return the record without secrets, which texts of programs and models may hold."""
     return replace(
         record,
