@@ -64,22 +64,28 @@ def make_decision(
     choice = decider.decide(view, where)
     if choice.is_written:
         return Made(choice=choice, record=None)
-    record = DecisionRecord(
-        id=decision_id,
+    return Made(choice=choice, record=_record(plan, decider, choice, where, as_of_ns, view.price))
+
+
+def _record(
+    plan: Plan, decider: Decider, choice: Choice, where: Circumstances, as_of_ns: int, price: float
+) -> DecisionRecord:
+    """Return the decision of one that writes none itself."""
+    return DecisionRecord(
+        id=where.decision_id or "",
         time_ns=time.time_ns(),
         as_of_ns=as_of_ns,
         symbol=plan.symbol,
         action=choice.action,
         status=choice.status,
         confidence=choice.confidence,
-        price=view.price,
+        price=price,
         horizons=plan.horizon_names,
         agent=decider.name,
         models=json.dumps([decider.name]),
         environment="backtest",
-        book=book,
+        book=where.book,
         run_id=plan.run_id,
         cost_usd=choice.cost_usd,
         cost_unknown=choice.cost_unknown,
     )
-    return Made(choice=choice, record=record)
