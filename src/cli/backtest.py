@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.deciders import Decider
     from src.judging.backtest.markets import MarketsResult
-    from src.judging.backtest.plan import Estimate, Plan
+    from src.judging.backtest.plan import Plan
     from src.judging.backtest.results import Result
     from src.judging.backtest.runner import Progress, Runner
     from src.observability.store.spool import Spool

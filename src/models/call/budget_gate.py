@@ -15,7 +15,7 @@ from src.models.limits import budgets
 from src.models.pricing import prices
 from src.models.types import TextPart
 from src.models.usage import Usage
-from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError
+from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from src.models.limits.budgets import Budget
     from src.models.types import ModelRequest
     from src.models.usage import Cost
+    from src.observability.pipeline import Pipeline
     from src.observability.tracing.observation import Observation
 
 _log = logging.getLogger("moondev.models")
@@ -90,7 +91,7 @@ class BudgetGate:
         if isinstance(result, Refusal):
             raise BudgetExceeded(_refusal(self._budgets[windows.index(result.window)], result, self._highest_usd, now))
         self._reservation = result
-        self._warn(result)
+        self._warn(result, windows)
 
     def settle(self, bill: Cost) -> None:
         """Count what the request cost, by the call's bill until now; a part without a known price by a stated rule."""
@@ -115,9 +116,9 @@ class BudgetGate:
             *key, cost_usd, self._highest_usd,
         )  # fmt: skip
 
-    def _warn(self, reservation: Reservation) -> None:
+    def _warn(self, reservation: Reservation, windows: Sequence[Window]) -> None:
         """Warn of each soft budget that this call takes beyond its limit, once a window."""
-        for budget, window, before in zip(self._budgets, reservation.windows, reservation.before, strict=True):
+        for budget, window, before in zip(self._budgets, windows, reservation.before, strict=True):
             if budget.is_hard or before.taken_usd + self._highest_usd <= budget.limit_usd:
                 continue
             if (window.key, window.start_s) in _warned:
@@ -135,29 +136,35 @@ _warned: set[tuple[str, int]] = set()
 # By how much the most expensive call of a model passed its estimate: providers count what they do not show.
 _underestimates: dict[tuple[str, str], float] = {}
 _stores: dict[Path, BudgetStore] = {}
+_latest: tuple[Pipeline, BudgetStore] | None = None
 
 
 def _store() -> BudgetStore:
     """Return the budgets of the process's store, whether tracing is on or not."""
+    global _latest  # noqa: PLW0603 - a pipeline stays for the life of a process
     from src.observability.current import get_pipeline
 
-    path = get_pipeline().settings.trace_db
+    pipeline = get_pipeline()
+    if _latest is not None and _latest[0] is pipeline:
+        return _latest[1]
+    path = pipeline.settings.trace_db
     store = _stores.get(path)
     if store is None:
         store = _stores.setdefault(path, BudgetStore(path))
+    _latest = (pipeline, store)
     return store
 
 
 def _highest_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budget]) -> float:
     """Return the most that a request can cost: a token for each byte that is sent, and the longest reply."""
-    size = sum(len(message.text.encode("utf-8", "replace")) for message in request.messages)
-    size += sum(len(str(tool)) for tool in request.tools)
-    pictures = sum(
-        not isinstance(part, TextPart)
-        for message in request.messages
-        if not isinstance(message.content, str)
-        for part in message.content
-    )
+    size = pictures = 0
+    for message in request.messages:
+        text, content = message.text, message.content
+        size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        if not isinstance(content, str):
+            pictures += sum(not isinstance(part, TextPart) for part in content)
+    for tool in request.tools:
+        size += len(str(tool))
     tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _TOKENS_OF_A_PICTURE + _HIDDEN_TOKENS
     longest = request.max_tokens or capabilities.of(model.provider, request.model).max_output or _OUTPUT_TOKENS
     highest = _price(model.provider, request.model, tokens, longest, int(time.time() // 3600))

@@ -1,0 +1,84 @@
+"""Start worker processes on this machine, on loopback alone, which end with this process however it ends."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Client
+
+_LOST_WORKERS: Final = 4  # that one decision may have before it is given up
+_CONFIG: Final[dict[str, Any]] = {
+    "distributed.scheduler.allowed-failures": _LOST_WORKERS,
+    # No page of Dask's shows anything of a run; there is no dashboard either.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.log-length": 0,
+    # Nothing is written to a disk, and no worker is stopped for its memory.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.use-file-locking": False,
+}
+
+
+@contextmanager
+def local_client(workers: int, threads: int, store: Path) -> Iterator[Client]:
+    """Start worker processes, and end them with the block.
+
+    They speak TLS with a key of this block alone, so that nobody else on this machine can give them work.
+
+    Args:
+        workers: How many processes.
+        threads: How many decisions each of them makes at once.
+        store: The trace store that they share.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moondev-workers-")))
+        stack.enter_context(dask.config.set({**_CONFIG, "distributed.worker.multiprocessing-method": _method()}))
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=threads,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                security=True,
+                memory_limit=0,
+                local_directory=str(folder),
+                silence_logs=logging.CRITICAL,
+                env={"MOONDEV_TRACE_DB": str(store)},
+            )
+        )
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        # Workers need their folders at start alone; what is gone now does not stay behind after `kill -9`.
+        shutil.rmtree(folder, ignore_errors=True)
+        yield client
+
+
+def _method() -> str:
+    """Return how processes are started: from a server that has loaded what they need, where systems have that."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    import distributed.utils
+
+    multiprocessing.set_forkserver_preload(
+        ["distributed", "src.judging.backtest.cluster.work", "src.agents.trading_agent"]
+    )
+    # Dask's own list would load pandas and all else that it could use, in this process too.
+    distributed.utils._forkserver_preload_set = True
+    return "forkserver"
