@@ -84,6 +84,8 @@ def backtest(
     """
     from src.judging.backtest.deciders import deciders_named
 
+    if workers is not None and dask is not None:
+        raise ValueError("--workers starts processes here, --dask asks those of a cluster: give one of them.")
     deciders = deciders_named([name.strip() for name in models.split(",") if name.strip()], swarm=swarm)
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     times = _Times(every=every, horizon=horizon, first=first, last=last)
@@ -259,15 +261,19 @@ def _finish(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
 
 
 def _finish_by_workers(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
-    from src.judging.backtest.cluster import finish_on_cluster, finish_on_workers
+    from src.judging.backtest.cluster import ClusterError, finish_on_cluster, finish_on_workers
 
     names = tuple(name.strip() for name in way.models.split(",") if name.strip())
-    if way.dask is not None:
-        finish_on_cluster(runners, names, swarm=way.swarm, address=way.dask, spool=spool, say=note)
-    elif way.workers is not None:
-        finish_on_workers(
-            runners, names, swarm=way.swarm, workers=way.workers, threads=way.threads, spool=spool, say=note
-        )
+    try:
+        if way.dask is not None:
+            finish_on_cluster(runners, names, swarm=way.swarm, address=way.dask, spool=spool, say=note)
+        elif way.workers is not None:
+            finish_on_workers(
+                runners, names, swarm=way.swarm, workers=way.workers, threads=way.threads, spool=spool, say=note
+            )
+    except ClusterError as error:
+        problem(str(error))
+        raise typer.Exit(_REFUSED) from error
 
 
 def _report(results: Sequence[Result], progress: Progress, html: Path | None, *, as_json: bool) -> None:

@@ -16,18 +16,20 @@ from __future__ import annotations
 import math
 import os
 from calendar import monthrange
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from src.models import user_tables
 from src.models.errors import InvalidRequest
 from src.observability.store.budgets import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 WindowName = Literal["run", "hour", "day", "month"]
 WINDOWS: Final = ("run", "hour", "day", "month")
@@ -82,6 +84,34 @@ class Budget:
 @lru_cache(maxsize=64)
 def _window(key: str, limit_usd: float, window: str, hour: int, is_hard: bool) -> Window:
     return Window(key=key, start_s=start_of(window, hour * 3600), limit_usd=limit_usd, is_hard=is_hard)
+
+
+class Keeper(Protocol):
+    """Where budgets are counted, such as a `BudgetStore`."""
+
+    def reserve(self, windows: Sequence[Window], highest_usd: float, until_s: float) -> Any:
+        """Reserve a call's highest cost in all windows, or refuse it; StoreIsLockedError asks to try again."""
+
+    def settle(self, reservation: Any, cost_usd: float) -> None:
+        """Replace a reservation by what the call cost."""
+
+
+_shared: ContextVar[tuple[tuple[Budget, ...], Keeper] | None] = ContextVar("moondev_shared_budgets", default=None)
+
+
+@contextmanager
+def shared(chosen: Sequence[Budget], keeper: Keeper) -> Iterator[None]:
+    """Have calls inside the block count in another process's budgets too, which `keeper` asks."""
+    token = _shared.set((tuple(chosen), keeper))
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def shared_now() -> tuple[tuple[Budget, ...], Keeper] | None:
+    """Return the budgets of another process in which calls count here, with their keeper."""
+    return _shared.get()
 
 
 def start_of(window: str, time_s: float) -> int:

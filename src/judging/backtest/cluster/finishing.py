@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
-from src.judging.backtest.cluster.messages import ClusterError, Setting
+from src.judging.backtest.cluster.messages import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,11 +63,37 @@ def finish_on_cluster(
 ) -> None:
     """Have the workers of a Dask cluster make all decisions that the ledger lacks.
 
+    Args:
+        runners: The runs, of the same deciders.
+        names: The deciders' names.
+        swarm: Whether the models among them vote as one.
+        address: The scheduler's.
+        spool: The store of this process, which alone has the ledger.
+        say: Tells the user something.
+
     Raises:
         ValueError: Dask is not installed, no scheduler answers, or a worker cannot ask a model.
         ClusterError: the workers cannot go on.
     """
-    raise ClusterError("not yet")
+    _require_dask()
+    if not _is_anything_left(runners):
+        return
+    from src.judging.backtest.cluster.coordinator import Coordinator
+    from src.judging.backtest.cluster.fleet import fleet_client
+    from src.judging.backtest.cluster.link import LinkServer
+    from src.judging.backtest.cluster.work import prompt_hash
+    from src.judging.backtest.known_replies import LocalReplies
+    from src.models.limits import budgets
+    from src.observability.ledger import LedgerReader
+    from src.observability.store.budgets import BudgetStore
+    from src.observability.store.reader import StoreReader
+
+    models = [model for decider in runners[0].deciders for model in decider.models]
+    link = f"moondev-{uuid.uuid4().hex[:12]}"
+    setting = Setting(deciders=names, swarm=swarm, prompt_hash=prompt_hash(), link=link, budgets=budgets.current())
+    replies = LocalReplies(spool, LedgerReader(StoreReader(spool.path)))
+    with fleet_client(address, models) as client, LinkServer(client, link, replies, BudgetStore(spool.path), say):
+        Coordinator(client, runners, setting, say).run()
 
 
 def _require_dask() -> None:

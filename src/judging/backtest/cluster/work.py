@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from src.judging.backtest.cluster.messages import Answer
 from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from src.agents.market import Candles
+    from src.agents.swarm.known_votes import KnownVotes
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.cluster.link import Link
     from src.judging.backtest.cluster.messages import Errand, Setting, Wanted
@@ -61,7 +65,7 @@ def _decided(replay: Replay, errand: Errand) -> tuple[Made, ...]:
     setting = errand.setting
     deciders = _deciders(setting)
     spool = _store(setting)
-    link = _link(setting.link) if setting.link is not None else None
+    link = _link(setting)
     replies = _replies(spool, link)
     made = []
     for wanted in errand.wanted:
@@ -74,7 +78,7 @@ def _decided(replay: Replay, errand: Errand) -> tuple[Made, ...]:
     return tuple(made)
 
 
-def _asked(replay: Replay, errand: Errand, decider: Decider, wanted: Wanted, votes: object) -> Made:
+def _asked(replay: Replay, errand: Errand, decider: Decider, wanted: Wanted, votes: KnownVotes) -> Made:
     """Return a decision of models, with its record, which the coordinator writes."""
     from src.judging.backtest.making import Made, make_decision
 
@@ -95,7 +99,7 @@ def _deciders(setting: Setting) -> tuple[Decider, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _named(names: tuple[str, ...], swarm: bool) -> tuple[Decider, ...]:  # noqa: FBT001 - a cache's key
+def _named(names: tuple[str, ...], swarm: bool) -> tuple[Decider, ...]:
     from src.judging.backtest.deciders import deciders_named
 
     return tuple(deciders_named(names, swarm=swarm))
@@ -113,6 +117,24 @@ def _store(setting: Setting) -> Spool:
         if (status.st_dev, status.st_ino) != setting.store:
             raise RuntimeError(f"this worker's store {spool.path} is not the coordinator's.")
     return spool
+
+
+def _link(setting: Setting) -> Link | None:
+    if setting.link is None:
+        return None
+    from src.judging.backtest.cluster.link import link_named
+
+    return link_named(setting.link)
+
+
+def _budgets(setting: Setting, link: Link | None) -> AbstractContextManager[None]:
+    """Have calls inside the block count in the coordinator's budgets too."""
+    if link is None or not setting.budgets:
+        return nullcontext()
+    from src.judging.backtest.cluster.link import LinkedBudgets
+    from src.models.limits import budgets
+
+    return budgets.shared(setting.budgets, LinkedBudgets(link))
 
 
 def _replies(spool: Spool, link: Link | None) -> Replies:

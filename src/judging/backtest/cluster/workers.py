@@ -46,7 +46,10 @@ def local_client(workers: int, threads: int, store: Path) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
+    from src.judging.backtest.cluster.quiet import quiet
+
     with ExitStack() as stack:
+        stack.enter_context(quiet())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moondev-workers-")))
         stack.enter_context(dask.config.set({**_CONFIG, "distributed.worker.multiprocessing-method": _method()}))
         cluster = stack.enter_context(
