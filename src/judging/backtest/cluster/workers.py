@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import multiprocessing.resource_tracker
+import multiprocessing.util
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from src.judging.backtest.cluster.janitor import remove_at_end
+from src.judging.backtest.cluster.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +52,15 @@ def local_client(workers: int, threads: int, store: Path) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
-    from src.judging.backtest.cluster.quiet import quiet
-
+    method = _method()
+    _start_tracker()
+    folder = Path(tempfile.mkdtemp(prefix="moondev-workers-"))
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        remove_at_end([folder, Path(multiprocessing.util.get_temp_dir())])
         stack.enter_context(quiet())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moondev-workers-")))
-        stack.enter_context(dask.config.set({**_CONFIG, "distributed.worker.multiprocessing-method": _method()}))
+        own = {"distributed.worker.multiprocessing-method": method, "temporary-directory": str(folder)}
+        stack.enter_context(dask.config.set({**_CONFIG, **own}))
         cluster = stack.enter_context(
             LocalCluster(
                 n_workers=workers,
@@ -65,12 +74,23 @@ def local_client(workers: int, threads: int, store: Path) -> Iterator[Client]:
                 local_directory=str(folder),
                 silence_logs=logging.CRITICAL,
                 env={"MOONDEV_TRACE_DB": str(store)},
+                preload=["src.judging.backtest.cluster.preload"],
             )
         )
-        client = stack.enter_context(Client(cluster, set_as_default=False))
-        # Workers need their folders at start alone; what is gone now does not stay behind after `kill -9`.
-        shutil.rmtree(folder, ignore_errors=True)
-        yield client
+        yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _start_tracker() -> None:
+    """Start the process that frees what others leave, as `multiprocessing` would, with its warning of that off."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
+    try:
+        multiprocessing.resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _method() -> str:
