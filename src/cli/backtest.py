@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from src.agents.market import Candles
+    from src.judging.accuracy import Accuracy
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.deciders import Decider
     from src.judging.backtest.markets import MarketsResult
@@ -292,6 +293,7 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
             _show(result)
         if whole is not None:
             _show_together(whole)
+        _show_inside((whole or results[0]).rows)
         for page in pages:
             note(f"{page} written.")
     decisions, failed = (sum(getattr(result, name) for result in results) for name in ("decisions", "failed"))
@@ -303,6 +305,15 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
     if progress.stopped:
         problem(f"{progress.stopped} The same command with a higher --budget goes on.")
         raise typer.Exit(1)
+
+
+def _show_inside(rows: Sequence[Accuracy]) -> None:
+    for row in rows:
+        if row.inside:
+            note(
+                f"{row.key}: {row.inside:,} of {row.decisions:,} decisions are on a time that it may have been trained "
+                "on (`moondev models --training`): they show no skill."
+            )
 
 
 def _write_pages(results: Sequence[Result], path: Path) -> list[Path]:

@@ -6,8 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from src.judging.accuracy import accuracy_of, with_discoveries
-from src.judging.backtest.results import decider_data
+from src.judging.backtest.results import decider_data, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +66,7 @@ def together(results: Sequence[Result], *, wall_s: float) -> MarketsResult:
     for result in results:
         for name, items in result.judged.items():
             groups.setdefault(name, []).extend(items)
-    rows = with_discoveries(accuracy_of(name, items) for name, items in groups.items())
-    return MarketsResult(results=tuple(results), rows=tuple(rows), wall_s=wall_s)
+    return MarketsResult(results=tuple(results), rows=tuple(rows_of(groups)), wall_s=wall_s)
 
 
 def run_id_of(run_ids: Sequence[str]) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.accuracy import Accuracy, accuracy_of, grouped, with_discoveries
 from src.judging.grouping import judged
-from src.judging.report import row_data
+from src.judging.report import HEADLINE_BOOKS, row_data
 from src.judging.resolving import Rules, resolve
 from src.observability.ledger import LedgerReader
 from src.observability.store.reader import StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from src.judging.accuracy import Judged
     from src.judging.backtest.plan import Plan
@@ -93,7 +93,16 @@ class Result:
 def decider_data(row: Accuracy) -> dict[str, Any]:
     """Return a decider's row as plain data."""
     data = row_data(row)
-    return {"decider": row.key, **{name: data[name] for name in _COUNTED}}
+    return {"decider": row.key, **{name: data[name] for name in _COUNTED}, "inside": row.inside}
+
+
+def rows_of(groups: Mapping[str, Sequence[Judged]]) -> list[Accuracy]:
+    """Return each decider's row; one that may have been trained on the time stands out in nothing."""
+    rows = []
+    for row in with_discoveries(accuracy_of(key, items) for key, items in groups.items()):
+        inside = sum(item.book not in HEADLINE_BOOKS for item in groups[row.key])
+        rows.append(replace(row, inside=inside, stands_out=row.stands_out and not inside))
+    return rows
 
 
 def judge_run(
@@ -126,7 +135,7 @@ def judge_run(
         {(item.decision.agent, item.decision.as_of_ns): item for item in reader.entries(plan.run_id)}.values()
     )
     groups = grouped((entry.decision.agent or "unknown", judged(entry)) for entry in entries)
-    rows = with_discoveries(accuracy_of(key, items) for key, items in groups.items())
+    rows = rows_of(groups)
     return Result(
         run_id=plan.run_id,
         symbol=plan.symbol,

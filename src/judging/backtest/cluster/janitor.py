@@ -24,7 +24,7 @@ _janitors: list[subprocess.Popen[bytes]] = []  # for the life of this process
 
 def remove_at_end(folders: Sequence[Path]) -> None:
     """Have folders removed once this process has ended, where it has not done so itself."""
-    theirs, ours = os.pipe()  # `ours` stays open until the end, and no other process inherits it
+    theirs, _ours = os.pipe()  # `_ours` stays open until the end, and no other process inherits it
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM, *map(str, folders)]
     with os.fdopen(theirs, "rb") as stream:
         janitor = subprocess.Popen(  # noqa: S603 - our own interpreter
