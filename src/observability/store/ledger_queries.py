@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.store.ledger_records import (
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHUNK: Final = 500  # ids in one statement
+# Columns whose few values are those of thousands of rows: each is kept in memory once.
+_REPEATED: Final = frozenset(
+    {
+        "symbol", "action", "status", "venue", "timeframe", "horizons", "agent", "agent_version", "prompt_name",
+        "prompt_version", "prompt_hash", "models", "environment", "book", "run_id", "session_id", "horizon",
+        "exit_reason", "costs", "source",
+    }
+)  # fmt: skip
 
 
 def has_ledger(connection: sqlite3.Connection) -> bool:
@@ -66,9 +75,17 @@ def decisions_by_id(connection: sqlite3.Connection, beginning: str) -> list[Deci
 
 
 def _decision(row: tuple[Any, ...]) -> DecisionRecord:
-    values = by_column(DECISION_COLUMNS, row)
+    values = _shared(by_column(DECISION_COLUMNS, row))
     flags = {name: bool(values[name]) for name in ("cost_unknown", "derived")}
     return DecisionRecord(**{**values, **flags})
+
+
+def _shared(values: dict[str, Any]) -> dict[str, Any]:
+    """Have a row's repeated texts be the same objects as those of other rows."""
+    for name in _REPEATED.intersection(values):
+        if isinstance(values[name], str):
+            values[name] = sys.intern(values[name])
+    return values
 
 
 def outcomes_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[OutcomeRecord]:
@@ -80,7 +97,7 @@ def outcomes_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Outc
             part,
         )
         for row in cursor:
-            values = by_column(OUTCOME_COLUMNS, row)
+            values = _shared(by_column(OUTCOME_COLUMNS, row))
             values["correct"] = None if values["correct"] is None else bool(values["correct"])
             rows.append(OutcomeRecord(**values))
     return rows
