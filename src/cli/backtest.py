@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - typer reads the annotation when it runs
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
@@ -85,15 +87,27 @@ def backtest(
     """
     from src.judging.backtest.deciders import deciders_named
 
-    if workers is not None and dask is not None:
-        raise ValueError("--workers starts processes here, --dask asks those of a cluster: give one of them.")
+    costs = {"fee_bps": fee_bps, "spread_bps": spread_bps, "slippage_bps": slippage_bps}
+    _refuse_nonsense(costs, budget, html, is_twice=workers is not None and dask is not None)
     deciders = deciders_named([name.strip() for name in models.split(",") if name.strip()], swarm=swarm)
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     times = _Times(every=every, horizon=horizon, first=first, last=last)
     markets = [_market(name, file, deciders, times, placebo, reading) for name, file in files_of(symbol, csv).items()]
     way = _Way(models=models, swarm=swarm, threads=threads, workers=workers, dask=dask)
-    costs = {"fee_bps": fee_bps, "spread_bps": spread_bps, "slippage_bps": slippage_bps}
     _run(markets, deciders, way, costs, budget, html, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _refuse_nonsense(costs: dict[str, float], budget: float | None, html: Path | None, *, is_twice: bool) -> None:
+    """Raise for what would end the run only after it was paid for."""
+    from src.judging.costs import costs_of_venue
+
+    costs_of_venue(None, **costs)
+    if budget is not None and not (math.isfinite(budget) and budget >= 0):
+        raise ValueError(f"--budget is {budget!r}: give US dollars, such as 5 or 0.25.")
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise ValueError(f"--html {html} cannot be written: name a file in a folder that exists.")
+    if is_twice:
+        raise ValueError("--workers starts processes here, --dask asks those of a cluster: give one of them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +187,7 @@ def _run(
     from src.judging.backtest.allowance import Allowance
     from src.judging.backtest.markets import run_id_of, sum_of
     from src.judging.backtest.plan import as_data, estimate
+    from src.judging.backtest.run_lock import only_process
     from src.judging.backtest.runner import Progress, Runner
 
     spool, allowance, progress = _spool(), Allowance(limit_usd=budget), Progress()
@@ -198,7 +213,11 @@ def _run(
         _refuse_unavailable(models)
     if not yes and figures.calls and figures.cost_usd != 0 and not agreed(figures):
         raise typer.Exit(_REFUSED)
-    with progress_bar(progress, hidden=as_json) as shown:
+    with ExitStack() as stack:
+        if models:
+            for item in markets:
+                stack.enter_context(only_process(spool.path, item.plan.run_id))
+        shown = stack.enter_context(progress_bar(progress, hidden=as_json))
         for runner in runners:
             runner.on_progress = shown
         _finish(runners, way, spool)
@@ -291,6 +310,7 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
             if whole is not None:
                 note(f"{result.symbol}, run {result.run_id}:")
             _show(result)
+            _show_open(result)
         if whole is not None:
             _show_together(whole)
         _show_inside((whole or results[0]).rows)
@@ -305,6 +325,11 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
     if progress.stopped:
         problem(f"{progress.stopped} The same command with a higher --budget goes on.")
         raise typer.Exit(1)
+
+
+def _show_open(result: Result) -> None:
+    for reason, count in result.open:
+        note(f"{count:,} outcomes stay open: {reason}.")
 
 
 def _show_inside(rows: Sequence[Accuracy]) -> None:

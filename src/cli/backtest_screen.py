@@ -26,6 +26,10 @@ def show_plan(runner: Runner) -> None:
         f"{last:%Y-%m-%d %H:%M} UTC"
         + (f", {runner.decided_before:,} of them made before" * bool(runner.decided_before))
     )
+    dropped = runner.replay.candles.issue_counts
+    if dropped:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
+        note(f"The prices have {kinds}: `moondev candles FILE` shows them.")
     if plan.skipped:
         note(f"{plan.skipped:,} times are left out: no bar had closed since the time before.")
 

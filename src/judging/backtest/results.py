@@ -57,7 +57,7 @@ class Equity:
 class Result:
     """What a back-test showed: its deciders by name, the way of their money, and of holding and of cash.
 
-    `judged` are the decisions behind each decider's row.
+    `open` says for which reasons how many outcomes are not known, `judged` are the decisions behind each decider's row.
     """
 
     run_id: str
@@ -71,6 +71,7 @@ class Result:
     wall_s: float
     rows: tuple[Accuracy, ...]
     equities: tuple[Equity, ...]
+    open: tuple[tuple[str, int], ...] = ()
     judged: dict[str, list[Judged]] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class Result:
             "abstained": self.abstained,
             "failed": self.failed,
             "resolved": self.resolved,
+            "open": dict(self.open),
             "calls": self.calls,
             "cost_usd": self.cost_usd,
             "wall_s": self.wall_s,
@@ -148,6 +150,7 @@ def judge_run(
         wall_s=time.monotonic() - progress.started,
         rows=tuple(rows),
         equities=tuple(_equities(entries, plan, prices)),
+        open=tuple(resolution.reasons.most_common()),
         judged=groups,
     )
 
