@@ -29,7 +29,7 @@ def show_plan(runner: Runner) -> None:
     dropped = runner.replay.candles.issue_counts
     if dropped:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
-        note(f"The prices have {kinds}: `moondev candles FILE` shows them.")
+        note(f"Remarks on the prices: {kinds} (`moondev candles FILE` shows them).")
     if plan.skipped:
         note(f"{plan.skipped:,} times are left out: no bar had closed since the time before.")
 

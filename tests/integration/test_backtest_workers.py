@@ -64,7 +64,7 @@ class Backtest:
         children = psutil.Process(self.process.pid).children(recursive=True)
         return next(item for item in reversed(children) if item.ppid() != self.process.pid)
 
-    def end(self, timeout_s: float = 240) -> tuple[str, str]:
+    def end(self, timeout_s: float = 280) -> tuple[str, str]:
         return self.process.communicate(timeout=timeout_s)
 
     def assert_nothing_is_left(self) -> None:
@@ -76,8 +76,8 @@ class Backtest:
                         group.append(item)
             return group
 
-        assert eventually(lambda: not processes()), processes()
-        assert eventually(lambda: not list(self._temporary.iterdir())), list(self._temporary.iterdir())
+        assert eventually(lambda: not processes(), 60), processes()
+        assert eventually(lambda: not list(self._temporary.iterdir()), 60), list(self._temporary.iterdir())
 
 
 def questions(server: Server) -> list[str]:
@@ -120,6 +120,7 @@ def test_a_worker_that_is_killed_is_replaced_and_no_decision_is_lost_or_asked_fo
 
 
 @long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_it_ends_nothing_is_left_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
@@ -204,6 +205,7 @@ def fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
 
 
 @long
+@pytest.mark.timeout(900)
 def test_a_fleet_s_results_come_together_and_its_keys_stay_where_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleet: Callable[..., Fleet]
 ) -> None:
@@ -246,6 +248,7 @@ def test_a_fleet_s_results_come_together_and_its_keys_stay_where_they_are(
 
 
 @long
+@pytest.mark.timeout(900)
 def test_a_fleet_spends_no_more_than_the_coordinator_s_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleet: Callable[..., Fleet]
 ) -> None:
