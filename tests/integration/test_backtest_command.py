@@ -19,6 +19,7 @@ import pytest
 
 from src.cli.start import main
 from src.judging.backtest.run_lock import only_process
+from src.observability.ledger import read_votes
 from tests.commands import Screen, run_app
 from tests.long import rounds
 from tests.servers import Received, Reply, Server
@@ -254,3 +255,23 @@ def test_a_model_that_may_know_the_time_gets_no_verdict(prices: Path, monkeypatc
         (row,) = json.loads(run(*options(prices, every="4h"), "--yes").out)["by_decider"]
         assert (row["n"] > 50, row["verdict"], row["stands_out"]) == (True, "inside training", False)
         assert row["inside"] == row["decisions"]
+
+
+def test_two_members_of_one_model_have_a_vote_each_when_it_goes_on(
+    prices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replies are there, and the decision that was made of them is not, as after a kill in between."""
+    replies = [answer(), answer(DECISION.replace("BUY", "SELL"))]
+    with Server(lambda _: replies[len(server.received) % 2]) as server:
+        served(monkeypatch, server)
+        words = [*options(prices, "openai:gpt-4o-mini,openai:gpt-4o-mini", "240h"), "--swarm", "--yes"]
+        assert json.loads(run(*words).out)["decisions"] == 1
+        with contextlib.closing(sqlite3.connect(os.environ["MOONDEV_TRACE_DB"])) as store, store:
+            (votes,) = store.execute("SELECT votes FROM decisions").fetchone()
+            store.execute("DELETE FROM decisions")
+        assert json.loads(run(*words).out)["calls"] == 0
+        with contextlib.closing(sqlite3.connect(os.environ["MOONDEV_TRACE_DB"])) as store:
+            (again,) = store.execute("SELECT votes FROM decisions").fetchone()
+        assert [vote.action for vote in read_votes(again)] == [vote.action for vote in read_votes(votes)]
+        assert {vote.action for vote in read_votes(again)} == {"BUY", "SELL"}
+        assert len(server.received) == 2

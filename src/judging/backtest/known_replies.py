@@ -83,6 +83,9 @@ def _key(seat: Seat, question: Question) -> str:
         seat.name, seat.model.model_name, question.system_prompt, question.user_content, member.brief, member.seed,
         question.temperature,
     ]  # fmt: skip
+    number = member.label.rpartition("#")[2] if "#" in member.label else "1"
+    if number.isdecimal() and number != "1":  # the second of two members that are asked the same has a vote of its own
+        parts.append(number)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
