@@ -155,14 +155,17 @@ def test_however_it_ends_nothing_is_left_and_the_same_command_goes_on(
 class Fleet:
     """A scheduler and workers as on machines of their own: each worker has its own store and its own key."""
 
-    def __init__(self, folder: Path, workers: int, **variables: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        address_file = folder / "scheduler.json"
-        self._processes = [
-            self._start("scheduler", ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(address_file)], {})
-        ]
-        assert eventually(address_file.exists, 120)
-        self.address = json.loads(address_file.read_text())["address"]
+        self.address = ""
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, workers: int, **variables: str) -> None:
+        file = self.folder / "scheduler.json"
+        self._start("scheduler", ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)], {})
+        assert eventually(lambda: file.exists() and file.read_text().rstrip().endswith("}"), 120)
+        self.address = json.loads(file.read_text())["address"]
         self.workers = [
             self._start(
                 f"worker-{number}", [self.address, "--nthreads", "2", "--no-nanny"],
@@ -170,15 +173,16 @@ class Fleet:
             )
             for number in range(workers)
         ]  # fmt: skip
-        self._processes += self.workers
 
     def _start(self, name: str, words: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
         part = name.partition("-")[0]
         with (self.folder / f"{name}.log").open("wb") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{part}", *words, "--no-dashboard"],
                 stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(self.folder), **variables},
             )  # fmt: skip
+        self._processes.append(process)
+        return process
 
     def logs(self) -> str:
         return "".join(file.read_text() for file in self.folder.glob("*.log"))
@@ -196,7 +200,8 @@ def fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
     def start(workers: int, **variables: str) -> Fleet:
         folder = tmp_path / "fleet"
         folder.mkdir()
-        fleets.append(Fleet(folder, workers, **variables))
+        fleets.append(Fleet(folder))
+        fleets[-1].start(workers, **variables)
         return fleets[-1]
 
     yield start
