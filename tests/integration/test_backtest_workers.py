@@ -169,7 +169,7 @@ class Fleet:
         self.workers = [
             self._start(
                 f"worker-{number}", [self.address, "--nthreads", "2", "--no-nanny"],
-                {**variables, "MOONDEV_TRACE_DB": str(folder / f"worker-{number}.db")},
+                {**variables, "MOONDEV_TRACE_DB": str(self.folder / f"worker-{number}.db")},
             )
             for number in range(workers)
         ]  # fmt: skip
