@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from src.cli import decisions
+from src.cli import decisions, insight
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
@@ -53,6 +53,7 @@ app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(decisions.app, name="decisions")
+app.add_typer(insight.app, name="insight")
 
 
 def run() -> int:

@@ -79,6 +79,7 @@ class Coordinator:
                 while len(self._running) >= self._places():
                     self._collect()
             self._collect_all()
+            self._look()
         except BudgetSpentError as error:
             self._progress.stopped = str(error)
             self._collect_all()
@@ -168,9 +169,12 @@ class Coordinator:
     def _places(self) -> int:
         """Return how many errands the workers can have at once; notice those that came and went."""
         now = time.monotonic()
-        if now - self._looked_at < _LOOK_EVERY_S:
-            return max(1, sum(self._workers.values()))
-        self._looked_at = now
+        if now - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = now
+            self._look()
+        return max(1, sum(self._workers.values()))
+
+    def _look(self) -> None:
         if self._client.status != "running":
             raise ClusterError("The connection to the scheduler is lost. The same command goes on.")
         workers = dict(self._client.nthreads())
@@ -179,4 +183,3 @@ class Coordinator:
         if not workers and self._workers:
             self._say("No worker is left: waiting for one.")
         self._workers = workers
-        return max(1, sum(workers.values()))
