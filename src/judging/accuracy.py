@@ -94,6 +94,7 @@ class Accuracy:
         skill: Hits above what the same numbers of BUY and SELL hit by chance, with a bootstrap's interval.
         p_value: How likely so many hits are by chance; decisions are taken one by one here.
         stands_out: Whether that is a discovery among all groups that are compared.
+        inside: How many decisions are on a time that a model may have been trained on, where that forbids a verdict.
         brier: The mean squared error of the confidences.
         brier_skill: Their skill above the constant forecast of the hit rate.
         log_loss: The mean logarithmic loss.
@@ -123,6 +124,7 @@ class Accuracy:
     skill: Interval = UNKNOWN
     p_value: float | None = None
     stands_out: bool = False
+    inside: int = 0
     brier: float | None = None
     brier_skill: float | None = None
     log_loss: float | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from src.observability.ledger import Entry
 
 HEADLINE_BOOKS: Final = ("live", "after")
+INSIDE: Final = "inside training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ def verdict(row: Accuracy) -> str:
     """Say in a few words what the figures show; under 50 resolved decisions nothing."""
     if not row.is_enough:
         return NOT_ENOUGH
+    if row.inside:
+        return INSIDE
     if row.skill.low is not None and row.skill.low > 0:
         return "better than chance"
     if row.skill.high is not None and row.skill.high < 0:

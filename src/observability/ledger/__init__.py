@@ -5,7 +5,7 @@ from src.observability.ledger.reader import Entry, LedgerReader
 from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
 from src.observability.ledger.results import outcome, score_id
 from src.observability.ledger.votes import MemberVote, read_votes, write_votes
-from src.observability.ledger.writing import book_of, decision, write_decision, write_decisions
+from src.observability.ledger.writing import book_of, decision, without_secrets, write_decision, write_decisions
 
 __all__ = [
     "Entry",
@@ -22,6 +22,7 @@ __all__ = [
     "parse_horizons",
     "read_votes",
     "score_id",
+    "without_secrets",
     "write_decision",
     "write_decisions",
     "write_votes",

@@ -166,7 +166,7 @@ def _refuse_unknown(fields: Mapping[str, object]) -> None:
 
 def write_decision(record: DecisionRecord) -> bool:
     """Write a decision, without secrets; tell whether it is stored, or will be. Never raises."""
-    return get_pipeline().store_ledger(_clean(record))
+    return get_pipeline().store_ledger(without_secrets(record))
 
 
 def write_decisions(records: Sequence[DecisionRecord], spool: Spool) -> None:
@@ -175,7 +175,7 @@ def write_decisions(records: Sequence[DecisionRecord], spool: Spool) -> None:
     Raises:
         SpoolError: they could not be stored.
     """
-    spool.append_ledger_rows([_clean(record) for record in records])
+    spool.append_ledger_rows([without_secrets(record) for record in records])
 
 
 def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
@@ -187,7 +187,7 @@ def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
     return "live" if time_ns < as_of_ns + shortest * 1_000_000_000 else "inside"
 
 
-def _clean(record: DecisionRecord) -> DecisionRecord:
+def without_secrets(record: DecisionRecord) -> DecisionRecord:
     """Return the record without secrets, which texts of programs and models may hold."""
     return replace(
         record,

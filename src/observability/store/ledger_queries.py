@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.store.compression import decompress
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 _CHUNK: Final = 500  # ids in one statement
 _FLAGS: Final = (DECISION_COLUMNS.index("cost_unknown"), DECISION_COLUMNS.index("derived"))
 _CORRECT: Final = OUTCOME_COLUMNS.index("correct")
+# Columns whose few values are those of thousands of rows: each is kept in memory once.
+_REPEATED: Final = frozenset(
+    {
+        "symbol", "action", "status", "venue", "timeframe", "horizons", "agent", "agent_version", "prompt_name",
+        "prompt_version", "prompt_hash", "models", "environment", "book", "run_id", "session_id", "horizon",
+        "exit_reason", "costs", "source",
+    }
+)  # fmt: skip
+_REPEATED_IN_DECISIONS: Final = [place for place, name in enumerate(DECISION_COLUMNS) if name in _REPEATED]
+_REPEATED_IN_OUTCOMES: Final = [place for place, name in enumerate(OUTCOME_COLUMNS) if name in _REPEATED]
 
 
 def has_ledger(connection: sqlite3.Connection) -> bool:
@@ -124,10 +135,19 @@ def generations_after(
 
 def _decision(row: tuple[Any, ...]) -> DecisionRecord:
     """Return the record of a row of DECISION_COLUMNS, by place: by name takes three times as long."""
-    values = list(row)
+    values = _shared(row, _REPEATED_IN_DECISIONS)
     for place in _FLAGS:
         values[place] = bool(values[place])
     return DecisionRecord(*values)
+
+
+def _shared(row: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    """Return a row's values, in which repeated texts are the same objects as those of other rows."""
+    values = list(row)
+    for place in places:
+        if isinstance(values[place], str):
+            values[place] = sys.intern(values[place])
+    return values
 
 
 def outcomes_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[OutcomeRecord]:
@@ -139,7 +159,7 @@ def outcomes_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Outc
             part,
         )
         for row in cursor:
-            values = list(row)
+            values = _shared(row, _REPEATED_IN_OUTCOMES)
             values[_CORRECT] = None if values[_CORRECT] is None else bool(values[_CORRECT])
             rows.append(OutcomeRecord(*values))
     return rows
