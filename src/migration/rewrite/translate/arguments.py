@@ -185,7 +185,7 @@ def _translate_ollama(site: Site, arguments: Arguments, call: TranslatedCall, va
         messages = arguments.pop("messages", None)
         if messages is None:
             raise Unprovable("the call has no messages", "use generate_response(system_prompt, user_content)")
-        if '"images"' in code(messages) or "'images'" in values.tree.module.code:
+        if '"images"' in code(messages) or "'images'" in values.tree.code:
             raise Unprovable("a message has images in Ollama's own form", "give them as parts of the content")
         call.prompt = read_messages(messages, values)
     else:
