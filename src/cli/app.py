@@ -11,6 +11,7 @@ from src.cli import decisions, insight
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
+from src.cli.dashboard import dashboard
 from src.cli.derive import derive
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
@@ -71,6 +72,7 @@ app.command("backtest", cls=FastCommand)(backtest)
 app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
 app.command("quality", cls=FastCommand)(quality)
+app.command("dashboard", cls=FastCommand)(dashboard)
 app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
