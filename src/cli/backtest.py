@@ -45,6 +45,10 @@ def backtest(
     models: Annotated[
         str, typer.Option(help="Who decides: provider:model, rule:hold, rule:random#1, rule:momentum, rule:cross.")
     ] = "rule:hold,rule:random#1,rule:momentum,rule:cross",
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(help="Code of yours that decides too: package.module:Class or file.py:Class.", show_default=False),
+    ] = None,
     every: Annotated[str, typer.Option(help="The time between two decisions.")] = "4h",
     horizon: Annotated[str, typer.Option(help="After how long they are judged: 24h, or 24h,7d.")] = "24h",
     first: Annotated[datetime | None, typer.Option("--from", help="The first decision.", show_default=False)] = None,
@@ -83,7 +87,8 @@ def backtest(
     if placebo is not None:
         candles = placebo_of(candles, placebo)
     market = RELABELLED if placebo == "relabelled" else symbol
-    deciders = deciders_named([name.strip() for name in models.split(",") if name.strip()], swarm=swarm)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    deciders = deciders_named([*names, *(f"agent:{name}" for name in agent or ())], swarm=swarm)
     replay = Replay(candles, market, window=WINDOW)
     plan = make_plan(
         replay,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from src.judging.backtest.as_of import Replay
-    from src.judging.backtest.deciders import Choice, Decider
+    from src.judging.backtest.choices import Choice
+    from src.judging.backtest.deciders import Decider
     from src.judging.backtest.plan import Plan
     from src.observability.store.spool import Spool
 
@@ -104,8 +105,8 @@ class Runner:
         What was decided is in the ledger whatever ends the run: an exception, Ctrl-C, or the process's death.
         """
         try:
-            self._decide_by_rules([decider for decider in self._deciders if not decider.models])
-            self._decide_by_models([decider for decider in self._deciders if decider.models])
+            self._decide_by_rules([decider for decider in self._deciders if decider.is_free])
+            self._decide_by_models([decider for decider in self._deciders if not decider.is_free])
         except BudgetSpentError as error:
             self.progress.stopped = str(error)
         finally:
@@ -166,7 +167,7 @@ class Runner:
     def _decide(self, decider: Decider, time_us: int, decision_id: str) -> None:
         view = self._replay.view(time_us)
         votes = StoredReplies(self._spool, self._reader, decision_id) if decider.models else None
-        book = book_of_models(decider.models, self._replay.last_close_us(time_us) * 1000)
+        book = book_of_models(decider.trained_models, self._replay.last_close_us(time_us) * 1000)
         where = where_of(self._plan.run_id, self._plan.horizon_names, decision_id, book, votes)
         choice = decider.decide(view, where)
         if not choice.is_written:

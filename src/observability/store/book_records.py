@@ -1,7 +1,7 @@
 """Define the records of paper books: the terms of a book, what it decides by, its journal, and its value over time.
 
-They stand beside the ledger, and neither age nor the size limit removes them. Amounts are decimal texts, so that sums are
-exact; times are nanoseconds since 1970.
+They stand beside the ledger, and neither age nor the size limit removes them. Amounts are decimal texts, so that sums
+are exact; times are nanoseconds since 1970.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def _statement(verb: str, table: str, columns: tuple[str, ...]) -> str:
 
 
 # A decision stands as it was written first, so that salvage and repeats change nothing.
-_STATEMENTS: Final = {
+_STATEMENTS: Final[dict[type, str]] = {
     DecisionRecord: _statement("INSERT OR IGNORE", "decisions", DECISION_COLUMNS),
     OutcomeRecord: _statement("INSERT OR REPLACE", "outcomes", OUTCOME_COLUMNS),
     ResultRecord: _statement("INSERT OR REPLACE", "results", RESULT_COLUMNS),

@@ -61,7 +61,9 @@ _LEDGER: Final = (
     _Table(name="results", columns=RESULT_COLUMNS, record=ResultRecord),
     _Table(name="replies", columns=REPLY_COLUMNS, record=ReplyRecord),
 )
-_BOOKS: Final = tuple(_Table(name=name, columns=columns, record=record) for record, (name, columns) in BOOK_TABLES.items())
+_BOOKS: Final = tuple(
+    _Table(name=name, columns=columns, record=record) for record, (name, columns) in BOOK_TABLES.items()
+)
 
 
 class Salvage:
