@@ -65,7 +65,9 @@ class UserAgent:
 
     def __init__(self, name: str) -> None:
         agent, source = _load(name)
-        self.name = f"{PREFIX}{name}@{hashlib.sha256(source).hexdigest()[:8]}"
+        where, colon, attribute = name.rpartition(":")
+        label = f"{Path(where).stem if where.endswith('.py') else where}{colon}{attribute}"
+        self.name = f"{PREFIX}{label}@{hashlib.sha256(source).hexdigest()[:8]}"
         self._decide = _decide_of(agent, name)
         models = getattr(agent, "models", None)
         if models is not None and (isinstance(models, str) or not all(isinstance(item, str) for item in models)):

@@ -11,9 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 # `keep`: the position stays, by a newer decision. `lapse`: a decision that no fill came of.
 EventKind = Literal["open", "close", "funding", "keep", "lapse"]
-EventReason = Literal[
-    "decision", "horizon", "target", "stop", "limits", "funding", "replaced", "late", "no_bar", "too_small"
-]
+EventReason = Literal["decision", "horizon", "target", "stop", "limits", "funding", "replaced", "late", "no_bar"]
 
 
 @dataclass(frozen=True, slots=True)
