@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from src.agents.market.symbols import plain_symbol
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 ZERO: Final = Decimal(0)
 _FOLLOWED: Final = frozenset({"open", "keep", "lapse"})
+
+
+@lru_cache(maxsize=1024)
+def market_key(symbol: str) -> str:
+    """Return a key that is the same for all spellings of one market."""
+    return plain_symbol(symbol)
+
+
+@lru_cache(maxsize=1024)
+def horizon_ns(horizons: str) -> int:
+    """Return the length of a decision's main horizon in nanoseconds."""
+    return parse_horizons(horizons)[0].seconds * 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -120,7 +133,7 @@ class Account:
                 f"The journal of the book {event.book} is broken at line {event.number}: it says a cash of "
                 f"{event.cash_usd}, and the lines before it make {cash:f}. Begin another book with --book NAME."
             )
-        key = plain_symbol(event.symbol)
+        key = market_key(event.symbol)
         if event.kind == "open":
             self.positions[key] = Position(
                 symbol=event.symbol,
@@ -160,15 +173,15 @@ def _follow(position: Position, event: BookEventRecord, decision: DecisionRecord
     """Let a position follow a decision from an event on."""
     position.decision_id, position.since_ns = event.decision_id, event.time_ns
     if decision is not None:
-        horizon = parse_horizons(decision.horizons)[0]
-        position.due_ns = event.time_ns + horizon.seconds * 1_000_000_000
+        position.due_ns = event.time_ns + horizon_ns(decision.horizons)
         position.target, position.stop = decision.target, decision.stop
 
 
 def paid(event: BookEventRecord) -> Decimal:
     """Return what an event cost besides the price."""
     with money.exact():
-        return sum(map(Decimal, (event.fee_usd, event.spread_usd, event.slippage_usd, event.funding_usd)), ZERO)
+        fills = Decimal(event.fee_usd) + Decimal(event.spread_usd) + Decimal(event.slippage_usd)
+        return fills + Decimal(event.funding_usd)
 
 
 def _trade(position: Position, event: BookEventRecord) -> Trade:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from src.agents.market.symbols import plain_symbol
+from src.judging.paper.account import market_key
 from src.observability.store.book_records import BookMarkRecord
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def curve_of(
     """
     import numpy
 
-    keys = {plain_symbol(event.symbol) for event in events if event.kind in ("open", "close")}
+    keys = {market_key(event.symbol) for event in events if event.kind in ("open", "close")}
     times = _times(markets, after_ns, upto_ns)
     value: Any = float(start_usd) + numpy.zeros(len(times))
     moments = numpy.array([event.time_ns for event in events], dtype="int64")
@@ -84,7 +84,7 @@ def curve_of(
     if len(times):
         value = cash[_reached(moments, times)]
     for key in sorted(keys & markets.keys()):
-        own = [event for event in events if plain_symbol(event.symbol) == key and event.kind in ("open", "close")]
+        own = [event for event in events if market_key(event.symbol) == key and event.kind in ("open", "close")]
         sizes = numpy.array([0.0, *(float(event.position) for event in own)])
         at = _reached(numpy.array([event.time_ns for event in own], dtype="int64"), times)
         held = sizes[at]

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from src.agents.market.symbols import plain_symbol
 from src.agents.risk import money
 from src.agents.risk.reductions import Lot
 from src.agents.risk.symbols import exposure_of
-from src.judging.paper.account import ZERO, Position
+from src.judging.paper.account import ZERO, Position, market_key
 from src.judging.paper.lanes import DIRECTIONS, Lane, Step
 from src.judging.paper.sizing import Wish, is_closed_by_account_limits, largest_quantity
 from src.observability.store.book_records import BookEventRecord
@@ -24,7 +23,6 @@ from src.observability.store.book_records import BookEventRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from src.judging.costs import TradingCosts
     from src.judging.paper.account import Account
     from src.judging.paper.markets import Market
     from src.judging.paper.terms import Terms
@@ -50,6 +48,19 @@ class Filling:
     blocked: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fractions:
+    """What a fill costs, as exact fractions of its value."""
+
+    fee: Decimal
+    spread: Decimal
+    slippage: Decimal
+
+    @property
+    def whole(self) -> Decimal:
+        return self.fee + self.spread + self.slippage
+
+
 class Filler:
     """One pass through the markets of a book.
 
@@ -73,11 +84,11 @@ class Filler:
         self._terms = terms
         self._account = account
         self._filling = Filling()
-        self._costs: dict[str | None, TradingCosts] = {}
+        self._costs: dict[str | None, _Fractions] = {}
         lanes: dict[str, list[DecisionRecord]] = {key: [] for key in account.positions}
         for decision in decisions:
             if decision.status == "decided" and decision.action in DIRECTIONS and decision.id not in account.followed:
-                lanes.setdefault(plain_symbol(decision.symbol), []).append(decision)
+                lanes.setdefault(market_key(decision.symbol), []).append(decision)
         last_ns = account.last_ns
         self.lanes = [
             Lane(key, orders, markets.get(key), account.positions.get(key), settled_ns=settled_ns, last_ns=last_ns)
@@ -153,14 +164,14 @@ class Filler:
         self._open(lane, decision, direction, step, equity)
 
     def _open(self, lane: Lane, decision: DecisionRecord, direction: int, step: Step, equity: Decimal) -> None:
-        costs = self._costs_of(decision.venue)
-        cost = _bps(costs.fee_bps) + _HALF * _bps(costs.spread_bps) + _bps(costs.slippage_bps)
         others = [
             Lot(exposure=exposure_of(item.symbol), size=item.quantity * price)
             for key, item in self._account.positions.items()
             if (price := self._price(key, step.time_ns)) is not None
         ]
-        wish = Wish(symbol=decision.symbol, direction=direction, price=step.price, cost=cost)
+        wish = Wish(
+            symbol=decision.symbol, direction=direction, price=step.price, cost=self._costs_of(decision.venue).whole
+        )
         quantity = largest_quantity(wish, equity, others, self._terms.limits)
         if quantity <= 0:
             self._lapse(lane, "limits", step.time_ns)
@@ -200,8 +211,7 @@ class Filler:
     ) -> None:
         """Append a line to the journal, and change the account by it."""
         value, costs = abs(quantity) * price, self._costs_of(venue)
-        fee, spread = value * _bps(costs.fee_bps), value * _HALF * _bps(costs.spread_bps)
-        slippage = value * _bps(costs.slippage_bps)
+        fee, spread, slippage = value * costs.fee, value * costs.spread, value * costs.slippage
         present = self._account.positions.get(lane.key)
         event = BookEventRecord(
             book=self._terms.name,
@@ -225,9 +235,12 @@ class Filler:
         self._account.apply(event, lane.decision(decision_id))
         self._filling.events.append(event)
 
-    def _costs_of(self, venue: str | None) -> TradingCosts:
+    def _costs_of(self, venue: str | None) -> _Fractions:
         if venue not in self._costs:
-            self._costs[venue] = self._terms.costs(venue)
+            costs = self._terms.costs(venue)
+            self._costs[venue] = _Fractions(
+                fee=_bps(costs.fee_bps), spread=_HALF * _bps(costs.spread_bps), slippage=_bps(costs.slippage_bps)
+            )
         return self._costs[venue]
 
     def _price(self, key: str, time_ns: int) -> Decimal | None:

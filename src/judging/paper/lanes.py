@@ -8,9 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.judging.outcomes import first_barrier
-from src.judging.paper.account import ZERO
+from src.judging.paper.account import ZERO, horizon_ns
 from src.judging.paper.markets import exact
-from src.observability.ledger import parse_horizons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,7 +128,7 @@ class Lane:
         time_ns = int(market.prices.open_ns[place])
         if time_ns <= self._settled_ns or time_ns < self._last_ns:
             return Step(max(self._settled_ns, self._last_ns), _FUNDING, "lapse", reason="late")
-        if time_ns > decision.as_of_ns + parse_horizons(decision.horizons)[0].seconds * 1_000_000_000:
+        if time_ns > decision.as_of_ns + horizon_ns(decision.horizons):
             return Step(time_ns, _ORDER, "lapse", reason="no_bar")
         return Step(time_ns, _ORDER, "order", market.open_at(place))
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from src.agents.market.symbols import plain_symbol, same_symbol
+from src.agents.market.symbols import same_symbol
+from src.judging.paper.account import market_key
 from src.judging.prices import series_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def markets_by_symbol(markets: Iterable[Market], symbols: Sequence[str], symbol:
             if len(symbols) != 1:
                 raise ValueError(f"{market.prices.source} does not say which symbol it has: name it with --symbol.")
             name = symbols[0]
-        key = plain_symbol(next((item for item in symbols if same_symbol(item, name)), name))
+        key = market_key(next((item for item in symbols if same_symbol(item, name)), name))
         if key in by_symbol:
             raise ValueError(f"{by_symbol[key].prices.source} and {market.prices.source} are both of {name}: give one.")
         by_symbol[key] = market

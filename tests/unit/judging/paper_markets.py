@@ -52,7 +52,9 @@ def flat(prices: Mapping[int, float]) -> dict[int, tuple[float, ...]]:
 class Desk:
     """A book with what a test does to it."""
 
-    def __init__(self, spool: Spool, *, name: str = "paper", limits: Mapping[str, Any] | None = None, **terms: Any) -> None:
+    def __init__(
+        self, spool: Spool, *, name: str = "paper", limits: Mapping[str, Any] | None = None, **terms: Any
+    ) -> None:
         self.spool = spool
         self.book = PaperBook.open(spool, Terms(name=name, **terms), limits)
 
@@ -80,6 +82,12 @@ class Desk:
     def lines(self) -> list[tuple[str, str, int, str, str]]:
         """Return the journal: kind, reason, hour, quantity, and the cash to the cent."""
         return [
-            (item.kind, item.reason, round((item.time_ns - ns(0)) / 3.6e12), item.quantity, f"{Decimal(item.cash_usd):.2f}")
+            (
+                item.kind,
+                item.reason,
+                round((item.time_ns - ns(0)) / 3.6e12),
+                item.quantity,
+                f"{Decimal(item.cash_usd):.2f}",
+            )
             for item in self.contents.events
         ]
