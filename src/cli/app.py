@@ -13,6 +13,7 @@ from src.cli.budget import budget
 from src.cli.candles import candles
 from src.cli.doctor import doctor
 from src.cli.models import models
+from src.cli.paper import paper
 from src.cli.risk import risk
 from src.cli.trade import trade
 from src.observability.commands import running, traces
@@ -48,6 +49,7 @@ app.command("trade", cls=FastCommand)(trade)
 app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
 app.command("backtest", cls=FastCommand)(backtest)
+app.command("paper", cls=FastCommand)(paper)
 app.command("budget", cls=FastCommand)(budget)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
