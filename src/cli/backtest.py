@@ -245,6 +245,15 @@ def _report(result: Result, progress: Progress, html: Path | None, *, as_json: b
         raise typer.Exit(1)
 
 
+def _chart(result: Result, deciders: set[str]) -> None:
+    """Draw the way of a dollar in the first deciders' books, and by holding as much of the market as they may."""
+    from src.cli.charts import Line, print_chart
+
+    lines = [Line(item.name, item.times_ns, item.values) for item in result.equities if item.name in deciders]
+    holding = [Line(item.name, item.times_ns, item.values) for item in result.equities if "%" in item.name]
+    print_chart([*lines[:1], *holding[-1:], *lines[1:4]], form=".3f")
+
+
 def _show(result: Result, html: Path | None) -> None:
     from src.judging.report import interval, percent, verdict
 
@@ -259,11 +268,14 @@ def _show(result: Result, html: Path | None) -> None:
                 percent(equity.drawdown, 1), f"${row.cost_usd or 0:.4f}", verdict(row),
             )
         )  # fmt: skip
-    for name in ("buy and hold", "cash"):
-        if name in by_name:
-            equity = by_name[name]
-            rows.append((name, "", "", "", "", "", f"{equity.end:.3f}", percent(equity.drawdown, 1), "", ""))
+    deciders = {row.key for row in result.rows}
+    rows += [
+        (item.name, "", "", "", "", "", f"{item.end:.3f}", percent(item.drawdown, 1), "", "")
+        for item in result.equities
+        if item.name not in deciders
+    ]
     print_table(_COLUMNS, rows)
+    _chart(result, deciders)
     out().print(
         f"{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
         f"${result.cost_usd:.4f}, {result.wall_s:.1f} s"

@@ -202,7 +202,7 @@ def show_settlement(book: str, decision_id: str, settlement: Settlement) -> None
         out().print(f"book {escape(book)}: the fill waits: {escape(reason)}")
     others = len(settlement.waiting) - (reason is not None)
     if others:
-        note(f"{others:,} other decisions wait in it: `moondev paper --book {book}` shows them.")
+        note(f"{others:,} more wait in it: `moondev paper --book {book}` shows them.")
 
 
 def show(summary: Summary, settlement: Settlement | None, symbol: str | None) -> None:
@@ -295,9 +295,10 @@ def _remark(summary: Summary, settlement: Settlement | None) -> None:
     for breach in summary.judgement.breaches:
         note(f"The risk agent would demand {summary.judgement.demanded}: {breach.detail}.")
     for reason, count in summary.lapsed.items():
-        note(f"{count:,} decisions were not filled: {_LAPSES.get(reason, reason)}.")
+        note(f"not filled, {count:,} times: {_LAPSES.get(reason, reason)}.")
     if summary.in_hindsight:
-        note(f"{summary.in_hindsight:,} decisions were made when what followed could be known: they show no skill.")
+        whole = len(summary.contents.decisions)
+        note(f"made when what followed could be known, {summary.in_hindsight:,} of {whole:,}: those show no skill.")
     if summary.contents.marks:
         note(f"Values are those of the bars until {_minute(summary.contents.settled_ns)} UTC.")
 

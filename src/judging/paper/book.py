@@ -186,7 +186,7 @@ def settled(contents: Contents, markets: Mapping[str, Market]) -> tuple[list[Boo
             upto_ns=filler.known_until_ns(),
             before=(last.peak_usd, last.max_drawdown) if last else None,
         )
-        rows += marks_of(contents.terms, events, markets, curve)
+        rows += marks_of(contents.terms, events, markets, curve, last)
     return rows, Settlement(events=filling.events, waiting=filling.waiting, blocked=filling.blocked), number
 
 

@@ -158,9 +158,21 @@ def holding_curve(
 
 
 def marks_of(
-    terms: Terms, events: Sequence[BookEventRecord], markets: Mapping[str, Market], curve: Curve
+    terms: Terms,
+    events: Sequence[BookEventRecord],
+    markets: Mapping[str, Market],
+    curve: Curve,
+    before: BookMarkRecord | None = None,
 ) -> list[BookMarkRecord]:
-    """Return the marks to keep of a stretch of a curve: all where they are few, else the last of each day."""
+    """Return the marks to keep of a stretch of a curve: all where they are few, else the last of each day.
+
+    Args:
+        terms: The book's terms.
+        events: Its whole journal.
+        markets: The prices that the curve was made by.
+        curve: The stretch.
+        before: The last mark before it.
+    """
     import numpy
 
     if not curve.values:
@@ -172,7 +184,8 @@ def marks_of(
         chosen = numpy.flatnonzero(numpy.append(days[1:] != days[:-1], True))
     _, _, peaks, worst = curve.drawdowns()
     reached = _reached(numpy.array([event.time_ns for event in events], dtype="int64"), times)
-    closes = {key: _closes(market, times) for key, market in markets.items()}
+    earlier = {} if before is None else json.loads(before.prices)
+    prices = {key: _price_columns(_closes(market, times), earlier.get(key)) for key, market in markets.items()}
     return [
         BookMarkRecord(
             book=terms.name,
@@ -181,7 +194,19 @@ def marks_of(
             equity_usd=curve.values[place],
             peak_usd=peaks[place],
             max_drawdown=worst[place],
-            prices=json.dumps({key: float(values[place]) for key, values in closes.items()}),
+            prices=json.dumps({key: [column[place] for column in columns] for key, columns in prices.items()}),
         )
         for place in chosen.tolist()
     ]
+
+
+def _price_columns(closes: Any, before: Sequence[float] | None) -> tuple[list[float], list[float], list[float]]:
+    """Return closes, the highest until each, and the deepest fall until each; `before` has those of the last mark."""
+    curve = Curve(
+        times_ns=(),
+        values=tuple(closes.tolist()),
+        peak=before[1] if before else 0.0,
+        worst=before[2] if before else 0.0,
+    )
+    _, _, peaks, worst = curve.drawdowns()
+    return list(curve.values), peaks, worst

@@ -128,7 +128,7 @@ def _last_prices(contents: Contents, account: Account) -> dict[str, Decimal]:
     last = contents.marks[-1] if contents.marks else None
     closes = {} if last is None else json.loads(last.prices)
     return {
-        key: Decimal(repr(closes[key]))
+        key: Decimal(repr(closes[key][0]))
         if last is not None and key in closes and last.time_ns >= position.entry_ns
         else position.entry
         for key, position in account.positions.items()
@@ -150,14 +150,18 @@ def _held(contents: Contents) -> Curve:
     values: list[float] = []
     latest: dict[str, float] = {}
     for mark in contents.marks:
-        latest.update(json.loads(mark.prices))
+        latest.update({key: columns[0] for key, columns in json.loads(mark.prices).items()})
         values.append(
             sum(
                 part * latest[key] / paid if mark.time_ns >= time_ns and key in latest else part
                 for key, (time_ns, paid) in bought.items()
             )
         )
-    return Curve(tuple(mark.time_ns for mark in contents.marks), tuple(values), peak=start)
+    # Of one market that the book has held from the beginning the fall is known at each bar, also between marks.
+    key, (first_ns, _) = next(iter(bought.items()))
+    is_whole = len(bought) == 1 and first_ns == contents.events[0].time_ns and bool(values)
+    worst = json.loads(contents.marks[-1].prices).get(key, (0, 0, 0))[2] if is_whole else 0
+    return Curve(tuple(mark.time_ns for mark in contents.marks), tuple(values), peak=start, worst=worst)
 
 
 def _judged(contents: Contents, equity: Decimal, holdings: tuple[Holding, ...]) -> Judgement:

@@ -116,7 +116,7 @@ class BookMarkRecord:
         equity_usd: The cash and the positions at the bar's close.
         peak_usd: The highest equity until then, at the close of any bar.
         max_drawdown: The deepest fall from such a peak until then, as a fraction of it.
-        prices: The close of each symbol, as JSON.
+        prices: As JSON, for each symbol: its close, its highest close until then, and the deepest fall from one.
     """
 
     book: str
