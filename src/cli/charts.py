@@ -54,9 +54,22 @@ def print_chart(lines: Sequence[Line], *, form: str = ",.0f") -> None:
         console.print(f"[dim]{label:>{margin}}[/] {''.join(texts)}")
     begin, end = (f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d %H:%M}" for time_ns in (first, last))
     console.print(f"[dim]{'':>{margin}} {begin}{end:>{max(width - len(begin), len(end) + 1)}}[/]")
-    signs = _signs()
-    names = "   ".join(f"[{_STYLES[place]}]{signs[place]}[/] {escape(line.name)}" for place, line in enumerate(lines))
-    console.print(f"{'':>{margin}} {names}")
+    _print_legend(lines, margin + 1, width)
+
+
+def _print_legend(lines: Sequence[Line], margin: int, width: int) -> None:
+    """Print what each sign means, in as many rows as that takes."""
+    rows: list[list[str]] = [[]]
+    used = 0
+    for place, line in enumerate(lines):
+        name = escape(line.name)
+        if rows[-1] and used + len(name) + 5 > width:
+            rows.append([])
+            used = 0
+        rows[-1].append(f"[{_STYLES[place]}]{_signs()[place]}[/] {name}")
+        used += len(name) + 5
+    for row in rows:
+        out().print(f"{'':>{margin}}{'   '.join(row)}")
 
 
 def _draw(cells: list[list[str]], line: Line, place: int, times: tuple[int, int], values: tuple[float, float]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
@@ -260,6 +259,8 @@ class Desk:
     """
 
     def __init__(self, name: str) -> None:
+        import uuid
+
         from src.judging.paper.book import PaperBook
         from src.judging.paper.terms import BookError, Terms
 

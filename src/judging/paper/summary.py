@@ -166,7 +166,8 @@ def _held(contents: Contents) -> Curve:
 
 def _judged(contents: Contents, equity: Decimal, holdings: tuple[Holding, ...]) -> Judgement:
     positions = tuple(
-        Held(symbol=item.position.symbol, value_usd=item.value_usd, pnl_usd=item.unrealized_usd) for item in holdings
+        Held(symbol=item.position.symbol, value_usd=round(item.value_usd, 2), pnl_usd=round(item.unrealized_usd, 2))
+        for item in holdings
     )
-    portfolio = Portfolio(equity_usd=equity, start_equity_usd=contents.terms.start_usd, positions=positions)
+    portfolio = Portfolio(equity_usd=round(equity, 2), start_equity_usd=contents.terms.start_usd, positions=positions)
     return judge(portfolio, contents.terms.limits)
