@@ -107,14 +107,19 @@ class UserAgent:
 
     def _answer(self, view: AsOfView) -> _Answer:
         try:
-            answer = _read(self._decide(view), self.name)
-        except (LookAheadError, AgentError, ModelError):
+            answer = self._decide(view)
+        except (LookAheadError, ModelError):
             raise
         except Exception as error:
+            self._refuse_peeks(view)
             raise AgentError(f"{self.name} failed at {view.as_of:%Y-%m-%d %H:%M} UTC: {_described(error)}") from error
+        self._refuse_peeks(view)
+        return _read(answer, self.name)
+
+    def _refuse_peeks(self, view: AsOfView) -> None:
+        """Raise where the agent read past its view, and caught that error itself."""
         if view.peeks:
             raise LookAheadError(f"{self.name} read past its view: {view.peeks[0]}")
-        return answer
 
 
 def _load(name: str) -> tuple[Any, bytes]:
