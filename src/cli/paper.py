@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from src.observability.store.reader import StoreReader
     from src.observability.store.spool import Spool
 
+_MOST_CANDLES = 1000  # that exchanges give at once
 BOOK_HELP = "The book's name."
 _OPTIONS = {
     "max_position_share": "--max-share", "max_gross_usd": "--max-gross", "max_long_usd": "--max-long",
@@ -175,7 +176,7 @@ def _settled(
 ) -> Settlement | None:
     """Settle the book by the prices that are named; None where none are."""
     from src.agents.market import load_candles
-    from src.judging.paper.book import PaperBook, symbols_of
+    from src.judging.paper.book import PaperBook, needed_from
     from src.judging.paper.funding import read_funding
     from src.judging.paper.markets import market_of, markets_by_symbol
 
@@ -189,36 +190,42 @@ def _settled(
         return None
     book = PaperBook(_spool(), name)
     contents = book.contents()
-    symbols = _needed(contents) or symbols_of(contents.decisions)
+    if not contents.decisions:
+        return None
+    needed = needed_from(contents)
+    symbols = list(needed) or list(dict.fromkeys(decision.symbol for decision in contents.decisions))
     if funding is not None and (len(csv) > 1 or (live is not None and len(symbols) > 1)):
         raise ValueError("--funding has the rates of one market: settle by the prices of that one alone.")
     rates = read_funding(funding) if funding is not None else None
     named = symbol if len(csv) == 1 else None
-    loaded = [load_candles(path, symbol=named, **reading) for path in csv] or _live(live or "", symbols, timeframe)
+    loaded = [load_candles(path, symbol=named, **reading) for path in csv] or _live(live or "", needed, timeframe)
     now = datetime.now(UTC)
     markets = [market_of(candles, now, funding=rates) for candles in loaded]
     return book.settle(markets_by_symbol(markets, symbols, named))
 
 
-def _needed(contents: Contents) -> list[str]:
-    """Return the symbols whose prices a book needs now: those with a position or with decisions that wait."""
-    account = contents.account()
-    held = [position.symbol for position in account.positions.values()]
-    return list(dict.fromkeys([*held, *(decision.symbol for decision in contents.waiting(account))]))
-
-
-def _live(exchange: str, symbols: Sequence[str], timeframe: str) -> list[Candles]:
-    """Return the newest candles of each symbol; what cannot be had is reported and left out."""
+def _live(exchange: str, needed: Mapping[str, int], timeframe: str) -> list[Candles]:
+    """Return the candles of each symbol that a book needs; what cannot be had is reported and left out."""
+    import time
     from dataclasses import replace
+
+    import ccxt
 
     from src.agents.market import MarketDataError, live_candles
 
+    try:
+        candle_s = ccxt.Exchange.parse_timeframe(timeframe)
+    except (ccxt.NotSupported, ValueError) as error:
+        raise ValueError(f"--timeframe is {timeframe!r:.40}: give one such as 15m, 1h or 1d.") from error
     loaded = []
-    for symbol in symbols:
+    for symbol, since_ns in needed.items():
+        count = int((time.time() - since_ns / 1e9) / candle_s) + 5
         try:
-            loaded.append(replace(live_candles(symbol, exchange, timeframe=timeframe), symbol=symbol))
+            candles = live_candles(symbol, exchange, timeframe=timeframe, limit=min(max(count, 50), _MOST_CANDLES))
         except MarketDataError as error:
             problem(str(error))
+            continue
+        loaded.append(replace(candles, symbol=symbol))
     return loaded
 
 

@@ -198,6 +198,8 @@ def show_settlement(book: str, decision_id: str, settlement: Settlement) -> None
     for event in settlement.events[-_SHOWN_TRADES:]:
         out().print(f"book {escape(book)}: {escape(event_line(event))}")
     reason = settlement.waiting.get(decision_id)
+    if reason is None and not settlement.events:
+        out().print(f"book {escape(book)}: the decision leaves it as it is")
     if reason is not None:
         out().print(f"book {escape(book)}: the fill waits: {escape(reason)}")
     others = len(settlement.waiting) - (reason is not None)
@@ -231,6 +233,8 @@ def show(summary: Summary, settlement: Settlement | None, symbol: str | None) ->
         print_table(_POSITION_COLUMNS, [_holding_cells(item) for item in holdings])
     _show_waiting(summary, settlement, symbol)
     _show_trades(summary, symbol)
+    if symbol is not None and not any(_is_of(item.symbol, symbol) for item in summary.contents.decisions):
+        note(f"No decision of this book is on {symbol}.")
     _remark(summary, settlement)
 
 

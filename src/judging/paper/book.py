@@ -18,7 +18,7 @@ from src.observability.store.reader import StoreReader
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from src.agents.risk_rules import Amount
     from src.judging.paper.account import Account
@@ -227,6 +227,10 @@ def _records(reader: StoreReader, *, name: str | None = None, run_id: str | None
     return reader.ask(lambda db: book_queries.books(db, name=name, run_id=run_id), nothing)
 
 
-def symbols_of(decisions: Iterable[DecisionRecord]) -> list[str]:
-    """Return the symbols of decisions, each spelling once."""
-    return list(dict.fromkeys(item.symbol for item in decisions))
+def needed_from(contents: Contents) -> dict[str, int]:
+    """Return the symbols whose prices a book needs now, each with the time from which it needs them."""
+    account = contents.account()
+    needed = {position.symbol: max(position.since_ns, contents.settled_ns) for position in account.positions.values()}
+    for decision in contents.waiting(account):
+        needed[decision.symbol] = min(needed.get(decision.symbol, decision.as_of_ns), decision.as_of_ns)
+    return needed

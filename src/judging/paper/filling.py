@@ -85,7 +85,9 @@ class Filler:
         self._account = account
         self._filling = Filling()
         self._costs: dict[str | None, _Fractions] = {}
-        lanes: dict[str, list[DecisionRecord]] = {key: [] for key in account.positions}
+        # Markets that the book has left are followed on: for what holding would have made.
+        left = {market_key(trade.symbol) for trade in account.trades} & markets.keys()
+        lanes: dict[str, list[DecisionRecord]] = {key: [] for key in [*account.positions, *sorted(left)]}
         for decision in decisions:
             if decision.status == "decided" and decision.action in DIRECTIONS and decision.id not in account.followed:
                 lanes.setdefault(market_key(decision.symbol), []).append(decision)
@@ -108,7 +110,7 @@ class Filler:
         """Return until when all that happened in the book is known, and all its bars are closed; -1 for never."""
         closed = [lane.market.closed_ns for lane in self.lanes if lane.market is not None]
         bounds = [lane.last_known_ns(self._account.positions.get(lane.key)) for lane in self.lanes]
-        return min([max(closed, default=-1), *(bound for bound in bounds if bound is not None)])
+        return min([min(closed, default=-1), *(bound for bound in bounds if bound is not None)])
 
     def _advance(self) -> bool:
         """Do the next thing in the order of time; tell whether there was one."""

@@ -207,8 +207,8 @@ def _problem(
             return f"{prices.source} has {at:f} where the position was opened at {position.entry:f}: another market"
     if first_ns > wanted_ns:
         return (
-            f"{prices.source} begins at {_text(first_ns)}: the bars from {_text(wanted_ns)} on are needed, so that "
-            "nothing between is missed"
+            f"{prices.source} begins at {_text(first_ns)}: the bars from {_text(wanted_ns)} on are needed too, in "
+            "a longer file or of a longer --timeframe"
         )
     return None
 

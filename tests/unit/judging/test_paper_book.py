@@ -9,6 +9,7 @@ import pytest
 
 from src.agents.risk_rules import RiskInputError
 from src.judging.paper.book import PaperBook
+from src.judging.paper.summary import summary_of
 from src.judging.paper.terms import BookError, Terms
 from tests.unit.judging.paper_markets import Desk, flat, market
 
@@ -163,7 +164,7 @@ def test_prices_that_begin_too_late_are_refused_rather_than_skipped_over(spool: 
     desk = Desk(spool)
     decision = desk.decide("BUY", 1, stop=90.0)
     late = flat({5: 100.0, 6: 100.0})
-    assert "the bars from 2024-03-01 01:00 UTC on are needed" in desk.settle(market(late)).waiting[decision]
+    assert "the bars from 2024-03-01 01:00 UTC on are needed too" in desk.settle(market(late)).waiting[decision]
     desk.settle(market(flat({0: 100.0, 1: 100.0})))
     assert desk.settle(market(late)).events == []
     assert len(desk.contents.marks) == 1
@@ -184,6 +185,17 @@ def test_several_markets_go_on_in_the_order_of_time(spool: Spool) -> None:
     assert Decimal(first.quantity) * 100 == pytest.approx(Decimal(3000) / Decimal("1.0003"))
     equity = Decimal(first.cash_usd) + Decimal(first.quantity) * 200
     assert Decimal(second.quantity) * 10 == pytest.approx(equity * Decimal("0.3") / Decimal("1.0003"))
+
+
+def test_a_book_that_owns_nothing_is_followed_on_beside_holding(spool: Spool) -> None:
+    desk = Desk(spool, fee_bps=0.0)
+    bars = flat({hour: 100.0 + hour for hour in range(6)})
+    desk.decide("BUY", 1, horizon="1h")
+    desk.settle(market(bars))
+    desk.settle(market({**bars, 6: (106.0, 202.0, 100.0, 202.0), 7: (101.0,) * 4}))
+    summary = summary_of(desk.contents)
+    assert (len(summary.trades), summary.curve.end) == (1, float(desk.cash))
+    assert (summary.hold.end, summary.hold.max_drawdown) == (10_000.0, 0.5)  # 101, up to 202, and back to 101
 
 
 def test_books_are_apart(spool: Spool) -> None:
