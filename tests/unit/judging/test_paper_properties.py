@@ -123,7 +123,7 @@ def test_money_is_conserved_and_limits_hold_after_every_fill(
 
 
 def _assert_within_limits(account: Account, at: dict[str, Decimal], terms: Terms, event: BookEventRecord) -> None:
-    """Judge by the risk agent's rules: the fill breaks no limit that prices have not broken before, and borrows nothing."""
+    """Judge by the risk agent's rules: a fill breaks no limit that prices had not broken; nothing is borrowed."""
     opened = market_key(event.symbol)
 
     def breached(keys: set[str]) -> set[str]:
