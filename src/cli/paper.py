@@ -40,7 +40,8 @@ def paper(
         str | None, typer.Option(help="Show this symbol alone; it names prices too.", show_default=False)
     ] = None,
     csv: Annotated[
-        list[Path] | None, typer.Option(help="Settle by the prices in this file; may be repeated.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="Settle by the prices in this file, or SYMBOL=FILE; may be repeated.", show_default=False),
     ] = None,
     live: Annotated[
         str | None, typer.Option(help="Settle by this exchange, such as binance.", show_default=False)
@@ -197,11 +198,22 @@ def _settled(
     if funding is not None and (len(csv) > 1 or (live is not None and len(symbols) > 1)):
         raise ValueError("--funding has the rates of one market: settle by the prices of that one alone.")
     rates = read_funding(funding) if funding is not None else None
-    named = symbol if len(csv) == 1 else None
-    loaded = [load_candles(path, symbol=named, **reading) for path in csv] or _live(live or "", needed, timeframe)
+    loaded = [
+        load_candles(path, symbol=name or (symbol if len(csv) == 1 else None), **reading)
+        for name, path in map(_named, csv)
+    ] or _live(live or "", needed, timeframe)
     now = datetime.now(UTC)
     markets = [market_of(candles, now, funding=rates) for candles in loaded]
-    return book.settle(markets_by_symbol(markets, symbols, named))
+    names = [name or (symbol if len(csv) == 1 else None) for name, _ in map(_named, csv)] or [None] * len(markets)
+    return book.settle(markets_by_symbol(markets, symbols, names))
+
+
+def _named(path: Path) -> tuple[str | None, Path]:
+    """Return the symbol and the file of BTC-USD=prices.csv; a file alone has no symbol."""
+    from pathlib import Path
+
+    name, equals, rest = str(path).partition("=")
+    return (name, Path(rest)) if equals and name and rest and not path.exists() else (None, path)
 
 
 def _live(exchange: str, needed: Mapping[str, int], timeframe: str) -> list[Candles]:

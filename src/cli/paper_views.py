@@ -293,7 +293,7 @@ def _remark(summary: Summary, settlement: Settlement | None) -> None:
     for event in () if settlement is None else settlement.events[-_SHOWN_TRADES:]:
         note(f"now: {event_line(event)}")
     for name, time_ns in ({} if settlement is None else settlement.blocked).items():
-        note(f"{name} is needed too, from {_minute(time_ns)} UTC on: give all prices at once (--csv A --csv B).")
+        note(f"{name} is needed too, from {_minute(time_ns)} UTC on: give all at once (--csv A=FILE --csv B=FILE).")
     if settlement is None and summary.waiting:
         note("--csv FILE or --live EXCHANGE settles what waits.")
     for breach in summary.judgement.breaches:

@@ -118,10 +118,14 @@ def test_another_symbol_is_left_out_but_counts(tmp_path: Path, model: list[str])
     trade(bitcoin, "--paper")
     run("trade", "ETH-USD", "--csv", ether, "--models", "openai:gpt-4o-mini", "--paper")
     unnamed = run("paper", "--csv", prices(tmp_path, 60))
-    assert "does not say which symbol it has: name it with --symbol" in unnamed.err
+    assert "BTC.csv does not say which symbol it has: name it, as in --csv BTC-USD=BTC.csv" in unnamed.err
     alone = run("paper", "--csv", prices(tmp_path, 60), "--symbol", "BTC-USD", "--json")
     assert json.loads(alone.out)["settled"] == []
     assert list(json.loads(alone.out)["blocked"]) == ["ETH-USD"]
+    bitcoin, ether = prices(tmp_path, 60), prices(tmp_path, 60, "ETH.csv", 1000.0)
+    both = run("paper", "--csv", f"BTC-USD={bitcoin}", "--csv", f"ETH-USD={ether}", "--symbol", "ETH-USD", "--json")
+    assert [item["symbol"] for item in json.loads(both.out)["settled"]] == ["BTC-USD", "ETH-USD"]
+    assert [item["symbol"] for item in json.loads(both.out)["positions"]] == ["ETH-USD"]
 
 
 def test_what_there_is_not_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from src.judging.paper.account import market_key
 from src.judging.prices import series_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from src.agents.market import Candles
@@ -83,23 +83,26 @@ def market_of(candles: Candles, now: datetime, *, funding: FundingSeries | None 
     return Market(prices=series_of(candles), closed=len(closed_bars(candles, now)), funding=funding)
 
 
-def markets_by_symbol(markets: Iterable[Market], symbols: Sequence[str], symbol: str | None) -> dict[str, Market]:
+def markets_by_symbol(
+    markets: Sequence[Market], symbols: Sequence[str], names: Sequence[str | None]
+) -> dict[str, Market]:
     """Return markets by the plain names of the symbols that they are of.
 
     Args:
         markets: The markets.
         symbols: The symbols that a book needs.
-        symbol: What a market without a name is of; where not given, the only one of `symbols`.
+        names: Which symbol each market is of; where None, the one that its source names, or the only one of `symbols`.
 
     Raises:
         ValueError: it cannot be told which symbol a market is of, or two are of the same.
     """
     by_symbol: dict[str, Market] = {}
-    for market in markets:
-        name = symbol or market.prices.symbol
+    for market, explicit in zip(markets, names, strict=True):
+        name = explicit or market.prices.symbol
         if name is None:
             if len(symbols) != 1:
-                raise ValueError(f"{market.prices.source} does not say which symbol it has: name it with --symbol.")
+                source, example = market.prices.source, symbols[0] if symbols else "BTC-USD"
+                raise ValueError(f"{source} does not say which symbol it has: name it, as in --csv {example}={source}")
             name = symbols[0]
         key = market_key(next((item for item in symbols if same_symbol(item, name)), name))
         if key in by_symbol:
