@@ -40,7 +40,7 @@ def decisions_after(
         f"SELECT seq, {', '.join(DECISION_COLUMNS)} FROM decisions WHERE seq > ? {where} ORDER BY seq LIMIT ?",  # noqa: S608 - our own names
         (seq, run_id, limit),
     )
-    return [(row[0], decision_of(row[1:])) for row in cursor]
+    return [(row[0], _decision(row[1:])) for row in cursor]
 
 
 def newest_decisions(connection: sqlite3.Connection, limit: int) -> list[DecisionRecord]:
@@ -51,7 +51,7 @@ def newest_decisions(connection: sqlite3.Connection, limit: int) -> list[Decisio
         f"SELECT {', '.join(DECISION_COLUMNS)} FROM decisions ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our own names
         (limit,),
     )
-    return [decision_of(row) for row in cursor]
+    return [_decision(row) for row in cursor]
 
 
 def decisions_by_id(connection: sqlite3.Connection, beginning: str) -> list[DecisionRecord]:
@@ -62,11 +62,10 @@ def decisions_by_id(connection: sqlite3.Connection, beginning: str) -> list[Deci
         f"SELECT {', '.join(DECISION_COLUMNS)} FROM decisions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3",  # noqa: S608 - our own names
         (beginning, beginning + "\U0010ffff"),
     )
-    return [decision_of(row) for row in cursor]
+    return [_decision(row) for row in cursor]
 
 
-def decision_of(row: tuple[Any, ...]) -> DecisionRecord:
-    """Return the decision in a row of `DECISION_COLUMNS`."""
+def _decision(row: tuple[Any, ...]) -> DecisionRecord:
     values = by_column(DECISION_COLUMNS, row)
     flags = {name: bool(values[name]) for name in ("cost_unknown", "derived")}
     return DecisionRecord(**{**values, **flags})
@@ -127,3 +126,8 @@ def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
 
 def _marks(part: Sequence[str]) -> str:
     return ", ".join("?" * len(part))
+
+
+def decision_of(row: tuple[Any, ...]) -> DecisionRecord:
+    """Return the decision in a row of `DECISION_COLUMNS`."""
+    return _decision(row)

@@ -113,9 +113,7 @@ def test_a_changed_agent_is_another_run(spool: Spool, written: Callable[[str], s
 @pytest.mark.parametrize(
     "read",
     [
-        "view.candles[len(view.candles)]",
         "view.candles.bars[len(view.candles) + 3]",
-        "view.bar_at(view.as_of)",
         "view.bar_at(view.as_of + __import__('datetime').timedelta(days=1))",
     ],
 )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HOURS = 24
 SYMBOLS = ("BTC-USD", "ETH-USD")
 prices = st.floats(min_value=0.5, max_value=400, allow_nan=False).map(lambda price: round(price, 3))
-examples = settings(max_examples=rounds(15, 500), suppress_health_check=list(HealthCheck), derandomize=True)
+examples = settings(max_examples=rounds(10, 500), suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @st.composite
