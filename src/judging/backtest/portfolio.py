@@ -40,7 +40,6 @@ class Portfolios:
         costs: What a fill costs.
         spool: The store.
         funding: Funding rates, of a perpetual contract.
-        is_complete: Whether all decisions are made: only then books are written, since nothing of them changes later.
     """
 
     def __init__(
@@ -51,12 +50,10 @@ class Portfolios:
         spool: Spool,
         *,
         funding: FundingSeries | None = None,
-        is_complete: bool,
     ) -> None:
         self._plan = plan
         self._costs = costs
         self._spool = spool
-        self._is_complete = is_complete
         self._key = market_key(plan.symbol)
         self._market = Market(prices=prices, closed=len(prices), funding=funding)
         self._reader = StoreReader(spool.path)
@@ -66,7 +63,10 @@ class Portfolios:
         return {self._key: self._market}
 
     def curve(self, agent: str, decisions: Sequence[DecisionRecord]) -> Curve:
-        """Return the equity of an agent's book at the close of each bar; the book is written where it is complete."""
+        """Return the equity of an agent's book at the close of each bar.
+
+        The book is written once all its decisions are made, since nothing of it changes later.
+        """
         terms = Terms(
             name=_ODD.sub("_", f"{self._plan.run_id}/{agent}")[:_LONGEST_NAME],
             environment="backtest",
@@ -96,7 +96,7 @@ class Portfolios:
         chosen = replace(terms, name=f"{terms.name}~{count + 1}") if count else terms
         rows, _, _ = settled(Contents(terms=chosen, decisions=decisions), self._markets)
         rows = _without_repeats(rows)
-        if self._is_complete:
+        if len(decisions) >= len(self._plan.times_us):
             self._spool.append_book_rows([chosen.to_record(1, time.time_ns()), *rows], after={chosen.name: 0})
         return [row for row in rows if isinstance(row, BookEventRecord)]
 

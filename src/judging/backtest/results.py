@@ -127,21 +127,17 @@ def judge_run(
         cost_usd=sum(entry.decision.cost_usd or 0.0 for entry in entries),
         wall_s=time.monotonic() - progress.started,
         rows=tuple(rows),
-        equities=tuple(
-            _equities(entries, plan, prices, spool, rules=rules, is_complete=progress.decided >= progress.total)
-        ),
+        equities=tuple(_equities(entries, plan, prices, spool, rules)),
     )
 
 
-def _equities(
-    entries: Sequence[Entry], plan: Plan, prices: PriceSeries, spool: Spool, *, rules: Rules, is_complete: bool
-) -> list[Equity]:
+def _equities(entries: Sequence[Entry], plan: Plan, prices: PriceSeries, spool: Spool, rules: Rules) -> list[Equity]:
     """Return the way of a dollar in each decider's book, by buying and holding, and in cash.
 
     Books hold the risk agent's share of the equity in one market at most; so does holding, in a line of its own.
     """
     costs = costs_of_venue(None, fee_bps=rules.fee_bps, spread_bps=rules.spread_bps, slippage_bps=rules.slippage_bps)
-    portfolios = Portfolios(plan, prices, costs, spool, funding=rules.funding, is_complete=is_complete)
+    portfolios = Portfolios(plan, prices, costs, spool, funding=rules.funding)
     by_decider: dict[str, list[DecisionRecord]] = {}
     for entry in entries:
         by_decider.setdefault(entry.decision.agent or "unknown", []).append(entry.decision)

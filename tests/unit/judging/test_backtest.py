@@ -228,6 +228,30 @@ def test_a_book_of_a_run_is_written_once_and_for_other_costs_anew(spool: Spool) 
     assert names == [f"{plan.run_id}/rule:random#3", f"{plan.run_id}/rule:random#3~2"]
 
 
+def test_a_run_that_was_stopped_has_an_equity_but_no_book_yet(spool: Spool) -> None:
+    candles, count = walk(24 * 10), 0
+
+    def choose(_: AsOfView) -> str:
+        nonlocal count
+        count += 1
+        if count == 20:
+            raise KeyboardInterrupt
+        return "BUY"
+
+    deciders = [Rule("rule:stopping", 5, choose)]
+    replay, plan = planned(candles, deciders)
+    runner = Runner(plan, replay, deciders, spool)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run()
+    result = judge_run(plan, series_of(candles), spool, rules=Rules(), progress=runner.progress)
+    assert result.equities[0].end != 1.0
+    assert books_of(StoreReader(spool.path)) == []
+    result = judge_run(
+        plan, series_of(candles), spool, rules=Rules(), progress=Runner(plan, replay, deciders, spool).run()
+    )
+    assert len(books_of(StoreReader(spool.path))) == 1
+
+
 def test_a_model_is_after_its_training_only_where_a_register_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
