@@ -17,6 +17,7 @@ from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
 from src.cli.fills import fills
 from src.cli.models import models
+from src.cli.paper import paper
 from src.cli.quality import quality
 from src.cli.report import report
 from src.cli.risk import risk
@@ -69,6 +70,7 @@ app.command("trade", cls=FastCommand)(trade)
 app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
 app.command("backtest", cls=FastCommand)(backtest)
+app.command("paper", cls=FastCommand)(paper)
 app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
 app.command("quality", cls=FastCommand)(quality)

@@ -11,37 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from src.cli.backtest_result import show_inside, show_open, show_result, show_together
 from src.cli.backtest_screen import agreed, progress_bar, show_estimate, show_plan
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.markets import files_of
-from src.observability.commands.console import escape, note, out, print_json, problem
-from src.observability.commands.tables import Column, print_table
+from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from src.agents.market import Candles
-    from src.judging.accuracy import Accuracy
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.deciders import Decider
-    from src.judging.backtest.markets import MarketsResult
     from src.judging.backtest.plan import Plan
     from src.judging.backtest.results import Result
     from src.judging.backtest.runner import Progress, Runner
     from src.observability.store.spool import Spool
 
-_COLUMNS = (
-    Column("decider", least=14),
-    Column("n", right=True),
-    Column("hit rate", right=True),
-    Column("majority", rank=3, right=True),
-    Column("skill", rank=1, right=True),
-    Column("mean net", rank=2, right=True),
-    Column("end of $1", right=True),
-    Column("drawdown", rank=4, right=True),
-    Column("cost", rank=5, right=True),
-    Column("verdict", least=10),
-)
 _REFUSED = 1
 
 
@@ -53,6 +39,10 @@ def backtest(
     models: Annotated[
         str, typer.Option(help="Who decides: provider:model, rule:hold, rule:random#1, rule:momentum, rule:cross.")
     ] = "rule:hold,rule:random#1,rule:momentum,rule:cross",
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(help="Code of yours that decides too: package.module:Class or file.py:Class.", show_default=False),
+    ] = None,
     every: Annotated[str, typer.Option(help="The time between two decisions.")] = "4h",
     horizon: Annotated[str, typer.Option(help="After how long they are judged: 24h, or 24h,7d.")] = "24h",
     first: Annotated[datetime | None, typer.Option("--from", help="The first decision.", show_default=False)] = None,
@@ -89,11 +79,12 @@ def backtest(
 
     costs = {"fee_bps": fee_bps, "spread_bps": spread_bps, "slippage_bps": slippage_bps}
     _refuse_nonsense(costs, budget, html, is_twice=workers is not None and dask is not None)
-    deciders = deciders_named([name.strip() for name in models.split(",") if name.strip()], swarm=swarm)
+    names = (*(name.strip() for name in models.split(",") if name.strip()), *(f"agent:{name}" for name in agent or ()))
+    deciders = deciders_named(names, swarm=swarm)
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     times = _Times(every=every, horizon=horizon, first=first, last=last)
     markets = [_market(name, file, deciders, times, placebo, reading) for name, file in files_of(symbol, csv).items()]
-    way = _Way(models=models, swarm=swarm, threads=threads, workers=workers, dask=dask)
+    way = _Way(names=names, swarm=swarm, threads=threads, workers=workers, dask=dask)
     _run(markets, deciders, way, costs, budget, html, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -124,7 +115,7 @@ class _Times:
 class _Way:
     """Who decides, and by which processes and threads."""
 
-    models: str
+    names: tuple[str, ...]
     swarm: bool
     threads: int
     workers: int | None
@@ -214,7 +205,7 @@ def _run(
     if not yes and figures.calls and figures.cost_usd != 0 and not agreed(figures):
         raise typer.Exit(_REFUSED)
     with ExitStack() as stack:
-        if models:
+        if not all(decider.is_free for decider in deciders):
             for item in markets:
                 stack.enter_context(only_process(spool.path, item.plan.run_id))
         shown = stack.enter_context(progress_bar(progress, hidden=as_json))
@@ -283,13 +274,12 @@ def _finish(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
 def _finish_by_workers(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
     from src.judging.backtest.cluster import ClusterError, finish_on_cluster, finish_on_workers
 
-    names = tuple(name.strip() for name in way.models.split(",") if name.strip())
     try:
         if way.dask is not None:
-            finish_on_cluster(runners, names, swarm=way.swarm, address=way.dask, spool=spool, say=note)
+            finish_on_cluster(runners, way.names, swarm=way.swarm, address=way.dask, spool=spool, say=note)
         elif way.workers is not None:
             finish_on_workers(
-                runners, names, swarm=way.swarm, workers=way.workers, threads=way.threads, spool=spool, say=note
+                runners, way.names, swarm=way.swarm, workers=way.workers, threads=way.threads, spool=spool, say=note
             )
     except ClusterError as error:
         problem(str(error))
@@ -309,11 +299,11 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
         for result in results:
             if whole is not None:
                 note(f"{result.symbol}, run {result.run_id}:")
-            _show(result)
-            _show_open(result)
+            show_result(result)
+            show_open(result)
         if whole is not None:
-            _show_together(whole)
-        _show_inside((whole or results[0]).rows)
+            show_together(whole)
+        show_inside((whole or results[0]).rows)
         for page in pages:
             note(f"{page} written.")
     decisions, failed = (sum(getattr(result, name) for result in results) for name in ("decisions", "failed"))
@@ -327,20 +317,6 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
         raise typer.Exit(1)
 
 
-def _show_open(result: Result) -> None:
-    for reason, count in result.open:
-        note(f"{count:,} outcomes stay open: {reason}.")
-
-
-def _show_inside(rows: Sequence[Accuracy]) -> None:
-    for row in rows:
-        if row.inside:
-            note(
-                f"{row.key}: {row.inside:,} of {row.decisions:,} decisions are on a time that it may have been trained "
-                "on (`moondev models --training`): they show no skill."
-            )
-
-
 def _write_pages(results: Sequence[Result], path: Path) -> list[Path]:
     """Write a page for each market, with its symbol in the name where there are several; return their paths."""
     from src.judging.backtest.page import page
@@ -352,42 +328,3 @@ def _write_pages(results: Sequence[Result], path: Path) -> list[Path]:
         own.write_text(page(result), encoding="utf-8")
         pages.append(own)
     return pages
-
-
-def _show_together(whole: MarketsResult) -> None:
-    from src.judging.report import interval, percent, verdict
-
-    note("All markets together, where the decisions of a day count as one block:")
-    rows = [
-        (
-            escape(row.key), f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate),
-            interval(row.skill), interval(row.net_return, digits=2), f"${row.cost_usd or 0:.4f}", verdict(row),
-        )
-        for row in whole.rows
-    ]  # fmt: skip
-    print_table([column for column in _COLUMNS if column.title not in ("end of $1", "drawdown")], rows)
-
-
-def _show(result: Result) -> None:
-    from src.judging.report import interval, percent, verdict
-
-    by_name = {item.name: item for item in result.equities}
-    rows = []
-    for row in result.rows:
-        equity = by_name[row.key]
-        rows.append(
-            (
-                escape(row.key), f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate),
-                interval(row.skill), interval(row.net_return, digits=2), f"{equity.end:.3f}",
-                percent(equity.drawdown, 1), f"${row.cost_usd or 0:.4f}", verdict(row),
-            )
-        )  # fmt: skip
-    for name in ("buy and hold", "cash"):
-        if name in by_name:
-            equity = by_name[name]
-            rows.append((name, "", "", "", "", "", f"{equity.end:.3f}", percent(equity.drawdown, 1), "", ""))
-    print_table(_COLUMNS, rows)
-    out().print(
-        f"{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
-        f"${result.cost_usd:.4f}, {result.wall_s:.1f} s"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,10 +29,13 @@ from src.observability.commands.tables import Column, print_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from src.agents.ledger_entries import Circumstances
     from src.agents.market import Candles
     from src.agents.swarm.members import Member
     from src.agents.swarm.voting import Vote
     from src.agents.trading_agent import TradingAgent, TradingResult
+    from src.cli.paper import Desk
+    from src.judging.paper.book import Settlement
 
 _COLUMNS = (
     Column("member", least=14),
@@ -67,6 +71,11 @@ def trade(
         typer.Option(help="Seconds that each member may take: 30, or 120 with the embedded model.", show_default=False),
     ] = None,
     quorum: Annotated[float, typer.Option(help="More than this share of all weight must vote.")] = 0.5,
+    horizon: Annotated[str, typer.Option(help="After how long the decision is judged: 24h, or 24h,7d.")] = "24h",
+    paper: Annotated[bool, typer.Option("--paper", help="Let a paper book follow the decision.")] = False,
+    book: Annotated[
+        str | None, typer.Option(help="The name of that book, `paper` where not given.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON, and nothing else.")] = False,
 ) -> None:
     """Decide BUY, SELL or NOTHING on real prices. A paper decision: no order is placed.
@@ -78,28 +87,61 @@ def trade(
     from src.agents.trading_agent import TradingAgent
 
     _check(symbol, timeout, quorum, min_bars)
+    where = _where(horizon, live)
     agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars)
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     candles = _candles(symbol, csv, live, timeframe, reading)
     _describe(candles, as_json=as_json)
+    desk = _desk(book, paper=paper)
+    if desk is not None:
+        desk.follow()
+        where = replace(where, environment="paper", decision_id=desk.decision_id)
     with _progress(agent, hidden=as_json) as on_vote:
-        result = agent.decide(symbol, candles, on_vote=on_vote)
-    _report(result, as_json=as_json)
+        result = agent.decide(symbol, candles, on_vote=on_vote, where=where)
+    settlement = None if desk is None else desk.settle(candles, symbol)
+    _report(result, desk, settlement, as_json=as_json)
     finish()
     if not any(vote.action for vote in result.votes):
         problem("no member gave a usable answer; the table and the trace say why.")
         raise typer.Exit(1)
 
 
-def _report(result: TradingResult, *, as_json: bool) -> None:
+def _where(horizon: str, live: str | None) -> Circumstances:
+    """Return the circumstances of the decision."""
+    from src.agents.ledger_entries import Circumstances
+    from src.observability.ledger import parse_horizons
+
+    return Circumstances(horizons=",".join(item.name for item in parse_horizons(horizon)), venue=live)
+
+
+def _desk(book: str | None, *, paper: bool) -> Desk | None:
+    """Open the paper book that is to follow the decision; None where none is to."""
+    if not paper:
+        if book is not None:
+            raise ValueError("--book names a paper book: say --paper too.")
+        return None
+    from src.cli.paper import Desk
+    from src.judging.paper.terms import DEFAULT_BOOK
+
+    return Desk(book or DEFAULT_BOOK)
+
+
+def _report(result: TradingResult, desk: Desk | None, settlement: Settlement | None, *, as_json: bool) -> None:
     for remark in result.remarks:
         if not remark.startswith("prices: "):  # those were shown before the question
             note(remark)
     if as_json:
-        print_json(result.to_dict())
-    else:
-        _show(result)
-        _advise(result)
+        from src.cli.paper_views import settlement_data
+
+        paper = {} if desk is None or settlement is None else {"paper": settlement_data(desk.name, settlement)}
+        print_json({**result.to_dict(), **paper})
+        return
+    _show(result)
+    if desk is not None and settlement is not None:
+        from src.cli.paper_views import show_settlement
+
+        show_settlement(desk.name, desk.decision_id, settlement)
+    _advise(result)
 
 
 def _check(symbol: str, timeout: float | None, quorum: float, min_bars: int) -> None:
@@ -206,17 +248,21 @@ def _show(result: TradingResult) -> None:
 
 
 def _advise(result: TradingResult) -> None:
-    """Say what to do next where nothing but the embedded model has voted."""
-    if not all(vote.member.partition("#")[0].partition(":")[0] == "local" for vote in result.votes):
-        return
+    """Say what to do next: at length where nothing but the embedded model has voted, as on a first run."""
     from src.observability.commands.running import command_name
 
     name = escape(command_name())
+    if not all(vote.member.partition("#")[0].partition(":")[0] == "local" for vote in result.votes):
+        note(f"later: {name} decisions resolve --csv FILE, then {name} decisions report; {name} paper")
+        return
     err().print("\nThe embedded model is a toy, there to show how it works. Next:")
     for words, purpose in (
         ("traces show last --full", "shows what was asked and answered"),
-        ("decisions resolve --csv FILE", "judges decisions by the prices that followed; then: decisions report"),
         ("doctor", "shows which providers are set up; .env_example lists their keys"),
+        ("trade BTC-USD --csv FILE --paper", "decides on your prices, and lets a paper book follow"),
+        ("decisions resolve --csv FILE", "judges decisions by the prices that followed, in a file that goes on"),
+        ("decisions report", "shows how right they were"),
+        ("paper --csv FILE", "fills the paper book, and shows what it is worth beside buying and holding"),
     ):
         err().print(f"  {name} {words}[dim]\n      {purpose}[/]")
 

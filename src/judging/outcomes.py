@@ -100,7 +100,7 @@ def follow(
     wanted_ns = entry_ns + horizon_ns
     exit_at = prices.first_at_or_after(wanted_ns)
     direction, entry = _DIRECTIONS[action], float(prices.open[entry_at])
-    barrier = _first_barrier(prices, entry_at, exit_at, direction, target=target, stop=stop)
+    barrier = first_barrier(prices, entry_at, exit_at, direction, target=target, stop=stop)
     if barrier is not None:
         at, price, reason = barrier
         return Trade(direction, entry_ns, entry, int(prices.open_ns[at]), price, reason)
@@ -112,10 +112,10 @@ def follow(
     return Trade(direction, entry_ns, entry, exit_ns, float(prices.open[exit_at]), "horizon")
 
 
-def _first_barrier(
+def first_barrier(
     prices: PriceSeries, first: int, end: int, direction: int, *, target: float | None, stop: float | None
 ) -> tuple[int, float, ExitReason] | None:
-    """Return the place, the price and the kind of the first barrier that is reached; None where none is.
+    """Return the place, the price and the kind of the first barrier that bars `first` to `end` - 1 reach; None if none.
 
     A bar that opens beyond a barrier fills at its open. Where one bar reaches both, the stop counts: the order inside
     a bar is not known, and the worse one is taken.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _US: Final = 1_000_000
 
 
-class LookAheadError(Exception):
+class LookAheadError(ValueError):
     """Something was read that was not known yet; the message names both times."""
 
 
@@ -23,12 +23,14 @@ class LookAheadError(Exception):
 class AsOfView:
     """A market at `as_of`: its newest closed bars, the last one at their end.
 
-    The arrays are copies that end at `as_of`, so that nothing later can be reached through them.
+    The arrays are copies that end at `as_of`, so that nothing later can be reached through them. `peeks` says what was
+    read past it, so that code that catches the error is caught too.
     """
 
     symbol: str
     as_of: datetime
     candles: Candles
+    peeks: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def closes(self) -> Any:
@@ -51,7 +53,9 @@ class AsOfView:
 
         columns = columns_of(self.candles.bars)
         if time >= self.as_of or (len(columns) and time > moment(int(columns.time_us[-1]))):
-            raise LookAheadError(f"The bar of {time:%Y-%m-%d %H:%M} was not known at {self.as_of:%Y-%m-%d %H:%M} UTC.")
+            raise _caught(
+                self.peeks, f"The bar of {time:%Y-%m-%d %H:%M} was not known at {self.as_of:%Y-%m-%d %H:%M} UTC."
+            )
         place = int(numpy.searchsorted(columns.time_us, int(time.timestamp() * _US)))
         if place == len(columns) or moment(int(columns.time_us[place])) != time:
             raise KeyError(f"no bar opens at {time:%Y-%m-%d %H:%M} UTC")
@@ -61,13 +65,23 @@ class AsOfView:
 class _ClosedBars(Bars):
     """Bars of a view; the error of an index past the last one says that it is the future."""
 
-    __slots__ = ()
+    __slots__ = ("_peeks",)
+
+    def __init__(self, columns: Columns, peeks: list[str]) -> None:
+        super().__init__(columns)
+        self._peeks = peeks
 
     def __getitem__(self, index: Any) -> Any:
         """Return one bar, or a part of the sequence."""
         if not isinstance(index, slice) and index >= len(self):
-            raise LookAheadError(f"Bar {index} was not closed yet: the view has {len(self)}.")
+            raise _caught(self._peeks, f"Bar {index} was not closed yet: the view has {len(self)}.")
         return super().__getitem__(index)
+
+
+def _caught(peeks: list[str], text: str) -> LookAheadError:
+    """Return the error of a read past a view, which is noted."""
+    peeks.append(text)
+    return LookAheadError(text)
 
 
 class Replay:
@@ -108,8 +122,10 @@ class Replay:
         end = self.closed_at(time_us)
         part = self._columns.taken(slice(max(0, end - self._window), end))
         copied = Columns(**{name: getattr(part, name).copy() for name in Columns.__slots__})
-        candles = replace(self.candles, bars=_ClosedBars(copied), symbol=self.symbol, issues=(), issue_counts={})
-        return AsOfView(symbol=self.symbol, as_of=moment(time_us), candles=candles)
+        peeks: list[str] = []
+        bars = _ClosedBars(copied, peeks)
+        candles = replace(self.candles, bars=bars, symbol=self.symbol, issues=(), issue_counts={})
+        return AsOfView(symbol=self.symbol, as_of=moment(time_us), candles=candles, peeks=peeks)
 
     @property
     def first_us(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from src.agents.trading_agent import TradingAgent
+from src.judging.backtest.agents import PREFIX, UserAgent
+from src.judging.backtest.choices import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,26 +15,12 @@ if TYPE_CHECKING:
     from src.agents.ledger_entries import Circumstances
     from src.agents.swarm.voting import Vote
     from src.judging.backtest.as_of import AsOfView
-    from src.observability.store.ledger_records import DecisionStatus
 
 RULES: Final = ("hold", "random#SEED", "momentum", "cross")
 _MOMENTUM_BARS: Final = 20
 _FAST_BARS: Final = 20
 _SLOW_BARS: Final = 50
 WINDOW: Final = 500  # bars of a view
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a decider chose; `is_written` where it stands in the ledger already. Costs are in US dollars."""
-
-    action: str
-    confidence: float | None = None
-    status: DecisionStatus = "decided"
-    cost_usd: float = 0.0
-    cost_unknown: bool = False
-    calls: int = 0
-    is_written: bool = False
 
 
 class Decider(Protocol):
@@ -43,11 +30,15 @@ class Decider(Protocol):
         name: Its name, as reports show it.
         models: The models that it asks for each decision.
         fewest_bars: How many bars it needs.
+        is_free: Whether it asks no model at all.
+        trained_models: The models whose training its decisions may repeat.
     """
 
     name: str
     models: tuple[str, ...]
     fewest_bars: int
+    is_free: bool
+    trained_models: tuple[str, ...]
 
     def decide(self, view: AsOfView, where: Circumstances) -> Choice:
         """Return its choice; `where` says how the decision is kept."""
@@ -63,6 +54,8 @@ class Rule:
     """
 
     models: tuple[str, ...] = ()
+    is_free = True
+    trained_models: tuple[str, ...] = ()
 
     def __init__(self, name: str, fewest_bars: int, choose: Callable[[AsOfView], str]) -> None:
         self.name = name
@@ -78,10 +71,11 @@ class Models:
     """One model, or a swarm of them, through the trading agent."""
 
     fewest_bars = 10
+    is_free = False
 
     def __init__(self, name: str, models: Sequence[str]) -> None:
         self.name = name
-        self.models = tuple(models)
+        self.models = self.trained_models = tuple(models)
         self._agent = TradingAgent(list(models), name=name)
 
     def decide(self, view: AsOfView, where: Circumstances) -> Choice:
@@ -102,14 +96,15 @@ class Models:
 
 
 def deciders_named(names: Sequence[str], *, swarm: bool) -> list[Decider]:
-    """Return the deciders of names: `rule:...`, or models as provider:model; with `swarm` all models together.
+    """Return the deciders of names: `rule:...`, `agent:...`, or provider:model; with `swarm` all models together.
 
     Raises:
-        ValueError: a name is no rule, or none is given.
+        ValueError: a name is no rule or agent, or none is given.
         UnknownProvider: a name is no model.
     """
     rules: list[Decider] = [_rule(name) for name in names if name.startswith("rule:")]
-    models = [name for name in names if not name.startswith("rule:")]
+    rules += [UserAgent(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)]
+    models = [name for name in names if not name.startswith(("rule:", PREFIX))]
     if not names:
         raise ValueError("--models names nobody: give provider:model or rule:momentum, separated by commas.")
     if swarm and models:

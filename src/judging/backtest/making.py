@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from src.agents.swarm.known_votes import KnownVotes
     from src.judging.backtest.as_of import Replay
-    from src.judging.backtest.deciders import Choice, Decider
+    from src.judging.backtest.choices import Choice
+    from src.judging.backtest.deciders import Decider
     from src.judging.backtest.plan import Plan
 
 
@@ -51,7 +52,7 @@ def make_decision(
     """
     view = replay.view(time_us)
     as_of_ns = replay.last_close_us(time_us) * 1000
-    book = book_of_models(decider.models, as_of_ns)
+    book = book_of_models(decider.trained_models, as_of_ns)
     where = Circumstances(
         horizons=plan.horizon_names,
         environment="backtest",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from src.judging.documents import STYLE
@@ -33,18 +34,31 @@ def page(result: Result) -> str:
             f"<p>{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
             f"${result.cost_usd:.4f}.</p>",
             "<h2>The way of one dollar</h2>",
+            "<p>Each decider's paper book, within the risk agent's limits, at the close of each bar.</p>",
             _chart(lines),
+            "<h2>Drawdown</h2>",
+            _chart([_drawdowns(item) for item in lines], zero=0.0),
             _table(result),
             "</body></html>",
         ]
     )
 
 
-def _chart(lines: Sequence[Equity]) -> str:
+def _drawdowns(item: Equity) -> Equity:
+    """Return the falls below the highest value until then, as fractions below 0."""
+    import numpy
+
+    values = numpy.array(item.values)
+    peaks = numpy.maximum(numpy.maximum.accumulate(values), 1.0)
+    return replace(item, values=tuple((values / peaks - 1).tolist()))
+
+
+def _chart(lines: Sequence[Equity], zero: float = 1.0) -> str:
+    """Return a chart of lines with a straight one at `zero`."""
     if not lines:
         return "<p>No decision is resolved yet.</p>"
     times = [time_ns for item in lines for time_ns in (item.times_ns[0], item.times_ns[-1])]
-    values = [1.0, *(value for item in lines for value in item.values)]
+    values = [zero, *(value for item in lines for value in item.values)]
     low, high = min(values), max(values)
     left, span = min(times), max(max(times) - min(times), 1)
     height = max(high - low, 1e-9)
@@ -53,17 +67,17 @@ def _chart(lines: Sequence[Equity]) -> str:
         return f"{(time_ns - left) / span * _WIDTH:.1f},{(high - value) / height * _HEIGHT:.1f}"
 
     parts = [
-        f'<svg viewBox="-60 -10 {_WIDTH + 80} {_HEIGHT + 20}" role="img" aria-label="Value of one dollar over time">',
-        f'<polyline points="{point(left, 1.0)} {point(left + span, 1.0)}" fill="none" stroke="#8888" />',
+        f'<svg viewBox="-60 -10 {_WIDTH + 80} {_HEIGHT + 20}" role="img" aria-label="Values over time">',
+        f'<polyline points="{point(left, zero)} {point(left + span, zero)}" fill="none" stroke="#8888" />',
         *(
             f'<text x="-8" y="{(high - value) / height * _HEIGHT + 4:.1f}" text-anchor="end" font-size="12" '
             f'fill="currentColor">{value:.2f}</text>'
-            for value in dict.fromkeys((low, 1.0, high))
+            for value in dict.fromkeys((low, zero, high))
         ),
     ]
     for place, item in enumerate(lines):
         step = max(1, len(item.values) // _POINTS)
-        chosen = [*range(0, len(item.values), step)]
+        chosen = [*range(0, len(item.values) - 1, step), len(item.values) - 1]
         path = " ".join(point(item.times_ns[at], item.values[at]) for at in chosen)
         colour = _COLOURS[place % len(_COLOURS)]
         parts.append(
@@ -80,6 +94,7 @@ def _chart(lines: Sequence[Equity]) -> str:
 
 def _table(result: Result) -> str:
     by_name = {item.name: item for item in result.equities}
+    deciders = {row.key for row in result.rows}
     heads = (
         "decider", "n", "hit rate", "majority", "skill", "mean net", "end of $1", "drawdown", "cost", "verdict",
     )  # fmt: skip
@@ -92,9 +107,9 @@ def _table(result: Result) -> str:
         for row in result.rows
     ]  # fmt: skip
     rows += [
-        (name, "", "", "", "", "", f"{by_name[name].end:.3f}", percent(by_name[name].drawdown, 1), "", "")
-        for name in ("buy and hold", "cash")
-        if name in by_name
+        (item.name, "", "", "", "", "", f"{item.end:.3f}", percent(item.drawdown, 1), "", "")
+        for item in result.equities
+        if item.name not in deciders
     ]
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)

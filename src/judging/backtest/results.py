@@ -6,8 +6,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from src.agents.risk_rules import Limits
 from src.judging.accuracy import Accuracy, accuracy_of, grouped, with_discoveries
+from src.judging.backtest.portfolio import HOLDING, Portfolios
+from src.judging.costs import costs_of_venue
 from src.judging.grouping import judged
+from src.judging.paper.terms import START_USD
 from src.judging.report import HEADLINE_BOOKS, row_data
 from src.judging.resolving import Rules, resolve
 from src.observability.ledger import LedgerReader
@@ -19,8 +23,10 @@ if TYPE_CHECKING:
     from src.judging.accuracy import Judged
     from src.judging.backtest.plan import Plan
     from src.judging.backtest.runner import Progress
+    from src.judging.paper.curve import Curve
     from src.judging.prices import PriceSeries
     from src.observability.ledger import Entry
+    from src.observability.store.ledger_records import DecisionRecord
     from src.observability.store.spool import Spool
 
 _COUNTED: Final = (
@@ -32,7 +38,7 @@ _COUNTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Equity:
-    """The way of one dollar: its value after each outcome, the times in nanoseconds since 1970."""
+    """The way of one dollar: its value at the close of bars; the times are those of their opens, in ns since 1970."""
 
     name: str
     times_ns: tuple[int, ...]
@@ -149,38 +155,31 @@ def judge_run(
         cost_usd=sum(entry.decision.cost_usd or 0.0 for entry in entries),
         wall_s=time.monotonic() - progress.started,
         rows=tuple(rows),
-        equities=tuple(_equities(entries, plan, prices)),
+        equities=tuple(_equities(entries, plan, prices, spool, rules)),
         open=tuple(resolution.reasons.most_common()),
         judged=groups,
     )
 
 
-def _equities(entries: Sequence[Entry], plan: Plan, prices: PriceSeries) -> list[Equity]:
-    """Return the way of a dollar for each decider, for buying and holding, and for cash.
+def _equities(entries: Sequence[Entry], plan: Plan, prices: PriceSeries, spool: Spool, rules: Rules) -> list[Equity]:
+    """Return the way of a dollar in each decider's book, by buying and holding, and in cash.
 
-    Outcomes overlap where decisions come faster than their horizon ends: each decision then has the share of the
-    capital of one of the positions that are open at once.
+    Books hold the risk agent's share of the equity in one market at most; so does holding, in a line of its own.
     """
-    main = plan.horizons[0]
-    steps = [later - earlier for earlier, later in zip(plan.times_us, plan.times_us[1:], strict=False)]
-    slots = max(1.0, main.seconds * 1_000_000 / min(steps)) if steps else 1.0
-    by_decider: dict[str, list[Entry]] = {}
+    costs = costs_of_venue(None, fee_bps=rules.fee_bps, spread_bps=rules.spread_bps, slippage_bps=rules.slippage_bps)
+    portfolios = Portfolios(plan, prices, costs, spool, funding=rules.funding)
+    by_decider: dict[str, list[DecisionRecord]] = {}
     for entry in entries:
-        by_decider.setdefault(entry.decision.agent or "unknown", []).append(entry)
-    equities = []
-    for name, made in sorted(by_decider.items()):
-        outcomes = sorted(
-            (outcome for entry in made if (outcome := entry.outcomes.get(main.name)) is not None),
-            key=lambda outcome: outcome.exit_ns,
-        )
-        value, values = 1.0, []
-        for outcome in outcomes:
-            value *= 1 + outcome.net / slots
-            values.append(value)
-        equities.append(Equity(name, tuple(outcome.exit_ns for outcome in outcomes), tuple(values)))
-    first = prices.first_at_or_after(plan.times_us[0] * 1000)
-    if first < len(prices):
-        entry_price = float(prices.open[first])
-        times = tuple(int(time_ns) for time_ns in prices.open_ns[first:])
-        equities.append(Equity("buy and hold", times, tuple((prices.close[first:] / entry_price).tolist())))
+        by_decider.setdefault(entry.decision.agent or "unknown", []).append(entry.decision)
+    equities = [_of_one(name, portfolios.curve(name, made)) for name, made in sorted(by_decider.items())]
+    if prices.first_at_or_after(plan.times_us[0] * 1000) < len(prices):
+        share = float(Limits().max_position_share or 1)
+        equities.append(_of_one(HOLDING, portfolios.holding()))
+        equities.append(_of_one(f"{HOLDING}, {share:.0%}", portfolios.holding(share)))
     return [*equities, Equity("cash", (), ())]
+
+
+def _of_one(name: str, curve: Curve) -> Equity:
+    """Return a curve as the way of one dollar."""
+    start = float(START_USD)
+    return Equity(name, curve.times_ns, tuple(value / start for value in curve.values))

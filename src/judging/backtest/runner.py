@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from src.judging.backtest.as_of import Replay
-    from src.judging.backtest.deciders import Choice, Decider
+    from src.judging.backtest.choices import Choice
+    from src.judging.backtest.deciders import Decider
     from src.judging.backtest.making import Made
     from src.judging.backtest.plan import Plan
     from src.observability.store.ledger_records import DecisionRecord
@@ -121,8 +122,8 @@ class Runner:
         """
         try:
             with session(self.plan.session_id):
-                self._decide_by_rules([decider for decider in self.deciders if not decider.models])
-                self._decide_by_models([decider for decider in self.deciders if decider.models])
+                self._decide_by_rules([decider for decider in self.deciders if decider.is_free])
+                self._decide_by_models([decider for decider in self.deciders if not decider.is_free])
         except BudgetSpentError as error:
             self.progress.stopped = str(error)
         finally:

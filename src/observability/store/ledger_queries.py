@@ -205,3 +205,8 @@ def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
 
 def _marks(part: Sequence[str]) -> str:
     return ", ".join("?" * len(part))
+
+
+def decision_of(row: tuple[Any, ...]) -> DecisionRecord:
+    """Return the decision in a row of `DECISION_COLUMNS`."""
+    return _decision(row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from src.observability.store.book_records import BOOK_TABLES, BookRow
 from src.observability.store.connections import insert
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class ReplyRecord:
     time_ns: int
 
 
-LedgerRecord: TypeAlias = DecisionRecord | OutcomeRecord | ResultRecord | ReplyRecord
+LedgerRecord: TypeAlias = DecisionRecord | OutcomeRecord | ResultRecord | ReplyRecord | BookRow
 
 DECISION_COLUMNS: Final = tuple(DecisionRecord.__slots__)
 OUTCOME_COLUMNS: Final = tuple(OutcomeRecord.__slots__)
@@ -177,11 +178,12 @@ def _statement(verb: str, table: str, columns: tuple[str, ...]) -> str:
 
 
 # A decision stands as it was written first, so that salvage and repeats change nothing.
-_STATEMENTS: Final = {
+_STATEMENTS: Final[dict[type, str]] = {
     DecisionRecord: _statement("INSERT OR IGNORE", "decisions", DECISION_COLUMNS),
     OutcomeRecord: _statement("INSERT OR REPLACE", "outcomes", OUTCOME_COLUMNS),
     ResultRecord: _statement("INSERT OR REPLACE", "results", RESULT_COLUMNS),
     ReplyRecord: _statement("INSERT OR IGNORE", "replies", REPLY_COLUMNS),
+    **{record: _statement("INSERT OR IGNORE", table, columns) for record, (table, columns) in BOOK_TABLES.items()},
 }
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from src.observability.store.book_records import BOOK_TABLES
 from src.observability.store.connections import connect
 from src.observability.store.ledger_records import (
     DECISION_COLUMNS,
@@ -28,7 +29,7 @@ from src.observability.store.records import (
     by_column,
 )
 from src.observability.store.row_kinds import KINDS, SCORE, RowKind
-from src.observability.store.schema import FACTS_SINCE, LEDGER_SINCE, readable
+from src.observability.store.schema import BOOKS_SINCE, FACTS_SINCE, LEDGER_SINCE, readable
 from src.observability.store.watermarks import delivered_upto
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ _LEDGER: Final = (
     _Table(name="results", columns=RESULT_COLUMNS, record=ResultRecord),
     _Table(name="replies", columns=REPLY_COLUMNS, record=ReplyRecord),
 )
+_BOOKS: Final = tuple(
+    _Table(name=name, columns=columns, record=record) for record, (name, columns) in BOOK_TABLES.items()
+)
 
 
 class Salvage:
@@ -84,13 +88,14 @@ class Salvage:
         self.complete = True
 
     def parts(self) -> Iterator[list[StoredRecord]]:
-        """Yield the whole ledger, then the rows that some destination lacks, in parts, oldest first.
+        """Yield the whole ledger and all books, then the rows that some destination lacks, in parts, oldest first.
 
         All rows, where no destination is known.
         """
         with contextlib.suppress(sqlite3.Error), connect(self._damaged) as connection:
-            if connection.execute("PRAGMA user_version").fetchone()[0] >= LEDGER_SINCE:
-                for table in _LEDGER:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for since, tables in ((LEDGER_SINCE, _LEDGER), (BOOKS_SINCE, _BOOKS)):
+                for table in tables if version >= since else ():
                     yield from self._parts(connection, table, 0)
             for kind in KINDS:
                 yield from self._parts(connection, _table(connection, kind), _delivered(connection, kind))

@@ -240,12 +240,72 @@ CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT NOT NUL
 INSERT INTO identity VALUES (1, lower(hex(randomblob(16))), lower(hex(randomblob(16))));
 """
 
+# Paper books (book_records.py). Their rows go neither by age nor by size, and nothing of them changes.
+_BOOKS = """
+CREATE TABLE books (
+    seq INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    start_usd TEXT NOT NULL,
+    limits TEXT NOT NULL,
+    fee_bps REAL,
+    spread_bps REAL NOT NULL,
+    slippage_bps REAL NOT NULL,
+    run_id TEXT,
+    agent TEXT,
+    decisions_hash TEXT,
+    UNIQUE (name, number)
+);
+CREATE TABLE book_orders (
+    seq INTEGER PRIMARY KEY,
+    book TEXT NOT NULL,
+    decision_id TEXT NOT NULL,
+    time_ns INTEGER NOT NULL,
+    UNIQUE (book, decision_id)
+);
+CREATE TABLE book_events (
+    seq INTEGER PRIMARY KEY,
+    book TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,
+    written_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    decision_id TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    price TEXT NOT NULL,
+    fee_usd TEXT NOT NULL,
+    spread_usd TEXT NOT NULL,
+    slippage_usd TEXT NOT NULL,
+    funding_usd TEXT NOT NULL,
+    cash_usd TEXT NOT NULL,
+    position TEXT NOT NULL,
+    source TEXT NOT NULL,
+    UNIQUE (book, number)
+);
+CREATE TABLE book_marks (
+    seq INTEGER PRIMARY KEY,
+    book TEXT NOT NULL,
+    time_ns INTEGER NOT NULL,
+    cash_usd TEXT NOT NULL,
+    equity_usd REAL NOT NULL,
+    peak_usd REAL NOT NULL,
+    max_drawdown REAL NOT NULL,
+    prices TEXT NOT NULL,
+    UNIQUE (book, time_ns)
+);
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN, _LEDGER, _FACTS)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN, _LEDGER, _FACTS, _BOOKS)
 VERSION: Final = len(MIGRATIONS)
 _COST_UNKNOWN_SINCE: Final = MIGRATIONS.index(_COST_UNKNOWN) + 1
 LEDGER_SINCE: Final = MIGRATIONS.index(_LEDGER) + 1
 FACTS_SINCE: Final = MIGRATIONS.index(_FACTS) + 1
+BOOKS_SINCE: Final = MIGRATIONS.index(_BOOKS) + 1
 _SINCE: Final = {"cost_unknown": _COST_UNKNOWN_SINCE, **dict.fromkeys(FACT_COLUMNS, FACTS_SINCE)}
 
 

@@ -28,6 +28,7 @@ from src.observability.store.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from src.observability.store.book_records import BookRow
     from src.observability.store.ledger_records import LedgerRecord
     from src.observability.store.records import Accepts
     from src.observability.store.row_kinds import KindName
@@ -148,6 +149,25 @@ class Spool:
             with self._writer.transaction() as connection:
                 for record in records:
                     insert_record(connection, record)
+        except sqlite3.Error as error:
+            raise SpoolError(f"the trace store {self.path} could not be written: {error}") from error
+
+    def append_book_rows(self, rows: Sequence[BookRow], *, after: dict[str, int]) -> None:
+        """Store rows of paper books in one transaction: all of them or none.
+
+        Args:
+            rows: The rows.
+            after: The number of each book's last event, as the rows were made from it.
+
+        Raises:
+            BookChangedError: another process has written to the book meanwhile.
+            SpoolError: they could not be stored.
+        """
+        from src.observability.store.book_queries import append
+
+        try:
+            with self._writer.transaction() as connection:
+                append(connection, rows, after=after)
         except sqlite3.Error as error:
             raise SpoolError(f"the trace store {self.path} could not be written: {error}") from error
 

@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from src.judging.backtest.results import Equity, Result, judge_run
 from src.judging.backtest.runner import Runner
 from src.judging.grouping import judged
 from src.judging.model_register import book_of_models
+from src.judging.paper.book import books_of, contents_of
 from src.judging.prices import series_of
 from src.judging.resolving import Rules
 from src.observability.ledger import Horizon, LedgerReader, parse_horizon, parse_horizons
@@ -192,15 +194,62 @@ def test_chance_has_no_skill(spool: Spool) -> None:
     assert holding >= 5
 
 
-def test_equity_is_the_product_of_the_shares_that_were_put_in(spool: Spool) -> None:
+def test_equity_is_that_of_a_paper_book_that_stands_in_the_store(spool: Spool) -> None:
     candles = walk(24 * 30)
-    result = run(spool, candles, deciders_named(["rule:hold"], swarm=False), every="24h")
-    entries = LedgerReader(StoreReader(spool.path)).entries()
-    value = math.prod(1 + entry.outcomes["24h"].net for entry in entries if entry.outcomes)
+    result = run(spool, candles, deciders_named(["rule:hold", "rule:random#3"], swarm=False), every="24h")
     equity = {item.name: item for item in result.equities}
-    assert equity["rule:hold"].end == pytest.approx(value)
+    # One that always buys holds: what the book makes of it is what holding the same share makes.
+    assert equity["rule:hold"].end == pytest.approx(equity["buy and hold, 30%"].end, rel=1e-5)
+    first, last = candles[24], candles[-1]
+    assert equity["buy and hold"].end == pytest.approx(last.close / first.open / 1.001)
     assert equity["cash"].end == 1.0
+    reader = StoreReader(spool.path)
+    books = books_of(reader, run_id=result.run_id)
+    assert [(book.agent, book.environment) for book in books] == [
+        ("rule:hold", "backtest"),
+        ("rule:random#3", "backtest"),
+    ]
+    account = contents_of(reader, books[1].name).account()
+    prices = {key: Decimal(repr(last.close)) for key in account.positions}
+    assert float(account.equity(prices)) / 10_000 == pytest.approx(equity["rule:random#3"].end)
     assert Equity("x", (1, 2, 3), (1.2, 0.9, 1.0)).drawdown == pytest.approx(0.25)
+
+
+def test_a_book_of_a_run_is_written_once_and_for_other_costs_anew(spool: Spool) -> None:
+    candles, deciders = walk(24 * 10), deciders_named(["rule:random#3"], swarm=False)
+    replay, plan = planned(candles, deciders)
+    ends = []
+    for fee_bps in (10, 10, 50):
+        progress = Runner(plan, replay, deciders, spool).run()
+        result = judge_run(plan, series_of(candles), spool, rules=Rules(fee_bps=fee_bps), progress=progress)
+        ends.append(result.equities[0].end)
+    assert ends[0] == ends[1] > ends[2]
+    names = [book.name for book in books_of(StoreReader(spool.path), run_id=plan.run_id)]
+    assert names == [f"{plan.run_id}/rule:random#3", f"{plan.run_id}/rule:random#3~2"]
+
+
+def test_a_run_that_was_stopped_has_an_equity_but_no_book_yet(spool: Spool) -> None:
+    candles, count = walk(24 * 10), 0
+
+    def choose(_: AsOfView) -> str:
+        nonlocal count
+        count += 1
+        if count == 20:
+            raise KeyboardInterrupt
+        return "BUY"
+
+    deciders = [Rule("rule:stopping", 5, choose)]
+    replay, plan = planned(candles, deciders)
+    runner = Runner(plan, replay, deciders, spool)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run()
+    result = judge_run(plan, series_of(candles), spool, rules=Rules(), progress=runner.progress)
+    assert result.equities[0].end != 1.0
+    assert books_of(StoreReader(spool.path)) == []
+    result = judge_run(
+        plan, series_of(candles), spool, rules=Rules(), progress=Runner(plan, replay, deciders, spool).run()
+    )
+    assert len(books_of(StoreReader(spool.path))) == 1
 
 
 def test_a_model_is_after_its_training_only_where_a_register_says_so(

@@ -38,7 +38,7 @@ class _Running:
     @property
     def is_paid(self) -> bool:
         """Tell whether models are asked."""
-        return any(self.runner.deciders[item.place].models for item in self.errand.wanted)
+        return not all(self.runner.deciders[item.place].is_free for item in self.errand.wanted)
 
 
 class Coordinator:
@@ -92,13 +92,13 @@ class Coordinator:
 
     def _errands(self) -> Iterator[tuple[Runner, Errand]]:
         """Yield the errands: rules first, many decisions at once, then each decision of models."""
-        for is_of_models, most in ((False, _RULES_AT_ONCE), (True, 1)):
+        for is_free, most in ((True, _RULES_AT_ONCE), (False, 1)):
             for runner in self._runners:
                 plan = replace(runner.plan, times_us=())
                 places = {id(item): place for place, item in enumerate(runner.deciders)}
                 wanted: list[Wanted] = []
                 for decider, time_us, decision_id in runner.left(
-                    [item for item in runner.deciders if bool(item.models) is is_of_models]
+                    [item for item in runner.deciders if item.is_free is is_free]
                 ):
                     wanted.append(Wanted(place=places[id(decider)], time_us=time_us, decision_id=decision_id))
                     if len(wanted) == most:
@@ -108,7 +108,7 @@ class Coordinator:
                     yield runner, Errand(plan=plan, setting=self._setting, wanted=tuple(wanted))
 
     def _submit(self, runner: Runner, errand: Errand) -> None:
-        if any(runner.deciders[item.place].models for item in errand.wanted):
+        if not all(runner.deciders[item.place].is_free for item in errand.wanted):
             self._allowance.refuse_beyond(sum(item.is_paid for item in self._running.values()) + 1)
         with session(runner.plan.session_id):
             carried = carry(work.decide)

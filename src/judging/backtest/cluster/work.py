@@ -70,7 +70,7 @@ def _decided(replay: Replay, errand: Errand) -> tuple[Made, ...]:
     made = []
     for wanted in errand.wanted:
         decider = deciders[wanted.place]
-        if not decider.models:
+        if decider.is_free:
             made.append(make_decision(errand.plan, replay, decider, wanted.time_us, wanted.decision_id))
             continue
         with _budgets(setting, link):
