@@ -33,7 +33,7 @@ _MARGIN = 1_024  # characters replaced before the last candidate inspected: a se
 _PASSES = 6
 _SHORTEST = 6
 
-_WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN
+_WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN | {engines.URL}
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -48,7 +48,6 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
-    Inspection.URL: urls.find,
     Inspection.BYTES: wallet_keys.find_bytes,
     Inspection.RUN: lambda scan, end: long_runs.find_run(scan, end, RUN_LENGTH),
     Inspection.JWT: lambda scan, end: bearer_tokens.find_jwt(scan, end - 13),
@@ -114,10 +113,11 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
     hits = engine(data)
     scan = Scan(text, hint, options.strict)
     if options.forms:
-        configured_secrets.find(scan, engines.present_forms(options.forms, text, data, fast=is_fast))
-    if options.breakable:
-        edges = engines.present_forms(configured_secrets.edges(options.breakable), text, data, fast=is_fast)
-        configured_secrets.find_broken(scan, options.breakable, edges)
+        known = configured_secrets.with_edges(options.forms, options.breakable)  # one search for both
+        present = engines.present_forms(known, text, data, fast=is_fast)
+        if present:
+            configured_secrets.find(scan, set(options.forms).intersection(present))
+            configured_secrets.find_broken(scan, options.breakable, present)
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
@@ -150,7 +150,11 @@ def _inspect(scan: Scan, hits: list[engines.Hit]) -> None:
     """Inspect the text where gates matched; replace the rest of a text with too many matches."""
     others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect, candidates in ((_inspect_phrases, hits), (_inspect_others, others[:_CANDIDATES])):
+    for inspect, candidates in (
+        (_inspect_phrases, hits),
+        (_inspect_urls, hits),
+        (_inspect_others, others[:_CANDIDATES]),
+    ):
         try:
             inspect(scan, candidates)
         except TooManyError as error:
@@ -163,6 +167,12 @@ def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
     ends = [end for end, number in hits if number in engines.PHRASES]
     for start, end in seed_phrases.regions(ends, len(scan.text)):
         seed_phrases.find(scan, start, end)
+
+
+def _inspect_urls(scan: Scan, hits: list[engines.Hit]) -> None:
+    for end, number in hits:
+        if number == engines.URL:
+            urls.find_all(scan, end)
 
 
 def _inspect_others(scan: Scan, hits: list[engines.Hit]) -> None:
@@ -185,4 +195,4 @@ def _inspector(gate: Gate) -> Inspector:
 
 
 def _inspect_nothing(_scan: Scan, _end: int) -> None:
-    """Stand for the gates that call for another reading of the whole text."""
+    """Stand for the gates that call for another reading of the whole text, or for a rule with a search of its own."""

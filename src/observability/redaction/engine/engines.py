@@ -27,6 +27,7 @@ PHRASE = len(gates()) - 1
 PHRASES = frozenset({1, PHRASE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
 BROKEN = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.BROKEN)
+URL = next(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.URL)
 _FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
 
 
