@@ -19,6 +19,7 @@ from src.observability.redaction.rules import (
     pem_keys,
     personal_data,
     prefixed_tokens,
+    repeated_lines,
     seed_phrases,
     tables,
     urls,
@@ -28,6 +29,7 @@ from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection
 
 EngineName = Literal["auto", "fast", "plain"]
 
+_MANY_ASSIGNMENTS = 16  # from so many on, equal lines are looked at once
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
@@ -177,8 +179,17 @@ def _inspect_urls(scan: Scan, hits: list[engines.Hit]) -> None:
 
 def _inspect_others(scan: Scan, hits: list[engines.Hit]) -> None:
     inspectors = _inspectors()
-    for end, number in hits:
+    for end, number in _without_repeated_lines(scan.text, hits):
         inspectors[number](scan, end)
+
+
+def _without_repeated_lines(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
+    """Return the hits without those of assignments in lines that assign no secret, if there are many."""
+    ends = [end for end, number in hits if number == engines.ASSIGNMENT]
+    if len(ends) < _MANY_ASSIGNMENTS:
+        return hits
+    remaining = set(repeated_lines.remaining_ends(text, ends))
+    return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in remaining]
 
 
 @functools.cache

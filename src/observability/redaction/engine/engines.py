@@ -27,7 +27,10 @@ PHRASE = len(gates()) - 1
 PHRASES = frozenset({1, PHRASE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
 BROKEN = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.BROKEN)
-URL = next(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.URL)
+ASSIGNMENT, URL = (
+    next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
+    for inspection in (Inspection.ASSIGNMENT, Inspection.URL)
+)
 _FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
 
 
@@ -55,6 +58,7 @@ _FEWEST = 12
 _CLOSEST = 4 * (_FEWEST - 1)  # the fewest characters of the eleven words before the last, each with a separator
 _TWELVE = b"\1" * _FEWEST
 _PART = re.compile(rb"[a-z]+|\?+")
+_RARE = 100  # occurrences that are looked at one by one
 _ESCAPED_BLANK = re.compile(rb"\\[nrt]")
 
 
@@ -121,10 +125,21 @@ def _first_escapes(data: bytes) -> list[Hit]:
     """Return the first hit of each gate of escapes."""
     hits: list[Hit] = []
     for number, literal, pattern in _escapes():
-        match = pattern.search(data) if literal in data else None
+        match = _first(pattern, literal, data)
         if match:
             hits.append((match.end(), number))
     return hits
+
+
+def _first(pattern: re.Pattern[bytes], literal: bytes, data: bytes) -> re.Match[bytes] | None:
+    """Return the first match of a pattern that begins with a literal; where this is rare, a search for it is faster."""
+    position = -1
+    for _ in range(_RARE):
+        position = data.find(literal, position + 1)
+        match = pattern.match(data, position) if position >= 0 else None
+        if match or position < 0:
+            return match
+    return pattern.search(data, position)
 
 
 def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:

@@ -159,7 +159,7 @@ RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", l
 _LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
 # Neither `the` nor `and` is on any list; without them prose has few sequences of twelve words that may be a phrase.
 _PHRASE_WORD = (
-    r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4,})"  # three letters or more
+    r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4,13})"  # of three to thirteen letters
 )
 # PHRASE_GAP without its limits, which is faster. The letter of an escape may end a gap or begin the next word.
 _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
