@@ -70,14 +70,17 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
 
 def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
     """Return whether a run may be a secret by itself, whatever stands near it."""
-    if start and data[start - 1] in _MARKS_BEFORE:
+    if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
     size = stop - start
     if size in _CHECKED_SIZES:
         return True
-    if _SHORTEST_PAIR <= size <= _LONGEST_PAIR and wallet_keys.may_be_pair(scan, run, start):
-        return True
+    if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
+        if wallet_keys.may_be_pair(scan, run, start):
+            return True
+        if unnamed_keys.reads_as_signature(run):
+            return False  # most runs of this size
     after = data[stop : stop + 1]
     if after == b"." and size <= _LONGEST_DISCORD:
         return True
