@@ -156,10 +156,13 @@ def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
             yield end
             continue
         near = data[max(0, word_start - _NEAR) : word_start]
+        if near.endswith(b"? "):  # the letters beyond ASCII decide
+            yield end
+            continue
         words = (_letters(near) if has_escapes else near.translate(_LETTERS)).split()
         if len(words) > 1 and words[-1] not in known and b"?" not in words[-1]:
             first_possible = word_start
-        elif b"?" in near:  # the letters beyond ASCII decide
+        elif b"?" in near:
             yield end
         elif not (len(words) > 2 and words[-2] not in known) and not _has_unlisted(data, word_start):
             yielded = end
