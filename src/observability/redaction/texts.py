@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from src.observability.redaction.engine import engines
+from src.observability.redaction.engine import engines, preparation
 from src.observability.redaction.judging import nearby_words, unescaped
 from src.observability.redaction.judging.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
 from src.observability.redaction.rules import (
@@ -70,7 +70,7 @@ class Options:
 def _engine(name: EngineName) -> tuple[engines.Engine, bool]:
     if name == "plain":
         return engines.plain_engine, False
-    fast = engines.prepared_engine() if name == "auto" else engines.fast_engine()
+    fast = preparation.prepared_engine() if name == "auto" else engines.fast_engine()
     if fast is None and name == "fast":
         raise RuntimeError("the fast engine is not installed")
     return (fast, True) if fast else (engines.plain_engine, False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import functools
 import itertools
 import re
@@ -92,26 +91,6 @@ def fast_engine() -> Engine | None:
     except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
         return None
     return scan
-
-
-_prepared: list[Engine | None] = []
-_preparing = threading.Lock()
-
-
-def prepared_engine() -> Engine | None:
-    """Return the fast engine, or None until it is ready: the first call starts a thread that prepares it."""
-    if _prepared:
-        return _prepared[0]
-    if _preparing.acquire(blocking=False):  # once: never released
-        worker = threading.Thread(target=_prepare, name="redaction-engine", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: the plain engine works
-            worker.start()
-    return None
-
-
-def _prepare() -> None:
-    checks.bip39_bytes()  # loaded here, or the first text that may hold a phrase would wait for it
-    _prepared.append(fast_engine())
 
 
 @functools.cache
