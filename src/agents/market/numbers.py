@@ -165,7 +165,6 @@ class NumberColumn:
 
     def _converted(self, cells: Any, sign: str, start: int, unreadable: Unreadable) -> Any:
         import pyarrow
-        from pyarrow import compute
 
         mark = "," if sign == "." else "."
         has_groups = holds(cells, mark)

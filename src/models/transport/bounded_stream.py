@@ -33,57 +33,63 @@ def install(client: Any, remaining_s: Callable[[], float | None]) -> None:
             pool._network_backend = _backend_class(library)(backend, remaining_s)  # type: ignore[union-attr]
 
 
+class _Stream:
+    """A connection whose reads and writes end at the deadline; mixed into the library's class of connections."""
+
+    read_timeout: type[Exception]
+    write_timeout: type[Exception]
+
+    def __init__(self, stream: Any, remaining_s: Callable[[], float | None]) -> None:
+        self._stream = stream
+        self._remaining_s = remaining_s
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return bytes(self._stream.read(max_bytes, self._within(timeout, self.read_timeout)))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._within(timeout, self.write_timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(self, *arguments: Any, **options: Any) -> Any:
+        return type(self)(self._stream.start_tls(*arguments, **options), self._remaining_s)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def _within(self, timeout: float | None, error: type[Exception]) -> float | None:
+        remaining_s = self._remaining_s()
+        if remaining_s is None:
+            return timeout
+        if remaining_s <= 0:
+            raise error("the reply was not complete within the time allowed for the whole call")
+        return remaining_s if timeout is None or remaining_s < timeout else timeout
+
+
+class _Backend:
+    """Makes such connections; mixed into the library's class of network backends."""
+
+    stream: Callable[..., Any]
+
+    def __init__(self, backend: Any, remaining_s: Callable[[], float | None]) -> None:
+        self._backend = backend
+        self._remaining_s = remaining_s
+
+    def connect_tcp(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream(self._backend.connect_tcp(*arguments, **options), self._remaining_s)
+
+    def connect_unix_socket(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream(self._backend.connect_unix_socket(*arguments, **options), self._remaining_s)
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(seconds)
+
+
 @lru_cache(maxsize=2)
 def _backend_class(library: str) -> Callable[..., Any]:
     """Return the class of network backends for httpcore or its successor."""
     core: Any = sys.modules[library]
-    read_timeout, write_timeout = core.ReadTimeout, core.WriteTimeout
-
-    class BoundedStream(core.NetworkStream):  # type: ignore[misc] # the library is known at run time alone
-        """A connection whose reads and writes end at the deadline."""
-
-        def __init__(self, stream: Any, remaining_s: Callable[[], float | None]) -> None:
-            self._stream = stream
-            self._remaining_s = remaining_s
-
-        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            return bytes(self._stream.read(max_bytes, self._within(timeout, read_timeout)))
-
-        def write(self, buffer: bytes, timeout: float | None = None) -> None:
-            self._stream.write(buffer, self._within(timeout, write_timeout))
-
-        def close(self) -> None:
-            self._stream.close()
-
-        def start_tls(self, *arguments: Any, **options: Any) -> Any:
-            return BoundedStream(self._stream.start_tls(*arguments, **options), self._remaining_s)
-
-        def get_extra_info(self, info: str) -> Any:
-            return self._stream.get_extra_info(info)
-
-        def _within(self, timeout: float | None, error: type[Exception]) -> float | None:
-            remaining_s = self._remaining_s()
-            if remaining_s is None:
-                return timeout
-            if remaining_s <= 0:
-                raise error("the reply was not complete within the time allowed for the whole call")
-            return remaining_s if timeout is None or remaining_s < timeout else timeout
-
-    class BoundedBackend(core.NetworkBackend):  # type: ignore[misc] # as above
-        """Makes such connections."""
-
-        def __init__(self, backend: Any, remaining_s: Callable[[], float | None]) -> None:
-            self._backend = backend
-            self._remaining_s = remaining_s
-
-        def connect_tcp(self, *arguments: Any, **options: Any) -> Any:
-            return BoundedStream(self._backend.connect_tcp(*arguments, **options), self._remaining_s)
-
-        def connect_unix_socket(self, *arguments: Any, **options: Any) -> Any:
-            return BoundedStream(self._backend.connect_unix_socket(*arguments, **options), self._remaining_s)
-
-        def sleep(self, seconds: float) -> None:
-            self._backend.sleep(seconds)
-
-    return BoundedBackend
-
+    errors = {"read_timeout": core.ReadTimeout, "write_timeout": core.WriteTimeout}
+    stream = type("BoundedStream", (_Stream, core.NetworkStream), errors)
+    return type("BoundedBackend", (_Backend, core.NetworkBackend), {"stream": stream})

@@ -74,7 +74,8 @@ def ends_after_listed_words(text: str, ends: Iterable[int]) -> list[int]:
         if end - first_possible < _CLOSEST:
             continue
         window = _window(text, end, _NEAR)
-        unlisted = next(filter(_holds_unlisted, window.split()[-2:0:-1]), "")  # the window may cut the first and the last
+        parts = window.split()[1:-1]  # the window may cut the first and the last
+        unlisted = next(filter(_holds_unlisted, reversed(parts)), "")
         if unlisted:
             first_possible = end - len(window) + window.rindex(unlisted) + 1
         elif not _follows_unlisted(text, end):
