@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 
-EXAMPLES = rounds(40, 400)
+EXAMPLES = rounds(20, 400)
 TOOL = {"type": "function", "function": {"name": "order", "parameters": {"type": "object"}}}
 
 

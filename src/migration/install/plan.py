@@ -28,7 +28,9 @@ _SINGLE_FILES = ("src/migration/__init__.py", "scripts/check_direct_calls.py", "
 _EXECUTABLE = 0o755
 _NAMESPACES = ("src/models", "src/observability", "src/migration")
 # Requirements of this project that the installed packages do not have.
-_NOT_REQUIRED = frozenset({"ccxt", "libcst", "narwhals", "numpy", "pyarrow", "scipy", "tzdata", "xllamacpp"})
+_NOT_REQUIRED = frozenset(
+    {"ccxt", "jinja2", "libcst", "narwhals", "numpy", "pyarrow", "scipy", "starlette", "tzdata", "uvicorn", "xllamacpp"}
+)
 # What to use in place of a module that goes, by its package.
 _INSTEAD = {
     "models": "ask src.models.ModelFactory",

@@ -12,8 +12,8 @@ A file of `programs/` is one program. Lines that begin with `#:` are about it an
     #: env = { NAME = "x" }  variables, in place of the usual keys
     #: file helper.py        what follows is another file beside the program
 
-A program whose handlers cannot tell one error status from another meets status 500 alone, except in a long run: 401 and
-429 reach it as the same exception, without any word of it being read.
+Every program meets a good reply and a status 500; which of the other scenarios it meets goes by turns, except in a long
+run, in which it meets them all.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from tests.long import IS_LONG
 from tests.migration.behaviour.answers import ODD_REPLIES, SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 PROGRAMS = Path(__file__).parent / "programs"
 REPLY = "BUY\nConfidence: 80%\nMomentum is strong, and volume confirms it."
-OTHER_STATUSES = ("401", "429")
+ALWAYS = ("reply", "500")
+ALL_SCENARIOS = (*ALWAYS, *(name for name in (*SCENARIOS, *ODD_REPLIES) if name not in ALWAYS))
 # A handler for a class of errors or one that reads the error, a look at a status, or a retry of the program's own.
 _TELLS_FAILURES_APART = re.compile(
     r"except(?! Exception:|:)|suppress|traceback|exc_info|sys\.exc|logging|status|\bcode\b|retr(y|ies)|backoff|tenacity"
@@ -87,10 +88,9 @@ def read(path: Path) -> Case:
     named_scenarios = tuple(about.pop("scenarios", ()))
     scenarios = named_scenarios
     if "reply" not in named_scenarios:
-        odd = ODD_REPLIES if IS_LONG else _some_odd(path.stem)
-        scenarios = (*SCENARIOS, *odd, *(name for name in named_scenarios if name not in odd))
-    if not IS_LONG and not any(map(_TELLS_FAILURES_APART.search, texts.values())):
-        scenarios = tuple(name for name in scenarios if name not in OTHER_STATUSES or name in about.get("differs", ()))
+        wanted = {*named_scenarios, *about.get("differs", ())}
+        chosen = ALL_SCENARIOS if IS_LONG else _some(path.stem, "\n".join(texts.values()), wanted)
+        scenarios = (*chosen, *(name for name in named_scenarios if name not in chosen))
     if any("google.generativeai" in text for text in texts.values()):  # it repeats a 503 for ten minutes
         scenarios = tuple(name for name in scenarios if name != "503")
     case = Case(path.stem, texts, scenarios=scenarios, **about)
@@ -99,10 +99,16 @@ def read(path: Path) -> Case:
     return case
 
 
-def _some_odd(name: str) -> tuple[str, ...]:
-    """Return the odd reply that a program meets in a short run; two of three programs meet none."""
+def _some(name: str, text: str, wanted: Collection[str]) -> tuple[str, ...]:
+    """Return the scenarios that a program meets in a short run: a reply, a failure, those wanted, and some by turns.
+
+    A program that tells failures apart meets two more by turns; of the others, every second program meets one.
+    """
     number = zlib.crc32(name.encode())
-    return (ODD_REPLIES[number // 3 % len(ODD_REPLIES)],) if number % 3 == 0 else ()
+    turns = ALL_SCENARIOS[len(ALWAYS) :]
+    count = 2 if _TELLS_FAILURES_APART.search(text) else number % 2
+    by_turns = {turns[(number // 2 + position * 3) % len(turns)] for position in range(count)}
+    return tuple(scenario for scenario in ALL_SCENARIOS if scenario in {*ALWAYS, *by_turns, *wanted})
 
 
 CASES = {path.stem: read(path) for path in sorted(PROGRAMS.glob("*.txt"))}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.migration.behaviour.running import Runner
 
 PROGRAMS_OF_A_TEST = 4
-FIRST_SEEDS = range(0, rounds(120, 4_000), PROGRAMS_OF_A_TEST)
+FIRST_SEEDS = range(0, rounds(48, 4_000), PROGRAMS_OF_A_TEST)
 CALL = "client.chat.completions.create(model='gpt-4o', messages=[{'role': 'user', 'content': prompt}], temperature=0.5)"
 TEXT = f"""import os
 
