@@ -222,13 +222,15 @@ if {pause_s}:
     engines.fast_engine = slow
 redact_text("the first text starts the preparation")
 begun.wait(30 * bool({pause_s}))
-if os.fork() == 0:
+child = os.fork()
+if child == 0:
     for _ in range(3_000):
         if preparation.prepared_engine() is not None:
             os._exit(0 if redact_text("a {secret}") == "a [REDACTED:groq_key]" else 2)
         time.sleep(0.01)
     os._exit(1)
-raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]) or (redact_text("a {secret}") != "a [REDACTED:groq_key]"))
+status = os.waitpid(child, 0)[1]  # the preparation has a child of its own, which tells the processor's kind
+raise SystemExit(os.waitstatus_to_exitcode(status) or redact_text("a {secret}") != "a [REDACTED:groq_key]")
 """
 
 
