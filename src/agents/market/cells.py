@@ -146,7 +146,30 @@ def trimmed(cells: Any) -> Any:
 
     if not memoryview(bytes_of(cells)[0]).tobytes().isascii():
         cells = compute.replace_substring_regex(cells, _SPACES, " ")
-    return compute.utf8_trim(cells, characters=_TRIMMED) if holds(cells, _TRIMMED) else cells
+    is_needed = holds(cells, _TRIMMED) and _begins_or_ends_with(cells, _TRIMMED)
+    return compute.utf8_trim(cells, characters=_TRIMMED) if is_needed else cells
+
+
+def _begins_or_ends_with(cells: Any, characters: str) -> bool:
+    """Tell whether any cell begins or ends with one of these ASCII characters."""
+    import numpy
+
+    data, offsets = bytes_of(cells)
+    is_wanted = numpy.zeros(256, dtype=bool)
+    is_wanted[list(characters.encode())] = True
+    has_text = offsets[1:] > offsets[:-1]
+    edges = data[offsets[:-1][has_text]], data[offsets[1:][has_text] - 1]
+    return any(bool(is_wanted[edge].any()) for edge in edges)
+
+
+def all_end_alike(cells: Any, sign: str) -> bool:
+    """Tell whether a sign stands in all cells as far from the end as in the first one: a cheap look at numbers."""
+    data, offsets = bytes_of(cells)
+    if not len(data):
+        return False
+    distance = int(offsets[1]) - data[: offsets[1]].tobytes().rfind(sign.encode())
+    shortest = int((offsets[1:] - offsets[:-1]).min())
+    return distance <= shortest and bool((data[offsets[1:] - distance] == ord(sign)).all())
 
 
 def cast(cells: Any, target: Any) -> Any:

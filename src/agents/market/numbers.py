@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from src.agents.market.candles import MarketDataError
 from src.agents.market.cells import (
+    all_end_alike,
     cast,
     chosen,
     holds,
@@ -213,7 +214,9 @@ class NumberColumn:
         """Refuse a price column with both `1.4` and `1,500`: the second may be 1.5 as well as 1500."""
         from pyarrow import compute
 
-        if self.name.lower().startswith("vol") or compute.all(compute.match_substring(cells, sign)).as_py():
+        if self.name.lower().startswith("vol") or all_end_alike(cells, sign):
+            return
+        if compute.all(compute.match_substring(cells, sign)).as_py():
             return
         mark, other = (",", ".") if sign == "." else (".", ",")
         grouped = first_match(cells, rf"^[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}$")
