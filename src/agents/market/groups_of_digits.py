@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from src.agents.market.cells import bytes_of
 
-_GROUP: Final = 3
+_STEP: Final = 4  # three digits and a mark
 _ZERO, _NINE, _PLUS, _MINUS = b"09+-"
 
 
@@ -27,23 +27,32 @@ def are_grouped(cells: Any, mark: str, point: str) -> bool:
     if not len(data) or (first == last).any():
         return False
     is_signed = (data[first] == _PLUS) | (data[first] == _MINUS)
-    is_mark, is_point = data == ord(mark), data == ord(point)
-    others = int((((data < _ZERO) | (data > _NINE)) & ~is_mark & ~is_point).sum())
-    if others != int(is_signed.sum()):
+    marks, points = numpy.count_nonzero(data == ord(mark)), numpy.count_nonzero(data == ord(point))
+    others = numpy.count_nonzero(data - numpy.uint8(_ZERO) > _NINE - _ZERO)  # what is below 0 becomes large
+    ends = _ends_of_whole_numbers(data, offsets, point, points)
+    if ends is None or others - marks - points != numpy.count_nonzero(is_signed):
         return False
-    begins = first + is_signed
-    counts = numpy.add.reduceat(is_point, first, dtype="int32")
+    widths = ends - first - is_signed
+    if not (widths % _STEP).all() or ((widths - 1) // _STEP).sum() != marks:  # the first group has one to three digits
+        return False
+    for distance in range(_STEP, int(widths.max()), _STEP):
+        if (data[ends[widths > distance] - distance] != ord(mark)).any():
+            return False
+    return True
+
+
+def _ends_of_whole_numbers(data: Any, offsets: Any, point: str, points: int) -> Any:
+    """Return where the decimal sign of each cell stands, or where the cell ends; None where a cell has two."""
+    import numpy
+
+    first, last = offsets[:-1], offsets[1:]
+    distance = int(last[0]) - data[: last[0]].tobytes().rfind(point.encode())
+    has_others = points != len(first) or distance > int((last - first).min())
+    if not has_others and (data[last - distance] == ord(point)).all():  # as many decimals everywhere
+        return last - distance
+    counts = numpy.add.reduceat(data == ord(point), first, dtype="int32")
     if (counts > 1).any():
-        return False
-    ends = last.copy()  # of the whole numbers before the decimal signs
-    ends[counts == 1] = numpy.flatnonzero(is_point)
-    marks = numpy.flatnonzero(is_mark)
-    owners = numpy.repeat(numpy.arange(len(first)), numpy.add.reduceat(is_mark, first, dtype="int32"))
-    following = numpy.append(marks, 0)[1:]  # the next mark, or the end of the whole number
-    is_last = numpy.append(numpy.diff(owners) != 0, True)[: len(marks)]
-    following[is_last] = ends[owners[is_last]]
-    if (following - marks != _GROUP + 1).any():
-        return False
-    ends[owners[::-1]] = marks[::-1]  # the first mark of each cell
-    widths = ends - begins
-    return bool(((widths >= 1) & (widths <= _GROUP)).all())
+        return None
+    ends = last.copy()
+    ends[counts == 1] = numpy.flatnonzero(data == ord(point))
+    return ends
