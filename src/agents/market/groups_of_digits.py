@@ -27,7 +27,7 @@ def are_grouped(cells: Any, mark: str, point: str) -> bool:
     if not len(data) or (first == last).any():
         return False
     is_signed = (data[first] == _PLUS) | (data[first] == _MINUS)
-    marks, points = numpy.count_nonzero(data == ord(mark)), numpy.count_nonzero(data == ord(point))
+    marks, points = (int(numpy.count_nonzero(data == ord(sign))) for sign in (mark, point))
     others = numpy.count_nonzero(data - numpy.uint8(_ZERO) > _NINE - _ZERO)  # what is below 0 becomes large
     ends = _ends_of_whole_numbers(data, offsets, point, points)
     if ends is None or others - marks - points != numpy.count_nonzero(is_signed):
