@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli import decisions
+from src.cli import decisions, insight
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
 from src.cli.doctor import doctor
+from src.cli.evaluate import evaluate
 from src.cli.models import models
+from src.cli.quality import quality
+from src.cli.report import report
 from src.cli.risk import risk
 from src.cli.trade import trade
 from src.observability.commands import running, traces
 from src.observability.commands.console import out
-from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
+from src.observability.search import text_index
 
-app = typer.Typer(
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from src.observability.search.text_index import Numbers
+
+
+def _numbers_with(store: Path, text: str) -> AbstractContextManager[Numbers | None]:
+    from src.cli.text_search import numbers_with
+
+    return numbers_with(store, text)
+
+
+text_index.use(_numbers_with)
+app = FastTyper(
     cls=FastGroup,
     name="moondev",
     epilog="Start with `moondev trade EURUSD --swarm` (no key is needed); `moondev doctor` shows what is set up.",
@@ -49,10 +67,14 @@ app.command("risk", cls=FastCommand)(risk)
 app.command("candles", cls=FastCommand)(candles)
 app.command("backtest", cls=FastCommand)(backtest)
 app.command("budget", cls=FastCommand)(budget)
+app.command("report", cls=FastCommand)(report)
+app.command("quality", cls=FastCommand)(quality)
+app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(decisions.app, name="decisions")
+app.add_typer(insight.app, name="insight")
 
 
 def run() -> int:

@@ -11,7 +11,7 @@ import typer
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
 from src.observability.commands.console import note, out, print_json, problem
-from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 from src.observability.commands.tables import print_table
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from src.judging.report import Report
     from src.observability.ledger import Entry, LedgerReader
 
-app = typer.Typer(
-    cls=FastGroup, help="Look at decisions, and judge them by what happened.", invoke_without_command=True
-)
+app = FastTyper(cls=FastGroup, help="Look at decisions, and judge them by what happened.", invoke_without_command=True)
 
 _NONE_YET = "There are no decisions yet: `moondev trade SYMBOL` makes one, and decision() in any agent"
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from src.observability.commands import running, terminal, traces
-from src.observability.commands.fast_start import FastCommand, FastGroup
+from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
-app = typer.Typer(
+app = FastTyper(
     cls=FastGroup,
     name="python -m src.observability",
     epilog="Start with `python -m src.observability doctor`; `traces` lists what was asked.",

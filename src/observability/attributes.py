@@ -52,6 +52,8 @@ ERROR_TYPE: Final = "error.type"
 # Metadata keys that readers of the store rely on: the second is false where nobody knows what was used.
 ERROR_CATEGORY: Final = "error_category"
 USAGE_KNOWN: Final = "usage_known"
+RETRIED: Final = "retried"  # the categories of the attempts that were tried again, in their order
+REPAIRED: Final = "repaired"  # true where a reply that did not fit was shown to the model again
 # A key of the cost details: some part of the cost has no known price, and the others are no total.
 UNKNOWN_COST: Final = "unknown"
 

@@ -64,6 +64,7 @@ class Call:
         self._started_at = clock()
         self._retries = Retries(model.retry_policy, request.timeouts.total)
         self._attempts = 0
+        self._retried: list[str] = []
         self._bill = Bill()
         self._earlier = earlier
         self._assembly: StreamAssembly | None = None  # of the stream that is being read
@@ -152,6 +153,7 @@ class Call:
                 raise error
             raise error from raised_errors.safe_cause(raised)
         recording.write_retry(self._observation, error, self._attempts, wait_s)
+        self._retried.append(error.category)
         return Sleep(wait_s)
 
     def _add_failure(self, error: ModelError, raised: BaseException) -> None:
@@ -194,7 +196,7 @@ class Call:
                 f"the reply does not fit, and is too long to be shown to the model again: {problem}"
             )
         response_format = self._request.response_format
-        self._observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
+        recording.write_repair(self._observation, text, problem)
         instruction = structured_reply.repair_instruction(problem, tool=response_format is None)
         messages = (
             *self._request.messages,
@@ -323,7 +325,7 @@ class Call:
     def _succeed(self, completion: Completion, parsed: object) -> ModelResponse:
         """Record the completion on the generation, count the call, and return the reply."""
         recording.write_reply(self._observation, completion, self._bill.usage, self._bill.cost)
-        recording.write_attempts(self._observation, self._attempts, self._rate_limits())
+        recording.write_attempts(self._observation, self._attempts, self._retried, self._rate_limits())
         self._count(answered_by=completion.model)
         total = self._total()
         return ModelResponse(
@@ -358,7 +360,7 @@ class Call:
         error.usage, error.cost = total.usage, total.cost
         recording.write_usage(self._observation, self._bill.usage, self._bill.cost)
         recording.write_failure(self._observation, error)
-        recording.write_attempts(self._observation, error.attempts, self._rate_limits())
+        recording.write_attempts(self._observation, error.attempts, self._retried, self._rate_limits())
         self._count(error_category=error.category)
         return raised if interrupted else error
 

@@ -153,9 +153,18 @@ def write_retry(observation: Observation, error: ModelError, attempt: int, wait_
 
 
 @_safely
-def write_attempts(observation: Observation, attempts: int, rate_limits: dict[str, Any] | None) -> None:
-    """Record the number of attempts, and the rate limits that the provider reported."""
-    observation.update(metadata={"attempts": attempts, "rate_limits": rate_limits})
+def write_repair(observation: Observation, text: str, problem: str) -> None:
+    """Record, as a child event, a reply that does not fit and is shown to the model again."""
+    observation.event("repair", level="WARNING", status_message=problem, metadata={"reply": text})
+    observation.update(metadata={"repaired": True})
+
+
+@_safely
+def write_attempts(
+    observation: Observation, attempts: int, retried: Sequence[str], rate_limits: dict[str, Any] | None
+) -> None:
+    """Record the number of attempts, why some were tried again, and the rate limits that the provider reported."""
+    observation.update(metadata={"attempts": attempts, "retried": list(retried) or None, "rate_limits": rate_limits})
 
 
 @_safely

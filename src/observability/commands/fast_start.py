@@ -9,13 +9,15 @@ import functools
 import importlib
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from typer import BadParameter, Exit
+from typer import BadParameter, Exit, Typer
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Typer's help imports these for markup and tracebacks that our commands do not have; they load markdown-it and
 # Pygments, which is two thirds of the time that Typer's help takes to load.
@@ -54,6 +56,59 @@ class FastGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the group, or one of its commands, as above."""
         return _invoke(super().invoke, ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that is called, with its parameters."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.whole() if isinstance(command, _Deferred) else command, rest
+
+
+class FastTyper(Typer):
+    """An application that reads the parameters of the command that is called, and of no other.
+
+    Typer evaluates each annotation of each command at every start, which takes longer than most commands do. What it
+    registers here are names and help texts.
+    """
+
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = FastCommand, **options: Any
+    ) -> Callable[[_Function], _Function]:
+        """Return a decorator that registers a function as a command."""
+
+        def register(callback: _Function) -> _Function:
+            def named() -> None:
+                """Stand in for the function."""
+
+            named.__name__, named.__doc__ = callback.__name__, callback.__doc__
+            build = functools.partial(_whole_command, callback, cls, options)
+            deferred = type("_DeferredCommand", (_Deferred,), {"build": staticmethod(build)})
+            super(FastTyper, self).command(name, cls=deferred, **options)(named)
+            return callback
+
+        return register
+
+
+class _Deferred(TyperCommand):
+    """A command with its name and help, whose parameters are read once it is called."""
+
+    build: Callable[[Any], Any]
+
+    def whole(self) -> Any:
+        """Return the command with its parameters."""
+        return self.build(self)
+
+
+def _whole_command(
+    callback: Callable[..., Any], cls: type[TyperCommand] | None, options: dict[str, Any], deferred: _Deferred
+) -> Any:
+    from typer.main import get_command_from_info
+    from typer.models import CommandInfo
+
+    return get_command_from_info(
+        CommandInfo(name=deferred.name, cls=cls, callback=callback, **options),
+        pretty_exceptions_short=True,
+        rich_markup_mode=deferred.rich_markup_mode,
+    )
 
 
 def _invoke(invoke: Callable[[Any], Any], ctx: Any) -> Any:
@@ -109,7 +164,7 @@ def _import_help() -> None:
             del sys.modules[name]
 
 
-class _Deferred(type):
+class _LoadedWhenUsed(type):
     """A class that loads the one it stands for when it is used."""
 
     module: str
@@ -127,5 +182,5 @@ class _Deferred(type):
 def _stand_in(name: str) -> ModuleType:
     stand_in = ModuleType(name)
     of_class = _UNUSED_BY_HELP[name]
-    setattr(stand_in, of_class, _Deferred(of_class, (), {"module": name}))
+    setattr(stand_in, of_class, _LoadedWhenUsed(of_class, (), {"module": name}))
     return stand_in

@@ -96,7 +96,9 @@ def _check_keys(settings: Settings) -> tuple[bool | None, str]:
 
 def _store() -> list[Finding]:
     from src.observability import get_tracker
+    from src.observability.store.connections import connect
     from src.observability.store.file import damaged_copies
+    from src.observability.store.fullness import LEVELS, fullness
 
     tracker = get_tracker()
     spool = tracker.spool
@@ -115,7 +117,13 @@ def _store() -> list[Finding]:
         parts.append(f"{stats.set_aside:,} set aside (last: {stats.refusal})")
     if stats.losses:
         parts.append(f"{stats.losses:,} LOST")
-    return [_traces_finding(tracker, ok=not stats.losses, detail=", ".join(parts)), *damaged]
+    findings = [_traces_finding(tracker, ok=not stats.losses, detail=", ".join(parts)), *damaged]
+    with connect(spool.path) as connection:
+        state = fullness(connection, tracker.settings.max_mb * 1024**2)
+    if state.level is not None:
+        ok = None if state.level < LEVELS[0] else False
+        findings.append(Finding(part="size", name="MOONDEV_TRACE_MAX_MB", ok=ok, detail=state.sentence))
+    return findings
 
 
 def _retention() -> list[Finding]:

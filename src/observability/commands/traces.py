@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.observability.commands.console import duration, escape, money, note, out, print_json, problem
-from src.observability.commands.fast_start import FastCommand, FastGroup
-from src.observability.commands.tables import Column, print_table
+from src.observability.commands import trace_options as options
+from src.observability.commands.console import note, out, print_json, problem
+from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
-    from src.observability.store.spool import TraceRow, TraceSummary
     from src.observability.tracker import LangFuseTracker
 
-app = typer.Typer(
+app = FastTyper(
     cls=FastGroup, help="Look at what was traced on this machine, and deliver it.", invoke_without_command=True
 )
 
 _NO_TRACES = "There are no traces yet: any call through ModelFactory makes one"
 _MOST = 1_000_000
-_SHORT_ID = 12  # digits of a trace's id where the terminal is narrow, or more where that many do not tell traces apart
-_WIDE_ENOUGH_FOR_IDS = 120
-_COLUMNS = (
-    Column("trace"),
-    Column("started"),
-    Column("name", least=12, comfortable=20),
-    Column("took", rank=2, right=True),
-    Column("observations", rank=4, right=True),
-    Column("errors", rank=1, right=True),
-    Column("tokens", rank=3, right=True),
-    Column("cost", right=True),
-)
-
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=_MOST, help="How many, newest first.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
 
@@ -54,47 +38,52 @@ def traces(context: typer.Context, limit: _Limit = 20, as_json: _Json = False) -
 
 
 @app.command("list", cls=FastCommand)
-def list_traces(limit: _Limit = 20, as_json: _Json = False) -> None:
-    """List the newest traces."""
+def list_traces(
+    limit: _Limit = 20,
+    as_json: _Json = False,
+    agent: options.Agent = None,
+    model: options.Model = None,
+    provider: options.Provider = None,
+    symbol: options.Symbol = None,
+    session: options.Session = None,
+    user: options.User = None,
+    environment: options.Environment = None,
+    status: options.StatusOption = None,
+    category: options.Category = None,
+    tag: options.Tag = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    min_cost: options.MinCost = None,
+    min_latency: options.MinLatency = None,
+    score: options.Score = None,
+    search: options.Search = None,
+) -> None:
+    """List the newest traces, or the newest of those that the options leave: all of them must hold."""
+    from src.observability.commands.trace_lists import newest_traces, print_listing
+
+    wanted = options.trace_filter(
+        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
+         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
+         "until": until, "min_cost": min_cost, "min_latency": min_latency, "score": score, "search": search}
+    )  # fmt: skip
     reader = _reader()
-    newest = reader.traces(limit)
-    if as_json:
-        print_json([{name: getattr(trace, name) for name in type(trace).__slots__} for trace in newest])
-    elif newest:
-        print_table(_COLUMNS, [_row(trace, digits) for trace, digits in _with_digits(newest)])
+    newest = newest_traces(reader, wanted, limit)
+    if newest or as_json:
+        print_listing(newest, as_json=as_json)
+    elif not reader.exists:
+        note(_missing(reader))
     else:
-        note(f"{_NO_TRACES}." if reader.exists else _missing(reader))
-
-
-def _with_digits(newest: Sequence[TraceSummary]) -> list[tuple[TraceSummary, int]]:
-    """Return the traces, each with how many digits of its id are shown."""
-    ids = {trace.trace_id for trace in newest}
-    if out().width >= _WIDE_ENOUGH_FOR_IDS:
-        return [(trace, len(trace.trace_id)) for trace in newest]
-    longest = max(map(len, ids))
-    digits = next((n for n in range(_SHORT_ID, longest) if len({item[:n] for item in ids}) == len(ids)), longest)
-    return [(trace, digits) for trace in newest]
-
-
-def _row(trace: TraceSummary, digits: int) -> tuple[str, ...]:
-    return (
-        escape(trace.trace_id[:digits]),
-        f"{_moment(trace.start_ns):%Y-%m-%d %H:%M:%S}",
-        escape(trace.name),
-        duration((trace.end_ns - trace.start_ns) / 1e6),
-        str(trace.observations),
-        f"[red]{trace.errors}[/]" if trace.errors else "0",
-        f"{(trace.input_tokens or 0) + (trace.output_tokens or 0):,}",
-        money(trace.cost_usd, at_least=trace.cost_unknown),
-    )
+        note(f"{_NO_TRACES}." if wanted.is_empty or not reader.last_seq() else "No trace is as the options want it.")
 
 
 @app.command("show", cls=FastCommand)
 def show(
     trace_id: Annotated[str, typer.Argument(help="The id, or how it begins; `last` is the newest.")],
     full: Annotated[bool, typer.Option("--full", "-f", help="Show inputs, outputs and metadata too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all that is stored of it as JSON.")] = False,
 ) -> None:
-    """Draw one trace as a tree."""
+    """Draw one trace as a tree, with its scores, the decision that was made in it, and links."""
+    from src.observability.commands.trace_details import show_beside, trace_data
     from src.observability.commands.tree import draw
 
     reader, wanted = _reader(), trace_id.strip().lower()
@@ -106,7 +95,54 @@ def show(
     rows = reader.trace(wanted) if wanted else []
     if not rows:
         raise ValueError(f"There is no trace whose id begins with {trace_id!r}; `traces list` shows them.")
+    data = trace_data(reader, rows[0].trace_id)
+    if as_json:
+        print_json(data)
+        return
     out().print(draw(rows, texts=full))
+    show_beside(data)
+
+
+@app.command("save", cls=FastCommand)
+def save(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Its suffix is .jsonl, .csv or .parquet.")],
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="The newest so many traces; all without it.", show_default=False),
+    ] = None,
+    agent: options.Agent = None,
+    model: options.Model = None,
+    provider: options.Provider = None,
+    symbol: options.Symbol = None,
+    session: options.Session = None,
+    user: options.User = None,
+    environment: options.Environment = None,
+    status: options.StatusOption = None,
+    category: options.Category = None,
+    tag: options.Tag = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    min_cost: options.MinCost = None,
+    min_latency: options.MinLatency = None,
+    score: options.Score = None,
+    search: options.Search = None,
+) -> None:
+    """Save the observations of all traces, or of those that the options leave, each with its texts.
+
+    A file that exists is replaced once the new one is whole.
+    """
+    from src.observability.commands import saving
+
+    wanted = options.trace_filter(
+        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
+         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
+         "until": until, "min_cost": min_cost, "min_latency": min_latency, "score": score, "search": search}
+    )  # fmt: skip
+    reader = _reader()
+    if not reader.exists:
+        raise ValueError(_missing(reader))
+    items, total = saving.chosen(reader, wanted, limit)
+    saving.report_saved(path, saving.save(path, items, total=total))
 
 
 @app.command("tail", cls=FastCommand)
@@ -118,21 +154,15 @@ def tail(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest, not with what comes.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document in each line.")] = False,
 ) -> None:
     """Print observations of every process as they end. Stop with Ctrl-C."""
+    from src.observability.commands.trace_lists import follow
+
     reader = _reader()
     if not reader.exists:
         note(f"{_missing(reader)} Waiting for it.")
-    seq = 0 if from_start else reader.last_seq()
-    printed = 0
-    while True:
-        for row in reader.rows_after(seq, limit=500):
-            seq = row.seq
-            out().print(_line(row))
-            printed += 1
-            if printed == count:
-                return
-        time.sleep(interval)
+    follow(reader, interval_s=interval, count=count, from_start=from_start, as_json=as_json)
 
 
 @app.command("export", cls=FastCommand)
@@ -202,19 +232,3 @@ def _reader() -> StoreReader:
 
 def _missing(reader: StoreReader) -> str:
     return f"There is no trace store at {reader.path} yet. MOONDEV_TRACE_DB names another."
-
-
-def _moment(ns: int) -> datetime:
-    return datetime.fromtimestamp(ns / 1e9, UTC)
-
-
-def _line(row: TraceRow) -> str:
-    parts: list[Any] = [f"{_moment(row.end_ns):%H:%M:%S}", row.trace_id[:12], f"[bold]{escape(row.name)}[/]"]
-    if row.model:
-        parts.append(escape(row.model))
-    parts.append(duration((row.end_ns - row.start_ns) / 1e6))
-    if row.type == "generation":
-        parts.append(money(row.cost_usd, at_least=row.is_unpriced))
-    if row.level == "ERROR":
-        parts.append(f"[red]{escape(row.error_category or '')} {escape((row.status_message or '')[:120])}[/]")
-    return "  ".join(str(part) for part in parts)

@@ -74,6 +74,10 @@ class LedgerReader:
         """Return the decisions whose id begins so; at most three."""
         return self._store.ask(lambda db: _with_outcomes(db, ledger_queries.decisions_by_id(db, beginning)), [])
 
+    def of_trace(self, trace_id: str) -> list[Entry]:
+        """Return the decisions that were made in a trace, oldest first."""
+        return self._store.ask(lambda db: _with_outcomes(db, ledger_queries.decisions_of_trace(db, trace_id)), [])
+
 
 @dataclass(frozen=True, slots=True)
 class _Page:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 import orjson
 
 from src.observability import attributes as names
+from src.observability.spans.facts import span_facts
 from src.observability.store.records import BILLED_TYPES, SpanRecord
 
 if TYPE_CHECKING:
@@ -17,19 +18,9 @@ _ERROR = 2  # OpenTelemetry's status code
 
 
 def span_record(
-    *,
-    trace_id: int,
-    span_id: int,
-    parent_span_id: int | None,
-    name: str,
-    start_ns: int,
-    end_ns: int,
-    status_code: int,
-    status_message: str,
-    attributes: Mapping[str, object],
-    envelope: bytes,
-    span: bytes,
-) -> SpanRecord:
+    *, trace_id: int, span_id: int, parent_span_id: int | None, name: str, start_ns: int, end_ns: int, status_code: int,
+    status_message: str, attributes: Mapping[str, object], envelope: bytes, span: bytes,
+) -> SpanRecord:  # fmt: skip
     """Return the record of a redacted span.
 
     Args:
@@ -45,17 +36,18 @@ def span_record(
         envelope: Its encoded resource and instrumentation scope.
         span: The encoded span.
     """
+    type_, provider = _type(attributes), _text(attributes.get(names.PROVIDER))
     return SpanRecord(
         trace_id=f"{trace_id:032x}",
         span_id=f"{span_id:016x}",
         parent_span_id=None if parent_span_id is None else f"{parent_span_id:016x}",
         name=name,
-        type=_type(attributes),
+        type=type_,
         start_ns=start_ns,
         end_ns=end_ns,
         level=_text(attributes.get(names.LEVEL)) or ("ERROR" if status_code == _ERROR else "DEFAULT"),
         status_message=_text(attributes.get(names.STATUS_MESSAGE)) or status_message or None,
-        provider=_text(attributes.get(names.PROVIDER)),
+        provider=provider,
         model=_text(attributes.get(names.RESPONSE_MODEL)) or _text(attributes.get(names.MODEL)),
         agent=_text(attributes.get(names.AGENT_NAME)),
         session_id=_text(attributes.get(names.SESSION_ID)),
@@ -65,6 +57,7 @@ def span_record(
         **_cost(attributes),
         envelope=envelope,
         span=span,
+        facts=span_facts(attributes, name=name, type_=type_, provider=provider, start_ns=start_ns),
     )
 
 

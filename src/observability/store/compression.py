@@ -13,7 +13,7 @@ try:
 except ImportError:  # a checkout that has not installed it yet: its spans are stored as they are
     _lz4 = None
 
-_LONG: Final = 16_384  # bytes
+_LONG: Final = 1_024  # bytes
 _MAGIC: Final = b"\x04\x22\x4d\x18"  # of LZ4's frames; an encoded Span begins with 0x0a
 
 

@@ -54,6 +54,17 @@ def newest_decisions(connection: sqlite3.Connection, limit: int) -> list[Decisio
     return [_decision(row) for row in cursor]
 
 
+def decisions_of_trace(connection: sqlite3.Connection, trace_id: str) -> list[DecisionRecord]:
+    """Return the decisions that were made in a trace, oldest first."""
+    if not has_ledger(connection):
+        return []
+    cursor = connection.execute(
+        f"SELECT {', '.join(DECISION_COLUMNS)} FROM decisions WHERE trace_id = ? ORDER BY seq",  # noqa: S608 - our own names
+        (trace_id,),
+    )
+    return [_decision(row) for row in cursor]
+
+
 def decisions_by_id(connection: sqlite3.Connection, beginning: str) -> list[DecisionRecord]:
     """Return the decisions whose id begins so; at most three."""
     if not has_ledger(connection):

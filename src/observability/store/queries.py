@@ -12,8 +12,10 @@ from src.observability.store.connections import BUSY_S, bytes_used
 from src.observability.store.destination_names import accepted_by
 from src.observability.store.records import (
     BILLED_TYPES,
+    FACT_COLUMNS,
     OBSERVATION_COLUMNS,
     Accepts,
+    SpanFacts,
     Stats,
     TraceRow,
     TraceSummary,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     Connect: TypeAlias = Callable[[Path, float], AbstractContextManager[sqlite3.Connection]]
 
-_TRACE_COLUMNS: Final = ("seq", *OBSERVATION_COLUMNS, "span")
+_TRACE_COLUMNS: Final = ("seq", *OBSERVATION_COLUMNS)
 _SUMMARY_COLUMNS: Final = (
     "name", "session_id", "start_ns", "end_ns", "level", "input_tokens", "output_tokens", "cost_usd", "cost_unknown",
     "parent_span_id", "type",
@@ -167,13 +169,13 @@ def _recorded_losses(connection: sqlite3.Connection) -> int:
 
 
 def _select(connection: sqlite3.Connection) -> str:
-    columns = readable(connection, _TRACE_COLUMNS)
+    columns = readable(connection, (*_TRACE_COLUMNS, *FACT_COLUMNS, "span"))
     return f"SELECT {columns} FROM observations JOIN payloads USING (seq)"  # noqa: S608 - our own names
 
 
 def _trace_row(values: tuple[Any, ...]) -> TraceRow:
-    *columns, payload = values
-    return TraceRow(**by_column(_TRACE_COLUMNS, (*columns, decompress(payload))))
+    columns, facts, payload = values[: len(_TRACE_COLUMNS)], values[len(_TRACE_COLUMNS) : -1], values[-1]
+    return TraceRow(**by_column(_TRACE_COLUMNS, columns), span=decompress(payload), facts=SpanFacts(*facts))
 
 
 def _summary(connection: sqlite3.Connection, trace_id: str) -> TraceSummary:

@@ -18,6 +18,56 @@ class Accepts(IntEnum):
     SCORES = 2
 
 
+class SpanFacts(NamedTuple):
+    """What reports group and filter by, read out of a span when it is stored; None for what it does not say.
+
+    Attributes:
+        requested_model: The model that was asked for; `model` is the one that answered.
+        symbol: The market's symbol.
+        user_id: The user.
+        environment: Where the call took place, such as `production`.
+        prompt_name: The name of its prompt.
+        prompt_version: The version of its prompt.
+        cached_tokens: The input tokens that were read from a provider's cache.
+        written_tokens: The input tokens that were written to a provider's cache.
+        reasoning_tokens: The output tokens that were reasoning.
+        first_token_ms: The milliseconds until the first chunk of a streamed reply.
+        finish_reason: Why the reply ended, such as `stop` or `length`.
+        attempts: How many requests were sent.
+        retried: The categories of the attempts that failed and were tried again, in their order: `timeout,rate_limit`.
+        headroom: The least fraction of a rate limit that was left, 0 to 1.
+        member: The label of the swarm's member.
+        vote: The member's vote: BUY, SELL, NOTHING or ABSTAIN.
+        confidence: The member's confidence, 0 to 100.
+        tags: The trace's tags as a JSON list.
+        repaired: Whether a reply that did not fit was shown to the model again. None alone in rows of older programs,
+            of which the span knows all this and the columns nothing.
+    """
+
+    requested_model: str | None = None
+    symbol: str | None = None
+    user_id: str | None = None
+    environment: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    cached_tokens: int | None = None
+    written_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    first_token_ms: float | None = None
+    finish_reason: str | None = None
+    attempts: int | None = None
+    retried: str | None = None
+    headroom: float | None = None
+    member: str | None = None
+    vote: str | None = None
+    confidence: float | None = None
+    tags: str | None = None
+    repaired: bool | None = None
+
+
+NO_FACTS: Final = SpanFacts()
+
+
 @dataclass(frozen=True, slots=True)
 class ObservationColumns:
     """The columns of an observation that queries use; times are nanoseconds since 1970.
@@ -57,11 +107,13 @@ class ObservationColumns:
 class SpanRecord(ObservationColumns):
     """One finished observation to store, redacted and encoded.
 
-    `span` is the encoded OTLP span, `envelope` its encoded resource and instrumentation scope.
+    `span` is the encoded OTLP span, `envelope` its encoded resource and instrumentation scope, `facts` what reports
+    need of it.
     """
 
     envelope: bytes
     span: bytes
+    facts: SpanFacts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +139,7 @@ class TraceRow(ObservationColumns):
 
     seq: int
     span: bytes
+    facts: SpanFacts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +208,7 @@ class Stats:
 
 # The columns of the table `observations` that a record fills; its envelope and span stand in tables of their own.
 OBSERVATION_COLUMNS: Final = tuple(ObservationColumns.__slots__)
+FACT_COLUMNS: Final = SpanFacts._fields
 SCORE_COLUMNS: Final = tuple(ScoreRecord.__slots__)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from src.observability.redaction import redact_text
 from src.observability.store.aliases import canonical
 from src.observability.store.connections import connect, pragma, transaction
+from src.observability.store.deletions import note_deleted
 from src.observability.store.row_kinds import KINDS, OBSERVATION, RowKind
 from src.observability.store.watermarks import configured_upto
 
@@ -35,6 +36,8 @@ _SILENCE_S: Final = 30.0 * _DAY_S
 _PAUSE_S: Final = 0.05
 _BATCH: Final = 200  # rows, or pages, that are freed in one transaction
 _SPARE_PAGES: Final = 1_000  # free pages that stay in the file, since new rows will need them
+_TURN_S: Final = 2  # how long a batch announces that others follow
+RUNNING_UNTIL: Final = "retention_until"  # the counter with the time until which a pass is under way
 _LARGEST_REBUILT: Final = 16 * 1024 * 1024  # an older file without incremental vacuum is rebuilt while it is small
 
 
@@ -121,6 +124,7 @@ class Retention:
             if not (force or self._take_turn(connection)):
                 return 0
             deleted = sum(self._expire(connection, kind, self._keep_days) for kind in KINDS)
+            self._announce(connection, 0)
             if deleted:
                 _log.info("%d delivered rows older than %d days were deleted.", deleted, self._keep_days)
             self._give_back(connection)
@@ -164,9 +168,16 @@ class Retention:
                 ).fetchall()
                 due = [seq for seq, time_ns in rows if time_ns < cutoff]
                 deleted += _delete(connection, kind, due)
+                if due:
+                    self._announce(connection, _TURN_S)
             if not due or self._pause(_PAUSE_S):
                 return deleted
             after = rows[-1][0]
+
+    def _announce(self, connection: sqlite3.Connection, seconds: int) -> None:
+        """Say for how long this pass goes on at least, so that others who read much take turns with it."""
+        until = int(self._clock()) + seconds if seconds else 0
+        connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (RUNNING_UNTIL, until))
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         """Cut free pages off the file, little by little, except for some that new rows will need."""
@@ -200,6 +211,7 @@ def _delete(connection: sqlite3.Connection, kind: RowKind, numbers: Sequence[int
     rows = [(number,) for number in numbers if number not in refused]
     for table in kind.tables:
         connection.executemany(f"DELETE FROM {table} WHERE seq = ?", rows)  # noqa: S608 - our own names
+    note_deleted(connection, kind, [number for (number,) in rows])
     connection.execute(
         "INSERT INTO counters VALUES ('expired', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
         (len(rows),),

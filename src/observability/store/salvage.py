@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from src.observability.store.connections import connect
 from src.observability.store.ledger_records import (
@@ -18,9 +18,17 @@ from src.observability.store.ledger_records import (
     ReplyRecord,
     ResultRecord,
 )
-from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord, by_column
+from src.observability.store.records import (
+    FACT_COLUMNS,
+    OBSERVATION_COLUMNS,
+    SCORE_COLUMNS,
+    ScoreRecord,
+    SpanFacts,
+    SpanRecord,
+    by_column,
+)
 from src.observability.store.row_kinds import KINDS, SCORE, RowKind
-from src.observability.store.schema import LEDGER_SINCE, readable
+from src.observability.store.schema import FACTS_SINCE, LEDGER_SINCE, readable
 from src.observability.store.watermarks import delivered_upto
 
 if TYPE_CHECKING:
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from src.observability.store.tickets import StoredRecord
 
 _STEP: Final = 256
-_SPAN_COLUMNS: Final = (*OBSERVATION_COLUMNS, "envelope", "span")
+_SPAN_COLUMNS: Final = (*OBSERVATION_COLUMNS, *FACT_COLUMNS, "envelope", "span")
 _SPANS: Final = (
     "SELECT {columns}, e.body, p.span FROM observations o "
     "JOIN payloads p USING (seq) JOIN envelopes e ON e.id = o.envelope WHERE seq BETWEEN ? AND ?"
@@ -112,11 +120,30 @@ class Salvage:
         return self._read(connection, table, first, middle) + self._read(connection, table, middle + 1, last)
 
 
+def trail_of(damaged: Path) -> str | None:
+    """Return the identity of the trail of calls that a damaged file held, as far as it can be read."""
+    with contextlib.suppress(sqlite3.Error, OSError), connect(damaged) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] >= FACTS_SINCE:
+            row = connection.execute("SELECT store FROM identity").fetchone()
+            return None if row is None else str(row[0])
+    return None
+
+
+def continue_trail(connection: sqlite3.Connection, trail: str) -> None:
+    """Have a new file go on with the trail of a damaged one, so that what was computed from it still counts."""
+    connection.execute("UPDATE identity SET store = ?", (trail,))
+
+
 def _table(connection: sqlite3.Connection, kind: RowKind) -> _Table:
     if kind is SCORE:
         return _SCORE_TABLE
-    columns = readable(connection, OBSERVATION_COLUMNS, prefix="o.")
-    return _Table(name=kind.table, columns=_SPAN_COLUMNS, record=SpanRecord, select=_SPANS.format(columns=columns))
+    columns = readable(connection, (*OBSERVATION_COLUMNS, *FACT_COLUMNS), prefix="o.")
+    return _Table(name=kind.table, columns=_SPAN_COLUMNS, record=_span_record, select=_SPANS.format(columns=columns))
+
+
+def _span_record(**values: Any) -> SpanRecord:
+    facts = SpanFacts(*(values.pop(name) for name in FACT_COLUMNS))
+    return SpanRecord(**values, facts=facts)
 
 
 def _delivered(connection: sqlite3.Connection, kind: RowKind) -> int:

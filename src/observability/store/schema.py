@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store.connections import transaction
+from src.observability.store.records import FACT_COLUMNS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -212,17 +213,46 @@ CREATE TABLE budget_reserved (
 );
 """
 
+# What reports group and filter by without reading a span (records.SpanFacts says what each column holds); rows of older
+# programs have NULL in `repaired` and in all others. `identity` tells files apart: `store` is this trail of calls,
+# `file` this file of it, whose rows are numbered anew when a damaged one is replaced.
+_FACTS = """
+ALTER TABLE observations ADD COLUMN requested_model TEXT;
+ALTER TABLE observations ADD COLUMN symbol TEXT;
+ALTER TABLE observations ADD COLUMN user_id TEXT;
+ALTER TABLE observations ADD COLUMN environment TEXT;
+ALTER TABLE observations ADD COLUMN prompt_name TEXT;
+ALTER TABLE observations ADD COLUMN prompt_version TEXT;
+ALTER TABLE observations ADD COLUMN cached_tokens INTEGER;
+ALTER TABLE observations ADD COLUMN written_tokens INTEGER;
+ALTER TABLE observations ADD COLUMN reasoning_tokens INTEGER;
+ALTER TABLE observations ADD COLUMN first_token_ms REAL;
+ALTER TABLE observations ADD COLUMN finish_reason TEXT;
+ALTER TABLE observations ADD COLUMN attempts INTEGER;
+ALTER TABLE observations ADD COLUMN retried TEXT;
+ALTER TABLE observations ADD COLUMN headroom REAL;
+ALTER TABLE observations ADD COLUMN member TEXT;
+ALTER TABLE observations ADD COLUMN vote TEXT;
+ALTER TABLE observations ADD COLUMN confidence REAL;
+ALTER TABLE observations ADD COLUMN tags TEXT;
+ALTER TABLE observations ADD COLUMN repaired INTEGER;
+CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT NOT NULL, file TEXT NOT NULL);
+INSERT INTO identity VALUES (1, lower(hex(randomblob(16))), lower(hex(randomblob(16))));
+"""
+
 # The script at position n takes a file from version n to n + 1. Only ever append.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN, _LEDGER)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _COST_UNKNOWN, _LEDGER, _FACTS)
 VERSION: Final = len(MIGRATIONS)
 _COST_UNKNOWN_SINCE: Final = MIGRATIONS.index(_COST_UNKNOWN) + 1
 LEDGER_SINCE: Final = MIGRATIONS.index(_LEDGER) + 1
+FACTS_SINCE: Final = MIGRATIONS.index(_FACTS) + 1
+_SINCE: Final = {"cost_unknown": _COST_UNKNOWN_SINCE, **dict.fromkeys(FACT_COLUMNS, FACTS_SINCE)}
 
 
 def readable(connection: sqlite3.Connection, columns: tuple[str, ...], prefix: str = "") -> str:
     """Return columns of the observations for a SELECT, NULL for what a file of an older version has not."""
-    is_old = int(connection.execute("PRAGMA user_version").fetchone()[0]) < _COST_UNKNOWN_SINCE
-    return ", ".join("NULL" if is_old and name == "cost_unknown" else f"{prefix}{name}" for name in columns)
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return ", ".join("NULL" if version < _SINCE.get(name, 0) else f"{prefix}{name}" for name in columns)
 
 
 def examine(connection: sqlite3.Connection, path: object) -> int:

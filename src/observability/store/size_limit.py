@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store.connections import bytes_used
+from src.observability.store.deletions import note_deleted
+from src.observability.store.fullness import LEVELS, fullness
 from src.observability.store.row_kinds import KINDS, RowKind
 from src.observability.store.watermarks import count_lacking, delivered_upto
 
@@ -19,6 +21,7 @@ _log = logging.getLogger("moondev.spool")
 _LEAST_STEP_BYTES: Final = 64_000
 _MOST_STEP_BYTES: Final = 1_000_000
 _LOG_EVERY_S: Final = 60.0
+_WARN_EVERY_S: Final = 86_400.0  # that the limit comes near
 _MOST_ROWS: Final = 2_000  # that are dropped in one transaction, for which all callers wait
 _ROW_BYTES: Final = 300  # about what a row takes besides its span
 
@@ -41,6 +44,7 @@ class SizeLimit:
         self._added = self._step  # so that a process that stores little checks once, too
         self._logged_at: float | None = None
         self._rows = self._undelivered = 0
+        self._warned_at: dict[float, float] = {}
 
     def add(self, size: int) -> None:
         """Count a new row, whose span takes `size` bytes."""
@@ -55,6 +59,16 @@ class SizeLimit:
         """Drop rows where the limit is exceeded; call it inside a transaction."""
         self._added = 0
         return drop_oldest(connection, self._max_bytes, self._step)
+
+    def warn(self, connection: sqlite3.Connection) -> None:
+        """Log, once a day for each level, that the limit comes near, where rows would be lost at it."""
+        if bytes_used(connection) < LEVELS[-1] * self._max_bytes:
+            return
+        state, now = fullness(connection, self._max_bytes), time.monotonic()
+        if state.level is None or now - self._warned_at.get(state.level, -_WARN_EVERY_S) < _WARN_EVERY_S:
+            return
+        self._warned_at[state.level] = now
+        _log.warning("The trace store %s: %s", self._path, state.sentence)
 
     def log(self, dropped: Dropped) -> None:
         """Log what was dropped: the first time at once, then at most once a minute."""
@@ -92,6 +106,7 @@ def drop_oldest(connection: sqlite3.Connection, max_bytes: int, spare: int) -> D
             undelivered += 0 if only_delivered else count_lacking(connection, kind, (number for (number,) in numbers))
             for table in kind.tables:
                 connection.executemany(f"DELETE FROM {table} WHERE seq = ?", numbers)  # noqa: S608 - our own names
+            note_deleted(connection, kind, [number for (number,) in numbers])
             to_free -= freed
             rows += len(numbers)
     return Dropped(rows=rows, undelivered=undelivered)

@@ -21,8 +21,8 @@ from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.ledger_records import insert_record
 from src.observability.store.losses import record_losses
-from src.observability.store.records import OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
-from src.observability.store.salvage import Salvage
+from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
+from src.observability.store.salvage import Salvage, continue_trail, trail_of
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
 from src.observability.store.tickets import IMPATIENT_S, Ticket, longest_wait_s
@@ -42,8 +42,8 @@ _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved in
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
 
 _INSERT_OBSERVATION: Final = (
-    f"INSERT INTO observations ({', '.join(OBSERVATION_COLUMNS)}, envelope) "  # noqa: S608 - our own names
-    f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + 1))})"
+    f"INSERT INTO observations ({', '.join((*OBSERVATION_COLUMNS, *FACT_COLUMNS))}, envelope) "  # noqa: S608 - our own names
+    f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + len(FACT_COLUMNS) + 1))})"
 )
 _INSERT_SCORE: Final = f"INSERT INTO scores ({', '.join(SCORE_COLUMNS)}) VALUES ({', '.join('?' * len(SCORE_COLUMNS))})"  # noqa: S608 - our own names
 
@@ -83,6 +83,7 @@ class Writer:
         self._retry_open_at = 0.0
         self._abandoned: list[sqlite3.Connection] = []
         self._locked_for_fork = False
+        self._trail: str | None = None  # of a damaged file, which the new one goes on with
         forks.watch(self)
 
     # The connection.
@@ -114,6 +115,9 @@ class Writer:
             reason = error if isinstance(error, SpoolError) else SpoolError(f"{self.path} cannot be opened: {error}.")
             self.open_error, self._retry_open_at = reason, time.monotonic() + _RETRY_OPEN_S
             raise reason from error
+        if self._trail is not None:
+            continue_trail(connection, self._trail)
+            self._trail = None
         if self.open_error is not None:
             _log.warning("The trace store %s can be opened again.", self.path)
         self.open_error = None
@@ -160,6 +164,7 @@ class Writer:
         self._disconnect()
         damaged = self._file.set_aside(reason)
         if damaged is not None:
+            self._trail = trail_of(damaged)
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: it can be done by hand
                 threading.Thread(target=self._salvage, args=(damaged,), name="spool-salvage", daemon=True).start()
 
@@ -364,7 +369,7 @@ class Writer:
                 record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
                 record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
                 record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-                record.cost_unknown, envelope_id,
+                record.cost_unknown, *record.facts, envelope_id,
             ),
         )  # fmt: skip
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))
@@ -381,6 +386,7 @@ class Writer:
             dropped = self._limit.drop(connection)
             record_losses(connection, dropped.undelivered if dropped else 0)
             connection.execute("COMMIT")
+            self._limit.warn(connection)
         except sqlite3.Error as error:
             roll_back(connection)
             _log.warning("The trace store %s could not be kept within its limit: %s", self.path, error)

@@ -16,7 +16,7 @@ from src.observability.store.background import Rows, collecting
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord, ResultRecord
 from src.observability.store.reader import StoreReader
 from src.observability.store.retention import Retention
-from src.observability.store.schema import MIGRATIONS
+from src.observability.store.schema import APPLICATION_ID, LEDGER_SINCE, MIGRATIONS
 from src.observability.store.spool import Spool
 from tests.unit.observability.test_spool import record as observation
 
@@ -155,11 +155,11 @@ def test_salvage_takes_the_whole_ledger_along(tmp_path: Path) -> None:
 
 def test_a_file_of_the_version_before_gets_a_ledger(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
-    Spool(path).close()
     with sqlite3.connect(path) as connection:
-        for table in ("decisions", "outcomes", "results", "replies", "budget_spent", "budget_reserved"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        for script in MIGRATIONS[: LEDGER_SINCE - 1]:
+            connection.executescript(script)
+        connection.execute(f"PRAGMA user_version = {LEDGER_SINCE - 1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.close()
     assert entries(path) == []  # a reader changes nothing
     spool = Spool(path)

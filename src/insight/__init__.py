@@ -1,0 +1,1 @@
+"""Turn what is recorded into figures: facts of every observation, totals by day, and what to make of them."""

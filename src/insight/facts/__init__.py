@@ -1,0 +1,1 @@
+"""Keep narrow facts and daily totals of a trace store in a second, disposable file beside it."""

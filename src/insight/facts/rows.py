@@ -1,0 +1,171 @@
+"""Read single facts, whole traces and scores from the facts file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from src.insight.facts.filters import conditions
+from src.insight.facts.ranges import within
+from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
+from src.insight.facts.schema import NAMED, first_key
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from src.insight.facts.filters import Filter
+    from src.insight.facts.names import NamesById
+
+_IDS: Final = {"trace": "trace_id", "span": "span_id", "parent": "parent_span_id"}
+_PLAIN: Final = (
+    "seq", "start_ns", "duration_us", "input_tokens", "output_tokens", "cached_tokens", "written_tokens",
+    "reasoning_tokens", "cost_nano", "first_token_us", "attempts", "headroom", "confidence",
+)  # fmt: skip
+_FLAGS: Final = ("error", "unpriced", "repaired")
+_COLUMNS: Final = (*_PLAIN, *_FLAGS, *_IDS, *NAMED)
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)}, key FROM facts WHERE 1"
+_ORDERS: Final = {"start": "key", "cost": "cost_nano", "duration": "duration_us"}
+_LONGEST_TRACE_S: Final = 86_400  # around a fact, where its trace's others are looked for before there is an index
+
+
+class Rows:
+    """The questions about single rows."""
+
+    def __init__(self, connection: sqlite3.Connection, names: NamesById) -> None:
+        self._connection = connection
+        self._names = names
+
+    def rows(
+        self, filter_: Filter, order: Literal["start", "cost", "duration"], limit: int, *, ascending: bool
+    ) -> list[Fact]:
+        """Return single facts in an order; of equal starts or amounts in any."""
+        if order not in _ORDERS:
+            raise ValueError(f"{order!r} is no order of observations: use {', '.join(_ORDERS)}.")
+        where, values = conditions(self._connection, filter_)
+        where += within(filter_.since_ns, filter_.until_ns)
+        if order == "cost":
+            where += " AND cost_nano IS NOT NULL"
+        direction = "ASC" if ascending else "DESC"
+        if order == "start":
+            # Keys are in the order of whole seconds: the last one is read to its end, and all are sorted.
+            rows = self._whole_seconds(f"{_SELECT} {where} ORDER BY key {direction}", values, limit)
+            facts = sorted(map(self._fact, rows), key=lambda fact: fact.start_ns, reverse=not ascending)
+            return facts[:limit]
+        statement = f"{_SELECT} {where} ORDER BY {_ORDERS[order]} {direction} LIMIT {int(limit)}"
+        return [self._fact(row) for row in self._connection.execute(statement, values)]
+
+    def traces(self, filter_: Filter, limit: int) -> list[TraceFacts]:
+        """Return whole traces that have an observation of the filter, the newest first."""
+        where, values = conditions(self._connection, filter_)
+        where += within(filter_.since_ns, filter_.until_ns)
+        cursor = self._connection.execute(
+            f"SELECT trace, start_ns FROM facts WHERE 1 {where} ORDER BY key DESC", values
+        )
+        newest: dict[bytes | str, int] = {}
+        for trace, start_ns in cursor:
+            if trace not in newest:
+                if len(newest) == limit:
+                    break
+                newest[trace] = start_ns
+        cursor.close()
+        traces = [self._trace(trace, start_ns) for trace, start_ns in newest.items()]
+        return sorted(traces, key=lambda item: item.facts[0].start_ns, reverse=True)
+
+    def trace(self, trace_id: str) -> TraceFacts | None:
+        """Return one trace by its whole id."""
+        trace = binary_id(trace_id)
+        row = self._connection.execute("SELECT start_ns FROM facts WHERE trace = ? LIMIT 1", (trace,)).fetchone()
+        return None if row is None else self._trace(trace, row[0])
+
+    def _trace(self, trace: bytes | str | None, start_ns: int) -> TraceFacts:
+        first = first_key(start_ns) - (_LONGEST_TRACE_S << 32)
+        last = first_key(start_ns) + (_LONGEST_TRACE_S << 32)
+        indexed = "" if self._has_index() else f" AND key BETWEEN {first} AND {last}"
+        rows = self._connection.execute(f"{_SELECT} AND trace = ? {indexed}", (trace,))
+        facts = sorted(map(self._fact, rows), key=lambda fact: (fact.start_ns, fact.seq))
+        return TraceFacts(trace_id=text_id(trace) or "", facts=tuple(facts))
+
+    def _has_index(self) -> bool:
+        return bool(self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts_trace'").fetchone())
+
+    def _whole_seconds(self, statement: str, values: dict[str, object], limit: int) -> Iterator[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement, values)
+        count, second = 0, None
+        for row in cursor:
+            if count >= limit and row[-1] >> 32 != second:
+                break
+            count, second = count + 1, row[-1] >> 32
+            yield row
+        cursor.close()
+
+    def _fact(self, row: Sequence[Any]) -> Fact:
+        values = dict(zip(_COLUMNS, row, strict=False))
+        for column, name in _IDS.items():
+            values[name] = text_id(values.pop(column))
+        for name in NAMED:
+            values[name] = self._names.text(values[name])
+        for name in _FLAGS:
+            values[name] = bool(values[name])
+        values["name"], values["type"] = values["name"] or "", values["type"] or ""
+        return Fact(**values)
+
+    def scores(
+        self, *, name: str | None, trace_id: str | None, since_ns: int | None, until_ns: int | None, limit: int
+    ) -> list[ScoreFact]:
+        """Return scores, the newest first."""
+        parts, values = ["1"], []
+        for condition, value in (
+            ("name = (SELECT id FROM names WHERE text = ?)", name),
+            ("trace = ?", None if trace_id is None else binary_id(trace_id)),
+            ("timestamp_ns >= ?", since_ns),
+            ("timestamp_ns < ?", until_ns),
+        ):
+            if value is not None:
+                parts.append(condition)
+                values.append(value)
+        rows = self._connection.execute(
+            "SELECT id, name, type, trace, span, session, environment, timestamp_ns, value, text FROM scores "
+            f"WHERE {' AND '.join(parts)} ORDER BY timestamp_ns DESC LIMIT {int(limit)}",
+            values,
+        )
+        text = self._names.text
+        return [
+            ScoreFact(
+                id=row[0], name=text(row[1]) or "", type=text(row[2]) or "", trace_id=text_id(row[3]),
+                span_id=text_id(row[4]), session=text(row[5]), environment=text(row[6]), timestamp_ns=row[7],
+                value=row[8], text=text(row[9]),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def score_days(self, name: str | None) -> list[ScoreTotals]:
+        """Return the sums of scores by day."""
+        condition = "" if name is None else "WHERE name = (SELECT id FROM names WHERE text = ?)"
+        rows = self._connection.execute(
+            f"SELECT day, name, type, environment, text, n, total FROM score_daily {condition} ORDER BY day, name",
+            () if name is None else (name,),
+        )
+        text = self._names.text
+        return [
+            ScoreTotals(
+                day=row[0], name=text(row[1]) or "", type=text(row[2]) or "", environment=text(row[3]),
+                text=text(row[4]), n=row[5], total=row[6],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+def binary_id(text: str | None) -> bytes | str | None:
+    """Return an id as the facts file holds it: the bytes that its hex digits stand for; another text as it is."""
+    if text is None:
+        return None
+    try:
+        binary = bytes.fromhex(text)
+    except ValueError:
+        return text
+    return binary if binary.hex() == text else text
+
+
+def text_id(binary: bytes | str | None) -> str | None:
+    """Return an id as the trace store holds it."""
+    return binary.hex() if isinstance(binary, bytes) else binary

@@ -1,0 +1,200 @@
+"""Read out of a span's attributes what reports group and filter by; never raises, whatever the attributes hold."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from src.observability import attributes as names
+from src.observability.spans import encoding
+from src.observability.store.records import SpanFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TRACE_SYMBOL: Final = names.TRACE_METADATA + "trading_pair"
+_SYMBOL: Final = names.METADATA + "trading_pair"
+_ATTEMPTS: Final = names.METADATA + "attempts"
+_RETRIED: Final = names.METADATA + names.RETRIED
+_REPAIRED: Final = names.METADATA + names.REPAIRED
+_RATE_LIMITS: Final = names.METADATA + "rate_limits"
+_MODEL: Final = names.REQUEST_MODEL
+_USER: Final = names.USER_ID
+_ENVIRONMENT: Final = names.ENVIRONMENT
+_PROMPT: Final = names.PROMPT_NAME
+_VERSION: Final = names.PROMPT_VERSION
+_CACHED: Final = names.CACHE_READ_TOKENS
+_WRITTEN: Final = names.CACHE_WRITE_TOKENS
+_REASONING: Final = names.REASONING_TOKENS
+_FIRST: Final = names.COMPLETION_START_TIME
+_REASONS: Final = names.FINISH_REASONS
+_TAGS: Final = names.TRACE_TAGS
+_new: Final = tuple.__new__
+_LARGEST: Final = 2**63  # SQLite's integers end before it
+_LONGEST_VOTE: Final = 20_000  # characters of a reply in which a vote is looked for
+_VOTES: Final = frozenset({"BUY", "SELL", "NOTHING", "ABSTAIN"})
+# The attributes that `span_facts` reads, for those who decode no others.
+READ: Final = frozenset(
+    {
+        _MODEL, _USER, _ENVIRONMENT, _PROMPT, _VERSION, _CACHED, _WRITTEN, _REASONING, _FIRST, _REASONS, _TAGS,
+        names.OUTPUT, _TRACE_SYMBOL, _SYMBOL, _ATTEMPTS, _RETRIED, _REPAIRED, _RATE_LIMITS,
+    }
+)  # fmt: skip
+
+
+def span_facts(
+    attributes: Mapping[str, object], *, name: str, type_: str, provider: str | None, start_ns: int
+) -> SpanFacts:
+    """Return the facts of a span.
+
+    Args:
+        attributes: Its attributes, at least those that `READ` names.
+        name: Its name.
+        type_: Its observation type.
+        provider: Its provider.
+        start_ns: When it started, in nanoseconds since 1970.
+    """
+    # On the path of each commit, so nothing is called for an attribute that is missing or has its usual form.
+    get = attributes.get
+    model, user, environment, prompt = get(_MODEL), get(_USER), get(_ENVIRONMENT), get(_PROMPT)
+    cached, written, reasoning = get(_CACHED), get(_WRITTEN), get(_REASONING)
+    symbol, version = get(_TRACE_SYMBOL) or get(_SYMBOL), get(_VERSION)
+    first, reasons, tags = get(_FIRST), get(_REASONS), get(_TAGS)
+    attempts, retried, limits = get(_ATTEMPTS), get(_RETRIED), get(_RATE_LIMITS)
+    member = vote = confidence = None
+    # A member of a swarm names its generation by its label; any other generation of ours is `<provider>.generate`.
+    if model is not None and type_ == "generation" and provider is not None and name != provider + ".generate":
+        member = name
+        vote, confidence = _vote(get(names.OUTPUT))
+    return _new(
+        SpanFacts,
+        (
+            model if model.__class__ is str else None,
+            None if symbol is None else _json_text(symbol),
+            user if user.__class__ is str else None,
+            environment if environment.__class__ is str else None,
+            prompt if prompt.__class__ is str else None,
+            None if version is None else str(version) or None,
+            None if cached is None else _count(cached),
+            None if written is None else _count(written),
+            None if reasoning is None else _count(reasoning),
+            None if first is None else _first_token_ms(first, start_ns),
+            None if reasons is None else _first_text(reasons),
+            1 if attempts == "1" else None if attempts is None else _count(_json(attempts)),
+            None if retried is None else _categories(retried),
+            None if limits is None else _headroom(limits),
+            member,
+            vote,
+            confidence,
+            None if tags is None else _tag_list(tags),
+            get(_REPAIRED) == "true",
+        ),
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and -_LARGEST <= value < _LARGEST else None
+
+
+def _json(value: object) -> Any:
+    """Return what a JSON text holds; a value of another kind as it is, and None for a text that is no JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        return None
+
+
+def _json_text(value: object) -> str | None:
+    """Return the text that a JSON text holds; or the text itself where it is no JSON, as other SDKs write it."""
+    if not isinstance(value, str):
+        return None
+    if value[:1] == '"' and "\\" not in value:
+        return value[1:-1] or None
+    held = _json(value)
+    return held or None if isinstance(held, str) else value or None
+
+
+def _first_text(value: object) -> str | None:
+    """Return the first of a list of texts, or a text itself."""
+    if isinstance(value, (tuple, list)):
+        value = value[0] if value else None
+    return value if isinstance(value, str) else None
+
+
+def _tag_list(value: object) -> str | None:
+    if not isinstance(value, (tuple, list)) or not value:
+        return None
+    try:
+        return _dumped(tuple(value))
+    except TypeError:  # something that has no hash
+        return encoding.json_text([str(tag) for tag in value])
+
+
+@lru_cache(maxsize=1_024)
+def _dumped(tags: tuple[object, ...]) -> str:
+    return encoding.json_text([str(tag) for tag in tags])
+
+
+def _categories(value: object) -> str | None:
+    items = _json(value)
+    if not isinstance(items, list):
+        return None
+    return ",".join(str(item).replace(",", " ") for item in items) or None
+
+
+def _first_token_ms(value: object, start_ns: int) -> float | None:
+    """Return the milliseconds between a span's start and a moment as `encoding.moment` writes it."""
+    try:
+        moment = datetime.fromisoformat(str(value).strip('"'))
+        passed_ms = (moment.timestamp() * 1_000_000 - start_ns / 1_000) / 1_000
+    except (ValueError, OverflowError, OSError):
+        return None
+    return passed_ms if passed_ms >= 0 else None
+
+
+def _headroom(value: object) -> float | None:
+    """Return the least share of a rate limit that is left; None where nothing of that form is told."""
+    least: float | None = None
+    try:
+        for limit in _json(value).values():
+            most, left = limit.get("limit"), limit.get("remaining")
+            if most and left is not None and (least is None or left / most < least):
+                least = left / most
+    except (AttributeError, TypeError, ZeroDivisionError, OverflowError):
+        return None
+    return min(max(least, 0.0), 1.0) if least is not None and math.isfinite(least) else None
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if type(value) in (int, float) and math.isfinite(value) else None  # type: ignore[arg-type] # a number
+
+
+def _vote(output: object) -> tuple[str | None, float | None]:
+    """Return the action and the confidence that a member's reply states; None for what is no such reply."""
+    if type(output) is not str or "{" not in output or len(output) > _LONGEST_VOTE:
+        return None, None
+    reply = _json(output)
+    if isinstance(reply, dict) and isinstance(reply.get("content"), str):  # beside reasoning or tool calls
+        reply = _json(_object_in(reply["content"]))
+    elif reply is None:
+        reply = _json(_object_in(output))
+    if not isinstance(reply, dict):
+        return None, None
+    if "action" not in reply:  # a decision's keys count in any case
+        reply = {str(key).strip().lower(): item for key, item in reply.items()}
+    action, confidence = reply.get("action"), _finite(reply.get("confidence"))
+    word = action.strip().upper() if isinstance(action, str) else None
+    if word not in _VOTES or confidence is None or not 0 <= confidence <= 100:
+        return None, None
+    return word, confidence
+
+
+def _object_in(text: str) -> str:
+    """Return the JSON object that stands in a text, such as one inside a code fence."""
+    return text[text.find("{") : text.rfind("}") + 1]

@@ -1,0 +1,301 @@
+"""`moondev traces`, `report` and `quality` as their user runs them, in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import stat
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet
+import pytest
+
+from src.cli import main
+from src.insight.facts.schema import facts_path
+from src.observability import tracker
+from src.observability.spans import otlp
+from src.observability.spans.rows import span_record as record_of
+from src.observability.store.ledger_records import DecisionRecord
+from src.observability.store.spool import Spool
+from tests.commands import run_app
+from tests.unit.observability.records import ENVELOPE, score_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from src.observability.store.records import SpanRecord
+    from tests.commands import Screen
+
+BEGAN_NS = 1_764_028_800 * 10**9
+HOSTILE = '=HYPERLINK("http://evil","x")\x1b]0;t\x07'
+TRACES = 30
+FIELDS = {"trace_id", "name", "agent", "symbol", "session_id", "start", "status", "calls", "cost_usd", "scores"}
+
+
+def record(trace: int, span: int, parent: int | None, name: str, attributes: dict[str, Any]) -> SpanRecord:
+    """Return an observation as the program stores it."""
+    start_ns = BEGAN_NS + trace * 3_600 * 10**9 + span * 10**6
+    scope = {
+        "session.id": f"loop-{trace // 10}", "user.id": "u", "langfuse.environment": "paper",
+        "langfuse.trace.tags": ("momentum", "BTC-USD"), "gen_ai.agent.name": "momentum",
+        "langfuse.trace.metadata.trading_pair": '"BTC-USD"' if trace % 2 else '"ETH-USD"',
+    }  # fmt: skip
+    ids: dict[str, Any] = {
+        "trace_id": trace + 1, "span_id": trace * 10 + span + 1, "name": name, "start_ns": start_ns,
+        "parent_span_id": None if parent is None else trace * 10 + parent + 1, "end_ns": start_ns + 10**9,
+        "status_code": 0, "status_message": "", "attributes": scope | attributes,
+    }  # fmt: skip
+    return record_of(**ids, envelope=ENVELOPE, span=otlp.encode_span(**ids, kind=1))
+
+
+def generation(trace: int, *, failed: bool) -> SpanRecord:
+    attributes: dict[str, Any] = {
+        "langfuse.observation.type": "generation", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o",
+        "langfuse.observation.model.name": "gpt-4o",
+        "langfuse.observation.input": json.dumps([{"role": "user", "content": f"price 64,{trace:03d}"}]),
+    }  # fmt: skip
+    if failed:
+        attributes |= {"langfuse.observation.level": "ERROR", "error.type": "timeout"}
+    else:
+        attributes |= {
+            "langfuse.observation.output": HOSTILE, "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10,
+            "langfuse.observation.cost_details": '{"total":0.25}',
+        }  # fmt: skip
+    return record(trace, 1, 0, "openai:gpt-4o", attributes)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of thirty runs, of which every fifth has a failed call."""
+    path = tmp_path_factory.mktemp("store") / "traces.db"
+    spool = Spool(path)
+    for trace in range(TRACES):
+        spool.append(generation(trace, failed=trace % 5 == 0))
+        spool.append(record(trace, 0, None, "momentum.run", {"langfuse.observation.type": "agent"}))
+        spool.append_score(
+            score_record(id=f"s{trace}", trace_id=f"{trace + 1:032x}", name="pnl", value=trace / 10 - 1.0)
+        )
+    spool.append_ledger(
+        DecisionRecord(id="d", time_ns=1, as_of_ns=1, symbol="BTC-USD", action="BUY", confidence=70.0,
+                       trace_id=f"{TRACES:032x}", votes='[["openai:gpt-4o","BUY",70]]')
+    )  # fmt: skip
+    spool.close()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _here(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(store))
+    monkeypatch.setenv("MOONDEV_OFFLINE", "1")
+    outer = tracker.set_tracker(None)
+    yield
+    used = tracker.set_tracker(outer)
+    if used is not None:
+        used.shutdown()
+
+
+def moondev(*words: str | Path, **options: Any) -> Screen:
+    return run_app(main, *words, **options)
+
+
+def widest(text: str) -> int:
+    """Return how many columns the longest line takes, without its styles."""
+    return max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in text.splitlines())
+
+
+def listed(*words: str) -> list[dict[str, Any]]:
+    screen = moondev("traces", "list", "--json", *words)
+    assert (screen.code, screen.err) == (0, "")
+    rows: list[dict[str, Any]] = json.loads(screen.out)
+    return rows
+
+
+def test_a_list_has_the_fields_of_the_contract() -> None:
+    newest, second = listed("--limit", "2")
+    assert set(newest) >= FIELDS
+    assert {name: newest[name] for name in FIELDS - {"start"}} == {
+        "trace_id": f"{TRACES:032x}", "name": "momentum.run", "agent": "momentum", "symbol": "BTC-USD",
+        "session_id": "loop-2", "status": "ok", "calls": 1, "cost_usd": 0.25, "scores": {"pnl": 1.9},
+    }  # fmt: skip
+    assert newest["start"] == "2025-11-26T05:00:00.000000Z"
+    assert second["start"] < newest["start"]
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["--agent", "Momentum"], 20), (["--agent", "x"], 0), (["--model", "openai:gpt-4o", "--symbol", "btc-usd"], 15),
+        (["--session", "loop-1"], 10), (["--status", "error"], 6),
+        (["--category", "timeout", "--symbol", "ETH-USD"], 3),
+        (["--status", "ok", "--min-cost", "0.25"], 20), (["--min-latency", "1100ms"], 0), (["--user", "u"], 20),
+        (["--environment", "paper", "--tag", "momentum", "--provider", "openai"], 20), (["--score", "pnl>=1.85"], 1),
+        (["--since", "2025-11-26", "--until", "2025-11-26T02:00:00+00:00"], 2), (["--since", "1h"], 0),
+        (["--search", "PRICE 64,01"], 10), (["--search", "nowhere in it"], 0),
+    ],
+)  # fmt: skip
+def test_filters_leave_what_they_say(words: list[str], count: int) -> None:
+    assert len(listed(*words)) == count
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--status", "bad"], "--status is 'bad': give ok or error."),
+        (["--since", "yesterday"], "--since is 'yesterday': give how long ago, such as 7d"),
+        (["--since", "1d", "--until", "2d"], "--since is not before --until"),
+        (["--min-cost", "lots"], "--min-cost is 'lots': give US dollars"),
+        (["--min-cost", "nan"], "--min-cost is 'nan'"),
+        (["--min-latency", "-3"], "--min-latency"),
+        (["--score", "pnl>="], "--score is 'pnl>=': give a name, or a comparison"),
+        (["--score", "pnl=inf"], "is no number that a score can have"),
+        (["--agent", ""], "--agent is empty"),
+        (["--search", " "], "--search is empty"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(words: list[str], message: str) -> None:
+    screen = moondev("traces", "list", *words)
+    assert screen.code == 2
+    assert message in screen.err
+    assert screen.err.count("\n") == 1
+    assert screen.out == ""
+
+
+def test_nothing_as_wanted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No trace is as the options want it" in moondev("traces", "list", "--agent", "x").err
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(tmp_path / "none.db"))
+    assert "There is no trace store at" in moondev("traces", "list", "--agent", "x").err
+    assert listed("--agent", "x") == []
+
+
+def test_a_trace_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LANGFUSE_PUBLIC_KEY": "pk-lf-x", "LANGFUSE_SECRET_KEY": "sk-lf-x-0123456789",
+                        "LANGFUSE_HOST": "https://user:pw@lf.example/", "MOONDEV_OFFLINE": ""}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    data = json.loads(moondev("traces", "show", "last", "--json").out)
+    assert set(data) >= FIELDS
+    assert data["links"] == [{"name": "Langfuse", "url": f"https://lf.example/trace/{TRACES:032x}"}]
+    assert [(score["name"], score["value"]) for score in data["scores"]] == [("pnl", 1.9)]
+    (decision,) = data["decisions"]
+    assert (decision["action"], decision["votes"][0]["member"]) == ("BUY", "openai:gpt-4o")
+    call = next(item for item in data["observations"] if item["type"] == "generation")
+    assert call["input"] == [{"role": "user", "content": "price 64,029"}]
+    assert (call["output"], call["tags"]) == (HOSTILE, ["momentum", "BTC-USD"])
+    text = moondev("traces", "show", "last", terminal=True, width=80).out
+    for words in ("session loop-2", "pnl = 1.9", "BTC-USD BUY at 70%", "openai:gpt-4o  BUY 70%", "lf.example/trace/"):
+        assert words in text
+    assert widest(text) <= 80
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_traces_are_saved_whole_and_in_order(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"saved.{suffix}"
+    assert moondev("traces", "save", path).code == 0
+    rows: list[dict[str, Any]]
+    if suffix == "jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    elif suffix == "csv":
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    assert [row["observation_id"] for row in rows] == [
+        f"{trace * 10 + span + 1:016x}" for trace in range(TRACES) for span in (1, 0)
+    ]
+    call = rows[2]
+    assert call["output"] == (f"'{HOSTILE}" if suffix == "csv" else HOSTILE)
+    assert float(call["cost_usd"]) == 0.25
+    assert rows[0]["cost_usd"] in (None, "")  # unknown is not 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208 - hidden files too
+    few = tmp_path / f"few.{suffix.upper()}"
+    assert moondev("traces", "save", few, "--symbol", "BTC-USD", "--status", "error", "-n", "2").code == 0
+    assert "4 observations saved" in moondev("traces", "save", few, "--status", "error", "-n", "2").err
+
+
+def test_a_file_that_cannot_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    path.write_text("before")
+    assert "let it end in .jsonl, .csv or .parquet" in moondev("traces", "save", path).err
+    screen = moondev("traces", "save", tmp_path / "no" / "folder.csv")
+    assert screen.code == 2
+    assert "No such file or directory" in screen.err
+    assert path.read_text() == "before"
+    assert os.listdir(tmp_path) == ["kept.txt"]  # noqa: PTH208 - hidden files too
+
+
+def test_an_interrupted_save_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.observability.search import records
+
+    def cut(_: object) -> dict[str, object]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "flat", cut)
+    (tmp_path / "a.jsonl").write_text("before")
+    assert moondev("traces", "save", tmp_path / "a.jsonl").code == 130
+    assert (tmp_path / "a.jsonl").read_text() == "before"
+    assert os.listdir(tmp_path) == ["a.jsonl"]  # noqa: PTH208 - hidden files too
+
+
+def test_tail_prints_a_document_in_each_line() -> None:
+    screen = moondev("traces", "tail", "--from-start", "--json", "--count", str(2 * TRACES))
+    rows = [json.loads(line) for line in screen.out.splitlines()]
+    assert len(rows) == 2 * TRACES
+    assert rows[1]["name"] == "momentum.run"
+    assert (rows[0]["cost_usd"], rows[0]["cost_unknown"], rows[0]["error_category"]) == (None, True, "timeout")
+    assert "\x1b" not in screen.out
+
+
+def test_tail_never_sleeps_while_rows_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.observability.commands import trace_lists
+
+    monkeypatch.setattr(trace_lists, "_PAGE", 7)
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    moondev("traces", "tail", "--from-start", "--count", str(2 * TRACES - 1))
+    assert slept == []
+
+
+def test_a_report_has_the_fields_of_the_contract_and_sums_up() -> None:
+    data = json.loads(moondev("report", "--json", "--by", "symbol").out)
+    for row in (data["total"], *data["rows"]):
+        assert {"calls", "errors", "input_tokens", "output_tokens", "cost_usd", "unpriced", "p50_ms", "p95_ms"} <= set(
+            row
+        )
+    assert {row["key"]: (row["calls"], row["errors"]) for row in data["rows"]} == {
+        "BTC-USD": (15, 3),
+        "ETH-USD": (15, 3),
+    }
+    assert (data["total"]["cost_usd"], data["total"]["unpriced"], data["total"]["p50_ms"]) == (6.0, 6, 1000.0)
+    only = json.loads(moondev("report", "--json", "--by", "model", "--model", "openai:gpt-4o").out)
+    assert [row["key"] for row in only["rows"]] == ["gpt-4o"]
+
+
+def test_reports_fit_a_narrow_terminal_and_go_into_files(tmp_path: Path) -> None:
+    period = ["--since", "2025-11-26", "--until", "2025-11-27"]
+    for words in (
+        ["report", "--by", "day"],
+        ["report", "--by", "agent", *period],
+        ["quality"],
+        ["report", "--quality"],
+    ):
+        files = (tmp_path / "r.md", tmp_path / "r.html")
+        screen = moondev(*words, "--md", files[0], "--html", files[1], terminal=True, width=80)
+        assert screen.code == 0, screen.err
+        assert widest(screen.out) <= 80
+        for file in files:
+            assert "\x1b" not in file.read_text()
+            assert len(file.read_text()) > 500
+    assert "--by is 'nothing': give one of" in moondev("report", "--by", "nothing").err
+    assert "--by is 'nothing': give one of" in moondev("quality", "--by", "nothing").err
+
+
+def test_quality_scores_are_stored_once_and_shown(store: Path) -> None:
+    first = json.loads(moondev("quality", "--scores", "--json").out)
+    assert first["scores_stored"] == 2 * TRACES
+    assert json.loads(moondev("quality", "--scores", "--json").out)["scores_stored"] == 0
+    assert len(listed("--score", "reply_form=valid", "--limit", "100")) == TRACES - TRACES // 5
+    assert facts_path(store).exists()
