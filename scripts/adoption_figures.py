@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STATUSES = ("migrated", "review", "left", "non-chat")
+STATUSES = ("migrated", "review", "traced", "left", "non-chat")
 
 
 @dataclass

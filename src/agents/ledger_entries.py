@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Final
 
 from src.agents.market.bars import microseconds
 from src.agents.prompts import prompt
-from src.observability.ledger import MemberVote, book_of, parse_horizons, write_decision, write_votes
+from src.observability.ledger import (
+    MemberVote,
+    book_of,
+    parse_horizons,
+    without_secrets,
+    write_decision,
+    write_votes,
+)
 from src.observability.store.ledger_records import DecisionRecord
 from src.observability.tracing.agent_runs import current_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from src.agents.market_view import MarketView
     from src.agents.risk_rules import Portfolio
     from src.agents.risk_verdict import RiskVerdict
@@ -42,6 +51,7 @@ class Circumstances:
         run_id: The back-test that it belongs to.
         decision_id: Its id; a new one where not given.
         votes: Votes that need not be asked for.
+        write: Takes the decision, without secrets, and tells whether it is kept; this process's ledger where not given.
     """
 
     horizons: str = "24h"
@@ -51,6 +61,7 @@ class Circumstances:
     run_id: str | None = None
     decision_id: str | None = None
     votes: KnownVotes | None = None
+    write: Callable[[DecisionRecord], bool] | None = None
 
 
 def write_trading_decision(
@@ -94,7 +105,8 @@ def write_trading_decision(
         cost_usd=result.cost_usd,
         cost_unknown=result.unpriced > 0,
     )
-    return record.id if write_decision(record) else None
+    is_kept = write_decision(record) if where.write is None else where.write(without_secrets(record))
+    return record.id if is_kept else None
 
 
 def write_risk_decisions(verdict: RiskVerdict, portfolio: Portfolio, run: Observation) -> None:

@@ -11,8 +11,11 @@ from src.cli import decisions, insight
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
+from src.cli.dashboard import dashboard
+from src.cli.derive import derive
 from src.cli.doctor import doctor
 from src.cli.evaluate import evaluate
+from src.cli.fills import fills
 from src.cli.models import models
 from src.cli.quality import quality
 from src.cli.report import report
@@ -69,10 +72,13 @@ app.command("backtest", cls=FastCommand)(backtest)
 app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
 app.command("quality", cls=FastCommand)(quality)
+app.command("dashboard", cls=FastCommand)(dashboard)
 app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
 app.command("doctor", cls=FastCommand)(doctor)
 app.add_typer(traces.app, name="traces")
+decisions.app.command("derive", cls=FastCommand)(derive)
+decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(insight.app, name="insight")
 

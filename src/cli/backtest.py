@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - typer reads the annotation when it runs
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from src.cli.backtest_screen import agreed, progress_bar, show_estimate, show_plan
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
-from src.observability.commands.console import err, escape, note, out, print_json, problem
+from src.cli.markets import files_of
+from src.observability.commands.console import escape, note, out, print_json, problem
 from src.observability.commands.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from src.agents.market import Candles
+    from src.judging.accuracy import Accuracy
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.deciders import Decider
-    from src.judging.backtest.plan import Estimate, Plan
+    from src.judging.backtest.markets import MarketsResult
+    from src.judging.backtest.plan import Plan
     from src.judging.backtest.results import Result
     from src.judging.backtest.runner import Progress, Runner
     from src.observability.store.spool import Spool
@@ -40,8 +46,10 @@ _REFUSED = 1
 
 
 def backtest(
-    symbol: Annotated[str, typer.Argument(help="The market that the prices are of.")],
-    csv: Annotated[Path, typer.Option(help="Prices: CSV, JSON, Parquet or Arrow.")],
+    symbol: Annotated[str, typer.Argument(help="The market that the prices are of, or several with commas.")],
+    csv: Annotated[
+        list[str], typer.Option(help="Prices: CSV, JSON, Parquet or Arrow; of several markets SYMBOL=FILE for each.")
+    ],
     models: Annotated[
         str, typer.Option(help="Who decides: provider:model, rule:hold, rule:random#1, rule:momentum, rule:cross.")
     ] = "rule:hold,rule:random#1,rule:momentum,rule:cross",
@@ -53,7 +61,13 @@ def backtest(
     fee_bps: Annotated[float, typer.Option(help="Fee of a fill; 10 is 0.1%.")] = 10.0,
     spread_bps: Annotated[float, typer.Option(help="The whole spread.")] = 0.0,
     slippage_bps: Annotated[float, typer.Option(help="Slippage of a fill.")] = 0.0,
-    workers: Annotated[int, typer.Option(help="Decisions that are asked for at once.", min=1, max=64)] = 1,
+    threads: Annotated[int, typer.Option(help="Decisions that a process asks for at once.", min=1, max=64)] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on this machine that decide.", min=1, max=64, show_default=False)
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="The scheduler of a Dask cluster that decides.", show_default=False)
+    ] = None,
     budget: Annotated[float | None, typer.Option(help="The most US dollars to spend.", show_default=False)] = None,
     placebo: Annotated[
         str | None, typer.Option(help="shuffled, flipped or relabelled prices instead.", show_default=False)
@@ -71,40 +85,98 @@ def backtest(
     Each decision goes into the ledger at once: started again after Ctrl-C or a crash it goes on where it was, and asks
     no model twice. Decisions on a time that a model may have been trained on are `inside`: they show no skill.
     """
+    from src.judging.backtest.deciders import deciders_named
+
+    costs = {"fee_bps": fee_bps, "spread_bps": spread_bps, "slippage_bps": slippage_bps}
+    _refuse_nonsense(costs, budget, html, is_twice=workers is not None and dask is not None)
+    deciders = deciders_named([name.strip() for name in models.split(",") if name.strip()], swarm=swarm)
+    reading = {"zone": zone, "decimal": decimal, "dates": dates}
+    times = _Times(every=every, horizon=horizon, first=first, last=last)
+    markets = [_market(name, file, deciders, times, placebo, reading) for name, file in files_of(symbol, csv).items()]
+    way = _Way(models=models, swarm=swarm, threads=threads, workers=workers, dask=dask)
+    _run(markets, deciders, way, costs, budget, html, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _refuse_nonsense(costs: dict[str, float], budget: float | None, html: Path | None, *, is_twice: bool) -> None:
+    """Raise for what would end the run only after it was paid for."""
+    from src.judging.costs import costs_of_venue
+
+    costs_of_venue(None, **costs)
+    if budget is not None and not (math.isfinite(budget) and budget >= 0):
+        raise ValueError(f"--budget is {budget!r}: give US dollars, such as 5 or 0.25.")
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise ValueError(f"--html {html} cannot be written: name a file in a folder that exists.")
+    if is_twice:
+        raise ValueError("--workers starts processes here, --dask asks those of a cluster: give one of them.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """When decisions are made, and after how long they are judged."""
+
+    every: str
+    horizon: str
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Who decides, and by which processes and threads."""
+
+    models: str
+    swarm: bool
+    threads: int
+    workers: int | None
+    dask: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Market:
+    """One market with its plan."""
+
+    candles: Candles
+    replay: Replay
+    plan: Plan
+
+
+def _market(
+    symbol: str,
+    file: Path,
+    deciders: Sequence[Decider],
+    times: _Times,
+    placebo: str | None,
+    reading: dict[str, str | None],
+) -> _Market:
     from src.agents.market import load_candles
     from src.judging.backtest.as_of import Replay
-    from src.judging.backtest.deciders import WINDOW, deciders_named
+    from src.judging.backtest.deciders import WINDOW
     from src.judging.backtest.placebos import RELABELLED
     from src.judging.backtest.placebos import placebo as placebo_of
     from src.judging.backtest.plan import make_plan
     from src.observability.ledger import parse_horizon, parse_horizons
 
-    candles = load_candles(csv, symbol=symbol, zone=zone, decimal=decimal, dates=dates)
+    candles = load_candles(file, symbol=symbol, **reading)
     if placebo is not None:
         candles = placebo_of(candles, placebo)
-    market = RELABELLED if placebo == "relabelled" else symbol
-    deciders = deciders_named([name.strip() for name in models.split(",") if name.strip()], swarm=swarm)
-    replay = Replay(candles, market, window=WINDOW)
+    replay = Replay(candles, RELABELLED if placebo == "relabelled" else symbol, window=WINDOW)
     plan = make_plan(
         replay,
         deciders,
-        every=parse_horizon(every),
-        horizons=parse_horizons(horizon),
-        first=first,
-        last=last,
+        every=parse_horizon(times.every),
+        horizons=parse_horizons(times.horizon),
+        first=times.first,
+        last=times.last,
         label=placebo or "",
     )
-    costs = {"fee_bps": fee_bps, "spread_bps": spread_bps, "slippage_bps": slippage_bps}
-    _run(candles, replay, plan, deciders, costs, workers, budget, html, dry_run=dry_run, yes=yes, as_json=as_json)
+    return _Market(candles=candles, replay=replay, plan=plan)
 
 
 def _run(
-    candles: Candles,
-    replay: Replay,
-    plan: Plan,
+    markets: Sequence[_Market],
     deciders: Sequence[Decider],
+    way: _Way,
     costs: dict[str, float],
-    workers: int,
     budget: float | None,
     html: Path | None,
     *,
@@ -112,33 +184,66 @@ def _run(
     yes: bool,
     as_json: bool,
 ) -> None:
-    from src.judging.backtest.plan import estimate
+    from src.judging.backtest.allowance import Allowance
+    from src.judging.backtest.markets import run_id_of, sum_of
+    from src.judging.backtest.plan import as_data, estimate
+    from src.judging.backtest.run_lock import only_process
+    from src.judging.backtest.runner import Progress, Runner
+
+    spool, allowance, progress = _spool(), Allowance(limit_usd=budget), Progress()
+    runners = [
+        Runner(item.plan, item.replay, deciders, spool, threads=way.threads, allowance=allowance, progress=progress)
+        for item in markets
+    ]
+    models = [model for decider in deciders for model in decider.models]
+    estimates = [
+        estimate(runner.plan, runner.replay, models, decided=runner.decided_before, deciders=len(deciders))
+        for runner in runners
+    ]
+    figures = sum_of(estimates)
+    if not (as_json and not dry_run):
+        for runner in runners:
+            show_plan(runner)
+        show_estimate(figures)
+    if dry_run:
+        if as_json:
+            print_json({"run_id": run_id_of([item.plan.run_id for item in markets]), **as_data(figures)})
+        return
+    if way.dask is None:
+        _refuse_unavailable(models)
+    if not yes and figures.calls and figures.cost_usd != 0 and not agreed(figures):
+        raise typer.Exit(_REFUSED)
+    with ExitStack() as stack:
+        if models:
+            for item in markets:
+                stack.enter_context(only_process(spool.path, item.plan.run_id))
+        shown = stack.enter_context(progress_bar(progress, hidden=as_json))
+        for runner in runners:
+            runner.on_progress = shown
+        _finish(runners, way, spool)
+    _report(_judged(markets, runners, spool, costs), progress, html, as_json=as_json)
+
+
+def _judged(
+    markets: Sequence[_Market], runners: Sequence[Runner], spool: Spool, costs: dict[str, float]
+) -> list[Result]:
     from src.judging.backtest.results import judge_run
-    from src.judging.backtest.runner import Runner
     from src.judging.prices import series_of
     from src.judging.resolving import Rules
     from src.observability import score
 
-    spool = _spool()
-    runner = Runner(plan, replay, deciders, spool, workers=workers, budget_usd=budget)
-    models = [model for decider in deciders for model in decider.models]
-    figures = estimate(plan, replay, models, decided=runner.progress.decided, deciders=len(deciders))
-    _show_estimate(plan, figures, runner.progress, as_json=as_json and not dry_run)
-    if dry_run:
-        if as_json:
-            from src.judging.backtest.plan import as_data
-
-            print_json({"run_id": plan.run_id, **as_data(figures)})
-        return
-    _refuse_unavailable(models)
-    if not yes and figures.calls and figures.cost_usd != 0 and not _agreed(figures):
-        raise typer.Exit(_REFUSED)
-    with _progress_bar(runner.progress, hidden=as_json) as shown:
-        runner.on_progress = shown
-        progress = _finished(runner, plan)
-    rules = Rules(symbol=plan.symbol, **costs)  # type: ignore[arg-type] # by name
-    result = judge_run(plan, series_of(candles), spool, rules=rules, progress=progress, score=score)
-    _report(result, progress, html, as_json=as_json)
+    return [
+        judge_run(
+            market.plan,
+            series_of(market.candles),
+            spool,
+            rules=Rules(symbol=market.plan.symbol, **costs),  # type: ignore[arg-type] # by name
+            progress=runner.progress,
+            calls=runner.calls,
+            score=score,
+        )
+        for market, runner in zip(markets, runners, strict=True)
+    ]
 
 
 def _refuse_unavailable(models: Sequence[str]) -> None:
@@ -160,79 +265,61 @@ def _spool() -> Spool:
     return spool
 
 
-def _finished(runner: Runner, plan: Plan) -> Progress:
-    """Run it; on Ctrl-C say how to go on."""
+def _finish(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
+    """Run them; on Ctrl-C say how to go on."""
+    progress = runners[0].progress
     try:
-        return runner.run()
+        if way.workers is None and way.dask is None:
+            for runner in runners:
+                if progress.stopped is None:
+                    runner.run()
+        else:
+            _finish_by_workers(runners, way, spool)
     except KeyboardInterrupt:
-        made, total = runner.progress.decided, runner.progress.total
-        note(f"Stopped after {made:,} of {total:,} decisions of run {plan.run_id}: the same command goes on.")
+        note(f"Stopped after {progress.decided:,} of {progress.total:,} decisions: the same command goes on.")
         raise
 
 
-def _show_estimate(plan: Plan, figures: Estimate, progress: Progress, *, as_json: bool) -> None:
+def _finish_by_workers(runners: Sequence[Runner], way: _Way, spool: Spool) -> None:
+    from src.judging.backtest.cluster import ClusterError, finish_on_cluster, finish_on_workers
+
+    names = tuple(name.strip() for name in way.models.split(",") if name.strip())
+    try:
+        if way.dask is not None:
+            finish_on_cluster(runners, names, swarm=way.swarm, address=way.dask, spool=spool, say=note)
+        elif way.workers is not None:
+            finish_on_workers(
+                runners, names, swarm=way.swarm, workers=way.workers, threads=way.threads, spool=spool, say=note
+            )
+    except ClusterError as error:
+        problem(str(error))
+        raise typer.Exit(_REFUSED) from error
+
+
+def _report(results: Sequence[Result], progress: Progress, html: Path | None, *, as_json: bool) -> None:
+    import time
+
+    from src.judging.backtest.markets import together
+
+    whole = together(results, wall_s=time.monotonic() - progress.started) if len(results) > 1 else None
+    pages = _write_pages(results, html) if html is not None else []
     if as_json:
-        return
-    first, last = (datetime.fromtimestamp(plan.times_us[at] / 1e6, UTC) for at in (0, -1))
-    note(
-        f"Run {plan.run_id}: {progress.total:,} decisions on {plan.symbol} from {first:%Y-%m-%d %H:%M} to "
-        f"{last:%Y-%m-%d %H:%M} UTC" + (f", {progress.decided:,} of them made before" if progress.decided else "")
-    )
-    if plan.skipped:
-        note(f"{plan.skipped:,} times are left out: no bar had closed since the time before.")
-    if figures.calls:
-        cost = "an unknown price" if figures.cost_usd is None else f"about ${figures.cost_usd:,.2f}"
-        unpriced = f" (no price is known of {', '.join(figures.unpriced)})" if figures.unpriced else ""
-        note(
-            f"To be asked: {figures.calls:,} calls, about {figures.input_tokens:,} tokens in and "
-            f"{figures.output_tokens:,} out, {cost}{unpriced}."
-        )
-
-
-def _agreed(figures: Estimate) -> bool:
-    """Ask whether to spend money; without a terminal the answer is no."""
-    import sys
-
-    if not sys.stdin.isatty():
-        problem("this back-test asks paid models: say --yes, and set a bound with --budget.")
-        return False
-    price = "an unknown amount" if figures.cost_usd is None else f"about ${figures.cost_usd:,.2f}"
-    return typer.confirm(f"Spend {price}?", err=True)
-
-
-@contextmanager
-def _progress_bar(progress: Progress, *, hidden: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Show how far it is, with what was spent and what remains; nothing where standard error is no terminal."""
-    if hidden or not err().is_terminal or err().is_dumb_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[spent]}"))
-    with Bar(*columns, console=err(), transient=True) as bar:
-        task = bar.add_task("", total=progress.total, completed=progress.decided, spent="")
-
-        def show(now: Progress) -> None:
-            least = ">= " if now.cost_unknown else ""
-            spent = f"{now.calls:,} calls, {least}${now.cost_usd:.4f}" if now.calls else ""
-            bar.update(task, completed=now.decided, spent=spent)
-
-        yield show
-
-
-def _report(result: Result, progress: Progress, html: Path | None, *, as_json: bool) -> None:
-    if html is not None:
-        from src.judging.backtest.page import page
-
-        html.write_text(page(result), encoding="utf-8")
-    if as_json:
-        print_json(result.to_dict())
+        print_json((whole or results[0]).to_dict())
     else:
-        _show(result, html)
-    if result.failed:
+        for result in results:
+            if whole is not None:
+                note(f"{result.symbol}, run {result.run_id}:")
+            _show(result)
+            _show_open(result)
+        if whole is not None:
+            _show_together(whole)
+        _show_inside((whole or results[0]).rows)
+        for page in pages:
+            note(f"{page} written.")
+    decisions, failed = (sum(getattr(result, name) for result in results) for name in ("decisions", "failed"))
+    if failed:
         problem(
-            f"{result.failed:,} of {result.decisions:,} decisions failed: `moondev traces list` shows "
+            f"{failed:,} of {decisions:,} decisions failed: `moondev traces list` shows "
             "their traces, which say why. The same command asks for them again."
         )
     if progress.stopped:
@@ -240,7 +327,48 @@ def _report(result: Result, progress: Progress, html: Path | None, *, as_json: b
         raise typer.Exit(1)
 
 
-def _show(result: Result, html: Path | None) -> None:
+def _show_open(result: Result) -> None:
+    for reason, count in result.open:
+        note(f"{count:,} outcomes stay open: {reason}.")
+
+
+def _show_inside(rows: Sequence[Accuracy]) -> None:
+    for row in rows:
+        if row.inside:
+            note(
+                f"{row.key}: {row.inside:,} of {row.decisions:,} decisions are on a time that it may have been trained "
+                "on (`moondev models --training`): they show no skill."
+            )
+
+
+def _write_pages(results: Sequence[Result], path: Path) -> list[Path]:
+    """Write a page for each market, with its symbol in the name where there are several; return their paths."""
+    from src.judging.backtest.page import page
+
+    pages = []
+    for result in results:
+        symbol = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in result.symbol)
+        own = path if len(results) == 1 else path.with_name(f"{path.stem}-{symbol}{path.suffix}")
+        own.write_text(page(result), encoding="utf-8")
+        pages.append(own)
+    return pages
+
+
+def _show_together(whole: MarketsResult) -> None:
+    from src.judging.report import interval, percent, verdict
+
+    note("All markets together, where the decisions of a day count as one block:")
+    rows = [
+        (
+            escape(row.key), f"{row.n:,}", interval(row.hit_rate), percent(row.baseline_hit_rate),
+            interval(row.skill), interval(row.net_return, digits=2), f"${row.cost_usd or 0:.4f}", verdict(row),
+        )
+        for row in whole.rows
+    ]  # fmt: skip
+    print_table([column for column in _COLUMNS if column.title not in ("end of $1", "drawdown")], rows)
+
+
+def _show(result: Result) -> None:
     from src.judging.report import interval, percent, verdict
 
     by_name = {item.name: item for item in result.equities}
@@ -263,5 +391,3 @@ def _show(result: Result, html: Path | None) -> None:
         f"{result.decisions:,} decisions, {result.resolved:,} outcomes, {result.calls:,} calls, "
         f"${result.cost_usd:.4f}, {result.wall_s:.1f} s"
     )
-    if html is not None:
-        note(f"{html} written.")

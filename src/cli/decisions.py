@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +11,12 @@ import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
-from src.observability.commands.console import note, out, print_json, problem
+from src.observability.commands.console import err, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 from src.observability.commands.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from src.judging.prices import PriceSeries
     from src.judging.report import Report
@@ -174,34 +175,41 @@ def report(
 
     if horizon is not None:
         parse_horizon(horizon)
-    entries = _chosen(environment=environment, book=book, since=since)
+    entries = _Chosen(environment=environment, book=book, since=since)
     regimes = None
     if csv is not None:
         from src.agents.market import load_candles
 
         regimes = Regimes(series_of(load_candles(csv)))
-    result = make_report(entries, by, horizon=horizon, regimes=regimes)
+    with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
+        result = make_report(entries, by, horizon=horizon, regimes=regimes)
     _write_documents(result, md, html)
     if as_json:
         print_json(as_data(result))
-    elif not entries:
+    elif not result.total.decisions:
         note(f"{_NONE_YET}.")
     else:
         show_report(result)
 
 
-def _chosen(*, environment: str | None, book: str | None, since: str | None) -> list[Entry]:
-    """Return the decisions that the options leave."""
-    from src.observability.ledger import parse_horizon
+class _Chosen:
+    """The decisions that the options leave, read anew each time that they are gone through."""
 
-    after_ns = time.time_ns() - parse_horizon(since).seconds * 1_000_000_000 if since else None
-    return [
-        entry
-        for entry in _reader().entries()
-        if (environment is None or entry.decision.environment == environment)
-        and (book is None or entry.decision.book == book)
-        and (after_ns is None or entry.decision.as_of_ns >= after_ns)
-    ]
+    def __init__(self, *, environment: str | None, book: str | None, since: str | None) -> None:
+        from src.observability.ledger import parse_horizon
+
+        self._environment, self._book = environment, book
+        self._after_ns = time.time_ns() - parse_horizon(since).seconds * 1_000_000_000 if since else None
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in _reader().entries():
+            record = entry.decision
+            if (
+                (self._environment is None or record.environment == self._environment)
+                and (self._book is None or record.book == self._book)
+                and (self._after_ns is None or record.as_of_ns >= self._after_ns)
+            ):
+                yield entry
 
 
 def _write_documents(result: Report, md: Path | None, html: Path | None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging import statistics
@@ -19,6 +21,7 @@ DAY_NS: Final = 86_400_000_000_000
 # The lower bounds of the classes of confidence, in percent.
 _CLASSES: Final = (0, 50, 60, 70, 80, 90)
 _DIRECTIONS: Final = {"BUY": 1, "SELL": -1}
+_TIME: Final = attrgetter("time_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Accuracy:
         skill: Hits above what the same numbers of BUY and SELL hit by chance, with a bootstrap's interval.
         p_value: How likely so many hits are by chance; decisions are taken one by one here.
         stands_out: Whether that is a discovery among all groups that are compared.
+        inside: How many decisions are on a time that a model may have been trained on, where that forbids a verdict.
         brier: The mean squared error of the confidences.
         brier_skill: Their skill above the constant forecast of the hit rate.
         log_loss: The mean logarithmic loss.
@@ -120,6 +124,7 @@ class Accuracy:
     skill: Interval = UNKNOWN
     p_value: float | None = None
     stands_out: bool = False
+    inside: int = 0
     brier: float | None = None
     brier_skill: float | None = None
     log_loss: float | None = None
@@ -156,18 +161,16 @@ def accuracy_of(key: str, items: Sequence[Judged]) -> Accuracy:
     """Return the figures of a group."""
     import numpy
 
-    trades = sorted(
-        (item for item in items if item.move is not None and item.direction and item.status == "decided"),
-        key=lambda item: item.time_ns,
-    )
-    directions = numpy.array([item.direction for item in trades], dtype=float)
+    decided = [item for item in items if item.status == "decided"]
+    active = [item for item in decided if item.action in _DIRECTIONS]
+    trades = sorted((item for item in active if item.move is not None), key=_TIME)
+    directions = numpy.array([_DIRECTIONS[item.action] for item in trades], dtype=float)
     moves = numpy.array([item.move for item in trades], dtype=float)
     nets = numpy.array([item.net for item in trades], dtype=float)
     is_up, is_correct = moves > 0, directions * moves > 0
     hits, n = int(is_correct.sum()), len(trades)
     up = float(is_up.mean()) if n else None
     known = [item.cost_usd for item in items if item.cost_usd is not None]
-    decided = [item for item in items if item.status == "decided"]
     round_trips = numpy.array([item.round_trip for item in trades], dtype=float)
     agreed, split = _by_agreement(trades, agreed=True), _by_agreement(trades, agreed=False)
     skill, expected = _skill(trades, directions, moves)
@@ -178,7 +181,7 @@ def accuracy_of(key: str, items: Sequence[Judged]) -> Accuracy:
         abstained=sum(item.status == "abstained" for item in items),
         failed=sum(item.status == "failed" for item in items),
         open=sum(item.move is None for item in decided),
-        coverage=sum(bool(item.direction) for item in decided) / len(items) if items else None,
+        coverage=len(active) / len(items) if items else None,
         hits=hits,
         hit_rate=statistics.share(hits, n),
         baseline_hit_rate=None if up is None else max(up, float((moves < 0).mean())),
@@ -285,7 +288,11 @@ def _reliability(confidences: Any, correct: Any) -> Iterable[ReliabilityClass]:
 
 
 def _inaction(decided: Sequence[Judged]) -> Inaction:
-    moves = [(abs(item.move), item.round_trip) for item in decided if not item.direction and item.move is not None]
+    moves = [
+        (abs(item.move), item.round_trip)
+        for item in decided
+        if item.action not in _DIRECTIONS and item.move is not None
+    ]
     if not moves:
         return Inaction()
     missed = sum(move > cost for move, cost in moves) / len(moves)
@@ -306,6 +313,7 @@ def grouped(items: Iterable[tuple[str, Judged]]) -> dict[str, list[Judged]]:
     return dict(sorted(groups.items()))
 
 
+@lru_cache(maxsize=256)  # a ledger has few different costs
 def round_trip_of(costs: str) -> float:
     """Return the costs of a round trip from an outcome's costs."""
     values = json.loads(costs)

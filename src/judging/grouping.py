@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from src.agents.decisions import Action
@@ -12,7 +13,7 @@ from src.judging.accuracy import Judged, round_trip_of
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from src.judging.regimes import Regimes
     from src.observability.ledger import Entry, MemberVote
@@ -23,35 +24,42 @@ _UNKNOWN: Final = "unknown"
 _CONFIDENCES: Final = (90, 80, 70, 60, 50, 0)
 
 
-def items_of(
-    entries: Iterable[Entry], by: str | None, *, horizon: str | None = None, regimes: Regimes | None = None
-) -> Iterator[tuple[str, Judged]]:
-    """Yield items with their keys.
-
-    Args:
-        entries: The decisions.
-        by: One of `BY`; None puts all into one group, `all`.
-        horizon: By which outcome they are judged; each decision's first one where not given.
-        regimes: Tells the market's state, for `by="regime"`.
+def check_grouping(by: str | None, regimes: Regimes | None = None) -> None:
+    """Refuse what decisions cannot be grouped by.
 
     Raises:
-        ValueError: `by` is none of them, or regimes are missing.
+        ValueError: `by` is none of `BY`, or regimes are missing for `regime`.
     """
     if by is not None and by not in BY:
         raise ValueError(f"--by is {by!r}: give one of {', '.join(BY)}.")
     if by == "regime" and regimes is None:
         raise ValueError("--by regime needs the prices before each decision: name them with --csv.")
-    for entry in entries:
-        if by in ("member", "model") and entry.votes:
-            yield from _members(entry, by, horizon)
-        else:
-            yield _key(entry, by, regimes), judged(entry, horizon)
 
 
-def _key(entry: Entry, by: str | None, regimes: Regimes | None) -> str:
+def items_of(
+    entry: Entry, item: Judged, by: str, *, horizon: str | None = None, regimes: Regimes | None = None
+) -> Iterator[tuple[str, Judged]]:
+    """Yield the items of a decision with their keys: itself, or each of its members' votes.
+
+    Args:
+        entry: The decision.
+        item: The decision as an item.
+        by: One of `BY`.
+        horizon: By which outcome it is judged; its first one where not given.
+        regimes: Tells the market's state, for `by="regime"`.
+    """
+    if by in ("member", "model") and entry.votes:
+        what = Hindsight(entry, horizon)
+        for vote in entry.votes:
+            key = vote.member if by == "member" else vote.model or vote.member.partition("#")[0]
+            yield key, what.of(vote.action, vote)
+    else:
+        yield _key(entry, by, regimes), item
+
+
+def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:
     decision = entry.decision
-    keys: dict[str | None, Callable[[], str | None]] = {
-        None: lambda: "all",
+    keys: dict[str, Callable[[], str | None]] = {
         "agent": lambda: decision.agent,
         "model": lambda: "+".join(json.loads(decision.models)) if decision.models else None,
         "member": lambda: None,
@@ -98,36 +106,41 @@ def judged(entry: Entry, horizon: str | None = None) -> Judged:
     )
 
 
-def voted(entry: Entry, action: str | None, horizon: str | None, vote: MemberVote | None = None) -> Judged:
-    """Return what would have come of another action than the consensus, by the same prices.
+class Hindsight:
+    """Tells what would have come of other actions than a decision's, by the same prices.
 
-    An outcome that ended at the consensus's target or stop says nothing of other actions: it counts as open.
+    An outcome that ended at the decision's target or stop says nothing of other actions: they count as open.
     """
-    outcome = outcome_of(entry, horizon)
-    is_whole = outcome is not None and outcome.exit_reason == "horizon"
-    move = outcome.exit / outcome.entry - 1 if outcome is not None and is_whole else None
-    round_trip = round_trip_of(outcome.costs) if outcome is not None else 0.0
-    direction = {"BUY": 1, "SELL": -1}.get(action or "", 0)
-    error = vote.error if vote is not None else None
-    return Judged(
-        time_ns=entry.decision.as_of_ns,
-        action=action or "NOTHING",
-        status="decided" if action is not None else "failed" if error else "abstained",
-        confidence=None if vote is None else vote.confidence,
-        move=move,
-        net=None if move is None else direction * move - (round_trip if direction else 0.0),
-        round_trip=round_trip,
-        horizon_s=parse_horizon(horizon or entry.horizons[0]).seconds,
-        cost_usd=None if vote is None else vote.cost_usd,
-        cost_unknown=vote is not None and vote.cost_usd is None,
-        book=entry.decision.book,
-    )
 
+    __slots__ = ("_book", "_horizon_s", "_move", "_round_trip", "_time_ns")
 
-def _members(entry: Entry, by: str | None, horizon: str | None) -> Iterator[tuple[str, Judged]]:
-    for vote in entry.votes:
-        key = vote.member if by == "member" else vote.model or vote.member.partition("#")[0]
-        yield key, voted(entry, vote.action, horizon, vote)
+    def __init__(self, entry: Entry, horizon: str | None) -> None:
+        outcome = outcome_of(entry, horizon)
+        is_whole = outcome is not None and outcome.exit_reason == "horizon"
+        self._move = outcome.exit / outcome.entry - 1 if outcome is not None and is_whole else None
+        self._round_trip = round_trip_of(outcome.costs) if outcome is not None else 0.0
+        self._horizon_s = parse_horizon(horizon or entry.horizons[0]).seconds
+        self._time_ns, self._book = entry.decision.as_of_ns, entry.decision.book
+
+    def of(self, action: str | None, vote: MemberVote | None = None) -> Judged:
+        """Return an action as an item; None is an abstention, or the failure that its vote names."""
+        move = self._move
+        direction = 1 if action == "BUY" else -1 if action == "SELL" else 0
+        net = None if move is None else direction * move - self._round_trip if direction else 0.0
+        status = "decided" if action is not None else "failed" if vote is not None and vote.error else "abstained"
+        return Judged(
+            time_ns=self._time_ns,
+            action=action or "NOTHING",
+            status=status,
+            confidence=None if vote is None else vote.confidence,
+            move=move,
+            net=net,
+            round_trip=self._round_trip,
+            horizon_s=self._horizon_s,
+            cost_usd=None if vote is None else vote.cost_usd,
+            cost_unknown=vote is not None and vote.cost_usd is None,
+            book=self._book,
+        )
 
 
 def recounted(entry: Entry, *, without: str | None = None, plain: bool = False) -> str | None:
@@ -136,17 +149,19 @@ def recounted(entry: Entry, *, without: str | None = None, plain: bool = False) 
     Raises:
         ValueError: a stored weight makes no sense.
     """
-    votes = [
-        Vote(
-            member=vote.member,
-            weight=1.0 if plain else vote.weight,
-            action=Action(vote.action) if vote.action else None,
-            confidence=None if vote.confidence is None else round(vote.confidence),
-        )
-        for vote in entry.votes
-        if vote.member != without
-    ]
-    if not votes:
+    return _counted(
+        tuple((1.0 if plain else float(vote.weight), vote.action) for vote in entry.votes if vote.member != without)
+    )
+
+
+@lru_cache(maxsize=50_000)  # few members cast few different sets of votes
+def _counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
+    if not cast:
         return None
-    consensus = count(votes)
+    consensus = count(
+        [
+            Vote(member=str(place), weight=weight, action=Action(action) if action else None)
+            for place, (weight, action) in enumerate(cast)
+        ]
+    )
     return str(consensus.action) if consensus.has_quorum else None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.accuracy import NOT_ENOUGH, Accuracy, Judged, accuracy_of, grouped, with_discoveries
-from src.judging.grouping import items_of, judged, recounted, voted
+from src.judging.grouping import Hindsight, check_grouping, items_of, judged, recounted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from src.judging.regimes import Regimes
-    from src.observability.ledger import Entry, MemberVote
+    from src.observability.ledger import Entry
 
 HEADLINE_BOOKS: Final = ("live", "after")
+INSIDE: Final = "inside training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,12 @@ class Report:
 
 
 def make_report(
-    entries: Sequence[Entry], by: str | None = None, *, horizon: str | None = None, regimes: Regimes | None = None
+    entries: Iterable[Entry], by: str | None = None, *, horizon: str | None = None, regimes: Regimes | None = None
 ) -> Report:
     """Return the report.
 
     Args:
-        entries: The decisions.
+        entries: The decisions; they are gone through twice, so that a ledger need not be held in memory.
         by: How to group them: one of `grouping.BY`.
         horizon: By which outcome they are judged; each decision's first one where not given.
         regimes: The market's states, for `by="regime"`.
@@ -55,42 +57,53 @@ def make_report(
     Raises:
         ValueError: `by` is none of them, or regimes are missing.
     """
-    groups = grouped(items_of(entries, by, horizon=horizon, regimes=regimes)) if by is not None else {}
-    everything = [judged(entry, horizon) for entry in entries]
+    check_grouping(by, regimes)
+    everything: list[Judged] = []
+    groups: defaultdict[str, list[Judged]] = defaultdict(list)
+    members: dict[str, None] = {}
+    for entry in entries:
+        item = judged(entry, horizon)
+        everything.append(item)
+        if len(entry.votes) > 1:
+            members.update(dict.fromkeys(vote.member for vote in entry.votes))
+        if by is not None:
+            for key, own in items_of(entry, item, by, horizon=horizon, regimes=regimes):
+                groups[key].append(own)
     books = grouped((item.book or "unknown", item) for item in everything)
     return Report(
         total=accuracy_of("all", everything),
         books=tuple(accuracy_of(key, items) for key, items in books.items()),
         by=by,
-        rows=tuple(with_discoveries(accuracy_of(key, items) for key, items in groups.items())),
-        swarm=tuple(accuracy_of(key, items) for key, items in _swarm(entries, horizon).items()),
+        rows=tuple(with_discoveries(accuracy_of(key, items) for key, items in sorted(groups.items()))),
+        swarm=tuple(accuracy_of(key, items) for key, items in _swarm(entries, list(members), horizon).items()),
     )
 
 
-def _swarm(entries: Sequence[Entry], horizon: str | None) -> dict[str, list[Judged]]:
+def _swarm(entries: Iterable[Entry], members: Sequence[str], horizon: str | None) -> dict[str, list[Judged]]:
     """Return what several members decided together, and what others of them would have decided.
 
     All are judged on the decisions that the swarm made with all its members, so that they can be compared.
     """
-    together = [entry for entry in entries if len(entry.votes) > 1]
-    members = list(dict.fromkeys(vote.member for entry in together for vote in entry.votes))
-    if not together:
+    if not members:
         return {}
-    choices: dict[str, Callable[[Entry], str | None]] = {
-        "swarm": lambda entry: entry.decision.action if entry.decision.status == "decided" else None,
-        "plain vote": lambda entry: recounted(entry, plain=True),
-    }
-    groups = {key: [voted(entry, choose(entry), horizon) for entry in together] for key, choose in choices.items()}
-    for member in members:
-        groups[f"{member} alone"] = [voted(entry, *_own(entry, member, horizon)) for entry in together]
-    for member in members if len(members) > 2 else ():
-        groups[f"without {member}"] = [voted(entry, recounted(entry, without=member), horizon) for entry in together]
+    groups: dict[str, list[Judged]] = {"swarm": [], "plain vote": []}
+    groups.update({f"{member} alone": [] for member in members})
+    left_out = list(members) if len(members) > 2 else []
+    groups.update({f"without {member}": [] for member in left_out})
+    for entry in entries:
+        if len(entry.votes) < 2:
+            continue
+        what = Hindsight(entry, horizon)
+        decision = entry.decision
+        groups["swarm"].append(what.of(decision.action if decision.status == "decided" else None))
+        groups["plain vote"].append(what.of(recounted(entry, plain=True)))
+        votes = {vote.member: vote for vote in reversed(entry.votes)}
+        for member in members:
+            vote = votes.get(member)
+            groups[f"{member} alone"].append(what.of(None if vote is None else vote.action, vote))
+        for member in left_out:
+            groups[f"without {member}"].append(what.of(recounted(entry, without=member)))
     return groups
-
-
-def _own(entry: Entry, member: str, horizon: str | None) -> tuple[str | None, str | None, MemberVote | None]:
-    vote = next((item for item in entry.votes if item.member == member), None)
-    return (None if vote is None else vote.action), horizon, vote
 
 
 def as_data(report: Report) -> dict[str, Any]:
@@ -139,6 +152,8 @@ def verdict(row: Accuracy) -> str:
     """Say in a few words what the figures show; under 50 resolved decisions nothing."""
     if not row.is_enough:
         return NOT_ENOUGH
+    if row.inside:
+        return INSIDE
     if row.skill.low is not None and row.skill.low > 0:
         return "better than chance"
     if row.skill.high is not None and row.skill.high < 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from src.agents.market.symbols import same_symbol
 from src.judging.costs import costs_of_venue
 from src.judging.outcomes import StillOpen, judge
-from src.observability.ledger import parse_horizons
+from src.observability.ledger import parse_horizons, score_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
     from src.observability.store.spool import Spool
 
-_NAMESPACE: Final = uuid.UUID("6f7b51a4-55a2-4e0d-9d0b-1f6f2f0c6a11")
 _BATCH: Final = 1_000
 # A reference price further from the series' own close at that time is of another market, unit or adjustment.
 _LARGEST_GAP: Final = 0.1
@@ -161,7 +159,7 @@ def _mismatch(decision: DecisionRecord, prices: PriceSeries, rules: Rules) -> st
 def score_names(decision: DecisionRecord, horizon: str) -> Mapping[str, str]:
     """Return the names of a horizon's scores: plain ones for the main horizon, else with the horizon at their end."""
     suffix = "" if decision.horizons.split(",")[0] == horizon else f".{horizon}"
-    return {name: f"outcome.{name}{suffix}" for name in ("return_net", "correct", "brier", "pnl_usd")}
+    return {name: f"outcome.{name}{suffix}" for name in ("return_net", "correct", "brier")}
 
 
 def write_scores(decision: DecisionRecord, outcome: OutcomeRecord, score: Callable[..., object]) -> None:
@@ -182,8 +180,3 @@ def write_scores(decision: DecisionRecord, outcome: OutcomeRecord, score: Callab
                 comment=f"{decision.action} {decision.symbol}, {outcome.horizon}, {outcome.exit_reason}",
                 environment=decision.environment,
             )
-
-
-def score_id(decision_id: str, name: str) -> str:
-    """Return the id of a decision's score, the same each time."""
-    return uuid.uuid5(_NAMESPACE, f"{decision_id}/{name}").hex

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from src.observability.ledger.writing import decision, outcome
+    from src.observability.ledger.results import outcome
+    from src.observability.ledger.writing import decision
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.carry import carry
     from src.observability.tracing.propagation import child_environment, continue_trace, inject
@@ -37,7 +38,7 @@ _MODULES = {
     "get_tracker": "tracker",
     "inject": "tracing.propagation",
     "observe_agent": "tracing.agent_runs",
-    "outcome": "ledger.writing",
+    "outcome": "ledger.results",
     "score": "tracing.scores",
     "shutdown": "tracker",
 }

@@ -56,6 +56,15 @@ def test_an_empty_key_of_anthropic_is_not_replaced_by_the_owners(
     assert not claude_server.received
 
 
+def test_an_empty_key_of_groq_fails_where_its_sdk_writes_it(chat_server: Server) -> None:
+    model = ModelFactory.get_model(
+        "groq", "m", base_url=f"{chat_server.url}/v1", api_key="", max_retries=0, compat="groq"
+    )
+    with pytest.raises(ConnectionFailed):
+        model.chat("Trend?")
+    assert not chat_server.received
+
+
 def test_anthropics_token_takes_the_place_of_a_key(claude_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")

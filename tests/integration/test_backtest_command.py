@@ -12,17 +12,17 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from src.cli.start import main
+from src.judging.backtest.run_lock import only_process
+from src.observability.ledger import read_votes
 from tests.commands import Screen, run_app
 from tests.long import rounds
 from tests.servers import Received, Reply, Server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 PROGRAM = [sys.executable, "-c", "from src.cli import main; raise SystemExit(main())"]
@@ -203,3 +203,75 @@ def test_rules_cost_nothing_and_need_no_answer(prices: Path, tmp_path: Path) -> 
     page = (tmp_path / "r.html").read_text()
     assert "<svg" in page
     assert "rule:random#3" in page
+
+
+def test_one_process_at_a_time_makes_a_run_of_models(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        run_id = json.loads(run(*options(prices), "--dry-run").out)["run_id"]
+        with only_process(Path(os.environ["MOONDEV_TRACE_DB"]), run_id):
+            refused = run(*options(prices), "--yes")
+        assert refused.code == 2
+        assert f"Another process is making run {run_id} now" in refused.err
+        assert not server.received
+        assert json.loads(run(*options(prices, every="48h"), "--yes").out)["decisions"] == 5
+        assert not list(prices.parent.glob("*.lock"))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--fee-bps", "-5"], "fee_bps is -5.0"),
+        (["--budget", "nan"], "--budget is nan: give US dollars"),
+        (["--budget", "-1"], "--budget is -1.0"),
+        (["--html", "nowhere/r.html"], "nowhere/r.html cannot be written"),
+        (["--workers", "2", "--dask", "tcp://x:1"], "give one of them"),
+        (["--from", "2024-05-09", "--to", "2024-05-02"], "--from 2024-05-09 00:00 is after --to 2024-05-02 00:00"),
+        (["--from", "2030-01-01"], "is after the last bar, which closes at 2024-05-11 00:00 UTC"),
+    ],
+)
+def test_what_would_fail_after_it_was_paid_for_is_refused_before(
+    prices: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], reason: str
+) -> None:
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        refused = run(*options(prices), "--yes", *words)
+        assert refused.code == 2
+        assert reason in refused.err
+        assert not refused.out
+        assert not server.received
+
+
+def test_outcomes_that_stay_open_are_counted_with_their_reason(prices: Path) -> None:
+    words = ["BTC-USD", "--csv", str(prices), "--models", "rule:hold", "--every", "24h", "--horizon", "30d"]
+    result = json.loads(run(*words, "--json").out)
+    assert (result["resolved"], sum(result["open"].values())) == (0, result["decisions"])
+    assert "outcomes stay open: " in run(*words).err
+
+
+def test_a_model_that_may_know_the_time_gets_no_verdict(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: answer()) as server:
+        served(monkeypatch, server)
+        (row,) = json.loads(run(*options(prices, every="4h"), "--yes").out)["by_decider"]
+        assert (row["n"] > 50, row["verdict"], row["stands_out"]) == (True, "inside training", False)
+        assert row["inside"] == row["decisions"]
+
+
+def test_two_members_of_one_model_have_a_vote_each_when_it_goes_on(
+    prices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replies are there, and the decision that was made of them is not, as after a kill in between."""
+    replies = [answer(), answer(DECISION.replace("BUY", "SELL"))]
+    with Server(lambda _: replies[len(server.received) % 2]) as server:
+        served(monkeypatch, server)
+        words = [*options(prices, "openai:gpt-4o-mini,openai:gpt-4o-mini", "240h"), "--swarm", "--yes"]
+        assert json.loads(run(*words).out)["decisions"] == 1
+        with contextlib.closing(sqlite3.connect(os.environ["MOONDEV_TRACE_DB"])) as store, store:
+            (votes,) = store.execute("SELECT votes FROM decisions").fetchone()
+            store.execute("DELETE FROM decisions")
+        assert json.loads(run(*words).out)["calls"] == 0
+        with contextlib.closing(sqlite3.connect(os.environ["MOONDEV_TRACE_DB"])) as store:
+            (again,) = store.execute("SELECT votes FROM decisions").fetchone()
+        assert [vote.action for vote in read_votes(again)] == [vote.action for vote in read_votes(votes)]
+        assert {vote.action for vote in read_votes(again)} == {"BUY", "SELL"}
+        assert len(server.received) == 2

@@ -49,6 +49,16 @@ def test_a_comment_with_a_reason_allows_its_statement(tmp_path: Path, source: st
     assert report.allowed
 
 
+def test_a_comment_that_a_package_is_only_asked_for_is_believed_while_that_is_true(tmp_path: Path) -> None:
+    asks = (
+        "try:\n    # direct-call: allow (asks whether the package is installed)\n    import openai\n"
+        "except ImportError:\n    openai = None\nHAS = openai is not None\n"
+    )
+    report = run(tmp_path, {"asks.py": asks, "uses.py": f"{asks}\n\ndef make():\n    return openai.OpenAI()\n"})
+    assert seen(report) == [("uses.py", 3, "sdk-import")]
+    assert [finding.path for finding, _ in report.allowed] == ["asks.py"]
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -70,6 +70,24 @@ def test_a_client_whose_every_use_is_followed_moves(kind: str, tmp_path: Path) -
     assert [site.status for site in outcome.sites] == ["migrated"], outcome.sites
 
 
+@pytest.mark.parametrize(
+    ("client", "call", "missing"),
+    [
+        ("openai import OpenAI", "chat.completions.create(messages=M)", "model"),
+        ("openai import OpenAI", "responses.create(input='q')", "model"),
+        ("groq import Groq", "chat.completions.create(messages=M, temperature=0)", "model"),
+        ("anthropic import Anthropic", "messages.create(model='m', messages=M)", "max_tokens"),
+        ("anthropic import Anthropic", "messages.create(messages=M)", "model and no max_tokens"),
+    ],
+)
+def test_a_call_without_what_its_sdk_requires_stays(client: str, call: str, missing: str, tmp_path: Path) -> None:
+    name = client.rpartition(" ")[2]
+    text = f"from {client}\n\nM = [{{'role': 'user', 'content': 'q'}}]\nclient = {name}()\nclient.{call}\n"
+    outcome = migrated(tmp_path, main=text)
+    assert is_untouched(outcome)
+    assert any(f"names no {missing}, " in site.reason for site in outcome.sites), outcome.sites
+
+
 @pytest.fixture
 def careless_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the analysis take every client for one that can move, and every unknown value for a client that it knows."""

@@ -6,13 +6,12 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from src.agents.ledger_entries import Circumstances
 from src.agents.trading_agent import TradingAgent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from src.agents.swarm.known_votes import KnownVotes
+    from src.agents.ledger_entries import Circumstances
     from src.agents.swarm.voting import Vote
     from src.judging.backtest.as_of import AsOfView
     from src.observability.store.ledger_records import DecisionStatus
@@ -147,10 +146,3 @@ def _cross(view: AsOfView) -> str:
 
 def _sign(difference: float) -> str:
     return "BUY" if difference > 0 else "SELL" if difference < 0 else "NOTHING"
-
-
-def where_of(run_id: str, horizons: str, decision_id: str, book: str, votes: KnownVotes | None) -> Circumstances:
-    """Return the circumstances of one decision of a back-test."""
-    return Circumstances(
-        horizons=horizons, environment="backtest", book=book, run_id=run_id, decision_id=decision_id, votes=votes
-    )

@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from src.agents.decisions import Action
 from src.agents.swarm.voting import Vote
@@ -20,6 +20,32 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 
+class Replies(Protocol):
+    """Where replies are kept."""
+
+    def reply(self, key: str) -> ReplyRecord | None:
+        """Return the vote on an exact request, None where there is none."""
+
+    def keep(self, record: ReplyRecord) -> None:
+        """Keep a vote; it is durable when this returns."""
+
+
+class LocalReplies:
+    """Replies in this process's store, which other processes of the machine share."""
+
+    def __init__(self, spool: Spool, reader: LedgerReader) -> None:
+        self._spool = spool
+        self._reader = reader
+
+    def reply(self, key: str) -> ReplyRecord | None:
+        """Return the vote on an exact request, None where there is none."""
+        return self._reader.reply(key)
+
+    def keep(self, record: ReplyRecord) -> None:
+        """Keep a vote, committed before this returns."""
+        self._spool.append_ledger(record)
+
+
 class StoredReplies:
     """The votes that one decision need not ask for.
 
@@ -27,14 +53,13 @@ class StoredReplies:
     another decision was paid there, and is free here.
     """
 
-    def __init__(self, spool: Spool, reader: LedgerReader, decision_id: str) -> None:
-        self._spool = spool
-        self._reader = reader
+    def __init__(self, replies: Replies, decision_id: str) -> None:
+        self._replies = replies
         self._decision_id = decision_id
 
     def recall(self, seat: Seat, question: Question) -> Vote | None:
         """Return a member's vote on a question, None where it must be asked."""
-        record = self._reader.reply(_key(seat, question))
+        record = self._replies.reply(_key(seat, question))
         if record is None:
             return None
         vote = _vote(record.vote, seat)
@@ -43,8 +68,8 @@ class StoredReplies:
         return replace(vote, cost=Cost(source="kept"), cost_usd=0.0, latency_ms=0.0)
 
     def keep(self, seat: Seat, question: Question, vote: Vote) -> None:
-        """Keep a vote, committed before this returns."""
-        self._spool.append_ledger(
+        """Keep a vote, durable before this returns."""
+        self._replies.keep(
             ReplyRecord(
                 key=_key(seat, question), decision_id=self._decision_id, vote=_text(vote), time_ns=time.time_ns()
             )
@@ -58,6 +83,9 @@ def _key(seat: Seat, question: Question) -> str:
         seat.name, seat.model.model_name, question.system_prompt, question.user_content, member.brief, member.seed,
         question.temperature,
     ]  # fmt: skip
+    number = member.label.rpartition("#")[2] if "#" in member.label else "1"
+    if number.isdecimal() and number != "1":  # the second of two members that are asked the same has a vote of its own
+        parts.append(number)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 

@@ -45,6 +45,11 @@ class Plan:
     horizons: tuple[Horizon, ...]
 
     @property
+    def session_id(self) -> str:
+        """Return the session in which its decisions are traced."""
+        return f"backtest-{self.run_id}"
+
+    @property
     def horizon_names(self) -> str:
         """Return the horizons as the ledger writes them."""
         return ",".join(horizon.name for horizon in self.horizons)
@@ -96,9 +101,7 @@ def make_plan(
         raise ValueError(
             f"--every {every.name} is shorter than a bar ({replay.bar_s} s): decisions between two bars see the same."
         )
-    begin = replay.first_us if first is None else as_us(first)
-    end = replay.end_us if last is None else as_us(last)
-    begin += -begin % step_us if first is None else 0
+    begin, end = _span(replay, step_us, first, last)
     times, skipped, before = [], 0, -1
     for time_us in range(begin, end + 1, step_us):
         closed = replay.closed_at(time_us)
@@ -116,6 +119,18 @@ def make_plan(
         )
     run_id = _run_id(replay, deciders, [every.seconds, [item.seconds for item in horizons], times[0], times[-1], label])
     return Plan(run_id=run_id, symbol=replay.symbol, times_us=tuple(times), skipped=skipped, horizons=horizons)
+
+
+def _span(replay: Replay, step_us: int, first: datetime | None, last: datetime | None) -> tuple[int, int]:
+    """Return the first time at which a decision may be made, and the last one."""
+    begin = replay.first_us if first is None else as_us(first)
+    end = replay.end_us if last is None else as_us(last)
+    if begin > end and first is not None and last is not None:
+        raise ValueError(f"--from {_day(begin)} is after --to {_day(end)}.")
+    if begin > replay.end_us:
+        raise ValueError(f"--from {_day(begin)} is after the last bar, which closes at {_day(replay.end_us)} UTC.")
+    begin += -begin % step_us if first is None else 0
+    return begin, end
 
 
 def _run_id(replay: Replay, deciders: Sequence[Decider], rest: list[Any]) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging.accuracy import Accuracy, accuracy_of, grouped, with_discoveries
 from src.judging.grouping import judged
-from src.judging.report import row_data
+from src.judging.report import HEADLINE_BOOKS, row_data
 from src.judging.resolving import Rules, resolve
 from src.observability.ledger import LedgerReader
 from src.observability.store.reader import StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from src.judging.accuracy import Judged
     from src.judging.backtest.plan import Plan
     from src.judging.backtest.runner import Progress
     from src.judging.prices import PriceSeries
@@ -54,7 +55,10 @@ class Equity:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a back-test showed: its deciders by name, the way of their money, and of holding and of cash."""
+    """What a back-test showed: its deciders by name, the way of their money, and of holding and of cash.
+
+    `open` says for which reasons how many outcomes are not known, `judged` are the decisions behind each decider's row.
+    """
 
     run_id: str
     symbol: str
@@ -67,6 +71,8 @@ class Result:
     wall_s: float
     rows: tuple[Accuracy, ...]
     equities: tuple[Equity, ...]
+    open: tuple[tuple[str, int], ...] = ()
+    judged: dict[str, list[Judged]] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data, as `--json` prints it."""
@@ -77,17 +83,28 @@ class Result:
             "abstained": self.abstained,
             "failed": self.failed,
             "resolved": self.resolved,
+            "open": dict(self.open),
             "calls": self.calls,
             "cost_usd": self.cost_usd,
             "wall_s": self.wall_s,
-            "by_decider": [_decider_data(row) for row in self.rows],
+            "by_decider": [decider_data(row) for row in self.rows],
             "equity": [{"name": item.name, "end": item.end, "max_drawdown": item.drawdown} for item in self.equities],
         }
 
 
-def _decider_data(row: Accuracy) -> dict[str, Any]:
+def decider_data(row: Accuracy) -> dict[str, Any]:
+    """Return a decider's row as plain data."""
     data = row_data(row)
-    return {"decider": row.key, **{name: data[name] for name in _COUNTED}}
+    return {"decider": row.key, **{name: data[name] for name in _COUNTED}, "inside": row.inside}
+
+
+def rows_of(groups: Mapping[str, Sequence[Judged]]) -> list[Accuracy]:
+    """Return each decider's row; one that may have been trained on the time stands out in nothing."""
+    rows = []
+    for row in with_discoveries(accuracy_of(key, items) for key, items in groups.items()):
+        inside = sum(item.book not in HEADLINE_BOOKS for item in groups[row.key])
+        rows.append(replace(row, inside=inside, stands_out=row.stands_out and not inside))
+    return rows
 
 
 def judge_run(
@@ -97,9 +114,20 @@ def judge_run(
     *,
     rules: Rules,
     progress: Progress,
+    calls: int | None = None,
     score: Callable[..., object] | None = None,
 ) -> Result:
-    """Resolve a run's decisions, and return what they show."""
+    """Resolve a run's decisions, and return what they show.
+
+    Args:
+        plan: The run.
+        prices: What its decisions are judged by.
+        spool: The store with the ledger.
+        rules: By what they are judged.
+        progress: How far the back-test came.
+        calls: How many models this run asked; all that the progress counts where not given.
+        score: Writes a score, as `src.observability.score` does; None writes none.
+    """
     reader = LedgerReader(StoreReader(spool.path))
     resolution = resolve(
         reader.entries(run_id=plan.run_id), prices, spool, rules=rules, resolved_ns=time.time_ns(), score=score
@@ -109,7 +137,7 @@ def judge_run(
         {(item.decision.agent, item.decision.as_of_ns): item for item in reader.entries(plan.run_id)}.values()
     )
     groups = grouped((entry.decision.agent or "unknown", judged(entry)) for entry in entries)
-    rows = with_discoveries(accuracy_of(key, items) for key, items in groups.items())
+    rows = rows_of(groups)
     return Result(
         run_id=plan.run_id,
         symbol=plan.symbol,
@@ -117,11 +145,13 @@ def judge_run(
         abstained=sum(entry.decision.status == "abstained" for entry in entries),
         failed=sum(entry.decision.status == "failed" for entry in entries),
         resolved=resolution.resolved,
-        calls=progress.calls,
+        calls=progress.calls if calls is None else calls,
         cost_usd=sum(entry.decision.cost_usd or 0.0 for entry in entries),
         wall_s=time.monotonic() - progress.started,
         rows=tuple(rows),
         equities=tuple(_equities(entries, plan, prices)),
+        open=tuple(resolution.reasons.most_common()),
+        judged=groups,
     )
 
 

@@ -15,6 +15,7 @@ from src.migration.check.comments import allows_in
 from src.migration.check.evaluate.evaluator import Evaluator
 from src.migration.check.evaluate.module import Module, Place, first_line, header_end
 from src.migration.check.evaluate.texts import END, START
+from src.migration.check.presence import without_stale
 from src.migration.check.records import Facts, Hit, Pending, Site
 from src.migration.check.screening import Screening
 from src.migration.check.traced import untraced
@@ -132,10 +133,10 @@ class _Analysis:
                     )
                 )
         may_trace = b".traced(" in self.source or b"http_client(" in self.source
-        remaining = untraced(sites.values(), self.tree, self.words) if may_trace else sites.values()
+        remaining = tuple(untraced(sites.values(), self.tree, self.words) if may_trace else sites.values())
         return Facts(
             sites=tuple(sorted(remaining, key=lambda site: (site.line, site.column, site.rule))),
-            allows=allows_in(self.source),
+            allows=without_stale(allows_in(self.source), remaining, self.tree),
             exports=tuple(self._exports()),
             pending=tuple(self.pending),
         )

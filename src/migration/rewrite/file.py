@@ -102,10 +102,10 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     for _ in range(len(planner.sites) + len(planner.groups) + 1):
         plan = planner.plan()
         after, fault = _checked_code(plan, posts, [], values, path, name, project)
-        if fault or after == tree.module.code or not second_opinion.take_back(planner, plan, after, tree, path):
+        if fault or after == tree.code or not second_opinion.take_back(planner, plan, after, tree, path):
             break
     else:
-        after, fault = tree.module.code, "its changes are not understood"
+        after, fault = tree.code, "its changes are not understood"
     clients = _clients_to_trace(plan, values) if not fault else []
     if clients:
         traced, tracing_fault = _checked_code(plan, posts, clients, values, path, name, project)
@@ -129,8 +129,8 @@ def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, pr
     )
     statuses = {site.status for site in sites}
     if LEFT in statuses and statuses == {LEFT}:
-        marked = tree.module.code  # nothing moves and nothing is marked: what nothing uses stays too
-    if marked != tree.module.code:
+        marked = tree.code  # nothing moves and nothing is marked: what nothing uses stays too
+    if marked != tree.code:
         return replace(outcome, status=CHANGED, after=marked.encode(module.encoding))
     return replace(outcome, status=LEFT_OVER) if any(site.status == LEFT for site in sites) else outcome
 
@@ -150,7 +150,7 @@ def _checked_code(
     project: ProjectContext,
 ) -> tuple[str, str]:
     """Return the module's new text and no fault, or its old text with what is wrong with the new one."""
-    before = values.tree.module.code
+    before = values.tree.code
     try:
         after = _rewritten_code(plan, posts, clients, values, path, project)
     except Unprovable as error:
@@ -175,7 +175,7 @@ def _rewritten_code(
     edited += untraced
     edited += [node for uses in plan.handled.values() for node, _ in uses.names]
     if not edited:
-        return _cleaned_code(tree.module, values, path, project) if _imports_sdk(tree) else tree.module.code
+        return _cleaned_code(tree.module, values, path, project) if _imports_sdk(tree) else tree.code
     factory = imports.factory_name(tree, min(tree.line(node) for node in edited))
     edits, needed = edits_for(plan, values, factory)
     for post in movable_posts:
@@ -188,7 +188,7 @@ def _rewritten_code(
         needed.discard(_FACTORY_IMPORT)
     first = _first_edited_statement(tree, edited)
     is_last_position = first >= len(tree.module.body)
-    module = edits.apply(tree.module)
+    module = edits.apply(tree)
     position = len(module.body) if is_last_position else first
     module = imports.with_imports(module, needed, position, _levels_to_root(path))
     return _cleaned_code(module, values, path, project)

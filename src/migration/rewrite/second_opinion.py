@@ -38,7 +38,7 @@ def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path) 
         return False
     module = path.parent.name if path.stem == "__init__" else path.stem
     objections = judge.objections_to(
-        tree.module.code,
+        tree.code,
         after,
         list(claims),
         module=module,

@@ -69,18 +69,22 @@ class OpenAICompatibleModel(BaseModel):
         """Return the arguments for the SDK's client, with its retries off: `BaseModel` retries."""
         address, basic = network.split_credentials(self._base_url or self.default_base_url or "")
         headers: dict[str, Any] = {"Authorization": basic} if basic else {}
-        takes_empty_key = self._omits_key() and self.sdk[0] != "openai"  # and fails where it writes the header
+        is_empty = not self._api_key and self._names_empty_key() and not self._omits_key()
         return {
-            "api_key": self._api_key or ("" if takes_empty_key else "not-needed"),
+            "api_key": self._api_key or ("" if is_empty else "not-needed"),
             "base_url": address or None,
             "max_retries": 0,
             "default_headers": headers,
         }
 
-    def _omits_key(self) -> bool:
-        """Tell whether requests carry no key, as a program that names an empty one wants it."""
+    def _names_empty_key(self) -> bool:
+        """Tell whether a program names an empty key, and no credentials in the address."""
         basic = network.split_credentials(self._base_url or self.default_base_url or "")[1]
         return self._compat is not None and not self._compat.sends_key and not basic
+
+    def _omits_key(self) -> bool:
+        """Tell whether requests carry no key where it is empty; Groq's SDK fails where it writes the empty header."""
+        return self._names_empty_key() and self.sdk[0] == "openai"
 
     def _library(self) -> Any:
         return importlib.import_module(self.sdk[0])

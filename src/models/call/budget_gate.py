@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,16 +16,17 @@ from src.models.limits import budgets
 from src.models.pricing import prices
 from src.models.types import TextPart
 from src.models.usage import Usage
-from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError
+from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from src.models.call.hooks import ModelHooks
-    from src.models.limits.budgets import Budget
+    from src.models.limits.budgets import Budget, Keeper
     from src.models.types import ModelRequest
     from src.models.usage import Cost
+    from src.observability.pipeline import Pipeline
     from src.observability.tracing.observation import Observation
 
 _log = logging.getLogger("moondev.models")
@@ -35,6 +37,15 @@ _OUTPUT_TOKENS: Final = 8_192  # where neither the request nor the model's docum
 _TOKENS_OF_A_PICTURE: Final = 6_000
 _HIDDEN_TOKENS: Final = 1_024  # that a provider may add to a prompt: its template, instructions for tools
 _ROUNDING_BYTES: Final = 256  # lengths are rounded up to these, so that prices are looked up a few times
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """What is reserved of some budgets, and where they are counted."""
+
+    chosen: tuple[Budget, ...]
+    keeper: Keeper
+    reservation: object
 
 
 class BudgetGate:
@@ -48,10 +59,9 @@ class BudgetGate:
     def __init__(self, model: ModelHooks, observation: Observation) -> None:
         self._model = model
         self._observation = observation
-        self._reservation: Reservation | None = None
+        self._holds: list[_Hold] = []
         self._known_usd = 0.0  # of the call's bill until now
         self._unknown = 0
-        self._budgets: tuple[Budget, ...] = ()
         self._highest_usd = 0.0
 
     def reserve(self, request: ModelRequest, remaining_s: Callable[[], float]) -> Generator[Sleep, None, None]:
@@ -65,8 +75,8 @@ class BudgetGate:
             BudgetExceeded: a hard budget has too little left, or the price is not known.
             InvalidRequest: the budgets are set wrongly; the message names the variable.
         """
-        chosen = budgets.current()
-        if not chosen or self._model._is_free(request.model):
+        own, shared = budgets.current(), budgets.shared_now()
+        if (not own and shared is None) or self._model._is_free(request.model):
             return
         subject = {
             "provider": self._model.provider,
@@ -74,37 +84,59 @@ class BudgetGate:
             "agent": self._observation.agent,
             "environment": self._observation.environment,
         }
-        self._budgets = tuple(item for item in chosen if item.applies_to(subject))
-        if not self._budgets:
+        groups: list[tuple[tuple[Budget, ...], Keeper]] = []
+        if chosen := tuple([item for item in own if item.applies_to(subject)]):
+            groups.append((chosen, _store()))
+        if shared is not None and (chosen := tuple([item for item in shared[0] if item.applies_to(subject)])):
+            groups.append((chosen, shared[1]))
+        if not groups:
             return
-        self._highest_usd = _highest_usd(self._model, request, self._budgets)
+        self._highest_usd = _highest_usd(self._model, request, [item for chosen, _ in groups for item in chosen])
+        try:
+            for chosen, keeper in groups:
+                yield from self._hold(chosen, keeper, request.timeouts.total, remaining_s)
+        except BaseException:
+            self._give_back()
+            raise
+
+    def _hold(
+        self, chosen: tuple[Budget, ...], keeper: Keeper, timeout_s: float, remaining_s: Callable[[], float]
+    ) -> Generator[Sleep, None, None]:
         now = time.time()
-        windows = [item.window_at(now, self._observation.trace_id) for item in self._budgets]
-        until_s = now + min(request.timeouts.total, _LONGEST_RESERVATION_S) + _GRACE_S
+        windows = [item.window_at(now, self._observation.trace_id) for item in chosen]
+        until_s = now + min(timeout_s, _LONGEST_RESERVATION_S) + _GRACE_S
         while True:
             try:
-                result = _store().reserve(windows, self._highest_usd, until_s)
+                result = keeper.reserve(windows, self._highest_usd, until_s)
                 break
             except StoreIsLockedError:
                 yield Sleep(min(_NAP_S, remaining_s()))
         if isinstance(result, Refusal):
-            raise BudgetExceeded(_refusal(self._budgets[windows.index(result.window)], result, self._highest_usd, now))
-        self._reservation = result
-        self._warn(result)
+            raise BudgetExceeded(_refusal(chosen[windows.index(result.window)], result, self._highest_usd, now))
+        self._holds.append(_Hold(chosen=chosen, keeper=keeper, reservation=result))
+        if isinstance(result, Reservation):  # soft budgets of another process are warned of there
+            self._warn(chosen, windows, result)
+
+    def _give_back(self) -> None:
+        """Settle what was reserved for a request that is not sent."""
+        for hold in self._holds:
+            hold.keeper.settle(hold.reservation, 0.0)
+        self._holds = []
 
     def settle(self, bill: Cost) -> None:
         """Count what the request cost, by the call's bill until now; a part without a known price by a stated rule."""
-        if self._reservation is None:
+        if not self._holds:
             return
-        reservation, self._reservation = self._reservation, None
+        holds, self._holds = self._holds, []
         cost_usd = max(bill.known - self._known_usd, 0.0)
         if len(bill.unknown) > self._unknown:
-            stated = [item.unknown_usd for item in self._budgets if item.unknown_usd is not None]
+            stated = [item.unknown_usd for hold in holds for item in hold.chosen if item.unknown_usd is not None]
             cost_usd += max(stated, default=max(self._highest_usd - cost_usd, 0.0))
         elif cost_usd > self._highest_usd > 0:
             self._learn(cost_usd)
         self._known_usd, self._unknown = bill.known, len(bill.unknown)
-        _store().settle(reservation, cost_usd)
+        for hold in holds:
+            hold.keeper.settle(hold.reservation, cost_usd)
 
     def _learn(self, cost_usd: float) -> None:
         """Note that the model cost more than the highest estimate, so that later calls reserve more."""
@@ -115,9 +147,9 @@ class BudgetGate:
             *key, cost_usd, self._highest_usd,
         )  # fmt: skip
 
-    def _warn(self, reservation: Reservation) -> None:
+    def _warn(self, chosen: Sequence[Budget], windows: Sequence[Window], reservation: Reservation) -> None:
         """Warn of each soft budget that this call takes beyond its limit, once a window."""
-        for budget, window, before in zip(self._budgets, reservation.windows, reservation.before, strict=True):
+        for budget, window, before in zip(chosen, windows, reservation.before, strict=True):
             if budget.is_hard or before.taken_usd + self._highest_usd <= budget.limit_usd:
                 continue
             if (window.key, window.start_s) in _warned:
@@ -135,29 +167,35 @@ _warned: set[tuple[str, int]] = set()
 # By how much the most expensive call of a model passed its estimate: providers count what they do not show.
 _underestimates: dict[tuple[str, str], float] = {}
 _stores: dict[Path, BudgetStore] = {}
+_latest: tuple[Pipeline, BudgetStore] | None = None
 
 
 def _store() -> BudgetStore:
     """Return the budgets of the process's store, whether tracing is on or not."""
+    global _latest  # noqa: PLW0603 - a pipeline stays for the life of a process
     from src.observability.current import get_pipeline
 
-    path = get_pipeline().settings.trace_db
+    pipeline = get_pipeline()
+    if _latest is not None and _latest[0] is pipeline:
+        return _latest[1]
+    path = pipeline.settings.trace_db
     store = _stores.get(path)
     if store is None:
         store = _stores.setdefault(path, BudgetStore(path))
+    _latest = (pipeline, store)
     return store
 
 
 def _highest_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budget]) -> float:
     """Return the most that a request can cost: a token for each byte that is sent, and the longest reply."""
-    size = sum(len(message.text.encode("utf-8", "replace")) for message in request.messages)
-    size += sum(len(str(tool)) for tool in request.tools)
-    pictures = sum(
-        not isinstance(part, TextPart)
-        for message in request.messages
-        if not isinstance(message.content, str)
-        for part in message.content
-    )
+    size = pictures = 0
+    for message in request.messages:
+        text, content = message.text, message.content
+        size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        if not isinstance(content, str):
+            pictures += sum(not isinstance(part, TextPart) for part in content)
+    for tool in request.tools:
+        size += len(str(tool))
     tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _TOKENS_OF_A_PICTURE + _HIDDEN_TOKENS
     longest = request.max_tokens or capabilities.of(model.provider, request.model).max_output or _OUTPUT_TOKENS
     highest = _price(model.provider, request.model, tokens, longest, int(time.time() // 3600))

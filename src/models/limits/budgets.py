@@ -16,18 +16,20 @@ from __future__ import annotations
 import math
 import os
 from calendar import monthrange
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from src.models import user_tables
 from src.models.errors import InvalidRequest
 from src.observability.store.budgets import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 WindowName = Literal["run", "hour", "day", "month"]
 WINDOWS: Final = ("run", "hour", "day", "month")
@@ -36,6 +38,8 @@ VARIABLES: Final = {f"MOONDEV_BUDGET_{window.upper()}_USD": window for window in
 _MATCHES: Final = ("agent", "provider", "model", "environment")
 _FIELDS: Final = frozenset({"window", "limit_usd", "kind", "unknown_usd", *_MATCHES})
 _NAMES: Final = (FILE_VARIABLE, *VARIABLES)
+# As the environment's own dictionary has them: `os.environ` encodes each name, and raises where it is not set.
+_RAW_NAMES: Final = tuple(getattr(os.environ, "encodekey", str)(name) for name in _NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Budget:
         match: What a call must be for it: agent, provider, model, environment.
         unknown_usd: What a call counts whose price is not known.
         source: The variable or file that sets it.
+        key: The name under which it is counted: a limit that is changed keeps what is spent.
     """
 
     window: str
@@ -57,12 +62,12 @@ class Budget:
     match: Mapping[str, str] = field(default_factory=dict, hash=False)
     unknown_usd: float | None = None
     source: str = ""
+    key: str = field(init=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        """Return the name under which it is counted: a limit that is changed keeps what is spent."""
+    def __post_init__(self) -> None:
+        """Name it once, since each call asks for the name."""
         parts = [self.window, *(f"{name}={value}" for name, value in sorted(self.match.items()))]
-        return "|".join((*parts, "hard" if self.is_hard else "soft"))
+        object.__setattr__(self, "key", "|".join((*parts, "hard" if self.is_hard else "soft")))
 
     def applies_to(self, subject: Mapping[str, str | None]) -> bool:
         """Tell whether a call counts in it."""
@@ -70,10 +75,43 @@ class Budget:
 
     def window_at(self, time_s: float, run: str | None) -> Window:
         """Return its window at a time: that of a run, or of the hour, day or month in UTC."""
-        limit = self.limit_usd if self.is_hard else None
         if self.window == "run":
-            return Window(key=f"{self.key}|{run or 'outside any run'}", start_s=0, limit_usd=limit)
-        return Window(key=self.key, start_s=start_of(self.window, time_s), limit_usd=limit)
+            key = f"{self.key}|{run or 'outside any run'}"
+            return Window(key=key, start_s=0, limit_usd=self.limit_usd, is_hard=self.is_hard)
+        return _window(self.key, self.limit_usd, self.window, int(time_s // 3600), self.is_hard)
+
+
+@lru_cache(maxsize=64)
+def _window(key: str, limit_usd: float, window: str, hour: int, is_hard: bool) -> Window:
+    return Window(key=key, start_s=start_of(window, hour * 3600), limit_usd=limit_usd, is_hard=is_hard)
+
+
+class Keeper(Protocol):
+    """Where budgets are counted, such as a `BudgetStore`."""
+
+    def reserve(self, windows: Sequence[Window], highest_usd: float, until_s: float) -> Any:
+        """Reserve a call's highest cost in all windows, or refuse it; StoreIsLockedError asks to try again."""
+
+    def settle(self, reservation: Any, cost_usd: float) -> None:
+        """Replace a reservation by what the call cost."""
+
+
+_shared: ContextVar[tuple[tuple[Budget, ...], Keeper] | None] = ContextVar("moondev_shared_budgets", default=None)
+
+
+@contextmanager
+def shared(chosen: Sequence[Budget], keeper: Keeper) -> Iterator[None]:
+    """Have calls inside the block count in another process's budgets too, which `keeper` asks."""
+    token = _shared.set((tuple(chosen), keeper))
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def shared_now() -> tuple[tuple[Budget, ...], Keeper] | None:
+    """Return the budgets of another process in which calls count here, with their keeper."""
+    return _shared.get()
 
 
 def start_of(window: str, time_s: float) -> int:
@@ -103,12 +141,11 @@ def current() -> tuple[Budget, ...]:
     Raises:
         InvalidRequest: a variable or the file says what cannot be; the message names it.
     """
-    environ = os.environ
-    values = tuple(environ.get(name) for name in _NAMES)
+    values = tuple(map(getattr(os.environ, "_data", os.environ).get, _RAW_NAMES))
     if not any(values):
         return ()
     path = values[0]
-    return _budgets(values, _changed_ns(path) if path else 0)
+    return _budgets(values, _changed_ns(os.fsdecode(path)) if path else 0)
 
 
 def _changed_ns(path: str) -> int:
@@ -119,7 +156,8 @@ def _changed_ns(path: str) -> int:
 
 
 @lru_cache(maxsize=8)
-def _budgets(values: tuple[str | None, ...], changed_ns: int) -> tuple[Budget, ...]:  # noqa: ARG001 - part of the key
+def _budgets(raw: tuple[str | bytes | None, ...], changed_ns: int) -> tuple[Budget, ...]:  # noqa: ARG001 - part of the key
+    values = [None if item is None else os.fsdecode(item) for item in raw]
     budgets = []
     for name, text in zip(_NAMES[1:], values[1:], strict=True):
         if text and text.strip():

@@ -2,8 +2,10 @@
 
 from src.observability.ledger.horizons import Horizon, HorizonError, parse_horizon, parse_horizons
 from src.observability.ledger.reader import Entry, LedgerReader
+from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
+from src.observability.ledger.results import outcome, score_id
 from src.observability.ledger.votes import MemberVote, read_votes, write_votes
-from src.observability.ledger.writing import book_of, decision, outcome, write_decision
+from src.observability.ledger.writing import book_of, decision, without_secrets, write_decision, write_decisions
 
 __all__ = [
     "Entry",
@@ -11,12 +13,17 @@ __all__ = [
     "HorizonError",
     "LedgerReader",
     "MemberVote",
+    "RecordedCall",
+    "RecordedCalls",
     "book_of",
     "decision",
     "outcome",
     "parse_horizon",
     "parse_horizons",
     "read_votes",
+    "score_id",
+    "without_secrets",
     "write_decision",
+    "write_decisions",
     "write_votes",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Horizon:
     seconds: int
 
 
+@lru_cache(maxsize=256)
 def parse_horizon(text: str) -> Horizon:
     """Return the horizon that a text names: a whole number with s, m, h, d or w.
 

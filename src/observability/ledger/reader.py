@@ -27,11 +27,16 @@ class Entry:
     decision: DecisionRecord
     outcomes: Mapping[str, OutcomeRecord] = field(default_factory=dict)
     results: Mapping[str, ResultRecord] = field(default_factory=dict)
+    _votes: tuple[MemberVote, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def votes(self) -> tuple[MemberVote, ...]:
         """Return the members' votes."""
-        return read_votes(self.decision.votes)
+        votes = self._votes
+        if votes is None:
+            votes = read_votes(self.decision.votes)
+            object.__setattr__(self, "_votes", votes)
+        return votes
 
     @property
     def horizons(self) -> tuple[str, ...]:
@@ -69,6 +74,10 @@ class LedgerReader:
     def newest(self, limit: int) -> list[Entry]:
         """Return the newest decisions, newest first."""
         return self._store.ask(lambda db: _with_outcomes(db, ledger_queries.newest_decisions(db, limit)), [])
+
+    def with_ids(self, ids: Sequence[str]) -> list[DecisionRecord]:
+        """Return the decisions of some ids, as far as there are any; their outcomes are not read."""
+        return self._store.ask(lambda db: ledger_queries.decisions_with_ids(db, ids), [])
 
     def starting_with(self, beginning: str) -> list[Entry]:
         """Return the decisions whose id begins so; at most three."""

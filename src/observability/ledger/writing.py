@@ -21,20 +21,20 @@ from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
 from src.observability.spans import scope as scopes
-from src.observability.store.ledger_records import DecisionRecord, ResultRecord
+from src.observability.store.ledger_records import DecisionRecord
 from src.observability.tracing.scores import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
     from src.observability.ledger.horizons import Horizon
     from src.observability.ledger.votes import MemberVote
     from src.observability.spans.scope import Scope
+    from src.observability.store.spool import Spool
 
 ACTIONS: Final = ("BUY", "SELL", "NOTHING")
-_PROGRAM: Final = "program"
 _log = logging.getLogger("moondev.observability")
 
 
@@ -122,18 +122,18 @@ def _record(
     _refuse_unknown(fields)
     scope = scopes.from_context(otel_context.get_current(), get_pipeline().caller_scope)
     now_ns = time.time_ns()
-    as_of_ns = now_ns if as_of is None else _nanoseconds(as_of)
+    as_of_ns = now_ns if as_of is None else nanoseconds(as_of)
     trace_id, observation_id = _current_ids()
     prompt_name, prompt_version, prompt_hash = fields.get("prompt") or (None, None, None)
     models, metadata = list(fields.get("models", ())), fields.get("metadata")
-    cost_usd = _bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
+    cost_usd = bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
     return DecisionRecord(
         id=str(fields.get("decision_id") or uuid.uuid4().hex),
         time_ns=now_ns,
         as_of_ns=as_of_ns,
         symbol=_symbol(symbol),
         action=_action(action),
-        confidence=_bounded("confidence", confidence, 0, 100),
+        confidence=bounded("confidence", confidence, 0, 100),
         horizons=",".join(item.name for item in horizons),
         agent=fields.get("agent") or scope.agent,
         prompt_name=prompt_name,
@@ -166,7 +166,16 @@ def _refuse_unknown(fields: Mapping[str, object]) -> None:
 
 def write_decision(record: DecisionRecord) -> bool:
     """Write a decision, without secrets; tell whether it is stored, or will be. Never raises."""
-    return get_pipeline().store_ledger(_clean(record))
+    return get_pipeline().store_ledger(without_secrets(record))
+
+
+def write_decisions(records: Sequence[DecisionRecord], spool: Spool) -> None:
+    """Write decisions, without secrets, in one transaction; those whose ids are in the ledger stay as they are.
+
+    Raises:
+        SpoolError: they could not be stored.
+    """
+    spool.append_ledger_rows([without_secrets(record) for record in records])
 
 
 def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
@@ -178,48 +187,7 @@ def book_of(time_ns: int, as_of_ns: int, horizons: Iterable[Horizon]) -> str:
     return "live" if time_ns < as_of_ns + shortest * 1_000_000_000 else "inside"
 
 
-def outcome(
-    decision_id: str | None,
-    pnl_usd: float | None = None,
-    net_return: float | None = None,
-    *,
-    time_s: float | None = None,
-    source: str = _PROGRAM,
-    details: object = None,
-) -> bool:
-    """Write what a decision really earned; a later call with the same source replaces it. Tell whether it is stored.
-
-    It never raises: where it cannot be written, an error is logged that says why.
-
-    Args:
-        decision_id: What `decision` returned; None, where that failed, is left out.
-        pnl_usd: The profit or loss in US dollars, after fees.
-        net_return: The same as a fraction of what was put in: 0.012 is 1.2%.
-        time_s: When it was known, in seconds since 1970; now where not given.
-        source: Who says so.
-        details: Anything else that can be written as JSON.
-    """
-    if decision_id is None:
-        return False
-    if pnl_usd is None and net_return is None:
-        _log.error("The outcome of decision %.40s is not in the ledger: give pnl_usd or net_return.", decision_id)
-        return False
-    try:
-        record = ResultRecord(
-            decision_id=str(decision_id),
-            source=redact_text(source),
-            pnl_usd=_bounded("pnl_usd", pnl_usd, -math.inf, math.inf),
-            net_return=_bounded("net_return", net_return, -1e6, 1e6),
-            time_ns=time.time_ns() if time_s is None else _nanoseconds(time_s),
-            details=redact_text(encoding.json_text(details)) if details is not None else None,
-        )
-    except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
-        _log.error("The outcome of decision %.40s is not in the ledger: %s", decision_id, redact_text(str(error)))
-        return False
-    return get_pipeline().store_ledger(record)
-
-
-def _clean(record: DecisionRecord) -> DecisionRecord:
+def without_secrets(record: DecisionRecord) -> DecisionRecord:
     """Return the record without secrets, which texts of programs and models may hold."""
     return replace(
         record,
@@ -264,7 +232,12 @@ def _action(action: object) -> str:
     return name
 
 
-def _bounded(name: str, value: Any, least: float, most: float) -> float | None:
+def bounded(name: str, value: Any, least: float, most: float) -> float | None:
+    """Return a number, None for None.
+
+    Raises:
+        ValueError: it is none, or out of bounds; the message names it.
+    """
     if value is None:
         return None
     try:
@@ -278,17 +251,22 @@ def _bounded(name: str, value: Any, least: float, most: float) -> float | None:
 
 
 def _price(name: str, value: Any) -> float | None:
-    price = _bounded(name, value, -math.inf, math.inf)
+    price = bounded(name, value, -math.inf, math.inf)
     if price is not None and price <= 0:
         raise ValueError(f"its {name} is {value!r:.40}: give a price above 0.")
     return price
 
 
-def _nanoseconds(moment: Any) -> int:
+def nanoseconds(moment: Any) -> int:
+    """Return a time as nanoseconds since 1970.
+
+    Raises:
+        ValueError: it is neither a datetime nor seconds.
+    """
     if isinstance(moment, datetime):
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000) * 1_000
-    seconds = _bounded("time", moment, 0, 1e11)
+    seconds = bounded("time", moment, 0, 1e11)
     if seconds is None or seconds > 1e11 / 10:
         raise ValueError(f"a time is {moment!r:.40}: give a datetime, or seconds since 1970.")
     return int(seconds * 1_000_000) * 1_000

@@ -1,9 +1,9 @@
 """Count what is spent and reserved of budgets, in the store's file, so that all threads and processes share them.
 
-Amounts are whole billionths of a US dollar. Before a call its highest cost is reserved in one transaction that looks at
-what is spent and reserved already; afterwards the reservation becomes what the call cost. That is written with the next
-reservation, or a moment later, so that a call takes one commit; until then the higher amount is held. A reservation
-whose process ended without that stays until it expires, and is then counted as spent: nobody knows what was billed.
+Before a call its highest cost is reserved in a transaction that looks at what is spent and reserved already; afterwards
+the reservation becomes what the call cost. In a burst of calls far below a limit, room for some more is reserved at
+once (`budget_blocks.py`), and those take of it without a transaction. What calls cost is written with the next
+transaction, or a moment later; until then the higher amount is held.
 """
 
 from __future__ import annotations
@@ -14,29 +14,38 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store import forks
+from src.observability.store.budget_blocks import (
+    Block,
+    Changes,
+    Key,
+    Refusal,
+    Standing,
+    Window,
+    free_parts,
+    nano,
+    spend,
+    standing_of,
+)
 from src.observability.store.connections import read_only, roll_back
 from src.observability.store.file import StoreFile, is_busy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+__all__ = ["BudgetStore", "Refusal", "Reservation", "Standing", "StoreIsLockedError", "Window"]
+
 _log = logging.getLogger("moondev.spool")
-_NANO: Final = 1_000_000_000
 _SETTLE_AFTER_S: Final = 0.2
+_BURST_S: Final = 0.1  # calls that follow one another within so long are a burst
 _EXPIRE_EVERY_S: Final = 5.0
 _PATIENCE_MS: Final = 20  # for a lock; whoever waits longer does so without a thread or an event loop
 _KEEP_S: Final = 400 * 86_400
-_RESERVE: Final = "INSERT INTO budget_reserved (key, start_s, amount, until_s) VALUES (?, ?, ?, ?)"
-_STANDING: Final = (
-    "SELECT (SELECT amount FROM budget_spent WHERE key = ? AND start_s = ?), "
-    "(SELECT sum(amount) FROM budget_reserved WHERE key = ? AND start_s = ?)"
-)
-_RELEASE: Final = "DELETE FROM budget_reserved WHERE id = ?"
 
 
 class StoreIsLockedError(Exception):
@@ -44,48 +53,15 @@ class StoreIsLockedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """One budget's present window.
+class Reservation:
+    """The reservation of a call in billionths of a dollar, the blocks it is of, and how their windows stood before it.
 
-    Attributes:
-        key: Names the budget, and the run for one of each run.
-        start_s: When the window began, in seconds since 1970.
-        limit_usd: The most that may be spent in it; None where nothing is refused.
+    How a window stood is exact where a call may pass its limit, and up to a burst of calls old elsewhere.
     """
 
-    key: str
-    start_s: int
-    limit_usd: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is spent of a window, and what is reserved by calls under way, in US dollars."""
-
-    spent_usd: float = 0.0
-    reserved_usd: float = 0.0
-
-    @property
-    def taken_usd(self) -> float:
-        """Return both together."""
-        return self.spent_usd + self.reserved_usd
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """The reservation of a call, and how its windows stood before it."""
-
-    ids: tuple[int, ...]
-    windows: tuple[Window, ...]
+    amount: int
+    blocks: tuple[Block, ...]
     before: tuple[Standing, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The first window that has not enough left, and how it stands."""
-
-    window: Window
-    standing: Standing
 
 
 class BudgetStore:
@@ -102,9 +78,11 @@ class BudgetStore:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._locked_for_fork = False
-        self._settled: list[tuple[Reservation, int]] = []  # what calls cost that is still to be written
+        self._blocks: dict[Key, Block] = {}
+        self._settled: deque[tuple[Reservation, int]] = deque()  # what calls cost that no block counts yet
         self._thread: threading.Thread | None = None
         self._expired_at = 0.0
+        self._asked_at = 0.0
         forks.watch(self)
         atexit.register(self._settle_at_exit)
 
@@ -120,20 +98,26 @@ class BudgetStore:
             StoreIsLockedError: another process has the file locked.
             SpoolError: the file cannot be opened.
         """
-        amount = _nano(highest_usd)
-        with self._transaction() as connection:
-            standings = [_standing(connection, window) for window in windows]
-            for window, standing in zip(windows, standings, strict=True):
-                limit = window.limit_usd
-                if limit is not None and _nano(standing.taken_usd) + amount > _nano(limit):
-                    return Refusal(window=window, standing=standing)
-            rows = [(window.key, window.start_s, amount, int(until_s)) for window in windows]
-            ids = [connection.execute(_RESERVE, row).lastrowid or 0 for row in rows]
-        return Reservation(ids=tuple(ids), windows=tuple(windows), before=tuple(standings))
+        amount = nano(highest_usd)
+        with self._lock:
+            self._absorb()
+            asked_before, self._asked_at = self._asked_at, time.monotonic()
+            blocks = self._ready(windows, amount, until_s)
+            if blocks is None:
+                is_burst = self._asked_at - asked_before < _BURST_S
+                refusal = self._grow(windows, amount, until_s, is_burst=is_burst)
+                if refusal is not None:
+                    return refusal
+                blocks = [self._blocks[window.name] for window in windows]
+            unique = tuple(dict.fromkeys(blocks))  # two budgets of the same name are one window with two limits
+            for block in unique:
+                block.used += amount
+                block.is_idle = False
+            return Reservation(amount=amount, blocks=unique, before=tuple([block.standing for block in blocks]))
 
     def settle(self, reservation: Reservation, cost_usd: float) -> None:
         """Replace a reservation by what the call cost, soon; one that has expired stays counted as spent."""
-        self._settled.append((reservation, _nano(cost_usd)))
+        self._settled.append((reservation, nano(cost_usd)))
         if self._thread is None:
             self._thread = threading.Thread(target=self._settle_soon, name="moondev-budgets", daemon=True)
             try:
@@ -142,28 +126,72 @@ class BudgetStore:
                 self._thread = None
 
     def flush(self) -> None:
-        """Write what calls have cost.
+        """Write what calls have cost, and give back what no call under way needs.
 
         Raises:
             StoreIsLockedError: another process has the file locked.
         """
-        if self._settled:
-            with self._transaction():
-                pass
+        with self._lock:
+            self._absorb()
+            if self._blocks:
+                with self._transaction(release_all=True):
+                    pass
+
+    def _ready(self, windows: Sequence[Window], amount: int, until_s: float) -> list[Block] | None:
+        """Return the blocks that a call can take of; None where the file must be asked."""
+        blocks = []
+        for window in windows:
+            block = self._blocks.get(window.name)
+            if block is None or not block.can_take(window, amount, until_s):
+                return None
+            blocks.append(block)
+        return blocks
+
+    def _grow(self, windows: Sequence[Window], amount: int, until_s: float, *, is_burst: bool) -> Refusal | None:
+        """Reserve room for a call in the file, in all windows or in none."""
+        with self._transaction() as (connection, changes):
+            standings = []
+            for window in windows:
+                standing = changes.refusal(connection, window, amount)
+                if isinstance(standing, Refusal):
+                    return standing
+                standings.append(standing)
+            for window, standing in zip(windows, standings, strict=True):
+                changes.grow(connection, window, standing, amount, until_s, is_burst=is_burst)
+        return None
+
+    def _absorb(self) -> None:
+        """Have the blocks count what calls have cost."""
+        while self._settled:
+            reservation, cost = self._settled.popleft()
+            for block in reservation.blocks:
+                if not block.is_lost:
+                    block.used -= reservation.amount
+                    block.settled += cost
 
     def _settle_soon(self) -> None:
         while True:
             time.sleep(_SETTLE_AFTER_S)
             try:
-                self.flush()
+                with self._lock:
+                    self._settle_now()
             except StoreIsLockedError:
                 continue
             except Exception as error:  # noqa: BLE001 - reservations stay, and are counted as spent when they expire
                 _log.warning("What calls cost could not be counted in their budgets: %s", error)
             with self._lock:
-                if not self._settled:
+                if not self._settled and not any(block.settled or block.free for block in self._blocks.values()):
                     self._thread = None
                     return
+
+    def _settle_now(self) -> None:
+        """Write what calls have cost, and give back what no call has taken of since the last time."""
+        self._absorb()
+        if free_parts(self._blocks):
+            with self._transaction(release_idle=True):
+                pass
+        for block in self._blocks.values():
+            block.is_idle = True
 
     def _settle_at_exit(self) -> None:
         with contextlib.suppress(Exception):
@@ -177,7 +205,7 @@ class BudgetStore:
         with read_only(path) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'budget_spent'").fetchone():
                 return [Standing() for _ in windows]
-            return [_standing(connection, window) for window in windows]
+            return [standing_of(connection, window) for window in windows]
 
     def runs(self, prefix: str) -> list[str]:
         """Return the keys that begin so, the one that was spent on last first; at most a hundred."""
@@ -194,23 +222,30 @@ class BudgetStore:
             return [row[0] for row in cursor]
 
     @contextlib.contextmanager
-    def _transaction(self):  # type: ignore[no-untyped-def]
-        with self._lock:
-            connection = self._open()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                count = self._write_settled(connection)
-                yield connection
-                connection.execute("COMMIT")
-                del self._settled[:count]
-            except sqlite3.OperationalError as error:
-                roll_back(connection)
-                if is_busy(error):
-                    raise StoreIsLockedError(str(error)) from error
-                raise
-            except BaseException:
-                roll_back(connection)
-                raise
+    def _transaction(
+        self, *, release_all: bool = False, release_idle: bool = False
+    ) -> Iterator[tuple[sqlite3.Connection, Changes]]:
+        """Run the block in a transaction that writes what calls have cost; callers hold the lock."""
+        connection = self._open()
+        changes = Changes(self._blocks)
+        now_s = int(self._clock())
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            changes.settle(connection, release_all=release_all, release_idle=release_idle, now_s=now_s)
+            if time.monotonic() - self._expired_at > _EXPIRE_EVERY_S:
+                self._expired_at = time.monotonic()
+                self._expire(connection, now_s)
+            yield connection, changes
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            roll_back(connection)
+            if is_busy(error):
+                raise StoreIsLockedError(str(error)) from error
+            raise
+        except BaseException:
+            roll_back(connection)
+            raise
+        changes.apply()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._file.trouble():
@@ -221,20 +256,6 @@ class BudgetStore:
             self._connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
         return self._connection
 
-    def _write_settled(self, connection: sqlite3.Connection) -> int:
-        """Write what calls have cost, and what has expired; return how many calls those are."""
-        now = int(self._clock())
-        settled = self._settled[:]
-        for reservation, amount in settled:
-            for number, window in zip(reservation.ids, reservation.windows, strict=True):
-                was_there = connection.execute(_RELEASE, (number,)).rowcount
-                if was_there and amount:
-                    _spend(connection, window.key, window.start_s, amount, now)
-        if time.monotonic() - self._expired_at > _EXPIRE_EVERY_S:
-            self._expired_at = time.monotonic()
-            self._expire(connection, now)
-        return len(settled)
-
     @staticmethod
     def _expire(connection: sqlite3.Connection, now: int) -> None:
         expired = connection.execute(
@@ -242,7 +263,7 @@ class BudgetStore:
         ).fetchall()
         for number, key, start_s, amount in expired:
             connection.execute("DELETE FROM budget_reserved WHERE id = ?", (number,))
-            _spend(connection, key, start_s, amount, now)
+            spend(connection, key, start_s, amount, now)
         if expired:
             connection.execute("DELETE FROM budget_spent WHERE changed_s < ?", (now - _KEEP_S,))
 
@@ -257,23 +278,6 @@ class BudgetStore:
         """Allow connections again."""
         if in_child:
             self._lock = threading.Lock()
-            self._settled, self._thread = [], None  # the parent writes its own
+            self._settled, self._blocks, self._thread = deque(), {}, None  # the parent writes its own
         elif self._locked_for_fork:
             self._lock.release()
-
-
-def _standing(connection: sqlite3.Connection, window: Window) -> Standing:
-    spent, reserved = connection.execute(_STANDING, (window.key, window.start_s, window.key, window.start_s)).fetchone()
-    return Standing(spent_usd=(spent or 0) / _NANO, reserved_usd=(reserved or 0) / _NANO)
-
-
-def _spend(connection: sqlite3.Connection, key: str, start_s: int, amount: int, now_s: int) -> None:
-    connection.execute(
-        "INSERT INTO budget_spent (key, start_s, amount, changed_s) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (key, start_s) DO UPDATE SET amount = amount + excluded.amount, changed_s = excluded.changed_s",
-        (key, start_s, amount, now_s),
-    )
-
-
-def _nano(usd: float) -> int:
-    return round(usd * _NANO)

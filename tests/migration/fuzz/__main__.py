@@ -98,13 +98,21 @@ def _record(program: Program, judge: Judge, counts: Counter[str], *, makes_small
         record["category"] = f"{verdict.kind}: {cause(program, judge)}"
         counts[record["category"]] += 1
         if makes_smaller and counts[record["category"]] <= _MINIMIZED_OF_A_KIND:
-            program = minimized(program, lambda smaller: judge.judge(smaller).fault)
+            program = minimized(program, lambda smaller: _fault_of(smaller, judge))
             verdict = judge.judge(program)
         record |= {
             "files": program.files, "after": dict(verdict.after), "scripts": program.scripts, "lines": verdict.lines,
             "environment": program.environment, "sites": list(verdict.sites),
         }  # fmt: skip
     return record
+
+
+def _fault_of(program: Program, judge: Judge) -> str | None:
+    """Return the kind of a smaller program's fault; None where what it asks is no request of a model any more."""
+    try:
+        return judge.judge(program).fault
+    except (LookupError, TypeError, AttributeError):  # the normal form reads messages that are not there
+        return None
 
 
 def _collect(results: Queue[dict[str, Any] | None], workers: int, programs: int, out: Path) -> dict[str, Any]:

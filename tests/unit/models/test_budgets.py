@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import multiprocessing
@@ -23,6 +24,7 @@ from src.models.model_factory import ModelFactory
 from src.observability import observe_agent
 from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
 from tests.commands import run_app
+from tests.long import rounds
 from tests.servers import Received, Reply, Server
 
 if TYPE_CHECKING:
@@ -256,6 +258,108 @@ def test_eight_processes_with_eight_threads_spend_one_dollar_and_no_cent_more(tm
     (standing,) = BudgetStore(path).standings([Window(key="day", start_s=0, limit_usd=1.0)])
     assert standing.reserved_usd == 0
     assert 0.9 <= standing.spent_usd <= 1.0
+
+
+def _call_until_refused(url: str, path: str, limit_usd: float, threads: int) -> None:
+    """Ask a model from several threads until the budget refuses."""
+    os.environ.update(MOONDEV_TRACE_DB=path, MOONDEV_BUDGET_DAY_USD=f"{limit_usd:.9f}", OPENAI_BASE_URL=url)
+
+    def work() -> None:
+        asked = ModelFactory.get_model("openai", "gpt-4o-mini")
+        with contextlib.suppress(BudgetExceeded):
+            while True:
+                ask(asked)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for store in budget_gate._stores.values():
+        while True:
+            with contextlib.suppress(StoreIsLockedError):
+                store.flush()
+                break
+    os._exit(0)
+
+
+def test_calls_of_many_processes_and_threads_spend_the_limit_and_no_call_more(server: Server, tmp_path: Path) -> None:
+    """One dollar by eight processes with eight threads each in full; a hundredth of it by two with four otherwise."""
+    processes, threads, limit_usd = rounds(2, 8), rounds(4, 8), rounds(1, 100) / 100
+    context = multiprocessing.get_context("fork")
+    arguments = (server.url + "/v1", os.environ["MOONDEV_TRACE_DB"], limit_usd, threads)
+    ask()  # loads the SDK once, before the forks
+    forks = [context.Process(target=_call_until_refused, args=arguments) for _ in range(processes)]
+    for process in forks:
+        process.start()
+    for process in forks:
+        process.join(rounds(60, 1800))
+        assert process.exitcode == 0
+    sent = len(server.received) - 1
+    window = budgets.Budget(window="day", limit_usd=limit_usd).window_at(time.time(), None)
+    (standing,) = BudgetStore(tmp_path / "traces.db").standings([window])
+    assert standing.reserved_usd == 0
+    assert standing.spent_usd == pytest.approx(sent * COST)
+    assert limit_usd - 2 * HIGHEST <= sent * COST <= limit_usd + 1e-12
+
+
+def test_a_burst_far_below_the_limit_asks_the_file_a_few_times_and_gives_back_what_it_did_not_need(
+    tmp_path: Path,
+) -> None:
+    store = BudgetStore(tmp_path / "t.db")
+    window = Window(key="day", start_s=0, limit_usd=100.0)
+    transactions: list[str] = []
+    store._open().set_trace_callback(lambda text: transactions.append(text) if text.startswith("BEGIN") else None)
+    for _ in range(200):
+        reservation = store.reserve([window], 0.04, time.time() + 600)
+        assert isinstance(reservation, Reservation)
+        store.settle(reservation, 0.01)
+    assert len(transactions) < 50
+    store.flush()
+    (standing,) = store.standings([window])
+    assert standing.spent_usd == pytest.approx(2.0)
+    assert standing.reserved_usd == 0.0
+
+
+def test_what_a_killed_process_had_reserved_ahead_is_counted_as_spent_and_never_spent_by_another(
+    tmp_path: Path,
+) -> None:
+    now = [1_000.0]
+    window = Window(key="day", start_s=0, limit_usd=10.0)
+    dead = BudgetStore(tmp_path / "t.db", clock=lambda: now[0])
+    for _ in range(3):
+        assert isinstance(dead.reserve([window], 0.04, until_s=1_100), Reservation)
+    other = BudgetStore(tmp_path / "t.db", clock=lambda: now[0])
+    (held,) = other.standings([window])
+    assert 3 * 0.04 <= held.reserved_usd <= 3 * 0.04 + 10.0 / 16
+    taken = 0
+    while isinstance(other.reserve([window], 1.0, until_s=1_100), Reservation):
+        taken += 1
+    assert taken == int(10.0 - held.reserved_usd)
+    now[0] = 1_200.0
+    (after,) = BudgetStore(tmp_path / "t.db", clock=lambda: now[0]).standings([window])
+    assert after.taken_usd == pytest.approx(held.reserved_usd + taken)
+
+
+def test_a_smaller_limit_holds_at_once(tmp_path: Path) -> None:
+    store = BudgetStore(tmp_path / "t.db")
+    for _ in range(5):
+        assert isinstance(
+            store.reserve([Window(key="day", start_s=0, limit_usd=100.0)], 0.04, time.time() + 600), Reservation
+        )
+    refusal = store.reserve([Window(key="day", start_s=0, limit_usd=0.21)], 0.04, time.time() + 600)
+    assert isinstance(refusal, Refusal)
+    assert refusal.standing.reserved_usd == pytest.approx(0.2)
+
+
+def test_two_budgets_of_one_window_count_a_call_once(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "5")
+    write(tmp_path, monkeypatch, '[[budget]]\nwindow = "day"\nlimit_usd = 3\n')
+    for _ in range(3):
+        ask()
+    assert [row["spent_usd"] for row in shown()] == [pytest.approx(3 * COST)] * 2
 
 
 def test_a_reservation_of_a_process_that_died_is_counted_as_spent_once_it_expires(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Binding = ast.AST | str  # a value, or the qualified name of what an import binds
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_JUDGED = (ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.Subscript, ast.Assign)
+_JUDGED_KINDS = frozenset({ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.Subscript, ast.Assign})
+_OWN_SCOPE = frozenset({"body", "args"})
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")
 _GROW = frozenset({"append", "extend"})
 # Fields that never hold a node which binds a name, is judged or has children.
@@ -135,26 +136,25 @@ class Module:
         pending: list[tuple[ast.AST, Scope, ast.stmt, ast.AST, bool]] = [
             (statement, self.top, statement, tree, False) for statement in reversed(tree.body)
         ]
+        push = pending.append
         while pending:
             node, scope, statement, parent, decorates = pending.pop()
-            if isinstance(node, _JUDGED):
+            kind = type(node)
+            if kind in _JUDGED_KINDS:
                 self.places.append(
                     Place(node=node, scope=scope, statement=statement, parent=parent, decorates=decorates)
                 )
-            inner = self._bind(node, scope) if type(node) in _BINDING else scope
+            inner = self._bind(node, scope) if kind in _BINDING else scope
             skipped = self._type_checking_block(node) if isinstance(node, ast.If) else None
-            children = [
-                (
-                    child,
-                    inner if name in {"body", "args"} else scope,
-                    child if isinstance(child, ast.stmt) else statement,
-                    node,
-                    name == "decorator_list",
-                )
-                for name, child in _children(node)
-                if name != skipped
-            ]
-            pending += reversed(children)
+            for name in _fields_of(kind):  # the last one first, so that the first is taken up next
+                value = getattr(node, name, None)
+                if value is None or name == skipped:
+                    continue
+                below = inner if name in _OWN_SCOPE else scope
+                for child in reversed(value) if type(value) is list else (value,):
+                    if type(child) not in _LEAVES and isinstance(child, ast.AST):
+                        push((child, below, child if isinstance(child, ast.stmt) else statement, node,
+                              name == "decorator_list"))  # fmt: skip
 
     def _type_checking_block(self, node: ast.If) -> str | None:
         """Return the name of the block that only a type checker runs, or None."""
@@ -279,20 +279,12 @@ def _bind_grown_list(node: ast.Call, scope: Scope) -> None:
                 scope.add(name, ast.List(elts=[*before.elts, more]))
 
 
-def _children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """Yield the nodes below a node, but for leaves, each with the name of the field that holds it."""
-    kind = type(node)
+def _fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields of a kind of node that may hold nodes, the last one first."""
     fields = _FIELDS.get(kind)
     if fields is None:
-        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
-    for name in fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            for child in value:
-                if isinstance(child, ast.AST) and type(child) not in _LEAVES:
-                    yield name, child
-        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
-            yield name, value
+        fields = _FIELDS[kind] = tuple(name for name in reversed(kind._fields) if name not in _WITHOUT_NODES)
+    return fields
 
 
 def _type_checking_names(tree: ast.Module) -> set[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import libcst as cst
 
+from src.migration.rewrite.analysis.children import children_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -111,7 +113,7 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     while pending:
         current = pending.pop()
         yield current
-        pending.extend(reversed(current.children))
+        pending.extend(reversed(children_of(current)))
 
 
 def argument(name: str | None, value: cst.BaseExpression, star: Star = "") -> cst.Arg:

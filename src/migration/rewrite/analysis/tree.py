@@ -5,19 +5,27 @@ from __future__ import annotations
 import builtins
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from src.migration.rewrite.analysis.children import children_of
 from src.migration.rewrite.analysis.syntax import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Scope = cst.CSTNode
 _COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
-_SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.Module, *_COMPREHENSIONS)
+_DECIDE_SCOPE = frozenset({cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.Module, *_COMPREHENSIONS, cst.Param})
+_PACKS = frozenset({cst.Tuple, cst.List, cst.Element, cst.StarredElement})
+_HAVE_TARGET = frozenset({cst.AssignTarget, cst.NamedExpr, cst.AnnAssign, cst.AugAssign, cst.For, cst.CompFor})
+_NAMED_BY_A_NAME = frozenset({cst.Param, cst.FunctionDef, cst.ClassDef})
+_NEVER_READ = frozenset({
+    cst.ImportAlias, cst.AsName, cst.NameItem, cst.ImportFrom, cst.MatchKeywordElement, cst.MatchAs, cst.MatchStar,
+    cst.MatchMapping,
+})  # fmt: skip
 MODULE_NAMES = frozenset(
     {"__file__", "__name__", "__doc__", "__package__", "__spec__", "__loader__", "__builtins__", "__path__",
      "__annotations__", "__dict__", "__class__", "__module__", "__qualname__", "__cached__"}
@@ -62,6 +70,18 @@ class AttributeWrite:
     node: cst.CSTNode
 
 
+def _is_outside(child: cst.CSTNode, parent: cst.CSTNode) -> bool:
+    """Tell whether a part of a function, class or parameter is evaluated outside of its scope."""
+    match parent:
+        case cst.Param():
+            return child in (parent.default, parent.annotation)
+        case cst.FunctionDef():
+            return child in parent.decorators or child in (parent.name, parent.returns)
+        case cst.ClassDef():
+            return child is not parent.body
+    return False
+
+
 @dataclass(eq=False, slots=True)
 class Tree:
     """The index of one parsed module.
@@ -84,21 +104,29 @@ class Tree:
     attribute_writes: list[AttributeWrite] = field(default_factory=list)
     has_star_import: bool = False
     _declared: dict[tuple[Scope, str], Scope] = field(default_factory=dict)
-    _lines: dict[cst.CSTNode, int] = field(default_factory=dict)
-    _columns: dict[cst.CSTNode, int] = field(default_factory=dict)
-    _ends: dict[cst.CSTNode, tuple[int, int]] = field(default_factory=dict)
+    _spans: Mapping[cst.CSTNode, Any] = field(default_factory=dict)
+    _scopes: dict[cst.CSTNode, Scope] = field(default_factory=dict)
+    _code: str | None = None
+
+    @property
+    def code(self) -> str:
+        """Return the module's text."""
+        if self._code is None:
+            self._code = self.module.code
+        return self._code
 
     def line(self, node: cst.CSTNode) -> int:
         """Return the line that a node starts on, counted from 1."""
-        return self._lines.get(node, 1)
+        return self.span(node)[0]
 
     def column(self, node: cst.CSTNode) -> int:
         """Return the column that a node starts at, counted from 1."""
-        return self._columns.get(node, 1)
+        return self.span(node)[1] + 1
 
     def span(self, node: cst.CSTNode) -> tuple[int, int, int, int]:
         """Return a node's first line and column and its last ones, lines counted from 1 and columns from 0."""
-        return (self.line(node), self.column(node) - 1, *self._ends.get(node, (1, 0)))
+        span = self._spans.get(node)
+        return (span.start.line, span.start.column, span.end.line, span.end.column) if span else (1, 0, 1, 0)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return a node's parent."""
@@ -120,20 +148,20 @@ class Tree:
 
     def scope(self, node: cst.CSTNode) -> Scope:
         """Return the scope that a node's names belong to."""
+        scope = self._scopes.get(node)
+        if scope is None:
+            scope = self._scopes[node] = self._scope(node)
+        return scope
+
+    def _scope(self, node: cst.CSTNode) -> Scope:
         child, is_outside = node, False
         for ancestor in self.ancestors(node):
-            if isinstance(ancestor, cst.Param) and child in (ancestor.default, ancestor.annotation):
-                is_outside = True
-            if isinstance(ancestor, cst.FunctionDef) and (
-                child in ancestor.decorators or child in (ancestor.name, ancestor.returns)
-            ):
-                is_outside = True
-            if isinstance(ancestor, cst.ClassDef) and child is not ancestor.body:
-                is_outside = True
-            if isinstance(ancestor, _SCOPES):
-                if not is_outside:
-                    return ancestor
-                is_outside = False
+            if type(ancestor) in _DECIDE_SCOPE:  # LibCST's classes have abstract bases, which make `isinstance` slow
+                is_outside = is_outside or _is_outside(child, ancestor)
+                if type(ancestor) is not cst.Param:
+                    if not is_outside:
+                        return ancestor
+                    is_outside = False
             child = ancestor
         return self.module
 
@@ -171,19 +199,14 @@ class Tree:
     def is_load(self, node: cst.Name) -> bool:
         """Tell whether a name is read: it is not an attribute, a keyword, a definition or a target."""
         parent = self.parents.get(node)
-        if isinstance(parent, cst.Attribute):
-            return parent.value is node and not self._is_module(parent)
-        if isinstance(parent, cst.Arg):
-            return parent.value is node
-        if isinstance(parent, cst.Param):
-            return parent.name is not node
-        if isinstance(parent, cst.FunctionDef | cst.ClassDef):
-            return parent.name is not node
-        if isinstance(parent, cst.ImportAlias | cst.AsName | cst.NameItem | cst.ImportFrom | cst.MatchKeywordElement):
-            return False
-        if isinstance(parent, cst.MatchAs | cst.MatchStar | cst.MatchMapping):
-            return False
-        return not self.is_target(node)
+        kind = type(parent)
+        if kind is cst.Attribute:
+            return parent.value is node and not self._is_module(parent)  # type: ignore[union-attr,arg-type] # an attribute
+        if kind is cst.Arg:
+            return parent.value is node  # type: ignore[union-attr] # an argument
+        if kind in _NAMED_BY_A_NAME:
+            return parent.name is not node  # type: ignore[union-attr] # as its type says
+        return kind not in _NEVER_READ and not self.is_target(node)
 
     def _is_module(self, node: cst.CSTNode) -> bool:
         """Tell whether a dotted name is part of an import statement."""
@@ -195,28 +218,26 @@ class Tree:
         """Tell whether an expression is assigned to."""
         child = node
         for ancestor in self.ancestors(node):
-            if isinstance(ancestor, cst.Tuple | cst.List | cst.Element | cst.StarredElement):
+            kind = type(ancestor)
+            if kind in _PACKS:
                 child = ancestor
                 continue
-            if isinstance(ancestor, cst.AssignTarget | cst.NamedExpr | cst.AnnAssign | cst.AugAssign):
-                return ancestor.target is child
-            if isinstance(ancestor, cst.For | cst.CompFor):
-                return ancestor.target is child
-            if isinstance(ancestor, cst.AsName):
-                return True
-            return isinstance(ancestor, cst.Del)
+            if kind in _HAVE_TARGET:
+                return ancestor.target is child  # type: ignore[attr-defined] # as its type says
+            return kind is cst.AsName or kind is cst.Del
         return False
 
     def undefined(self) -> dict[str, list[cst.Name]]:
         """Return the names that are read without any binding, each with its reads."""
         unbound: dict[str, list[cst.Name]] = {}
-        for node in self.nodes:
-            if not isinstance(node, cst.Name) or not self.is_load(node):
+        for name, nodes in self.names.items():
+            if hasattr(builtins, name) or name in MODULE_NAMES:
                 continue
-            if hasattr(builtins, node.value) or node.value in MODULE_NAMES:
-                continue
-            if self.binding_scope(node.value, self.scope(node)) is None:
-                unbound.setdefault(node.value, []).append(node)
+            reads = [
+                node for node in nodes if self.is_load(node) and self.binding_scope(name, self.scope(node)) is None
+            ]
+            if reads:
+                unbound[name] = reads
         return unbound
 
     def loads(self, name: str, scope: Scope) -> list[cst.Name]:
@@ -266,14 +287,12 @@ def index(module: cst.Module, *, lines: bool = True) -> Tree:
         kind = type(node)
         if kind is cst.Name:
             tree.names.setdefault(node.value, []).append(node)  # type: ignore[attr-defined,arg-type] # a name, as its type says
-        children = () if _is_leaf(kind) else node.children
+        children = () if _is_leaf(kind) else children_of(node)
         for child in children:
             tree.parents[child] = node
         pending.extend(reversed(children))
-    for node, span in wrapper.resolve(PositionProvider).items() if lines else ():
-        tree._lines[node] = span.start.line
-        tree._columns[node] = span.start.column + 1
-        tree._ends[node] = (span.end.line, span.end.column)
+    if lines:  # `wrapper.resolve` would visit the whole module once more
+        tree._spans = PositionProvider()._gen(wrapper)
     for node in tree.nodes:
         if type(node) in (cst.Global, cst.Nonlocal):
             _note_declaration(tree, node)

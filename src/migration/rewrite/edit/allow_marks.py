@@ -8,18 +8,16 @@ import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from src.migration.check.presence import INSTALLED, only_tests_presence
 from src.migration.rewrite.analysis.check_facts import check_facts
 from src.migration.rewrite.find import raw_posts
 from src.migration.rewrite.sdk_vocabulary import non_chat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from src.migration.check.records import Site
 
 _SDK_RULES = ("sdk-import", "sdk-call", "dynamic-import")
 TRACED_ELSEWHERE = "its client is traced where it is made"
-INSTALLED = "asks whether the package is installed"
 
 
 def add_allow_comments(
@@ -60,28 +58,9 @@ def _setup_reason(site: Site, calls: list[tuple[int, str]], called_providers: se
     """Return why an import or a client may stay: only non-chat calls need it."""
     if site.rule not in _SDK_RULES or site.provider in called_providers or "a provider" in called_providers:
         return None
-    if site.rule == "sdk-import" and _only_tests_presence(site, text):
+    if site.rule == "sdk-import" and only_tests_presence(_parsed(text), site.line):
         return INSTALLED
     return calls[0][1] if calls else None
-
-
-def _only_tests_presence(site: Site, text: str) -> bool:
-    """Tell whether the names of an import in a `try` or a function are only compared with None or tested for truth."""
-    tree = _parsed(text)
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    imported = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        and node.lineno == site.line
-        and not isinstance(parents[node], ast.Module)
-    ]
-    aliases = [alias for node in imported for alias in node.names]
-    names = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
-    reads = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names and _is_read(node)]
-    exported = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in names}
-    is_exported = "__all__" in text and bool(exported)
-    return bool(aliases) and "*" not in names and not is_exported and all(_is_tested(n, parents) for n in reads)
 
 
 @lru_cache(maxsize=2)
@@ -89,27 +68,6 @@ def _parsed(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
-
-
-def _is_read(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Load)
-
-
-def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    """Tell whether only the truth of an expression counts, or whether it is None."""
-    parent = parents.get(node)
-    match parent:
-        case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
-            return left is node
-        case ast.UnaryOp(op=ast.Not()):
-            return True
-        case ast.BoolOp():
-            return _is_tested(parent, parents)
-        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
-            return test is node
-        case ast.Call(func=ast.Name(id="bool")):
-            return True
-    return False
 
 
 def _with_comments(text: str, reasons: dict[tuple[int, int], str]) -> str:

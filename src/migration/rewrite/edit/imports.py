@@ -172,7 +172,7 @@ def without_unused(
                     _remove_unused(tree, scope, bindings, edits, lost_reads=lost_reads)
         if not edits:
             break
-        module = edits.apply(tree.module)
+        module = edits.apply(tree)
     return module
 
 

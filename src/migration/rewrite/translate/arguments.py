@@ -35,8 +35,17 @@ def translate_call(site: Site, values: Evaluator) -> TranslatedCall:
     call = TranslatedCall(unpacked=[arg.value for arg in site.call.args if arg.star == "**"])
     call.stream = _pop_stream(arguments, call, values)
     translate = _TRANSLATORS[site.sdk if site.kind not in ("responses", "legacy") else site.kind]
+    _refuse_missing(site, arguments, call)
     translate(site, arguments, call, values)
     return call
+
+
+def _refuse_missing(site: Site, arguments: Arguments, call: TranslatedCall) -> None:
+    """Refuse a call without what its SDK requires, which raises TypeError there: the factory has a default for it."""
+    required = _REQUIRED.get(site.sdk if site.kind not in ("responses", "legacy") else site.kind, ())
+    missing = [name for name in required if name not in arguments]
+    if missing and not call.unpacked and not positional(site.call):
+        raise Unprovable(f"the call names no {' and no '.join(missing)}, which its SDK requires", "name it")
 
 
 def _is_omitted(value: cst.BaseExpression, values: Evaluator) -> bool:
@@ -185,7 +194,7 @@ def _translate_ollama(site: Site, arguments: Arguments, call: TranslatedCall, va
         messages = arguments.pop("messages", None)
         if messages is None:
             raise Unprovable("the call has no messages", "use generate_response(system_prompt, user_content)")
-        if '"images"' in code(messages) or "'images'" in values.tree.module.code:
+        if '"images"' in code(messages) or "'images'" in values.tree.code:
             raise Unprovable("a message has images in Ollama's own form", "give them as parts of the content")
         call.prompt = read_messages(messages, values)
     else:
@@ -243,6 +252,10 @@ def _translate_google(site: Site, arguments: Arguments, call: TranslatedCall, va
         )
 
 
+_REQUIRED = {
+    "openai": ("model",), "groq": ("model",), "anthropic": ("model", "max_tokens"), "responses": ("model",),
+    "genai": ("model",), "ollama": ("model",),
+}  # fmt: skip
 _TRANSLATORS = {
     "openai": _translate_chat,
     "groq": _translate_chat,

@@ -143,7 +143,7 @@ def _handler(node: cst.CSTNode, values: Evaluator) -> cst.ExceptHandler | None:
 
 def _add_attribute_reads(handler: cst.ExceptHandler, name: str, uses: ErrorUses, values: Evaluator) -> None:
     tree = values.tree
-    is_legacy = _LEGACY.search(tree.module.code) is not None
+    is_legacy = _LEGACY.search(tree.code) is not None
     for node in tree.nodes:
         if not isinstance(node, cst.Attribute) or not isinstance(node.value, cst.Name) or node.value.value != name:
             continue

@@ -61,7 +61,7 @@ def refuse_untranslatable(messages: cst.BaseExpression, values: Evaluator) -> No
         isinstance(element, cst.StarredElement) or not isinstance(element.value, cst.Dict)
         for element in messages.elements
     )
-    text = code(messages) if is_literal else values.tree.module.code
+    text = code(messages) if is_literal else values.tree.code
     if match := _FOREIGN.search(text):
         part_kind: str | None = match[0].strip("\"'= ")
     else:

@@ -1,0 +1,119 @@
+"""Keep the facts beside each store up to date while the dashboard runs, and put questions to them within limits."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from src.insight.facts.filters import BILLED, Filter
+from src.insight.facts.job import FactsError, refresh
+from src.insight.facts.opening import store_identity
+from src.insight.facts.reader import FactsReader
+from src.observability.store.schema import SpoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from src.dashboard.data.limits import Limits
+    from src.dashboard.data.stores import Store
+    from src.dashboard.view.filters import Filters
+
+_T = TypeVar("_T")
+_STEPS: Final = 20_000  # of SQLite's machine between two looks at the limits
+_EVERY_S: Final = 5.0
+_TURN_S: Final = 3.0  # for which one store is read before the next one has its turn
+_log = logging.getLogger("moondev.dashboard")
+
+# What pages on calls are filtered by, and the fields of the facts' own filter.
+FILTERS: Final = (
+    "since", "until", "agent", "model", "provider", "symbol", "environment", "prompt", "session", "user", "status",
+    "category", "min_ms", "min_usd",
+)  # fmt: skip
+_RENAMED: Final = {"prompt": "prompt_name"}
+_OFFERED: Final = ("agent", "model", "provider", "symbol", "environment", "prompt_name", "category")
+_MOST_OFFERED: Final = 200
+
+
+class Refresher:
+    """A thread that brings the facts of stores up to date, in turns, until it is stopped.
+
+    The store itself is only read: one of an older format, which would have to be brought forward first, is left alone.
+    """
+
+    def __init__(self, stores: Iterable[Store], stopping: threading.Event) -> None:
+        self._stores = tuple(stores)
+        self._stopping = stopping
+        self.problems: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._run, name="moondev-dashboard-facts", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def look(self, store: Store, seconds: float | None = _TURN_S) -> bool:
+        """Read what is new in one store, for about so many seconds; tell whether nothing is left."""
+        try:
+            if store_identity(store.path) is None:
+                self.problems[store.name] = (
+                    "This store is of an older format: its figures come once a traced call has brought it forward."
+                    if store.reader.exists
+                    else ""
+                )
+                return True
+            state = refresh(store.path, budget_s=seconds)
+        except (FactsError, SpoolError, sqlite3.Error) as error:
+            if self.problems.get(store.name) != str(error):
+                _log.warning("Figures of calls are not up to date: %s", error)
+            self.problems[store.name] = str(error)
+            return True
+        self.problems.pop(store.name, None)
+        return state.is_current
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            is_done = all(list(map(self.look, self._stores)))
+            self._stopping.wait(_EVERY_S if is_done else 0.05)
+
+
+def ask(store: Store, question: Callable[[FactsReader], _T], limits: Limits) -> _T:
+    """Return the answer to a question that is put to a store's facts.
+
+    Raises:
+        SpoolError: the store cannot be read, or its facts cannot.
+        TookTooLong: it took too long.
+        NobodyWaits: nobody waits for the answer any more.
+    """
+    limits.check()
+    with FactsReader(store.path) as reader:
+        reader._connection.set_progress_handler(limits.is_over, _STEPS)
+        try:
+            return question(reader)
+        except sqlite3.Error as error:
+            limits.check()  # it was interrupted, where the error is that
+            raise SpoolError(f"the facts beside {store.path} cannot be read ({error}): try again.") from error
+
+
+def facts_filter(filters: Filters, now_ns: int, *, type_: str | tuple[str, ...] | None = BILLED) -> Filter:
+    """Return the facts' filter for the filters of an address; model calls alone where no type is named."""
+    since, until = filters.times(now_ns)
+    values = {
+        _RENAMED.get(name, name): getattr(filters, name)
+        for name in ("agent", "model", "provider", "symbol", "environment", "prompt", "session", "user", "category")
+    }
+    return Filter(
+        **values,
+        status=filters.status,  # type: ignore[arg-type] # one of its choices
+        since_ns=since,
+        until_ns=until,
+        min_latency_ms=filters.number("min_ms"),
+        min_cost_usd=filters.number("min_usd"),
+        type=type_,
+    )
+
+
+def offered(reader: FactsReader) -> dict[str, list[str]]:
+    """Return the values that filters are offered."""
+    back = {new: old for old, new in _RENAMED.items()}
+    return {back.get(name, name): reader.values(name)[:_MOST_OFFERED] for name in _OFFERED}

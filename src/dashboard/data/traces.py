@@ -1,0 +1,349 @@
+"""Ask a store for traces by their filters, and for what is in one of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from src.observability.search.conditions import TraceFilter
+from src.observability.search.matching import matching
+from src.observability.search.text_index import numbers_with
+from src.observability.store.compression import DamagedSpan, decompress
+from src.observability.store.records import BILLED_TYPES, OBSERVATION_COLUMNS, TraceRow, by_column
+from src.observability.store.schema import readable
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from src.dashboard.view.filters import Filters
+
+_BILLED: Final = ", ".join(f"'{name}'" for name in BILLED_TYPES)
+PAGE: Final = 50
+_CHUNK: Final = 400
+_LOOKED_AT: Final = 5_000  # observations that suggestions are taken from
+_OFFERED: Final = 100
+_EQUAL: Final = {
+    "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
+    "name": "name",
+}  # fmt: skip
+_SEARCHED: Final = ("symbol", "user", "environment", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTotals:
+    """What the observations that the filters leave come to."""
+
+    traces: int = 0
+    observations: int = 0
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One trace in the list."""
+
+    trace_id: str
+    name: str
+    agent: str | None
+    session_id: str | None
+    start_ns: int
+    took_ms: float
+    observations: int
+    calls: int
+    errors: int
+    tokens: int
+    cost_usd: float | None
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class TracePage:
+    """Some traces, newest first; `before` is where the next page begins, None where there is none."""
+
+    lines: tuple[TraceLine, ...] = ()
+    before: int | None = None
+
+
+def unpriced_sql(connection: sqlite3.Connection) -> str:
+    """Return an expression that is 1 where a part of an observation's cost is unknown."""
+    guess = f"(cost_usd IS NULL AND type IN ({_BILLED}))"
+    if readable(connection, ("cost_unknown",)) == "NULL":
+        return guess
+    return f"(CASE WHEN cost_unknown IS NULL THEN {guess} ELSE cost_unknown END)"
+
+
+def conditions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
+    """Return what observations must be for the filters, as SQL that may be empty, and its values.
+
+    Those of a whole trace (its symbol, user, environment and texts, how long it took, what it cost, whether anything in
+    it failed) ask for its id: rows of older programs have some of that in their spans alone, which the search reads.
+    """
+    terms: list[str] = []
+    values: list[Any] = []
+    since, until = filters.times(now_ns)
+    for bound, term in ((since, "start_ns >= ?"), (until, "start_ns < ?")):
+        if bound is not None:
+            terms.append(term)
+            values.append(bound)
+    for name, column in _EQUAL.items():
+        value = getattr(filters, name)
+        if value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
+    if filters.status is not None:
+        verb = "IN" if filters.status == "error" else "NOT IN"
+        terms.append(f"trace_id {verb} (SELECT trace_id FROM observations WHERE level = 'ERROR')")  # noqa: S608 - our own
+    if (least_ms := filters.number("min_ms")) is not None:
+        terms.append(
+            "trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id HAVING max(end_ns) - min(start_ns) >= ?)"
+        )
+        values.append(int(least_ms * 1_000_000))
+    if (least_usd := filters.number("min_usd")) is not None:
+        terms.append("trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id HAVING sum(cost_usd) >= ?)")
+        values.append(least_usd)
+    if any(getattr(filters, name) is not None for name in _SEARCHED):
+        terms.append("trace_id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(_searched(connection, filters)))
+    return " AND ".join(terms), values
+
+
+def _searched(connection: sqlite3.Connection, filters: Filters) -> list[str]:
+    """Return the ids of the traces that have an observation of this agent, model, symbol, user and text together."""
+    wanted = TraceFilter(
+        agent=filters.agent,
+        model=filters.model,
+        provider=filters.provider,
+        symbol=filters.symbol,
+        session_id=filters.session,
+        user_id=filters.user,
+        environment=filters.environment,
+        category=filters.category,
+        text=filters.text,
+    )
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    with numbers_with(path, filters.text) as numbers:
+        return matching(connection, wanted, numbers=numbers)
+
+
+def totals(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> TraceTotals:
+    """Return the totals of the observations that the filters leave."""
+    where, values = conditions(connection, filters, now_ns)
+    # Over all rows an index counts the traces; in one question with the sums it would take three times as long.
+    count = "(SELECT count(DISTINCT trace_id) FROM observations)" if not where else "count(DISTINCT trace_id)"
+    row = connection.execute(
+        f"SELECT {count}, count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
+        f"sum(input_tokens), sum(output_tokens), sum(cost_usd), sum({unpriced_sql(connection)}) "
+        f"FROM observations {'WHERE ' + where if where else ''}",
+        values,
+    ).fetchone()
+    return TraceTotals(
+        traces=row[0],
+        observations=row[1],
+        calls=row[2] or 0,
+        errors=row[3] or 0,
+        input_tokens=row[4],
+        output_tokens=row[5],
+        cost_usd=row[6],
+        unpriced=row[7] or 0,
+    )
+
+
+def newest(connection: sqlite3.Connection, filters: Filters, now_ns: int, before: int | None) -> TracePage:
+    """Return the newest traces that have an observation which all filters leave; each trace is listed whole.
+
+    Args:
+        connection: To the store.
+        filters: The filters.
+        now_ns: The time.
+        before: Where to continue: a row's number; traces with a newer row that the filters leave come before it.
+    """
+    where, values = conditions(connection, filters, now_ns)
+    terms = [term for term in (where, "seq < ?" if before is not None else "") if term]
+    cursor = connection.execute(
+        f"SELECT seq, trace_id FROM observations {'WHERE ' + ' AND '.join(terms) if terms else ''} ORDER BY seq DESC",  # noqa: S608 - our own names
+        [*values, before] if before is not None else values,
+    )
+    places: dict[str, int] = {}
+    last = before
+    for seq, trace_id in cursor:
+        if trace_id not in places and len(places) == PAGE:
+            break
+        places.setdefault(trace_id, seq)
+        last = seq
+    else:
+        last = None
+    ids = _not_listed_before(connection, where, values, places, before)
+    return TracePage(lines=tuple(lines(connection, ids)), before=last)
+
+
+def _not_listed_before(
+    connection: sqlite3.Connection, where: str, values: list[Any], places: dict[str, int], before: int | None
+) -> list[str]:
+    """Return the ids of traces that no earlier page has listed: rows of one trace may stand on both sides of a page."""
+    if before is None or not places:
+        return list(places)
+    term = f" AND {where}" if where else ""
+    return [
+        trace_id
+        for trace_id in places
+        if connection.execute(
+            f"SELECT 1 FROM observations WHERE trace_id = ? AND seq >= ?{term} LIMIT 1",  # noqa: S608 - our own names
+            [trace_id, before, *values],
+        ).fetchone()
+        is None
+    ]
+
+
+def lines(connection: sqlite3.Connection, ids: list[str]) -> list[TraceLine]:
+    """Return traces as lines, in the order of their ids."""
+    unpriced = unpriced_sql(connection)
+    columns = (
+        f"trace_id, min(start_ns), max(end_ns), count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "
+        f"coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0), sum(cost_usd), sum({unpriced}), "
+        "max(agent), max(session_id)"
+    )
+    result: dict[str, TraceLine] = {}
+    for start in range(0, len(ids), _CHUNK):
+        part = ids[start : start + _CHUNK]
+        marks = ", ".join("?" * len(part))
+        roots = dict(
+            connection.execute(
+                f"SELECT trace_id, name FROM observations WHERE trace_id IN ({marks}) "  # noqa: S608 - our own names
+                "ORDER BY parent_span_id IS NULL, start_ns DESC",
+                part,
+            )
+        )
+        cursor = connection.execute(
+            f"SELECT {columns} FROM observations WHERE trace_id IN ({marks}) GROUP BY trace_id",  # noqa: S608 - our own names
+            part,
+        )
+        for row in cursor:
+            result[row[0]] = _line(row, roots[row[0]])
+    return [result[trace_id] for trace_id in ids if trace_id in result]
+
+
+def _line(row: tuple[Any, ...], name: str) -> TraceLine:
+    trace_id, start_ns, end_ns, observations, calls, errors, tokens, cost, unpriced, agent, session_id = row
+    return TraceLine(
+        trace_id=trace_id,
+        name=name,
+        agent=agent,
+        session_id=session_id,
+        start_ns=start_ns,
+        took_ms=(end_ns - start_ns) / 1e6,
+        observations=observations,
+        calls=calls or 0,
+        errors=errors or 0,
+        tokens=tokens,
+        cost_usd=cost if cost is not None or unpriced else 0.0,
+        unpriced=unpriced or 0,
+    )
+
+
+def trace_ids(connection: sqlite3.Connection, beginning: str) -> list[str]:
+    """Return the ids of traces that begin so; at most three."""
+    if len(beginning) < 4:
+        return []
+    return [
+        row[0]
+        for row in connection.execute(
+            "SELECT DISTINCT trace_id FROM observations WHERE trace_id >= ? AND trace_id < ? LIMIT 3",
+            (beginning, beginning + "g"),
+        )
+    ]
+
+
+def rows(connection: sqlite3.Connection, trace_id: str) -> list[dict[str, Any]]:
+    """Return the observations of a trace by the names of their columns, without their texts."""
+    names = ("seq", *OBSERVATION_COLUMNS)
+    cursor = connection.execute(
+        f"SELECT {readable(connection, names)} FROM observations WHERE trace_id = ? ORDER BY start_ns, seq",  # noqa: S608 - our own names
+        (trace_id,),
+    )
+    return [by_column(names, row) for row in cursor]
+
+
+def span(connection: sqlite3.Connection, trace_id: str, span_id: str) -> tuple[TraceRow, str | None] | None:
+    """Return one observation with its text, and why that cannot be read; None where there is no such observation."""
+    names = ("seq", *OBSERVATION_COLUMNS, "span")
+    row = connection.execute(
+        f"SELECT {readable(connection, names)} FROM observations JOIN payloads USING (seq) "  # noqa: S608 - our own names
+        "WHERE trace_id = ? AND span_id = ?",
+        (trace_id, span_id),
+    ).fetchone()
+    if row is None:
+        return None
+    *columns, payload = row
+    try:
+        text, trouble = decompress(payload), None
+    except (DamagedSpan, RuntimeError) as error:
+        text, trouble = b"", str(error)
+    return TraceRow(**by_column(names, (*columns, text))), trouble
+
+
+def scores(connection: sqlite3.Connection, trace_id: str) -> list[tuple[Any, ...]]:
+    """Return the scores of a trace: name, value, observation, time, comment; newest first."""
+    return connection.execute(
+        "SELECT name, value, observation_id, timestamp_ns, comment FROM scores WHERE trace_id = ? "
+        "ORDER BY timestamp_ns DESC, seq DESC LIMIT 500",
+        (trace_id,),
+    ).fetchall()
+
+
+def sessions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> list[tuple[Any, ...]]:
+    """Return the sessions, newest first: id, first, last, runs, calls, errors, tokens, cost, unpriced calls."""
+    where, values = conditions(connection, filters, now_ns)
+    return connection.execute(
+        "SELECT session_id, min(start_ns), max(end_ns), sum(parent_span_id IS NULL), "  # noqa: S608 - our own names
+        f"sum(type IN ({_BILLED})), sum(level = 'ERROR'), "
+        "coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0), sum(cost_usd), "
+        f"sum({unpriced_sql(connection)}) FROM observations "
+        f"WHERE session_id IS NOT NULL {'AND ' + where if where else ''} "
+        "GROUP BY session_id ORDER BY max(end_ns) DESC LIMIT 5000",
+        values,
+    ).fetchall()
+
+
+def after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[dict[str, Any]], int, int]:
+    """Return the newest rows after a number, oldest first; how many were left out; and the newest number."""
+    names = ("seq", *OBSERVATION_COLUMNS)
+    newest_seq = connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0]
+    fresh = connection.execute("SELECT count(*) FROM observations WHERE seq > ?", (seq,)).fetchone()[0]
+    cursor = connection.execute(
+        f"SELECT {readable(connection, names)} FROM observations WHERE seq > ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our own names
+        (seq, limit),
+    )
+    items = [by_column(names, row) for row in cursor][::-1]
+    return items, max(fresh - len(items), 0), newest_seq
+
+
+def marks(connection: sqlite3.Connection) -> tuple[int, ...]:
+    """Return what changes whenever observations come or go."""
+    return tuple(connection.execute("SELECT count(*), coalesce(max(seq), 0) FROM observations").fetchone())
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest observation."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM observations").fetchone()[0])
+
+
+def names(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Return the values that filters are offered, from the newest observations."""
+    columns = ("agent", "model", "provider", "symbol", "session_id", "user_id", "environment", "error_category", "name")
+    values: dict[str, dict[str, None]] = {column: {} for column in columns}
+    cursor = connection.execute(
+        f"SELECT {readable(connection, columns)} FROM observations ORDER BY seq DESC LIMIT {_LOOKED_AT}"  # noqa: S608 - our own names
+    )
+    for row in cursor:
+        for column, value in zip(columns, row, strict=True):
+            if value is not None:
+                values[column][value] = None
+    labels = {"session_id": "session", "user_id": "user", "error_category": "category"}
+    return {labels.get(name, name): sorted(list(items)[:_OFFERED]) for name, items in values.items()}

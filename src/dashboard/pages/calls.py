@@ -1,0 +1,150 @@
+"""What the pages on calls share: their questions to the facts, figures of totals, and charts over time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from src.dashboard.data import facts
+from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Panel, Table
+from src.judging.statistics import share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from src.dashboard.pages.kinds import Context
+    from src.insight.facts.filters import Filter
+    from src.insight.facts.reader import FactsReader
+    from src.insight.facts.records import Point, Totals
+
+FILTERS: Final = facts.FILTERS
+NO_CALLS: Final = "No model call is recorded yet: `moondev trade EURUSD --swarm` makes some, without any key."
+NONE: Final = "(none)"
+# What rows of calls can be grouped by, and the dimensions of that.
+BY: Final[dict[str, tuple[str, ...]]] = {
+    "model": ("model",),
+    "agent": ("agent",),
+    "agent and model": ("agent", "model"),
+    "provider": ("provider",),
+    "symbol": ("symbol",),
+    "prompt": ("prompt_name", "prompt_version"),
+    "environment": ("environment",),
+}
+_LINKED: Final = {"model": "model", "agent": "agent", "provider": "provider", "symbol": "symbol",
+                  "environment": "environment", "prompt_name": "prompt"}  # fmt: skip
+_MOST_SERIES: Final = 7
+_DAY_MS: Final = 86_400_000
+
+
+def chosen(context: Context) -> Filter:
+    """Return the facts' filter for this page's address."""
+    return facts.facts_filter(context.filters, context.now_ns)
+
+
+def suggestions(context: Context) -> Mapping[str, list[str]]:
+    """Return the values that filters are offered."""
+    return facts.ask(context.store, facts.offered, context.limits)
+
+
+def notes(reader: FactsReader, filter_: Filter, context: Context) -> tuple[str, ...]:
+    """Return what a reader must know of the figures: what they lack, and which times they really cover."""
+    state = reader.freshness()
+    lines = []
+    if state.behind:
+        lines.append(f"{state.behind:,} observations of the store are not in these figures yet: reload soon.")
+    lost = sum(gap.n for gap in state.gaps if gap.kind == "observation")
+    if lost:
+        lines.append(f"{lost:,} observations were deleted from the store before these figures had them.")
+    if (filter_.since_ns or filter_.until_ns) and reader.effective_range(filter_) != (
+        filter_.since_ns,
+        filter_.until_ns,
+    ):
+        lines.append(
+            "Of days whose observations retention has deleted only whole days are known: these are counted whole."
+        )
+    if problem := context.problems.get(context.store.name):
+        lines.append(problem)
+    return tuple(lines)
+
+
+def money(totals: Totals) -> Any:
+    """Return the cost of totals, which says whether a part of it is unknown."""
+    return AtLeast(totals.cost_usd) if totals.unpriced else totals.cost_usd
+
+
+def total_figures(totals: Totals) -> tuple[Figure, ...]:
+    """Return the headline figures of calls."""
+    n = totals.n
+    return (
+        Figure("calls", "Model calls", n, "count", n, "calls"),
+        Figure("cost_usd", "Cost", money(totals), "money", n, "calls",
+               f"{totals.unpriced:,} without a full price" if totals.unpriced else ""),
+        Figure("errors", "Ended in an error", share(totals.errors, n), "interval", n, "calls",
+               f"{totals.errors:,} errors"),
+        Figure("input_tokens", "Tokens in", totals.input_tokens, "count", n - totals.unmeasured, "calls that told"),
+        Figure("output_tokens", "Tokens out", totals.output_tokens, "count", n - totals.unmeasured, "calls that told"),
+        Figure("cached_share", "Read from caches",
+               totals.cached_tokens / totals.input_tokens if totals.input_tokens else None, "share",
+               n - totals.unmeasured, "calls that told"),
+    )  # fmt: skip
+
+
+def key_columns(dimensions: Sequence[str]) -> tuple[Column, ...]:
+    """Return a column for each dimension that rows are grouped by."""
+    return tuple(Column(name, name.replace("_", " ")) for name in dimensions)
+
+
+def key_cells(context: Context, dimensions: Sequence[str], key: Sequence[str | None], page: str) -> tuple[Any, ...]:
+    """Return the cells of a row's key; each that is a filter leads to a page with that filter set."""
+    cells: list[Any] = []
+    for name, value in zip(dimensions, key, strict=True):
+        if value is None or name not in _LINKED:
+            cells.append(value if value is not None else NONE)
+            continue
+        filters = replace(context.filters, by=None)
+        query = filters.query(**{_LINKED[name]: value, "store": context.options.get("store")})
+        cells.append(Link(value, f"/{page}{query}"))
+    return tuple(cells)
+
+
+def label(key: Sequence[str | None]) -> str:
+    """Return a row's key in one text."""
+    return " ".join(NONE if part is None else part for part in key) or "all"
+
+
+def by_day(
+    points: Sequence[Point], *, title: str, slug: str, kind: str, figure: Callable[[Totals], float], unit: str
+) -> Panel:
+    """Return a panel of one figure by day and group; the chart stacks the largest groups, and the rest together."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    cells: dict[tuple[str, int], float] = {}
+    for point in points:
+        name = label(point.key)
+        cells[name, point.start_ns] = figure(point.totals)
+        sums[name] += figure(point.totals)
+    names = sorted(sums, key=lambda name: -sums[name])
+    names = sorted(names[:_MOST_SERIES]) + names[_MOST_SERIES:]  # so that a group has one colour in all charts
+    days = _days(points)
+    series = [{"name": name, "data": [cells.get((name, day), 0) for day in days]} for name in names[:_MOST_SERIES]]
+    if rest := names[_MOST_SERIES:]:
+        others = [sum(cells.get((name, day), 0) for name in rest) for day in days]
+        series.append({"name": f"{len(rest)} others", "data": others})
+    chart = Chart(
+        kind="bars",
+        label=title,
+        data={"x": [day // 1_000_000 for day in days], "time": True, "kind": kind, "stacked": True, "series": series},
+    )
+    columns = (Column("day", "day (UTC)", "time"), Column("key", "group"), Column("calls", "calls", "count"),
+               Column(unit, title.partition(" by ")[0].lower(), "money" if kind == "money" else "count"))  # fmt: skip
+    rows = [(point.start_ns, label(point.key), point.totals.n, figure(point.totals)) for point in reversed(points)]
+    return Panel(slug=slug, title=title, table=Table(columns, rows), chart=chart if rows else None)
+
+
+def _days(points: Sequence[Point]) -> list[int]:
+    """Return all days from the first to the last one, also those on which nothing happened."""
+    if not points:
+        return []
+    first, last = points[0].start_ns, points[-1].start_ns
+    step = _DAY_MS * 1_000_000
+    return list(range(first, last + 1, step))

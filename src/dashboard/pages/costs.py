@@ -1,0 +1,79 @@
+"""What calls cost: by agent, model, symbol, prompt, and day; how many tokens, and how many of them from caches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from src.dashboard.data import facts
+from src.dashboard.pages import calls
+from src.dashboard.pages.kinds import PageKind, by_of
+from src.dashboard.view.panels import Column, Page, Panel, Table
+
+if TYPE_CHECKING:
+    from src.dashboard.pages.kinds import Context
+    from src.insight.facts.reader import FactsReader
+    from src.insight.facts.records import Row
+
+_BY: Final = ("model", "agent", "agent and model", "provider", "symbol", "prompt", "environment")
+_COLUMNS: Final = (
+    Column("calls", "calls", "count"),
+    Column("cost_usd", "cost", "money"),
+    Column("share", "share of cost", "share"),
+    Column("per_call", "cost per call", "money"),
+    Column("unpriced", "without full price", "count"),
+    Column("input_tokens", "tokens in", "count"),
+    Column("output_tokens", "tokens out", "count"),
+    Column("reasoning_tokens", "of these reasoning", "count"),
+    Column("cached_tokens", "read from caches", "count"),
+    Column("cached_share", "cache share", "share"),
+)
+
+
+def _build(context: Context) -> Page:
+    return facts.ask(context.store, lambda reader: _page(context, reader), context.limits)
+
+
+def _page(context: Context, reader: FactsReader) -> Page:
+    by = by_of(context, _BY)
+    dimensions, filter_ = calls.BY[by], calls.chosen(context)
+    totals = reader.totals(filter_)
+    if not totals.n and not context.filters.set_values():
+        return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
+    rows = reader.grouped(filter_, dimensions)  # type: ignore[arg-type] # dimensions
+    table = [(*calls.key_cells(context, dimensions, row.key, "traces"), *_cells(row, totals.cost_usd)) for row in rows]
+    groups = Panel(
+        slug="groups",
+        title=f"By {by}",
+        table=Table((*calls.key_columns(dimensions), *_COLUMNS), table),
+        notes=("≥ is the known part: the price of some of these calls is not known in whole.",)
+        if totals.unpriced
+        else (),
+    )
+    points = reader.series(filter_, "day", dimensions)  # type: ignore[arg-type] # dimensions
+    days = calls.by_day(
+        points, title=f"Cost by day and {by}", slug="days", kind="money", figure=lambda item: item.cost_usd,
+        unit="cost_usd",
+    )  # fmt: skip
+    return Page(figures=calls.total_figures(totals), panels=(days, groups), notes=calls.notes(reader, filter_, context))
+
+
+def _cells(row: Row, all_usd: float) -> tuple[Any, ...]:
+    totals = row.totals
+    priced = totals.n - totals.unpriced
+    return (
+        totals.n, calls.money(totals), totals.cost_usd / all_usd if all_usd else None,
+        totals.cost_usd / priced if priced and not totals.unpriced else None, totals.unpriced, totals.input_tokens,
+        totals.output_tokens, totals.reasoning_tokens, totals.cached_tokens,
+        totals.cached_tokens / totals.input_tokens if totals.input_tokens else None,
+    )  # fmt: skip
+
+
+KIND: Final = PageKind(
+    slug="cost",
+    title="Cost",
+    build=_build,
+    filters=("by", *calls.FILTERS),
+    by=_BY,
+    intro="What model calls cost, for whom and for what.",
+    suggestions=calls.suggestions,
+)

@@ -1,0 +1,107 @@
+"""What a page is: its name and address, its filters, and the function that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from src.dashboard.data.memo import FRESH_S, Memo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from src.dashboard.data.ledger import Ledger, Loaded
+    from src.dashboard.data.limits import Limits
+    from src.dashboard.data.stores import Store
+    from src.dashboard.view.filters import Filters
+    from src.dashboard.view.panels import Page
+    from src.judging.prices import PriceSeries
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a page is made from.
+
+    Attributes:
+        store: The store.
+        filters: The filters of the address.
+        limits: When the answer must be there.
+        now_ns: The time, in nanoseconds since 1970.
+        ledgers: The ledgers of the stores.
+        prices: Prices by symbol, from the files that were named.
+        options: What else the address says, such as where a list continues.
+        problems: What keeps the figures of calls from being up to date, by store.
+    """
+
+    store: Store
+    filters: Filters
+    limits: Limits
+    now_ns: int
+    ledgers: Ledger
+    prices: Mapping[str, PriceSeries] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    memo: Memo = field(default_factory=Memo)
+
+    def ledger(self) -> Loaded:
+        """Return the store's ledger."""
+        return self.ledgers.of(self.store, self.limits)
+
+    def remembered(self, name: Any, compute: Callable[[], _T], version: Any) -> _T:
+        """Return what was computed for this address already, where what it depends on has the same version."""
+        options = tuple(sorted(self.options.items()))
+        has_now = self.filters.since is not None or self.filters.until is not None
+        seconds = FRESH_S if has_now else float("inf")
+        return self.memo.get(
+            (name, self.store.name, self.filters, options, version), compute, self.limits, seconds=seconds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PageKind:
+    """One page.
+
+    Attributes:
+        slug: Its address.
+        title: Its name in the menu.
+        build: Makes it.
+        filters: The filters that it has, in their order.
+        by: What its rows can be grouped by; the first is usual.
+        intro: One sentence on what it answers.
+        suggestions: Returns the values that its filters are offered.
+        version: Returns what changes whenever the page does; None for pages that are made anew each time.
+        options: What else its address may say.
+        template: The template that shows it.
+    """
+
+    slug: str
+    title: str
+    build: Callable[[Context], Page]
+    filters: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    intro: str = ""
+    suggestions: Callable[[Context], Mapping[str, list[str]]] | None = None
+    version: Callable[[Context], Any] | None = None
+    options: tuple[str, ...] = ()
+    template: str = "page.html"
+
+    @property
+    def address(self) -> str:
+        """Return its path."""
+        return f"/{self.slug}" if self.slug else "/"
+
+
+def by_of(context: Context, choices: tuple[str, ...]) -> str:
+    """Return what rows are grouped by.
+
+    Raises:
+        FilterError: it is none of the choices.
+    """
+    from src.dashboard.view.filters import FilterError
+
+    by = context.filters.by or choices[0]
+    if by not in choices:
+        raise FilterError(f"By is {by!r:.60}: give one of {', '.join(choices)}.")
+    return by

@@ -1,0 +1,94 @@
+"""The first page: what is asked, spent, failing and decided, with a way to each page that says more."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from src.dashboard.data import facts, traces
+from src.dashboard.pages import calls, ledger_filters
+from src.dashboard.pages.decisions import decision_figures
+from src.dashboard.pages.kinds import PageKind
+from src.dashboard.pages.traces import COLUMNS, trace_row
+from src.dashboard.view.filters import Filters
+from src.dashboard.view.panels import Column, Figure, Page, Panel, Table
+from src.judging.statistics import share
+
+if TYPE_CHECKING:
+    from src.dashboard.pages.kinds import Context
+    from src.insight.facts.reader import FactsReader
+
+_FILTERS: Final = ("since", "until", "agent", "model", "symbol", "environment", "session")
+_NEWEST: Final = 8
+_COLUMNS: Final = (
+    Column("agent", "agent"),
+    Column("calls", "calls", "count"),
+    Column("error_rate", "error rate (95%)", "interval"),
+    Column("cost_usd", "cost", "money"),
+    Column("p50_ms", "p50", "ms"),
+    Column("p95_ms", "p95", "ms"),
+)
+
+
+def _build(context: Context) -> Page:
+    page = facts.ask(context.store, lambda reader: _calls(context, reader), context.limits)
+    newest = _newest(context)
+    has_decisions = bool(context.ledger().entries)
+    if page.empty and not has_decisions and not newest.table.rows:
+        return Page(empty=page.empty, notes=page.notes)
+    decided: tuple[Figure, ...] = ()
+    if has_decisions:
+        decided = context.remembered("decided", lambda: _decided(context), context.ledger().version)
+    return Page(figures=(*page.figures, *decided), panels=(*page.panels, newest), notes=page.notes)
+
+
+def _decided(context: Context) -> tuple[Figure, ...]:
+    return decision_figures(context, ledger_filters.entries_of(context))
+
+
+def _calls(context: Context, reader: FactsReader) -> Page:
+    filter_ = calls.chosen(context)
+    lines = calls.notes(reader, filter_, context)
+    totals = reader.totals(filter_)
+    if not totals.n and not context.filters.set_values():
+        return Page(empty=calls.NO_CALLS, notes=lines)
+    rows = reader.grouped(filter_, ("agent",))
+    took = reader.percentiles(filter_, ("agent",), (0.5, 0.95))
+    all_took = reader.percentiles(filter_, (), (0.5, 0.95)).get(())
+    table: list[tuple[Any, ...]] = []
+    for row in rows:
+        group = took.get(row.key)
+        values = group.values_ms if group is not None and group.n else (None, None)
+        table.append((*calls.key_cells(context, ("agent",), row.key, "latency"), row.totals.n,
+                      share(row.totals.errors, row.totals.n), calls.money(row.totals), *values))  # fmt: skip
+    p95 = all_took.values_ms[1] if all_took is not None and all_took.n else None
+    figures = (
+        *calls.total_figures(totals)[:3],
+        Figure("p95_ms", "p95 response time", p95, "ms", totals.n, "calls"),
+    )
+    points = reader.series(filter_, "day", ("agent",))
+    cost = calls.by_day(points, title="Cost by day and agent", slug="cost", kind="money",
+                        figure=lambda item: item.cost_usd, unit="cost_usd")  # fmt: skip
+    counts = calls.by_day(points, title="Calls by day and agent", slug="calls", kind="count",
+                          figure=lambda item: item.n, unit="n")  # fmt: skip
+    agents = Panel(slug="agents", title="By agent", table=Table(_COLUMNS, table))
+    return Page(figures=figures, panels=(agents, cost, counts), notes=lines)
+
+
+def _newest(context: Context) -> Panel:
+    filters = Filters(**{name: getattr(context.filters, name) for name in _FILTERS})
+    question = partial(traces.newest, filters=filters, now_ns=context.now_ns, before=None)
+    lines = context.store.ask(question, traces.TracePage(), context.limits).lines[:_NEWEST]
+    return Panel(
+        slug="newest", title="Newest traces", table=Table(COLUMNS, [trace_row(context, line) for line in lines])
+    )
+
+
+KIND: Final = PageKind(
+    slug="",
+    title="Overview",
+    build=_build,
+    filters=_FILTERS,
+    intro="What agents ask, what it costs, what fails, and what they decide.",
+    suggestions=calls.suggestions,
+)

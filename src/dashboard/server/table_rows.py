@@ -1,0 +1,51 @@
+"""Write the rows of a table as HTML; thousands of cells would take a template most of a page's time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup, escape
+
+from src.dashboard.view.formats import RIGHT, shown
+from src.dashboard.view.panels import AtLeast, Link, plain
+from src.observability.commands.terminal import visible
+
+if TYPE_CHECKING:
+    from src.dashboard.view.panels import Table
+
+_LONGEST: Final = 400  # characters of a cell; CSV has all of it
+
+
+def rows_html(table: Table, most: int) -> Markup:
+    """Return the first rows of a table as HTML, every text in them escaped and visible.
+
+    Cells of figures and times carry their raw values, by which tables are sorted in the page.
+    """
+    kinds = [column.kind for column in table.columns]
+    lines = []
+    for row in table.rows[:most]:
+        lines.append("<tr>")
+        lines += [_cell(value, kind) for value, kind in zip(row, kinds, strict=True)]
+        lines.append("</tr>\n")
+    return Markup("".join(lines))  # noqa: S704 - each cell is escaped below
+
+
+def _cell(value: Any, kind: Any) -> str:
+    text = escape(visible(shown(value, kind))[:_LONGEST])
+    inner = f"<bdi>{text}</bdi>" if kind in {"text", "action"} else str(text)
+    if isinstance(value, Link):
+        inner = f'<a href="{escape(value.href)}">{inner}</a>'
+    if kind in RIGHT:
+        return f'<td class="right" data-value="{_raw(value)}">{inner}</td>'
+    if kind == "time":
+        return f'<td data-value="{_raw(value)}">{inner}</td>'
+    if kind == "action":
+        return f'<td data-action="{escape(visible(str(plain(value))))}">{inner}</td>'
+    return f"<td>{inner}</td>"
+
+
+def _raw(value: Any) -> Any:
+    while isinstance(value, Link | AtLeast):
+        value = value.value
+    raw = plain(value)
+    return "" if raw is None else escape(raw)

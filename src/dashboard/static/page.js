@@ -1,0 +1,53 @@
+// Every page: keep the token out of the address and the history, sort tables, draw charts.
+
+const address = new URL(location.href);
+if (address.searchParams.has("token")) {
+  address.searchParams.delete("token");
+  history.replaceState(null, "", address);
+}
+
+// On a phone the filters come after a tap, unless some are set.
+const filterBox = document.querySelector(".filter-box");
+if (filterBox && filterBox.dataset.filtered === undefined && matchMedia("(max-width: 40rem)").matches) filterBox.open = false;
+
+// Tables sort by the raw values of their cells; a button in each heading does it, by keyboard too.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, place) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = heading.textContent;
+    heading.replaceChildren(button);
+    button.addEventListener("click", () => sort(table, headings, place));
+  });
+}
+
+function sort(table, headings, place) {
+  const descends = headings[place].ariaSort !== "descending";
+  headings.forEach((heading) => heading.removeAttribute("aria-sort"));
+  headings[place].setAttribute("aria-sort", descends ? "descending" : "ascending");
+  const rows = [...table.tBodies[0].rows].map((row) => [valueOf(row.cells[place]), row]);
+  rows.sort(([a], [b]) => compare(a, b, descends ? -1 : 1));
+  table.tBodies[0].replaceChildren(...rows.map(([, row]) => row));
+}
+
+function valueOf(cell) {
+  if (cell.dataset.value === undefined) return cell.textContent.trim();
+  return cell.dataset.value === "" ? null : Number(cell.dataset.value);
+}
+
+function compare(a, b, sign) {
+  if (a === null || b === null) return (a === null) - (b === null);  // what is unknown comes last, either way
+  return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
+}
+
+if (document.querySelector(".chart")) {
+  import("./charts.js").then((charts) => charts.drawAll()).catch(() => {
+    for (const figure of document.querySelectorAll(".chart")) {
+      const note = document.createElement("p");
+      note.className = "empty";
+      note.textContent = "Charts need Apache ECharts, which is not installed (run: make .venv). The tables have the same figures.";
+      figure.replaceWith(note);
+    }
+  });
+}

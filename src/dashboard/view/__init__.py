@@ -1,0 +1,1 @@
+"""Pages as data: figures, tables, charts, filters, and how values read."""

@@ -1,0 +1,56 @@
+"""Write a table as CSV: raw values, so that another program can compute with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from src.dashboard.view.panels import INTERVALS, plain
+from src.observability.commands.terminal import visible
+
+if TYPE_CHECKING:
+    from src.dashboard.view.panels import Table
+
+# A spreadsheet takes a text that begins so for a formula, and models write such texts.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(table: Table) -> str:
+    """Return the table as CSV. Times are ISO 8601 in UTC, amounts US dollars, shares fractions, times taken ms."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    head: list[str] = []
+    for column in table.columns:
+        head.append(column.key)
+        if column.kind in INTERVALS:
+            head += [f"{column.key}_low", f"{column.key}_high"]
+    writer.writerow(head)
+    for row in table.rows:
+        cells: list[Any] = []
+        for column, value in zip(table.columns, row, strict=True):
+            cells.append(_cell(plain(value), column.kind))
+            if column.kind in INTERVALS:
+                cells += [_cell(getattr(value, side, None), "number") for side in ("low", "high")]
+        writer.writerow(cells)
+    return file.getvalue()
+
+
+def _cell(value: Any, kind: str) -> Any:
+    if value is None:
+        return ""
+    if kind == "time" and isinstance(value, int):
+        return _iso(value)
+    if isinstance(value, str):
+        text = visible(value)
+        return f"'{text}" if text.startswith(_FORMULA) else text
+    return value
+
+
+def _iso(ns: int) -> str:
+    try:
+        moment = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return str(ns)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns % 1_000_000_000:09d}Z"

@@ -1,0 +1,225 @@
+"""Turn one row of an export into a fill, by what its format says of the columns."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from src.judging.fills.formats import side_of
+from src.judging.fills.markets import DOLLARS, MINTS, Market, market_of
+from src.judging.fills.records import Fee, Fill, number, with_unit
+
+if TYPE_CHECKING:
+    from src.judging.fills.formats import Header
+
+NO_TRADE: Final = "it is no trade"
+NO_TIME: Final = "its time cannot be read"
+NO_NUMBER: Final = "its price or amount is no number above 0, with a decimal point"
+CONTRACTS: Final = "its amount is in contracts of a size that the file does not say"
+INVERSE: Final = "it is settled in the coin itself"
+NO_MARKET: Final = "its market is only a number"
+SWAP_OF_OTHERS: Final = "neither token of the swap is USDC, USDT or SOL"
+_LONGEST_FEE: Final = 2_000
+_INVERSE_VENUES: Final = ("binance", "bybit", "okx")
+
+
+class RowError(Exception):
+    """A row is no fill; its text is the reason."""
+
+
+class _Row:
+    """One row by its meanings."""
+
+    def __init__(self, cells: list[str], header: Header) -> None:
+        self._cells, self._places = cells, header.places
+
+    def __getitem__(self, meaning: str) -> str:
+        place = self._places.get(meaning)
+        return self._cells[place].strip() if place is not None and place < len(self._cells) else ""
+
+    def has(self, meaning: str) -> bool:
+        """Tell whether the file has such a column."""
+        return meaning in self._places
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFee:
+    """A fee that a row of its own adds to the fills of an order, as where each half of a trade has one."""
+
+    order_id: str
+    market: Market
+    fee: Fee
+
+
+def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -> Fill | OrderFee:
+    """Return the fill of a row, or the fee that it adds to others of its order.
+
+    Raises:
+        RowError: it is no fill, or cannot be read.
+    """
+    row = _Row(cells, header)
+    if header.format.only is not None:
+        meaning, kinds = header.format.only
+        if row[meaning].lower() not in kinds:
+            raise RowError(NO_TRADE)
+    if row.has("token1"):
+        return _swap(row, header, time_us, place)
+    side = side_of(header, row["side"])
+    if side is None:
+        raise RowError(NO_TRADE)
+    if time_us is None:
+        raise RowError(NO_TIME)
+    market, is_spot = _market(row, header)
+    if row.has("balance_unit") and is_spot and row["balance_unit"].upper() != market.base:
+        fee = Fee(
+            amount=(number(row["fee"]) or Decimal(0)) * header.format.fee_sign + 0, currency=row["fee_currency"].upper()
+        )
+        return OrderFee(order_id=row["order"], market=market, fee=fee)
+    price, amount = _price_and_amount(row, market, is_spot=is_spot)
+    return Fill(
+        venue=header.format.venue,
+        market=market,
+        side=side[0],
+        price=price,
+        amount=amount,
+        time_ns=time_us * 1_000,
+        fees=_fees(row, header, market, side[0], is_spot=is_spot),
+        effect=_effect(row, side[1]),
+        is_spot=is_spot,
+        trade_id=row["id"] or None,
+        order_id=row["order"] or row["hash"] or None,
+        realized=number(row["realized"]) if row["realized"] else None,
+        place=place,
+        excludes=() if is_spot and header.format.is_spot is None else header.format.excludes,
+    )
+
+
+def _effect(row: _Row, effect: str | None) -> str | None:
+    words = row["effect"].lower()
+    return "open" if words.startswith("open ") else "close" if words.startswith("close ") else effect
+
+
+def _market(row: _Row, header: Header) -> tuple[Market, bool]:
+    """Return what a row trades, and whether on the spot market."""
+    if row.has("base"):
+        return Market(base=row["base"].upper(), quote=row["quote"].upper() or None), True
+    symbol = row["market"]
+    if not symbol:
+        raise RowError(NO_TRADE)
+    if symbol.lstrip("@").isdigit():
+        raise RowError(NO_MARKET)
+    market = market_of(symbol)
+    is_spot = header.format.is_spot
+    if is_spot is None:
+        is_spot = _row_is_spot(row, header, symbol)
+    if header.format.venue == "hyperliquid" and market.quote is None:
+        market = Market(base=market.base, quote="USDC")  # its perpetuals are settled in that
+    settled = symbol.partition(":")[2].partition("-")[0].upper()
+    inverse_name = market.quote == "USD" and header.format.venue in _INVERSE_VENUES
+    if not is_spot and (inverse_name or (settled and settled == market.base)):
+        raise RowError(INVERSE)
+    return market, is_spot
+
+
+def _row_is_spot(row: _Row, header: Header, symbol: str) -> bool:
+    if header.format.venue == "kraken":
+        return not number(row["margin"] or "0")
+    if header.format.venue == "okx":
+        return row["kind"].lower() == "spot"
+    if header.format.venue == "hyperliquid":
+        return "/" in symbol
+    return ":" not in symbol
+
+
+def _price_and_amount(row: _Row, market: Market, *, is_spot: bool) -> tuple[Decimal, Decimal]:
+    price, _ = with_unit(row["price"])
+    amount, unit = with_unit(row["amount"])
+    unit = unit or row["unit"].upper() or None
+    if unit is not None and unit != market.base:
+        raise RowError(CONTRACTS)
+    if price is None or amount is None or price <= 0 or not amount:
+        raise RowError(NO_NUMBER)
+    cost, _ = with_unit(row["cost"]) if row["cost"] else (None, None)
+    if not is_spot and row.has("fees") and cost:  # ccxt's amounts are in contracts, its costs in money
+        return price, abs(cost) / price
+    if not is_spot and row.has("fees"):
+        raise RowError(CONTRACTS)
+    return price, abs(amount)
+
+
+def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool) -> tuple[Fee, ...] | None:
+    """Return the fees of a row; None where nothing says what was paid."""
+    if not row.has("fee"):
+        return _nested_fees(row["fees"]) if row.has("fees") else None
+    amount, unit = with_unit(row["fee"])
+    if amount is None:
+        return None
+    if unit is None and row.has("fee_currency"):
+        unit = row["fee_currency"].upper() or None
+    elif unit is None and header.format.fee_in == "quote":
+        unit = market.quote
+    elif unit is None and header.format.fee_in == "received":
+        unit = market.base if is_spot and side > 0 else market.quote
+    elif unit is None and header.format.name == "bybit derivatives":
+        unit = market.quote
+    return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit),)
+
+
+def _nested_fees(text: str) -> tuple[Fee, ...] | None:
+    """Return the fees of ccxt's `fee`: an object as JSON, or as Python writes it into a CSV cell."""
+    if not text or len(text) > _LONGEST_FEE:
+        return None
+    value: Any = None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text)
+            break
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    if not isinstance(value, dict) or value.get("cost") in (None, ""):
+        return None
+    cost, currency = number(str(value["cost"])), value.get("currency")
+    return None if cost is None else (Fee(amount=cost, currency=str(currency).upper() if currency else None),)
+
+
+def _swap(row: _Row, header: Header, time_us: int | None, place: str) -> Fill:
+    """Return a swap of one token for another on a decentralised exchange: what is paid with is the quote."""
+    if "swap" not in row["side"].lower():
+        raise RowError(NO_TRADE)
+    if time_us is None:
+        raise RowError(NO_TIME)
+    sold, bought = row["token1"], row["token2"]
+    amounts = [_whole(row["amount1"], row["decimals1"]), _whole(row["amount2"], row["decimals2"])]
+    quotes = [MINTS.get(sold), MINTS.get(bought)]
+    if quotes[0] in DOLLARS or (quotes[0] and not quotes[1]):
+        side, base, quote, paid, units = 1, bought, quotes[0], amounts[0], amounts[1]
+    elif quotes[1]:
+        side, base, quote, paid, units = -1, sold, quotes[1], amounts[1], amounts[0]
+    else:
+        raise RowError(SWAP_OF_OTHERS)
+    return Fill(
+        venue=header.format.venue,
+        market=Market(base=MINTS.get(base, base), quote=quote),
+        side=side,
+        price=paid / units,
+        amount=units,
+        time_ns=time_us * 1_000,
+        fees=(),
+        effect=None,
+        is_spot=True,
+        trade_id=None,
+        order_id=row["hash"] or None,
+        realized=None,
+        place=place,
+        excludes=header.format.excludes,
+    )
+
+
+def _whole(amount: str, decimals: str) -> Decimal:
+    units, places = number(amount), number(decimals)
+    if units is None or places is None or units <= 0 or not 0 <= places <= 30 or places != int(places):
+        raise RowError(NO_NUMBER)
+    return units.scaleb(-int(places))

@@ -1,0 +1,1 @@
+"""Rules that read decisions out of recorded replies of agents that write none themselves."""

@@ -1,0 +1,142 @@
+"""Questions are bounded in time, end when the browser leaves, and never hold up the others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from src.dashboard import Content, open_stores
+from src.dashboard.data.ledger import Ledger
+from src.dashboard.data.limits import Limits, NobodyWaits, TookTooLong
+from src.dashboard.data.memo import Memo
+from src.dashboard.data.tree import in_tree_order
+from src.dashboard.server.answering import Answers
+from src.observability.store.spool import Spool
+from tests.dashboard.conftest import opened
+from tests.dashboard.sample import Maker, fill
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+
+
+def endless(connection: sqlite3.Connection) -> Any:
+    return connection.execute(ENDLESS).fetchone()
+
+
+class Browser:
+    """A request whose browser leaves when it is told to."""
+
+    def __init__(self) -> None:
+        self.leaves = asyncio.Event()
+
+    async def receive(self) -> dict[str, str]:
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+
+def test_a_question_that_takes_too_long_is_stopped(store_path: Path) -> None:
+    (store,) = open_stores([store_path])
+    with pytest.raises(TookTooLong, match="took longer"):
+        store.ask(endless, None, Limits(0.05))
+
+
+def test_a_page_that_takes_too_long_says_what_to_do(store_path: Path) -> None:
+    content = Content(stores=open_stores([store_path]), seconds=0.0)
+    with opened(content, admitted=False) as client:
+        answer = client.get(client.headers["x-link"])
+        assert answer.status_code == 503
+        assert "Narrow the filters" in answer.text
+
+
+async def test_a_question_ends_when_the_browser_leaves_and_others_go_on(store_path: Path) -> None:
+    (store,) = open_stores([store_path])
+    answers, browser, ended = Answers(60), Browser(), threading.Event()
+
+    def question(limits: Limits) -> None:
+        try:
+            store.ask(endless, None, limits)
+        finally:
+            ended.set()
+
+    asking = asyncio.ensure_future(answers.to(browser, question))  # type: ignore[arg-type] # as much as is used
+    await asyncio.sleep(0.05)
+    assert await answers.to(Browser(), lambda _: 7) == 7  # type: ignore[arg-type] # as above
+    assert not asking.done()
+    browser.leaves.set()
+    with pytest.raises(NobodyWaits):
+        await asking
+    assert await asyncio.to_thread(ended.wait, 30)
+    answers.stop()
+
+
+async def test_the_end_of_the_server_ends_questions(store_path: Path) -> None:
+    (store,) = open_stores([store_path])
+    answers = Answers(60)
+    asking = asyncio.ensure_future(answers.to(Browser(), lambda limits: store.ask(endless, None, limits)))  # type: ignore[arg-type] # as above
+    await asyncio.sleep(0.05)
+    answers.stop()
+    with pytest.raises(NobodyWaits):
+        await asking
+
+
+def test_what_is_being_computed_is_computed_once() -> None:
+    memo, calls, results = Memo(), [], []
+
+    def compute() -> int:
+        calls.append(1)
+        time.sleep(0.05)
+        return len(calls)
+
+    threads = [threading.Thread(target=lambda: results.append(memo.get("key", compute, Limits(30)))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [1, 1, 1, 1]
+    assert memo.get("other", compute, Limits(30)) == 2
+
+
+def test_a_failure_is_not_kept() -> None:
+    memo = Memo()
+    with pytest.raises(ZeroDivisionError):
+        memo.get("key", lambda: 1 // 0, Limits(30))
+    assert memo.get("key", lambda: 3, Limits(30)) == 3
+
+
+def test_a_circle_of_parents_shows_each_observation_once() -> None:
+    rows = [
+        {"seq": 1, "span_id": "a", "parent_span_id": "b"},
+        {"seq": 2, "span_id": "b", "parent_span_id": "a"},
+        {"seq": 3, "span_id": "c", "parent_span_id": "c"},
+        {"seq": 4, "span_id": "d", "parent_span_id": "gone"},
+        {"seq": 5, "span_id": "e", "parent_span_id": "d"},
+    ]
+    ordered = in_tree_order(rows)
+    assert sorted(row["seq"] for _, row in ordered) == [1, 2, 3, 4, 5]
+    assert [(depth, row["span_id"]) for depth, row in ordered][:3] == [(0, "c"), (0, "d"), (1, "e")]
+
+
+def test_the_ledger_follows_what_is_written(tmp_path: Path) -> None:
+    path = fill(tmp_path / "t.db", 4)
+    (store,), ledger = open_stores([path]), Ledger()
+    first = ledger.of(store, Limits(300))
+    assert ledger.of(store, Limits(300)) is first
+    spool, maker = Spool(path), Maker(50)
+    _, decision, outcomes = maker.run(90)
+    spool.append_ledger(decision)
+    second = ledger.of(store, Limits(300))
+    assert [entry.decision.id for entry in second.entries[:4]] == [entry.decision.id for entry in first.entries]
+    assert second.entries[4].decision == decision
+    assert second.entries[3] is first.entries[3]  # only what has come was read
+    spool.append_ledger_rows(outcomes)
+    spool.close()
+    third = ledger.of(store, Limits(300))
+    assert third.version != second.version
+    assert len(third.entries[4].outcomes) == len(outcomes)
