@@ -120,6 +120,24 @@ def test_a_server_that_drips_is_cut_off_at_the_deadline(at: Callable[..., BaseMo
         call.ask(at(server.url, timeouts=Timeouts(connect=2.0, read=0.2, total=0.4)), None, "hi")
 
 
+def test_a_server_that_drips_its_headers_is_cut_off_at_the_deadline(
+    at: Callable[..., BaseModel], call: Caller, case: str
+) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-slow: ")
+        for _ in range(200):  # far behind the deadline
+            if server.done.wait(0.05):
+                return
+            connection.sendall(b"a")
+
+    ways = [call.ask, call.stream] if case.startswith("gemini") else [call.ask]  # elsewhere both share one client
+    with Raw(drip) as server:
+        model = at(server.url, timeouts=Timeouts(connect=2.0, read=0.2, total=0.4))
+        for ask in ways:
+            with pytest.raises(ModelTimeout):
+                ask(model, None, "hi")
+
+
 def test_a_connection_reset_in_mid_body_is_a_connection_error(
     at: Callable[..., BaseModel], dialect: Dialect, call: Caller
 ) -> None:

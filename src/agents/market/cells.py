@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_ZERO, _NINE = 48, 57
+_ZERO, _NINE, _COMMA, _POINT = b"09,."
+_TRIMMED = " \t\"'"
 _DIGITS_OF_INT32 = 9
 _LONGEST = 64
 _TRIED = 32
@@ -96,13 +97,79 @@ def joined(pieces: list[Any]) -> Any:
     return pyarrow.concat_arrays(pieces) if pieces else text_array([])
 
 
+def bytes_of(cells: Any) -> tuple[Any, Any]:
+    """Return the bytes of an array of strings, joined, and where each of its cells begins, with the end of the last."""
+    import numpy
+
+    offsets = numpy.frombuffer(cells.buffers()[1], dtype="int32")[cells.offset : cells.offset + len(cells) + 1]
+    buffer = cells.buffers()[2]
+    if not len(cells) or buffer is None or not buffer.size:
+        return numpy.zeros(0, "uint8"), offsets - offsets[:1]
+    return numpy.frombuffer(buffer, dtype="uint8")[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def holds(cells: Any, characters: str) -> bool:
+    """Tell whether any cell of an array holds one of these ASCII characters: a search for a byte is fast."""
+    data = memoryview(bytes_of(cells)[0]).tobytes()
+    return any(character in data for character in characters.encode())
+
+
+def with_bytes(cells: Any, data: Any, offsets: Any) -> Any:
+    """Return an array of strings without nulls, of these bytes."""
+    import pyarrow
+
+    return pyarrow.StringArray.from_buffers(len(cells), pyarrow.py_buffer(offsets), pyarrow.py_buffer(data))
+
+
+def with_point(cells: Any) -> Any:
+    """Return cells with a point for each comma."""
+    import numpy
+
+    data, offsets = bytes_of(cells)
+    return with_bytes(cells, numpy.where(data == _COMMA, numpy.uint8(_POINT), data), offsets)
+
+
+def without(cells: Any, character: str) -> Any:
+    """Return cells without an ASCII character."""
+    import numpy
+
+    data, offsets = bytes_of(cells)
+    is_other = data != ord(character)
+    places = numpy.zeros(len(data) + 1, dtype="int32")
+    numpy.cumsum(is_other, out=places[1:])
+    return with_bytes(cells, data[is_other], places[offsets])
+
+
 def trimmed(cells: Any) -> Any:
     """Return cells without spaces and quotation marks around them; all other kinds of space become plain ones."""
     from pyarrow import compute
 
-    if not compute.all(compute.string_is_ascii(cells)).as_py():
+    if not memoryview(bytes_of(cells)[0]).tobytes().isascii():
         cells = compute.replace_substring_regex(cells, _SPACES, " ")
-    return compute.utf8_trim(cells, characters=" \t\"'")
+    is_needed = holds(cells, _TRIMMED) and _begins_or_ends_with(cells, _TRIMMED)
+    return compute.utf8_trim(cells, characters=_TRIMMED) if is_needed else cells
+
+
+def _begins_or_ends_with(cells: Any, characters: str) -> bool:
+    """Tell whether any cell begins or ends with one of these ASCII characters."""
+    import numpy
+
+    data, offsets = bytes_of(cells)
+    is_wanted = numpy.zeros(256, dtype=bool)
+    is_wanted[list(characters.encode())] = True
+    has_text = offsets[1:] > offsets[:-1]
+    edges = data[offsets[:-1][has_text]], data[offsets[1:][has_text] - 1]
+    return any(bool(is_wanted[edge].any()) for edge in edges)
+
+
+def all_end_alike(cells: Any, sign: str) -> bool:
+    """Tell whether a sign stands in all cells as far from the end as in the first one: a cheap look at numbers."""
+    data, offsets = bytes_of(cells)
+    if not len(data):
+        return False
+    distance = int(offsets[1]) - data[: offsets[1]].tobytes().rfind(sign.encode())
+    shortest = int((offsets[1:] - offsets[:-1]).min())
+    return distance <= shortest and bool((data[offsets[1:] - distance] == ord(sign)).all())
 
 
 def cast(cells: Any, target: Any) -> Any:
@@ -132,9 +199,7 @@ def shape_groups(cells: Any) -> Iterator[ShapeGroup]:
     """Yield the cells by shape; what is too long, not ASCII, or of one shape too many is left out."""
     import numpy
 
-    offsets = numpy.frombuffer(cells.buffers()[1], dtype="int32")[cells.offset : cells.offset + len(cells) + 1]
-    buffer = cells.buffers()[2]
-    data = numpy.frombuffer(buffer, dtype="uint8") if buffer is not None and buffer.size else numpy.zeros(0, "uint8")
+    data, offsets = bytes_of(cells)
     lengths = numpy.diff(offsets)
     shapes = 0
     for length in numpy.unique(lengths).tolist():
@@ -142,7 +207,7 @@ def shape_groups(cells: Any) -> Iterator[ShapeGroup]:
             continue
         rows = numpy.flatnonzero(lengths == length)
         if len(rows) == len(lengths):
-            matrix = data[offsets[0] : offsets[0] + length * len(rows)].reshape(len(rows), length)
+            matrix = data.reshape(len(rows), length)
         else:
             matrix = data[offsets[rows][:, None] + numpy.arange(length)]
         for group in _by_shape(rows, matrix):

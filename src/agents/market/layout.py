@@ -217,7 +217,8 @@ def positional(sheet: Sheet) -> Layout:
 
 
 def _positional(sheet: Sheet, dialect: Dialect, *, first_price: int, clock: int | None) -> Layout:
-    width = max(len(cells) for cells in sheet.sample)
+    counts = [len(cells) for cells in sheet.sample]
+    width = max(set(counts), key=lambda count: (counts.count(count), count))  # of most rows; longer ones are dropped
     volume = first_price + 4 if width > first_price + 4 else None
     confirmed = 8 if dialect.name == "OKX candles" else None
     return Layout(

@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.cells import cast, chosen, mask_of, text_array, to_numpy, trimmed
+from src.agents.market.cells import (
+    all_end_alike,
+    cast,
+    chosen,
+    holds,
+    mask_of,
+    text_array,
+    to_numpy,
+    trimmed,
+    with_point,
+    without,
+)
+from src.agents.market.groups_of_digits import are_grouped
 
 MISSING: Final = ("", "-", "--", ".", "null", "none", "nan", "n/a", "na", "#n/a", "nil", "undefined")
 # What a cell proves: that the point is the decimal sign, that the comma is, or neither («42.150» may be 42150).
@@ -24,10 +36,6 @@ _READABLE: Final = {
     ".": r"^[+-]?(?:\d+|\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:['\x{2019} ]\d{3})+)?(?:\.\d*)?"
     r"(?:[eE][+-]?\d+|[kKmMbBtT])?$",
     ",": r"^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+|\d{1,3}(?:['\x{2019} ]\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d+|[kKmMbBtT])?$",
-}
-_GROUPED: Final = {
-    ".": r"^[+-]?\d{1,3}(?:,\d{3})*(?:\.\d*)?$",
-    ",": r"^[+-]?\d{1,3}(?:\.\d{3})*(?:,\d*)?$",
 }
 _SUFFIXES: Final = (("[kK]$", "e3"), ("[mM]$", "e6"), ("[bB]$", "e9"), ("[tT]$", "e12"))
 _CURRENCIES: Final = r"^([+-]?)(?:[$€£¥₹₽]|USDT?|EUR|GBP)\s*|\s*(?:[$€£¥₹₽]|USDT?|EUR|GBP)$"
@@ -56,12 +64,10 @@ class Notation:
 
     def proves_point(self, name: str, cells: Any) -> bool:
         """Tell whether plain numbers, of which some may have a point, mean what they mean in a program."""
-        from pyarrow import compute
-
         if self.is_settled or "point" in self.examples:
             return True
         self.look(name, cells)
-        return "point" in self.examples or not compute.any(compute.match_substring(cells, ".")).as_py()
+        return "point" in self.examples or not holds(cells, ".")
 
 
 def _unsigned(cells: Any) -> Any:
@@ -160,16 +166,15 @@ class NumberColumn:
 
     def _converted(self, cells: Any, sign: str, start: int, unreadable: Unreadable) -> Any:
         import pyarrow
-        from pyarrow import compute
 
         mark = "," if sign == "." else "."
-        has_groups = compute.any(compute.match_substring(cells, mark)).as_py()
+        has_groups = holds(cells, mark)
         if has_groups:
             self._refuse_mixed_groups(cells, sign)
-        if not has_groups or compute.all(compute.match_substring_regex(cells, _GROUPED[sign])).as_py():
-            plain = compute.replace_substring(cells, mark, "") if has_groups else cells
+        if not has_groups or are_grouped(cells, mark, sign):
+            plain = without(cells, mark) if has_groups else cells
             if sign == ",":
-                plain = compute.replace_substring(plain, ",", ".")
+                plain = with_point(plain)
             values = cast(plain, pyarrow.float64())
             if values is not None:
                 return to_numpy(values)
@@ -209,7 +214,9 @@ class NumberColumn:
         """Refuse a price column with both `1.4` and `1,500`: the second may be 1.5 as well as 1500."""
         from pyarrow import compute
 
-        if self.name.lower().startswith("vol") or compute.all(compute.match_substring(cells, sign)).as_py():
+        if self.name.lower().startswith("vol") or all_end_alike(cells, sign):
+            return
+        if compute.all(compute.match_substring(cells, sign)).as_py():
             return
         mark, other = (",", ".") if sign == "." else (".", ",")
         grouped = first_match(cells, rf"^[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}$")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.cells import joined, repeated, text_array, whole_numbers
+from src.agents.market.cells import holds, joined, repeated, text_array, trimmed, whole_numbers
 from src.agents.market.times import BAD, INSTANT, LOCAL, UNORDERED, US, Times, day_us, times_of, whole_years
 from src.agents.market.zones import to_utc, zone_of
 
@@ -128,14 +128,14 @@ def with_clock(dates: Any, clocks: Any) -> Any:
     """Return dates and times of day as one column of text; `930` is 9:30, and 00:09:30 where others have six digits."""
     from pyarrow import compute
 
-    clocks = compute.utf8_trim(clocks, characters=" \t\"'")
-    if compute.all(compute.match_substring_regex(clocks, r"^\d*$")).as_py():
+    clocks = trimmed(clocks)
+    if not holds(clocks, ":") and compute.all(compute.match_substring_regex(clocks, r"^\d*$")).as_py():
         longest = compute.max(compute.utf8_length(clocks)).as_py() or 0
         empty = repeated("", len(clocks))
         width = 6 if longest > 4 else 4 if longest > 2 else 2
         clocks = compute.utf8_lpad(clocks, width, "0")
         clocks = compute.binary_join_element_wise(clocks, repeated("00", len(clocks)), empty) if width == 2 else clocks
-    dates = compute.utf8_trim(dates, characters=" \t\"'")
+    dates = trimmed(dates)
     return compute.binary_join_element_wise(dates, clocks, repeated(" ", len(dates)))
 
 

@@ -65,7 +65,7 @@ def _cut(text: str, *, is_last: bool) -> tuple[str, str]:
     if is_last:
         return text, ""
     end = text.rfind("\n") + 1
-    quotes = text.count('"', 0, end)
+    quotes = text.count('"', 0, end) if '"' in text else 0
     while end and quotes % 2:
         previous = text.rfind("\n", 0, end - 1) + 1
         quotes -= text.count('"', previous, end)

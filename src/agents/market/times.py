@@ -264,8 +264,10 @@ def day_us(year: Any, month: Any, day: Any) -> tuple[Any, Any]:
 
     is_month = (month >= 1) & (month <= 12) & (year >= 1700) & (year <= 2262)
     months = numpy.where(is_month, (year - 1970) * 12 + month - 1, 0)
-    first = months.astype("datetime64[M]").astype("datetime64[D]").astype("int64")
-    length = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype("int64") - first
+    earliest, latest = (months.min(), months.max()) if len(months) else (0, 0)
+    begins = numpy.arange(earliest, latest + 2).astype("datetime64[M]").astype("datetime64[D]").astype("int64")
+    first, following = begins[months - earliest], begins[months - earliest + 1]
+    length = following - first
     exists = is_month & (day >= 1) & (day <= length)
     return (first + numpy.where(exists, day, 1) - 1) * _DAY_US, exists
 

@@ -1,7 +1,8 @@
 """Hook into HTTP clients: record rate-limit headers, and bound requests and replies by the limits of the running call.
 
 A client's read timeout starts anew with every byte, so a server that sends one now and then could block a plain call
-for ever; here its body is cut off at the call's deadline. (In asyncio the driver enforces the deadline.)
+for ever; here its body is cut off at the call's deadline, and by `bounded_stream` its headers. (In asyncio the driver
+enforces the deadline.)
 """
 
 from __future__ import annotations
@@ -79,6 +80,12 @@ def meter() -> Meter | None:
     """Return a meter for a reply that is read in another way than through httpx; None outside of calls."""
     limits = _LIMITS.get()
     return None if limits is None else Meter(limits.most_bytes, is_stream=limits.is_stream)
+
+
+def remaining_s() -> float | None:
+    """Return the seconds until the deadline of the running call, None outside of calls."""
+    limits = _LIMITS.get()
+    return None if limits is None else limits.deadline - time.monotonic()
 
 
 def is_calling() -> bool:

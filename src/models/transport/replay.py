@@ -22,7 +22,7 @@ from weakref import ref
 
 import orjson
 
-from src.models.transport import bare_send, client_settings, steps
+from src.models.transport import bare_send, bounded_stream, client_settings, http_hooks, steps
 from src.observability.langfuse_sdk import patched_sdks
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ class Replay:
         if http is not None:
             http.send = partial(_asend if asynchronous else _send, ref(http))
             self._sender = bare_send.BareSender(http, asynchronous=asynchronous)
+            if not asynchronous:
+                bounded_stream.install(http, http_hooks.remaining_s)
 
     def call(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from src.observability.redaction.engine import engines
+from src.observability.redaction.engine import engines, preparation
 from src.observability.redaction.judging import nearby_words, unescaped
 from src.observability.redaction.judging.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
 from src.observability.redaction.rules import (
@@ -19,6 +19,7 @@ from src.observability.redaction.rules import (
     pem_keys,
     personal_data,
     prefixed_tokens,
+    repeated_lines,
     seed_phrases,
     tables,
     urls,
@@ -28,12 +29,13 @@ from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection
 
 EngineName = Literal["auto", "fast", "plain"]
 
+_MANY_ASSIGNMENTS = 16  # from so many on, equal lines are looked at once
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
 _SHORTEST = 6
 
-_WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN
+_WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN | {engines.URL}
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -48,7 +50,6 @@ _INSPECTORS: dict[Inspection, Inspector] = {
     Inspection.LOGIN_FLAG: assignments.find_login_flag,
     Inspection.BEARER: bearer_tokens.find_bearer,
     Inspection.PEM: pem_keys.find_pem,
-    Inspection.URL: urls.find,
     Inspection.BYTES: wallet_keys.find_bytes,
     Inspection.RUN: lambda scan, end: long_runs.find_run(scan, end, RUN_LENGTH),
     Inspection.JWT: lambda scan, end: bearer_tokens.find_jwt(scan, end - 13),
@@ -69,7 +70,7 @@ class Options:
 def _engine(name: EngineName) -> tuple[engines.Engine, bool]:
     if name == "plain":
         return engines.plain_engine, False
-    fast = engines.prepared_engine() if name == "auto" else engines.fast_engine()
+    fast = preparation.prepared_engine() if name == "auto" else engines.fast_engine()
     if fast is None and name == "fast":
         raise RuntimeError("the fast engine is not installed")
     return (fast, True) if fast else (engines.plain_engine, False)
@@ -114,10 +115,11 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
     hits = engine(data)
     scan = Scan(text, hint, options.strict)
     if options.forms:
-        configured_secrets.find(scan, engines.present_forms(options.forms, text, data, fast=is_fast))
-    if options.breakable:
-        edges = engines.present_forms(configured_secrets.edges(options.breakable), text, data, fast=is_fast)
-        configured_secrets.find_broken(scan, options.breakable, edges)
+        known = configured_secrets.with_edges(options.forms, options.breakable)  # one search for both
+        present = engines.present_forms(known, text, data, fast=is_fast)
+        if present:
+            configured_secrets.find(scan, set(options.forms).intersection(present))
+            configured_secrets.find_broken(scan, options.breakable, present)
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
@@ -150,7 +152,11 @@ def _inspect(scan: Scan, hits: list[engines.Hit]) -> None:
     """Inspect the text where gates matched; replace the rest of a text with too many matches."""
     others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect, candidates in ((_inspect_phrases, hits), (_inspect_others, others[:_CANDIDATES])):
+    for inspect, candidates in (
+        (_inspect_phrases, hits),
+        (_inspect_urls, hits),
+        (_inspect_others, others[:_CANDIDATES]),
+    ):
         try:
             inspect(scan, candidates)
         except TooManyError as error:
@@ -165,10 +171,25 @@ def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
         seed_phrases.find(scan, start, end)
 
 
+def _inspect_urls(scan: Scan, hits: list[engines.Hit]) -> None:
+    for end, number in hits:
+        if number == engines.URL:
+            urls.find_all(scan, end)
+
+
 def _inspect_others(scan: Scan, hits: list[engines.Hit]) -> None:
     inspectors = _inspectors()
-    for end, number in hits:
+    for end, number in _without_repeated_lines(scan.text, hits):
         inspectors[number](scan, end)
+
+
+def _without_repeated_lines(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
+    """Return the hits without those of assignments in lines that assign no secret, if there are many."""
+    ends = [end for end, number in hits if number == engines.ASSIGNMENT]
+    if len(ends) < _MANY_ASSIGNMENTS:
+        return hits
+    remaining = set(repeated_lines.remaining_ends(text, ends))
+    return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in remaining]
 
 
 @functools.cache
@@ -185,4 +206,4 @@ def _inspector(gate: Gate) -> Inspector:
 
 
 def _inspect_nothing(_scan: Scan, _end: int) -> None:
-    """Stand for the gates that call for another reading of the whole text."""
+    """Stand for the gates that call for another reading of the whole text, or for a rule with a search of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -200,11 +201,46 @@ def test_hostile_megabytes_end_and_stay_stable(text: str, engine: EngineName) ->
 def test_the_fast_engine_is_prepared_beside_the_first_calls() -> None:
     secret = SHAPED_SECRETS["groq"](random.Random(1))
     program = (
-        "from src.observability.redaction.engine import engines; from src.observability.redaction import redact_text; "
-        f"print(engines.prepared_engine(), redact_text('a {secret}'))"
+        "from src.observability.redaction.engine import preparation\n"
+        "from src.observability.redaction import redact_text\n"
+        f"print(preparation.prepared_engine(), redact_text('a {secret}'))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None a [REDACTED:groq_key]"
+
+
+FORK = """
+import os, threading, time
+from src.observability.redaction import redact_text
+from src.observability.redaction.engine import engines, preparation
+begun, original = threading.Event(), engines.fast_engine
+def slow():
+    begun.set()
+    time.sleep({pause_s})  # the fork comes in the middle of this
+    return original()
+if {pause_s}:
+    engines.fast_engine = slow
+redact_text("the first text starts the preparation")
+begun.wait(30 * bool({pause_s}))
+child = os.fork()
+if child == 0:
+    for _ in range(3_000):
+        if preparation.prepared_engine() is not None:
+            os._exit(0 if redact_text("a {secret}") == "a [REDACTED:groq_key]" else 2)
+        time.sleep(0.01)
+    os._exit(1)
+status = os.waitpid(child, 0)[1]  # the preparation has a child of its own, which tells the processor's kind
+raise SystemExit(os.waitstatus_to_exitcode(status) or redact_text("a {secret}") != "a [REDACTED:groq_key]")
+"""
+
+
+@needs_fast
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("pause_s", [1.0, 0.0])
+def test_a_child_that_is_forked_amid_the_preparation_gets_the_fast_engine(pause_s: float) -> None:
+    program = FORK.format(secret=SHAPED_SECRETS["groq"](random.Random(1)), pause_s=pause_s)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_threads_share_an_engine() -> None:

@@ -81,7 +81,8 @@ class LegacyConnection:
         replies: deque[dict[str, Any]] = deque()
         token = _replies.set(replies)
         try:
-            events = self._model(payload).generate_content(**self._arguments(payload, timeouts), stream=True)
+            ask = partial(self._model(payload).generate_content, **self._arguments(payload, timeouts), stream=True)
+            events = threads.within(timeouts.total, ask)  # while headers arrive, nothing else looks at the deadline
         finally:
             _replies.reset(token)
         return (snake_case(replies.popleft()) if replies else _as_dict(event) for event in events)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import functools
 import itertools
 import re
@@ -27,6 +26,10 @@ PHRASE = len(gates()) - 1
 PHRASES = frozenset({1, PHRASE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
 BROKEN = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.BROKEN)
+ASSIGNMENT, URL = (
+    next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
+    for inspection in (Inspection.ASSIGNMENT, Inspection.URL)
+)
 _FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
 
 
@@ -54,6 +57,7 @@ _FEWEST = 12
 _CLOSEST = 4 * (_FEWEST - 1)  # the fewest characters of the eleven words before the last, each with a separator
 _TWELVE = b"\1" * _FEWEST
 _PART = re.compile(rb"[a-z]+|\?+")
+_RARE = 100  # occurrences that are looked at one by one
 _ESCAPED_BLANK = re.compile(rb"\\[nrt]")
 
 
@@ -89,26 +93,6 @@ def fast_engine() -> Engine | None:
     return scan
 
 
-_prepared: list[Engine | None] = []
-_preparing = threading.Lock()
-
-
-def prepared_engine() -> Engine | None:
-    """Return the fast engine, or None until it is ready: the first call starts a thread that prepares it."""
-    if _prepared:
-        return _prepared[0]
-    if _preparing.acquire(blocking=False):  # once: never released
-        worker = threading.Thread(target=_prepare, name="redaction-engine", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: the plain engine works
-            worker.start()
-    return None
-
-
-def _prepare() -> None:
-    checks.bip39_bytes()  # loaded here, or the first text that may hold a phrase would wait for it
-    _prepared.append(fast_engine())
-
-
 @functools.cache
 def _escapes() -> tuple[tuple[int, bytes, re.Pattern[bytes]], ...]:
     """Return the number, the first character and the pattern of each gate of escapes."""
@@ -120,10 +104,21 @@ def _first_escapes(data: bytes) -> list[Hit]:
     """Return the first hit of each gate of escapes."""
     hits: list[Hit] = []
     for number, literal, pattern in _escapes():
-        match = pattern.search(data) if literal in data else None
+        match = _first(pattern, literal, data)
         if match:
             hits.append((match.end(), number))
     return hits
+
+
+def _first(pattern: re.Pattern[bytes], literal: bytes, data: bytes) -> re.Match[bytes] | None:
+    """Return the first match of a pattern that begins with a literal; where this is rare, a search for it is faster."""
+    position = -1
+    for _ in range(_RARE):
+        position = data.find(literal, position + 1)
+        match = pattern.match(data, position) if position >= 0 else None
+        if match or position < 0:
+            return match
+    return pattern.search(data, position)
 
 
 def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
@@ -140,10 +135,13 @@ def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
             yield end
             continue
         near = data[max(0, word_start - _NEAR) : word_start]
+        if near.endswith(b"? "):  # the letters beyond ASCII decide
+            yield end
+            continue
         words = (_letters(near) if has_escapes else near.translate(_LETTERS)).split()
         if len(words) > 1 and words[-1] not in known and b"?" not in words[-1]:
             first_possible = word_start
-        elif b"?" in near:  # the letters beyond ASCII decide
+        elif b"?" in near:
             yield end
         elif not (len(words) > 2 and words[-2] not in known) and not _has_unlisted(data, word_start):
             yielded = end
@@ -304,7 +302,12 @@ class _Flags(dict[bytes, bytes]):
 
 
 # Of stems with a meaning in few places, the patterns of these places: texts can be full of `signature` and `wallet`.
-_STEMS_IN_PLACE = {b"sign": "sign(?:i|e|[^a-z])", b"wallet": r"wallet(?:.|\n){0,8}is"}
+_STEMS_IN_PLACE = {
+    b"sign": "sign(?:i|e|[^a-z])",
+    b"wallet": r"wallet(?:.|\n){0,8}is",
+    b"pk": r"pk(?:[^a-z0-9]|\z)",
+    b"sk": r"sk(?:[^a-z0-9]|\z)",
+}
 _LONGEST_PLACE = 16
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
-_DIGITS58 = bytes(_DIGIT58.get(chr(code), 255) for code in range(256))
+_NO_DIGIT58 = 255
+_DIGITS58 = bytes(_DIGIT58.get(chr(code), _NO_DIGIT58) for code in range(256))
 _WEIGHTS58 = tuple(58**place for place in range(100))
 
 
@@ -35,11 +36,14 @@ def base58_last_byte(text: bytes) -> int | None:
 
     58 is even, so that digits beyond the eighth from the end add multiples of 256.
     """
-    digits = text[-8:].translate(_DIGITS58)
-    if max(digits) >= len(_BASE58):
+    digits = text[-8:].rjust(8, b"1").translate(_DIGITS58)
+    if _NO_DIGIT58 in digits:
         return None
-    number: int = sum(map(operator.mul, reversed(digits), _WEIGHTS58))
-    return number & 255
+    eighth, seventh, sixth, fifth, fourth, third, second, last = digits
+    # The powers of 58, modulo 256.
+    return (
+        last + 58 * second + 36 * third + 40 * fourth + 16 * fifth + 160 * sixth + 64 * seventh + 128 * eighth
+    ) & 255
 
 
 def base58check(text: str) -> bytes | None:

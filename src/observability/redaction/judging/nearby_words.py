@@ -11,7 +11,7 @@ STEMS = (
     b"import", b"token", b"auth", b"bearer", b"pk", b"sk",
 )  # fmt: skip
 _MARGIN = 32  # characters that tell whether a stem is a word
-_BLOCK = 2_048  # characters searched at a time
+_BLOCK, _LONGEST_BLOCK = 2_048, 16_384  # characters searched at a time, at first and in a text that is full of runs
 
 
 Search = Callable[[bytes], Iterable[tuple[int, int]]]
@@ -34,13 +34,14 @@ class NearbyWords:
     Questions are asked in the order of their positions.
     """
 
-    __slots__ = ("_data", "_positions", "_search", "_searched_end")
+    __slots__ = ("_block", "_data", "_positions", "_search", "_searched_end")
 
     def __init__(self, data: bytes, search: Search) -> None:
         self._data = data
         self._search = search
         self._positions: list[int] = []
         self._searched_end = 0
+        self._block = _BLOCK
 
     def first(self, start: int, end: int) -> int:
         """Return where the first such word from `start` on begins; a position after `end` if there is none before."""
@@ -51,7 +52,8 @@ class NearbyWords:
         return self._positions[place] if place < len(self._positions) else max(end + 1, self._searched_end)
 
     def _search_block(self) -> None:
-        start, end = self._searched_end, self._searched_end + _BLOCK
+        start, end = self._searched_end, self._searched_end + self._block
+        self._block = min(2 * self._block, _LONGEST_BLOCK)
         data = self._data[max(0, start - 1) : end + _MARGIN]
         offset = max(0, start - 1)
         for stem_end, number in self._search(data):

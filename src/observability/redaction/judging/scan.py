@@ -11,6 +11,7 @@ PART = "\x7f\n"  # not all of it is white space, so that a phrase ends at it
 MARKER = re.compile(r"\[REDACTED:[a-z0-9_]{1,40}\]")
 FAILED = "[REDACTED:redaction_failed]"
 _CHECKS = 1_000
+_FEW = 200  # characters; up to so many are looked at one by one
 _PHRASE_WORDS = 20_000  # words in sequences of twelve or more listed words; prose has almost none
 
 
@@ -27,11 +28,24 @@ _TAG = re.compile(TAG.encode())
 
 def in_ascii(text: str) -> bytes:
     """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
-    if not text.isascii():
-        for char in _SEPARATORS:
-            text = text.replace(char, " ")
-    data = text.encode("ascii", "replace")
+    data = text.encode() if text.isascii() else _without_letters(text)
     return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
+
+
+def _without_letters(text: str) -> bytes:
+    """Return a text with `?` for what is beyond ASCII, but blanks for separators."""
+    data = text.encode("ascii", "replace")
+    blanks = bytearray(data)
+    position = -1
+    for _ in range(_FEW):
+        position = data.find(b"?", position + 1)
+        if position < 0:
+            return bytes(blanks)
+        if text[position] in _SEPARATORS:
+            blanks[position] = ord(" ")
+    for char in _SEPARATORS:
+        text = text.replace(char, " ")
+    return text.encode("ascii", "replace")
 
 
 class TooManyError(Exception):
@@ -67,6 +81,7 @@ class Scan:
     value_end: int = 0  # the same for secrets found by their names
     table_end: int = 0  # the same for rows of tables
     pem_end: int = 0  # the same for PEM blocks
+    reads_on: bool = False  # whether a value may end, or be explained, behind the end of the text
     pairs: dict[bytes, bool] = field(default_factory=dict)  # whether what may be a signature is a key pair
     hex_end: int = 0  # the end of the last private key of 64 hex digits; the next in a list is one too
 

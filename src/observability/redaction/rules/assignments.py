@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import string
+from typing import TYPE_CHECKING, NamedTuple
 
 from src.observability.redaction.judging import checks, names
 from src.observability.redaction.judging.names import Rule, Verdict
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
 
 _LEFT = 168  # characters before a separator that are searched for the name
+_NEAR = 64  # and of these characters, which usually hold it
 _LONGEST = 16_384  # of a quoted value
 _LONGEST_PLAIN = 4_096
 _SHORTEST_PLAIN = 4
@@ -36,6 +37,8 @@ _GAP = re.compile(
     r"(?:(?:pydantic\.)?SecretStr\(|Some\(|bytes\.fromhex\(|base58\.b58decode\()?"
     r"(?:\\{0,64}[\"']val(?:ue)?\\{0,64}[\"'][ \t]{0,4}:[ \t]{0,4})?"
 )
+_QUOTES = frozenset("\"'")
+_PLAIN_STARTS = frozenset(string.ascii_letters + string.digits + "[{(<$/-_.*#@!").difference("sSbpO")  # not of a gap
 _DEEPEST_INDENT = 36
 _OWN_LINE = re.compile(r"(?:\n|\\n)([ \t]{1,32})\Z")
 # A line of one token, which does not name another value.
@@ -78,8 +81,7 @@ _GLUE = re.compile(r"u[0-9a-fA-F]{4}")
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(NamedTuple):  # made faster than a frozen dataclass
     """A name in a text."""
 
     text: str
@@ -103,7 +105,7 @@ def find(scan: Scan, end: int) -> None:
 def _find_assigned(scan: Scan, end: int, name_end: int) -> None:
     """Find the value of `name = value` or `"name": value`."""
     text = scan.text
-    match = _NAME_BACK.match(text[max(0, name_end - _LEFT) : name_end][::-1])
+    match = _name_back(text, name_end)
     if not match or (names.judge(match[2][::-1]) is None and text[name_end - match.end() - 1] not in _ESCAPES):
         return  # most names
     name = _name_of(text, name_end, match)
@@ -186,10 +188,11 @@ def _find_prose(scan: Scan, end: int) -> None:
     if not match:
         return
     value = match.group().rstrip(".:!?")
+    if len(value) < (6 if verdict.kind == "password" else 12):
+        return
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     mixed = mixed or (len(value) >= 10 and not checks.is_wordy(value))
-    least = 6 if verdict.kind == "password" else 12
-    if not mixed or len(value) < least or checks.is_symbol(value) or checks.is_number(value):
+    if not mixed or checks.is_symbol(value) or checks.is_number(value):
         return
     if verdict.rule is Rule.ALWAYS or names.is_secret(verdict, value):
         _add(scan, match.start(), match.start() + len(value), verdict.kind)
@@ -202,9 +205,16 @@ def _add(scan: Scan, start: int, end: int, kind: str, quote: str = "") -> None:
 
 def _name_before(text: str, end: int) -> _Name | None:
     """Return the name that ends before a separator, without an escape's letters."""
-    start = max(0, end - _LEFT)
-    match = _NAME_BACK.match(text[start:end][::-1])
+    match = _name_back(text, end)
     return _name_of(text, end, match) if match else None
+
+
+def _name_back(text: str, end: int) -> re.Match[str] | None:
+    """Return the match of the name that ends before a separator, in the text before it read backwards."""
+    match = _NAME_BACK.match(text[max(0, end - _NEAR) : end][::-1])
+    if match and match.end() < _NEAR - 1:  # what stands further away does not belong to it
+        return match
+    return _NAME_BACK.match(text[max(0, end - _LEFT) : end][::-1])
 
 
 def _name_of(text: str, end: int, match: re.Match[str]) -> _Name | None:
@@ -218,7 +228,7 @@ def _name_of(text: str, end: int, match: re.Match[str]) -> _Name | None:
         name, where = name[cut:], where + cut
     elif where > 0 and text[where - 1] == "%":
         name, where = name[2:], where + 2
-    return _Name(text=name, start=where, quote=closers if _QUOTED_NAME.search(closers) else "")
+    return _Name(text=name, start=where, quote=closers if closers and _QUOTED_NAME.search(closers) else "")
 
 
 def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain: bool = False) -> None:
@@ -226,8 +236,7 @@ def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain:
     if verdict.rule is Rule.URL or end <= scan.value_end:
         return
     text = scan.text
-    gap = _GAP.match(text, end)
-    start = gap.end() if gap else end
+    start = _value_start(text, end)
     opened = _OPEN.match(text, start) if text[start : start + 1] in _OPENERS else None
     if opened:
         _find_quoted(scan, opened, name, verdict)
@@ -237,8 +246,20 @@ def _find_value(scan: Scan, end: int, name: _Name, verdict: Verdict, *, certain:
         _find_plain(scan, start, name, verdict, certain=certain)
 
 
+def _value_start(text: str, end: int) -> int:
+    """Return where the value behind a separator begins."""
+    start = end + 1 if text[end : end + 1] == " " else end
+    char = text[start : start + 1]
+    if char in _PLAIN_STARTS or (char in _QUOTES and text[start + 1 : start + 2] != "v"):  # most values
+        return start
+    gap = _GAP.match(text, end)
+    return gap.end() if gap else end
+
+
 def _find_quoted(scan: Scan, opened: re.Match[str], name: _Name, verdict: Verdict) -> None:
     start, stop = opened.end(), _closing(scan.text, opened)
+    if not scan.text.startswith(opened["quote"], stop):
+        scan.reads_on = True
     value = scan.text[start:stop]
     if _PLACEHOLDER.match(value) or not names.is_secret(verdict, value):
         return
@@ -284,6 +305,7 @@ def _find_json(scan: Scan, start: int, name: _Name, verdict: Verdict) -> None:
     """Replace a number, an array or an object under a quoted name, so that the text stays JSON."""
     text = scan.text
     if text[start] in "[{":
+        scan.reads_on = True
         if _SCHEMA.match(text, start):
             return
         stop = _balanced(text, start)

@@ -198,9 +198,9 @@ def breakable(secrets: Iterable[str]) -> Forms:
 
 
 @functools.lru_cache(maxsize=8)
-def edges(secrets: Forms) -> Forms:
-    """Return the beginnings and the ends of secrets; where a secret is broken over lines, one of both stays whole."""
-    return tuple(dict.fromkeys(edge for secret in secrets for edge in (secret[:_EDGE], secret[-_EDGE:])))
+def with_edges(forms: Forms, secrets: Forms) -> Forms:
+    """Return forms, and the beginnings and the ends of secrets; of one broken over lines, one of both stays whole."""
+    return tuple(dict.fromkeys((*forms, *(edge for secret in secrets for edge in (secret[:_EDGE], secret[-_EDGE:])))))
 
 
 def find_broken(scan: Scan, secrets: Forms, present_edges: Iterable[str]) -> None:

@@ -119,7 +119,8 @@ _FIXED: tuple[Gate, ...] = (
         literals=("----BEGIN ", "---- BEGIN "),
     ),
     Gate(inspection=Inspection.PEM, pattern=r"Private-Lines:", literals=("Private-Lines:",)),
-    Gate(inspection=Inspection.URL, pattern=r"://", literals=("://",), length=3),
+    # The first one alone: the rule for URLs looks for the others itself.
+    Gate(inspection=Inspection.URL, pattern=r"://", literals=("://",), length=3, once=True),
     Gate(
         inspection=Inspection.BYTES,
         pattern=r"[\[({](?:\s|\\+[nrt])*(?:\d{1,3}(?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*){30}\d{1,3}(?:\s|\\+[nrt])*,",
@@ -156,12 +157,15 @@ BROKEN = Gate(
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 _LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
+# Three to thirteen letters. Neither `the` nor `and` is on any list; without them, prose has few sequences of twelve
+# words that may be a phrase.
+_PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4,13})"
 # PHRASE_GAP without its limits, which is faster. The letter of an escape may end a gap or begin the next word.
 _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
 _ANY_GAP = rf"(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?"
 PHRASE = Gate(
     inspection=Inspection.PHRASE,
-    pattern=rf"(?:{_LETTER}{{3,13}}{_ANY_GAP}){{11}}{_LETTER}{{3}}",
+    pattern=rf"(?:{_PHRASE_WORD}{_ANY_GAP}){{11}}{_LETTER}{{3}}",
     literals=(),
     caseless=True,
 )

@@ -29,7 +29,7 @@ _REACH_BEFORE, _REACH_AFTER = 360, 96  # characters around a run that `context` 
 _VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`, and before that with `name: X`
 # The sizes of keys in base58 or in hex that a checksum tells: WIF and BIP-38, which have 51, 52 and 58, and pairs.
 _CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
-_PAIR_SIZES = range(80, 89)
+_SHORTEST_PAIR, _LONGEST_PAIR = 80, 88
 _HEX_DIGITS = b"0123456789abcdefABCDEFxX"
 _MARKS_BEFORE = frozenset(b"\\%[;")  # the end of what stands before a run that an escape's letters begin
 _SHAPE = bytes(ord("a") if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
@@ -46,13 +46,14 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
     everything = bool(scan.hint) or scan.strict
     yielded_end = -_LIST_GAP - 1
     has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
-    shape = data.translate(_SHAPE)
+    offset = first - length
+    shape = data[offset:].translate(_SHAPE)
     long_run = b"a" * length
-    stop = first - length
-    while (start := shape.find(long_run, stop)) >= 0:
-        stop = shape.find(b" ", start)
-        if stop < 0:
-            stop = len(shape)
+    stop = offset
+    while (start := shape.find(long_run, stop - offset) + offset) >= offset:
+        stop = shape.find(b" ", start - offset) + offset
+        if stop < offset:
+            stop = len(data)
         reach = stop + _REACH_AFTER
         if reach >= clear_until:
             clear_until = words.first(start - _REACH_BEFORE, reach)
@@ -69,14 +70,17 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
 
 def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
     """Return whether a run may be a secret by itself, whatever stands near it."""
-    if start and data[start - 1] in _MARKS_BEFORE:
+    if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
     size = stop - start
     if size in _CHECKED_SIZES:
         return True
-    if size in _PAIR_SIZES and wallet_keys.may_be_pair(scan, run, start):
-        return True
+    if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
+        if wallet_keys.may_be_pair(scan, run, start):
+            return True
+        if unnamed_keys.reads_as_signature(run):
+            return False  # most runs of this size
     after = data[stop : stop + 1]
     if after == b"." and size <= _LONGEST_DISCORD:
         return True

@@ -38,7 +38,7 @@ _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|
 _FEWEST = checks.BIP39_SIZES[0]
 _TWELVE = b"\1" * _FEWEST
 _NEAR, _FAR = 24, 96  # characters before a phrase's end, which hold a few of its words, or most
-_SAME_WORD = 3
+_CLOSEST = 2 * _FEWEST - 1  # the fewest characters of a phrase up to the first letter of its last word
 # Words of the list that hold sentences together: a mistyped phrase has few of them, a sentence about phrases has many.
 _COMMON_TEXT = (
     "that this they then there have will can you only just more most about above again all also another any because "
@@ -69,14 +69,15 @@ def ends_after_listed_words(text: str, ends: Iterable[int]) -> list[int]:
     For texts with letters beyond ASCII, which the gates do not read. The ends are in order.
     """
     remaining: list[int] = []
-    rejected = -_SAME_WORD
+    first_possible = 0  # the earliest start of a phrase, behind the last word that is on no list
     for end in ends:
-        if end - rejected < _SAME_WORD:  # the gates report two ends of a word
+        if end - first_possible < _CLOSEST:
             continue
-        if any(
-            map(_holds_unlisted, _window(text, end, _NEAR).split()[1:-1])
-        ):  # the window may cut the first and the last
-            rejected = end
+        window = _window(text, end, _NEAR)
+        parts = window.split()[1:-1]  # the window may cut the first and the last
+        unlisted = next(filter(_holds_unlisted, reversed(parts)), "")
+        if unlisted:
+            first_possible = end - len(window) + window.rindex(unlisted) + 1
         elif not _follows_unlisted(text, end):
             remaining.append(end)
     return remaining

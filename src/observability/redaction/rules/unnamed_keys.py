@@ -9,7 +9,7 @@ from src.observability.redaction.judging import checks, context
 _SHORTEST, _LONGEST = 32, 160
 _LONG_CAPITALS = 48  # of capitals and digits alone, which are fewer kinds
 _CLASSES = (re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[0-9]"))
-_NOT_BASE58 = re.compile(rb"[0OIl]")
+_BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _LONGER_THAN_ADDRESSES = range(
     53, 81
 )  # in base58: longer than an address (at most 52), shorter than a signature (at least 85)
@@ -46,7 +46,12 @@ def may_be_key(run: bytes, after: bytes) -> bool:
         return False
     if size >= _LONG_CAPITALS and run.isupper():
         return True
-    return size in _LONGER_THAN_ADDRESSES or bool(_NOT_BASE58.search(run))
+    return bool(run.translate(None, _BASE58)) or size in _LONGER_THAN_ADDRESSES
+
+
+def reads_as_signature(run: bytes) -> bool:
+    """Return whether a run is of base58 in both cases, and too long for a key that stands by itself."""
+    return len(run) >= _LONGER_THAN_ADDRESSES.stop and not run.translate(None, _BASE58) and not run.isupper()
 
 
 def is_key(text: str, start: int, end: int, hint: str) -> bool:

@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks, names
 from src.observability.redaction.judging.names import Rule
+from src.observability.redaction.judging.scan import TooManyError
 
 if TYPE_CHECKING:
     from src.observability.redaction.judging.scan import Scan
 
-_REST = re.compile(r"[^\s\"'<>`\\{}|^\])]{1,2048}")
+_MOST = 20_000  # addresses of a text
+_BEGIN = "://"
+# What ends a URL; the blanks one by one, since a set with `\s` is searched more slowly.
+_ENDS = (
+    r" \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    r"\"'<>`\\{}|^\])"
+)
+_REST = re.compile(rf"[^{_ENDS}]{{1,2048}}")
+# A URL of ordinary length without an `@`: host, path, query or fragment.
+_SIMPLE = re.compile(
+    rf"([^{_ENDS}@/?#]{{1,255}}+)([^{_ENDS}@?#]{{0,512}}+)((?:[?#][^{_ENDS}@]{{0,512}}+)?)(?=[{_ENDS}]|\Z)"
+)
 _AUTHORITY = re.compile(r"[^/?#]*")
 
 # Hosts whose paths carry the caller's key, according to the providers' documentation of their endpoints.
@@ -39,13 +51,48 @@ _HOOK_PATH = re.compile(
 _NODE_WORD = re.compile(r"rpc|node|mainnet|devnet|testnet", re.IGNORECASE)
 _SEGMENT = re.compile(r"[^/?#]+")
 _PARAMETER = re.compile(r"(?P<name>[\w.\-%\[\]]{1,64})=(?P<value>[^&#;\s]*)")
-_PARAMETER_NAMES = re.compile(_PARAMETER.pattern.replace("(?P<value>", "(?:"))
+_PARAMETER_NAME = re.compile(r"[A-Za-z_.\-%\[\]]{1,64}")
+_WITHOUT_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_SHORTEST_PATH = 12
 _SIGNED_TEXT = (
     "key apikey api_key appkey app_key token access_token auth secret password pwd pass passwd sig signature dkey "
     "x_amz_signature x_amz_credential x_amz_security_token client_secret jwt sas code hmac api_token authkey "
 )
 _SIGNED = frozenset(_SIGNED_TEXT.split())
 _PUBLIC_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{64}\Z|0x[0-9a-fA-F]{40}\Z")
+
+
+def find_all(scan: Scan, end: int) -> None:
+    """Find the secrets of the URL whose `://` ends at `end`, and of all that begin behind it.
+
+    Raises:
+        TooManyError: the text has more URLs than can be looked at.
+    """
+    text, match = scan.text, _SIMPLE.match
+    left = _MOST
+    while end >= len(_BEGIN):
+        left -= 1
+        if left < 0:
+            raise TooManyError(end)
+        simple = match(text, end)
+        if simple is None:
+            find(scan, end)
+        else:
+            host, path, query = simple.groups()
+            if len(path) >= _SHORTEST_PATH and (any(_kinds_of_host(host)) or "/webhooks/" in path):
+                _find_path(scan, end, host, host + path, len(host))
+            if query and _may_name_secret(query.encode("ascii", "replace").translate(_WITHOUT_DIGITS)):
+                _find_query(scan, end, simple[0], len(host) + len(path))
+        end = text.find(_BEGIN, end) + len(_BEGIN)
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_name_secret(query: bytes) -> bool:
+    """Return whether a query, with zeros for its digits, may have a parameter that is named like a secret."""
+    if b";" in query or b"#" in query[1:]:
+        return True
+    parts = query[1:].decode().split("&")
+    return _has_secret_name(tuple([part.partition("=")[0] for part in parts if "=" in part]))
 
 
 def find(scan: Scan, end: int) -> None:
@@ -62,7 +109,7 @@ def find(scan: Scan, end: int) -> None:
     path_start = url.find(host) + len(host)
     query = _query_start(url, path_start)
     _find_path(scan, end, host, url[:query], path_start)
-    if query < len(url) and _has_secret_name(tuple(_PARAMETER_NAMES.findall(url, query))):
+    if query < len(url):
         _find_query(scan, end, url, query)
 
 
@@ -92,7 +139,7 @@ def _find_userinfo(scan: Scan, end: int, url: str, authority: str) -> str:
 
 def _find_path(scan: Scan, end: int, host: str, url: str, start: int) -> None:
     path = url[start:]
-    if len(path) < 12:
+    if len(path) < _SHORTEST_PATH:
         return
     is_node, may_be_hook, names_node = _kinds_of_host(host)
     is_hook = bool(may_be_hook and _HOOK_PATH.search(path)) or "/webhooks/" in path
@@ -137,7 +184,8 @@ def _find_query(scan: Scan, end: int, url: str, query: int) -> None:
 
 @functools.lru_cache(maxsize=512)
 def _has_secret_name(parameters: tuple[str, ...]) -> bool:
-    return any(_rule_of_parameter(name) is not None for name in parameters)
+    """Return whether a parameter is named like a secret, or has a name with digits or signs, which are looked at."""
+    return any(not _PARAMETER_NAME.fullmatch(name) or _rule_of_parameter(name) is not None for name in parameters)
 
 
 @functools.lru_cache(maxsize=1024)

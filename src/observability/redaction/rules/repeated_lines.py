@@ -1,0 +1,68 @@
+"""Leave out assignments in lines that assign no secret, so that of equal lines one is looked at.
+
+Code, settings and logs can be full of names such as `key` and `token`, and repeat their lines.
+"""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING
+
+from src.observability.redaction.judging.scan import Scan
+from src.observability.redaction.rules import assignments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST = 400  # characters of a line
+_SAMPLE = 16  # lines after which a text must have shown that it repeats lines
+_SEPARATORS = frozenset(":= \t")  # what a gate's match ends with; behind the others a value may stand lines below
+# Behind these a value, or the rest of its name's operator, may stand in the next line.
+_LEADS_ON = frozenset(":=>|+-(\\,<{[&")
+
+
+def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
+    """Yield the ends of the assignments that must be looked at in the text itself; `ends` is in order.
+
+    A line that ends as a statement does, and whose values end in it, is judged without the text around it: what the
+    rule reads of such a line lies within it. The gate's matches lie within lines too, so that equal lines have equal
+    ones.
+    """
+    harmless: dict[str, bool] = {}
+    line_end, is_harmless, repeated = -1, False, 0
+    for place, end in enumerate(ends):
+        if end > line_end:
+            start = text.rfind("\n", max(0, end - _LONGEST), end) + 1
+            line_end = text.find("\n", end, start + _LONGEST)
+            if line_end < 0 or (start == 0 and end > _LONGEST):  # the last line, or a long one
+                line_end, is_harmless = end, False
+            else:
+                line = text[start:line_end]
+                known = harmless.get(line)
+                if known is None:
+                    if len(harmless) > _SAMPLE + repeated:
+                        yield from ends[place:]  # most lines are different
+                        return
+                    known = harmless[line] = _assigns_nothing(line, _ends_in(start, line_end, ends, place))
+                else:
+                    repeated += 1
+                is_harmless = known
+        if not is_harmless:
+            yield end
+
+
+def _ends_in(start: int, line_end: int, ends: list[int], place: int) -> list[int]:
+    """Return the ends from this place on that lie in a line, as positions in it."""
+    return [end - start for end in ends[place : bisect.bisect_right(ends, line_end, place)]]
+
+
+def _assigns_nothing(line: str, ends: list[int]) -> bool:
+    """Return whether no assignment in a line has a secret, whatever stands in the lines around it."""
+    if line.rstrip()[-1:] in _LEADS_ON or not _SEPARATORS.issuperset([line[end - 1] for end in ends]):
+        return False
+    scan = Scan(line)
+    for end in ends:
+        assignments.find(scan, end)
+        if scan.findings or scan.reads_on:
+            return False
+    return True
