@@ -51,10 +51,17 @@ def items_of(
     if by in ("member", "model") and entry.votes:
         what = Hindsight(entry, horizon)
         for vote in entry.votes:
-            key = vote.member if by == "member" else vote.model or vote.member.partition("#")[0]
-            yield key, what.of(vote.action, vote)
+            yield (vote.member if by == "member" else model_of(vote)), what.of(vote.action, vote)
     else:
         yield _key(entry, by, regimes), item
+
+
+def model_of(vote: MemberVote) -> str:
+    """Return the model that answered, without its provider; where none did, the one that was asked."""
+    if vote.model is not None:
+        return vote.model
+    label = vote.member.partition("#")[0]
+    return label.partition(":")[2] or label
 
 
 def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from src.judging.grouping import outcome_of
+from src.judging.grouping import model_of, outcome_of
 from src.observability.ledger import Entry, LedgerReader, read_votes
 from src.observability.ledger.reader import _page as read_page
 from src.observability.store.ledger_queries import has_ledger
@@ -164,14 +164,6 @@ def models_of(entry: Entry) -> set[str]:
 
     models = {model_of(vote) for vote in entry.votes}
     return models or set(json.loads(entry.decision.models) if entry.decision.models else ())
-
-
-def model_of(vote: MemberVote) -> str:
-    """Return the model that answered, or that was asked where none did."""
-    if vote.model is not None:
-        return vote.model
-    label = vote.member.partition("#")[0]
-    return label.partition(":")[2] or label
 
 
 def result_of(entry: Entry, horizon: str | None) -> str | None:

@@ -66,8 +66,10 @@ def _build(context: Context) -> Page:
         return Page(empty=NONE_YET)
     by, horizon = by_of(context, BY), context.filters.horizon
     entries = entries_of(context)
-    total = accuracy_of("all", [judged(entry, horizon) for entry in context.limits.each(entries)])
-    groups = grouped(context.limits.each(items_of(entries, by, horizon=horizon)))
+    decisions = [judged(entry, horizon) for entry in context.limits.each(entries)]
+    total = accuracy_of("all", decisions)
+    pairs = context.limits.each(zip(entries, decisions, strict=True))
+    groups = grouped(pair for entry, item in pairs for pair in items_of(entry, item, by, horizon=horizon))
     rows = with_discoveries(_each(context, groups.items()))
     return Page(
         figures=_figures(total),

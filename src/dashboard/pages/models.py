@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
-from src.dashboard.data.ledger import model_of, models_of, prompt_of
+from src.dashboard.data.ledger import models_of, prompt_of
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import NONE_YET, entries_of, suggestions, trace_link, version
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.judging.accuracy import accuracy_of, with_discoveries
-from src.judging.grouping import judged, voted
+from src.judging.grouping import Hindsight, judged, model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,8 +47,9 @@ def answers_of(entries: Iterable[Entry], horizon: str | None) -> list[Answer]:
     answers = []
     for entry in entries:
         trace_id = entry.decision.trace_id
+        hindsight = Hindsight(entry, horizon)
         for vote in entry.votes:
-            item = voted(entry, vote.action, horizon, vote)
+            item = hindsight.of(vote.action, vote)
             answers.append(Answer(model_of(vote), item, vote.latency_ms, trace_id, vote.observation_id, entry))
         models = () if entry.votes else models_of(entry)
         if len(models) == 1:
