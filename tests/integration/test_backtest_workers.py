@@ -6,12 +6,16 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+import weakref
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped] # it ships no type information
@@ -24,7 +28,6 @@ from tests.servers import Received, Reply, Server, chat_reply, decision, eventua
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 KEY = "sk-proj-1f8Zq0Vb7Kc3Jd9Xw2Lm5Np4Rt6Yh8Gs"
@@ -46,12 +49,18 @@ def prices(file: Path, hours: int = 240, price: float = 100) -> Path:
     return file
 
 
+def short_folder(owner: object) -> Path:
+    """Return an empty folder with a short path, as sockets need, which goes with its owner."""
+    folder = Path(tempfile.mkdtemp(prefix="w-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 class Backtest:
     """A back-test in a process of its own, with its own folder for temporary files."""
 
-    def __init__(self, folder: Path, *words: str, **variables: str) -> None:
-        self._temporary = folder / "tmp"
-        self._temporary.mkdir(exist_ok=True)
+    def __init__(self, *words: str, **variables: str) -> None:
+        self._temporary = short_folder(self)
         environment = {**os.environ, "TMPDIR": str(self._temporary), **variables}
         self.process = subprocess.Popen(
             [*PROGRAM, "backtest", *words, "--json", "--yes"],
@@ -100,7 +109,7 @@ def test_a_worker_that_is_killed_is_replaced_and_no_decision_is_lost_or_asked_fo
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         file = prices(tmp_path / "BTC.csv")
         words = ["BTC-USD", "--csv", str(file), "--models", "ollama:llama3.2,rule:hold", "--every", "24h"]
-        running.append(Backtest(tmp_path, *words, "--workers", "2"))
+        running.append(Backtest(*words, "--workers", "2"))
         out, err = running[0].end()
         assert running[0].process.returncode == 0, err
         result = json.loads(out)
@@ -139,11 +148,11 @@ def test_however_it_ends_nothing_is_left_and_the_same_command_goes_on(
     with Server(answer) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         words = ["BTC-USD", "--csv", str(prices(tmp_path / "BTC.csv")), "--models", "ollama:llama3.2", "--every", "12h"]
-        running.append(Backtest(tmp_path, *words, "--workers", "2"))
+        running.append(Backtest(*words, "--workers", "2"))
         _, err = running[0].end()
         assert "Traceback" not in err
         running[0].assert_nothing_is_left()
-        running.append(Backtest(tmp_path, *words, "--workers", "2"))
+        running.append(Backtest(*words, "--workers", "2"))
         out, err = running[1].end()
         assert running[1].process.returncode == 0, err
         assert json.loads(out)["decisions"] == 20
@@ -179,7 +188,7 @@ class Fleet:
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{part}", *words, "--no-dashboard"],
-                stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(self.folder), **variables},
+                stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(short_folder(self)), **variables},
             )  # fmt: skip
         self._processes.append(process)
         return process
@@ -234,7 +243,7 @@ def test_a_fleet_s_results_come_together_and_its_keys_stay_where_they_are(
             "BTC-USD", "--csv", str(prices(tmp_path / "BTC.csv")), "--models", "openai:gpt-4o-mini,openai:gpt-4o-mini",
             "--swarm", "--every", "12h", "--dask", machines[0].address,
         ]  # fmt: skip
-        result = Backtest(tmp_path, *words)
+        result = Backtest(*words)
         out, err = result.end()
         assert result.process.returncode == 0, err
         data = json.loads(out)
@@ -262,7 +271,7 @@ def test_a_fleet_spends_no_more_than_the_coordinator_s_limit(
         machines = fleet(2, OPENAI_KEY=KEY, OPENAI_BASE_URL=server.url + "/v1")
         monkeypatch.setenv("MOONDEV_BUDGET_DAY_USD", "0.0105")  # a call may cost about a cent
         words = ["BTC-USD", "--csv", str(prices(tmp_path / "BTC.csv")), "--models", "openai:gpt-4o-mini"]
-        run = Backtest(tmp_path, *words, "--every", "12h", "--dask", machines.address)
+        run = Backtest(*words, "--every", "12h", "--dask", machines.address)
         out, err = run.end()
         data = json.loads(out)
         assert data["failed"] > 0, err

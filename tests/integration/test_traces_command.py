@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import sqlite3
 import stat
 import time
 from typing import TYPE_CHECKING, Any
@@ -293,9 +294,13 @@ def test_reports_fit_a_narrow_terminal_and_go_into_files(tmp_path: Path) -> None
     assert "--by is 'nothing': give one of" in moondev("quality", "--by", "nothing").err
 
 
-def test_quality_scores_are_stored_once_and_shown(store: Path) -> None:
+def test_quality_scores_are_stored_once_and_shown(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.db"
+    with sqlite3.connect(store) as source, sqlite3.connect(own) as target:
+        source.backup(target)
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(own))
     first = json.loads(moondev("quality", "--scores", "--json").out)
     assert first["scores_stored"] == 2 * TRACES
     assert json.loads(moondev("quality", "--scores", "--json").out)["scores_stored"] == 0
     assert len(listed("--score", "reply_form=valid", "--limit", "100")) == TRACES - TRACES // 5
-    assert facts_path(store).exists()
+    assert facts_path(own).exists()

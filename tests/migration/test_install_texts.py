@@ -48,7 +48,13 @@ def test_hooks_of_another_form_are_left_to_a_person(before: str) -> None:
 def test_what_is_put_in_names_all_that_it_needs() -> None:
     owners = importlib.metadata.packages_distributions()
     required = {re.split(r"[\s;<>=\[]", line)[0].lower() for line in plan.requirements()}
-    optional = {"xllamacpp", "requests", "httpx2", "google-generativeai"}  # each says so itself where it is not there
+    optional = {
+        "xllamacpp",
+        "requests",
+        "httpx2",
+        "google-generativeai",
+        "pyarrow",
+    }  # each says so itself where it is not there
     assert "certifi" in (importlib.metadata.requires("httpx") or ())
     required.add("certifi")  # with httpx, and imported where google-genai has imported it
     for file in [*(ROOT / "src/models").rglob("*.py"), *(ROOT / "src/observability").rglob("*.py")]:

@@ -18,6 +18,7 @@ from src.dashboard.view.filters import FilterError
 from src.dashboard.view.formats import shown
 from src.observability import attributes as names
 from src.observability.commands.terminal import visible
+from src.observability.store.compression import DamagedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,7 +188,10 @@ def _span(views: Views, request: Request, limits: Limits) -> tuple[Store, dict[s
 def _decoded(row: TraceRow) -> Mapping[str, Any]:
     from src.observability.spans import otlp
 
-    return otlp.decode_span(row.span).attributes
+    try:
+        return otlp.decode_span(row.span).attributes
+    except DamagedSpan:
+        return {}
 
 
 def _readable(value: Any) -> str:

@@ -167,9 +167,11 @@ def _cell(value: object) -> object:
 
 class _Parquet:
     def __init__(self, file: IO[bytes]) -> None:
-        import pyarrow
-        import pyarrow.parquet
-
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise ValueError("A Parquet file needs the package pyarrow. Run: pip install pyarrow") from error
         kinds = {
             **dict.fromkeys(_INTEGERS, pyarrow.int64()),
             **dict.fromkeys(_REALS, pyarrow.float64()),

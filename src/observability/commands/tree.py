@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.tree import Tree
 
 from src.observability.commands.console import duration, escape, escape_lines, money
+from src.observability.store.compression import DamagedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,10 @@ def _texts(row: TraceRow) -> list[str]:
     from src.observability import attributes as names
     from src.observability.spans import otlp
 
-    attributes = otlp.decode_span(row.span).attributes
+    try:
+        attributes = otlp.decode_span(row.span).attributes
+    except DamagedSpan as error:
+        return [f"[yellow]{escape_lines(str(error))}[/]"]
     lines = []
     for title, name in (("in", names.INPUT), ("out", names.OUTPUT)):
         if name in attributes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.observability import attributes as names
 from src.observability.spans import otlp
 from src.observability.store import ledger_queries
+from src.observability.store.compression import DamagedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,7 +97,10 @@ class RecordedCalls:
 
 
 def _call(row: TraceRow) -> RecordedCall:
-    attributes = otlp.decode_span(row.span).attributes
+    try:
+        attributes = otlp.decode_span(row.span).attributes
+    except DamagedSpan:
+        attributes = {}
     messages = _messages(attributes.get(names.INPUT))
     model = f"{row.provider}:{row.model}" if row.provider and row.model else row.model or row.provider or "unknown"
     return RecordedCall(

@@ -8,7 +8,7 @@ import orjson
 
 from src.observability.spans import otlp
 from src.observability.spans.facts import span_facts
-from src.observability.store.compression import decompress
+from src.observability.store.compression import DamagedSpan, decompress
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,10 +31,13 @@ def define_comparison(connection: sqlite3.Connection, function: str, column: str
     needle = comparable.encode() if value.isascii() and not {'"', "\\"} & set(value) else b""
 
     def compare(payload: bytes, name: str, type_: str, provider: str | None, start_ns: int) -> bool:
-        span = decompress(payload)
-        if needle not in (span if exact else span.lower()):
+        try:
+            span = decompress(payload)
+            if needle not in (span if exact else span.lower()):
+                return False
+            facts = facts_of(span, name=name, type_=type_, provider=provider, start_ns=start_ns)
+        except DamagedSpan:
             return False
-        facts = facts_of(span, name=name, type_=type_, provider=provider, start_ns=start_ns)
         stated = getattr(facts, column)
         if stated is None:
             return False
@@ -50,6 +53,10 @@ def ascii_lower(text: str) -> str:
 
 
 def facts_of(span: bytes, *, name: str, type_: str, provider: str | None, start_ns: int) -> SpanFacts:
-    """Return the facts of an encoded span."""
+    """Return the facts of an encoded span.
+
+    Raises:
+        DamagedSpan: the bytes are no span.
+    """
     attributes = otlp.decode_span(span).attributes
     return span_facts(attributes, name=name, type_=type_, provider=provider, start_ns=start_ns)

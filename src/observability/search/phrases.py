@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.observability import attributes as names
 from src.observability.spans import otlp
-from src.observability.store.compression import decompress
+from src.observability.store.compression import DamagedSpan, decompress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,10 @@ def holds_text(text: str) -> Callable[[bytes, str | None], bool]:
             lowered = span.lower()
             if not any(needle in lowered for needle in quick) and not any(sign in span for sign in _BECOME_ASCII):
                 return False
-        attributes = otlp.decode_span(span).attributes
+        try:
+            attributes = otlp.decode_span(span).attributes
+        except DamagedSpan:
+            return False
         texts = (attributes.get(name) for name in names.TEXTS)
         return any(needle in held.casefold() for held in texts if isinstance(held, str) for needle in needles)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from src.observability.store.compression import decompress
+from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.records import BILLED_TYPES, by_column
 from src.observability.store.schema import readable
 
@@ -119,13 +119,16 @@ def _old_facts(connection: sqlite3.Connection, row: Mapping[str, Any]) -> dict[s
     payload = connection.execute("SELECT span FROM payloads WHERE seq = ?", (row["seq"],)).fetchone()
     if payload is None:
         return {}
-    facts = facts_of(
-        decompress(payload[0]),
-        name=row["name"],
-        type_=row["type"],
-        provider=row["provider"],
-        start_ns=row["start_ns"],
-    )
+    try:
+        facts = facts_of(
+            decompress(payload[0]),
+            name=row["name"],
+            type_=row["type"],
+            provider=row["provider"],
+            start_ns=row["start_ns"],
+        )
+    except DamagedSpan:
+        return {}
     return {"symbol": facts.symbol, "user_id": facts.user_id, "environment": facts.environment}
 
 

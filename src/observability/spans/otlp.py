@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from src.observability.store.compression import DamagedSpan
+
 Scalar: TypeAlias = str | bool | int | float | bytes
 AttributeValue: TypeAlias = Scalar | Sequence[Scalar]
 
@@ -247,10 +249,18 @@ def trace_id_of(data: bytes) -> str:
 
 
 def decode_span(data: bytes) -> DecodedSpan:
-    """Decode a span."""
+    """Decode a span.
+
+    Raises:
+        DamagedSpan: the bytes are no span.
+    """
+    from google.protobuf.message import DecodeError
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-    span = Span.FromString(data)
+    try:
+        span = Span.FromString(data)
+    except DecodeError as error:
+        raise DamagedSpan(f"The stored span is damaged: {error}") from error
     return DecodedSpan(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -46,12 +47,17 @@ def sendable_record(number: int, *, spans_a_trace: int = 1, size: int = 10, star
     start_ns = BEGAN_NS + number * 1_000_000 if start_ns is None else start_ns
     span = otlp.encode_span(
         trace_id=trace_id, span_id=span_id, parent_span_id=None, name=f"n{number}", kind=1, start_ns=start_ns,
-        end_ns=start_ns + 1, attributes={"text": "x" * size},
+        end_ns=start_ns + 1, attributes={"text": _filler(number, size)},
     )  # fmt: skip
     return span_record(
         number, trace_id=f"{trace_id:032x}", span_id=f"{span_id:016x}", start_ns=start_ns, end_ns=start_ns + 1,
         envelope=ENVELOPE, span=span,
     )  # fmt: skip
+
+
+def _filler(number: int, size: int) -> str:
+    """Return a text of a size that does not pack well, so that long records fill pages of the file."""
+    return "x" * size if size < 1_000 else random.Random(number).randbytes(size // 2 + 1).hex()[:size]
 
 
 def score_record(**changes: Any) -> ScoreRecord:

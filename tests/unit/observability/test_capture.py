@@ -31,9 +31,11 @@ def stored() -> dict[str, dict[str, Any]]:
 
 
 def file_bytes() -> bytes:
+    """Return all bytes of the store's files, and what is packed in them as it reads unpacked."""
     spool = get_tracker().spool
     assert spool is not None
-    return b"".join(path.read_bytes() for path in spool.path.parent.iterdir())
+    files = [path.read_bytes() for path in spool.path.parent.iterdir()]
+    return b"".join([*files, *(row.span for row in spool.rows_after(0))])
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+_LONGEST_FOLDER: Final = 80  # bytes; a socket's path has at most 104 on macOS, 108 on Linux
 _LOST_WORKERS: Final = 4  # that one decision may have before it is given up
 _CONFIG: Final[dict[str, Any]] = {
     "distributed.scheduler.allowed-failures": _LOST_WORKERS,
@@ -96,6 +97,9 @@ def _start_tracker() -> None:
 def _method() -> str:
     """Return how processes are started: from a server that has loaded what they need, where systems have that."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    # The server's socket lies in the folder for temporary files, and systems bound the length of its path.
+    if len(os.fsencode(multiprocessing.util.get_temp_dir())) > _LONGEST_FOLDER:
         return "spawn"
     import distributed.utils
 

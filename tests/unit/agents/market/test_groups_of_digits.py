@@ -20,8 +20,8 @@ PATTERNS = {".": r"[+-]?\d{1,3}(?:,\d{3})*(?:\.\d*)?", ",": r"[+-]?\d{1,3}(?:\.\
 written = st.builds(
     lambda value, decimals: f"{value:,.{decimals}f}", st.floats(-1e9, 1e9, allow_nan=False), st.integers(0, 3)
 )
-alike = st.lists(st.floats(0, 1e7).map(lambda value: f"{value:,.2f}"), min_size=1, max_size=4)
-cells = st.one_of(alike, st.lists(st.one_of(written, st.text("12,.+-", max_size=9)), min_size=1, max_size=4))
+grouped = st.lists(st.floats(0, 1e7).map(lambda value: f"{value:,.2f}"), min_size=1, max_size=4)
+cells = st.one_of(grouped, st.lists(st.one_of(written, st.text("12,.+-", max_size=9)), min_size=1, max_size=4))
 
 
 @settings(max_examples=rounds(150, 5000), deadline=None)
