@@ -8,6 +8,7 @@ import pytest
 
 from src.migration.check.sites import facts_of
 from src.migration.check.vocabulary.words import Vocabulary
+from tests.long import rounds
 
 
 def places(source: str, *, modules: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> list[tuple[str, int]]:
@@ -368,4 +369,4 @@ def test_survives_deep_nesting() -> None:
 def test_ends_soon_on_names_that_chase_each_other() -> None:
     lines = [f"a{i} = f'{{a{(i + 1) % 40}}}' + a{(i + 7) % 40} + (a{(i + 3) % 40} or a{i})" for i in range(40)]
     lines += [f"requests.post(a{i})" for i in range(40)]
-    facts_of("\n".join(lines * 4).encode(), Vocabulary())
+    facts_of("\n".join(lines * rounds(1, 4)).encode(), Vocabulary())

@@ -45,7 +45,13 @@ class TextSource:
         with _opened(self.path) as stream, io.TextIOWrapper(stream, encoding=self.encoding, newline=None) as text:
             rest, read = "", 0
             while True:
-                piece = text.read(size)
+                try:
+                    piece = text.read(size)
+                except UnicodeDecodeError as error:
+                    raise MarketDataError(
+                        f"{self.path} is no text: byte {error.object[error.start]:#04x} is no letter in "
+                        f"{self.encoding}, nor is the file UTF-8. Export it anew, as UTF-8."
+                    ) from error
                 read += len(piece)
                 if read > _LARGEST_BYTES:
                     raise _too_large(self.path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from src.agents.market import (
@@ -171,6 +171,7 @@ def test_a_path_that_is_no_text_file_is_refused_with_the_reason(tmp_path: Path) 
 
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))
+@example(b"[\x81")
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_read_or_refused_with_a_market_data_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "any.csv"
