@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from src.agents.market.sheet import Sheet
 
 _GENERIC: Final = Dialect(name="a header of usual names", header="")
+_THOUSANDS: Final = re.compile(r"\d{1,3}")
+_GROUP: Final = re.compile(r"\d{3}(?:\.\d+)?")
 _HEADERLESS: Final = Dialect(name="no header", header="")
 
 
@@ -220,6 +222,8 @@ def _positional(sheet: Sheet, dialect: Dialect, *, first_price: int, clock: int 
     counts = [len(cells) for cells in sheet.sample]
     width = max(set(counts), key=lambda count: (counts.count(count), count))  # of most rows; longer ones are dropped
     volume = first_price + 4 if width > first_price + 4 else None
+    if volume is not None and sheet.delimiter == "," and dialect in (METATRADER_4, HISTDATA, _HEADERLESS):
+        _refuse_grouped_volume(sheet, volume)
     confirmed = 8 if dialect.name == "OKX candles" else None
     return Layout(
         dialect=dialect,
@@ -233,6 +237,17 @@ def _positional(sheet: Sheet, dialect: Dialect, *, first_price: int, clock: int 
         width=width - first_price,
         names={"time": "column 1" + (" + 2" if clock else "")},
     )
+
+
+def _refuse_grouped_volume(sheet: Sheet, volume: int) -> None:
+    """Raise where the cells of a volume and after it may be one number, as in `3,112.24`, in each row that has both."""
+    pairs = [(cells[volume].strip(), cells[volume + 1].strip()) for cells in sheet.sample if len(cells) > volume + 1]
+    if pairs and all(_THOUSANDS.fullmatch(first) and _GROUP.fullmatch(second) for first, second in pairs):
+        first, second = pairs[0]
+        raise MarketDataError(
+            f"{sheet.source}: {first},{second} may be a volume of {first}{second}, or one of {first} and another column. "
+            "Quote numbers that have a comma in them, or give the columns names in a first line."
+        )
 
 
 def _platform(sheet: Sheet, row: tuple[str, ...]) -> Dialect:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.agents.market import load_candles
+from src.agents.market import MarketDataError, load_candles
 from src.agents.market.cells import text_array, trimmed, with_point, without
 from src.agents.market.groups_of_digits import are_grouped
 from tests.long import rounds
@@ -48,3 +49,13 @@ def test_a_longer_row_among_the_first_ones_of_a_file_without_header_is_dropped(t
     candles = load_candles(path)
     assert (len(candles), candles.issue_counts["long_row"]) == (19, 1)
     assert {bar.open for bar in candles} == {108.15}
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_volume_that_a_comma_may_have_split_is_refused_with_both_readings(every: int, tmp_path: Path) -> None:
+    volumes = ["3,112.24" if number % every == 0 else "812.5" for number in range(60)]
+    lines = [f"2024.01.02,00:{number:02d},1.1,1.2,1.0,1.1,{volume}" for number, volume in enumerate(volumes)]
+    file = tmp_path / "mt4.csv"
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(MarketDataError, match=r"3,112\.24 may be a volume of 3112\.24, or one of 3 and another column"):
+        load_candles(file, symbol="EURUSD")
