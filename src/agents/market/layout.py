@@ -245,8 +245,8 @@ def _refuse_grouped_volume(sheet: Sheet, volume: int) -> None:
     if pairs and all(_THOUSANDS.fullmatch(first) and _GROUP.fullmatch(second) for first, second in pairs):
         first, second = pairs[0]
         raise MarketDataError(
-            f"{sheet.source}: {first},{second} may be a volume of {first}{second}, or one of {first} and another column. "
-            "Quote numbers that have a comma in them, or give the columns names in a first line."
+            f"{sheet.source}: {first},{second} may be a volume of {first}{second}, or one of {first} and another "
+            "column. Quote numbers that have a comma in them, or give the columns names in a first line."
         )
 
 
