@@ -28,9 +28,12 @@ def trace(name="a"):
         pass
 def ready():
     print("ready", flush=True)
+def wait():  # in short calls: Python runs no handler for a signal that comes just before a blocking call begins
+    for _ in range(600):
+        time.sleep(0.1)
 """
 TRACE = BEGIN + "trace()\n"
-WAIT = "ready()\ntime.sleep(60)\nsys.exit(77)\n"
+WAIT = "ready()\nwait()\nsys.exit(77)\n"
 
 
 class Child:
@@ -203,7 +206,7 @@ def test_children_of_multiprocessing_end_as_they_would(method: str, server: Lang
 def work(pipe):
     trace("child")
     pipe.send("up")
-    time.sleep(60)
+    wait()
 
 if __name__ == "__main__":
     trace()
@@ -216,7 +219,7 @@ if __name__ == "__main__":
     child.join(30)
     assert child.exitcode == -signal.SIGTERM, child.exitcode
     ready()
-    time.sleep(60)
+    wait()
 """
     )
     run = f"import runpy\nrunpy.run_path({str(script)!r}, run_name='__main__')\n"
