@@ -105,8 +105,8 @@ def write_trading_decision(
         cost_usd=result.cost_usd,
         cost_unknown=result.unpriced > 0,
     )
-    is_kept = write_decision(record) if where.write is None else where.write(without_secrets(record))
-    return record.id if is_kept else None
+    is_stored = write_decision(record) if where.write is None else where.write(without_secrets(record))
+    return record.id if is_stored else None
 
 
 def write_risk_decisions(verdict: RiskVerdict, portfolio: Portfolio, run: Observation) -> None:

@@ -276,7 +276,7 @@ def _written(choice: Choice, agent: UserAgent, view: AsOfView, where: Circumstan
 
     from src.agents.market.bars import microseconds
     from src.agents.market.timeframes import last_close
-    from src.observability.ledger import write_decision
+    from src.observability.ledger import without_secrets, write_decision
     from src.observability.store.ledger_records import DecisionRecord
 
     run.update(output={"action": choice.action, "confidence": choice.confidence, "status": choice.status})
@@ -300,7 +300,8 @@ def _written(choice: Choice, agent: UserAgent, view: AsOfView, where: Circumstan
         cost_usd=choice.cost_usd,
         cost_unknown=choice.cost_unknown,
     )
-    return replace(choice, is_written=(where.write or write_decision)(record))
+    is_stored = write_decision(record) if where.write is None else where.write(without_secrets(record))
+    return replace(choice, is_written=is_stored)
 
 
 def _described(error: BaseException) -> str:
