@@ -60,7 +60,7 @@ def project_file(folder: Path) -> Path | None:
         DotenvProblem: there is none in the project, but one above it.
     """
     folders = (folder, *folder.parents)
-    top = next((position for position, item in enumerate(folders) if any((item / mark).exists() for mark in _MARKS)), 0)
+    top = len(project_folders(folder)) - 1
     for position, item in enumerate(folders):
         file = item / ".env"
         if not _is_file(file):
@@ -72,6 +72,13 @@ def project_file(folder: Path) -> Path | None:
             f"set MOONDEV_DOTENV={file}."
         )
     return None
+
+
+def project_folders(folder: Path) -> tuple[Path, ...]:
+    """Return a folder and those above it, up to the first that is marked as a project's; without one, it alone."""
+    folders = (folder, *folder.parents)
+    top = next((position for position, item in enumerate(folders) if any((item / mark).exists() for mark in _MARKS)), 0)
+    return folders[: top + 1]
 
 
 def _is_file(path: Path) -> bool:
