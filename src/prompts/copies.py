@@ -120,14 +120,11 @@ class Copies:
 
     def _write(self, path: Path, prompt: Prompt, more: dict[str, Any]) -> None:
         content = {"name": prompt.name, "number": prompt.number, "source": prompt.source, "digest": prompt.digest,
-                   "langfuse_version": prompt.langfuse_version, "prompt": body_of(prompt), "config": dict(prompt.config),
-                   "place": prompt.place, **more}  # fmt: skip
-        text = json.dumps(content, ensure_ascii=False)
-        if redact_text(prompt.text) != prompt.text or redact_text(text) != text:
-            _log.warning(
-                "The prompt %r holds what looks like a secret: no copy of it is kept on disk. Move the secret out of it.",
-                prompt.name,
-            )
+                   "langfuse_version": prompt.langfuse_version, "prompt": body_of(prompt),
+                   "config": dict(prompt.config), "place": prompt.place, **more}  # fmt: skip
+        texts = (prompt.name, prompt.text, json.dumps(dict(prompt.config), ensure_ascii=False))
+        if any(redact_text(text) != text for text in texts):
+            _log.warning("A prompt holds what looks like a secret, so no copy of it is kept: %s", prompt.place)
             return
         self._write_json(path, content)
 

@@ -43,7 +43,8 @@ _VOTES: Final = frozenset({"BUY", "SELL", "NOTHING", "ABSTAIN"})
 READ: Final = frozenset(
     {
         _MODEL, _USER, _ENVIRONMENT, _PROMPT, _VERSION, _CACHED, _WRITTEN, _REASONING, _FIRST, _REASONS, _TAGS,
-        names.OUTPUT, _LOCAL_PROMPT, _LOCAL_VERSION, _TRACE_SYMBOL, _SYMBOL, _ATTEMPTS, _RETRIED, _REPAIRED, _RATE_LIMITS,
+        names.OUTPUT, _LOCAL_PROMPT, _LOCAL_VERSION, _TRACE_SYMBOL, _SYMBOL, _ATTEMPTS, _RETRIED, _REPAIRED,
+        _RATE_LIMITS,
     }
 )  # fmt: skip
 
@@ -73,7 +74,7 @@ def span_facts(
     # A member of a swarm names its generation by its label; any other generation of ours is `<provider>.generate`.
     if model is not None and type_ == "generation" and provider is not None and name != provider + ".generate":
         member = name
-        vote, confidence = _vote(get(names.OUTPUT))
+        vote, confidence = vote_in(get(names.OUTPUT))
     return _new(
         SpanFacts,
         (
@@ -179,7 +180,7 @@ def _finite(value: object) -> float | None:
     return float(value) if type(value) in (int, float) and math.isfinite(value) else None  # type: ignore[arg-type] # a number
 
 
-def _vote(output: object) -> tuple[str | None, float | None]:
+def vote_in(output: object) -> tuple[str | None, float | None]:
     """Return the action and the confidence that a member's reply states; None for what is no such reply."""
     if type(output) is not str or "{" not in output or len(output) > _LONGEST_VOTE:
         return None, None

@@ -95,7 +95,8 @@ def _asked(replay: Replay, errand: Errand, decider: Decider, wanted: Wanted, vot
 def _deciders(setting: Setting) -> tuple[Decider, ...]:
     if setting.prompt_hash != prompt_hash():
         raise RuntimeError(
-            "this worker has another prompt than the coordinator: install the same version on both, with the same prompts."
+            "this worker has another prompt than the coordinator: install the same version on both, and give both the "
+            "same prompts."
         )
     return _named(setting.deciders, setting.swarm)
 
