@@ -43,7 +43,9 @@ class Copies:
     # Texts of files.
 
     def keep_used(self, prompt: Prompt) -> None:
-        """Keep what a file's prompt says, once for each text."""
+        """Keep what a file's prompt says, once for each text; Langfuse keeps its own."""
+        if prompt.source in ("langfuse", "kept"):
+            return
         path = self.folder / _FILES / _key(prompt.name) / f"{prompt.digest[:32]}.json"
         if not path.exists():
             self._write(path, prompt, {"first_used": time.time()})

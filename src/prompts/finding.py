@@ -43,13 +43,17 @@ def get_prompt(
         PromptMissing: there is no such prompt, version or label.
         PromptError: it cannot be used, or Langfuse does not answer and there is no copy.
     """
+    return _remembered(find_prompt(name, version, label, default=default))
+
+
+def find_prompt(
+    name: str, version: int | str | None = None, label: str | None = None, *, default: Prompt | None = None
+) -> Prompt:
+    """Do what `get_prompt` does for somebody who only looks: no copy of a file's text is kept."""
     if version is not None and label is not None:
         raise PromptError("A version and a label were named: name one of them.")
     prompt = _from_langfuse(name, version, label) if asks_langfuse() else None
-    if prompt is None:
-        prompt = _from_files(name, version, label, default)
-        prompt = _remembered(prompt)
-    return prompt
+    return prompt if prompt is not None else _from_files(name, version, label, default)
 
 
 def asks_langfuse() -> bool:
@@ -134,7 +138,7 @@ def _from_files(name: str, version: int | str | None, label: str | None, default
     if not prompts and default is not None:
         prompts = [replace(default, labels=(PRODUCTION, LATEST))]
     if version is not None and (not prompts or matching(prompts, version) is None):
-        prompts = [*current_copies().used(name), *prompts]
+        prompts = [*current_copies().used(name), *([default] if default is not None else []), *prompts]
     if not prompts:
         where = "no folder `prompts` in this project" if folder is None else f"no file {name}.md in {folder}"
         raise PromptMissing(f"There is no prompt {name!r}: {where}. `moondev prompts list` shows which there are.")
@@ -159,16 +163,15 @@ def _from_langfuse(name: str, version: int | str | None, label: str | None) -> P
 
 def _remembered(prompt: Prompt) -> Prompt:
     """Return a prompt of files with Langfuse's version of the same text; a copy of the text is kept, once."""
+    if prompt.source == "langfuse":
+        return prompt
     settings = Settings.read_or_default()
     copies = Copies(copies_folder(settings.trace_db))
     key = (str(copies.folder), prompt.name, prompt.digest)
-    if key not in _used and prompt.source != "kept":
+    if key not in _used and prompt.source != "kept" and settings.tracing:
         _used.add(key)
-        if settings.tracing:
-            copies.keep_used(prompt)
-    if not settings.langfuse_configured:
-        return prompt
-    return linked(prompt, copies)
+        copies.keep_used(prompt)
+    return linked(prompt, copies) if settings.langfuse_configured else prompt
 
 
 def linked(prompt: Prompt, copies: Copies) -> Prompt:
@@ -183,6 +186,10 @@ def linked(prompt: Prompt, copies: Copies) -> Prompt:
     return replace(prompt, langfuse_version=_links[key])
 
 
-def forget_links() -> None:
-    """Look anew for Langfuse's versions of files' prompts, as after a push."""
+def keep_pushed(project: Project, prompt: Prompt) -> None:
+    """Keep what Langfuse has now, so that generations link to it."""
+    from src.prompts import serving
+
+    current_copies().keep_fetched(project.key, prompt, None)
     _links.clear()
+    serving.forget_all()

@@ -212,7 +212,7 @@ class Chosen:
     """
 
     decisions: tuple[FrozenDecision, ...]
-    left_out: Mapping[str, int]
+    left_out: dict[str, int]
 
 
 def choose(entries: Iterable[Entry], old: Prompt, store: StoreReader, most: int) -> Chosen:
