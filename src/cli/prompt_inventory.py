@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.prompts import BUILT_IN, built_in
-from src.prompts import Prompt, PromptMissing
+from src.prompts import Prompt, PromptError, PromptMissing
 from src.prompts.files import names_in, prompt_folder, versions_in
 from src.prompts.finding import current_copies, current_project, find_prompt, linked, matching
 from src.prompts.records import LATEST, PRODUCTION
@@ -37,12 +37,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a prompt with its use; `prompt` is None where its text is not known here any more."""
+    """A version of a prompt with its use.
+
+    `prompt` is None where its text is not known here any more, or where its file cannot be used: `problem` says why.
+    """
 
     name: str
     version: str
     prompt: Prompt | None
     use: Use
+    problem: str | None = None
 
     def data(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -56,6 +60,7 @@ class Version:
             "langfuse_version": None if prompt is None else prompt.langfuse_version,
             "variables": None if prompt is None else list(prompt.variables),
             "place": None if prompt is None else prompt.place,
+            "problem": self.problem,
             "calls": use.calls,
             "cost_usd": use.cost_usd,
             "unpriced": use.unpriced,
@@ -93,7 +98,11 @@ def inventory(uses: dict[tuple[str, str], Use], names: Iterable[str] = ()) -> li
     chosen = sorted(names) or _names(uses)
     result = []
     for name in chosen:
-        prompts = {prompt.version: prompt for prompt in versions_of(name)}
+        try:
+            prompts = {prompt.version: prompt for prompt in versions_of(name)}
+        except PromptError as error:
+            prompts = {}
+            result.append(Version(name, "-", None, Use(), str(error)))
         recorded = sorted(version for at, version in uses if at == name and version not in prompts)
         result += [Version(name, version, None, uses[name, version]) for version in recorded]
         result += [Version(name, key, prompt, uses.get((name, key), Use())) for key, prompt in prompts.items()]

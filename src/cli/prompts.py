@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.observability.commands.console import escape, escape_lines, money, note, out, print_json
+from src.observability.commands.console import escape, escape_lines, money, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 from src.observability.commands.tables import Column, print_table
 from src.prompts.records import LATEST, PRODUCTION
@@ -59,6 +59,9 @@ def list_prompts(as_json: _Json = False) -> None:
         print_json([version.data() for version in versions])
         return
     print_table(_COLUMNS, [_cells(version) for version in versions])
+    for version in versions:
+        if version.problem is not None:
+            problem(version.problem)
     note("`moondev prompts show NAME` shows one, `... try NAME --version V` tries it on past decisions.")
 
 
@@ -69,7 +72,7 @@ def _cells(item: Version) -> list[str]:
     return [
         escape(item.name),
         escape(item.version),
-        "recorded" if prompt is None else escape(prompt.source),
+        escape(prompt.source) if prompt is not None else "unusable" if item.problem else "recorded",
         "" if prompt is None else escape(_labels(prompt)),
         "-" if use.last_ns is None else moment(use.last_ns)[:10],
         f"{use.calls:,}",
