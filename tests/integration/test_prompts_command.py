@@ -13,7 +13,10 @@ from src.agents.prompts import built_in
 from src.agents.swarm.members import Member
 from src.agents.trading_agent import TradingAgent
 from src.cli import main
-from src.observability import tracker
+from src.models import ModelFactory
+from src.observability import decision as write_decision
+from src.observability import observe_agent, tracker
+from src.prompts import get_prompt
 from tests.commands import run_app
 from tests.servers import Server, chat_reply, decision, error_reply
 
@@ -226,3 +229,31 @@ def test_versions_are_compared_by_words_and_put_into_use(server: Server, tmp_pat
     assert max(map(len, table.out.splitlines())) <= 80
     assert "is no TOML" in table.err
     assert not server.received
+
+
+def test_a_programs_own_prompt_is_tried_on_its_recorded_variables(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "prompts" / "momentum"
+    folder.mkdir()
+    (folder / "1.md").write_text("Follow {{symbol}} with {{risk}} risk.")
+    (folder / "2.md").write_text("Be patient with {{symbol}}.")
+    model = ModelFactory.get_model("openai", "gpt-4o")
+    for symbol in ("BTC-USD", "ETH-USD"):
+        with observe_agent("momentum", trading_pair=symbol):
+            bound = get_prompt("momentum").bind(symbol=symbol, risk="low")
+            answer = model.generate_response(bound.text, "Position now: none", 0.1, langfuse_prompt=bound)
+            write_decision(symbol, json.loads(answer.content)["action"], prompt=bound)
+    screen = moondev("prompts", "try", "momentum", "--version", "2", "--yes", "--json")
+    data = json.loads(screen.out)
+    (comparison,) = data["comparisons"]
+    assert (comparison["pairs"], comparison["changes"]) == (2, [{"old": "BUY", "new": "SELL", "n": 2}])
+    sent = [request.json for request in server.received[2:]]
+    assert sorted(item["messages"][0]["content"] for item in sent) == [
+        "Be patient with BTC-USD.", "Be patient with ETH-USD.",
+    ]  # fmt: skip
+    assert {item["messages"][1]["content"] for item in sent} == {"Position now: none"}
+    assert {item["temperature"] for item in sent} == {0.1}
+    assert not any("response_format" in item for item in sent)  # as the program asked
+    (folder / "3.md").write_text("Mind the {{mood}} of {{symbol}}.")
+    refused = moondev("prompts", "try", "momentum", "--version", "3", "--yes")
+    assert (refused.code, len(server.received)) == (2, 4)
+    assert "needs mood, which is missing" in refused.err

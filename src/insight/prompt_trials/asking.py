@@ -53,7 +53,14 @@ class Request:
     @property
     def key(self) -> str:
         """Return digits of all that its reply depends on, and of the member that is asked."""
-        parts = ["prompt trial", self.call.model, self.call.member, self.messages, self.parameters]
+        parts = [
+            "prompt trial",
+            self.call.model,
+            self.call.member,
+            self.messages,
+            self.parameters,
+            self.call.is_structured,
+        ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
 
     @property
@@ -203,7 +210,7 @@ class Asker:
             with as_member(request.call.member) if is_swarm else nullcontext():
                 answer = model.chat(
                     list(request.messages),
-                    response_format=Decision,
+                    response_format=Decision if request.call.is_structured else None,
                     langfuse_prompt=request.prompt,
                     **request.parameters,
                 )

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from src.agents.decisions import Decision
 from src.agents.prompts import trading
 from src.insight.prompt_trials.records import NO_DECISION, FrozenCall, FrozenDecision, NotFrozen
 from src.insight.prompt_trials.replies import reply_of
@@ -33,6 +34,7 @@ NOT_EXACT: Final = "the old version does not give what was sent, letter for lett
 FAILED_THEN: Final = "a model failed then, for another reason than its reply"
 OTHER_COUNT: Final = "its votes do not give its action: another quorum, or code of yours decided"
 WITH_TOOLS: Final = "its models had tools"
+OTHER_FORM: Final = "its reply was requested in a form that only its program knows"
 SEVERAL: Final = "several calls of the prompt, and nothing says how they made the decision"
 _PARAMETERS: Final = ("temperature", "max_tokens", "top_p", "stop", "seed", "reasoning_effort")
 _STEP: Final = 50
@@ -152,12 +154,17 @@ def _call(vote: MemberVote | None, item: StoredObservation, values: Mapping[str,
     except PromptError as error:
         raise NotFrozen(NO_VARIABLES) from error
     ending, rest = _rest(_sent(item), before)
+    parameters = _parameters(item.parameters)
+    form = parameters.get("response_format")
+    if form is not None and (old.name, form) != (trading.NAME, Decision.__name__):
+        raise NotFrozen(OTHER_FORM)
     provider, model = item.columns["provider"], item.facts.requested_model or item.columns["model"]
     return FrozenCall(
         member=vote.member if vote is not None else f"{provider}:{model}",
         model=f"{provider}:{model}",
         weight=vote.weight if vote is not None else 1.0,
-        parameters=_parameters(item.parameters),
+        parameters={key: parameters[key] for key in _PARAMETERS if key in parameters},
+        is_structured=form is not None,
         values=dict(values),
         ending=ending,
         rest=rest,
@@ -199,7 +206,7 @@ def _parameters(text: str | None) -> dict[str, Any]:
         values = json.loads(text or "{}")
     except ValueError:
         return {}
-    return {name: values[name] for name in _PARAMETERS if isinstance(values, dict) and name in values}
+    return values if isinstance(values, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

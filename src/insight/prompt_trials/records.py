@@ -60,6 +60,7 @@ class FrozenCall:
         model: The model as provider:model.
         weight: The weight of its vote.
         parameters: What it was asked with, such as the temperature.
+        is_structured: Whether the reply was requested in the form of a decision.
         values: What the prompt's variables were.
         ending: What followed in the prompt's last message, such as a member's brief.
         rest: The messages after those of the prompt.
@@ -71,6 +72,7 @@ class FrozenCall:
     model: str
     weight: float
     parameters: Mapping[str, Any]
+    is_structured: bool
     values: Mapping[str, str] = field(repr=False)
     ending: str = field(repr=False)
     rest: tuple[Mapping[str, Any], ...] = field(repr=False)

@@ -14,7 +14,7 @@ from src.prompts.copies import Copies
 from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.servers import Received
@@ -28,7 +28,7 @@ class Management:
 
     versions: dict[str, list[Any]] = field(default_factory=dict)
     labels: dict[tuple[str, str], int] = field(default_factory=dict)
-    answer: Any = None
+    answer: Callable[[Received], Reply] | None = None
 
     def reply(self, request: Received) -> Reply:
         if self.answer is not None:
@@ -105,7 +105,9 @@ def test_the_copy_serves_when_the_server_does_not(
     replies = {"503": Reply(503), "a page": Reply(200, b"<html>"), "hangs": Reply(hang=True), "keys": Reply(401)}
     management.answer = lambda _: replies.get(trouble, Reply(silent=True))
     monkeypatch.setattr(serving, "WAIT_S", 0.05 if trouble == "hangs" else 30.0)
+    monkeypatch.setattr(serving, "_ASK_S", 60.0)
     copy = get_prompt("trader")
+    assert bool(serving._asking) == (trouble == "hangs")  # the thread still waits, the caller does not
     assert (copy.text, copy.version, copy.labels) == ("Buy.", "1", ("production",))
     with pytest.raises(PromptError, match=r"does not give the prompt 'other'.*no copy.*MOONDEV_PROMPTS=files"):
         get_prompt("other")
