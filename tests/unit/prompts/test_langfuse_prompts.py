@@ -63,6 +63,8 @@ def management() -> Management:
 
 @pytest.fixture
 def server(management: Management, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(serving, "WAIT_S", 60.0)  # a busy machine takes long for the first request of a process
+    monkeypatch.setattr(serving, "_ASK_S", 120.0)
     with Server(management.reply) as running:
         monkeypatch.setenv("LANGFUSE_HOST", running.url)
         monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-1")
@@ -104,8 +106,8 @@ def test_the_copy_serves_when_the_server_does_not(
     serving.forget_all()  # as a process that begins
     replies = {"503": Reply(503), "a page": Reply(200, b"<html>"), "hangs": Reply(hang=True), "keys": Reply(401)}
     management.answer = lambda _: replies.get(trouble, Reply(silent=True))
-    monkeypatch.setattr(serving, "WAIT_S", 0.05 if trouble == "hangs" else 30.0)
-    monkeypatch.setattr(serving, "_ASK_S", 60.0)
+    if trouble == "hangs":
+        monkeypatch.setattr(serving, "WAIT_S", 0.05)
     copy = get_prompt("trader")
     assert bool(serving._asking) == (trouble == "hangs")  # the thread still waits, the caller does not
     assert (copy.text, copy.version, copy.labels) == ("Buy.", "1", ("production",))
