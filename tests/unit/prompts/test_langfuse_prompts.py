@@ -70,6 +70,7 @@ def server(management: Management, folder: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-1")
         monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-1")
         monkeypatch.setenv("MOONDEV_PROMPTS", "langfuse")
+        monkeypatch.setenv("LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", "3600")
         yield running
 
 
