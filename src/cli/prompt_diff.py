@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Sign = Literal[" ", "-", "+", "…"]
 _CONTEXT: Final = 2  # lines around a change
 _WORDS: Final = re.compile(r"\s+|\w+|[^\w\s]")
-_ALIKE: Final = 0.35  # lines less alike than this are shown whole, not by their words
+_SIMILAR: Final = 0.35  # lines less alike than this are shown whole, not by their words
 _STYLES: Final = {"-": "red", "+": "green", " ": "dim", "…": "dim"}
 
 
@@ -63,7 +63,7 @@ def _word_changes(before: str, after: str) -> tuple[tuple[tuple[int, int], ...],
     """Return where the words of two lines differ, in characters."""
     words = [_WORDS.findall(line) for line in (before, after)]
     matcher = difflib.SequenceMatcher(None, words[0], words[1], autojunk=False)
-    if matcher.ratio() < _ALIKE:
+    if matcher.ratio() < _SIMILAR:
         return (), ()
     places: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
     for kind, *bounds in matcher.get_opcodes():
