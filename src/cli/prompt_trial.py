@@ -13,7 +13,7 @@ import typer
 from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from src.insight.prompt_trials.asking import Asker
     from src.insight.prompt_trials.comparing import Comparison
@@ -238,42 +238,59 @@ def _past(
     Raises:
         ValueError: there is no decision with another version than the new one.
     """
-    from src.cli.prompt_inventory import resolve, versions_of
+    from src.cli.prompt_inventory import resolve
     from src.observability.ledger import LedgerReader
 
     old = resolve(name, against) if against is not None else None
-    known = {prompt.version: prompt for prompt in versions_of(name)} | ({old.version: old} if old else {})
     newest: dict[str, deque[Entry]] = {}
     counts: dict[str, int] = {}
     last = None
     for entry in LedgerReader(store).entries():
-        version = _version_of(entry, known.values()) if entry.decision.prompt_name == name else None
-        if version is None:
+        if entry.decision.prompt_name != name:
             continue
-        newest.setdefault(version, deque(maxlen=decisions * _LOOKED_AT)).append(entry)
-        counts[version] = counts.get(version, 0) + 1
-        last = version if version != new.version else last
-    wanted = old.version if old is not None else last
-    if wanted is None or wanted not in newest:
-        made = f"with {', '.join(sorted(counts))}" if counts else "with any"
-        what = f"version {wanted}" if wanted else f"another version than {new.version}"
-        raise ValueError(f"No recorded decision was made with {what} of {name!r} (there are some {made}).")
+        key = _key(entry)
+        newest.setdefault(key, deque(maxlen=decisions * _LOOKED_AT)).append(entry)
+        counts[key] = counts.get(key, 0) + 1
+        last = last if _is_of(entry, new) else key
+    if not counts:
+        raise ValueError(f"No recorded decision names the prompt {name!r}: there is nothing to try it on.")
+    wanted = next((key for key, items in newest.items() if _is_of(items[-1], old)), None) if old is not None else last
+    if wanted is None:
+        made = ", ".join(sorted({items[-1].decision.prompt_version or key for key, items in newest.items()}))
+        what = f"version {old.version}" if old is not None else f"another version than {new.version}"
+        raise ValueError(f"No recorded decision was made with {what} of {name!r}; there are some of {made}.")
     if old is None:
-        old = known.get(wanted) or resolve(name, wanted)
+        old = _recorded(name, newest[wanted][-1])
     if old.digest == new.digest:
         raise ValueError(f"Versions {old.version} and {new.version} of {name!r} say the same: name two that differ.")
     others = sum(counts.values()) - counts[wanted]
     return old, list(reversed(newest[wanted])), {"made with another version": others} if others else {}
 
 
-def _version_of(entry: Entry, prompts: Iterable[Prompt]) -> str:
-    """Return the version that a decision was made with: as recorded, else the one whose hash it has."""
+def _recorded(name: str, entry: Entry) -> Prompt:
+    """Return the version that a decision was made with; of several that say the same, the one that it names."""
+    from src.cli.prompt_inventory import resolve, versions_of
+
     decision = entry.decision
-    if decision.prompt_version:
-        return decision.prompt_version
-    digits = decision.prompt_hash or ""
-    same = (prompt.version for prompt in prompts if digits and prompt.digest.startswith(digits))
-    return next(same, digits[:8] or "unknown")
+    same = [prompt for prompt in versions_of(name) if _is_of(entry, prompt)]
+    named = [prompt for prompt in same if prompt.version == decision.prompt_version]
+    if named or same:
+        return (named or same)[0]
+    return resolve(name, decision.prompt_version or (decision.prompt_hash or "")[:8])
+
+
+def _key(entry: Entry) -> str:
+    """Return what tells the versions of decisions apart: the prompt's hash, whatever name the version had then."""
+    decision = entry.decision
+    return f"hash {decision.prompt_hash}" if decision.prompt_hash else f"version {decision.prompt_version}"
+
+
+def _is_of(entry: Entry, prompt: Prompt) -> bool:
+    """Tell whether a decision was made with what a prompt says."""
+    decision = entry.decision
+    if decision.prompt_hash:
+        return prompt.digest.startswith(decision.prompt_hash)
+    return decision.prompt_version == prompt.version
 
 
 def _candles(files: Sequence[Path]) -> list[Any]:

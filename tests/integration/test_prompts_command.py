@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,17 @@ def test_what_cannot_be_made_again_exactly_is_left_out_under_its_reason(
     assert data["failures"] == {"invalid_request": 1}
 
 
+def test_decisions_from_before_versions_were_recorded_are_known_by_the_hash_of_their_prompt(
+    server: Server, tmp_path: Path
+) -> None:
+    decide(2)
+    tracker.set_tracker(None)
+    with sqlite3.connect(tmp_path / "traces.db") as store:
+        store.execute("UPDATE decisions SET prompt_version = NULL")
+    data = tried("--yes")
+    assert (data["against"], data["comparisons"][0]["pairs"]) == (built_in("trading").version, 2)
+
+
 def test_models_that_were_not_asked_get_both_versions(server: Server) -> None:
     decide(2)
     data = tried("--models", "openai:gpt-4o-mini", "--yes")
@@ -193,7 +205,7 @@ def test_money_is_asked_for_bounded_and_estimated(server: Server) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("try", "trading"), "No recorded decision was made with another version than 2-"),
+        (("try", "trading"), "No recorded decision names the prompt 'trading'"),
         (("try", "nobody"), "There is no prompt 'nobody'"),
         (("try", "trading", "--budget", "0"), "give US dollars above 0"),
         (("try", "trading", "--models", ","), "--models names nobody"),
