@@ -52,6 +52,8 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     rows = reader.grouped(filter_, _DIMENSIONS)
     named = [row for row in rows if row.key[0] is not None]
     lines = calls.notes(reader, filter_, context)
+    if filter_.without_environment is not None:
+        lines = (*lines, f"Trials of prompts and judges (environment {EVALUATION}) are not counted.")
     if not named and not context.filters.set_values():
         return Page(
             empty="No call names its prompt yet: `langfuse_prompt=` or a named prompt links one to each call.",
