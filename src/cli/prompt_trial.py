@@ -200,7 +200,13 @@ class _Trial:
             "against": self.old.version,
             "decisions": len(self.chosen.decisions),
             "left_out": dict(self.chosen.left_out),
+            "inside": self._inside,
         }
+
+    @property
+    def _inside(self) -> int:
+        """Return how many decisions are on a time that a model may have been trained on."""
+        return sum(item.entry.decision.book == "inside" for item in self.chosen.decisions)
 
     def _asked(self) -> dict[str, Any]:
         asker = self.asker
@@ -217,6 +223,8 @@ class _Trial:
             problem(f"{count:,} calls failed: {category}. Their decisions are left out; the same command asks again.")
         if asker.stopped:
             problem(f"{asker.stopped} The same command with a higher --budget goes on.")
+        if self._inside:
+            note(f"{self._inside:,} decisions are on a time that a model may have been trained on: they show no skill.")
         for line in advice(comparisons, self.name, self.new):
             note(line)
 

@@ -23,8 +23,14 @@ _COLUMNS: Final = (
     Column("n", right=True),
     Column("verdict", least=10, comfortable=12),
 )
-_SHORT: Final = {"no difference shown": "none shown"}
-_COLOURS: Final = {"better": "green", "worse": "red", "not enough": "dim", "no difference shown": "dim"}
+_SHORT: Final = {"no difference shown": "none shown", "not comparable": "other day"}
+_COLOURS: Final = {
+    "better": "green",
+    "worse": "red",
+    "not enough": "dim",
+    "no difference shown": "dim",
+    "not comparable": "dim",
+}
 
 
 def show_comparison(item: Comparison, old: str, new: str) -> None:

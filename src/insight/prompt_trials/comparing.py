@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from src.insight.figures.intervals import student_half, wilson
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.insight.prompt_trials.pairs import Outlook, Pair, Side
 
 Unit = Literal["share", "return", "count", "usd", "ms"]
-Verdict = Literal["not enough", "no difference shown", "better", "worse", "more", "less"]
+Verdict = Literal["not enough", "no difference shown", "better", "worse", "more", "less", "not comparable"]
 _Z: Final = 1.959963984540054
 
 
@@ -37,7 +37,8 @@ class Measure:
         old: The old version's figure.
         new: The new version's.
         difference: New less old, with its interval.
-        verdict: Better or worse where the interval excludes 0; more or less where neither is good by itself.
+        verdict: Better or worse where the interval excludes 0; more or less where neither is good by itself; not
+            comparable for times that were not taken on the same day.
         p_value: Of McNemar's exact test, for shares.
     """
 
@@ -88,7 +89,7 @@ def compare(name: str, pairs: Sequence[Pair]) -> Comparison:
             _means("tokens in", "count", pairs, lambda side: side.input_tokens, good=0),
             _means("tokens out", "count", pairs, lambda side: side.output_tokens, good=0),
             _means("cost", "usd", pairs, lambda side: side.cost_usd, good=-1),
-            _means("slowest call", "ms", pairs, lambda side: side.latency_ms, good=-1),
+            _times(pairs),
         ),
     )
 
@@ -149,6 +150,12 @@ def _means(
     difference = _student([new - old for old, new in known])
     old, new = (_mean([pair[place] for pair in known]) for place in (0, 1))
     return Measure(name, unit, len(known), old, new, difference, _verdict(difference, len(known), good))
+
+
+def _times(pairs: Sequence[Pair]) -> Measure:
+    """Compare latencies: a provider is slower on some days, so that old ones say nothing of the version."""
+    measure = _means("slowest call", "ms", pairs, lambda side: side.latency_ms, good=-1)
+    return measure if all(pair.is_anew for pair in pairs) else replace(measure, verdict="not comparable")
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -66,13 +66,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A decision by the old version and by the new one; `outlook` is None while what followed is not known."""
+    """A decision by the old version and by the new one.
+
+    `outlook` is None while what followed is not known; `is_anew` tells whether both versions were asked by the trial.
+    """
 
     decision_id: str
     time_ns: int
     old: Side
     new: Side
     outlook: Outlook | None
+    is_anew: bool = False
 
 
 def outlooks_of(entries: Iterable[Entry], prices: Sequence[Candles]) -> dict[str, Outlook]:

@@ -195,6 +195,7 @@ def _pair(
         old=_side(before, decision.calls, "" if asks_old else decision.action),
         new=_side(after, decision.calls, ""),
         outlook=outlooks.get(record.id),
+        is_anew=asks_old,
     )
 
 
