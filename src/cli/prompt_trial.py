@@ -225,7 +225,7 @@ class _Trial:
             problem(f"{asker.stopped} The same command with a higher --budget goes on.")
         if self._inside:
             note(f"{self._inside:,} decisions are on a time that a model may have been trained on: they show no skill.")
-        for line in advice(comparisons, self.name, self.new):
+        for line in advice(comparisons, self.name, self.new, both=all(lane.asks_old for lane in self.plan.lanes)):
             note(line)
 
 

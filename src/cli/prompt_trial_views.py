@@ -23,7 +23,7 @@ _COLUMNS: Final = (
     Column("n", right=True),
     Column("verdict", least=10, comfortable=12),
 )
-_SHORT: Final = {"no difference shown": "none shown", "not comparable": "other day"}
+_SHORT: Final = {"no difference shown": "none shown", "not comparable": "other time"}
 _COLOURS: Final = {
     "better": "green",
     "worse": "red",
@@ -102,7 +102,7 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.0f}%"
 
 
-def advice(comparisons: Sequence[Comparison], name: str, new: Prompt) -> list[str]:
+def advice(comparisons: Sequence[Comparison], name: str, new: Prompt, *, both: bool) -> list[str]:
     """Return what a reader should know of the figures, and the next step."""
     lines = []
     if any(item.n < ENOUGH for item in comparisons):
@@ -111,7 +111,8 @@ def advice(comparisons: Sequence[Comparison], name: str, new: Prompt) -> list[st
         lines.append(
             "What the market did afterwards is not known: `moondev decisions resolve --csv FILE`, or --csv here."
         )
-    lines.append("Old replies came when they were recorded: --both asks for them anew, on equal terms.")
+    if not both:
+        lines.append("Old replies came when they were recorded: --both asks for them anew, on equal terms.")
     if new.source == "file" and new.number is not None and "production" not in new.labels:
         lines.append(f"`moondev prompts use {name} {new.number}` puts it into use.")
     return lines

@@ -112,7 +112,7 @@ def test_a_new_version_is_tried_in_pairs_paid_for_once_and_counts_in_no_report(s
     )  # fmt: skip
     assert (figures["tokens in"]["old"], figures["tokens in"]["new"], figures["tokens in"]["n"]) == (100, 120, 6)
     assert figures["cost"]["difference"] > 0
-    assert {item["verdict"] for item in comparison["measures"]} == {"not enough", "not comparable"}
+    assert {item["verdict"] for item in comparison["measures"]} == {"not enough"}
     traded = figures["hit rate"]
     assert traded["n"] > 0
     assert traded["old"] + traded["new"] <= 1  # the same markets, the other way round
@@ -179,9 +179,7 @@ def test_models_that_were_not_asked_get_both_versions(server: Server) -> None:
     data = tried("--models", "openai:gpt-4o-mini", "--yes")
     assert (data["calls"], data["comparisons"][0]["model"]) == (4, "openai:gpt-4o-mini")
     assert data["comparisons"][0]["changes"] == [{"old": "BUY", "new": "SELL", "n": 2}]
-    anew = tried("--both", "--yes")
-    assert anew["calls"] == 4
-    assert measures(anew["comparisons"][0])["slowest call"]["verdict"] == "not enough"
+    assert tried("--both", "--yes")["calls"] == 4
 
 
 def test_money_is_asked_for_bounded_and_estimated(server: Server) -> None:

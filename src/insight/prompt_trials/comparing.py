@@ -38,7 +38,7 @@ class Measure:
         new: The new version's.
         difference: New less old, with its interval.
         verdict: Better or worse where the interval excludes 0; more or less where neither is good by itself; not
-            comparable for times that were not taken on the same day.
+            comparable for times that were not taken within an hour of one another.
         p_value: Of McNemar's exact test, for shares.
     """
 
@@ -153,9 +153,9 @@ def _means(
 
 
 def _times(pairs: Sequence[Pair]) -> Measure:
-    """Compare latencies: a provider is slower on some days, so that old ones say nothing of the version."""
+    """Compare latencies: a provider is slower at some times, so that those of another time say nothing of a version."""
     measure = _means("slowest call", "ms", pairs, lambda side: side.latency_ms, good=-1)
-    return measure if all(pair.is_anew for pair in pairs) else replace(measure, verdict="not comparable")
+    return measure if all(pair.is_of_the_same_time for pair in pairs) else replace(measure, verdict="not comparable")
 
 
 def _mean(values: Sequence[float]) -> float | None:

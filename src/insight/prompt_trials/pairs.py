@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from src.observability.ledger import Entry
 
 _DIRECTIONS: Final = {"BUY": 1, "SELL": -1}
+_SAME_TIME_NS: Final = 3_600_000_000_000
 _LARGEST_GAP: Final = 0.1  # between a decision's price and the series' own: as outcomes are judged
 
 
@@ -41,6 +42,7 @@ class Side:
         output_tokens: All output tokens.
         cost_usd: What it cost.
         latency_ms: How long its slowest call took.
+        start_ns: When its first call began, in nanoseconds since 1970.
     """
 
     action: str
@@ -49,6 +51,7 @@ class Side:
     output_tokens: float | None
     cost_usd: float | None
     latency_ms: float
+    start_ns: int = 0
 
     @property
     def direction(self) -> int:
@@ -66,17 +69,18 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A decision by the old version and by the new one.
-
-    `outlook` is None while what followed is not known; `is_anew` tells whether both versions were asked by the trial.
-    """
+    """A decision by the old version and by the new one; `outlook` is None while what followed is not known."""
 
     decision_id: str
     time_ns: int
     old: Side
     new: Side
     outlook: Outlook | None
-    is_anew: bool = False
+
+    @property
+    def is_of_the_same_time(self) -> bool:
+        """Tell whether both versions were asked within an hour, so that their latencies can be compared."""
+        return abs(self.old.start_ns - self.new.start_ns) <= _SAME_TIME_NS
 
 
 def outlooks_of(entries: Iterable[Entry], prices: Sequence[Candles]) -> dict[str, Outlook]:

@@ -33,6 +33,7 @@ class Reply:
         output_tokens: All output tokens.
         cost_usd: What it cost; None where a part is not known.
         latency_ms: How long it took, retries included.
+        start_ns: When the call began, in nanoseconds since 1970.
         failure: The category of a failure that is not the reply's; None for a reply, good or bad.
     """
 
@@ -43,6 +44,7 @@ class Reply:
     output_tokens: int | None
     cost_usd: float | None
     latency_ms: float
+    start_ns: int
     failure: str | None = None
 
     @property

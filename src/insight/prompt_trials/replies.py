@@ -27,5 +27,6 @@ def reply_of(item: StoredObservation) -> Reply:
         output_tokens=columns["output_tokens"],
         cost_usd=None if columns["cost_unknown"] else columns["cost_usd"],
         latency_ms=(columns["end_ns"] - columns["start_ns"]) / 1e6,
+        start_ns=columns["start_ns"],
         failure=None if category in OF_THE_REPLY else category,
     )

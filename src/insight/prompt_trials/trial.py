@@ -195,7 +195,6 @@ def _pair(
         old=_side(before, decision.calls, "" if asks_old else decision.action),
         new=_side(after, decision.calls, ""),
         outlook=outlooks.get(record.id),
-        is_anew=asks_old,
     )
 
 
@@ -209,6 +208,7 @@ def _side(replies: Sequence[Reply], calls: Sequence[FrozenCall], action: str) ->
         output_tokens=_sum([reply.output_tokens for reply in replies]),
         cost_usd=_sum(costs),
         latency_ms=max(reply.latency_ms for reply in replies),
+        start_ns=min(reply.start_ns for reply in replies),
     )
 
 

@@ -77,6 +77,16 @@ def test_under_fifty_pairs_there_is_no_verdict(n: int, verdict: str) -> None:
     assert (measures["hit rate"].n, measures["hit rate"].old) == (0, None)
 
 
+@pytest.mark.parametrize(("hours", "verdict"), [(0.5, "worse"), (30.0, "not comparable")])
+def test_latencies_are_compared_where_they_were_taken_at_the_same_time(hours: float, verdict: str) -> None:
+    later = round(hours * 3_600e9)
+    old = Side("BUY", True, 1, 1, 0.0, 100.0, start_ns=0)
+    pairs = [
+        Pair(str(k), k * DAY_NS, old, Side("BUY", True, 1, 1, 0.0, 200.0 + k, start_ns=later), None) for k in range(50)
+    ]
+    assert {measure.name: measure.verdict for measure in compare("", pairs).measures}["slowest call"] == verdict
+
+
 def test_what_costs_less_is_better_and_more_tokens_are_only_more() -> None:
     pairs = [
         Pair(str(k), k * DAY_NS, side("BUY", cost=0.02 + k / 1e6), side("BUY", tokens=120 + k % 3), None)
