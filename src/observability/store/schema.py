@@ -354,8 +354,8 @@ def statements(scripts: Iterable[str]) -> list[str]:
 def creation() -> tuple[str, ...]:
     """Return the statements that make a new file, each table with the columns that later versions added.
 
-    The file is the same, to the text of its schema, as one that went through all versions, in a third of the time: SQLite
-    reads the whole schema again at each ALTER TABLE, and the first call of a process waits for its store.
+    To the text of its schema, the file is the same as one that went through all versions, in a third of the time:
+    SQLite reads the whole schema again at each ALTER TABLE, and the first call of a process waits for its store.
     """
     created: list[str] = []
     for statement in statements(MIGRATIONS):
