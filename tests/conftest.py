@@ -16,7 +16,7 @@ from src.observability import tracker
 from src.observability.redaction import redactor
 from tests import faults, first_imports, loopback
 from tests.certificates import Authority
-from tests.long import IS_LONG
+from tests.long import IS_LONG, rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ hypothesis.settings.register_profile(
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     derandomize=not IS_LONG,
+    max_examples=rounds(30, 100),
 )
 hypothesis.settings.load_profile("any machine")
 
