@@ -33,8 +33,8 @@ ONCE = RetryPolicy(max_attempts=1)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let a test call each provider plainly or in asyncio, by turns; in a long run, in which it does both.
 
-    Both ways perform the same steps (src/models/call/driver.py). So each test meets each provider and each way, and each
-    provider meets each way in half of the tests.
+    Both ways perform the same steps (src/models/call/driver.py). So each test meets each provider and each way, and
+    each provider meets each way in half of the tests.
     """
     if IS_LONG:
         return
