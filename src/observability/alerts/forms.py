@@ -46,7 +46,7 @@ def _slack(document: dict[str, Any], text: str) -> dict[str, Any]:
     header, _, rest = text.partition("\n")
     section = {"type": "mrkdwn", "text": shortened(_escaped(rest), _MOST_SLACK_SECTION), "verbatim": True}
     return {
-        "text": _escaped(shortened(f"{title(document)}: {document['text']}", _MOST_SLACK_SECTION)),
+        "text": shortened(_escaped(f"{title(document)}: {document['text']}"), _MOST_SLACK_SECTION),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": shortened(header, _MOST_SLACK_HEADER)}},
             {"type": "section", "text": section},

@@ -42,8 +42,8 @@ def measure(rule: Rule, store: StoreReader, now_s: float, watched_since_s: float
         rule: The rule.
         store: The store.
         now_s: The time in seconds since 1970.
-        watched_since_s: Since when the rule is checked, None where it never was: silence is counted from there where the
-            store has nothing to count it from.
+        watched_since_s: Since when the rule is checked, None where it never was: silence is counted from there in a
+            store that has nothing to count it from.
 
     Raises:
         SpoolError: the store cannot be read.
@@ -182,11 +182,11 @@ def _first_of_window(connection: sqlite3.Connection, table: str, column: str, si
     """Return a number before which no row is of a window, as far as rows were stored about when they ended."""
     statement = (
         f"SELECT min(seq), max(moment), count(*) FROM (SELECT seq, {column} AS moment FROM {table} "  # noqa: S608 - our own names
-        f"WHERE seq < ? ORDER BY seq DESC LIMIT {_STEP})"
+        f"WHERE seq < ? ORDER BY seq DESC LIMIT ?)"
     )
     begin = 2**63 - 1
     while True:
-        lowest, newest_ns, count = connection.execute(statement, (begin,)).fetchone()
+        lowest, newest_ns, count = connection.execute(statement, (begin, _STEP)).fetchone()
         if not count or newest_ns < since_ns:
             return begin
         begin = int(lowest)

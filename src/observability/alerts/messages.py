@@ -30,7 +30,7 @@ def sentence(rule: Rule, reading: Reading) -> str:
     """Return what was measured, with its n and its interval, beside what the rule fires at."""
     measure = rule.measure
     if reading.value is None:
-        return f"{rule.subject} is not known: {reading.problem}"
+        return reading.problem if rule.is_silence else f"{rule.subject} is not known: {reading.problem}"
     least = "for " if rule.is_silence else "at least " if reading.at_least else ""
     parts = [f"{rule.subject} {least}{measure.show(reading.value)}"]
     if rule.window_s is not None:
