@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -14,13 +15,12 @@ from src.observability.alerts import budgets, measures, messages
 from src.observability.alerts.budgets import BudgetState
 from src.observability.alerts.location import AlertsError, alerts_path
 from src.observability.alerts.readings import wilson
+from src.observability.alerts.rules import KINDS
 from src.observability.alerts.watcher import check
 from src.observability.store.reader import StoreReader
 from tests.unit.observability.alerting import NOW, Desk, add_calls, add_decision, rules_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from src.observability.alerts.readings import Reading
 
 ERRORS = '[[rule]]\nname = "errors"\nkind = "error_rate"\nthreshold = "20%"\n'
@@ -253,3 +253,11 @@ def test_the_file_is_the_named_one_or_the_projects_own(tmp_path: Path) -> None:
 def test_wilsons_interval_holds_at_its_ends() -> None:
     for hits in (0, 10):
         assert wilson(hits, 10) == pytest.approx(tuple(binomtest(hits, 10).proportion_ci(method="wilson")), abs=1e-6)
+
+
+def test_the_file_in_the_documentation_is_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rules = rules_of(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
+    assert [rule.name for rule in rules.rules] == ["spend", "whale fails", "silence"]
+    assert all(rule.quiet is not None for rule in rules.rules)
+    assert all(f"`{kind}`" in page for kind in KINDS)
