@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
-app = FastTyper(cls=FastGroup, help="Set up a Langfuse project, and say what it has.", no_args_is_help=True)
+app = FastTyper(
+    cls=FastGroup,
+    help="Set up a Langfuse project, and say what it has.",
+    epilog="`moondev langfuse setup --dataset hindsight --since 30d` makes a dataset too (docs/langfuse.md).",
+    no_args_is_help=True,
+)
 _COLUMNS: Final = (
     Column("object"),
     Column("name", least=16),
@@ -54,6 +59,9 @@ def setup(
     ] = None,
     agent: Annotated[str | None, typer.Option(help="Decisions of this agent.", show_default=False)] = None,
     symbol: Annotated[str | None, typer.Option(help="Decisions about this market.", show_default=False)] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Decisions of this environment: paper, live, backtest.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="The newest so many.")] = 500,
     as_json: _Json = False,
 ) -> None:
@@ -63,15 +71,17 @@ def setup(
     """
     if dataset is not None and not dataset.strip():
         raise ValueError("--dataset is empty: give the name of the dataset.")
-    if dataset is None and (since or agent or symbol):
-        raise ValueError("--since, --agent and --symbol choose the decisions of a dataset: give --dataset NAME too.")
+    chosen_by = {"agent": agent, "symbol": symbol, "environment": environment, "since": since}
+    if dataset is None and any(chosen_by.values()):
+        names = ", ".join(f"--{name}" for name, value in chosen_by.items() if value)
+        raise ValueError(f"{names} chooses the decisions of a dataset: give --dataset NAME too.")
     left_out: Counter[str] = Counter()
 
     def more(creator: Creator) -> None:
         if dataset is not None:
             from src.insight.langfuse_setup.dataset import set_up_dataset
 
-            set_up_dataset(creator, dataset.strip(), _examples(dataset.strip(), since, agent, symbol, limit, left_out))
+            set_up_dataset(creator, dataset.strip(), _examples(dataset.strip(), chosen_by, limit, left_out))
 
     _run(more, is_dry=dry_run, as_json=as_json, left_out=left_out)
 
@@ -120,9 +130,7 @@ def _settings() -> Settings:
     return settings
 
 
-def _examples(
-    dataset: str, since: str | None, agent: str | None, symbol: str | None, limit: int, left_out: Counter[str]
-) -> Iterator[Example]:
+def _examples(dataset: str, chosen_by: dict[str, str | None], limit: int, left_out: Counter[str]) -> Iterator[Example]:
     from src.agents.market.symbols import same_symbol
     from src.insight.langfuse_setup.dataset import examples
     from src.observability.commands.trace_options import trace_filter
@@ -131,13 +139,15 @@ def _examples(
     from src.observability.store.reader import StoreReader
 
     store: StoreReader = StoreReader(Settings.read().trace_db)
+    since, symbol = chosen_by["since"], chosen_by["symbol"]
     since_ns = trace_filter({"since": since}).since_ns if since else None
+    equal = {name: value for name in ("agent", "environment") if (value := chosen_by[name]) is not None}
 
     def is_chosen(entry: Entry) -> bool:
         decision = entry.decision
         return (
             (since_ns is None or decision.time_ns >= since_ns)
-            and (agent is None or decision.agent == agent)
+            and all(getattr(decision, name) == value for name, value in equal.items())
             and (symbol is None or same_symbol(symbol, decision.symbol))
         )
 

@@ -13,14 +13,16 @@ import pytest
 
 from src.cli import main
 from src.insight.langfuse_setup import server as api
-from src.insight.langfuse_setup.dataset import right_action
+from src.insight.langfuse_setup.dataset import NOT_JUDGED, right_action
 from src.insight.langfuse_setup.score_table import SCORES
 from src.insight.langfuse_setup.widgets import DASHBOARD, WIDGETS
 from src.insight.quality import scoring
 from src.judging.resolving import score_names
 from src.observability.ledger import LedgerReader
 from src.observability.ledger.results import PNL_SCORE
+from src.observability.store.ledger_records import DecisionRecord
 from src.observability.store.reader import StoreReader
+from src.observability.store.spool import Spool
 from tests.commands import Screen, run_app
 from tests.dashboard.sample import fill
 from tests.integration.langfuse_objects import (
@@ -54,7 +56,11 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[LangfuseObjects]:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("store") / "traces.db", RUNS)
+    path = fill(tmp_path_factory.mktemp("store") / "traces.db", RUNS)
+    spool = Spool(path)
+    spool.append_ledger(DecisionRecord(id="open", time_ns=10**18, as_of_ns=10**18, symbol="ETH-USD", action="BUY"))
+    spool.close()
+    return path
 
 
 def langfuse(*words: str, **options: Any) -> Screen:
@@ -125,7 +131,8 @@ def test_judged_decisions_become_a_dataset_once(
     assert states(first)["dataset items", "created"] == len(judged) > 0
     assert states(second)["dataset items", "there"] == len(judged)
     assert states(other)["dataset items", "created"] == len(judged)
-    assert sum(json.loads(first.out)["decisions_left_out"].values()) == RUNS - len(judged)
+    assert sum(json.loads(first.out)["decisions_left_out"].values()) == RUNS + 1 - len(judged)
+    assert json.loads(first.out)["decisions_left_out"][NOT_JUDGED] == 1
     assert len({item["id"] for item in project.objects[ITEMS]}) == 2 * len(judged)
     assert [item["name"] for item in project.objects[DATASETS]] == ["hindsight", "other"]
     assert project.wrong == []
@@ -144,6 +151,7 @@ def test_decisions_of_a_dataset_can_be_chosen(
 ) -> None:
     monkeypatch.setenv("MOONDEV_TRACE_DB", str(filled))
     assert langfuse("setup", "--dataset", "d", "--symbol", "BTC/USD", "--limit", "3", "--json").code == 0
+    assert langfuse("setup", "--dataset", "e", "--environment", "live", "--json").code == 0
     symbols = {item["metadata"]["symbol"] for item in project.objects[ITEMS]}
     assert symbols == {"BTC-USD"}
     assert len(project.objects[ITEMS]) <= 3
