@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.observability.commands.console import note, print_json
+from src.observability.commands.console import note, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 
 if TYPE_CHECKING:
     from src.observability.alerts.book import Book
+    from src.observability.alerts.followed_file import FollowedFile
     from src.observability.alerts.rules import RuleFile
     from src.observability.alerts.watcher import Pass, Watcher
     from src.observability.settings import Settings
@@ -114,26 +115,39 @@ def watch(
         raise ValueError(f"--every {error}.") from error
     if every_s is not None and every_s < 1:
         raise ValueError(f"--every is {every!r}: give at least 1s.")
-    watcher = _watcher(file)
+    followed = _followed(file)
     try:
-        _watch(watcher, every_s or watcher.rules.every_s, once=once)
+        _watch(followed, every_s, once=once)
     finally:
-        watcher.leave()
+        followed.leave()
 
 
-def _watch(watcher: Watcher, every_s: float, *, once: bool) -> None:
+def _watch(followed: FollowedFile, every_s: float | None, *, once: bool) -> None:
     from src.cli import alert_views
+    from src.observability.alerts.book import BookError
 
-    led: bool | None = None
+    begin, trouble = "", ""
     while True:
-        result = watcher.run_once()
-        if result.is_leading != led:
-            led = result.is_leading
-            note(_begin(watcher, result, every_s, once=once))
+        watcher = followed.watcher()
+        pace_s = every_s or watcher.rules.every_s
+        try:
+            result = watcher.run_once()
+        except BookError as error:  # such as a file that is locked for a while
+            if once:
+                raise
+            if str(error) != trouble:
+                trouble = str(error)
+                problem(trouble)
+            time.sleep(pace_s)
+            continue
+        text = _begin(watcher, result, pace_s, once=once)
+        if text != begin:
+            begin, trouble = text, ""
+            note(text)
         alert_views.show_news(result)
         if once:
             return
-        time.sleep(_pause_s(result, every_s))
+        time.sleep(_pause_s(result, pace_s))
 
 
 def _pause_s(result: Pass, every_s: float) -> float:
@@ -153,12 +167,12 @@ def _begin(watcher: Watcher, result: Pass, every_s: float, *, once: bool) -> str
     return f"{len(result.checked)} rules of {watcher.rules.path}, {pace}."
 
 
-def _watcher(file: Path | None) -> Watcher:
-    from src.observability.alerts.watcher import Watcher
-    from src.observability.store.leases import lease_owner
+def _followed(file: Path | None) -> FollowedFile:
+    from src.observability.alerts.followed_file import FollowedFile
 
     settings = _settings()
-    return Watcher(settings.trace_db, _rules(file), lease_owner(), offline=settings.offline)
+    path, is_named = _path(file)
+    return FollowedFile(settings.trace_db, path, is_named=is_named, offline=settings.offline, clock=time.time)
 
 
 def _settings() -> Settings:
@@ -179,16 +193,27 @@ def _rules(file: Path | None) -> RuleFile:
     """Return the rules of the file that is meant.
 
     Raises:
-        ValueError: there is none, or it is wrong.
+        AlertsError: there is none, or it is wrong.
+    """
+    from src.observability.alerts.rule_file import read_rules
+
+    path, is_named = _path(file)
+    return read_rules(path, is_named=is_named)
+
+
+def _path(file: Path | None) -> tuple[Path, bool]:
+    """Return the file that is meant, and whether the user has named it.
+
+    Raises:
+        AlertsError: there is none.
     """
     import os
 
     from src.observability.alerts.location import VARIABLE, AlertsError, alerts_path
-    from src.observability.alerts.rule_file import read_rules
     from src.observability.settings import load_dotenv_once
 
     load_dotenv_once()
     path = alerts_path() if file is None else file.absolute()
     if path is None:
         raise AlertsError(f"There is no file of rules: write alerts.toml, or name one in {VARIABLE} (docs/alerts.md).")
-    return read_rules(path, is_named=file is not None or bool(os.environ.get(VARIABLE, "").strip()))
+    return path, file is not None or bool(os.environ.get(VARIABLE, "").strip())

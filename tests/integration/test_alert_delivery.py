@@ -249,17 +249,16 @@ def test_a_forked_child_checks_only_once_its_parent_does_no_more(
         child = os.fork()
         if child == 0:
             background.run_once()
-            first = background._watcher and background._watcher.book.leader() == background._owner
+            first = background._followed.watcher().book.leader() == background._followed._owner
             os.write(words, b"y" if first else b"n")
             os.read(orders, 1)
             background.run_once()
-            second = background._watcher and background._watcher.book.leader() == background._owner
+            second = background._followed.watcher().book.leader() == background._followed._owner
             background.wake()
             os.write(words, b"y" if second and background.thread is not None else b"n")
             os._exit(0)
         assert os.read(answers, 1) == b"n"
-        assert background._watcher is not None
-        background._watcher.leave()
+        background._followed.leave()
         os.write(order, b"x")
         assert os.read(answers, 1) == b"y"
         os.waitpid(child, 0)

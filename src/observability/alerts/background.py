@@ -9,11 +9,9 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from src.observability.alerts.location import VARIABLE, AlertsError, alerts_path
-from src.observability.alerts.rule_file import read_rules
-from src.observability.alerts.watcher import Watcher
+from src.observability.alerts.followed_file import FollowedFile
+from src.observability.alerts.location import VARIABLE, alerts_path
 from src.observability.redaction import redact_text
-from src.observability.store.leases import lease_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +49,7 @@ class Background:
         self._is_named = is_named
         self._offline = offline
         self._clock = clock
-        self._problem = self._file_problem = ""
+        self._problem = ""
         self._reset()
         if hasattr(os, "register_at_fork"):
             reset = weakref.WeakMethod(self._reset)
@@ -61,9 +59,9 @@ class Background:
         """Make what belongs to one process."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._owner: str | None = None
-        self._watcher: Watcher | None = None
-        self._changed: tuple[int, int] | None = None  # the file as it was read last
+        self._followed = FollowedFile(
+            self._store, self._path, is_named=self._is_named, offline=self._offline, clock=self._clock
+        )
         self.thread: threading.Thread | None = None
         self._is_ended = False
 
@@ -92,19 +90,17 @@ class Background:
         wait_s = 0.0
         while not self._stop.wait(wait_s):
             wait_s = self.run_once()
-        watcher = self._watcher
-        if watcher is not None:
-            try:
-                watcher.leave()
-            except Exception as error:  # noqa: BLE001 - the lease ends by itself
-                _log.debug("The lease on alerts was not given back: %s", redact_text(str(error)))
+        try:
+            self._followed.leave()
+        except Exception as error:  # noqa: BLE001 - the lease ends by itself
+            _log.debug("The lease on alerts was not given back: %s", redact_text(str(error)))
 
     def run_once(self) -> float:
         """Check all rules; return after how many seconds to do so again. Never raises."""
         began = time.thread_time()
         every_s = 30.0
         try:
-            watcher = self._current()
+            watcher = self._followed.watcher()
             every_s = watcher.rules.every_s
             result = watcher.run_once()
             self._problem = ""
@@ -114,28 +110,6 @@ class Background:
         except Exception as error:  # noqa: BLE001 - alerts never end a program; the next pass tries again
             self._say_once(redact_text(str(error)))
         return max(every_s, (time.thread_time() - began) / _LARGEST_SHARE)
-
-    def _current(self) -> Watcher:
-        """Return what checks the rules as the file has them now; one that became wrong leaves them as they were.
-
-        Raises:
-            AlertsError: there were none before.
-        """
-        try:
-            status = self._path.stat()
-            changed = (status.st_mtime_ns, status.st_size)
-            if self._watcher is None or changed != self._changed:
-                rules = read_rules(self._path, is_named=self._is_named)
-                self._owner = self._owner or lease_owner()
-                self._watcher = Watcher(self._store, rules, self._owner, clock=self._clock, offline=self._offline)
-                self._changed, self._file_problem = changed, ""
-        except (AlertsError, OSError) as error:
-            if self._watcher is None:
-                raise
-            if str(error) != self._file_problem:
-                self._file_problem = str(error)
-                _log.error("Alerts: %s The rules hold as they were read before.", error)
-        return self._watcher
 
     def _say_once(self, problem: str) -> None:
         if problem != self._problem:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.observability.alerts.states import State
 from src.observability.store.connections import connect, transaction
 from src.observability.store.leases import is_free
+from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -56,7 +57,7 @@ PRAGMA user_version = {_FORMAT}
 """
 
 
-class BookError(Exception):
+class BookError(SpoolError):
     """The states of alerts cannot be kept; the message names the file, the reason and the remedy."""
 
 

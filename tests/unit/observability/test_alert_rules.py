@@ -95,6 +95,7 @@ def test_agreement_is_that_of_decisions_with_several_votes(tmp_path: Path) -> No
 
 def test_silence_is_counted_from_the_last_decision_that_a_program_wrote(tmp_path: Path) -> None:
     store, rule = tmp_path / "t.db", 'kind = "no_decision"\nthreshold = "30m"'
+    add_decision(store, "older", ago_s=6_000)
     add_decision(store, "old", ago_s=600)
     add_decision(store, "test", ago_s=5, environment="backtest")
     add_decision(store, "read", ago_s=5, derived=True)
