@@ -164,7 +164,8 @@ def _begin(watcher: Watcher, result: Pass, every_s: float, *, once: bool) -> str
         place = f"Process {rest.partition('|')[0]} on {host}" if rest else "Another process"
         return f"{place} checks these rules{'.' if once else ': waiting to take over.'}"
     pace = "once" if once else f"every {fields.shown_duration(every_s)}"
-    return f"{len(result.checked)} rules of {watcher.rules.path}, {pace}."
+    count = len(result.checked)
+    return f"{count} {'rule' if count == 1 else 'rules'} of {watcher.rules.path}, {pace}."
 
 
 def _followed(file: Path | None) -> FollowedFile:

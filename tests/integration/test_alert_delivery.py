@@ -19,6 +19,7 @@ from src.observability.alerts.background import Background
 from src.observability.alerts.book import book_path
 from src.observability.alerts.rules import Destination
 from src.observability.alerts.watcher import Watcher
+from src.observability.store import leases
 from src.observability.store.leases import lease_owner
 from tests.servers import Received, Reply, Server, eventually
 from tests.unit.observability.alerting import NOW, Clock, Desk, add_calls, rules_of
@@ -291,8 +292,12 @@ def test_a_command_that_fails_or_hangs_is_run_again(tmp_path: Path) -> None:
     desk = failing(Desk(tmp_path, command_of(tmp_path, 3)))
     (item,) = desk.check().waiting
     assert item.problem == "exit code 3: errors $(touch made); x no shell"
-    sleeper = Destination(name="s", kind="command", command=("sh", "-c", "sleep 60 & sleep 60"), timeout_s=0.2)
-    assert "took longer than 0.2 s, and was ended" in outbox.send(sleeper, messages.trial_message(NOW), NOW).detail
+    script = f"sleep 300 & echo $! > {tmp_path}/pid.new && mv {tmp_path}/pid.new {tmp_path}/pid; wait"
+    sleeper = Destination(name="s", kind="command", command=("sh", "-c", script), timeout_s=1.0)
+    assert "took longer than 1 s, and was ended" in outbox.send(sleeper, messages.trial_message(NOW), NOW).detail
+    if (tmp_path / "pid").exists():  # the shell had come that far
+        owner = f"{lease_owner().partition('|')[0]}|{(tmp_path / 'pid').read_text().strip()}|x"
+        assert eventually(lambda: leases.is_free(owner, NOW + 60, owner="another", now=NOW))
     missing = Destination(name="s", kind="command", command=("/no/such/program",))
     assert "cannot be run: No such file" in outbox.send(missing, messages.trial_message(NOW), NOW).detail
 
