@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli import decisions, insight, prompts
+from src.cli import alerts, decisions, insight, langfuse, prompts
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
@@ -86,6 +86,8 @@ app.add_typer(decisions.app, name="decisions")
 app.add_typer(insight.app, name="insight")
 prompts.app.command("try", cls=FastCommand)(try_version)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(langfuse.app, name="langfuse")
 
 
 def run() -> int:

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from src.observability.dotenv_file import project_folders
+from src.observability.dotenv_file import top_of_project
 from src.observability.settings import load_dotenv_once
 from src.prompts.private_files import write_atomically
 from src.prompts.records import LATEST, PRODUCTION, Prompt, PromptError, PromptMissing, check_name, make_prompt
@@ -36,9 +36,10 @@ def prompt_folder() -> Path | None:
             raise PromptError(f"{FOLDER_VARIABLE} is {named!r}, which is no folder: name the one with your prompts.")
         return folder
     try:
-        places = project_folders(Path.cwd())
+        folder = Path.cwd()
     except OSError:  # the working folder has been deleted
         return None
+    places = (folder, *folder.parents)[: top_of_project(folder) + 1]
     return next((place / "prompts" for place in places if (place / "prompts").is_dir()), None)
 
 
