@@ -128,7 +128,7 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
     if engines.RUN in numbers:
         hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
     if hits:
-        _inspect(scan, hits)
+        _inspect(scan, hits, numbers)
     return scan.findings, numbers
 
 
@@ -148,17 +148,20 @@ def _with_candidate_runs(
     return sorted([*(hit for hit in hits if hit[1] != engines.RUN), *runs])
 
 
-def _inspect(scan: Scan, hits: list[engines.Hit]) -> None:
-    """Inspect the text where gates matched; replace the rest of a text with too many matches."""
-    others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
+def _inspect(scan: Scan, hits: list[engines.Hit], numbers: set[int]) -> None:
+    """Inspect the text where gates of these numbers matched; replace the rest of a text with too many matches."""
+    others = hits
+    if not numbers.isdisjoint(_WITHOUT_INSPECTION):
+        others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect, candidates in (
-        (_inspect_phrases, hits),
-        (_inspect_urls, hits),
-        (_inspect_others, others[:_CANDIDATES]),
+    for inspect, candidates, called_for in (
+        (_inspect_phrases, hits, not numbers.isdisjoint(engines.PHRASES)),
+        (_inspect_urls, hits, engines.URL in numbers),
+        (_inspect_others, others[:_CANDIDATES], True),
     ):
         try:
-            inspect(scan, candidates)
+            if called_for:
+                inspect(scan, candidates)
         except TooManyError as error:
             cuts.append(error.position)
     if cuts:
@@ -189,6 +192,8 @@ def _without_repeated_lines(text: str, hits: list[engines.Hit]) -> list[engines.
     if len(ends) < _MANY_ASSIGNMENTS:
         return hits
     remaining = set(repeated_lines.remaining_ends(text, ends))
+    if len(remaining) == len(ends):
+        return hits
     return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in remaining]
 
 

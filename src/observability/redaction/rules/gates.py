@@ -157,15 +157,18 @@ BROKEN = Gate(
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 _LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
-# Three to thirteen letters. Neither `the` nor `and` is on any list; without them, prose has few sequences of twelve
-# words that may be a phrase.
-_PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4,13})"
-# PHRASE_GAP without its limits, which is faster. The letter of an escape may end a gap or begin the next word.
+# Three letters or more. Neither `the` nor `and` is on any list; without them, prose has few sequences of twelve words
+# that may be a phrase.
+_PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4})[a-z?]*"
+# PHRASE_GAP without its limits: with few bounds the pattern becomes an automaton with one state at a time, which takes
+# two thirds of the time. The letter of an escape may end a gap or begin the next word.
+_SIGN = rf"[{_BLANKS}\\0-9=.)(]"
+_PHRASE_GAP = rf"(?:\d\d?)?[{_BLANKS}\\=]{_SIGN}*(?:[nrt]{_SIGN}+)*"
 _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
 _ANY_GAP = rf"(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?"
 PHRASE = Gate(
     inspection=Inspection.PHRASE,
-    pattern=rf"(?:{_PHRASE_WORD}{_ANY_GAP}){{11}}{_LETTER}{{3}}",
+    pattern=rf"(?:{_PHRASE_WORD}{_PHRASE_GAP}){{11}}{_LETTER}{{3}}",
     literals=(),
     caseless=True,
 )
