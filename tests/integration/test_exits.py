@@ -28,9 +28,8 @@ def trace(name="a"):
         pass
 def ready():
     print("ready", flush=True)
-def wait():  # in short calls: Python runs no handler for a signal that comes just before a blocking call begins
-    for _ in range(600):
-        time.sleep(0.1)
+def wait():
+    time.sleep(60)
 """
 TRACE = BEGIN + "trace()\n"
 WAIT = "ready()\nwait()\nsys.exit(77)\n"
@@ -56,18 +55,10 @@ class Child:
     def end(self, number: int = signal.SIGTERM, times: int = 1) -> int:
         for _ in range(times):
             self.process.send_signal(number)
-        return self.wait(number)
+        return self.wait()
 
-    def wait(self, number: int = 0) -> int:
-        try:
-            self.out, self.err = self.process.communicate(timeout=15 if number else 60)
-        except subprocess.TimeoutExpired:
-            # Python runs a handler between two steps of the main thread: a signal that comes in the microseconds before
-            # a blocking call is noticed at its end, or when the next signal comes.
-            if not number:
-                raise
-            self.process.send_signal(number)
-            return self.wait()
+    def wait(self) -> int:
+        self.out, self.err = self.process.communicate(timeout=55)  # less than a child sleeps
         return self.process.returncode
 
 
@@ -128,6 +119,48 @@ def test_a_second_sigterm_kills_at_once(server: Langfuse, db: Path) -> None:
     child.process.send_signal(signal.SIGTERM)
     assert eventually(lambda: len(server.requests) > 0)
     assert child.end() == -signal.SIGTERM
+
+
+# Python's note of a signal, without an interruption of the main thread: what a signal does just before a blocking call.
+UNNOTICED = """
+def note():
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Timer(0.1, note).start()
+"""
+
+
+@pytest.mark.parametrize("block", ["time.sleep(60)", "sys.stdin.read()", "threading.Event().wait()"])
+def test_a_signal_just_before_a_blocking_call_kills_as_any(block: str, server: Langfuse, db: Path) -> None:
+    child = Child(TRACE + UNNOTICED + "ready()\n" + block + "\nsys.exit(77)\n", db, server.url)
+    assert child.wait() == -signal.SIGTERM
+    assert names(server) == ["a.run"]
+
+
+def test_a_handler_of_the_programs_own_runs_when_it_would_have_run(server: Langfuse, db: Path) -> None:
+    own = "calls = []\nsignal.signal(signal.SIGTERM, lambda *_: calls.append(1))\n"
+    wait = "ready()\ntime.sleep(1)\nsys.exit(5 + len(calls))\n"
+    assert Child(TRACE + own + UNNOTICED + wait, db, server.url).wait() == 6
+
+
+def test_nothing_of_it_is_left_in_a_forked_child(server: Langfuse, db: Path) -> None:
+    fork = """
+pid = os.fork()
+if pid == 0:
+    handlers = [getattr(signal.getsignal(n), "__module__", "") for n in signal.valid_signals()]
+    os._exit(3 if signal.set_wakeup_fd(-1) == -1 and "src." not in str(handlers) else 4)
+ready()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert Child(TRACE + "assert signal.set_wakeup_fd(-1) != -1\n" + fork, db, server.url).wait() == 3
+
+
+@pytest.mark.parametrize("owner", ["own", "trio"])
+def test_a_wakeup_file_of_somebody_else_stays(owner: str, server: Langfuse, db: Path) -> None:
+    """The program's own file; and trio's, which warns where one is set when it sets its own."""
+    own = "read, write = os.pipe()\nos.set_blocking(write, False)\nsignal.set_wakeup_fd(write)\n"
+    begin, expected = (own, "write") if owner == "own" else ("sys.modules['trio'] = sys\n", "-1")
+    check = f"ready()\nsys.exit(3 if signal.set_wakeup_fd(-1) == {expected} else 4)\n"
+    assert Child(BEGIN + begin + "trace()\n" + check, db, server.url).wait() == 3
 
 
 def test_the_switch_leaves_the_signal_alone(server: Langfuse, db: Path) -> None:
