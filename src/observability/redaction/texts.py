@@ -14,6 +14,7 @@ from src.observability.redaction.rules import (
     assignments,
     bearer_tokens,
     configured_secrets,
+    encoded_texts,
     long_runs,
     nearby_names,
     pem_keys,
@@ -129,7 +130,23 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
         hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
     if hits:
         _inspect(scan, hits, numbers)
+    if engines.RUN in numbers:
+        _find_encoded(scan, hits, options)
     return scan.findings, numbers
+
+
+def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None:
+    """Record the texts in base64 that hold a secret."""
+    read_until = 0
+    for end, number in hits:
+        start = end - RUN_LENGTH
+        if number != engines.RUN or start < read_until or not encoded_texts.may_begin_at(scan.text, start):
+            continue
+        encoded = encoded_texts.read(scan.text, start)
+        if encoded:
+            read_until = encoded.end
+            if redact(options, encoded.text) != encoded.text:
+                scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
 def _with_plausible_phrases(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import boundaries, checks, context
 from src.observability.redaction.judging.nearby_words import NearbyWords
-from src.observability.redaction.rules import unnamed_keys, wallet_keys
+from src.observability.redaction.rules import encoded_texts, unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +74,8 @@ def _may_be_secret(scan: Scan, data: bytes, digits: Callable[[], bytes], start: 
     if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
+    if encoded_texts.may_be_text(run):
+        return True
     size = stop - start
     if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
         places = digits()[start:stop]
