@@ -1,0 +1,59 @@
+"""Read what is written in base64 where it is text: a secret in it is one in any clear text."""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import re
+from typing import NamedTuple
+
+# A run of base64 in either alphabet; lines of the same length, as mail and PEM have them, are one.
+_ENCODED = re.compile(r"(?:[A-Za-z0-9+/]{60,76}+(?:\r?\n|\\r?\\n|\\n))*+[A-Za-z0-9+/_\-]++={0,2}")
+_BACK = re.compile(r"[A-Za-z0-9+/]*")
+_LONGEST_BACK = 128
+_NO_DIGIT = re.compile(r"\\[nr]|[\r\n]")
+_URL_SAFE = str.maketrans("-_", "+/")
+_SHORTEST = 24
+# The first digit of three bytes whose first is a printable character of ASCII.
+_ASCII_DIGITS = frozenset(b"IJKLMNOPQRSTUVWXYZabcdef")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Encoded(NamedTuple):
+    """A text in base64: where it stands, and what it says."""
+
+    start: int
+    end: int
+    text: str
+
+
+def may_be_text(run: bytes) -> bool:
+    """Return whether a run of letters and digits can be base64 of a text that begins in ASCII: a cheap first check."""
+    return len(run) >= _SHORTEST and run[0] in _ASCII_DIGITS and run[4] in _ASCII_DIGITS and run[8] in _ASCII_DIGITS
+
+
+def may_begin_at(text: str, start: int) -> bool:
+    """Return what `may_be_text` does of the run that begins at a position."""
+    return may_be_text(text[start : start + _SHORTEST].encode("ascii", "replace"))
+
+
+def read(text: str, start: int) -> Encoded | None:
+    """Return the text that the base64 around a position holds; None where it holds none."""
+    lead = _BACK.match(text[max(0, start - _LONGEST_BACK) : start][::-1])
+    first = start - (lead.end() if lead else 0)
+    for begin in dict.fromkeys((first, start)):
+        match = _ENCODED.match(text, begin)
+        plain = _decoded(match[0]) if match else None
+        if match and plain is not None:
+            return Encoded(start=begin, end=match.end(), text=plain)
+    return None
+
+
+def _decoded(digits: str) -> str | None:
+    digits = _NO_DIGIT.sub("", digits).rstrip("=").translate(_URL_SAFE)
+    digits = digits[: len(digits) - (len(digits) % 4 == 1)]  # a text may be cut anywhere
+    with contextlib.suppress(ValueError):
+        data = binascii.a2b_base64(digits + "=" * (-len(digits) % 4))
+        plain = data.decode(errors="strict")
+        return None if _CONTROLS.search(plain) else plain
+    return None
