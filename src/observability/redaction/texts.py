@@ -140,7 +140,7 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
     read_until = 0
     for end, number in hits:
         start = end - RUN_LENGTH
-        if number != engines.RUN or start < read_until or not encoded_texts.may_begin_at(scan.text, start):
+        if number != engines.RUN or start < read_until:
             continue
         encoded = encoded_texts.read(scan.text, start)
         if encoded:

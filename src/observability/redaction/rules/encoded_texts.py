@@ -8,14 +8,15 @@ import re
 from typing import NamedTuple
 
 # A run of base64 in either alphabet; lines of the same length, as mail and PEM have them, are one.
-_ENCODED = re.compile(r"(?:[A-Za-z0-9+/]{60,76}+(?:\r?\n|\\r?\\n|\\n))*+[A-Za-z0-9+/_\-]++={0,2}")
+_ENCODED = re.compile(r"(?:[A-Za-z0-9+/]{60,76}+(?:\r?\n|\\r\\n|\\n)(?=[A-Za-z0-9+/]{4}))*+[A-Za-z0-9+/_\-]++={0,2}")
 _BACK = re.compile(r"[A-Za-z0-9+/]*")
 _LONGEST_BACK = 128
 _NO_DIGIT = re.compile(r"\\[nr]|[\r\n]")
 _URL_SAFE = str.maketrans("-_", "+/")
-_SHORTEST = 24
+SHORTEST = 24
+_LONGEST_CUT = 4  # bytes of a character that a cut goes through
 # The first digit of three bytes whose first is a printable character of ASCII.
-_ASCII_DIGITS = frozenset(b"IJKLMNOPQRSTUVWXYZabcdef")
+ASCII_DIGITS = b"IJKLMNOPQRSTUVWXYZabcdef"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -27,14 +28,10 @@ class Encoded(NamedTuple):
     text: str
 
 
-def may_be_text(run: bytes) -> bool:
+def may_be_text(data: bytes, start: int, stop: int) -> bool:
     """Return whether a run of letters and digits can be base64 of a text that begins in ASCII: a cheap first check."""
-    return len(run) >= _SHORTEST and run[0] in _ASCII_DIGITS and run[4] in _ASCII_DIGITS and run[8] in _ASCII_DIGITS
-
-
-def may_begin_at(text: str, start: int) -> bool:
-    """Return what `may_be_text` does of the run that begins at a position."""
-    return may_be_text(text[start : start + _SHORTEST].encode("ascii", "replace"))
+    first_digits = data[start : start + SHORTEST : 4]
+    return stop - start >= SHORTEST and not first_digits.translate(None, ASCII_DIGITS)
 
 
 def read(text: str, start: int) -> Encoded | None:
@@ -52,8 +49,13 @@ def read(text: str, start: int) -> Encoded | None:
 def _decoded(digits: str) -> str | None:
     digits = _NO_DIGIT.sub("", digits).rstrip("=").translate(_URL_SAFE)
     digits = digits[: len(digits) - (len(digits) % 4 == 1)]  # a text may be cut anywhere
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(binascii.Error):
         data = binascii.a2b_base64(digits + "=" * (-len(digits) % 4))
-        plain = data.decode(errors="strict")
+        try:
+            plain = data.decode()
+        except UnicodeDecodeError as error:
+            if error.start < len(data) - _LONGEST_CUT:
+                return None
+            plain = data[: error.start].decode()
         return None if _CONTROLS.search(plain) else plain
     return None

@@ -171,7 +171,7 @@ _PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|
 _SIGN = rf"[{_BLANKS}\\0-9=.)(]"
 _PHRASE_GAP = rf"(?:\.|(?:\d\d?)?[{_BLANKS}\\=]{_SIGN}*(?:[nrt]{_SIGN}+)*)"
 _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
-_ANY_GAP = rf"(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?"
+_ANY_GAP = rf"(?:\.|(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?)"
 PHRASE = Gate(
     inspection=Inspection.PHRASE,
     pattern=rf"(?:{_PHRASE_WORD}{_PHRASE_GAP}){{11}}{_LETTER}{{3}}",

@@ -31,6 +31,7 @@ _VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`,
 _CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
 _SHORTEST_PAIR, _LONGEST_PAIR = 80, 88
 _HEX_DIGITS = b"0123456789abcdefABCDEFxX"
+_ASCII_DIGITS = frozenset(encoded_texts.ASCII_DIGITS)
 _MARKS_BEFORE = frozenset(b"\\%[;")  # the end of what stands before a run that an escape's letters begin
 _SHAPE = bytes(ord("a") if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
 
@@ -62,6 +63,7 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
             everything
             or clear_until <= reach
             or start - yielded_end <= _LIST_GAP  # the next of a list
+            or (data[start] in _ASCII_DIGITS and encoded_texts.may_be_text(data, start, stop))
             or _may_be_secret(scan, data, digits, start, stop)
             or (has_names() and _is_value(data, start))
         ):
@@ -74,8 +76,6 @@ def _may_be_secret(scan: Scan, data: bytes, digits: Callable[[], bytes], start: 
     if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
-    if encoded_texts.may_be_text(run):
-        return True
     size = stop - start
     if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
         places = digits()[start:stop]
