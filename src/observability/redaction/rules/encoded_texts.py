@@ -14,7 +14,6 @@ _LONGEST_BACK = 128
 _NO_DIGIT = re.compile(r"\\[nr]|[\r\n]")
 _URL_SAFE = str.maketrans("-_", "+/")
 SHORTEST = 24
-_LONGEST_CUT = 4  # bytes of a character that a cut goes through
 # The first digit of three bytes whose first is a printable character of ASCII.
 ASCII_DIGITS = b"IJKLMNOPQRSTUVWXYZabcdef"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -35,27 +34,30 @@ def may_be_text(data: bytes, start: int, stop: int) -> bool:
 
 
 def read(text: str, start: int) -> Encoded | None:
-    """Return the text that the base64 around a position holds; None where it holds none."""
+    """Return the text that the base64 around a position holds, or begins with; None where it holds none.
+
+    What it holds is decoded only where its beginning is text, and is then not to be read again from a later position:
+    an image of megabytes has thousands of runs of letters and digits.
+    """
     lead = _BACK.match(text[max(0, start - _LONGEST_BACK) : start][::-1])
     first = start - (lead.end() if lead else 0)
     for begin in dict.fromkeys((first, start)):
-        match = _ENCODED.match(text, begin)
-        plain = _decoded(match[0]) if match else None
-        if match and plain is not None:
-            return Encoded(start=begin, end=match.end(), text=plain)
+        beginning = _decoded(text[begin : begin + SHORTEST])
+        match = _ENCODED.match(text, begin) if len(beginning) > SHORTEST // 2 else None
+        if match:
+            return Encoded(start=begin, end=match.end(), text=_decoded(match[0]))
     return None
 
 
-def _decoded(digits: str) -> str | None:
+def _decoded(digits: str) -> str:
+    """Return the text that digits of base64 spell, up to the first byte that is of no text."""
     digits = _NO_DIGIT.sub("", digits).rstrip("=").translate(_URL_SAFE)
     digits = digits[: len(digits) - (len(digits) % 4 == 1)]  # a text may be cut anywhere
-    with contextlib.suppress(binascii.Error):
+    with contextlib.suppress(ValueError):  # not base64
         data = binascii.a2b_base64(digits + "=" * (-len(digits) % 4))
         try:
             plain = data.decode()
         except UnicodeDecodeError as error:
-            if error.start < len(data) - _LONGEST_CUT:
-                return None
             plain = data[: error.start].decode()
-        return None if _CONTROLS.search(plain) else plain
-    return None
+        return _CONTROLS.split(plain, maxsplit=1)[0]
+    return ""
