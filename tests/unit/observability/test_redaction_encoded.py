@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from src.observability.redaction import Redactor
+from src.observability.redaction.rules import encoded_texts
 from tests.unit.observability.secret_samples import ALNUM, ENGINES, HEX, chars, mnemonic
 
 if TYPE_CHECKING:
@@ -62,3 +63,21 @@ def test_phrases_beyond_ascii_are_found_in_addresses(language: str, engine: Engi
         text = f"https://a.example/restore?words={encode(' '.join(words))}&next=1"
         clean = Redactor(engine=engine).text(text)
         assert not any(quote(word) in clean or quote(quote(word)) in clean for word in words if len(word) > 1), clean
+
+
+def test_what_a_run_holds_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image has a run of letters and digits every few dozen characters, each of which might begin a text."""
+    sizes: list[int] = []
+    decoded = encoded_texts._decoded
+
+    def counted(digits: str) -> str:
+        sizes.append(len(digits))
+        return decoded(digits)
+
+    monkeypatch.setattr(encoded_texts, "_decoded", counted)
+    begun = b"words in plain text, " * 3
+    for data in (random.Random(5).randbytes(60_000), begun + random.Random(6).randbytes(60_000)):
+        sizes.clear()
+        text = f"secret key {base64.b64encode(data).decode()}"
+        Redactor(engine="plain").text(text)
+        assert sum(sizes) < 5 * len(text)
