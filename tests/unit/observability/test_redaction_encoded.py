@@ -75,8 +75,9 @@ def test_what_a_run_holds_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> No
         return decoded(digits)
 
     monkeypatch.setattr(encoded_texts, "_decoded", counted)
-    begun = b"words in plain text, " * 3
-    for data in (random.Random(5).randbytes(60_000), begun + random.Random(6).randbytes(60_000)):
+    rng = random.Random(5)
+    texts_between = b"".join(b"plain words here and there, fine " + rng.randbytes(15) for _ in range(1_000))
+    for data in (rng.randbytes(50_000), texts_between):
         sizes.clear()
         text = f"secret key {base64.b64encode(data).decode()}"
         Redactor(engine="plain").text(text)
