@@ -74,14 +74,15 @@ def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:
             filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8]))
         ),
         "symbol": lambda: decision.symbol,
-        "confidence": lambda: _class_of(decision.confidence),
+        "confidence": lambda: class_of(decision.confidence),
         "regime": lambda: regimes.at(decision.as_of_ns) if regimes is not None else None,
         "day": lambda: datetime.fromtimestamp(decision.as_of_ns / 1e9, UTC).strftime("%Y-%m-%d"),
     }
     return keys[by]() or _UNKNOWN
 
 
-def _class_of(confidence: float | None) -> str | None:
+def class_of(confidence: float | None) -> str | None:
+    """Return the class of a confidence, such as 70-79; None where none is stated."""
     if confidence is None:
         return None
     low = next(bound for bound in _CONFIDENCES if confidence >= bound)
@@ -156,13 +157,18 @@ def recounted(entry: Entry, *, without: str | None = None, plain: bool = False) 
     Raises:
         ValueError: a stored weight makes no sense.
     """
-    return _counted(
+    return counted(
         tuple((1.0 if plain else float(vote.weight), vote.action) for vote in entry.votes if vote.member != without)
     )
 
 
 @lru_cache(maxsize=50_000)  # few members cast few different sets of votes
-def _counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
+def counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
+    """Return the action by some votes, each a weight and an action; None where none would be.
+
+    Raises:
+        ValueError: a weight makes no sense.
+    """
     if not cast:
         return None
     consensus = count(

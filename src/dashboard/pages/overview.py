@@ -33,17 +33,19 @@ _COLUMNS: Final = (
 def _build(context: Context) -> Page:
     page = facts.ask(context.store, lambda reader: _calls(context, reader), context.limits)
     newest = _newest(context)
-    has_decisions = bool(context.ledger().entries)
+    columns = context.ledger()
+    has_decisions = len(columns) > 0
     if page.empty and not has_decisions and not newest.table.rows:
         return Page(empty=page.empty, notes=page.notes)
     decided: tuple[Figure, ...] = ()
     if has_decisions:
-        decided = context.remembered("decided", lambda: _decided(context), context.ledger().version)
-    return Page(figures=(*page.figures, *decided), panels=(*page.panels, newest), notes=page.notes)
+        decided = context.remembered("decided", lambda: _decided(context), ledger_filters.version(context))
+    notes = (*page.notes, *ledger_filters.notes(columns))
+    return Page(figures=(*page.figures, *decided), panels=(*page.panels, newest), notes=notes)
 
 
 def _decided(context: Context) -> tuple[Figure, ...]:
-    return decision_figures(context, ledger_filters.entries_of(context))
+    return decision_figures(ledger_filters.decisions_of(context))
 
 
 def _calls(context: Context, reader: FactsReader) -> Page:

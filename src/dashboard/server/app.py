@@ -54,8 +54,10 @@ def create_app(content: Content, *, key: Key, hosts: Hosts, warm: bool = True) -
             pages made before somebody waits for them.
     """
     answers = Answers(content.seconds)
-    refresher = Refresher(content.stores, answers.stopping)
-    views = Views(content, refresher.problems)
+    problems: dict[str, str] = {}
+    views = Views(content, problems)
+    unhurried = Limits(float("inf"), answers.stopping)
+    refresher = Refresher(content.stores, answers.stopping, problems, partial(views.bring_up_ledger, limits=unhurried))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
