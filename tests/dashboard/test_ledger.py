@@ -1,4 +1,4 @@
-"""The ledger as columns: what is new joins what was read, what is kept is what is read, and steps end where time does."""
+"""The ledger as columns: what is new joins what was read, what is kept is what is read, steps end where time does."""
 
 from __future__ import annotations
 

@@ -119,6 +119,9 @@ class Swarm:
         names = [self._columns.text(int(number)) or "" for number in numbers]
         self._numbers = {names[place]: numbers[place] for place in numpy.argsort(first)}
         self.members: list[str] = list(self._numbers)
+        _, member = numpy.unique(self._votes.member, return_inverse=True)
+        asked = numpy.unique(self._lines * max(len(numbers), 1) + member) // max(len(numbers), 1)
+        self._has_three = numpy.bincount(asked, minlength=len(self)) > 2
         self._patterns, self._examples = self._alike()
 
     def _alike(self) -> tuple[Any, Any]:
@@ -221,8 +224,9 @@ class Swarm:
         )
 
     def _marginal(self, name: str) -> tuple[int | None, float | None, int]:
-        names = len(numpy.unique(self._votes.member)) if len(self) else 0
-        can_lose = self._has_others(name, names)
+        _, lines = self._of_member(name)
+        can_lose = numpy.zeros(len(self), dtype=bool)
+        can_lose[lines] = self._has_three[lines]
         if not can_lose.any():
             return None, None, 0
         others = self.without(name)
@@ -230,18 +234,6 @@ class Swarm:
         gain = (self.nets(self.consensus) - self.nets(others))[changed]
         known = gain[~numpy.isnan(gain)]
         return int(changed.sum()), float(known.sum()), len(known)
-
-    def _has_others(self, name: str, names: int) -> Any:
-        """Tell of each decision whether a member and at least two others were asked for it."""
-        _, lines = self._of_member(name)
-        mask = numpy.zeros(len(self), dtype=bool)
-        mask[lines] = True
-        pairs = numpy.unique(self._lines * max(names, 1) + self._member_places())
-        return mask & (numpy.bincount(pairs // max(names, 1), minlength=len(self)) > 2)
-
-    def _member_places(self) -> Any:
-        _, places = numpy.unique(self._votes.member, return_inverse=True)
-        return places
 
     def pairs(self) -> list[PairFigures]:
         """Return every two members beside one another."""

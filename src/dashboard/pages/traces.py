@@ -10,12 +10,18 @@ from src.dashboard.data import traces
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
+from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import AtLeast, Column, Figure, Link, Page, Panel, Table
+from src.insight.sessions.sums import sums
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
 
+    from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
+    from src.dashboard.view.lazy_rows import Row
+    from src.insight.sessions.sums import SessionSums
 
 FILTERS: Final = (
     "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "status", "category",
@@ -44,8 +50,7 @@ def _build(context: Context) -> Page:
     before = _number(context.options.get("before"))
     question = partial(traces.newest, filters=context.filters, now_ns=now, before=before)
     page = context.store.ask(question, traces.TracePage(), context.limits)
-    total = context.store.ask(partial(traces.totals, filters=context.filters, now_ns=now), traces.TraceTotals(),
-                              context.limits)  # fmt: skip
+    total = context.store.ask(_totals(context), traces.TraceTotals(), context.limits)
     if not total.observations and not context.filters.set_values():
         return Page(empty=NO_TRACES)
     panel = Panel(
@@ -60,6 +65,21 @@ def _build(context: Context) -> Page:
     if before is not None:
         links["newest"] = context.filters.query(store=context.options.get("store"))
     return Page(figures=_figures(total), panels=(panel,), extra={"links": links})
+
+
+def _totals(context: Context) -> Callable[[sqlite3.Connection], traces.TraceTotals]:
+    if context.filters.set_values():
+        return partial(traces.totals, filters=context.filters, now_ns=context.now_ns)
+    return partial(traces.all_totals, by_session=_by_session(context))
+
+
+def _by_session(context: Context) -> list[SessionSums]:
+    """Return the sums of each session over all observations."""
+    return sums(context.store.path, partial(_ask, context))
+
+
+def _ask(context: Context, question: Any, nothing: Any) -> Any:
+    return context.store.ask(question, nothing, context.limits)
 
 
 def _number(text: str | None) -> int | None:
@@ -134,32 +154,38 @@ _SESSION_FILTERS: Final = ("since", "until", "agent", "model", "provider", "symb
 
 
 def _sessions(context: Context) -> Page:
-    question = partial(traces.sessions, filters=context.filters, now_ns=context.now_ns)
-    rows = context.store.ask(question, [], context.limits)
-    if not rows and not context.filters.set_values():
+    if context.filters.set_values():
+        question = partial(traces.sessions, filters=context.filters, now_ns=context.now_ns)
+        items: list[SessionSums] = context.store.ask(question, [], context.limits)
+    else:
+        items = [item for item in _by_session(context) if item.session is not None]
+    if not items and not context.filters.set_values():
         return Page(
             empty="No call has a session yet: observe_agent(..., session_id=...) gives one to all that is in it."
         )
-    table = [_session_row(context, row) for row in rows]
-    known = [row[7] for row in rows if row[7] is not None]
-    unpriced = sum(row[8] for row in rows)
+    items.sort(key=lambda item: -item.last_ns)
+    known = [item.cost_usd for item in items if item.cost_usd is not None]
+    unpriced, calls = sum(item.unpriced for item in items), sum(item.calls for item in items)
     figures = (
-        Figure("sessions", "Sessions", len(rows), "count", sum(row[3] for row in rows), "runs"),
-        Figure("calls", "Model calls", sum(row[4] for row in rows), "count", len(rows), "sessions"),
-        Figure("cost_usd", "Cost", cost(sum(known) if known else None if unpriced else 0.0, unpriced), "money",
-               sum(row[4] for row in rows), "calls"),
+        Figure("sessions", "Sessions", len(items), "count", sum(item.runs for item in items), "runs"),
+        Figure("calls", "Model calls", calls, "count", len(items), "sessions"),
+        Figure("cost_usd", "Cost", cost(sum(known) if known else None if unpriced else 0.0, unpriced), "money", calls,
+               "calls", f"{unpriced:,} without a full price" if unpriced else ""),
     )  # fmt: skip
-    notes = ("Only the newest 5,000 sessions are here.",) if len(rows) == 5_000 else ()
-    panel = Panel(slug="sessions", title="Sessions, newest first", table=Table(_SESSION_COLUMNS, table), notes=notes)
-    return Page(figures=figures, panels=(panel,))
+
+    def rows(part: Sequence[SessionSums], _: Limits) -> list[Row]:
+        return [_session_row(context, item) for item in part]
+
+    table = Table(_SESSION_COLUMNS, LazyRows(items, rows, context.limits))
+    return Page(figures=figures, panels=(Panel(slug="sessions", title="Sessions, newest first", table=table),))
 
 
-def _session_row(context: Context, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    session, first_ns, last_ns, count, calls, errors, tokens, known, unpriced = row
+def _session_row(context: Context, item: SessionSums) -> tuple[Any, ...]:
     filters = replace(context.filters, session=None)
-    link = Link(session, f"/traces{filters.query(session=session, store=context.options.get('store'))}")
-    dollars = known if known is not None or unpriced else 0.0
-    return (link, first_ns, last_ns, count, calls, errors, tokens, cost(dollars, unpriced))
+    link = Link(item.session, f"/traces{filters.query(session=item.session, store=context.options.get('store'))}")
+    dollars = item.cost_usd if item.cost_usd is not None or item.unpriced else 0.0
+    tokens = (item.input_tokens or 0) + (item.output_tokens or 0)
+    return (link, item.first_ns, item.last_ns, item.runs, item.calls, item.errors, tokens, cost(dollars, item.unpriced))
 
 
 SESSIONS: Final = PageKind(

@@ -57,7 +57,7 @@ def create_app(content: Content, *, key: Key, hosts: Hosts, warm: bool = True) -
     problems: dict[str, str] = {}
     views = Views(content, problems)
     unhurried = Limits(float("inf"), answers.stopping)
-    refresher = Refresher(content.stores, answers.stopping, problems, partial(views.bring_up_ledger, limits=unhurried))
+    refresher = Refresher(content.stores, answers.stopping, problems, partial(views.bring_up, limits=unhurried))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

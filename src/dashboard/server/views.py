@@ -15,6 +15,7 @@ from src.dashboard.view.csv_text import csv_text
 from src.dashboard.view.filters import FIELDS, FilterError, parse
 from src.dashboard.view.lazy_rows import FIRST
 from src.dashboard.view.panels import figures_table
+from src.insight.sessions.sums import bring_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,9 +157,10 @@ class Views:
             raise NoSuchPanel(panel_name)
         return csv_text(panel.table, limits)
 
-    def bring_up_ledger(self, store: Store, limits: Limits) -> bool:
-        """Read the decisions that are new in a store; tell whether nothing is left."""
-        return self._ledgers.bring_up(store, limits)
+    def bring_up(self, store: Store, limits: Limits) -> bool:
+        """Read the decisions and the sums of sessions that are new in a store; tell whether nothing is left."""
+        has_sums = bring_up(store.path, lambda question, nothing: store.ask(question, nothing, limits))
+        return self._ledgers.bring_up(store, limits) and has_sums
 
     def warm(self, limits: Limits) -> None:
         """Load what pages need, and make those that are kept, before somebody waits for them."""

@@ -23,7 +23,7 @@ from src.insight.facts.rows import Rows
 from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -148,6 +148,13 @@ class FactsReader:
         ids = self._connection.execute(f"SELECT DISTINCT {column} FROM {table}")
         texts = (self._name(dimension, row[0]) for row in ids)
         return sorted(text for text in texts if text is not None)
+
+    def spellings(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """Return the names in the file that are some texts but for the case of their letters; texts are lower case."""
+        wanted = tuple(texts)
+        marks = ", ".join("?" * len(wanted))
+        rows = self._connection.execute(f"SELECT text FROM names WHERE lower(text) IN ({marks})", wanted)
+        return tuple(row[0] for row in rows)
 
     # Single facts.
 
