@@ -9,7 +9,7 @@ from src.dashboard.data import facts, traces
 from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.decisions import decision_figures
 from src.dashboard.pages.kinds import PageKind
-from src.dashboard.pages.traces import COLUMNS, trace_row
+from src.dashboard.pages.traces import COLUMNS, chosen_observations, trace_row
 from src.dashboard.view.filters import Filters
 from src.dashboard.view.panels import Column, Figure, Page, Panel, Table
 from src.judging.statistics import share
@@ -79,7 +79,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
 
 def _newest(context: Context) -> Panel:
     filters = Filters(**{name: getattr(context.filters, name) for name in _FILTERS})
-    question = partial(traces.newest, filters=filters, now_ns=context.now_ns, before=None)
+    question = partial(traces.newest, chosen=chosen_observations(context, filters), before=None)
     lines = context.store.ask(question, traces.TracePage(), context.limits).lines[:_NEWEST]
     return Panel(
         slug="newest", title="Newest traces", table=Table(COLUMNS, [trace_row(context, line) for line in lines])

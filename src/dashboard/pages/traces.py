@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import traces
+from src.dashboard.data.conditions import Conditions, conditions
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
+    from src.dashboard.view.filters import Filters
     from src.dashboard.view.lazy_rows import Row
     from src.insight.sessions.sums import SessionSums
 
@@ -27,6 +29,7 @@ FILTERS: Final = (
     "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "status", "category",
     "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
+_TEXT_S: Final = 2.5  # for which texts are searched for a page
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
 )
@@ -46,11 +49,11 @@ COLUMNS: Final = (
 
 
 def _build(context: Context) -> Page:
-    now = context.now_ns
     before = _number(context.options.get("before"))
-    question = partial(traces.newest, filters=context.filters, now_ns=now, before=before)
+    chosen = chosen_observations(context)
+    question = partial(traces.newest, chosen=chosen, before=before)
     page = context.store.ask(question, traces.TracePage(), context.limits)
-    total = context.store.ask(_totals(context), traces.TraceTotals(), context.limits)
+    total = context.store.ask(_totals(context, chosen), traces.TraceTotals(), context.limits)
     if not total.observations and not context.filters.set_values():
         return Page(empty=NO_TRACES)
     panel = Panel(
@@ -64,12 +67,27 @@ def _build(context: Context) -> Page:
         links["older"] = context.filters.query(store=context.options.get("store"), before=str(page.before))
     if before is not None:
         links["newest"] = context.filters.query(store=context.options.get("store"))
-    return Page(figures=_figures(total), panels=(panel,), extra={"links": links})
+    return Page(figures=_figures(total), panels=(panel,), notes=_search_notes(chosen), extra={"links": links})
 
 
-def _totals(context: Context) -> Callable[[sqlite3.Connection], traces.TraceTotals]:
+def chosen_observations(context: Context, filters: Filters | None = None) -> Conditions:
+    """Return what observations must be for the filters of the address, or for others."""
+    question = partial(conditions, filters=filters or context.filters, now_ns=context.now_ns,
+                       text_s=None if context.is_whole else _TEXT_S)  # fmt: skip
+    return context.store.ask(question, Conditions(), context.limits)
+
+
+def _search_notes(chosen: Conditions) -> tuple[str, ...]:
+    if chosen.searched_n is None:
+        return ()
+    return (f"The texts of the newest {chosen.searched_n:,} of {chosen.all_n:,} observations were searched in the time "
+            "that a page has: figures and list are of these. Other filters, such as Since, make them fewer; the CSV "
+            "searches all.",)  # fmt: skip
+
+
+def _totals(context: Context, chosen: Conditions) -> Callable[[sqlite3.Connection], traces.TraceTotals]:
     if context.filters.set_values():
-        return partial(traces.totals, filters=context.filters, now_ns=context.now_ns)
+        return partial(traces.totals, chosen=chosen)
     return partial(traces.all_totals, by_session=_by_session(context))
 
 
@@ -155,7 +173,7 @@ _SESSION_FILTERS: Final = ("since", "until", "agent", "model", "provider", "symb
 
 def _sessions(context: Context) -> Page:
     if context.filters.set_values():
-        question = partial(traces.sessions, filters=context.filters, now_ns=context.now_ns)
+        question = partial(traces.sessions, chosen=chosen_observations(context))
         items: list[SessionSums] = context.store.ask(question, [], context.limits)
     else:
         items = [item for item in _by_session(context) if item.session is not None]

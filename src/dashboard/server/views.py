@@ -16,6 +16,7 @@ from src.dashboard.view.filters import FIELDS, FilterError, parse
 from src.dashboard.view.lazy_rows import FIRST
 from src.dashboard.view.panels import figures_table
 from src.insight.sessions.sums import bring_up
+from src.insight.texts.index import refresh_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from src.dashboard.view.panels import Page
     from src.judging.prices import PriceSeries
 
+_TEXTS_S: Final = 1.0
 MOST_ROWS: Final = FIRST  # of a table in a page; CSV has all
 
 
@@ -158,9 +160,12 @@ class Views:
         return csv_text(panel.table, limits)
 
     def bring_up(self, store: Store, limits: Limits) -> bool:
-        """Read the decisions and the sums of sessions that are new in a store; tell whether nothing is left."""
+        """Read decisions and sums of sessions that are new in a store; tell whether nothing but texts is left."""
         has_sums = bring_up(store.path, lambda question, nothing: store.ask(question, nothing, limits))
-        return self._ledgers.bring_up(store, limits) and has_sums
+        if not (self._ledgers.bring_up(store, limits) and has_sums):
+            return False
+        refresh_texts(store.path, budget_s=_TEXTS_S)  # in the pauses between looks, since it takes long
+        return True
 
     def warm(self, limits: Limits) -> None:
         """Load what pages need, and make those that are kept, before somebody waits for them."""
