@@ -151,6 +151,12 @@ class Maker:
                 names.INPUT_TOKENS: tokens_in, names.OUTPUT_TOKENS: tokens_out,
                 names.COST_DETAILS: f'{{"total": {usd}}}' if draw.random() > 0.02 else '{"unknown": 0}',
             }  # fmt: skip
+        if provider != "ollama":
+            left = (span_id % 500, span_id % 39_000)
+            attributes[names.METADATA + "rate_limits"] = (
+                f'{{"requests": {{"limit": 500.0, "remaining": {left[0]}, "reset_s": 1.2}}, '
+                f'"tokens": {{"limit": 40000, "remaining": {left[1]}}}}}'
+            )
         span = Span(trace_id, span_id, root, member, start_ns, start_ns + took_ns, attributes, is_error,
                     category if is_error else "")  # fmt: skip
         vote = MemberVote(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from src.insight.facts import filters, quantiles, retries
+from src.insight.facts import filters, headroom, quantiles, retries
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from src.insight.facts.filters import Dimension
+    from src.insight.facts.headroom import HeadroomFigures
     from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
 
 Step = Literal["day", "hour"]
@@ -140,6 +141,10 @@ class FactsReader:
         """
         groups = retries.retries(self._connection, filter_, by)
         return {self._key(by, ids): n for ids, n in groups.items()}
+
+    def headroom(self, filter_: Filter) -> HeadroomFigures:
+        """Return how much of providers' rate limits was left: of the newest days, without a beginning."""
+        return headroom.figures(self._connection, self._names, filter_)
 
     def values(self, dimension: Dimension) -> list[str]:
         """Return the names that occur in a dimension of daily totals or of single facts, sorted."""
