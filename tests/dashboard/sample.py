@@ -150,7 +150,10 @@ class Maker:
                 names.MODEL: model, names.RESPONSE_MODEL: model, names.OUTPUT: text,
                 names.INPUT_TOKENS: tokens_in, names.OUTPUT_TOKENS: tokens_out,
                 names.COST_DETAILS: f'{{"total": {usd}}}' if draw.random() > 0.02 else '{"unknown": 0}',
+                names.FINISH_REASONS: (_reason_of(span_id),),
             }  # fmt: skip
+            if span_id % 5 == 0:
+                attributes[names.METADATA + names.REPAIRED] = "true"
         if provider != "ollama":
             left = (span_id % 500, span_id % 39_000)
             attributes[names.METADATA + "rate_limits"] = (
@@ -192,6 +195,10 @@ class Maker:
             for horizon in parse_horizons(decision.horizons)
         ]
         return [item for item in judged if not isinstance(item, StillOpen)]
+
+
+def _reason_of(span_id: int) -> str:
+    return "length" if span_id % 7 == 0 else "Content_Filter" if span_id % 11 == 0 else "stop"
 
 
 def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | None = None, every: int = 1) -> Path:
