@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +55,7 @@ class _Models(http.server.BaseHTTPRequestHandler):
     """Three models that never agree for long: each reads its answer out of the prompt's digits."""
 
     protocol_version = "HTTP/1.1"
+    refused: ClassVar[set[bytes]] = set()
 
     def do_POST(self) -> None:
         """Answer one chat completion, now and then with a rate limit."""
@@ -62,8 +63,12 @@ class _Models(http.server.BaseHTTPRequestHandler):
         digits = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
         draw = random.Random(digits)  # noqa: S311 - it decides nothing that is secret
         time.sleep(draw.lognormvariate(-4, 0.6))
-        if draw.random() < 0.04:
+        if (chance := draw.random()) < 0.03:
             self._send(400, {"error": {"message": "The input was rejected.", "type": "invalid_request_error"}})
+            return
+        if chance < 0.06 and digits not in self.refused:
+            self.refused.add(digits)  # once: the same request is answered when it is sent again
+            self._send(429, {"error": {"message": "Too many requests.", "type": "rate_limit_error"}}, left=0)
             return
         action = draw.choices(("BUY", "SELL", "NOTHING"), (4, 3, 2))[0]
         confidence = draw.randrange(45, 95)
@@ -81,9 +86,15 @@ class _Models(http.server.BaseHTTPRequestHandler):
             "usage": usage,
         })  # fmt: skip
 
-    def _send(self, status: int, data: dict[str, Any]) -> None:
+    def _send(self, status: int, data: dict[str, Any], *, left: int | None = None) -> None:
         body = json.dumps(data).encode()
         self.send_response(status)
+        self.send_header("Retry-After", "0.02")
+        for kind, most in (("requests", 500), ("tokens", 200_000)):
+            remaining = most * (40 + len(body) * 7 % 60) // 100 if left is None else left
+            self.send_header(f"x-ratelimit-limit-{kind}", str(most))
+            self.send_header(f"x-ratelimit-remaining-{kind}", str(remaining))
+            self.send_header(f"x-ratelimit-reset-{kind}", "1.2s")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

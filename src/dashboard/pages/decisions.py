@@ -37,7 +37,7 @@ _COLUMNS: Final = (
     Column("symbol", "symbol"),
     Column("action", "action", "action"),
     Column("status", "status"),
-    Column("confidence", "confidence", "number"),
+    Column("confidence", "confidence", "confidence"),
     Column("price", "price", "price"),
     Column("agent", "agent"),
     Column("environment", "environment"),
@@ -48,7 +48,7 @@ _COLUMNS: Final = (
     Column("net", "net", "points"),
     Column("outcome", "outcome"),
     Column("cost_usd", "cost", "money"),
-    Column("id", "decision"),
+    Column("id", "decision", "id"),
 )
 
 _EQUITY: Final = (

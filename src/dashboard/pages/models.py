@@ -91,9 +91,9 @@ def _same_questions(context: Context, decisions: Chosen, answers: Answers, first
     pairs = numpy.column_stack([a[order], b[order]])
     columns = (
         Column("as_of", "as of (UTC)", "time"), Column("symbol", "symbol"), Column("prompt", "prompt"),
-        Column("first", first), Column("first_confidence", "confidence", "number"),
+        Column("first", first), Column("first_confidence", "confidence", "confidence"),
         Column("first_net", "net", "points"), Column("first_cost", "cost", "money"),
-        Column("second", second), Column("second_confidence", "confidence", "number"),
+        Column("second", second), Column("second_confidence", "confidence", "confidence"),
         Column("second_net", "net", "points"), Column("second_cost", "cost", "money"),
         Column("same", "same"),
     )  # fmt: skip
@@ -137,9 +137,8 @@ def _side(context: Context, decisions: Chosen, answers: Answers, entry: Entry, p
         first = numpy.searchsorted(decisions.columns.votes.decision, answers.decision[place])
         vote = entry.votes[int(answers.vote[place] - first)]
         item, span_id = Hindsight(entry, horizon).of(vote.action, vote), vote.observation_id
-    action = item.action if item.status == "decided" else item.status
-    return (action, trace_link(action, context, entry.decision.trace_id, span_id), item.confidence, item.net,
-            item.cost_usd)  # fmt: skip
+    action, net = (item.action, item.net) if item.status == "decided" else (item.status, None)
+    return action, trace_link(action, context, entry.decision.trace_id, span_id), item.confidence, net, item.cost_usd
 
 
 KIND: Final = PageKind(

@@ -72,7 +72,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     cost = calls.by_day(points, title="Cost by day and agent", slug="cost", kind="money",
                         figure=lambda item: item.cost_usd, unit="cost_usd")  # fmt: skip
     counts = calls.by_day(points, title="Calls by day and agent", slug="calls", kind="count",
-                          figure=lambda item: item.n, unit="n")  # fmt: skip
+                          figure=lambda item: item.n, unit="calls")  # fmt: skip
     agents = Panel(slug="agents", title="By agent", table=Table(_COLUMNS, table))
     return Page(figures=figures, panels=(agents, cost, counts), notes=lines)
 

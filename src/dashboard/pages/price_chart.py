@@ -29,7 +29,7 @@ _SMALLEST_MARGIN_NS: Final = 86_400_000_000_000
 _COLUMNS: Final = (
     Column("as_of", "as of (UTC)", "time"),
     Column("action", "action", "action"),
-    Column("confidence", "confidence", "number"),
+    Column("confidence", "confidence", "confidence"),
     Column("price", "price", "price"),
     Column("entry_time", "entry (UTC)", "time"),
     Column("entry", "entry", "price"),

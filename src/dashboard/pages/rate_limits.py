@@ -53,12 +53,14 @@ def _over_time(context: Context, figures: HeadroomFigures) -> Panel:
         data={
             "x": [moment // 1_000_000 for moment in moments],
             "time": True,
+            "daily": figures.step == "day",
             "kind": "share",
             "series": [{"name": label, "data": [cells.get((label, moment)) for moment in moments]} for label in labels],
         },
     )
     columns = (
-        Column("start", f"{figures.step} (UTC)", "time"), Column("provider", "provider"), Column("model", "model"),
+        Column("start", f"{figures.step} (UTC)", "day" if figures.step == "day" else "time"),
+        Column("provider", "provider"), Column("model", "model"),
         Column("n", "calls n", "count"), Column("least", "least that was left", "share"),
         Column("mean", "mean that was left", "share"),
     )  # fmt: skip

@@ -34,7 +34,7 @@ NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
 )
 COLUMNS: Final = (
-    Column("trace_id", "trace"),
+    Column("trace_id", "trace", "id"),
     Column("start", "started (UTC)", "time"),
     Column("name", "name"),
     Column("agent", "agent"),

@@ -97,6 +97,7 @@ def _routes(views: Views, answers: Answers) -> list[Any]:
     for path, view in (
         ("/traces/{trace_id}", trace_views.trace_page),
         ("/traces/{trace_id}/rows.json", trace_views.trace_rows),
+        ("/traces/{trace_id}/{table}.csv", trace_views.trace_csv),
         ("/traces/{trace_id}/{span_id}", trace_views.span_page),
         ("/traces/{trace_id}/{span_id}/part", trace_views.span_part),
         ("/traces/{trace_id}/{span_id}/{text_name}.txt", trace_views.span_text),

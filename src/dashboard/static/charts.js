@@ -77,7 +77,8 @@ function namesAxis(all) {
 }
 
 function xAxis(data) {
-  return data.time ? lines({ type: "time", splitLine: { show: false } }) : namesAxis(data.x);
+  const days = data.daily ? { minInterval: 86400000, axisLabel: { formatter: { year: "{yyyy}", month: "{MMM}", day: "{d} {MMM}", hour: "", minute: "", second: "" } } } : {};
+  return data.time ? lines({ type: "time", splitLine: { show: false }, ...days }) : namesAxis(data.x);
 }
 
 function along(data, values) {
@@ -184,7 +185,7 @@ const kinds = {
       while (low < high) { const middle = (low + high + 1) >> 1; if (times[middle] <= moment) low = middle; else high = middle - 1; }
       return low;
     };
-    const looks = [["BUY", "triangle", 0], ["SELL", "triangle", 180], ["NOTHING", "circle", 0]];
+    const looks = [["BUY", "triangle", 0], ["SELL", "path://M0 0L10 0L5 9Z", 0], ["NOTHING", "circle", 0]];
     const results = [["right", "good"], ["wrong", "bad"], ["open", "c2"], ["none", "c8"]];
     for (const [action, symbol, turn] of looks) {
       for (const [result, tint] of results) {

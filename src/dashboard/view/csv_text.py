@@ -42,7 +42,7 @@ def csv_text(table: Table, limits: Limits) -> str:
 def _cell(value: Any, kind: str) -> Any:
     if value is None:
         return ""
-    if kind == "time" and isinstance(value, int):
+    if kind in {"time", "day"} and isinstance(value, int):
         return _iso(value)
     if isinstance(value, str):
         text = visible(value)
