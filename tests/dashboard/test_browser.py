@@ -236,6 +236,10 @@ def test_the_keyboard_alone_reaches_everything(site: Site) -> None:
         "cells => cells.map((c) => Number(c.dataset.value))"
     )
     assert values == sorted(values, reverse=True)
+    page.get_by_label("Agent").focus()
+    page.keyboard.type("risk_agent")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/traces\?agent=risk_agent$"))
     page.locator("tbody a").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".w-row.chosen")

@@ -89,6 +89,32 @@ def test_an_address_that_cannot_be_says_what_is_wrong(client: TestClient, path: 
     assert says in answer.text
 
 
+# A value of each filter that leaves something.
+VALUES = {
+    "since": "2025-11-01", "until": "2199-01-01", "agent": "trading_agent", "model": "gpt-4o", "other": "llama3.2",
+    "provider": "openai", "symbol": "BTC-USD", "session": "loop-0", "user": "nobody", "environment": "paper",
+    "prompt": "trading", "member": "openai:gpt-4o", "book": "live", "action": "BUY", "status": "error",
+    "outcome": "open", "category": "rate_limit", "horizon": "4h", "name": "openai:gpt-4o", "text": "trend",
+    "min_ms": "1", "min_usd": "0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slug", [slug for slug, kind in KINDS.items() if kind.filters])
+def test_every_filter_is_taken_from_the_address_and_shown_in_the_form(client: TestClient, slug: str) -> None:
+    kind = KINDS[slug]
+    values = {name: VALUES.get(name, kind.by[-1] if kind.by else "") for name in kind.filters}
+    for name, value in values.items() if IS_LONG else ():
+        assert client.get(kind.address, params={name: value}).status_code == 200, name
+    answer = client.get(kind.address, params=values)
+    assert answer.status_code == 200
+    for name, value in values.items():
+        field = re.search(rf'<(input|select) id="f-{name}"[^>]*>(?:.*?</select>)?', answer.text, re.DOTALL)
+        assert field is not None, name
+        assert f'value="{value}"' in field[0], name
+        if field[1] == "select":
+            assert f'<option value="{value}" selected>' in field[0] or value == kind.by[0], name
+
+
 def test_empty_fields_of_a_form_leave_the_address(client: TestClient) -> None:
     answer = client.get("/traces?agent=&model=gpt-4o&since=")
     assert answer.status_code == 303

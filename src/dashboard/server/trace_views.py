@@ -92,7 +92,8 @@ def trace_rows(views: Views, request: Request, limits: Limits) -> Response:
 
 _ROW_COLUMNS: Final = (
     Column("span_id", "observation"), Column("parent_span_id", "parent"), Column("name", "name"),
-    Column("type", "type"), Column("start_ns", "start", "time"), Column("end_ns", "end", "time"), Column("provider", "provider"),
+    Column("type", "type"), Column("start_ns", "start", "time"), Column("end_ns", "end", "time"),
+    Column("provider", "provider"),
     Column("model", "model"), Column("level", "level"), Column("error_category", "category"),
     Column("input_tokens", "tokens in", "count"), Column("output_tokens", "tokens out", "count"),
     Column("cost_usd", "cost", "money"),
