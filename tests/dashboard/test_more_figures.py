@@ -147,19 +147,19 @@ def test_rate_limits(cases: list[Case], place: int, filters: dict[str, str]) -> 
         until = filters.get("until")
         last_ns = _ns(until) - 1 if until else max(row["start_ns"] for row in case.rows)
         rows = [row for row in rows if row["start_ns"] // DAY_NS > last_ns // DAY_NS - 7]
-    told = [row for row in rows if row["provider"] != "ollama"]  # which tells none
-    shares = {row["span_id"]: _left(row["span_id"]) for row in told}
-    least = {key: min(min(shares[row["span_id"]]) for row in group) for key, group in _by(told, "model").items()}
+    reporting = [row for row in rows if row["provider"] != "ollama"]  # which tells none
+    shares = {row["span_id"]: _left(row["span_id"]) for row in reporting}
+    least = {key: min(min(shares[row["span_id"]]) for row in group) for key, group in _by(reporting, "model").items()}
     listed: defaultdict[str, list[Row]] = defaultdict(list)
     for line in case.csv("/errors/headroom.csv", filters):
         listed[line["model"]].append(line)
     assert {name: sum(int(line["n"]) for line in lines) for name, lines in listed.items()} == Counter(
-        row["model"] for row in told
+        row["model"] for row in reporting
     )
     assert all(
         near(repr(min(float(line["least"]) for line in listed[name])), value) for (name,), value in least.items()
     )
-    newest = {name: max(group, key=lambda row: row["start_ns"]) for (name,), group in _by(told, "model").items()}
+    newest = {name: max(group, key=lambda row: row["start_ns"]) for (name,), group in _by(reporting, "model").items()}
     for line in case.csv("/errors/limits.csv", filters):
         requests, tokens = _left(newest[line["model"]]["span_id"])
         assert near(line["share"], requests if line["kind"] == "requests" else tokens)
@@ -287,11 +287,11 @@ def test_models_beside_one_another(cases: list[Case], place: int, filters: dict[
     if both:
         rows = case.csv("/models/pairs.csv", pair)
         assert len(rows) == len(both)
-        same = sum(_said(entry, "gpt-4o") == _said(entry, "llama3.2") for entry in both)
+        same = sum(_answer_of(entry, "gpt-4o") == _answer_of(entry, "llama3.2") for entry in both)
         assert sum(row["same"] == "yes" for row in rows) == same
 
 
-def _said(entry: Any, model: str) -> str:
+def _answer_of(entry: Any, model: str) -> str:
     vote = next(vote for vote in entry.votes if vote.model == model)
     return vote.action or ("failed" if vote.error else "abstained")
 

@@ -26,13 +26,13 @@ def _asker(path: Path) -> Callable[[Any, Any], Any]:
 
 
 def _agree(path: Path, ask: Callable[[Any, Any], Any]) -> bool:
-    kept, slow = ({item.session: item for item in items} for items in (sums(path, ask), ask(sums_of, [])))
-    assert kept.keys() == slow.keys()
-    for session, item in kept.items():
+    fast, slow = ({item.session: item for item in items} for items in (sums(path, ask), ask(sums_of, [])))
+    assert fast.keys() == slow.keys()
+    for session, item in fast.items():
         for name in item.__slots__:
             a, b = getattr(item, name), getattr(slow[session], name)
             assert a == b or abs(a - b) < 1e-9, (session, name)
-    return bool(kept)
+    return bool(fast)
 
 
 def test_kept_sums_are_those_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,11 +58,11 @@ def test_kept_sums_are_those_of_the_rows(tmp_path: Path, monkeypatch: pytest.Mon
     with sqlite3.connect(facts_path(path)) as connection:
         assert connection.execute("SELECT min(block) FROM session_sums").fetchone()[0] == 60 // 37
     assert _agree(path, ask)
-    monkeypatch.setattr(module, "_kept", partial(_nothing_less, module._kept))
+    monkeypatch.setattr(module, "_persisted", partial(_nothing_less, module._persisted))
     assert _agree(path, ask)
 
 
-def _nothing_less(kept: Any, *arguments: Any) -> Any:
-    items, upto = kept(*arguments)
+def _nothing_less(read: Any, *arguments: Any) -> Any:
+    items, upto = read(*arguments)
     assert items  # it is these that were compared
     return items, upto

@@ -37,7 +37,7 @@ RESULT_NAMES: Final = ("wrong", "right", "open", "none")
 class _Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
     columns: LedgerColumns | None = None
-    kept: LedgerColumns = field(default_factory=LedgerColumns)
+    persisted: LedgerColumns = field(default_factory=LedgerColumns)
 
 
 class Ledger:
@@ -53,7 +53,7 @@ class Ledger:
             held = self._held.setdefault(store.name, _Held())
         with held.lock:
             if held.columns is None:
-                held.columns = held.kept = load(store.path)
+                held.columns = held.persisted = load(store.path)
             ask = partial(_ask, store, limits)
             before, seconds = held.columns, None if is_whole else _PATIENCE_S
             held.columns = brought_up(before, ask, seconds=seconds)
@@ -63,8 +63,8 @@ class Ledger:
         """Read what is new in a store, and keep it beside the store; tell whether nothing is left."""
         columns = self.of(store, limits)
         held = self._held[store.name]
-        if is_worth_keeping(columns, held.kept) and keep(store.path, columns):
-            held.kept = columns
+        if is_worth_keeping(columns, held.persisted) and keep(store.path, columns):
+            held.persisted = columns
         return not columns.is_behind
 
 

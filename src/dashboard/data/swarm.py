@@ -122,9 +122,9 @@ class Swarm:
         _, member = numpy.unique(self._votes.member, return_inverse=True)
         asked = numpy.unique(self._lines * max(len(numbers), 1) + member) // max(len(numbers), 1)
         self._has_three = numpy.bincount(asked, minlength=len(self)) > 2
-        self._patterns, self._examples = self._alike()
+        self._patterns, self._examples = self._vote_patterns()
 
-    def _alike(self) -> tuple[Any, Any]:
+    def _vote_patterns(self) -> tuple[Any, Any]:
         """Return a number of each decision that those with the same votes share, and the first decision of each."""
         votes = self._votes
         _, weights = numpy.unique(votes.weight, return_inverse=True)

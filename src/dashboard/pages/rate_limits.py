@@ -94,7 +94,7 @@ def _newest(context: Context, figures: HeadroomFigures) -> Panel:
 
 
 def _rows(context: Context, item: NewestLimits) -> Iterator[tuple[Any, ...]]:
-    for kind, limit in _told(context, item).items():
+    for kind, limit in _reported_limits(context, item).items():
         if not isinstance(limit, dict):
             continue
         most, left = _amount(limit.get("limit")), _amount(limit.get("remaining"))
@@ -106,7 +106,7 @@ def _rows(context: Context, item: NewestLimits) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-def _told(context: Context, item: NewestLimits) -> dict[str, Any]:
+def _reported_limits(context: Context, item: NewestLimits) -> dict[str, Any]:
     """Return the rate limits that a call was told; nothing where its text is gone or damaged."""
     question = partial(traces.span, trace_id=item.trace_id, span_id=item.span_id)
     answer = context.store.ask(question, None, context.limits)

@@ -219,7 +219,7 @@ SESSIONS: Final = PageKind(
 
 def _live(context: Context) -> Page:
     last = context.store.ask(traces.last_seq, 0, context.limits)
-    return Page(extra={"after": last})
+    return Page(extra={"after": last}, empty=None if last else NO_TRACES)
 
 
 LIVE: Final = PageKind(

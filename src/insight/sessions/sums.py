@@ -97,12 +97,12 @@ def sums(store: Path, ask: Ask) -> list[SessionSums]:
         store: The store's file.
         ask: Puts a question to a connection to it; its second argument is the answer where there are no tables.
     """
-    kept, upto = _kept(store, ask)
+    persisted, upto = _persisted(store, ask)
     rest = ask(partial(sums_of, where="seq > ?", values=(upto,)), [])
-    return _added([*kept, *rest])
+    return _added([*persisted, *rest])
 
 
-def _kept(store: Path, ask: Ask) -> tuple[list[SessionSums], int]:
+def _persisted(store: Path, ask: Ask) -> tuple[list[SessionSums], int]:
     """Return the sums that are kept and that hold, and the number up to which they reach."""
     reach: Extent | None = ask(partial(extent, kind=OBSERVATIONS), None)
     identity = store_identity(store)
