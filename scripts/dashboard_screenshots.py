@@ -37,15 +37,21 @@ MEMBERS: Final = "openai:gpt-4o,openai:gpt-4o-mini,deepseek:deepseek-chat"
 DAYS: Final = ("2017-03-01", "2017-05-15")
 # The pictures in docs/dashboard.md: their names, addresses, width, and colour scheme.
 PICTURES: Final = (
-    ("overview", "/", 1200, "light"),
-    ("decisions", "/decisions", 1200, "light"),
-    ("accuracy", "/accuracy?by=member", 1200, "light"),
-    ("models", "/models", 1200, "light"),
-    ("swarm", "/swarm", 1200, "dark"),
-    ("latency", "/latency", 1200, "light"),
-    ("cost", "/cost", 1200, "light"),
-    ("errors", "/errors", 1200, "light"),
-    ("trace", "TRACE", 1200, "dark"),
+    ("overview", "/", 1280, "light"),
+    ("decisions", "/decisions", 1280, "light"),
+    ("accuracy", "/accuracy?by=member", 1280, "light"),
+    ("models", "/models", 1280, "light"),
+    ("swarm", "/swarm", 1280, "dark"),
+    ("latency", "/latency", 1280, "light"),
+    ("cost", "/cost", 1280, "light"),
+    ("errors", "/errors", 1280, "light"),
+    ("quality", "/quality", 1280, "light"),
+    ("prompts", "/prompts", 1280, "light"),
+    ("budget", "/budget", 1280, "dark"),
+    ("traces", "/traces", 1280, "light"),
+    ("trace", "TRACE", 1280, "dark"),
+    ("sessions", "/sessions", 1280, "light"),
+    ("live", "/live", 1280, "light"),
     ("phone", "/decisions", 375, "dark"),
 )
 _MOST_BYTES: Final = 2_000_000
@@ -177,7 +183,7 @@ def pictures_of_all() -> list[tuple[str, str, int, str]]:
     from src.dashboard.pages.registry import KINDS
 
     addresses = [(kind.slug or "overview", kind.address) for kind in KINDS.values()]
-    looks = ((1200, "light"), (1200, "dark"), (375, "light"), (375, "dark"))
+    looks = ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark"))
     return [
         (f"{name}-{width}-{scheme}", address, width, scheme)
         for name, address in (*addresses, ("trace", "TRACE"))

@@ -73,7 +73,7 @@ def _day(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // DAY_NS * 86_400, UTC):%Y-%m-%dT%H:%M:%S}.000000000Z"
 
 
-@settings(max_examples=rounds(2, 200))
+@settings(max_examples=rounds(2, 40))
 @given(place=PLACES, filters=FILTERS)
 def test_overview_and_days(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
@@ -100,7 +100,7 @@ def test_overview_and_days(cases: list[Case], place: int, filters: dict[str, str
         assert all(near(listed[key], days[key]) for key in days)
 
 
-@settings(max_examples=rounds(2, 200))
+@settings(max_examples=rounds(2, 40))
 @given(place=PLACES, filters=CALL_FILTERS)
 def test_filters_of_calls(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
@@ -136,7 +136,7 @@ def _is_call_of(row: Row, filters: dict[str, str]) -> bool:
     return "min_usd" not in filters or (row["cost_usd"] is not None and row["cost_usd"] >= float(filters["min_usd"]))
 
 
-@settings(max_examples=rounds(2, 200))
+@settings(max_examples=rounds(2, 40))
 @given(place=PLACES, filters=FILTERS)
 def test_rate_limits(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
@@ -177,7 +177,7 @@ def _left(span_id: str) -> tuple[float, float]:
     return number % 500 / 500, number % 39_000 / 40_000
 
 
-@settings(max_examples=rounds(2, 200))
+@settings(max_examples=rounds(2, 40))
 @given(place=PLACES, filters=FILTERS)
 def test_prompts_and_quality(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
@@ -213,7 +213,7 @@ def _form(row: Row) -> str:
     )  # fmt: skip
 
 
-@settings(max_examples=rounds(3, 200))
+@settings(max_examples=rounds(3, 40))
 @given(place=PLACES, filters=ENTRY_FILTERS)
 def test_filters_of_decisions(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
@@ -262,7 +262,7 @@ def _is_decision_of(entry: Any, filters: dict[str, str]) -> bool:
     return "member" not in filters or any(vote.member == filters["member"] for vote in entry.votes)
 
 
-@settings(max_examples=rounds(2, 200))
+@settings(max_examples=rounds(2, 40))
 @given(place=PLACES, filters=FILTERS)
 def test_models_beside_one_another(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]

@@ -55,6 +55,7 @@ def _over_time(context: Context, figures: HeadroomFigures) -> Panel:
             "time": True,
             "daily": figures.step == "day",
             "kind": "share",
+            "zero": True,
             "series": [{"name": label, "data": [cells.get((label, moment)) for moment in moments]} for label in labels],
         },
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from src.dashboard.view.panels import Table
 
 _LONGEST: Final = 400  # characters of a cell; CSV has all of it
+_CUT: Final = 30  # characters that may not fit into a cell: pointing at it shows them all
 
 
 def rows_html(table: Table, most: int) -> Markup:
@@ -43,7 +44,8 @@ def _cell(value: Any, kind: Any) -> str:
         return f'<td title="{escape(visible(str(plain(value))))}">{inner}</td>'
     if kind == "action":
         return f'<td data-action="{escape(visible(str(plain(value))))}">{inner}</td>'
-    return f"<td>{inner}</td>"
+    hint = f' title="{text}"' if len(text) > _CUT else ""
+    return f"<td{hint}>{inner}</td>"
 
 
 def _raw(value: Any) -> Any:

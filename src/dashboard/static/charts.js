@@ -74,7 +74,7 @@ function shortened(names) {
 function namesAxis(all, counts) {
   const names = shortened(all);
   const long = names.length > 6 || names.some((name) => name.length > 16);
-  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, rotate: long ? 35 : 0, width: 150, overflow: "truncate", hideOverlap: names.length > 30 } });
+  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, rotate: long ? 35 : 0, width: 150, lineHeight: 14, overflow: "truncate", hideOverlap: names.length > 30 } });
 }
 
 function xAxis(data) {
@@ -108,7 +108,7 @@ function whiskers(values, tint, offset = 0) {
 const kinds = {
   lines(data) {
     return {
-      xAxis: xAxis(data), yAxis: valueAxis(data.kind, data.log ? { type: "log" } : {}),
+      xAxis: xAxis(data), yAxis: valueAxis(data.kind, { scale: !data.zero }),
       tooltip: { ...frame().tooltip, valueFormatter: say(data.kind) },
       series: data.series.map((item, place) => ({ type: "line", name: item.name, data: along(data, item.data), showSymbol: data.x.length < 40, symbolSize: 6, lineStyle: { width: 2, type: ["solid", "dashed", "dotted"][Math.floor(place / 3) % 3] }, connectNulls: false })),
     };

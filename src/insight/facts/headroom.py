@@ -77,13 +77,19 @@ def figures(connection: sqlite3.Connection, names: NamesById, filter_: Filter) -
     end_ns = filter_.until_ns if filter_.until_ns is not None else last[0] if last is not None else 0
     if filter_.since_ns is None and end_ns:
         filter_ = replace(filter_, since_ns=max((end_ns - 1) // DAY_NS - RECENT_DAYS + 1, 0) * DAY_NS)
-    step = "hour" if filter_.since_ns is not None and end_ns - filter_.since_ns <= _HOURLY_NS else "day"
+    step = "hour" if end_ns - _first_ns(connection, filter_, end_ns) <= _HOURLY_NS else "day"
     return HeadroomFigures(
         points=tuple(_points(connection, names, filter_, _HOUR_NS if step == "hour" else DAY_NS)),
         step=step,
         since_ns=filter_.since_ns,
         newest=tuple(_newest(connection, names, filter_)),
     )
+
+
+def _first_ns(connection: sqlite3.Connection, filter_: Filter, end_ns: int) -> int:
+    where, values = _where(connection, filter_)
+    row = connection.execute(f"SELECT start_ns FROM facts WHERE {where} ORDER BY key LIMIT 1", values).fetchone()
+    return int(row[0]) if row is not None else end_ns
 
 
 def _points(connection: sqlite3.Connection, names: NamesById, filter_: Filter, step_ns: int) -> list[Headroom]:
