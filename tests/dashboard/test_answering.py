@@ -11,7 +11,7 @@ import pytest
 
 from src.dashboard import Content, open_stores
 from src.dashboard.data.limits import Limits, NobodyWaits, TookTooLong
-from src.dashboard.data.memo import Memo
+from src.dashboard.data.memo import Memo, Version
 from src.dashboard.data.tree import in_tree_order
 from src.dashboard.server.answering import Answers
 from tests.dashboard.conftest import opened
@@ -98,6 +98,16 @@ def test_what_is_being_computed_is_computed_once() -> None:
         thread.join()
     assert results == [1, 1, 1, 1]
     assert memo.get("other", compute, Limits(30)) == 2
+
+
+def test_results_of_another_version_are_dropped() -> None:
+    memo, limits = Memo(), Limits(30)
+    for key in ("a", "b"):
+        assert memo.get(key, lambda: [1], limits, version=Version("ledger", 1)) == [1]
+    memo.get("c", lambda: [1], limits, version=Version("traces", 1))
+    assert memo.get("a", lambda: [2], limits, version=Version("ledger", 2)) == [2]
+    assert sorted(memo._results) == ["a", "c"]  # what "b" held is free
+    assert memo.get("a", lambda: [3], limits, version=Version("ledger", 2)) == [2]
 
 
 def test_a_failure_is_not_kept() -> None:

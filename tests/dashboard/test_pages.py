@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.dashboard import Content, open_stores
+from src.dashboard.data import conditions
+from src.dashboard.pages import traces as traces_page
 from src.dashboard.pages.registry import KINDS
 from src.observability.store.spool import Spool
 from tests.dashboard.conftest import HOSTILE, RUNS, first_trace, opened
@@ -113,6 +115,22 @@ def test_every_filter_is_taken_from_the_address_and_shown_in_the_form(client: Te
         assert f'value="{value}"' in field[0], name
         if field[1] == "select":
             assert f'<option value="{value}" selected>' in field[0] or value == kind.by[0], name
+
+
+def test_a_text_is_searched_as_far_as_time_allows_and_the_page_says_how_far(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "_WINDOW", 20)
+    monkeypatch.setattr(traces_page, "_TEXT_S", 0.0)
+    page = client.get("/traces?text=the+TREND+says").text
+    assert f"The texts of the newest 20 of {RUNS * 4} observations were searched" in page
+    assert int(re.search(r'data-figure="traces".*?"value">(\d+)', page, re.DOTALL)[1]) <= 6  # type: ignore[index] # it is there
+    assert len(list(csv.DictReader(io.StringIO(client.get("/traces/traces.csv?text=the+trend+says").text)))) == 50
+    assert _figure(client, "/traces/figures.csv?text=the+trend+says", "traces") == str(RUNS)
+    narrow = client.get("/traces?text=the+trend+says&session=loop-0").text
+    assert "of these. Other filters" in narrow  # the newest rows are of another session
+    monkeypatch.setattr(traces_page, "_TEXT_S", 300.0)
+    assert "The texts of the newest" not in client.get("/traces?text=the+trend+says&session=loop-1").text
 
 
 def test_empty_fields_of_a_form_leave_the_address(client: TestClient) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from src.dashboard.data.ledger import Ledger
     from src.dashboard.data.limits import Limits
+    from src.dashboard.data.memo import Version
     from src.dashboard.data.stores import Store
     from src.dashboard.view.filters import Filters
     from src.dashboard.view.panels import Page
@@ -56,13 +57,13 @@ class Context:
             self._ledgers.append(self.ledgers.of(self.store, self.limits, is_whole=self.is_whole))
         return self._ledgers[0]
 
-    def remembered(self, name: Any, compute: Callable[[], _T], version: Any) -> _T:
+    def remembered(self, name: Any, compute: Callable[[], _T], version: Version) -> _T:
         """Return what was computed for this address already, where what it depends on has the same version."""
-        options = tuple(sorted(self.options.items()))
+        options = (*sorted(self.options.items()), self.is_whole and self.filters.text is not None)
         has_now = self.filters.since is not None or self.filters.until is not None
         seconds = FRESH_S if has_now else float("inf")
         return self.memo.get(
-            (name, self.store.name, self.filters, options, version), compute, self.limits, seconds=seconds
+            (name, self.store.name, self.filters, options), compute, self.limits, version=version, seconds=seconds
         )
 
 
@@ -90,7 +91,7 @@ class PageKind:
     by: tuple[str, ...] = ()
     intro: str = ""
     suggestions: Callable[[Context], Mapping[str, list[str]]] | None = None
-    version: Callable[[Context], Any] | None = None
+    version: Callable[[Context], Version] | None = None
     options: tuple[str, ...] = ()
     template: str = "page.html"
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from src.dashboard.data.decided import Chosen
 from src.dashboard.data.ledger import asked_models, chosen, entries_at
+from src.dashboard.data.memo import Version
 from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import Link, Table
 
@@ -39,10 +40,10 @@ def decisions_of(context: Context) -> Chosen:
     return Chosen(columns, chosen(columns, context.filters, context.now_ns), context.filters.horizon)
 
 
-def version(context: Context) -> Any:
+def version(context: Context) -> Version:
     """Return what changes when the ledger does."""
     columns = context.ledger()
-    return columns.version, columns.is_behind
+    return Version(("ledger", context.store.name), (columns.version, columns.is_behind))
 
 
 def notes(columns: LedgerColumns) -> tuple[str, ...]:
@@ -76,8 +77,9 @@ def lazy_table(context: Context, columns: tuple[Column, ...], places: Any, row: 
 
 def suggestions(context: Context) -> Mapping[str, list[str]]:
     """Return the values that filters are offered: what stands in the ledger."""
-    columns = context.ledger()
-    return context.memo.get(("offered", context.store.name, columns.version), lambda: _offered(columns), context.limits)
+    return context.memo.get(
+        ("offered", context.store.name), lambda: _offered(context.ledger()), context.limits, version=version(context)
+    )
 
 
 def _offered(columns: LedgerColumns) -> Mapping[str, list[str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import traces
 from src.dashboard.data.conditions import Conditions, conditions
+from src.dashboard.data.memo import Version
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
@@ -143,8 +144,8 @@ def _suggestions(context: Context) -> Mapping[str, list[str]]:
     return context.store.ask(traces.names, {}, context.limits)
 
 
-def _version(context: Context) -> tuple[int, ...]:
-    return context.store.ask(traces.marks, (), context.limits)
+def _version(context: Context) -> Version:
+    return Version(("traces", context.store.name), context.store.ask(traces.marks, (), context.limits))
 
 
 KIND: Final = PageKind(
