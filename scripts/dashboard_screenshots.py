@@ -45,6 +45,7 @@ PICTURES: Final = (
     ("latency", "/latency", 1280, "light"),
     ("cost", "/cost", 1280, "light"),
     ("errors", "/errors", 1280, "light"),
+    ("limits", "/errors#headroom", 1280, "light"),
     ("quality", "/quality", 1280, "light"),
     ("prompts", "/prompts", 1280, "light"),
     ("budget", "/budget", 1280, "dark"),
@@ -203,6 +204,8 @@ def take(page: Page, base: str, path: Path, address: str, width: int, *, is_long
     else:
         page.goto(base + address)
         page.wait_for_function("() => [...document.querySelectorAll('.chart')].every((c) => c.dataset.drawn)")
+        if address == "/live":
+            page.wait_for_selector("#live tbody tr")
     page.screenshot(path=path, full_page=is_long)
 
 
@@ -229,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             page.set_default_timeout(300_000)
             page.goto(link)
             for name, address, width, scheme in pictures:
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # light or dark
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # light or dark
                 take(page, base, folder / f"dashboard-{name}.png", address, width, is_long=options.all)
             browser.close()
     size = sum(path.stat().st_size for path in folder.glob("dashboard-*.png"))

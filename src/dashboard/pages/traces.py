@@ -31,6 +31,7 @@ FILTERS: Final = (
     "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
 _TEXT_S: Final = 2.5  # for which texts are searched for a page
+_NEWEST_LIVE: Final = 50  # observations that the live view begins with
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
 )
@@ -220,7 +221,7 @@ SESSIONS: Final = PageKind(
 
 def _live(context: Context) -> Page:
     last = context.store.ask(traces.last_seq, 0, context.limits)
-    return Page(extra={"after": last}, empty=None if last else NO_TRACES)
+    return Page(extra={"after": max(last - _NEWEST_LIVE, 0)}, empty=None if last else NO_TRACES)
 
 
 LIVE: Final = PageKind(
