@@ -51,12 +51,17 @@ def test_kept_sums_are_those_of_the_rows(tmp_path: Path, monkeypatch: pytest.Mon
     assert bring_up(path, ask)
     assert _agree(path, ask)
     with sqlite3.connect(path) as connection:  # as retention does, with a hole that it leaves
-        connection.execute("DELETE FROM observations WHERE seq <= 90 AND seq <> 60")
+        connection.execute("DELETE FROM observations WHERE seq <= 90 AND seq NOT IN (1, 60)")
         connection.execute("INSERT OR REPLACE INTO counters VALUES ('observations_deleted_upto', 90)")
     assert _agree(path, ask)
     bring_up(path, ask)
     with sqlite3.connect(facts_path(path)) as connection:
-        assert connection.execute("SELECT min(block) FROM session_sums").fetchone()[0] == 60 // 37
+        assert connection.execute("SELECT min(block) FROM session_sums").fetchone()[0] == 0
+    assert _agree(path, ask)
+    with sqlite3.connect(path) as connection:  # a row below those that went before
+        connection.execute("DELETE FROM observations WHERE seq = 60")
+    assert _agree(path, ask)
+    bring_up(path, ask)
     assert _agree(path, ask)
     monkeypatch.setattr(module, "_persisted", partial(_nothing_less, module._persisted))
     assert _agree(path, ask)

@@ -104,16 +104,16 @@ def sums(store: Path, ask: Ask) -> list[SessionSums]:
 
 def _persisted(store: Path, ask: Ask) -> tuple[list[SessionSums], int]:
     """Return the sums that are kept and that hold, and the number up to which they reach."""
-    reach: Extent | None = ask(partial(extent, kind=OBSERVATIONS), None)
-    identity = store_identity(store)
-    if reach is None or identity is None:
+    identity, rows_there = store_identity(store), ask(_reach, None)
+    if identity is None or rows_there is None:
         return [], 0
+    reach, state = rows_there
     facts = open_facts(store)
     try:
         with contextlib.suppress(sqlite3.Error):
             values = meta(facts)
             upto = values.get("sessions_upto", 0)
-            if values.get("sessions_state") == _state(identity.file, reach) and reach.last - upto <= _MOST_REST:
+            if values.get("sessions_state") == f"{identity.file}/{state}" and reach.last - upto <= _MOST_REST:
                 columns = "CASE has_session WHEN 1 THEN session END, " + ", ".join(_MEASURES)
                 rows = facts.execute(f"SELECT {columns} FROM session_sums").fetchall()
                 return [SessionSums(*row) for row in rows], upto
@@ -122,8 +122,14 @@ def _persisted(store: Path, ask: Ask) -> tuple[list[SessionSums], int]:
     return [], 0
 
 
-def _state(file: str, reach: Extent) -> str:
-    return f"{FORMAT}/{file}/{reach.first}/{reach.deleted_upto}"
+def _reach(connection: sqlite3.Connection) -> tuple[Extent, str]:
+    """Return which numbers there are, and a text that differs once rows were deleted.
+
+    Below the highest number that was deleted more may go later, one by one: those that are left there are counted.
+    """
+    reach = extent(connection, OBSERVATIONS)
+    row = connection.execute("SELECT count(*) FROM observations WHERE seq <= ?", (reach.deleted_upto,)).fetchone()
+    return reach, f"{FORMAT}/{reach.first}/{reach.deleted_upto}/{row[0]}"
 
 
 def _added(parts: Sequence[SessionSums]) -> list[SessionSums]:
@@ -146,14 +152,14 @@ def _sum(session: str | None, parts: Sequence[SessionSums]) -> SessionSums:
 
 def bring_up(store: Path, ask: Ask) -> bool:
     """Sum up the next blocks of a store; tell whether nothing is left. What cannot be written is left as it is."""
-    identity = store_identity(store)
-    reach: Extent | None = ask(partial(extent, kind=OBSERVATIONS), None)
-    if identity is None or reach is None:
+    identity, rows_there = store_identity(store), ask(_reach, None)
+    if identity is None or rows_there is None:
         return True
+    reach, state = rows_there
     try:
         connection = open_for_writing(store, identity)
         try:
-            return _bring_up(connection, ask, reach, _state(identity.file, reach))
+            return _bring_up(connection, ask, reach, f"{identity.file}/{state}")
         finally:
             connection.close()
     except (FactsError, sqlite3.Error):
