@@ -55,7 +55,7 @@ PICTURES: Final = (
     ("live", "/live", 1280, "light"),
     ("phone", "/decisions", 375, "dark"),
 )
-_MOST_BYTES: Final = 2_000_000
+_MOST_BYTES: Final = 2_500_000
 
 
 class _Models(http.server.BaseHTTPRequestHandler):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import numpy
 
 from src.agents.market.symbols import same_symbol
 from src.dashboard.data.ledger import RESULT_NAMES, result_of, results
-from src.dashboard.pages.ledger_filters import lazy_table, trace_address, trace_link
+from src.dashboard.pages.ledger_filters import lazy_table, trace_link
 from src.dashboard.view.panels import Chart, Column, Panel
 from src.insight.ledger.columns import ACTIONS
 from src.judging.grouping import outcome_of
@@ -59,7 +60,11 @@ def price_chart(context: Context, decisions: Chosen, symbol_number: int, *, othe
         notes.append(f"{others} more symbols are among these decisions: the filter Symbol draws another one.")
     if len(shown) < len(places):
         notes.append(f"The newest {len(shown):,} of {len(places):,} decisions are drawn; the CSV has all.")
-    data: dict[str, Any] = {"marks": _marks(context, decisions, shown)}
+    store = context.options.get("store")
+    data: dict[str, Any] = {
+        "marks": _marks(context, decisions, shown),
+        "query": f"?{urlencode({'store': store})}" if store else "",
+    }
     if bars:
         data["bars"] = bars
     else:
@@ -90,8 +95,11 @@ def _row(context: Context, entry: Entry, _: int) -> tuple[Any, ...]:
     )
 
 
-def _marks(context: Context, decisions: Chosen, places: Any) -> list[dict[str, Any]]:
-    """Return the decisions that have a price as the chart draws them: at their entries, where these are known."""
+def _marks(context: Context, decisions: Chosen, places: Any) -> list[list[Any]]:
+    """Return the decisions that have a price as the chart draws them: at their entries, where these are known.
+
+    Each is the time in ms, the price, the action, the result, the net return, the confidence and the trace's id.
+    """
     columns = decisions.columns
     rows, outcomes = columns.decisions.take(places), decisions.outcomes.take(places)
     is_judged = ~numpy.isnan(outcomes.entry)
@@ -100,15 +108,15 @@ def _marks(context: Context, decisions: Chosen, places: Any) -> list[dict[str, A
     codes = results(columns, decisions.outcomes)[places]
     traces = context.store.ask(partial(traces_of_decisions, numbers=rows.seq.tolist()), {}, context.limits)
     return [
-        {
-            "t": int(moment_ns[place]) // 1_000_000,
-            "price": float(price[place]),
-            "action": _NAMES[int(rows.action[place])],
-            "result": RESULT_NAMES[codes[place]],
-            "net": float(outcomes.net[place]) if is_judged[place] else None,
-            "confidence": None if numpy.isnan(rows.confidence[place]) else float(rows.confidence[place]),
-            "href": trace_address(context, trace) if (trace := traces.get(int(rows.seq[place]))) else None,
-        }
+        [
+            int(moment_ns[place]) // 1_000_000,
+            float(price[place]),
+            _NAMES[int(rows.action[place])],
+            RESULT_NAMES[codes[place]],
+            round(float(outcomes.net[place]), 6) if is_judged[place] else None,
+            None if numpy.isnan(rows.confidence[place]) else float(rows.confidence[place]),
+            traces.get(int(rows.seq[place])),
+        ]
         for place in numpy.flatnonzero(~numpy.isnan(price))
     ]
 

@@ -186,11 +186,12 @@ const kinds = {
       while (low < high) { const middle = (low + high + 1) >> 1; if (times[middle] <= moment) low = middle; else high = middle - 1; }
       return low;
     };
+    const all = data.marks.map(([t, price, action, result, net, confidence, trace]) => ({ t, price, action, result, net, confidence, href: trace && `/traces/${encodeURIComponent(trace)}${data.query}` }));
     const looks = [["BUY", "triangle", 0], ["SELL", "path://M0 0L10 0L5 9Z", 0], ["NOTHING", "circle", 0]];
     const results = [["right", "good"], ["wrong", "bad"], ["open", "c2"], ["none", "c8"]];
     for (const [action, symbol, turn] of looks) {
       for (const [result, tint] of results) {
-        const marks = data.marks.filter((mark) => mark.action === action && mark.result === result);
+        const marks = all.filter((mark) => mark.action === action && mark.result === result);
         if (!marks.length) continue;
         series.push({ type: "scatter", name: result === "none" ? action : `${action} ${result}`, symbol, symbolRotate: turn, symbolSize: action === "NOTHING" ? 7 : 12, z: 5, itemStyle: { color: colour(tint), borderColor: colour("card"), borderWidth: 1 }, cursor: "pointer",
           data: marks.map((mark) => ({ value: [place(mark.t), mark.price], ...mark })) });
