@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging import statistics
-from src.judging.judged_columns import ABSTAINED, DECIDED, FAILED, JudgedColumns, columns_of
+from src.judging.judged_columns import ABSTAINED, DECIDED, FAILED, STATUS, JudgedColumns
 from src.judging.statistics import UNKNOWN, Interval
 
 if TYPE_CHECKING:
@@ -202,6 +203,28 @@ def accuracy_of(key: str, items: Sequence[Judged] | JudgedColumns) -> Accuracy:
 
 def _is_correct(trades: JudgedColumns) -> Any:
     return trades.direction * trades.move > 0
+
+
+def columns_of(items: Sequence[Judged]) -> JudgedColumns:
+    """Return items as columns."""
+    import numpy
+
+    def numbers(values: list[float | None]) -> Any:
+        return numpy.array([math.nan if value is None else value for value in values], dtype=float)
+
+    return JudgedColumns(
+        time_ns=numpy.array([item.time_ns for item in items], dtype="int64"),
+        direction=numpy.array([item.direction for item in items], dtype="int8"),
+        status=numpy.array([STATUS[item.status] for item in items], dtype="int8"),
+        confidence=numbers([item.confidence for item in items]),
+        move=numbers([item.move for item in items]),
+        net=numbers([item.net for item in items]),
+        round_trip=numbers([item.round_trip for item in items]),
+        horizon_s=numpy.array([item.horizon_s for item in items], dtype="int64"),
+        cost_usd=numbers([item.cost_usd for item in items]),
+        cost_unknown=numpy.array([item.cost_unknown for item in items], dtype=bool),
+        agreed=numpy.array([-1 if item.agreed is None else int(item.agreed) for item in items], dtype="int8"),
+    )
 
 
 def with_discoveries(rows: Iterable[Accuracy]) -> list[Accuracy]:

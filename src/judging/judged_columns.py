@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from src.judging.accuracy import Judged
 
 # Codes of the column `status`, and what they stand for.
 DECIDED: Final = 0
@@ -63,25 +60,3 @@ class JudgedColumns:
 
         names = [item.name for item in fields(cls)]
         return cls(**{name: numpy.concatenate([getattr(part, name) for part in parts]) for name in names})
-
-
-def columns_of(items: Sequence[Judged]) -> JudgedColumns:
-    """Return items as columns."""
-    import numpy
-
-    def numbers(values: list[float | None]) -> Any:
-        return numpy.array([math.nan if value is None else value for value in values], dtype=float)
-
-    return JudgedColumns(
-        time_ns=numpy.array([item.time_ns for item in items], dtype="int64"),
-        direction=numpy.array([item.direction for item in items], dtype="int8"),
-        status=numpy.array([STATUS[item.status] for item in items], dtype="int8"),
-        confidence=numbers([item.confidence for item in items]),
-        move=numbers([item.move for item in items]),
-        net=numbers([item.net for item in items]),
-        round_trip=numbers([item.round_trip for item in items]),
-        horizon_s=numpy.array([item.horizon_s for item in items], dtype="int64"),
-        cost_usd=numbers([item.cost_usd for item in items]),
-        cost_unknown=numpy.array([item.cost_unknown for item in items], dtype=bool),
-        agreed=numpy.array([-1 if item.agreed is None else int(item.agreed) for item in items], dtype="int8"),
-    )

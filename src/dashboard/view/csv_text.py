@@ -12,7 +12,7 @@ from src.dashboard.view.panels import INTERVALS, plain
 from src.observability.commands.terminal import visible
 
 if TYPE_CHECKING:
-    from src.dashboard.data.limits import Limits
+    from src.dashboard.view.lazy_rows import Limits
     from src.dashboard.view.panels import Table
 
 # A spreadsheet takes a text that begins so for a formula, and models write such texts.

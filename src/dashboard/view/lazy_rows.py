@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from src.dashboard.data.limits import Limits
+    from collections.abc import Callable, Iterable, Iterator
 
 FIRST: Final = 100  # rows that a page shows
 _STEP: Final = 1_000
 Row = tuple[Any, ...]
+
+
+class Limits(Protocol):
+    """When an answer must be there, as `data.limits.Limits` says it."""
+
+    def check(self) -> None:
+        """Raise where the question must end."""
+
+    def each(self, items: Iterable[Row], every: int = 256) -> Iterator[Row]:
+        """Yield items, and raise between them where the question must end."""
 
 
 class LazyRows(Sequence[Row]):
@@ -22,11 +30,11 @@ class LazyRows(Sequence[Row]):
 
     Args:
         places: What each row is made of, in their order: an array.
-        make: Makes the rows of some of these.
+        make: Makes the rows of some of these, within limits.
         limits: When the first rows must be there.
     """
 
-    def __init__(self, places: Any, make: Callable[[Any, Limits], list[Row]], limits: Limits) -> None:
+    def __init__(self, places: Any, make: Callable[[Any, Any], list[Row]], limits: Limits) -> None:
         self._places = places
         self._make = make
         self._first = make(places[:FIRST], limits)
