@@ -96,6 +96,12 @@ def total_of(rows: list[Row], name: str) -> float:
     return math.fsum(row[name] for row in rows if row[name] is not None)
 
 
+def cost_of(rows: list[Row]) -> float | None:
+    """Return the known part of what observations cost; None where a price lacks and nothing is known."""
+    known = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
+    return math.fsum(known) if known or not any(row["cost_unknown"] for row in rows) else None
+
+
 def quantile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     place = share * (len(ordered) - 1)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.judging.report import make_report
-from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, decided, made_cases, near, quantile, total_of
+from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, cost_of, decided, made_cases, near, quantile, total_of
 from tests.long import rounds
 
 if TYPE_CHECKING:
@@ -64,18 +64,18 @@ def test_traces_and_sessions(cases: list[Case], place: int, filters: dict[str, s
     total = case.figures("traces", filters)
     assert int(total["traces"]) == len({row["trace_id"] for row in rows})
     assert int(total["calls"]) == sum(row["type"] == "generation" for row in rows)
-    assert near(total["cost_usd"], total_of(rows, "cost_usd"))
+    assert near(total["cost_usd"], cost_of(rows))
     listed = case.csv("/traces/traces.csv", filters)
     wanted = {row["trace_id"] for row in rows}
     assert {row["trace_id"] for row in listed} == wanted
     for line in listed[:5]:
         whole = [row for row in case.rows if row["trace_id"] == line["trace_id"]]
         assert int(line["observations"]) == len(whole)
-        assert near(line["cost_usd"], total_of(whole, "cost_usd"))
+        assert near(line["cost_usd"], cost_of(whole))
     for line in case.csv("/sessions/sessions.csv", filters):
         inside = [row for row in rows if row["session_id"] == line["session"]]
         assert int(line["calls"]) == sum(row["type"] == "generation" for row in inside)
-        assert near(line["cost_usd"], total_of(inside, "cost_usd"))
+        assert near(line["cost_usd"], cost_of(inside))
 
 
 @settings(max_examples=rounds(2, 200))
