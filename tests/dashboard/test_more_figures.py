@@ -9,9 +9,10 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from src.insight.facts import headroom
 from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, decided, made_cases, near, quantile, total_of
 from tests.dashboard.sample import BEGAN_NS, MEMBERS, NS
 from tests.long import rounds
@@ -73,8 +74,9 @@ def _day(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // DAY_NS * 86_400, UTC):%Y-%m-%dT%H:%M:%S}.000000000Z"
 
 
-@settings(max_examples=rounds(2, 40))
+@settings(max_examples=rounds(1, 40))
 @given(place=PLACES, filters=FILTERS)
+@example(place=0, filters={})
 def test_overview_and_days(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
     rows = case.chosen(filters)
@@ -100,8 +102,10 @@ def test_overview_and_days(cases: list[Case], place: int, filters: dict[str, str
         assert all(near(listed[key], days[key]) for key in days)
 
 
-@settings(max_examples=rounds(2, 40))
+@settings(max_examples=rounds(1, 40))
 @given(place=PLACES, filters=CALL_FILTERS)
+@example(place=0, filters={})
+@example(place=0, filters={"min_ms": "900", "min_usd": "0.001"})
 def test_filters_of_calls(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
     rows = [row for row in case.chosen({}) if _is_call_of(row, filters)]
@@ -136,8 +140,9 @@ def _is_call_of(row: Row, filters: dict[str, str]) -> bool:
     return "min_usd" not in filters or (row["cost_usd"] is not None and row["cost_usd"] >= float(filters["min_usd"]))
 
 
-@settings(max_examples=rounds(2, 40))
+@settings(max_examples=rounds(1, 40))
 @given(place=PLACES, filters=FILTERS)
+@example(place=0, filters={})
 def test_rate_limits(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
     rows = case.chosen(filters)
@@ -166,6 +171,23 @@ def test_rate_limits(cases: list[Case], place: int, filters: dict[str, str]) -> 
         assert int(line["limit"]) == (500 if line["kind"] == "requests" else 40_000)
 
 
+def test_rate_limits_by_day(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headroom, "_HOURLY_NS", -1)
+    case = cases[0]
+    shares: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in case.chosen({}):
+        if row["provider"] != "ollama":
+            shares[_day(row["start_ns"]), row["model"]].append(min(_left(row["span_id"])))
+    lines = case.csv("/errors/headroom.csv", {})
+    assert {(line["start"], line["model"]): int(line["n"]) for line in lines} == {
+        key: len(items) for key, items in shares.items()
+    }
+    for line in lines:
+        items = shares[line["start"], line["model"]]
+        assert near(line["least"], min(items))
+        assert near(line["mean"], statistics.fmean(items))
+
+
 def _ns(text: str) -> int:
     from datetime import UTC, datetime
 
@@ -177,8 +199,9 @@ def _left(span_id: str) -> tuple[float, float]:
     return number % 500 / 500, number % 39_000 / 40_000
 
 
-@settings(max_examples=rounds(2, 40))
+@settings(max_examples=rounds(1, 40))
 @given(place=PLACES, filters=FILTERS)
+@example(place=0, filters={})
 def test_prompts_and_quality(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
     rows = case.chosen(filters)
@@ -213,8 +236,10 @@ def _form(row: Row) -> str:
     )  # fmt: skip
 
 
-@settings(max_examples=rounds(3, 40))
+@settings(max_examples=rounds(1, 40))
 @given(place=PLACES, filters=ENTRY_FILTERS)
+@example(place=0, filters={"outcome": "right"})
+@example(place=0, filters={"horizon": "4h"})
 def test_filters_of_decisions(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
     wanted = [entry for entry in case.entries if _is_decision_of(entry, filters)]
@@ -262,8 +287,9 @@ def _is_decision_of(entry: Any, filters: dict[str, str]) -> bool:
     return "member" not in filters or any(vote.member == filters["member"] for vote in entry.votes)
 
 
-@settings(max_examples=rounds(2, 40))
+@settings(max_examples=rounds(1, 40))
 @given(place=PLACES, filters=FILTERS)
+@example(place=0, filters={})
 def test_models_beside_one_another(cases: list[Case], place: int, filters: dict[str, str]) -> None:
     case = cases[place]
     entries = [entry for entry in case.entries if decided(entry, filters)]
