@@ -13,7 +13,7 @@ import numpy
 from src.insight.ledger.columns import ACTIONS, LedgerColumns
 from src.insight.ledger.keeping import is_worth_keeping, keep, load
 from src.insight.ledger.reading import brought_up
-from src.judging.grouping import outcome_of
+from src.judging.grouping import hash_of_prompt, outcome_of
 from src.judging.judged_columns import DECIDED
 from src.observability.ledger import read_numbered
 
@@ -144,4 +144,4 @@ def result_of(entry: Entry, horizon: str | None) -> str | None:
 def prompt_of(entry: Entry) -> str:
     """Return the name and version of a decision's prompt, or the digits of its text; empty where none is known."""
     decision = entry.decision
-    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8])))
+    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, hash_of_prompt(decision))))

@@ -12,7 +12,7 @@ import numpy
 
 from src.insight.ledger.columns import ACTIONS, NO_VOTE, Decisions, LedgerColumns, Outcomes, Votes
 from src.judging.accuracy import round_trip_of
-from src.judging.grouping import model_of
+from src.judging.grouping import model_of, prompt_digits
 from src.judging.judged_columns import STATUS
 from src.observability.ledger import read_votes
 from src.observability.store.ledger_queries import has_ledger, trace_costs
@@ -139,8 +139,8 @@ def _decision(row: tuple[Any, ...], texts: _Texts, costs: dict[str, tuple[float 
     return (
         seq, time_ns, as_of_ns, number(symbol), ACTIONS.get(action, 0), STATUS.get(status, 0), confidence, price,
         number(agent), number(environment), number(session), number(book),
-        number(" ".join(filter(None, (name, version, (digits or "")[:8])))), number(models), number(horizons), cost,
-        bool(cost_unknown), trace_id is not None and row[17] is None,
+        number(" ".join(filter(None, (name, version, prompt_digits(version, digits))))), number(models), number(horizons),
+        cost, bool(cost_unknown), trace_id is not None and row[17] is None,
     )  # fmt: skip
 
 
