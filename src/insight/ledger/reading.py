@@ -139,8 +139,8 @@ def _decision(row: tuple[Any, ...], texts: _Texts, costs: dict[str, tuple[float 
     return (
         seq, time_ns, as_of_ns, number(symbol), ACTIONS.get(action, 0), STATUS.get(status, 0), confidence, price,
         number(agent), number(environment), number(session), number(book),
-        number(" ".join(filter(None, (name, version, prompt_digits(version, digits))))), number(models), number(horizons),
-        cost, bool(cost_unknown), trace_id is not None and row[17] is None,
+        number(" ".join(filter(None, (name, version, prompt_digits(version, digits))))), number(models),
+        number(horizons), cost, bool(cost_unknown), trace_id is not None and row[17] is None,
     )  # fmt: skip
 
 
