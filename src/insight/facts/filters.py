@@ -49,6 +49,7 @@ class Filter:
         prompt_version: The version of the prompt.
         requested_model: The model that was asked for.
         member: The label of the swarm's member.
+        finish_reason: Why the reply ended.
         since_ns: The earliest start, in nanoseconds since 1970.
         until_ns: The first start that is too late.
         min_cost_usd: The least known cost.
@@ -71,6 +72,7 @@ class Filter:
     prompt_version: Choice = None
     requested_model: Choice = None
     member: Choice = None
+    finish_reason: Choice = None
     since_ns: int | None = None
     until_ns: int | None = None
     min_cost_usd: float | None = None
@@ -96,7 +98,7 @@ class Filter:
 
 _NAMED: Final = (
     "type", "agent", "model", "provider", "symbol", "session", "user", "environment", "category", "prompt_name",
-    "prompt_version", "requested_model", "member",
+    "prompt_version", "requested_model", "member", "finish_reason",
 )  # fmt: skip
 
 

@@ -102,6 +102,13 @@ def _page(connection: sqlite3.Connection, seq: int, run_id: str | None) -> _Page
     return _Page(entries=entries, last=rows[-1][0] if rows else seq)
 
 
+def read_numbered(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Entry]:
+    """Return the decisions of some numbers with what came of them, by their numbers."""
+    rows = ledger_queries.numbered_decisions(connection, numbers)
+    entries = _with_outcomes(connection, [record for _, record in rows])
+    return {number: entry for (number, _), entry in zip(rows, entries, strict=True)}
+
+
 def _with_outcomes(connection: sqlite3.Connection, decisions: Sequence[DecisionRecord]) -> list[Entry]:
     """Return decisions with what came of them; the cost of one that states none is that of its trace."""
     ids = [record.id for record in decisions]
