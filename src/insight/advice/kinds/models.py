@@ -1,0 +1,251 @@
+"""Find models that alone would have decided as right as an agent does, for less money, or righter.
+
+A model is compared where it answered the same question: as a member of the same decision, or in another decision with
+the same prompt and the same view of the market, as `moondev backtest` makes them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from typing_extensions import override
+
+from src.insight.advice import pairs
+from src.insight.advice.amounts import Daily, Saving, money, saving
+from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
+from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair
+from src.insight.advice.past import Search
+from src.insight.advice.today import Today
+from src.judging.grouping import model_of, outcome_of
+from src.observability.ledger import parse_horizon
+
+if TYPE_CHECKING:
+    from src.insight.advice.finding import Results
+    from src.insight.advice.past import Past
+    from src.insight.facts.records import Fact
+    from src.observability.ledger import Entry, MemberVote
+
+NAME: Final = "models"
+_Model = tuple[str, str]  # provider, model
+
+
+class _Cast(NamedTuple):
+    """A model's vote: what it said, what it cost when it was made, and its generation."""
+
+    action: str | None
+    usd: float | None
+    span_id: str | None
+
+
+@dataclass(slots=True)
+class _Question:
+    """One question, and who answered it."""
+
+    time_ns: int
+    as_of_ns: int
+    move: float | None
+    horizon_s: int
+    decided: dict[str | None, tuple[str | None, tuple[_Cast, ...], str | None]] = field(default_factory=dict)
+    votes: dict[_Model, _Cast] = field(default_factory=dict)
+
+
+class Models(Search):
+    """Puts what each model alone would have decided beside what each agent decided, question by question."""
+
+    def __init__(self, past: Past) -> None:
+        super().__init__(past)
+        self._questions: dict[str, _Question] = {}
+        self._today = Today(past.now_ns)
+        self._prices: dict[str, float | None] = {}
+        self._asked: set[str] = set()
+
+    @override
+    def decision(self, entry: Entry) -> None:
+        decision = entry.decision
+        if not entry.votes or decision.derived:
+            return
+        question = self._answered(entry)
+        question.time_ns = decision.time_ns
+        action = decision.action if decision.status == "decided" else None
+        question.decided[decision.agent] = (action, tuple(map(_cast, entry.votes)), decision.trace_id)
+
+    @override
+    def beside(self, entry: Entry) -> None:
+        if entry.votes and not entry.decision.derived:
+            self._answered(entry)
+
+    def _answered(self, entry: Entry) -> _Question:
+        """Return the question that a decision answers, with its votes and what came of it added."""
+        question = self._questions.setdefault(_key_of(entry), _new_question(entry))
+        if question.move is None:
+            question.move = _move(entry)
+        for vote in entry.votes:
+            if vote.observation_id is not None:
+                self._asked.add(vote.observation_id)
+            if self.past.wants(vote):
+                question.votes.setdefault(_model(vote), _cast(vote))
+        return question
+
+    @override
+    def call(self, call: Fact) -> None:
+        if call.span_id in self._asked:
+            self._prices[call.span_id] = self._today.cost(call)
+
+    @override
+    def results(self) -> Results:
+        compared: defaultdict[tuple[str | None, _Model], list[Pair]] = defaultdict(list)
+        for question in self._questions.values():
+            for agent, (action, casts, trace_id) in question.decided.items():
+                usual = Answer(action, self._cost([*casts], lowest=True))
+                for model, cast in question.votes.items():
+                    other = Answer(cast.action, self._cost([cast], lowest=False))
+                    compared[agent, model].append(
+                        Pair(
+                            question.time_ns,
+                            question.as_of_ns,
+                            question.move,
+                            question.horizon_s,
+                            usual,
+                            other,
+                            trace_id,
+                        )
+                    )
+        items = [
+            item
+            for (agent, model), answers in sorted(compared.items(), key=str)
+            if (item := self._judged(agent, model, answers)) is not None
+        ]
+        missing: tuple[str, ...] = ()
+        if not compared:
+            missing = (
+                "No two models answered the same question: `moondev trade SYMBOL --swarm --models A,B`, or `moondev "
+                "backtest SYMBOL --csv FILE --models A,B`, puts them beside one another.",
+            )
+        return results_of(items, missing=missing)
+
+    def _cost(self, casts: list[_Cast], *, lowest: bool) -> float | None:
+        """Return what votes cost: today or then, whichever makes a saving smaller; None where one is not known."""
+        total = 0.0
+        for cast in casts:
+            known = [usd for usd in (cast.usd, self._prices.get(cast.span_id or "")) if usd is not None]
+            if not known:
+                return None
+            total += min(known) if lowest else max(known)
+        return total
+
+    def _judged(self, agent: str | None, model: _Model, answers: list[Pair]) -> Finding | Withheld | None:
+        answers.sort(key=lambda item: item.time_ns)
+        middle = self.past.middle_ns
+        parts = [[item for item in answers if (item.time_ns >= middle) is second] for second in (False, True)]
+        whole, first, second = (pairs.compared(items) for items in (answers, *parts))
+        name, who = ":".join(model), agent or "no agent"
+        scope = {"agent": who, "model": name}
+        title = f"{who}: let {name} decide alone"
+        daily = Daily()
+        for item in answers:
+            if item.saved is not None:
+                daily.add(item.time_ns, item.saved)
+        is_righter = all(part.is_righter for part in (first, second))
+        if not is_righter and not any(daily.rate(part).usd > 0 for part in (self.past.first, self.past.second)):
+            return None  # it is neither cheaper nor righter
+        saved = saving(daily, self.past, fewest=FEWEST, what="decisions with known costs")
+        reason = _objection(first, second, whole) or saved.problem
+        is_money = reason is None and saved.check is not None
+        if not is_money and not is_righter:
+            return Withheld(kind=NAME, title=title, scope=scope, n=len(answers), of="decisions", reason=reason or "")
+        texts = [saved.check.text] if saved.check is not None and is_money else []
+        texts += [f"{_agreed(first)}, then {_agreed(second)}", f"{_difference(first)}, then {_difference(second)}"]
+        return Finding(
+            kind=NAME,
+            title=title,
+            scope=scope,
+            n=len(answers),
+            of="decisions",
+            estimate=saved.estimate if is_money else whole.difference,
+            unit="usd_per_30_days" if is_money else "hit_rate",
+            evidence=evidence({"agent": agent}, [item.trace_id for item in answers[::-1] if item.trace_id]),
+            how=(
+                f'Name it alone: `TradingAgent(members=["{name}"])`, or `moondev trade SYMBOL --models {name}`.',
+                "Try it on newer prices first: `moondev backtest SYMBOL --csv FILE --models " + name + "`.",
+            ),
+            check=BackCheck(middle, first.n, second.n, "; ".join(texts)),
+            details=_details(whole, saved),
+        )
+
+
+def _key_of(entry: Entry) -> str:
+    """Return what decisions on the same question have in common; without a view of the market, nothing."""
+    decision = entry.decision
+    if decision.snapshot_hash and decision.prompt_hash:
+        return f"{decision.prompt_hash}/{decision.snapshot_hash}"
+    return decision.id
+
+
+def _new_question(entry: Entry) -> _Question:
+    decision = entry.decision
+    return _Question(
+        time_ns=decision.time_ns,
+        as_of_ns=decision.as_of_ns,
+        move=None,
+        horizon_s=parse_horizon(entry.horizons[0]).seconds,
+    )
+
+
+def _move(entry: Entry) -> float | None:
+    """Return by how much the price moved until the horizon; None where it is open, or may be known to the models.
+
+    What a target or a stop ended says nothing of other actions.
+    """
+    outcome = outcome_of(entry, None)
+    if outcome is None or outcome.exit_reason != "horizon" or entry.decision.book not in ("live", "after"):
+        return None
+    return outcome.exit / outcome.entry - 1
+
+
+def _cast(vote: MemberVote) -> _Cast:
+    return _Cast(vote.action, vote.cost_usd, vote.observation_id)
+
+
+def _model(vote: MemberVote) -> _Model:
+    return vote.member.partition("#")[0].partition(":")[0], model_of(vote)
+
+
+def _objection(first: Comparison, second: Comparison, whole: Comparison) -> str | None:
+    """Return why a model may not decide alone; None where it may."""
+    if whole.n < FEWEST or min(first.n, second.n) < FEWEST // 2:
+        return f"not enough: {whole.n:,} questions ({first.n:,} and {second.n:,} in the parts of the past)"
+    for when, part in (("in the first part of the past", first), ("failed the back-check: in the second part", second)):
+        if part.is_worse:
+            return f"{when} it was less right: {_difference(part)}"
+    if whole.is_alike or whole.is_as_right:
+        return None
+    return (
+        f"it may be less right: {_agreed(whole)}, and {_difference(whole)}; agreement of 95%, or a difference that is "
+        f"certainly above -{MARGIN * 100:.0f} points, would do"
+    )
+
+
+def _agreed(part: Comparison) -> str:
+    share: Any = part.agreement
+    return f"the same action in {share.value or 0:.0%} ({share.low or 0:.0%} to {share.high or 0:.0%}) of {part.n:,}"
+
+
+def _difference(part: Comparison) -> str:
+    gap = part.difference
+    if gap.value is None or gap.low is None or gap.high is None:
+        return f"its hit rate is not known ({part.judged:,} judged)"
+    return (
+        f"its hit rate differs by {gap.value * 100:+.1f} points ({gap.low * 100:+.1f} to {gap.high * 100:+.1f}, "
+        f"n = {part.judged:,})"
+    )
+
+
+def _details(whole: Comparison, saved: Saving) -> tuple[str, ...]:
+    costs = f"{money(saved.estimate)} in 30 days" if saved.estimate.value is not None else "not known"
+    return (
+        f"Alone it would have come to {_agreed(whole)} decisions; {_difference(whole)}.",
+        "Costs are those of the calls themselves, at today's prices or at those of then, whichever saves less; what it "
+        f"saves is {costs}.",
+    )
