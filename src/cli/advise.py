@@ -14,6 +14,8 @@ from src.observability.commands.console import escape, note, out, print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.table import Table
+
     from src.insight.advice.content import Advice
     from src.insight.advice.finding import Finding, Withheld
 
@@ -48,7 +50,8 @@ def advise(
 ) -> None:
     """Say what to change, with what it is worth: each finding was checked on the recorded past.
 
-    What the first half of the period shows must have come true in the second. Nothing is asked of a model.
+    What the first half of the period shows (the last 30 days, unless --since names another) must have come true in
+    the second. Nothing is asked of a model.
 
     Examples: `moondev advise --since 60d`, `moondev advise --kind uncached --all`.
     """
@@ -78,9 +81,8 @@ def advise(
         from src.insight.report.documents import markdown_page
 
         lines = [*([] if advice.findings else [wording.nothing(advice)]), *wording.notes(advice, shows_withheld=every)]
-        page = markdown_page(
-            "What to change", wording.period(advice), wording.tables(advice, shows_withheld=every), lines
-        )
+        items = wording.tables(advice, shows_withheld=every)
+        page = markdown_page("What to change", wording.period(advice), items, lines)
         md.write_text(page, encoding="utf-8")
         note(f"{md} written.")
     if as_json:
@@ -120,7 +122,7 @@ def _show_finding(place: int, finding: Finding) -> None:
         last = name
 
 
-def _columns(label: str, text: str) -> object:
+def _columns(label: str, text: str) -> Table:
     from rich.table import Table
 
     grid = Table.grid(padding=0)

@@ -44,8 +44,8 @@ def nothing(advice: Advice) -> str:
         return "No calls are recorded in this period: advice needs at least six days with calls."
     if len(advice.period.days) < 6:
         return (
-            f"The recorded past is of {len(advice.period.days):,} day(s): six with calls are needed to say what 30 cost, "
-            "and to check it."
+            f"The recorded past is of {len(advice.period.days):,} day(s): six with calls are needed to say what 30 "
+            "cost, and to check it."
         )
     return f"Nothing to change stands up to the recorded past ({len(advice.withheld):,} considered)."
 
