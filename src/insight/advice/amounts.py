@@ -113,6 +113,8 @@ def saving(daily: Daily, past: Past, *, fewest: int = FEWEST, what: str = "calls
 
 def _problem(estimate: Interval, first: Rate, second: Rate) -> str | None:
     before, after = first.monthly(), second.monthly()
+    if first.usd <= 0:
+        return f"nothing would be saved: the first part of the past gives {money(before)} in 30 days"
     if (before.low or 0.0) <= 0:
         return f"too uncertain: the first part of the past gives {money(before)} in 30 days"
     if (after.low or 0.0) <= 0:
@@ -153,4 +155,4 @@ def dollars(usd: float) -> str:
         return "$0"
     if amount >= 100:
         return f"{sign}${amount:,.0f}"
-    return f"{sign}${amount:,.2f}" if amount >= 1 else f"{sign}${amount:.2g}"
+    return f"{sign}${amount:,.2f}" if amount >= LEAST_USD else f"{sign}${amount:.6f}"

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from src.insight.facts.schema import DAY_NS
 from src.insight.figures.intervals import wilson
+from src.judging.grouping import model_of
 from src.judging.statistics import UNKNOWN, Interval, ratio_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from src.observability.ledger import Entry, MemberVote
 
 FEWEST: Final = 50  # questions; and judged ones, for a difference of hit rates
 AGREEMENT: Final = 0.95  # two that agree so often differ in at most 5% of the decisions
@@ -132,3 +135,16 @@ def _gap(sums: Any) -> Any:
 
     with numpy.errstate(divide="ignore", invalid="ignore"):
         return sums[:, 0] / sums[:, 1] - sums[:, 2] / sums[:, 3]
+
+
+def question_key(entry: Entry) -> str:
+    """Return what decisions on the same question have in common: prompt and view of the market, or else the id."""
+    decision = entry.decision
+    if decision.snapshot_hash and decision.prompt_hash:
+        return f"{decision.prompt_hash}/{decision.snapshot_hash}"
+    return decision.id
+
+
+def voter(vote: MemberVote) -> tuple[str, str]:
+    """Return the provider and the model of a vote."""
+    return vote.member.partition("#")[0].partition(":")[0], model_of(vote)

@@ -15,10 +15,10 @@ from typing_extensions import override
 from src.insight.advice import pairs
 from src.insight.advice.amounts import Daily, Saving, money, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
-from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair
+from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair, question_key, voter
 from src.insight.advice.past import Search
 from src.insight.advice.today import Today
-from src.judging.grouping import model_of, outcome_of
+from src.judging.grouping import outcome_of
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ class Models(Search):
 
     def _answered(self, entry: Entry) -> _Question:
         """Return the question that a decision answers, with its votes and what came of it added."""
-        question = self._questions.setdefault(_key_of(entry), _new_question(entry))
+        question = self._questions.setdefault(question_key(entry), _new_question(entry))
         if question.move is None:
             question.move = _move(entry)
         for vote in entry.votes:
             if vote.observation_id is not None:
                 self._asked.add(vote.observation_id)
             if self.past.wants(vote):
-                question.votes.setdefault(_model(vote), _cast(vote))
+                question.votes.setdefault(voter(vote), _cast(vote))
         return question
 
     @override
@@ -117,6 +117,7 @@ class Models(Search):
             for (agent, model), answers in sorted(compared.items(), key=str)
             if (item := self._judged(agent, model, answers)) is not None
         ]
+        items = _best(items)
         missing: tuple[str, ...] = ()
         if not compared:
             missing = (
@@ -175,12 +176,21 @@ class Models(Search):
         )
 
 
-def _key_of(entry: Entry) -> str:
-    """Return what decisions on the same question have in common; without a view of the market, nothing."""
-    decision = entry.decision
-    if decision.snapshot_hash and decision.prompt_hash:
-        return f"{decision.prompt_hash}/{decision.snapshot_hash}"
-    return decision.id
+def _best(items: list[Finding | Withheld]) -> list[Finding | Withheld]:
+    """Return the items with only the finding of each agent that saves most; the others cannot be had beside it."""
+    most: dict[str, Finding] = {}
+    for item in items:
+        if isinstance(item, Finding) and item.unit == "usd_per_30_days":
+            best = most.setdefault(item.scope["agent"], item)
+            if item.worth > best.worth:
+                most[item.scope["agent"]] = item
+    return [
+        Withheld(kind=NAME, title=item.title, scope=item.scope, n=item.n, of=item.of,
+                 reason=f"it saves less than this: {most[item.scope['agent']].title}")
+        if isinstance(item, Finding) and item.unit == "usd_per_30_days" and item is not most[item.scope["agent"]]
+        else item
+        for item in items
+    ]  # fmt: skip
 
 
 def _new_question(entry: Entry) -> _Question:
@@ -206,10 +216,6 @@ def _move(entry: Entry) -> float | None:
 
 def _cast(vote: MemberVote) -> _Cast:
     return _Cast(vote.action, vote.cost_usd, vote.observation_id)
-
-
-def _model(vote: MemberVote) -> _Model:
-    return vote.member.partition("#")[0].partition(":")[0], model_of(vote)
 
 
 def _objection(first: Comparison, second: Comparison, whole: Comparison) -> str | None:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, Saving, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
+from src.insight.advice.pairs import question_key, voter
 from src.insight.advice.past import Search
 from src.insight.advice.today import Today
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
     from src.insight.facts.records import Fact
+    from src.observability.ledger import Entry
 
 NAME: Final = "prices"
 _FREE: Final = ("local", "ollama")
@@ -40,7 +42,19 @@ class Prices(Search):
         self._today = Today(past.now_ns)
         self._calls: defaultdict[tuple[str | None, _Model], _Calls] = defaultdict(_Calls)
         self._answered: defaultdict[_Model, int] = defaultdict(int)
+        self._agents: defaultdict[str, set[str | None]] = defaultdict(set)  # by the questions that they decided
+        self._voters: defaultdict[str, set[_Model]] = defaultdict(set)
         self._beside: defaultdict[str | None, set[_Model]] = defaultdict(set)
+
+    @override
+    def decision(self, entry: Entry) -> None:
+        key = question_key(entry)
+        self._agents[key].add(entry.decision.agent)
+        self.beside(entry)
+
+    @override
+    def beside(self, entry: Entry) -> None:
+        self._voters[question_key(entry)].update(map(voter, entry.votes))
 
     @override
     def call(self, call: Fact) -> None:
@@ -61,6 +75,9 @@ class Prices(Search):
 
     @override
     def results(self) -> Results:
+        for key, agents in self._agents.items():
+            for agent in agents:
+                self._beside[agent] |= self._voters[key]
         items = [
             item
             for (agent, model), calls in sorted(self._calls.items(), key=lambda item: str(item[0]))

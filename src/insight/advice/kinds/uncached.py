@@ -30,6 +30,7 @@ _MOST_OF_A_GROUP: Final = 120  # texts, half of them of each part of the past
 _LOOKED_AT: Final = 1_000  # characters by which prompts that begin otherwise are told apart
 _MARGIN: Final = 0.9  # of the tokens that a beginning is estimated to have
 _NS: Final = 1_000_000_000
+_ENDS: Final = ("\\n", ". ", '"}')  # of a line, a sentence, a message
 
 
 class _Call(NamedTuple):
@@ -180,7 +181,7 @@ class Uncached(Search):
         if count < SHARE * len(learnt):
             return None
         similar = [(call, text) for call, text in learnt if text.startswith(head)]
-        beginning = common_beginning([text for _, text in similar])
+        beginning = whole_lines(common_beginning([text for _, text in similar]))
         tokens = statistics.median(call.input_tokens * len(beginning) / len(text) for call, text in similar)
         later = [item.input for item in texts[1].values()]
         begin_so = sum(text.startswith(beginning) for text in later)
@@ -194,6 +195,15 @@ def common_beginning(texts: Sequence[str]) -> str:
         if sign != other:
             return least[:place]
     return least
+
+
+def whole_lines(beginning: str) -> str:
+    """Return a beginning up to its last whole line, sentence or message, as JSON writes them.
+
+    What follows is equal by chance: the month of a date, the first digits of a price.
+    """
+    end = max(beginning.rfind(mark) + len(mark) for mark in _ENDS if mark in beginning or mark == _ENDS[0])
+    return beginning[:end] if 2 * end > len(beginning) else beginning
 
 
 def _spread(calls: Sequence[_Call], most: int) -> list[_Call]:
