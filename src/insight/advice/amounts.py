@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MONTH_DAYS: Final = 30.0
 FEWEST: Final = 30  # calls or decisions behind an amount
 FEWEST_DAYS: Final = 6  # on which there are any, and half as many in each part
+SHORTFALL: Final = 0.8  # of what was predicted must come, or what comes must differ by noise alone
 LEAST_USD: Final = 0.01  # in 30 days; below, no change is worth its work
 
 
@@ -119,7 +120,7 @@ def _problem(estimate: Interval, first: Rate, second: Rate) -> str | None:
         return f"too uncertain: the first part of the past gives {money(before)} in 30 days"
     if (after.low or 0.0) <= 0:
         return f"failed the back-check: predicted {money(before)}, came {money(after)} in 30 days"
-    if second.usd < first.usd and _differ(first, second):
+    if second.usd < SHORTFALL * first.usd and _differ(first, second):
         return f"failed the back-check: predicted {money(before)}, came less, {money(after)} in 30 days"
     if (estimate.low or 0.0) <= 0:
         return f"too uncertain: {money(estimate)} in 30 days"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from src.judging.statistics import Interval
 
 # What a finding is worth: US dollars in 30 days; a difference of hit rates, 0.01 being a point; a share of decisions.
 Unit = Literal["usd_per_30_days", "hit_rate", "share_of_decisions"]
-_MOST_TRACES: Final = 5
+MOST_TRACES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,14 @@ class Evidence:
         return f"moondev traces list {options}".rstrip()
 
 
-def evidence(filters: Mapping[str, str | None], trace_ids: Sequence[str] = ()) -> Evidence:
-    """Return evidence by those filters that are set, with the first few of the traces."""
-    traces = tuple(dict.fromkeys(trace_ids))[:_MOST_TRACES]
+def newest_traces() -> deque[str]:
+    """Return what keeps the last few of the traces that are added to it."""
+    return deque(maxlen=MOST_TRACES)
+
+
+def evidence(filters: Mapping[str, str | None], trace_ids: Iterable[str] = ()) -> Evidence:
+    """Return evidence by those filters that are set, with the last few of the traces, the newest first."""
+    traces = tuple(dict.fromkeys(reversed([*trace_ids])))[:MOST_TRACES]
     return Evidence({name: value for name, value in filters.items() if value}, traces)
 
 

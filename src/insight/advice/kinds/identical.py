@@ -11,12 +11,13 @@ import orjson
 from typing_extensions import override
 
 from src.insight.advice.amounts import Daily, saving
-from src.insight.advice.finding import Finding, Withheld, evidence, results_of
+from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
 from src.insight.advice.texts import Place, texts_at
 from src.insight.figures.intervals import wilson
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
 
     from src.insight.advice.finding import Results
@@ -59,7 +60,7 @@ class _Repeats:
     daily: Daily = field(default_factory=Daily)
     n: list[int] = field(default_factory=lambda: [0, 0])
     same: list[int] = field(default_factory=lambda: [0, 0])
-    traces: list[str] = field(default_factory=list)
+    traces: deque[str] = field(default_factory=newest_traces)
 
 
 class Identical(Search):
@@ -67,7 +68,9 @@ class Identical(Search):
 
     def __init__(self, past: Past) -> None:
         super().__init__(past)
-        self._calls: defaultdict[tuple[_Key, int], list[_Call]] = defaultdict(list)
+        self._hour = -1
+        self._of_hour: defaultdict[_Key, list[_Call]] = defaultdict(list)
+        self._units: list[tuple[_Key, list[_Call]]] = []  # calls of one hour that may be repeats
         self._groups: defaultdict[_Group, _Repeats] = defaultdict(_Repeats)
 
     @override
@@ -75,13 +78,22 @@ class Identical(Search):
         if call.error or not call.cost_nano or call.input_tokens is None:
             return
         key = _Key(call.agent, call.provider, call.requested_model or call.model, call.input_tokens)
-        self._calls[key, call.start_ns // WINDOW_NS].append(
+        if call.start_ns // WINDOW_NS != self._hour:
+            self._end_hour()
+            self._hour = call.start_ns // WINDOW_NS
+        self._of_hour[key].append(
             _Call(call.start_ns, Place(call.seq, call.span_id), call.trace_id, call.cost_nano / 1e9, call.vote)
         )
 
+    def _end_hour(self) -> None:
+        """Keep those calls of the hour that have the model and the number of tokens of another one."""
+        self._units += [(key, calls) for key, calls in self._of_hour.items() if len(calls) > 1]
+        self._of_hour.clear()
+
     @override
     def results(self) -> Results:
-        units = [(key, calls) for (key, _), calls in self._calls.items() if len(calls) > 1]
+        self._end_hour()
+        units = self._units
         # In an order that has nothing to do with time, so that a part of them is a sample of the whole past.
         units.sort(key=lambda item: _order(item[0], item[1][0]))
         candidates, looked_at = sum(len(calls) for _, calls in units), 0
@@ -135,7 +147,7 @@ class Identical(Search):
             of="repeats",
             estimate=saved.estimate,
             unit="usd_per_30_days",
-            evidence=evidence({"agent": agent, "provider": provider, "model": model}, repeats.traces[::-1]),
+            evidence=evidence({"agent": agent, "provider": provider, "model": model}, repeats.traces),
             how=(
                 "Ask only once there is something new: skip a round whose last closed bar is that of the round before.",
                 "Or keep the reply by its messages and parameters for as long as the data in them holds.",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from src.insight.advice.amounts import Daily, saving
-from src.insight.advice.finding import Finding, Withheld, evidence, results_of
+from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
 from src.judging.grouping import recounted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections import deque
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
@@ -35,7 +35,7 @@ class _Seat:
     unpriced: int = 0
     usd: float = 0.0
     model: str | None = None
-    traces: list[str] = field(default_factory=list)
+    traces: deque[str] = field(default_factory=newest_traces)
 
 
 class Members(Search):
@@ -112,9 +112,7 @@ class Members(Search):
             of="decisions",
             estimate=saved.estimate,
             unit="usd_per_30_days",
-            evidence=evidence(
-                {"agent": agent, "provider": _provider(member), "model": seat.model}, _newest(seat.traces)
-            ),
+            evidence=evidence({"agent": agent, "provider": _provider(member), "model": seat.model}, seat.traces),
             how=(
                 f"Take {member} out of `members=` of the agent, or of `--models`.",
                 "The confidence and the agreement of decisions change a little without its vote: look at what uses "
@@ -132,10 +130,6 @@ def at_most(n: int) -> float:
 
 def _provider(member: str) -> str:
     return member.partition("#")[0].partition(":")[0]
-
-
-def _newest(traces: Sequence[str]) -> list[str]:
-    return list(traces[:-6:-1])
 
 
 def _details(seat: _Seat) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ the same prompt and the same view of the market, as `moondev backtest` makes the
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +21,8 @@ from src.judging.grouping import outcome_of
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
     from src.insight.facts.records import Fact
@@ -36,7 +37,7 @@ class _Cast(NamedTuple):
 
     action: str | None
     usd: float | None
-    span_id: str | None
+    span: int | None
 
 
 @dataclass(slots=True)
@@ -57,9 +58,10 @@ class Models(Search):
     def __init__(self, past: Past) -> None:
         super().__init__(past)
         self._questions: dict[str, _Question] = {}
+        self._agents: dict[str | None, None] = {}
+        self._models: dict[_Model, _Model] = {}
         self._today = Today(past.now_ns)
-        self._prices: dict[str, float | None] = {}
-        self._asked: set[str] = set()
+        self._prices: dict[int, float | None] = {}  # by the ids of generations that voted
 
     @override
     def decision(self, entry: Entry) -> None:
@@ -70,6 +72,7 @@ class Models(Search):
         question.time_ns = decision.time_ns
         action = decision.action if decision.status == "decided" else None
         question.decided[decision.agent] = (action, tuple(map(_cast, entry.votes)), decision.trace_id)
+        self._agents[decision.agent] = None
 
     @override
     def beside(self, entry: Entry) -> None:
@@ -82,55 +85,60 @@ class Models(Search):
         if question.move is None:
             question.move = _move(entry)
         for vote in entry.votes:
-            if vote.observation_id is not None:
-                self._asked.add(vote.observation_id)
+            cast = _cast(vote)
+            if cast.span is not None:
+                self._prices[cast.span] = None
             if self.past.wants(vote):
-                question.votes.setdefault(voter(vote), _cast(vote))
+                model = self._models.setdefault(voter(vote), voter(vote))
+                question.votes.setdefault(model, cast)
         return question
 
     @override
     def call(self, call: Fact) -> None:
-        if call.span_id in self._asked:
-            self._prices[call.span_id] = self._today.cost(call)
+        span = _number(call.span_id)
+        if span in self._prices:
+            self._prices[span] = self._today.cost(call)
 
     @override
     def results(self) -> Results:
-        compared: defaultdict[tuple[str | None, _Model], list[Pair]] = defaultdict(list)
-        for question in self._questions.values():
-            for agent, (action, casts, trace_id) in question.decided.items():
-                usual = Answer(action, self._cost([*casts], lowest=True))
-                for model, cast in question.votes.items():
-                    other = Answer(cast.action, self._cost([cast], lowest=False))
-                    compared[agent, model].append(
-                        Pair(
-                            question.time_ns,
-                            question.as_of_ns,
-                            question.move,
-                            question.horizon_s,
-                            usual,
-                            other,
-                            trace_id,
-                        )
-                    )
-        items = [
-            item
-            for (agent, model), answers in sorted(compared.items(), key=str)
-            if (item := self._judged(agent, model, answers)) is not None
-        ]
+        items = []
+        has_pairs = False
+        for agent in sorted(self._agents, key=str):
+            for model in sorted(self._models):
+                answers = self._pairs(agent, model)
+                has_pairs = has_pairs or bool(answers)
+                item = self._judged(agent, model, answers) if answers else None
+                if item is not None:
+                    items.append(item)
         items = _best(items)
         missing: tuple[str, ...] = ()
-        if not compared:
+        if not has_pairs:
             missing = (
                 "No two models answered the same question: `moondev trade SYMBOL --swarm --models A,B`, or `moondev "
                 "backtest SYMBOL --csv FILE --models A,B`, puts them beside one another.",
             )
         return results_of(items, missing=missing)
 
-    def _cost(self, casts: list[_Cast], *, lowest: bool) -> float | None:
+    def _pairs(self, agent: str | None, model: _Model) -> list[Pair]:
+        """Return what an agent decided and what a model answered, for each question that both answered."""
+        result = []
+        for question in self._questions.values():
+            known, cast = question.decided.get(agent), question.votes.get(model)
+            if known is None or cast is None:
+                continue
+            action, casts, trace_id = known
+            usual = Answer(action, self._cost(casts, lowest=True))
+            other = Answer(cast.action, self._cost((cast,), lowest=False))
+            result.append(
+                Pair(question.time_ns, question.as_of_ns, question.move, question.horizon_s, usual, other, trace_id)
+            )
+        return result
+
+    def _cost(self, casts: Sequence[_Cast], *, lowest: bool) -> float | None:
         """Return what votes cost: today or then, whichever makes a saving smaller; None where one is not known."""
         total = 0.0
         for cast in casts:
-            known = [usd for usd in (cast.usd, self._prices.get(cast.span_id or "")) if usd is not None]
+            known = [usd for usd in (cast.usd, self._prices.get(cast.span or 0)) if usd is not None]
             if not known:
                 return None
             total += min(known) if lowest else max(known)
@@ -166,7 +174,7 @@ class Models(Search):
             of="decisions",
             estimate=saved.estimate if is_money else whole.difference,
             unit="usd_per_30_days" if is_money else "hit_rate",
-            evidence=evidence({"agent": agent}, [item.trace_id for item in answers[::-1] if item.trace_id]),
+            evidence=evidence({"agent": agent}, [item.trace_id for item in answers if item.trace_id]),
             how=(
                 f'Name it alone: `TradingAgent(members=["{name}"])`, or `moondev trade SYMBOL --models {name}`.',
                 "Try it on newer prices first: `moondev backtest SYMBOL --csv FILE --models " + name + "`.",
@@ -215,7 +223,15 @@ def _move(entry: Entry) -> float | None:
 
 
 def _cast(vote: MemberVote) -> _Cast:
-    return _Cast(vote.action, vote.cost_usd, vote.observation_id)
+    return _Cast(vote.action, vote.cost_usd, None if vote.observation_id is None else _number(vote.observation_id))
+
+
+def _number(span_id: str) -> int:
+    """Return an id as a number, which takes a third of its text's memory; one that is no number by its hash."""
+    try:
+        return int(span_id, 16)
+    except ValueError:
+        return hash(span_id)
 
 
 def _objection(first: Comparison, second: Comparison, whole: Comparison) -> str | None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, saving
-from src.insight.advice.finding import Finding, Withheld, evidence, results_of
+from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
 from src.insight.facts.schema import CUT
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from src.insight.advice.finding import Evidence, Results
     from src.insight.advice.past import Past
     from src.insight.facts.records import Fact
@@ -58,7 +60,7 @@ class _Troubled:
     costs: list[tuple[int, float]] = field(default_factory=list)  # start, dollars
     unpriced: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    traces: list[str] = field(default_factory=list)
+    traces: deque[str] = field(default_factory=newest_traces)
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ class PaidFailures(Search):
             filters["status"] = "error"
             if len(group.reasons) == 1:
                 filters["category"] = next(iter(group.reasons))
-        return evidence(filters, group.traces[::-1])
+        return evidence(filters, group.traces)
 
 
 def trouble_of(call: Fact) -> Trouble | None:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, Saving, saving
-from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
+from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.pairs import question_key, voter
 from src.insight.advice.past import Search
 from src.insight.advice.today import Today
+from src.insight.facts.schema import DAY_NS
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
     from src.insight.facts.records import Fact
@@ -28,10 +31,18 @@ _TOKENS: Final = ("input", "input_cached_tokens", "input_cache_creation", "outpu
 
 @dataclass(slots=True)
 class _Calls:
-    """The calls of one agent to one model: what each cost today, and the tokens of each."""
+    """The calls of one agent to one model.
 
-    tokens: list[tuple[int, float, tuple[int, ...]]] = field(default_factory=list)  # start, dollars, counts
-    traces: list[str] = field(default_factory=list)
+    Attributes:
+        n: How many.
+        sums: What they cost, how many, and their tokens, by day and by the length of the prompt in thousands of tokens,
+            on which prices may depend.
+        traces: Some of their traces.
+    """
+
+    n: int = 0
+    sums: dict[tuple[int, int], list[float]] = field(default_factory=dict)
+    traces: deque[str] = field(default_factory=newest_traces)
 
 
 class Prices(Search):
@@ -70,7 +81,11 @@ class Prices(Search):
         counts = ((call.input_tokens or 0) - cached - written, cached, written, (call.output_tokens or 0) - reasoning,
                   reasoning)  # fmt: skip
         calls = self._calls[call.agent, model]
-        calls.tokens.append((call.start_ns, min(usd, call.cost_usd or 0.0), counts))
+        calls.n += 1
+        place = (call.start_ns // DAY_NS, (call.input_tokens or 0) // 1_000)
+        sums = calls.sums.setdefault(place, [0.0] * (2 + len(_TOKENS)))
+        for number, amount in enumerate((min(usd, call.cost_usd or 0.0), 1, *counts)):
+            sums[number] += amount
         calls.traces.append(call.trace_id)
 
     @override
@@ -104,7 +119,7 @@ class Prices(Search):
         who, name, now = agent or "no agent", ":".join(other), ":".join(model)
         scope = {"agent": who, "model": now, "other": name}
         title = f"{who}, {now}: try {name} (price alone, not tried)"
-        n = len(calls.tokens)
+        n = calls.n
         if saved.problem is not None or saved.check is None:
             return Withheld(kind=NAME, title=title, scope=scope, n=n, of="calls", reason=saved.problem or "")
         return Finding(
@@ -115,7 +130,7 @@ class Prices(Search):
             of="calls",
             estimate=saved.estimate,
             unit="usd_per_30_days",
-            evidence=evidence({"agent": agent, "provider": model[0], "model": model[1]}, calls.traces[::-1]),
+            evidence=evidence({"agent": agent, "provider": model[0], "model": model[1]}, calls.traces),
             how=(
                 f"Try it before it decides: `moondev backtest SYMBOL --csv FILE --models {now},{name}` puts both "
                 "beside one another, and `moondev advise --kind models` then says whether it agrees and is as right.",
@@ -131,8 +146,8 @@ class Prices(Search):
     def _saved(self, calls: _Calls, other: _Model) -> Daily | None:
         """Return what the tokens cost less on another model, by day; None where its prices do not cover them."""
         daily = Daily()
-        for time_ns, usd, counts in calls.tokens:
-            rates = self._today.rates(*other, sum(counts[:3]))
+        for (day, thousands), (usd, n, *counts) in calls.sums.items():
+            rates = self._today.rates(*other, thousands * 1_000)
             if rates is None:
                 return None
             # A model without a price for its cache takes such tokens as new ones.
@@ -141,5 +156,5 @@ class Prices(Search):
                 for name, count in zip(_TOKENS, counts, strict=True)
                 if count
             )
-            daily.add(time_ns, usd - price)
+            daily.add(day * DAY_NS, usd - price, int(n))
         return daily

@@ -112,7 +112,7 @@ class Slow(Search):
         reason = _reason(n, [len(part) for part in parts], whole, shares)
         if reason is not None:
             return Withheld(kind=NAME, title=title, scope=scope, n=n, of="decisions", reason=reason)
-        late = sorted((item for item in pace.times if item[1] > pace.bar_s), reverse=True)
+        late = sorted((time_ns, trace_id or "") for time_ns, seconds, trace_id in pace.times if seconds > pace.bar_s)
         return Finding(
             kind=NAME,
             title=title,
@@ -121,7 +121,7 @@ class Slow(Search):
             of="decisions",
             estimate=whole,
             unit="share_of_decisions",
-            evidence=evidence({"agent": agent}, [trace_id for _, _, trace_id in late if trace_id is not None]),
+            evidence=evidence({"agent": agent}, [trace_id for _, trace_id in late if trace_id]),
             how=_how(pace, timeframe),
             check=BackCheck(
                 self.past.middle_ns,

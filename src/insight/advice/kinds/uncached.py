@@ -10,13 +10,14 @@ from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, saving
 from src.insight.advice.cache_rules import CacheRule, rule_of
-from src.insight.advice.finding import Finding, Withheld, evidence, results_of
+from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
 from src.insight.advice.texts import Place, texts_at
 from src.insight.advice.today import Today
 from src.insight.figures.intervals import wilson
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
 
     from src.insight.advice.finding import Results
@@ -41,7 +42,6 @@ class _Call(NamedTuple):
     input_tokens: int
     cached_tokens: int
     place: Place
-    trace_id: str
 
 
 class _Group(NamedTuple):
@@ -77,6 +77,7 @@ class Uncached(Search):
     def __init__(self, past: Past) -> None:
         super().__init__(past)
         self._calls: defaultdict[_Group, list[_Call]] = defaultdict(list)
+        self._traces: defaultdict[_Group, deque[str]] = defaultdict(newest_traces)
         self._unknown: Counter[str] = Counter()
         self._texts_left = past.most_texts
 
@@ -91,9 +92,10 @@ class Uncached(Search):
         if call.input_tokens < rule.least_tokens or call.cached_tokens is None or call.written_tokens:
             return  # what is written to a cache is marked already
         group = _Group(call.agent, call.provider, call.model, call.prompt_name)
+        self._traces[group].append(call.trace_id)
         self._calls[group].append(
             _Call(call.start_ns, call.start_ns + call.duration_us * 1_000, call.input_tokens, call.cached_tokens,
-                  Place(call.seq, call.span_id), call.trace_id)
+                  Place(call.seq, call.span_id))
         )  # fmt: skip
 
     @override
@@ -159,7 +161,7 @@ class Uncached(Search):
             unit="usd_per_30_days",
             evidence=evidence(
                 {"agent": group.agent, "provider": group.provider, "model": group.model},
-                [call.trace_id for call in calls[:-6:-1]],
+                self._traces[group],
             ),
             how=_how(beginning),
             check=result.check,
