@@ -114,12 +114,26 @@ def _show_finding(place: int, finding: Finding) -> None:
     out().print(f"\n[bold]{place}. {escape(finding.title)}[/] [dim]({finding.kind})[/]")
     last = None
     for name, text in wording.facts_of(finding):
-        if name == "evidence" or not name:  # to be copied: on a line of its own, as long as it is
-            out().print(f"   {name or '':<{_LABEL}}[cyan]{escape(text)}[/]", soft_wrap=True)
+        if name == "evidence" or not name:  # to be copied
+            lines = _command_lines(text, out().width - _LABEL - 6)
+            for label, line in zip([name, *[""] * (len(lines) - 1)], lines, strict=True):
+                out().print(f"   {label:<{_LABEL}}[cyan]{escape(line)}[/]", soft_wrap=True)
         else:
             label = "" if name == last else name
             out().print(Padding(_columns(label, escape(text)), (0, 0, 0, 3)))
         last = name
+
+
+def _command_lines(command: str, width: int) -> list[str]:
+    """Return a command on lines of a width that a shell takes for one, broken before options."""
+    lines: list[str] = []
+    for number, part in enumerate(command.split(" --")):
+        option = part if not number else f"--{part}"
+        if lines and len(lines[-1]) + len(option) + 1 <= width:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(option if not lines else f"  {option}")
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def _columns(label: str, text: str) -> Table:

@@ -98,11 +98,11 @@ def saving(daily: Daily, past: Past, *, fewest: int = FEWEST, what: str = "calls
     """
     n, days = daily.n(past.period), daily.days(past.period)
     if n < fewest or days < FEWEST_DAYS:
-        return Saving(problem=f"not enough: {n:,} {what} on {days:,} days; {fewest:,} on {FEWEST_DAYS} days are needed")
+        return Saving(problem=f"not enough: {n:,} {what} on {_days(days)}; {fewest:,} on {FEWEST_DAYS} days are needed")
     for part, period in (("first", past.first), ("second", past.second)):
         if daily.days(period) < FEWEST_DAYS // 2:
             return Saving(
-                problem=f"not enough: {daily.n(period):,} {what} on {daily.days(period):,} days in the {part} part of "
+                problem=f"not enough: {daily.n(period):,} {what} on {_days(daily.days(period))} in the {part} part of "
                 f"the past, so that it cannot be checked; {FEWEST_DAYS // 2} days are needed"
             )
     estimate = daily.rate(past.period).monthly()
@@ -110,6 +110,10 @@ def saving(daily: Daily, past: Past, *, fewest: int = FEWEST, what: str = "calls
     text = f"predicted {money(first.monthly())}, came {money(second.monthly())} in 30 days"
     check = BackCheck(past.middle_ns, daily.n(past.first), daily.n(past.second), text)
     return Saving(estimate=estimate, check=check, problem=_problem(estimate, first, second))
+
+
+def _days(count: int) -> str:
+    return f"{count:,} day{'' if count == 1 else 's'}"
 
 
 def _problem(estimate: Interval, first: Rate, second: Rate) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.insight.advice.past import BACKTEST, open_past, show_all
 from src.insight.advice.registry import KINDS
+from src.observability.search.records import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from src.observability.store.reader import StoreReader
 
 MOST_TEXTS: Final = 5_000
+# The filters of calls by which traces can be chosen too.
+_SHARED: Final = ("agent", "model", "provider", "symbol", "session", "user", "environment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +112,27 @@ def _gathered(past: Past, calls: int, results: Mapping[str, Results], remarks: S
         middle_ns=past.middle_ns,
         calls=calls,
         kinds=tuple(results),
-        findings=sorted(findings, key=lambda item: item.worth, reverse=True),
+        findings=sorted((_placed(item, past) for item in findings), key=lambda item: item.worth, reverse=True),
         withheld=[item for result in results.values() for item in result.withheld],
         missing=missing,
         remarks=remarks,
     )
+
+
+def _placed(item: Finding, past: Past) -> Finding:
+    """Return a finding whose evidence is of the filter and the period that were looked at."""
+    chosen = {name: getattr(past.filter, name) for name in _SHARED}
+    filters = {name: value for name, value in chosen.items() if isinstance(value, str) and value}
+    filters |= item.evidence.filters
+    filters["since"] = _time(past.period.since_ns)
+    if past.period.until_ns < past.now_ns:
+        filters["until"] = _time(past.period.until_ns)
+    return replace(item, evidence=replace(item.evidence, filters=filters))
+
+
+def _time(ns: int) -> str:
+    """Return a time up to its second, which the commands and the dashboard take; a midnight as its day."""
+    return moment(ns)[:19].removesuffix("T00:00:00")
 
 
 def _remarks(reader: FactsReader, filter_: Filter, own: list[str]) -> list[str]:

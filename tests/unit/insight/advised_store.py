@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from src.insight.facts.job import refresh
+from src.judging.costs import TradingCosts
 from src.observability import attributes as names
 from src.observability.ledger import MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
@@ -111,7 +112,7 @@ class Recorder:
                 OutcomeRecord(
                     decision_id=decision_id, horizon="4h", entry_ns=time_ns, entry=100.0, exit_ns=time_ns + 1,
                     exit=100.0 * (1 + move), exit_reason="horizon", gross=0.0, net=0.0, correct=None, brier=None,
-                    costs="{}", source="made up", resolved_ns=time_ns + 2,
+                    costs=TradingCosts().to_json(), source="made up", resolved_ns=time_ns + 2,
                 )
             )  # fmt: skip
 

@@ -85,10 +85,11 @@ def test_what_was_paid_for_failed_calls_is_counted_with_its_interval(advice: Adv
     assert (item.estimate.low, item.estimate.high) == pytest.approx((6.0 - half, 6.0 + half))
     assert (item.check.n_first, item.check.n_second) == (20, 20)
     assert item.evidence.command == (
-        "moondev traces list --agent fails --provider openai --model cheap --status error --category malformed_response"
+        "moondev traces list --agent fails --provider openai --model cheap --status error "
+        "--category malformed_response --since 2025-11-25"
     )
     assert item.evidence.address == (
-        "/traces?agent=fails&provider=openai&model=cheap&status=error&category=malformed_response"
+        "/traces?agent=fails&provider=openai&model=cheap&status=error&category=malformed_response&since=2025-11-25"
     )
     assert len(item.evidence.trace_ids) == 5
     assert finding(advice, "paid-failures", "cuts", what="cut").estimate.value == pytest.approx(3.0)
@@ -99,7 +100,7 @@ def test_what_was_paid_for_failed_calls_is_counted_with_its_interval(advice: Adv
 def test_failures_that_ended_are_few_or_cost_nothing_are_withheld(advice: Advice) -> None:
     assert "0 paid calls on 0 days in the second part" in withheld(advice, "paid-failures", "recovered").reason
     assert withheld(advice, "paid-failures", "seldom").reason.startswith("not enough: 5 paid calls on 5 days")
-    assert withheld(advice, "paid-failures", "once").reason.startswith("not enough: 5 paid calls on 1 days")
+    assert withheld(advice, "paid-failures", "once").reason.startswith("not enough: 5 paid calls on 1 day;")
     assert "less than a cent" in withheld(advice, "paid-failures", "pennies").reason
 
 

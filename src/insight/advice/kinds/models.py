@@ -165,7 +165,9 @@ class Models(Search):
         if not is_money and not is_righter:
             return Withheld(kind=NAME, title=title, scope=scope, n=len(answers), of="decisions", reason=reason or "")
         texts = [saved.check.text] if saved.check is not None and is_money else []
-        texts += [f"{_agreed(first)}, then {_agreed(second)}", f"{_difference(first)}, then {_difference(second)}"]
+        texts.append(f"{_agreed(first)}, then {_agreed(second)}")
+        if whole.judged:
+            texts.append(f"{_difference(first)}, then {_difference(second)}")
         return Finding(
             kind=NAME,
             title=title,

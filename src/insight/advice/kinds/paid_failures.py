@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from typing_extensions import override
 
-from src.insight.advice.amounts import FEWEST, Daily, saving
+from src.insight.advice.amounts import FEWEST, Daily, dollars, saving
 from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
 from src.insight.facts.schema import CUT
@@ -169,12 +169,12 @@ def _reason(call: Fact) -> str:
 def _details(group: _Troubled, usual: float) -> tuple[str, ...]:
     total = math.fsum(usd for _, usd in group.costs)
     lines = [
-        f"${total:,.4f} were paid for {len(group.costs):,} calls: "
+        f"{dollars(total)} were paid for {len(group.costs):,} calls: "
         + ", ".join(f"{reason} {n:,}" for reason, n in group.reasons.most_common(4))
         + "."
     ]
     if usual:
-        lines.append(f"Counted is what is above ${usual:.6f}, which calls without trouble cost on average.")
+        lines.append(f"Counted is what is above {dollars(usual)}, which calls without trouble cost on average.")
     if group.unpriced:
         lines.append(f"{group.unpriced:,} calls have a cost that is not known in whole: it may be more.")
     return tuple(lines)

@@ -241,12 +241,12 @@ def played(calls: Sequence[_Call], rule: CacheRule, beginning: Beginning, rates:
 
 def _how(beginning: Beginning) -> tuple[str, ...]:
     return (
-        "Send the equal part as a part of its own, first in the conversation, marked to be cached: "
-        '`RawPart({"type": "text", "text": EQUAL, "cache_control": {"type": "ephemeral"}})` of src.models.types in the '
-        "list that is the user's content, before the rest.",
+        "Mark where the equal beginning ends: make its last part the first of the user's content, "
+        '`[RawPart({"type": "text", "text": EQUAL, "cache_control": {"type": "ephemeral"}}), the rest]`, with RawPart '
+        "of src.models.types. What stands before the mark, the system prompt included, is cached with it.",
         "A client that stays an SDK's, under `ModelFactory.traced`, takes `cache_control` on the same block.",
-        f"Keep what changes (times, prices) behind it: the equal part has {len(beginning.text):,} characters as "
-        "recorded.",
+        f"Keep what changes (times, prices) behind it. As recorded, the equal beginning has {len(beginning.text):,} "
+        "characters.",
     )
 
 
