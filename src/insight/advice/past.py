@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from src.insight.facts.filters import BILLED
+from src.insight.facts.filters import BILLED, Filter
 from src.insight.facts.schema import DAY_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from src.insight.advice.finding import Results
-    from src.insight.facts.filters import Filter
     from src.insight.facts.reader import FactsReader
     from src.insight.facts.records import Fact
     from src.observability.ledger import Entry, MemberVote
@@ -53,7 +52,7 @@ class Past:
         reader: The facts.
         store: The store, which has the texts.
         filter: Which calls.
-        period: From the first recorded call, or the filter's beginning, until the filter's end or now.
+        period: From the filter's beginning, or the first call that was recorded, until the filter's end or now.
         middle_ns: The midnight that divides it.
         now_ns: The present, whose prices hold.
         most_texts: Of how many calls each kind may read the texts.
@@ -122,15 +121,11 @@ def open_past(reader: FactsReader, store: StoreReader, filter_: Filter, *, now_n
     be checked.
     """
     calls = replace(filter_, type=BILLED)
-    oldest = reader.rows(calls, "start", 1, ascending=True)
-    if not oldest:
+    oldest = reader.rows(Filter(), "start", 1, ascending=True)
+    if not reader.rows(calls, "start", 1):
         return None
-    since_ns = oldest[0].start_ns
-    if (
-        filter_.since_ns is not None
-        and reader.rows(replace(calls, since_ns=None), "start", 1, ascending=True)[0].start_ns < filter_.since_ns
-    ):
-        since_ns = filter_.since_ns  # it was recorded before: the days without calls count
+    # Days without such calls count from when anything was recorded, whatever the filter's names.
+    since_ns = max(filter_.since_ns or 0, oldest[0].start_ns)
     until_ns = max(min(filter_.until_ns or now_ns, now_ns), since_ns + 1)
     middle_ns = round((since_ns + until_ns) / 2 / DAY_NS) * DAY_NS
     return Past(

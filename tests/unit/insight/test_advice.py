@@ -17,6 +17,7 @@ from src.insight.facts.filters import Filter
 from src.insight.facts.reader import FactsReader
 from src.observability.ledger import LedgerReader
 from src.observability.store.reader import StoreReader
+from tests.long import rounds
 from tests.unit.insight import advised_store as made
 from tests.unit.insight.advised_store import DAYS, MIDDLE, PRICES, Recorder
 from tests.unit.insight.stores import BEGAN_NS, DAY_NS
@@ -205,6 +206,47 @@ def test_every_finding_has_n_interval_evidence_and_a_check_and_is_plain_data(adv
     data = json.loads(json.dumps(wording.advice_data(advice, shows_withheld=True), allow_nan=False))
     assert len(data["withheld"]) == data["withheld_count"] == len(advice.withheld)
     assert {item["unit"] for item in data["findings"]} == {"usd_per_30_days", "hit_rate", "share_of_decisions"}
+
+
+def slow_saving(usd: np.ndarray) -> tuple[float, float, float] | None:
+    """Return the saving in 30 days of dollars by day, with its bounds; None where the past does not bear it out."""
+
+    def mean(days: np.ndarray) -> tuple[float, float, float]:
+        half = stats.t.ppf(0.975, len(days) - 1) * np.std(days, ddof=1) / len(days) ** 0.5
+        return float(days.mean()), float(days.mean() - half), float(days.mean() + half)
+
+    first, second = usd[: len(usd) // 2], usd[len(usd) // 2 :]
+    if (usd > 0).sum() < 6 or min((first > 0).sum(), (second > 0).sum()) < 3:
+        return None
+    if min(mean(part)[1] for part in (first, second, usd)) <= 0:
+        return None
+    if second.mean() < 0.8 * first.mean() and stats.ttest_ind(first, second, equal_var=False).pvalue < 0.05:
+        return None
+    value, low, high = (30 * figure for figure in mean(usd))
+    return value, low, high
+
+
+@pytest.mark.parametrize("seed", range(rounds(2, 100)))
+def test_savings_are_those_of_a_slow_recount_and_no_others(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    store, days, costs = Recorder(tmp_path / "t.db"), 14, {}
+    store.call("anchor", store.at(0), 0.0)
+    for number in range(8):
+        trend = rng.choice([1.0, 1.0, 0.5, 0.0])
+        usd = rng.gamma(rng.choice([0.3, 2, 20]), 0.01, size=(days, 4)).round(9)
+        usd[days // 2 :] *= trend
+        usd = usd.round(9)
+        costs[f"a{number}"] = usd.sum(axis=1)
+        for day in range(days):
+            for place, amount in enumerate(usd[day]):
+                store.call(f"a{number}", store.at(day, 60 + place), float(amount), category="timeout")
+    advice = advice_of(store.close(), now_ns=BEGAN_NS + days * DAY_NS)
+    estimates = {item.scope["agent"]: item.estimate for item in advice.findings if item.kind == "paid-failures"}
+    expected = {agent: saving for agent, usd in costs.items() if (saving := slow_saving(usd)) is not None}
+    assert estimates.keys() == expected.keys()
+    for agent, saving in expected.items():
+        estimate = estimates[agent]
+        assert (estimate.value, estimate.low, estimate.high) == pytest.approx(saving, rel=1e-6)
 
 
 def test_a_short_or_empty_past_says_what_is_needed(tmp_path: Path) -> None:
