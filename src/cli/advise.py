@@ -110,12 +110,13 @@ def _show_finding(place: int, finding: Finding) -> None:
     from rich.padding import Padding
 
     from src.insight.advice import wording
+    from src.observability.commands.terminal import visible
 
     out().print(f"\n[bold]{place}. {escape(finding.title)}[/] [dim]({finding.kind})[/]")
     last = None
     for name, text in wording.facts_of(finding):
         if name == "evidence" or not name:  # to be copied
-            lines = _command_lines(text, out().width - _LABEL - 6)
+            lines = _command_lines(visible(text), out().width - _LABEL - 6)
             for label, line in zip([name, *[""] * (len(lines) - 1)], lines, strict=True):
                 out().print(f"   {label:<{_LABEL}}[cyan]{escape(line)}[/]", soft_wrap=True)
         else:

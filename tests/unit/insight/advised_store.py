@@ -129,6 +129,8 @@ def failures(store: Recorder) -> None:
             store.call("fails", store.at(day, 60 + number), 0.10, category="malformed_response")
         for number in range(4 if day < MIDDLE else 0):
             store.call("recovered", store.at(day, 60 + number), 0.10, category="timeout")
+        for number in range(4 if day < MIDDLE else 1 if day >= DAYS - 3 else 0):
+            store.call("fading", store.at(day, 60 + number), 0.10, category="timeout")
         for number in range(2):
             store.call("cuts", store.at(day, 90 + number), 0.05, finish_reason="length")
             store.call("mends", store.at(day, 95 + number), 0.25, repaired=True)

@@ -100,6 +100,9 @@ def test_what_was_paid_for_failed_calls_is_counted_with_its_interval(advice: Adv
 
 def test_failures_that_ended_are_few_or_cost_nothing_are_withheld(advice: Advice) -> None:
     assert "0 paid calls on 0 days in the second part" in withheld(advice, "paid-failures", "recovered").reason
+    assert withheld(advice, "paid-failures", "fading").reason == (
+        "failed the back-check: predicted $12.00 ($12.00 to $12.00), came $0.90 (-$0.14 to $1.94) in 30 days"
+    )
     assert withheld(advice, "paid-failures", "seldom").reason.startswith("not enough: 5 paid calls on 5 days")
     assert withheld(advice, "paid-failures", "once").reason.startswith("not enough: 5 paid calls on 1 day;")
     assert "less than a cent" in withheld(advice, "paid-failures", "pennies").reason
