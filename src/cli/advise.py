@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from src.observability.commands import trace_options as options  # noqa: TC001 - Typer reads the annotations
-from src.observability.commands.console import escape, note, out, print_json
+from src.observability.commands.console import err, escape, note, out, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from rich.table import Table
 
@@ -67,7 +68,7 @@ def advise(
              "environment": environment}  # fmt: skip
     chosen, kinds = report_filter(since, until, names), check_kinds(kind or ())
     store = StoreReader(Settings.read().trace_db)
-    with prepared(quiet=as_json) as reader:
+    with prepared(quiet=as_json) as reader, _status(quiet=as_json):
         advice = make_advice(
             reader,
             store,
@@ -89,6 +90,15 @@ def advise(
         print_json(wording.advice_data(advice, shows_withheld=every))
     else:
         _show(advice, shows_withheld=every)
+
+
+def _status(*, quiet: bool) -> AbstractContextManager[object]:
+    """Return what says on a terminal that the past is gone through, which takes a while of many calls."""
+    from contextlib import nullcontext
+
+    if quiet or not err().is_terminal:
+        return nullcontext()
+    return err().status("Going through the recorded calls and decisions ...")
 
 
 def _show(advice: Advice, *, shows_withheld: bool) -> None:

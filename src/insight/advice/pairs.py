@@ -38,7 +38,6 @@ class Pair(NamedTuple):
         horizon_s: The horizon.
         usual: The answer that was acted on.
         other: The answer that is compared with it.
-        trace_id: The trace of the first.
     """
 
     time_ns: int
@@ -47,7 +46,6 @@ class Pair(NamedTuple):
     horizon_s: int
     usual: Answer
     other: Answer
-    trace_id: str | None
 
     @property
     def saved(self) -> float | None:

@@ -77,7 +77,7 @@ class Identical(Search):
     def call(self, call: Fact) -> None:
         if call.error or not call.cost_nano or call.input_tokens is None:
             return
-        key = _Key(call.agent, call.provider, call.requested_model or call.model, call.input_tokens)
+        key = _Key(call.agent, call.provider, call.model, call.input_tokens)
         if call.start_ns // WINDOW_NS != self._hour:
             self._end_hour()
             self._hour = call.start_ns // WINDOW_NS

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from src.insight.advice import pairs
 from src.insight.advice.amounts import Daily, Saving, money, saving
-from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
+from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair, question_key, voter
 from src.insight.advice.past import Search
 from src.insight.advice.today import Today
@@ -21,6 +21,7 @@ from src.judging.grouping import outcome_of
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
 
     from src.insight.advice.finding import Results
@@ -48,7 +49,7 @@ class _Question:
     as_of_ns: int
     move: float | None
     horizon_s: int
-    decided: dict[str | None, tuple[str | None, tuple[_Cast, ...], str | None]] = field(default_factory=dict)
+    decided: dict[str | None, tuple[str | None, tuple[_Cast, ...]]] = field(default_factory=dict)
     votes: dict[_Model, _Cast] = field(default_factory=dict)
 
 
@@ -58,7 +59,7 @@ class Models(Search):
     def __init__(self, past: Past) -> None:
         super().__init__(past)
         self._questions: dict[str, _Question] = {}
-        self._agents: dict[str | None, None] = {}
+        self._traces: dict[str | None, deque[str]] = {}
         self._models: dict[_Model, _Model] = {}
         self._today = Today(past.now_ns)
         self._prices: dict[int, float | None] = {}  # by the ids of generations that voted
@@ -68,30 +69,32 @@ class Models(Search):
         decision = entry.decision
         if not entry.votes or decision.derived:
             return
-        question = self._answered(entry)
+        question, casts = self._answered(entry)
         question.time_ns = decision.time_ns
         action = decision.action if decision.status == "decided" else None
-        question.decided[decision.agent] = (action, tuple(map(_cast, entry.votes)), decision.trace_id)
-        self._agents[decision.agent] = None
+        question.decided[decision.agent] = (action, casts)
+        traces = self._traces.setdefault(decision.agent, newest_traces())
+        if decision.trace_id is not None:
+            traces.append(decision.trace_id)
 
     @override
     def beside(self, entry: Entry) -> None:
         if entry.votes and not entry.decision.derived:
             self._answered(entry)
 
-    def _answered(self, entry: Entry) -> _Question:
-        """Return the question that a decision answers, with its votes and what came of it added."""
+    def _answered(self, entry: Entry) -> tuple[_Question, tuple[_Cast, ...]]:
+        """Return the question that a decision answers, with its votes and what came of it added, and these votes."""
         question = self._questions.setdefault(question_key(entry), _new_question(entry))
         if question.move is None:
             question.move = _move(entry)
-        for vote in entry.votes:
-            cast = _cast(vote)
+        casts = tuple(map(_cast, entry.votes))
+        for vote, cast in zip(entry.votes, casts, strict=True):
             if cast.span is not None:
                 self._prices[cast.span] = None
             if self.past.wants(vote):
                 model = self._models.setdefault(voter(vote), voter(vote))
                 question.votes.setdefault(model, cast)
-        return question
+        return question, casts
 
     @override
     def call(self, call: Fact) -> None:
@@ -102,17 +105,15 @@ class Models(Search):
     @override
     def results(self) -> Results:
         items = []
-        has_pairs = False
-        for agent in sorted(self._agents, key=str):
+        for agent in sorted(self._traces, key=str):
             for model in sorted(self._models):
                 answers = self._pairs(agent, model)
-                has_pairs = has_pairs or bool(answers)
                 item = self._judged(agent, model, answers) if answers else None
                 if item is not None:
                     items.append(item)
         items = _best(items)
         missing: tuple[str, ...] = ()
-        if not has_pairs:
+        if all(len(question.votes) < 2 for question in self._questions.values()):
             missing = (
                 "No two models answered the same question: `moondev trade SYMBOL --swarm --models A,B`, or `moondev "
                 "backtest SYMBOL --csv FILE --models A,B`, puts them beside one another.",
@@ -126,12 +127,10 @@ class Models(Search):
             known, cast = question.decided.get(agent), question.votes.get(model)
             if known is None or cast is None:
                 continue
-            action, casts, trace_id = known
+            action, casts = known
             usual = Answer(action, self._cost(casts, lowest=True))
             other = Answer(cast.action, self._cost((cast,), lowest=False))
-            result.append(
-                Pair(question.time_ns, question.as_of_ns, question.move, question.horizon_s, usual, other, trace_id)
-            )
+            result.append(Pair(question.time_ns, question.as_of_ns, question.move, question.horizon_s, usual, other))
         return result
 
     def _cost(self, casts: Sequence[_Cast], *, lowest: bool) -> float | None:
@@ -176,7 +175,7 @@ class Models(Search):
             of="decisions",
             estimate=saved.estimate if is_money else whole.difference,
             unit="usd_per_30_days" if is_money else "hit_rate",
-            evidence=evidence({"agent": agent}, [item.trace_id for item in answers if item.trace_id]),
+            evidence=evidence({"agent": agent}, self._traces[agent]),
             how=(
                 f'Name it alone: `TradingAgent(members=["{name}"])`, or `moondev trade SYMBOL --models {name}`.',
                 "Try it on newer prices first: `moondev backtest SYMBOL --csv FILE --models " + name + "`.",
