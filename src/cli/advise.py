@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from src.insight.advice.content import Advice
     from src.insight.advice.finding import Finding, Withheld
+    from src.insight.facts.filters import Filter
 
 _LABEL = 10  # columns of the names before what is known of a finding
 _Kind = Annotated[
@@ -57,19 +58,31 @@ def advise(
     Examples: `moondev advise --since 60d`, `moondev advise --kind uncached --all`.
     """
     from src.cli.call_filter import report_filter
-    from src.cli.report_views import prepared
     from src.insight.advice import wording
-    from src.insight.advice.content import check_kinds, make_advice
-    from src.observability.ledger import LedgerReader
-    from src.observability.settings import Settings
-    from src.observability.store.reader import StoreReader
+    from src.insight.advice.content import check_kinds
 
     names = {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
              "environment": environment}  # fmt: skip
     chosen, kinds = report_filter(since, until, names), check_kinds(kind or ())
+    advice = _advice(chosen, kinds, texts, quiet=as_json)
+    if md is not None:
+        _write(advice, md, shows_withheld=every)
+    if as_json:
+        print_json(wording.advice_data(advice, shows_withheld=every))
+    else:
+        _show(advice, shows_withheld=every)
+
+
+def _advice(chosen: Filter, kinds: tuple[str, ...], texts: int, *, quiet: bool) -> Advice:
+    from src.cli.report_views import prepared
+    from src.insight.advice.content import make_advice
+    from src.observability.ledger import LedgerReader
+    from src.observability.settings import Settings
+    from src.observability.store.reader import StoreReader
+
     store = StoreReader(Settings.read().trace_db)
-    with prepared(quiet=as_json) as reader, _status(quiet=as_json):
-        advice = make_advice(
+    with prepared(quiet=quiet) as reader, _status(quiet=quiet):
+        return make_advice(
             reader,
             store,
             LedgerReader(store).entries(),
@@ -78,18 +91,18 @@ def advise(
             kinds=kinds,
             most_texts=texts,
         )
-    if md is not None:
-        from src.insight.report.documents import markdown_page
 
-        lines = [*([] if advice.findings else [wording.nothing(advice)]), *wording.notes(advice, shows_withheld=every)]
-        items = wording.tables(advice, shows_withheld=every)
-        page = markdown_page("What to change", wording.period(advice), items, lines)
-        md.write_text(page, encoding="utf-8")
-        note(f"{md} written.")
-    if as_json:
-        print_json(wording.advice_data(advice, shows_withheld=every))
-    else:
-        _show(advice, shows_withheld=every)
+
+def _write(advice: Advice, path: Path, *, shows_withheld: bool) -> None:
+    """Write the advice as Markdown into a file."""
+    from src.insight.advice import wording
+    from src.insight.report.documents import markdown_page
+
+    remarks = wording.notes(advice, shows_withheld=shows_withheld)
+    lines = remarks if advice.findings else [wording.nothing(advice), *remarks]
+    items = wording.tables(advice, shows_withheld=shows_withheld)
+    path.write_text(markdown_page("What to change", wording.period(advice), items, lines), encoding="utf-8")
+    note(f"{path} written.")
 
 
 def _status(*, quiet: bool) -> AbstractContextManager[object]:
