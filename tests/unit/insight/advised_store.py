@@ -189,6 +189,7 @@ def swarms(store: Recorder) -> None:
             store.decision("swarm", at, main, votes)
             if number < 2:
                 store.decision("small", at, main, votes)
+            store.decision("strict", at, "NOTHING", votes, status="failed")  # by another quorum
             store.decision("again", at, main, votes, environment="backtest")
             is_split = day >= MIDDLE and number == 0
             split = [votes[0], vote("openai:cheap", "NOTHING" if is_split else main, 0.01), vote("p:third", main, 0.02)]

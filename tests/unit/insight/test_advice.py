@@ -151,6 +151,8 @@ def test_a_member_that_comes_to_matter_or_of_few_decisions_is_withheld(advice: A
     assert reason == "failed the back-check: it changed none of 60 decisions, then 10 of 60"
     assert withheld(advice, "members", "small", member="p:third").reason.startswith("not enough: 40 decisions")
     assert nothing(advice, "members", "again")
+    assert nothing(advice, "members", "strict")
+    assert any("120 decisions of swarms are left out" in line for line in advice.remarks)
 
 
 def test_a_model_decides_alone_where_it_agrees_or_is_as_right(advice: Advice) -> None:
