@@ -102,6 +102,8 @@ def test_in_a_browser_the_page_draws_fits_a_phone_and_its_links_work(advised: Pa
         page.locator("#findings tbody a", has_text="swarm: leave the member p:third out").click()
         place = page.url.partition("#")[2]
         assert page.locator(f"#{place} h2").text_content().endswith("leave the member p:third out")
+        cells = page.locator("[id^=finding-] td:last-child, #withheld td:last-child")
+        assert cells.evaluate_all("items => items.every((c) => c.scrollWidth <= c.clientWidth)")  # none is cut off
         page.locator("#findings tbody tr", has_text="fails, cheap").get_by_text("traces").click()
         page.wait_for_url(re.compile(r"/traces\?.*agent=fails.*status=error"))
         assert page.locator("[data-figure=calls] .value").text_content() == "40"

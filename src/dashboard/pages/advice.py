@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FILTERS: Final = ("since", "until", "agent", "model", "provider", "symbol", "environment", "session")
 _TEXTS: Final = 1_000  # of so many calls each kind reads the texts; the command reads more
+_MOST_DRAWN: Final = 12  # findings; of more the table would be folded away under the chart
 _USUAL: Final = "30d"
 _MARKS: Final = (
     "SELECT (SELECT coalesce(max(seq), 0) FROM decisions), (SELECT count(*) FROM outcomes), "
@@ -119,9 +120,9 @@ def _overview(context: Context, advice: Advice) -> Panel:
 
 
 def _chart(findings: Sequence[Finding]) -> Chart | None:
-    """Return the savings in money with their intervals, where there are any."""
+    """Return the savings in money with their intervals, where there are any; of many the table says more."""
     money = [item for item in findings if item.unit == "usd_per_30_days"]
-    if not money:
+    if not money or len(findings) > _MOST_DRAWN:
         return None
     data = {
         "x": [item.title for item in money],

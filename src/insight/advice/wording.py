@@ -91,10 +91,9 @@ def facts_of(finding: Finding) -> Iterator[tuple[str, str]]:
     for line in finding.details:
         yield "why", line
     check = finding.check
-    yield (
-        "checked",
-        f"{check.text} (n = {check.n_first:,} before {_day(check.middle_ns)}, {check.n_second:,} after it)",
-    )
+    for text in check.text.split("; "):
+        yield "checked", text
+    yield "checked", f"n = {check.n_first:,} before {_day(check.middle_ns)}, {check.n_second:,} after it"
     for line in finding.how:
         yield "how", line
     yield "evidence", finding.evidence.command
