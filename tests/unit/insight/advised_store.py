@@ -81,6 +81,8 @@ class Recorder:
             names.METADATA + names.REPAIRED: "true" if facts.get("repaired") else "false",
             names.COST_DETAILS: json.dumps({"unknown": 0.0} if usd is None else {"total": usd}),
         }  # fmt: skip
+        if prompt is None:
+            del attributes[names.INPUT]
         if category is not None:
             attributes |= {names.LEVEL: "ERROR", names.ERROR_TYPE: category}
         span = Span(self._count, self._count, None, f"{provider}.generate", start_ns, start_ns + 10**9, attributes,

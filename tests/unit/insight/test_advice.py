@@ -275,6 +275,17 @@ def test_texts_are_read_up_to_a_bound_that_is_told(tmp_path: Path) -> None:
     assert any("of 60 were compared" in line.replace("texts ", "") for line in bounded.remarks)
 
 
+def test_calls_without_recorded_texts_are_told(tmp_path: Path) -> None:
+    store = Recorder(tmp_path / "t.db")
+    for day in range(8):
+        for number in range(6):
+            store.call("bare", store.at(day, number), 0.1, prompt=None, model="claude:claude-x", tokens=(2_000, 9))
+    advice = advice_of(store.close(), now_ns=BEGAN_NS + 8 * DAY_NS)
+    assert not advice.findings
+    assert any(line.startswith("48 calls with long prompts have no recorded texts") for line in advice.remarks)
+    assert any(line.startswith("48 calls that may be repeats have no recorded texts") for line in advice.remarks)
+
+
 def test_the_common_beginning_is_that_of_all() -> None:
     assert common_beginning(["abcd", "abxy", "abcz"]) == "ab"
     assert common_beginning(["ab", "abc"]) == "ab"

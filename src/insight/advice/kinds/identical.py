@@ -68,6 +68,7 @@ class Identical(Search):
 
     def __init__(self, past: Past) -> None:
         super().__init__(past)
+        self._textless = 0
         self._hour = -1
         self._of_hour: defaultdict[_Key, list[_Call]] = defaultdict(list)
         self._units: list[tuple[_Key, list[_Call]]] = []  # calls of one hour that may be repeats
@@ -109,6 +110,8 @@ class Identical(Search):
                 f"Of {candidates:,} calls that may be repeats the texts of {looked_at:,} were compared (--texts sets "
                 "how many): identical requests among the others come on top.",
             )
+        if self._textless:
+            remarks += (f"{self._textless:,} calls that may be repeats have no recorded texts (MOONDEV_CAPTURE).",)
         return results_of(items, remarks=remarks)
 
     def _compare(self, key: _Key, calls: Sequence[_Call]) -> None:
@@ -117,6 +120,7 @@ class Identical(Search):
         for call in sorted(calls):
             text = texts.get(call.place.span_id)
             if text is None:
+                self._textless += 1
                 continue
             answer = call.vote or _answer(text)
             if text.request not in first:

@@ -80,6 +80,7 @@ class Uncached(Search):
         self._traces: defaultdict[_Group, deque[str]] = defaultdict(newest_traces)
         self._unknown: Counter[str] = Counter()
         self._texts_left = past.most_texts
+        self._textless = 0
 
     @override
     def call(self, call: Fact) -> None:
@@ -117,6 +118,8 @@ class Uncached(Search):
             for provider, n in self._unknown.most_common(3)
             if n
         ]
+        if self._textless:
+            remarks.append(f"{self._textless:,} calls with long prompts have no recorded texts (MOONDEV_CAPTURE).")
         if skipped:
             remarks.append(f"{skipped:,} smaller groups of prompts were not looked at: --texts sets how many are read.")
         return results_of(items, remarks=remarks)
@@ -177,6 +180,7 @@ class Uncached(Search):
         texts = [dict(texts_at(self.past.store, [call.place for call in sample])) for sample in samples]
         learnt = [(call, texts[0][call.place.span_id].input) for call in samples[0] if call.place.span_id in texts[0]]
         if not learnt or not texts[1]:
+            self._textless += len(calls) if all(samples) else 0
             return None
         heads = Counter(text[:_LOOKED_AT] for _, text in learnt)
         head, count = heads.most_common(1)[0]
