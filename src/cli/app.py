@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli import decisions, insight
+from src.cli import alerts, decisions, insight, langfuse
 from src.cli.advise import advise
 from src.cli.backtest import backtest
 from src.cli.budget import budget
@@ -85,6 +85,8 @@ decisions.app.command("derive", cls=FastCommand)(derive)
 decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(insight.app, name="insight")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(langfuse.app, name="langfuse")
 
 
 def run() -> int:
