@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.insight.advice.past import BACKTEST, open_past, show_all
 from src.insight.advice.registry import KINDS
+from src.insight.facts.filters import EVALUATION
 from src.observability.search.records import moment
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ def _remarks(reader: FactsReader, filter_: Filter, own: list[str]) -> list[str]:
     remarks = [*own, *reader.freshness().remarks]
     if filter_.environment is None and BACKTEST in reader.values("environment"):
         remarks.append("Calls of back-tests are left out: they are paid once, not each month.")
+    if filter_.environment is None and filter_.agent is None and EVALUATION in reader.values("environment"):
+        remarks.append("Calls of judges and of trials of prompts are left out: --environment evaluation has them.")
     expired = reader.expired_in(filter_)
     if expired:
         remarks.append(f"{expired:,} observations of the period are deleted from the store, and were not looked at.")

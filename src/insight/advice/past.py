@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from src.insight.facts.filters import BILLED, Filter
+from src.insight.facts.filters import BILLED, EVALUATION, Filter
 from src.insight.facts.schema import DAY_NS
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ class Past:
 
     def is_counted(self, environment: str | None) -> bool:
         """Tell whether calls of an environment count: those of back-tests, which no month repeats, where asked for."""
-        return self.filter.environment is not None or environment != BACKTEST
+        if self.filter.environment is not None:
+            return True
+        # As reports do, calls of judges and of trials of prompts are left out, unless an agent is named.
+        return environment != BACKTEST and (environment != EVALUATION or self.filter.agent is not None)
 
     def wants(self, vote: MemberVote) -> bool:
         """Tell whether the filter's model and provider leave a vote."""

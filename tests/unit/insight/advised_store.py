@@ -178,6 +178,7 @@ def models(store: Recorder) -> None:
             store.call("both", store.at(day, 400 + number), 0.0013, model="openai:cheap", tokens=(1_000, 100))
             store.call("able", store.at(day, 400 + number), 0.013, model="openai:dear", tokens=(1_000, 100))
             store.call("tried", store.at(day, 400 + number), 9.0, category="timeout", environment="backtest")
+            store.call("judge", store.at(day, 400 + number), 9.0, category="timeout", environment="evaluation")
 
 
 def swarms(store: Recorder) -> None:

@@ -74,6 +74,7 @@ def _is_of(item: Finding | Withheld, agent: str, scope: dict[str, str]) -> bool:
 def test_the_past_is_divided_at_a_midnight_and_back_tests_cost_no_month(advice: Advice) -> None:
     assert advice.middle_ns == BEGAN_NS + MIDDLE * DAY_NS
     assert nothing(advice, "paid-failures", "tried")
+    assert nothing(advice, "paid-failures", "judge")
     assert any("back-tests are left out" in line for line in advice.remarks)
 
 
