@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from src.cli import alerts, decisions, insight, langfuse, prompts
+from src.cli.advise import advise
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
@@ -75,6 +76,7 @@ app.command("paper", cls=FastCommand)(paper)
 app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
 app.command("quality", cls=FastCommand)(quality)
+app.command("advise", cls=FastCommand)(advise)
 app.command("dashboard", cls=FastCommand)(dashboard)
 app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
