@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from src.dashboard.data import facts, traces
+from src.dashboard.data.memo import Version
 from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
@@ -55,10 +56,8 @@ _FACTS: Final = (Column("what", "what"), Column("text", "text"))
 def _build(context: Context) -> Page:
     if context.filters.since is None:
         context = replace(context, filters=replace(context.filters, since=_USUAL))
-    version = (
-        context.store.ask(_marks, (), context.limits),
-        context.store.ask(traces.marks, (), context.limits),
-    )
+    marks = (*context.store.ask(_marks, (), context.limits), *context.store.ask(traces.marks, (), context.limits))
+    version = Version(("advice", context.store.name), marks)
     return context.remembered(
         "advice", lambda: facts.ask(context.store, lambda reader: _page(context, reader), context.limits), version
     )
