@@ -261,5 +261,6 @@ def _details(beginning: Beginning, rule: CacheRule, n: int, reads: int, share: f
         f"Tokens are estimated by characters and counted a tenth lower. {min(share, 1):.0%} of them came from a cache.",
         f"Of {n:,} calls {reads:,} would have read the cache: they began after the one that wrote it had ended, within "
         f"{rule.lifetime_s // 60} minutes of its last use; the others would have paid to write it.",
-        f"At least {rule.least_tokens:,} tokens are cached ({rule.source}, as quoted on {rule.checked_on}), at today's prices.",
+        f"At least {rule.least_tokens:,} tokens are cached ({rule.source}, as quoted on {rule.checked_on}), at today's "
+        "prices.",
     )
