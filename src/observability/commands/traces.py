@@ -224,10 +224,13 @@ def _why_undeliverable(settings: Settings) -> str:
 
 def _reader() -> StoreReader:
     """Return what reads the store, whether tracing is on or not; it writes nothing."""
+    from src.observability.commands.size_note import tell_size
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
-    return StoreReader(Settings.read().trace_db)
+    reader = StoreReader(Settings.read().trace_db)
+    tell_size(reader)
+    return reader
 
 
 def _missing(reader: StoreReader) -> str:
