@@ -32,6 +32,7 @@ DAYS: Final = 90
 END_NS: Final = time.time_ns() // DAY_NS * DAY_NS
 BEGAN_NS: Final = END_NS - DAYS * DAY_NS
 _ORIGINALS: Final = 8_000  # observations that are encoded
+_COSTS: Final = json.dumps({"fee_bps": 10.0, "spread_bps": 0.0, "slippage_bps": 0.0})
 _MOST_DECISIONS: Final = 100_000
 _ENVELOPE: Final = otlp.encode_envelope({"service.name": "moondev"}, "langfuse-sdk", "5", {})
 _MODELS: Final = (
@@ -228,7 +229,7 @@ def _decision(members: Sequence[SpanRecord], rng: random.Random) -> list[Decisio
         OutcomeRecord(
             decision_id=name, horizon="24h", entry_ns=made_ns, entry=40_000.0, exit_ns=made_ns + DAY_NS,
             exit=40_000.0 * (1 + gross), exit_reason="horizon", gross=gross, net=gross - 0.002,
-            correct=gross > 0 if is_trade else None, brier=0.25 if is_trade else None, costs="{}",
+            correct=gross > 0 if is_trade else None, brier=0.25 if is_trade else None, costs=_COSTS,
             source="BTC-USD-15m.csv", resolved_ns=made_ns + DAY_NS,
         ),
     ]  # fmt: skip

@@ -102,7 +102,7 @@ def fullness(connection: sqlite3.Connection, max_bytes: int, grace_s: float = 0.
         limit=max_bytes,
         only_here=only_here,
         has_destination=upto is not None,
-        unjudged=int(connection.execute(f"SELECT count(*) {_OPEN} {_OLD}").fetchone()[0]),  # noqa: S608 - our own names
+        unjudged=int(connection.execute(f"SELECT count(*) {_OPEN} {_OLD}").fetchone()[0]),
         safe_until=noticed_at + grace_s if grace_s and noticed_at is not None else None,
     )
 
@@ -115,4 +115,4 @@ def notice(connection: sqlite3.Connection) -> int | None:
 
 def open_decisions(connection: sqlite3.Connection, after: int) -> list[tuple[int, str]]:
     """Return the decisions after a number that have no outcome yet, in their order: numbers and traces."""
-    return connection.execute(f"SELECT d.seq, d.trace_id {_OPEN} AND d.seq > ? ORDER BY d.seq", (after,)).fetchall()  # noqa: S608 - our own names
+    return connection.execute(f"SELECT d.seq, d.trace_id {_OPEN} AND d.seq > ? ORDER BY d.seq", (after,)).fetchall()

@@ -36,9 +36,7 @@ def noticed(spool: Spool) -> bool:
         return connection.execute("SELECT 1 FROM counters WHERE name = ?", (NOTICE,)).fetchone() is not None
 
 
-def test_what_is_only_here_goes_a_week_after_the_first_notice(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_only_here_goes_a_week_after_the_first_notice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     now = [NOW_S]
     spool = Spool(tmp_path / "t.db", max_bytes=LIMIT, grace_s=GRACE_S, clock=lambda: now[0])
     with caplog.at_level(logging.WARNING, "moondev.spool"):
