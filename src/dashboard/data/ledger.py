@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from src.judging.grouping import model_of, outcome_of
-from src.observability.ledger import Entry, LedgerReader, read_votes
-from src.observability.ledger.reader import _page as read_page
+from src.observability.ledger import Entry, LedgerReader, entries_after, read_votes
 from src.observability.store.ledger_queries import has_ledger
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Ledger:
 
 
 def _page(connection: sqlite3.Connection, seq: int) -> list[Entry]:
-    return list(read_page(connection, seq, None).entries)
+    return list(entries_after(connection, seq).entries)
 
 
 def _read_votes(entry: Entry) -> Entry:
