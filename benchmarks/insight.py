@@ -188,16 +188,16 @@ def measure_questions(path: Path) -> None:
 
 
 def measure_pages(path: Path) -> None:
-    """Make each page of the dashboard as a browser gets it, once anew and once more."""
+    """Make each page of the dashboard as a browser gets it, once anew and once more; the first reads the ledger too."""
     from src.dashboard.data.limits import Limits
     from src.dashboard.data.stores import open_stores
     from src.dashboard.pages.registry import KINDS
     from src.dashboard.server.views import Content, Views
 
-    content = Content(stores=open_stores([path]))
+    views = Views(Content(stores=open_stores([path])))
     for kind in KINDS.values():
         for query in ([], [("since", "30d")]) if "since" in kind.filters else ([],):
-            views, timers = Views(content), []
+            timers = []
             for _ in range(2):
                 with Timer() as timer:
                     views.html(kind, query, Limits(600))
