@@ -46,8 +46,8 @@ def matching(
         connection: A connection to the store.
         wanted: The filter.
         limit: The most ids to return; all where not given.
-        numbers: Yields the numbers of all observations that have the filter's text, the newest first, where an index
-            knows them; else the texts are read.
+        numbers: Yields the numbers of all observations that can have the filter's text, the newest first, where an
+            index knows them; else all texts are read.
     """
     traces = _distinct(_observed(connection, wanted, numbers))
     if wanted.score is not None:
@@ -100,6 +100,7 @@ def _observed(connection: sqlite3.Connection, wanted: TraceFilter, numbers: Numb
     """Yield the trace of each observation that fulfils the conditions on observations, newest first."""
     conditions, values = _conditions(connection, wanted._replace(text=None))
     if numbers is not None and _are_many(connection, conditions, values):
+        conditions.append(_has_text(connection, wanted.text or ""))
         newest = numbers()
         while batch := list(islice(newest, _CHUNK)):
             among = f"o.seq IN ({', '.join(map(str, batch))})"
