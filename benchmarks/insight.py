@@ -63,7 +63,7 @@ _COMMANDS: Final = (
     f"traces list --search '{_NOWHERE}'",
     "traces list --search 'schema import' --agent agent_7",
     "traces tail --from-start -n 200",
-    "traces tail --from-start -n 1 --agent nobody",
+    "traces tail --from-start -n 20 --session loop-1-7",
     "traces save {folder}/saved.jsonl -n 1000",
     "insight",
     "report",

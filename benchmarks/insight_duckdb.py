@@ -58,7 +58,7 @@ def _export(path: Path, file: Path) -> None:
     with contextlib.closing(sqlite3.connect(facts_path(path))) as connection:
         names: dict[int, str | None] = dict(connection.execute("SELECT id, text FROM names"))
         texts = pyarrow.array([names.get(number) for number in range(max(names, default=0) + 1)], pyarrow.string())
-        cursor = connection.execute(f"SELECT {', '.join((*_NAMES, *_NUMBERS))} FROM facts")
+        cursor = connection.execute(f"SELECT {', '.join((*_NAMES, *_NUMBERS))} FROM facts")  # noqa: S608 - our own names
         writer: Any = None
         while rows := cursor.fetchmany(_ROWS):
             columns = [pyarrow.array(column, pyarrow.int64()) for column in zip(*rows, strict=True)]
@@ -75,7 +75,8 @@ def _questions(file: str, last_ns: int) -> dict[str, str]:
     shares = "quantile_cont(duration_us, [0.5, 0.95, 0.99])"
     return {
         "totals of all": f"SELECT {_SUMS} {facts}",
-        "by agent, 30 days": f"SELECT agent, {_SUMS} {facts} AND start_ns >= {last_ns - 30 * DAY_NS + 12345} GROUP BY 1",
+        "by agent, 30 days": f"SELECT agent, {_SUMS} {facts} AND start_ns >= {last_ns - 30 * DAY_NS + 12345} "
+        "GROUP BY 1",
         "by model and day": f"SELECT model, start_ns // {DAY_NS}, {_SUMS} {facts} GROUP BY 1, 2",
         "by hour, 7 days": f"SELECT start_ns // {3600 * 10**9}, {_SUMS} {facts} "
         f"AND start_ns >= {last_ns - 7 * DAY_NS} GROUP BY 1",

@@ -74,8 +74,9 @@ def build(path: Path, count: int, *, is_old: bool = False, is_short: bool = Fals
 def _multiply(connection: sqlite3.Connection, copies: int, slice_ns: int) -> None:
     """Copy all rows, each time into the next slice of time; indexes are made at the end, which is much faster."""
     connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -500000")
-    indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-    indexes = indexes.fetchall()
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall()
     connection.execute("BEGIN")
     for name, _ in indexes:
         connection.execute(f"DROP INDEX {name}")
@@ -99,7 +100,7 @@ def _multiply(connection: sqlite3.Connection, copies: int, slice_ns: int) -> Non
              "exit_ns": "exit_ns + :shift", "resolved_ns": "resolved_ns + :shift"},
         ),
     }  # fmt: skip
-    sizes = {table: connection.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in made_of}
+    sizes = {table: connection.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in made_of}  # noqa: S608
     for k in range(1, copies):
         values = {"k": k, "shift": k * slice_ns, "prefix": f"{k * 2_654_435_761 & 0xFFFF_FFFF:08x}"}
         for table, (columns, changes) in made_of.items():
@@ -107,7 +108,7 @@ def _multiply(connection: sqlite3.Connection, copies: int, slice_ns: int) -> Non
                 continue
             chosen = ", ".join(changes.get(name, name) for name in columns)
             connection.execute(
-                f"INSERT INTO {table} (seq, {', '.join(columns)}) SELECT (SELECT max(seq) FROM {table}) + seq, "
+                f"INSERT INTO {table} (seq, {', '.join(columns)}) SELECT (SELECT max(seq) FROM {table}) + seq, "  # noqa: S608
                 f"{chosen} FROM {table} WHERE seq <= {sizes[table]} ORDER BY seq",
                 values,
             )

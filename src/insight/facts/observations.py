@@ -121,8 +121,13 @@ def _new_ones(facts_file: sqlite3.Connection, batch: Batch, taken: Taken, *, is_
             new.append(row if place == row.key else row._replace(key=place))
             places.append(number)
     facts_file.executemany("UPDATE facts SET seq = ? WHERE key = ?", renumbered)
-    others = ([column[place] for place in places] for column in batch[1:])
-    return Batch(new, *others), doubtful
+    chosen = Batch(
+        rows=new,
+        unmeasured=[batch.unmeasured[place] for place in places],
+        cut=[batch.cut[place] for place in places],
+        retried=[batch.retried[place] for place in places],
+    )
+    return chosen, doubtful
 
 
 Taken = dict[int, tuple[object, object]]

@@ -173,7 +173,7 @@ def _headroom(value: object) -> float | None:
     """Return the least share of a rate limit that is left; None where nothing of that form is told."""
     least = math.inf
     try:
-        limits = orjson.loads(value) if value.__class__ is str else _json(value)  # type: ignore[arg-type] # a text
+        limits: Any = orjson.loads(value) if isinstance(value, str) else value
         for limit in limits.values():
             most, left = limit.get("limit"), limit.get("remaining")
             if most and left is not None:

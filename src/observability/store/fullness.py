@@ -18,11 +18,12 @@ URGENT: Final = 0.9
 # How long before such rows go somebody must have been told, where the user has set no limit.
 GRACE_S: Final = 7 * 86_400
 NOTICE: Final = "size_notice"  # the counter with the time since when the limit comes near, in seconds since 1970
-# Decisions of which a horizon has no outcome yet; and those of them in the older half of what is stored, which the limit
-# would reach: that the newest ones wait for their time is no reason to tell anybody.
+# Decisions of which a horizon has no outcome yet; and those of them in the older half of what is stored, which the
+# limit would reach: that the newest ones wait for their time is no reason to tell anybody.
 _OPEN: Final = """
     FROM decisions d WHERE d.status = 'decided' AND d.trace_id IS NOT NULL AND
-    (SELECT count(*) FROM outcomes o WHERE o.decision_id = d.id AND instr(',' || d.horizons || ',', ',' || o.horizon || ','))
+    (SELECT count(*) FROM outcomes o
+    WHERE o.decision_id = d.id AND instr(',' || d.horizons || ',', ',' || o.horizon || ','))
     < length(d.horizons) - length(replace(d.horizons, ',', '')) + 1
 """
 _OLD: Final = """

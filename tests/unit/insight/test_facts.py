@@ -95,7 +95,7 @@ def _salvage(spool: Spool, rng: random.Random) -> None:
     """Have the store replaced as a damaged one is: what a destination lacks is moved, under other numbers."""
     for kind, acknowledge in (("observations", spool.acknowledge), ("scores", spool.acknowledge_scores)):
         with contextlib.closing(sqlite3.connect(spool.path)) as connection:
-            numbers = [row[0] for row in connection.execute(f"SELECT seq FROM {kind} ORDER BY seq")]
+            numbers = [row[0] for row in connection.execute(f"SELECT seq FROM {kind} ORDER BY seq")]  # noqa: S608
         acknowledge("langfuse:http://host:k", rng.choice([0, *numbers[:-1]]))
     with contextlib.closing(sqlite3.connect(spool.path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

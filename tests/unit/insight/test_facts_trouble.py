@@ -77,7 +77,7 @@ def test_bringing_an_older_store_forward_changes_no_row_and_no_trace(tmp_path: P
         columns = {
             name: ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({name})")) for name in tables
         }
-        before = {name: connection.execute(f"SELECT {columns[name]} FROM {name}").fetchall() for name in tables}
+        before = {name: connection.execute(f"SELECT {columns[name]} FROM {name}").fetchall() for name in tables}  # noqa: S608
     reader = StoreReader(path)
     traces = sorted({row[1] for row in before["observations"]})
     assert (len(traces), len(before["observations"]), len(before["scores"])) == (12, 40, 36)
@@ -86,7 +86,8 @@ def test_bringing_an_older_store_forward_changes_no_row_and_no_trace(tmp_path: P
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         for name in tables:
-            assert connection.execute(f"SELECT {columns[name]} FROM {name}").fetchall() == before[name], name
+            rows = connection.execute(f"SELECT {columns[name]} FROM {name}").fetchall()  # noqa: S608
+            assert rows == before[name], name
     assert [trace_data(reader, trace) for trace in traces] == shown
     kinds = {item["type"]: item for trace in shown for item in trace["observations"]}
     assert kinds["generation"]["input"]

