@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,24 +37,32 @@ MEMBERS: Final = "openai:gpt-4o,openai:gpt-4o-mini,deepseek:deepseek-chat"
 DAYS: Final = ("2017-03-01", "2017-05-15")
 # The pictures in docs/dashboard.md: their names, addresses, width, and colour scheme.
 PICTURES: Final = (
-    ("overview", "/", 1200, "light"),
-    ("decisions", "/decisions", 1200, "light"),
-    ("accuracy", "/accuracy?by=member", 1200, "light"),
-    ("models", "/models", 1200, "light"),
-    ("swarm", "/swarm", 1200, "dark"),
-    ("latency", "/latency", 1200, "light"),
-    ("cost", "/cost", 1200, "light"),
-    ("errors", "/errors", 1200, "light"),
-    ("trace", "TRACE", 1200, "dark"),
+    ("overview", "/", 1280, "light"),
+    ("decisions", "/decisions", 1280, "light"),
+    ("accuracy", "/accuracy?by=member", 1280, "light"),
+    ("models", "/models", 1280, "light"),
+    ("swarm", "/swarm", 1280, "dark"),
+    ("latency", "/latency", 1280, "light"),
+    ("cost", "/cost", 1280, "light"),
+    ("errors", "/errors", 1280, "light"),
+    ("limits", "/errors#headroom", 1280, "light"),
+    ("quality", "/quality", 1280, "light"),
+    ("prompts", "/prompts", 1280, "light"),
+    ("budget", "/budget", 1280, "dark"),
+    ("traces", "/traces", 1280, "light"),
+    ("trace", "TRACE", 1280, "dark"),
+    ("sessions", "/sessions", 1280, "light"),
+    ("live", "/live", 1280, "light"),
     ("phone", "/decisions", 375, "dark"),
 )
-_MOST_BYTES: Final = 2_000_000
+_MOST_BYTES: Final = 2_500_000
 
 
 class _Models(http.server.BaseHTTPRequestHandler):
     """Three models that never agree for long: each reads its answer out of the prompt's digits."""
 
     protocol_version = "HTTP/1.1"
+    refused: ClassVar[set[bytes]] = set()
 
     def do_POST(self) -> None:
         """Answer one chat completion, now and then with a rate limit."""
@@ -62,8 +70,12 @@ class _Models(http.server.BaseHTTPRequestHandler):
         digits = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
         draw = random.Random(digits)  # noqa: S311 - it decides nothing that is secret
         time.sleep(draw.lognormvariate(-4, 0.6))
-        if draw.random() < 0.04:
+        if (chance := draw.random()) < 0.03:
             self._send(400, {"error": {"message": "The input was rejected.", "type": "invalid_request_error"}})
+            return
+        if chance < 0.06 and digits not in self.refused:
+            self.refused.add(digits)  # once: the same request is answered when it is sent again
+            self._send(429, {"error": {"message": "Too many requests.", "type": "rate_limit_error"}}, left=0)
             return
         action = draw.choices(("BUY", "SELL", "NOTHING"), (4, 3, 2))[0]
         confidence = draw.randrange(45, 95)
@@ -81,9 +93,15 @@ class _Models(http.server.BaseHTTPRequestHandler):
             "usage": usage,
         })  # fmt: skip
 
-    def _send(self, status: int, data: dict[str, Any]) -> None:
+    def _send(self, status: int, data: dict[str, Any], *, left: int | None = None) -> None:
         body = json.dumps(data).encode()
         self.send_response(status)
+        self.send_header("Retry-After", "0.02")
+        for kind, most in (("requests", 500), ("tokens", 200_000)):
+            remaining = most * (40 + len(body) * 7 % 60) // 100 if left is None else left
+            self.send_header(f"x-ratelimit-limit-{kind}", str(most))
+            self.send_header(f"x-ratelimit-remaining-{kind}", str(remaining))
+            self.send_header(f"x-ratelimit-reset-{kind}", "1.2s")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -166,7 +184,7 @@ def pictures_of_all() -> list[tuple[str, str, int, str]]:
     from src.dashboard.pages.registry import KINDS
 
     addresses = [(kind.slug or "overview", kind.address) for kind in KINDS.values()]
-    looks = ((1200, "light"), (1200, "dark"), (375, "light"), (375, "dark"))
+    looks = ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark"))
     return [
         (f"{name}-{width}-{scheme}", address, width, scheme)
         for name, address in (*addresses, ("trace", "TRACE"))
@@ -186,6 +204,8 @@ def take(page: Page, base: str, path: Path, address: str, width: int, *, is_long
     else:
         page.goto(base + address)
         page.wait_for_function("() => [...document.querySelectorAll('.chart')].every((c) => c.dataset.drawn)")
+        if address == "/live":
+            page.wait_for_selector("#live tbody tr")
     page.screenshot(path=path, full_page=is_long)
 
 
@@ -212,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             page.set_default_timeout(300_000)
             page.goto(link)
             for name, address, width, scheme in pictures:
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # light or dark
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # light or dark
                 take(page, base, folder / f"dashboard-{name}.png", address, width, is_long=options.all)
             browser.close()
     size = sum(path.stat().st_size for path in folder.glob("dashboard-*.png"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli import decisions, insight
+from src.cli import alerts, decisions, insight, langfuse, prompts
+from src.cli.advise import advise
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
@@ -18,6 +19,7 @@ from src.cli.evaluate import evaluate
 from src.cli.fills import fills
 from src.cli.models import models
 from src.cli.paper import paper
+from src.cli.prompt_trial import try_version
 from src.cli.quality import quality
 from src.cli.report import report
 from src.cli.risk import risk
@@ -74,6 +76,7 @@ app.command("paper", cls=FastCommand)(paper)
 app.command("budget", cls=FastCommand)(budget)
 app.command("report", cls=FastCommand)(report)
 app.command("quality", cls=FastCommand)(quality)
+app.command("advise", cls=FastCommand)(advise)
 app.command("dashboard", cls=FastCommand)(dashboard)
 app.command("evaluate", cls=FastCommand)(evaluate)
 app.command("models", cls=FastCommand)(models)
@@ -83,6 +86,10 @@ decisions.app.command("derive", cls=FastCommand)(derive)
 decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(insight.app, name="insight")
+prompts.app.command("try", cls=FastCommand)(try_version)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(langfuse.app, name="langfuse")
 
 
 def run() -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from src.judging import statistics
+from src.judging.judged_columns import ABSTAINED, DECIDED, FAILED, STATUS, JudgedColumns
 from src.judging.statistics import UNKNOWN, Interval
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ DAY_NS: Final = 86_400_000_000_000
 # The lower bounds of the classes of confidence, in percent.
 _CLASSES: Final = (0, 50, 60, 70, 80, 90)
 _DIRECTIONS: Final = {"BUY": 1, "SELL": -1}
-_TIME: Final = attrgetter("time_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,49 +157,73 @@ class Accuracy:
         return None if self.cost_usd is None or not self.hits else self.cost_usd / self.hits
 
 
-def accuracy_of(key: str, items: Sequence[Judged]) -> Accuracy:
+def accuracy_of(key: str, items: Sequence[Judged] | JudgedColumns) -> Accuracy:
     """Return the figures of a group."""
     import numpy
 
-    decided = [item for item in items if item.status == "decided"]
-    active = [item for item in decided if item.action in _DIRECTIONS]
-    trades = sorted((item for item in active if item.move is not None), key=_TIME)
-    directions = numpy.array([_DIRECTIONS[item.action] for item in trades], dtype=float)
-    moves = numpy.array([item.move for item in trades], dtype=float)
-    nets = numpy.array([item.net for item in trades], dtype=float)
-    is_up, is_correct = moves > 0, directions * moves > 0
+    columns = items if isinstance(items, JudgedColumns) else columns_of(items)
+    decided = columns.take(columns.status == DECIDED)
+    active = decided.take(decided.direction != 0)
+    trades = active.take(~numpy.isnan(active.move))
+    trades = trades.take(numpy.argsort(trades.time_ns, kind="stable"))
+    is_up, is_correct = trades.move > 0, _is_correct(trades)
     hits, n = int(is_correct.sum()), len(trades)
     up = float(is_up.mean()) if n else None
-    known = [item.cost_usd for item in items if item.cost_usd is not None]
-    round_trips = numpy.array([item.round_trip for item in trades], dtype=float)
-    agreed, split = _by_agreement(trades, agreed=True), _by_agreement(trades, agreed=False)
-    skill, expected = _skill(trades, directions, moves)
+    known = columns.cost_usd[~numpy.isnan(columns.cost_usd)]
+    agreed, split = is_correct[trades.agreed == 1], is_correct[trades.agreed == 0]
+    skill, expected = _skill(trades)
     return Accuracy(
         key=key,
-        decisions=len(items),
+        decisions=len(columns),
         n=n,
-        abstained=sum(item.status == "abstained" for item in items),
-        failed=sum(item.status == "failed" for item in items),
-        open=sum(item.move is None for item in decided),
-        coverage=len(active) / len(items) if items else None,
+        abstained=int((columns.status == ABSTAINED).sum()),
+        failed=int((columns.status == FAILED).sum()),
+        open=int(numpy.isnan(decided.move).sum()),
+        coverage=len(active) / len(columns) if len(columns) else None,
         hits=hits,
         hit_rate=statistics.share(hits, n),
-        baseline_hit_rate=None if up is None else max(up, float((moves < 0).mean())),
+        baseline_hit_rate=None if up is None else max(up, float((trades.move < 0).mean())),
         always_long=up,
         skill=skill,
         p_value=None if expected is None else statistics.p_value(hits, n, expected),
         **_calibration(trades, is_correct),
-        net_return=_mean(trades, nets),
-        net_total=float(nets.sum()),
-        long_return=float((moves - round_trips).mean()) if n else None,
-        max_drawdown=statistics.max_drawdown(nets),
+        net_return=_mean(trades),
+        net_total=float(trades.net.sum()),
+        long_return=float((trades.move - trades.round_trip).mean()) if n else None,
+        max_drawdown=statistics.max_drawdown(trades.net),
         inaction=_inaction(decided),
-        cost_usd=float(sum(known)) if known else None,
-        cost_unknown=any(item.cost_unknown for item in items),
-        agreed=statistics.share(sum(item.is_correct for item in agreed), len(agreed)),
-        split=statistics.share(sum(item.is_correct for item in split), len(split)),
+        cost_usd=float(known.sum()) if len(known) else None,
+        cost_unknown=bool(columns.cost_unknown.any()),
+        agreed=statistics.share(int(agreed.sum()), len(agreed)),
+        split=statistics.share(int(split.sum()), len(split)),
         n_agreed=len(agreed),
         n_split=len(split),
+    )
+
+
+def _is_correct(trades: JudgedColumns) -> Any:
+    return trades.direction * trades.move > 0
+
+
+def columns_of(items: Sequence[Judged]) -> JudgedColumns:
+    """Return items as columns."""
+    import numpy
+
+    def numbers(values: list[float | None]) -> Any:
+        return numpy.array([math.nan if value is None else value for value in values], dtype=float)
+
+    return JudgedColumns(
+        time_ns=numpy.array([item.time_ns for item in items], dtype="int64"),
+        direction=numpy.array([item.direction for item in items], dtype="int8"),
+        status=numpy.array([STATUS[item.status] for item in items], dtype="int8"),
+        confidence=numbers([item.confidence for item in items]),
+        move=numbers([item.move for item in items]),
+        net=numbers([item.net for item in items]),
+        round_trip=numbers([item.round_trip for item in items]),
+        horizon_s=numpy.array([item.horizon_s for item in items], dtype="int64"),
+        cost_usd=numbers([item.cost_usd for item in items]),
+        cost_unknown=numpy.array([item.cost_unknown for item in items], dtype=bool),
+        agreed=numpy.array([-1 if item.agreed is None else int(item.agreed) for item in items], dtype="int8"),
     )
 
 
@@ -212,26 +236,20 @@ def with_discoveries(rows: Iterable[Accuracy]) -> list[Accuracy]:
     return [replace(group, stands_out=flag) for group, flag in zip(groups, flags, strict=True)]
 
 
-def _days(trades: Sequence[Judged]) -> Any:
+def _overlap_days(trades: JudgedColumns) -> float:
+    return float(trades.horizon_s.max()) / 86_400 if len(trades) else 0.0
+
+
+def _mean(trades: JudgedColumns) -> Interval:
     import numpy
 
-    return numpy.array([item.time_ns // DAY_NS for item in trades], dtype="int64")
-
-
-def _overlap_days(trades: Sequence[Judged]) -> float:
-    return max((item.horizon_s for item in trades), default=0) / 86_400
-
-
-def _mean(trades: Sequence[Judged], values: Any) -> Interval:
-    import numpy
-
-    rows = numpy.column_stack([values, numpy.ones(len(values))])
+    rows = numpy.column_stack([trades.net, numpy.ones(len(trades))])
     return statistics.ratio_interval(
-        _days(trades), rows, lambda sums: sums[:, 0] / sums[:, 1], overlap_days=_overlap_days(trades)
+        trades.time_ns // DAY_NS, rows, lambda sums: sums[:, 0] / sums[:, 1], overlap_days=_overlap_days(trades)
     )
 
 
-def _skill(trades: Sequence[Judged], directions: Any, moves: Any) -> tuple[Interval, float | None]:
+def _skill(trades: JudgedColumns) -> tuple[Interval, float | None]:
     """Return the hits above chance with their interval, and the share that chance hits.
 
     Chance decides as often BUY and SELL, but without regard to the market: a BUY then hits as often as prices rose, a
@@ -239,10 +257,10 @@ def _skill(trades: Sequence[Judged], directions: Any, moves: Any) -> tuple[Inter
     """
     import numpy
 
-    if not trades:
+    if not len(trades):
         return UNKNOWN, None
-    is_long = directions > 0
-    columns = [directions * moves > 0, moves > 0, is_long, numpy.ones(len(trades)), moves < 0]
+    moves = trades.move
+    columns = [_is_correct(trades), moves > 0, trades.direction > 0, numpy.ones(len(trades)), moves < 0]
     rows = numpy.column_stack(columns).astype(float)
 
     def chance(sums: Any) -> Any:
@@ -250,19 +268,22 @@ def _skill(trades: Sequence[Judged], directions: Any, moves: Any) -> tuple[Inter
         return long * up + (1 - long) * down
 
     interval = statistics.ratio_interval(
-        _days(trades), rows, lambda sums: sums[:, 0] / sums[:, 3] - chance(sums), overlap_days=_overlap_days(trades)
+        trades.time_ns // DAY_NS,
+        rows,
+        lambda sums: sums[:, 0] / sums[:, 3] - chance(sums),
+        overlap_days=_overlap_days(trades),
     )
     return interval, float(chance(rows.sum(axis=0, keepdims=True))[0])
 
 
-def _calibration(trades: Sequence[Judged], is_correct: Any) -> dict[str, Any]:
+def _calibration(trades: JudgedColumns, is_correct: Any) -> dict[str, Any]:
     """Return the Brier score, its skill, the log loss and the reliability table of those with a confidence."""
     import numpy
 
-    stated = numpy.array([item.confidence is not None for item in trades], dtype=bool)
+    stated = ~numpy.isnan(trades.confidence)
     if not stated.any():
         return {}
-    confidences = numpy.array([item.confidence or 0.0 for item in trades], dtype=float)[stated] / 100
+    confidences = trades.confidence[stated] / 100
     correct = is_correct[stated]
     brier = float(((confidences - correct) ** 2).mean())
     reference = float(correct.mean() * (1 - correct.mean()))
@@ -287,22 +308,15 @@ def _reliability(confidences: Any, correct: Any) -> Iterable[ReliabilityClass]:
             )
 
 
-def _inaction(decided: Sequence[Judged]) -> Inaction:
-    moves = [
-        (abs(item.move), item.round_trip)
-        for item in decided
-        if item.action not in _DIRECTIONS and item.move is not None
-    ]
-    if not moves:
+def _inaction(decided: JudgedColumns) -> Inaction:
+    import numpy
+
+    still = decided.take((decided.direction == 0) & ~numpy.isnan(decided.move))
+    if not len(still):
         return Inaction()
-    missed = sum(move > cost for move, cost in moves) / len(moves)
-    return Inaction(
-        n=len(moves), mean_move=sum(move for move, _ in moves) / len(moves), missed=missed, avoided=1 - missed
-    )
-
-
-def _by_agreement(trades: Sequence[Judged], *, agreed: bool) -> list[Judged]:
-    return [item for item in trades if item.agreed is agreed]
+    moves = numpy.abs(still.move)
+    missed = int((moves > still.round_trip).sum()) / len(still)
+    return Inaction(n=len(still), mean_move=float(moves.mean()), missed=missed, avoided=1 - missed)
 
 
 def grouped(items: Iterable[tuple[str, Judged]]) -> dict[str, list[Judged]]:

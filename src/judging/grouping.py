@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from src.judging.regimes import Regimes
     from src.observability.ledger import Entry, MemberVote
-    from src.observability.store.ledger_records import OutcomeRecord
+    from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 
 BY: Final = ("agent", "model", "member", "prompt", "symbol", "confidence", "regime", "day")
 _UNKNOWN: Final = "unknown"
@@ -71,17 +71,29 @@ def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:
         "model": lambda: "+".join(json.loads(decision.models)) if decision.models else None,
         "member": lambda: None,
         "prompt": lambda: " ".join(
-            filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8]))
+            filter(None, (decision.prompt_name, decision.prompt_version, hash_of_prompt(decision)))
         ),
         "symbol": lambda: decision.symbol,
-        "confidence": lambda: _class_of(decision.confidence),
+        "confidence": lambda: class_of(decision.confidence),
         "regime": lambda: regimes.at(decision.as_of_ns) if regimes is not None else None,
         "day": lambda: datetime.fromtimestamp(decision.as_of_ns / 1e9, UTC).strftime("%Y-%m-%d"),
     }
     return keys[by]() or _UNKNOWN
 
 
-def _class_of(confidence: float | None) -> str | None:
+def hash_of_prompt(decision: DecisionRecord) -> str:
+    """Return digits of the hash of a decision's prompt; none where its version ends with them."""
+    return prompt_digits(decision.prompt_version, decision.prompt_hash)
+
+
+def prompt_digits(version: str | None, prompt_hash: str | None) -> str:
+    """Return digits of a prompt's hash; none where its version ends with them."""
+    digits = (prompt_hash or "")[:8]
+    return "" if (version or "").endswith(digits) else digits
+
+
+def class_of(confidence: float | None) -> str | None:
+    """Return the class of a confidence, such as 70-79; None where none is stated."""
     if confidence is None:
         return None
     low = next(bound for bound in _CONFIDENCES if confidence >= bound)
@@ -156,13 +168,18 @@ def recounted(entry: Entry, *, without: str | None = None, plain: bool = False) 
     Raises:
         ValueError: a stored weight makes no sense.
     """
-    return _counted(
+    return counted(
         tuple((1.0 if plain else float(vote.weight), vote.action) for vote in entry.votes if vote.member != without)
     )
 
 
 @lru_cache(maxsize=50_000)  # few members cast few different sets of votes
-def _counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
+def counted(cast: tuple[tuple[float, str | None], ...]) -> str | None:
+    """Return the action by some votes, each a weight and an action; None where none would be.
+
+    Raises:
+        ValueError: a weight makes no sense.
+    """
     if not cast:
         return None
     consensus = count(

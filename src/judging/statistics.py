@@ -76,8 +76,7 @@ def ratio_interval(days: Any, numerators: Any, ratio: Callable[[Any], Any], *, o
     if len(days) == 0:
         return UNKNOWN
     unique, place = numpy.unique(days, return_inverse=True)
-    sums = numpy.zeros((len(unique), numerators.shape[1]))
-    numpy.add.at(sums, place, numerators)
+    sums = numpy.column_stack([numpy.bincount(place, weights=column, minlength=len(unique)) for column in numerators.T])
     value = float(ratio(sums.sum(axis=0, keepdims=True))[0])
     count = len(unique)
     if not math.isfinite(value):

@@ -213,9 +213,9 @@ ROWS: tuple[Row, ...] = (
                "enabled», «JSON mode is not enabled», «Function calling is not enabled»"),
     # Claude
     _row("claude", r".*", default_max_tokens=4096, seed=False, json_mode=False, schema_bounds=False,
-        max_temperature=1.0, parts=frozenset({"image", "document", "search_result", "container_upload"}),
+        max_temperature=1.0, parts=frozenset({"text", "image", "document", "search_result", "container_upload"}),
         source="docs.anthropic.com/en/api/messages: max_tokens is required, temperature ends at 1; no seed, no JSON "
-               "mode"),
+               "mode; a text in its own form, which may be marked with cache_control"),
     _row("claude", _CLAUDE + r"(instant|v?2|3-(opus|sonnet|haiku|5-))", reasoning_effort=False,
         source="docs.claude.com/en/docs/build-with-claude/extended-thinking#supported-models: from Sonnet 3.7 on"),
     _row("claude", _CLAUDE + r"(3-7|opus-4|sonnet-4|haiku-4)", effort_as="budget", efforts=_ALL_EFFORTS,

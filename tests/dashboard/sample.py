@@ -150,7 +150,16 @@ class Maker:
                 names.MODEL: model, names.RESPONSE_MODEL: model, names.OUTPUT: text,
                 names.INPUT_TOKENS: tokens_in, names.OUTPUT_TOKENS: tokens_out,
                 names.COST_DETAILS: f'{{"total": {usd}}}' if draw.random() > 0.02 else '{"unknown": 0}',
+                names.FINISH_REASONS: (_reason_of(span_id),),
             }  # fmt: skip
+            if span_id % 5 == 0:
+                attributes[names.METADATA + names.REPAIRED] = "true"
+        if provider != "ollama":
+            left = (span_id % 500, span_id % 39_000)
+            attributes[names.METADATA + "rate_limits"] = (
+                f'{{"requests": {{"limit": 500.0, "remaining": {left[0]}, "reset_s": 1.2}}, '
+                f'"tokens": {{"limit": 40000, "remaining": {left[1]}}}}}'
+            )
         span = Span(trace_id, span_id, root, member, start_ns, start_ns + took_ns, attributes, is_error,
                     category if is_error else "")  # fmt: skip
         vote = MemberVote(
@@ -186,6 +195,10 @@ class Maker:
             for horizon in parse_horizons(decision.horizons)
         ]
         return [item for item in judged if not isinstance(item, StillOpen)]
+
+
+def _reason_of(span_id: int) -> str:
+    return "length" if span_id % 7 == 0 else "Content_Filter" if span_id % 11 == 0 else "stop"
 
 
 def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | None = None, every: int = 1) -> Path:

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.dashboard import Content, open_stores
-from src.dashboard.data.ledger import Ledger
 from src.dashboard.data.limits import Limits, NobodyWaits, TookTooLong
-from src.dashboard.data.memo import Memo
+from src.dashboard.data.memo import Memo, Version
 from src.dashboard.data.tree import in_tree_order
 from src.dashboard.server.answering import Answers
-from src.observability.store.spool import Spool
 from tests.dashboard.conftest import opened
-from tests.dashboard.sample import Maker, fill
 
 if TYPE_CHECKING:
     import sqlite3
@@ -103,6 +100,16 @@ def test_what_is_being_computed_is_computed_once() -> None:
     assert memo.get("other", compute, Limits(30)) == 2
 
 
+def test_results_of_another_version_are_dropped() -> None:
+    memo, limits = Memo(), Limits(30)
+    for key in ("a", "b"):
+        assert memo.get(key, lambda: [1], limits, version=Version("ledger", 1)) == [1]
+    memo.get("c", lambda: [1], limits, version=Version("traces", 1))
+    assert memo.get("a", lambda: [2], limits, version=Version("ledger", 2)) == [2]
+    assert sorted(memo._results) == ["a", "c"]  # what "b" held is free
+    assert memo.get("a", lambda: [3], limits, version=Version("ledger", 2)) == [2]
+
+
 def test_a_failure_is_not_kept() -> None:
     memo = Memo()
     with pytest.raises(ZeroDivisionError):
@@ -121,22 +128,3 @@ def test_a_circle_of_parents_shows_each_observation_once() -> None:
     ordered = in_tree_order(rows)
     assert sorted(row["seq"] for _, row in ordered) == [1, 2, 3, 4, 5]
     assert [(depth, row["span_id"]) for depth, row in ordered][:3] == [(0, "c"), (0, "d"), (1, "e")]
-
-
-def test_the_ledger_follows_what_is_written(tmp_path: Path) -> None:
-    path = fill(tmp_path / "t.db", 4)
-    (store,), ledger = open_stores([path]), Ledger()
-    first = ledger.of(store, Limits(300))
-    assert ledger.of(store, Limits(300)) is first
-    spool, maker = Spool(path), Maker(50)
-    _, decision, outcomes = maker.run(90)
-    spool.append_ledger(decision)
-    second = ledger.of(store, Limits(300))
-    assert [entry.decision.id for entry in second.entries[:4]] == [entry.decision.id for entry in first.entries]
-    assert second.entries[4].decision == decision
-    assert second.entries[3] is first.entries[3]  # only what has come was read
-    spool.append_ledger_rows(outcomes)
-    spool.close()
-    third = ledger.of(store, Limits(300))
-    assert third.version != second.version
-    assert len(third.entries[4].outcomes) == len(outcomes)

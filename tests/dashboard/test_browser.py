@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.xdist_group("chromium"),
 ]
 LARGE = 30_000 if IS_LONG else 3_000
-WITH_CHARTS = [slug for slug in KINDS if slug not in {"traces", "sessions", "live", "budget"}]
+WITH_CHARTS = [slug for slug in KINDS if slug not in {"traces", "sessions", "live", "budget", "alerts", "advice"}]
 # `make test` opens a few pages here; `tests/dashboard/test_pages.py` asks for each of them without a browser.
 SOME = list(KINDS) if IS_LONG else ["decisions"]
 _CONTRAST = """() => {
@@ -192,6 +192,9 @@ def test_a_page_fits_a_phone(site: Site, slug: str) -> None:
     page = site.go(KINDS[slug].address)
     site.wait_for_charts()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not page.get_by_role("link", name="Budget").is_visible()
+    page.get_by_text("Menu", exact=True).click()
+    assert page.get_by_role("link", name="Budget").is_visible()
     if page.locator(".filter-box").count():
         assert not page.get_by_role("button", name="Apply").is_visible()
         page.get_by_text("Filters", exact=True).click()
@@ -236,6 +239,10 @@ def test_the_keyboard_alone_reaches_everything(site: Site) -> None:
         "cells => cells.map((c) => Number(c.dataset.value))"
     )
     assert values == sorted(values, reverse=True)
+    page.get_by_label("Agent").focus()
+    page.keyboard.type("risk_agent")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/traces\?agent=risk_agent$"))
     page.locator("tbody a").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".w-row.chosen")
@@ -289,14 +296,15 @@ def test_a_hostile_reply_is_only_text(site: Site) -> None:
 
 def test_live_shows_what_ends(site: Site, paths: dict[str, Path]) -> None:
     page = site.go("/live")
-    page.wait_for_function("() => document.querySelector('#live').dataset.after")
+    page.wait_for_selector("#live tbody tr")
+    assert page.locator("#live tbody tr").count() >= 40  # the newest are here at once
     maker = Maker(77)
     span = Span(maker.new_id(), maker.new_id(), None, "fresh <b>call</b>", 10**18, 10**18 + 10**9,
                 {names.TYPE: "generation"})  # fmt: skip
     spool = Spool(paths["main"])
     spool.append(span.record())
     spool.close()
-    page.wait_for_selector("#live tbody tr")
+    page.wait_for_function("() => document.querySelector('#live tbody tr').textContent.includes('fresh')")
     assert "fresh <b>call</b>" in (page.locator("#live tbody tr").first.text_content() or "")
     page.get_by_role("button", name="Pause").click()
     assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.dashboard import Content, open_stores
+from src.dashboard.data import conditions
+from src.dashboard.pages import traces as traces_page
 from src.dashboard.pages.registry import KINDS
 from src.observability.store.spool import Spool
 from tests.dashboard.conftest import HOSTILE, RUNS, first_trace, opened
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 ADDRESSES = {kind.slug: kind.address for kind in KINDS.values()}
-WITH_TABLES = [slug for slug in ADDRESSES if slug not in {"live", "budget"}]
+WITH_TABLES = [slug for slug in ADDRESSES if slug not in {"live", "budget", "alerts", "advice"}]
 
 
 @pytest.mark.parametrize("slug", list(ADDRESSES))
@@ -87,6 +89,48 @@ def test_an_address_that_cannot_be_says_what_is_wrong(client: TestClient, path: 
     answer = client.get(path)
     assert answer.status_code == 400
     assert says in answer.text
+
+
+# A value of each filter that leaves something.
+VALUES = {
+    "since": "2025-11-01", "until": "2199-01-01", "agent": "trading_agent", "model": "gpt-4o", "other": "llama3.2",
+    "provider": "openai", "symbol": "BTC-USD", "session": "loop-0", "user": "nobody", "environment": "paper",
+    "prompt": "trading", "member": "openai:gpt-4o", "book": "live", "action": "BUY", "status": "error",
+    "outcome": "open", "category": "rate_limit", "horizon": "4h", "name": "openai:gpt-4o", "text": "trend",
+    "min_ms": "1", "min_usd": "0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slug", [slug for slug, kind in KINDS.items() if kind.filters])
+def test_every_filter_is_taken_from_the_address_and_shown_in_the_form(client: TestClient, slug: str) -> None:
+    kind = KINDS[slug]
+    values = {name: VALUES.get(name, kind.by[-1] if kind.by else "") for name in kind.filters}
+    for name, value in values.items() if IS_LONG else ():
+        assert client.get(kind.address, params={name: value}).status_code == 200, name
+    answer = client.get(kind.address, params=values)
+    assert answer.status_code == 200
+    for name, value in values.items():
+        field = re.search(rf'<(input|select) id="f-{name}"[^>]*>(?:.*?</select>)?', answer.text, re.DOTALL)
+        assert field is not None, name
+        assert f'value="{value}"' in field[0], name
+        if field[1] == "select":
+            assert f'<option value="{value}" selected>' in field[0] or value == kind.by[0], name
+
+
+def test_a_text_is_searched_as_far_as_time_allows_and_the_page_says_how_far(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "_WINDOW", 20)
+    monkeypatch.setattr(traces_page, "_TEXT_S", 0.0)
+    page = client.get("/traces?text=the+TREND+says").text
+    assert f"The texts of the newest 20 of {RUNS * 4} observations were searched" in page
+    assert int(re.search(r'data-figure="traces".*?"value">(\d+)', page, re.DOTALL)[1]) <= 6  # type: ignore[index] # it is there
+    assert len(list(csv.DictReader(io.StringIO(client.get("/traces/traces.csv?text=the+trend+says").text)))) == 50
+    assert _figure(client, "/traces/figures.csv?text=the+trend+says", "traces") == str(RUNS)
+    narrow = client.get("/traces?text=the+trend+says&session=loop-0").text
+    assert "of these. Other filters" in narrow  # the newest rows are of another session
+    monkeypatch.setattr(traces_page, "_TEXT_S", 300.0)
+    assert "The texts of the newest" not in client.get("/traces?text=the+trend+says&session=loop-1").text
 
 
 def test_empty_fields_of_a_form_leave_the_address(client: TestClient) -> None:

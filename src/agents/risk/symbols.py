@@ -2,8 +2,10 @@
 
 The same exposure is the same asset in the same currency: BTC-USD, BTC/USD, btc_usd, BTCUSD, XBT/USD, $BTC and BTC. US
 dollars and their stablecoins count as one, and so do spot, perpetual swaps, futures and options on one asset:
-BTC/USDC:USDC, BTCUSDT.P, BTC-PERP, BTC/USD:BTC-261225, BINANCE:BTCUSDT. A quantity in the name (1000PEPE, kPEPE) is the
-coin itself. Another currency is another exposure (BTC-EUR), and so is a wrapped or staked coin (WBTC, STETH).
+BTC/USDC:USDC, BTCUSDT.P, BTC-PERP, BTC/USD:BTC-261225, BINANCE:BTCUSDT, KuCoin's XBTUSDTM, Bitfinex' tBTCUSD and
+BTCF0:USTF0, Bybit's BTCUSDH26, TradingView's BTC1!. The currency may stand first (USDT_BTC), a broker's letters last
+(EURUSD.m). A quantity in the name (1000PEPE, kPEPE) is the coin itself. Another currency is another exposure (BTC-EUR),
+and so is a wrapped or staked coin (WBTC, STETH).
 """
 
 from __future__ import annotations
@@ -18,6 +20,21 @@ _DOLLARS: Final = frozenset(
 )  # fmt: skip
 # Those that end a name without a separator: others would cut names short (DOTUSD is DOT, not DO in TUSD).
 _ENDINGS: Final = ("FDUSD", "USDT", "USDC", "USD1", "USD")
+# Kraken writes XDG for DOGE, and exchanges that follow ISO 4217 XBT for BTC.
+_ALIASES: Final = {"XBT": "BTC", "XDG": "DOGE"}
+_CURRENCIES: Final = frozenset(
+    {"AUD", "BRL", "CAD", "CHF", "CNH", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "JPY",
+     "KRW", "MXN", "MYR", "NGN", "NOK", "NZD", "PHP", "PLN", "RON", "RUB", "SEK", "SGD", "THB", "TRY", "TWD", "UAH",
+     "USD", "VND", "XAG", "XAU", "XPD", "XPT", "ZAR"}
+)  # fmt: skip
+# What brokers add to a pair for a kind of account: EURUSD.m, EURUSDm, EURUSD.pro, EURUSD_i, EURUSD#.
+_BROKERS_PAIR: Final = re.compile(r"([A-Z]{3})([A-Z]{3})(?:[._-]?[a-z]{1,4}|[._-][A-Za-z]{1,4}|[#+!])")
+_BITFINEX: Final = re.compile(r"t(?=[A-Z0-9]{6,}|[A-Z0-9]+:)")  # tBTCUSD, tDOGE:USD
+_BITFINEX_SWAP: Final = re.compile(r"([A-Z0-9]+)F0:(?:UST|BTC|EUR)F0")
+_CONTINUOUS: Final = re.compile(r"\d!$")  # TradingView's nearest future
+# The month and the year of a future: BTCUSDH26, XBTZ25.
+_DELIVERY: Final = re.compile(r"(?<=[A-Z0-9]{2})(?<!\d[A-Z]{2})[FGHJKMNQUVXZ]\d{2}$")
+_KUCOIN: Final = re.compile(r"(?<=[A-Z0-9]USD[TC])M$|(?<=[A-Z0-9]USD)M$")
 _KINDS: Final = frozenset(
     {"PERP", "PERPETUAL", "SWAP", "SPOT", "FUT", "FUTURES", "INTX", "UMCBL", "CMCBL", "DMCBL", "SPBL"}
 )
@@ -36,8 +53,14 @@ def exposure_of(symbol: str) -> str:
     text = unicodedata.normalize("NFKC", symbol).strip()
     if _ADDRESS.fullmatch(text):
         return text.upper()
+    pair = _BROKERS_PAIR.fullmatch(text)
+    if pair and _CURRENCIES.issuperset(pair.groups()):
+        text = f"{pair[1]}{pair[2]}"
+    swap = _BITFINEX_SWAP.fullmatch(text := _BITFINEX.sub("", text, count=1))
+    text = f"{swap[1]}USD" if swap else text
     text, is_swap = _without_venue(_THOUSANDS.sub("", text, count=1).upper().lstrip("$^"))
     text = re.sub(r"=[XF]$", "", text)  # Yahoo's currencies and futures
+    text = _KUCOIN.sub("", _DELIVERY.sub("", _CONTINUOUS.sub("", text)))
     asset, slash, rest = text.partition("/")
     market = _MARKET_OF_A_VENUE.fullmatch(asset) if slash and is_swap else None
     if market:
@@ -45,7 +68,20 @@ def exposure_of(symbol: str) -> str:
     words = [word for word in _SEPARATORS.split(text) if word]
     if len(words) > 1 and words[0] in _FAMILIES:
         del words[0]
+    if len(words) == 2 and "US" in words:  # AAPL.US, US.AAPL
+        words.remove("US")
+    if len(words) == 2 and _is_quoted_first(*words):
+        words.reverse()
     return _key(words) if words else symbol.strip().upper()
+
+
+def _is_quoted_first(first: str, second: str) -> bool:
+    """Return whether a market is named by its currency first, as Upbit's KRW-BTC and Poloniex' USDT_BTC."""
+    is_money = first in _DOLLARS or first in _CURRENCIES
+    is_market = (
+        second not in _DOLLARS | _CURRENCIES | _KINDS and not _EXPIRY.fullmatch(second) and second not in {"P", "PS"}
+    )
+    return is_money and is_market
 
 
 def _without_venue(text: str) -> tuple[str, bool]:
@@ -89,4 +125,5 @@ def _without_dollars(name: str) -> str:
 
 def _coin(name: str) -> str:
     name = _QUANTITY.sub("", name, count=1) if _QUANTITY.match(name) else name
-    return f"BTC{name[3:]}" if name.startswith("XBT") else name
+    alias = _ALIASES.get(name[:3])
+    return f"{alias}{name[3:]}" if alias else name

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from src.dashboard.data.limits import NobodyWaits
 from src.insight.facts.filters import BILLED, Filter
 from src.insight.facts.job import FactsError, refresh
 from src.insight.facts.opening import store_identity
@@ -39,13 +40,26 @@ _MOST_OFFERED: Final = 200
 class Refresher:
     """A thread that brings the facts of stores up to date, in turns, until it is stopped.
 
+    Args:
+        stores: The stores.
+        stopping: Ends the thread.
+        problems: Gets what keeps figures from being up to date, by store.
+        read_more: Reads what else is read of a store in turns, and tells whether nothing is left.
+
     The store itself is only read: one of an older format, which would have to be brought forward first, is left alone.
     """
 
-    def __init__(self, stores: Iterable[Store], stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        stores: Iterable[Store],
+        stopping: threading.Event,
+        problems: dict[str, str],
+        read_more: Callable[[Store], bool],
+    ) -> None:
         self._stores = tuple(stores)
         self._stopping = stopping
-        self.problems: dict[str, str] = {}
+        self._read_more = read_more
+        self.problems = problems
         self._thread = threading.Thread(target=self._run, name="moondev-dashboard-facts", daemon=True)
 
     def start(self) -> None:
@@ -62,6 +76,7 @@ class Refresher:
                     else ""
                 )
                 return True
+            is_read = self._read_more(store)
             state = refresh(store.path, budget_s=seconds)
         except (FactsError, SpoolError, sqlite3.Error) as error:
             if self.problems.get(store.name) != str(error):
@@ -69,11 +84,14 @@ class Refresher:
             self.problems[store.name] = str(error)
             return True
         self.problems.pop(store.name, None)
-        return state.is_current
+        return state.is_current and is_read
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            is_done = all(list(map(self.look, self._stores)))
+            try:
+                is_done = all(list(map(self.look, self._stores)))
+            except NobodyWaits:
+                return
             self._stopping.wait(_EVERY_S if is_done else 0.05)
 
 

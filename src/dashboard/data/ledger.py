@@ -1,168 +1,134 @@
-"""Keep the ledger's entries in memory, and read them anew when the file has others."""
+"""Keep the ledger's columns in memory, bring them up to date, and choose decisions by the filters of an address."""
 
 from __future__ import annotations
 
+import json
 import threading
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from typing_extensions import override
+import numpy
 
-from src.judging.grouping import model_of, outcome_of
-from src.observability.ledger import Entry, LedgerReader, entries_after, read_votes
-from src.observability.store.ledger_queries import has_ledger
+from src.insight.ledger.columns import ACTIONS, LedgerColumns
+from src.insight.ledger.keeping import is_worth_keeping, keep, load
+from src.insight.ledger.reading import brought_up
+from src.judging.grouping import hash_of_prompt, outcome_of
+from src.judging.judged_columns import DECIDED
+from src.observability.ledger import read_numbered
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from src.dashboard.data.limits import Limits
     from src.dashboard.data.stores import Store
     from src.dashboard.view.filters import Filters
-    from src.observability.ledger import MemberVote
+    from src.insight.ledger.columns import Outcomes
+    from src.observability.ledger import Entry
 
-_FRESH_S: Final = 30.0  # for how long costs that are not known yet are not looked for again
-_SETTLES_NS: Final = 3_600_000_000_000
-_MARKS: Final = (
-    "SELECT (SELECT count(*) FROM decisions), (SELECT coalesce(max(seq), 0) FROM decisions), "
-    "(SELECT count(*) FROM outcomes), (SELECT coalesce(max(seq), 0) FROM outcomes), "
-    "(SELECT count(*) FROM results), (SELECT coalesce(max(seq), 0) FROM results)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadEntry(Entry):
-    """An entry whose votes are read already: pages go through them again and again."""
-
-    members: tuple[MemberVote, ...] = ()
-
-    @property
-    @override
-    def votes(self) -> tuple[MemberVote, ...]:
-        """Return the members' votes."""
-        return self.members
+_PATIENCE_S: Final = 2.0  # for which a page reads on; where that is not enough, it says that more is to come
+# Codes of what came of a decision.
+WRONG, RIGHT, OPEN, NO_RESULT = 0, 1, 2, 3
+_RESULTS: Final = {"wrong": WRONG, "right": RIGHT, "open": OPEN}
+RESULT_NAMES: Final = ("wrong", "right", "open", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The entries of a store, oldest first, and a version that another one has when they change."""
-
-    entries: tuple[Entry, ...] = ()
-    version: tuple[object, ...] = ()
+@dataclass(slots=True)
+class _Held:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    columns: LedgerColumns | None = None
+    persisted: LedgerColumns = field(default_factory=LedgerColumns)
 
 
 class Ledger:
-    """The entries of stores, each read once for as long as nothing changes."""
+    """The ledgers of stores, each read once, and then what is new."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: dict[str, tuple[Loaded, float]] = {}
+        self._held: dict[str, _Held] = {}
 
-    def of(self, store: Store, limits: Limits) -> Loaded:
-        """Return a store's entries."""
-        marks = store.ask(_marks, (), limits)
+    def of(self, store: Store, limits: Limits, *, is_whole: bool = False) -> LedgerColumns:
+        """Return a store's ledger, as far as it can be read in a page's time, or to its end."""
         with self._lock:
-            loaded, until = self._loaded.get(store.name, (None, 0.0))
-            if loaded is None or loaded.version[:-1] != marks or time.monotonic() > until:
-                loaded = self._read(store, marks, limits, loaded)
-        return loaded
+            held = self._held.setdefault(store.name, _Held())
+        with held.lock:
+            if held.columns is None:
+                held.columns = held.persisted = load(store.path)
+            ask = partial(_ask, store, limits)
+            before, seconds = held.columns, None if is_whole else _PATIENCE_S
+            held.columns = brought_up(before, ask, seconds=seconds)
+            return held.columns
 
-    @staticmethod
-    def _longer(store: Store, marks: tuple[Any, ...], limits: Limits, before: Loaded) -> tuple[Entry, ...] | None:
-        """Return the entries with the decisions that have come; None where anything else has changed, or too much."""
-        known: tuple[Any, ...] = before.version[:-1]
-        if not marks or len(known) != len(marks) or marks[2:] != known[2:] or marks[:2] == known[:2]:
-            return None
-        fresh = store.ask(partial(_page, seq=known[1]), [], limits)
-        if len(before.entries) + len(fresh) != marks[0]:
-            return None
-        return (*before.entries, *map(_read_votes, fresh))
-
-    def _read(self, store: Store, marks: tuple[object, ...], limits: Limits, before: Loaded | None) -> Loaded:
-        entries = self._longer(store, marks, limits, before) if before is not None else None
-        if entries is None:
-            entries = tuple(map(_read_votes, limits.each(LedgerReader(store.reader).entries()))) if marks else ()
-        # What a trace cost may become known a little later than its decision.
-        recent_ns = time.time_ns() - _SETTLES_NS
-        is_settled = not any(
-            entry.decision.cost_usd is None and entry.decision.trace_id and entry.decision.time_ns > recent_ns
-            for entry in entries
-        )
-        costs = sum(entry.decision.cost_usd or 0.0 for entry in entries)
-        loaded = Loaded(entries=entries, version=(*marks, costs))
-        if before is not None and before.version == loaded.version:
-            loaded = before
-        until = float("inf") if is_settled else time.monotonic() + _FRESH_S
-        self._loaded[store.name] = (loaded, until)
-        return loaded
+    def bring_up(self, store: Store, limits: Limits) -> bool:
+        """Read what is new in a store, and keep it beside the store; tell whether nothing is left."""
+        columns = self.of(store, limits)
+        held = self._held[store.name]
+        if is_worth_keeping(columns, held.persisted) and keep(store.path, columns):
+            held.persisted = columns
+        return not columns.is_behind
 
 
-def _page(connection: sqlite3.Connection, seq: int) -> list[Entry]:
-    return list(entries_after(connection, seq).entries)
+def _ask(store: Store, limits: Limits, question: Any, nothing: Any) -> Any:
+    return store.ask(question, nothing, limits)
 
 
-def _read_votes(entry: Entry) -> Entry:
-    return ReadEntry(
-        decision=entry.decision,
-        outcomes=entry.outcomes,
-        results=entry.results,
-        members=read_votes(entry.decision.votes),
-    )
+def entries_at(store: Store, seqs: Sequence[int], limits: Limits) -> dict[int, Entry]:
+    """Return the decisions of some numbers whole, by their numbers."""
+    return store.ask(partial(read_numbered, numbers=seqs), {}, limits)
 
 
-def _marks(connection: sqlite3.Connection) -> tuple[object, ...]:
-    return tuple(connection.execute(_MARKS).fetchone()) if has_ledger(connection) else ()
-
-
-def chosen(entries: Iterable[Entry], filters: Filters, now_ns: int) -> list[Entry]:
-    """Return the entries that the filters leave; times are those of the newest data that a decision saw."""
+def chosen(columns: LedgerColumns, filters: Filters, now_ns: int) -> Any:
+    """Return the places of the decisions that the filters leave; times are those of the newest data that each saw."""
+    rows = columns.decisions
+    mask = numpy.ones(len(rows), dtype=bool)
     since, until = filters.times(now_ns)
-    wanted = [
-        (name, getattr(filters, attribute))
-        for name, attribute in (
-            ("agent", "agent"), ("symbol", "symbol"), ("environment", "environment"), ("session_id", "session"),
-            ("book", "book"), ("action", "action"),
-        )
-        if getattr(filters, attribute) is not None
-    ]  # fmt: skip
-    result = []
-    for entry in entries:
-        decision = entry.decision
-        if since is not None and decision.as_of_ns < since:
-            continue
-        if until is not None and decision.as_of_ns >= until:
-            continue
-        if any(getattr(decision, name) != value for name, value in wanted):
-            continue
-        if _has_parts(entry, filters):
-            result.append(entry)
-    return result
+    if since is not None:
+        mask &= rows.as_of_ns >= since
+    if until is not None:
+        mask &= rows.as_of_ns < until
+    for name in ("agent", "symbol", "environment", "session", "book", "prompt"):
+        wanted = getattr(filters, name)
+        if wanted is not None:
+            mask &= getattr(rows, name) == columns.number(wanted)
+    if filters.action is not None:
+        mask &= rows.action == ACTIONS[filters.action]
+    if filters.model is not None:
+        mask &= _asked_model(columns, filters.model)
+    if filters.member is not None:
+        mask &= _has_vote(columns, columns.votes.member == columns.number(filters.member))
+    if filters.outcome is not None:
+        mask &= results(columns, columns.outcome(filters.horizon)) == _RESULTS[filters.outcome]
+    return numpy.flatnonzero(mask)
 
 
-def _has_parts(entry: Entry, filters: Filters) -> bool:
-    if filters.prompt is not None and filters.prompt != prompt_of(entry):
-        return False
-    if filters.model is not None and filters.model not in models_of(entry):
-        return False
-    if filters.member is not None and all(vote.member != filters.member for vote in entry.votes):
-        return False
-    return filters.outcome is None or filters.outcome == result_of(entry, filters.horizon)
+def _has_vote(columns: LedgerColumns, votes: Any) -> Any:
+    mask = numpy.zeros(len(columns), dtype=bool)
+    mask[columns.votes.decision[votes]] = True
+    return mask
 
 
-def prompt_of(entry: Entry) -> str:
-    """Return the name and version of a decision's prompt, or the digits of its text; empty where none is known."""
-    decision = entry.decision
-    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8])))
+def _asked_model(columns: LedgerColumns, model: str) -> Any:
+    """Tell of each decision whether a model voted in it, or was asked where there are no votes."""
+    voted = _has_vote(columns, columns.votes.model == columns.number(model))
+    lists = [number for number, models in asked_models(columns).items() if model in models]
+    return voted | (numpy.isin(columns.decisions.models, lists) & (columns.votes_per_decision() == 0))
 
 
-def models_of(entry: Entry) -> set[str]:
-    """Return the models of a decision: those that answered, or that were asked."""
-    import json
+def asked_models(columns: LedgerColumns) -> dict[int, list[str]]:
+    """Return the models in each list of models that decisions without votes name, by its number."""
+    alone = columns.decisions.models[columns.votes_per_decision() == 0]
+    return {
+        int(number): [str(name) for name in json.loads(columns.texts[number])]
+        for number in numpy.unique(alone)
+        if number >= 0 and columns.texts[number]
+    }
 
-    models = {model_of(vote) for vote in entry.votes}
-    return models or set(json.loads(entry.decision.models) if entry.decision.models else ())
+
+def results(columns: LedgerColumns, outcomes: Outcomes) -> Any:
+    """Return WRONG, RIGHT, OPEN or NO_RESULT for each decision; NOTHING that is judged has no result."""
+    codes = numpy.select([numpy.isnan(outcomes.entry), outcomes.correct == 1, outcomes.correct == 0],
+                         [OPEN, RIGHT, WRONG], NO_RESULT)  # fmt: skip
+    return numpy.where(columns.decisions.status == DECIDED, codes, NO_RESULT)
 
 
 def result_of(entry: Entry, horizon: str | None) -> str | None:
@@ -173,3 +139,9 @@ def result_of(entry: Entry, horizon: str | None) -> str | None:
     if outcome is None:
         return "open"
     return None if outcome.correct is None else "right" if outcome.correct else "wrong"
+
+
+def prompt_of(entry: Entry) -> str:
+    """Return the name and version of a decision's prompt, or the digits of its text; empty where none is known."""
+    decision = entry.decision
+    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, hash_of_prompt(decision))))

@@ -5,23 +5,25 @@ The figures are those of `judging.report`, which goes through the decisions one 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy
+
+from src.insight.ledger.columns import ACTIONS, NO_VOTE
 from src.judging import statistics
-from src.judging.accuracy import DAY_NS, round_trip_of
-from src.judging.grouping import outcome_of, recounted
+from src.judging.accuracy import DAY_NS
+from src.judging.grouping import counted
+from src.judging.judged_columns import DECIDED
 from src.judging.statistics import UNKNOWN, Interval
-from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from src.observability.ledger import Entry, MemberVote
+    from src.dashboard.data.decided import Chosen
+    from src.insight.ledger.columns import Votes
 
-_CODES: Final = {"BUY": 1, "SELL": -1, "NOTHING": 0}
-NO_VOTE: Final = 9  # an abstention, a failure, or a decision that the member was not asked for
+_NAMES: Final = {code: name for name, code in ACTIONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,80 +80,109 @@ class PairFigures:
 
 
 class Swarm:
-    """The decisions of several members, as arrays.
+    """The decisions of several members among some.
 
     Args:
-        entries: Decisions; those of a single member are left out.
-        horizon: By which outcome they are judged; each decision's first one where not set.
+        decisions: Decisions; those of a single member are left out.
     """
 
-    def __init__(self, entries: Iterable[Entry], horizon: str | None) -> None:
-        import numpy
-
-        self._entries = sorted((item for item in entries if len(item.votes) > 1), key=lambda e: e.decision.as_of_ns)
-        self._votes = [{vote.member: vote for vote in reversed(entry.votes)} for entry in self._entries]
-        self.members: list[str] = list(dict.fromkeys(name for votes in self._votes for name in reversed(votes)))
-        outcomes = [outcome_of(entry, horizon) for entry in self._entries]
-        wholes = [outcome if outcome is not None and outcome.exit_reason == "horizon" else None for outcome in outcomes]
-        self._move = numpy.array([math.nan if item is None else item.exit / item.entry - 1 for item in wholes])
-        trips = {item.costs: round_trip_of(item.costs) for item in outcomes if item is not None}
-        self._round_trip = numpy.array([0.0 if item is None else trips[item.costs] for item in outcomes])
-        self._days = numpy.array([entry.decision.as_of_ns // DAY_NS for entry in self._entries], dtype="int64")
-        names = {horizon or entry.horizons[0] for entry in self._entries}
-        self._overlap_days = max((parse_horizon(name).seconds for name in names), default=0) / 86_400
-        self._recounts: dict[object, int] = {}
-        self.consensus = self._coded(
-            entry.decision.action if entry.decision.status == "decided" else None for entry in self._entries
-        )
+    def __init__(self, decisions: Chosen) -> None:
+        columns = decisions.columns
+        self._columns = columns
+        several = decisions.places[columns.votes_per_decision()[decisions.places] > 1]
+        order = numpy.argsort(columns.decisions.as_of_ns[several], kind="stable")
+        self._places = several[order]
+        outcomes = decisions.outcomes.take(self._places)
+        self._move = numpy.where(outcomes.is_whole, outcomes.exit / outcomes.entry - 1, numpy.nan)
+        self._round_trip = outcomes.round_trip
+        rows = columns.decisions.take(self._places)
+        self._days = rows.as_of_ns // DAY_NS
+        self._overlap_days = float(decisions.horizons_s[self._places].max()) / 86_400 if len(self) else 0.0
+        self.consensus = numpy.where(rows.status == DECIDED, rows.action, NO_VOTE).astype("int64")
+        self._read_votes()
 
     def __len__(self) -> int:
         """Return how many decisions there are."""
-        return len(self._entries)
+        return len(self._places)
 
-    def _coded(self, actions: Iterable[str | None]) -> Any:
-        import numpy
+    def _read_votes(self) -> None:
+        """Put the votes in the order of the decisions here, and note which is the first one of each member in each."""
+        line = numpy.full(len(self._columns), -1, dtype="int64")
+        line[self._places] = numpy.arange(len(self))
+        votes = self._columns.votes
+        here = numpy.flatnonzero(line[votes.decision] >= 0)
+        here = here[numpy.argsort(line[votes.decision[here]], kind="stable")]
+        self._votes = votes.take(here)
+        self._lines = line[self._votes.decision]
+        self._starts = numpy.searchsorted(self._lines, numpy.arange(len(self) + 1))
+        numbers, first = numpy.unique(self._votes.member, return_index=True)
+        names = [self._columns.text(int(number)) or "" for number in numbers]
+        self._numbers = {names[place]: numbers[place] for place in numpy.argsort(first)}
+        self.members: list[str] = list(self._numbers)
+        _, member = numpy.unique(self._votes.member, return_inverse=True)
+        asked = numpy.unique(self._lines * max(len(numbers), 1) + member) // max(len(numbers), 1)
+        self._has_three = numpy.bincount(asked, minlength=len(self)) > 2
+        self._patterns, self._examples = self._vote_patterns()
 
-        codes = [NO_VOTE if action is None else _CODES.get(action, 0) for action in actions]
-        return numpy.array(codes, dtype="int64")
+    def _vote_patterns(self) -> tuple[Any, Any]:
+        """Return a number of each decision that those with the same votes share, and the first decision of each."""
+        votes = self._votes
+        _, weights = numpy.unique(votes.weight, return_inverse=True)
+        parts = (votes.member.astype("int64"), votes.action.astype("int64"), weights)
+        code = numpy.zeros(len(votes), dtype="int64")
+        for part in parts:
+            _, code = numpy.unique(code * (int(part.max(initial=0)) + 2) + part + 1, return_inverse=True)
+        counts = numpy.diff(self._starts)
+        pattern = numpy.zeros(len(self), dtype="int64")
+        for number in range(int(counts.max(initial=0))):
+            has = counts > number
+            part = numpy.zeros(len(self), dtype="int64")
+            part[has] = code[self._starts[:-1][has] + number] + 1
+            _, pattern = numpy.unique(pattern * (int(part.max(initial=0)) + 1) + part, return_inverse=True)
+        _, examples = numpy.unique(pattern, return_index=True)
+        return pattern, examples
+
+    def _cast(self, line: int, without: int | None = None) -> list[tuple[float, str | None]]:
+        """Return the votes of one decision as weights and actions."""
+        part = slice(int(self._starts[line]), int(self._starts[line + 1]))
+        rows = zip(self._votes.member[part], self._votes.weight[part], self._votes.action[part], strict=True)
+        return [(float(weight), _NAMES.get(int(action))) for member, weight, action in rows if member != without]
 
     def plain(self) -> Any:
         """Return what equal weights would have decided."""
-        return self._recounted(without=None, plain=True)
+        return self._of_patterns(lambda line: tuple((1.0, action) for _, action in self._cast(line)))
 
     def alone(self, member: str) -> Any:
         """Return what a member voted."""
-        return self._coded(votes[member].action if member in votes else None for votes in self._votes)
+        votes, lines = self._of_member(member)
+        codes = numpy.full(len(self), NO_VOTE, dtype="int64")
+        codes[lines] = votes.action
+        return codes
 
     def without(self, member: str) -> Any:
         """Return what the others would have decided."""
-        return self._recounted(without=member, plain=False)
+        number = self._numbers[member]
+        return self._of_patterns(lambda line: tuple(self._cast(line, number)))
 
-    def _recounted(self, *, without: str | None, plain: bool) -> Any:
-        import numpy
+    def _of_member(self, member: str) -> tuple[Votes, Any]:
+        """Return a member's first vote in each decision, and the places of these decisions here."""
+        own = numpy.flatnonzero(self._votes.member == self._numbers[member])
+        lines, first = numpy.unique(self._lines[own], return_index=True)
+        return self._votes.take(own[first]), lines
 
-        codes = []
-        for entry, votes in zip(self._entries, self._votes, strict=True):
-            key = (plain, without in votes, *((vote.action, vote.weight) for vote in votes.values()
-                                              if vote.member != without))  # fmt: skip
-            if len(votes) != len(entry.votes):  # two members of one name: count them as they stand
-                key = (plain, without, entry.decision.id)
-            if key not in self._recounts:
-                action = recounted(entry, without=without, plain=plain)
-                self._recounts[key] = NO_VOTE if action is None else _CODES[action]
-            codes.append(self._recounts[key])
-        return numpy.array(codes, dtype="int64")
+    def _of_patterns(self, cast: Callable[[int], tuple[tuple[float, str | None], ...]]) -> Any:
+        """Return what votes come to, counted once for all decisions that have the same ones."""
+        actions = [counted(cast(int(line))) for line in self._examples]
+        codes = numpy.array([NO_VOTE if action is None else ACTIONS[action] for action in actions], dtype="int64")
+        return codes[self._patterns] if len(self) else codes
 
     def nets(self, codes: Any) -> Any:
         """Return the net returns of actions; not a number where the decision is open, 0 where nothing is done."""
-        import numpy
-
         direction = numpy.where(codes == NO_VOTE, 0, codes)
         return direction * self._move - numpy.where(direction != 0, self._round_trip, 0.0)
 
     def track(self, codes: Any) -> Track:
         """Return what would have come of actions."""
-        import numpy
-
         direction = numpy.where(codes == NO_VOTE, 0, codes)
         trades = (direction != 0) & ~numpy.isnan(self._move)
         nets = self.nets(codes)[trades]
@@ -175,26 +206,27 @@ class Swarm:
 
     def member(self, name: str) -> MemberFigures:
         """Return what one member did, cost and changed."""
-        votes = [vote for vote in (votes.get(name) for votes in self._votes) if vote is not None]
-        costs = [vote.cost_usd for vote in votes if vote.cost_usd is not None]
+        votes, _ = self._of_member(name)
+        costs = votes.cost_usd[~numpy.isnan(votes.cost_usd)]
+        times = votes.latency_ms[~numpy.isnan(votes.latency_ms)]
         changed, value, judged = self._marginal(name)
         return MemberFigures(
             name=name,
             asked=len(votes),
-            votes=sum(vote.action is not None for vote in votes),
-            failed=sum(vote.error is not None for vote in votes),
-            cost_usd=sum(costs) if costs else None,
+            votes=int((votes.action != NO_VOTE).sum()),
+            failed=int(votes.has_failed.sum()),
+            cost_usd=float(costs.sum()) if len(costs) else None,
             unpriced=len(votes) - len(costs),
-            latency_ms=_middle(votes),
+            latency_ms=float(numpy.median(times)) if len(times) else None,
             changed=changed,
             value=value,
             judged=judged,
         )
 
     def _marginal(self, name: str) -> tuple[int | None, float | None, int]:
-        import numpy
-
-        can_lose = numpy.array([name in votes and len(votes) > 2 for votes in self._votes], dtype=bool)
+        _, lines = self._of_member(name)
+        can_lose = numpy.zeros(len(self), dtype=bool)
+        can_lose[lines] = self._has_three[lines]
         if not can_lose.any():
             return None, None, 0
         others = self.without(name)
@@ -205,8 +237,6 @@ class Swarm:
 
     def pairs(self) -> list[PairFigures]:
         """Return every two members beside one another."""
-        import numpy
-
         codes = {name: self.alone(name) for name in self.members}
         resolved = ~numpy.isnan(self._move)
         result = []
@@ -231,9 +261,8 @@ class Swarm:
 
     def by_agreement(self) -> list[tuple[str, int, Track]]:
         """Return decisions by how much of the weight that voted agreed: the class, how many, what came of them."""
-        import numpy
-
-        shares = numpy.array([_agreement(entry) for entry in self._entries])
+        by_pattern = numpy.array([_agreement(self._cast(int(line))) for line in self._examples])
+        shares = by_pattern[self._patterns]
         rows = []
         for label, low, high in (("all agreed", 1.0, 2.0), ("two thirds or more", 2 / 3, 1.0), ("less", 0.0, 2 / 3)):
             inside = (shares >= low - 1e-9) & (shares < high - 1e-9)
@@ -242,18 +271,11 @@ class Swarm:
         return rows
 
 
-def _middle(votes: Sequence[MemberVote]) -> float | None:
-    import statistics as plain_statistics
-
-    times = [vote.latency_ms for vote in votes if vote.latency_ms is not None]
-    return plain_statistics.median(times) if times else None
-
-
-def _agreement(entry: Entry) -> float:
+def _agreement(cast: Sequence[tuple[float, str | None]]) -> float:
     """Return the largest share of the weight that voted which voted for the same action; -1 where none voted."""
     weights: dict[str, float] = {}
-    for vote in entry.votes:
-        if vote.action is not None:
-            weights[vote.action] = weights.get(vote.action, 0.0) + vote.weight
+    for weight, action in cast:
+        if action is not None:
+            weights[action] = weights.get(action, 0.0) + weight
     total = sum(weights.values())
     return max(weights.values()) / total if total else -1.0

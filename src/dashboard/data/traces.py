@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from src.observability.search.conditions import TraceFilter
-from src.observability.search.matching import matching
-from src.observability.search.text_index import numbers_with
+from src.insight.sessions.sums import sums_of, unpriced_sql
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.records import BILLED_TYPES, OBSERVATION_COLUMNS, TraceRow, by_column
 from src.observability.store.schema import readable
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
-    from src.dashboard.view.filters import Filters
+    from src.dashboard.data.conditions import Conditions
+    from src.insight.sessions.sums import SessionSums
 
 _BILLED: Final = ", ".join(f"'{name}'" for name in BILLED_TYPES)
 PAGE: Final = 50
 _CHUNK: Final = 400
 _LOOKED_AT: Final = 5_000  # observations that suggestions are taken from
 _OFFERED: Final = 100
-_EQUAL: Final = {
-    "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
-    "name": "name",
-}  # fmt: skip
-_SEARCHED: Final = ("symbol", "user", "environment", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,77 +64,14 @@ class TracePage:
     before: int | None = None
 
 
-def unpriced_sql(connection: sqlite3.Connection) -> str:
-    """Return an expression that is 1 where a part of an observation's cost is unknown."""
-    guess = f"(cost_usd IS NULL AND type IN ({_BILLED}))"
-    if readable(connection, ("cost_unknown",)) == "NULL":
-        return guess
-    return f"(CASE WHEN cost_unknown IS NULL THEN {guess} ELSE cost_unknown END)"
-
-
-def conditions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> tuple[str, list[Any]]:
-    """Return what observations must be for the filters, as SQL that may be empty, and its values.
-
-    Those of a whole trace (its symbol, user, environment and texts, how long it took, what it cost, whether anything in
-    it failed) ask for its id: rows of older programs have some of that in their spans alone, which the search reads.
-    """
-    terms: list[str] = []
-    values: list[Any] = []
-    since, until = filters.times(now_ns)
-    for bound, term in ((since, "start_ns >= ?"), (until, "start_ns < ?")):
-        if bound is not None:
-            terms.append(term)
-            values.append(bound)
-    for name, column in _EQUAL.items():
-        value = getattr(filters, name)
-        if value is not None:
-            terms.append(f"{column} = ?")
-            values.append(value)
-    if filters.status is not None:
-        verb = "IN" if filters.status == "error" else "NOT IN"
-        terms.append(f"trace_id {verb} (SELECT trace_id FROM observations WHERE level = 'ERROR')")  # noqa: S608 - our own
-    if (least_ms := filters.number("min_ms")) is not None:
-        terms.append(
-            "trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id HAVING max(end_ns) - min(start_ns) >= ?)"
-        )
-        values.append(int(least_ms * 1_000_000))
-    if (least_usd := filters.number("min_usd")) is not None:
-        terms.append("trace_id IN (SELECT trace_id FROM observations GROUP BY trace_id HAVING sum(cost_usd) >= ?)")
-        values.append(least_usd)
-    if any(getattr(filters, name) is not None for name in _SEARCHED):
-        terms.append("trace_id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(_searched(connection, filters)))
-    return " AND ".join(terms), values
-
-
-def _searched(connection: sqlite3.Connection, filters: Filters) -> list[str]:
-    """Return the ids of the traces that have an observation of this agent, model, symbol, user and text together."""
-    wanted = TraceFilter(
-        agent=filters.agent,
-        model=filters.model,
-        provider=filters.provider,
-        symbol=filters.symbol,
-        session_id=filters.session,
-        user_id=filters.user,
-        environment=filters.environment,
-        category=filters.category,
-        text=filters.text,
-    )
-    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
-    with numbers_with(path, filters.text) as numbers:
-        return matching(connection, wanted, numbers=numbers)
-
-
-def totals(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> TraceTotals:
-    """Return the totals of the observations that the filters leave."""
-    where, values = conditions(connection, filters, now_ns)
-    # Over all rows an index counts the traces; in one question with the sums it would take three times as long.
-    count = "(SELECT count(DISTINCT trace_id) FROM observations)" if not where else "count(DISTINCT trace_id)"
+def totals(connection: sqlite3.Connection, chosen: Conditions) -> TraceTotals:
+    """Return the totals of some observations."""
+    chosen.define(connection)
     row = connection.execute(
-        f"SELECT {count}, count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
+        f"SELECT count(DISTINCT trace_id), count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
         f"sum(input_tokens), sum(output_tokens), sum(cost_usd), sum({unpriced_sql(connection)}) "
-        f"FROM observations {'WHERE ' + where if where else ''}",
-        values,
+        f"FROM observations {'WHERE ' + chosen.where if chosen.where else ''}",
+        chosen.values,
     ).fetchone()
     return TraceTotals(
         traces=row[0],
@@ -155,16 +85,35 @@ def totals(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> Tra
     )
 
 
-def newest(connection: sqlite3.Connection, filters: Filters, now_ns: int, before: int | None) -> TracePage:
-    """Return the newest traces that have an observation which all filters leave; each trace is listed whole.
+def all_totals(connection: sqlite3.Connection, by_session: Sequence[SessionSums]) -> TraceTotals:
+    """Return the totals of all observations, from the sums of sessions; an index counts the traces."""
+
+    def total(name: str) -> Any:
+        known = [value for item in by_session if (value := getattr(item, name)) is not None]
+        return sum(known) if known else None
+
+    return TraceTotals(
+        traces=connection.execute("SELECT count(DISTINCT trace_id) FROM observations").fetchone()[0],
+        observations=total("n") or 0,
+        calls=total("calls") or 0,
+        errors=total("errors") or 0,
+        input_tokens=total("input_tokens"),
+        output_tokens=total("output_tokens"),
+        cost_usd=total("cost_usd"),
+        unpriced=total("unpriced") or 0,
+    )
+
+
+def newest(connection: sqlite3.Connection, chosen: Conditions, before: int | None) -> TracePage:
+    """Return the newest traces that have an observation which the filters leave; each trace is listed whole.
 
     Args:
         connection: To the store.
-        filters: The filters.
-        now_ns: The time.
+        chosen: What the filters leave.
         before: Where to continue: a row's number; traces with a newer row that the filters leave come before it.
     """
-    where, values = conditions(connection, filters, now_ns)
+    chosen.define(connection)
+    where, values = chosen.where, chosen.values
     terms = [term for term in (where, "seq < ?" if before is not None else "") if term]
     cursor = connection.execute(
         f"SELECT seq, trace_id FROM observations {'WHERE ' + ' AND '.join(terms) if terms else ''} ORDER BY seq DESC",  # noqa: S608 - our own names
@@ -184,7 +133,7 @@ def newest(connection: sqlite3.Connection, filters: Filters, now_ns: int, before
 
 
 def _not_listed_before(
-    connection: sqlite3.Connection, where: str, values: list[Any], places: dict[str, int], before: int | None
+    connection: sqlite3.Connection, where: str, values: Sequence[Any], places: dict[str, int], before: int | None
 ) -> list[str]:
     """Return the ids of traces that no earlier page has listed: rows of one trace may stand on both sides of a page."""
     if before is None or not places:
@@ -297,18 +246,10 @@ def scores(connection: sqlite3.Connection, trace_id: str) -> list[tuple[Any, ...
     ).fetchall()
 
 
-def sessions(connection: sqlite3.Connection, filters: Filters, now_ns: int) -> list[tuple[Any, ...]]:
-    """Return the sessions, newest first: id, first, last, runs, calls, errors, tokens, cost, unpriced calls."""
-    where, values = conditions(connection, filters, now_ns)
-    return connection.execute(
-        "SELECT session_id, min(start_ns), max(end_ns), sum(parent_span_id IS NULL), "  # noqa: S608 - our own names
-        f"sum(type IN ({_BILLED})), sum(level = 'ERROR'), "
-        "coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0), sum(cost_usd), "
-        f"sum({unpriced_sql(connection)}) FROM observations "
-        f"WHERE session_id IS NOT NULL {'AND ' + where if where else ''} "
-        "GROUP BY session_id ORDER BY max(end_ns) DESC LIMIT 5000",
-        values,
-    ).fetchall()
+def sessions(connection: sqlite3.Connection, chosen: Conditions) -> list[SessionSums]:
+    """Return the sums of each session over some observations."""
+    chosen.define(connection)
+    return sums_of(connection, f"session_id IS NOT NULL {'AND ' + chosen.where if chosen.where else ''}", chosen.values)
 
 
 def after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[dict[str, Any]], int, int]:

@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.pages.kinds import PageKind, by_of
-from src.dashboard.pages.ledger_filters import FILTERS, NONE_YET, entries_of, suggestions, version
+from src.dashboard.pages.ledger_filters import FILTERS, NONE_YET, decisions_of, notes, suggestions, version
 from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Page, Panel, Table
-from src.judging.accuracy import accuracy_of, grouped, with_discoveries
-from src.judging.grouping import items_of, judged
+from src.judging.accuracy import accuracy_of, with_discoveries
 from src.judging.report import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+    from src.dashboard.data.decided import Chosen
     from src.dashboard.pages.kinds import Context
-    from src.judging.accuracy import Accuracy, Judged
+    from src.judging.accuracy import Accuracy
 
 BY: Final = ("agent", "model", "member", "prompt", "symbol", "confidence", "day")
 _LINKED: Final = frozenset({"agent", "model", "member", "prompt", "symbol"})
@@ -62,26 +62,17 @@ def _same(value: Any) -> Any:
 
 
 def _build(context: Context) -> Page:
-    if not context.ledger().entries:
+    columns = context.ledger()
+    if not len(columns):
         return Page(empty=NONE_YET)
-    by, horizon = by_of(context, BY), context.filters.horizon
-    entries = entries_of(context)
-    decisions = [judged(entry, horizon) for entry in context.limits.each(entries)]
-    total = accuracy_of("all", decisions)
-    pairs = context.limits.each(zip(entries, decisions, strict=True))
-    groups = grouped(pair for entry, item in pairs for pair in items_of(entry, item, by, horizon=horizon))
-    rows = with_discoveries(_each(context, groups.items()))
+    by, decisions = by_of(context, BY), decisions_of(context)
+    total = accuracy_of("all", decisions.judged())
+    rows = with_discoveries(accuracy_of(key, items) for key, items in context.limits.each(decisions.grouped(by), 1))
     return Page(
         figures=_figures(total),
         panels=(_groups(context, by, rows), calibration(total), _by_group_calibration(by, rows)),
-        notes=_notes(rows, entries),
+        notes=(*notes(columns), *_notes(rows, decisions)),
     )
-
-
-def _each(context: Context, groups: Iterable[tuple[str, Sequence[Judged]]]) -> Iterable[Accuracy]:
-    for key, items in groups:
-        context.limits.check()
-        yield accuracy_of(key, items)
 
 
 def _figures(total: Accuracy) -> tuple[Figure, ...]:
@@ -159,17 +150,18 @@ def _by_group_calibration(by: str, rows: Sequence[Accuracy]) -> Panel:
                  empty="No judged trade states a confidence.")  # fmt: skip
 
 
-def _notes(rows: Sequence[Accuracy], entries: Sequence[Any]) -> tuple[str, ...]:
-    notes = []
-    if any(entry.decision.book == "inside" for entry in entries):
-        notes.append("Decisions of the book `inside` may have been in the models' training: they show no skill.")
+def _notes(rows: Sequence[Accuracy], decisions: Chosen) -> tuple[str, ...]:
+    lines = []
+    columns = decisions.columns
+    if (columns.decisions.book[decisions.places] == columns.number("inside")).any():
+        lines.append("Decisions of the book `inside` may have been in the models' training: they show no skill.")
     compared = sum(row.is_enough for row in rows)
     if compared > 1:
-        notes.append(
+        lines.append(
             f"{compared} groups are compared: `stands out` holds at a false-discovery rate of 5% over them. "
             "Under 50 judged trades there is no verdict."
         )
-    return tuple(notes)
+    return tuple(lines)
 
 
 KIND: Final = PageKind(

@@ -110,6 +110,7 @@ def _history(context: Context, item: Budget, number: int) -> Panel:
         data={
             "x": [row[0] // 1_000_000 for row in rows],
             "time": True,
+            "daily": item.window != "hour",
             "kind": "money",
             "series": [{"name": "spent", "data": [row[1] for row in rows]}],
             "line": {"name": "limit", "value": item.limit_usd},

@@ -133,12 +133,23 @@ def by_day(
     chart = Chart(
         kind="bars",
         label=title,
-        data={"x": [day // 1_000_000 for day in days], "time": True, "kind": kind, "stacked": True, "series": series},
+        data={
+            "x": [day // 1_000_000 for day in days],
+            "time": True,
+            "daily": True,
+            "kind": kind,
+            "stacked": True,
+            "series": series,
+        },
     )
-    columns = (Column("day", "day (UTC)", "time"), Column("key", "group"), Column("calls", "calls", "count"),
-               Column(unit, title.partition(" by ")[0].lower(), "money" if kind == "money" else "count"))  # fmt: skip
-    rows = [(point.start_ns, label(point.key), point.totals.n, figure(point.totals)) for point in reversed(points)]
-    return Panel(slug=slug, title=title, table=Table(columns, rows), chart=chart if rows else None)
+    columns = [Column("day", "day (UTC)", "day"), Column("key", "group"), Column("calls", "calls", "count")]
+    if unit != "calls":
+        columns.append(Column(unit, title.partition(" by ")[0].lower(), "money" if kind == "money" else "count"))
+    rows = [
+        (point.start_ns, label(point.key), point.totals.n, figure(point.totals))[: len(columns)]
+        for point in reversed(points)
+    ]
+    return Panel(slug=slug, title=title, table=Table(tuple(columns), rows), chart=chart if rows else None)
 
 
 def _days(points: Sequence[Point]) -> list[int]:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from src.dashboard.data.ledger import result_of
+import numpy
+
+from src.dashboard.data.ledger import OPEN, result_of, results
 from src.dashboard.pages.kinds import PageKind
-from src.dashboard.pages.ledger_filters import FILTERS, NONE_YET, entries_of, suggestions, trace_link, version
+from src.dashboard.pages.ledger_filters import (
+    FILTERS,
+    NONE_YET,
+    decisions_of,
+    lazy_table,
+    notes,
+    suggestions,
+    trace_link,
+    version,
+)
 from src.dashboard.pages.price_chart import price_chart
-from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Page, Panel, Table
+from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Page, Panel
 from src.judging.accuracy import accuracy_of
-from src.judging.grouping import judged, outcome_of
+from src.judging.grouping import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from src.dashboard.data.decided import Chosen
     from src.dashboard.pages.kinds import Context
     from src.observability.ledger import Entry
 
@@ -25,7 +37,7 @@ _COLUMNS: Final = (
     Column("symbol", "symbol"),
     Column("action", "action", "action"),
     Column("status", "status"),
-    Column("confidence", "confidence", "number"),
+    Column("confidence", "confidence", "confidence"),
     Column("price", "price", "price"),
     Column("agent", "agent"),
     Column("environment", "environment"),
@@ -36,24 +48,35 @@ _COLUMNS: Final = (
     Column("net", "net", "points"),
     Column("outcome", "outcome"),
     Column("cost_usd", "cost", "money"),
-    Column("id", "decision"),
+    Column("id", "decision", "id"),
+)
+
+_EQUITY: Final = (
+    Column("exit", "exit (UTC)", "time"),
+    Column("symbol", "symbol"),
+    Column("action", "action", "action"),
+    Column("net", "net", "points"),
+    Column("net_sum", "sum of net", "points"),
+    Column("long_sum", "sum of always BUY", "points"),
 )
 
 
 def _build(context: Context) -> Page:
-    if not context.ledger().entries:
+    columns = context.ledger()
+    if not len(columns):
         return Page(empty=NONE_YET)
-    entries = entries_of(context)
+    decisions = decisions_of(context)
     table = Panel(
         slug="decisions",
         title="Decisions, newest first",
-        table=Table(_COLUMNS, [_row(context, entry) for entry in reversed(entries)]),
+        table=lazy_table(context, _COLUMNS, decisions.places[::-1], partial(_row, context)),
         notes=("Gross is before costs, net after them; NOTHING earns and costs nothing.",),
     )
-    return Page(figures=decision_figures(context, entries), panels=(*_charts(context, entries), table))
+    return Page(figures=decision_figures(decisions), panels=(*_charts(context, decisions), table),
+                notes=notes(columns))  # fmt: skip
 
 
-def _row(context: Context, entry: Entry) -> tuple[Any, ...]:
+def _row(context: Context, entry: Entry, _: int) -> tuple[Any, ...]:
     decision, outcome = entry.decision, outcome_of(entry, context.filters.horizon)
     cost = AtLeast(decision.cost_usd) if decision.cost_unknown else decision.cost_usd
     return (
@@ -76,9 +99,9 @@ def _row(context: Context, entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def decision_figures(context: Context, entries: Sequence[Entry]) -> tuple[Figure, ...]:
+def decision_figures(decisions: Chosen) -> tuple[Figure, ...]:
     """Return the headline figures of decisions."""
-    total = accuracy_of("all", [judged(entry, context.filters.horizon) for entry in context.limits.each(entries)])
+    total = accuracy_of("all", decisions.judged())
     cost = AtLeast(total.cost_usd) if total.cost_unknown else total.cost_usd
     return (
         Figure("decisions", "Decisions", total.decisions, "count", total.decisions, "decisions"),
@@ -96,58 +119,54 @@ def _enough(n: int) -> str:
     return "" if n >= 50 else "too few for a verdict (50)"
 
 
-def _charts(context: Context, entries: Sequence[Entry]) -> tuple[Panel, ...]:
-    symbols = Counter(entry.decision.symbol for entry in entries)
+def _charts(context: Context, decisions: Chosen) -> tuple[Panel, ...]:
+    symbols = decisions.columns.decisions.symbol[decisions.places]
     panels = []
-    if symbols:
-        symbol = symbols.most_common(1)[0][0]
-        panels.append(price_chart(context, symbol, [item for item in entries if item.decision.symbol == symbol],
-                                  others=len(symbols) - 1))  # fmt: skip
-    return (*panels, equity(context, entries))
+    if len(symbols):
+        counts = numpy.bincount(symbols)
+        number = int(symbols[numpy.argmax(counts[symbols] == counts.max())])  # the first of those that occur most often
+        panels.append(price_chart(context, decisions, number, others=int((counts > 0).sum()) - 1))
+    return (*panels, equity(context, decisions))
 
 
-def equity(context: Context, entries: Sequence[Entry]) -> Panel:
+def equity(context: Context, decisions: Chosen) -> Panel:
     """Return the sum of net returns in the order of the exits, beside that of always buying."""
-    trades = []
-    for entry in entries:
-        outcome = outcome_of(entry, context.filters.horizon)
-        if outcome is not None and outcome.correct is not None and entry.decision.status == "decided":
-            item = judged(entry, context.filters.horizon)
-            trades.append((outcome.exit_ns, entry, outcome.net, (item.move or 0.0) - item.round_trip))
-    trades.sort(key=lambda trade: (trade[0], trade[1].decision.id))
-    rows: list[tuple[Any, ...]] = []
-    total = long_total = 0.0
-    for exit_ns, entry, net, long_net in trades:
-        total, long_total = total + net, long_total + long_net
-        decision = entry.decision
-        rows.append((exit_ns, decision.symbol, trace_link(decision.action, context, decision.trace_id), net, total,
-                     long_total))  # fmt: skip
-    columns = (Column("exit", "exit (UTC)", "time"), Column("symbol", "symbol"), Column("action", "action", "action"),
-               Column("net", "net", "points"), Column("net_sum", "sum of net", "points"),
-               Column("long_sum", "sum of always BUY", "points"))  # fmt: skip
-    points = thinned(rows)
+    columns, outcomes = decisions.columns, decisions.outcomes
+    trades = decisions.places[results(columns, outcomes)[decisions.places] < OPEN]
+    trades = trades[numpy.lexsort((trades, outcomes.exit_ns[trades]))]
+    items = decisions.judged(trades)
+    sums, long_sums = numpy.cumsum(items.net), numpy.cumsum(items.move - items.round_trip)
+    points = numpy.array(thinned(range(len(trades))), dtype="int64")
     chart = Chart(
         kind="lines",
         label="Sum of net returns over time, beside that of always buying",
         data={
-            "x": [row[0] // 1_000_000 for row in points],
+            "x": (outcomes.exit_ns[trades[points]] // 1_000_000).tolist(),
             "time": True,
             "kind": "points",
             "series": [
-                {"name": "decisions, net", "data": [row[4] for row in points]},
-                {"name": "always BUY, net", "data": [row[5] for row in points]},
+                {"name": "decisions, net", "data": sums[points].tolist()},
+                {"name": "always BUY, net", "data": long_sums[points].tolist()},
             ],
         },
     )
-    notes = ["Each trade puts in the same amount; returns are added, not compounded."]
-    if len(points) < len(rows):
-        notes.append(f"The chart draws {len(points):,} of {len(rows):,} points; the CSV has all.")
+    remarks = ["Each trade puts in the same amount; returns are added, not compounded."]
+    if len(points) < len(trades):
+        remarks.append(f"The chart draws {len(points):,} of {len(trades):,} points; the CSV has all.")
+    by_place = {int(place): number for number, place in enumerate(trades)}
+
+    def row(entry: Entry, place: int) -> tuple[Any, ...]:
+        number, decision = by_place[place], entry.decision
+        return (int(outcomes.exit_ns[place]), decision.symbol,
+                trace_link(decision.action, context, decision.trace_id), float(items.net[number]), float(sums[number]),
+                float(long_sums[number]))  # fmt: skip
+
     return Panel(
         slug="equity",
         title="Equity",
-        table=Table(columns, rows[::-1]),
-        chart=chart if rows else None,
-        notes=tuple(notes),
+        table=lazy_table(context, _EQUITY, trades[::-1], row),
+        chart=chart if len(trades) else None,
+        notes=tuple(remarks),
         empty="No BUY or SELL is judged yet: `moondev decisions resolve --csv FILE`.",
     )
 

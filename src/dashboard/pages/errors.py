@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.dashboard.data import facts
 from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind, by_of
+from src.dashboard.pages.rate_limits import limit_panels
 from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, Table
 from src.judging.statistics import share
 
@@ -52,6 +53,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
         _groups(context, reader, by, filter_),
         _days(reader, filter_),
         _categories(context, categories, totals.n),
+        *limit_panels(context, reader, filter_),
         _retries(reader, filter_, by),
     )
     return Page(figures=figures, panels=panels, notes=calls.notes(reader, filter_, context))
@@ -134,10 +136,10 @@ def _retries(reader: FactsReader, filter_: Filter, by: str) -> Panel:
 
 KIND: Final = PageKind(
     slug="errors",
-    title="Errors",
+    title="Errors and rate limits",
     build=_build,
     filters=("by", *calls.FILTERS),
     by=_BY,
-    intro="What failed, what was tried again, and where rate limits bite.",
+    intro="What failed, what was tried again, and how near the rate limits are.",
     suggestions=calls.suggestions,
 )

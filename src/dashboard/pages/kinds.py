@@ -10,11 +10,13 @@ from src.dashboard.data.memo import FRESH_S, Memo
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from src.dashboard.data.ledger import Ledger, Loaded
+    from src.dashboard.data.ledger import Ledger
     from src.dashboard.data.limits import Limits
+    from src.dashboard.data.memo import Version
     from src.dashboard.data.stores import Store
     from src.dashboard.view.filters import Filters
     from src.dashboard.view.panels import Page
+    from src.insight.ledger.columns import LedgerColumns
     from src.judging.prices import PriceSeries
 
 _T = TypeVar("_T")
@@ -33,6 +35,8 @@ class Context:
         prices: Prices by symbol, from the files that were named.
         options: What else the address says, such as where a list continues.
         problems: What keeps the figures of calls from being up to date, by store.
+        memo: What was computed before.
+        is_whole: Whether to wait until all decisions of the store are read.
     """
 
     store: Store
@@ -44,18 +48,22 @@ class Context:
     options: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     memo: Memo = field(default_factory=Memo)
+    is_whole: bool = False
+    _ledgers: list[LedgerColumns] = field(default_factory=list, repr=False)
 
-    def ledger(self) -> Loaded:
-        """Return the store's ledger."""
-        return self.ledgers.of(self.store, self.limits)
+    def ledger(self) -> LedgerColumns:
+        """Return the store's ledger, as it was when it was first asked for."""
+        if not self._ledgers:
+            self._ledgers.append(self.ledgers.of(self.store, self.limits, is_whole=self.is_whole))
+        return self._ledgers[0]
 
-    def remembered(self, name: Any, compute: Callable[[], _T], version: Any) -> _T:
+    def remembered(self, name: Any, compute: Callable[[], _T], version: Version) -> _T:
         """Return what was computed for this address already, where what it depends on has the same version."""
-        options = tuple(sorted(self.options.items()))
+        options = (*sorted(self.options.items()), self.is_whole and self.filters.text is not None)
         has_now = self.filters.since is not None or self.filters.until is not None
         seconds = FRESH_S if has_now else float("inf")
         return self.memo.get(
-            (name, self.store.name, self.filters, options, version), compute, self.limits, seconds=seconds
+            (name, self.store.name, self.filters, options), compute, self.limits, version=version, seconds=seconds
         )
 
 
@@ -83,7 +91,7 @@ class PageKind:
     by: tuple[str, ...] = ()
     intro: str = ""
     suggestions: Callable[[Context], Mapping[str, list[str]]] | None = None
-    version: Callable[[Context], Any] | None = None
+    version: Callable[[Context], Version] | None = None
     options: tuple[str, ...] = ()
     template: str = "page.html"
 

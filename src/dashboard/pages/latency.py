@@ -89,7 +89,8 @@ def _chart(by: str, groups: list[tuple[str, Percentiles]]) -> Chart:
         kind="bars",
         label=f"Response times by {by}",
         data={
-            "x": [f"{name} (n={group.n})" for name, group in groups],
+            "x": [name for name, _ in groups],
+            "n": [group.n for _, group in groups],
             "kind": "ms",
             "series": [
                 {"name": name, "data": [group.values_ms[place] for _, group in groups]}

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from src.dashboard.data.ledger import chosen, models_of, prompt_of
-from src.dashboard.view.panels import Link
+import numpy as np
+
+from src.dashboard.data.decided import Chosen
+from src.dashboard.data.ledger import asked_models, chosen, entries_at
+from src.dashboard.data.memo import Version
+from src.dashboard.view.lazy_rows import LazyRows
+from src.dashboard.view.panels import Link, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
+    from src.dashboard.view.lazy_rows import Row
+    from src.dashboard.view.panels import Column
+    from src.insight.ledger.columns import LedgerColumns
     from src.observability.ledger import Entry
 
 FILTERS: Final = (
@@ -25,37 +34,61 @@ NONE_YET: Final = (
 _MOST_OFFERED: Final = 200
 
 
-def entries_of(context: Context) -> list[Entry]:
-    """Return the decisions that the filters leave, oldest first."""
-    return chosen(context.limits.each(context.ledger().entries), context.filters, context.now_ns)
+def decisions_of(context: Context) -> Chosen:
+    """Return the decisions that the filters leave."""
+    columns = context.ledger()
+    return Chosen(columns, chosen(columns, context.filters, context.now_ns), context.filters.horizon)
 
 
-def version(context: Context) -> Any:
+def version(context: Context) -> Version:
     """Return what changes when the ledger does."""
-    return context.ledger().version
+    columns = context.ledger()
+    return Version(("ledger", context.store.name), (columns.version, columns.is_behind))
+
+
+def notes(columns: LedgerColumns) -> tuple[str, ...]:
+    """Return what a reader must know of figures of a ledger that is not read to its end."""
+    if not columns.is_behind:
+        return ()
+    return (f"{len(columns):,} of {columns.total:,} decisions are in these figures so far, with what came of some of "
+            "them: reload soon.",)  # fmt: skip
+
+
+def lazy_table(context: Context, columns: tuple[Column, ...], places: Any, row: Callable[[Entry, int], Row]) -> Table:
+    """Return a table of decisions at some places of the ledger; those beyond a page are read as they are asked for.
+
+    Args:
+        context: Of the page.
+        columns: The columns.
+        places: The places of the decisions, in the order of the rows.
+        row: Makes a row of a decision and its place.
+    """
+    store, seqs = context.store, context.ledger().decisions.seq
+
+    def make(part: Any, limits: Limits) -> list[Row]:
+        numbers = seqs[part].tolist()
+        entries = entries_at(store, numbers, limits)
+        return [
+            row(entries[number], int(place)) for place, number in zip(part, numbers, strict=True) if number in entries
+        ]
+
+    return Table(columns, LazyRows(places, make, context.limits))
 
 
 def suggestions(context: Context) -> Mapping[str, list[str]]:
     """Return the values that filters are offered: what stands in the ledger."""
-    loaded = context.ledger()
     return context.memo.get(
-        ("offered", context.store.name, loaded.version), lambda: _offered(context, loaded.entries), context.limits
+        ("offered", context.store.name), lambda: _offered(context.ledger()), context.limits, version=version(context)
     )
 
 
-def _offered(context: Context, entries: Sequence[Entry]) -> Mapping[str, list[str]]:
-    values: dict[str, set[str | None]] = {
-        name: set() for name in ("symbol", "agent", "environment", "horizon", "model", "member", "prompt")
-    }
-    for entry in context.limits.each(entries):
-        decision = entry.decision
-        values["symbol"].add(decision.symbol)
-        values["agent"].add(decision.agent)
-        values["environment"].add(decision.environment)
-        values["horizon"].update(entry.horizons)
-        values["model"].update(models_of(entry))
-        values["member"].update(vote.member for vote in entry.votes)
-        values["prompt"].add(prompt_of(entry))
+def _offered(columns: LedgerColumns) -> Mapping[str, list[str]]:
+    rows, votes = columns.decisions, columns.votes
+    numbers = {name: getattr(rows, name) for name in ("symbol", "agent", "environment", "prompt")}
+    numbers |= {"model": votes.model, "member": votes.member}
+    values = {name: {columns.text(int(number)) for number in np.unique(part)} for name, part in numbers.items()}
+    values["model"].update(*asked_models(columns).values())
+    values["horizon"] = {name for number in np.unique(rows.horizons) for name in columns.texts[number].split(",")}
     return {name: sorted(filter(None, items))[:_MOST_OFFERED] for name, items in values.items()}
 
 

@@ -2,93 +2,56 @@
 
 from __future__ import annotations
 
-import statistics as plain_statistics
-from collections import Counter, defaultdict
-from dataclasses import dataclass
-from itertools import combinations
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from src.dashboard.data.ledger import models_of, prompt_of
+import numpy
+
+from src.dashboard.data.answers import answers_of
+from src.dashboard.data.ledger import entries_at, prompt_of
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
-from src.dashboard.pages.ledger_filters import NONE_YET, entries_of, suggestions, trace_link, version
+from src.dashboard.pages.ledger_filters import NONE_YET, decisions_of, notes, suggestions, trace_link, version
+from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.judging.accuracy import accuracy_of, with_discoveries
-from src.judging.grouping import Hindsight, judged, model_of
+from src.judging.grouping import Hindsight, judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
+    from src.dashboard.data.answers import Answers
+    from src.dashboard.data.decided import Chosen
+    from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
-    from src.judging.accuracy import Judged
     from src.observability.ledger import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one model said to one question: its vote in a swarm, or a decision of its own."""
-
-    model: str
-    judged: Judged
-    latency_ms: float | None
-    trace_id: str | None
-    span_id: str | None
-    entry: Entry
-
-    @property
-    def question(self) -> tuple[str, int, str]:
-        """Return what models must share to be compared: the symbol, the time, and the prompt."""
-        decision = self.entry.decision
-        return decision.symbol, decision.as_of_ns, prompt_of(self.entry)
-
-
-def answers_of(entries: Iterable[Entry], horizon: str | None) -> list[Answer]:
-    """Return every model's answers; a decision of one model that names no vote is its own."""
-    answers = []
-    for entry in entries:
-        trace_id = entry.decision.trace_id
-        hindsight = Hindsight(entry, horizon)
-        for vote in entry.votes:
-            item = hindsight.of(vote.action, vote)
-            answers.append(Answer(model_of(vote), item, vote.latency_ms, trace_id, vote.observation_id, entry))
-        models = () if entry.votes else models_of(entry)
-        if len(models) == 1:
-            answers.append(Answer(next(iter(models)), judged(entry, horizon), None, trace_id, None, entry))
-    return answers
-
-
 def _build(context: Context) -> Page:
-    if not context.ledger().entries:
+    columns = context.ledger()
+    if not len(columns):
         return Page(empty=NONE_YET)
-    answers = answers_of(context.limits.each(entries_of(context)), context.filters.horizon)
-    by_model: defaultdict[str, list[Answer]] = defaultdict(list)
-    for answer in answers:
-        by_model[answer.model].append(answer)
+    decisions = decisions_of(context)
+    answers = answers_of(decisions)
     first, second = _chosen_pair(context, answers)
-    panels = [_table(context, by_model)]
+    panels = [_table(context, answers)]
     if first is not None and second is not None:
-        panels.append(_same_questions(context, answers, first, second))
+        panels.append(_same_questions(context, decisions, answers, first, second))
     figures = (
-        Figure("models", "Models", len(by_model), "count", len(answers), "answers"),
-        Figure("questions", "Questions", len({item.question for item in answers}), "count", len(answers), "answers"),
+        Figure("models", "Models", len(answers.models), "count", len(answers), "answers"),
+        Figure("questions", "Questions", len(numpy.unique(answers.question)), "count", len(answers), "answers"),
     )
-    return Page(figures=figures, panels=tuple(panels))
+    return Page(figures=figures, panels=tuple(panels), notes=notes(columns))
 
 
-def _table(context: Context, by_model: dict[str, list[Answer]]) -> Panel:
-    rows = []
-    for model, answers in sorted(by_model.items()):
+def _table(context: Context, answers: Answers) -> Panel:
+    rows, times = [], {}
+    for model in answers.models:
         context.limits.check()
-        rows.append(accuracy_of(model, [item.judged for item in answers]))
+        own = answers.of(model)
+        rows.append(accuracy_of(model, answers.judged.take(own)))
+        known = answers.latency_ms[own][~numpy.isnan(answers.latency_ms[own])]
+        times[model] = float(numpy.median(known)) if len(known) else None
     rows = with_discoveries(rows)
-    times = {
-        model: [item.latency_ms for item in answers if item.latency_ms is not None]
-        for model, answers in by_model.items()
-    }
-    table_rows = [
-        (row.key, *accuracy_row(row), plain_statistics.median(times[row.key]) if times[row.key] else None)
-        for row in rows
-    ]
+    table_rows = [(row.key, *accuracy_row(row), times[row.key]) for row in rows]
     shown = [row for row in rows if row.hit_rate.value is not None and row.cost_per_decision is not None]
     chart = Chart(
         kind="bubbles",
@@ -105,19 +68,14 @@ def _table(context: Context, by_model: dict[str, list[Answer]]) -> Panel:
     )
 
 
-def _chosen_pair(context: Context, answers: Sequence[Answer]) -> tuple[str | None, str | None]:
+def _chosen_pair(context: Context, answers: Answers) -> tuple[str | None, str | None]:
     """Return the two models to compare: those that are named, or that answered most questions both."""
     first, second = context.filters.model, context.filters.other
     if first is not None and second is not None:
         return first, second
-    questions: defaultdict[Any, set[str]] = defaultdict(set)
-    for answer in answers:
-        questions[answer.question].add(answer.model)
-    counts: Counter[tuple[str, str]] = Counter()
-    for models in questions.values():
-        counts.update(combinations(sorted(models), 2))
     named = first or second
-    for pair, _ in counts.most_common():
+    counts = sorted(answers.common().items(), key=lambda item: -item[1])
+    for pair, _ in counts:
         if named is None:
             return pair
         if named in pair:
@@ -125,23 +83,22 @@ def _chosen_pair(context: Context, answers: Sequence[Answer]) -> tuple[str | Non
     return None, None
 
 
-def _same_questions(context: Context, answers: Sequence[Answer], first: str, second: str) -> Panel:
-    sides: defaultdict[Any, dict[str, Answer]] = defaultdict(dict)
-    for answer in answers:
-        if answer.model in (first, second):
-            sides[answer.question].setdefault(answer.model, answer)
-    pairs = [(both[first], both[second]) for both in sides.values() if first in both and second in both]
-    pairs.sort(key=lambda pair: -pair[0].judged.time_ns)
+def _same_questions(context: Context, decisions: Chosen, answers: Answers, first: str, second: str) -> Panel:
+    (ours, a), (theirs, b) = answers.first_of(first), answers.first_of(second)
+    _, in_a, in_b = numpy.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    a, b = a[in_a], b[in_b]
+    order = numpy.argsort(-answers.judged.time_ns[a], kind="stable")
+    pairs = numpy.column_stack([a[order], b[order]])
     columns = (
         Column("as_of", "as of (UTC)", "time"), Column("symbol", "symbol"), Column("prompt", "prompt"),
-        Column("first", first), Column("first_confidence", "confidence", "number"),
+        Column("first", first), Column("first_confidence", "confidence", "confidence"),
         Column("first_net", "net", "points"), Column("first_cost", "cost", "money"),
-        Column("second", second), Column("second_confidence", "confidence", "number"),
+        Column("second", second), Column("second_confidence", "confidence", "confidence"),
         Column("second_net", "net", "points"), Column("second_cost", "cost", "money"),
         Column("same", "same"),
     )  # fmt: skip
-    rows = [_pair_row(context, a, b) for a, b in pairs]
-    differed = sum(a.judged.action != b.judged.action for a, b in pairs)
+    differed = int((answers.judged.direction[pairs[:, 0]] != answers.judged.direction[pairs[:, 1]]).sum())
+    rows = LazyRows(pairs, partial(_pair_rows, context, decisions, answers), context.limits)
     return Panel(
         slug="pairs",
         title=f"The same questions: {first} and {second}",
@@ -152,20 +109,36 @@ def _same_questions(context: Context, answers: Sequence[Answer], first: str, sec
     )  # fmt: skip
 
 
-def _pair_row(context: Context, a: Answer, b: Answer) -> tuple[Any, ...]:
-    symbol, as_of_ns, prompt = a.question
-    return (
-        as_of_ns, symbol, prompt or None,
-        *(value for side in (a, b) for value in (
-            trace_link(_action(side), context, side.trace_id, side.span_id), side.judged.confidence, side.judged.net,
-            side.judged.cost_usd,
-        )),
-        "yes" if _action(a) == _action(b) else "no",
-    )  # fmt: skip
+def _pair_rows(
+    context: Context, decisions: Chosen, answers: Answers, pairs: Any, limits: Limits
+) -> list[tuple[Any, ...]]:
+    seqs = decisions.columns.decisions.seq
+    numbers = numpy.unique(seqs[answers.decision[pairs.ravel()]]).tolist()
+    entries = entries_at(context.store, numbers, limits)
+    rows = []
+    for pair in pairs:
+        sides = [(entries.get(int(seqs[answers.decision[place]])), place) for place in pair]
+        cells = [_side(context, decisions, answers, entry, place) for entry, place in sides if entry is not None]
+        entry = sides[0][0]
+        if entry is None or len(cells) < len(sides):
+            continue
+        decision = entry.decision
+        same = "yes" if cells[0][0] == cells[1][0] else "no"
+        rows.append((decision.as_of_ns, decision.symbol, prompt_of(entry) or None, *cells[0][1:], *cells[1][1:], same))
+    return rows
 
 
-def _action(answer: Answer) -> str:
-    return answer.judged.action if answer.judged.status == "decided" else answer.judged.status
+def _side(context: Context, decisions: Chosen, answers: Answers, entry: Entry, place: int) -> tuple[Any, ...]:
+    """Return what one model did, and the cells that say so."""
+    horizon, span_id = context.filters.horizon, None
+    if answers.vote[place] < 0:
+        item = judged(entry, horizon)
+    else:
+        first = numpy.searchsorted(decisions.columns.votes.decision, answers.decision[place])
+        vote = entry.votes[int(answers.vote[place] - first)]
+        item, span_id = Hindsight(entry, horizon).of(vote.action, vote), vote.observation_id
+    action, net = (item.action, item.net) if item.status == "decided" else (item.status, None)
+    return action, trace_link(action, context, entry.decision.trace_id, span_id), item.confidence, net, item.cost_usd
 
 
 KIND: Final = PageKind(

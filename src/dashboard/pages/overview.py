@@ -9,7 +9,7 @@ from src.dashboard.data import facts, traces
 from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.decisions import decision_figures
 from src.dashboard.pages.kinds import PageKind
-from src.dashboard.pages.traces import COLUMNS, trace_row
+from src.dashboard.pages.traces import COLUMNS, chosen_observations, trace_row
 from src.dashboard.view.filters import Filters
 from src.dashboard.view.panels import Column, Figure, Page, Panel, Table
 from src.judging.statistics import share
@@ -33,17 +33,19 @@ _COLUMNS: Final = (
 def _build(context: Context) -> Page:
     page = facts.ask(context.store, lambda reader: _calls(context, reader), context.limits)
     newest = _newest(context)
-    has_decisions = bool(context.ledger().entries)
+    columns = context.ledger()
+    has_decisions = len(columns) > 0
     if page.empty and not has_decisions and not newest.table.rows:
         return Page(empty=page.empty, notes=page.notes)
     decided: tuple[Figure, ...] = ()
     if has_decisions:
-        decided = context.remembered("decided", lambda: _decided(context), context.ledger().version)
-    return Page(figures=(*page.figures, *decided), panels=(*page.panels, newest), notes=page.notes)
+        decided = context.remembered("decided", lambda: _decided(context), ledger_filters.version(context))
+    notes = (*page.notes, *ledger_filters.notes(columns))
+    return Page(figures=(*page.figures, *decided), panels=(*page.panels, newest), notes=notes)
 
 
 def _decided(context: Context) -> tuple[Figure, ...]:
-    return decision_figures(context, ledger_filters.entries_of(context))
+    return decision_figures(ledger_filters.decisions_of(context))
 
 
 def _calls(context: Context, reader: FactsReader) -> Page:
@@ -70,14 +72,14 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     cost = calls.by_day(points, title="Cost by day and agent", slug="cost", kind="money",
                         figure=lambda item: item.cost_usd, unit="cost_usd")  # fmt: skip
     counts = calls.by_day(points, title="Calls by day and agent", slug="calls", kind="count",
-                          figure=lambda item: item.n, unit="n")  # fmt: skip
+                          figure=lambda item: item.n, unit="calls")  # fmt: skip
     agents = Panel(slug="agents", title="By agent", table=Table(_COLUMNS, table))
     return Page(figures=figures, panels=(agents, cost, counts), notes=lines)
 
 
 def _newest(context: Context) -> Panel:
     filters = Filters(**{name: getattr(context.filters, name) for name in _FILTERS})
-    question = partial(traces.newest, filters=filters, now_ns=context.now_ns, before=None)
+    question = partial(traces.newest, chosen=chosen_observations(context, filters), before=None)
     lines = context.store.ask(question, traces.TracePage(), context.limits).lines[:_NEWEST]
     return Panel(
         slug="newest", title="Newest traces", table=Table(COLUMNS, [trace_row(context, line) for line in lines])

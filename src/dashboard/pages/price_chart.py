@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+import numpy
 
 from src.agents.market.symbols import same_symbol
-from src.dashboard.data.ledger import result_of
-from src.dashboard.pages.ledger_filters import trace_address, trace_link
-from src.dashboard.view.panels import Chart, Column, Panel, Table
+from src.dashboard.data.ledger import RESULT_NAMES, result_of, results
+from src.dashboard.pages.ledger_filters import lazy_table, trace_link
+from src.dashboard.view.panels import Chart, Column, Panel
+from src.insight.ledger.columns import ACTIONS
 from src.judging.grouping import outcome_of
+from src.observability.store.ledger_queries import traces_of_decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from src.dashboard.data.decided import Chosen
     from src.dashboard.pages.kinds import Context
     from src.judging.prices import PriceSeries
     from src.observability.ledger import Entry
 
 _MOST_BARS: Final = 1_500
 _MOST_MARKS: Final = 3_000
+_NAMES: Final = {code: name for name, code in ACTIONS.items()}
 _MARGIN: Final = 0.03  # of the time between the first and the last decision, before and after them
 _SMALLEST_MARGIN_NS: Final = 86_400_000_000_000
 _COLUMNS: Final = (
     Column("as_of", "as of (UTC)", "time"),
     Column("action", "action", "action"),
-    Column("confidence", "confidence", "number"),
+    Column("confidence", "confidence", "confidence"),
     Column("price", "price", "price"),
     Column("entry_time", "entry (UTC)", "time"),
     Column("entry", "entry", "price"),
@@ -35,11 +41,14 @@ _COLUMNS: Final = (
 )
 
 
-def price_chart(context: Context, symbol: str, entries: Sequence[Entry], *, others: int) -> Panel:
+def price_chart(context: Context, decisions: Chosen, symbol_number: int, *, others: int) -> Panel:
     """Return the panel of one symbol; `others` says how many other symbols the filters leave too."""
-    shown = entries[-_MOST_MARKS:]
+    columns = decisions.columns
+    symbol = columns.texts[symbol_number]
+    places = decisions.places[columns.decisions.symbol[decisions.places] == symbol_number]
+    shown = places[-_MOST_MARKS:]
     series = next((prices for name, prices in context.prices.items() if same_symbol(name, symbol)), None)
-    bars, steps = _bars(series, shown) if series is not None else ([], 1)
+    bars, steps = _bars(series, columns.decisions.as_of_ns[shown]) if series is not None else ([], 1)
     notes = []
     if series is None:
         notes.append("The line joins the prices that the ledger has; `moondev dashboard --csv FILE` draws the market.")
@@ -49,24 +58,28 @@ def price_chart(context: Context, symbol: str, entries: Sequence[Entry], *, othe
         notes.append(f"Each bar drawn is {steps} bars of the file together.")
     if others:
         notes.append(f"{others} more symbols are among these decisions: the filter Symbol draws another one.")
-    if len(shown) < len(entries):
-        notes.append(f"The newest {len(shown):,} of {len(entries):,} decisions are drawn; the CSV has all.")
-    data: dict[str, Any] = {"marks": [mark for entry in shown if (mark := _mark(context, entry)) is not None]}
+    if len(shown) < len(places):
+        notes.append(f"The newest {len(shown):,} of {len(places):,} decisions are drawn; the CSV has all.")
+    store = context.options.get("store")
+    data: dict[str, Any] = {
+        "marks": _marks(context, decisions, shown),
+        "query": f"?{urlencode({'store': store})}" if store else "",
+    }
     if bars:
         data["bars"] = bars
     else:
-        data["line"] = _line(context, shown)
+        data["line"] = _line(decisions, shown)
     has_points = bool(bars or data["line"])
     return Panel(
         slug="prices",
         title=f"{symbol}: decisions on the price",
-        table=Table(_COLUMNS, [_row(context, entry) for entry in reversed(entries)]),
+        table=lazy_table(context, _COLUMNS, places[::-1], partial(_row, context)),
         chart=Chart(kind="decisions", data=data, label=f"Price of {symbol} with decisions") if has_points else None,
         notes=tuple(notes),
     )
 
 
-def _row(context: Context, entry: Entry) -> tuple[Any, ...]:
+def _row(context: Context, entry: Entry, _: int) -> tuple[Any, ...]:
     decision, outcome = entry.decision, outcome_of(entry, context.filters.horizon)
     return (
         decision.as_of_ns,
@@ -82,43 +95,51 @@ def _row(context: Context, entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def _price(entry: Entry, horizon: str | None) -> float | None:
-    outcome = outcome_of(entry, horizon)
-    return outcome.entry if outcome is not None else entry.decision.price
+def _marks(context: Context, decisions: Chosen, places: Any) -> list[list[Any]]:
+    """Return the decisions that have a price as the chart draws them: at their entries, where these are known.
+
+    Each is the time in ms, the price, the action, the result, the net return, the confidence and the trace's id.
+    """
+    columns = decisions.columns
+    rows, outcomes = columns.decisions.take(places), decisions.outcomes.take(places)
+    is_judged = ~numpy.isnan(outcomes.entry)
+    price = numpy.where(is_judged, outcomes.entry, rows.price)
+    moment_ns = numpy.where(is_judged, outcomes.entry_ns, rows.as_of_ns)
+    codes = results(columns, decisions.outcomes)[places]
+    traces = context.store.ask(partial(traces_of_decisions, numbers=rows.seq.tolist()), {}, context.limits)
+    return [
+        [
+            int(moment_ns[place]) // 1_000_000,
+            float(price[place]),
+            _NAMES[int(rows.action[place])],
+            RESULT_NAMES[codes[place]],
+            round(float(outcomes.net[place]), 6) if is_judged[place] else None,
+            None if numpy.isnan(rows.confidence[place]) else float(rows.confidence[place]),
+            traces.get(int(rows.seq[place])),
+        ]
+        for place in numpy.flatnonzero(~numpy.isnan(price))
+    ]
 
 
-def _mark(context: Context, entry: Entry) -> dict[str, Any] | None:
-    decision, outcome = entry.decision, outcome_of(entry, context.filters.horizon)
-    price = _price(entry, context.filters.horizon)
-    if price is None:
-        return None
-    return {
-        "t": (decision.as_of_ns if outcome is None else outcome.entry_ns) // 1_000_000,
-        "price": price,
-        "action": decision.action,
-        "result": result_of(entry, context.filters.horizon) or "none",
-        "net": None if outcome is None else outcome.net,
-        "confidence": decision.confidence,
-        "href": None if decision.trace_id is None else trace_address(context, decision.trace_id),
-    }
-
-
-def _line(context: Context, entries: Sequence[Entry]) -> list[list[float]]:
+def _line(decisions: Chosen, places: Any) -> list[list[float]]:
     """Return the prices that the ledger has: of decisions, entries and exits, by time."""
+    rows, outcomes = decisions.columns.decisions.take(places), decisions.outcomes.take(places)
+    is_judged = ~numpy.isnan(outcomes.entry)
     points: dict[int, float] = {}
-    for entry in entries:
-        outcome = outcome_of(entry, context.filters.horizon)
-        if entry.decision.price is not None:
-            points[entry.decision.as_of_ns // 1_000_000] = entry.decision.price
-        if outcome is not None:
-            points[outcome.entry_ns // 1_000_000] = outcome.entry
-            points[outcome.exit_ns // 1_000_000] = outcome.exit
+    for moments, amounts in (
+        (rows.as_of_ns, rows.price),
+        (outcomes.entry_ns[is_judged], outcomes.entry[is_judged]),
+        (outcomes.exit_ns[is_judged], outcomes.exit[is_judged]),
+    ):
+        has_price = ~numpy.isnan(amounts)
+        times_ms = (moments[has_price] // 1_000_000).tolist()
+        points.update(zip(times_ms, amounts[has_price].tolist(), strict=True))
     return [[time_ms, points[time_ms]] for time_ms in sorted(points)]
 
 
-def _bars(series: PriceSeries, entries: Sequence[Entry]) -> tuple[list[list[float]], int]:
+def _bars(series: PriceSeries, as_of_ns: Any) -> tuple[list[list[float]], int]:
     """Return bars around the decisions as [time in ms, open, close, low, high], and how many make one of them."""
-    first, last = entries[0].decision.as_of_ns, max(entry.decision.as_of_ns for entry in entries)
+    first, last = int(as_of_ns[0]), int(as_of_ns.max())
     margin = max(int((last - first) * _MARGIN), _SMALLEST_MARGIN_NS)
     start = series.first_at_or_after(first - margin)
     end = series.first_at_or_after(last + margin)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts
-from src.dashboard.data.ledger import prompt_of
+from src.dashboard.data.decided import groups_of
 from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
-from src.judging.accuracy import accuracy_of, grouped, with_discoveries
-from src.judging.grouping import judged
+from src.insight.facts.filters import EVALUATION
+from src.judging.accuracy import accuracy_of, with_discoveries
 from src.judging.statistics import share
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _COLUMNS: Final = (
 
 def _build(context: Context) -> Page:
     page = facts.ask(context.store, lambda reader: _calls(context, reader), context.limits)
-    accuracy = context.remembered("prompts", lambda: _accuracy(context), context.ledger().version)
+    accuracy = context.remembered("prompts", lambda: _accuracy(context), ledger_filters.version(context))
     if page.empty and not accuracy.table.rows:
         return page
     return Page(figures=page.figures, panels=(*page.panels, accuracy), notes=page.notes)
@@ -45,9 +46,13 @@ def _build(context: Context) -> Page:
 
 def _calls(context: Context, reader: FactsReader) -> Page:
     filter_ = calls.chosen(context)
+    if filter_.environment is None:  # trials of a version are no use of it
+        filter_ = replace(filter_, without_environment=EVALUATION)
     rows = reader.grouped(filter_, _DIMENSIONS)
     named = [row for row in rows if row.key[0] is not None]
     lines = calls.notes(reader, filter_, context)
+    if filter_.without_environment is not None:
+        lines = (*lines, f"Trials of prompts and judges (environment {EVALUATION}) are not counted.")
     if not named and not context.filters.set_values():
         return Page(
             empty="No call names its prompt yet: `langfuse_prompt=` or a named prompt links one to each call.",
@@ -73,9 +78,11 @@ def _calls(context: Context, reader: FactsReader) -> Page:
 
 
 def _accuracy(context: Context) -> Panel:
-    entries = ledger_filters.entries_of(context)
-    groups = grouped((prompt_of(entry) or calls.NONE, judged(entry)) for entry in context.limits.each(entries))
-    rows = with_discoveries(accuracy_of(key, items) for key, items in groups.items())
+    decisions = ledger_filters.decisions_of(context)
+    columns = decisions.columns
+    labels = [columns.text(number) or calls.NONE for number in columns.decisions.prompt[decisions.places].tolist()]
+    groups = groups_of(decisions.judged(), labels)
+    rows = with_discoveries(accuracy_of(key, items) for key, items in context.limits.each(groups, 1))
     shown = [row for row in rows if row.hit_rate.value is not None][:30]
     chart = Chart(
         kind="intervals",
@@ -89,6 +96,7 @@ def _accuracy(context: Context) -> Panel:
         title="Decisions by prompt and version",
         table=Table((Column("prompt", "prompt"), *COLUMNS), [(row.key, *accuracy_row(row)) for row in rows]),
         chart=chart if shown else None,
+        notes=ledger_filters.notes(columns),
         empty="No decision names its prompt yet.",
     )
 

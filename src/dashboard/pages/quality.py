@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ from src.dashboard.pages.kinds import PageKind, by_of
 from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.insight.quality.drift import drifts
-from src.insight.quality.forms import FORMS, Forms, form_of, forms_of
+from src.insight.quality.forms import FORMS, Forms, counts_by_form, forms_of
 from src.insight.quality.replies import agreements, grounded, judged_replies
 
 if TYPE_CHECKING:
@@ -68,15 +67,8 @@ def _page(context: Context, reader: FactsReader) -> Page:
 
 
 def _forms(reader: FactsReader, filter_: Filter, dimensions: Sequence[str]) -> dict[tuple[str | None, ...], Forms]:
-    """Return how replies came out by group, as `insight.quality.forms` counts them for a single dimension."""
-    counts: defaultdict[tuple[str | None, ...], dict[Any, int]] = defaultdict(lambda: dict.fromkeys(FORMS, 0))
-    for row in reader.grouped(filter_, (*dimensions, "status", "category", "finish_reason")):  # type: ignore[arg-type] # dimensions
-        *key, status, category, reason = row.key
-        repaired = row.totals.repaired
-        for number, is_repaired in ((repaired, True), (row.totals.n - repaired, False)):
-            form = form_of(category=category, has_failed=status == "error", finish_reason=reason,
-                           is_repaired=is_repaired)  # fmt: skip
-            counts[tuple(key)][form] += number
+    """Return how replies came out by group."""
+    counts = counts_by_form(reader, filter_, dimensions)  # type: ignore[arg-type] # dimensions
     return {key: forms_of(calls.label(key), numbers) for key, numbers in counts.items()}
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data.swarm import Swarm
 from src.dashboard.pages.kinds import PageKind
-from src.dashboard.pages.ledger_filters import FILTERS, NONE_YET, entries_of, suggestions, version
+from src.dashboard.pages.ledger_filters import FILTERS, NONE_YET, decisions_of, notes, suggestions, version
 from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Page, Panel, Table
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ _PAIRS: Final = (
 
 
 def _build(context: Context) -> Page:
-    swarm = Swarm(context.limits.each(entries_of(context)), context.filters.horizon)
+    columns = context.ledger()
+    swarm = Swarm(decisions_of(context))
     if not len(swarm):
-        has_any = bool(context.ledger().entries)
+        has_any = len(columns) > 0
         text = "No decision of several members is among these: `moondev trade SYMBOL --swarm` asks several."
         return Page(empty=text if has_any else NONE_YET)
     members = []
@@ -58,6 +59,7 @@ def _build(context: Context) -> Page:
     return Page(
         figures=_figures(swarm, consensus, members),
         panels=(_ways(context, swarm, consensus), _values(members), _agreement(swarm), _pairs(swarm)),
+        notes=notes(columns),
     )
 
 

@@ -7,25 +7,36 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import traces
+from src.dashboard.data.conditions import Conditions, conditions
+from src.dashboard.data.memo import Version
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
+from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import AtLeast, Column, Figure, Link, Page, Panel, Table
+from src.insight.sessions.sums import sums
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
 
+    from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
+    from src.dashboard.view.filters import Filters
+    from src.dashboard.view.lazy_rows import Row
+    from src.insight.sessions.sums import SessionSums
 
 FILTERS: Final = (
     "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "status", "category",
     "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
+_TEXT_S: Final = 2.5  # for which texts are searched for a page
+_NEWEST_LIVE: Final = 50  # observations that the live view begins with
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
 )
 COLUMNS: Final = (
-    Column("trace_id", "trace"),
+    Column("trace_id", "trace", "id"),
     Column("start", "started (UTC)", "time"),
     Column("name", "name"),
     Column("agent", "agent"),
@@ -40,12 +51,11 @@ COLUMNS: Final = (
 
 
 def _build(context: Context) -> Page:
-    now = context.now_ns
     before = _number(context.options.get("before"))
-    question = partial(traces.newest, filters=context.filters, now_ns=now, before=before)
+    chosen = chosen_observations(context)
+    question = partial(traces.newest, chosen=chosen, before=before)
     page = context.store.ask(question, traces.TracePage(), context.limits)
-    total = context.store.ask(partial(traces.totals, filters=context.filters, now_ns=now), traces.TraceTotals(),
-                              context.limits)  # fmt: skip
+    total = context.store.ask(_totals(context, chosen), traces.TraceTotals(), context.limits)
     if not total.observations and not context.filters.set_values():
         return Page(empty=NO_TRACES)
     panel = Panel(
@@ -59,7 +69,37 @@ def _build(context: Context) -> Page:
         links["older"] = context.filters.query(store=context.options.get("store"), before=str(page.before))
     if before is not None:
         links["newest"] = context.filters.query(store=context.options.get("store"))
-    return Page(figures=_figures(total), panels=(panel,), extra={"links": links})
+    return Page(figures=_figures(total), panels=(panel,), notes=_search_notes(chosen), extra={"links": links})
+
+
+def chosen_observations(context: Context, filters: Filters | None = None) -> Conditions:
+    """Return what observations must be for the filters of the address, or for others."""
+    question = partial(conditions, filters=filters or context.filters, now_ns=context.now_ns,
+                       text_s=None if context.is_whole else _TEXT_S)  # fmt: skip
+    return context.store.ask(question, Conditions(), context.limits)
+
+
+def _search_notes(chosen: Conditions) -> tuple[str, ...]:
+    if chosen.searched_n is None:
+        return ()
+    return (f"The texts of the newest {chosen.searched_n:,} of {chosen.all_n:,} observations were searched in the time "
+            "that a page has: figures and list are of these. Other filters, such as Since, make them fewer; the CSV "
+            "searches all.",)  # fmt: skip
+
+
+def _totals(context: Context, chosen: Conditions) -> Callable[[sqlite3.Connection], traces.TraceTotals]:
+    if context.filters.set_values():
+        return partial(traces.totals, chosen=chosen)
+    return partial(traces.all_totals, by_session=_by_session(context))
+
+
+def _by_session(context: Context) -> list[SessionSums]:
+    """Return the sums of each session over all observations."""
+    return sums(context.store.path, partial(_ask, context))
+
+
+def _ask(context: Context, question: Any, nothing: Any) -> Any:
+    return context.store.ask(question, nothing, context.limits)
 
 
 def _number(text: str | None) -> int | None:
@@ -105,8 +145,8 @@ def _suggestions(context: Context) -> Mapping[str, list[str]]:
     return context.store.ask(traces.names, {}, context.limits)
 
 
-def _version(context: Context) -> tuple[int, ...]:
-    return context.store.ask(traces.marks, (), context.limits)
+def _version(context: Context) -> Version:
+    return Version(("traces", context.store.name), context.store.ask(traces.marks, (), context.limits))
 
 
 KIND: Final = PageKind(
@@ -134,32 +174,38 @@ _SESSION_FILTERS: Final = ("since", "until", "agent", "model", "provider", "symb
 
 
 def _sessions(context: Context) -> Page:
-    question = partial(traces.sessions, filters=context.filters, now_ns=context.now_ns)
-    rows = context.store.ask(question, [], context.limits)
-    if not rows and not context.filters.set_values():
+    if context.filters.set_values():
+        question = partial(traces.sessions, chosen=chosen_observations(context))
+        items: list[SessionSums] = context.store.ask(question, [], context.limits)
+    else:
+        items = [item for item in _by_session(context) if item.session is not None]
+    if not items and not context.filters.set_values():
         return Page(
             empty="No call has a session yet: observe_agent(..., session_id=...) gives one to all that is in it."
         )
-    table = [_session_row(context, row) for row in rows]
-    known = [row[7] for row in rows if row[7] is not None]
-    unpriced = sum(row[8] for row in rows)
+    items.sort(key=lambda item: -item.last_ns)
+    known = [item.cost_usd for item in items if item.cost_usd is not None]
+    unpriced, calls = sum(item.unpriced for item in items), sum(item.calls for item in items)
     figures = (
-        Figure("sessions", "Sessions", len(rows), "count", sum(row[3] for row in rows), "runs"),
-        Figure("calls", "Model calls", sum(row[4] for row in rows), "count", len(rows), "sessions"),
-        Figure("cost_usd", "Cost", cost(sum(known) if known else None if unpriced else 0.0, unpriced), "money",
-               sum(row[4] for row in rows), "calls"),
+        Figure("sessions", "Sessions", len(items), "count", sum(item.runs for item in items), "runs"),
+        Figure("calls", "Model calls", calls, "count", len(items), "sessions"),
+        Figure("cost_usd", "Cost", cost(sum(known) if known else None if unpriced else 0.0, unpriced), "money", calls,
+               "calls", f"{unpriced:,} without a full price" if unpriced else ""),
     )  # fmt: skip
-    notes = ("Only the newest 5,000 sessions are here.",) if len(rows) == 5_000 else ()
-    panel = Panel(slug="sessions", title="Sessions, newest first", table=Table(_SESSION_COLUMNS, table), notes=notes)
-    return Page(figures=figures, panels=(panel,))
+
+    def rows(part: Sequence[SessionSums], _: Limits) -> list[Row]:
+        return [_session_row(context, item) for item in part]
+
+    table = Table(_SESSION_COLUMNS, LazyRows(items, rows, context.limits))
+    return Page(figures=figures, panels=(Panel(slug="sessions", title="Sessions, newest first", table=table),))
 
 
-def _session_row(context: Context, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    session, first_ns, last_ns, count, calls, errors, tokens, known, unpriced = row
+def _session_row(context: Context, item: SessionSums) -> tuple[Any, ...]:
     filters = replace(context.filters, session=None)
-    link = Link(session, f"/traces{filters.query(session=session, store=context.options.get('store'))}")
-    dollars = known if known is not None or unpriced else 0.0
-    return (link, first_ns, last_ns, count, calls, errors, tokens, cost(dollars, unpriced))
+    link = Link(item.session, f"/traces{filters.query(session=item.session, store=context.options.get('store'))}")
+    dollars = item.cost_usd if item.cost_usd is not None or item.unpriced else 0.0
+    tokens = (item.input_tokens or 0) + (item.output_tokens or 0)
+    return (link, item.first_ns, item.last_ns, item.runs, item.calls, item.errors, tokens, cost(dollars, item.unpriced))
 
 
 SESSIONS: Final = PageKind(
@@ -175,7 +221,7 @@ SESSIONS: Final = PageKind(
 
 def _live(context: Context) -> Page:
     last = context.store.ask(traces.last_seq, 0, context.limits)
-    return Page(extra={"after": last})
+    return Page(extra={"after": max(last - _NEWEST_LIVE, 0)}, empty=None if last else NO_TRACES)
 
 
 LIVE: Final = PageKind(

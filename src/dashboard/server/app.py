@@ -54,8 +54,10 @@ def create_app(content: Content, *, key: Key, hosts: Hosts, warm: bool = True) -
             pages made before somebody waits for them.
     """
     answers = Answers(content.seconds)
-    refresher = Refresher(content.stores, answers.stopping)
-    views = Views(content, refresher.problems)
+    problems: dict[str, str] = {}
+    views = Views(content, problems)
+    unhurried = Limits(float("inf"), answers.stopping)
+    refresher = Refresher(content.stores, answers.stopping, problems, partial(views.bring_up, limits=unhurried))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -95,6 +97,7 @@ def _routes(views: Views, answers: Answers) -> list[Any]:
     for path, view in (
         ("/traces/{trace_id}", trace_views.trace_page),
         ("/traces/{trace_id}/rows.json", trace_views.trace_rows),
+        ("/traces/{trace_id}/{table}.csv", trace_views.trace_csv),
         ("/traces/{trace_id}/{span_id}", trace_views.span_page),
         ("/traces/{trace_id}/{span_id}/part", trace_views.span_part),
         ("/traces/{trace_id}/{span_id}/{text_name}.txt", trace_views.span_text),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from src.dashboard.view.panels import Table
 
 _LONGEST: Final = 400  # characters of a cell; CSV has all of it
+_CUT: Final = 30  # characters that may not fit into a cell: pointing at it shows them all
 
 
 def rows_html(table: Table, most: int) -> Markup:
@@ -32,16 +33,19 @@ def rows_html(table: Table, most: int) -> Markup:
 
 def _cell(value: Any, kind: Any) -> str:
     text = escape(visible(shown(value, kind))[:_LONGEST])
-    inner = f"<bdi>{text}</bdi>" if kind in {"text", "action"} else str(text)
+    inner = f"<bdi>{text}</bdi>" if kind in {"text", "action", "id"} else str(text)
     if isinstance(value, Link):
         inner = f'<a href="{escape(value.href)}">{inner}</a>'
     if kind in RIGHT:
         return f'<td class="right" data-value="{_raw(value)}">{inner}</td>'
-    if kind == "time":
+    if kind in {"time", "day"}:
         return f'<td data-value="{_raw(value)}">{inner}</td>'
+    if kind == "id":
+        return f'<td title="{escape(visible(str(plain(value))))}">{inner}</td>'
     if kind == "action":
         return f'<td data-action="{escape(visible(str(plain(value))))}">{inner}</td>'
-    return f"<td>{inner}</td>"
+    hint = f' title="{text}"' if len(text) > _CUT else ""
+    return f"<td{hint}>{inner}</td>"
 
 
 def _raw(value: Any) -> Any:

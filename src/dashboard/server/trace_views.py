@@ -10,12 +10,15 @@ from urllib.parse import parse_qsl
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from src.dashboard.data import traces
+from src.dashboard.data.langfuse_link import langfuse_url
 from src.dashboard.data.tree import in_tree_order
 from src.dashboard.pages.registry import KINDS
 from src.dashboard.pages.traces import cost
 from src.dashboard.server.rendering import json_text, render
+from src.dashboard.view.csv_text import csv_text
 from src.dashboard.view.filters import FilterError
 from src.dashboard.view.formats import shown
+from src.dashboard.view.panels import Column, Table
 from src.observability import attributes as names
 from src.observability.commands.terminal import visible
 from src.observability.store.compression import DamagedSpan
@@ -75,6 +78,7 @@ def trace_page(views: Views, request: Request, limits: Limits) -> Response:
         cost=cost(line.cost_usd, line.unpriced),
         scores=scores,
         span=options.get("span", ""),
+        langfuse=langfuse_url(store, trace_id, limits),
         **views.frame(KINDS["traces"], None, store),
     )
     return HTMLResponse(html)
@@ -86,6 +90,35 @@ def trace_rows(views: Views, request: Request, limits: Limits) -> Response:
     trace_id = _trace_id(store, request, limits)
     rows = store.ask(partial(traces.rows, trace_id=trace_id), [], limits)
     return _json(waterfall(limits.each(in_tree_order(rows)), len(rows)))
+
+
+_ROW_COLUMNS: Final = (
+    Column("span_id", "observation"), Column("parent_span_id", "parent"), Column("name", "name"),
+    Column("type", "type"), Column("start_ns", "start", "time"), Column("end_ns", "end", "time"),
+    Column("provider", "provider"),
+    Column("model", "model"), Column("level", "level"), Column("error_category", "category"),
+    Column("input_tokens", "tokens in", "count"), Column("output_tokens", "tokens out", "count"),
+    Column("cost_usd", "cost", "money"),
+)  # fmt: skip
+_SCORE_COLUMNS: Final = (
+    Column("name", "score"), Column("value", "value"), Column("observation_id", "observation"),
+    Column("timestamp", "time", "time"), Column("comment", "comment"),
+)  # fmt: skip
+
+
+def trace_csv(views: Views, request: Request, limits: Limits) -> Response:
+    """Return the observations of a trace in the order of its tree, or its scores, as CSV."""
+    store = views.store(_options(request).get("store"))
+    trace_id, name = _trace_id(store, request, limits), request.path_params["table"]
+    if name == "scores":
+        table = Table(_SCORE_COLUMNS, store.ask(partial(traces.scores, trace_id=trace_id), [], limits))
+    elif name == "rows":
+        rows = in_tree_order(store.ask(partial(traces.rows, trace_id=trace_id), [], limits))
+        table = Table(_ROW_COLUMNS, [tuple(row[column.key] for column in _ROW_COLUMNS) for _, row in rows])
+    else:
+        raise NotThere(f"A trace has no table {name!r:.40}: its tables are rows and scores.")
+    headers = {"Content-Disposition": f'attachment; filename="moondev-trace-{trace_id}-{name}.csv"'}
+    return Response(csv_text(table, limits), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def waterfall(ordered: Any, count: int) -> dict[str, Any]:

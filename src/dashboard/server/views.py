@@ -13,7 +13,10 @@ from src.dashboard.pages.registry import MENU
 from src.dashboard.server.rendering import render
 from src.dashboard.view.csv_text import csv_text
 from src.dashboard.view.filters import FIELDS, FilterError, parse
+from src.dashboard.view.lazy_rows import FIRST
 from src.dashboard.view.panels import figures_table
+from src.insight.sessions.sums import bring_up
+from src.insight.texts.index import refresh_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from src.dashboard.view.panels import Page
     from src.judging.prices import PriceSeries
 
-MOST_ROWS: Final = 100  # of a table in a page; CSV has all
+_TEXTS_S: Final = 1.0
+MOST_ROWS: Final = FIRST  # of a table in a page; CSV has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ class Views:
         self._ledgers = Ledger()
         self._memo = Memo()
 
-    def context(self, kind: PageKind, pairs: Sequence[tuple[str, str]], limits: Limits) -> Context:
-        """Return what a page is made from, by its address.
+    def context(
+        self, kind: PageKind, pairs: Sequence[tuple[str, str]], limits: Limits, *, is_whole: bool = False
+    ) -> Context:
+        """Return what a page is made from, by its address; `is_whole` waits until all decisions are read.
 
         Raises:
             FilterError: the address says what cannot be.
@@ -67,6 +73,7 @@ class Views:
         return Context(
             store=store, filters=filters, limits=limits, now_ns=now_ns, ledgers=self._ledgers,
             prices=self.content.prices, options=options, problems=self._problems, memo=self._memo,
+            is_whole=is_whole,
         )  # fmt: skip
 
     def _split(
@@ -144,13 +151,21 @@ class Views:
         Raises:
             NoSuchPanel: the page has none of this name.
         """
-        page = self.page(kind, self.context(kind, pairs, limits))
+        page = self.page(kind, self.context(kind, pairs, limits, is_whole=True))
         if panel_name == "figures" and page.figures:
-            return csv_text(figures_table(page.figures))
+            return csv_text(figures_table(page.figures), limits)
         panel = page.panel(panel_name)
         if panel is None:
             raise NoSuchPanel(panel_name)
-        return csv_text(panel.table)
+        return csv_text(panel.table, limits)
+
+    def bring_up(self, store: Store, limits: Limits) -> bool:
+        """Read decisions and sums of sessions that are new in a store; tell whether nothing but texts is left."""
+        has_sums = bring_up(store.path, lambda question, nothing: store.ask(question, nothing, limits))
+        if not (self._ledgers.bring_up(store, limits) and has_sums):
+            return False
+        refresh_texts(store.path, budget_s=_TEXTS_S)  # in the pauses between looks, since it takes long
+        return True
 
     def warm(self, limits: Limits) -> None:
         """Load what pages need, and make those that are kept, before somebody waits for them."""

@@ -70,14 +70,16 @@ function shortened(names) {
   return common.length > 12 ? names.map((name) => `…${name.slice(common.length)}`) : names;
 }
 
-function namesAxis(all) {
+// `counts` are what each name rests on: they stand below it.
+function namesAxis(all, counts) {
   const names = shortened(all);
   const long = names.length > 6 || names.some((name) => name.length > 16);
-  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => names[place], interval: 0, rotate: long ? 35 : 0, width: 150, overflow: "truncate", hideOverlap: names.length > 30 } });
+  return lines({ type: "category", data: all, axisLabel: { formatter: (name, place) => (counts ? `${names[place]}\nn = ${counts[place].toLocaleString("en")}` : names[place]), interval: 0, rotate: long ? 35 : 0, width: 150, lineHeight: 14, overflow: "truncate", hideOverlap: names.length > 30 } });
 }
 
 function xAxis(data) {
-  return data.time ? lines({ type: "time", splitLine: { show: false } }) : namesAxis(data.x);
+  const days = data.daily ? { minInterval: 86400000, axisLabel: { formatter: { year: "{yyyy}", month: "{MMM}", day: "{d} {MMM}", hour: "", minute: "", second: "" } } } : {};
+  return data.time ? lines({ type: "time", splitLine: { show: false }, ...days }) : namesAxis(data.x, data.n);
 }
 
 function along(data, values) {
@@ -106,7 +108,7 @@ function whiskers(values, tint, offset = 0) {
 const kinds = {
   lines(data) {
     return {
-      xAxis: xAxis(data), yAxis: valueAxis(data.kind, data.log ? { type: "log" } : {}),
+      xAxis: xAxis(data), yAxis: valueAxis(data.kind, { scale: !data.zero }),
       tooltip: { ...frame().tooltip, valueFormatter: say(data.kind) },
       series: data.series.map((item, place) => ({ type: "line", name: item.name, data: along(data, item.data), showSymbol: data.x.length < 40, symbolSize: 6, lineStyle: { width: 2, type: ["solid", "dashed", "dotted"][Math.floor(place / 3) % 3] }, connectNulls: false })),
     };
@@ -122,7 +124,7 @@ const kinds = {
     const share = say(data.kind);
     const point = data.values.map((item, place) => ({ value: item[0], n: data.n[place], low: item[1], high: item[2] }));
     return {
-      legend: { show: false }, xAxis: namesAxis(data.x), yAxis: valueAxis(data.kind),
+      legend: { show: false }, xAxis: namesAxis(data.x, data.n), yAxis: valueAxis(data.kind),
       tooltip: { ...frame().tooltip, formatter: (items) => {
         const item = (Array.isArray(items) ? items : [items]).find((part) => part.seriesType === "scatter");
         if (!item) return "";
@@ -141,7 +143,7 @@ const kinds = {
       legend: { show: false },
       xAxis: valueAxis("share", { min: 0, max: 1, name: "stated confidence", nameLocation: "middle", nameGap: 28 }),
       yAxis: valueAxis("share", { min: 0, max: 1, name: "went their way" }),
-      grid: { left: 8, right: 16, top: 36, bottom: 30, containLabel: true },
+      grid: { left: 8, right: 32, top: 36, bottom: 30, containLabel: true },
       tooltip: { ...frame().tooltip, trigger: "item", formatter: (item) => (item.seriesType === "scatter" ? `confidence ${share(item.value[0])}\nright ${share(item.value[1])} (${share(item.value[2])} to ${share(item.value[3])}), n = ${item.value[4]}` : "") },
       series: [
         { type: "line", data: [[0, 0], [1, 1]], showSymbol: false, silent: true, lineStyle: { type: "dashed", color: colour("soft") } },
@@ -184,11 +186,12 @@ const kinds = {
       while (low < high) { const middle = (low + high + 1) >> 1; if (times[middle] <= moment) low = middle; else high = middle - 1; }
       return low;
     };
-    const looks = [["BUY", "triangle", 0], ["SELL", "triangle", 180], ["NOTHING", "circle", 0]];
+    const all = data.marks.map(([t, price, action, result, net, confidence, trace]) => ({ t, price, action, result, net, confidence, href: trace && `/traces/${encodeURIComponent(trace)}${data.query}` }));
+    const looks = [["BUY", "triangle", 0], ["SELL", "path://M0 0L10 0L5 9Z", 0], ["NOTHING", "circle", 0]];
     const results = [["right", "good"], ["wrong", "bad"], ["open", "c2"], ["none", "c8"]];
     for (const [action, symbol, turn] of looks) {
       for (const [result, tint] of results) {
-        const marks = data.marks.filter((mark) => mark.action === action && mark.result === result);
+        const marks = all.filter((mark) => mark.action === action && mark.result === result);
         if (!marks.length) continue;
         series.push({ type: "scatter", name: result === "none" ? action : `${action} ${result}`, symbol, symbolRotate: turn, symbolSize: action === "NOTHING" ? 7 : 12, z: 5, itemStyle: { color: colour(tint), borderColor: colour("card"), borderWidth: 1 }, cursor: "pointer",
           data: marks.map((mark) => ({ value: [place(mark.t), mark.price], ...mark })) });

@@ -53,7 +53,7 @@ async function look() {
       missed += news.left_out;
       news.rows.forEach(add);
       while (body.rows.length > MOST) body.deleteRow(-1);
-      state.textContent = total ? `n = ${total.toLocaleString("en")} since this page was opened${missed ? `; ${missed.toLocaleString("en")} more came too fast to show` : ""}` : "Waiting for the next observation.";
+      state.textContent = total ? `n = ${total.toLocaleString("en")}: the newest when this page was opened, and those that ended since${missed ? `; ${missed.toLocaleString("en")} more came too fast to show` : ""}` : "Waiting for the next observation.";
     } catch {
       state.textContent = "The dashboard does not answer: is it still running?";
     }

@@ -6,9 +6,12 @@ if (address.searchParams.has("token")) {
   history.replaceState(null, "", address);
 }
 
-// On a phone the filters come after a tap, unless some are set.
+// On a phone menu and filters come after a tap, filters unless some are set.
+const isPhone = matchMedia("(max-width: 40rem)").matches;
+const menuBox = document.querySelector(".menu-box");
+if (menuBox && isPhone) menuBox.open = false;
 const filterBox = document.querySelector(".filter-box");
-if (filterBox && filterBox.dataset.filtered === undefined && matchMedia("(max-width: 40rem)").matches) filterBox.open = false;
+if (filterBox && filterBox.dataset.filtered === undefined && isPhone) filterBox.open = false;
 
 // Tables sort by the raw values of their cells; a button in each heading does it, by keyboard too.
 for (const table of document.querySelectorAll("table.sortable")) {

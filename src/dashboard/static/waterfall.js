@@ -47,6 +47,7 @@ function filter() {
     shown.push(place);
   }
   rows.style.height = `${shown.length * HEIGHT}px`;
+  box.style.height = `${Math.max(shown.length, 4) * HEIGHT + 2}px`;  // the style sheet has its bound
   state.textContent = `${shown.length.toLocaleString("en")} of ${data.count.toLocaleString("en")} observations`;
   if (chosen < 0 || !shown.includes(chosen)) chosen = shown.length ? shown[0] : -1;
   draw();
@@ -136,6 +137,7 @@ async function choose(place, open) {
   const parsed = new DOMParser().parseFromString(await reply.text(), "text/html");  // the server has escaped every text
   detail.replaceChildren(...parsed.body.childNodes);
   detail.scrollTop = 0;
+  if (matchMedia("(max-width: 60rem)").matches) detail.scrollIntoView({ block: "nearest" });  // it is below the rows there
 }
 
 box.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });

@@ -7,17 +7,19 @@ import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from src.dashboard.view.lazy_rows import each_row
 from src.dashboard.view.panels import INTERVALS, plain
 from src.observability.commands.terminal import visible
 
 if TYPE_CHECKING:
+    from src.dashboard.view.lazy_rows import Limits
     from src.dashboard.view.panels import Table
 
 # A spreadsheet takes a text that begins so for a formula, and models write such texts.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_text(table: Table) -> str:
+def csv_text(table: Table, limits: Limits) -> str:
     """Return the table as CSV. Times are ISO 8601 in UTC, amounts US dollars, shares fractions, times taken ms."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
@@ -27,7 +29,7 @@ def csv_text(table: Table) -> str:
         if column.kind in INTERVALS:
             head += [f"{column.key}_low", f"{column.key}_high"]
     writer.writerow(head)
-    for row in table.rows:
+    for row in each_row(table.rows, limits):
         cells: list[Any] = []
         for column, value in zip(table.columns, row, strict=True):
             cells.append(_cell(plain(value), column.kind))
@@ -40,7 +42,7 @@ def csv_text(table: Table) -> str:
 def _cell(value: Any, kind: str) -> Any:
     if value is None:
         return ""
-    if kind == "time" and isinstance(value, int):
+    if kind in {"time", "day"} and isinstance(value, int):
         return _iso(value)
     if isinstance(value, str):
         text = visible(value)

@@ -35,8 +35,8 @@ class Field:
 FIELDS: Final = {
     item.name: item
     for item in (
-        Field("since", "Since", "24h, 7d, 2026-11-01"),
-        Field("until", "Until", "1h, 2026-12-01"),
+        Field("since", "Since", "7d or 2026-11-01"),
+        Field("until", "Until", "1h or 2026-12-01"),
         Field("agent", "Agent"),
         Field("model", "Model"),
         Field("provider", "Provider"),

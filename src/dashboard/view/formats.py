@@ -46,7 +46,9 @@ def _money(value: Any) -> str:
         return f"{sign}${amount:,.2f}"
     if amount >= 0.01:
         return f"{sign}${amount:,.4f}".rstrip("0").rstrip(".")
-    return f"{sign}${amount:.2g}" if amount >= 0.0001 else f"{sign}${amount:.1e}"
+    if amount < 1e-9:  # below what costs are counted in
+        return f"{sign}${amount:.1e}"
+    return f"{sign}${amount:.{1 - math.floor(math.log10(amount))}f}"  # two digits that count
 
 
 def _ms(value: Any) -> str:
@@ -74,6 +76,20 @@ def _time(value: Any) -> str:
         return datetime.fromtimestamp(value / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError, OSError):
         return f"{value} ns"
+
+
+def _day(value: Any) -> str:
+    """Return nanoseconds since 1970 as a day in UTC."""
+    return _time(value).partition(" ")[0]
+
+
+def _confidence(value: Any) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def _id(value: Any) -> str:
+    """Return the beginning of an id, which is enough to find it."""
+    return f"{value[:12]}…" if len(value) > 16 else str(value)
 
 
 def _price(value: Any) -> str:
@@ -106,8 +122,11 @@ _FORMATS: Final[dict[Kind, Callable[[Any], str]]] = {
     "share": _share,
     "points": _points,
     "time": _time,
+    "day": _day,
+    "confidence": _confidence,
+    "id": _id,
     "price": _price,
     "interval": _interval,
     "points_interval": _points_interval,
 }
-RIGHT: Final = frozenset(_FORMATS) - {"text", "action", "time"}
+RIGHT: Final = frozenset(_FORMATS) - {"text", "action", "time", "day", "id"}

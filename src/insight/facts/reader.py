@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from src.insight.facts import filters, quantiles, retries
+from src.insight.facts import filters, headroom, quantiles, retries
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
@@ -23,12 +23,13 @@ from src.insight.facts.rows import Rows
 from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from src.insight.facts.filters import Dimension
+    from src.insight.facts.headroom import HeadroomFigures
     from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
 
 Step = Literal["day", "hour"]
@@ -150,6 +151,10 @@ class FactsReader:
         groups = retries.retries(self._connection, filter_, by)
         return {self._key(by, ids): n for ids, n in groups.items()}
 
+    def headroom(self, filter_: Filter) -> HeadroomFigures:
+        """Return how much of providers' rate limits was left: of the newest days, without a beginning."""
+        return headroom.figures(self._connection, self._names, filter_)
+
     def values(self, dimension: Dimension) -> list[str]:
         """Return the names that occur in a dimension of daily totals or of single facts, sorted."""
         column = column_of(dimension)
@@ -157,6 +162,13 @@ class FactsReader:
         ids = self._connection.execute(f"SELECT DISTINCT {column} FROM {table}")
         texts = (self._name(dimension, row[0]) for row in ids)
         return sorted(text for text in texts if text is not None)
+
+    def spellings(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """Return the names in the file that are some texts but for the case of their letters; texts are lower case."""
+        wanted = tuple(texts)
+        marks = ", ".join("?" * len(wanted))
+        rows = self._connection.execute(f"SELECT text FROM names WHERE lower(text) IN ({marks})", wanted)
+        return tuple(row[0] for row in rows)
 
     # Single facts.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.insight.facts.schema import CUT
@@ -11,12 +11,14 @@ from src.insight.figures.groups import DIMENSIONS, key_text
 from src.insight.figures.intervals import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from src.insight.facts.filters import Dimension, Filter
     from src.insight.facts.reader import FactsReader
+    from src.insight.facts.records import Totals
     from src.judging.statistics import Interval
 
+Key = tuple[str | None, ...]
 Form = Literal["valid", "repaired", "malformed", "refused", "cut", "empty", "failed"]
 FORMS: Final[tuple[Form, ...]] = ("valid", "repaired", "malformed", "refused", "cut", "empty", "failed")
 # Finish reasons by which a provider says that it, or the model, refuses.
@@ -84,17 +86,42 @@ def forms(reader: FactsReader, filter_: Filter, by: str | None = None) -> list[F
     if by is not None and by not in DIMENSIONS:
         raise ValueError(f"--by is {by!r:.40}: give one of {', '.join(DIMENSIONS)}.")
     dimensions = BY_PROMPT if by is None else DIMENSIONS[by]
-    counts: defaultdict[tuple[str | None, ...], dict[Form, int]] = defaultdict(lambda: dict.fromkeys(FORMS, 0))
-    for row in reader.grouped(filter_, (*dimensions, "status", "category", "finish_reason")):
-        *key, status, category, reason = row.key
-        repaired = row.totals.repaired
-        for number, is_repaired in ((repaired, True), (row.totals.n - repaired, False)):
-            form = form_of(
-                category=category, has_failed=status == "error", finish_reason=reason, is_repaired=is_repaired
-            )
-            counts[tuple(key)][form] += number
-    groups = [forms_of(key_text(key), numbers) for key, numbers in counts.items()]
+    groups = [forms_of(key_text(key), numbers) for key, numbers in counts_by_form(reader, filter_, dimensions).items()]
     return sorted(groups, key=lambda group: (-group.n, str(group.key)))
+
+
+def counts_by_form(reader: FactsReader, filter_: Filter, dimensions: Sequence[Dimension]) -> dict[Key, dict[Form, int]]:
+    """Return how many replies of each group came out in each form.
+
+    Finish reasons are known of single facts alone. Where all are there, only those of replies that were cut or refused
+    are looked at; daily totals have the rest.
+    """
+    counts: defaultdict[Key, dict[Form, int]] = defaultdict(lambda: dict.fromkeys(FORMS, 0))
+    if reader.expired_in(filter_):
+        for row in reader.grouped(filter_, (*dimensions, "status", "category", "finish_reason")):
+            *key, status, category, reason = row.key
+            _count(counts[tuple(key)], row.totals, category=category, has_failed=status == "error", reason=reason)
+        return dict(counts)
+    for row in reader.grouped(filter_, (*dimensions, "status", "category")):
+        *key, status, category = row.key
+        _count(counts[tuple(key)], row.totals, category=category, has_failed=status == "error", reason=None)
+    reasons = reader.spellings((*CUT, *REFUSALS))
+    if reasons and filter_.status != "error":
+        marked = replace(filter_, status="ok", finish_reason=reasons)
+        for row in reader.grouped(marked, (*dimensions, "finish_reason")):
+            *key, reason = row.key
+            group = counts[tuple(key)]
+            _count(group, row.totals, category=None, has_failed=False, reason=None, sign=-1)
+            _count(group, row.totals, category=None, has_failed=False, reason=reason)
+    return dict(counts)
+
+
+def _count(
+    group: dict[Form, int], totals: Totals, *, category: str | None, has_failed: bool, reason: str | None, sign: int = 1
+) -> None:
+    for number, is_repaired in ((totals.repaired, True), (totals.n - totals.repaired, False)):
+        form = form_of(category=category, has_failed=has_failed, finish_reason=reason, is_repaired=is_repaired)
+        group[form] += sign * number
 
 
 def forms_of(key: str | None, counts: Mapping[Form, int]) -> Forms:

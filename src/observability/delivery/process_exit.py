@@ -14,6 +14,7 @@ import signal
 import weakref
 from typing import TYPE_CHECKING, Final
 
+from src.observability.delivery import pending_signals
 from src.observability.redaction import redact_text
 from src.observability.store import background
 
@@ -51,6 +52,7 @@ def handle_sigterm() -> None:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
             _restore_in_forks()
+            pending_signals.watch(signal.SIGTERM, _is_handled_by_us)
     except ValueError:  # not the main thread, or not the main interpreter
         _log.debug("SIGTERM is left as it is: tracing began outside the main thread.")
 
@@ -111,6 +113,12 @@ def _restore_in_forks() -> None:
         os.register_at_fork(after_in_child=_restore_default)
 
 
+def _is_handled_by_us() -> bool:
+    """Return whether the handler of SIGTERM is ours and has not begun: it restores the default first of all."""
+    return signal.getsignal(signal.SIGTERM) is _on_sigterm
+
+
 def _restore_default() -> None:
+    pending_signals.forget_in_child()
     if signal.getsignal(signal.SIGTERM) is _on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,7 +1,7 @@
 """The ledger: every decision as it was made, and what came of it."""
 
 from src.observability.ledger.horizons import Horizon, HorizonError, parse_horizon, parse_horizons
-from src.observability.ledger.reader import Entry, LedgerReader, entries_after
+from src.observability.ledger.reader import Entry, LedgerReader, read_numbered
 from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
 from src.observability.ledger.results import outcome, score_id
 from src.observability.ledger.votes import MemberVote, read_votes, write_votes
@@ -17,10 +17,10 @@ __all__ = [
     "RecordedCalls",
     "book_of",
     "decision",
-    "entries_after",
     "outcome",
     "parse_horizon",
     "parse_horizons",
+    "read_numbered",
     "read_votes",
     "score_id",
     "without_secrets",

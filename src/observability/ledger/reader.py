@@ -61,7 +61,7 @@ class LedgerReader:
         """Yield all decisions, oldest first, or those of one back-test."""
         seq = 0
         while True:
-            page = self._store.ask(partial(entries_after, seq=seq, run_id=run_id), EntryPage())
+            page = self._store.ask(partial(_page, seq=seq, run_id=run_id), _Page())
             yield from page.entries
             if len(page.entries) < _STEP:
                 return
@@ -89,24 +89,24 @@ class LedgerReader:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryPage:
+class _Page:
     """Some decisions in their order, and the number of the last one."""
 
     entries: Sequence[Entry] = ()
     last: int = 0
 
 
-def entries_after(connection: sqlite3.Connection, seq: int, run_id: str | None = None) -> EntryPage:
-    """Return the decisions after a number, oldest first, or those of one back-test; at most some thousand.
-
-    Args:
-        connection: A connection to a store that has a ledger.
-        seq: The number.
-        run_id: The back-test.
-    """
+def _page(connection: sqlite3.Connection, seq: int, run_id: str | None) -> _Page:
     rows = ledger_queries.decisions_after(connection, seq, _STEP, run_id=run_id)
     entries = _with_outcomes(connection, [record for _, record in rows])
-    return EntryPage(entries=entries, last=rows[-1][0] if rows else seq)
+    return _Page(entries=entries, last=rows[-1][0] if rows else seq)
+
+
+def read_numbered(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Entry]:
+    """Return the decisions of some numbers with what came of them, by their numbers."""
+    rows = ledger_queries.numbered_decisions(connection, numbers)
+    entries = _with_outcomes(connection, [record for _, record in rows])
+    return {number: entry for (number, _), entry in zip(rows, entries, strict=True)}
 
 
 def _with_outcomes(connection: sqlite3.Connection, decisions: Sequence[DecisionRecord]) -> list[Entry]:

@@ -14,6 +14,7 @@ from src.observability.redaction.rules import (
     assignments,
     bearer_tokens,
     configured_secrets,
+    encoded_texts,
     long_runs,
     nearby_names,
     pem_keys,
@@ -128,8 +129,24 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
     if engines.RUN in numbers:
         hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
     if hits:
-        _inspect(scan, hits)
+        _inspect(scan, hits, numbers)
+    if engines.RUN in numbers:
+        _find_encoded(scan, hits, options)
     return scan.findings, numbers
+
+
+def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None:
+    """Record the texts in base64 that hold a secret."""
+    read_until = 0
+    for end, number in hits:
+        start = end - RUN_LENGTH
+        if number != engines.RUN or start < read_until:
+            continue
+        encoded = encoded_texts.read(scan.text, start)
+        if encoded:
+            read_until = encoded.end
+            if redact(options, encoded.text) != encoded.text:
+                scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
 def _with_plausible_phrases(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
@@ -148,17 +165,20 @@ def _with_candidate_runs(
     return sorted([*(hit for hit in hits if hit[1] != engines.RUN), *runs])
 
 
-def _inspect(scan: Scan, hits: list[engines.Hit]) -> None:
-    """Inspect the text where gates matched; replace the rest of a text with too many matches."""
-    others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
+def _inspect(scan: Scan, hits: list[engines.Hit], numbers: set[int]) -> None:
+    """Inspect the text where gates of these numbers matched; replace the rest of a text with too many matches."""
+    others = hits
+    if not numbers.isdisjoint(_WITHOUT_INSPECTION):
+        others = [hit for hit in hits if hit[1] not in _WITHOUT_INSPECTION]
     cuts = [others[_CANDIDATES][0]] if len(others) > _CANDIDATES else []
-    for inspect, candidates in (
-        (_inspect_phrases, hits),
-        (_inspect_urls, hits),
-        (_inspect_others, others[:_CANDIDATES]),
+    for inspect, candidates, called_for in (
+        (_inspect_phrases, hits, not numbers.isdisjoint(engines.PHRASES)),
+        (_inspect_urls, hits, engines.URL in numbers),
+        (_inspect_others, others[:_CANDIDATES], True),
     ):
         try:
-            inspect(scan, candidates)
+            if called_for:
+                inspect(scan, candidates)
         except TooManyError as error:
             cuts.append(error.position)
     if cuts:
@@ -189,6 +209,8 @@ def _without_repeated_lines(text: str, hits: list[engines.Hit]) -> list[engines.
     if len(ends) < _MANY_ASSIGNMENTS:
         return hits
     remaining = set(repeated_lines.remaining_ends(text, ends))
+    if len(remaining) == len(ends):
+        return hits
     return [hit for hit in hits if hit[1] != engines.ASSIGNMENT or hit[0] in remaining]
 
 

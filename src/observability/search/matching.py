@@ -39,6 +39,7 @@ def matching(
     limit: int | None = None,
     *,
     numbers: Numbers | None = None,
+    also: Sequence[str] = (),
 ) -> list[str]:
     """Return the ids of the traces that fulfil a filter, by their newest observation that does, newest first.
 
@@ -48,8 +49,9 @@ def matching(
         limit: The most ids to return; all where not given.
         numbers: Yields the numbers of all observations that can have the filter's text, the newest first, where an
             index knows them; else all texts are read.
+        also: Further conditions on an observation `o`, in SQL of our own.
     """
-    traces = _distinct(_observed(connection, wanted, numbers))
+    traces = _distinct(_observed(connection, wanted, numbers, also))
     if wanted.score is not None:
         traces = _among(traces, _scored(connection, wanted.score))
     if wanted.of_whole_traces:
@@ -96,9 +98,12 @@ def _among(traces: Iterator[str], chosen: set[str]) -> Iterator[str]:
             yield trace
 
 
-def _observed(connection: sqlite3.Connection, wanted: TraceFilter, numbers: Numbers | None) -> Iterator[tuple[str]]:
+def _observed(
+    connection: sqlite3.Connection, wanted: TraceFilter, numbers: Numbers | None, also: Sequence[str]
+) -> Iterator[tuple[str]]:
     """Yield the trace of each observation that fulfils the conditions on observations, newest first."""
     conditions, values = _conditions(connection, wanted._replace(text=None))
+    conditions += also
     if numbers is not None and _are_many(connection, conditions, values):
         conditions.append(_has_text(connection, wanted.text or ""))
         newest = numbers()

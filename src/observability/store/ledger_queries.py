@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.observability.store.compression import decompress
 from src.observability.store.ledger_records import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+_Id = TypeVar("_Id", int, str)
 _CHUNK: Final = 500  # ids in one statement
 _FLAGS: Final = (DECISION_COLUMNS.index("cost_unknown"), DECISION_COLUMNS.index("derived"))
 _CORRECT: Final = OUTCOME_COLUMNS.index("correct")
@@ -102,6 +103,32 @@ def decisions_with_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> li
             part,
         )
     ]
+
+
+def numbered_decisions(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[tuple[int, DecisionRecord]]:
+    """Return the decisions of some numbers, as far as there are any, each with its number."""
+    if not has_ledger(connection):
+        return []
+    return [
+        (row[0], _decision(row[1:]))
+        for part in _parts(numbers)
+        for row in connection.execute(
+            f"SELECT seq, {', '.join(DECISION_COLUMNS)} FROM decisions WHERE seq IN ({_marks(part)})",  # noqa: S608 - our own names
+            part,
+        )
+    ]
+
+
+def traces_of_decisions(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str | None]:
+    """Return the traces of the decisions of some numbers, by their numbers."""
+    return {
+        row[0]: row[1]
+        for part in _parts(numbers)
+        for row in connection.execute(
+            f"SELECT seq, trace_id FROM decisions WHERE seq IN ({_marks(part)})",  # noqa: S608 - our own names
+            part,
+        )
+    }
 
 
 def generations_by_agent(connection: sqlite3.Connection, since_ns: int) -> dict[str | None, int]:
@@ -199,11 +226,11 @@ def reply(connection: sqlite3.Connection, key: str) -> ReplyRecord | None:
     return None if row is None else ReplyRecord(**by_column(REPLY_COLUMNS, row))
 
 
-def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+def _parts(ids: Sequence[_Id]) -> list[Sequence[_Id]]:
     return [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
 
 
-def _marks(part: Sequence[str]) -> str:
+def _marks(part: Sequence[object]) -> str:
     return ", ".join("?" * len(part))
 
 

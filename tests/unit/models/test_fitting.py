@@ -63,6 +63,14 @@ def test_an_indispensable_argument_is_refused_with_an_alternative() -> None:
         assert isinstance(caught.value, InvalidRequest)
 
 
+def test_a_text_that_is_marked_for_the_cache_is_claudes_alone() -> None:
+    marked = RawPart({"type": "text", "text": "rules", "cache_control": {"type": "ephemeral"}})
+    request = ModelRequest(model="m", messages=(Message(role="user", content=(marked, TextPart("now"))),))
+    assert fitting.fit(request, capabilities.of("claude", "claude-haiku-4-5")).messages == request.messages
+    with pytest.raises(Unsupported, match="no part of the type 'text'"):
+        fitting.fit(request, capabilities.of("openai", "gpt-4o"))
+
+
 @pytest.mark.parametrize(
     ("structured", "in_prompt"), [("json_schema", False), ("json_object", True), ("instructed", True)]
 )

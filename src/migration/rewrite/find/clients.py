@@ -134,11 +134,11 @@ def _record_use(
         return
     parent = tree.parent(node)
     if isinstance(parent, cst.Attribute) and parent.value is node:
-        _record_attribute(parent, group, tree)
+        _record_attribute(parent, group, values)
         return
     where = f"line {tree.line(node)}"
     if isinstance(parent, cst.WithItem) and parent.item is node:
-        group.with_items.append(parent)
+        _record_with_item(parent, group, values, where)
         return
     if isinstance(parent, cst.Return):
         _record_return(parent, group, values, where)
@@ -157,7 +157,27 @@ def _record_use(
     group.blockers.append(f"{where}: the client is used in {code(parent)[:60].strip()}" if parent else where)
 
 
-def _record_attribute(node: cst.Attribute, group: Group, tree: Tree) -> None:
+def _record_with_item(item: cst.WithItem, group: Group, values: Evaluator, where: str) -> None:
+    """Record that a client is opened by a `with` statement; a blocker where the SDK does not support that."""
+    if _can_be_entered(item, values):
+        group.with_items.append(item)
+    else:
+        group.blockers.append(f"{where}: a client of this kind cannot stand in this with statement, which fails")
+
+
+def _can_be_entered(item: cst.WithItem, values: Evaluator) -> bool:
+    """Tell whether each client that an item of a `with` statement can be supports it; a `nullcontext` supports any."""
+    statement = values.tree.parent(item)
+    is_asynchronous = isinstance(statement, cst.With) and statement.asynchronous is not None
+    return all(
+        value.name != "generativeai" and (value.name == "ollama" or value.asynchronous == is_asynchronous)
+        for value in values.of(item.item)
+        if value.kind == "client"
+    )
+
+
+def _record_attribute(node: cst.Attribute, group: Group, values: Evaluator) -> None:
+    tree = values.tree
     names = [node.attr.value]
     outermost: cst.CSTNode = node
     parent = tree.parent(outermost)
@@ -165,16 +185,26 @@ def _record_attribute(node: cst.Attribute, group: Group, tree: Tree) -> None:
         names.append(parent.attr.value)
         outermost, parent = parent, tree.parent(parent)
     close_statement = _closing_statement(outermost, names, tree)
-    if close_statement is not None:
+    if close_statement is not None and _can_be_closed(node.value, close_statement, values):
         group.close_statements.append(close_statement)
         return
     group.blockers.append(f"line {tree.line(node)}: .{'.'.join(names)} is used")
 
 
+def _can_be_closed(client: cst.BaseExpression, statement: cst.Expr, values: Evaluator) -> bool:
+    """Tell whether each client that an expression can be is closed by a statement, which fails otherwise."""
+    is_awaited = isinstance(statement.value, cst.Await)
+    return all(
+        value.name != "generativeai" and value.asynchronous == is_awaited
+        for value in values.of(client)
+        if value.kind == "client"
+    )
+
+
 def _closing_statement(node: cst.CSTNode, names: list[str], tree: Tree) -> cst.Expr | None:
     """Return the statement `client.close()`, awaited or not, that a chain of attributes is called in; or None."""
     call = tree.parent(node)
-    if names not in (["close"], ["aclose"]) or not isinstance(call, cst.Call) or call.func is not node:
+    if names != ["close"] or not isinstance(call, cst.Call) or call.func is not node:
         return None
     statement = tree.parent(call)
     statement = tree.parent(statement) if isinstance(statement, cst.Await) else statement

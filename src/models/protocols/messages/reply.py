@@ -192,8 +192,9 @@ def _usage(usage: Any, executions: int = 0, *, of_input: bool = False) -> Usage 
         thought = output
     whole, lifetimes = count(usage, "cache_creation_input_tokens"), [count(parts, name) for name in _LIFETIMES]
     written = sum(part or 0 for part in lifetimes) if whole is None and any(lifetimes) else whole
-    if written is not None and sum(part or 0 for part in lifetimes) > written:
-        problem = problem or f"the {written} tokens written to the cache are less than those of its lifetimes"
+    known = sum(part or 0 for part in lifetimes)
+    if written is not None and known and known != written:  # of another lifetime, whose price is another
+        problem = problem or f"of the {written} tokens written to the cache {known} have a lifetime"
     tokens = Usage(
         input=count(usage, "input_tokens"),
         input_cached_tokens=count(usage, "cache_read_input_tokens"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT58 = {char: index for index, char in enumerate(_BASE58)}
-_NO_DIGIT58 = 255
-_DIGITS58 = bytes(_DIGIT58.get(chr(code), _NO_DIGIT58) for code in range(256))
+NO_DIGIT58 = 255
+_DIGITS58 = bytes(_DIGIT58.get(chr(code), NO_DIGIT58) for code in range(256))
 _WEIGHTS58 = tuple(58**place for place in range(100))
 
 
@@ -31,15 +31,17 @@ def base58_decode(text: str) -> bytes | None:
     return b"\0" * leading + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-def base58_last_byte(text: bytes) -> int | None:
-    """Return the last of the bytes that a base58 text spells, or None where its end is not base58.
+def base58_digits(text: bytes) -> bytes:
+    """Return the value of each character as a digit of base58, NO_DIGIT58 where it is none."""
+    return text.translate(_DIGITS58)
+
+
+def base58_last_byte(digits: bytes) -> int:
+    """Return the last of the bytes that eight digits of base58 or more spell.
 
     58 is even, so that digits beyond the eighth from the end add multiples of 256.
     """
-    digits = text[-8:].rjust(8, b"1").translate(_DIGITS58)
-    if _NO_DIGIT58 in digits:
-        return None
-    eighth, seventh, sixth, fifth, fourth, third, second, last = digits
+    eighth, seventh, sixth, fifth, fourth, third, second, last = digits[-8:]
     # The powers of 58, modulo 256.
     return (
         last + 58 * second + 36 * third + 40 * fourth + 16 * fifth + 160 * sixth + 64 * seventh + 128 * eighth

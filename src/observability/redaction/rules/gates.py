@@ -129,15 +129,21 @@ _FIXED: tuple[Gate, ...] = (
 )  # fmt: skip
 
 # What may separate the words of a phrase: blanks (tags count as such), punctuation, quotes of any level, and a number
-# as in `2. word` or `(2) word`. A JSON escape counts as one blank, however often it was escaped again.
-_BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>\-"  # in bytes \s lacks \x1c-\x1f
+# as in `2. word` or `(2) word`. A JSON escape counts as one blank, however often it was escaped again. A full stop
+# without a blank separates words too, as in `word.word`; before a blank it ends a sentence.
+_BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>~&\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
-PHRASE_GAP = rf"(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?"
+PHRASE_GAP = rf"(?:\.|(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?)"
 
 # Escapes of URLs and of JSON: the decoded text is scanned too.
 _ESCAPES: tuple[Gate, ...] = (
-    Gate(inspection=Inspection.ESCAPE, pattern=r"%(?:0[9adAD]|[2-7][0-9a-fA-F])", literals=("%",), length=3, once=True),
+    Gate(
+        inspection=Inspection.ESCAPE,
+        pattern=r"%(?:0[9adAD]|[2-7][0-9a-fA-F]|[c-fC-F][0-9a-fA-F]%)",
+        literals=("%",),
+        once=True,
+    ),
     Gate(inspection=Inspection.ESCAPE, pattern=r"\\u[0-9a-fA-F]{4}", literals=("\\u",), length=6, once=True),
 )
 
@@ -157,15 +163,18 @@ BROKEN = Gate(
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
 _LETTER = "[a-z?]"  # a letter beyond ASCII reads as `?`
-# Three to thirteen letters. Neither `the` nor `and` is on any list; without them, prose has few sequences of twelve
-# words that may be a phrase.
-_PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4,13})"
-# PHRASE_GAP without its limits, which is faster. The letter of an escape may end a gap or begin the next word.
+# Three letters or more. Neither `the` nor `and` is on any list; without them, prose has few sequences of twelve words
+# that may be a phrase.
+_PHRASE_WORD = r"(?:(?:[b-su-z?][a-z?]|t[a-gi-z?]|a[a-mo-z?])[a-z?]|th[a-df-z?]|an[a-ce-z?]|[a-z?]{4})[a-z?]*"
+# PHRASE_GAP without its limits: with few bounds the pattern becomes an automaton with one state at a time, which takes
+# two thirds of the time. The letter of an escape may end a gap or begin the next word.
+_SIGN = rf"[{_BLANKS}\\0-9=.)(]"
+_PHRASE_GAP = rf"(?:\.|(?:\d\d?)?[{_BLANKS}\\=]{_SIGN}*(?:[nrt]{_SIGN}+)*)"
 _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
-_ANY_GAP = rf"(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?"
+_ANY_GAP = rf"(?:\.|(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?)"
 PHRASE = Gate(
     inspection=Inspection.PHRASE,
-    pattern=rf"(?:{_PHRASE_WORD}{_ANY_GAP}){{11}}{_LETTER}{{3}}",
+    pattern=rf"(?:{_PHRASE_WORD}{_PHRASE_GAP}){{11}}{_LETTER}{{3}}",
     literals=(),
     caseless=True,
 )

@@ -6,12 +6,12 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from src.observability.redaction.judging import boundaries, context
+from src.observability.redaction.judging import boundaries, checks, context
 from src.observability.redaction.judging.nearby_words import NearbyWords
-from src.observability.redaction.rules import unnamed_keys, wallet_keys
+from src.observability.redaction.rules import encoded_texts, unnamed_keys, wallet_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from src.observability.redaction.judging.nearby_words import Search
     from src.observability.redaction.judging.scan import Scan
@@ -31,6 +31,7 @@ _VALUE_BEFORE, _PAIR_BEFORE = 160, 128  # characters before a run with `value:`,
 _CHECKED_SIZES = frozenset({51, 52, 58, 128, 130})
 _SHORTEST_PAIR, _LONGEST_PAIR = 80, 88
 _HEX_DIGITS = b"0123456789abcdefABCDEFxX"
+_ASCII_DIGITS = frozenset(encoded_texts.ASCII_DIGITS)
 _MARKS_BEFORE = frozenset(b"\\%[;")  # the end of what stands before a run that an escape's letters begin
 _SHAPE = bytes(ord("a") if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
 
@@ -45,6 +46,7 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
     clear_until = 0  # no word that may call a value secret begins before, from the last run on
     everything = bool(scan.hint) or scan.strict
     yielded_end = -_LIST_GAP - 1
+    digits = functools.cache(lambda: checks.base58_digits(data))
     has_names = functools.cache(lambda: b"name" in data and b"value" in data)  # asked for few texts
     offset = first - length
     shape = data[offset:].translate(_SHAPE)
@@ -61,26 +63,28 @@ def candidates(scan: Scan, data: bytes, first: int, length: int, search: Search)
             everything
             or clear_until <= reach
             or start - yielded_end <= _LIST_GAP  # the next of a list
-            or _may_be_secret(scan, data, start, stop)
+            or (data[start] in _ASCII_DIGITS and encoded_texts.may_be_text(data, start, stop))
+            or _may_be_secret(scan, data, digits, start, stop)
             or (has_names() and _is_value(data, start))
         ):
             yielded_end = stop
             yield start + length
 
 
-def _may_be_secret(scan: Scan, data: bytes, start: int, stop: int) -> bool:
-    """Return whether a run may be a secret by itself, whatever stands near it."""
+def _may_be_secret(scan: Scan, data: bytes, digits: Callable[[], bytes], start: int, stop: int) -> bool:
+    """Return whether a run may be a secret by itself, whatever stands near it; `digits` are the text's in base58."""
     if data[start - 1] in _MARKS_BEFORE and start:
         start += boundaries.escape_length(scan.text, start)
     run = data[start:stop]
     size = stop - start
-    if size in _CHECKED_SIZES:
-        return True
     if _SHORTEST_PAIR <= size <= _LONGEST_PAIR:
-        if wallet_keys.may_be_pair(scan, run, start):
+        places = digits()[start:stop]
+        if wallet_keys.may_be_pair(scan, run, places, start):
             return True
-        if unnamed_keys.reads_as_signature(run):
+        if unnamed_keys.reads_as_signature(run, places):
             return False  # most runs of this size
+    elif size in _CHECKED_SIZES:
+        return True
     after = data[stop : stop + 1]
     if after == b"." and size <= _LONGEST_DISCORD:
         return True

@@ -29,31 +29,28 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
     ones.
     """
     harmless: dict[str, bool] = {}
-    line_end, is_harmless, repeated = -1, False, 0
-    for place, end in enumerate(ends):
-        if end > line_end:
-            start = text.rfind("\n", max(0, end - _LONGEST), end) + 1
-            line_end = text.find("\n", end, start + _LONGEST)
-            if line_end < 0 or (start == 0 and end > _LONGEST):  # the last line, or a long one
-                line_end, is_harmless = end, False
-            else:
-                line = text[start:line_end]
-                known = harmless.get(line)
-                if known is None:
-                    if len(harmless) > _SAMPLE + repeated:
-                        yield from ends[place:]  # most lines are different
-                        return
-                    known = harmless[line] = _assigns_nothing(line, _ends_in(start, line_end, ends, place))
-                else:
-                    repeated += 1
-                is_harmless = known
-        if not is_harmless:
+    place, count, repeated = 0, len(ends), 0
+    while place < count:
+        end = ends[place]
+        start = text.rfind("\n", end - _LONGEST if end > _LONGEST else 0, end) + 1
+        line_end = text.find("\n", end, start + _LONGEST)
+        if line_end < 0 or (start == 0 and end > _LONGEST):  # the last line, or a long one
             yield end
-
-
-def _ends_in(start: int, line_end: int, ends: list[int], place: int) -> list[int]:
-    """Return the ends from this place on that lie in a line, as positions in it."""
-    return [end - start for end in ends[place : bisect.bisect_right(ends, line_end, place)]]
+            place += 1
+            continue
+        line = text[start:line_end]
+        behind = bisect.bisect_right(ends, line_end, place)
+        is_harmless = harmless.get(line)
+        if is_harmless is None:
+            if len(harmless) > _SAMPLE + repeated:
+                yield from ends[place:]  # most lines are different
+                return
+            is_harmless = harmless[line] = _assigns_nothing(line, [each - start for each in ends[place:behind]])
+        else:
+            repeated += 1
+        if not is_harmless:
+            yield from ends[place:behind]
+        place = behind
 
 
 def _assigns_nothing(line: str, ends: list[int]) -> bool:

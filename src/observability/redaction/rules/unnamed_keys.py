@@ -13,6 +13,7 @@ _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _LONGER_THAN_ADDRESSES = range(
     53, 81
 )  # in base58: longer than an address (at most 52), shorter than a signature (at least 85)
+_LONGEST_ALONE = _LONGER_THAN_ADDRESSES.stop
 _ONE_CLASS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")  # a generated key has many such runs, a name few
 _WIDE = frozenset("_-+/=~.%$@")  # beside a run they make it a part of base64, of a URL or of a path
 _NOT_AFTER = frozenset(char.encode() for char in _WIDE - {"."})
@@ -49,9 +50,9 @@ def may_be_key(run: bytes, after: bytes) -> bool:
     return bool(run.translate(None, _BASE58)) or size in _LONGER_THAN_ADDRESSES
 
 
-def reads_as_signature(run: bytes) -> bool:
-    """Return whether a run is of base58 in both cases, and too long for a key that stands by itself."""
-    return len(run) >= _LONGER_THAN_ADDRESSES.stop and not run.translate(None, _BASE58) and not run.isupper()
+def reads_as_signature(run: bytes, digits: bytes) -> bool:
+    """Return whether a run, of these digits in base58, is in both cases and too long for a key that stands alone."""
+    return len(run) >= _LONGEST_ALONE and checks.NO_DIGIT58 not in digits and not run.isupper()
 
 
 def is_key(text: str, start: int, end: int, hint: str) -> bool:

@@ -22,22 +22,24 @@ _INTEGER = re.compile(r"\d{1,3}")
 _JSON_NAME = re.compile(r"(\\{0,64}[\"']|\\{1,64}u0022)\s{0,8}:\s{0,8}\Z")
 
 
-def may_be_pair(scan: Scan, run: bytes, start: int) -> bool:
-    """Return whether a run in base58 can be a key pair and no signature.
+def may_be_pair(scan: Scan, run: bytes, digits: bytes, start: int) -> bool:
+    """Return whether a run, of these digits in base58, can be a key pair and no signature.
 
     A signature ends with a number below the order of the curve's group (RFC 8032, 5.1.7), so that its last byte is at
     most 16; of key pairs 15 in 16 have a higher one. Those with a low one, and those that are called signatures, are
     checked until the text has shown itself to be a list of signatures.
     """
-    last = checks.base58_last_byte(run)
-    if last is None:
+    if checks.NO_DIGIT58 in digits:
         return False
-    if last > _HIGHEST_OF_SIGNATURES and not _CALLED_SIGNATURE.search(scan.text, max(0, start - _CALL_REACH), start):
+    if checks.base58_last_byte(digits) > _HIGHEST_OF_SIGNATURES and not _CALLED_SIGNATURE.search(
+        scan.text, max(0, start - _CALL_REACH), start
+    ):
         return True
-    if run not in scan.pairs and len(scan.pairs) < _CHECKED_SIGNATURES:
+    pairs = scan.pairs
+    if len(pairs) < _CHECKED_SIGNATURES and run not in pairs:
         data = checks.base58_decode(run.decode())
-        scan.pairs[run] = data is not None and bool(checks.is_ed25519_pair(data))
-    return scan.pairs.get(run, False)
+        pairs[run] = data is not None and bool(checks.is_ed25519_pair(data))
+    return pairs.get(run, False)
 
 
 def kind_of(scan: Scan, run: str, start: int, stop: int) -> str | None:
@@ -51,7 +53,9 @@ def kind_of(scan: Scan, run: str, start: int, stop: int) -> str | None:
     if size == 58 and run.startswith("6P"):
         return "bitcoin_private_key" if checks.is_bip38(run) else None
     if 80 <= size <= 88:
-        if not may_be_pair(scan, run.encode(), start) and not context.has_strong_word(scan.text, start, scan.hint):
+        data = run.encode()
+        is_open = may_be_pair(scan, data, checks.base58_digits(data), start)
+        if not is_open and not context.has_strong_word(scan.text, start, scan.hint):
             return None
         return _pair_kind(scan, checks.base58_decode(run), start)
     if 43 <= size <= 44:

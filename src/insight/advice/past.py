@@ -1,0 +1,202 @@
+"""Hold the recorded past that advice is derived from and checked on, and go through it once for all kinds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from src.insight.facts.filters import BILLED, EVALUATION, Filter
+from src.insight.facts.schema import DAY_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from src.insight.advice.finding import Results
+    from src.insight.facts.reader import FactsReader
+    from src.insight.facts.records import Fact
+    from src.observability.ledger import Entry, MemberVote
+    from src.observability.store.reader import StoreReader
+
+BACKTEST: Final = "backtest"
+_ALL: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A range of time in nanoseconds since 1970."""
+
+    since_ns: int
+    until_ns: int
+
+    @property
+    def days(self) -> range:
+        """Return the days that it touches, counted from 1970 in UTC."""
+        return range(self.since_ns // DAY_NS, -(-self.until_ns // DAY_NS))
+
+    def coverage(self, day: int) -> float:
+        """Return how much of a day it covers, 0 to 1."""
+        begin, end = max(day * DAY_NS, self.since_ns), min((day + 1) * DAY_NS, self.until_ns)
+        return max(end - begin, 0) / DAY_NS
+
+    def has(self, time_ns: int) -> bool:
+        """Tell whether a time is in it."""
+        return self.since_ns <= time_ns < self.until_ns
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was recorded in a period that is divided in two at a midnight.
+
+    Attributes:
+        reader: The facts.
+        store: The store, which has the texts.
+        filter: Which calls.
+        period: From the filter's beginning, or the first call that was recorded, until the filter's end or now.
+        middle_ns: The midnight that divides it.
+        now_ns: The present, whose prices hold.
+        most_texts: Of how many calls each kind may read the texts.
+    """
+
+    reader: FactsReader
+    store: StoreReader
+    filter: Filter
+    period: Period
+    middle_ns: int
+    now_ns: int
+    most_texts: int
+
+    @cached_property
+    def first(self) -> Period:
+        """Return the part that findings are derived from."""
+        return Period(self.period.since_ns, self.middle_ns)
+
+    @cached_property
+    def second(self) -> Period:
+        """Return the part that they are checked on."""
+        return Period(self.middle_ns, self.period.until_ns)
+
+    def is_counted(self, environment: str | None) -> bool:
+        """Tell whether calls of an environment count: those of back-tests, which no month repeats, where asked for."""
+        if self.filter.environment is not None:
+            return True
+        # As reports do, calls of judges and of trials of prompts are left out, unless an agent is named.
+        return environment != BACKTEST and (environment != EVALUATION or self.filter.agent is not None)
+
+    def wants(self, vote: MemberVote) -> bool:
+        """Tell whether the filter's model and provider leave a vote."""
+        provider, _, label = vote.member.partition("#")[0].partition(":")
+        model = vote.model or label or provider
+        return _is_chosen(self.filter.model, model) and _is_chosen(self.filter.provider, provider)
+
+
+def _is_chosen(choice: str | tuple[str, ...] | None, value: str) -> bool:
+    return choice is None or (value == choice if isinstance(choice, str) else value in choice)
+
+
+class Search:
+    """Looks for findings of one kind: is shown each decision, then each run and call in the order of time."""
+
+    def __init__(self, past: Past) -> None:
+        self.past = past
+
+    def decision(self, entry: Entry) -> None:
+        """Take note of a decision that was acted on."""
+
+    def beside(self, entry: Entry) -> None:
+        """Take note of a decision of a back-test, which says what models would answer, but not what a month costs."""
+
+    def run(self, run: Fact) -> None:
+        """Take note of an agent's run."""
+
+    def call(self, call: Fact) -> None:
+        """Take note of a call of a model."""
+
+    def results(self) -> Results:
+        """Return what there is to say, once all was shown."""
+        raise NotImplementedError
+
+
+def open_past(reader: FactsReader, store: StoreReader, filter_: Filter, *, now_ns: int, most_texts: int) -> Past | None:
+    """Return the past of a filter; None where nothing is recorded in it.
+
+    The middle is the midnight next to half of its time; a past of a single day has none inside, and nothing in it can
+    be checked.
+    """
+    calls = replace(filter_, type=BILLED)
+    oldest = reader.rows(Filter(), "start", 1, ascending=True)
+    if not reader.rows(calls, "start", 1):
+        return None
+    # Days without such calls count from when anything was recorded, whatever the filter's names.
+    since_ns = max(filter_.since_ns or 0, oldest[0].start_ns)
+    until_ns = max(min(filter_.until_ns or now_ns, now_ns), since_ns + 1)
+    middle_ns = round((since_ns + until_ns) / 2 / DAY_NS) * DAY_NS
+    return Past(
+        reader=reader,
+        store=store,
+        filter=replace(calls, since_ns=since_ns, until_ns=until_ns),
+        period=Period(since_ns, until_ns),
+        middle_ns=min(max(middle_ns, since_ns), until_ns),
+        now_ns=now_ns,
+        most_texts=most_texts,
+    )
+
+
+def show_all(past: Past, searches: Sequence[Search], entries: Iterable[Entry], each: Callable[[Any], Any]) -> int:
+    """Show the past to all searches; return how many calls there were, those left out not counted.
+
+    Args:
+        past: The past.
+        searches: The searches.
+        entries: The ledger.
+        each: Yields what it is given, and may raise in between where the work must end.
+    """
+    _show_decisions(past, searches, each(entries))
+    shows_runs = [search for search in searches if type(search).run is not Search.run]
+    if shows_runs:
+        for run in each(_facts(past, replace(past.filter, type="agent", model=None, provider=None))):
+            for search in shows_runs:
+                search.run(run)
+    shows_calls = [search for search in searches if type(search).call is not Search.call]
+    count = 0
+    for call in each(_facts(past, past.filter)):
+        if past.is_counted(call.environment):
+            count += 1
+            for search in shows_calls:
+                search.call(call)
+    return count
+
+
+def _show_decisions(past: Past, searches: Sequence[Search], entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        is_beside = entry.decision.environment == BACKTEST and past.filter.environment != BACKTEST
+        if _is_of(entry, past, is_beside=is_beside):
+            for search in searches:
+                if is_beside:
+                    search.beside(entry)
+                else:
+                    search.decision(entry)
+
+
+def _facts(past: Past, filter_: Filter) -> Iterator[Fact]:
+    """Yield facts in the order of time, a day at a time, so that few are in memory."""
+    for day in past.period.days:
+        since = max(day * DAY_NS, past.period.since_ns)
+        until = min((day + 1) * DAY_NS, past.period.until_ns)
+        within = replace(filter_, since_ns=since, until_ns=until)
+        yield from past.reader.rows(within, "start", _ALL, ascending=True)
+
+
+def _is_of(entry: Entry, past: Past, *, is_beside: bool) -> bool:
+    """Tell whether a decision belongs to the past, by those filters that decisions know.
+
+    What a back-test decided on the same question counts, whatever agent and session it is of.
+    """
+    decision, filter_ = entry.decision, past.filter
+    if not past.period.has(decision.time_ns) or not _is_chosen(filter_.symbol, decision.symbol):
+        return False
+    return is_beside or (
+        _is_chosen(filter_.agent, decision.agent or "")
+        and _is_chosen(filter_.session, decision.session_id or "")
+        and _is_chosen(filter_.environment, decision.environment)
+    )

@@ -1,0 +1,1 @@
+"""Sums of observations by session, kept beside the store."""
