@@ -42,6 +42,7 @@ def dashboard(
     The link opens one browser, on this machine alone; the store is only read, and nothing is sent elsewhere.
     """
     from src.dashboard import Content, is_loopback, open_stores, serve
+    from src.observability.commands.size_note import tell_size
     from src.observability.settings import Settings, load_dotenv_once
 
     load_dotenv_once()
@@ -51,6 +52,7 @@ def dashboard(
         store.check()
         if not store.reader.exists:
             note(f"There is no trace store at {store.path} yet: its pages fill once something is recorded.")
+        tell_size(store.reader)
     if not is_loopback(host):
         problem(
             f"{host} is reached from other machines, without encryption: whoever reads the network reads the link and "

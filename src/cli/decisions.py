@@ -49,6 +49,11 @@ def list_decisions(
     as_json: _Json = False,
 ) -> None:
     """List the newest decisions, with what came of them."""
+    from src.observability.commands.size_note import tell_size
+    from src.observability.settings import Settings
+    from src.observability.store.reader import StoreReader
+
+    tell_size(StoreReader(Settings.read().trace_db))
     entries = _reader().newest(limit)
     if as_json:
         print_json([decision_data(entry) for entry in entries])

@@ -13,12 +13,10 @@ from src.observability.commands.console import escape, note, out, print_json
 from src.observability.commands.fast_start import FastCommand, FastGroup
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
     from src.insight.facts.records import Freshness
-    from src.observability.store.fullness import Fullness
 
 app = typer.Typer(
     cls=FastGroup,
@@ -160,24 +158,19 @@ def _document(store: Path, state: Freshness) -> dict[str, Any]:
 
 def _store_size(store: Path) -> dict[str, Any] | None:
     """Return how much of its limit the store takes; None where there is none, or it is of an older format."""
+    from src.observability.commands.size_note import size_state
     from src.observability.settings import Settings
-    from src.observability.store.fullness import fullness
     from src.observability.store.reader import StoreReader
-    from src.observability.store.schema import VERSION
 
-    limit = Settings.read().max_mb * 1024**2
-
-    def question(connection: sqlite3.Connection) -> Fullness | None:
-        is_present = connection.execute("PRAGMA user_version").fetchone()[0] == VERSION
-        return fullness(connection, limit) if is_present else None
-
-    state = StoreReader(store).ask(question, None)
+    state = size_state(StoreReader(store), Settings.read())
     if state is None:
         return None
     return {
         "used_bytes": state.used,
         "limit_bytes": state.limit,
         "only_here": state.only_here,
+        "unjudged": state.unjudged,
+        "safe_until": None if state.safe_until is None else _moment(int(state.safe_until * 1e9)),
         "warning": state.sentence if state.level is not None else None,
     }
 

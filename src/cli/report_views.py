@@ -34,11 +34,14 @@ def prepared(*, quiet: bool) -> Iterator[FactsReader]:
     """
     from src.insight.facts.job import refresh
     from src.insight.facts.reader import FactsReader
+    from src.observability.commands.size_note import tell_size
     from src.observability.settings import Settings
+    from src.observability.store.reader import StoreReader
 
     path = Settings.read().trace_db.absolute()
     if not path.exists():
         raise ValueError(f"There is no trace store at {path} yet. MOONDEV_TRACE_DB names another.")
+    tell_size(StoreReader(path))
     if quiet or not err().is_terminal:
         refresh(path)
     else:

@@ -15,7 +15,10 @@ _LEAST_BYTES: Final = 3
 
 @contextmanager
 def numbers_with(store: Path, text: str) -> Iterator[Callable[[], Iterator[int]] | None]:
-    """Open what yields the numbers of all observations that have a text, newest first; None where some are unknown."""
+    """Open what yields the numbers of all observations that can have a text, newest first.
+
+    None where the index does not know all observations but few: reading the texts is then as fast.
+    """
     if len(text.casefold().encode("utf-8", "surrogatepass")) < _LEAST_BYTES:
         yield None
         return
@@ -31,4 +34,4 @@ def numbers_with(store: Path, text: str) -> Iterator[Callable[[], Iterator[int]]
         yield None
         return
     with Search(store, text) as search:
-        yield lambda: (hit.seq for hit in search.hits())
+        yield search.candidates

@@ -85,6 +85,7 @@ class Pipeline:
         from src.observability.spans.capture import CapturePolicy
         from src.observability.spans.light_tracer import LightTracer
         from src.observability.spans.processor import SpoolProcessor
+        from src.observability.store.fullness import GRACE_S
         from src.observability.store.spool import Spool
 
         settings = self.settings
@@ -93,7 +94,10 @@ class Pipeline:
             logging.basicConfig(format="%(asctime)s - %(name)s - %(levelname)s - %(message)s")
             logging.getLogger("moondev").setLevel(logging.DEBUG)
         limit = settings.max_mb * 1024 * 1024
-        self.spool = spool or Spool(settings.trace_db, sync=settings.sync, max_bytes=limit, retry_open=True)
+        grace_s = 0.0 if settings.max_mb_set else GRACE_S
+        self.spool = spool or Spool(
+            settings.trace_db, sync=settings.sync, max_bytes=limit, grace_s=grace_s, retry_open=True
+        )
         process_exit.report_losses_at_exit(self.spool)
         destinations = self._destinations()
         self.exporter = self._make_exporter(self.spool, destinations)

@@ -62,6 +62,7 @@ class Settings:
     trace_db: Path
     sync: Literal["normal", "full"]
     max_mb: int
+    max_mb_set: bool
     keep_days: int | None
     keep_days_set: bool
     langfuse_enabled: bool
@@ -142,6 +143,7 @@ class Settings:
             trace_db=_trace_db(env),
             sync=_choice(env, "MOONDEV_TRACE_SYNC", _SYNC),
             max_mb=_whole_number(env, "MOONDEV_TRACE_MAX_MB", default=2048, least=16),
+            max_mb_set=bool(env.get("MOONDEV_TRACE_MAX_MB", "").strip()),
             keep_days=_keep_days(env),
             keep_days_set=bool(env.get("MOONDEV_TRACE_KEEP_DAYS", "").strip()),
             langfuse_enabled=_langfuse_enabled(env) and langfuse.tracing_enabled,

@@ -108,5 +108,9 @@ def test_long_before_the_size_limit_somebody_is_told(
         assert [share.partition("%")[0][-2:-1] for share in shares] == ["7", "9"]
         assert "only copy" in shares[1]
         assert "only copy" in warning
+    for words in (("traces", "list", "--json"), ("decisions", "--json"), ("report", "--json")):
+        screen = run_app(main, *words)
+        json.loads(screen.out)
+        assert ("only copy" in " ".join(screen.err.split())) is not delivered, words
     assert spool.stats().losses == 0
     spool.close()

@@ -18,12 +18,14 @@ import pytest
 from src.cli import main
 from src.insight.facts.schema import facts_path
 from src.observability import tracker
+from src.observability.commands.tree import draw
 from src.observability.spans import otlp
 from src.observability.spans.rows import span_record as record_of
 from src.observability.store.ledger_records import DecisionRecord
+from src.observability.store.reader import StoreReader
 from src.observability.store.spool import Spool
 from tests.commands import run_app
-from tests.unit.observability.records import ENVELOPE, score_record
+from tests.unit.observability.records import ENVELOPE, score_record, span_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -249,6 +251,43 @@ def test_tail_prints_a_document_in_each_line() -> None:
     assert rows[1]["name"] == "momentum.run"
     assert (rows[0]["cost_usd"], rows[0]["cost_unknown"], rows[0]["error_category"]) == (None, True, "timeout")
     assert "\x1b" not in screen.out
+
+
+def test_tail_prints_what_fits_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.observability.commands import trace_lists
+
+    monkeypatch.setattr(trace_lists, "_LOOKED_AT", 3)  # most looks find nothing
+    options = ("--status", "error", "--symbol", "btc-usd", "--category", "timeout", "--search", "price 64")
+    screen = moondev("traces", "tail", "--from-start", "--json", "--count", "3", *options)
+    rows = [json.loads(line) for line in screen.out.splitlines()]
+    assert [int(row["trace_id"], 16) - 1 for row in rows] == [5, 15, 25]
+    assert {(row["name"], row["symbol"], row["level"]) for row in rows} == {("openai:gpt-4o", "BTC-USD", "ERROR")}
+    wrong = moondev("traces", "tail", "--status", "bad")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "--status is 'bad'" in wrong.err
+
+
+def test_a_circle_of_parents_is_drawn_once_and_a_long_chain_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "t.db")
+    for span, parent in ((0, None), (1, 3), (2, 1), (3, 2), (4, 4), (5, 3)):
+        spool.append(record(1, span, parent, f"call{span}", {}))
+    for span in range(1_200):
+        spool.append(span_record(span, trace_id="f" * 32, span_id=f"{span:016x}",
+                                 parent_span_id=f"{span - 1:016x}" if span else None, name=f"deep{span}"))  # fmt: skip
+    spool.close()
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(spool.path))
+    screen = moondev("traces", "show", f"{2:032x}", width=80)
+    assert screen.code == 0
+    lines = screen.out.splitlines()
+    for span in range(6):
+        assert sum(f"call{span}" in line for line in lines) == 1
+    assert [line.partition(" ")[2][:5] for line in lines if "its parents form a circle" in line] == ["call1", "call4"]
+    nodes, depth = draw(StoreReader(spool.path).trace("f" * 32)).children, 0  # to print it takes seconds
+    while nodes:
+        nodes, depth = nodes[0].children, depth + 1
+    assert depth == 1_200
 
 
 def test_tail_never_sleeps_while_rows_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def ask(store: Store, question: Callable[[FactsReader], _T], limits: Limits) -> 
     """
     limits.check()
     with FactsReader(store.path) as reader:
-        reader._connection.set_progress_handler(limits.is_over, _STEPS)
+        reader.stop_when(limits.is_over, _STEPS)
         try:
             return question(reader)
         except sqlite3.Error as error:

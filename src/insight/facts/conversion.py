@@ -1,16 +1,18 @@
-"""Make a fact of a row of the store's observations."""
+"""Make facts of rows of the store's observations."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from src.insight.facts.rows import binary_id
-from src.insight.facts.schema import CUT, NANO, bucket_of, first_key
-from src.observability.store.records import BILLED_TYPES, SpanFacts
+from src.insight.facts.schema import CUT, NAMED, NANO, bucket_of, first_key
+from src.observability.store.records import BILLED_TYPES, FACT_COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from src.insight.facts.numbering import Names
 
 # What is read of each observation, before its facts.
@@ -21,34 +23,15 @@ COLUMNS: Final = (
 _MOST_TOKENS: Final = 2**40  # in one call; a larger number is a mistake, and sums of it would not fit
 _MOST_USD: Final = 1_000_000.0
 _MOST_US: Final = 2**45  # about a year
-_new: Final = tuple.__new__
-
-
-class StoreRow(NamedTuple):
-    """One observation as it is read from the store."""
-
-    seq: int
-    trace_id: str
-    span_id: str
-    parent_span_id: str | None
-    name: str
-    type: str
-    start_ns: int
-    end_ns: int
-    level: str
-    provider: str | None
-    model: str | None
-    agent: str | None
-    session_id: str | None
-    error_category: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_usd: float | None
-    cost_unknown: int | None
+# Columns that hold numbers of names, and of counts of tokens, by what they are called in the store where that differs.
+_SOURCES: Final = {"category": "error_category", "session": "session_id", "user": "user_id"}
+_TOKENS: Final = (
+    "input_tokens", "output_tokens", "cached_tokens", "written_tokens", "reasoning_tokens", "attempts",
+)  # fmt: skip
 
 
 class FactRow(NamedTuple):
-    """One row of the table `facts`, in the order of its columns, and two judgements that only sums need."""
+    """One row of the table `facts`, in the order of its columns."""
 
     key: int
     seq: int
@@ -89,50 +72,84 @@ class FactRow(NamedTuple):
     headroom: float | None
     confidence: float | None
     repaired: int
-    is_unmeasured: bool
-    is_cut: bool
 
 
-INSERT: Final = f"INSERT INTO facts VALUES ({', '.join('?' * (len(FactRow._fields) - 2))})"
+INSERT: Final = f"INSERT INTO facts VALUES ({', '.join('?' * len(FactRow._fields))})"
+
+# One observation as it is read from the store: what `COLUMNS` names, its facts, and its payload where those lack.
+StoreRow: TypeAlias = tuple[Any, ...]
+NAMES: Final = (*COLUMNS, *FACT_COLUMNS, "payload")
+PLACES: Final = {name: place for place, name in enumerate(NAMES)}
 
 
-def fact_row(row: StoreRow, facts: SpanFacts, names: Names) -> FactRow:
-    """Return the fact of an observation.
+class Batch(NamedTuple):
+    """Facts of some observations, and what only sums need of each.
+
+    Attributes:
+        rows: The facts.
+        unmeasured: Whether a provider bills it, and no tokens are known.
+        cut: Whether its reply was cut at the limit of tokens.
+        retried: The categories of its attempts that were tried again, with commas between them; None for none.
+    """
+
+    rows: list[FactRow]
+    unmeasured: Sequence[bool]
+    cut: Sequence[bool]
+    retried: Sequence[str | None]
+
+
+def fact_rows(rows: Sequence[StoreRow], names: Names) -> Batch:
+    """Return the facts of observations.
+
+    Column by column, since a loop over rows of forty values would take most of the time that millions of them take.
 
     Args:
-        row: The observation.
-        facts: What its span says.
+        rows: The observations, at least one.
         names: Numbers texts.
     """
-    (
-        seq, trace_id, span_id, parent, name, type_, start_ns, end_ns, level, provider, model, agent, session, category,
-        tokens_in, tokens_out, cost_usd, cost_unknown,
-    ) = row  # fmt: skip
-    passed_us = (end_ns - start_ns) // 1_000
-    duration_us = 0 if passed_us < 0 else min(passed_us, _MOST_US)
-    cost_nano = None if cost_usd is None else nano(cost_usd)
-    is_billed = type_ in BILLED_TYPES
+    column = dict(zip(NAMES, zip(*rows, strict=True), strict=True))
+    starts, types = column["start_ns"], column["type"]
+    durations = [
+        min(max((end - start) // 1_000, 0), _MOST_US) for start, end in zip(starts, column["end_ns"], strict=True)
+    ]
+    billed = [type_ in BILLED_TYPES for type_ in types]
+    costs = [None if usd is None else nano(usd) for usd in column["cost_usd"]]
+    numbered = {name: map(names.__getitem__, column[_SOURCES.get(name, name)]) for name in NAMED}
+    tokens = {name: _tokens(column[name]) for name in _TOKENS}
+    traces = {text: binary_id(text) or b"" for text in set(column["trace_id"])}
+    columns: dict[str, Iterable[Any]] = {
+        "key": map(key_of, column["trace_id"], column["span_id"], starts),
+        "seq": column["seq"],
+        "trace": map(traces.__getitem__, column["trace_id"]),
+        "span": [binary_id(text) or b"" for text in column["span_id"]],
+        "parent": [None if text is None else binary_id(text) for text in column["parent_span_id"]],
+        "start_ns": starts,
+        "duration_us": durations,
+        "bucket": map(bucket_of, durations),
+        "error": [int(level == "ERROR") for level in column["level"]],
+        **numbered,
+        **tokens,
+        "cost_nano": costs,
+        "unpriced": map(_is_unpriced, costs, column["cost_usd"], column["cost_unknown"], billed),
+        "first_token_us": map(_microseconds, column["first_token_ms"]),
+        "headroom": column["headroom"],
+        "confidence": column["confidence"],
+        "repaired": [1 if repaired else 0 for repaired in column["repaired"]],
+    }
+    ordered = zip(*(columns[name] for name in FactRow._fields), strict=True)
+    known = zip(billed, tokens["input_tokens"], tokens["output_tokens"], strict=True)
+    return Batch(
+        rows=list(map(FactRow._make, ordered)),
+        unmeasured=[is_billed and sent is None and answered is None for is_billed, sent, answered in known],
+        cut=[reason in CUT for reason in column["finish_reason"]],
+        retried=column["retried"],
+    )
+
+
+def _is_unpriced(cost_nano: int | None, cost_usd: object, cost_unknown: int | None, is_billed: bool) -> int:
+    """Return 1 where a cost is not known, or not in whole, else 0."""
     unpriced = cost_nano is None and is_billed if cost_unknown is None else bool(cost_unknown)
-    tokens_in, tokens_out = _tokens(tokens_in), _tokens(tokens_out)
-    cached, written, reasoning = facts.cached_tokens, facts.written_tokens, facts.reasoning_tokens
-    # By position, and past the class: this runs for each of millions of rows. The order is that of the fields.
-    return _new(
-        FactRow,
-        (
-            key_of(trace_id, span_id, start_ns), seq, binary_id(trace_id) or b"", binary_id(span_id) or b"",
-            None if parent is None else binary_id(parent), start_ns, duration_us, bucket_of(duration_us),
-            int(level == "ERROR"), names[name], names[type_], names[category], names[agent], names[model],
-            names[facts.requested_model], names[provider], names[facts.symbol], names[session], names[facts.user_id],
-            names[facts.environment], names[facts.prompt_name], names[facts.prompt_version],
-            names[facts.finish_reason], names[facts.retried], names[facts.member], names[facts.vote],
-            names[facts.tags], tokens_in, tokens_out, None if cached is None else _tokens(cached),
-            None if written is None else _tokens(written), None if reasoning is None else _tokens(reasoning),
-            cost_nano, int(unpriced or (cost_nano is None and cost_usd is not None)),
-            _microseconds(facts.first_token_ms), None if facts.attempts is None else _tokens(facts.attempts),
-            facts.headroom, facts.confidence, 1 if facts.repaired else 0,
-            is_billed and tokens_in is None and tokens_out is None, facts.finish_reason in CUT,
-        ),
-    )  # fmt: skip
+    return int(unpriced or (cost_nano is None and cost_usd is not None))
 
 
 def key_of(trace_id: str, span_id: str, start_ns: int) -> int:
@@ -148,8 +165,8 @@ def nano(usd: object) -> int | None:
     return round(usd * NANO)
 
 
-def _tokens(count: object) -> int | None:
-    return count if isinstance(count, int) and 0 <= count < _MOST_TOKENS else None
+def _tokens(counts: Sequence[object]) -> list[int | None]:
+    return [count if isinstance(count, int) and 0 <= count < _MOST_TOKENS else None for count in counts]
 
 
 def _microseconds(milliseconds: float | None) -> int | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from src.insight.facts.conversion import StoreRow
     from src.insight.facts.records import Freshness
 
     Progress = Callable[[int, int], None]
@@ -36,6 +37,7 @@ __all__ = ["FactsError", "refresh"]
 
 _STEP: Final = 1_000  # rows that are read at once
 _LONG_STEP: Final = 4_000  # where many are to be read: fewer sums are written
+_STEPS_AT_ONCE: Final = 4  # of long ones that are then added in one transaction
 _MANY: Final = 40_000
 _TURN_S: Final = 0.1  # how long retention is left alone with the store between two steps
 _NAMES_EVERY_NS: Final = 86_400 * 10**9
@@ -153,9 +155,7 @@ class _Pass:
     def _read_observations(self) -> bool:
         """Read the next observations; tell whether there may be more."""
         after = meta(self._file)["upto"]
-        step = _LONG_STEP if self._newest - after > _MANY else _STEP
-        raw = self._store.ask(lambda store: observations.read(store, after, step), observations.Raw([], []))
-        items = observations.decoded(raw)
+        items, has_more = self._next_observations(after)
         if not items:
             return False
         with writing.writing(self._file):
@@ -165,26 +165,40 @@ class _Pass:
                     return True  # another process has read them meanwhile
                 is_rescan = bool(values.get("rescan"))
                 added = observations.add(self._file, items, self._names, after=after, is_rescan=is_rescan)
-                last = items[-1].row
-                self._note_gap(OBSERVATIONS, after, last.seq, added.missing)
+                last, trace_id, span_id = items[-1][:3]
+                self._note_gap(OBSERVATIONS, after, last, added.missing)
                 set_meta(
-                    self._file, upto=last.seq, upto_trace=binary_id(last.trace_id), upto_span=binary_id(last.span_id),
+                    self._file, upto=last, upto_trace=binary_id(trace_id), upto_span=binary_id(span_id),
                     facts=values.get("facts", 0) + added.new, doubtful=values.get("doubtful", 0) + added.doubtful,
                 )  # fmt: skip
             except BaseException:
                 self._names.forget()
                 raise
-        if last.seq >= self._newest:
-            self._newest = self._store.ask(lambda store: expiry.extent(store, OBSERVATIONS).last, last.seq)
+        if last >= self._newest:
+            self._newest = self._store.ask(lambda store: expiry.extent(store, OBSERVATIONS).last, last)
         if self._progress is not None:
-            self._progress(last.seq, max(self._newest, last.seq))
-        return len(items) == step
+            self._progress(last, max(self._newest, last))
+        return has_more
+
+    def _next_observations(self, after: int) -> tuple[list[StoreRow], bool]:
+        """Return the observations after a number, read in short transactions, and whether there may be more."""
+        are_many = self._newest - after > _MANY
+        step = _LONG_STEP if are_many else _STEP
+        items: list[StoreRow] = []
+        for _ in range(_STEPS_AT_ONCE if are_many and self._deadline is None else 1):
+            upto = items[-1][0] if items else after
+            raw = self._store.ask(partial(observations.read, after=upto, limit=step), observations.Raw([], []))
+            items += observations.decoded(raw)
+            if len(raw.rows) < step:
+                return items, False
+        return items, True
 
     def _read_scores(self) -> bool:
         """Read the next scores; tell whether there may be more."""
         after = meta(self._file)["scores_upto"]
         none: list[scores.ScoreRow] = []
-        rows = self._store.ask(lambda store: scores.read(store, after, _STEP), none)
+        step = _LONG_STEP if after else _STEP
+        rows = self._store.ask(lambda store: scores.read(store, after, step), none)
         if not rows:
             return False
         with writing.writing(self._file):
@@ -199,7 +213,7 @@ class _Pass:
             except BaseException:
                 self._names.forget()
                 raise
-        return len(rows) == _STEP
+        return len(rows) == step
 
     def _values(self) -> writing.Meta:
         """Return what the file says of itself; numbers of names are read anew where another process changed them."""

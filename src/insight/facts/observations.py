@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from src.insight.facts import conversion
-from src.insight.facts.conversion import COLUMNS, FactRow, StoreRow, fact_row
+from src.insight.facts.conversion import COLUMNS, INSERT, NAMES, PLACES, Batch, fact_rows
 from src.insight.facts.decoding import ChildEvents, EventRow, child_events, decoded_facts
 from src.insight.facts.schema import day_of
-from src.insight.facts.tally import Tally
-from src.observability.store.records import BILLED_TYPES, FACT_COLUMNS, SpanFacts
+from src.insight.facts.tally import add_sums
+from src.observability.store.records import BILLED_TYPES, FACT_COLUMNS
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from src.insight.facts.conversion import FactRow, StoreRow
     from src.insight.facts.numbering import Names
 
 _SELECT: Final = (
@@ -23,19 +23,16 @@ _SELECT: Final = (
     "FROM observations o WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 _FIRST_FACT: Final = len(COLUMNS)
-
-
-class Observation(NamedTuple):
-    """One observation of the store with its facts."""
-
-    row: StoreRow
-    facts: SpanFacts
+_SEQ: Final = PLACES["seq"]
+_TRACE: Final = PLACES["trace_id"]
+_TYPE: Final = PLACES["type"]
+_REPAIRED: Final = PLACES["repaired"]
 
 
 class Raw(NamedTuple):
     """Rows of the store as they were read, and the events beside those of older programs."""
 
-    rows: list[tuple[StoreRow, SpanFacts, bytes | None]]
+    rows: list[StoreRow]
     events: list[EventRow]
 
 
@@ -43,28 +40,30 @@ def read(store: sqlite3.Connection, after: int, limit: int) -> Raw:
     """Return the observations after a number; nothing is decoded yet, so that the store is soon left alone."""
     store.execute("BEGIN")
     try:
-        rows = [
-            (StoreRow._make(row[:_FIRST_FACT]), SpanFacts._make(row[_FIRST_FACT:-1]), row[-1])
-            for row in store.execute(_SELECT, (after, limit))
-        ]
-        traces = {row.trace_id for row, facts, _ in rows if facts.repaired is None and row.type in BILLED_TYPES}
+        rows = store.execute(_SELECT, (after, limit)).fetchall()
+        traces = {row[_TRACE] for row in rows if row[_REPAIRED] is None and row[_TYPE] in BILLED_TYPES}
         return Raw(rows=rows, events=child_events(store, traces))
     finally:
         store.execute("COMMIT")
 
 
-def decoded(raw: Raw) -> list[Observation]:
+def decoded(raw: Raw) -> list[StoreRow]:
     """Return observations with their facts: those of older programs with what their spans and events say."""
+    if not any(row[_REPAIRED] is None for row in raw.rows):
+        return raw.rows
     events = ChildEvents(raw.events)
-    observations = []
-    for row, stored, payload in raw.rows:
-        facts = stored
-        if facts.repaired is None:
-            facts = decoded_facts(payload, name=row.name, type_=row.type, provider=row.provider, start_ns=row.start_ns)
-            if row.type in BILLED_TYPES:
-                facts = events.completed(facts, row.trace_id, row.span_id)
-        observations.append(Observation(row, facts))
-    return observations
+    return [row if row[_REPAIRED] is not None else _completed(row, events) for row in raw.rows]
+
+
+def _completed(row: StoreRow, events: ChildEvents) -> StoreRow:
+    column = dict(zip(NAMES, row, strict=True))
+    type_ = column["type"]
+    facts = decoded_facts(
+        column["payload"], name=column["name"], type_=type_, provider=column["provider"], start_ns=column["start_ns"]
+    )
+    if type_ in BILLED_TYPES:
+        facts = events.completed(facts, column["trace_id"], column["span_id"])
+    return (*row[:_FIRST_FACT], *facts, None)
 
 
 class Added(NamedTuple):
@@ -82,7 +81,7 @@ class Added(NamedTuple):
 
 
 def add(
-    facts_file: sqlite3.Connection, observations: Sequence[Observation], names: Names, *, after: int, is_rescan: bool
+    facts_file: sqlite3.Connection, observations: Sequence[StoreRow], names: Names, *, after: int, is_rescan: bool
 ) -> Added:
     """Add observations to the facts file, inside a transaction.
 
@@ -95,27 +94,40 @@ def add(
             that has no fact, of a day of which the store had deleted rows, may have been deleted and come back: it is
             not counted.
     """
-    rows = [fact_row(item.row, item.facts, names) for item in observations]
-    taken = _taken(facts_file, rows)
+    batch = fact_rows(observations, names)
+    taken = _taken(facts_file, batch.rows)
+    doubtful = 0
+    if taken or is_rescan or len({row.key for row in batch.rows}) < len(batch.rows):
+        batch, doubtful = _new_ones(facts_file, batch, taken, is_rescan=is_rescan)
+    if batch.rows:
+        facts_file.executemany(INSERT, batch.rows)
+        add_sums(facts_file, batch, names)
+    numbers = observations[-1][_SEQ] - after
+    return Added(new=len(batch.rows), missing=numbers - len(observations), doubtful=doubtful)
+
+
+def _new_ones(facts_file: sqlite3.Connection, batch: Batch, taken: Taken, *, is_rescan: bool) -> tuple[Batch, int]:
+    """Return what has no fact yet, at keys that are free, and how many are doubtful; the others get their numbers."""
     expired = {row[0] for row in facts_file.execute("SELECT day FROM expired")} if is_rescan else set()
-    tally, new, renumbered, doubtful = Tally(), [], [], 0
-    for row, item in zip(rows, observations, strict=True):
+    new, places, renumbered, doubtful = [], [], [], 0
+    for number, row in enumerate(batch.rows):
         place = _place(facts_file, taken, row)
         if place is None:  # it has a fact already
             renumbered.append((row.seq, _key_of_same(taken, row)))
         elif is_rescan and day_of(row.start_ns) in expired:
             doubtful += 1
         else:
-            whole = row if place == row.key else row._replace(key=place)
             taken[place] = (row.trace, row.span)
-            new.append(whole[:-2])
-            retried = item.facts.retried
-            tally.add(whole, [names[text] for text in retried.split(",") if text] if retried else ())
-    facts_file.executemany(conversion.INSERT, new)
+            new.append(row if place == row.key else row._replace(key=place))
+            places.append(number)
     facts_file.executemany("UPDATE facts SET seq = ? WHERE key = ?", renumbered)
-    tally.write(facts_file)
-    numbers = rows[-1].seq - after if rows else 0
-    return Added(new=len(new), missing=numbers - len(rows), doubtful=doubtful)
+    chosen = Batch(
+        rows=new,
+        unmeasured=[batch.unmeasured[place] for place in places],
+        cut=[batch.cut[place] for place in places],
+        retried=[batch.retried[place] for place in places],
+    )
+    return chosen, doubtful
 
 
 Taken = dict[int, tuple[object, object]]

@@ -23,7 +23,7 @@ from src.insight.facts.rows import Rows
 from src.insight.facts.schema import CUT, DAILY_KEYS, DAY_NS, MEASURES, NANO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -65,6 +65,15 @@ class FactsReader:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def stop_when(self, is_over: Callable[[], bool], steps: int) -> None:
+        """Have questions looked at while they are answered, and stopped, which raises sqlite3.OperationalError.
+
+        Args:
+            is_over: Tells whether nobody waits for the answer any more.
+            steps: How many steps of SQLite's machine lie between two looks.
+        """
+        self._connection.set_progress_handler(is_over, steps)
 
     # How far.
 

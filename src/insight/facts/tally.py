@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from operator import add
-from typing import TYPE_CHECKING, Final
+from collections import Counter, defaultdict
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from src.insight.facts.conversion import FactRow
 from src.insight.facts.schema import (
     DAILY_KEYS,
     DURATION,
@@ -18,9 +20,12 @@ from src.insight.facts.schema import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from src.insight.facts.conversion import FactRow
+    from src.insight.facts.conversion import Batch
+    from src.insight.facts.numbering import Names
+
+    Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
 
 def _add(table: str, keys: Sequence[str], sums: Sequence[str]) -> str:
@@ -35,46 +40,45 @@ _ADD_LATENCY: Final = _add("latency", ("day", "measure", *LATENCY_KEYS, "bucket"
 _ADD_RETRIES: Final = _add("retries", ("day", *RETRY_KEYS), ("n",))
 
 
-class Tally:
-    """The sums of some facts."""
+def add_sums(connection: sqlite3.Connection, batch: Batch, names: Names) -> None:
+    """Add some facts to the sums by day, inside a transaction; at least one fact."""
+    column = dict(zip(FactRow._fields, zip(*batch.rows, strict=True), strict=True))
+    days = [day_of(start_ns) for start_ns in column["start_ns"]]
+    connection.executemany(_ADD_DAILY, ((*key, *sums) for key, sums in _daily(batch, column, days).items()))
+    connection.executemany(_ADD_LATENCY, ((*key, n) for key, n in _latency(column, days).items()))
+    connection.executemany(_ADD_RETRIES, ((*key, n) for key, n in _retries(batch, days, names).items()))
 
-    def __init__(self) -> None:
-        self._daily: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._latency: dict[tuple[int, ...], int] = {}
-        self._retries: dict[tuple[int, ...], int] = {}
 
-    def add(self, row: FactRow, retried: Sequence[int]) -> None:
-        """Add a fact.
+def _daily(batch: Batch, column: Columns, days: Sequence[int]) -> dict[tuple[int, ...], tuple[int, ...]]:
+    attempts = column["attempts"]
+    measured: dict[str, Iterable[int]] = {
+        "n": repeat(1, len(days)),
+        "unmeasured": batch.unmeasured,
+        "first_tokens": [passed is not None for passed in column["first_token_us"]],
+        "retried": [(sent or 1) > 1 for sent in attempts],
+        "cut": batch.cut,
+    }
+    values = zip(*(measured.get(name) or [value or 0 for value in column[name]] for name in MEASURES), strict=True)
+    groups: defaultdict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
+    keys = zip(days, *(column[name] for name in DAILY_KEYS), strict=True)
+    for key, value in zip(keys, values, strict=True):
+        groups[key].append(value)
+    return {key: tuple(map(sum, zip(*items, strict=True))) for key, items in groups.items()}
 
-        Args:
-            row: The fact.
-            retried: The numbers of the categories of its attempts that were tried again.
-        """
-        day = day_of(row.start_ns)
-        key = (
-            day, row.type, row.error, row.category, row.agent, row.model, row.provider, row.symbol, row.environment,
-            row.prompt_name, row.prompt_version,
-        )  # fmt: skip
-        values = (
-            1, row.unpriced, row.cost_nano or 0, row.is_unmeasured, row.input_tokens or 0, row.output_tokens or 0,
-            row.cached_tokens or 0, row.written_tokens or 0, row.reasoning_tokens or 0, row.duration_us,
-            row.first_token_us is not None, row.first_token_us or 0, row.attempts or 0, (row.attempts or 1) > 1,
-            row.repaired, row.is_cut,
-        )  # fmt: skip
-        sums = self._daily.get(key)
-        self._daily[key] = values if sums is None else tuple(map(add, sums, values))
-        place_of = (row.type, row.error, row.agent, row.model, row.provider, row.environment)
-        bucket = (day, DURATION, *place_of, row.bucket)
-        self._latency[bucket] = self._latency.get(bucket, 0) + 1
-        if row.first_token_us is not None:
-            bucket = (day, FIRST_TOKEN, *place_of, bucket_of(row.first_token_us))
-            self._latency[bucket] = self._latency.get(bucket, 0) + 1
-        for category in retried:
-            cell = (day, row.agent, row.model, row.provider, row.environment, category)
-            self._retries[cell] = self._retries.get(cell, 0) + 1
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Add the sums to the tables, inside a transaction."""
-        connection.executemany(_ADD_DAILY, ((*key, *sums) for key, sums in self._daily.items()))
-        connection.executemany(_ADD_LATENCY, ((*key, n) for key, n in self._latency.items()))
-        connection.executemany(_ADD_RETRIES, ((*key, n) for key, n in self._retries.items()))
+def _latency(column: Columns, days: Sequence[int]) -> Counter[tuple[int, ...]]:
+    places = [column[name] for name in LATENCY_KEYS]
+    buckets = Counter(zip(days, repeat(DURATION, len(days)), *places, column["bucket"], strict=True))
+    streamed = [number for number, passed in enumerate(column["first_token_us"]) if passed is not None]
+    for number in streamed:
+        place = (days[number], FIRST_TOKEN, *(values[number] for values in places))
+        buckets[*place, bucket_of(column["first_token_us"][number])] += 1
+    return buckets
+
+
+def _retries(batch: Batch, days: Sequence[int], names: Names) -> Counter[tuple[int, ...]]:
+    cells: Counter[tuple[int, ...]] = Counter()
+    for row, day, retried in zip(batch.rows, days, batch.retried, strict=True):
+        for category in filter(None, retried.split(",")) if retried else ():
+            cells[day, row.agent, row.model, row.provider, row.environment, names[category]] += 1
+    return cells

@@ -92,6 +92,20 @@ class Search:
             if first is not None and oldest <= first * ROWS:
                 self._remark("older texts are not in the index (MOONDEV_SEARCH_MAX_MB)")
 
+    def candidates(self) -> Iterator[int]:
+        """Yield the numbers of all observations that can have the text, the newest first: none is looked up.
+
+        The index must reach back to the oldest observation. Those that it has not read yet are all among them.
+        """
+        upto = 0
+        if self._index is not None:
+            upto = self._index.execute("SELECT value FROM meta WHERE name = 'upto'").fetchone()[0]
+        none: list[int] = []
+        yield from self._store.ask(partial(stored.numbers_after, seq=upto), none)
+        if self._index is not None:
+            for numbers in self._candidates(self._index):
+                yield from numbers
+
     def _unindexed(self, upto: int) -> Iterator[Hit]:
         """Yield hits among what the index has not read yet, as far as that can be read one by one."""
         seq, count = 2**62, 0
@@ -103,17 +117,22 @@ class Search:
             seq, count = rows[-1].seq, count + len(rows)
         self._remark(f"{seq - upto - 1:,} observations are not indexed yet: `moondev insight refresh` does it")
 
-    def _indexed(self, index: sqlite3.Connection) -> Iterator[Hit]:
+    def _candidates(self, index: sqlite3.Connection) -> Iterator[list[int]]:
+        """Yield the numbers of the rows of each block that have all bits of the text, the newest first."""
         blocks = index.execute("SELECT id, slots FROM blocks ORDER BY id DESC").fetchall()
         columns = [self._columns(index, needle) for needle in self._needles]
-        batch: list[int] = []
         for number, slots in blocks:
             candidates: set[int] = set()
             for places in columns:
                 candidates.update(
                     slots_with({-1: slots, **{at: of.get(number, _NOTHING) for at, of in places.items()}})
                 )
-            batch += [number * ROWS + slot + 1 for slot in sorted(candidates, reverse=True)]
+            yield [number * ROWS + slot + 1 for slot in sorted(candidates, reverse=True)]
+
+    def _indexed(self, index: sqlite3.Connection) -> Iterator[Hit]:
+        batch: list[int] = []
+        for numbers in self._candidates(index):
+            batch += numbers
             while len(batch) >= _STEP:
                 yield from self._numbered(batch[:_STEP])
                 batch = batch[_STEP:]

@@ -33,6 +33,12 @@ def after(store: sqlite3.Connection, seq: int, limit: int) -> list[Stored]:
     return [Stored._make(row) for row in rows]
 
 
+def numbers_after(store: sqlite3.Connection, seq: int) -> list[int]:
+    """Return the numbers of the observations after a number, the newest first."""
+    rows = store.execute("SELECT seq FROM observations WHERE seq > ? ORDER BY seq DESC", (seq,))
+    return [row[0] for row in rows]
+
+
 def before(store: sqlite3.Connection, seq: int, least: int, limit: int) -> list[Stored]:
     """Return the observations before a number and from another one on, the newest first."""
     rows = store.execute(f"{_SELECT} WHERE o.seq < ? AND o.seq >= ? ORDER BY o.seq DESC LIMIT ?", (seq, least, limit))

@@ -98,7 +98,7 @@ def _store() -> list[Finding]:
     from src.observability import get_tracker
     from src.observability.store.connections import connect
     from src.observability.store.file import damaged_copies
-    from src.observability.store.fullness import LEVELS, fullness
+    from src.observability.store.fullness import GRACE_S, URGENT, fullness
 
     tracker = get_tracker()
     spool = tracker.spool
@@ -119,9 +119,10 @@ def _store() -> list[Finding]:
         parts.append(f"{stats.losses:,} LOST")
     findings = [_traces_finding(tracker, ok=not stats.losses, detail=", ".join(parts)), *damaged]
     with connect(spool.path) as connection:
-        state = fullness(connection, tracker.settings.max_mb * 1024**2)
+        grace_s = 0.0 if tracker.settings.max_mb_set else GRACE_S
+        state = fullness(connection, tracker.settings.max_mb * 1024**2, grace_s)
     if state.level is not None:
-        ok = None if state.level < LEVELS[0] else False
+        ok = None if state.level < URGENT else False
         findings.append(Finding(part="size", name="MOONDEV_TRACE_MAX_MB", ok=ok, detail=state.sentence))
     return findings
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _SHORT_ID: Final = 12  # digits of a trace's id where the terminal is narrow, or more where that many tell none apart
 _WIDE_ENOUGH_FOR_IDS: Final = 120
-_NO_ROWS: Final[list[dict[str, Any]]] = []
-_PAGE: Final = 2_000  # observations that `tail` reads and prints at once
+_PAGE: Final = 2_000  # observations that `tail` prints at once
+_LOOKED_AT: Final = 20_000  # numbers of observations of which it chooses them, in one short transaction
 _COLUMNS: Final = (
     Column("trace"),
     Column("started"),
@@ -104,31 +104,63 @@ def _moment(ns: int) -> datetime:
 
 
 def follow(
-    reader: StoreReader, *, interval_s: float, count: int | None, from_start: bool, as_json: bool = False
+    reader: StoreReader,
+    *,
+    wanted: TraceFilter,
+    interval_s: float,
+    count: int | None,
+    from_start: bool,
+    as_json: bool = False,
 ) -> None:
-    """Print observations of every process as they end, until the user stops it or so many are printed."""
+    """Print observations of every process as they end, until the user stops it or so many are printed.
+
+    Args:
+        reader: The store.
+        wanted: What an observation must fulfil by itself; its score is not asked for.
+        interval_s: How long to wait where nothing new is there.
+        count: How many to print at most.
+        from_start: Whether to begin with the oldest.
+        as_json: Whether each is printed as a JSON document.
+    """
     seq = 0 if from_start else reader.last_seq()
     left = count
     while left is None or left > 0:
         limit = _PAGE if left is None else min(_PAGE, left)
-        rows = reader.ask(partial(_rows_after, seq=seq, limit=limit), _NO_ROWS)
+        rows, upto, newest = reader.ask(partial(_rows_after, seq=seq, limit=limit, wanted=wanted), _no_page(seq))
+        seq = upto
         if rows:
-            seq = rows[-1]["seq"]
             left = None if left is None else left - len(rows)
             _print_rows(rows, as_json=as_json)
-        if len(rows) < limit and (left is None or left > 0):
+        if upto >= newest and (left is None or left > 0):
             time.sleep(interval_s)
 
 
-def _rows_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[dict[str, Any]]:
+_Page = tuple[list[dict[str, Any]], int, int]
+
+
+def _no_page(seq: int) -> _Page:
+    return [], seq, seq
+
+
+def _rows_after(connection: sqlite3.Connection, seq: int, limit: int, wanted: TraceFilter) -> _Page:
+    """Return what fits of the next observations, up to which number they were looked at, and the newest number."""
+    from src.observability.search.matching import single_conditions
     from src.observability.store.records import by_column
     from src.observability.store.schema import readable
 
+    first, newest = connection.execute("SELECT min(seq), max(seq) FROM observations").fetchone()
+    if newest is None or newest <= seq:
+        return _no_page(seq)
+    after = max(seq, first - 1)
+    upto = min(after + _LOOKED_AT, newest)
+    conditions, values = single_conditions(connection, wanted)
     cursor = connection.execute(
-        f"SELECT {readable(connection, _TAIL_COLUMNS)} FROM observations WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - our own names
-        (seq, limit),
+        f"SELECT {readable(connection, _TAIL_COLUMNS, 'o.')} FROM observations o "  # noqa: S608 - our own names
+        f"WHERE {' AND '.join(['o.seq > :after', 'o.seq <= :upto', *conditions])} ORDER BY o.seq LIMIT :limit",
+        values | {"after": after, "upto": upto, "limit": limit},
     )
-    return [by_column(_TAIL_COLUMNS, row) for row in cursor]
+    rows = [by_column(_TAIL_COLUMNS, row) for row in cursor]
+    return rows, rows[-1]["seq"] if len(rows) == limit else upto, newest
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

@@ -155,14 +155,37 @@ def tail(
         bool, typer.Option("--from-start", help="Begin with the oldest, not with what comes.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document in each line.")] = False,
+    agent: options.Agent = None,
+    model: options.Model = None,
+    provider: options.Provider = None,
+    symbol: options.Symbol = None,
+    session: options.Session = None,
+    user: options.User = None,
+    environment: options.Environment = None,
+    status: options.StatusOption = None,
+    category: options.Category = None,
+    tag: options.Tag = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    min_cost: options.MinCost = None,
+    min_latency: options.MinLatency = None,
+    search: options.Search = None,
 ) -> None:
-    """Print observations of every process as they end. Stop with Ctrl-C."""
+    """Print observations of every process as they end, or those that the options leave. Stop with Ctrl-C.
+
+    All options must hold of one observation by itself: its own cost, its own time, its own error.
+    """
     from src.observability.commands.trace_lists import follow
 
+    wanted = options.trace_filter(
+        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
+         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
+         "until": until, "min_cost": min_cost, "min_latency": min_latency, "search": search}
+    )  # fmt: skip
     reader = _reader()
     if not reader.exists:
         note(f"{_missing(reader)} Waiting for it.")
-    follow(reader, interval_s=interval, count=count, from_start=from_start, as_json=as_json)
+    follow(reader, wanted=wanted, interval_s=interval, count=count, from_start=from_start, as_json=as_json)
 
 
 @app.command("export", cls=FastCommand)
@@ -224,10 +247,13 @@ def _why_undeliverable(settings: Settings) -> str:
 
 def _reader() -> StoreReader:
     """Return what reads the store, whether tracing is on or not; it writes nothing."""
+    from src.observability.commands.size_note import tell_size
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
-    return StoreReader(Settings.read().trace_db)
+    reader = StoreReader(Settings.read().trace_db)
+    tell_size(reader)
+    return reader
 
 
 def _missing(reader: StoreReader) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.tree import Tree
 
@@ -15,26 +15,42 @@ if TYPE_CHECKING:
 
     from src.observability.store.spool import TraceRow
 
+_CIRCLE: Final = "[yellow]its parents form a circle[/]"
+
 
 def draw(rows: Sequence[TraceRow], *, texts: bool = False) -> Tree:
-    """Return the tree of one trace; `texts` adds inputs, outputs and metadata."""
+    """Return the tree of one trace, each observation in it once; `texts` adds inputs, outputs and metadata.
+
+    Observations that name one another as parents have no root among them: the earliest of them is drawn as one.
+    """
     known = {row.span_id for row in rows}
+    ordered = sorted(rows, key=lambda item: (item.start_ns, item.span_id))
     children: defaultdict[str | None, list[TraceRow]] = defaultdict(list)
-    for row in sorted(rows, key=lambda item: (item.start_ns, item.span_id)):
+    for row in ordered:
         children[row.parent_span_id if row.parent_span_id in known else None].append(row)
     tree = Tree(f"[bold]trace[/] {rows[0].trace_id}", guide_style="dim")
+    drawn: set[int] = set()
     for root in children[None]:
-        _grow(tree, root, children, texts)
+        _grow(tree.add(_label(root)), root, children, drawn, texts)
+    for row in ordered:
+        if row.seq not in drawn:
+            _grow(tree.add(f"{_label(row)}  {_CIRCLE}"), row, children, drawn, texts)
     return tree
 
 
-def _grow(tree: Tree, row: TraceRow, children: defaultdict[str | None, list[TraceRow]], texts: bool) -> None:
-    node = tree.add(_label(row))
-    if texts:
-        for line in _texts(row):
-            node.add(line)
-    for child in children[row.span_id]:
-        _grow(node, child, children, texts)
+def _grow(
+    node: Tree, row: TraceRow, children: defaultdict[str | None, list[TraceRow]], drawn: set[int], texts: bool
+) -> None:
+    """Add the texts of an observation to its node, and all below it; a chain of calls may be deeper than Python's."""
+    waiting = [(node, row)]
+    drawn.add(row.seq)
+    while waiting:
+        place, item = waiting.pop()
+        for line in _texts(item) if texts else ():
+            place.add(line)
+        below = [child for child in children[item.span_id] if child.seq not in drawn]
+        drawn.update(child.seq for child in below)
+        waiting += reversed([(place.add(_label(child)), child) for child in below])
 
 
 def _label(row: TraceRow) -> str:

@@ -47,8 +47,8 @@ def matching(
         connection: A connection to the store.
         wanted: The filter.
         limit: The most ids to return; all where not given.
-        numbers: Yields the numbers of all observations that have the filter's text, the newest first, where an index
-            knows them; else the texts are read.
+        numbers: Yields the numbers of all observations that can have the filter's text, the newest first, where an
+            index knows them; else all texts are read.
         also: Further conditions on an observation `o`, in SQL of our own.
     """
     traces = _distinct(_observed(connection, wanted, numbers, also))
@@ -57,6 +57,26 @@ def matching(
     if wanted.of_whole_traces:
         traces = _whole(connection, wanted, traces)
     return list(islice(traces, limit))
+
+
+def single_conditions(connection: sqlite3.Connection, wanted: TraceFilter) -> tuple[list[str], dict[str, object]]:
+    """Return SQL for a filter on one observation `o` by itself, and its parameters; its functions are defined.
+
+    What a filter says of a whole trace (times, cost, latency, status) is then of the observation. Scores, which come
+    later, are no part of it.
+    """
+    conditions, values = _conditions(connection, wanted)
+    bounds: dict[str, tuple[str, object]] = {
+        "until": ("o.start_ns < :until", wanted.until_ns),
+        "cost": ("coalesce(o.cost_usd, 0) >= :cost", wanted.min_cost_usd),
+        "latency": ("(o.end_ns - o.start_ns) / 1e6 >= :latency", wanted.min_latency_ms),
+        "failed": ("(o.level = 'ERROR') = :failed", None if wanted.status is None else wanted.status == "error"),
+    }
+    used = {name: (sql, value) for name, (sql, value) in bounds.items() if value is not None}
+    conditions += [sql for sql, _ in used.values()]
+    if wanted.text is not None:
+        conditions.append(_has_text(connection, wanted.text))
+    return conditions, values | {name: value for name, (_, value) in used.items()}
 
 
 def _distinct(rows: Iterator[tuple[str]]) -> Iterator[str]:
@@ -85,6 +105,7 @@ def _observed(
     conditions, values = _conditions(connection, wanted._replace(text=None))
     conditions += also
     if numbers is not None and _are_many(connection, conditions, values):
+        conditions.append(_has_text(connection, wanted.text or ""))
         newest = numbers()
         while batch := list(islice(newest, _CHUNK)):
             among = f"o.seq IN ({', '.join(map(str, batch))})"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    # Yields the numbers of all observations that have a text, the newest first, each time that it is called.
+    # Yields the numbers of all observations that can have a text, the newest first, each time that it is called.
     Numbers = Callable[[], Iterator[int]]
     Lookup = Callable[[Path, str], AbstractContextManager[Numbers | None]]
 
@@ -24,7 +24,7 @@ def use(lookup: Lookup) -> None:
 
 @contextmanager
 def numbers_with(store: Path, text: str | None) -> Iterator[Numbers | None]:
-    """Open what yields the observations of a store that have a text; None where only reading the texts can tell."""
+    """Open what yields the observations of a store that can have a text; None where only reading the texts can tell."""
     if text is None or not _lookups:
         yield None
         return

@@ -37,6 +37,7 @@ _REASONS: Final = names.FINISH_REASONS
 _TAGS: Final = names.TRACE_TAGS
 _new: Final = tuple.__new__
 _LARGEST: Final = 2**63  # SQLite's integers end before it
+_MOMENT_LENGTH: Final = len("2026-11-30T22:04:05.123456Z")
 _LONGEST_VOTE: Final = 20_000  # characters of a reply in which a vote is looked for
 _VOTES: Final = frozenset({"BUY", "SELL", "NOTHING", "ABSTAIN"})
 # The attributes that `span_facts` reads, for those who decode no others.
@@ -155,25 +156,38 @@ def _categories(value: object) -> str | None:
 
 def _first_token_ms(value: object, start_ns: int) -> float | None:
     """Return the milliseconds between a span's start and a moment as `encoding.moment` writes it."""
+    text = str(value).strip('"')
     try:
-        moment = datetime.fromisoformat(str(value).strip('"'))
-        passed_ms = (moment.timestamp() * 1_000_000 - start_ns / 1_000) / 1_000
+        if len(text) == _MOMENT_LENGTH and text[-1] == "Z" and text[19] == ".":  # as `encoding.moment` writes it
+            second = _minute(text[:16]) + int(text[17:19])
+            passed_ms = (second * 1_000_000 + int(text[20:26]) - start_ns / 1_000) / 1_000
+        else:
+            passed_ms = (datetime.fromisoformat(text).timestamp() * 1_000_000 - start_ns / 1_000) / 1_000
     except (ValueError, OverflowError, OSError):
         return None
     return passed_ms if passed_ms >= 0 else None
 
 
+@lru_cache(maxsize=64)
+def _minute(text: str) -> int:
+    """Return the seconds since 1970 of a minute in UTC, such as `2026-11-30T22:04`."""
+    return int(datetime.fromisoformat(f"{text}Z").timestamp())
+
+
 def _headroom(value: object) -> float | None:
     """Return the least share of a rate limit that is left; None where nothing of that form is told."""
-    least: float | None = None
+    least = math.inf
     try:
-        for limit in _json(value).values():
+        limits: Any = orjson.loads(value) if isinstance(value, str) else value
+        for limit in limits.values():
             most, left = limit.get("limit"), limit.get("remaining")
-            if most and left is not None and (least is None or left / most < least):
-                least = left / most
-    except (AttributeError, TypeError, ZeroDivisionError, OverflowError):
+            if most and left is not None:
+                share = left / most
+                if not share >= least:
+                    least = share
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
-    return min(max(least, 0.0), 1.0) if least is not None and math.isfinite(least) else None
+    return min(max(least, 0.0), 1.0) if math.isfinite(least) else None
 
 
 def _finite(value: object) -> float | None:
@@ -184,8 +198,11 @@ def vote_in(output: object) -> tuple[str | None, float | None]:
     """Return the action and the confidence that a member's reply states; None for what is no such reply."""
     if type(output) is not str or "{" not in output or len(output) > _LONGEST_VOTE:
         return None, None
-    reply = _json(output)
-    if isinstance(reply, dict) and isinstance(reply.get("content"), str):  # beside reasoning or tool calls
+    try:
+        reply = orjson.loads(output)
+    except ValueError:
+        reply = None
+    if reply.__class__ is dict and reply.get("content").__class__ is str:  # beside reasoning or tool calls
         reply = _json(_object_in(reply["content"]))
     elif reply is None:
         reply = _json(_object_in(output))
@@ -194,6 +211,8 @@ def vote_in(output: object) -> tuple[str | None, float | None]:
     if "action" not in reply:  # a decision's keys count in any case
         reply = {str(key).strip().lower(): item for key, item in reply.items()}
     action, confidence = reply.get("action"), _finite(reply.get("confidence"))
+    if action.__class__ is str and action in _VOTES and confidence is not None and 0 <= confidence <= 100:
+        return action, confidence
     word = action.strip().upper() if isinstance(action, str) else None
     if word not in _VOTES or confidence is None or not 0 <= confidence <= 100:
         return None, None

@@ -1,20 +1,27 @@
-"""Keep a store within its size: the oldest rows go, those that every destination has before all others."""
+"""Keep a store within its size: the oldest rows go, those that every destination has before all others.
+
+Rows that some destination lacks, and those of traces whose decision has no outcome yet, go last. Where the user has set
+no limit they go only some days after the first notice that the limit comes near (`fullness.py`): meanwhile the store
+grows beyond its limit, unless the disk is nearly full, since a full one would take no call at all.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store.connections import bytes_used
 from src.observability.store.deletions import note_deleted
-from src.observability.store.fullness import LEVELS, fullness
+from src.observability.store.fullness import LEVELS, NOTICE, fullness, notice, open_decisions
 from src.observability.store.row_kinds import KINDS, RowKind
 from src.observability.store.watermarks import count_lacking, delivered_upto
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
     from pathlib import Path
 
 _log = logging.getLogger("moondev.spool")
@@ -22,8 +29,10 @@ _LEAST_STEP_BYTES: Final = 64_000
 _MOST_STEP_BYTES: Final = 1_000_000
 _LOG_EVERY_S: Final = 60.0
 _WARN_EVERY_S: Final = 86_400.0  # that the limit comes near
+_LOOK_EVERY_S: Final = 600.0  # at what the limit would take: that counts rows, which takes some milliseconds
 _MOST_ROWS: Final = 2_000  # that are dropped in one transaction, for which all callers wait
 _ROW_BYTES: Final = 300  # about what a row takes besides its span
+_LEAST_FREE_BYTES: Final = 1024**3  # of the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +44,32 @@ class Dropped:
 
 
 class SizeLimit:
-    """Check a store's size each time that enough bytes were added, and log what it costs to keep the limit."""
+    """Check a store's size each time that enough bytes were added, and log what it costs to keep the limit.
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    Args:
+        path: The store's file.
+        max_bytes: The most that rows may take.
+        grace_s: How long after the first notice rows stay that exist only here or are not judged; 0 where they go at
+            the limit.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, max_bytes: int, *, grace_s: float = 0.0, clock: Callable[[], float] = time.time
+    ) -> None:
         self._path = path
         self._max_bytes = max_bytes
+        self._grace_s = grace_s
+        self._clock = clock
         self._step = min(max(max_bytes // 64, _LEAST_STEP_BYTES), _MOST_STEP_BYTES)
         self._added = self._step  # so that a process that stores little checks once, too
         self._logged_at: float | None = None
         self._rows = self._undelivered = 0
         self._warned_at: dict[float, float] = {}
+        self._looked: tuple[float, float] | None = None  # when, and at what share of the limit
+        self._unjudged: set[str] = set()  # traces
+        self._decisions_upto = 0  # up to which decision they are known
+        self._passed: dict[RowKind, int] = {}  # up to which number no row is both delivered and judged
 
     def add(self, size: int) -> None:
         """Count a new row, whose span takes `size` bytes."""
@@ -55,20 +80,26 @@ class SizeLimit:
         """Tell whether enough was added to check the size."""
         return self._added >= self._step
 
-    def drop(self, connection: sqlite3.Connection) -> Dropped | None:
-        """Drop rows where the limit is exceeded; call it inside a transaction."""
-        self._added = 0
-        return drop_oldest(connection, self._max_bytes, self._step)
+    # Telling.
 
-    def warn(self, connection: sqlite3.Connection) -> None:
-        """Log, once a day for each level, that the limit comes near, where rows would be lost at it."""
-        if bytes_used(connection) < LEVELS[-1] * self._max_bytes:
+    def look(self, connection: sqlite3.Connection) -> None:
+        """Note and log, once a day for each level, that the limit comes near, where rows would be lost at it."""
+        share = bytes_used(connection) / self._max_bytes
+        level, now = next((item for item in LEVELS if share >= item), None), time.monotonic()
+        if self._looked is not None and now - self._looked[0] < _LOOK_EVERY_S and (level or 0.0) <= self._looked[1]:
             return
-        state, now = fullness(connection, self._max_bytes), time.monotonic()
-        if state.level is None or now - self._warned_at.get(state.level, -_WARN_EVERY_S) < _WARN_EVERY_S:
+        self._looked = (now, level or 0.0)
+        self._unjudged, self._decisions_upto, self._passed = set(), 0, {}
+        state = None if level is None else fullness(connection, self._max_bytes, self._grace_s)
+        if state is None or state.level is None:
+            if notice(connection) is not None:
+                connection.execute("DELETE FROM counters WHERE name = ?", (NOTICE,))
             return
-        self._warned_at[state.level] = now
-        _log.warning("The trace store %s: %s", self._path, state.sentence)
+        connection.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", (NOTICE, int(self._clock())))
+        if now - self._warned_at.get(state.level, -_WARN_EVERY_S) >= _WARN_EVERY_S:
+            self._warned_at[state.level] = now
+            state = fullness(connection, self._max_bytes, self._grace_s)  # with the notice
+            _log.warning("The trace store %s: %s", self._path, state.sentence)
 
     def log(self, dropped: Dropped) -> None:
         """Log what was dropped: the first time at once, then at most once a minute."""
@@ -85,52 +116,78 @@ class SizeLimit:
         )  # fmt: skip
         self._rows = self._undelivered = 0
 
+    # Dropping.
 
-def drop_oldest(connection: sqlite3.Connection, max_bytes: int, spare: int) -> Dropped | None:
-    """Drop what exceeds `max_bytes`, and `spare` bytes more; return None where nothing exceeds it.
+    def drop(self, connection: sqlite3.Connection) -> Dropped | None:
+        """Drop what exceeds the limit, and a step more; return None where nothing goes.
 
-    Call it inside a transaction. It drops at most some thousand rows, and never the newest row of a kind, from which
-    numbers go on.
-    """
-    excess = bytes_used(connection) - max_bytes
-    if excess <= 0:
-        return None
-    to_free, rows, undelivered = excess + spare, 0, 0
-    watermarks = {kind: delivered_upto(connection, kind) for kind in KINDS}
-    for only_delivered in (True, False):
-        for kind in KINDS:
-            if to_free <= 0:
+        Call it inside a transaction. It drops at most some thousand rows, and never the newest row of a kind, from
+        which numbers go on.
+        """
+        self._added = 0
+        excess = bytes_used(connection) - self._max_bytes
+        if excess <= 0:
+            return None
+        for number, trace_id in open_decisions(connection, self._decisions_upto):
+            self._unjudged.add(trace_id)
+            self._decisions_upto = number
+        to_free, rows, undelivered = excess + self._step, 0, 0
+        watermarks = {kind: delivered_upto(connection, kind) for kind in KINDS}
+        for is_last in (False, True):
+            if is_last and to_free > 0 and not self._may_lose(connection):
                 break
-            upto = watermarks[kind]
-            numbers, freed = _oldest(connection, kind, (upto or 0) if only_delivered else None, to_free)
-            undelivered += 0 if only_delivered else count_lacking(connection, kind, (number for (number,) in numbers))
-            for table in kind.tables:
-                connection.executemany(f"DELETE FROM {table} WHERE seq = ?", numbers)  # noqa: S608 - our own names
-            note_deleted(connection, kind, [number for (number,) in numbers])
-            to_free -= freed
-            rows += len(numbers)
-    return Dropped(rows=rows, undelivered=undelivered)
+            for kind in KINDS:
+                if to_free <= 0:
+                    break
+                upto = None if is_last else watermarks[kind] or 0
+                numbers, freed = self._oldest(connection, kind, upto, to_free)
+                undelivered += count_lacking(connection, kind, (number for (number,) in numbers)) if is_last else 0
+                for table in kind.tables:
+                    connection.executemany(f"DELETE FROM {table} WHERE seq = ?", numbers)  # noqa: S608 - our own names
+                note_deleted(connection, kind, [number for (number,) in numbers])
+                to_free -= freed
+                rows += len(numbers)
+        return Dropped(rows=rows, undelivered=undelivered) if rows else None
 
+    def _may_lose(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether rows may go that exist only here or are not judged: somebody was told long before."""
+        if not self._grace_s:
+            return True
+        since = notice(connection)
+        if since is not None and self._clock() - since >= self._grace_s:
+            return True
+        try:
+            return shutil.disk_usage(self._path.parent).free < _LEAST_FREE_BYTES
+        except OSError:
+            return False
 
-def _oldest(
-    connection: sqlite3.Connection, kind: RowKind, upto: int | None, to_free: int
-) -> tuple[list[tuple[int]], int]:
-    """Return the numbers of the oldest rows that together take `to_free` bytes, and how many bytes they take.
+    def _oldest(
+        self, connection: sqlite3.Connection, kind: RowKind, upto: int | None, to_free: int
+    ) -> tuple[list[tuple[int]], int]:
+        """Return the numbers of the oldest rows that together take `to_free` bytes, and how many bytes they take.
 
-    With `upto` only rows up to that number count, without those that a destination refused for good; else all do.
-    """
-    without_refused = "" if upto is None else "AND seq NOT IN (SELECT seq FROM set_aside WHERE kind = :kind)"
-    cursor = connection.execute(
-        f"SELECT seq, {kind.size_sql} FROM {kind.table} t WHERE seq < (SELECT max(seq) FROM {kind.table}) "  # noqa: S608 - our own names
-        f"AND (:upto IS NULL OR seq <= :upto) {without_refused} ORDER BY seq LIMIT {_MOST_ROWS}",
-        {"kind": kind.name, "upto": upto},
-    )
-    numbers: list[tuple[int]] = []
-    freed = 0
-    for number, size in cursor:
-        if freed >= to_free:
-            break
-        numbers.append((number,))
-        freed += (size or 0) + _ROW_BYTES
-    cursor.close()
-    return numbers, freed
+        With `upto` only rows up to that number count, without those that a destination refused for good or whose
+        decision has no outcome yet; else all do.
+        """
+        passed = self._passed.get(kind, 0) if upto is not None else 0
+        without_refused = "" if upto is None else "AND seq NOT IN (SELECT seq FROM set_aside WHERE kind = :kind)"
+        cursor = connection.execute(
+            f"SELECT seq, trace_id, {kind.size_sql} FROM {kind.table} t "  # noqa: S608 - our own names
+            f"WHERE seq > :passed AND seq < (SELECT max(seq) FROM {kind.table}) "
+            f"AND (:upto IS NULL OR seq <= :upto) {without_refused} ORDER BY seq",
+            {"kind": kind.name, "upto": upto, "passed": passed},
+        )
+        numbers: list[tuple[int]] = []
+        freed = 0
+        for number, trace_id, size in cursor:
+            if freed >= to_free or len(numbers) == _MOST_ROWS:
+                break
+            passed = number
+            if upto is not None and trace_id in self._unjudged:
+                continue
+            numbers.append((number,))
+            freed += (size or 0) + _ROW_BYTES
+        cursor.close()
+        if upto is not None and self._unjudged:
+            self._passed[kind] = passed
+        return numbers, freed

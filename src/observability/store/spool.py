@@ -52,6 +52,8 @@ class Spool:
         path: The SQLite file.
         sync: `normal` survives the end of the process, `full` a power cut, for a disk sync at each commit.
         max_bytes: The most that rows may take; the oldest go first, delivered ones before others.
+        grace_s: How long after a notice that the limit comes near rows stay that exist only here or are not judged,
+            even beyond the limit.
         clock: Seconds since 1970.
         retry_open: Where the file cannot be opened now, log why, and try again when there is something to store.
 
@@ -65,11 +67,12 @@ class Spool:
         *,
         sync: Literal["normal", "full"] = "normal",
         max_bytes: int = _DEFAULT_MAX_BYTES,
+        grace_s: float = 0.0,
         clock: Callable[[], float] = time.time,
         retry_open: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
-        self._writer = Writer(self.path, sync=sync, max_bytes=max_bytes, clock=clock)
+        self._writer = Writer(self.path, sync=sync, max_bytes=max_bytes, grace_s=grace_s, clock=clock)
         self._progress = Progress(self.path, self._writer.transaction, clock)
         self._queries = Queries(self.path)
         try:

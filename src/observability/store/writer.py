@@ -55,6 +55,7 @@ class Writer:
         path: The SQLite file, absolute.
         sync: `normal` survives the end of the process, `full` a power cut, for a disk sync at each commit.
         max_bytes: The most that rows may take.
+        grace_s: How long rows stay beyond it after a notice that exist only here or are not judged.
         clock: Seconds since 1970.
 
     Attributes:
@@ -65,7 +66,7 @@ class Writer:
     """
 
     def __init__(
-        self, path: Path, *, sync: Literal["normal", "full"], max_bytes: int, clock: Callable[[], float]
+        self, path: Path, *, sync: Literal["normal", "full"], max_bytes: int, grace_s: float, clock: Callable[[], float]
     ) -> None:
         self.path = path
         self.losses = 0
@@ -76,7 +77,7 @@ class Writer:
         self._file = StoreFile(path, sync, clock)
         self._queue: deque[Ticket] = deque()
         self._envelopes: dict[bytes, int] = {}
-        self._limit = SizeLimit(path, max_bytes)
+        self._limit = SizeLimit(path, max_bytes, grace_s=grace_s, clock=clock)
         self._uncheckpointed_bytes = 0
         self._impatient = False
         self._busy_s = BUSY_S  # how long the connection waits for a lock of another process
@@ -382,11 +383,11 @@ class Writer:
         if connection is None:
             return
         try:
+            self._limit.look(connection)
             connection.execute("BEGIN IMMEDIATE")
             dropped = self._limit.drop(connection)
             record_losses(connection, dropped.undelivered if dropped else 0)
             connection.execute("COMMIT")
-            self._limit.warn(connection)
         except sqlite3.Error as error:
             roll_back(connection)
             _log.warning("The trace store %s could not be kept within its limit: %s", self.path, error)

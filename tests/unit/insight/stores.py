@@ -109,6 +109,7 @@ def random_score(number: int, rng: random.Random) -> ScoreRecord:
     is_category = rng.random() < 0.3
     return score_record(
         id=f"s{rng.randrange(number + 1)}",
+        comment=f"score {number}",
         name="outcome" if is_category else rng.choice(["pnl", "confidence"]),
         value=rng.choice(["win", "loss"]) if is_category else rng.randrange(-100, 100) / 4,
         data_type="CATEGORICAL" if is_category else "NUMERIC",
@@ -128,36 +129,36 @@ class Recount:
         self.seen: dict[str, SpanRecord] = {}
         self.present: dict[str, SpanRecord] = {}
         self.score_sums: defaultdict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0.0])
-        self.scores: dict[tuple[str, str, int], tuple[int, ScoreRecord]] = {}
-        self._scores_upto = 0
+        self.scores: dict[tuple[str, str, int], ScoreRecord] = {}
+        self._counted: set[str | None] = set()  # the comments of scores, each its own
 
-    def look(self, records: dict[str, SpanRecord], scores: dict[int, ScoreRecord]) -> None:
+    def look(self, records: dict[str, SpanRecord], scores: list[ScoreRecord]) -> None:
         """Look at the store.
 
         Args:
             records: The observations that were ever stored, by their span ids.
-            scores: The scores that were ever stored, by their numbers.
+            scores: The scores that were ever stored, in their order.
         """
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             self.present = {row[0]: records[row[0]] for row in connection.execute("SELECT span_id FROM observations")}
-            numbers = [row[0] for row in connection.execute("SELECT seq FROM scores ORDER BY seq")]
+            comments = {row[0] for row in connection.execute("SELECT comment FROM scores")}
         self.seen |= self.present
-        for number in numbers:
-            if number > self._scores_upto:
-                self._add_score(number, scores[number])
-        self._scores_upto = max(self._scores_upto, *numbers, 0)
-        self.scores = {key: entry for key, entry in self.scores.items() if entry[0] in numbers}
+        for score in scores:
+            if score.comment in comments - self._counted:
+                self._add_score(score)
+        self._counted |= comments
+        self.scores = {key: score for key, score in self.scores.items() if score.comment in comments}
 
-    def _add_score(self, number: int, score: ScoreRecord) -> None:
+    def _add_score(self, score: ScoreRecord) -> None:
         """Add a score; a later one of the same id, name and day replaces one that is still there."""
         key = (score.id, score.name, score.timestamp_ns // DAY_NS)
-        for sign, item in ((-1, self.scores.get(key, (0, None))[1]), (1, score)):
+        for sign, item in ((-1, self.scores.get(key)), (1, score)):
             if item is not None:
                 text = item.value if isinstance(item.value, str) else None
                 sums = self.score_sums[item.timestamp_ns // DAY_NS, item.name, item.data_type, item.environment, text]
                 sums[0] += sign
                 sums[1] += 0.0 if isinstance(item.value, str) else sign * item.value
-        self.scores[key] = (number, score)
+        self.scores[key] = score
 
 
 def sums(records: Iterable[SpanRecord], by: tuple[str, ...]) -> dict[tuple[Any, ...], dict[str, int]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
+import sqlite3
+import threading
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,8 @@ import pytest
 from src.insight.facts import job
 from src.insight.facts.filters import Filter
 from src.insight.facts.reader import FactsReader
+from src.insight.report.content import make_report
+from src.insight.report.plain import report_data
 from src.observability.store.retention import Retention
 from src.observability.store.spool import Spool
 from tests.long import rounds
@@ -50,15 +55,15 @@ def test_figures_equal_a_slow_recount(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "t.db"
     spool, recount = Spool(path), Recount(path)
     records: dict[str, SpanRecord] = {}
-    scores: dict[int, ScoreRecord] = {}
+    scores: list[ScoreRecord] = []
     for _ in range(rng.randrange(2, 5)):
         for number in range(len(records), len(records) + rng.randrange(60)):
             record = random_record(number, rng)
             records[record.span_id] = record
             spool.append(as_older_program(record) if rng.random() < 0.3 else record)
         for number in range(len(scores), len(scores) + rng.randrange(40)):
-            scores[number + 1] = random_score(number, rng)
-            spool.append_score(scores[number + 1])
+            scores.append(random_score(number, rng))
+            spool.append_score(scores[-1])
         if rng.random() < 0.8:
             recount.look(records, scores)
             job.refresh(path)
@@ -66,6 +71,12 @@ def test_figures_equal_a_slow_recount(tmp_path: Path, monkeypatch: pytest.Monkey
             now_s = (BEGAN_NS + rng.randrange(DAYS * DAY_NS)) / 1e9 + 86_400
             clock = functools.partial(float, now_s)
             Retention(path, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
+        if rng.random() < 0.3:
+            recount.look(records, scores)
+            job.refresh(path)  # else nobody could tell later which rows were counted
+            _salvage(spool, rng)
+            recount.look(records, scores)
+            job.refresh(path)
     spool.close()
     recount.look(records, scores)
     assert job.refresh(path).is_current
@@ -75,8 +86,38 @@ def test_figures_equal_a_slow_recount(tmp_path: Path, monkeypatch: pytest.Monkey
         _check_retries(reader, recount, rng)
         _check_single_facts(reader, recount)
         _check_scores(reader, recount)
+        _check_report(reader, recount)
         assert reader.freshness().observations == len(recount.present)
         assert reader.freshness().expired == len(recount.seen) - len(recount.present)
+
+
+def _salvage(spool: Spool, rng: random.Random) -> None:
+    """Have the store replaced as a damaged one is: what a destination lacks is moved, under other numbers."""
+    for kind, acknowledge in (("observations", spool.acknowledge), ("scores", spool.acknowledge_scores)):
+        with contextlib.closing(sqlite3.connect(spool.path)) as connection:
+            numbers = [row[0] for row in connection.execute(f"SELECT seq FROM {kind} ORDER BY seq")]  # noqa: S608
+        acknowledge("langfuse:http://host:k", rng.choice([0, *numbers[:-1]]))
+    with contextlib.closing(sqlite3.connect(spool.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    assert spool.recover(error)
+    for thread in threading.enumerate():
+        if thread.name == "spool-salvage":
+            thread.join(60)
+
+
+def _check_report(reader: FactsReader, recount: Recount) -> None:
+    """What reports print are these figures, of calls alone."""
+    calls = [record for record in recount.seen.values() if record.type == "generation"]
+    expected = sums(calls, ("model",))
+    data = report_data(make_report(reader, Filter(), "model", now_ns=BEGAN_NS + DAYS * DAY_NS))
+    assert {row["key"]: row["calls"] for row in data["rows"]} == {key: group["n"] for (key,), group in expected.items()}
+    for row in data["rows"]:
+        group = expected[row["key"],]
+        for name in ("errors", "input_tokens", "output_tokens", "unpriced", "retried", "repaired", "cut"):
+            assert row[name] == group[name], name
+        assert round((row["cost_usd"] or 0.0) * 10**9) == group["cost_nano"]
 
 
 def _by_key(rows: list[Row]) -> dict[tuple[Any, ...], dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import shutil
@@ -18,7 +19,10 @@ from src.insight.facts.filters import Filter
 from src.insight.facts.job import FactsError, refresh
 from src.insight.facts.reader import FactsReader
 from src.insight.facts.schema import facts_path
+from src.observability.commands.trace_details import trace_data
+from src.observability.store.reader import StoreReader
 from src.observability.store.retention import Retention
+from src.observability.store.schema import VERSION
 from src.observability.store.spool import Spool
 from tests.unit.observability.records import BEGAN_NS, sendable_record
 
@@ -62,6 +66,32 @@ def test_a_store_of_an_older_program_is_brought_forward_and_loses_nothing(tmp_pa
         assert counts.fetchone() == (40, 36)
     filled(path, 1).close()
     assert refresh(path).observations == 41
+
+
+def test_bringing_an_older_store_forward_changes_no_row_and_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    path.write_bytes(lzma.decompress(OLD_STORE.read_bytes()))
+    tables = ("observations", "payloads", "envelopes", "scores", "destinations", "set_aside", "counters", "configured")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        columns = {
+            name: ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({name})")) for name in tables
+        }
+        before = {name: connection.execute(f"SELECT {columns[name]} FROM {name}").fetchall() for name in tables}  # noqa: S608
+    reader = StoreReader(path)
+    traces = sorted({row[1] for row in before["observations"]})
+    assert (len(traces), len(before["observations"]), len(before["scores"])) == (12, 40, 36)
+    shown = [trace_data(reader, trace) for trace in traces]
+    assert refresh(path).observations == 40
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        for name in tables:
+            rows = connection.execute(f"SELECT {columns[name]} FROM {name}").fetchall()  # noqa: S608
+            assert rows == before[name], name
+    assert [trace_data(reader, trace) for trace in traces] == shown
+    kinds = {item["type"]: item for trace in shown for item in trace["observations"]}
+    assert kinds["generation"]["input"]
+    assert {score["name"] for trace in shown for score in trace["scores"]} == {"pnl", "confidence", "outcome"}
 
 
 def test_rows_that_a_salvage_numbers_anew_count_once(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from src.cli.text_search import numbers_with
 from src.insight.texts.index import refresh_texts
 from src.observability.search.conditions import ScoreCondition, TraceFilter
-from src.observability.search.matching import matching
+from src.observability.search.matching import matching, single_conditions
 from src.observability.search.summaries import listings
 from src.observability.spans import otlp
 from src.observability.store.reader import StoreReader
@@ -24,6 +24,7 @@ from tests.unit.insight.stores import BEGAN_NS, DAY_NS, DAYS, as_older_program, 
 from tests.unit.observability.records import ENVELOPE, score_record, span_record
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from src.observability.search.summaries import TraceListing
@@ -110,6 +111,19 @@ def ids_of(
     return reader.ask(lambda db: matching(db, wanted, limit, numbers=numbers), nothing)
 
 
+def spans_of(reader: StoreReader, wanted: TraceFilter) -> list[str]:
+    """Return the observations that fulfil a filter by themselves, as `tail` chooses them."""
+
+    def read(connection: sqlite3.Connection) -> list[str]:
+        conditions, values = single_conditions(connection, wanted)
+        where = " AND ".join(["1", *conditions])
+        rows = connection.execute(f"SELECT o.span_id FROM observations o WHERE {where} ORDER BY o.seq", values)  # noqa: S608
+        return [row[0] for row in rows]
+
+    nothing: list[str] = []
+    return reader.ask(read, nothing)
+
+
 @pytest.mark.parametrize("seed", range(rounds(4, 200)))
 def test_each_filter_chooses_what_a_slow_reading_chooses(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
@@ -142,6 +156,10 @@ def test_each_filter_chooses_what_a_slow_reading_chooses(tmp_path: Path, seed: i
         ]
         assert ids_of(reader, wanted) == expected, wanted
         assert ids_of(reader, wanted, 2) == expected[:2]
+        alone = wanted._replace(score=None)
+        assert spans_of(reader, alone) == [
+            item.span_id for item in records if fits(item, alone) and fits_whole([item], [], alone)
+        ]
 
 
 def test_totals_tell_unknown_costs_from_none(tmp_path: Path) -> None:
