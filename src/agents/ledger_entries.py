@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from src.agents.market.bars import microseconds
-from src.agents.prompts import prompt
 from src.observability.ledger import (
     MemberVote,
     book_of,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from src.observability.spans.scope import Scope
     from src.observability.store.ledger_records import DecisionStatus
     from src.observability.tracing.observation import Observation
+    from src.prompts import Prompt
 
 ENVIRONMENTS: Final = ("backtest", "paper", "live")
 _DIGITS: Final = 32  # of a SHA-256, as many as tell texts apart
@@ -65,15 +65,16 @@ class Circumstances:
 
 
 def write_trading_decision(
-    result: TradingResult, view: MarketView, *, content: str, where: Circumstances
+    result: TradingResult, view: MarketView, *, content: str, where: Circumstances, prompt: Prompt
 ) -> str | None:
     """Write the decision of the run that this code is in; return its id, None where it could not be written.
 
     Args:
         result: The decision.
         view: The market as the models saw it.
-        content: The text in which they saw it.
+        content: What it was made on, as text.
         where: The circumstances.
+        prompt: The prompt that the models were asked with.
     """
     scope = current_scope()
     now_ns, as_of_ns = time.time_ns(), microseconds(view.as_of) * 1_000
@@ -91,8 +92,9 @@ def write_trading_decision(
         horizons=where.horizons,
         agent=scope.agent,
         agent_version=scope.release,
-        prompt_name="trading",
-        prompt_hash=_digest(prompt("trading")),
+        prompt_name=prompt.name,
+        prompt_version=prompt.version,
+        prompt_hash=prompt.digest[:_DIGITS],
         models=json.dumps(list(dict.fromkeys(map(_model, result.votes)))),
         votes=write_votes(_votes(result)),
         snapshot_hash=_digest(content),

@@ -10,7 +10,8 @@ from src.agents.base_agent import BaseAgent, as_model
 from src.agents.ledger_entries import Circumstances, write_trading_decision
 from src.agents.market import Candles
 from src.agents.market_view import MIN_BARS, market_view, require_min_bars
-from src.agents.prompts import prompt
+from src.agents.prompts import aagent_prompt, agent_prompt
+from src.agents.prompts.trading import NAME, Facts, texts_of
 from src.agents.swarm.asking import Question, Seat
 from src.agents.swarm.known_votes import Roll
 from src.agents.swarm.members import Member, default_members, labelled
@@ -20,6 +21,7 @@ from src.agents.trading_result import TradingResult, trading_result
 from src.models.call.readiness import make_ready
 from src.models.transport.threads import in_thread
 from src.observability.store.background import beside
+from src.prompts import config_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from src.models.base_model import BaseModel
     from src.observability.tracing.agent_runs import observe_agent
     from src.observability.tracing.observation import Observation
+    from src.prompts import Prompt
 
 __all__ = ["TradingAgent", "TradingResult"]
 
@@ -45,6 +48,7 @@ class TradingAgent(BaseAgent):
         quorum: More than this share of the total weight must have voted.
         temperature: The temperature for every member; None leaves each provider's default.
         min_bars: Fewer closed bars than these are not decided upon.
+        prompt: The prompt; the version of `trading` that is in use at each decision where not given.
         name: The agent's own name.
         session_id: One run of a process or loop.
 
@@ -64,6 +68,7 @@ class TradingAgent(BaseAgent):
         quorum: float = 0.5,
         temperature: float | None = 0.3,
         min_bars: int = MIN_BARS,
+        prompt: Prompt | None = None,
         name: str | None = None,
         session_id: str | None = None,
     ) -> None:
@@ -81,6 +86,7 @@ class TradingAgent(BaseAgent):
         self.quorum = quorum
         self.temperature = temperature
         self.min_bars = require_min_bars(min_bars)
+        self.prompt = prompt
         self._seats = tuple(Seat(member, _model_of(member)) for member in self.members)
 
     @property
@@ -115,9 +121,10 @@ class TradingAgent(BaseAgent):
 
         Raises:
             MarketDataError: the prices cannot be read, are of another symbol, or are fewer than `min_bars`.
+            PromptError: the prompt cannot be used.
         """
         view = market_view(symbol, candles, now=now, min_bars=self.min_bars)
-        run = self._open(symbol, view, position, where)
+        run = self._open(symbol, view, position, where, self.prompt or agent_prompt(NAME))
         roll = Roll(self._seats, run.question, run.where.votes, on_vote)
         with beside(run.deadline), run.observed as observation:
             asked = ask_all(roll.to_ask, run.question, roll.arrived) if roll.to_ask else ()
@@ -139,15 +146,17 @@ class TradingAgent(BaseAgent):
         else:
             view = await in_thread(lambda: market_view(symbol, candles, now=now, min_bars=self.min_bars))
         await make_ready()
-        run = self._open(symbol, view, position, where)
+        run = self._open(symbol, view, position, where, self.prompt or await aagent_prompt(NAME))
         roll = Roll(self._seats, run.question, run.where.votes, on_vote)
         async with beside(run.deadline), run.observed as observation:
             asked = await aask_all(roll.to_ask, run.question, roll.arrived) if roll.to_ask else ()
             return run.decided(roll.all_votes(asked), self.quorum, observation)
 
-    def _open(self, symbol: str, view: MarketView, position: str | None, where: Circumstances | None) -> _Run:
+    def _open(
+        self, symbol: str, view: MarketView, position: str | None, where: Circumstances | None, prompt: Prompt
+    ) -> _Run:
         """Return one decision that is to be made."""
-        content = _content(symbol, view.snapshot.to_prompt(), position)
+        facts = Facts(symbol, view.snapshot.to_prompt(), position or "")
         metadata = {
             "market_data": view.snapshot.as_metadata(),
             "price_remarks": list(view.remarks),
@@ -156,26 +165,30 @@ class TradingAgent(BaseAgent):
         }
         observed = self.observed(
             symbol=symbol,
-            input=content,
+            input=facts.content,
             metadata=metadata,
             tags=("swarm",) if self.swarm else (),
             name="trading_agent.swarm" if self.swarm else None,
         )
         return _Run(
             symbol=symbol,
-            question=self._question(content),
+            question=self._question(prompt, facts),
+            content=facts.content,
+            prompt=prompt,
             observed=observed,
             view=view,
             where=where or Circumstances(),
         )
 
-    def _question(self, content: str) -> Question:
+    def _question(self, prompt: Prompt, facts: Facts) -> Question:
+        system, user = texts_of(prompt, facts)
         return Question(
-            system_prompt=prompt("trading"),
-            user_content=content,
-            temperature=self.temperature,
+            system_prompt=system or None,
+            user_content=user,
+            temperature=config_temperature(prompt, self.temperature),
             member_timeout_s=self.member_timeout_s,
             total_timeout_s=self.total_timeout_s,
+            prompt=prompt,
         )
 
 
@@ -187,12 +200,21 @@ class _Run:
     """
 
     def __init__(
-        self, *, symbol: str, question: Question, observed: observe_agent, view: MarketView, where: Circumstances
+        self,
+        *,
+        symbol: str,
+        question: Question,
+        content: str,
+        prompt: Prompt,
+        observed: observe_agent,
+        view: MarketView,
+        where: Circumstances,
     ) -> None:
         self.symbol = symbol
         self.view = view
         self.where = where
         self.question = question
+        self._content, self._prompt = content, prompt
         self.observed = observed
         self._started = time.monotonic()
         self.deadline = self._started + question.total_timeout_s
@@ -202,7 +224,9 @@ class _Run:
         consensus = count(votes, quorum)
         wall_ms = (time.monotonic() - self._started) * 1000
         result = trading_result(self.symbol, consensus, wall_ms, observation, self.view.remarks)
-        decision_id = write_trading_decision(result, self.view, content=self.question.user_content, where=self.where)
+        decision_id = write_trading_decision(
+            result, self.view, content=self._content, where=self.where, prompt=self._prompt
+        )
         result = replace(result, decision_id=decision_id)
         _record(observation, result)
         return result
@@ -215,11 +239,6 @@ def _default_timeout_s(members: Iterable[Member]) -> float:
 
 def _model_of(member: Member) -> BaseModel:
     return as_model(member.model, fallbacks=list(member.fallbacks)) if member.fallbacks else as_model(member.model)
-
-
-def _content(symbol: str, market: str, position: str | None) -> str:
-    position_line = f"\nPosition now: {position}" if position else ""
-    return f"Market: {symbol}\n{market}{position_line}"
 
 
 def _record(run: Observation, result: TradingResult) -> None:

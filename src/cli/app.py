@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from src.cli import decisions, insight
+from src.cli import alerts, decisions, insight, langfuse, prompts
 from src.cli.backtest import backtest
 from src.cli.budget import budget
 from src.cli.candles import candles
@@ -18,6 +18,7 @@ from src.cli.evaluate import evaluate
 from src.cli.fills import fills
 from src.cli.models import models
 from src.cli.paper import paper
+from src.cli.prompt_trial import try_version
 from src.cli.quality import quality
 from src.cli.report import report
 from src.cli.risk import risk
@@ -83,6 +84,10 @@ decisions.app.command("derive", cls=FastCommand)(derive)
 decisions.app.command("fills", cls=FastCommand)(fills)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(insight.app, name="insight")
+prompts.app.command("try", cls=FastCommand)(try_version)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(langfuse.app, name="langfuse")
 
 
 def run() -> int:

@@ -45,12 +45,12 @@ def show_estimate(figures: Estimate) -> None:
         )
 
 
-def agreed(figures: Estimate) -> bool:
+def agreed(figures: Estimate, what: str = "this back-test") -> bool:
     """Ask whether to spend money; without a terminal the answer is no."""
     import sys
 
     if not sys.stdin.isatty():
-        problem("this back-test asks paid models: say --yes, and set a bound with --budget.")
+        problem(f"{what} asks paid models: say --yes, and set a bound with --budget.")
         return False
     price = "an unknown amount" if figures.cost_usd is None else f"about ${figures.cost_usd:,.2f}"
     return typer.confirm(f"Spend {price}?", err=True)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 def report_filter(since: str | None, until: str | None, names: Mapping[str, str | None]) -> Filter:
     """Return which calls the options choose; the provider before a model's name is taken as such.
 
+    Calls of judges and of trials of prompts are left out, unless their environment or an agent is named.
+
     Raises:
         ValueError: one of them makes no sense.
     """
-    from src.insight.facts.filters import Filter
+    from src.insight.facts.filters import EVALUATION, Filter
 
     for name, value in {"since": since, "until": until, **names}.items():
         if value is not None and not value.strip():
@@ -31,6 +33,8 @@ def report_filter(since: str | None, until: str | None, names: Mapping[str, str 
     chosen: dict[str, Any] = dict(names)
     if chosen.get("model") and chosen.get("provider") is None:
         chosen |= split_model(chosen["model"])
+    if chosen.get("environment") is None and chosen.get("agent") is None:
+        chosen["without_environment"] = EVALUATION
     return Filter(**chosen, since_ns=since_ns, until_ns=until_ns)
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from src.observability.search.records import StoredObservation
     from src.observability.store.reader import StoreReader
 
-ENVIRONMENT: Final = "evaluation"
 _NEWEST: Final = 20_000  # calls of which the sample is drawn
 _SEED: Final = 20_241_130  # the same calls always give the same sample
 
@@ -86,6 +85,7 @@ def _two_models(pair: str | None) -> tuple[str, str] | None:
 def _items(chosen: Filter, *, quiet: bool) -> tuple[StoreReader, list[StoredObservation]]:
     """Return the store, and the newest replies with their texts in an order that chance gives."""
     from src.cli.report_views import prepared
+    from src.insight.facts.filters import EVALUATION
     from src.observability.search.records import observations_at
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
@@ -93,7 +93,7 @@ def _items(chosen: Filter, *, quiet: bool) -> tuple[StoreReader, list[StoredObse
     store = StoreReader(Settings.read().trace_db)
     with prepared(quiet=quiet) as reader:
         facts = [
-            fact for fact in reader.rows(chosen, "start", _NEWEST) if not fact.error and fact.environment != ENVIRONMENT
+            fact for fact in reader.rows(chosen, "start", _NEWEST) if not fact.error and fact.environment != EVALUATION
         ]
     random.Random(_SEED).shuffle(facts)  # noqa: S311 - no secret
     places = [(fact.seq, fact.trace_id, fact.span_id) for fact in facts]
@@ -102,6 +102,7 @@ def _items(chosen: Filter, *, quiet: bool) -> tuple[StoreReader, list[StoredObse
 
 def _marks(judge: Judge, items: Sequence[StoredObservation], sample: int, store: StoreReader) -> dict[str, Any]:
     """Have replies marked that have no mark by this rubric yet; return all marks by it."""
+    from src.insight.facts.filters import EVALUATION
     from src.insight.quality.judging import in_turn, summed_up
     from src.observability import observe_agent, score
 
@@ -109,7 +110,7 @@ def _marks(judge: Judge, items: Sequence[StoredObservation], sample: int, store:
     chosen = items[:sample]
     marks = [(_key(item), known[item.columns["span_id"]]) for item in chosen if item.columns["span_id"] in known]
     waiting = [item for item in chosen if item.columns["span_id"] not in known]
-    with observe_agent("judge", environment=ENVIRONMENT, tags=(ENVIRONMENT,), metadata={"rubric": judge.rubric_id}):
+    with observe_agent("judge", environment=EVALUATION, tags=(EVALUATION,), metadata={"rubric": judge.rubric_id}):
         for item, mark in in_turn(_shown(waiting), judge.mark):
             score(
                 "judge",
@@ -145,13 +146,14 @@ def _known(store: StoreReader, rubric_id: str) -> dict[str, int]:
 
 
 def _pairs(judge: Judge, items: Iterable[StoredObservation], models: tuple[str, str], sample: int) -> dict[str, Any]:
+    from src.insight.facts.filters import EVALUATION
     from src.insight.quality.judging import duel_of, in_turn, pairs_of
     from src.observability import observe_agent
 
     pairs = list(pairs_of(items, *models))[:sample]
     if not pairs:
         raise ValueError(f"{models[0]} and {models[1]} have not answered the same request among the newest calls.")
-    with observe_agent("judge", environment=ENVIRONMENT, tags=(ENVIRONMENT,), metadata={"rubric": judge.rubric_id}):
+    with observe_agent("judge", environment=EVALUATION, tags=(EVALUATION,), metadata={"rubric": judge.rubric_id}):
         verdicts = [verdict for _, verdict in in_turn(_shown(pairs), lambda pair: judge.choose(*pair))]
     return {"rubric": judge.rubric_id, "left": len(pairs) - len(verdicts), **_duel_data(duel_of(*models, verdicts))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +55,8 @@ def report(
     names = {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
              "environment": environment}  # fmt: skip
     chosen = report_filter(since, until, names)
+    if by in ("environment", "agent"):  # where calls of judges and trials stand in rows of their own
+        chosen = replace(chosen, without_environment=None)
     if quality:
         from src.cli.quality import report_quality
 

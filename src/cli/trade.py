@@ -84,14 +84,20 @@ def trade(
     swarm has every configured provider, or three local models where no key is set; a single decision is made by the
     model that AI_MODEL_PROVIDER and AI_MODEL name, else by the first configured provider, else by the local model.
     """
+    from src.agents.prompts import agent_prompt
+    from src.agents.prompts.trading import NAME
     from src.agents.trading_agent import TradingAgent
 
     _check(symbol, timeout, quorum, min_bars)
-    where = _where(horizon, live)
-    agent = TradingAgent(_members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars)
+    where, prompt = _where(horizon, live), agent_prompt(NAME)
+    agent = TradingAgent(
+        _members(models, swarm=swarm), member_timeout_s=timeout, quorum=quorum, min_bars=min_bars, prompt=prompt
+    )
     reading = {"zone": zone, "decimal": decimal, "dates": dates}
     candles = _candles(symbol, csv, live, timeframe, reading)
     _describe(candles, as_json=as_json)
+    if prompt.source != "built in" and not as_json:
+        note(f"Prompt {prompt.name}, version {prompt.version}: {prompt.place}")
     desk = _desk(book, paper=paper)
     if desk is not None:
         desk.follow()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from src.judging.regimes import Regimes
     from src.observability.ledger import Entry, MemberVote
-    from src.observability.store.ledger_records import OutcomeRecord
+    from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 
 BY: Final = ("agent", "model", "member", "prompt", "symbol", "confidence", "regime", "day")
 _UNKNOWN: Final = "unknown"
@@ -71,7 +71,7 @@ def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:
         "model": lambda: "+".join(json.loads(decision.models)) if decision.models else None,
         "member": lambda: None,
         "prompt": lambda: " ".join(
-            filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8]))
+            filter(None, (decision.prompt_name, decision.prompt_version, hash_of_prompt(decision)))
         ),
         "symbol": lambda: decision.symbol,
         "confidence": lambda: _class_of(decision.confidence),
@@ -79,6 +79,12 @@ def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:
         "day": lambda: datetime.fromtimestamp(decision.as_of_ns / 1e9, UTC).strftime("%Y-%m-%d"),
     }
     return keys[by]() or _UNKNOWN
+
+
+def hash_of_prompt(decision: DecisionRecord) -> str:
+    """Return digits of the hash of a decision's prompt; none where its version ends with them."""
+    digits = (decision.prompt_hash or "")[:8]
+    return "" if (decision.prompt_version or "").endswith(digits) else digits
 
 
 def _class_of(confidence: float | None) -> str | None:

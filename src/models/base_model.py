@@ -151,9 +151,9 @@ class BaseModel:
             max_tokens: The maximum number of output tokens; None sends none.
             **options: `response_format` (a Pydantic model or JSON Schema; the value is then `reply.parsed`),
                 `stop`, `seed`, `top_p`, `reasoning_effort`, `tools` (functions with type hints, or definitions in any
-                form) and `tool_choice`, `timeout` (seconds for the whole call), `langfuse_prompt` (what Langfuse's
-                `get_prompt` returned: links the generation to that version of the prompt); any other option goes to
-                the provider unchanged.
+                form) and `tool_choice`, `timeout` (seconds for the whole call), `langfuse_prompt` (what `get_prompt`
+                of Langfuse or of `src.prompts` returned: records that version of the prompt on the generation, and
+                links to it where Langfuse has it); any other option goes to the provider unchanged.
 
         Raises:
             ModelError: the call failed; the subclass says how. The result is never None and never an empty reply.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -122,10 +124,32 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class PromptLink:
-    """A version of a prompt in Langfuse's prompt management, which the generation is shown under."""
+    """The version of a prompt that a generation was asked with.
+
+    Attributes:
+        name: Its name.
+        version: Its version in Langfuse's prompt management, which the generation is shown under; None without one.
+        local_version: Its version as its file has it; None for a prompt of Langfuse's.
+        digest: Digits of the SHA-256 of what it says.
+        variables: What its variables were; None where the caller does not say.
+    """
 
     name: str
-    version: int
+    version: int | None
+    local_version: str | None = None
+    digest: str | None = None
+    variables: Mapping[str, str] | None = None
+
+    @property
+    def variables_digest(self) -> str | None:
+        """Return digits of the SHA-256 of the variables, by which redacted or cut ones are told; None without any."""
+        return None if self.variables is None else digest_of_texts(self.variables)
+
+
+def digest_of_texts(texts: Mapping[str, str]) -> str:
+    """Return 32 digits of the SHA-256 of texts and their names."""
+    content = json.dumps(sorted(texts.items()), ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,7 @@ def project_file(folder: Path) -> Path | None:
     Raises:
         DotenvProblem: there is none in the project, but one above it.
     """
-    folders = (folder, *folder.parents)
-    top = next((position for position, item in enumerate(folders) if any((item / mark).exists() for mark in _MARKS)), 0)
+    folders, top = (folder, *folder.parents), top_of_project(folder)
     for position, item in enumerate(folders):
         file = item / ".env"
         if not _is_file(file):
@@ -74,6 +73,14 @@ def project_file(folder: Path) -> Path | None:
     return None
 
 
+def top_of_project(folder: Path) -> int:
+    """Return how many folders above a folder its project's topmost lies; 0 where nothing marks one."""
+    folders = (folder, *folder.parents)
+    return next(
+        (position for position, item in enumerate(folders) if any((item / mark).exists() for mark in _MARKS)), 0
+    )
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -84,23 +91,44 @@ def _is_file(path: Path) -> bool:
 def _check(file: Path, *, is_named: bool) -> None:
     """Raise DotenvProblem where others than its owner may write a file, or where its owner is somebody else."""
     try:
-        status, folder = file.stat(), file.absolute().parent.stat()
+        breach = foreign_writers(file)
+        is_foreign = not is_named and not is_trusted_owner(file)
     except OSError as error:
         raise DotenvProblem(f"{file} is not read: {error.strerror}.") from error
-    if os.name != "posix":
-        return
-    owners = {os.geteuid(), 0, Path.cwd().stat().st_uid}
-    if status.st_mode & stat.S_IWOTH:
-        reason, remedy = "anybody may write it", f"chmod go-w {file}"
-    elif status.st_mode & stat.S_IWGRP and not _is_private_group(status):
-        reason, remedy = "its group may write it", f"chmod go-w {file}"
-    elif folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
-        reason, remedy = "anybody may replace it in its folder", f"chmod o-w {file.absolute().parent}"
-    elif not is_named and status.st_uid not in owners:
+    if breach is not None:
+        reason, remedy = breach
+    elif is_foreign:
         reason, remedy = "it belongs to another user", f"set MOONDEV_DOTENV={file}, if it is meant"
     else:
         return
     raise DotenvProblem(f"{file} is not read: {reason}, and so decide where keys and prompts go. Run: {remedy}")
+
+
+def foreign_writers(file: Path) -> tuple[str, str] | None:
+    """Return how others than its owner may write a file, and the command that ends it; None where they may not.
+
+    Raises:
+        OSError: the file is not there, or its folder is not.
+    """
+    status, folder = file.stat(), file.absolute().parent.stat()
+    if os.name != "posix":
+        return None
+    if status.st_mode & stat.S_IWOTH:
+        return "anybody may write it", f"chmod go-w {file}"
+    if status.st_mode & stat.S_IWGRP and not _is_private_group(status):
+        return "its group may write it", f"chmod go-w {file}"
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        return "anybody may replace it in its folder", f"chmod o-w {file.absolute().parent}"
+    return None
+
+
+def is_trusted_owner(file: Path) -> bool:
+    """Tell whether a file belongs to this user, to the system, or to whom the working folder belongs."""
+    return os.name != "posix" or file.stat().st_uid in _trusted_owners()
+
+
+def _trusted_owners() -> set[int]:
+    return {os.geteuid(), 0, Path.cwd().stat().st_uid}
 
 
 def _is_private_group(status: os.stat_result) -> bool:

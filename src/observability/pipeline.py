@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
+    from src.observability.alerts.background import Background
     from src.observability.delivery.destinations import Destination
     from src.observability.delivery.exporter import Exporter
     from src.observability.spans.light_tracer import LightTracer
@@ -66,6 +67,7 @@ class Pipeline:
         self.provider: TracerProvider | None = None
         self.processor: SpoolProcessor | None = None
         self.light_tracer: LightTracer | None = None
+        self.alerts: Background | None = None
         self._scope: Scope | None = None
         self._scopes: dict[str | None, Scope] = {}
         self._is_current = is_current
@@ -76,6 +78,7 @@ class Pipeline:
             self._start(spool)
 
     def _start(self, spool: Spool | None) -> None:
+        from src.observability.alerts.start import watched
         from src.observability.attributes import SCOPE_NAME
         from src.observability.delivery import process_exit
         from src.observability.langfuse_sdk.import_hook import join
@@ -109,6 +112,7 @@ class Pipeline:
         self.light_tracer = LightTracer(self.provider, self.processor, instrumentation, self.caller_scope)
         self._log_destination()
         join(self)
+        self.alerts = watched(settings)
         background.drain_at_exit()
 
     def _make_provider(self, processor: SpoolProcessor) -> TracerProvider:
@@ -339,7 +343,9 @@ class Pipeline:
             process_exit.handle_sigterm()
 
     def wake(self, kind: KindName | None = None) -> None:
-        """Tell the exporter, if there is one, that there is something to deliver. Never raises."""
+        """Tell what works in the background that something was stored. Never raises."""
+        if self.alerts is not None:
+            self.alerts.wake()
         if self.exporter is None:
             return
         try:
@@ -374,6 +380,8 @@ class Pipeline:
             self.exporter.shutdown(max(deadline - time.monotonic(), 0.0))
         if self.retention is not None:
             self.retention.stop()
+        if self.alerts is not None:
+            self.alerts.stop()
         if self.spool is not None:
             self.spool.close()
         leave(self)

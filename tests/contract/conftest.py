@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from src.models.retry import RetryPolicy
 from src.observability.store.spool import Spool
 from tests.contract.harness import CASES, EXAMPLE, ORIGIN, ROWS, Caller, EngineOnWire, Wire, dialect_of
 from tests.contract.routers import answered_by
+from tests.long import IS_LONG
 from tests.servers import Server
 
 if TYPE_CHECKING:
@@ -26,6 +28,30 @@ if TYPE_CHECKING:
 
 QUICK = RetryPolicy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0)
 ONCE = RetryPolicy(max_attempts=1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a test call each provider plainly or in asyncio, by turns; in a long run, in which it does both.
+
+    Both ways perform the same steps (src/models/call/driver.py). So each test meets each provider and each way, and
+    each provider meets each way in half of the tests.
+    """
+    if IS_LONG:
+        return
+    left_out = [item for item in items if isinstance(item, pytest.Function) and not _is_its_turn(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        names = {item.nodeid for item in left_out}
+        items[:] = [item for item in items if item.nodeid not in names]
+
+
+def _is_its_turn(item: pytest.Function) -> bool:
+    """Tell whether a test calls its provider in its turn: always where it has no choice of both."""
+    indices = item.callspec.indices if hasattr(item, "callspec") else {}
+    provider = indices.get("case", indices.get("model"))
+    if provider is None or "call" not in indices:
+        return True
+    return (zlib.crc32(item.originalname.encode()) + provider) % 2 == indices["call"]
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.xdist_group("chromium"),
 ]
 LARGE = 30_000 if IS_LONG else 3_000
-WITH_CHARTS = [slug for slug in KINDS if slug not in {"traces", "sessions", "live", "budget"}]
+WITH_CHARTS = [slug for slug in KINDS if slug not in {"traces", "sessions", "live", "budget", "alerts"}]
 # `make test` opens a few pages here; `tests/dashboard/test_pages.py` asks for each of them without a browser.
 SOME = list(KINDS) if IS_LONG else ["decisions"]
 _CONTRAST = """() => {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 ADDRESSES = {kind.slug: kind.address for kind in KINDS.values()}
-WITH_TABLES = [slug for slug in ADDRESSES if slug not in {"live", "budget"}]
+WITH_TABLES = [slug for slug in ADDRESSES if slug not in {"live", "budget", "alerts"}]
 
 
 @pytest.mark.parametrize("slug", list(ADDRESSES))

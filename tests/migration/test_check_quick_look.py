@@ -15,6 +15,12 @@ from tests.long import rounds
 
 WORDS = Vocabulary()
 
+PROSE = """
+def limit(self):
+    '''Wait between requests, as the exchange asks.'''
+    # no requests. Then a websocket, or httpx
+"""
+
 SPELLINGS = [
     "import urllib3\nurllib3.PoolManager().request('POST', 'https://api.' + 'openai' + '.com/v1')",
     "import websockets\nasync def f():\n    async with websockets.connect('wss://' + 'api.op' + 'enai.com/v1'): ...",
@@ -65,6 +71,13 @@ SPELLINGS = [
     "# coding: utf-7\nimport openai",
     "x = 1  # direct-call: allow (nothing)",
     "import httpx\nhttpx.post(f'http://localhost:{11434}/api/chat')",
+    "from compat import *\nrequests.get('https://ap' + 'i.x.ai/v1')",
+    "import compat\ncompat . requests.get('https://ap' + 'i.x.ai/v1')",
+    "import os, \\\n  requests as r\nr.get('https://ap' + 'i.x.ai/v1')",
+    "from requests import get\nget('https://ap' + 'i.x.ai/v1')",
+    "r = __import__('requests')\nr.get('https://ap' + 'i.x.ai/v1')",
+    "import sys\nsys.modules['requests'].get('https://ap' + 'i.x.ai/v1')",
+    "import urllib3.util, aiohttp\nurllib3.PoolManager().request('GET', 'https://ap' + 'i.x.ai/v1')",
 ]
 
 
@@ -82,7 +95,8 @@ def test_no_spelling_hides_a_call(source: str) -> None:
         "# they work together, as agents do\nx = 'put together'",
         "class A:\n    def eval(cls, x): ...\n    def f(self): model.eval()",
         "from importlib import import_module\nimport_module('os.path')", "client.post('/login/', {})", "eval('1 + 1')",
-        "# requests are counted here\nx = 1", "User.objects.create(name='x')\nmessages = []", "re.fullmatch(a, b)",
+        "# requests are counted here\nx = 1",
+        PROSE, "User.objects.create(name='x')\nmessages = []", "re.fullmatch(a, b)",
         "cls._create_threads(threads)", "lambda api: api + ai\nx = 1",
     ],
 )  # fmt: skip

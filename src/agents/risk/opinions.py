@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pydantic
 
 from src.agents.decisions import refuse_two_spellings, whole_number
-from src.agents.prompts import prompt
+from src.agents.prompts import agent_prompt
 from src.agents.swarm.loops import Loop
 from src.models.errors import ModelError
+from src.prompts import PromptError, config_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,15 +148,16 @@ class Inquiry:
         self._deliver(answer)
 
     async def _ask_model(self) -> Answer:
-        model = self._model()
+        model, prompt = self._model(), agent_prompt("risk")
         left_s = self._left_s()
         if left_s <= 0 or self._is_abandoned:  # nobody waits any more: nothing is sent or paid for
             return Answer(cost_usd=0.0, error="The model was not ready by the deadline of the verdict.")
         reply = await model.agenerate_response(
-            prompt("risk"),
+            prompt.bind().text,
             self._case,
-            temperature=0.2,
+            temperature=config_temperature(prompt, 0.2),
             response_format=RiskOpinion,
+            langfuse_prompt=prompt,
             timeout=max(left_s * _SHARE_OF_MODEL, left_s - _LONGEST_ENDING_S),
         )
         if isinstance(reply.parsed, RiskOpinion):
@@ -169,7 +171,7 @@ class Inquiry:
 
 def _described(error: BaseException) -> str:
     """Return an error as one line without secrets."""
-    if isinstance(error, ModelError):
+    if isinstance(error, ModelError | PromptError):
         return str(error)
     from src.observability.redaction import redact_text
 

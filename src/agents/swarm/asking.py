@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 
     from src.agents.swarm.members import Member
     from src.models.base_model import BaseModel
+    from src.prompts import Prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What all members are asked, and within which time."""
 
-    system_prompt: str
+    system_prompt: str | None
     user_content: str
     temperature: float | None
     member_timeout_s: float
     total_timeout_s: float
+    prompt: Prompt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ async def ask(seat: Seat, question: Question, label: str) -> Vote:
                 content,
                 question.temperature,
                 response_format=Decision,
+                langfuse_prompt=question.prompt,
                 timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),
                 **options,
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from src.judging.grouping import model_of, outcome_of
+from src.judging.grouping import hash_of_prompt, model_of, outcome_of
 from src.observability.ledger import Entry, LedgerReader, read_votes
 from src.observability.ledger.reader import _page as read_page
 from src.observability.store.ledger_queries import has_ledger
@@ -155,7 +155,7 @@ def _has_parts(entry: Entry, filters: Filters) -> bool:
 def prompt_of(entry: Entry) -> str:
     """Return the name and version of a decision's prompt, or the digits of its text; empty where none is known."""
     decision = entry.decision
-    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, (decision.prompt_hash or "")[:8])))
+    return " ".join(filter(None, (decision.prompt_name, decision.prompt_version, hash_of_prompt(decision))))
 
 
 def models_of(entry: Entry) -> set[str]:

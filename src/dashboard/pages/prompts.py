@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts
@@ -10,6 +11,7 @@ from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
+from src.insight.facts.filters import EVALUATION
 from src.judging.accuracy import accuracy_of, grouped, with_discoveries
 from src.judging.grouping import judged
 from src.judging.statistics import share
@@ -45,9 +47,13 @@ def _build(context: Context) -> Page:
 
 def _calls(context: Context, reader: FactsReader) -> Page:
     filter_ = calls.chosen(context)
+    if filter_.environment is None:  # trials of a version are no use of it
+        filter_ = replace(filter_, without_environment=EVALUATION)
     rows = reader.grouped(filter_, _DIMENSIONS)
     named = [row for row in rows if row.key[0] is not None]
     lines = calls.notes(reader, filter_, context)
+    if filter_.without_environment is not None:
+        lines = (*lines, f"Trials of prompts and judges (environment {EVALUATION}) are not counted.")
     if not named and not context.filters.set_values():
         return Page(
             empty="No call names its prompt yet: `langfuse_prompt=` or a named prompt links one to each call.",

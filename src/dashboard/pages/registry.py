@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.dashboard.pages import (
     accuracy,
+    alerts,
     budget,
     costs,
     decisions,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MENU: Final[tuple[tuple[str, tuple[PageKind, ...]], ...]] = (
     ("", (overview.KIND,)),
     ("Decisions", (decisions.KIND, accuracy.KIND, models.KIND, swarm.KIND)),
-    ("Calls", (latency.KIND, costs.KIND, errors.KIND, quality.KIND, prompts.KIND, budget.KIND)),
+    ("Calls", (latency.KIND, costs.KIND, errors.KIND, quality.KIND, prompts.KIND, budget.KIND, alerts.KIND)),
     ("Traces", (traces.KIND, traces.SESSIONS, traces.LIVE)),
 )
 KINDS: Final = {kind.slug: kind for _, kinds in MENU for kind in kinds}

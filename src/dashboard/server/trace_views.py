@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from src.dashboard.data import traces
+from src.dashboard.data.langfuse_link import langfuse_url
 from src.dashboard.data.tree import in_tree_order
 from src.dashboard.pages.registry import KINDS
 from src.dashboard.pages.traces import cost
@@ -75,6 +76,7 @@ def trace_page(views: Views, request: Request, limits: Limits) -> Response:
         cost=cost(line.cost_usd, line.unpriced),
         scores=scores,
         span=options.get("span", ""),
+        langfuse=langfuse_url(store, trace_id, limits),
         **views.frame(KINDS["traces"], None, store),
     )
     return HTMLResponse(html)

@@ -24,6 +24,10 @@ Dimension = Literal[
 DIMENSIONS: Final[tuple[str, ...]] = get_args(Dimension)
 
 
+# The environment of judges' calls and of trials of prompts, which are about other calls and no work of their own.
+EVALUATION: Final = "evaluation"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which observations a question is about; None leaves a field out.
@@ -49,6 +53,7 @@ class Filter:
         until_ns: The first start that is too late.
         min_cost_usd: The least known cost.
         min_latency_ms: The least duration.
+        without_environment: An environment that is left out.
         type: The types of observations; those that a provider bills where not set, None for all.
     """
 
@@ -70,6 +75,7 @@ class Filter:
     until_ns: int | None = None
     min_cost_usd: float | None = None
     min_latency_ms: float | None = None
+    without_environment: str | None = None
     type: Choice = BILLED
 
     def __post_init__(self) -> None:
@@ -83,7 +89,8 @@ class Filter:
     def needs(self) -> set[str]:
         """Return the columns of `facts` that the filter reads, times apart."""
         names = {item.name for item in fields(self) if getattr(self, item.name) is not None}
-        renamed = {"status": "error", "tag": "tags", "min_cost_usd": "cost_nano", "min_latency_ms": "duration_us"}
+        renamed = {"status": "error", "tag": "tags", "min_cost_usd": "cost_nano", "min_latency_ms": "duration_us",
+                   "without_environment": "environment"}  # fmt: skip
         return {renamed.get(name, name) for name in names - {"since_ns", "until_ns"}}
 
 
@@ -133,6 +140,9 @@ def conditions(connection: sqlite3.Connection, filter_: Filter) -> tuple[str, di
             parts.append(f"{name} IN ({', '.join(map(str, ids)) or '-1'})")
     if filter_.status is not None:
         parts.append(f"error = {int(filter_.status == 'error')}")
+    if filter_.without_environment is not None:
+        ids = ids_of(connection, (filter_.without_environment,))
+        parts.append(f"environment NOT IN ({', '.join(map(str, ids)) or '-1'})")
     if filter_.tag is not None:
         parts.append(
             "tags IN (SELECT id FROM names WHERE text LIKE '[%' AND json_valid(text) "

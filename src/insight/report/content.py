@@ -70,6 +70,7 @@ class Report:
         comparison: What changed against the period before; None where the report has no beginning, or nothing was
             recorded before it.
         freshness: How far the facts have read the store.
+        left_out: The sums of the environment that is left out; None where none is.
     """
 
     filter: Filter
@@ -83,6 +84,7 @@ class Report:
     retries: Sequence[Failures]
     comparison: Comparison | None
     freshness: Freshness
+    left_out: Totals | None = None
 
 
 def make_report(reader: FactsReader, filter_: Filter, by: str | None, *, now_ns: int) -> Report:
@@ -115,7 +117,14 @@ def make_report(reader: FactsReader, filter_: Filter, by: str | None, *, now_ns:
         retries=_failures(reader.retries(filter_, ("category",))),
         comparison=_comparison(reader, filter_, by, now_ns),
         freshness=reader.freshness(),
+        left_out=_left_out(reader, filter_),
     )
+
+
+def _left_out(reader: FactsReader, filter_: Filter) -> Totals | None:
+    if filter_.without_environment is None:
+        return None
+    return reader.totals(replace(filter_, without_environment=None, environment=filter_.without_environment))
 
 
 def _failures(counts: dict[tuple[str | None, ...], int]) -> list[Failures]:

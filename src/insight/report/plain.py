@@ -26,6 +26,14 @@ def report_data(report: Report) -> dict[str, Any]:
         "errors": failures_data(report.errors),
         "retries": failures_data(report.retries),
         "comparison": None if report.comparison is None else comparison_data(report.comparison),
+        "left_out": None
+        if report.left_out is None
+        else {
+            "environment": report.filter.without_environment,
+            "calls": report.left_out.n,
+            "cost_usd": report.left_out.cost_usd,
+            "unpriced": report.left_out.unpriced,
+        },
         "facts": {
             "behind": freshness.behind,
             "deleted_but_counted": freshness.expired,

@@ -170,6 +170,12 @@ def notes(report: Report) -> list[str]:
         lines.append(f"The tokens of {totals.unmeasured:,} of {totals.n:,} calls are not known.")
     if totals.n and not report.total.latency.is_exact:
         lines.append("Quantiles come from histograms and are off by a twentieth at most.")
+    if report.left_out is not None and report.left_out.n:
+        cost_usd, environment = report.left_out.cost_usd, report.filter.without_environment
+        lines.append(
+            f"Not counted: {report.left_out.n:,} calls of the environment {environment} (judges and trials of "
+            f"prompts), ${cost_usd:,.4f} as far as known. --environment {environment} shows them."
+        )
     lines += _about_comparison(report)
     freshness = report.freshness
     if freshness.behind:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from src.agents.ledger_entries import Circumstances
     from src.judging.backtest.as_of import AsOfView
     from src.observability.tracing.observation import Observation
+    from src.prompts import Prompt
 
 PREFIX: Final = "agent:"
 GROUP: Final = "moondev.agents"
@@ -77,6 +78,7 @@ class UserAgent:
             raise AgentError(f"The agent {name} has fewest_bars = {fewest_bars!r:.60}: give a whole number above 0.")
         self.models = tuple(models or ())
         self.fewest_bars = fewest_bars
+        self.prompt: Prompt | None = None
         self.is_free = models is not None and not self.models
         self.trained_models = self.models if models is not None else (self.name,)
 

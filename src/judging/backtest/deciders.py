@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final, Protocol
 
+from src.agents.prompts import agent_prompt
+from src.agents.prompts.trading import NAME
 from src.agents.trading_agent import TradingAgent
 from src.judging.backtest.agents import PREFIX, UserAgent
 from src.judging.backtest.choices import Choice
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from src.agents.ledger_entries import Circumstances
     from src.agents.swarm.voting import Vote
     from src.judging.backtest.as_of import AsOfView
+    from src.prompts import Prompt
 
 RULES: Final = ("hold", "random#SEED", "momentum", "cross")
 _MOMENTUM_BARS: Final = 20
@@ -32,6 +35,7 @@ class Decider(Protocol):
         fewest_bars: How many bars it needs.
         is_free: Whether it asks no model at all.
         trained_models: The models whose training its decisions may repeat.
+        prompt: The prompt that it asks them with; None where it asks none, or not with a prompt of ours.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Decider(Protocol):
     fewest_bars: int
     is_free: bool
     trained_models: tuple[str, ...]
+    prompt: Prompt | None
 
     def decide(self, view: AsOfView, where: Circumstances) -> Choice:
         """Return its choice; `where` says how the decision is kept."""
@@ -56,6 +61,7 @@ class Rule:
     models: tuple[str, ...] = ()
     is_free = True
     trained_models: tuple[str, ...] = ()
+    prompt: Prompt | None = None
 
     def __init__(self, name: str, fewest_bars: int, choose: Callable[[AsOfView], str]) -> None:
         self.name = name
@@ -76,7 +82,8 @@ class Models:
     def __init__(self, name: str, models: Sequence[str]) -> None:
         self.name = name
         self.models = self.trained_models = tuple(models)
-        self._agent = TradingAgent(list(models), name=name)
+        self.prompt: Prompt | None = agent_prompt(NAME)  # for the whole run, whatever is put into use meanwhile
+        self._agent = TradingAgent(list(models), name=name, prompt=self.prompt)
 
     def decide(self, view: AsOfView, where: Circumstances) -> Choice:
         """Ask the models."""

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import columns_of
-from src.agents.prompts import prompt
+from src.agents.prompts import agent_prompt, built_in
+from src.agents.prompts.trading import NAME
 from src.judging.backtest.as_of import as_us
 
 if TYPE_CHECKING:
@@ -139,7 +140,9 @@ def _run_id(replay: Replay, deciders: Sequence[Decider], rest: list[Any]) -> str
     for name in ("time_us", "open", "high", "low", "close"):
         digest.update(getattr(columns, name).tobytes())
     names = [decider.name for decider in deciders]
-    digest.update(json.dumps([replay.symbol, names, prompt("trading"), rest]).encode())
+    prompt = next((item.prompt for item in deciders if item.prompt is not None), None) or built_in(NAME)
+    instructions = prompt.digest if prompt.kind == "chat" or prompt.config else prompt.text
+    digest.update(json.dumps([replay.symbol, names, instructions, rest]).encode())
     return digest.hexdigest()[:16]
 
 
@@ -166,7 +169,7 @@ def estimate(plan: Plan, replay: Replay, models: Sequence[str], *, decided: int,
         return Estimate(decisions=whole - decided, calls=0, input_tokens=0, output_tokens=0, cost_usd=0.0)
     view = replay.view(plan.times_us[0])
     text = market_view(plan.symbol, view.candles, now=view.as_of).snapshot.to_prompt()
-    tokens = round((len(text) + len(prompt("trading"))) / _CHARACTERS_PER_TOKEN)
+    tokens = round((len(text) + len(agent_prompt(NAME).text)) / _CHARACTERS_PER_TOKEN)
     costs = {model: _price_of_call(model, tokens) for model in models}
     unpriced = tuple(model for model, cost in costs.items() if cost is None)
     known = sum(cost for cost in costs.values() if cost is not None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from src.models import capabilities
 from src.models.call.steps import Sleep
 from src.models.errors import BudgetExceeded
-from src.models.limits import budgets
+from src.models.limits import budget_states, budgets
 from src.models.pricing import prices
 from src.models.types import TextPart
 from src.models.usage import Usage
@@ -163,6 +163,7 @@ class BudgetGate:
             self._observation.event("budget", level="WARNING", status_message=text)
 
 
+budget_states.register()  # where calls count in budgets, rules of alerts may ask how those stand
 _warned: set[tuple[str, int]] = set()
 # By how much the most expensive call of a model passed its estimate: providers count what they do not show.
 _underestimates: dict[tuple[str, str], float] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from src.models.errors import ModelError
-    from src.models.types import Completion, Cost, Message, ModelRequest, Part, ToolCall, Usage
+    from src.models.types import Completion, Cost, Message, ModelRequest, Part, PromptLink, ToolCall, Usage
     from src.observability.tracing.observation import Observation
 
 P = ParamSpec("P")
@@ -50,11 +50,30 @@ def write_request(observation: Observation, provider: str, request: ModelRequest
         MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,
     )
     if request.prompt is not None:
-        observation.set(PROMPT_NAME=request.prompt.name, PROMPT_VERSION=request.prompt.version)
+        _write_prompt(observation, request.prompt)
     messages = [_message(message) for message in request.messages]
     observation.update(
         input={"messages": messages, "tools": [_tool(tool) for tool in request.tools]} if request.tools else messages,
         metadata={"adjusted_parameters": dict(request.adjusted)} if request.adjusted else None,
+    )
+
+
+def _write_prompt(observation: Observation, prompt: PromptLink) -> None:
+    """Record which prompt was used: a link where Langfuse has this version, else metadata, which link to nothing.
+
+    A number of a file would be shown as Langfuse's version of that number, whatever that says.
+    """
+    if prompt.version is not None:
+        observation.set(PROMPT_NAME=prompt.name, PROMPT_VERSION=prompt.version)
+    local = prompt.local_version
+    observation.update(
+        metadata={
+            "prompt_name": prompt.name if local is not None else None,
+            "prompt_version": local,
+            "prompt_hash": prompt.digest,
+            "prompt_variables": dict(prompt.variables) if prompt.variables is not None else None,
+            "prompt_variables_hash": prompt.variables_digest,
+        }
     )
 
 

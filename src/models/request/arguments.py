@@ -56,26 +56,43 @@ def build_request(
 
 
 def prompt_link(prompt: object) -> PromptLink | None:
-    """Return the name and version of a prompt of Langfuse's prompt management; None for a fallback, which is in none.
+    """Return the name and version of a prompt; None for a fallback of Langfuse's SDK, which is no version of any.
 
     Args:
-        prompt: What Langfuse's `get_prompt` returned, or a mapping with `name` and `version`.
+        prompt: What `get_prompt` of Langfuse or of `src.prompts` returned, that with its variables filled in, or a
+            mapping with `name` and `version` of Langfuse's prompt management.
 
     Raises:
         InvalidRequest: it is neither.
     """
     if prompt is None or getattr(prompt, "is_fallback", False):
         return None
+    whole = getattr(prompt, "prompt", None)
+    if getattr(whole, "digest", None) is not None:
+        return _own_link(whole, dict(prompt.variables))  # type: ignore[attr-defined] # a prompt that is filled in
+    if getattr(prompt, "digest", None) is not None:
+        return _own_link(prompt, None)
     read = prompt.get if isinstance(prompt, Mapping) else functools.partial(getattr, prompt)
     name, version = read("name", None), read("version", None)
     is_version = isinstance(version, int) and not isinstance(version, bool) and 0 <= version <= _LAST_VERSION
     if not isinstance(name, str) or not name or not is_version:
         raise InvalidRequest(
             f"langfuse_prompt is a {type(prompt).__name__} without a name and a version from 0 to {_LAST_VERSION}: "
-            "give what Langfuse's get_prompt returned, or {'name': ..., 'version': ...}.",
+            "give what get_prompt returned, or {'name': ..., 'version': ...}.",
             parameter="langfuse_prompt",
         )
     return PromptLink(name=name, version=version)
+
+
+def _own_link(prompt: Any, variables: dict[str, str] | None) -> PromptLink:
+    """Return the link of a prompt of `src.prompts`, which lies above this layer."""
+    return PromptLink(
+        name=prompt.name,
+        version=prompt.langfuse_version,
+        local_version=None if prompt.source == "langfuse" else prompt.version,
+        digest=prompt.digest[:16],
+        variables=variables,
+    )
 
 
 def _spelled(name: str, arguments: Mapping[str, Any]) -> str:

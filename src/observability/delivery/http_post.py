@@ -176,7 +176,7 @@ def _outcome(response: httpx.Response, body: bytes) -> Outcome:
     elif status == 413:
         answer = Answer.TOO_LARGE
     elif status in (408, 425, 429) or status >= 500:
-        answer, wait_s = Answer.RETRY_LATER, _retry_after_s(response.headers.get("retry-after"))
+        answer, wait_s = Answer.RETRY_LATER, retry_after_s(response.headers.get("retry-after"))
     elif status in (400, 409, 415, 422):
         answer, detail = Answer.REFUSED, f"{detail}: {_first_words(body)}"
     return Outcome(
@@ -218,7 +218,7 @@ def _rejected_json(body: bytes) -> tuple[int, str]:
         return 0, ""
 
 
-def _retry_after_s(text: str | None) -> float | None:
+def retry_after_s(text: str | None) -> float | None:
     """Return what a Retry-After header asks for: seconds, or a date (RFC 9110, 10.2.3)."""
     if not text:
         return None

@@ -119,8 +119,9 @@ def _call(row: TraceRow) -> RecordedCall:
         prompt="\n\n".join(text for role, text in messages if role == "user"),
         reply=_reply(attributes.get(names.OUTPUT)),
         symbols=_symbols(attributes),
-        prompt_name=_text(attributes.get(names.PROMPT_NAME)),
-        prompt_version=_text(attributes.get(names.PROMPT_VERSION)),
+        prompt_name=_unquoted(attributes.get(names.LOCAL_PROMPT_NAME)) or _text(attributes.get(names.PROMPT_NAME)),
+        prompt_version=_unquoted(attributes.get(names.LOCAL_PROMPT_VERSION))
+        or _text(attributes.get(names.PROMPT_VERSION)),
     )
 
 

@@ -48,7 +48,7 @@ class DecisionFields(TypedDict, total=False):
         timeframe: The length of the bars that it saw, such as 15m.
         agent: The agent; the run's where not given.
         agent_version: The agent's version.
-        prompt: The prompt's name, version and hash.
+        prompt: The prompt, as `get_prompt` returned it, or its name, version and hash.
         models: The models that were asked.
         votes: The members' votes, where several models decided.
         environment: backtest, paper or live; the run's own where not given.
@@ -63,7 +63,7 @@ class DecisionFields(TypedDict, total=False):
     timeframe: str | None
     agent: str | None
     agent_version: str | None
-    prompt: tuple[str, str | None, str | None] | None
+    prompt: Any
     models: Iterable[str]
     votes: Iterable[MemberVote]
     environment: str | None
@@ -124,7 +124,7 @@ def _record(
     now_ns = time.time_ns()
     as_of_ns = now_ns if as_of is None else nanoseconds(as_of)
     trace_id, observation_id = _current_ids()
-    prompt_name, prompt_version, prompt_hash = fields.get("prompt") or (None, None, None)
+    prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
     models, metadata = list(fields.get("models", ())), fields.get("metadata")
     cost_usd = bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
     return DecisionRecord(
@@ -156,6 +156,17 @@ def _record(
         target=_price("target", fields.get("target")),
         stop=_price("stop", fields.get("stop")),
     )
+
+
+def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
+    """Return a prompt's name, version and hash; a prompt with its variables filled in is as good as the prompt."""
+    prompt = getattr(prompt, "prompt", prompt)
+    if prompt is None:
+        return None, None, None
+    if hasattr(prompt, "digest"):
+        return prompt.name, prompt.version, prompt.digest[:32]
+    name, version, digest = prompt
+    return name, version, digest
 
 
 def _refuse_unknown(fields: Mapping[str, object]) -> None:

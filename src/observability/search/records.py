@@ -30,7 +30,8 @@ _COLUMNS: Final = ("seq", *OBSERVATION_COLUMNS, *FACT_COLUMNS, "span")
 class StoredObservation:
     """One observation with its texts; `columns` are those of the store, `facts` what reports filter by.
 
-    `input` and `output` are as the span holds them: a text, or JSON. `metadata` has its values decoded.
+    `input` and `output` are as the span holds them: a text, or JSON; `parameters` are what a model was asked with, as
+    JSON. `metadata` has its values decoded.
     """
 
     columns: Mapping[str, Any]
@@ -38,6 +39,7 @@ class StoredObservation:
     input: str | None
     output: str | None
     metadata: Mapping[str, object]
+    parameters: str | None = None
 
 
 def every_observation(reader: StoreReader) -> Iterator[StoredObservation]:
@@ -103,6 +105,7 @@ def _observation(row: tuple[Any, ...]) -> StoredObservation:
         facts=facts,
         input=_text(attributes.get(names.INPUT)),
         output=_text(attributes.get(names.OUTPUT)),
+        parameters=_text(attributes.get(names.MODEL_PARAMETERS)),
         metadata={
             name.removeprefix(names.METADATA): decoded(value)
             for name, value in attributes.items()

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from src.observability.attributes import METADATA, TEXTS
+from src.observability.attributes import METADATA, PROMPT_VARIABLES, TEXTS
 from src.observability.redaction import hide_own, redact_text
 from src.observability.spans.clean_attributes import redacted
 
@@ -39,7 +39,7 @@ _TEXT_PREFIXES: Final = (
     "gen_ai.prompt", "gen_ai.completion", "gen_ai.input", "gen_ai.output", "gen_ai.tool.call.", "gen_ai.event.content",
     "gen_ai.retrieval.", "llm.input_messages", "llm.output_messages", "llm.prompt", "llm.completion", "llm.invocation",
     "llm.function_call", "llm.tools", "input.", "output.", "traceloop.entity.input", "traceloop.entity.output",
-    "message.content", "content", "tool.parameters", f"{METADATA}reply",
+    "message.content", "content", "tool.parameters", f"{METADATA}reply", PROMPT_VARIABLES,
 )  # fmt: skip
 
 

@@ -27,6 +27,8 @@ _USER: Final = names.USER_ID
 _ENVIRONMENT: Final = names.ENVIRONMENT
 _PROMPT: Final = names.PROMPT_NAME
 _VERSION: Final = names.PROMPT_VERSION
+_LOCAL_PROMPT: Final = names.LOCAL_PROMPT_NAME
+_LOCAL_VERSION: Final = names.LOCAL_PROMPT_VERSION
 _CACHED: Final = names.CACHE_READ_TOKENS
 _WRITTEN: Final = names.CACHE_WRITE_TOKENS
 _REASONING: Final = names.REASONING_TOKENS
@@ -41,7 +43,8 @@ _VOTES: Final = frozenset({"BUY", "SELL", "NOTHING", "ABSTAIN"})
 READ: Final = frozenset(
     {
         _MODEL, _USER, _ENVIRONMENT, _PROMPT, _VERSION, _CACHED, _WRITTEN, _REASONING, _FIRST, _REASONS, _TAGS,
-        names.OUTPUT, _TRACE_SYMBOL, _SYMBOL, _ATTEMPTS, _RETRIED, _REPAIRED, _RATE_LIMITS,
+        names.OUTPUT, _LOCAL_PROMPT, _LOCAL_VERSION, _TRACE_SYMBOL, _SYMBOL, _ATTEMPTS, _RETRIED, _REPAIRED,
+        _RATE_LIMITS,
     }
 )  # fmt: skip
 
@@ -65,11 +68,13 @@ def span_facts(
     symbol, version = get(_TRACE_SYMBOL) or get(_SYMBOL), get(_VERSION)
     first, reasons, tags = get(_FIRST), get(_REASONS), get(_TAGS)
     attempts, retried, limits = get(_ATTEMPTS), get(_RETRIED), get(_RATE_LIMITS)
+    if (local := get(_LOCAL_PROMPT)) is not None:  # a file's own version says more than Langfuse's number for it
+        prompt, version = _json_text(local), _json_text(get(_LOCAL_VERSION))
     member = vote = confidence = None
     # A member of a swarm names its generation by its label; any other generation of ours is `<provider>.generate`.
     if model is not None and type_ == "generation" and provider is not None and name != provider + ".generate":
         member = name
-        vote, confidence = _vote(get(names.OUTPUT))
+        vote, confidence = vote_in(get(names.OUTPUT))
     return _new(
         SpanFacts,
         (
@@ -175,7 +180,7 @@ def _finite(value: object) -> float | None:
     return float(value) if type(value) in (int, float) and math.isfinite(value) else None  # type: ignore[arg-type] # a number
 
 
-def _vote(output: object) -> tuple[str | None, float | None]:
+def vote_in(output: object) -> tuple[str | None, float | None]:
     """Return the action and the confidence that a member's reply states; None for what is no such reply."""
     if type(output) is not str or "{" not in output or len(output) > _LONGEST_VOTE:
         return None, None

@@ -90,7 +90,7 @@ def test_a_portfolio_that_cannot_be_read_names_the_field(data: dict[str, Any], f
 CENTS = st.integers(1, 10**9)
 
 
-@settings(max_examples=rounds(200, 20_000))
+@settings(max_examples=rounds(60, 20_000))
 @given(CENTS, CENTS)
 def test_a_loss_or_gain_of_exactly_the_limit_in_cents_is_seen_and_one_cent_less_is_not(start: int, change: int) -> None:
     limit = change / 100
@@ -104,7 +104,7 @@ def test_a_loss_or_gain_of_exactly_the_limit_in_cents_is_seen_and_one_cent_less_
         assert judge(portfolio_of((start + change) / 100, start / 100), nearly).demanded is RiskAction.WITHIN_LIMITS
 
 
-@settings(max_examples=rounds(100, 10_000))
+@settings(max_examples=rounds(30, 10_000))
 @given(CENTS, CENTS)
 def test_a_loss_that_floats_have_blurred_is_seen_too(start: int, loss: int) -> None:
     blurred = (start + loss) / 100 - loss / 100  # may be some billionths of a cent off
@@ -129,7 +129,7 @@ CAPS = st.one_of(
 LOTS = st.lists(st.tuples(st.sampled_from(["BTC-USD", "btc/usd", "XBTUSDT", "ETH", "EURUSD"]), AMOUNTS), max_size=8)
 
 
-@settings(max_examples=rounds(300, 50_000))
+@settings(max_examples=rounds(90, 50_000))
 @given(
     st.one_of(st.floats(0.001, 1e12), st.decimals(1, 10**6, places=3)),
     LOTS,
@@ -161,7 +161,7 @@ def test_what_a_verdict_demands_satisfies_it(
     assert judge(Portfolio(equity, equity, tuple(positions)), limits).demanded is RiskAction.WITHIN_LIMITS
 
 
-@settings(max_examples=rounds(100, 20_000))
+@settings(max_examples=rounds(30, 20_000))
 @given(CENTS, st.integers(1, 9999), st.sampled_from([1, -1]), st.booleans())
 def test_a_reduction_is_to_the_limit_and_not_further(equity: int, share: int, side: int, as_json: bool) -> None:
     limit = Decimal(equity) / 100 * share / 10_000

@@ -154,7 +154,7 @@ class Waiter:
         max_size=25,
     ),
 )
-@settings(max_examples=rounds(80, 5000))
+@settings(max_examples=rounds(24, 5000))
 def test_never_more_than_the_limit_in_any_window_and_nobody_waits_for_ever(
     rate: float, tokens_limit: int | None, arrivals: list[tuple[float, int, float, float]]
 ) -> None:

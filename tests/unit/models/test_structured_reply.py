@@ -269,7 +269,7 @@ def test_bounds_hold_for_large_whole_numbers_and_for_decimals(
     assert provider.ask(schema, f'{{"p": {outside}}}') == (2, None)
 
 
-@settings(max_examples=rounds(100, 20_000))
+@settings(max_examples=rounds(30, 20_000))
 @given(st.integers(-(10**15), 10**15))
 def test_any_price_in_cents_is_a_multiple_of_a_cent_and_no_other_is(mills: int) -> None:
     text = json.dumps({"p": mills / 1000})

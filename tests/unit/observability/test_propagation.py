@@ -14,6 +14,7 @@ from src.observability import attributes, child_environment, continue_trace, inj
 from src.observability.spans.scope import Scope
 from src.observability.tracing import baggage, propagation
 from src.observability.tracing.observation import observe
+from tests.long import rounds
 from tests.unit.observability.stored import attributes_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def test_malformed_headers_are_logged_once(caplog: pytest.LogCaptureFixture) -> 
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=rounds(30, 2000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.dictionaries(st.sampled_from(["traceparent", "tracestate", "baggage"]), st.text(max_size=300)))
 def test_no_text_in_any_header_raises(headers: dict[str, str]) -> None:

@@ -104,7 +104,7 @@ nasty_texts = st.lists(pieces, max_size=24).map("".join)
 
 
 @needs_fast
-@settings(max_examples=rounds(100, 2000), deadline=None)
+@settings(max_examples=rounds(30, 2000), deadline=None)
 @given(nasty_texts)
 def test_engines_agree_and_redacting_twice_changes_nothing(text: str) -> None:
     clean = PLAIN.text(text)
@@ -120,7 +120,7 @@ def test_engines_agree_on_ordinary_texts() -> None:
 
 
 @needs_fast
-@settings(max_examples=rounds(60, 1000), deadline=None)
+@settings(max_examples=rounds(20, 1000), deadline=None)
 @given(nasty_texts)
 def test_engines_report_the_same_places(text: str) -> None:
     data = text.encode("ascii", "replace")
@@ -143,14 +143,14 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=rounds(60, 1000), deadline=None)
+@settings(max_examples=rounds(20, 1000), deadline=None)
 @given(values)
 def test_redacting_any_value_twice_equals_once(value: object) -> None:
     clean = redact(value)
     assert redact(clean) == clean
 
 
-@settings(max_examples=rounds(50, 1000), deadline=None)
+@settings(max_examples=rounds(25, 1000), deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=3), st.text(max_size=40))
 def test_json_with_secrets_stays_json(seeds: list[int], note: str) -> None:
     value = {"note": note, "items": [_secret(seed) for seed in seeds], "n": 1}

@@ -23,7 +23,7 @@ from tests.long import rounds
 ODD = st.text(st.one_of(st.sampled_from("[]/\\: \n\r\t\x1b\x9b\x07\u202e\ud800#@a=bold"), st.characters()), max_size=40)
 
 
-@settings(max_examples=rounds(100, 5_000))
+@settings(max_examples=rounds(30, 5_000))
 @given(ODD)
 @example("[bold]x[/bold]\\")
 @example("\\[red]")
@@ -34,7 +34,7 @@ def test_a_text_prints_as_it_is_inside_any_style(text: str) -> None:
     assert console.render_str(f"[red]{escape_lines(text)}[/]").plain == visible(text)
 
 
-@settings(max_examples=rounds(100, 5_000))
+@settings(max_examples=rounds(30, 5_000))
 @given(ODD)
 def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
     shown = visible(text)
@@ -65,7 +65,7 @@ COLUMNS = st.lists(
 )
 
 
-@settings(max_examples=rounds(100, 5_000))
+@settings(max_examples=rounds(30, 5_000))
 @given(COLUMNS, st.data(), st.integers(5, 60))
 def test_columns_give_way_by_rank_and_never_beyond_the_terminal(
     columns: list[Column], data: st.DataObject, available: int

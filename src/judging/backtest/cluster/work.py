@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -53,9 +52,10 @@ def unavailable(models: tuple[str, ...]) -> dict[str, str]:
 
 def prompt_hash() -> str:
     """Return digits of the prompt that deciders here have."""
-    from src.agents.prompts import prompt
+    from src.agents.prompts import agent_prompt
+    from src.agents.prompts.trading import NAME
 
-    return hashlib.sha256(prompt("trading").encode()).hexdigest()[:16]
+    return agent_prompt(NAME).digest[:16]
 
 
 def _decided(replay: Replay, errand: Errand) -> tuple[Made, ...]:
@@ -94,7 +94,10 @@ def _asked(replay: Replay, errand: Errand, decider: Decider, wanted: Wanted, vot
 
 def _deciders(setting: Setting) -> tuple[Decider, ...]:
     if setting.prompt_hash != prompt_hash():
-        raise RuntimeError("this worker has another prompt than the coordinator: install the same version on both.")
+        raise RuntimeError(
+            "this worker has another prompt than the coordinator: install the same version on both, and give both the "
+            "same prompts."
+        )
     return _named(setting.deciders, setting.swarm)
 
 

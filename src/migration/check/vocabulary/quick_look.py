@@ -94,13 +94,17 @@ _ADDRESS_NAMES = (
 _NOT_PLAIN = (
     rb"(?!\s*\(\s*(?:\)|[bruBRU]{0,2}(?:\"(?:[^.\"\\%{\n][^\"\\%{\n]*)?\"|'(?:[^.'\\%{\n][^'\\%{\n]*)?')\s*[,)]))"
 )
+_HTTP_MODULES = ("requests", "httpx", "httpx2", "aiohttp", "urllib3", "niquests", "curl_cffi", "websockets",
+                 "websocket", "pycurl")  # fmt: skip
+# A file has a module where it imports it, by a star perhaps, names it in a text, or takes it from an object. Comments
+# and long docstrings speak of requests and of websockets too.
+_OF_MODULE = (
+    rb"import\b[^\n(]*\b%(name)s\b|import\s*\([^)]*\b%(name)s\b|from[\s\\]+%(name)s\b|\.[\s\\]*%(name)s\b"
+    rb"|[\"']%(name)s[\"'.]|import[\s\\]*\*"
+)
 _CALLS: dict[bytes, _Pattern | None] = {
-    b"requests": re.compile(
-        rb"requests\b(?:\s|\\)*(?:\.(?:\s|\\)*\w|,|\)|\s+as\b|$|#)|import\b[^\n]*\brequests\b", re.MULTILINE
-    ),
-    b"httpx": None, b"httpx2": None, b"aiohttp": None, b"urlopen": None, b"httpsconnection": None,
-    b"httpconnection": None, b"urllib3": None, b"niquests": None, b"curl_cffi": None, b"websockets": None,
-    b"websocket": None, b"pycurl": None, b"base_url": None, b"api_base": None,
+    **{name.encode(): re.compile(_OF_MODULE % {b"name": name.encode()}) for name in _HTTP_MODULES},
+    b"urlopen": None, b"httpsconnection": None, b"httpconnection": None, b"base_url": None, b"api_base": None,
     b"import_module": re.compile(rb"import_module\b(?<!import import_module)" + _NOT_PLAIN + rb"|import_module\s+as\b"),
     b"__import__": re.compile(rb"__import__\b" + _NOT_PLAIN),
     b"exec": re.compile(rb"exec\b(?<!def exec)(?=\s*\()" + _NOT_PLAIN),

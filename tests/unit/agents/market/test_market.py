@@ -218,7 +218,7 @@ def test_indicators_are_what_their_formulas_say() -> None:
     st.lists(st.floats(0.5, 2), min_size=1, max_size=220),
     st.sampled_from([1e-6, 1, 40_000]),
 )
-@settings(max_examples=rounds(40, 3_000), deadline=None)
+@settings(max_examples=rounds(25, 3_000), deadline=None)
 def test_indicators_are_those_of_ta_lib(factors: list[float], level: float) -> None:
     import numpy
     import talib

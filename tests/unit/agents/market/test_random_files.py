@@ -150,7 +150,7 @@ def candle(time: datetime, numbers: list[str]) -> Candle:
 
 @given(rows=series(), writing=WRITINGS)
 @settings(
-    max_examples=rounds(120, 20_000),
+    max_examples=rounds(36, 20_000),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -174,7 +174,7 @@ def test_a_file_is_read_as_it_was_written_or_refused(
 
 @given(rows=series(), writing=WRITINGS)
 @settings(
-    max_examples=rounds(40, 5_000),
+    max_examples=rounds(25, 5_000),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -206,7 +206,7 @@ FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
 
 
 @given(rows=series(), kind=st.sampled_from(sorted(FRAMES)), zone=st.sampled_from(ZONES))
-@settings(max_examples=rounds(40, 5_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=rounds(25, 5_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_frame_is_read_as_it_is(rows: list[tuple[datetime, list[str]]], kind: str, zone: str) -> None:
     columns: dict[str, list[Any]] = {"time": [time.astimezone(ZoneInfo(zone)) for time, _ in rows]}
     for place, name in enumerate(("open", "high", "low", "close", "volume")):
