@@ -40,6 +40,8 @@ FAILURE = "500"
 _TELLS_FAILURES_APART = re.compile(
     r"except(?! Exception:|:)|suppress|traceback|exc_info|sys\.exc|logging|status|\bcode\b|retr(y|ies)|backoff|tenacity"
 )
+# What a program names of one failure -> that failure, which it meets in every run.
+_NAMED = {"401": re.compile(r"AuthenticationError|\b401\b"), "429": re.compile(r"RateLimitError|\b429\b")}
 EXPECTED = frozenset({"migrated", "traced", "left", "either", "kept"})
 
 
@@ -102,7 +104,7 @@ def read(path: Path) -> Case:
 def _some(name: str, text: str, wanted: Collection[str]) -> tuple[str, ...]:
     """Return the scenarios that a program meets in a short run: a reply, those wanted, and some by turns.
 
-    A program that tells failures apart meets two of all by turns; of the others, which do one thing for all, every
+    A program that tells failures apart meets those that it names, and two of all by turns; of the others, which do one thing for all, every
     second program meets a status 500 and every second another scenario.
     """
     number = zlib.crc32(name.encode())
@@ -112,6 +114,7 @@ def _some(name: str, text: str, wanted: Collection[str]) -> tuple[str, ...]:
         by_turns = {turns[(number + position * 3) % len(turns)] for position in range(2)}
     elif number % 2:
         by_turns = {turns[number // 2 % len(turns)]}
+    by_turns |= {scenario for scenario, names in _NAMED.items() if names.search(text)}
     return tuple(scenario for scenario in ALL_SCENARIOS if scenario in {"reply", *by_turns, *wanted})
 
 
