@@ -104,8 +104,8 @@ def read(path: Path) -> Case:
 def _some(name: str, text: str, wanted: Collection[str]) -> tuple[str, ...]:
     """Return the scenarios that a program meets in a short run: a reply, those wanted, and some by turns.
 
-    A program that tells failures apart meets those that it names, and two of all by turns; of the others, which do one thing for all, every
-    second program meets a status 500 and every second another scenario.
+    A program that tells failures apart meets those that it names, and two of all by turns. Of the others, which do one
+    thing for all, every second program meets a status 500 and every second another scenario.
     """
     number = zlib.crc32(name.encode())
     turns = [scenario for scenario in ALL_SCENARIOS if scenario != "reply"]
