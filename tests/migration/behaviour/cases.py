@@ -12,8 +12,8 @@ A file of `programs/` is one program. Lines that begin with `#:` are about it an
     #: env = { NAME = "x" }  variables, in place of the usual keys
     #: file helper.py        what follows is another file beside the program
 
-Every program meets a good reply and a status 500; which of the other scenarios it meets goes by turns, except in a long
-run, in which it meets them all.
+Every program meets a good reply; which of the other scenarios it meets goes by turns, except in a long run, in which it
+meets them all.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).parent / "programs"
 REPLY = "BUY\nConfidence: 80%\nMomentum is strong, and volume confirms it."
-ALWAYS = ("reply", "500")
-ALL_SCENARIOS = (*ALWAYS, *(name for name in (*SCENARIOS, *ODD_REPLIES) if name not in ALWAYS))
+ALL_SCENARIOS = (*SCENARIOS, *ODD_REPLIES)
+FAILURE = "500"
 # A handler for a class of errors or one that reads the error, a look at a status, or a retry of the program's own.
 _TELLS_FAILURES_APART = re.compile(
     r"except(?! Exception:|:)|suppress|traceback|exc_info|sys\.exc|logging|status|\bcode\b|retr(y|ies)|backoff|tenacity"
 )
+# What a program names of one failure -> that failure, which it meets in every run.
+_NAMED = {"401": re.compile(r"AuthenticationError|\b401\b"), "429": re.compile(r"RateLimitError|\b429\b")}
 EXPECTED = frozenset({"migrated", "traced", "left", "either", "kept"})
 
 
@@ -100,15 +102,20 @@ def read(path: Path) -> Case:
 
 
 def _some(name: str, text: str, wanted: Collection[str]) -> tuple[str, ...]:
-    """Return the scenarios that a program meets in a short run: a reply, a failure, those wanted, and some by turns.
+    """Return the scenarios that a program meets in a short run: a reply, those wanted, and some by turns.
 
-    A program that tells failures apart meets two more by turns; of the others, every second program meets one.
+    A program that tells failures apart meets those that it names, and two of all by turns. Of the others, which do one
+    thing for all, every second program meets a status 500 and every second another scenario.
     """
     number = zlib.crc32(name.encode())
-    turns = ALL_SCENARIOS[len(ALWAYS) :]
-    count = 2 if _TELLS_FAILURES_APART.search(text) else number % 2
-    by_turns = {turns[(number // 2 + position * 3) % len(turns)] for position in range(count)}
-    return tuple(scenario for scenario in ALL_SCENARIOS if scenario in {*ALWAYS, *by_turns, *wanted})
+    turns = [scenario for scenario in ALL_SCENARIOS if scenario != "reply"]
+    by_turns = {FAILURE}
+    if _TELLS_FAILURES_APART.search(text):
+        by_turns = {turns[(number + position * 3) % len(turns)] for position in range(2)}
+    elif number % 2:
+        by_turns = {turns[number // 2 % len(turns)]}
+    by_turns |= {scenario for scenario, names in _NAMED.items() if names.search(text)}
+    return tuple(scenario for scenario in ALL_SCENARIOS if scenario in {"reply", *by_turns, *wanted})
 
 
 CASES = {path.stem: read(path) for path in sorted(PROGRAMS.glob("*.txt"))}

@@ -17,19 +17,14 @@ if TYPE_CHECKING:
     Run = Callable[[Case, Path, str], Outcome]
     Before = Callable[[Case, str], Outcome]
 
-NAMES = sorted(CASES)
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all tests of one program, since they share how it ends before it is migrated.
-
-    Two groups of programs, as each worker that has any starts a process of its own that imports all SDKs.
+    """Let one worker run all programs: the process that forks them imports all SDKs, and how one ends before it is
+    migrated is known to the tests of one worker.
     """
     for item in items:
-        if "run" in getattr(item, "fixturenames", ()):
-            parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-            case = parameters.get("case", "openai_attribute")  # what the tests without a parameter run
-            item.add_marker(pytest.mark.xdist_group(f"programs {NAMES.index(str(getattr(case, 'name', case))) % 2}"))
+        if "runner" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("programs"))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from src.migration.rewrite import command
+from tests.commands import run_main
 from tests.long import IS_LONG
 from tests.migration.behaviour.cases import CASES, Case
 from tests.migration.behaviour.running import differences
@@ -49,8 +51,8 @@ class Migrated:
 
 
 def run_script(script: Path, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(script), *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=cwd)
+    words = [sys.executable, str(script), *(str(argument) for argument in arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=240, cwd=cwd)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,7 @@ def migrate_all(folder: Path) -> None:
     done = run_script(MIGRATE, tree, "--write", "--report", report)
     assert done.returncode == LEFT_OVER, done.stderr
     sites = json.loads(report.read_text(encoding="utf-8"))["sites"]
-    dry_run = run_script(MIGRATE, planned, "--report", folder / "planned.json")
+    dry_run = run_main(command.main, planned, "--jobs", "1", "--report", folder / "planned.json")
     assert dry_run.returncode == LEFT_OVER, dry_run.stderr
     planned_sites = json.loads((folder / "planned.json").read_text(encoding="utf-8"))["sites"]
     names = {case.name for case in some_cases()}
@@ -158,9 +160,10 @@ def test_a_second_run_changes_nothing(migrated: Migrated, tmp_path: Path) -> Non
     for name in names:
         shutil.copytree(migrated.tree / name, tmp_path / "tree" / name)
     texts = {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*.py")}
-    done = run_script(MIGRATE, tmp_path / "tree", "--write", "--report", tmp_path / "report.json")
+    report_file = tmp_path / "report.json"
+    done = run_main(command.main, tmp_path / "tree", "--write", "--jobs", "1", "--report", report_file)
     assert {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*.py")} == texts
-    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    report = json.loads(report_file.read_text(encoding="utf-8"))
     assert with_status(report["sites"], *DONE_WORDS) == []
     first = [site for site in migrated.report["sites"] if names & set(Path(site["file"]).parts)]
     left = {(site["file"], site["reason"]) for site in with_status(first, "left")}

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.long import rounds
+from tests.long import IS_LONG, rounds
 from tests.migration.fuzz.draft import Program
 from tests.migration.fuzz.grow import grow
 from tests.migration.fuzz.judge import BROKEN, OTHER, REVIEWED, SAME, Judge, Migration, migrate
 from tests.migration.fuzz.minimize import minimized
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.migration.behaviour.running import Runner
 
 PROGRAMS_OF_A_TEST = 4
-FIRST_SEEDS = range(0, rounds(48, 4_000), PROGRAMS_OF_A_TEST)
+PROGRAMS = rounds(24, 4_000)
+DRAWN_FOR_A_SHORT_RUN = 400  # of these the programs are chosen that have the most kinds between them
 CALL = "client.chat.completions.create(model='gpt-4o', messages=[{'role': 'user', 'content': prompt}], temperature=0.5)"
 TEXT = f"""import os
 
@@ -52,9 +54,23 @@ def judge(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     return Judge(runner, tmp_path_factory.mktemp("drawn"))
 
 
-@pytest.mark.parametrize("first", FIRST_SEEDS)
-def test_drawn_programs_do_the_same(first: int, judge: Judge) -> None:
-    for seed in range(first, first + PROGRAMS_OF_A_TEST):
+@pytest.fixture(scope="session")
+def seeds() -> Sequence[int]:
+    """Return the numbers of the programs that are judged: in a long run the first ones, else those of most kinds."""
+    if IS_LONG:
+        return range(PROGRAMS)
+    kinds = {seed: set(grow(seed).tags) for seed in range(DRAWN_FOR_A_SHORT_RUN)}
+    chosen: list[int] = []
+    missing = set().union(*kinds.values())
+    while len(chosen) < PROGRAMS:
+        chosen.append(max(kinds, key=lambda seed: len(kinds[seed] & missing)))
+        missing -= kinds.pop(chosen[-1])
+    return chosen
+
+
+@pytest.mark.parametrize("first", range(0, PROGRAMS, PROGRAMS_OF_A_TEST))
+def test_drawn_programs_do_the_same(first: int, seeds: Sequence[int], judge: Judge) -> None:
+    for seed in seeds[first : first + PROGRAMS_OF_A_TEST]:
         verdict = judge.judge(grow(seed))
         assert verdict.kind not in (OTHER, BROKEN), f"program {seed}: {verdict.lines}"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.migration.behaviour.answers import STATUSES
 from tests.migration.behaviour.cases import CASES, Case
 from tests.migration.behaviour.running import differences
 
@@ -59,8 +60,8 @@ def test_every_program_works_before_it_is_migrated(case: Case, before: Before) -
     assert "failed" not in outcome.out, outcome
     assert outcome.traced == 0
     assert outcome.requests or not case.sites or "OPENAI_KEY" in case.env
-    if outcome.requests and case.sites and "500" in case.scenarios:
-        assert before(case, "500") != outcome, "the program does not show that it failed"
+    for scenario in STATUSES.keys() & set(case.scenarios) if outcome.requests and case.sites else ():
+        assert before(case, scenario) != outcome, "the program does not show that it failed"
 
 
 @pytest.mark.parametrize(("case", "pairs"), BY_HAND, ids=lambda value: getattr(value, "name", ""))

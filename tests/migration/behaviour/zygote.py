@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import ctypes
 import faulthandler
 import functools
 import gc
@@ -45,9 +46,8 @@ SDKS = (
 )
 _CHAT = "chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'x'}])"
 _CLAUDE = "messages.create(model='m', max_tokens=1, messages=[{'role': 'user', 'content': 'x'}])"
-# What imports, beside the SDKs themselves, all that a first call imports.
 KEYED = ("OPENAI", "ANTHROPIC", "GEMINI", "DEEPSEEK", "GROQ_API", "GROK_API", "OPENROUTER_API")
-SDK_CALLS = (
+CALLS = (
     f"import openai; openai.OpenAI(api_key='x').{_CHAT}",
     f"import openai; list(openai.OpenAI(api_key='x').{_CHAT[:-1]}, stream=True))",
     "import openai; openai.OpenAI(api_key='x').responses.create(model='m', input='x')",
@@ -58,15 +58,13 @@ SDK_CALLS = (
     f"import groq; groq.Groq(api_key='x').{_CHAT}",
     "from google import genai; c = genai.Client(api_key='x'); c.models.generate_content(model='m', contents='x')",
     "import ollama; ollama.chat(model='m', messages=[])",
-)
-FIRST_CALLS = (
-    *SDK_CALLS,
     *(
         f"from src.models import ModelFactory; ModelFactory.get_model('{name}', 'm').chat('x')"
         for name in ("openai", "claude", "gemini", "ollama", "groq", "deepseek", "xai", "openrouter")
     ),
 )
 _FASTER = 100
+_LARGE_PAGE, _COLLAPSE = 2**21, 25  # bytes; MADV_COLLAPSE of Linux
 
 
 def redirect(tls: int, plain: int) -> None:
@@ -153,34 +151,46 @@ def rest_by_default() -> None:
     genai.configure = configure
 
 
-def learn() -> list[str]:
-    """Return the modules that a process has after its first calls, made in a child whose world ends with it."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.environ |= {"MOONDEV_TRACE_DB": str(Path.home() / "learned.db"), **{f"{name}_KEY": "x" for name in KEYED}}
-        for call in FIRST_CALLS:
-            with contextlib.suppress(Exception):
-                exec(call, {})  # noqa: S102 - the texts above
-        os.write(writer, "\n".join(sys.modules).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as pipe:
-        names = pipe.read().split("\n")
-    os.waitpid(child, 0)
-    return names
-
-
 def rehearse() -> None:
-    """Make the SDKs' first calls here, which build what an SDK then keeps: schemas of replies, resolved type hints.
+    """Make the first calls of SDKs and factory here: they import, compile patterns and build schemas, which all stay.
 
-    The server replies as to any program. Nothing of a call stays: neither a thread, which a fork would not take along,
-    nor a connection.
+    The server replies as to any program. Nothing else of a call stays: neither a thread, which a fork would not take
+    along, nor a connection, a model or a store.
     """
-    for call in SDK_CALLS:
+    before = dict(os.environ)
+    os.environ |= {"MOONDEV_TRACE_DB": str(Path.home() / "rehearsed.db"), **{f"{name}_KEY": "x" for name in KEYED}}
+    for call in CALLS:
         exec(call, {})  # noqa: S102 - the texts above
+    forget()
+    os.environ.clear()
+    os.environ.update(before)
     gc.collect()
-    assert threading.active_count() == 1
+
+
+def forget() -> None:
+    """Make the factory and its tracing as in a process that has not called them."""
+    used = importlib.import_module("src.observability.tracker").set_tracker(None)
+    used.shutdown(0.0)
+    importlib.import_module("src.models").model_factory._cache.clear()
+    redaction = importlib.import_module("src.observability.redaction")
+    redaction.redactor._learned, redaction.redactor._settings = (), redaction.redactor._Settings()
+    redaction.redactor.refresh()
+
+
+def collapse() -> None:
+    """Lay this process's memory in large pages, of which a fork copies one entry where it copied 512.
+
+    Linux 6.1 and later; where it is refused, forks are as before.
+    """
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for line in Path("/proc/self/maps").read_text(encoding="ascii", errors="replace").splitlines():
+        span, access, _, _, _, *path = line.split(maxsplit=5)
+        if access == "rw-p" and path in ([], ["[heap]"]):
+            first, end = (int(address, 16) for address in span.split("-"))
+            begin = -(-first // _LARGE_PAGE) * _LARGE_PAGE
+            if begin < end:
+                advise(begin, (end - begin) // _LARGE_PAGE * _LARGE_PAGE, _COLLAPSE)
 
 
 def serve() -> None:
@@ -250,9 +260,6 @@ if __name__ == "__main__":
     rest_by_default()
     importlib.import_module("tests.migration.behaviour.legacy").install()
     redirect(*(int(port) for port in sys.argv[1:3]))
-    for name in learn():
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
     rehearse()
     importlib.import_module("src.observability.redaction").redact("its patterns are compiled once")
     importlib.import_module("src.observability.redaction.judging.checks").bip39_ascii()
@@ -262,6 +269,8 @@ if __name__ == "__main__":
             thread.join()  # a fork would leave its work half done, as that on the patterns of redaction
     assert threading.active_count() == 1
     gc.freeze()  # a fork then copies little
+    if sys.platform == "linux":
+        collapse()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     serve()
