@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,7 @@ def hostile_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def first_trace(path: Path) -> str:
     """Return the id of the first trace of a store."""
-    import sqlite3
-
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:  # one that is open still moves the log into the file at its end
         return str(connection.execute("SELECT trace_id FROM observations ORDER BY seq LIMIT 1").fetchone()[0])
 
 
