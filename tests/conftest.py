@@ -78,10 +78,15 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
+@pytest.hookimpl(trylast=True)  # other files mark tests as of a group here
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that look at what was recorded, where recording is broken on purpose."""
+    """Leave out the tests that look at what was recorded, where recording is broken on purpose; name groups."""
     if config.getoption("--faults"):
         items[:] = [item for item in items if not faults.LOOKING & set(getattr(item, "fixturenames", ()))]
+    if hasattr(config, "workerinput"):  # in a process of pytest-xdist
+        from tests.scheduling import name_groups
+
+        name_groups(items)
 
 
 @pytest.fixture(scope="session")

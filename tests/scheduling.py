@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from _pytest.nodeid import NodeId
 from typing_extensions import override
 from xdist.scheduler import LoadGroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import pytest
     from xdist.workermanage import WorkerController
+
+
+def name_groups(items: Iterable[pytest.Item]) -> None:
+    """Put the group of each test behind its id, where the schedule reads it.
+
+    pytest-xdist 3.8 does so in an attribute that pytest 9.2 no longer reads, and each test then runs anywhere.
+    """
+    for item in items:
+        groups = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        if groups and "@" not in item.nodeid.rpartition("]")[2]:
+            item._id = NodeId.parse(f"{item.nodeid}@{'_'.join(groups)}")
 
 
 class _Numbered(list[str]):

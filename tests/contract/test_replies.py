@@ -14,6 +14,7 @@ from src.models.errors import EmptyResponse, MalformedResponse, Unsupported
 from src.models.types import ImagePart
 from tests.contract.dialects.base import Says, Tokens
 from tests.contract.harness import in_turn
+from tests.long import rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -344,8 +345,8 @@ def test_an_empty_reply_is_asked_for_again(
     assert (reply.content, reply.attempts) == ("second", 2)
 
 
-def test_a_prompt_of_a_megabyte_arrives_whole(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
-    prompt = "price 1234.5 | " * 70_000
+def test_a_long_prompt_arrives_whole(model: BaseModel, dialect: Dialect, wire: Wire, call: Caller) -> None:
+    prompt = "price 1234.5 | " * rounds(15_000, 70_000)  # a megabyte
     wire.say(dialect.reply(Says()))
     call.ask(model, None, prompt)
     assert dialect.parse_request(wire.received[0]).texts == [prompt]
