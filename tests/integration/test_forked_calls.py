@@ -72,13 +72,13 @@ assert [ended(child) for child in children] == [0, 0, 0]
 def test_a_child_of_a_process_that_has_loaded_the_embedded_model_asks_it_and_ends(asks: bool, tmp_path: Path) -> None:
     script = """
 model = ModelFactory.get_model("local")
-assert model.generate_response(None, "hi", max_tokens=2).content
+assert model.generate_response(None, "hi", temperature=0.0, max_tokens=2).content
 child = os.fork()
 if not child:
     if sys.argv[1] == "True":
-        assert model.generate_response(None, "hi", max_tokens=2).content
+        assert model.generate_response(None, "hi", temperature=0.0, max_tokens=2).content
     sys.exit(7)
-assert model.generate_response(None, "hi", max_tokens=2).content
+assert model.generate_response(None, "hi", temperature=0.0, max_tokens=2).content
 assert ended(child) == 7
 """
     run(script, tmp_path, str(asks))

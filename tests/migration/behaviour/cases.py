@@ -41,7 +41,11 @@ _TELLS_FAILURES_APART = re.compile(
     r"except(?! Exception:|:)|suppress|traceback|exc_info|sys\.exc|logging|status|\bcode\b|retr(y|ies)|backoff|tenacity"
 )
 # What a program names of one failure -> that failure, which it meets in every run.
-_NAMED = {"401": re.compile(r"AuthenticationError|\b401\b"), "429": re.compile(r"RateLimitError|\b429\b")}
+_NAMED = {
+    "401": re.compile(r"AuthenticationError|\b401\b"),
+    "429": re.compile(r"RateLimitError|\b429\b"),
+    "503": re.compile(r"InternalServerError|ServiceUnavailable|OverloadedError|\b5(?:03|29)\b"),
+}
 EXPECTED = frozenset({"migrated", "traced", "left", "either", "kept"})
 
 

@@ -62,7 +62,7 @@ def test_a_prompt_that_many_ask_at_once_is_read_once() -> None:
     replies: list[Any] = []
 
     def ask(brief: str) -> None:
-        replies.append(model.generate_response(f"Prices: {prices}", brief, max_tokens=3))
+        replies.append(model.generate_response(f"Prices: {prices}", brief, temperature=0.0, max_tokens=3))
 
     threads = [threading.Thread(target=ask, args=(brief,)) for brief in ("Buy?", "Sell now?", "Wait for more?")]
     for thread in threads:
@@ -96,7 +96,7 @@ def test_another_model_than_the_embedded_one_is_refused_by_name(name: str, spool
 
 def test_the_trail_names_what_answered(spool: Spool) -> None:
     model = ModelFactory.get_model("local", "SmolLM2-135M-Instruct.Q4_1.gguf")
-    reply = model.generate_response(None, "hi", max_tokens=2)
+    reply = model.generate_response(None, "hi", temperature=0.0, max_tokens=2)
     assert reply.model_name == model.model_name == "smollm2-135m-instruct.q4_1"
     assert [row.model for row in spool.rows_after(0)] == ["smollm2-135m-instruct.q4_1"]
 
@@ -127,7 +127,7 @@ class Asking:
 
 @pytest.mark.parametrize("way", ["plain", "streamed", "awaited", "cancelled"])
 def test_the_model_stops_at_the_deadline_and_when_nobody_waits_any_more(way: str, spool: Spool) -> None:
-    ModelFactory.get_model("local").generate_response(None, "hi", max_tokens=1)  # loads
+    ModelFactory.get_model("local").generate_response(None, "hi", temperature=0.0, max_tokens=1)  # loads
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         getattr(Asking(), way)()
@@ -180,9 +180,9 @@ def test_a_process_that_ends_while_the_model_is_at_work_ends_with_its_own_status
         "import sys, threading, time\n"
         "from src.models import ModelFactory\n"
         "model = ModelFactory.get_model('local')\n"
-        "model.generate_response(None, 'hi', max_tokens=2)\n"
+        "model.generate_response(None, 'hi', temperature=0.0, max_tokens=2)\n"
         "long = 'You trade. ' * 150\n"
-        "ask = lambda: model.generate_response(long, 'Say much.', max_tokens=300)\n"
+        "ask = lambda: model.generate_response(long, 'Say much.', temperature=0.0, max_tokens=300)\n"
         "threading.Thread(target=ask, daemon=True).start()\n"
         "time.sleep(0.3)\n"
         f"print('over')\nsys.exit({status})\n"
