@@ -126,6 +126,9 @@ def test_a_new_version_is_tried_in_pairs_paid_for_once_and_counts_in_no_report(s
     report = json.loads(moondev("report", "--by", "prompt", "--json").out)
     assert [(row["key"], row["calls"]) for row in report["rows"]] == [(f"trading {data['against']}", 6)]
     assert (report["total"]["calls"], report["left_out"]["calls"]) == (6, 6)
+    quality = json.loads(moondev("quality", "--json").out)
+    assert (quality["total"]["n"], quality["left_out"]) == (6, 6)
+    assert "Not counted: 6 calls of judges and of trials" in moondev("quality").err
     listed = {item["version"]: item for item in json.loads(moondev("prompts", "list", "--json").out)}
     assert (listed[data["against"]]["calls"], listed[data["version"]]["calls"]) == (6, 0)
     assert len(json.loads(moondev("decisions", "list", "--json").out)) == 6  # a trial decides nothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from src.insight.facts.schema import DAILY_KEYS, LATENCY_KEYS, NANO
@@ -87,6 +87,12 @@ class Filter:
         for name, least in (("cost", self.min_cost_usd), ("latency", self.min_latency_ms)):
             if least is not None and not math.isfinite(least):
                 raise ValueError(f"The least {name} is {least}: give a finite number.")
+
+    def of_the_environment_left_out(self) -> Filter | None:
+        """Return the filter of what is left out by its environment; None where nothing is."""
+        if self.without_environment is None:
+            return None
+        return replace(self, without_environment=None, environment=self.without_environment)
 
     def needs(self) -> set[str]:
         """Return the columns of `facts` that the filter reads, times apart."""

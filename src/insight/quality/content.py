@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from src.insight.facts.filters import EVALUATION
 from src.insight.quality.drift import drifts
 from src.insight.quality.forms import FORMS, all_of, forms
 from src.insight.quality.replies import agreements, grounded, judged_replies
@@ -35,6 +36,7 @@ class Quality:
         agreements: Whether repeated requests got the same answers, of the sampled replies.
         drifts: Whether the mix of actions changed against the period before.
         replies: The sampled replies, newest first.
+        left_out: How many calls of an environment that the filter leaves out there were besides.
     """
 
     since_ns: int | None
@@ -45,6 +47,7 @@ class Quality:
     agreements: Sequence[Agreement]
     drifts: Sequence[Drift]
     replies: Sequence[JudgedReply]
+    left_out: int = 0
 
 
 def make_quality(
@@ -66,6 +69,7 @@ def make_quality(
     groups = forms(reader, filter_, by)
     replies = list(judged_replies(reader, store, filter_, sample))
     since_ns, until_ns = reader.effective_range(filter_)
+    besides = filter_.of_the_environment_left_out()
     return Quality(
         since_ns=since_ns,
         until_ns=until_ns,
@@ -75,6 +79,7 @@ def make_quality(
         agreements=agreements(replies),
         drifts=drifts(reader, filter_, by, now_ns=now_ns),
         replies=replies,
+        left_out=0 if besides is None else reader.totals(besides).n,
     )
 
 
@@ -84,6 +89,7 @@ def quality_data(quality: Quality) -> dict[str, Any]:
         "total": forms_data(quality.total),
         "rows": [forms_data(item) for item in quality.groups],
         "sampled": len(quality.replies),
+        "left_out": quality.left_out,
         "grounding": [
             {
                 "key": item.key,
@@ -216,6 +222,11 @@ def quality_notes(quality: Quality) -> list[str]:
         "`valid at once` fits what was asked for without a repair; refused, cut and empty are as the provider says: a "
         "refusal in plain words counts as a reply.",
     ]
+    if quality.left_out:
+        lines.append(
+            f"Not counted: {quality.left_out:,} calls of judges and of trials of prompts; "
+            f"--environment {EVALUATION} shows them."
+        )
     if quality.replies:
         lines.append(
             f"Texts are those of the newest {len(quality.replies):,} calls, since {day(quality.replies[-1].end_ns)}."

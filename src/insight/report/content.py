@@ -122,9 +122,8 @@ def make_report(reader: FactsReader, filter_: Filter, by: str | None, *, now_ns:
 
 
 def _left_out(reader: FactsReader, filter_: Filter) -> Totals | None:
-    if filter_.without_environment is None:
-        return None
-    return reader.totals(replace(filter_, without_environment=None, environment=filter_.without_environment))
+    besides = filter_.of_the_environment_left_out()
+    return None if besides is None else reader.totals(besides)
 
 
 def _failures(counts: dict[tuple[str | None, ...], int]) -> list[Failures]:
