@@ -172,6 +172,8 @@ class Writer:
     def _salvage(self, damaged: Path) -> None:
         salvage, moved = Salvage(damaged), 0
         try:
+            with self.lock:
+                self.open()  # even where nothing is moved, so that who reads finds a store
             for part in salvage.parts():
                 with self.lock:
                     self._commit_records(part, moved_at=time.time())
