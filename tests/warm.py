@@ -41,7 +41,7 @@ LIBRARIES = (
     "rich.console", "typer", "opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "tenacity", "jsonschema", "sqlite3", "tomllib", "multiprocessing", "concurrent.futures", "httpcore", "httpcore2",
     "h11", "anyio", "genai_prices", "platformdirs", "lz4.frame", "orjson", "mnemonic", "hyperscan", "truststore",
-    "backoff", "packaging.version", "ollama", "groq", "asyncio",
+    "backoff", "packaging.version", "libcst", "libcst.matchers", "ollama", "groq", "asyncio",
 )  # fmt: skip
 # What may be set for a program, and means the same in a fork.
 _KNOWN_VARIABLES = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
