@@ -1,4 +1,4 @@
-"""Refuse a time without a zone where it has two readings: `datetime.now()` is this machine's, `datetime.utcnow()` UTC's."""
+"""Refuse a time without a zone where it has two readings: that of this machine's clock, and UTC."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -134,8 +135,8 @@ def _record(
     direction = _action(action)
     if not are_in_order(direction, price, target, stop):
         raise ValueError(
-            f"it is {direction} at {price} with target {target} and stop {stop}: a BUY has its stop below and its target "
-            "above, a SELL the other way round."
+            f"it is {direction} at {price} with target {target} and stop {stop}: a BUY has its stop below and its "
+            "target above, a SELL the other way round."
         )
     return DecisionRecord(
         id=str(fields.get("decision_id") or uuid.uuid4().hex),
@@ -283,7 +284,7 @@ def are_in_order(action: str, price: float | None, target: float | None, stop: f
     if action not in ("BUY", "SELL"):
         return True
     prices = [item for item in (stop, price, target) if item is not None]
-    pairs = list(zip(prices, prices[1:], strict=False))
+    pairs = list(itertools.pairwise(prices))
     return all(low < high for low, high in pairs) if action == "BUY" else all(low > high for low, high in pairs)
 
 
