@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -25,6 +24,7 @@ from hypothesis import strategies as st
 from src.migration.check.sites import facts_of
 from src.migration.check.vocabulary.words import Vocabulary
 from src.migration.rewrite import file
+from tests import warm
 from tests.long import IS_LONG, rounds
 from tests.migration.behaviour.grammar import grown
 from tests.migration.behaviour.mutations import DRESSES, SOURCES, dressed, mutated
@@ -195,7 +195,7 @@ def _texts(folder: Path) -> dict[str, bytes]:
 
 def _run(script: str, *arguments: str | Path, codes: set[int]) -> str:
     command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = warm.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode in codes, done.stderr[-2000:]
     assert "Traceback" not in done.stderr, done.stderr[-3000:]
-    return done.stdout
+    return str(done.stdout)
