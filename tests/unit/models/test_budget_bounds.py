@@ -55,7 +55,10 @@ def spent_usd() -> float:
     return float(row["spent_usd"])
 
 
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": json.dumps({"x": LONG})}}
 CALLED: list[dict[str, Any]] = [
     {"role": "user", "content": "go"},

@@ -52,10 +52,10 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
         yield reply
 
 
-def parsed(answer: Answer, kind: Any, value: object) -> object:
+def parsed(answer: Answer, kind: Any, value: object) -> Any:
     answer.text = json.dumps({"value": value})
     form = pydantic.create_model("Reply", value=(kind, ...))
-    reply = ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "go", response_format=form)
+    reply: Any = ModelFactory.get_model("openai", "gpt-4o").generate_response(None, "go", response_format=form)
     return reply.parsed.value
 
 
