@@ -35,20 +35,19 @@ _DEEPEST: Final = 4
 
 def highest_usd(provider: str, request: ModelRequest) -> float | None:
     """Return the most that a request can cost in US dollars; None where its price is not known."""
-    longest = _output_tokens(provider, request)
-    return _price(
-        provider, request.model, requested_tier(provider, request), _input_tokens(provider, request), longest,
-        int(time.time() // 3600),
-    )  # fmt: skip
+    tier = requested_tier(provider, request) if request.options else None
+    tokens, longest = _input_tokens(provider, request), _output_tokens(provider, request)
+    return _price(provider, request.model, tier, tokens, longest, int(time.time() // 3600))
 
 
 def _input_tokens(provider: str, request: ModelRequest) -> int:
     size = attached = pictures = 0
     for message in request.messages:
-        size += _bytes(message.text) + sum(
-            _bytes(call.name) + _bytes(call.arguments) + _bytes(call.replay) for call in message.tool_calls
-        )
-        for part in () if isinstance(message.content, str) else message.content:
+        content = message.content
+        size += _bytes(content if isinstance(content, str) else message.text)
+        for call in message.tool_calls:
+            size += _bytes(call.name) + _bytes(call.arguments) + _bytes(call.replay)
+        for part in () if isinstance(content, str) else content:
             if isinstance(part, RawPart) and part.kind == "text":
                 size += _bytes(str(part.content))
             elif isinstance(part, RawPart):
@@ -56,14 +55,16 @@ def _input_tokens(provider: str, request: ModelRequest) -> int:
                 pictures += 1
             elif isinstance(part, ImagePart):
                 pictures += 1
-    size += sum(_bytes(str(tool)) for tool in request.tools)
+    for tool in request.tools:
+        size += _bytes(str(tool))
     if request.response_format is not None:
         size += _bytes(str(request.response_format.schema))
     if request.options:
         size += _bytes(str(request.options))
     # A file of many bytes has never more tokens than the model reads.
     size += min(attached, capabilities.of(provider, request.model).context or attached) if attached else 0
-    return -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _picture(request.model) + _HIDDEN_TOKENS
+    tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + _HIDDEN_TOKENS
+    return tokens + pictures * _picture(request.model) if pictures else tokens
 
 
 def _bytes(text: str) -> int:
@@ -77,6 +78,8 @@ def _picture(model: str) -> int:
 
 def _output_tokens(provider: str, request: ModelRequest) -> int:
     """Return how long all replies together may be: an option of the provider's own may win over `max_tokens`."""
+    if request.max_tokens is not None and not request.options:
+        return request.max_tokens
     lengths, replies = [] if request.max_tokens is None else [request.max_tokens], 1
     for name, value in _whole_numbers(request.options):
         if name in _LENGTHS:

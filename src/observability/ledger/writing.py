@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 ACTIONS: Final = ("BUY", "SELL", "NOTHING")
-_BARRIERS: Final = ("target", "stop")
 _log = logging.getLogger("moondev.observability")
 
 
@@ -131,13 +130,8 @@ def _record(
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
     models, metadata = list(fields.get("models", ())), fields.get("metadata")
     cost_usd = bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
-    price, target, stop = (_price(*item) for item in (("price", price), *((n, fields.get(n)) for n in _BARRIERS)))
     direction = _action(action)
-    if not are_in_order(direction, price, target, stop):
-        raise ValueError(
-            f"it is {direction} at {price} with target {target} and stop {stop}: a BUY has its stop below and its "
-            "target above, a SELL the other way round."
-        )
+    price, target, stop = _prices(direction, price, fields)
     return DecisionRecord(
         id=str(fields.get("decision_id") or uuid.uuid4().hex),
         time_ns=now_ns,
@@ -167,6 +161,27 @@ def _record(
         target=target,
         stop=stop,
     )
+
+
+def _prices(
+    action: str, price: object, fields: Mapping[str, object]
+) -> tuple[float | None, float | None, float | None]:
+    """Return a decision's price, target and stop.
+
+    Raises:
+        ValueError: one of them is no price, or its stop or target lies on the wrong side.
+    """
+    entry, target, stop = (
+        _price("price", price),
+        _price("target", fields.get("target")),
+        _price("stop", fields.get("stop")),
+    )
+    if not are_in_order(action, entry, target, stop):
+        raise ValueError(
+            f"it is {action} at {entry} with target {target} and stop {stop}: a BUY has its stop below and its "
+            "target above, a SELL the other way round."
+        )
+    return entry, target, stop
 
 
 def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
