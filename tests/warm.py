@@ -70,7 +70,10 @@ class Program(subprocess.Popen[Any]):
         text = json.dumps(order).encode()
         self._connection.sendall(len(text).to_bytes(_LENGTH_BYTES, "big") + text)
         self._replies = self._connection.makefile("r")
-        self.pid = int(self._replies.readline())
+        line = self._replies.readline()
+        if not line.startswith("pid "):
+            raise RuntimeError(f"the program could not be started: {words}")
+        self.pid = int(line.removeprefix("pid "))
         self._child_created = True
         self._close_pipe_fds(read_in, write_in, read_out, write_out, read_err, write_err)  # type: ignore[attr-defined]
 
@@ -156,7 +159,7 @@ def _address(_process: int) -> str:
 
 
 def _serve(address: Path, owner: int) -> dict[str, Any]:
-    """Fork a child for each order until the owner has ended, and report its pid and status; return the order in it."""
+    """Fork a child for each order until the owner has ended, and report its status; return the order in it."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(address))
     listener.listen(64)
@@ -181,16 +184,14 @@ def _serve(address: Path, owner: int) -> dict[str, Any]:
             child = os.fork()
             if child == 0:
                 signal.set_wakeup_fd(-1)
-                for item in (listener, connection, *running.values()):
+                for item in (listener, *running.values()):
                     item.close()
                 os.close(wakes)
                 os.close(woken)
-                order["streams"] = streams
-                return order
+                return order | {"streams": streams, "connection": connection}
             for number in streams:
                 os.close(number)
             running[child] = connection
-            connection.sendall(f"{child}\n".encode())
     for child in running:
         os.kill(child, signal.SIGKILL)
     address.unlink()
@@ -316,7 +317,9 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()  # a fork then copies little
     program = _serve(Path(sys.argv[1]), int(sys.argv[2]))
-    _become(program)
+    with program["connection"] as starter:
+        _become(program)
+        starter.sendall(f"pid {os.getpid()}\n".encode())  # its session, folder and streams are its own from here on
     code = _end(program["words"])
     if code == -signal.SIGINT:  # as the interpreter ends: a shell then sees that it was interrupted
         signal.signal(signal.SIGINT, signal.SIG_DFL)
