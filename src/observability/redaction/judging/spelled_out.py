@@ -47,7 +47,7 @@ def readings(text: str) -> list[Decoded]:
 
 
 def _is_spelled_out(text: str) -> bool:
-    """Tell whether many characters are spelled out; their signs are searched for first, then counted, which is quickest."""
+    """Tell whether many characters are spelled out; signs are searched for, then counted, which is quickest."""
     if "\\" in text and "\\x" in text and text.count("\\x") >= _FEWEST_SPELLED and _MANY_BYTES.search(text):
         return True
     return "&" in text and bool(
