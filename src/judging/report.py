@@ -110,8 +110,8 @@ class _Swarm:
         self._decided.append(hindsight.of(decision.action if decision.status == "decided" else None))
         self._plain.append(hindsight.of(recounted(entry, plain=True)))
         for member, items in self._alone.items():
-            vote = votes.get(member)
-            items.append(absent if vote is None else hindsight.of(vote.action, vote))
+            own = votes.get(member)
+            items.append(absent if own is None else hindsight.of(own.action, own))
         try:
             self._leave_out(entry, hindsight, votes)
         except ValueError as error:  # raised by `groups`, where a third member makes these figures part of the report
