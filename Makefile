@@ -36,9 +36,9 @@ test: .venv ## All tests, by WORKERS=3 processes (ARGS="tests/unit -x" and the l
 test-long: .venv ## All tests, in full what is long by nature: random examples, fuzzed inputs, kill rounds
 	@$(KEEP_COMPILED) MOONDEV_TEST_LONG=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --timeout 3600 $(ARGS)
 
-lint: .venv ## Formatting, lint, types, import contracts, and no call round the factory
+lint: .venv ## Formatting, lint, types, import contracts, no call round the factory, names and lengths
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo \
-	    && $(BIN)/python scripts/check_direct_calls.py
+	    && $(BIN)/python scripts/check_direct_calls.py && $(BIN)/python scripts/check_names.py
 
 bench: .venv ## Overhead of a traced call beside raw SDKs and Langfuse's own wrapper
 	@$(BIN)/python benchmarks/overhead.py $(ARGS)

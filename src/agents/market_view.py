@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from src.observability.ledger import aware
+
 if TYPE_CHECKING:
     from src.agents.market import Candles, MarketSnapshot
 
@@ -51,6 +53,7 @@ def market_view(
 
     Raises:
         MarketDataError: the prices cannot be read, are of another symbol, or are too few.
+        ValueError: `now` states no zone, and this machine's is not UTC.
     """
     from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
     from src.agents.market.symbols import same_symbol
@@ -59,7 +62,7 @@ def market_view(
     prices = source if isinstance(source, Candles) else load_candles(source, symbol=symbol)
     if prices.symbol is not None and not same_symbol(prices.symbol, symbol):
         raise MarketDataError(f"The candles are of {prices.symbol}, not of {symbol}: give those of {symbol}.")
-    closed = closed_bars(prices, datetime.now(UTC) if now is None else now)
+    closed = closed_bars(prices, datetime.now(UTC) if now is None else aware(now, "now"))
     left_out = [issue.detail for issue in closed.issues[len(prices.issues) :]]
     if len(closed) < min_bars:
         why = f" ({'; '.join(left_out)})" if left_out else ""

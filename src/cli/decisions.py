@@ -125,6 +125,7 @@ def resolve(
 def _resolve(series: Sequence[PriceSeries], rules: Any, *, as_json: bool) -> None:
     from collections import Counter
 
+    from src.judging.resolving import refuse_several_symbols
     from src.judging.resolving import resolve as resolve_entries
     from src.observability import flush, get_tracker, score
 
@@ -134,6 +135,7 @@ def _resolve(series: Sequence[PriceSeries], rules: Any, *, as_json: bool) -> Non
     resolved = changed = 0
     reasons: Counter[str] = Counter()
     for prices in series:
+        refuse_several_symbols(_reader().entries(), prices, rules)
         result = resolve_entries(
             _reader().entries(), prices, spool, rules=rules, resolved_ns=time.time_ns(), score=score
         )

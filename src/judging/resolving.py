@@ -104,6 +104,28 @@ def resolve(
     return resolution
 
 
+def refuse_several_symbols(entries: Iterable[Entry], prices: PriceSeries, rules: Rules) -> None:
+    """Refuse prices that name no symbol, and that decisions on several could be judged by.
+
+    Raises:
+        ValueError: there are such decisions; the message names their symbols.
+    """
+    if (rules.symbol or prices.symbol) is not None:
+        return
+    symbols: list[str] = []
+    for entry in entries:
+        decision = entry.decision
+        if decision.symbol in symbols or decision.status != "decided" or _mismatch(decision, prices, rules) is not None:
+            continue
+        if not any(same_symbol(decision.symbol, name) for name in symbols):
+            symbols.append(decision.symbol)
+    if len(symbols) > 1:
+        raise ValueError(
+            f"The prices of {prices.source} name no symbol, and fit decisions on {', '.join(sorted(symbols)[:10])}: "
+            "say which one they are of, with --symbol."
+        )
+
+
 def _parts(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:
     part: list[Entry] = []
     for entry in entries:
@@ -151,9 +173,13 @@ def _mismatch(decision: DecisionRecord, prices: PriceSeries, rules: Rules) -> st
     if decision.price is None:
         return UNNAMED_SYMBOL if symbol is None else None
     at = prices.last_before(decision.as_of_ns)
-    if at is None:
+    if at is not None:
+        price = float(prices.close[at])
+    elif symbol is None and (first := prices.first_at_or_after(decision.as_of_ns)) < len(prices):
+        price = float(prices.open[first])  # whose bars these are is known by the price alone
+    else:
         return None  # there is no bar before the decision to compare with
-    return None if abs(float(prices.close[at]) / decision.price - 1) <= _LARGEST_GAP else DISAGREEING
+    return None if abs(price / decision.price - 1) <= _LARGEST_GAP else DISAGREEING
 
 
 def score_names(decision: DecisionRecord, horizon: str) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ _BEGINNINGS: Final = {
     "phi": "ollama", "smollm": "local",
 }  # fmt: skip
 _CUTOFF: Final = 0.6
+_SLIP: Final = 0.8  # cloudflare, lambda and minimax are no slips of claude, ollama and gemini
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -60,6 +61,14 @@ def _provider(name: str) -> str | None:
     if lowered in PROVIDERS:
         return lowered
     return _ALIASES.get(lowered) or nearest(lowered, PROVIDERS)
+
+
+def misspelt_provider(name: str) -> str | None:
+    """Return the provider that is meant by an alias or a slip of the keys; None for its own name and for any other."""
+    lowered = name.strip().lower()
+    if lowered in PROVIDERS:
+        return None
+    return _ALIASES.get(lowered) or next(iter(difflib.get_close_matches(lowered, list(PROVIDERS), 1, _SLIP)), None)
 
 
 def _provider_of_model(model: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.cli import main
+from tests import warm
 from tests.commands import run_app
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 def test_it_prints_its_link_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from src.cli import main; main()", "dashboard", "--no-open"]
     environment = {**os.environ, "MOONDEV_TRACE_DB": str(tmp_path / "t.db"), "COLUMNS": "40"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with warm.Program(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("Dashboard: http://127.0.0.1:")

@@ -20,6 +20,7 @@ import pytest
 from src.cli.start import main
 from src.judging.backtest.run_lock import only_process
 from src.observability.ledger import read_votes
+from tests import warm
 from tests.commands import Screen, run_app
 from tests.long import rounds
 from tests.servers import Received, Reply, Server
@@ -105,7 +106,7 @@ def test_killed_it_ends_with_all_decisions_and_repeats_only_what_was_in_flight(
         served(monkeypatch, server)
         command = [*PROGRAM, "backtest", *options(prices), "--yes"]
         for last in (*[False] * kills, True):
-            process.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ))
+            process.append(warm.Program(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ))
             out, _ = process[-1].communicate(timeout=120)
             assert (process[-1].returncode == 0) is last
         result = json.loads(out)
@@ -132,7 +133,7 @@ def test_a_swarm_that_was_killed_between_two_votes_asks_only_for_the_other(
         served(monkeypatch, server)
         command = [*PROGRAM, "backtest", *options(prices, models, "240h"), "--swarm", "--yes"]
         for _ in range(2):
-            process.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ))
+            process.append(warm.Program(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ))
             out, _ = process[-1].communicate(timeout=120)
         result = json.loads(out)
         counts = [json.loads(request.body)["model"] for request in server.received]

@@ -22,6 +22,7 @@ import psutil  # type: ignore[import-untyped] # it ships no type information
 import pytest
 
 from src.cli.start import main
+from tests import warm
 from tests.commands import run_app
 from tests.long import IS_LONG
 from tests.servers import Received, Reply, Server, chat_reply, decision, eventually, ollama_reply
@@ -62,7 +63,7 @@ class Backtest:
     def __init__(self, *words: str, **variables: str) -> None:
         self._temporary = short_folder(self)
         environment = {**os.environ, "TMPDIR": str(self._temporary), **variables}
-        self.process = subprocess.Popen(
+        self.process = warm.Program(
             [*PROGRAM, "backtest", *words, "--json", "--yes"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True, text=True,
         )  # fmt: skip

@@ -27,6 +27,7 @@ from src.observability.delivery.destinations import otlp_destination
 from src.observability.redaction import redact
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracker import set_tracker
+from tests import warm
 from tests.certificates import Authority
 from tests.servers import Langfuse, Received, Reply, Server, eventually
 
@@ -116,7 +117,7 @@ def test_every_observation_reaches_langfuse_once_through_the_collector_and_every
             variables = {"MOONDEV_TRACE_DB": db, "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
             script = MACHINE.replace("NAME", f"machine{number}")
             environment = known | variables | fleet(collector, langfuse)
-            machines.append(subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE))
+            machines.append(warm.Program([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE))
         for machine in machines:
             _, errors = machine.communicate(timeout=90)
             assert machine.returncode == 0, errors

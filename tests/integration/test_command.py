@@ -22,12 +22,12 @@ import pytest
 from src.cli import main
 from src.observability import tracker
 from src.observability.store.spool import Spool
+from tests import warm
 from tests.commands import run_app
 from tests.long import rounds
 from tests.servers import Langfuse, Reply, Server, chat_reply, decision
 from tests.warm import run_program
 
-in_forks = pytest.mark.xdist_group("forked programs")  # of one process, which has loaded what they import
 ROOT = Path(__file__).resolve().parents[2]
 CSV = "\n".join(
     ["Date,Open,High,Low,Close,Volume"]
@@ -58,7 +58,6 @@ def moondev_here(*words: str, **environment: str) -> subprocess.CompletedProcess
     return subprocess.CompletedProcess(words, screen.code, screen.out, screen.err)
 
 
-@in_forks
 def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
     done = moondev("trade", "EURUSD", "--swarm")
     assert done.returncode == 0, done.stderr
@@ -68,7 +67,6 @@ def test_the_main_job_runs_on_the_embedded_model_and_draws_its_trace() -> None:
     assert "Langfuse keys are not set" in done.stderr
 
 
-@in_forks
 def test_json_is_the_only_output_and_has_the_documented_keys(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
@@ -91,7 +89,6 @@ def test_json_is_the_only_output_and_has_the_documented_keys(tmp_path: Path) -> 
     assert result["trace_id"][:12] in moondev("traces", "list").stdout
 
 
-@in_forks
 def test_the_same_decision_with_langfuse_unreachable_and_one_line_about_what_waits(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text(CSV)
@@ -136,7 +133,6 @@ def test_bad_input_gets_one_clear_error_and_exit_code_2(words: tuple[str, ...], 
     assert "Traceback" not in done.stderr
 
 
-@in_forks
 def test_a_process_that_gets_bad_input_ends_with_one_clear_error_and_exit_code_2() -> None:
     done = moondev("trade", "EURUSD", "--models", "nobody:x")
     assert done.returncode == 2
@@ -144,14 +140,12 @@ def test_a_process_that_gets_bad_input_ends_with_one_clear_error_and_exit_code_2
     assert "Traceback" not in done.stderr
 
 
-@in_forks
 def test_a_swarm_without_any_reply_decides_nothing_and_fails() -> None:
     done = moondev("trade", "EURUSD", "--models", "claude,openai", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["action"] == "NOTHING"
 
 
-@in_forks
 def test_the_doctor_prints_what_is_set_up_and_never_a_key() -> None:
     key = "sk-test-of-the-doctor-0123456789"
     with Langfuse() as langfuse, Server(lambda _: Reply(404)) as server:
@@ -281,7 +275,7 @@ def test_the_observability_package_has_commands_of_its_own(tmp_path: Path) -> No
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [*OBSERVABILITY, *words]
-        return subprocess.run(
+        return warm.run(
             command, cwd=place.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
@@ -313,7 +307,6 @@ while True:
 """
 
 
-@in_forks
 def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
     """Four processes share one store and are killed at no particular moment; then all is delivered, once."""
     kills = rounds(2, 100)
@@ -324,7 +317,7 @@ def test_every_call_that_returned_survives_kill_9(tmp_path: Path) -> None:
             "MOONDEV_TRACE_DB": str(tmp_path / "shared.db"),
         }  # fmt: skip
         for _ in range(kills):
-            callers = subprocess.Popen(
+            callers = warm.Program(
                 [sys.executable, "-c", CALLER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
                 start_new_session=True,
             )  # fmt: skip

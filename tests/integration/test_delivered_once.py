@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.langfuse_server import LangfuseServer
 from tests.servers import Received, Reply, eventually
 
@@ -44,12 +44,12 @@ def test_a_request_that_dies_with_its_process_is_repeated_only_if_it_did_not_arr
             return Reply(hang=True)
 
         server.answer = hang
-        with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environ, cwd=ROOT) as program:
+        with warm.Program([sys.executable, "-c", PROGRAM], env=environ, cwd=ROOT) as program:
             assert eventually(lambda: bool(reached), 60)
             program.kill()
         server.answer = lambda _: None
         export = [sys.executable, "-m", "src.observability", "export"]
-        done = subprocess.run(export, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+        done = warm.run(export, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
         assert (done.returncode, done.stdout.strip()) == (0, "Everything is delivered."), done.stderr
         assert server.counted() == len({span.span_id for span in server.spans}) == 20
         assert len(server.scores) == 20

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from src.observability.store.spool import Spool
+from tests import warm
 from tests.servers import Langfuse, Reply, eventually
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ WAIT = "ready()\nwait()\nsys.exit(77)\n"
 
 
 class Child:
+    start: type[subprocess.Popen[Any]] = warm.Program
+
     def __init__(self, script: str, db: Path, host: str, **environ: str) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE", "OTEL"))}
         keys = {"LANGFUSE_HOST": host, "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-1"}
         variables = {"MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT), **keys, **environ}
         self.db = db
-        self.process = subprocess.Popen(
+        self.process = self.start(
             [sys.executable, "-c", script],
             env=inherited | variables,
             stdout=subprocess.PIPE,
@@ -173,7 +176,7 @@ def test_the_switch_leaves_the_signal_alone(server: Langfuse, db: Path) -> None:
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_the_programs_own_handler_stays_and_runs(order: str, server: Langfuse, db: Path) -> None:
-    own = "signal.signal(signal.SIGTERM, lambda *_: (print('mine', flush=True), sys.exit(5)))\n"
+    own = "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'mine\\n'), sys.exit(5)))\n"
     script = PATIENT + BEGIN + (own + "trace()\n" if order == "before" else "trace()\n" + own) + WAIT
     child = Child(script, db, server.url)
     assert child.end() == 5
@@ -297,8 +300,15 @@ def test_sigint_is_pythons_own(server: Langfuse, db: Path) -> None:
     assert names(server) == ["a.run"]
 
 
-def test_an_end_of_its_own_delivers(server: Langfuse, db: Path) -> None:
-    assert Child(PATIENT + TRACE + "ready()\n", db, server.url).wait() == 0
+class Interpreter(Child):
+    """A process whose interpreter ends in every way of its own."""
+
+    start = subprocess.Popen
+
+
+@pytest.mark.parametrize("begin", [Child, Interpreter])
+def test_an_end_of_its_own_delivers(begin: type[Child], server: Langfuse, db: Path) -> None:
+    assert begin(PATIENT + TRACE + "ready()\n", db, server.url).wait() == 0
     assert names(server) == ["a.run"]
 
 

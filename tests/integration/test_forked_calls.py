@@ -15,7 +15,6 @@ from tests.warm import run_program
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
-    pytest.mark.xdist_group("forked programs"),  # of one process, which has loaded what they import
 ]
 
 BEGIN = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ from src.observability import get_tracker, observe_agent
 from src.observability.store import forks
 from src.observability.store.connections import connect
 from src.observability.store.spool import Spool
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -32,9 +32,9 @@ def run(script: str, db: Path) -> str:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LANGFUSE")}
     variables = {"MOONDEV_TRACE_DB": str(db), "MOONDEV_DOTENV": "off", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", BEGIN + script]
-    done = subprocess.run(command, check=False, env=inherited | variables, capture_output=True, text=True, timeout=120)
+    done = warm.run(command, env=inherited | variables, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 def counts(db: Path) -> dict[str, int]:

@@ -18,6 +18,7 @@ from src.cli.app import app
 from src.models import ModelFactory
 from src.observability import __main__ as observability
 from src.observability import observe_agent, score
+from tests import warm
 from tests.commands import Screen, run_app
 from tests.servers import Reply, Server, chat_reply, decision, error_reply
 
@@ -214,7 +215,7 @@ def test_the_scripts_do_too(tmp_path: Path) -> None:
         ["migrate_to_factory.py", ".", "--jobs", "1"],
         ["migrate_to_factory.py", f"missing{NAME}"],
     ):
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, str(ROOT / "scripts" / words[0]), *words[1:]],
             capture_output=True, check=False, cwd=tmp_path, env=environment, timeout=120,
         )  # fmt: skip
@@ -230,7 +231,7 @@ def test_the_progress_of_the_migration_stays_in_its_line(tmp_path: Path) -> None
     pty = pytest.importorskip("pty")
     reading, terminal = pty.openpty()
     script = str(ROOT / "scripts" / "migrate_to_factory.py")
-    subprocess.run(
+    warm.run(
         [sys.executable, script, ".", "--jobs", "1"],
         stdout=subprocess.DEVNULL, stderr=terminal, cwd=tmp_path, check=False, timeout=60,
     )  # fmt: skip

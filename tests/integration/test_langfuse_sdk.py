@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from src.observability.store.spool import TraceRow
 
-pytestmark = pytest.mark.xdist_group("forked programs")  # of one process, which has loaded what they import
 SECRET = "sk-ant-api03-" + "a1B" * 20
 
 RUN = f"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.cli import main
+from tests import warm
 from tests.servers import Reply, Server
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def test_the_process_ends_at_the_deadline_whatever_the_model_does(file: str, pre
     with Server(lambda _: Reply(before=wait)) as server:
         address = "http://never.resolved.test/v1" if prelude == HANGING_LOOK_UP else f"{server.url}/v1"
         started = time.monotonic()
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, "-c", f"{prelude}from src.cli import main; main()", "risk", file, "--max-loss", "500",
              "--model", "openai:gpt-4o", "--timeout", "2", "--json", "--exit-code"],
             capture_output=True,

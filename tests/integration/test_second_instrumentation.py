@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("forked programs")  # of one process, which has loaded what they import
-
 
 @pytest.fixture
 def sink() -> Iterator[Langfuse]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from src.observability import observe_agent
+from tests import warm
 from tests.servers import Langfuse, Reply, Server, eventually
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def interrupted(
     words: list[str], *, ready: Callable[[], bool] | None = None, **environment: str
 ) -> tuple[int, str, str]:
     """Start a command, press Ctrl-C once it is `ready`, or has written a line; return how it ended."""
-    with subprocess.Popen(
+    with warm.Program(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     ) as process:
         assert process.stderr is not None
@@ -96,7 +97,7 @@ def test_ctrl_c_while_delivering() -> None:
 def test_ctrl_c_while_scripts_read(words: list[str], tmp_path: Path) -> None:
     for number in range(400):
         (tmp_path / f"agent_{number}.py").write_text(f"import openai\nopenai.OpenAI()\nNUMBER = {number}\n")
-    group = subprocess.Popen(
+    group = warm.Program(
         [sys.executable, str(ROOT / "scripts" / words[0]), *words[1:]],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
@@ -123,7 +124,7 @@ def test_a_reader_that_has_enough_ends_a_command_without_a_word(words: list[str]
         pass
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*MOONDEV, *words], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = warm.run([*MOONDEV, *words], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
 
@@ -134,9 +135,7 @@ def test_an_output_that_cannot_be_written_is_said_in_one_line(words: list[str]) 
     with observe_agent("a"):
         pass
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*MOONDEV, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
-        )
+        done = warm.run([*MOONDEV, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert done.returncode in (1, 2)
     lines = [line for line in done.stderr.splitlines() if "Langfuse keys" not in line]
     assert len(lines) == 1
@@ -148,7 +147,7 @@ def test_a_report_of_the_scripts_that_cannot_be_written_stops_them_before_they_w
     text = 'from openai import OpenAI\nclient = OpenAI()\nclient.chat.completions.create(model="m", messages=[])\n'
     agent.write_text(text)
     for report in ("nowhere/report.json", "."):
-        done = subprocess.run(
+        done = warm.run(
             [*MIGRATE, str(agent), "--write", "--report", report],
             capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60,
         )  # fmt: skip

@@ -26,6 +26,7 @@ from src.agents.trading_agent import TradingAgent
 from src.models import BaseModel, ModelFactory
 from src.observability import tracker
 from src.observability.store import background
+from tests import warm
 from tests.integration.test_swarm import CANDLES, provider
 from tests.servers import Langfuse, Received, Reply, Server, chat_reply, decision, eventually, ollama_reply
 
@@ -57,7 +58,7 @@ LOCK = (
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Have another process hold the store's write lock."""
-    process = subprocess.Popen(
+    process = warm.Program(
         [sys.executable, "-c", LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
@@ -415,7 +416,7 @@ def test_a_bot_goes_on_deciding_after_the_main_thread_has_ended(tmp_path: Path) 
             "OPENAI_KEY": "test-key-0123456789",
             "OLLAMA_HOST": address,
         }
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, "-c", textwrap.dedent(BOT)],
             capture_output=True, text=True, timeout=120, check=False, env=environment,
         )  # fmt: skip
@@ -437,7 +438,7 @@ def test_the_end_of_a_process_waits_for_what_a_decision_left_to_be_stored(tmp_pa
         "print(agent.decide('X', made.CANDLES).action, flush=True)\n"
     )
     environment = {**os.environ, "MOONDEV_TRACE_DB": str(path)}
-    process = subprocess.Popen(
+    process = warm.Program(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdin is not None

@@ -280,22 +280,3 @@ def test_the_pre_commit_entry_names_a_script_that_can_be_run() -> None:
     assert "entry: scripts/check_direct_calls.py" in entry
     assert SCRIPT.stat().st_mode & 0o111
     assert SCRIPT.read_text(encoding="utf-8").startswith("#!/usr/bin/env python3")
-
-
-OWN = """
-[tool.check_direct_calls]
-allow = [
-    { path = "src/models/adapters/**/*.py", reason = "the adapters are the one place that speaks to SDKs" },
-]
-"""
-
-
-def test_this_project_s_own_source_is_clean(tmp_path: Path) -> None:
-    config_file = tmp_path / "pyproject.toml"
-    config_file.write_text(OWN, encoding="utf-8")
-    own = find_config(tmp_path)
-    config = Config(ROOT, own.file, own.allow)
-    report = check([ROOT / "src"], config)
-    assert report.findings == []
-    spoken_to = ("src/models/adapters/", "src/models/raw_http/sdk_clients.py")  # which makes SDKs' HTTP clients
-    assert all(finding.path.startswith(spoken_to) for finding, _ in report.allowed)

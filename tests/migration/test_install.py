@@ -19,7 +19,7 @@ import pytest
 from src.migration.install import apply
 from src.migration.install.apply import Change, Refused
 from src.migration.rewrite import command as rewrite_command
-from tests import long
+from tests import long, warm
 from tests.commands import run_main
 from tests.servers import Server, chat_reply
 
@@ -112,7 +112,7 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def run_script(*words: str | Path) -> subprocess.CompletedProcess[str]:
     arguments = [sys.executable, str(SCRIPT), "--no-resolve", *(str(word) for word in words)]
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
+    return warm.run(arguments, capture_output=True, text=True, check=False, timeout=120)
 
 
 def files(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -162,11 +162,11 @@ def test_agents_run_and_every_call_is_stored(checkout: Path, server: Server, tmp
 
     def python(*words: str) -> str:
         command = [sys.executable, *words]
-        ended = subprocess.run(
+        ended = warm.run(
             command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=100, check=False
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+        return str(ended.stdout)
 
     assert python("src/agents/direct_agent.py") == "going up\n"
     assert python("src/agents/factory_agent.py") == "openai gpt-4o True\ngoing up True 8\n"

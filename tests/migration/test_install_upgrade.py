@@ -14,6 +14,7 @@ import pytest
 
 from src.migration.install import apply, command, old_files, plan
 from src.migration.install.apply import Change, Refused
+from tests import warm
 from tests.servers import Server, chat_reply
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def test_an_agent_runs_as_before_with_every_path_that_stays(former: Path, server
         "MOONDEV_DOTENV": "off", "OPENAI_KEY": "sk-test-0123456789abcdef", "OPENAI_BASE_URL": f"{server.url}/v1",
         "PYTHONPATH": str(former),  # before this project itself, where an editable install put it on the path
     }  # fmt: skip
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "src/agents/agent.py"], cwd=former, env=environment, capture_output=True, text=True,
         timeout=100, check=False,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from src.migration.rewrite import command
+from tests import warm
 from tests.commands import run_main
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "migrate_to_factory.py"
@@ -59,7 +60,7 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def run_script(*words: str | Path) -> subprocess.CompletedProcess[str]:
     arguments = [sys.executable, str(SCRIPT), *(str(word) for word in words)]
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
+    return warm.run(arguments, capture_output=True, text=True, check=False, timeout=120)
 
 
 def git(folder: Path, *words: str) -> None:

@@ -6,10 +6,11 @@ import math
 import numbers
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ _BRIEFS = (
 
 
 def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
-    """Return the members with labels; those that name the same model get #1, #2, ...
+    """Return the members with labels, no two alike; those that name the same model get #1, #2, ...
 
     Raises:
         ValueError: there is none, one names no model, or their weights cannot be added up.
@@ -59,13 +60,17 @@ def labelled(members: Iterable[str | Member]) -> tuple[Member, ...]:
     if not math.isfinite(sum(float(member.weight) for member in unlabelled)):
         raise ValueError("The weights of the members are too large to be added up: give smaller ones.")
     total = Counter(member.label or member.model for member in unlabelled)
-    seen: Counter[str] = Counter()
-    result = []
-    for member in unlabelled:
-        name = member.label or member.model
-        seen[name] += 1
-        result.append(replace(member, label=f"{name}#{seen[name]}" if total[name] > 1 else name))
-    return tuple(result)
+    numbered = {name: _numbered(name, total) for name in total}
+    names = [member.label or member.model for member in unlabelled]
+    return tuple(
+        replace(member, label=next(numbered[name]) if total[name] > 1 else name)
+        for member, name in zip(unlabelled, names, strict=True)
+    )
+
+
+def _numbered(name: str, taken: Container[str]) -> Iterator[str]:
+    """Return name#1, name#2, ... without those that a member has as its own label."""
+    return (label for label in (f"{name}#{number}" for number in count(1)) if label not in taken)
 
 
 def default_members() -> tuple[Member, ...]:

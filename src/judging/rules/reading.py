@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from src.agents.market.symbols import same_symbol
 from src.judging.rules.definitions import ACTIONS
 from src.judging.rules.patterns import LONGEST_TEXT
-from src.observability.ledger import book_of, parse_horizons
+from src.observability.ledger import are_in_order, book_of, parse_horizons
 from src.observability.store.ledger_records import DecisionRecord
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ NO_SYMBOL: Final = "its market is not known"
 TWO_SYMBOLS: Final = "it names several markets"
 TWO_VALUES: Final = "its prompt says two things"
 NO_ACTION: Final = "the action is none of the rule's"
+WRONG_SIDE: Final = "its target or stop lies on the wrong side"
 BAD_NUMBER: Final = "a number in it cannot be"
 
 _NAMESPACE: Final = uuid.UUID("8f2f3a0e-93c5-4f5c-8ac6-2f0b3a1d7f54")
@@ -157,16 +158,20 @@ class _Values:
 
 def _decision(call: RecordedCall, rule: Rule, values: _Values) -> DecisionRecord:
     horizons = parse_horizons(rule.horizons)
+    symbol, action = _symbol(call, rule, values), _action(rule, values)
+    price, target, stop = (values.number(name) for name in ("price", "target", "stop"))
+    if not are_in_order(action, price, target, stop):
+        raise _NoDecision(WRONG_SIDE)
     return DecisionRecord(
         id=decision_id(call),
         time_ns=call.end_ns,
         as_of_ns=call.end_ns,  # whatever it saw was there by then, and no trade can begin before
-        symbol=_symbol(call, rule, values),
-        action=_action(rule, values),
+        symbol=symbol,
+        action=action,
         confidence=_confidence(rule, values),
-        price=values.number("price"),
-        target=values.number("target"),
-        stop=values.number("stop"),
+        price=price,
+        target=target,
+        stop=stop,
         venue=rule.venue,
         timeframe=rule.timeframe,
         horizons=rule.horizons,

@@ -19,6 +19,7 @@ from src.migration.check.interrupts import interrupts_held
 from src.migration.rewrite import report
 from src.migration.rewrite.file import FAILED, migrate
 from src.migration.rewrite.leftovers import leftovers
+from src.migration.rewrite.other_factory import other_factories
 from src.migration.rewrite.project import neighbours
 from src.migration.rewrite.project.error_links import files_to_revisit
 from src.migration.rewrite.project.jobs import Job, jobs_of
@@ -61,8 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _fail(report_error)
         return FAILURE
     code = _exit_code(outcomes, sites, failures)
-    if installation is None or code == FAILURE:
+    if code == FAILURE:
         return code
+    if installation is None:
+        return LEFT_OVER if _name_other_factories(outcomes, written=options.write) else code
     return LEFT_OVER if installation.by_hand else max(code, DONE if installation.changes else NOTHING)
 
 
@@ -121,6 +124,17 @@ def _report(
     report.print_summary(outcomes, sites, failures, written=options.write, shown=options.diff)
     if installation is not None and not failures:
         install.print_summary(options.paths[0], installation, written=options.write, shown=options.diff)
+
+
+def _name_other_factories(outcomes: Sequence[Outcome], *, written: bool) -> bool:
+    """Say where the changed files import a factory that is not this project's; tell whether there is one."""
+    folders = other_factories(outcome.path for outcome in outcomes if outcome.after is not None)
+    for folder in folders:
+        sys.stderr.write(
+            f"{folder} is not this project's, and lacks what the changed files call: they "
+            f"{'fail' if written else 'would fail'} until --install puts this project's in its place (docs/adopt.md).\n"
+        )
+    return bool(folders)
 
 
 def _print_patch(lines: Sequence[str]) -> None:

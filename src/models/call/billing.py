@@ -39,11 +39,14 @@ class Bill:
         usage: The tokens of all requests, None where none was reported.
         cost: What they cost; a failed request whose usage is not known is among the unknown parts, unless it was
             refused before the model worked.
+        unknown_requests: How many requests have cost something that nobody knows; `cost` names what alike ones of
+            them have in common once.
     """
 
     def __init__(self, usage: Usage | None = None, cost: Cost | None = None) -> None:
         self.usage = usage
         self.cost = cost or Cost()
+        self.unknown_requests = int(bool(self.cost.unknown))
         self._is_open = False
 
     def open(self) -> None:
@@ -90,19 +93,21 @@ class Bill:
                 cost += Cost(unknown=() if cost.source == "local" else ("output after the interruption",))
             self._add_up(usage, cost)
         elif model._is_free(request.model):
-            self.cost += prices.free()
+            self._add_up(None, prices.free())
         elif completion.content or may_be_billed(error, raised):
-            self.cost += Cost(unknown=(f"a failed request ({error.category})",))
+            self._add_up(None, Cost(unknown=(f"a failed request ({error.category})",)))
 
     def _add_up(self, usage: Usage | None, cost: Cost) -> None:
         if usage is not None:
             self.usage = usage if self.usage is None else self.usage + usage
         self.cost = self.cost + cost
+        self.unknown_requests += bool(cost.unknown)
 
     def __add__(self, later: Bill) -> Bill:
         """Return the sums of two calls."""
         total = Bill(self.usage, self.cost)
         total._add_up(later.usage, later.cost)
+        total.unknown_requests = self.unknown_requests + later.unknown_requests
         return total
 
 
@@ -114,11 +119,11 @@ def _cost(model: ModelHooks, request: ModelRequest, completion: Completion, usag
         (completion.model, request.model),
         usage,
         completion.reported_cost,
-        tier=completion.service_tier or _requested_tier(model.provider, request),
+        tier=completion.service_tier or requested_tier(model.provider, request),
     )
 
 
-def _requested_tier(provider: str, request: ModelRequest) -> str | None:
+def requested_tier(provider: str, request: ModelRequest) -> str | None:
     """Return the tier that a request asks for, by which a reply that names none is priced."""
     body = request.options.get("extra_body")
     for options in (request.options, body if isinstance(body, Mapping) else {}):

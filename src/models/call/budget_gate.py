@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from src.models import capabilities
+from src.models.call import highest_cost
+from src.models.call.billing import requested_tier
 from src.models.call.steps import Sleep
-from src.models.errors import BudgetExceeded
+from src.models.errors import BudgetExceeded, InvalidRequest
 from src.models.limits import budget_states, budgets
-from src.models.pricing import prices
-from src.models.types import TextPart
-from src.models.usage import Usage
 from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
+    from src.models.call.billing import Bill
     from src.models.call.hooks import ModelHooks
     from src.models.limits.budgets import Budget, Keeper
     from src.models.types import ModelRequest
-    from src.models.usage import Cost
     from src.observability.pipeline import Pipeline
     from src.observability.tracing.observation import Observation
 
@@ -33,10 +30,7 @@ _log = logging.getLogger("moondev.models")
 _NAP_S: Final = 0.02  # while another process has the store locked
 _LONGEST_RESERVATION_S: Final = 3600.0
 _GRACE_S: Final = 60.0  # beyond the call's own deadline
-_OUTPUT_TOKENS: Final = 8_192  # where neither the request nor the model's documentation bounds the reply
-_TOKENS_OF_A_PICTURE: Final = 6_000
-_HIDDEN_TOKENS: Final = 1_024  # that a provider may add to a prompt: its template, instructions for tools
-_ROUNDING_BYTES: Final = 256  # lengths are rounded up to these, so that prices are looked up a few times
+_TRACED: Final = {"agent": "agents", "environment": "environments"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +57,7 @@ class BudgetGate:
         self._known_usd = 0.0  # of the call's bill until now
         self._unknown = 0
         self._highest_usd = 0.0
+        self._is_priced = True
 
     def reserve(self, request: ModelRequest, remaining_s: Callable[[], float]) -> Generator[Sleep, None, None]:
         """Reserve a request's highest cost; where the store is locked, wait for it in steps.
@@ -78,6 +73,8 @@ class BudgetGate:
         own, shared = budgets.current(), budgets.shared_now()
         if (not own and shared is None) or self._model._is_free(request.model):
             return
+        if self._observation.trace_id is None:
+            _refuse_without_traces((*own, *(shared[0] if shared is not None else ())))
         subject = {
             "provider": self._model.provider,
             "model": request.model,
@@ -91,13 +88,22 @@ class BudgetGate:
             groups.append((chosen, shared[1]))
         if not groups:
             return
-        self._highest_usd = _highest_usd(self._model, request, [item for chosen, _ in groups for item in chosen])
+        self._estimate(request, [item for chosen, _ in groups for item in chosen])
         try:
             for chosen, keeper in groups:
                 yield from self._hold(chosen, keeper, request.timeouts.total, remaining_s)
         except BaseException:
             self._give_back()
             raise
+
+    def _estimate(self, request: ModelRequest, chosen: Sequence[Budget]) -> None:
+        """Note the most that the request can cost, or what a call counts whose price is not known."""
+        highest = highest_cost.highest_usd(self._model.provider, request)
+        self._is_priced = highest is not None
+        if highest is None:
+            self._highest_usd = _unpriced_usd(self._model, request, chosen)
+        else:
+            self._highest_usd = highest * _underestimates.get((self._model.provider, request.model), 1.0)
 
     def _hold(
         self, chosen: tuple[Budget, ...], keeper: Keeper, timeout_s: float, remaining_s: Callable[[], float]
@@ -123,18 +129,22 @@ class BudgetGate:
             hold.keeper.settle(hold.reservation, 0.0)
         self._holds = []
 
-    def settle(self, bill: Cost) -> None:
-        """Count what the request cost, by the call's bill until now; a part without a known price by a stated rule."""
+    def settle(self, bill: Bill) -> None:
+        """Count what the request cost, by the call's bill until now.
+
+        A request whose cost is not known counts what was reserved: the most that it can cost, or what the budgets state
+        for a model without a known price.
+        """
         if not self._holds:
             return
         holds, self._holds = self._holds, []
-        cost_usd = max(bill.known - self._known_usd, 0.0)
-        if len(bill.unknown) > self._unknown:
-            stated = [item.unknown_usd for hold in holds for item in hold.chosen if item.unknown_usd is not None]
-            cost_usd += max(stated, default=max(self._highest_usd - cost_usd, 0.0))
-        elif cost_usd > self._highest_usd > 0:
+        known_usd = bill.cost.known
+        cost_usd = max(known_usd - self._known_usd, 0.0)
+        if bill.unknown_requests > self._unknown:
+            cost_usd = max(cost_usd, self._highest_usd) if self._is_priced else cost_usd + self._highest_usd
+        elif self._is_priced and cost_usd > self._highest_usd > 0:
             self._learn(cost_usd)
-        self._known_usd, self._unknown = bill.known, len(bill.unknown)
+        self._known_usd, self._unknown = known_usd, bill.unknown_requests
         for hold in holds:
             hold.keeper.settle(hold.reservation, cost_usd)
 
@@ -187,33 +197,36 @@ def _store() -> BudgetStore:
     return store
 
 
-def _highest_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budget]) -> float:
-    """Return the most that a request can cost: a token for each byte that is sent, and the longest reply."""
-    size = pictures = 0
-    for message in request.messages:
-        text, content = message.text, message.content
-        size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
-        if not isinstance(content, str):
-            pictures += sum(not isinstance(part, TextPart) for part in content)
-    for tool in request.tools:
-        size += len(str(tool))
-    tokens = -(-size // _ROUNDING_BYTES) * _ROUNDING_BYTES + pictures * _TOKENS_OF_A_PICTURE + _HIDDEN_TOKENS
-    longest = request.max_tokens or capabilities.of(model.provider, request.model).max_output or _OUTPUT_TOKENS
-    highest = _price(model.provider, request.model, tokens, longest, int(time.time() // 3600))
-    if highest is not None:
-        return highest * _underestimates.get((model.provider, request.model), 1.0)
-    stated = [item.unknown_usd for item in chosen if item.unknown_usd is not None]
-    if not stated and any(item.is_hard for item in chosen):
+def _unpriced_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budget]) -> float:
+    """Return what a call counts whose price is not known; each hard budget must state it."""
+    if any(item.is_hard and item.unknown_usd is None for item in chosen):
         raise BudgetExceeded(
-            f"the price of {model.provider}:{request.model} is not known, so that no hard budget can hold it: state it "
-            "in MOONDEV_PRICES, or give the budget an unknown_usd"
+            f"the price of {model.provider}:{request.model} is not known{_tier(model, request)}, so that no hard "
+            "budget can hold it: state it in MOONDEV_PRICES, or give the budget an unknown_usd"
         )
-    return max(stated, default=0.0)
+    return max((item.unknown_usd for item in chosen if item.unknown_usd is not None), default=0.0)
 
 
-@functools.lru_cache(maxsize=1024)
-def _price(provider: str, model: str, input_tokens: int, output_tokens: int, hour: int) -> float | None:  # noqa: ARG001 - some prices change by the hour
-    return prices.price(provider, (model,), Usage(input=input_tokens, output=output_tokens)).total
+def _tier(model: ModelHooks, request: ModelRequest) -> str:
+    tier = requested_tier(model.provider, request)
+    return "" if tier is None else f" at the service tier {tier}"
+
+
+def _refuse_without_traces(chosen: Sequence[Budget]) -> None:
+    """Refuse budgets by what only a trace tells: they would hold nothing, or all runs together, unsaid."""
+    for item in chosen:
+        needed = (
+            "runs"
+            if item.window == "run"
+            else next((plural for name, plural in _TRACED.items() if name in item.match), None)
+        )
+        if needed is not None:
+            raise InvalidRequest(
+                f"MOONDEV_TRACING is off, so that {needed} are not known, and the {item.window}'s budget "
+                f"({_matching(item)}, {item.source}) cannot be held: turn tracing on, or take a budget of another "
+                "kind. Nothing was sent.",
+                parameter=item.source,
+            )
 
 
 def _matching(budget: Budget) -> str:

@@ -159,12 +159,12 @@ class Call:
     def _add_failure(self, error: ModelError, raised: BaseException) -> None:
         """Add up what a failed request may have cost."""
         self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
-        self._budget.settle(self._bill.cost)
+        self._budget.settle(self._bill)
 
     def _account(self, completion: Completion) -> Completion:
         """Add up tokens and money, move think tags into the reasoning, and refuse a completion without content."""
         usage = self._bill.add(self._model, self._request, completion)
-        self._budget.settle(self._bill.cost)
+        self._budget.settle(self._bill)
         if self._place is not None:
             self._place.correct(usage.total_tokens if usage else None)
         text, thought = think_tags.split(completion.content)

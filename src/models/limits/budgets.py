@@ -24,8 +24,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from src.models import user_tables
+from src.models import suggestions, user_tables
 from src.models.errors import InvalidRequest
+from src.models.providers import PROVIDERS
 from src.observability.store.budgets import Window
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class Budget:
         object.__setattr__(self, "key", "|".join((*parts, "hard" if self.is_hard else "soft")))
 
     def applies_to(self, subject: Mapping[str, str | None]) -> bool:
-        """Tell whether a call counts in it."""
-        return all(subject.get(name) == value for name, value in self.match.items())
+        """Tell whether a call counts in it; capital letters make no difference."""
+        return all((subject.get(name) or "").casefold() == value.casefold() for name, value in self.match.items())
 
     def window_at(self, time_s: float, run: str | None) -> Window:
         """Return its window at a time: that of a run, or of the hour, day or month in UTC."""
@@ -185,15 +186,32 @@ def _row(path: Path, number: int, row: Any) -> Budget:
     for name in _MATCHES:
         if name in row and not (isinstance(row[name], str) and row[name].strip()):
             raise _wrong(path, f"{where} has {name} {row[name]!r}: give a name")
+    match = {name: row[name].strip() for name in _MATCHES if name in row}
+    _refuse_what_no_call_is(path, where, match)
     unknown_usd = row.get("unknown_usd")
     return Budget(
         window=row["window"],
         limit_usd=_amount(row.get("limit_usd"), f"{path}: {where}: limit_usd"),
         is_hard=row.get("kind", "hard") == "hard",
-        match={name: row[name].strip() for name in _MATCHES if name in row},
+        match=match,
         unknown_usd=None if unknown_usd is None else _amount(unknown_usd, f"{path}: {where}: unknown_usd"),
         source=str(path),
     )
+
+
+def _refuse_what_no_call_is(path: Path, where: str, match: Mapping[str, str]) -> None:
+    """Raise for a provider's name that none has, and a provider before a model: no call would ever count in it."""
+    provider = match.get("provider", "")
+    meant = suggestions.misspelt_provider(provider)
+    if meant is not None:
+        raise _wrong(path, f"{where} has provider {provider!r}: the provider is named {meant!r} here")
+    prefix, separator, model = match.get("model", "").partition(":")
+    if separator and (prefix.lower() in PROVIDERS or suggestions.misspelt_provider(prefix)):
+        raise _wrong(
+            path,
+            f"{where} has model {match['model']!r}: give the provider apart, since calls count by the model's own "
+            f"name, {model!r}",
+        )
 
 
 def _amount(value: Any, name: str) -> float:

@@ -47,7 +47,7 @@ def model_validator(model: Any) -> Any:
     from pydantic_core import SchemaError, SchemaValidator
 
     schema = model.__pydantic_core_schema__
-    exact = _with_exact_steps(schema)
+    exact = with_exact_steps(schema)
     if exact == schema:
         return None
     try:
@@ -56,10 +56,10 @@ def model_validator(model: Any) -> Any:
         return None
 
 
-def _with_exact_steps(schema: Any) -> Any:
+def with_exact_steps(schema: Any) -> Any:
     """Return a core schema in which a function checks the steps of floats and decimals."""
     if isinstance(schema, list | tuple):
-        return type(schema)(_with_exact_steps(item) for item in schema) if type(schema) in (list, tuple) else schema
+        return type(schema)(with_exact_steps(item) for item in schema) if type(schema) in (list, tuple) else schema
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") in ("float", "decimal") and schema.get("multiple_of"):
@@ -67,7 +67,7 @@ def _with_exact_steps(schema: Any) -> Any:
         check = {"type": "no-info", "function": _step_check(schema["multiple_of"])}
         reference = {"ref": schema["ref"]} if "ref" in schema else {}
         return {"type": "function-after", "function": check, "schema": plain, **reference}
-    return {name: value if name == "metadata" else _with_exact_steps(value) for name, value in schema.items()}
+    return {name: value if name == "metadata" else with_exact_steps(value) for name, value in schema.items()}
 
 
 def _step_check(step: float | Decimal) -> Callable[[Any], Any]:

@@ -7,7 +7,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from src.models.request import exact_multiples
+from src.models.request import exact_multiples, plain_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,8 @@ def _by_model(value: object, model: Any) -> Any:
     import pydantic
 
     exact = exact_multiples.model_validator(model)
+    if plain_numbers.has_truth_value(value):
+        exact = plain_numbers.model_validator(model) or exact
     try:
         return model.model_validate(value) if exact is None else exact.validate_python(value)
     except pydantic.ValidationError as error:

@@ -1,11 +1,19 @@
 """The ledger: every decision as it was made, and what came of it."""
 
 from src.observability.ledger.horizons import Horizon, HorizonError, parse_horizon, parse_horizons
+from src.observability.ledger.moments import aware
 from src.observability.ledger.reader import Entry, LedgerReader, read_numbered
 from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
 from src.observability.ledger.results import outcome, score_id
 from src.observability.ledger.votes import MemberVote, read_votes, write_votes
-from src.observability.ledger.writing import book_of, decision, without_secrets, write_decision, write_decisions
+from src.observability.ledger.writing import (
+    are_in_order,
+    book_of,
+    decision,
+    without_secrets,
+    write_decision,
+    write_decisions,
+)
 
 __all__ = [
     "Entry",
@@ -15,6 +23,8 @@ __all__ = [
     "MemberVote",
     "RecordedCall",
     "RecordedCalls",
+    "are_in_order",
+    "aware",
     "book_of",
     "decision",
     "outcome",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -17,6 +18,7 @@ from opentelemetry import trace as otel_trace
 from src.observability import attributes as names
 from src.observability.current import get_pipeline
 from src.observability.ledger.horizons import parse_horizons
+from src.observability.ledger.moments import aware
 from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
@@ -91,7 +93,8 @@ def decision(
         action: BUY, SELL or NOTHING, in any case.
         confidence: 0 to 100: how sure it is that the action is right.
         price: The price that it was made at.
-        as_of: The close of the newest data that it saw, as a time or seconds since 1970; now where not given.
+        as_of: The close of the newest data that it saw, as a time with its zone or seconds since 1970; now where not
+            given.
         horizon: After how long it is judged: 90m, 24h, 7d, or several.
         **fields: What else is known of it: `DecisionFields`.
     """
@@ -127,12 +130,14 @@ def _record(
     prompt_name, prompt_version, prompt_hash = _prompt(fields.get("prompt"))
     models, metadata = list(fields.get("models", ())), fields.get("metadata")
     cost_usd = bounded("cost_usd", fields.get("cost_usd"), 0, math.inf)
+    direction = _action(action)
+    price, target, stop = _prices(direction, price, fields)
     return DecisionRecord(
         id=str(fields.get("decision_id") or uuid.uuid4().hex),
         time_ns=now_ns,
         as_of_ns=as_of_ns,
         symbol=_symbol(symbol),
-        action=_action(action),
+        action=direction,
         confidence=bounded("confidence", confidence, 0, 100),
         horizons=",".join(item.name for item in horizons),
         agent=fields.get("agent") or scope.agent,
@@ -152,10 +157,31 @@ def _record(
         venue=fields.get("venue"),
         timeframe=fields.get("timeframe"),
         agent_version=fields.get("agent_version"),
-        price=_price("price", price),
-        target=_price("target", fields.get("target")),
-        stop=_price("stop", fields.get("stop")),
+        price=price,
+        target=target,
+        stop=stop,
     )
+
+
+def _prices(
+    action: str, price: object, fields: Mapping[str, object]
+) -> tuple[float | None, float | None, float | None]:
+    """Return a decision's price, target and stop.
+
+    Raises:
+        ValueError: one of them is no price, or its stop or target lies on the wrong side.
+    """
+    entry, target, stop = (
+        _price("price", price),
+        _price("target", fields.get("target")),
+        _price("stop", fields.get("stop")),
+    )
+    if not are_in_order(action, entry, target, stop):
+        raise ValueError(
+            f"it is {action} at {entry} with target {target} and stop {stop}: a BUY has its stop below and its "
+            "target above, a SELL the other way round."
+        )
+    return entry, target, stop
 
 
 def _prompt(prompt: Any) -> tuple[str | None, str | None, str | None]:
@@ -268,15 +294,23 @@ def _price(name: str, value: Any) -> float | None:
     return price
 
 
+def are_in_order(action: str, price: float | None, target: float | None, stop: float | None) -> bool:
+    """Tell whether a stop would cut a loss and a target take a gain; another one would be reached at once."""
+    if action not in ("BUY", "SELL"):
+        return True
+    prices = [item for item in (stop, price, target) if item is not None]
+    pairs = list(itertools.pairwise(prices))
+    return all(low < high for low, high in pairs) if action == "BUY" else all(low > high for low, high in pairs)
+
+
 def nanoseconds(moment: Any) -> int:
     """Return a time as nanoseconds since 1970.
 
     Raises:
-        ValueError: it is neither a datetime nor seconds.
+        ValueError: it is neither a datetime nor seconds, or states no zone where the machine's is not UTC.
     """
     if isinstance(moment, datetime):
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000) * 1_000
+        return int((aware(moment, "the time") - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000) * 1_000
     seconds = bounded("time", moment, 0, 1e11)
     if seconds is None or seconds > 1e11 / 10:
         raise ValueError(f"a time is {moment!r:.40}: give a datetime, or seconds since 1970.")

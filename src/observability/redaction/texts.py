@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from src.observability.redaction.engine import engines, preparation
-from src.observability.redaction.judging import nearby_words, unescaped
+from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
 from src.observability.redaction.judging.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
 from src.observability.redaction.rules import (
     assignments,
@@ -101,6 +101,8 @@ def _redact_once(text: str, options: Options, hint: str) -> str:
         findings = findings + _findings_of_view(unescaped.decode(text), options, hint)
     if not numbers.isdisjoint(engines.BROKEN):
         findings = findings + _findings_of_view(unescaped.join_lines(text), options, hint)
+    for reading in spelled_out.readings(text):
+        findings = findings + _findings_of_view(reading, options, hint)
     return apply(text, findings) if findings else text
 
 
@@ -132,6 +134,9 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
         _inspect(scan, hits, numbers)
     if engines.RUN in numbers:
         _find_encoded(scan, hits, options)
+        for written in encoded_texts.in_hex(data):
+            if redact(options, written.text) != written.text:
+                scan.add(written.start, written.end, "encoded_secret", general=True)
     return scan.findings, numbers
 
 

@@ -28,6 +28,7 @@ _SCHEMA_WORDS = frozenset(
 _NAME = re.compile(r"[\w.\- ]{2,64}")
 _LONGEST_FLAG = 64
 _KEY_SIZES = frozenset({32, 64})
+_LONGEST_ROW = 6
 _FEWEST_WORDS = BIP39_SIZES[0]
 _PHRASE = "[REDACTED:seed_phrase]"
 _ITEMS = (deque, MappingView, Sequence)
@@ -147,6 +148,8 @@ class Walk:
         items = [self.value(item, hint, depth + 1) for item in value]
         for place in phrase:
             items[place] = _PHRASE
+        for place in _phrase_of_rows(value, hint) if ordered and not phrase else ():
+            items[place] = _without_word(items[place])
         if isinstance(value, list | tuple):
             self._after_flags(value, items, depth)
             self._in_pairs(value, items, depth)
@@ -201,6 +204,27 @@ class Walk:
             return b"[REDACTED:binary]"
         clean = self.text(text, hint)
         return value if clean == text else clean.encode(errors="surrogatepass")
+
+
+def _phrase_of_rows(rows: object, hint: str) -> set[int]:
+    """Return the indexes of the rows whose words make up phrases, one a row, such as `{"index": 0, "word": "..."}`."""
+    words = [_only_text(row) for row in cast("Sequence[object]", rows)]
+    return set() if words.count(None) > len(words) - _FEWEST_WORDS else seed_phrases.find_in_items(words, hint)
+
+
+def _only_text(row: object) -> str | None:
+    """Return the only text in a row; None where it has none, several, or is no row."""
+    if not isinstance(row, dict | list | tuple) or len(row) > _LONGEST_ROW:
+        return None
+    texts = [item for item in (row.values() if isinstance(row, dict) else row) if isinstance(item, str)]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _without_word(row: object) -> object:
+    if isinstance(row, dict):
+        return {key: _PHRASE if isinstance(item, str) else item for key, item in row.items()}
+    items = [_PHRASE if isinstance(item, str) else item for item in cast("Sequence[object]", row)]
+    return items if isinstance(row, list) else tuple(items)
 
 
 def _is_pair(value: Sequence[object]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import subprocess
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from src.agents.trading_agent import TradingAgent
 from src.models import ModelFactory, errors
 from src.models.adapters.local import engine
 from src.observability.store import background
+from tests import warm
 from tests.long import IS_LONG, rounds
 from tests.servers import eventually
 
@@ -188,5 +188,5 @@ def test_a_process_that_ends_while_the_model_is_at_work_ends_with_its_own_status
         f"print('over')\nsys.exit({status})\n"
     )
     for _ in range(rounds(1, 20)):  # without care it crashed more often than not; each round loads the model
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+        done = warm.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (status, "over\n"), done.stderr

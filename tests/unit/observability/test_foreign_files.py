@@ -16,6 +16,7 @@ import pytest
 from src.observability.store.reader import StoreReader
 from src.observability.store.schema import APPLICATION_ID, VERSION, SpoolError
 from src.observability.store.spool import Spool
+from tests import warm
 from tests.unit.observability.test_spool import record
 
 _HEADER = b"SQLite format 3\0"
@@ -76,7 +77,7 @@ def _log_of_another_program(path: Path) -> None:
         "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "c.execute('PRAGMA journal_mode = WAL'); c.execute('CREATE TABLE customers (id)'); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+    warm.run([sys.executable, "-c", program, str(path)], check=True)
 
 
 FOREIGN = [

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from src.observability import attributes, child_environment, continue_trace, inj
 from src.observability.spans.scope import Scope
 from src.observability.tracing import baggage, propagation
 from src.observability.tracing.observation import observe
+from tests import warm
 from tests.long import rounds
 from tests.unit.observability.stored import attributes_of
 
@@ -221,7 +221,7 @@ with continue_trace(), observe_agent("child"):
 
 def run_child(environment: dict[str, str]) -> None:
     command = [sys.executable, "-c", CHILD]
-    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
+    done = warm.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 

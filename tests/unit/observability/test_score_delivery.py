@@ -216,13 +216,15 @@ def test_a_rate_limit_on_scores_holds_up_no_observation_and_is_kept_to(spool: Sp
         server.answer = limit
         exporter = Exporter(spool, [destination_of(server)])
         fill(spool, 2)
-        threading.Thread(target=exporter.flush, args=(20,), daemon=True).start()
+        flush = threading.Thread(target=exporter.flush, args=(20,), daemon=True)
+        flush.start()
         assert eventually(lambda: len(answers) == 1)
         spool.append(sendable_record(1))
         exporter.wake()
         assert eventually(lambda: [span.name for span in server.spans] == ["n1"])
         assert eventually(lambda: len(server.scores) == 2)
         assert answers[1] - answers[0] >= 0.9  # not before the server asked for it, though a flush waits
+        flush.join(20)  # it reads the store, which goes with the test
 
 
 def test_many_scores_take_one_commit_for_each_request(spool: Spool) -> None:

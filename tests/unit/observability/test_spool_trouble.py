@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import sqlite3
-import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -20,6 +19,7 @@ from src.observability.delivery import process_exit
 from src.observability.store.file import damaged_copies
 from src.observability.store.schema import APPLICATION_ID
 from src.observability.store.spool import Spool, SpoolError
+from tests import warm
 from tests.servers import Langfuse, eventually
 from tests.unit.observability import test_spool
 from tests.unit.observability.records import score_record
@@ -333,7 +333,7 @@ spool.append(record(2))
 stats = spool.stats()
 assert failed and (stats.observations, stats.losses) == (22 - failed, failed), (failed, stats)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    warm.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_reading_a_deleted_store_creates_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +21,7 @@ from src.observability import (
 )
 from src.observability.settings import Settings, SettingsError
 from src.observability.tracing.observation import observe, start
+from tests import warm
 from tests.servers import Langfuse, Reply, eventually
 from tests.unit.observability.stored import attributes_of, only
 
@@ -199,7 +199,7 @@ def test_keys_in_the_projects_env_file_apply_before_any_model_is_made(tmp_path: 
         "print(Settings.read_or_default().langfuse_public_key, ModelFactory.is_model_available('openai'))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "MOONDEV_DOTENV"}
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
         env={**environment, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -214,7 +214,7 @@ def test_the_base_url_wins_over_the_host() -> None:
 
 def test_a_short_program_delivers_before_it_ends(langfuse: Langfuse) -> None:
     code = "from src.observability import observe_agent\nwith observe_agent('brief'): pass"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    warm.run([sys.executable, "-c", code], check=True, timeout=60)
     assert [span.name for span in langfuse.spans] == ["brief.run"]
 
 

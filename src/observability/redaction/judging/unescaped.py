@@ -164,12 +164,12 @@ _ANY_BREAK = re.compile(rf"(?:=|\\)?(?:{LINE_BREAK})(?:\\{{1,16}}t){{0,16}}(?:(?
 
 def join_all_lines(text: str) -> Decoded | None:
     """Return the text without any line break; None where it has none."""
-    return _without(text, _ANY_BREAK.finditer(text))
+    return without(text, _ANY_BREAK.finditer(text))
 
 
 def join_lines(text: str) -> Decoded | None:
     """Return the text without the line breaks inside quoted values that are broken over lines; None where none are."""
-    return _without(
+    return without(
         text,
         (
             line_break
@@ -179,7 +179,7 @@ def join_lines(text: str) -> Decoded | None:
     )
 
 
-def _without(text: str, matches: Iterable[re.Match[str]]) -> Decoded | None:
+def without(text: str, matches: Iterable[re.Match[str]]) -> Decoded | None:
     """Return the text without these parts, which are in order; None where there are none."""
     pieces: list[str] = []
     joined_at: list[int] = []

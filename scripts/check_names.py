@@ -1,19 +1,16 @@
-"""Every file keeps to the rules that no linter knows: names say what a value is, files and functions are short."""
+"""Hold every file to the rules that no linter knows: names say what a value is, files and functions are short."""
 
 from __future__ import annotations
 
 import ast
-from functools import cache
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-pytestmark = pytest.mark.xdist_group("sources")  # read by one worker alone
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 50
 # They say that a value was obtained, not what it is.
@@ -26,11 +23,11 @@ LONGER: dict[str, str] = {
 }
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Yield each file's path and tree; of so many trees Python's collector of garbage would look through all."""
+def sources(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield each file's path and text."""
     folders = ("src", "scripts", "tests", "benchmarks")
-    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+    for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
+        yield path.relative_to(root).as_posix(), path.read_text("utf-8")
 
 
 def nodes(tree: ast.Module) -> Iterator[ast.AST]:
@@ -47,6 +44,7 @@ def nodes(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def bound_name(node: ast.AST) -> str | None:
+    """Return the name that a node binds; None where it binds none."""
     match node:
         case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
             return name
@@ -64,28 +62,40 @@ def has_riddle(node: ast.AST) -> bool:
     return any(isinstance(value, str) and value.strip("_").lower() in RIDDLES for value in vars(node).values())
 
 
-@cache
-def breaches() -> tuple[list[str], set[str]]:
-    """Return where a name says that a value was obtained, and which files and functions are too long."""
-    riddles: list[str] = []
+def breaches(root: Path, longer: Mapping[str, str]) -> list[str]:
+    """Return where a name says that a value was obtained, and which files and functions are too long.
+
+    Args:
+        root: The folder of a checkout.
+        longer: What may be above a bound, as `path` or `path::function`, and why; what is not is a breach too.
+    """
+    lines: list[str] = []
     long: set[str] = set()
-    for path, tree in sources():
+    for path, text in sources(root):
         is_bounded = path.startswith(("src/", "scripts/"))
-        if is_bounded and (ROOT / path).read_text("utf-8").count("\n") > MOST_LINES:
+        if is_bounded and text.count("\n") > MOST_LINES:
             long.add(path)
-        for node in nodes(tree):
+        for node in nodes(ast.parse(text)):
             if has_riddle(node) and (bound_name(node) or "").strip("_").lower() in RIDDLES:
-                riddles.append(f"{path}:{getattr(node, 'lineno', 0)} {bound_name(node)}")
+                lines.append(f"{path}:{getattr(node, 'lineno', 0)}: {bound_name(node)} does not say what its value is")
             if is_bounded and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                if lines > MOST_LINES_OF_A_FUNCTION:
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MOST_LINES_OF_A_FUNCTION:
                     long.add(f"{path}::{node.name}")
-    return riddles, long
+    lines += [
+        f"{place}: over {MOST_LINES} lines, or {MOST_LINES_OF_A_FUNCTION} in a function" for place in long - set(longer)
+    ]
+    lines += [f"{place}: is not over the bound: take it off the list" for place in set(longer) - long]
+    return lines
 
 
-def test_a_name_says_what_its_value_is() -> None:
-    assert not breaches()[0]
+def main() -> int:
+    """Print each breach; return 1 where there is one."""
+    lines = breaches(ROOT, LONGER)
+    for line in sorted(lines):
+        print(line)
+    return int(bool(lines))
 
 
-def test_files_and_functions_are_short_but_for_those_that_say_why() -> None:
-    assert breaches()[1] == set(LONGER)
+if __name__ == "__main__":
+    sys.exit(main())
