@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Outcome, post_traces
 from src.observability.delivery.media import MediaUploader
-from src.observability.delivery.plain_metadata import takes_plain_texts, with_plain_texts
+from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
 from src.observability.delivery.unbilled import with_zero_usage
 from src.observability.spans import otlp
 
@@ -37,7 +37,7 @@ class ObservationRequests:
         Files in the rows are uploaded meanwhile, which may take long.
         """
         client = self._channel.client
-        plain = takes_plain_texts(self._channel)
+        plain = needs_plain_texts(rows, self._channel)
         groups = groupby(rows, key=lambda row: row.envelope)
         return otlp.build_request(
             (envelope, [self._as_delivered(row.span, client, plain=plain) for row in group])

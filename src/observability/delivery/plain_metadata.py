@@ -1,9 +1,9 @@
 """Write texts in metadata as they are for Langfuse servers that do not take them out of their JSON.
 
-The store holds each value of metadata as JSON, texts in quotes, as version 5 of Langfuse's SDK sends them: a server from
-4.59 on decodes them. An older one stores what it gets, and its filters compare with that, so that `trading_pair =
-BTC-USD` does not match `"BTC-USD"`; the SDKs for such servers send texts without quotes. Source: extractMetadata and
-StringObjectFilter in packages/shared/src/server of Langfuse 4.16.0, `_client/attributes.py` of its SDK 5.0.4.
+The store holds each value of metadata as JSON, texts in quotes, as version 5 of Langfuse's SDK sends them: a server
+from 4.59 on decodes them. An older one stores what it gets, and its filters compare with that, so that `trading_pair =
+BTC-USD` does not match `"BTC-USD"`. Source: extractMetadata and StringObjectFilter in packages/shared/src/server of
+Langfuse 4.16.0, `_client/attributes.py` of its SDK 5.0.4.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from src.observability import attributes as names
 from src.observability.delivery.langfuse_server import parsed_version, version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from src.observability.delivery.channel import Channel
+    from src.observability.store.records import BatchRow
 
 _DECODES: Final = (4, 59, 0)
 _PREFIXES: Final = (names.METADATA, names.TRACE_METADATA)
+_MARKS: Final = tuple(prefix.encode() for prefix in _PREFIXES)
 
 
-def takes_plain_texts(channel: Channel) -> bool:
-    """Tell whether the server stores texts in metadata as they come; not where its version is unknown."""
+def needs_plain_texts(rows: Sequence[BatchRow], channel: Channel) -> bool:
+    """Tell whether rows hold metadata that their server stores as it comes; not where its version is unknown."""
     if channel.destination.kind != "langfuse" or channel.destination.is_cloud:
+        return False
+    if not any(mark in row.span for row in rows for mark in _MARKS):
         return False
     version = parsed_version(version_of(channel.request, channel.destination))
     return version is not None and version < _DECODES
