@@ -18,7 +18,7 @@ _SETTING: Final = "compat"
 def other_factories(files: Iterable[Path]) -> list[Path]:
     """Return each `src/models` that files below its checkout would import and that is not this project's.
 
-    Nothing is said where no folder above a file has a `src/models`: the package may be installed.
+    Nothing is said where no folder above a file has a factory in `src/models`: the package may be installed.
     """
     folders = {folder for file in files if (folder := _models_folder(file.absolute().parent)) is not None}
     return sorted(folder for folder in folders if not _is_ours(folder))
@@ -27,7 +27,7 @@ def other_factories(files: Iterable[Path]) -> list[Path]:
 @cache
 def _models_folder(folder: Path) -> Path | None:
     for place in (folder, *folder.parents):
-        if (place / "src" / "models").is_dir():
+        if (place / "src" / "models" / "model_factory.py").is_file():
             return place / "src" / "models"
     return None
 

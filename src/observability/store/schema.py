@@ -310,6 +310,10 @@ _ADDED_COLUMN: Final = re.compile(r"ALTER TABLE (?P<table>\w+) ADD COLUMN (?P<co
 LEDGER_SINCE: Final = MIGRATIONS.index(_LEDGER) + 1
 FACTS_SINCE: Final = MIGRATIONS.index(_FACTS) + 1
 BOOKS_SINCE: Final = MIGRATIONS.index(_BOOKS) + 1
+_MARKS: Final = (
+    "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
+    "FROM pragma_user_version, pragma_application_id"
+)
 _SINCE: Final = {"cost_unknown": _COST_UNKNOWN_SINCE, **dict.fromkeys(FACT_COLUMNS, FACTS_SINCE)}
 
 
@@ -329,7 +333,7 @@ def examine(connection: sqlite3.Connection, path: object) -> int:
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     if (owner, version) == (APPLICATION_ID, VERSION):
         return version
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version, owner, tables = connection.execute(_MARKS).fetchone()  # at one moment: another process may be making it
     if owner != APPLICATION_ID and (owner or version or tables):
         raise SpoolError(f"{path} is a database of another program. Name another file with MOONDEV_TRACE_DB.")
     if version > VERSION:
@@ -337,7 +341,7 @@ def examine(connection: sqlite3.Connection, path: object) -> int:
             f"{path} was written by a newer version of this program (format {version}; this one knows {VERSION}). "
             "Update the program, or name another file with MOONDEV_TRACE_DB."
         )
-    return version
+    return int(version)
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from src.observability.store.reader import StoreReader
-from src.observability.store.schema import APPLICATION_ID, VERSION, SpoolError
+from src.observability.store.schema import APPLICATION_ID, VERSION, SpoolError, examine
 from src.observability.store.spool import Spool
 from tests import warm
 from tests.unit.observability.test_spool import record
@@ -140,6 +141,19 @@ def test_an_empty_file_becomes_a_store_when_something_is_written_to_it(tmp_path:
     assert path.read_bytes() == b""
     Spool(path).append(record(1))
     assert [row.name for row in StoreReader(path).rows_after(0)] == ["n1"]
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_no_other_program_s(tmp_path: Path) -> None:
+    """It is empty when its version is read, and has tables, and marks, when those are counted."""
+    path = tmp_path / "t.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+
+        def make(statement: str) -> None:
+            if "sqlite_master" in statement and not path.stat().st_size:
+                Spool(path).close()
+
+        connection.set_trace_callback(make)
+        assert examine(connection, path) == VERSION
 
 
 def test_a_missing_store_has_no_traces_and_is_not_created(tmp_path: Path) -> None:

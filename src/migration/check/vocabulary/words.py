@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from src.migration.check.vocabulary.providers import HOSTS, LANGCHAIN, MODULES, SUFFIXES
 from src.migration.check.vocabulary.quick_look import Interest, QuickLook
@@ -198,7 +198,12 @@ class Vocabulary:
 
     @cached_property
     def _quick_look(self) -> QuickLook:
-        return QuickLook(self._modules, [*self._hosts, *SUFFIXES], [*CLIENTS, *_LANGCHAIN])
+        return _quick_look(tuple(self._modules), (*self._hosts, *SUFFIXES))
+
+
+@lru_cache(maxsize=8)  # it takes as long to make as several files take to be looked at
+def _quick_look(modules: tuple[str, ...], hosts: tuple[str, ...]) -> QuickLook:
+    return QuickLook(modules, hosts, [*CLIENTS, *_LANGCHAIN])
 
 
 def is_model_server_path(value: str) -> bool:

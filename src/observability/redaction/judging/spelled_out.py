@@ -13,6 +13,7 @@ _SPELLED: Final = re.compile(
     r"\\{1,16}x(0[9aAdD]|[2-7][0-9a-fA-F])|(&(?:#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7})|nbsp|quot|apos|amp|lt|gt);)"
 )
 # Who spells a secret out does so with many characters; single ones are in every page.
+_FEWEST_SPELLED: Final = 3
 # Each pattern begins with a literal, which is searched for quickly.
 _MANY_BYTES: Final = re.compile(r"\\x[2-7][0-9a-fA-F](?:\\{1,16}x[2-7][0-9a-fA-F]){2}")
 _MANY_REFERENCES: Final = re.compile(r"&#[xX]?[0-9a-fA-F]{1,7};(?:&#[xX]?[0-9a-fA-F]{1,7};){2}")
@@ -36,7 +37,7 @@ def readings(text: str) -> list[Decoded]:
     if _is_spelled_out(text):
         views.append(_decoded(text))
     if not text.isascii():
-        if _WIDE.search(text):  # each sign stays where it is
+        if _may_be_wide(text) and _WIDE.search(text):  # each sign stays where it is
             views.append(Decoded(text=text.translate(_TO_ASCII), decoded_at=[], removed=[]))
         if any(sign in text for sign in _UNSEEN):
             views.append(without(text, _INVISIBLE.finditer(text)))
@@ -46,11 +47,18 @@ def readings(text: str) -> list[Decoded]:
 
 
 def _is_spelled_out(text: str) -> bool:
-    return bool(
-        ("\\x" in text and _MANY_BYTES.search(text))
-        or ("&#" in text and _MANY_REFERENCES.search(text))
+    """Tell whether many characters are spelled out; signs are searched for, then counted, which is quickest."""
+    if "\\" in text and "\\x" in text and text.count("\\x") >= _FEWEST_SPELLED and _MANY_BYTES.search(text):
+        return True
+    return "&" in text and bool(
+        ("&#" in text and text.count("&#") >= _FEWEST_SPELLED and _MANY_REFERENCES.search(text))
         or ("&nbsp;" in text and _BLANK_IN_TEXT.search(text))
     )
+
+
+def _may_be_wide(text: str) -> bool:
+    """Tell whether a full-width sign may be in a text: of the two bytes of its code the upper one is 0xFF."""
+    return b"\xff" in text.encode("utf-16-le", "surrogatepass")
 
 
 def _decoded(text: str) -> Decoded | None:

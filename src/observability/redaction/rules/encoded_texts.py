@@ -22,9 +22,16 @@ ASCII_DIGITS = b"IJKLMNOPQRSTUVWXYZabcdef"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-_HEX = bytes(ord("a") if code < 128 and chr(code) in "0123456789abcdefABCDEF" else ord(" ") for code in range(256))
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+_HEX_RUN = re.compile(rb"[0-9a-fA-F]++")
 _SHORTEST_HEX = 2 * SHORTEST
 _PRINTABLE_DIGITS = b"234567"  # the first of the two digits of a character of ASCII
+_IS_PRINTABLE = bytes(ord("p") if code in _PRINTABLE_DIGITS else ord(" ") for code in range(256))
+# One byte of so many is looked at first, at odd and at even positions: in the shortest text in hex so many of either
+# are the first digits of characters, wherever it begins.
+_STRIDE = 8
+_SAMPLES = b"p" * ((_SHORTEST_HEX - _STRIDE + 1) // _STRIDE)
+_SAMPLED = (len(_SAMPLES) - 1) * _STRIDE + 1  # from the first of them to the last
 
 
 class Encoded(NamedTuple):
@@ -43,16 +50,42 @@ def may_be_text(data: bytes, start: int, stop: int) -> bool:
 
 def in_hex(data: bytes) -> Iterator[Encoded]:
     """Yield the texts in ASCII that are written as runs of hex digits; a hash is none, but one in 10^13 of them."""
-    shape, end = data.translate(_HEX), 0
-    while (start := shape.find(b"a" * _SHORTEST_HEX, end)) >= 0:
-        end = shape.find(b" ", start)
-        end = len(shape) if end < 0 else end
-        for first in (start, start + 1):  # a letter before it, as in `\\n`, may be a digit
-            stop = end - (end - first) % 2
-            if not data[first : first + _SHORTEST_HEX : 2].translate(None, _PRINTABLE_DIGITS):
-                text = bytes.fromhex(data[first:stop].decode()).decode("ascii", "replace")
-                yield Encoded(start=first, end=stop, text=_CONTROLS.split(text, maxsplit=1)[0])
-                break
+    seen: set[int] = set()
+    for offset in (0, 1):
+        samples, at = data[offset::_STRIDE].translate(_IS_PRINTABLE), 0
+        while (at := samples.find(_SAMPLES, at)) >= 0:
+            middle = at * _STRIDE + offset
+            at += 1
+            if data[middle : middle + _SAMPLED].translate(None, _HEX_DIGITS):
+                continue
+            start, stop = _hex_run(data, middle)
+            at = max(at, (stop - offset) // _STRIDE)
+            if start not in seen and stop - start >= _SHORTEST_HEX:
+                seen.add(start)
+                yield from _text_of_run(data, start, stop)
+
+
+def _hex_run(data: bytes, middle: int) -> tuple[int, int]:
+    """Return where the run of hex digits around a position begins and ends."""
+    match = _HEX_RUN.match(data, middle)
+    start, width = middle, _STRIDE
+    while start > 0:
+        before = data[max(0, start - width) : start]
+        digits = len(before) - len(before.rstrip(_HEX_DIGITS))
+        start -= digits
+        if digits < len(before):
+            break
+        width *= 2
+    return start, match.end() if match else middle
+
+
+def _text_of_run(data: bytes, start: int, stop: int) -> Iterator[Encoded]:
+    for first in (start, start + 1):  # a letter before it, as in `\\n`, may be a digit
+        if not data[first : first + _SHORTEST_HEX : 2].translate(None, _PRINTABLE_DIGITS):
+            last = stop - (stop - first) % 2
+            text = bytes.fromhex(data[first:last].decode()).decode("ascii", "replace")
+            yield Encoded(start=first, end=last, text=_CONTROLS.split(text, maxsplit=1)[0])
+            return
 
 
 def read(text: str, start: int) -> Encoded | None:
