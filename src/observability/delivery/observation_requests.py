@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from src.observability.delivery.genai_conventions import follow_conventions
 from src.observability.delivery.http_post import Outcome, post_traces
 from src.observability.delivery.media import MediaUploader
+from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
 from src.observability.delivery.unbilled import with_zero_usage
 from src.observability.spans import otlp
 
@@ -36,15 +37,19 @@ class ObservationRequests:
         Files in the rows are uploaded meanwhile, which may take long.
         """
         client = self._channel.client
+        plain = needs_plain_texts(rows, self._channel)
         groups = groupby(rows, key=lambda row: row.envelope)
         return otlp.build_request(
-            (envelope, [self._as_delivered(row.span, client) for row in group]) for envelope, group in groups
+            (envelope, [self._as_delivered(row.span, client, plain=plain) for row in group])
+            for envelope, group in groups
         )
 
-    def _as_delivered(self, span: bytes, client: httpx.Client) -> bytes:
+    def _as_delivered(self, span: bytes, client: httpx.Client, *, plain: bool) -> bytes:
         destination = self._channel.destination
         if destination.kind == "otlp":
             return follow_conventions(span)
+        if plain:
+            span = with_plain_texts(span)
         return self._media.with_references(with_zero_usage(span, self._channel), client, destination)
 
     def post(self, body: bytes, count: int) -> Outcome:

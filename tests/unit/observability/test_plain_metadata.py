@@ -1,0 +1,81 @@
+"""Texts in metadata reach each version of Langfuse in the form that its filters compare with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.observability import attributes as names
+from src.observability import flush, observe_agent
+from src.observability.delivery import langfuse_server
+from tests.langfuse_server import LangfuseServer
+from tests.servers import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.langfuse_server import Mode
+
+OLD: list[tuple[Mode, str]] = [("v3", "3.225.4"), ("events_only", "4.16.0"), ("dual", "4.58.9")]
+NEW: list[tuple[Mode, str]] = [("events_only", "4.59.0"), ("events_only", "5.0.0")]
+METADATA = {
+    "plain": "BTC-USD", "digits": "123", "number": 123, "yes": True, "empty": "", "quotes": 'he said "é\n"',
+    "looks_like_json": '{"a": 1}', "mapping": {"a": "b"}, "items": ["x", 1],
+}  # fmt: skip
+AS_JSON = {
+    "plain": '"BTC-USD"', "digits": '"123"', "number": "123", "yes": "true", "empty": '""',
+    "quotes": '"he said \\"é\\n\\""', "looks_like_json": '"{\\"a\\": 1}"', "mapping": '{"a":"b"}', "items": '["x",1]',
+}  # fmt: skip
+TEXTS = {name: value for name, value in METADATA.items() if isinstance(value, str)}
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    langfuse_server.forget_all()
+    yield
+    langfuse_server.forget_all()
+
+
+def delivered(langfuse: LangfuseServer, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, object]:
+    """Return the attributes of an agent's run as a server heard them."""
+    for name, value in {"LANGFUSE_HOST": langfuse.url, "LANGFUSE_PUBLIC_KEY": "pk-lf-1",
+                        "LANGFUSE_SECRET_KEY": "sk-lf-1"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with observe_agent("risk", trading_pair="BTC-USD", metadata=METADATA, input='"a text in quotes"'):
+        pass
+    assert flush(20) == 0
+    (span,) = langfuse.spans
+    return span.attributes
+
+
+def metadata(attributes: Mapping[str, object], prefix: str) -> dict[str, object]:
+    return {name: attributes[prefix + name] for name in METADATA if prefix + name in attributes}
+
+
+@pytest.mark.parametrize(("mode", "version"), OLD)
+@pytest.mark.parametrize("prefix", [names.METADATA, names.TRACE_METADATA])
+def test_a_server_that_does_not_decode_gets_texts_without_quotes(
+    mode: Mode, version: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LangfuseServer(mode, version) as langfuse:
+        attributes = delivered(langfuse, monkeypatch)
+    assert metadata(attributes, prefix) == {**AS_JSON, **TEXTS}
+    assert attributes[names.INPUT] == '"a text in quotes"'  # no metadata
+
+
+@pytest.mark.parametrize(("mode", "version"), NEW)
+@pytest.mark.parametrize("prefix", [names.METADATA, names.TRACE_METADATA])
+def test_a_server_that_decodes_gets_json(
+    mode: Mode, version: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LangfuseServer(mode, version) as langfuse:
+        attributes = delivered(langfuse, monkeypatch)
+    assert metadata(attributes, prefix) == AS_JSON
+
+
+def test_a_server_that_does_not_say_its_version_gets_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LangfuseServer() as langfuse:
+        langfuse.answer = lambda request: Reply(404, b"") if request.path.endswith("/health") else None
+        attributes = delivered(langfuse, monkeypatch)
+    assert metadata(attributes, names.METADATA) == AS_JSON
