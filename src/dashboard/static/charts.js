@@ -199,9 +199,9 @@ const kinds = {
     }
     const day = (moment) => new Date(moment).toISOString().slice(0, 16).replace("T", " ");
     return {
-      xAxis: times ? lines({ type: "category", data: times.map(day), axisLabel: { hideOverlap: true } }) : lines({ type: "time", splitLine: { show: false } }),
+      xAxis: times ? lines({ type: "category", data: times.map(day), axisLabel: { hideOverlap: true, lineHeight: 14, formatter: (text) => text.replace(" ", "\n") } }) : lines({ type: "time", splitLine: { show: false } }),
       yAxis: valueAxis("number"), dataZoom: [{ type: "inside" }, { type: "slider", bottom: 4, height: 22, textStyle: { color: colour("soft") }, borderColor: colour("line"), brushSelect: false }],
-      grid: { left: 8, right: 16, top: 36, bottom: 36, containLabel: true },
+      grid: { left: 8, right: 40, top: 36, bottom: 36, containLabel: true },
       tooltip: { ...frame().tooltip, trigger: "item", formatter: (item) => {
         const mark = item.data;
         if (!mark || !mark.action) return "";
