@@ -72,7 +72,7 @@ def _reviewed(site: ReportedSite, book: Notebook, shown: set[str]) -> ReportedSi
     )
     if not is_shown:
         return site
-    reason = "review: behaviour may change: a cell shows the reply itself, which is the factory's now"
+    reason = "behaviour may change: a cell shows the reply itself, which is the factory's now"
     return replace(site, status=REVIEW, reason=reason, suggestion="let the cell end with reply.content")
 
 

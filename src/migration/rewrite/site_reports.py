@@ -167,7 +167,7 @@ def _moved(move: Move, values: Evaluator, undefined: dict[str, list[cst.Name]], 
         line=site.line,
         style=site.style,
         status=REVIEW,
-        reason="; ".join([f"review: behaviour may change: {', '.join(warnings)}", *reasons]),
+        reason="; ".join([f"behaviour may change: {', '.join(warnings)}", *reasons]),
         suggestion="read this path once more before it runs",
     )
 
