@@ -259,17 +259,15 @@ class Call:
             yield from self._await_admission(self._request)
             self._attempts += 1
             try:
-                events = yield Open(
-                    model=self._model,
-                    payload=payload,
-                    timeouts=self._opening(),
-                    context=self._observation.context,
-                )
+                events = yield self._open_request(payload)
                 first = yield self._next(events)
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
                 yield self._backoff(error)
             else:
                 return events, first
+
+    def _open_request(self, payload: Any) -> Open:
+        return Open(model=self._model, payload=payload, timeouts=self._opening(), context=self._observation.context)
 
     def _next(self, events: Any) -> Next:
         return Next(model=self._model, events=events, timeouts=self._remaining(), context=self._observation.context)

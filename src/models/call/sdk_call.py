@@ -118,12 +118,7 @@ class SdkCall(Call):
             yield from self._await_admission(self._request)
             self._attempts += 1
             try:
-                events = yield Open(
-                    model=self._model,
-                    payload=payload,
-                    timeouts=self._opening(),
-                    context=self._observation.context,
-                )
+                events = yield self._open_request(payload)
             except Exception as error:  # noqa: BLE001 - classified, then retried or raised
                 yield self._backoff(error)
             else:
