@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from src.observability.redaction.judging.unescaped import Decoded, without
+from src.observability.redaction.judging.unescaped import Decoded, replaced, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from src.observability.redaction.judging.unescaped import Replacement
 
 # A byte of ASCII with any number of backslashes, a reference of HTML.
 _SPELLED: Final = re.compile(
@@ -35,7 +40,7 @@ def readings(text: str) -> list[Decoded]:
     """Return the other readings of a text, with the positions of their characters in it; most texts have none."""
     views: list[Decoded | None] = []
     if _is_spelled_out(text):
-        views.append(_decoded(text))
+        views.append(replaced(text, _spelled(text)))
     if not text.isascii():
         if _may_be_wide(text) and _WIDE.search(text):  # each sign stays where it is
             views.append(Decoded(text=text.translate(_TO_ASCII), decoded_at=[], removed=[]))
@@ -61,27 +66,10 @@ def _may_be_wide(text: str) -> bool:
     return b"\xff" in text.encode("utf-16-le", "surrogatepass")
 
 
-def _decoded(text: str) -> Decoded | None:
-    pieces: list[str] = []
-    decoded_at: list[int] = []
-    removed: list[int] = []
-    position = removed_so_far = 0
+def _spelled(text: str) -> Iterator[Replacement]:
+    """Yield the characters that are spelled out, each with what it spells."""
     for match in _SPELLED.finditer(text):
-        char = _char(match)
-        if len(char) != 1:
-            continue
-        start, end = match.span()
-        pieces += (text[position:start], char)
-        decoded_at.append(start - removed_so_far)
-        removed_so_far += end - start - 1
-        removed.append(removed_so_far)
-        position = end
-    if not pieces:
-        return None
-    pieces.append(text[position:])
-    return Decoded(text="".join(pieces), decoded_at=decoded_at, removed=removed)
-
-
-def _char(match: re.Match[str]) -> str:
-    byte, reference = match.groups()
-    return chr(int(byte, 16)) if byte else html.unescape(reference)
+        byte, reference = match.groups()
+        char = chr(int(byte, 16)) if byte else html.unescape(reference)
+        if len(char) == 1:
+            yield *match.span(), char
