@@ -7,9 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from src.observability.redaction.engine import engines, preparation
+from src.observability.redaction.engine import engines, phrase_ends, preparation
 from src.observability.redaction.judging import nearby_words, spelled_out, unescaped
-from src.observability.redaction.judging.scan import FAILED, Finding, Scan, TooManyError, apply, in_ascii
+from src.observability.redaction.judging.scan import (
+    FAILED,
+    Finding,
+    Scan,
+    TooManyError,
+    apply,
+    in_ascii,
+    with_signs_in_ascii,
+)
 from src.observability.redaction.rules import (
     assignments,
     bearer_tokens,
@@ -36,7 +44,14 @@ _MARGIN = 1_024  # characters replaced before the last candidate inspected: a se
 _PASSES = 6
 _SHORTEST = 6
 
-_WITHOUT_INSPECTION = engines.PHRASES | engines.ESCAPES | engines.BROKEN | {engines.URL}
+_WITHOUT_INSPECTION = (
+    engines.PHRASES
+    | engines.ESCAPES
+    | engines.BROKEN
+    | engines.SPELLED
+    | engines.WORD_LIST
+    | {engines.URL, engines.HTML_BLANK}
+)
 
 Inspector = Callable[[Scan, int], None]
 """Inspects a text where the match of a gate ends."""
@@ -93,28 +108,46 @@ def redact(options: Options, text: str, hint: str = "") -> str:
 
 
 def _redact_once(text: str, options: Options, hint: str) -> str:
-    findings, numbers = _findings(text, options, hint)
-    if (
-        not numbers.isdisjoint(engines.ESCAPES)
-        and _findings(unescaped.decode_without_positions(text), options, hint)[0]
-    ):
-        findings = findings + _findings_of_view(unescaped.decode(text), options, hint)
+    data, signs = with_signs_in_ascii(text)
+    findings, numbers = _findings(text, data, options, hint)
+    if not numbers.isdisjoint(engines.ESCAPES):
+        findings = findings + _findings_without_escapes(text, options, hint)
     if not numbers.isdisjoint(engines.BROKEN):
         findings = findings + _findings_of_view(unescaped.join_lines(text), options, hint)
-    for reading in spelled_out.readings(text):
-        findings = findings + _findings_of_view(reading, options, hint)
+    if not numbers.isdisjoint(engines.SPELLED):
+        findings = findings + _findings_of_view(spelled_out.spelled(text), options, hint)
+    if not numbers.isdisjoint(engines.WORD_LIST):
+        findings = findings + _findings_of_view(spelled_out.word_list(text), options, hint)
+    for view in spelled_out.beyond_ascii(text, signs) if signs != "" else ():
+        findings = findings + _findings_of_view(view, options, hint)
     return apply(text, findings) if findings else text
+
+
+def _findings_without_escapes(text: str, options: Options, hint: str) -> list[Finding]:
+    """Return the secrets of a text without its escapes, whose positions are worked out only where it has secrets."""
+    plain = unescaped.decode_without_positions(text)
+    findings = _findings_of(plain, options, hint)
+    view = unescaped.decode(text) if findings else None
+    if view and view.text != plain:
+        findings = _findings_of(view.text, options, hint)
+    return view.in_original(findings) if view else []
 
 
 def _findings_of_view(view: unescaped.Decoded | None, options: Options, hint: str) -> list[Finding]:
     """Return the secrets of another reading of a text, with their positions in the text itself."""
-    return view.in_original(_findings(view.text, options, hint)[0]) if view else []
+    return view.in_original(_findings_of(view.text, options, hint)) if view else []
 
 
-def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], set[int]]:
-    """Return the secrets of a text as it stands, and the numbers of the gates that matched."""
+def _findings_of(text: str, options: Options, hint: str) -> list[Finding]:
+    return _findings(text, in_ascii(text), options, hint)[0]
+
+
+def _findings(text: str, data: bytes, options: Options, hint: str) -> tuple[list[Finding], set[int]]:
+    """Return the secrets of a text as it stands, and the numbers of the gates that matched.
+
+    `data` has one byte for each character of the text, so that positions agree.
+    """
     engine, is_fast = _engine(options.engine)
-    data = in_ascii(text)  # one byte for each character, so that positions agree
     hits = engine(data)
     scan = Scan(text, hint, options.strict)
     if options.forms:
@@ -126,8 +159,8 @@ def _findings(text: str, options: Options, hint: str) -> tuple[list[Finding], se
     if options.pii:
         personal_data.find(scan, options.pii)
     numbers = {number for _, number in hits}
-    if is_fast and not numbers.isdisjoint(engines.PHRASES) and not text.isascii():
-        hits = _with_plausible_phrases(text, hits)
+    if is_fast and not numbers.isdisjoint(engines.PHRASES):
+        hits = _with_plausible_phrases(text, data, hits, numbers)
     if engines.RUN in numbers:
         hits = _with_candidate_runs(scan, data, hits, engines.search_stems if is_fast else nearby_words.search)
     if hits:
@@ -154,11 +187,17 @@ def _find_encoded(scan: Scan, hits: list[engines.Hit], options: Options) -> None
                 scan.add(encoded.start, encoded.end, "encoded_secret", general=True)
 
 
-def _with_plausible_phrases(text: str, hits: list[engines.Hit]) -> list[engines.Hit]:
-    """Return the fast engine's hits without the phrases that hold a word beyond ASCII which is on no list."""
-    ends = [end for end, number in hits if number in engines.PHRASES]
+def _with_plausible_phrases(text: str, data: bytes, hits: list[engines.Hit], numbers: set[int]) -> list[engines.Hit]:
+    """Return the fast engine's hits without the phrases that hold a word which is on no list."""
+    others = [hit for hit in hits if hit[1] not in engines.PHRASES]
+    if engines.EVERYWHERE in numbers:
+        may_hold = phrase_ends.may_hold(data) if text.isascii() else seed_phrases.may_hold(text)
+        return [(0, engines.EVERYWHERE), *others] if may_hold else others
+    if text.isascii():
+        return hits
+    ends = [end for end, number in hits if number == engines.PHRASE]
     phrases = [(end, engines.PHRASE) for end in seed_phrases.ends_after_listed_words(text, ends)]
-    return sorted([*(hit for hit in hits if hit[1] not in engines.PHRASES), *phrases])
+    return sorted([*others, *phrases])
 
 
 def _with_candidate_runs(
@@ -191,7 +230,10 @@ def _inspect(scan: Scan, hits: list[engines.Hit], numbers: set[int]) -> None:
 
 
 def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
-    ends = [end for end, number in hits if number in engines.PHRASES]
+    if any(number == engines.EVERYWHERE for _, number in hits):
+        seed_phrases.find(scan, 0, len(scan.text))
+        return
+    ends = [end for end, number in hits if number == engines.PHRASE]
     for start, end in seed_phrases.regions(ends, len(scan.text)):
         seed_phrases.find(scan, start, end)
 

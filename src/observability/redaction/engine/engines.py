@@ -7,12 +7,12 @@ import functools
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from src.observability.redaction.engine import compiled
-from src.observability.redaction.judging import checks, nearby_words
+from src.observability.redaction.engine import compiled, phrase_ends
+from src.observability.redaction.judging import nearby_words
 from src.observability.redaction.rules.gates import RUN_LENGTH, WIDE, WIDE_LENGTH, Gate, Inspection, gates
 
 Hit = tuple[int, int]
@@ -23,12 +23,16 @@ Engine = Callable[[bytes], list[Hit]]
 
 RUN = 0
 PHRASE = len(gates()) - 1
-PHRASES = frozenset({1, PHRASE})
+EVERYWHERE = 1  # the gate of short phrases, or the phrase gate where it matches all over a text
+PHRASES = frozenset({PHRASE, EVERYWHERE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
-BROKEN = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.BROKEN)
-ASSIGNMENT, URL = (
+BROKEN, SPELLED, WORD_LIST = (
+    frozenset(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
+    for inspection in (Inspection.BROKEN, Inspection.SPELLED, Inspection.WORD_LIST)
+)
+ASSIGNMENT, URL, HTML_BLANK = (
     next(number for number, gate in enumerate(gates()) if gate.inspection is inspection)
-    for inspection in (Inspection.ASSIGNMENT, Inspection.URL)
+    for inspection in (Inspection.ASSIGNMENT, Inspection.URL, Inspection.HTML_BLANK)
 )
 _FIRST_ESCAPE = min(ESCAPES)  # the gates of escapes and of phrases stand last
 
@@ -44,21 +48,10 @@ _ALNUM = _shape("")
 _WIDE = _shape(WIDE)
 _WIDE_RUN = b"a" * WIDE_LENGTH
 _LONGEST_PREFIX = 32
-_LETTERS = bytes(
-    ord(chr(code).lower()) if chr(code).isascii() and (chr(code).isalpha() or code == ord("?")) else ord(" ")
-    for code in range(256)
-)
 _SHORT_WORK = 40_000  # characters times forms; below it, searching for each form is faster than the engine
-_STRIDE = 200  # between reported phrase ends; less than a phrase is long, so that the regions around them join
 _LONG = b"a" * RUN_LENGTH
-_LAST_LETTERS = 3  # of a phrase's last word; the phrase gate's match ends with them
-_NEAR, _FAR = 20, 96  # characters before the last word, which usually hold the word before it, or most of the phrase
-_FEWEST = 12
-_CLOSEST = 4 * (_FEWEST - 1)  # the fewest characters of the eleven words before the last, each with a separator
-_TWELVE = b"\1" * _FEWEST
-_PART = re.compile(rb"[a-z]+|\?+")
+_MANY_ENDS = 600  # of what may be phrases
 _RARE = 100  # occurrences that are looked at one by one
-_ESCAPED_BLANK = re.compile(rb"\\[nrt]")
 
 
 @functools.cache
@@ -79,11 +72,15 @@ def fast_engine() -> Engine | None:
                 scratches = local.scratches = [hyperscan.Scratch(database) for database in databases]
             hits: list[Hit] = []
             databases[0].scan(data, _note, context=hits.append, scratch=scratches[0])
-            ends: list[int] = []
-            databases[1].scan(data, _note_end, context=ends.append, scratch=scratches[1])
             hits += _first_escapes(data)
-            if ends:
-                hits += [(end, PHRASE) for end in _listed_phrase_ends(data, sorted(ends))]
+            if any(number == HTML_BLANK for _, number in hits):
+                data = phrase_ends.without_html(data)
+            ends: list[int] = []
+            try:
+                databases[1].scan(data, _note_end, context=ends, scratch=scratches[1])
+                hits += [(end, PHRASE) for end in phrase_ends.after_listed_words(data, sorted(ends))] if ends else ()
+            except hyperscan.ScanTerminated:
+                hits.append((ends[0], EVERYWHERE))
             hits.sort()
             return hits
 
@@ -121,53 +118,14 @@ def _first(pattern: re.Pattern[bytes], literal: bytes, data: bytes) -> re.Match[
     return pattern.search(data, position)
 
 
-def _listed_phrase_ends(data: bytes, ends: list[int]) -> Iterator[int]:
-    """Yield the ends before which every word is on a BIP-39 list; few ends in ordinary text are."""
-    known = checks.bip39_bytes()
-    has_escapes = b"\\" in data
-    first_possible = 0  # the earliest start of a phrase, behind the last word that is on no list
-    yielded = -_STRIDE
-    for end in ends:
-        word_start = end - _LAST_LETTERS
-        if word_start - first_possible < _CLOSEST:
-            continue
-        if end - yielded < _NEAR:  # in the region around the previous end anyway
-            yield end
-            continue
-        near = data[max(0, word_start - _NEAR) : word_start]
-        if near.endswith(b"? "):  # the letters beyond ASCII decide
-            yield end
-            continue
-        words = (_letters(near) if has_escapes else near.translate(_LETTERS)).split()
-        if len(words) > 1 and words[-1] not in known and b"?" not in words[-1]:
-            first_possible = word_start
-        elif b"?" in near:
-            yield end
-        elif not (len(words) > 2 and words[-2] not in known) and not _has_unlisted(data, word_start):
-            yielded = end
-            yield end
-
-
-def _has_unlisted(data: bytes, end: int) -> bool:
-    """Return whether one of the eleven words before a position is on no list."""
-    known = checks.bip39_bytes()
-    words = _letters(data[max(0, end - _FAR) : end]).split()
-    return any(word not in known and b"?" not in word for word in words[max(1, len(words) - _FEWEST + 1) :])
-
-
-def _letters(data: bytes) -> bytes:
-    """Return a text in lower case with blanks for all but its letters; an escaped line end is a blank too."""
-    if b"\\" in data:
-        data = _ESCAPED_BLANK.sub(b"  ", data)
-    return data.translate(_LETTERS)
-
-
 def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
     note((end, number))
 
 
-def _note_end(_number: int, _start: int, end: int, _flags: int, note: Any) -> None:
-    note(end)
+def _note_end(_number: int, _start: int, end: int, _flags: int, ends: list[int]) -> bool:
+    """Note the end of what may be a phrase; return whether there are so many that looking at each would take longer."""
+    ends.append(end)
+    return len(ends) >= _MANY_ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +174,8 @@ def plain_engine(data: bytes) -> list[Hit]:
         _find_families(families, data, stretches, hits)
         hits.update(_first_run(data))
     hits.update(_first_escapes(data))
-    _find_phrases(data, hits)
+    if phrase_ends.may_hold(phrase_ends.without_html(data)):
+        hits.add((0, EVERYWHERE))
     return sorted(hits)
 
 
@@ -271,34 +230,6 @@ def _first_run(data: bytes) -> list[Hit]:
     """Return a hit for the first long run of letters and digits."""
     position = data.translate(_ALNUM).find(_LONG)
     return [(position + RUN_LENGTH, RUN)] if position >= 0 else []
-
-
-def _find_phrases(data: bytes, hits: set[Hit]) -> None:
-    """Add hits all over a text if twelve words of BIP-39 lists follow one another anywhere in it."""
-    words = _letters(data).split()
-    if len(words) < _FEWEST:
-        return
-    known = checks.bip39_ascii()
-    flags = b"".join(map(_Flags().__getitem__, words)) if b"?" in data else bytes(map(known.__contains__, words))
-    if _TWELVE in flags:
-        hits.update((end, PHRASE) for end in range(0, len(data) + _STRIDE, _STRIDE))
-
-
-class _Flags(dict[bytes, bytes]):
-    """For each word, whether it may be on a list; for a word that counts as several words, whether each of them may.
-
-    `?` stands for a letter beyond ASCII. A word with such letters that is not a listed word with accents counts as
-    several words, since scripts can meet without a blank.
-    """
-
-    def __missing__(self, word: bytes) -> bytes:
-        known = checks.bip39_bytes()
-        if b"?" not in word or word.replace(b"?", b"") in known:
-            flags = bytes([word.replace(b"?", b"") in known])
-        else:
-            flags = bytes([part[:1] == b"?" or part in known for part in _PART.findall(word)])
-        self[word] = flags
-        return flags
 
 
 # Of stems with a meaning in few places, the patterns of these places: texts can be full of `signature` and `wallet`.

@@ -28,25 +28,32 @@ _TAG = re.compile(TAG.encode())
 
 def in_ascii(text: str) -> bytes:
     """Return a text in ASCII, one byte for each character: separators as blanks, all else beyond ASCII as `?`."""
-    data = text.encode() if text.isascii() else _without_letters(text)
-    return _TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data
+    return with_signs_in_ascii(text)[0]
 
 
-def _without_letters(text: str) -> bytes:
-    """Return a text with `?` for what is beyond ASCII, but blanks for separators."""
+def with_signs_in_ascii(text: str) -> tuple[bytes, str | None]:
+    """Return a text in ASCII as `in_ascii` does, and its characters beyond ASCII in order; None where they are many."""
+    data, signs = (text.encode(), "") if text.isascii() else _without_letters(text)
+    return (_TAG.sub(lambda tag: b" " * len(tag.group()), data) if b"<" in data else data), signs
+
+
+def _without_letters(text: str) -> tuple[bytes, str | None]:
+    """Return a text with `?` for what is beyond ASCII, but blanks for separators; and what is beyond ASCII, if few."""
     data = text.encode("ascii", "replace")
     blanks = bytearray(data)
+    signs: list[str] = []
     position = -1
     for _ in range(_FEW):
         position = data.find(b"?", position + 1)
         if position < 0:
-            return bytes(blanks)
+            return bytes(blanks), "".join(signs)
+        signs.append(text[position])
         if text[position] in _SEPARATORS:
             blanks[position] = ord(" ")
     for char in _SEPARATORS:
         if char in text:  # a search takes a tenth of a replacement
             text = text.replace(char, " ")
-    return text.encode("ascii", "replace")
+    return text.encode("ascii", "replace"), None
 
 
 class TooManyError(Exception):

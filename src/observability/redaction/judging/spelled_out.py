@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from src.observability.redaction.judging.unescaped import Decoded, without
+from src.observability.redaction.judging import checks
+from src.observability.redaction.judging.unescaped import Decoded, replaced, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from src.observability.redaction.judging.unescaped import Replacement
 
 # A byte of ASCII with any number of backslashes, a reference of HTML.
-_SPELLED: Final = re.compile(
-    r"\\{1,16}x(0[9aAdD]|[2-7][0-9a-fA-F])|(&(?:#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7})|nbsp|quot|apos|amp|lt|gt);)"
-)
-# Who spells a secret out does so with many characters; single ones are in every page.
-_FEWEST_SPELLED: Final = 3
-# Each pattern begins with a literal, which is searched for quickly.
-_MANY_BYTES: Final = re.compile(r"\\x[2-7][0-9a-fA-F](?:\\{1,16}x[2-7][0-9a-fA-F]){2}")
-_MANY_REFERENCES: Final = re.compile(r"&#[xX]?[0-9a-fA-F]{1,7};(?:&#[xX]?[0-9a-fA-F]{1,7};){2}")
-_BLANK_IN_TEXT: Final = re.compile(r"&nbsp;[^\W\d_]")
+_REFERENCE: Final = re.compile(r"&(?:#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7})|nbsp|quot|apos|amp|lt|gt);")
+_SPELLED: Final = re.compile(rf"\\{{1,16}}x(?:0[9aAdD]|[2-7][0-9a-fA-F])|{_REFERENCE.pattern}")
 _WIDE: Final = re.compile(r"[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]{3}")
+_WIDE_BYTE: Final = b"\xff"  # the upper of the two bytes of a full-width sign in UTF-16
 _TO_ASCII: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 # Signs that are not seen: they split a word where it may be broken over lines, or come with what is copied from a page.
-_UNSEEN: Final = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_UNSEEN: Final = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 _INVISIBLE: Final = re.compile(r"(?<=[\w+/=.\-])[\u00ad\u200b-\u200d\u2060\ufeff]+(?=[\w+/=.\-])", re.ASCII)
-_FEWEST_WORDS: Final = 12
+_TWELVE: Final = b"\1" * 12  # words of the lists, one after the other
+_WORD_VALUE: Final = re.compile(r"\"word\\{0,15}\"\s{0,8}:\s{0,8}\\{0,15}\"([^\W\d_]{1,32})")
 # The keys, and the positions, of a list of words in JSON: `{"index": 0, "word": "..."}`.
 _WORD_KEYS: Final = re.compile(
     r"(?:[\s,]{0,8}\}[\s,]{0,8}\{\s{0,8})?\\{0,15}\"(?:word|index|idx|position|pos|order|number|no|id|i|n)"
@@ -31,57 +33,47 @@ _WORD_KEYS: Final = re.compile(
 )
 
 
-def readings(text: str) -> list[Decoded]:
-    """Return the other readings of a text, with the positions of their characters in it; most texts have none."""
+def spelled(text: str) -> Decoded | None:
+    """Return the text with its characters that are spelled out; None where none are."""
+    return replaced(text, _spelled(text))
+
+
+def word_list(text: str) -> Decoded | None:
+    """Return the text without the keys of a list of words in JSON, if its words can be a phrase; else None."""
+    listed = bytes(checks.plain_word(match[1]) in checks.bip39_words() for match in _WORD_VALUE.finditer(text))
+    return without(text, _WORD_KEYS.finditer(text)) if _TWELVE in listed else None
+
+
+def beyond_ascii(text: str, signs: str | None) -> list[Decoded]:
+    """Return the readings of a text that has characters beyond ASCII; `signs` are these, where they are known."""
     views: list[Decoded | None] = []
-    if _is_spelled_out(text):
-        views.append(_decoded(text))
-    if not text.isascii():
-        if _may_be_wide(text) and _WIDE.search(text):  # each sign stays where it is
-            views.append(Decoded(text=text.translate(_TO_ASCII), decoded_at=[], removed=[]))
-        if any(sign in text for sign in _UNSEEN):
-            views.append(without(text, _INVISIBLE.finditer(text)))
-    if text.count('"word') >= _FEWEST_WORDS:
-        views.append(without(text, _WORD_KEYS.finditer(text)))
+    if signs is None:
+        is_wide, is_unseen = _has_wide(text), any(sign in text for sign in _UNSEEN)
+    else:
+        is_wide, is_unseen = bool(_WIDE.search(signs)), not _UNSEEN.isdisjoint(signs)
+    if is_wide and _WIDE.search(text):  # each sign stays where it is
+        views.append(Decoded(text=text.translate(_TO_ASCII), decoded_at=[], removed=[]))
+    if is_unseen:
+        views.append(without(text, _INVISIBLE.finditer(text)))
     return [view for view in views if view is not None]
 
 
-def _is_spelled_out(text: str) -> bool:
-    """Tell whether many characters are spelled out; signs are searched for, then counted, which is quickest."""
-    if "\\" in text and "\\x" in text and text.count("\\x") >= _FEWEST_SPELLED and _MANY_BYTES.search(text):
-        return True
-    return "&" in text and bool(
-        ("&#" in text and text.count("&#") >= _FEWEST_SPELLED and _MANY_REFERENCES.search(text))
-        or ("&nbsp;" in text and _BLANK_IN_TEXT.search(text))
-    )
+def _has_wide(text: str) -> bool:
+    """Tell whether three full-width signs may follow one another: a cheap first check."""
+    codes = text.encode("utf-16-le", "surrogatepass")
+    return _WIDE_BYTE in codes and 3 * _WIDE_BYTE in codes[1::2]
 
 
-def _may_be_wide(text: str) -> bool:
-    """Tell whether a full-width sign may be in a text: of the two bytes of its code the upper one is 0xFF."""
-    return b"\xff" in text.encode("utf-16-le", "surrogatepass")
+def _spelled(text: str) -> Iterator[Replacement]:
+    """Yield the characters that are spelled out, each with what it spells."""
+    # A pattern that begins with one fixed character is searched for quickly.
+    for match in (_SPELLED if "\\x" in text else _REFERENCE).finditer(text):
+        written = match[0]
+        char = chr(int(written[-2:], 16)) if written[0] == "\\" else _meaning(written)
+        if len(char) == 1:
+            yield *match.span(), char
 
 
-def _decoded(text: str) -> Decoded | None:
-    pieces: list[str] = []
-    decoded_at: list[int] = []
-    removed: list[int] = []
-    position = removed_so_far = 0
-    for match in _SPELLED.finditer(text):
-        char = _char(match)
-        if len(char) != 1:
-            continue
-        start, end = match.span()
-        pieces += (text[position:start], char)
-        decoded_at.append(start - removed_so_far)
-        removed_so_far += end - start - 1
-        removed.append(removed_so_far)
-        position = end
-    if not pieces:
-        return None
-    pieces.append(text[position:])
-    return Decoded(text="".join(pieces), decoded_at=decoded_at, removed=removed)
-
-
-def _char(match: re.Match[str]) -> str:
-    byte, reference = match.groups()
-    return chr(int(byte, 16)) if byte else html.unescape(reference)
+@functools.lru_cache(maxsize=256)
+def _meaning(reference: str) -> str:
+    return html.unescape(reference)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from src.observability.redaction.judging.scan import Finding
 
@@ -37,6 +37,10 @@ _BROKEN = re.compile(
     re.ASCII,
 )
 _BREAK = re.compile(rf"(?:\\{{0,15}}[\"'`][ \t]{{0,4}}[+.]?)?{LINE_BREAK}(?:(?:[+.][ \t]{{0,4}})?\\{{0,15}}[\"'`])?")
+
+
+Replacement = tuple[int, int, str]
+"""The start and the end of a part of a text, and what stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,12 @@ def decode(text: str, escape: re.Pattern[str] | None = None) -> Decoded | None:
     # A pattern that begins with one fixed character is searched for quickly.
     has_unicode = "\\u" in text
     pattern = escape or (_PERCENT if not has_unicode else _BOTH if "%" in text else _UNICODE)
-    pieces: list[str] = []
-    decoded_at: list[int] = []
-    removed: list[int] = []
-    position = removed_so_far = 0
-    # One by one: a list of millions of matches would hold the interpreter for seconds, and so all other threads.
+    return replaced(text, _escapes(text, pattern))
+
+
+def _escapes(text: str, pattern: re.Pattern[str]) -> Iterator[Replacement]:
+    """Yield the escapes, one by one: a list of millions would hold the interpreter for seconds, and all threads."""
+    position = 0
     for match in pattern.finditer(text):
         start, end = match.span()
         char = _char(match[match.lastindex or 1])
@@ -136,15 +141,8 @@ def decode(text: str, escape: re.Pattern[str] | None = None) -> Decoded | None:
             continue
         if not char.isascii() and not "\u3400" <= char <= "\u9fff":  # a letter; backslashes left would split its word
             start -= _added_backslashes(text, position, start)
-        pieces += (text[position:start], char)
-        decoded_at.append(start - removed_so_far)
-        removed_so_far += end - start - 1
-        removed.append(removed_so_far)
+        yield start, end, char
         position = end
-    if not pieces:
-        return None
-    pieces.append(text[position:])
-    return Decoded(text="".join(pieces), decoded_at=decoded_at, removed=removed)
 
 
 def _char(digits: str) -> str | None:
@@ -181,21 +179,28 @@ def join_lines(text: str) -> Decoded | None:
 
 def without(text: str, matches: Iterable[re.Match[str]]) -> Decoded | None:
     """Return the text without these parts, which are in order; None where there are none."""
+    return replaced(text, ((*match.span(), "") for match in matches), joined=True)
+
+
+def replaced(text: str, replacements: Iterable[Replacement], *, joined: bool = False) -> Decoded | None:
+    """Return the text with these parts, which are in order, replaced; None where there are none.
+
+    Where `joined`, nothing stands where something was.
+    """
     pieces: list[str] = []
-    joined_at: list[int] = []
+    replaced_at: list[int] = []
     removed: list[int] = []
     position = removed_so_far = 0
-    for match in matches:
-        start, end = match.span()
-        pieces.append(text[position:start])
-        joined_at.append(start - removed_so_far)
-        removed_so_far += end - start
+    for start, end, new in replacements:
+        pieces += (text[position:start], new)
+        replaced_at.append(start - removed_so_far)
+        removed_so_far += end - start - len(new)
         removed.append(removed_so_far)
         position = end
     if not pieces:
         return None
     pieces.append(text[position:])
-    return Decoded(text="".join(pieces), decoded_at=joined_at, removed=removed, joined=True)
+    return Decoded(text="".join(pieces), decoded_at=replaced_at, removed=removed, joined=joined)
 
 
 def _added_backslashes(text: str, position: int, start: int) -> int:

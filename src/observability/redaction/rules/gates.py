@@ -36,6 +36,9 @@ class Inspection(enum.Enum):
     PHRASE = enum.auto()
     ESCAPE = enum.auto()
     BROKEN = enum.auto()
+    SPELLED = enum.auto()
+    HTML_BLANK = enum.auto()
+    WORD_LIST = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ _FIXED: tuple[Gate, ...] = (
 _BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>~&\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
+HTML_BLANK = b"&nbsp;"  # between the words of a phrase it counts as blanks
 PHRASE_GAP = rf"(?:\.|(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?)"
 
 # Escapes of URLs and of JSON: the decoded text is scanned too.
@@ -159,6 +163,40 @@ BROKEN = Gate(
     once=True,
 )  # fmt: skip
 
+# Characters that are spelled out, at least three in a row, since single ones are in every page; a blank of HTML near a
+# name or within a command; a key as lists of words in JSON have it. The text is scanned in another reading too.
+_SPELLED: tuple[Gate, ...] = (
+    Gate(
+        inspection=Inspection.SPELLED,
+        pattern=r"\\x[2-7][0-9a-fA-F](?:\\+x[2-7][0-9a-fA-F]){2}",
+        literals=("\\x",),
+        once=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED,
+        pattern=r"&#[xX]?[0-9a-fA-F]{1,7};(?:&#[xX]?[0-9a-fA-F]{1,7};){2}",
+        literals=("&#",),
+        once=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED,
+        pattern=rf"{_WORDS}(?:[^<>&]|&[^n]){{0,40}}&nbsp;",
+        literals=_KEYWORDS,
+        caseless=True,
+        once=True,
+    ),
+    Gate(
+        inspection=Inspection.SPELLED,
+        pattern=rf"&nbsp;(?:-|[^<>]{{0,40}}{_WORDS})",
+        literals=("&nbsp;",),
+        caseless=True,
+        once=True,
+    ),
+    Gate(inspection=Inspection.SPELLED, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",), once=True),
+    Gate(inspection=Inspection.HTML_BLANK, pattern="&nbsp;", literals=("&nbsp;",), length=6, once=True),
+    Gate(inspection=Inspection.WORD_LIST, pattern='"word', literals=('"word',), length=5, once=True),
+)
+
 # These have no literal; each engine searches for them in its own way. The engines report the first run alone: the rule
 # for runs looks for the others itself, most of which nothing can make a secret.
 RUN = Gate(inspection=Inspection.RUN, pattern=rf"[A-Za-z0-9]{{{RUN_LENGTH}}}", literals=(), once=True)
@@ -178,9 +216,12 @@ PHRASE = Gate(
     literals=(),
     caseless=True,
 )
-# For languages with short words without ASCII letters; each word may have a label: `word 1`.
+# For languages with short words without ASCII letters; each word may have a label: `word 1`. Prose of such a language
+# matches all over, so that the first match is enough; then all of the text's words are looked up.
 _SHORT = rf"\?{{1,16}}{_ANY_GAP}(?:[nrt]?word{_ANY_GAP})?[nrt]?"
-SHORT_PHRASE = Gate(inspection=Inspection.PHRASE, pattern=rf"(?:{_SHORT}){{11}}\?", literals=(), caseless=True)
+SHORT_PHRASE = Gate(
+    inspection=Inspection.PHRASE, pattern=rf"(?:{_SHORT}){{11}}\?", literals=(), caseless=True, once=True
+)
 
 
 def _of_token(token: Token, prefix: str) -> Gate:
@@ -195,4 +236,4 @@ def _of_token(token: Token, prefix: str) -> Gate:
 def gates() -> tuple[Gate, ...]:
     """Return every gate; a gate's number is its place. PHRASE comes last, after the gates of escapes."""
     tokens = [_of_token(token, prefix) for token in TOKENS for prefix in token.prefixes]
-    return (RUN, SHORT_PHRASE, BROKEN, *_FIXED, *tokens, *_ESCAPES, PHRASE)
+    return (RUN, SHORT_PHRASE, BROKEN, *_SPELLED, *_FIXED, *tokens, *_ESCAPES, PHRASE)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks, context
 from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in_ascii
-from src.observability.redaction.rules.gates import PHRASE_GAP
+from src.observability.redaction.rules.gates import HTML_BLANK, PHRASE_GAP
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
@@ -29,7 +29,9 @@ _LATIN = "A-Za-z\\u00c0-\\u024f"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}\u0300-\u036f]*|(?:(?![{_LATIN}])[^\W\d_]|[\u0306\u0308\u3099\u309a])+")
 _ITEM = re.compile(rf"[\W\d_]{{0,8}}(?:{_WORD.pattern})[\W_]{{0,4}}\Z")  # one word, possibly numbered: `2. word`
 _ITEM_LONGEST = 32
-_NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}")
+_LONGEST_WORD = 32  # far beyond any listed one
+_NOT_A_WORD = re.compile(rf"\\[nrt]|{TAG}|{HTML_BLANK.decode()}")
+_BEFORE_NO_WORD = ("\\", "<", "&")  # with which one of these begins
 _ASCII_WORD = re.compile(r"[a-z]+")
 _LABEL = re.compile(r"[ _#-]?\d")  # the number of a label such as `word1` or `word 2`
 _GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, since there is one way to match it
@@ -91,7 +93,7 @@ def _follows_unlisted(text: str, end: int) -> bool:
 
 def _window(text: str, end: int, reach: int) -> str:
     window = text[max(0, end - reach) : end]
-    return _blank_out(window) if "\\" in window or "<" in window else window
+    return _blank_out(window)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -100,21 +102,30 @@ def _holds_unlisted(token: str) -> bool:
     return not all(map(_is_listed, _WORD.findall(token)))
 
 
-@functools.lru_cache(maxsize=8192)
 def _is_listed(word: str) -> bool:
+    if len(word) > 1 and (len(word) > _LONGEST_WORD or "\u4e00" <= word[0] <= "\u9fff"):  # a clause of Chinese
+        return False
+    return _is_in_lists(word)
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_in_lists(word: str) -> bool:
     return checks.plain_word(word) in checks.bip39_words()
 
 
 def _blank_out(text: str) -> str:
     """Return a text with blanks for what is no word: the letters of escapes, tags."""
+    if not any(sign in text for sign in _BEFORE_NO_WORD):
+        return text
     return _NOT_A_WORD.sub(lambda match: " " * len(match.group()), text)
 
 
 def find(scan: Scan, start: int, end: int) -> None:
     """Find the phrases between two positions of a text."""
-    text = _blank_out(scan.text[start:end])
-    if not _may_hold(text):
+    text = scan.text[start:end]
+    if not may_hold(text):
         return
+    text = _blank_out(text)
     matches = [(checks.plain_word(match.group()), *match.span()) for match in _WORD.finditer(text)]
     if matches and matches[0][1] == 0 and start > 0:  # `start` may cut the first word
         matches = matches[1:]
@@ -161,11 +172,20 @@ def _indexes_in(words: list[str], hint: str) -> Iterator[int]:
         yield from range(bisect.bisect_right(starts, start) - 1, bisect.bisect_left(starts, end))
 
 
-def _may_hold(text: str) -> bool:
+def may_hold(text: str) -> bool:
     """Return whether twelve listed words follow one another, whatever separates them: a cheap first check."""
+    text = _blank_out(text)
     if text.isascii():
         return _TWELVE in bytes(map(checks.bip39_words().__contains__, _ASCII_WORD.findall(text.lower())))
-    return _TWELVE in bytes(map(_is_listed, _WORD.findall(text)))
+    return _TWELVE in b"".join(map(_Flags().__getitem__, text.split()))
+
+
+class _Flags(dict[str, bytes]):
+    """For each part of a text between blanks, whether each word in it is listed, as a byte each."""
+
+    def __missing__(self, token: str) -> bytes:
+        self[token] = flags = bytes(map(_is_listed, _WORD.findall(token)))
+        return flags
 
 
 def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:
@@ -203,7 +223,7 @@ def _parts(chain: list[Word]) -> list[list[Word]]:
 
 
 def _is_gap(gap: str) -> bool:
-    return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
+    return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(_blank_out(gap)).decode().lower()))
 
 
 def _find_checksummed(scan: Scan, chain: list[Word]) -> None:
