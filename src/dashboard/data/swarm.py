@@ -199,7 +199,7 @@ class Swarm:
         return Track(
             decided=int((codes != NO_VOTE).sum()),
             n=n,
-            hit_rate=statistics.share(hits, n),
+            hit_rate=statistics.wilson(hits, n),
             net_return=mean,
             net_total=float(nets.sum()) if n else None,
         )

@@ -13,7 +13,7 @@ from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.insight.facts.filters import EVALUATION
 from src.judging.accuracy import accuracy_of, with_discoveries
-from src.judging.statistics import share
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -62,7 +62,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     for row in rows:
         totals, measured = row.totals, row.totals.n - row.totals.unmeasured
         table.append((
-            *calls.key_cells(context, _DIMENSIONS, row.key, "cost"), totals.n, share(totals.errors, totals.n),
+            *calls.key_cells(context, _DIMENSIONS, row.key, "cost"), totals.n, wilson(totals.errors, totals.n),
             totals.repaired, totals.cut, totals.mean_ms, totals.input_tokens / measured if measured else None,
             totals.cached_tokens / totals.input_tokens if totals.input_tokens else None, calls.money(totals),
             totals.unpriced,
@@ -71,7 +71,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     linked = sum(row.totals.n for row in named)
     figures = (
         Figure("prompts", "Prompts and versions", len(named), "count", linked, "calls"),
-        Figure("linked", "Calls that name their prompt", share(linked, n), "interval", n, "calls"),
+        Figure("linked", "Calls that name their prompt", wilson(linked, n), "interval", n, "calls"),
     )
     panel = Panel(slug="calls", title="Calls by prompt and version", table=Table(_COLUMNS, table))
     return Page(figures=figures, panels=(panel,), notes=lines)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from src.insight.advice.finding import BackCheck
 from src.insight.facts.schema import DAY_NS
-from src.insight.figures.intervals import student_half, student_p
-from src.judging.statistics import UNKNOWN, Interval
+from src.judging.statistics import UNKNOWN, Interval, student_half, student_p
 
 if TYPE_CHECKING:
     from src.insight.advice.past import Past, Period

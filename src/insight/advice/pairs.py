@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from src.insight.facts.schema import DAY_NS
-from src.insight.figures.intervals import wilson
 from src.judging.grouping import model_of
-from src.judging.statistics import UNKNOWN, Interval, ratio_interval
+from src.judging.statistics import UNKNOWN, Interval, ratio_interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import pytest
 
 from src.judging.accuracy import DAY_NS, Judged, accuracy_of, with_discoveries
 from src.judging.report import make_report, verdict
-from src.judging.statistics import discoveries, max_drawdown, share
+from src.judging.statistics import discoveries, max_drawdown, wilson
 from src.observability.ledger import Entry, MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 from tests.long import rounds
@@ -53,9 +53,9 @@ def test_known_values() -> None:
 
 
 def test_wilson_s_interval_is_the_published_one() -> None:
-    figure = share(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
+    figure = wilson(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
     assert (round(figure.low or 0, 4), round(figure.high or 0, 4)) == (0.2553, 0.3662)
-    assert share(0, 0).value is None
+    assert wilson(0, 0).value is None
 
 
 def test_no_verdict_under_fifty() -> None:
