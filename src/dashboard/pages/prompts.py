@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy
+
 from src.dashboard.data import facts
-from src.dashboard.data.decided import groups_of
 from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.insight.facts.filters import EVALUATION
+from src.insight.ledger.chosen import Labels, groups_of
 from src.judging.accuracy import accuracy_of, with_discoveries
 from src.judging.statistics import wilson
 
@@ -80,7 +82,8 @@ def _calls(context: Context, reader: FactsReader) -> Page:
 def _accuracy(context: Context) -> Panel:
     decisions = ledger_filters.decisions_of(context)
     columns = decisions.columns
-    labels = [columns.text(number) or calls.NONE for number in columns.decisions.prompt[decisions.places].tolist()]
+    known, numbers = numpy.unique(columns.decisions.prompt[decisions.places], return_inverse=True)
+    labels = Labels(numbers, [columns.text(number) or calls.NONE for number in known.tolist()])
     groups = groups_of(decisions.judged(), labels)
     rows = with_discoveries(accuracy_of(key, items) for key, items in context.limits.each(groups, 1))
     shown = [row for row in rows if row.hit_rate.value is not None][:30]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy
 import pytest
 
 from src.judging.statistics import p_value, ratio_interval, ratio_intervals, student_half, student_p, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_the_binomial_test_holds_far_from_what_is_expected() -> None:
 
 
 # Two-sided p-values of Student's t in closed form.
-_CLOSED = {
+_CLOSED: dict[int, Callable[[float], float]] = {
     1: lambda t: 1 - 2 / math.pi * math.atan(t),
     2: lambda t: 1 - t / math.sqrt(2 + t * t),
     3: lambda t: 1 - 2 / math.pi * (t / math.sqrt(3) / (1 + t * t / 3) + math.atan(t / math.sqrt(3))),
