@@ -85,7 +85,7 @@ def _advice(chosen: Filter, kinds: tuple[str, ...], texts: int, *, quiet: bool) 
         return make_advice(
             reader,
             store,
-            LedgerReader(store).entries(),
+            LedgerReader(store).entries(since_ns=chosen.since_ns, until_ns=chosen.until_ns),
             chosen,
             now_ns=time.time_ns(),
             kinds=kinds,

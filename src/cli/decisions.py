@@ -16,11 +16,13 @@ from src.observability.commands.fast_start import FastCommand, FastGroup, FastTy
 from src.observability.commands.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from src.insight.ledger.chosen import Chosen
     from src.judging.prices import PriceSeries
     from src.judging.report import Report
-    from src.observability.ledger import Entry, LedgerReader
+    from src.observability.ledger import LedgerReader
+    from src.observability.store.reader import StoreReader
 
 app = FastTyper(cls=FastGroup, help="Look at decisions, and judge them by what happened.", invoke_without_command=True)
 
@@ -175,21 +177,24 @@ def report(
 
     Under 50 resolved decisions there is no verdict.
     """
-    from src.judging.prices import series_of
-    from src.judging.regimes import Regimes
-    from src.judging.report import as_data, make_report
+    from src.insight.ledger.report import make_report
+    from src.judging.grouping import check_grouping
+    from src.judging.report import as_data
     from src.observability.ledger import parse_horizon
 
     if horizon is not None:
         parse_horizon(horizon)
-    entries = _Chosen(environment=environment, book=book, since=since)
     regimes = None
     if csv is not None:
         from src.agents.market import load_candles
+        from src.judging.prices import series_of
+        from src.judging.regimes import Regimes
 
         regimes = Regimes(series_of(load_candles(csv)))
+    check_grouping(by, regimes)
     with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
-        result = make_report(entries, by, horizon=horizon, regimes=regimes)
+        decisions = _chosen(horizon=horizon, environment=environment, book=book, since=since)
+        result = make_report(decisions, by, regimes=regimes)
     _write_documents(result, md, html)
     if as_json:
         print_json(as_data(result))
@@ -199,24 +204,25 @@ def report(
         show_report(result)
 
 
-class _Chosen:
-    """The decisions that the options leave, read anew each time that they are gone through."""
+def _chosen(*, horizon: str | None, environment: str | None, book: str | None, since: str | None) -> Chosen:
+    """Return the decisions that the options leave."""
+    import numpy
 
-    def __init__(self, *, environment: str | None, book: str | None, since: str | None) -> None:
-        from src.observability.ledger import parse_horizon
+    from src.insight.ledger.chosen import Chosen
+    from src.insight.ledger.columns import LedgerColumns
+    from src.insight.ledger.reading import brought_up
+    from src.observability.ledger import parse_horizon
 
-        self._environment, self._book = environment, book
-        self._after_ns = time.time_ns() - parse_horizon(since).seconds * 1_000_000_000 if since else None
-
-    def __iter__(self) -> Iterator[Entry]:
-        for entry in _reader().entries():
-            record = entry.decision
-            if (
-                (self._environment is None or record.environment == self._environment)
-                and (self._book is None or record.book == self._book)
-                and (self._after_ns is None or record.as_of_ns >= self._after_ns)
-            ):
-                yield entry
+    columns = brought_up(LedgerColumns(), _store().ask)
+    rows = columns.decisions
+    mask = numpy.ones(len(columns), dtype=bool)
+    if environment is not None:
+        mask &= rows.environment == columns.number(environment)
+    if book is not None:
+        mask &= rows.book == columns.number(book)
+    if since is not None:
+        mask &= rows.as_of_ns >= time.time_ns() - parse_horizon(since).seconds * 1_000_000_000
+    return Chosen(columns, numpy.flatnonzero(mask), horizon)
 
 
 def _write_documents(result: Report, md: Path | None, html: Path | None) -> None:
@@ -230,10 +236,15 @@ def _write_documents(result: Report, md: Path | None, html: Path | None) -> None
 
 def _reader() -> LedgerReader:
     from src.observability.ledger import LedgerReader
+
+    return LedgerReader(_store())
+
+
+def _store() -> StoreReader:
     from src.observability.settings import Settings
     from src.observability.store.reader import StoreReader
 
-    return LedgerReader(StoreReader(Settings.read().trace_db))
+    return StoreReader(Settings.read().trace_db)
 
 
 def _prices(csv: Path, symbol: str | None, reading: dict[str, str | None]) -> PriceSeries:

@@ -171,7 +171,7 @@ def accuracy_of(key: str, items: Sequence[Judged] | JudgedColumns) -> Accuracy:
     up = float(is_up.mean()) if n else None
     known = columns.cost_usd[~numpy.isnan(columns.cost_usd)]
     agreed, split = is_correct[trades.agreed == 1], is_correct[trades.agreed == 0]
-    skill, expected = _skill(trades)
+    skill, mean, expected = _skill_and_mean(trades)
     return Accuracy(
         key=key,
         decisions=len(columns),
@@ -181,21 +181,21 @@ def accuracy_of(key: str, items: Sequence[Judged] | JudgedColumns) -> Accuracy:
         open=int(numpy.isnan(decided.move).sum()),
         coverage=len(active) / len(columns) if len(columns) else None,
         hits=hits,
-        hit_rate=statistics.share(hits, n),
+        hit_rate=statistics.wilson(hits, n),
         baseline_hit_rate=None if up is None else max(up, float((trades.move < 0).mean())),
         always_long=up,
         skill=skill,
         p_value=None if expected is None else statistics.p_value(hits, n, expected),
         **_calibration(trades, is_correct),
-        net_return=_mean(trades),
+        net_return=mean,
         net_total=float(trades.net.sum()),
         long_return=float((trades.move - trades.round_trip).mean()) if n else None,
         max_drawdown=statistics.max_drawdown(trades.net),
         inaction=_inaction(decided),
         cost_usd=float(known.sum()) if len(known) else None,
         cost_unknown=bool(columns.cost_unknown.any()),
-        agreed=statistics.share(int(agreed.sum()), len(agreed)),
-        split=statistics.share(int(split.sum()), len(split)),
+        agreed=statistics.wilson(int(agreed.sum()), len(agreed)),
+        split=statistics.wilson(int(split.sum()), len(split)),
         n_agreed=len(agreed),
         n_split=len(split),
     )
@@ -240,17 +240,8 @@ def _overlap_days(trades: JudgedColumns) -> float:
     return float(trades.horizon_s.max()) / 86_400 if len(trades) else 0.0
 
 
-def _mean(trades: JudgedColumns) -> Interval:
-    import numpy
-
-    rows = numpy.column_stack([trades.net, numpy.ones(len(trades))])
-    return statistics.ratio_interval(
-        trades.time_ns // DAY_NS, rows, lambda sums: sums[:, 0] / sums[:, 1], overlap_days=_overlap_days(trades)
-    )
-
-
-def _skill(trades: JudgedColumns) -> tuple[Interval, float | None]:
-    """Return the hits above chance with their interval, and the share that chance hits.
+def _skill_and_mean(trades: JudgedColumns) -> tuple[Interval, Interval, float | None]:
+    """Return the hits above chance and the mean net return with their intervals, and the share that chance hits.
 
     Chance decides as often BUY and SELL, but without regard to the market: a BUY then hits as often as prices rose, a
     SELL as often as they fell. A price that did not move is nobody's hit.
@@ -258,22 +249,22 @@ def _skill(trades: JudgedColumns) -> tuple[Interval, float | None]:
     import numpy
 
     if not len(trades):
-        return UNKNOWN, None
+        return UNKNOWN, UNKNOWN, None
     moves = trades.move
-    columns = [_is_correct(trades), moves > 0, trades.direction > 0, numpy.ones(len(trades)), moves < 0]
+    columns = [_is_correct(trades), moves > 0, trades.direction > 0, numpy.ones(len(trades)), moves < 0, trades.net]
     rows = numpy.column_stack(columns).astype(float)
 
     def chance(sums: Any) -> Any:
         up, long, down = (sums[:, place] / sums[:, 3] for place in (1, 2, 4))
         return long * up + (1 - long) * down
 
-    interval = statistics.ratio_interval(
+    skill, mean = statistics.ratio_intervals(
         trades.time_ns // DAY_NS,
         rows,
-        lambda sums: sums[:, 0] / sums[:, 3] - chance(sums),
+        [lambda sums: sums[:, 0] / sums[:, 3] - chance(sums), lambda sums: sums[:, 5] / sums[:, 3]],
         overlap_days=_overlap_days(trades),
     )
-    return interval, float(chance(rows.sum(axis=0, keepdims=True))[0])
+    return skill, mean, float(chance(rows.sum(axis=0, keepdims=True))[0])
 
 
 def _calibration(trades: JudgedColumns, is_correct: Any) -> dict[str, Any]:
@@ -304,7 +295,7 @@ def _reliability(confidences: Any, correct: Any) -> Iterable[ReliabilityClass]:
                 high=high,
                 n=int(inside.sum()),
                 mean_confidence=float(confidences[inside].mean()),
-                hit_rate=statistics.share(int(correct[inside].sum()), int(inside.sum())),
+                hit_rate=statistics.wilson(int(correct[inside].sum()), int(inside.sum())),
             )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -13,14 +11,11 @@ from src.judging.accuracy import Judged, round_trip_of
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from src.judging.regimes import Regimes
     from src.observability.ledger import Entry, MemberVote
     from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 
 BY: Final = ("agent", "model", "member", "prompt", "symbol", "confidence", "regime", "day")
-_UNKNOWN: Final = "unknown"
 _CONFIDENCES: Final = (90, 80, 70, 60, 50, 0)
 
 
@@ -36,49 +31,17 @@ def check_grouping(by: str | None, regimes: Regimes | None = None) -> None:
         raise ValueError("--by regime needs the prices before each decision: name them with --csv.")
 
 
-def items_of(
-    entry: Entry, item: Judged, by: str, *, horizon: str | None = None, regimes: Regimes | None = None
-) -> Iterator[tuple[str, Judged]]:
-    """Yield the items of a decision with their keys: itself, or each of its members' votes.
-
-    Args:
-        entry: The decision.
-        item: The decision as an item.
-        by: One of `BY`.
-        horizon: By which outcome it is judged; its first one where not given.
-        regimes: Tells the market's state, for `by="regime"`.
-    """
-    if by in ("member", "model") and entry.votes:
-        what = Hindsight(entry, horizon)
-        for vote in entry.votes:
-            yield (vote.member if by == "member" else model_of(vote)), what.of(vote.action, vote)
-    else:
-        yield _key(entry, by, regimes), item
-
-
 def model_of(vote: MemberVote) -> str:
     """Return the model that answered, without its provider; where none did, the one that was asked."""
-    if vote.model is not None:
-        return vote.model
-    label = vote.member.partition("#")[0]
+    return answering_model(vote.model, vote.member)
+
+
+def answering_model(model: str | None, member: str) -> str:
+    """Return the model that answered, or the one in the label of the member where none did."""
+    if model is not None:
+        return model
+    label = member.partition("#")[0]
     return label.partition(":")[2] or label
-
-
-def _key(entry: Entry, by: str, regimes: Regimes | None) -> str:
-    decision = entry.decision
-    keys: dict[str, Callable[[], str | None]] = {
-        "agent": lambda: decision.agent,
-        "model": lambda: "+".join(json.loads(decision.models)) if decision.models else None,
-        "member": lambda: None,
-        "prompt": lambda: " ".join(
-            filter(None, (decision.prompt_name, decision.prompt_version, hash_of_prompt(decision)))
-        ),
-        "symbol": lambda: decision.symbol,
-        "confidence": lambda: class_of(decision.confidence),
-        "regime": lambda: regimes.at(decision.as_of_ns) if regimes is not None else None,
-        "day": lambda: datetime.fromtimestamp(decision.as_of_ns / 1e9, UTC).strftime("%Y-%m-%d"),
-    }
-    return keys[by]() or _UNKNOWN
 
 
 def hash_of_prompt(decision: DecisionRecord) -> str:

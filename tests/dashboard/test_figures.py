@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.judging.report import make_report
 from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, cost_of, decided, made_cases, near, quantile, total_of
 from tests.long import rounds
+from tests.unit.judging.slow_report import make_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy
 
-from src.dashboard.data.ledger import asked_models
+from src.insight.ledger.chosen import asked_models
 from src.judging.judged_columns import JudgedColumns
 
 if TYPE_CHECKING:
-    from src.dashboard.data.decided import Chosen
+    from src.insight.ledger.chosen import Chosen
 
 _STEP: Final = 100_000  # questions that are looked at together
 

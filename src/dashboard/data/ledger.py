@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy
 
+from src.insight.ledger.chosen import asked_models
 from src.insight.ledger.columns import ACTIONS, LedgerColumns
 from src.insight.ledger.keeping import is_worth_keeping, keep, load
 from src.insight.ledger.reading import brought_up
@@ -112,16 +112,6 @@ def _asked_model(columns: LedgerColumns, model: str) -> Any:
     voted = _has_vote(columns, columns.votes.model == columns.number(model))
     lists = [number for number, models in asked_models(columns).items() if model in models]
     return voted | (numpy.isin(columns.decisions.models, lists) & (columns.votes_per_decision() == 0))
-
-
-def asked_models(columns: LedgerColumns) -> dict[int, list[str]]:
-    """Return the models in each list of models that decisions without votes name, by its number."""
-    alone = columns.decisions.models[columns.votes_per_decision() == 0]
-    return {
-        int(number): [str(name) for name in json.loads(columns.texts[number])]
-        for number in numpy.unique(alone)
-        if number >= 0 and columns.texts[number]
-    }
 
 
 def results(columns: LedgerColumns, outcomes: Outcomes) -> Any:

@@ -14,8 +14,8 @@ from src.judging.report import verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from src.dashboard.data.decided import Chosen
     from src.dashboard.pages.kinds import Context
+    from src.insight.ledger.chosen import Chosen
     from src.judging.accuracy import Accuracy
 
 BY: Final = ("agent", "model", "member", "prompt", "symbol", "confidence", "day")

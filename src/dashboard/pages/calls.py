@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts
 from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Panel, Table
-from src.judging.statistics import share
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +80,7 @@ def total_figures(totals: Totals) -> tuple[Figure, ...]:
         Figure("calls", "Model calls", n, "count", n, "calls"),
         Figure("cost_usd", "Cost", money(totals), "money", n, "calls",
                f"{totals.unpriced:,} without a full price" if totals.unpriced else ""),
-        Figure("errors", "Ended in an error", share(totals.errors, n), "interval", n, "calls",
+        Figure("errors", "Ended in an error", wilson(totals.errors, n), "interval", n, "calls",
                f"{totals.errors:,} errors"),
         Figure("input_tokens", "Tokens in", totals.input_tokens, "count", n - totals.unmeasured, "calls that told"),
         Figure("output_tokens", "Tokens out", totals.output_tokens, "count", n - totals.unmeasured, "calls that told"),

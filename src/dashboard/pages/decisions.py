@@ -27,8 +27,8 @@ from src.judging.grouping import outcome_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from src.dashboard.data.decided import Chosen
     from src.dashboard.pages.kinds import Context
+    from src.insight.ledger.chosen import Chosen
     from src.observability.ledger import Entry
 
 MOST_POINTS: Final = 2_000  # of a curve

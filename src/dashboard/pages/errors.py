@@ -9,7 +9,7 @@ from src.dashboard.pages import calls
 from src.dashboard.pages.kinds import PageKind, by_of
 from src.dashboard.pages.rate_limits import limit_panels
 from src.dashboard.view.panels import Chart, Column, Figure, Link, Page, Panel, Table
-from src.judging.statistics import share
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -42,11 +42,11 @@ def _page(context: Context, reader: FactsReader) -> Page:
     limited = sum(categories.get(name, 0) for name in _RATE_LIMITS)
     figures = (
         Figure("calls", "Model calls", totals.n, "count", totals.n, "calls"),
-        Figure("errors", "Ended in an error", share(totals.errors, totals.n), "interval", totals.n, "calls",
+        Figure("errors", "Ended in an error", wilson(totals.errors, totals.n), "interval", totals.n, "calls",
                f"{totals.errors:,} errors"),
-        Figure("rate_limited", "By rate limits", share(limited, totals.n), "interval", totals.n, "calls",
+        Figure("rate_limited", "By rate limits", wilson(limited, totals.n), "interval", totals.n, "calls",
                f"{limited:,} errors"),
-        Figure("retried", "Tried again", share(totals.retried, totals.n), "interval", totals.n, "calls",
+        Figure("retried", "Tried again", wilson(totals.retried, totals.n), "interval", totals.n, "calls",
                f"{totals.retried:,} calls"),
     )  # fmt: skip
     panels = (
@@ -75,7 +75,7 @@ def _groups(context: Context, reader: FactsReader, by: str, filter_: Filter) -> 
         reader.grouped(filter_, dimensions),  # type: ignore[arg-type] # dimensions
         key=lambda row: (-row.totals.errors, -row.totals.n),
     )
-    rates = [share(row.totals.errors, row.totals.n) for row in rows]
+    rates = [wilson(row.totals.errors, row.totals.n) for row in rows]
     table: list[tuple[Any, ...]] = [
         (*calls.key_cells(context, dimensions, row.key, "traces"), row.totals.n, row.totals.errors, rate,
          limited.get(row.key, 0), row.totals.retried)
@@ -110,7 +110,7 @@ def _categories(context: Context, categories: dict[str | None, int], calls_n: in
             set(calls.FILTERS) - {"prompt"}, category=name, status=None, store=context.options.get("store")
         )
         cell: Any = calls.NONE if name is None else Link(name, f"/traces{query}")
-        rows.append((cell, n, share(n, calls_n)))
+        rows.append((cell, n, wilson(n, calls_n)))
     columns = (Column("category", "category"), Column("errors", "errors", "count"),
                Column("rate", "of all calls (95%)", "interval"))  # fmt: skip
     return Panel(slug="categories", title="What failed in the end", table=Table(columns, rows),

@@ -7,11 +7,11 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 
-from src.dashboard.data.decided import Chosen
-from src.dashboard.data.ledger import asked_models, chosen, entries_at
+from src.dashboard.data.ledger import chosen, entries_at
 from src.dashboard.data.memo import Version
 from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import Link, Table
+from src.insight.ledger.chosen import Chosen, asked_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,9 +19,9 @@ from src.judging.grouping import Hindsight, judged
 
 if TYPE_CHECKING:
     from src.dashboard.data.answers import Answers
-    from src.dashboard.data.decided import Chosen
     from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
+    from src.insight.ledger.chosen import Chosen
     from src.observability.ledger import Entry
 
 

@@ -12,7 +12,7 @@ from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.traces import COLUMNS, chosen_observations, trace_row
 from src.dashboard.view.filters import Filters
 from src.dashboard.view.panels import Column, Figure, Page, Panel, Table
-from src.judging.statistics import share
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -62,7 +62,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
         group = took.get(row.key)
         values = group.values_ms if group is not None and group.n else (None, None)
         table.append((*calls.key_cells(context, ("agent",), row.key, "latency"), row.totals.n,
-                      share(row.totals.errors, row.totals.n), calls.money(row.totals), *values))  # fmt: skip
+                      wilson(row.totals.errors, row.totals.n), calls.money(row.totals), *values))  # fmt: skip
     p95 = all_took.values_ms[1] if all_took is not None and all_took.n else None
     figures = (
         *calls.total_figures(totals)[:3],

@@ -17,8 +17,8 @@ from src.judging.grouping import outcome_of
 from src.observability.store.ledger_queries import traces_of_decisions
 
 if TYPE_CHECKING:
-    from src.dashboard.data.decided import Chosen
     from src.dashboard.pages.kinds import Context
+    from src.insight.ledger.chosen import Chosen
     from src.judging.prices import PriceSeries
     from src.observability.ledger import Entry
 

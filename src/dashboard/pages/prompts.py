@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy
+
 from src.dashboard.data import facts
-from src.dashboard.data.decided import groups_of
 from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.accuracy import COLUMNS, accuracy_row
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.insight.facts.filters import EVALUATION
+from src.insight.ledger.chosen import Labels, groups_of
 from src.judging.accuracy import accuracy_of, with_discoveries
-from src.judging.statistics import share
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
@@ -62,7 +64,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     for row in rows:
         totals, measured = row.totals, row.totals.n - row.totals.unmeasured
         table.append((
-            *calls.key_cells(context, _DIMENSIONS, row.key, "cost"), totals.n, share(totals.errors, totals.n),
+            *calls.key_cells(context, _DIMENSIONS, row.key, "cost"), totals.n, wilson(totals.errors, totals.n),
             totals.repaired, totals.cut, totals.mean_ms, totals.input_tokens / measured if measured else None,
             totals.cached_tokens / totals.input_tokens if totals.input_tokens else None, calls.money(totals),
             totals.unpriced,
@@ -71,7 +73,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     linked = sum(row.totals.n for row in named)
     figures = (
         Figure("prompts", "Prompts and versions", len(named), "count", linked, "calls"),
-        Figure("linked", "Calls that name their prompt", share(linked, n), "interval", n, "calls"),
+        Figure("linked", "Calls that name their prompt", wilson(linked, n), "interval", n, "calls"),
     )
     panel = Panel(slug="calls", title="Calls by prompt and version", table=Table(_COLUMNS, table))
     return Page(figures=figures, panels=(panel,), notes=lines)
@@ -80,7 +82,8 @@ def _calls(context: Context, reader: FactsReader) -> Page:
 def _accuracy(context: Context) -> Panel:
     decisions = ledger_filters.decisions_of(context)
     columns = decisions.columns
-    labels = [columns.text(number) or calls.NONE for number in columns.decisions.prompt[decisions.places].tolist()]
+    known, numbers = numpy.unique(columns.decisions.prompt[decisions.places], return_inverse=True)
+    labels = Labels(numbers, [columns.text(number) or calls.NONE for number in known.tolist()])
     groups = groups_of(decisions.judged(), labels)
     rows = with_discoveries(accuracy_of(key, items) for key, items in context.limits.each(groups, 1))
     shown = [row for row in rows if row.hit_rate.value is not None][:30]

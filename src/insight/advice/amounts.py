@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from src.insight.advice.finding import BackCheck
 from src.insight.facts.schema import DAY_NS
-from src.insight.figures.intervals import student_half, student_p
-from src.judging.statistics import UNKNOWN, Interval
+from src.judging.statistics import UNKNOWN, Interval, student_half, student_p
 
 if TYPE_CHECKING:
     from src.insight.advice.past import Past, Period
@@ -55,6 +54,16 @@ class Daily:
         day = time_ns // DAY_NS
         self._usd[day] += usd
         self._n[day] += n
+
+    def add_all(self, times_ns: Any, usd: Any) -> None:
+        """Add dollars at many times: arrays of one length."""
+        import numpy
+
+        days, places = numpy.unique(times_ns // DAY_NS, return_inverse=True)
+        sums, counts = numpy.bincount(places, weights=usd, minlength=len(days)), numpy.bincount(places)
+        for day, total, n in zip(days.tolist(), sums.tolist(), counts.tolist(), strict=True):
+            self._usd[day] += total
+            self._n[day] += n
 
     def n(self, period: Period) -> int:
         """Return how many there are in a period of whole days."""

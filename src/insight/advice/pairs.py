@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from src.insight.facts.schema import DAY_NS
-from src.insight.figures.intervals import wilson
-from src.judging.grouping import model_of
-from src.judging.statistics import UNKNOWN, Interval, ratio_interval
+from src.judging.grouping import answering_model
+from src.judging.statistics import UNKNOWN, Interval, ratio_interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 FEWEST: Final = 50  # questions; and judged ones, for a difference of hit rates
 AGREEMENT: Final = 0.95  # two that agree so often differ in at most 5% of the decisions
 MARGIN: Final = 0.05  # by which a hit rate may at most be lower
-_DIRECTIONS: Final = {"BUY": 1, "SELL": -1}
+
+
+NO_ANSWER: Final = 9
+_CODES: Final[dict[str | None, int]] = {"BUY": 1, "SELL": -1, "NOTHING": 0, None: NO_ANSWER}
 
 
 class Answer(NamedTuple):
@@ -47,12 +50,53 @@ class Pair(NamedTuple):
     usual: Answer
     other: Answer
 
-    @property
-    def saved(self) -> float | None:
-        """Return how much less the other answer costs; None where a cost is not known."""
-        if self.usual.usd is None or self.other.usd is None:
-            return None
-        return self.usual.usd - self.other.usd
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The answers of two deciders to many questions: arrays of one length, in the meaning of `Pair`.
+
+    Actions are 1 for BUY, -1 for SELL, 0 for NOTHING, or NO_ANSWER; unknown moves and costs are not a number.
+    """
+
+    time_ns: Any
+    as_of_ns: Any
+    move: Any
+    horizon_s: Any
+    usual: Any
+    usual_usd: Any
+    other: Any
+    other_usd: Any
+
+    @classmethod
+    def of(cls, items: Sequence[Pair]) -> Pairs:
+        """Return pairs as columns, in the order of time."""
+        import numpy
+
+        times, as_of, moves, horizons, usual, other = zip(*items, strict=True)
+        columns = [numpy.array(values, dtype="int64") for values in (times, as_of, horizons)]
+        actions = [numpy.array([_CODES[item.action] for item in side], dtype="int64") for side in (usual, other)]
+        costs = [numpy.array([item.usd for item in side], dtype=float) for side in (usual, other)]
+        pairs = cls(
+            time_ns=columns[0], as_of_ns=columns[1], move=numpy.array(moves, dtype=float), horizon_s=columns[2],
+            usual=actions[0], usual_usd=costs[0], other=actions[1], other_usd=costs[1],
+        )  # fmt: skip
+        return pairs.take(numpy.argsort(columns[0], kind="stable"))
+
+    def __len__(self) -> int:
+        """Return how many questions there are."""
+        return len(self.time_ns)
+
+    def take(self, places: Any) -> Pairs:
+        """Return those at some places, or where a mask holds."""
+        return Pairs(**{item.name: getattr(self, item.name)[places] for item in fields(self)})
+
+    def saved(self) -> tuple[Any, Any]:
+        """Return the times of the questions whose costs are known, and how much less the other answers cost."""
+        import numpy
+
+        usd = self.usual_usd - self.other_usd
+        is_known = ~numpy.isnan(usd)
+        return self.time_ns[is_known], usd[is_known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +139,30 @@ class Comparison:
         return self.judged >= FEWEST and self.difference.low is not None and self.difference.low > 0
 
 
-def compared(pairs: Sequence[Pair]) -> Comparison:
+def compared(pairs: Pairs) -> Comparison:
     """Return how two deciders compare. A NOTHING, or no answer, is no trade: it counts in agreement alone."""
-    same = sum(pair.usual.action == pair.other.action for pair in pairs)
-    judged = [
-        pair
-        for pair in pairs
-        if pair.move is not None and (pair.usual.action in _DIRECTIONS or pair.other.action in _DIRECTIONS)
-    ]
+    import numpy
+
+    same = int((pairs.usual == pairs.other).sum())
+    trades = (numpy.abs(pairs.usual) == 1) | (numpy.abs(pairs.other) == 1)
+    judged = pairs.take(trades & ~numpy.isnan(pairs.move))
     return Comparison(
         n=len(pairs), agreement=wilson(same, len(pairs)), judged=len(judged), difference=_difference(judged)
     )
 
 
-def _difference(judged: Sequence[Pair]) -> Interval:
+def _difference(judged: Pairs) -> Interval:
     import numpy
 
-    if not judged:
+    if not len(judged):
         return UNKNOWN
-    days = numpy.array([pair.as_of_ns // DAY_NS for pair in judged], dtype="int64")
-    rows = numpy.array(
-        [(*_counts(pair.other.action, pair.move), *_counts(pair.usual.action, pair.move)) for pair in judged],
-        dtype=float,
-    )
-    overlap_days = max(pair.horizon_s for pair in judged) / 86_400
-    return ratio_interval(days, rows, _gap, overlap_days=overlap_days)
-
-
-def _counts(action: str | None, move: float | None) -> tuple[int, int]:
-    """Return whether an action was right, and whether it was a trade."""
-    direction = _DIRECTIONS.get(action or "", 0)
-    return int(direction * (move or 0.0) > 0), int(direction != 0)
+    columns = []
+    for action in (judged.other, judged.usual):
+        direction = numpy.where(numpy.abs(action) == 1, action, 0)
+        columns += [direction * judged.move > 0, direction != 0]
+    overlap_days = int(judged.horizon_s.max()) / 86_400
+    rows = numpy.column_stack(columns).astype(float)
+    return ratio_interval(judged.as_of_ns // DAY_NS, rows, _gap, overlap_days=overlap_days)
 
 
 def _gap(sums: Any) -> Any:
@@ -145,4 +182,9 @@ def question_key(entry: Entry) -> str:
 
 def voter(vote: MemberVote) -> tuple[str, str]:
     """Return the provider and the model of a vote."""
-    return vote.member.partition("#")[0].partition(":")[0], model_of(vote)
+    return _voter(vote.member, vote.model)
+
+
+@lru_cache(maxsize=10_000)  # few members, of many votes
+def _voter(member: str, model: str | None) -> tuple[str, str]:
+    return member.partition("#")[0].partition(":")[0], answering_model(model, member)

@@ -85,6 +85,8 @@ class Past:
 
     def wants(self, vote: MemberVote) -> bool:
         """Tell whether the filter's model and provider leave a vote."""
+        if self.filter.model is None and self.filter.provider is None:
+            return True
         provider, _, label = vote.member.partition("#")[0].partition(":")
         model = vote.model or label or provider
         return _is_chosen(self.filter.model, model) and _is_chosen(self.filter.provider, provider)

@@ -40,16 +40,19 @@ class Today:
             return None
         cached, written = call.cached_tokens or 0, call.written_tokens or 0
         reasoning = call.reasoning_tokens or 0
-        counts = {
-            "input": call.input_tokens - cached - written,
-            "input_cached_tokens": cached,
-            "input_cache_creation": written,
-            "output": call.output_tokens - reasoning,
-            "output_reasoning_tokens": reasoning,
-        }
-        if min(counts.values()) < 0 or any(count and name not in rates for name, count in counts.items()):
-            return None
-        return sum(count * rates[name] for name, count in counts.items() if count)
+        total = 0.0
+        for name, count in (
+            ("input", call.input_tokens - cached - written),
+            ("input_cached_tokens", cached),
+            ("input_cache_creation", written),
+            ("output", call.output_tokens - reasoning),
+            ("output_reasoning_tokens", reasoning),
+        ):
+            if count:
+                if count < 0 or name not in rates:
+                    return None
+                total += count * rates[name]
+        return total
 
     def rates(self, provider: str | None, model: str | None, prompt_tokens: int) -> dict[str, float] | None:
         """Return the dollars for a token of each kind, in a request with a prompt of this length; None where unknown.

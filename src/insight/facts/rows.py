@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from src.insight.facts.filters import conditions
@@ -11,7 +13,7 @@ from src.insight.facts.schema import NAMED, first_key
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from src.insight.facts.filters import Filter
     from src.insight.facts.names import NamesById
@@ -25,6 +27,8 @@ _FLAGS: Final = ("error", "unpriced", "repaired")
 _COLUMNS: Final = (*_PLAIN, *_FLAGS, *_IDS, *NAMED)
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)}, key FROM facts WHERE 1"
 _ORDERS: Final = {"start": "key", "cost": "cost_nano", "duration": "duration_us"}
+_NEVER_NONE: Final = ("name", "type")
+_MOST_AT_ONCE: Final = 10_000  # rows that are asked for at once
 _LONGEST_TRACE_S: Final = 86_400  # around a fact, where its trace's others are looked for before there is an index
 
 
@@ -49,10 +53,11 @@ class Rows:
         if order == "start":
             # Keys are in the order of whole seconds: the last one is read to its end, and all are sorted.
             rows = self._whole_seconds(f"{_SELECT} {where} ORDER BY key {direction}", values, limit)
-            facts = sorted(map(self._fact, rows), key=lambda fact: fact.start_ns, reverse=not ascending)
+            facts = self._facts(rows)
+            facts.sort(key=attrgetter("start_ns"), reverse=not ascending)
             return facts[:limit]
         statement = f"{_SELECT} {where} ORDER BY {_ORDERS[order]} {direction} LIMIT {int(limit)}"
-        return [self._fact(row) for row in self._connection.execute(statement, values)]
+        return self._facts(self._connection.execute(statement, values).fetchall())
 
     def traces(self, filter_: Filter, limit: int) -> list[TraceFacts]:
         """Return whole traces that have an observation of the filter, the newest first."""
@@ -81,33 +86,39 @@ class Rows:
         first = first_key(start_ns) - (_LONGEST_TRACE_S << 32)
         last = first_key(start_ns) + (_LONGEST_TRACE_S << 32)
         indexed = "" if self._has_index() else f" AND key BETWEEN {first} AND {last}"
-        rows = self._connection.execute(f"{_SELECT} AND trace = ? {indexed}", (trace,))
-        facts = sorted(map(self._fact, rows), key=lambda fact: (fact.start_ns, fact.seq))
+        rows = self._connection.execute(f"{_SELECT} AND trace = ? {indexed}", (trace,)).fetchall()
+        facts = sorted(self._facts(rows), key=attrgetter("start_ns", "seq"))
         return TraceFacts(trace_id=text_id(trace) or "", facts=tuple(facts))
 
     def _has_index(self) -> bool:
         return bool(self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts_trace'").fetchone())
 
-    def _whole_seconds(self, statement: str, values: dict[str, object], limit: int) -> Iterator[tuple[Any, ...]]:
+    def _whole_seconds(self, statement: str, values: dict[str, object], limit: int) -> list[tuple[Any, ...]]:
+        """Return so many rows, and those of the same second as the last of them."""
         cursor = self._connection.execute(statement, values)
-        count, second = 0, None
-        for row in cursor:
-            if count >= limit and row[-1] >> 32 != second:
-                break
-            count, second = count + 1, row[-1] >> 32
-            yield row
+        rows = cursor.fetchmany(min(limit, _MOST_AT_ONCE))
+        while len(rows) < limit and (more := cursor.fetchmany(min(limit - len(rows), _MOST_AT_ONCE))):
+            rows += more
+        if rows and len(rows) == limit:
+            second = rows[-1][-1] >> 32
+            rows += takewhile(lambda row: row[-1] >> 32 == second, cursor)
         cursor.close()
+        return rows
 
-    def _fact(self, row: Sequence[Any]) -> Fact:
-        values = dict(zip(_COLUMNS, row, strict=False))
-        for column, name in _IDS.items():
-            values[name] = text_id(values.pop(column))
+    def _facts(self, rows: Sequence[Sequence[Any]]) -> list[Fact]:
+        """Return rows of `_SELECT` as facts: made column by column, since there may be a hundred thousand."""
+        if not rows:
+            return []
+        column = dict(zip((*_COLUMNS, "key"), zip(*rows, strict=True), strict=True))
+        values: dict[str, Iterable[Any]] = {name: column[name] for name in _PLAIN}
+        values |= {name: map(text_id, column[source]) for source, name in _IDS.items()}
+        values |= {name: map(bool, column[name]) for name in _FLAGS}
         for name in NAMED:
-            values[name] = self._names.text(values[name])
-        for name in _FLAGS:
-            values[name] = bool(values[name])
-        values["name"], values["type"] = values["name"] or "", values["type"] or ""
-        return Fact(**values)
+            texts: dict[int, Any] = {number: self._names.text(number) for number in set(column[name])}
+            if name in _NEVER_NONE:
+                texts = {number: text or "" for number, text in texts.items()}
+            values[name] = map(texts.__getitem__, column[name])
+        return list(map(Fact._make, zip(*(values[name] for name in Fact._fields), strict=True)))
 
     def scores(
         self, *, name: str | None, trace_id: str | None, since_ns: int | None, until_ns: int | None, limit: int

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.insight.facts.schema import DAY_NS
-from src.insight.figures.intervals import wilson
-from src.judging.statistics import UNKNOWN, Interval
+from src.judging.statistics import UNKNOWN, Interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

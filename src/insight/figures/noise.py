@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from src.insight.facts.reader import NOTHING
-from src.insight.figures.intervals import discoveries, student_half, student_p
-from src.judging.statistics import UNKNOWN, Interval
+from src.judging.statistics import UNKNOWN, Interval, discoveries, student_half, student_p
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

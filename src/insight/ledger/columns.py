@@ -29,8 +29,13 @@ class Table:
     @classmethod
     def made_of(cls: type[_T], rows: Iterable[Sequence[Any]]) -> _T:
         """Return rows, in the order of the fields, as columns; None is not a number, or -1."""
-        columns = list(zip(*rows, strict=True)) or [()] * len(cls.TYPES)
-        return cls(*(_array(values, kind) for values, kind in zip(columns, cls.TYPES.values(), strict=True)))
+        values = list(zip(*rows, strict=True)) or [()] * len(cls.TYPES)
+        return cls.of_columns(dict(zip(cls.TYPES, values, strict=True)))
+
+    @classmethod
+    def of_columns(cls: type[_T], values: Mapping[str, Sequence[Any]]) -> _T:
+        """Return sequences of values, by the names of the fields, as columns; None is not a number, or -1."""
+        return cls(**{name: _array(values[name], kind) for name, kind in cls.TYPES.items()})
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -49,7 +54,9 @@ class Table:
 def _array(values: Sequence[Any], kind: str) -> Any:
     if kind.startswith("float"):
         return numpy.array(values, dtype=kind)  # None becomes not a number
-    return numpy.array([NO_TEXT if value is None else value for value in values], dtype=kind)
+    if None in values:
+        values = [NO_TEXT if value is None else value for value in values]
+    return numpy.array(values, dtype=kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Of the columns and of what they mean: those of another number are not read.
-FORMAT: Final = 1
+FORMAT: Final = 2
 _TABLE: Final = "ledger_columns"
 _CREATE: Final = f"CREATE TABLE IF NOT EXISTS {_TABLE} (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
 _LEAST: Final = 500  # new decisions or outcomes for which it is worth writing them again

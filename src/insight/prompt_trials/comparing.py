@@ -12,9 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from src.insight.figures.intervals import student_half, wilson
 from src.judging.accuracy import DAY_NS, ENOUGH
-from src.judging.statistics import UNKNOWN, Interval, ratio_interval
+from src.judging.statistics import UNKNOWN, Interval, p_value, ratio_interval, student_half, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,16 +101,14 @@ def paired_share(old_only: int, new_only: int, n: int) -> tuple[Interval, float 
         new_only: Those that only the new one has.
         n: All items.
     """
-    from scipy import special
-
     if not n:
         return UNKNOWN, None
     gained, lost = (new_only + 1) / (n + 2), (old_only + 1) / (n + 2)
     half = _Z * math.sqrt((gained + lost - (gained - lost) ** 2) / (n + 2))
     low, high = max(-1.0, gained - lost - half), min(1.0, gained - lost + half)
     turned = old_only + new_only
-    p_value = min(1.0, 2 * float(special.bdtr(min(old_only, new_only), turned, 0.5))) if turned else 1.0
-    return Interval((new_only - old_only) / n, low, high), p_value
+    chance = p_value(old_only, turned, 0.5) if turned else 1.0
+    return Interval((new_only - old_only) / n, low, high), chance
 
 
 def _shares(name: str, values: Sequence[tuple[bool, bool]], *, good: int) -> Measure:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from src.insight.figures.groups import DIMENSIONS, key_text
-from src.insight.figures.intervals import discoveries
+from src.judging.statistics import discoveries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from src.insight.facts.schema import CUT
 from src.insight.figures.groups import DIMENSIONS, key_text
-from src.insight.figures.intervals import wilson
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

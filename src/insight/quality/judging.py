@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import pydantic
 
-from src.insight.figures.intervals import wilson
+from src.judging.statistics import wilson
 from src.models.errors import ModelError
 
 if TYPE_CHECKING:

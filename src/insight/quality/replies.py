@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.insight.figures.groups import key_text
-from src.insight.figures.intervals import wilson
 from src.insight.quality.forms import Form, form_of
 from src.insight.quality.grounding import Grounding, grounding
+from src.judging.statistics import wilson
 from src.observability.search.records import decoded, observations_at
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from src.observability.ledger.moments import aware
 from src.observability.ledger.reader import Entry, LedgerReader, read_numbered
 from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
 from src.observability.ledger.results import outcome, score_id
-from src.observability.ledger.votes import MemberVote, read_votes, write_votes
+from src.observability.ledger.votes import MemberVote, read_vote_columns, read_votes, write_votes
 from src.observability.ledger.writing import (
     are_in_order,
     book_of,
@@ -31,6 +31,7 @@ __all__ = [
     "parse_horizon",
     "parse_horizons",
     "read_numbered",
+    "read_vote_columns",
     "read_votes",
     "score_id",
     "without_secrets",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from src.observability.store.reader import StoreReader
 
 _STEP: Final = 5_000
+_EVER: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,13 @@ class LedgerReader:
     def __init__(self, store: StoreReader) -> None:
         self._store = store
 
-    def entries(self, run_id: str | None = None) -> Iterator[Entry]:
-        """Yield all decisions, oldest first, or those of one back-test."""
-        seq = 0
+    def entries(
+        self, run_id: str | None = None, *, since_ns: int | None = None, until_ns: int | None = None
+    ) -> Iterator[Entry]:
+        """Yield all decisions, oldest first, or those of one back-test, or of a range of time."""
+        seq, times = 0, (since_ns if since_ns is not None else -_EVER, until_ns if until_ns is not None else _EVER)
         while True:
-            page = self._store.ask(partial(_page, seq=seq, run_id=run_id), _Page())
+            page = self._store.ask(partial(_page, seq=seq, run_id=run_id, times=times), _Page())
             yield from page.entries
             if len(page.entries) < _STEP:
                 return
@@ -96,8 +99,8 @@ class _Page:
     last: int = 0
 
 
-def _page(connection: sqlite3.Connection, seq: int, run_id: str | None) -> _Page:
-    rows = ledger_queries.decisions_after(connection, seq, _STEP, run_id=run_id)
+def _page(connection: sqlite3.Connection, seq: int, run_id: str | None, times: tuple[int, int]) -> _Page:
+    rows = ledger_queries.decisions_after(connection, seq, _STEP, run_id=run_id, times=times)
     entries = _with_outcomes(connection, [record for _, record in rows])
     return _Page(entries=entries, last=rows[-1][0] if rows else seq)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,25 @@ def read_votes(text: str | None) -> tuple[MemberVote, ...]:
             row[_FIELDS - 1] = _labelled(row[0])
         votes.append(MemberVote(*row[:_FIELDS]))  # in the order in which they were written: by name takes twice as long
     return tuple(votes)
+
+
+def read_vote_columns(texts: Sequence[str | None]) -> tuple[list[int], Mapping[str, Sequence[Any]]]:
+    """Return how many votes each of some JSON texts has, and all votes' values by the names of `MemberVote`'s fields.
+
+    The values are those that `read_votes` gives one by one, in the same order, in a fraction of the time.
+    """
+    lists = orjson.loads(f"[{','.join(text or '[]' for text in texts)}]")
+    rows = [row for votes in lists for row in votes]
+    columns = list(zip_longest(*rows))[:_FIELDS]
+    nothing = (None,) * len(rows)
+    columns += [nothing] * (_FIELDS - len(columns))
+    members, models = columns[0], columns[-1]
+    labels = {member: _labelled(member) for member in set(members)}
+    columns[-1] = tuple(
+        labels[member] if model == _AS_LABELLED else model for member, model in zip(members, models, strict=True)
+    )
+    values: dict[str, Sequence[Any]] = dict(zip((item.name for item in fields(MemberVote)), columns, strict=True))
+    for item in fields(MemberVote):
+        if isinstance(item.default, float):  # what a short row leaves out
+            values[item.name] = [item.default if value is None else value for value in values[item.name]]
+    return list(map(len, lists)), values

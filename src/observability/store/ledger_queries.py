@@ -45,15 +45,16 @@ def has_ledger(connection: sqlite3.Connection) -> bool:
 
 
 def decisions_after(
-    connection: sqlite3.Connection, seq: int, limit: int, *, run_id: str | None = None
+    connection: sqlite3.Connection, seq: int, limit: int, *, run_id: str | None, times: tuple[int, int]
 ) -> list[tuple[int, DecisionRecord]]:
-    """Return the decisions after a number, oldest first, each with its number."""
+    """Return the decisions after a number that were made between two times, oldest first, each with its number."""
     if not has_ledger(connection):
         return []
     where = "AND run_id = ?" if run_id is not None else "AND (? IS NULL)"
     cursor = connection.execute(
-        f"SELECT seq, {', '.join(DECISION_COLUMNS)} FROM decisions WHERE seq > ? {where} ORDER BY seq LIMIT ?",  # noqa: S608 - our own names
-        (seq, run_id, limit),
+        f"SELECT seq, {', '.join(DECISION_COLUMNS)} FROM decisions WHERE seq > ? {where} "  # noqa: S608 - our own names
+        "AND time_ns >= ? AND time_ns < ? ORDER BY seq LIMIT ?",
+        (seq, run_id, *times, limit),
     )
     return [(row[0], _decision(row[1:])) for row in cursor]
 

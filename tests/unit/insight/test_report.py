@@ -18,11 +18,11 @@ from src.insight.facts.filters import Filter
 from src.insight.facts.job import refresh
 from src.insight.facts.reader import NOTHING, FactsReader
 from src.insight.figures.groups import BY
-from src.insight.figures.intervals import discoveries, student_half, student_p, wilson
 from src.insight.figures.noise import blocks_of, changes, judged
 from src.insight.report import documents
 from src.insight.report.content import make_report, others
 from src.insight.report.plain import report_data
+from src.judging.statistics import discoveries, student_half, student_p, wilson
 from src.observability.store.spool import Spool
 from tests.long import rounds
 from tests.unit.insight.stores import BEGAN_NS, DAY_NS, DAYS, as_older_program, random_record

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from src.judging.accuracy import DAY_NS, Judged, accuracy_of, with_discoveries
-from src.judging.report import make_report, verdict
-from src.judging.statistics import discoveries, max_drawdown, share
+from src.judging.report import verdict
+from src.judging.statistics import discoveries, max_drawdown, wilson
 from src.observability.ledger import Entry, MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 from tests.long import rounds
+from tests.unit.judging.ledgers import report_of
 
 
 def judged(day: float, action: str, move: float, **fields: Any) -> Judged:
@@ -53,9 +54,9 @@ def test_known_values() -> None:
 
 
 def test_wilson_s_interval_is_the_published_one() -> None:
-    figure = share(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
+    figure = wilson(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
     assert (round(figure.low or 0, 4), round(figure.high or 0, 4)) == (0.2553, 0.3662)
-    assert share(0, 0).value is None
+    assert wilson(0, 0).value is None
 
 
 def test_no_verdict_under_fifty() -> None:
@@ -146,7 +147,7 @@ def test_the_swarm_stands_beside_its_members_and_what_they_would_be_without_each
         right, wrong = ("BUY", "SELL") if up else ("SELL", "BUY")
         votes = {"good": right, "bad": wrong, "late": right if day < 80 else None}
         entries.append(entry(day, votes, 0.01 if up else -0.01, right if day < 80 else "NOTHING"))
-    report = make_report(entries, "member")
+    report = report_of(entries, "member")
     rows = {row.key: row for row in report.rows}
     assert rows["good"].hit_rate.value == 1.0
     assert rows["bad"].hit_rate.value == 0.0
@@ -163,6 +164,6 @@ def test_the_swarm_stands_beside_its_members_and_what_they_would_be_without_each
 
 def test_a_decision_that_is_grouped_by_an_unknown_word_is_refused() -> None:
     with pytest.raises(ValueError, match="--by is 'colour'"):
-        make_report([entry(1, {"a": "BUY"}, 0.1, "BUY")], "colour")
+        report_of([entry(1, {"a": "BUY"}, 0.1, "BUY")], "colour")
     with pytest.raises(ValueError, match="needs the prices"):
-        make_report([entry(1, {"a": "BUY"}, 0.1, "BUY")], "regime")
+        report_of([entry(1, {"a": "BUY"}, 0.1, "BUY")], "regime")

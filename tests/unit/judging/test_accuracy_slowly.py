@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from src.judging.accuracy import DAY_NS
-from src.judging.report import Report, make_report
 from src.observability.ledger import Entry, MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
 from tests.long import rounds
+from tests.unit.judging.ledgers import report_of
+
+if TYPE_CHECKING:
+    from src.judging.report import Report
 
 SIGN = {"BUY": 1, "SELL": -1, "NOTHING": 0}
 MEMBERS = {"a:x": 1.0, "b:y": 2.0, "c:z": 0.5}
@@ -228,13 +231,13 @@ def inaction(report: Report, entries: list[Entry]) -> None:
 @pytest.mark.parametrize("seed", range(rounds(5, 200)))
 def test_every_figure_is_what_plain_arithmetic_says(seed: int) -> None:
     entries = ledger(seed, random.Random(seed).choice([3, 20, 60]))
-    check(make_report(entries), entries)
+    check(report_of(entries), entries)
 
 
 def test_an_interval_is_that_of_a_bootstrap_of_blocks_done_by_hand() -> None:
     """The same resampling in plain loops, with chances of its own: the bounds agree to a tenth of the width."""
     entries = [item for item in ledger(7, 150) if item.decision.status == "decided"]
-    total = make_report(entries).total
+    total = report_of(entries).total
     trades = sorted(item for item in map(own, entries) if item[2] != "NOTHING" and item[4] is not None)
     days: dict[int, list[float]] = {}
     for time_ns, _, _, _, _, net in trades:

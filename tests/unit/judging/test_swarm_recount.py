@@ -9,9 +9,9 @@ import pytest
 
 from src.judging.accuracy import DAY_NS, Judged, accuracy_of
 from src.judging.grouping import Hindsight, recounted
-from src.judging.report import make_report
 from src.observability.ledger import Entry, MemberVote, write_votes
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord
+from tests.unit.judging.ledgers import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def test_one_pass_gives_exactly_what_two_give(members: int) -> None:
     for decisions in (1, 7, 120):
         entries = random_ledger(rng, [f"maker:m{number}" for number in range(members)], decisions)
         expected = tuple(accuracy_of(key, items) for key, items in two_passes(entries, None).items())
-        assert make_report(iter(entries)).swarm == expected
+        assert report_of(entries).swarm == expected
 
 
 def with_weight(number: int, weight: float, members: Sequence[str]) -> Entry:
@@ -94,6 +94,6 @@ def with_weight(number: int, weight: float, members: Sequence[str]) -> Entry:
 
 def test_a_weight_without_sense_is_refused_only_where_members_are_left_out() -> None:
     entries = [with_weight(0, -1.0, "ab"), with_weight(1, 1.0, "ab")]
-    assert [row.key for row in make_report(entries).swarm] == ["swarm", "plain vote", "a alone", "b alone"]
+    assert [row.key for row in report_of(entries).swarm] == ["swarm", "plain vote", "a alone", "b alone"]
     with pytest.raises(ValueError, match="weight"):
-        make_report([*entries, with_weight(2, 1.0, "abc")])
+        report_of([*entries, with_weight(2, 1.0, "abc")])

@@ -6,6 +6,7 @@ the same prompt and the same view of the market, as `moondev backtest` makes the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -14,7 +15,7 @@ from typing_extensions import override
 from src.insight.advice import pairs
 from src.insight.advice.amounts import Daily, Saving, money, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
-from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair, question_key, voter
+from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair, Pairs, question_key, voter
 from src.insight.advice.past import Search
 from src.insight.advice.today import Today
 from src.judging.grouping import outcome_of
@@ -60,7 +61,6 @@ class Models(Search):
         super().__init__(past)
         self._questions: dict[str, _Question] = {}
         self._traces: dict[str | None, deque[str]] = {}
-        self._models: dict[_Model, _Model] = {}
         self._today = Today(past.now_ns)
         self._prices: dict[int, float | None] = {}  # by the ids of generations that voted
 
@@ -84,7 +84,10 @@ class Models(Search):
 
     def _answered(self, entry: Entry) -> tuple[_Question, tuple[_Cast, ...]]:
         """Return the question that a decision answers, with its votes and what came of it added, and these votes."""
-        question = self._questions.setdefault(question_key(entry), _new_question(entry))
+        key = question_key(entry)
+        question = self._questions.get(key)
+        if question is None:
+            question = self._questions[key] = _new_question(entry)
         if question.move is None:
             question.move = _move(entry)
         casts = tuple(map(_cast, entry.votes))
@@ -92,8 +95,7 @@ class Models(Search):
             if cast.span is not None:
                 self._prices[cast.span] = None
             if self.past.wants(vote):
-                model = self._models.setdefault(voter(vote), voter(vote))
-                question.votes.setdefault(model, cast)
+                question.votes.setdefault(voter(vote), cast)
         return question, casts
 
     @override
@@ -105,10 +107,13 @@ class Models(Search):
     @override
     def results(self) -> Results:
         items = []
+        by_agent: defaultdict[str | None, list[_Question]] = defaultdict(list)
+        for question in self._questions.values():
+            for agent in question.decided:
+                by_agent[agent].append(question)
         for agent in sorted(self._traces, key=str):
-            for model in sorted(self._models):
-                answers = self._pairs(agent, model)
-                item = self._judged(agent, model, answers) if answers else None
+            for model, answers in sorted(self._pairs(agent, by_agent[agent]).items()):
+                item = self._judged(agent, model, Pairs.of(answers))
                 if item is not None:
                     items.append(item)
         items = _best(items)
@@ -120,41 +125,41 @@ class Models(Search):
             )
         return results_of(items, missing=missing)
 
-    def _pairs(self, agent: str | None, model: _Model) -> list[Pair]:
-        """Return what an agent decided and what a model answered, for each question that both answered."""
-        result = []
-        for question in self._questions.values():
-            known, cast = question.decided.get(agent), question.votes.get(model)
-            if known is None or cast is None:
-                continue
-            action, casts = known
+    def _pairs(self, agent: str | None, questions: Sequence[_Question]) -> dict[_Model, list[Pair]]:
+        """Return what an agent decided and what each model answered, for each question that both answered."""
+        result: defaultdict[_Model, list[Pair]] = defaultdict(list)
+        for question in questions:
+            action, casts = question.decided[agent]
             usual = Answer(action, self._cost(casts, lowest=True))
-            other = Answer(cast.action, self._cost((cast,), lowest=False))
-            result.append(Pair(question.time_ns, question.as_of_ns, question.move, question.horizon_s, usual, other))
+            for model, cast in question.votes.items():
+                other = Answer(cast.action, self._cost((cast,), lowest=False))
+                result[model].append(
+                    Pair(question.time_ns, question.as_of_ns, question.move, question.horizon_s, usual, other)
+                )
         return result
 
     def _cost(self, casts: Sequence[_Cast], *, lowest: bool) -> float | None:
         """Return what votes cost: today or then, whichever makes a saving smaller; None where one is not known."""
         total = 0.0
         for cast in casts:
-            known = [usd for usd in (cast.usd, self._prices.get(cast.span or 0)) if usd is not None]
-            if not known:
+            then, today = cast.usd, self._prices.get(cast.span or 0)
+            usd = today if then is None else then
+            if usd is None:
                 return None
-            total += min(known) if lowest else max(known)
+            if then is not None and today is not None and (today < then) is lowest:
+                usd = today
+            total += usd
         return total
 
-    def _judged(self, agent: str | None, model: _Model, answers: list[Pair]) -> Finding | Withheld | None:
-        answers.sort(key=lambda item: item.time_ns)
+    def _judged(self, agent: str | None, model: _Model, answers: Pairs) -> Finding | Withheld | None:
         middle = self.past.middle_ns
-        parts = [[item for item in answers if (item.time_ns >= middle) is second] for second in (False, True)]
-        whole, first, second = (pairs.compared(items) for items in (answers, *parts))
+        parts = [answers.take((answers.time_ns >= middle) == is_second) for is_second in (False, True)]
+        whole, first, second = map(pairs.compared, (answers, *parts))
         name, who = ":".join(model), agent or "no agent"
         scope = {"agent": who, "model": name}
         title = f"{who}: let {name} decide alone"
         daily = Daily()
-        for item in answers:
-            if item.saved is not None:
-                daily.add(item.time_ns, item.saved)
+        daily.add_all(*answers.saved())
         is_righter = all(part.is_righter for part in (first, second))
         if not is_righter and not any(daily.rate(part).usd > 0 for part in (self.past.first, self.past.second)):
             return None  # it is neither cheaper nor righter

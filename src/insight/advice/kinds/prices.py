@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
@@ -83,9 +84,9 @@ class Prices(Search):
         calls = self._calls[call.agent, model]
         calls.n += 1
         place = (call.start_ns // DAY_NS, (call.input_tokens or 0) // 1_000)
-        sums = calls.sums.setdefault(place, [0.0] * (2 + len(_TOKENS)))
-        for number, amount in enumerate((min(usd, call.cost_usd or 0.0), 1, *counts)):
-            sums[number] += amount
+        sums = calls.sums.get(place)
+        amounts = (min(usd, call.cost_usd or 0.0), 1, *counts)
+        calls.sums[place] = list(map(add, sums, amounts)) if sums is not None else [0.0 + amount for amount in amounts]
         calls.traces.append(call.trace_id)
 
     @override

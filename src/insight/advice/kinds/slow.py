@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, results_of
 from src.insight.advice.past import Search
-from src.insight.figures.intervals import wilson
+from src.judging.statistics import wilson
 from src.observability.ledger import HorizonError, parse_horizon
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from src.insight.advice.finding import Finding, Withheld, evidence, newest_trace
 from src.insight.advice.past import Search
 from src.insight.advice.texts import Place, texts_at
 from src.insight.advice.today import Today
-from src.insight.figures.intervals import wilson
+from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
     from collections import deque

@@ -1,15 +1,15 @@
 """Judge the decisions that filters leave, and their members' votes, over columns.
 
-The items are those of `judging.grouping`, which makes them one by one.
+The items are those that `judging.grouping` makes of decisions one by one.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy
 
@@ -19,9 +19,10 @@ from src.judging.judged_columns import ABSTAINED, DECIDED, FAILED, JudgedColumns
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from src.insight.ledger.columns import LedgerColumns, Outcomes
+    from src.judging.regimes import Regimes
 
 _DAY_NS: Final = 86_400_000_000_000
 _UNKNOWN: Final = "unknown"
@@ -121,35 +122,71 @@ class Chosen:
             agreed=numpy.full(len(rows), -1, dtype="int8"),
         )
 
-    def grouped(self, by: str) -> Iterator[tuple[str, JudgedColumns]]:
-        """Yield the items of each group in the order of their keys: decisions, or for member and model their votes."""
+    def grouped(self, by: str, regimes: Regimes | None = None) -> Iterator[tuple[str, JudgedColumns]]:
+        """Yield the items of each group in the order of their keys: decisions, or for member and model their votes.
+
+        Items of a group stand in the order of the decisions.
+
+        Args:
+            by: One of `grouping.BY`, or `book`.
+            regimes: Tells the market's state, for `by="regime"`.
+        """
         if by in ("member", "model"):
-            votes, alone = self.votes, self.places[self.columns.votes_per_decision()[self.places] == 0]
+            alone = self.places[self.columns.votes_per_decision()[self.places] == 0]
             items = JudgedColumns.joined([self.judged_votes(), self.judged(alone)])
-            labels = [*self._texts(getattr(self.columns.votes, by)[votes]), *self._labels(alone, by)]
+            of_votes, of_alone = self._vote_labels(by), self._labels(alone, by, None)
+            places = numpy.concatenate([self.columns.votes.decision[self.votes], alone])
+            labels = Labels.joined([of_votes, of_alone])
+            order = numpy.argsort(places, kind="stable")
+            items, labels = items.take(order), Labels(labels.numbers[order], labels.texts)
         else:
-            items, labels = self.judged(), self._labels(self.places, by)
+            items, labels = self.judged(), self._labels(self.places, by, regimes)
         yield from groups_of(items, labels)
 
-    def _labels(self, places: Any, by: str) -> list[str]:
-        rows = self.columns.decisions
-        if by == "day":
-            return [str(day) for day in (rows.as_of_ns[places] // _DAY_NS).astype("datetime64[D]")]
-        if by == "confidence":
-            known = {value: class_of(value) for value in set(rows.confidence[places].tolist()) if not isnan(value)}
-            return [known.get(value) or _UNKNOWN for value in rows.confidence[places].tolist()]
-        if by == "member":
-            return [_UNKNOWN] * len(places)
-        if by == "model":
-            from src.dashboard.data.ledger import asked_models
+    def _vote_labels(self, by: str) -> Labels:
+        return self._texts(getattr(self.columns.votes, by)[self.votes])
 
+    def _labels(self, places: Any, by: str, regimes: Regimes | None) -> Labels:
+        rows = self.columns.decisions
+        if by in ("day", "regime"):
+            days, numbers = numpy.unique(rows.as_of_ns[places] // _DAY_NS, return_inverse=True)
+            texts = [str(day) for day in days.astype("datetime64[D]")]
+            if regimes is not None and by == "regime":
+                texts = [regimes.at(int(day) * _DAY_NS) or _UNKNOWN for day in days]
+            return Labels(numbers, texts)
+        if by == "confidence":
+            known, numbers = numpy.unique(rows.confidence[places], return_inverse=True)
+            return Labels(numbers, [class_of(None if isnan(value) else value) or _UNKNOWN for value in known.tolist()])
+        if by == "member":
+            return Labels(numpy.zeros(len(places), dtype="int64"), [_UNKNOWN])
+        if by == "model":
             joined = {number: "+".join(names) for number, names in asked_models(self.columns).items()}
-            return [joined.get(number) or _UNKNOWN for number in rows.models[places].tolist()]
+            return self._texts(rows.models[places], joined)
         return self._texts(getattr(rows, by)[places])
 
-    def _texts(self, numbers: Any) -> list[str]:
-        texts = {int(number): self.columns.text(number) or _UNKNOWN for number in numpy.unique(numbers)}
-        return [texts[number] for number in numbers.tolist()]
+    def _texts(self, numbers: Any, other: Mapping[int, str] | None = None) -> Labels:
+        """Return numbers of texts as labels; `other` has those that are called something else than their texts."""
+        known, places = numpy.unique(numbers, return_inverse=True)
+        texts = [
+            (self.columns.text(number) if other is None else other.get(number)) or _UNKNOWN for number in known.tolist()
+        ]
+        return Labels(places, texts)
+
+
+class Labels(NamedTuple):
+    """The groups of items: a number for each item, and the text of each number; several may have the same."""
+
+    numbers: Any
+    texts: Sequence[str]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Labels]) -> Labels:
+        """Return the labels of several lists of items, one after the other."""
+        numbers, texts = [], list[str]()
+        for part in parts:
+            numbers.append(part.numbers + len(texts))
+            texts += part.texts
+        return cls(numpy.concatenate(numbers), texts)
 
 
 def nets_of(direction: Any, move: Any, round_trip: Any) -> Any:
@@ -157,10 +194,24 @@ def nets_of(direction: Any, move: Any, round_trip: Any) -> Any:
     return direction * move - numpy.where(direction != 0, round_trip, 0.0)
 
 
-def groups_of(items: JudgedColumns, labels: list[str]) -> Iterator[tuple[str, JudgedColumns]]:
-    """Yield the items of each label, in the order of the labels."""
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for place, label in enumerate(labels):
-        places[label].append(place)
-    for label in sorted(places):
-        yield label, items.take(numpy.array(places[label], dtype="int64"))
+def groups_of(items: JudgedColumns, labels: Labels) -> Iterator[tuple[str, JudgedColumns]]:
+    """Yield the items of each label, in the order of the labels' texts; a text without items is left out."""
+    texts = sorted(set(labels.texts))
+    ranks = {text: rank for rank, text in enumerate(texts)}
+    rank_of = numpy.array([ranks[text] for text in labels.texts], dtype="int64")
+    own = rank_of[labels.numbers] if len(items) else labels.numbers
+    order = numpy.argsort(own, kind="stable")
+    ends = numpy.cumsum(numpy.bincount(own, minlength=len(texts)))
+    for text, start, end in zip(texts, [0, *ends], ends, strict=False):
+        if end > start:
+            yield text, items.take(order[start:end])
+
+
+def asked_models(columns: LedgerColumns) -> dict[int, list[str]]:
+    """Return the models in each list of models that decisions without votes name, by its number."""
+    alone = columns.decisions.models[columns.votes_per_decision() == 0]
+    return {
+        int(number): [str(name) for name in json.loads(columns.texts[number])]
+        for number in numpy.unique(alone)
+        if number >= 0 and columns.texts[number]
+    }
