@@ -14,11 +14,10 @@ from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
 from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import AtLeast, Column, Figure, Link, Page, Panel, Table
-from src.insight.sessions.sums import sums
+from src.insight.sessions.sums import sums, traces_n
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
@@ -55,7 +54,7 @@ def _build(context: Context) -> Page:
     chosen = chosen_observations(context)
     question = partial(traces.newest, chosen=chosen, before=before)
     page = context.store.ask(question, traces.TracePage(), context.limits)
-    total = context.store.ask(_totals(context, chosen), traces.TraceTotals(), context.limits)
+    total = _totals(context, chosen)
     if not total.observations and not context.filters.set_values():
         return Page(empty=NO_TRACES)
     panel = Panel(
@@ -87,10 +86,11 @@ def _search_notes(chosen: Conditions) -> tuple[str, ...]:
             "searches all.",)  # fmt: skip
 
 
-def _totals(context: Context, chosen: Conditions) -> Callable[[sqlite3.Connection], traces.TraceTotals]:
+def _totals(context: Context, chosen: Conditions) -> traces.TraceTotals:
     if context.filters.set_values():
-        return partial(traces.totals, chosen=chosen)
-    return partial(traces.all_totals, by_session=_by_session(context))
+        question = partial(traces.totals, chosen=chosen)
+        return context.store.ask(question, traces.TraceTotals(), context.limits)
+    return traces.all_totals(_by_session(context), traces_n(context.store.path, partial(_ask, context)))
 
 
 def _by_session(context: Context) -> list[SessionSums]:
