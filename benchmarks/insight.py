@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.insight_duckdb import measure_duckdb
+from benchmarks.insight_pages import measure_filters, measure_pages
 from benchmarks.insight_store import BEGAN_NS, DAYS, build, run
 from src.insight.facts.filters import Filter
 from src.insight.facts.job import refresh
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from src.insight.facts.records import Freshness
 
-_PARTS: Final = ("refresh", "questions", "duckdb", "texts", "pages", "commands", "writer")
+_PARTS: Final = ("refresh", "questions", "duckdb", "texts", "pages", "filters", "commands", "writer")
 _NOWHERE: Final = "a text that stands nowhere"
 _COMMANDS: Final = (
     "traces list",
@@ -93,6 +94,7 @@ def main() -> None:
         "duckdb": lambda: measure_duckdb(path, BEGAN_NS + DAYS * DAY_NS),
         "texts": lambda: measure_texts(path),
         "pages": lambda: measure_pages(path),
+        "filters": lambda: measure_filters(path),
         "commands": lambda: measure_commands(path),
         "writer": lambda: measure_writer(path, options.writer_s),
     }
@@ -185,25 +187,6 @@ def measure_questions(path: Path) -> None:
                 timers.append(timer)
             best = min(timers, key=lambda item: item.cpu_s)
             print(f"  {name:24} {best.cpu_s * 1e3:9.1f} CPU ms, first {timers[0].wall_s * 1e3:9.1f} ms", flush=True)
-
-
-def measure_pages(path: Path) -> None:
-    """Make each page of the dashboard as a browser gets it, once anew and once more; the first reads the ledger too."""
-    from src.dashboard.data.limits import Limits
-    from src.dashboard.data.stores import open_stores
-    from src.dashboard.pages.registry import KINDS
-    from src.dashboard.server.views import Content, Views
-
-    views = Views(Content(stores=open_stores([path])))
-    for kind in KINDS.values():
-        for query in ([], [("since", "30d")]) if "since" in kind.filters else ([],):
-            timers = []
-            for _ in range(2):
-                with Timer() as timer:
-                    views.html(kind, query, Limits(600))
-                timers.append(timer)
-            name = f"{kind.address} {'since 30d' if query else ''}"
-            print(f"  {name:24} {timers[0]}; again {timers[1].cpu_s:.3f} CPU s", flush=True)
 
 
 def measure_commands(path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from src.dashboard import Content, open_stores
 from src.dashboard.data import conditions
+from src.dashboard.pages import overview
 from src.dashboard.pages import traces as traces_page
 from src.dashboard.pages.registry import KINDS
 from src.observability.store.spool import Spool
@@ -121,7 +122,7 @@ def test_a_text_is_searched_as_far_as_time_allows_and_the_page_says_how_far(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conditions, "_WINDOW", 20)
-    monkeypatch.setattr(traces_page, "_TEXT_S", 0.0)
+    monkeypatch.setattr(traces_page, "_SEARCH_S", 0.0)
     page = client.get("/traces?text=the+TREND+says").text
     assert f"The texts of the newest 20 of {RUNS * 4} observations were searched" in page
     assert int(re.search(r'data-figure="traces".*?"value">(\d+)', page, re.DOTALL)[1]) <= 6  # type: ignore[index] # it is there
@@ -129,8 +130,29 @@ def test_a_text_is_searched_as_far_as_time_allows_and_the_page_says_how_far(
     assert _figure(client, "/traces/figures.csv?text=the+trend+says", "traces") == str(RUNS)
     narrow = client.get("/traces?text=the+trend+says&session=loop-0").text
     assert "of these. Other filters" in narrow  # the newest rows are of another session
-    monkeypatch.setattr(traces_page, "_TEXT_S", 300.0)
+    monkeypatch.setattr(traces_page, "_SEARCH_S", 300.0)
     assert "The texts of the newest" not in client.get("/traces?text=the+trend+says&session=loop-1").text
+
+
+@pytest.mark.parametrize("query", ["symbol=BTC-USD", "min_usd=0.003", "symbol=ETH-USD&min_ms=900&agent=whale_agent"])
+def test_traces_are_searched_as_far_as_time_allows_and_the_page_says_how_far(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    content = Content(stores=open_stores([store_path]))
+    with opened(content) as client:
+        whole = client.get(f"/traces/figures.csv?{query}").text
+    monkeypatch.setattr(conditions, "_ROWS", 7)
+    monkeypatch.setattr(traces_page, "_SEARCH_S", 0.0)
+    says = f"The newest 7 of {RUNS * 4} observations were searched"
+    with opened(content) as client:
+        page = client.get(f"/traces?{query}").text
+        assert says in page
+        assert int(re.search(r'data-figure="traces".*?"value">(\d+)', page, re.DOTALL)[1]) <= 3  # type: ignore[index] # it is there
+        assert client.get(f"/traces/figures.csv?{query}").text == whole  # window by window
+    monkeypatch.setattr(overview, "_SEARCH_S", 1e-9)
+    with opened(content) as client:
+        for path in ("/", "/sessions"):
+            assert says in client.get(f"{path}?symbol=BTC-USD").text
 
 
 def test_empty_fields_of_a_form_leave_the_address(client: TestClient) -> None:

@@ -1,4 +1,8 @@
-"""Turn the filters of an address into conditions on the store's observations; texts are searched for so long."""
+"""Turn the filters of an address into conditions on the store's observations.
+
+What is asked of whole traces is looked for from the newest observation on, for so long: of ten million observations
+that would take half a minute.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,14 @@ from src.observability.search.text_index import numbers_with
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from src.dashboard.view.filters import Filters
     from src.observability.search.text_index import Numbers
 
 _WINDOW: Final = 4_000  # observations whose texts are read between two looks at the clock
+_ROWS: Final = 50_000  # observations of which columns are read between two of them
+_CHUNK: Final = 400  # traces that are looked up at once
 _EQUAL: Final = {
     "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
     "name": "name",
@@ -34,7 +40,7 @@ class Conditions:
         where: It as SQL; empty where all are meant. It may call the function that `define` makes.
         values: The values in that.
         traces: The traces that may be meant; None where all may.
-        searched_n: How many observations' texts were searched before the time was over; None where all were.
+        searched_n: How many observations were looked at before the time was over, the newest; None where all were.
         all_n: How many there are.
     """
 
@@ -51,7 +57,7 @@ class Conditions:
 
 
 def conditions(
-    connection: sqlite3.Connection, filters: Filters, now_ns: int, text_s: float | None = None
+    connection: sqlite3.Connection, filters: Filters, now_ns: int, seconds: float | None = None
 ) -> Conditions:
     """Return what observations must be for the filters.
 
@@ -62,37 +68,90 @@ def conditions(
         connection: To the store.
         filters: The filters.
         now_ns: The time.
-        text_s: How many seconds texts are searched; the newest observations come first. To the end where not set.
+        seconds: How long traces are looked for; the newest observations come first. To the end where not set.
     """
     terms, values = _terms(filters, now_ns)
-    traces = _whole_traces(connection, filters)
+    traces, reach = _traces(connection, filters, (" AND ".join(terms), values), seconds)
     searched_n, all_n = None, 0
-    if any(getattr(filters, name) is not None for name in _SEARCHED):
-        ids, reach = _searched(connection, filters, " AND ".join(terms), values, text_s)
-        traces = frozenset(ids) if traces is None else traces.intersection(ids)
-        if reach is not None:
-            terms.append("seq > ?")
-            values.append(reach)
-            counts = "SELECT count(*), coalesce(sum(seq > ?), 0) FROM observations"
-            all_n, searched_n = connection.execute(counts, (reach,)).fetchone()
+    if reach is not None:
+        terms.append("seq > ?")
+        values.append(reach)
+        counts = "SELECT count(*), coalesce(sum(seq > ?), 0) FROM observations"
+        all_n, searched_n = connection.execute(counts, (reach,)).fetchone()
     if traces is not None:
         terms.append("may_be_meant(trace_id)")
     return Conditions(" AND ".join(terms), values, traces, searched_n, all_n)
 
 
-def _whole_traces(connection: sqlite3.Connection, filters: Filters) -> frozenset[str] | None:
-    """Return the traces that took as long, and cost as much, as the filters ask for; None where they do not ask."""
-    having, values = [], []
-    if (least_ms := filters.number("min_ms")) is not None:
-        having.append("max(end_ns) - min(start_ns) >= ?")
-        values.append(least_ms * 1_000_000)
-    if (least_usd := filters.number("min_usd")) is not None:
-        having.append("sum(cost_usd) >= ?")
-        values.append(least_usd)
+def _traces(
+    connection: sqlite3.Connection, filters: Filters, where: tuple[str, Sequence[Any]], seconds: float | None
+) -> tuple[frozenset[str] | None, int | None]:
+    """Return the traces that may be meant, None where all may; and the number up to which none was looked at.
+
+    Args:
+        connection: To the store.
+        filters: The filters.
+        where: What the table itself says of observations, as SQL, and the values in that.
+        seconds: How long traces are looked for.
+    """
+    having = _having(filters)
+    is_searched = any(getattr(filters, name) is not None for name in _SEARCHED)
+    if not having and not is_searched:
+        return None, None
+    deadline = float("inf") if seconds is None else time.monotonic() + seconds
+    wanted = _wanted(filters)
+    if filters.text is not None:
+        ids, reach = _with_text(connection, wanted, where, deadline)
+        return frozenset(_whole_among(connection, list(ids), having)), reach
+
+    def meant(after: int, upto: int) -> Iterable[str]:
+        window = f"o.seq > {after} AND o.seq <= {upto}"
+        ids = matching(connection, wanted, also=[window]) if is_searched else None
+        if not having:
+            return ids or ()
+        whole = _whole(connection, having, where, window)
+        return whole if ids is None else whole.intersection(ids)
+
+    ids, reach = _by_windows(connection, meant, _ROWS, deadline)
+    return frozenset(ids), reach
+
+
+def _having(filters: Filters) -> list[tuple[str, float]]:
+    """Return what a whole trace must be: how long it took, what it cost; as SQL of groups, with its value."""
+    least_ms, least_usd = filters.number("min_ms"), filters.number("min_usd")
+    having = [] if least_ms is None else [("max(end_ns) - min(start_ns) >= ?", least_ms * 1_000_000)]
+    return having if least_usd is None else [*having, ("sum(cost_usd) >= ?", least_usd)]
+
+
+def _whole(
+    connection: sqlite3.Connection, having: Sequence[tuple[str, float]], where: tuple[str, Sequence[Any]], window: str
+) -> set[str]:
+    """Return the traces that are as a whole what is asked for, of those with an observation in a window."""
+    condition, values = where
+    inner = f"SELECT trace_id FROM observations o WHERE {window} {'AND ' + condition if condition else ''}"  # noqa: S608 - our own
+    statement = (
+        f"SELECT trace_id FROM observations WHERE trace_id IN ({inner}) "  # noqa: S608 - our own
+        f"GROUP BY trace_id HAVING {' AND '.join(term for term, _ in having)}"
+    )
+    return {row[0] for row in connection.execute(statement, [*values, *(value for _, value in having)])}
+
+
+def _whole_among(
+    connection: sqlite3.Connection, ids: Sequence[str], having: Sequence[tuple[str, float]]
+) -> Iterator[str]:
+    """Yield those of some traces that are as a whole what is asked for."""
     if not having:
-        return None
-    statement = f"SELECT trace_id FROM observations GROUP BY trace_id HAVING {' AND '.join(having)}"  # noqa: S608 - our own
-    return frozenset(row[0] for row in connection.execute(statement, values))
+        yield from ids
+        return
+    condition = " AND ".join(term for term, _ in having)
+    for start in range(0, len(ids), _CHUNK):
+        part = ids[start : start + _CHUNK]
+        statement = (
+            f"SELECT trace_id FROM observations WHERE trace_id IN ({', '.join('?' * len(part))}) "  # noqa: S608 - our own
+            f"GROUP BY trace_id HAVING {condition}"
+        )
+        for row in connection.execute(statement, [*part, *(value for _, value in having)]):
+            yield row[0]
 
 
 def _terms(filters: Filters, now_ns: int) -> tuple[list[str], list[Any]]:
@@ -115,15 +174,9 @@ def _terms(filters: Filters, now_ns: int) -> tuple[list[str], list[Any]]:
     return terms, values
 
 
-def _searched(
-    connection: sqlite3.Connection, filters: Filters, where: str, values: Sequence[Any], text_s: float | None
-) -> tuple[list[str], int | None]:
-    """Return the ids of the traces that have an observation of this agent, model, symbol, user and text together.
-
-    And the number up to which texts were not searched, None where all were. Only traces are searched that have an
-    observation of which the condition holds.
-    """
-    wanted = TraceFilter(
+def _wanted(filters: Filters) -> TraceFilter:
+    """Return the conditions on an observation whose trace is then meant: agent, model, symbol, user, text together."""
+    return TraceFilter(
         agent=filters.agent,
         model=filters.model,
         provider=filters.provider,
@@ -134,20 +187,31 @@ def _searched(
         category=filters.category,
         text=filters.text,
     )
-    if filters.text is None:
-        return matching(connection, wanted), None
+
+
+def _with_text(
+    connection: sqlite3.Connection, wanted: TraceFilter, where: tuple[str, Sequence[Any]], deadline: float
+) -> tuple[Iterable[str], int | None]:
+    """Return the ids of the traces that have an observation as wanted, and the number up to which none was read.
+
+    Only traces are searched that have an observation of which the condition holds.
+    """
+    condition, values = where
     also = []
-    if where:
-        rows = connection.execute(f"SELECT DISTINCT trace_id FROM observations WHERE {where}", values)  # noqa: S608 - our own names
+    if condition:
+        rows = connection.execute(f"SELECT DISTINCT trace_id FROM observations WHERE {condition}", values)  # noqa: S608 - our own names
         candidates = {row[0] for row in rows}
         connection.create_function("is_candidate", 1, candidates.__contains__, deterministic=True)
         also.append("is_candidate(o.trace_id)")
-    deadline = float("inf") if text_s is None else time.monotonic() + text_s
     path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
-    with numbers_with(path, filters.text) as numbers:
+    with numbers_with(path, wanted.text or "") as numbers:
         if numbers is not None:
             return _by_index(connection, wanted, numbers, also, deadline)
-    return _by_windows(connection, wanted, also, deadline)
+
+    def meant(after: int, upto: int) -> Iterable[str]:
+        return matching(connection, wanted, also=[*also, f"o.seq > {after} AND o.seq <= {upto}"])
+
+    return _by_windows(connection, meant, _WINDOW, deadline)
 
 
 def _by_index(
@@ -167,14 +231,16 @@ def _by_index(
 
 
 def _by_windows(
-    connection: sqlite3.Connection, wanted: TraceFilter, also: Sequence[str], deadline: float
-) -> tuple[list[str], int | None]:
-    first, last = connection.execute("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM observations").fetchone()
+    connection: sqlite3.Connection, meant: Callable[[int, int], Iterable[str]], size: int, deadline: float
+) -> tuple[Iterable[str], int | None]:
+    """Return the ids that are meant in windows of so many numbers, the newest first, and where the time was over."""
+    first, last = connection.execute(
+        "SELECT (SELECT coalesce(min(seq), 1) FROM observations), (SELECT coalesce(max(seq), 0) FROM observations)"
+    ).fetchone()
     ids: dict[str, None] = {}
     while last >= first:
-        window = f"o.seq > {last - _WINDOW} AND o.seq <= {last}"
-        ids.update(dict.fromkeys(matching(connection, wanted, also=[*also, window])))
-        last -= _WINDOW
+        ids.update(dict.fromkeys(meant(last - size, last)))
+        last -= size
         if last >= first and time.monotonic() > deadline:
-            return list(ids), last
-    return list(ids), None
+            return ids, last
+    return ids, None

@@ -36,7 +36,7 @@ class Context:
         options: What else the address says, such as where a list continues.
         problems: What keeps the figures of calls from being up to date, by store.
         memo: What was computed before.
-        is_whole: Whether to wait until all decisions of the store are read.
+        is_whole: Whether to wait until all decisions and traces of the store are read.
     """
 
     store: Store
@@ -59,7 +59,7 @@ class Context:
 
     def remembered(self, name: Any, compute: Callable[[], _T], version: Version) -> _T:
         """Return what was computed for this address already, where what it depends on has the same version."""
-        options = (*sorted(self.options.items()), self.is_whole and self.filters.text is not None)
+        options = (*sorted(self.options.items()), self.is_whole and bool(self.filters.set_values()))
         has_now = self.filters.since is not None or self.filters.until is not None
         seconds = FRESH_S if has_now else float("inf")
         return self.memo.get(

@@ -9,7 +9,7 @@ from src.dashboard.data import facts, traces
 from src.dashboard.pages import calls, ledger_filters
 from src.dashboard.pages.decisions import decision_figures
 from src.dashboard.pages.kinds import PageKind
-from src.dashboard.pages.traces import COLUMNS, chosen_observations, trace_row
+from src.dashboard.pages.traces import COLUMNS, chosen_observations, search_notes, trace_row
 from src.dashboard.view.filters import Filters
 from src.dashboard.view.panels import Column, Figure, Page, Panel, Table
 from src.judging.statistics import wilson
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FILTERS: Final = ("since", "until", "agent", "model", "symbol", "environment", "session")
 _NEWEST: Final = 8
+_SEARCH_S: Final = 1.0  # for which traces are searched by symbol or environment
 _COLUMNS: Final = (
     Column("agent", "agent"),
     Column("calls", "calls", "count"),
@@ -79,10 +80,14 @@ def _calls(context: Context, reader: FactsReader) -> Page:
 
 def _newest(context: Context) -> Panel:
     filters = Filters(**{name: getattr(context.filters, name) for name in _FILTERS})
-    question = partial(traces.newest, chosen=chosen_observations(context, filters), before=None)
+    chosen = chosen_observations(context, filters, _SEARCH_S)
+    question = partial(traces.newest, chosen=chosen, before=None)
     lines = context.store.ask(question, traces.TracePage(), context.limits).lines[:_NEWEST]
     return Panel(
-        slug="newest", title="Newest traces", table=Table(COLUMNS, [trace_row(context, line) for line in lines])
+        slug="newest",
+        title="Newest traces",
+        table=Table(COLUMNS, [trace_row(context, line) for line in lines]),
+        notes=search_notes(context, chosen),
     )
 
 

@@ -14,11 +14,10 @@ from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
 from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import AtLeast, Column, Figure, Link, Page, Panel, Table
-from src.insight.sessions.sums import sums
+from src.insight.sessions.sums import sums, traces_n
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from src.dashboard.data.limits import Limits
     from src.dashboard.pages.kinds import Context
@@ -30,7 +29,7 @@ FILTERS: Final = (
     "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "status", "category",
     "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
-_TEXT_S: Final = 2.5  # for which texts are searched for a page
+_SEARCH_S: Final = 2.5  # for which texts and traces are searched for a page
 _NEWEST_LIVE: Final = 50  # observations that the live view begins with
 NO_TRACES: Final = (
     "There are no traces yet: any call through ModelFactory makes one, such as `moondev trade EURUSD --swarm`."
@@ -55,7 +54,7 @@ def _build(context: Context) -> Page:
     chosen = chosen_observations(context)
     question = partial(traces.newest, chosen=chosen, before=before)
     page = context.store.ask(question, traces.TracePage(), context.limits)
-    total = context.store.ask(_totals(context, chosen), traces.TraceTotals(), context.limits)
+    total = _totals(context, chosen)
     if not total.observations and not context.filters.set_values():
         return Page(empty=NO_TRACES)
     panel = Panel(
@@ -69,28 +68,38 @@ def _build(context: Context) -> Page:
         links["older"] = context.filters.query(store=context.options.get("store"), before=str(page.before))
     if before is not None:
         links["newest"] = context.filters.query(store=context.options.get("store"))
-    return Page(figures=_figures(total), panels=(panel,), notes=_search_notes(chosen), extra={"links": links})
+    return Page(figures=_figures(total), panels=(panel,), notes=search_notes(context, chosen), extra={"links": links})
 
 
-def chosen_observations(context: Context, filters: Filters | None = None) -> Conditions:
-    """Return what observations must be for the filters of the address, or for others."""
+def chosen_observations(context: Context, filters: Filters | None = None, seconds: float | None = None) -> Conditions:
+    """Return what observations must be for the filters of the address, or for others.
+
+    Args:
+        context: Of the page.
+        filters: The filters, where they are not the address's.
+        seconds: For how long traces are searched for them, where that is not the usual time of a page.
+    """
     question = partial(conditions, filters=filters or context.filters, now_ns=context.now_ns,
-                       text_s=None if context.is_whole else _TEXT_S)  # fmt: skip
+                       seconds=None if context.is_whole else seconds or _SEARCH_S)  # fmt: skip
     return context.store.ask(question, Conditions(), context.limits)
 
 
-def _search_notes(chosen: Conditions) -> tuple[str, ...]:
+def search_notes(context: Context, chosen: Conditions) -> tuple[str, ...]:
+    """Return what a reader must know of traces that were not all searched."""
     if chosen.searched_n is None:
         return ()
-    return (f"The texts of the newest {chosen.searched_n:,} of {chosen.all_n:,} observations were searched in the time "
-            "that a page has: figures and list are of these. Other filters, such as Since, make them fewer; the CSV "
-            "searches all.",)  # fmt: skip
+    what = "The newest" if context.filters.text is None else "The texts of the newest"
+    return (
+        f"{what} {chosen.searched_n:,} of {chosen.all_n:,} observations were searched in the time that a page has: "
+        "figures and list are of these. Other filters, such as Since, make them fewer; the CSV searches all.",
+    )
 
 
-def _totals(context: Context, chosen: Conditions) -> Callable[[sqlite3.Connection], traces.TraceTotals]:
+def _totals(context: Context, chosen: Conditions) -> traces.TraceTotals:
     if context.filters.set_values():
-        return partial(traces.totals, chosen=chosen)
-    return partial(traces.all_totals, by_session=_by_session(context))
+        question = partial(traces.totals, chosen=chosen)
+        return context.store.ask(question, traces.TraceTotals(), context.limits)
+    return traces.all_totals(_by_session(context), traces_n(context.store.path, partial(_ask, context)))
 
 
 def _by_session(context: Context) -> list[SessionSums]:
@@ -174,9 +183,11 @@ _SESSION_FILTERS: Final = ("since", "until", "agent", "model", "provider", "symb
 
 
 def _sessions(context: Context) -> Page:
+    lines: tuple[str, ...] = ()
     if context.filters.set_values():
-        question = partial(traces.sessions, chosen=chosen_observations(context))
-        items: list[SessionSums] = context.store.ask(question, [], context.limits)
+        chosen = chosen_observations(context)
+        lines = search_notes(context, chosen)
+        items: list[SessionSums] = context.store.ask(partial(traces.sessions, chosen=chosen), [], context.limits)
     else:
         items = [item for item in _by_session(context) if item.session is not None]
     if not items and not context.filters.set_values():
@@ -197,7 +208,8 @@ def _sessions(context: Context) -> Page:
         return [_session_row(context, item) for item in part]
 
     table = Table(_SESSION_COLUMNS, LazyRows(items, rows, context.limits))
-    return Page(figures=figures, panels=(Panel(slug="sessions", title="Sessions, newest first", table=table),))
+    panel = Panel(slug="sessions", title="Sessions, newest first", table=table)
+    return Page(figures=figures, panels=(panel,), notes=lines)
 
 
 def _session_row(context: Context, item: SessionSums) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ class Kind(NamedTuple):
         name: How gaps call it.
         source: The table of the store.
         counter: The store's counter of the last number that it has deleted.
+        deleted: The store's counter of how many rows it has deleted.
         table: The table of the facts file.
         day: The day of a row of that table.
         expired: The table that counts by day what was deleted.
@@ -28,6 +29,7 @@ class Kind(NamedTuple):
     name: str
     source: str
     counter: str
+    deleted: str
     table: str
     day: str
     expired: str
@@ -38,6 +40,7 @@ OBSERVATIONS: Final = Kind(
     name="observation",
     source="observations",
     counter="observations_deleted_upto",
+    deleted="observations_deleted",
     table="facts",
     day=f"(start_ns - ((start_ns % {DAY_NS}) + {DAY_NS}) % {DAY_NS}) / {DAY_NS}",
     expired="expired",
@@ -47,6 +50,7 @@ SCORES: Final = Kind(
     name="score",
     source="scores",
     counter="scores_deleted_upto",
+    deleted="scores_deleted",
     table="scores",
     day="day",
     expired="expired_scores",
@@ -55,11 +59,24 @@ SCORES: Final = Kind(
 
 
 class Extent(NamedTuple):
-    """What the store says of its rows of one kind: the first number, the last, and up to where some were deleted."""
+    """What the store says of its rows of one kind: it differs whenever rows came or went.
+
+    Attributes:
+        first: The first number.
+        last: The last number.
+        deleted_upto: The highest number that was deleted.
+        deleted_n: How many rows were deleted.
+    """
 
     first: int
     last: int
     deleted_upto: int
+    deleted_n: int = 0
+
+    @property
+    def deletions(self) -> str:
+        """Return a text that differs once more rows were deleted, also below the highest number that was."""
+        return f"{self.first}/{self.deleted_upto}/{self.deleted_n}"
 
 
 def extent(store: sqlite3.Connection, kind: Kind) -> Extent:
@@ -67,8 +84,14 @@ def extent(store: sqlite3.Connection, kind: Kind) -> Extent:
     first, last = store.execute(
         f"SELECT (SELECT min(seq) FROM {kind.source}), (SELECT max(seq) FROM {kind.source})"
     ).fetchone()
-    row = store.execute("SELECT value FROM counters WHERE name = ?", (kind.counter,)).fetchone()
-    return Extent(first=first or 0, last=last or 0, deleted_upto=int(row[0]) if row else 0)
+    names = (kind.counter, kind.deleted)
+    counters = dict(store.execute("SELECT name, value FROM counters WHERE name IN (?, ?)", names).fetchall())
+    return Extent(
+        first=first or 0,
+        last=last or 0,
+        deleted_upto=int(counters.get(kind.counter, 0)),
+        deleted_n=int(counters.get(kind.deleted, 0)),
+    )
 
 
 def present(store: sqlite3.Connection, kind: Kind, numbers: list[int]) -> set[int]:

@@ -238,7 +238,7 @@ class _Pass:
         extent = self._store.ask(lambda store: expiry.extent(store, kind), expiry.Extent(0, 0, 0))
         upto = max(extent.deleted_upto, extent.first - 1)
         checked = meta(self._file).get(key)
-        state = f"{extent.first}/{extent.deleted_upto}"
+        state = extent.deletions
         after = -(2**62)
         if checked == state and not self._has_stale(kind):
             return 0

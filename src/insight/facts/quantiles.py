@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from src.insight.facts.filters import column_of, conditions, is_latency
 from src.insight.facts.ranges import split, within
 from src.insight.facts.records import Percentiles
-from src.insight.facts.schema import BASE, DURATION, FIRST_TOKEN
+from src.insight.facts.schema import BASE, DURATION, FIRST_TOKEN, first_key
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Measure = Literal["duration", "first_token"]
 # Up to so many durations are sorted; beyond, a histogram is faster, and its error smaller than the noise.
 MOST_EXACT: Final = 50_000
+# Of more facts in the period they are not looked for one by one, even where the filter leaves few: that takes seconds.
+MOST_READ: Final = 1_000_000
 _MEASURES: Final = {"duration": (DURATION, "duration_us"), "first_token": (FIRST_TOKEN, "first_token_us")}
 # Which bucket a time to the first token falls into is not stored: as schema.bucket_of does.
 _BUCKET_OF_FIRST: Final = f"CAST(ceil(ln(max(first_token_us, 1) / 1000.0) / ln({BASE}) - 1e-9) AS INTEGER)"
@@ -41,7 +43,8 @@ def percentiles(
     columns = [column_of(name) for name in by]
     histograms, is_whole = _histograms(connection, filter_, columns, measure)
     total = sum(sum(buckets.values()) for buckets in histograms.values())
-    exact = _durations(connection, filter_, columns, measure) if is_whole and total <= MOST_EXACT else {}
+    is_exact = is_whole and 0 < total <= MOST_EXACT and _is_soon_read(connection, filter_)
+    exact = _durations(connection, filter_, columns, measure) if is_exact else {}
     return {
         key: _exact(exact[key], shares) if key in exact else _approximate(buckets, shares)
         for key, buckets in histograms.items()
@@ -71,6 +74,24 @@ def _histograms(
     for *key, bucket_number, n in rows:
         histograms[tuple(key)][bucket_number] = n
     return histograms, is_whole
+
+
+def _is_soon_read(connection: sqlite3.Connection, filter_: Filter) -> bool:
+    """Tell whether the facts of a filter's period are few, as if they were spread evenly over time, or have an index.
+
+    Counting them would take as long as reading them.
+    """
+    if filter_.session is not None:
+        return True
+    first, last, count = connection.execute(
+        "SELECT (SELECT min(key) FROM facts), (SELECT max(key) FROM facts), "
+        "(SELECT value FROM meta WHERE name = 'facts')"
+    ).fetchone()
+    if first is None or not count:
+        return True
+    since = first if filter_.since_ns is None else max(first_key(filter_.since_ns), first)
+    until = last if filter_.until_ns is None else min(first_key(filter_.until_ns), last)
+    return bool(count * max(until - since, 0) <= MOST_READ * max(last - first, 1))
 
 
 def _durations(

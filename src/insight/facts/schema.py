@@ -107,10 +107,8 @@ CREATE TABLE scores (
     timestamp_ns INTEGER NOT NULL,
     value REAL,
     text INTEGER NOT NULL,
-    UNIQUE (id, name, day)
+    UNIQUE (day, id, name)
 );
-CREATE INDEX scores_trace ON scores (trace);
-CREATE INDEX scores_name ON scores (name, timestamp_ns);
 CREATE TABLE score_daily (
     day INTEGER NOT NULL,
     name INTEGER NOT NULL,
@@ -134,6 +132,8 @@ INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS facts_trace ON facts (trace)",
     "CREATE INDEX IF NOT EXISTS facts_seq ON facts (seq)",
     "CREATE INDEX IF NOT EXISTS scores_seq ON scores (seq)",
+    "CREATE INDEX IF NOT EXISTS scores_trace ON scores (trace)",
+    "CREATE INDEX IF NOT EXISTS scores_name ON scores (name, timestamp_ns)",
     "CREATE INDEX IF NOT EXISTS facts_session ON facts (session) WHERE session <> 0",
 )
 

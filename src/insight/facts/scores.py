@@ -94,11 +94,20 @@ def _sums_of(fact: ScoreRow) -> ScoreRow:
 
 
 def _before(facts_file: sqlite3.Connection, facts: Sequence[ScoreRow]) -> dict[Place, ScoreRow]:
-    """Return the scores in the file that have the id, the name and the day of one of these: keys and what sums need."""
-    ids = sorted({fact[1] for fact in facts})
-    rows = facts_file.execute(
-        "SELECT id, day, name, key, day, name, type, environment, text, value FROM scores "
-        f"WHERE id IN ({', '.join('?' * len(ids))})",
-        ids,
-    )
-    return {row[:3]: row[3:] for row in rows}
+    """Return the scores in the file that have the id, the name and the day of one of these: keys and what sums need.
+
+    Day by day, as the table's index is ordered: ids alone would be looked for all over it, and a table of millions is
+    not in memory.
+    """
+    ids: defaultdict[int, list[str]] = defaultdict(list)
+    for fact in facts:
+        ids[fact[2]].append(fact[1])
+    before: dict[Place, ScoreRow] = {}
+    for day, day_ids in ids.items():
+        rows = facts_file.execute(
+            "SELECT id, day, name, key, day, name, type, environment, text, value FROM scores "
+            f"WHERE day = ? AND id IN ({', '.join('?' * len(day_ids))})",
+            (day, *sorted(day_ids)),
+        )
+        before.update((row[:3], row[3:]) for row in rows)
+    return before

@@ -1,6 +1,7 @@
 """Keep the sums of each session in the facts file, by blocks of the store's numbers: lists then need not read all rows.
 
-A block is summed up again where retention has deleted rows in it; sums are of the rows that the store has.
+A block is summed up again where retention has deleted rows in it; sums are of the rows that the store has. How many
+traces there are is kept beside them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import sqlite3
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from src.insight.facts.expiry import OBSERVATIONS, extent
 from src.insight.facts.opening import open_facts, store_identity
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from src.insight.facts.expiry import Extent
+    from src.insight.facts.opening import Identity
 
     Ask = Callable[[Callable[[sqlite3.Connection], Any], Any], Any]
 
+_T = TypeVar("_T")
+_LAST: Final = 2**62  # above the number of any row
 # Of the tables and of what they mean: those of another number are made anew.
-FORMAT: Final = 1
+FORMAT: Final = 2
 _BLOCK: Final = 50_000  # numbers of rows
 _BLOCKS_AT_ONCE: Final = 4
 _MOST_REST: Final = 200_000  # rows beyond the sums, up to which they are summed up for one question
@@ -102,34 +106,70 @@ def sums(store: Path, ask: Ask) -> list[SessionSums]:
     return _added([*persisted, *rest])
 
 
+def traces_n(store: Path, ask: Ask) -> int:
+    """Return how many traces the store has observations of.
+
+    Args:
+        store: The store's file.
+        ask: As of `sums`.
+    """
+    stored = _from_file(store, ask, lambda facts: meta(facts).get("traces_n", 0))
+    if stored is None:
+        return int(ask(partial(_all_traces, upto=_LAST), 0))
+    number, upto = stored
+    return int(number + ask(partial(_new_traces, after=upto, upto=_LAST), 0))
+
+
+def _all_traces(connection: sqlite3.Connection, upto: int) -> int:
+    statement = "SELECT count(DISTINCT trace_id) FROM observations WHERE +seq <= ?"  # + has it read the index alone
+    return int(connection.execute(statement, (upto,)).fetchone()[0])
+
+
+def _new_traces(connection: sqlite3.Connection, after: int, upto: int) -> int:
+    """Return how many traces have their first observation in a range of numbers."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT trace_id FROM observations WHERE seq > ? AND seq <= ?) new "
+        "WHERE NOT EXISTS (SELECT 1 FROM observations old WHERE old.trace_id = new.trace_id AND old.seq <= ?)",
+        (after, upto, after),
+    ).fetchone()
+    return int(row[0])
+
+
 def _persisted(store: Path, ask: Ask) -> tuple[list[SessionSums], int]:
     """Return the sums that are kept and that hold, and the number up to which they reach."""
-    identity, rows_there = store_identity(store), ask(_reach, None)
-    if identity is None or rows_there is None:
-        return [], 0
-    reach, state = rows_there
+
+    def read(facts: sqlite3.Connection) -> list[SessionSums]:
+        columns = "CASE has_session WHEN 1 THEN session END, " + ", ".join(_MEASURES)
+        return [SessionSums(*row) for row in facts.execute(f"SELECT {columns} FROM session_sums")]
+
+    return _from_file(store, ask, read) or ([], 0)
+
+
+def _from_file(store: Path, ask: Ask, read: Callable[[sqlite3.Connection], _T]) -> tuple[_T, int] | None:
+    """Return what is read of the facts file, and the number up to which it reaches; None where it does not hold."""
+    identity, reach = store_identity(store), ask(_reach, None)
+    if identity is None or reach is None:
+        return None
     facts = open_facts(store)
     try:
         with contextlib.suppress(sqlite3.Error):
+            facts.execute("BEGIN")
             values = meta(facts)
             upto = values.get("sessions_upto", 0)
-            if values.get("sessions_state") == f"{identity.file}/{state}" and reach.last - upto <= _MOST_REST:
-                columns = "CASE has_session WHEN 1 THEN session END, " + ", ".join(_MEASURES)
-                rows = facts.execute(f"SELECT {columns} FROM session_sums").fetchall()
-                return [SessionSums(*row) for row in rows], upto
+            if values.get("sessions_state") == _state(identity, reach) and reach.last - upto <= _MOST_REST:
+                return read(facts), upto
     finally:
         facts.close()
-    return [], 0
+    return None
 
 
-def _reach(connection: sqlite3.Connection) -> tuple[Extent, str]:
-    """Return which numbers there are, and a text that differs once rows were deleted.
+def _reach(connection: sqlite3.Connection) -> Extent:
+    return extent(connection, OBSERVATIONS)
 
-    Below the highest number that was deleted more may go later, one by one: those that are left there are counted.
-    """
-    reach = extent(connection, OBSERVATIONS)
-    row = connection.execute("SELECT count(*) FROM observations WHERE seq <= ?", (reach.deleted_upto,)).fetchone()
-    return reach, f"{FORMAT}/{reach.first}/{reach.deleted_upto}/{row[0]}"
+
+def _state(identity: Identity, reach: Extent) -> str:
+    """Return what sums depend on besides the number up to which they reach."""
+    return f"{identity.file}/{FORMAT}/{reach.deletions}"
 
 
 def _added(parts: Sequence[SessionSums]) -> list[SessionSums]:
@@ -152,14 +192,13 @@ def _sum(session: str | None, parts: Sequence[SessionSums]) -> SessionSums:
 
 def bring_up(store: Path, ask: Ask) -> bool:
     """Sum up the next blocks of a store; tell whether nothing is left. What cannot be written is left as it is."""
-    identity, rows_there = store_identity(store), ask(_reach, None)
-    if identity is None or rows_there is None:
+    identity, reach = store_identity(store), ask(_reach, None)
+    if identity is None or reach is None:
         return True
-    reach, state = rows_there
     try:
         connection = open_for_writing(store, identity)
         try:
-            return _bring_up(connection, ask, reach, f"{identity.file}/{state}")
+            return _bring_up(connection, ask, reach, _state(identity, reach))
         finally:
             connection.close()
     except (FactsError, sqlite3.Error):
@@ -174,8 +213,10 @@ def _bring_up(connection: sqlite3.Connection, ask: Ask, reach: Extent, state: st
         if before.split("/")[:2] != state.split("/")[:2] or upto > reach.last:
             connection.execute("DELETE FROM session_sums")
             upto = 0
+            set_meta(connection, traces_n=0)
         elif before != state:
             upto = _without_deleted(connection, ask, reach, upto)
+            set_meta(connection, traces_n=ask(partial(_all_traces, upto=upto), 0))
         set_meta(connection, sessions_state=state, sessions_upto=upto)
     for _ in range(_BLOCKS_AT_ONCE):
         if upto >= reach.last:
@@ -183,11 +224,13 @@ def _bring_up(connection: sqlite3.Connection, ask: Ask, reach: Extent, state: st
         block = max(upto + 1, reach.first) // _BLOCK
         end = min((block + 1) * _BLOCK - 1, reach.last)
         rows = ask(partial(sums_of, where="seq > ? AND seq <= ?", values=(upto, end)), [])
+        traces = ask(partial(_new_traces, after=upto, upto=end), 0)
         with writing(connection):
-            if meta(connection).get("sessions_upto") != upto:
+            values = meta(connection)
+            if values.get("sessions_upto") != upto:
                 return False  # another process has summed them up meanwhile
             _add(connection, block, rows)
-            set_meta(connection, sessions_upto=end)
+            set_meta(connection, sessions_upto=end, traces_n=values.get("traces_n", 0) + traces)
         upto = end
     return bool(upto >= reach.last)
 

@@ -224,7 +224,7 @@ def _drop(connection: sqlite3.Connection, number: int) -> None:
 def _forget_deleted(reader: StoreReader, connection: sqlite3.Connection) -> None:
     """Clear the bits of rows that the store has deleted since it was looked at."""
     extent = reader.ask(lambda store: expiry.extent(store, OBSERVATIONS), expiry.Extent(0, 0, 0))
-    state = f"{extent.first}/{extent.deleted_upto}"
+    state = extent.deletions
     values: Meta = meta(connection)
     if values["checked"] == state:
         return

@@ -1,4 +1,4 @@
-"""Tell those who read the store row by row up to which number rows were deleted."""
+"""Tell those who read the store row by row up to which number rows were deleted, and how many."""
 
 from __future__ import annotations
 
@@ -16,10 +16,19 @@ def deleted_counter(kind: RowKind) -> str:
     return f"{kind.table}_deleted_upto"
 
 
+def count_counter(kind: RowKind) -> str:
+    """Return the counter of how many rows of a kind were deleted, since programs count them."""
+    return f"{kind.table}_deleted"
+
+
 def note_deleted(connection: sqlite3.Connection, kind: RowKind, numbers: Sequence[int]) -> None:
     """Note the numbers of rows that are deleted, inside the transaction that deletes them."""
     if numbers:
         connection.execute(
             "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
             (deleted_counter(kind), max(numbers)),
+        )
+        connection.execute(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (count_counter(kind), len(numbers)),
         )

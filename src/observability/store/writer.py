@@ -21,7 +21,8 @@ from src.observability.store.connections import BUSY_S, insert, roll_back
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.ledger_records import insert_record
 from src.observability.store.losses import record_losses
-from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS, SCORE_COLUMNS, ScoreRecord, SpanRecord
+from src.observability.store.observation_inserts import observation_insert
+from src.observability.store.records import SCORE_COLUMNS, ScoreRecord, SpanRecord
 from src.observability.store.salvage import Salvage, continue_trail, trail_of
 from src.observability.store.schema import SpoolError
 from src.observability.store.size_limit import SizeLimit
@@ -41,10 +42,6 @@ _PAUSE_S: Final = 0.05  # between two tries of a record that can be brought agai
 _CHECKPOINT_EVERY_BYTES: Final = 8_000_000  # of spans; then the log is moved into the file, in the background
 _COMMIT_BYTES: Final = 12_000  # about what a commit writes besides the span: pages of rows and of the index
 
-_INSERT_OBSERVATION: Final = (
-    f"INSERT INTO observations ({', '.join((*OBSERVATION_COLUMNS, *FACT_COLUMNS))}, envelope) "  # noqa: S608 - our own names
-    f"VALUES ({', '.join('?' * (len(OBSERVATION_COLUMNS) + len(FACT_COLUMNS) + 1))})"
-)
 _INSERT_SCORE: Final = f"INSERT INTO scores ({', '.join(SCORE_COLUMNS)}) VALUES ({', '.join('?' * len(SCORE_COLUMNS))})"  # noqa: S608 - our own names
 
 
@@ -365,16 +362,7 @@ class Writer:
             connection.execute("INSERT OR IGNORE INTO envelopes (body) VALUES (?)", (record.envelope,))
             row = connection.execute("SELECT id FROM envelopes WHERE body = ?", (record.envelope,)).fetchone()
             envelope_id = self._envelopes[record.envelope] = int(row[0])
-        cursor = insert(
-            connection,
-            _INSERT_OBSERVATION,
-            (
-                record.trace_id, record.span_id, record.parent_span_id, record.name, record.type, record.start_ns,
-                record.end_ns, record.level, record.status_message, record.provider, record.model, record.agent,
-                record.session_id, record.error_category, record.input_tokens, record.output_tokens, record.cost_usd,
-                record.cost_unknown, *record.facts, envelope_id,
-            ),
-        )  # fmt: skip
+        cursor = insert(connection, *observation_insert(record, envelope_id))
         connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (cursor.lastrowid, record.span))
         self._uncheckpointed_bytes += len(record.span) + _COMMIT_BYTES
         self._limit.add(len(record.span))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from src.insight.facts import job
+from src.insight.facts import job, quantiles
 from src.insight.facts.filters import Filter
 from src.insight.facts.reader import FactsReader
 from src.insight.report.content import make_report
@@ -178,14 +178,33 @@ def _check_latency(reader: FactsReader, recount: Recount) -> None:
     for record in recount.seen.values():
         if record.type == "generation":
             durations[(record.model,)].append((record.end_ns - record.start_ns) // 1_000 / 1_000)
-    quantiles = reader.percentiles(Filter(), ("model",), (0.5, 0.95))
-    assert {key: group.n for key, group in quantiles.items()} == {key: len(items) for key, items in durations.items()}
-    for key, group in quantiles.items():
+    figures = reader.percentiles(Filter(), ("model",), (0.5, 0.95))
+    assert {key: group.n for key, group in figures.items()} == {key: len(items) for key, items in durations.items()}
+    for key, group in figures.items():
         if group.is_exact:
             assert group.values_ms == pytest.approx(np.percentile(durations[key], (50, 95)))
         else:
             nearest = np.percentile(durations[key], (50, 95), method="inverted_cdf")
             assert all(value <= 1.1 * most + 0.002 for value, most in zip(group.values_ms, nearest, strict=True))
+
+
+def test_percentiles_of_a_long_period_come_from_histograms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantiles, "MOST_READ", 20)
+    path, rng = tmp_path / "t.db", random.Random(5)
+    spool = Spool(path)
+    for number in range(90):
+        spool.append(random_record(number, rng))
+    spool.close()
+    job.refresh(path)
+    with FactsReader(path) as reader:
+        (all_n,) = (item.n for item in reader.percentiles(Filter()).values())
+        assert not any(item.is_exact for item in reader.percentiles(Filter(), ("model",)).values())
+        newest = reader.rows(Filter(), limit=1)[0].start_ns
+        short = reader.percentiles(Filter(since_ns=newest - DAY_NS // 24)).values()
+        assert short
+        assert all(item.is_exact and item.n < all_n for item in short)
+        session = next(fact.session for fact in reader.rows(Filter(), limit=90) if fact.session)
+        assert all(item.is_exact for item in reader.percentiles(Filter(session=session)).values())
 
 
 def _check_single_facts(reader: FactsReader, recount: Recount) -> None:

@@ -20,8 +20,10 @@ from src.insight.facts.job import FactsError, refresh
 from src.insight.facts.reader import FactsReader
 from src.insight.facts.schema import facts_path
 from src.observability.commands.trace_details import trace_data
+from src.observability.store.deletions import note_deleted
 from src.observability.store.reader import StoreReader
 from src.observability.store.retention import Retention
+from src.observability.store.row_kinds import OBSERVATION
 from src.observability.store.schema import VERSION
 from src.observability.store.spool import Spool
 from tests.unit.observability.records import BEGAN_NS, sendable_record
@@ -211,6 +213,21 @@ def test_what_retention_deletes_leaves_daily_totals_and_no_name(tmp_path: Path) 
     assert "n29" in names
     assert "n7" not in names
     assert b"n7" not in facts_path(path).read_bytes()
+    spool.close()
+
+
+def test_a_row_that_goes_below_those_that_went_before_loses_its_fact(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    spool = filled(path, 30)
+    refresh(path)
+    for number in (20, 10):  # as the limit of the store's size does: what may go last is older than what went first
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM observations WHERE seq = ?", (number,))
+            note_deleted(connection, OBSERVATION, [number])
+        refresh(path)
+    with FactsReader(path) as reader:
+        assert {10, 20}.isdisjoint(fact.seq for fact in reader.rows(Filter(), limit=30))
+        assert reader.freshness().observations == 28
     spool.close()
 
 

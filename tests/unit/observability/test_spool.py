@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from src.observability.store.records import FACT_COLUMNS, SpanFacts
 from src.observability.store.spool import SpanRecord, Spool, SpoolError, lease_owner
 from tests.servers import eventually
 from tests.unit.observability.records import score_record, span_record
@@ -37,6 +39,22 @@ def test_reads_back_what_was_appended(tmp_path: Path) -> None:
     assert spool.read_batch("d").rows == ((1, b"envelope", NOISE[:10]),)
     assert spool.read_scores("d") == [(1, SCORE)]
     assert spool.traces()[0].cost_usd == 0.5
+
+
+def test_each_fact_is_stored_in_its_column_whichever_others_lack(tmp_path: Path) -> None:
+    path, rng = tmp_path / "t.db", random.Random(3)
+    spool, stored = Spool(path), []
+    for number in range(60):  # more shapes than statements are kept for
+        facts = SpanFacts(*[name if rng.random() < 0.5 else None for name in FACT_COLUMNS[:-1]], number % 2 == 0)  # type: ignore[arg-type] # SQLite's columns take any type
+        stored.append((*facts[:-1], int(number % 2 == 0), number % 3 == 0, f"n{number}"))
+        spool.append(replace(record(number), facts=facts, cost_unknown=number % 3 == 0))
+    spool.append(record(60))
+    spool.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        columns = f"{', '.join(FACT_COLUMNS)}, cost_unknown, name"
+        *rows, last = connection.execute(f"SELECT {columns} FROM observations ORDER BY seq").fetchall()  # noqa: S608
+    assert rows == stored
+    assert last == (*[None] * len(FACT_COLUMNS), 0, "n60")
 
 
 def test_only_the_user_may_read_the_file(tmp_path: Path) -> None:
