@@ -207,8 +207,9 @@ def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
         names.ENVIRONMENT: scope.environment,
         names.RELEASE: scope.release,
     }
-    for key, value in {**scope.metadata, **scope.inner_metadata}.items():
+    inner = scope.inner_metadata
+    for key, value in {**scope.metadata, **inner}.items():
         if value is not None:
-            of_trace = key in scope.metadata and scope.metadata[key] == value
+            of_trace = key not in inner or (key in scope.metadata and scope.metadata[key] == value)
             values[(names.TRACE_METADATA if of_trace else names.METADATA) + key_text(key)] = json_text(value)
     return {name: value for name, value in values.items() if value is not None}
