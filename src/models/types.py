@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+# What a call asks for, by OpenTelemetry's name of the operation.
+Operation: TypeAlias = Literal["chat", "embeddings"]
 
 # The `index` of a ToolDelta whose provider numbers none.
 UNNUMBERED: Final = -2

@@ -8,7 +8,7 @@ from src.models.call import think_tags
 from src.models.errors import ConnectionFailed
 from src.models.limits import reply_size
 from src.models.request import tool_ids
-from src.models.types import Chunk, Completion, Cost, ToolCall, ToolDelta, Usage
+from src.models.types import Chunk, Completion, Cost, ModelResponse, ToolCall, ToolDelta, Usage
 
 
 class StreamAssembly:
@@ -193,3 +193,16 @@ def _begins_another(call: ToolDelta, delta: ToolDelta) -> bool:
     if delta.id and call.id:
         return delta.id != call.id and bool(delta.name)
     return bool(delta.name and call.name and call.arguments) and delta.index < 0
+
+
+def last_chunk(reply: ModelResponse) -> Chunk:
+    """Return the chunk that ends a stream and carries its whole reply."""
+    return Chunk(
+        finish_reason=reply.finish_reason,
+        model=reply.model_name,
+        usage=reply.usage,
+        tool_calls=reply.tool_calls,
+        response_id=reply.response_id,
+        cost_usd=reply.cost_usd,
+        reply=reply,
+    )

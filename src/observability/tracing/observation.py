@@ -21,6 +21,7 @@ from src.observability.spans import double_counting, encoding
 from src.observability.spans.light_span import LightSpan
 from src.observability.spans.loose_json import key_text
 from src.observability.spans.scope import CONTEXT_KEY, in_context
+from src.observability.store.records import BILLED_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
     from src.observability.spans.scope import Scope
 
-Type = Literal["agent", "generation", "tool", "chain", "event", "span"]
+Type = Literal["agent", "generation", "embedding", "tool", "chain", "event", "span"]
 Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
-_LIGHT = frozenset({"generation", "event"})
+_LIGHT = frozenset({"generation", "embedding", "event"})
 _log = logging.getLogger("moondev.observability")
 
 
@@ -292,7 +293,7 @@ def _start(
                 parent_id = light_span.parent.span_id if light_span.parent else None
                 double_counting.generation_started(light_span.get_span_context().span_id, parent_id)
             return observation
-        kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if type in BILLED_TYPES else SpanKind.INTERNAL
         began_ns = time.perf_counter_ns()
         span = tracer.start_span(name, context=parent, kind=kind)
         mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
