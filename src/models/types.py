@@ -148,6 +148,11 @@ class PromptLink:
         return None if self.variables is None else digest_of_texts(self.variables)
 
 
+def unread_choices(count: int) -> dict[str, object]:
+    """Return the note of a reply that has so many choices beside the first, which alone is read; empty for none."""
+    return {"unread_choices": count} if count > 0 else {}
+
+
 def digest_of_texts(texts: Mapping[str, str]) -> str:
     """Return 32 digits of the SHA-256 of texts and their names."""
     content = json.dumps(sorted(texts.items()), ensure_ascii=False)
