@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from src.models.capabilities import Capabilities
     from src.models.compat.settings import Compat
     from src.models.limits.limiter import Limiter
-    from src.models.types import Completion, Message
+    from src.models.types import Completion, Message, Operation
 
 __all__ = ["BaseModel", "ModelResponse"]
 
@@ -43,9 +43,9 @@ FINAL = frozenset(
 class BaseModel:
     """One model of one provider. Every call is timed, traced, retried, priced and stored before it returns.
 
-    The public calls are final: a class that overrides one fails when it is defined. An adapter implements the
-    private hooks: `_build` (a request as its provider wants it), `_send` and `_asend`, `_read`, for streams
-    `_open_stream`, `_aopen_stream` and `_read_event`, and `_classify` (an SDK's exception as a ModelError).
+    The public calls are final: a class that overrides one fails when it is defined. An adapter has the private hooks:
+    `_build` (a request as its provider wants it), `_send`, `_asend`, `_read`, `_classify` (an SDK's exception as a
+    ModelError), for streams `_open_stream`, `_aopen_stream`, `_read_event`.
 
     Args:
         model_name: The model to call.
@@ -53,13 +53,14 @@ class BaseModel:
         base_url: The provider's address, with the meaning that its own SDK gives it.
         timeouts: The timeouts of each call, unless the call has its own.
         retry_policy: How failed attempts are retried.
-        reply_max_mb: The most megabytes that a reply may have after decompression; MOONDEV_REPLY_MAX_MB, else 8,
-            where not given. A longer one is not read to its end, and the call fails as `malformed_response`.
-        agent: Who asks it outside any agent run; otherwise MOONDEV_AGENT or the calling module says (docs/context.md).
+        reply_max_mb: The most megabytes of a reply after decompression, MOONDEV_REPLY_MAX_MB or 8 where not set. A
+            longer one is not read to its end: the call fails as `malformed_response`.
+        agent: Who asks outside any agent run; else MOONDEV_AGENT or the calling module says (docs/context.md).
         compat: The SDK that calls behave as; the factory makes it of `get_model(compat=...)`.
     """
 
     provider: ClassVar[str] = ""
+    operation: ClassVar[Operation] = "chat"
     AVAILABLE_MODELS: ClassVar[catalogue.Known] = catalogue.Known()
 
     def __init__(
@@ -339,12 +340,12 @@ class BaseModel:
         options: dict[str, Any],
     ) -> ModelRequest:
         with self._named_in_errors():
-            messages = prompt_messages(system_prompt, user_content)
-            return self._request(messages, {"temperature": temperature, "max_tokens": max_tokens, **options})
+            arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
+            return self._request(prompt_messages(system_prompt, user_content), arguments)
 
     def _conversation(self, messages: Any, temperature: Any, max_tokens: Any, options: dict[str, Any]) -> ModelRequest:
+        arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
         with self._named_in_errors():
-            arguments = {"temperature": temperature, "max_tokens": max_tokens, **options}
             return self._request(chat_messages(messages), arguments)
 
     @contextmanager
@@ -360,11 +361,10 @@ class BaseModel:
         self._variables.warn_of_changes(self, self._api_key, self._base_url)
         model = arguments.pop("model", None) or self.model_name
         if self._compat is not None:  # a program written for an SDK has its request sent as it is
-            if arguments.get("timeout") is not None:
-                arguments["timeout"] = self._compat.sdk.timeouts_of(arguments["timeout"])
-            if "max_completion_tokens" in arguments:  # to many servers it is not the same as max_tokens
-                limit = {"max_completion_tokens": arguments.pop("max_completion_tokens")}
-                arguments["options"] = {**limit, **(arguments.get("options") or {})}
+            if (timeout := arguments.get("timeout")) is not None:
+                arguments["timeout"] = self._compat.sdk.timeouts_of(timeout)
+            if (limit := arguments.pop("max_completion_tokens", None)) is not None:  # to many servers no max_tokens
+                arguments["options"] = {"max_completion_tokens": limit, **(arguments.get("options") or {})}
             return build_request(model, messages, self.timeouts, arguments)
         return self._fitted(build_request(model, messages, self.timeouts, arguments))
 

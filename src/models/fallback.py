@@ -187,7 +187,7 @@ class OneGeneration(Call):
 
     def _fit_request(self) -> None:
         self._request = self._model._fitted(self._request)
-        recording.write_request(self._observation, self._model.provider, self._request)
+        recording.write_request(self._observation, self._model.provider, self._request, "chat")
 
     def _fail_over(self, error: ModelError) -> None:
         """Turn to the next model; raise the error where there is none."""

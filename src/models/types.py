@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+# What a call asks for, by OpenTelemetry's name of the operation.
+Operation: TypeAlias = Literal["chat", "embeddings"]
 
 # The `index` of a ToolDelta whose provider numbers none.
 UNNUMBERED: Final = -2
@@ -144,6 +146,11 @@ class PromptLink:
     def variables_digest(self) -> str | None:
         """Return digits of the SHA-256 of the variables, by which redacted or cut ones are told; None without any."""
         return None if self.variables is None else digest_of_texts(self.variables)
+
+
+def unread_choices(count: int) -> dict[str, object]:
+    """Return the note of a reply that has so many choices beside the first, which alone is read; empty for none."""
+    return {"unread_choices": count} if count > 0 else {}
 
 
 def digest_of_texts(texts: Mapping[str, str]) -> str:

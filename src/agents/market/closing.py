@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Columns
 from src.agents.market.candles import MarketDataError
-from src.agents.market.timeframes import timeframe_of
+from src.agents.market.timeframes import DAY_S, timeframe_of
 
 if TYPE_CHECKING:
     from src.agents.market.candles import Issues
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from src.agents.market.stamps import Stamps
 
 _US: Final = 1_000_000
+_DAY_US: Final = DAY_S * _US
+_WEEK_ENDS: Final = {4: "Friday", 5: "Saturday", 6: "Sunday"}
 # A month's last session may be so many days before the next month.
 _LAST_DAYS: Final = 5
 _FEW: Final = 3
@@ -40,7 +42,9 @@ def opens_of_closes(columns: Columns, sheet: Sheet, issues: Issues) -> Columns:
         months = months - frame.months if at_start else months - (frame.months - 1)
         opens = months.astype("datetime64[us]").astype("int64")
     else:
-        opens = ends - int(seconds or 0) * _US
+        # A date that labels a week by its last day, such as Sunday, stands for the end of that day.
+        day_us = _DAY_US if _week_end(columns) is not None and not (ends % _DAY_US).any() else 0
+        opens = ends + day_us - int(seconds or 0) * _US
     issues.add("close_stamps", "stamps are at the end of bars", "moved to the beginning")
     return Columns(
         time_us=opens,
@@ -65,6 +69,34 @@ def are_month_ends(columns: Columns, stamps: Stamps) -> bool:
     days = columns.time_us.astype("datetime64[us]").astype("datetime64[D]")
     to_end = (days.astype("datetime64[M]") + 1).astype("datetime64[D]") - days
     return bool((to_end.astype("int64") <= _LAST_DAYS).all())
+
+
+def report_weekly_labels(columns: Columns, issues: Issues) -> None:
+    """Say that weekly bars may be labelled by their last day, where they are read as labelled by their first."""
+    day = _week_end(columns)
+    if day is not None:
+        issues.add(
+            "weekly_labels",
+            f"weekly bars are labelled by {day}s, read as the day on which each opens; where it is their last day, as "
+            "of pandas' resample('W'), say so: stamps='close', --stamps close",
+            "kept",
+        )
+
+
+def _week_end(columns: Columns) -> str | None:
+    """Return the day that labels weekly bars where that may be their last: Friday, Saturday or Sunday; else None.
+
+    pandas' `resample("W")` labels weeks by their Sundays. Bars of some markets open then, so the label does not tell;
+    MetaTrader's do, at whatever time of that day its broker begins.
+    """
+    import numpy
+
+    times = numpy.unique(columns.time_us)
+    frame = timeframe_of(times)
+    if frame is None or frame.seconds != 7 * DAY_S or len(times) < _FEW or (times % _DAY_US >= _DAY_US // 2).any():
+        return None
+    days = set(((times // _DAY_US + 3) % 7).tolist())  # 1970 began on a Thursday
+    return _WEEK_ENDS.get(days.pop()) if len(days) == 1 else None
 
 
 def _rounded(time_us: Any) -> Any:

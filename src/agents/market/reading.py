@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Columns
 from src.agents.market.candles import Candle, Candles, Issues, MarketDataError, Reading
-from src.agents.market.closing import are_month_ends, opens_of_closes
+from src.agents.market.closing import are_month_ends, opens_of_closes, report_weekly_labels
 from src.agents.market.excel_days import excel_remark
 from src.agents.market.layout import Layout, layout_of
 from src.agents.market.numbers import MISSING, Notation, NumberColumn, Unreadable, decimal_sign
@@ -166,6 +166,8 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
         is_close = options.stamps == "close"
     if is_close:
         columns = opens_of_closes(columns, sheet, issues)
+    elif not options.stamps:
+        report_weekly_labels(columns, issues)
     candles = ordered(
         Rows(columns=columns, unreadable=texts, bad_volumes=volume_texts),
         issues,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from src.models.call import highest_cost
 from src.models.call.billing import requested_tier
 from src.models.call.steps import Sleep
-from src.models.errors import BudgetExceeded, InvalidRequest
+from src.models.errors import BudgetExceeded, InvalidRequest, ModelTimeout
 from src.models.limits import budget_states, budgets
 from src.observability.store.budgets import BudgetStore, Refusal, Reservation, StoreIsLockedError, Window
+from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -30,6 +32,8 @@ _log = logging.getLogger("moondev.models")
 _NAP_S: Final = 0.02  # while another process has the store locked
 _LONGEST_RESERVATION_S: Final = 3600.0
 _GRACE_S: Final = 60.0  # beyond the call's own deadline
+_LONGEST_LOCK_S: Final = 60.0  # that a call waits for a lock, where it has no deadline of its own
+_SOFT_LOCK_S: Final = 1.0  # that a call waits which only soft budgets count
 _TRACED: Final = {"agent": "agents", "environment": "environments"}
 
 
@@ -48,6 +52,9 @@ class BudgetGate:
     Args:
         model: The model.
         observation: The call's generation; its run and agent decide which budgets it counts in.
+
+    Attributes:
+        is_locked_out: Whether another process has the budgets' file locked, which is the traces' file too.
     """
 
     def __init__(self, model: ModelHooks, observation: Observation) -> None:
@@ -58,6 +65,7 @@ class BudgetGate:
         self._unknown = 0
         self._highest_usd = 0.0
         self._is_priced = True
+        self.is_locked_out = False
 
     def reserve(self, request: ModelRequest, remaining_s: Callable[[], float]) -> Generator[Sleep, None, None]:
         """Reserve a request's highest cost; where the store is locked, wait for it in steps.
@@ -67,7 +75,7 @@ class BudgetGate:
             remaining_s: Returns how long the call may still take; raises where its time is over.
 
         Raises:
-            BudgetExceeded: a hard budget has too little left, or the price is not known.
+            BudgetExceeded: a hard budget has too little left, the price is not known, or nothing can be counted.
             InvalidRequest: the budgets are set wrongly; the message names the variable.
         """
         own, shared = budgets.current(), budgets.shared_now()
@@ -98,7 +106,7 @@ class BudgetGate:
 
     def _estimate(self, request: ModelRequest, chosen: Sequence[Budget]) -> None:
         """Note the most that the request can cost, or what a call counts whose price is not known."""
-        highest = highest_cost.highest_usd(self._model.provider, request)
+        highest = highest_cost.highest_usd(self._model.provider, request, self._model.operation)
         self._is_priced = highest is not None
         if highest is None:
             self._highest_usd = _unpriced_usd(self._model, request, chosen)
@@ -111,12 +119,20 @@ class BudgetGate:
         now = time.time()
         windows = [item.window_at(now, self._observation.trace_id) for item in chosen]
         until_s = now + min(timeout_s, _LONGEST_RESERVATION_S) + _GRACE_S
-        while True:
-            try:
-                result = keeper.reserve(windows, self._highest_usd, until_s)
-                break
-            except StoreIsLockedError:
-                yield Sleep(min(_NAP_S, remaining_s()))
+        is_hard = any(item.is_hard for item in chosen)
+        locked_until = time.monotonic() + (_LONGEST_LOCK_S if is_hard else _SOFT_LOCK_S)
+        try:
+            while True:
+                try:
+                    result = keeper.reserve(windows, self._highest_usd, until_s)
+                    break
+                except StoreIsLockedError as error:
+                    self.is_locked_out = True
+                    yield Sleep(_nap_s(remaining_s, locked_until, error))
+        except (StoreIsLockedError, SpoolError, sqlite3.Error) as error:
+            _refuse_uncounted(chosen, keeper, error)
+            return
+        self.is_locked_out = False
         if isinstance(result, Refusal):
             raise BudgetExceeded(_refusal(chosen[windows.index(result.window)], result, self._highest_usd, now))
         self._holds.append(_Hold(chosen=chosen, keeper=keeper, reservation=result))
@@ -195,6 +211,34 @@ def _store() -> BudgetStore:
         store = _stores.setdefault(path, BudgetStore(path))
     _latest = (pipeline, store)
     return store
+
+
+def _nap_s(remaining_s: Callable[[], float], locked_until: float, error: StoreIsLockedError) -> float:
+    """Return how long to wait for a lock; raise the error where the call's time is over."""
+    try:
+        left_s = min(remaining_s(), locked_until - time.monotonic())
+    except ModelTimeout:
+        raise error from None
+    if left_s <= 0:
+        raise error
+    return min(_NAP_S, left_s)
+
+
+def _refuse_uncounted(chosen: Sequence[Budget], keeper: Keeper, error: Exception) -> None:
+    """Refuse a call that cannot be counted in hard budgets; soft ones refuse nothing, so that it is said in the log."""
+    path = getattr(keeper, "path", None)
+    name = "the file of the budgets" if path is None else f"{path}, which holds the budgets,"
+    reason = str(error).rstrip(".")
+    if isinstance(error, StoreIsLockedError):
+        reason = (
+            f"{name} stayed locked by another process: end what holds it, such as a database browser, or a copy or "
+            "backup under way (`fuser` or `lsof` names it)"
+        )
+    elif not isinstance(error, SpoolError):
+        reason = f"{name} cannot be read ({reason}): if it is damaged, move it away; budgets then begin at 0"
+    if any(item.is_hard for item in chosen):
+        raise BudgetExceeded(f"no budget can be held, since {reason}. Nothing was sent.") from error
+    _log.warning("A call is counted in no soft budget, since %s.", reason)
 
 
 def _unpriced_usd(model: ModelHooks, request: ModelRequest, chosen: Sequence[Budget]) -> float:

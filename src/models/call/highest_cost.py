@@ -16,7 +16,7 @@ from src.models.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from src.models.types import ModelRequest
+    from src.models.types import ModelRequest, Operation
 
 _OUTPUT_TOKENS: Final = 8_192  # where neither the request nor the model's documentation bounds the reply
 _TOKENS_OF_A_PICTURE: Final = 6_000
@@ -33,10 +33,11 @@ _COUNTS: Final = frozenset({"n", "best_of", "candidate_count", "candidateCount"}
 _DEEPEST: Final = 4
 
 
-def highest_usd(provider: str, request: ModelRequest) -> float | None:
-    """Return the most that a request can cost in US dollars; None where its price is not known."""
+def highest_usd(provider: str, request: ModelRequest, operation: Operation) -> float | None:
+    """Return the most that a request can cost in US dollars; None where its price is not known; vectors are free."""
     tier = requested_tier(provider, request) if request.options else None
-    tokens, longest = _input_tokens(provider, request), _output_tokens(provider, request)
+    tokens = _input_tokens(provider, request)
+    longest = 0 if operation == "embeddings" else _output_tokens(provider, request)
     return _price(provider, request.model, tier, tokens, longest, int(time.time() // 3600))
 
 

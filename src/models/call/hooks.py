@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from src.models.errors import ModelError
     from src.models.limits.limiter import Limiter
     from src.models.retry import RetryPolicy
-    from src.models.types import Chunk, Completion, ModelRequest, Timeouts
+    from src.models.types import Chunk, Completion, ModelRequest, Operation, Timeouts
 
 
 class ModelHooks(Protocol):
@@ -27,6 +27,8 @@ class ModelHooks(Protocol):
 
     @property
     def provider(self) -> str: ...  # noqa: D102 - see BaseModel
+    @property
+    def operation(self) -> Operation: ...  # noqa: D102 - see BaseModel
 
     def _fitted(self, request: ModelRequest) -> ModelRequest: ...
     def _build(self, request: ModelRequest, *, stream: bool) -> Any: ...

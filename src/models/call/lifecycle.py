@@ -16,7 +16,7 @@ from src.models.call.billing import Bill
 from src.models.call.budget_gate import BudgetGate
 from src.models.call.membership import MEMBER
 from src.models.call.steps import END, Emit, Next, Open, Send, Sleep
-from src.models.call.stream_assembly import StreamAssembly
+from src.models.call.stream_assembly import StreamAssembly, last_chunk
 from src.models.errors import (
     MalformedResponse,
     ModelError,
@@ -26,6 +26,7 @@ from src.models.errors import (
 from src.models.limits import limiter, rate_limit_headers
 from src.models.retry import Retries
 from src.models.types import Chunk, Completion, Message, ModelResponse, Timeouts
+from src.observability.store import background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -71,15 +72,16 @@ class Call:
         self._place: limiter.Place | None = None
         self._is_counted = False
         self.has_emitted = False
+        is_for_vectors = model.operation == "embeddings"
         self._observation: Observation = observation.start(
-            MEMBER.get() or f"{model.provider}.generate",
-            "generation",
+            f"{model.provider}.embed" if is_for_vectors else MEMBER.get() or f"{model.provider}.generate",
+            "embedding" if is_for_vectors else "generation",
             context=context,
             agent=model.agent,
             symbol=partial(symbols.symbol_of, request),
         )
         self._budget = BudgetGate(model, self._observation)
-        recording.write_request(self._observation, model.provider, request)
+        recording.write_request(self._observation, model.provider, request, model.operation)
 
     # A whole reply.
 
@@ -91,7 +93,7 @@ class Call:
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
-            self._observation.end()
+            self._end()
 
     def _obtain_completion(self) -> Generator[Send | Sleep, Any, tuple[Completion, object]]:
         """Return the completion and, where a structured reply is requested, its value."""
@@ -167,6 +169,8 @@ class Call:
         self._budget.settle(self._bill)
         if self._place is not None:
             self._place.correct(usage.total_tokens if usage else None)
+        if self._model.operation == "embeddings":
+            return completion
         text, thought = think_tags.split(completion.content)
         if text != completion.content or (thought and not completion.reasoning):
             completion = replace(completion, content=text, reasoning=completion.reasoning or thought)
@@ -225,14 +229,14 @@ class Call:
             else:
                 completion, parsed = yield from self._parse(completion)
             reply = self._succeed(completion, parsed)
-            yield Emit(_last_chunk(reply))
+            yield Emit(last_chunk(reply))
             return reply
         except BaseException as error:  # noqa: BLE001 - recorded, then raised on
             if assembly.content and self._observation.recording:
                 self._observation.update(output="".join(assembly.content))
             raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
-            self._observation.end()
+            self._end()
 
     def _relay_one(self, assembly: StreamAssembly) -> Generator[Open | Next | Sleep | Emit, Any, Completion]:
         """Relay a stream, and return its whole reply; one that fails before it has brought anything is retried."""
@@ -295,6 +299,14 @@ class Call:
             self._observation.set(COMPLETION_START_TIME=encoding.moment(time.time_ns()))
 
     # Shared by whole and streamed replies.
+
+    def _end(self) -> None:
+        """Store the generation. Where a lock on the store has used up the call's time, that waits for nothing more."""
+        if not self._budget.is_locked_out:
+            self._observation.end()
+            return
+        with background.collecting(background.Rows()):
+            self._observation.end()
 
     def _remaining(self) -> Timeouts:
         """Return the timeouts of the next step, within what is left of the call's deadline."""
@@ -384,15 +396,3 @@ class Call:
         error.model = error.model or self._request.model
         self._model._explain(error)
         return error
-
-
-def _last_chunk(reply: ModelResponse) -> Chunk:
-    return Chunk(
-        finish_reason=reply.finish_reason,
-        model=reply.model_name,
-        usage=reply.usage,
-        tool_calls=reply.tool_calls,
-        response_id=reply.response_id,
-        cost_usd=reply.cost_usd,
-        reply=reply,
-    )

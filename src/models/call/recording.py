@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from src.models.errors import ModelError
-    from src.models.types import Completion, Cost, Message, ModelRequest, Part, PromptLink, ToolCall, Usage
+    from src.models.types import Completion, Cost, Message, ModelRequest, Operation, Part, PromptLink, ToolCall, Usage
     from src.observability.tracing.observation import Observation
 
 P = ParamSpec("P")
@@ -35,7 +35,7 @@ def _safely(write: Callable[P, None]) -> Callable[P, None]:
 
 
 @_safely
-def write_request(observation: Observation, provider: str, request: ModelRequest) -> None:
+def write_request(observation: Observation, provider: str, request: ModelRequest, operation: Operation) -> None:
     """Record the request: model, parameters, and the messages as input."""
     if not observation.recording:
         return
@@ -44,7 +44,7 @@ def write_request(observation: Observation, provider: str, request: ModelRequest
     parameters = request.parameters()
     observation.set(
         PROVIDER=provider,
-        OPERATION="chat",
+        OPERATION=operation,
         MODEL=request.model,
         REQUEST_MODEL=request.model,
         MODEL_PARAMETERS=encoding.json_text(parameters) if parameters else None,

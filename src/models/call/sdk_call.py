@@ -43,7 +43,7 @@ class SdkCall(Call):
     def _backoff(self, raised: Exception) -> Sleep:
         error = self._classify(raised)
         self._raised = raised
-        self._bill.add_failure(self._model, self._request, error, raised, self._assembly)
+        self._add_failure(error, raised)
         wait_s = self._sdk_retries.wait_after(raised, self._clock() - self._started_at)
         if wait_s is None:
             raise error from raised_errors.safe_cause(raised)
@@ -72,6 +72,7 @@ class SdkCall(Call):
     @override
     def _account(self, completion: Completion) -> Completion:
         usage = self._bill.add(self._model, self._request, completion)
+        self._budget.settle(self._bill)
         if self._place is not None:
             self._place.correct(usage.total_tokens if usage else None)
         return completion
@@ -109,7 +110,7 @@ class SdkCall(Call):
                 self._observation.update(output="".join(assembly.content))
             raise self._fail(error) from raised_errors.safe_cause(error)
         finally:
-            self._observation.end()
+            self._end()
 
     @override
     def _open(self) -> Generator[Open | Next | Sleep, Any, tuple[Any, Any]]:

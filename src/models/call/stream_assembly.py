@@ -8,7 +8,7 @@ from src.models.call import think_tags
 from src.models.errors import ConnectionFailed
 from src.models.limits import reply_size
 from src.models.request import tool_ids
-from src.models.types import Chunk, Completion, Cost, ToolCall, ToolDelta, Usage
+from src.models.types import Chunk, Completion, Cost, ModelResponse, ToolCall, ToolDelta, Usage, unread_choices
 
 
 class StreamAssembly:
@@ -40,7 +40,7 @@ class StreamAssembly:
         self._slots: dict[int, int] = {}  # maps the provider's index of a tool call to our position of it
         self._ends_with_usage = False
         self._choice: int | None = None
-        self._has_other_choices = False
+        self._other_choices: set[int] = set()
         self._refusal: list[str] = []
         self._filter = think_tags.ThinkFilter()
 
@@ -97,7 +97,7 @@ class StreamAssembly:
         if self._choice is None:
             self._choice = chunk.choice
             return False
-        self._has_other_choices = True
+        self._other_choices.add(chunk.choice)
         return True
 
     def _add_metadata(self, chunk: Chunk) -> None:
@@ -153,13 +153,14 @@ class StreamAssembly:
         The end is a finish reason or, from servers that send none, usage after the last of the text or tool calls.
         """
         has_reply = bool(self.content or self._tool_calls)
-        if has_reply and self.finish_reason is None and (self._has_other_choices or not self._ends_with_usage):
+        if has_reply and self.finish_reason is None and (self._other_choices or not self._ends_with_usage):
             raise ConnectionFailed("the stream broke off before its end")
 
     def completion(self) -> Completion:
         """Return the whole reply."""
         if self._refusal:
             self.notes["refusal"] = "".join(self._refusal)
+        self.notes.update(unread_choices(len(self._other_choices)))
         return Completion(
             content="".join(self.content),
             model=self.model,
@@ -193,3 +194,16 @@ def _begins_another(call: ToolDelta, delta: ToolDelta) -> bool:
     if delta.id and call.id:
         return delta.id != call.id and bool(delta.name)
     return bool(delta.name and call.name and call.arguments) and delta.index < 0
+
+
+def last_chunk(reply: ModelResponse) -> Chunk:
+    """Return the chunk that ends a stream and carries its whole reply."""
+    return Chunk(
+        finish_reason=reply.finish_reason,
+        model=reply.model_name,
+        usage=reply.usage,
+        tool_calls=reply.tool_calls,
+        response_id=reply.response_id,
+        cost_usd=reply.cost_usd,
+        reply=reply,
+    )

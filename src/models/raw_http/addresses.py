@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from src.models.guard.hosts import HOSTS
 
-Protocol = Literal["chat", "responses", "completions", "messages", "gemini", "ollama_chat", "ollama_generate"]
+Protocol = Literal[
+    "chat", "responses", "completions", "messages", "gemini", "ollama_chat", "ollama_generate", "embeddings",
+    "gemini_embeddings", "ollama_embeddings",
+]  # fmt: skip
 
 _PATHS: tuple[tuple[re.Pattern[str], Protocol], ...] = (
     (re.compile(r"/chat/completions/?$"), "chat"),
@@ -19,10 +22,15 @@ _PATHS: tuple[tuple[re.Pattern[str], Protocol], ...] = (
     (re.compile(r"/models/(?P<model>[^/:]+):(?:stream)?[gG]enerateContent$"), "gemini"),
     (re.compile(r"/api/chat/?$"), "ollama_chat"),
     (re.compile(r"/api/generate/?$"), "ollama_generate"),
+    (re.compile(r"/models/(?P<model>[^/:]+):(?:batchE|e)mbedContents?$"), "gemini_embeddings"),
+    (re.compile(r"/api/embed(?:dings)?/?$"), "ollama_embeddings"),
+    (re.compile(r"/embeddings/?$"), "embeddings"),
 )
 _PROVIDERS: dict[Protocol, str] = {
     "messages": "claude",
     "gemini": "gemini",
+    "gemini_embeddings": "gemini",
+    "ollama_embeddings": "ollama",
     "ollama_chat": "ollama",
     "ollama_generate": "ollama",
 }
@@ -38,6 +46,11 @@ class Route:
     protocol: Protocol
     model: str
     place: str  # host and path, without credentials and query
+
+    @property
+    def is_for_embeddings(self) -> bool:
+        """Tell whether it returns vectors and no text."""
+        return self.protocol.endswith("embeddings")
 
 
 def route(address: str) -> Route | None:

@@ -15,7 +15,7 @@ from src.models import guard
 from src.models.base_model import BaseModel
 from src.models.errors import MalformedResponse, ModelError
 from src.models.limits import rate_limit_headers, reply_size
-from src.models.raw_http import request_body, response_body
+from src.models.raw_http import embeddings, request_body, response_body
 from src.models.raw_http.addresses import Route, route
 from src.models.retry import NO_RETRIES
 from src.models.types import Completion, ModelRequest, Timeouts
@@ -58,8 +58,14 @@ class PostedModel(BaseModel):
 
     def __init__(self, body: Mapping[str, Any], destination: Route, exchange: _Exchange | None = None) -> None:
         self._body = body
-        super().__init__(request_body.model_of(self._body, destination), timeouts=_UNLIMITED, retry_policy=NO_RETRIES)
+        super().__init__(
+            request_body.model_of(self._body, destination),
+            timeouts=_UNLIMITED,
+            retry_policy=NO_RETRIES,
+            reply_max_mb=embeddings.LARGEST_MB if destination.is_for_embeddings else None,
+        )
         self.provider = destination.provider  # type: ignore[misc] # each instance has its own
+        self.operation = "embeddings" if destination.is_for_embeddings else "chat"  # type: ignore[misc] # as above
         self._exchange, self._route = exchange, destination
 
     def request(self) -> ModelRequest:

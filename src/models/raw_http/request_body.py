@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models.errors import InvalidRequest
 from src.models.fields import text
+from src.models.raw_http import embeddings
 from src.models.request import content_parts, messages
 from src.models.types import ImagePart, Message, Part, TextPart
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _NOT_PARAMETERS = frozenset(
     {"model", "messages", "system", "prompt", "input", "instructions", "contents", "systemInstruction",
-     "system_instruction", "images", "options", "generationConfig", "generation_config", "tools"}
+     "system_instruction", "images", "options", "generationConfig", "generation_config", "tools", "content", "requests"}
 )  # fmt: skip
 
 
@@ -48,6 +49,9 @@ def model_of(body: Mapping[str, Any], route: Route) -> str:
 
 def messages_of(body: Mapping[str, Any], route: Route) -> tuple[Message, ...]:
     """Return the messages; one that cannot be parsed is recorded as its JSON."""
+    if route.is_for_embeddings:
+        asked = embeddings.texts_of(body)
+        return () if asked is None else (Message("user", _as_text(asked)),)
     if route.protocol == "gemini":
         return tuple(_gemini_messages(body))
     system = body.get("system") or body.get("instructions")

@@ -15,6 +15,7 @@ from src.models.protocols.chat_completions import reply as chat_completions
 from src.models.protocols.chat_completions.usage import usage as chat_usage
 from src.models.protocols.generate_content import reply as generate_content
 from src.models.protocols.messages import reply as messages
+from src.models.raw_http import embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ def completion(body: bytes, route: Route, model: str) -> Completion:
     Raises:
         ModelError: it is not a reply of this protocol, or is an error.
     """
+    if route.is_for_embeddings:
+        return embeddings.completion(body, route, model)
     events = _events(body)
     if events is not None:
         assembly = StreamAssembly()
@@ -47,7 +50,7 @@ def completion(body: bytes, route: Route, model: str) -> Completion:
 def refusal(status: int, body: bytes, headers: Mapping[str, str], route: Route) -> ModelError:
     """Return the error for an error response."""
     content = _json(body) or body.decode("utf-8", "replace")
-    if route.protocol == "gemini":
+    if route.protocol.startswith("gemini"):
         return generate_content.refusal(status, content, headers)
     return classify.from_status(status, content, headers)
 

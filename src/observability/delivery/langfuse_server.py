@@ -1,6 +1,7 @@
 """Find out what a Langfuse server can do: its version, and by which route it shows what it has.
 
-No question needs keys, and none counts against a rate limit. What a server said holds for an hour.
+No question needs keys, and none counts against a rate limit. What a server said holds for an hour. A question for the
+version that gets no answer is not repeated for a while, as deliveries would wait for it each time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _V1_PROBE: Final = "/api/public/traces/x"
 _V2_PROBE: Final = "/api/public/v2/observations"
 _READ_ROUTE: Final = "read route"
 _KNOWN_FOR_S: Final = 3_600.0
+_FIRST_PAUSE_S: Final = 30.0
+_LONGEST_PAUSE_S: Final = 900.0
 _LIST_VERSION: Final = (4, 59, 0)  # the first whose scores route takes a list
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _MISSING: Final = frozenset({404, 405, 410})
@@ -40,19 +43,35 @@ class ReadRoute(Enum):
 
 _lock = threading.Lock()
 _known: dict[tuple[str, str], tuple[float, object]] = {}  # by host and question: when it was answered, and what
+_unanswered: dict[str, tuple[float, int]] = {}  # by host: when its version was asked for last, and how often in vain
 
 
 def version_of(request: Request, destination: Destination) -> str | None:
-    """Return a server's version; None where it does not say."""
+    """Return a server's version; None where it does not say.
+
+    One that does not answer keeps the version that it named before, and is asked again after a pause: 30 s, then twice
+    as long each time, up to 15 minutes.
+    """
     version = _recall(destination, _HEALTH)
-    if version is None:
+    if version is None and _may_ask(destination):
         reply = _without_keys(request, _HEALTH)
         content = reply.json() if reply.status == 200 else None
         text = content.get("version") if isinstance(content, dict) else None
-        version = text if isinstance(text, str) and _VERSION.match(text) else ""
-        if version or reply.status in _MISSING:
+        version = text if isinstance(text, str) and _VERSION.match(text) else None
+        if version is not None or reply.status in _MISSING:
+            version = version or ""
             _remember(destination, _HEALTH, version)
-    return str(version) or None
+        else:
+            _pause(destination)
+    if version is None:
+        version = _recall(destination, _HEALTH, however_old=True)
+    return str(version or "") or None
+
+
+def ask_again(destination: Destination) -> None:
+    """Ask a server for its version at the next occasion: it took nothing just now, so it may be on its way back."""
+    with _lock:
+        _unanswered.pop(destination.api_url or "", None)
 
 
 def parsed_version(version: str | None) -> tuple[int, ...] | None:
@@ -102,6 +121,7 @@ def forget_all() -> None:
     """Forget what is known of all servers."""
     with _lock:
         _known.clear()
+        _unanswered.clear()
 
 
 def _probe(request: Request, destination: Destination, path: str) -> tuple[int | None, str]:
@@ -122,12 +142,27 @@ def _without_keys(request: Request, path: str) -> Outcome:
     return request(lambda client, destination: ask(client, destination, path, with_keys=False))
 
 
-def _recall(destination: Destination, question: str) -> object | None:
+def _may_ask(destination: Destination) -> bool:
+    with _lock:
+        asked_at, failures = _unanswered.get(destination.api_url or "", (0.0, 0))
+    pause_s = min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S)
+    return not failures or time.monotonic() - asked_at >= pause_s
+
+
+def _pause(destination: Destination) -> None:
+    host = destination.api_url or ""
+    with _lock:
+        _unanswered[host] = (time.monotonic(), _unanswered.get(host, (0.0, 0))[1] + 1)
+
+
+def _recall(destination: Destination, question: str, *, however_old: bool = False) -> object | None:
     with _lock:
         answered_at, answer = _known.get((destination.api_url or "", question), (0.0, None))
-    return answer if time.monotonic() - answered_at < _KNOWN_FOR_S else None
+    return answer if however_old or time.monotonic() - answered_at < _KNOWN_FOR_S else None
 
 
 def _remember(destination: Destination, question: str, answer: object) -> None:
     with _lock:
         _known[destination.api_url or "", question] = (time.monotonic(), answer)
+        if question == _HEALTH:
+            _unanswered.pop(destination.api_url or "", None)

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from src.observability.delivery.genai_conventions import follow_conventions
-from src.observability.delivery.http_post import Outcome, post_traces
+from src.observability.delivery.http_post import Answer, Outcome, post_traces
+from src.observability.delivery.langfuse_server import ask_again
 from src.observability.delivery.media import MediaUploader
 from src.observability.delivery.plain_metadata import needs_plain_texts, with_plain_texts
 from src.observability.delivery.unbilled import with_zero_usage
@@ -55,5 +56,7 @@ class ObservationRequests:
     def post(self, body: bytes, count: int) -> Outcome:
         """Send an encoded request with so many observations."""
         outcome = self._channel.request(lambda client, place: post_traces(client, place, body))
+        if outcome.answer is Answer.RETRY_LATER:
+            ask_again(self._channel.destination)
         _log.debug("%s: %d observations: %s %s", self._channel.url, count, outcome.answer.value, outcome.detail)
         return outcome

@@ -87,6 +87,8 @@ def _problem(score: ScoreRecord) -> str | None:
         return f"its id is empty, has a line end, or more than {_LONGEST_ID} characters"
     if not (score.trace_id or score.session_id):
         return "it names neither a trace nor a session"
+    if score.session_id and (score.trace_id or score.observation_id):
+        return "it names a session beside a trace or an observation, of which a server takes one"
     if not _ENVIRONMENT.fullmatch(score.environment):
         return f"its environment {score.environment!r} is no name that Langfuse takes"
     if (score.data_type == "CATEGORICAL") != isinstance(score.value, str):

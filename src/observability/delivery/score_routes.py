@@ -18,7 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from src.observability.delivery.http_post import Answer, Outcome, post_json
-from src.observability.delivery.langfuse_server import takes_score_lists, version_of
+from src.observability.delivery.langfuse_server import ask_again, takes_score_lists, version_of
 from src.observability.delivery.score_bodies import as_events, as_list
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ class ScoreRoutes:
     def _send(self, route: _Route, chunk: Sequence[EncodedScore]) -> Taken:
         """Send scores by a route; by the next one where the server turns out to lack it."""
         outcome = self._post(route, chunk)
+        if outcome.answer is Answer.RETRY_LATER:
+            ask_again(self._channel.destination)
         if route is not _Route.SINGLE and _is_missing(outcome):
             with _lock:
                 _missing_routes[self._channel.destination.api_url or "", route] = time.monotonic()

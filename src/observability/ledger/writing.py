@@ -23,7 +23,9 @@ from src.observability.ledger.votes import write_votes
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
 from src.observability.spans import scope as scopes
+from src.observability.store import ledger_queries
 from src.observability.store.ledger_records import DecisionRecord
+from src.observability.store.reader import StoreReader
 from src.observability.tracing.scores import score
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ class DecisionFields(TypedDict, total=False):
         environment: backtest, paper or live; the run's own where not given.
         cost_usd: What it cost; what its trace cost where not given.
         metadata: Anything else that can be written as JSON.
-        decision_id: Its id; a new one where not given. A second decision with the id of a first one is left out.
+        decision_id: Its id; a new one where not given. A second decision with the id of a first one is left out, and
+            its scores too.
     """
 
     target: float | None
@@ -103,6 +106,8 @@ def decision(
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("A decision is not in the ledger: %s", redact_text(str(error)))
         return None
+    if fields.get("decision_id") and _is_recorded(record.id):
+        return record.id
     if not write_decision(record):
         return None
     if record.trace_id is not None:
@@ -110,6 +115,20 @@ def decision(
             if value is not None:
                 score(score_name, value, trace_id=record.trace_id, observation_id=record.observation_id)
     return record.id
+
+
+def _is_recorded(decision_id: str) -> bool:
+    """Tell whether the ledger has a decision of this id, whose scores its trace then has too."""
+    spool = get_pipeline().spool
+    if spool is None:
+        return False
+    try:
+        return StoreReader(spool.path).ask(
+            lambda connection: bool(ledger_queries.decisions_with_ids(connection, [decision_id])), False
+        )
+    except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
+        _log.error("Whether decision %.40s is recorded already is not known: %s", decision_id, redact_text(str(error)))
+        return False
 
 
 def _record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any
 
@@ -78,6 +78,19 @@ def set_attributes(span: Any, attributes: Mapping[str, Any]) -> None:
         stored.update(attributes)
     else:
         span.set_attributes(attributes)
+
+
+def remove_attributes(span: Any, attributes: Collection[str]) -> None:
+    """Remove attributes of an open span, of ours or of the SDK; a span that keeps its own otherwise keeps them."""
+    scope = getattr(span, "scope", None)
+    if scope is not None:
+        rest = {name: value for name, value in scope.attributes.items() if name not in attributes}
+        span.scope = dataclasses.replace(scope, attributes=rest)
+        return
+    stored = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if type(stored) is dict:
+        for name in attributes:
+            stored.pop(name, None)
 
 
 def summary(data: bytes) -> dict[str, object]:

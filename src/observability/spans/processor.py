@@ -19,6 +19,7 @@ from src.observability.spans import scope as scopes
 from src.observability.spans.capture import CapturePolicy
 from src.observability.spans.clean_attributes import AttributeEncoder, redacted, safe_by_shape
 from src.observability.store import background
+from src.observability.store.records import BILLED_TYPES
 from src.observability.store.schema import SpoolError
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class SpoolProcessor(SpanProcessor):
             span_id=context.span_id,
             parent_span_id=parent.span_id if parent else None,
             name=span.name,
-            kind=_CLIENT if attributes.get(names.TYPE) == "generation" else _INTERNAL,
+            kind=_CLIENT if attributes.get(names.TYPE) in BILLED_TYPES else _INTERNAL,
             start_ns=span.start_ns,
             end_ns=end_ns,
             attributes={**span.scope.attributes, **attributes, **app_root},

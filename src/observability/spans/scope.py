@@ -38,6 +38,7 @@ class Scope:
         trace_name: The trace's name.
         agent: The agent that runs.
         metadata: The trace's metadata.
+        inner_metadata: The metadata of runs inside a run, which the trace does not get.
         environment: Where the run takes place, such as `production`.
         release: The version of the program.
         attributes: All of these as the attributes that each span gets.
@@ -52,6 +53,7 @@ class Scope:
     trace_name: str | None = None
     agent: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    inner_metadata: Mapping[str, object] = field(default_factory=dict)
     environment: str | None = None
     release: str | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
@@ -70,7 +72,13 @@ class Scope:
         environment: str | None = None,
         release: str | None = None,
     ) -> Scope:
-        """Return this scope with some parts replaced; tags and metadata are added to those it has."""
+        """Return this scope with some parts replaced; tags and metadata are added to those it has.
+
+        The metadata of a run inside a run are those of its observations alone: a Langfuse server that keeps a table of
+        traces would take what came last for the trace's own. Source: processTraceEventList in its IngestionService.
+        """
+        kind = "metadata" if self.agent is None else "inner_metadata"
+        added: dict[str, Any] = {kind: {**getattr(self, kind), **(metadata or {})}}
         scope = replace(
             self,
             session_id=langfuse_id(session_id) or self.session_id,
@@ -78,10 +86,10 @@ class Scope:
             tags=tuple(dict.fromkeys([*self.tags, *(str(tag) for tag in tags if tag)])),
             trace_name=trace_name or self.trace_name,
             agent=agent or self.agent,
-            metadata={**self.metadata, **(metadata or {})},
             environment=environment or self.environment,
             release=release or self.release,
             attributed=self.attributed or agent is not None,
+            **added,
         )
         return replace(scope, attributes=_attributes(scope))
 
@@ -199,7 +207,9 @@ def _attributes(scope: Scope) -> dict[str, str | tuple[str, ...]]:
         names.ENVIRONMENT: scope.environment,
         names.RELEASE: scope.release,
     }
-    for key, value in scope.metadata.items():
+    inner = scope.inner_metadata
+    for key, value in {**scope.metadata, **inner}.items():
         if value is not None:
-            values[names.TRACE_METADATA + key_text(key)] = json_text(value)
+            of_trace = key not in inner or (key in scope.metadata and scope.metadata[key] == value)
+            values[(names.TRACE_METADATA if of_trace else names.METADATA) + key_text(key)] = json_text(value)
     return {name: value for name, value in values.items() if value is not None}

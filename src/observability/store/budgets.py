@@ -70,6 +70,9 @@ class BudgetStore:
     Args:
         path: The store's file; it is made where it is missing.
         clock: Seconds since 1970.
+
+    Attributes:
+        path: The store's file.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -83,6 +86,7 @@ class BudgetStore:
         self._thread: threading.Thread | None = None
         self._expired_at = 0.0
         self._asked_at = 0.0
+        self.path = path
         forks.watch(self)
         atexit.register(self._settle_at_exit)
 

@@ -14,7 +14,7 @@ from src.observability.spans.scope import CONTEXT_KEY, RemoteParent, Scope
 from src.observability.tracing import propagation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
     from opentelemetry.context import Context
@@ -110,17 +110,20 @@ def _plain(scope: Scope) -> Scope:
     """Return a scope that any process can unpickle: metadata that is no plain value becomes plain JSON data."""
     import orjson
 
-    simple = {
-        key: value if isinstance(value, str | int | float | bool | None) else orjson.loads(json_text(value))
-        for key, value in scope.metadata.items()
-    }
+    def simple(metadata: Mapping[str, object]) -> dict[str, object]:
+        return {
+            key: value if isinstance(value, str | int | float | bool | None) else orjson.loads(json_text(value))
+            for key, value in metadata.items()
+        }
+
     return Scope(
         session_id=scope.session_id,
         user_id=scope.user_id,
         tags=scope.tags,
         trace_name=scope.trace_name,
         agent=scope.agent,
-        metadata=simple,
+        metadata=simple(scope.metadata),
+        inner_metadata=simple(scope.inner_metadata),
         environment=scope.environment,
         release=scope.release,
         attributes=dict(scope.attributes),

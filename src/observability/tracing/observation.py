@@ -21,6 +21,7 @@ from src.observability.spans import double_counting, encoding
 from src.observability.spans.light_span import LightSpan
 from src.observability.spans.loose_json import key_text
 from src.observability.spans.scope import CONTEXT_KEY, in_context
+from src.observability.store.records import BILLED_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
     from src.observability.spans.scope import Scope
 
-Type = Literal["agent", "generation", "tool", "chain", "event", "span"]
+Type = Literal["agent", "generation", "embedding", "tool", "chain", "event", "span"]
 Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
-_LIGHT = frozenset({"generation", "event"})
+_LIGHT = frozenset({"generation", "embedding", "event"})
 _log = logging.getLogger("moondev.observability")
 
 
@@ -42,10 +43,18 @@ class Observation:
     `context`, the OpenTelemetry context whose current span is this observation.
     """
 
-    __slots__ = ("_attributes", "_began", "_failure", "_metadata", "_span", "context", "id", "trace_id")
+    __slots__ = ("_attributes", "_began", "_failure", "_is_outer", "_metadata", "_span", "context", "id", "trace_id")
 
-    def __init__(self, span: otel_trace.Span | None, context: Context, began_ns: int | None = None) -> None:
+    def __init__(
+        self,
+        span: otel_trace.Span | None,
+        context: Context,
+        began_ns: int | None = None,
+        *,
+        is_outer: bool = False,
+    ) -> None:
         self._span = span
+        self._is_outer = is_outer  # its metadata is its trace's: it opens a run that is inside no other one
         self._attributes: dict[str, Any] = {}
         self._metadata: dict[str, object] = {}
         self._failure: str | None = None
@@ -189,14 +198,24 @@ class Observation:
             _log.exception("An observation could not be ended.")
 
     def _set_metadata(self, span: Any) -> None:
-        """Encode the metadata, for the trace too where it has the same key: Langfuse's server prefers the trace's."""
+        """Encode the metadata. Langfuse prefers a trace's to an observation's, so the outer run sets both.
+
+        Any other observation is left without those: a server that keeps a table of traces would change its trace.
+        """
         of_trace = span.scope.attributes if type(span) is LightSpan else span.attributes or {}
+        replaced: set[str] = set()
         for key, value in self._metadata.items():
             if value is not None:
                 name = key if type(key) is str else key_text(key)
                 self._attributes[names.METADATA + name] = text = encoding.json_text(value)
-                if names.TRACE_METADATA + name in of_trace:
-                    self._attributes[names.TRACE_METADATA + name] = text
+                trace_name = names.TRACE_METADATA + name
+                if of_trace.get(trace_name, text) != text:
+                    if self._is_outer:
+                        self._attributes[trace_name] = text
+                    else:
+                        replaced.add(trace_name)
+        if replaced:
+            encoding.remove_attributes(span, replaced)
 
     @contextmanager
     def current(self) -> Iterator[Observation]:
@@ -257,6 +276,7 @@ def _start(
     light: bool = False,
 ) -> Observation:
     parent = context if context is not None else otel_context.get_current()
+    is_outer = scope is not None and not scope.inner_metadata
     try:
         pipeline = get_pipeline()
         tracer, spans = pipeline.tracer, pipeline.light_tracer
@@ -266,13 +286,14 @@ def _start(
             parent = otel_context.set_value(CONTEXT_KEY, scope, parent)
         if light and spans is not None and spans.has_single_processor:
             light_span = spans.start(name, parent)
-            observation = Observation(light_span, otel_trace.set_span_in_context(light_span, parent))
+            context = otel_trace.set_span_in_context(light_span, parent)
+            observation = Observation(light_span, context, is_outer=is_outer)
             observation._attributes[names.TYPE] = type
             if type == "generation":
                 parent_id = light_span.parent.span_id if light_span.parent else None
                 double_counting.generation_started(light_span.get_span_context().span_id, parent_id)
             return observation
-        kind = SpanKind.CLIENT if type == "generation" else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if type in BILLED_TYPES else SpanKind.INTERNAL
         began_ns = time.perf_counter_ns()
         span = tracer.start_span(name, context=parent, kind=kind)
         mark = {names.OPERATION: "invoke_agent"} if type == "agent" else {}
@@ -282,7 +303,7 @@ def _start(
             double_counting.generation_started(
                 span.get_span_context().span_id, above.span_id if above.is_valid else None
             )
-        return Observation(span, otel_trace.set_span_in_context(span, parent), began_ns)
+        return Observation(span, otel_trace.set_span_in_context(span, parent), began_ns, is_outer=is_outer)
     except Exception:  # noqa: BLE001 - tracing never breaks the traced code
         _log.exception("Tracing could not start; the traced code runs on without it.")
         return Observation(None, parent)

@@ -25,13 +25,18 @@ def score(
     is that of the run which this code is part of, else the process's.
 
     Raises:
-        ValueError: neither a trace, an observation nor a session is named.
+        ValueError: neither a trace nor a session is named, or both, of which Langfuse takes one.
     """
     pipeline = get_pipeline()
     if pipeline.spool is None:
         return None  # nothing is recorded, so no run has an id to be named
     if trace_id is None and session_id is None:
         raise ValueError(f"The score {name!r} needs a trace_id (with or without an observation_id) or a session_id.")
+    if session_id is not None and (trace_id is not None or observation_id is not None):
+        raise ValueError(
+            f"The score {name!r} names a session_id beside a trace or an observation: Langfuse takes one. Leave "
+            "session_id out; the trace is of its session anyway."
+        )
     return pipeline.store_score(
         name,
         value,

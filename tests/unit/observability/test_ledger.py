@@ -80,6 +80,14 @@ def test_what_is_no_decision_is_refused_with_one_error_and_never_raises(
     assert entries(spool.path) == []
 
 
+def test_a_decision_that_is_recorded_already_is_not_scored_again(spool: Spool) -> None:
+    for action in ("BUY", "SELL"):
+        with observe_agent("whale"):
+            assert decision("BTC-USD", action, confidence=60, decision_id="again") == "again"
+    scores = [record for _, record in spool.read_scores("nobody")]
+    assert [(record.name, record.value) for record in scores] == [("decision", "BUY"), ("confidence", 60.0)]
+
+
 def test_a_second_decision_of_one_id_changes_nothing(spool: Spool) -> None:
     decision("BTC-USD", "BUY", decision_id="mine")
     decision("BTC-USD", "SELL", decision_id="mine")

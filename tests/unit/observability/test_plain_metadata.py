@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.langfuse_server import Mode
+    from tests.servers import Received
 
 OLD: list[tuple[Mode, str]] = [("v3", "3.225.4"), ("events_only", "4.16.0"), ("dual", "4.58.9")]
 NEW: list[tuple[Mode, str]] = [("events_only", "4.59.0"), ("events_only", "5.0.0")]
@@ -79,3 +80,56 @@ def test_a_server_that_does_not_say_its_version_gets_json(monkeypatch: pytest.Mo
         langfuse.answer = lambda request: Reply(404, b"") if request.path.endswith("/health") else None
         attributes = delivered(langfuse, monkeypatch)
     assert metadata(attributes, names.METADATA) == AS_JSON
+
+
+def send(count: int, langfuse: LangfuseServer, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Deliver runs one by one; return the metadata `text` of each as the server heard it."""
+    for name, value in {"LANGFUSE_HOST": langfuse.url, "LANGFUSE_PUBLIC_KEY": "pk-lf-1",
+                        "LANGFUSE_SECRET_KEY": "sk-lf-1"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    before = len(langfuse.spans)
+    for _ in range(count):
+        with observe_agent("risk", metadata={"text": "a"}):
+            pass
+        flush(20)
+    return [span.attributes[names.METADATA + "text"] for span in langfuse.spans[before:]]
+
+
+def asked(langfuse: LangfuseServer) -> int:
+    return langfuse.paths().count("/api/public/health")
+
+
+def is_health(request: Received) -> bool:
+    return request.path.endswith("/health")
+
+
+def test_a_server_that_does_not_answer_for_its_version_is_not_asked_at_each_delivery(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with LangfuseServer() as langfuse:
+        langfuse.answer = lambda request: Reply(504) if is_health(request) else None
+        assert send(3, langfuse, monkeypatch) == ['"a"'] * 3
+        assert asked(langfuse) == 1
+        monkeypatch.setattr(langfuse_server, "_FIRST_PAUSE_S", 0.0)
+        langfuse.answer = lambda _: None
+        assert send(2, langfuse, monkeypatch) == ["a", "a"]
+        assert asked(langfuse) == 2
+
+
+def test_a_server_that_was_down_altogether_is_asked_for_its_version_as_soon_as_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with LangfuseServer() as langfuse:
+        langfuse.answer = lambda _: Reply(503)
+        assert send(1, langfuse, monkeypatch) == []
+        langfuse.answer = lambda _: None
+        assert send(1, langfuse, monkeypatch) == ["a", "a"]
+
+
+def test_a_version_that_a_server_named_before_holds_while_it_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LangfuseServer() as langfuse:
+        assert send(1, langfuse, monkeypatch) == ["a"]
+        monkeypatch.setattr(langfuse_server, "_KNOWN_FOR_S", 0.0)
+        langfuse.answer = lambda request: Reply(504) if is_health(request) else None
+        assert send(2, langfuse, monkeypatch) == ["a", "a"]
+        assert asked(langfuse) == 2

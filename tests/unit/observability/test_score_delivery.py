@@ -143,6 +143,8 @@ def test_a_score_that_the_server_fails_at_waits_and_holds_up_no_other(spool: Spo
         ({"id": "x" * 900}, "800 characters"),
         ({"id": "a\rb"}, "line end"),
         ({"trace_id": None}, "neither a trace nor a session"),
+        ({"session_id": "s"}, "a session beside a trace"),
+        ({"trace_id": None, "session_id": "s", "observation_id": "ab" * 8}, "a session beside a trace"),
         ({"environment": "Prod"}, "'Prod' is no name"),
         ({"environment": "langfuse-x"}, "no name that Langfuse takes"),
         ({"value": "BUY"}, "does not fit its type NUMERIC"),

@@ -101,10 +101,38 @@ def test_every_observation_has_short_metadata_and_later_values_win(spool: Spool)
     assert of_trace + "prices" not in other
     assert own + "prices" in root
     assert not [name for name in root if name.endswith("nothing")]
-    # Langfuse's server lets a trace's metadata win over an observation's own where the keys are the same.
-    assert (inner[of_trace + "decision"], inner[own + "decision"]) == ('"its own"', '"its own"')
+    # Langfuse's server lets a trace's metadata win over an observation's own where the keys are the same, and one that
+    # keeps a table of traces takes them for the trace's.
+    assert (inner.get(of_trace + "decision"), inner[own + "decision"]) == (None, '"its own"')
     assert (root[of_trace + "decision"], root[own + "decision"]) == ('"BUY"', '"BUY"')
     assert other[of_trace + "decision"] == '"pending"'
+
+
+def test_the_metadata_of_a_run_inside_a_run_are_not_the_traces(spool: Spool) -> None:
+    with observe_agent("desk", trading_pair="BTC-USD", metadata={"strategy": "a", "mode": "x"}) as desk:
+        with observe_agent(
+            "scout", trading_pair="ETH-USD", metadata={"strategy": "b", "mode": "x", "depth": 2}
+        ) as scout:
+            start("deep", "generation").end()
+            with observe("step", "tool") as tool:
+                tool.update(metadata={"mode": "its own"})
+            scout.update(metadata={"strategy": "c"})
+        start("later", "generation").end()
+        desk.update(metadata={"mode": "y"})
+    deep, step, inner, later, outer = (attributes_of(row) for row in spool.rows_after(0))
+    run = ("agent_name", "trading_pair", "strategy", "mode", "depth")
+
+    def values(of: dict[str, Any], prefix: str) -> dict[str, Any]:
+        return {name: json.loads(of[prefix + name]) for name in run if prefix + name in of}
+
+    of_trace, own = attributes.TRACE_METADATA, attributes.METADATA
+    scouts = {"agent_name": "scout", "trading_pair": "ETH-USD", "strategy": "b", "depth": 2}
+    assert (values(deep, of_trace), values(deep, own)) == ({"mode": "x"}, scouts)
+    assert (values(step, of_trace), values(step, own)) == ({}, {**scouts, "mode": "its own"})
+    assert (values(inner, of_trace), values(inner, own)) == ({"mode": "x"}, {**scouts, "strategy": "c", "mode": "x"})
+    desks = {"agent_name": "desk", "trading_pair": "BTC-USD", "strategy": "a", "mode": "x"}
+    assert (values(later, of_trace), values(later, own)) == (desks, {})
+    assert values(outer, of_trace) == values(outer, own) == {**desks, "mode": "y"}
 
 
 def test_a_trace_has_its_roots_name_before_its_root_ends(spool: Spool) -> None:
@@ -320,6 +348,8 @@ def test_scores_are_stored_with_their_type(spool: Spool) -> None:
     assert (scores["pnl"].data_type, scores["pnl"].id, scores["pnl"].timestamp_ns) == ("NUMERIC", "fixed", 5)
     with pytest.raises(ValueError, match="needs a trace_id"):
         score("x", 1)
+    with pytest.raises(ValueError, match="Leave session_id out"):
+        score("pnl", 1.0, trace_id="ab" * 16, session_id="s")
 
 
 def test_threads_keep_their_own_parents(spool: Spool) -> None:

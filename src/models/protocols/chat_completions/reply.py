@@ -14,7 +14,7 @@ from src.models.pricing import token_buckets
 from src.models.protocols.chat_completions import conversation
 from src.models.protocols.chat_completions.usage import hosted_tools
 from src.models.request import tool_ids
-from src.models.types import UNNUMBERED, Chunk, Completion, Cost, ToolCall, ToolDelta, Usage
+from src.models.types import UNNUMBERED, Chunk, Completion, Cost, ToolCall, ToolDelta, Usage, unread_choices
 
 # The protocol's own finish reasons, and those that compatible servers send in their place.
 _FINISH = {
@@ -76,7 +76,11 @@ def _read(raw: Any, rules: ProviderRules, model: str) -> Completion:
         response_id=text(raw, "id") or None,
         reported_cost=rules._reported_cost(usage_body),
         service_tier=text(raw, "service_tier") or None,
-        notes={**_notes(raw, choice, refusal), **token_buckets.mismatch(tokens, count(usage_body, "total_tokens"))},
+        notes={
+            **_notes(raw, choice, refusal),
+            **token_buckets.mismatch(tokens, count(usage_body, "total_tokens")),
+            **unread_choices(len(field(raw, "choices")) - 1),
+        },
         raw=raw,
     )
 

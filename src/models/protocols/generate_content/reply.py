@@ -23,7 +23,7 @@ from src.models.pricing import token_buckets
 from src.models.protocols.generate_content import conversation, usage
 from src.models.request import tool_ids
 from src.models.transport import http_hooks
-from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage
+from src.models.types import Chunk, Completion, ToolCall, ToolDelta, Usage, unread_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def read(raw: Any, model: str) -> Completion:
         tool_calls=tuple(replace(call, id=call.id or tool_ids.new()) for call in calls),
         response_id=field(raw, "response_id"),
         service_tier=usage.tier(raw),
-        notes={**_notes(candidate), **_mismatch(raw, tokens)},
+        notes={**_notes(candidate), **_mismatch(raw, tokens), **unread_choices(len(candidates) - 1)},
         raw=raw,
     )
 
@@ -86,7 +86,11 @@ def read_event(body: Any, model: str) -> Iterator[Chunk]:
         ),
         response_id=field(body, "response_id"),
         choice=None if candidate is None else count(candidate, "index") or 0,
-        notes={**_notes(candidate), **(_mismatch(body, tokens) if _finish(candidate) else {})},
+        notes={
+            **_notes(candidate),
+            **(_mismatch(body, tokens) if _finish(candidate) else {}),
+            **unread_choices(len(candidates) - 1),
+        },
     )
 
 

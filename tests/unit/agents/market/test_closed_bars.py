@@ -100,6 +100,38 @@ def test_labels_at_the_end_of_months_are_months_not_days_of_the_next(tmp_path: P
     assert len(closed_bars(candles, datetime(2024, 5, 1, tzinfo=UTC))) == 4
 
 
+@pytest.mark.parametrize(
+    ("first", "day", "opens"),
+    [
+        ("2024-01-07", "Sunday", "2024-01-01"),
+        ("2024-01-05", "Friday", "2023-12-30"),
+        ("2024-01-08", None, "2024-01-01"),
+    ],
+)
+def test_weeks_that_may_be_labelled_by_their_last_day_are_said(
+    first: str, day: str | None, opens: str, tmp_path: Path
+) -> None:
+    begin = datetime.fromisoformat(first)
+    file = file_of(tmp_path, [f"{begin + timedelta(weeks=number):%Y-%m-%d}" for number in range(5)])
+    candles = load_candles(file)
+    assert f"{candles[0].time:%Y-%m-%d}" == first
+    details = [issue.detail for issue in candles.issues if issue.kind == "weekly_labels"]
+    assert [f"labelled by {day}s" in detail for detail in details] == ([True] if day else [])
+    closes = load_candles(file, stamps="close")
+    assert (f"{closes[0].time:%Y-%m-%d}", "weekly_labels" in closes.issue_counts) == (opens, False)
+
+
+def test_weeks_of_pandas_are_moved_to_their_mondays() -> None:
+    pandas = pytest.importorskip("pandas")
+    days = pandas.DataFrame(
+        {name: [2.0] * 28 for name in ("open", "high", "low", "close")},
+        index=pandas.date_range("2024-01-01", periods=28, name="time"),
+    )
+    weeks = days.resample("W").first()
+    assert "resample('W')" in next(item.detail for item in load_candles(weeks).issues if item.kind == "weekly_labels")
+    assert [f"{bar.time:%m-%d}" for bar in load_candles(weeks, stamps="close")] == ["01-01", "01-08", "01-15", "01-22"]
+
+
 @pytest.mark.parametrize("stamps", ["open", "close"])
 def test_the_caller_says_what_a_stamp_means(tmp_path: Path, stamps: str) -> None:
     candles = load_candles(file_of(tmp_path, quarters("2024-01-02 19:30")), stamps=stamps)
