@@ -4,8 +4,9 @@ The same exposure is the same asset in the same currency: BTC-USD, BTC/USD, btc_
 dollars and their stablecoins count as one, and so do spot, perpetual swaps, futures and options on one asset:
 BTC/USDC:USDC, BTCUSDT.P, BTC-PERP, BTC/USD:BTC-261225, BINANCE:BTCUSDT, KuCoin's XBTUSDTM, Bitfinex' tBTCUSD and
 BTCF0:USTF0, Bybit's BTCUSDH26, TradingView's BTC1!, NautilusTrader's BTCUSDT-PERP.BINANCE, CoinAPI's
-BINANCE_SPOT_BTC_USDT. The currency may stand first (USDT_BTC), a broker's letters last (EURUSD.m, BTCUSD.raw). A quantity in the name (1000PEPE, kPEPE) is the coin itself. Another currency is another exposure (BTC-EUR),
-and so is a wrapped or staked coin (WBTC, STETH).
+BINANCE_SPOT_BTC_USDT. The currency may stand first (USDT_BTC), a broker's letters last (EURUSD.m, BTCUSD.raw). A
+quantity in the name (1000PEPE, kPEPE) is the coin itself. Another currency is another exposure (BTC-EUR), and so is a
+wrapped or staked coin (WBTC, STETH).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _DOLLARS: Final = frozenset(
 _ENDINGS: Final = ("FDUSD", "USDT", "USDC", "USD1", "USD")
 # Of these the longer endings too: BTCTUSD and ETHBUSD are no coins BTCT and ETHB.
 _MAJORS: Final = frozenset(
-    {"BTC", "XBT", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "TRX", "LTC", "BCH", "LINK", "AVAX", "DOT", "MATIC", "SHIB"}
+    {"BTC", "XBT", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "TRX", "LTC", "BCH", "LINK", "AVAX", "DOT", "MATIC",
+     "SHIB"}
 )  # fmt: skip
 # Kraken writes XDG for DOGE, and exchanges that follow ISO 4217 XBT for BTC.
 _ALIASES: Final = {"XBT": "BTC", "XDG": "DOGE"}
@@ -56,6 +58,7 @@ _EXCHANGES: Final = frozenset(
 _PLACES: Final = _EXCHANGES | {"BINANCE_US", "COINBASE_INTX", "DYDX", "HTX", "ARCA", "BATS", "CME", "GLBX", "LSE",
                                "NASDAQ", "NYSE", "SIM", "XNAS", "XNYS"}  # fmt: skip
 _FAMILIES: Final = frozenset({"PF", "PI", "FI", "FF"})  # Kraken's futures: PF_XBTUSD
+_LOCATED: Final = re.compile(r"(.+)[.@]([A-Z_]+)")
 _SEPARATORS: Final = re.compile(r"[-_/.\s|]+")
 _EXPIRY: Final = re.compile(r"\d{4,8}|\d{1,2}[A-Z]{3}\d{2,4}")
 _QUANTITY: Final = re.compile(r"(?:10{3,6}|1M)(?=[A-Z]{2})")
@@ -95,8 +98,9 @@ def exposure_of(symbol: str) -> str:
 
 def _words(text: str) -> list[str]:
     """Return the words of a name without the exchange before or after them, and without the family of futures."""
-    name, mark, place = re.split(r"([.@])(?=[^.@]*$)", text, maxsplit=1) if re.search(r"[.@]", text) else (text, "", "")
-    words = [word for word in _SEPARATORS.split(name if name and place in _PLACES else text) if word]
+    located = _LOCATED.fullmatch(text)
+    name = located[1] if located and located[2] in _PLACES else text
+    words = [word for word in _SEPARATORS.split(name) if word]
     if (len(words) > 2 and words[0] in _EXCHANGES) or (len(words) > 1 and words[0] in _FAMILIES):
         del words[0]
     if len(words) > 2 and words[0] in _KINDS and words[1] not in _DOLLARS | _CURRENCIES:  # WOO's PERP_BTC_USDT
