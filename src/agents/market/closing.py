@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from src.agents.market.bars import Columns
 from src.agents.market.candles import MarketDataError
-from src.agents.market.timeframes import DAY_S, timeframe_of
+from src.agents.market.timeframes import DAY_S, FURTHEST_EAST_S, timeframe_of
+from src.agents.market.zones import to_utc
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from src.agents.market.candles import Issues
     from src.agents.market.sheet import Sheet
-    from src.agents.market.stamps import Stamps
 
 _US: Final = 1_000_000
 _DAY_US: Final = DAY_S * _US
@@ -46,8 +49,46 @@ def opens_of_closes(columns: Columns, sheet: Sheet, issues: Issues) -> Columns:
         day_us = _DAY_US if _week_end(columns) is not None and not (ends % _DAY_US).any() else 0
         opens = ends + day_us - int(seconds or 0) * _US
     issues.add("close_stamps", "stamps are at the end of bars", "moved to the beginning")
+    return _with_times(columns, opens)
+
+
+def are_month_ends(columns: Columns) -> bool:
+    """Tell whether dates label months, quarters or years by their last days, as resampled series often do."""
+    import numpy
+
+    if len(columns) < _FEW:
+        return False
+    frame = timeframe_of(numpy.unique(columns.time_us))
+    if frame is None or not frame.months:
+        return False
+    days = _named_days(columns.time_us)
+    to_end = (days.astype("datetime64[M]") + 1).astype("datetime64[D]") - days
+    return bool((to_end.astype("int64") <= _LAST_DAYS).all())
+
+
+def opens_of_month_ends(columns: Columns, zone: tzinfo, issues: Issues) -> Columns:
+    """Return rows with the beginning of the months, quarters or years that dates label by their last days."""
+    import numpy
+
+    frame = timeframe_of(numpy.unique(columns.time_us))
+    days = _named_days(columns.time_us)
+    first = (days.astype("datetime64[M]") - ((frame.months if frame is not None else 1) - 1)).astype("datetime64[us]")
+    if isinstance(zone, ZoneInfo):
+        opens = to_utc(first.astype("int64"), zone, dates_only=True).time_us
+    else:
+        opens = first.astype("int64") + columns.time_us - days.astype("datetime64[us]").astype("int64")
+    issues.add("close_stamps", "stamps are at the end of bars", "moved to the beginning")
+    return _with_times(columns, opens)
+
+
+def _named_days(time_us: Any) -> Any:
+    """Return the days that dates in any zone name, from 14 hours ahead of UTC to 10 behind."""
+    return ((time_us + FURTHEST_EAST_S * _US) // _DAY_US).astype("datetime64[D]")
+
+
+def _with_times(columns: Columns, time_us: Any) -> Columns:
     return Columns(
-        time_us=opens,
+        time_us=time_us,
         open=columns.open,
         high=columns.high,
         low=columns.low,
@@ -55,20 +96,6 @@ def opens_of_closes(columns: Columns, sheet: Sheet, issues: Issues) -> Columns:
         volume=columns.volume,
         lines=columns.lines,
     )
-
-
-def are_month_ends(columns: Columns, stamps: Stamps) -> bool:
-    """Tell whether dates label months, quarters or years by their last days, as resampled series often do."""
-    import numpy
-
-    if stamps.zone != "UTC" or len(columns) < _FEW or not stamps.is_date.all():
-        return False
-    frame = timeframe_of(numpy.unique(columns.time_us))
-    if frame is None or not frame.months:
-        return False
-    days = columns.time_us.astype("datetime64[us]").astype("datetime64[D]")
-    to_end = (days.astype("datetime64[M]") + 1).astype("datetime64[D]") - days
-    return bool((to_end.astype("int64") <= _LAST_DAYS).all())
 
 
 def report_weekly_labels(columns: Columns, issues: Issues) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.candles import MarketDataError
-from src.agents.market.header import Header, find_header
+from src.agents.market.header import Header, find_header, header_in_remark
 from src.agents.market.sheet import Sheet
 from src.agents.market.text_source import open_text
 
@@ -92,6 +92,8 @@ def _header(lines: list[str], path: Path) -> tuple[str, Header]:
             failures.append(error)
             continue
         if header is not None:
+            remark = next((line for line in reversed(lines[: header.first_line - 1]) if line.strip()), "")
+            header = header_in_remark(remark, header, delimiter) if remark.startswith("#") else header
             headers.append((len(header.names or header.rows[0][1]), delimiter, header))
     if headers:
         _, delimiter, header = max(headers, key=lambda item: item[0])

@@ -148,12 +148,18 @@ def _add(series: Any, sink: CellSink) -> None:
     from src.agents.market.cells import text_array
 
     dtype = series.dtype
-    if dtype == narwhals.Datetime:
-        zoned = dtype.time_zone is not None
-        plain = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zoned else series
-        sink.add_times(_times(plain.dt.timestamp("us")), zoned=zoned)
+    native = series.to_native()
+    tz = getattr(
+        getattr(native, "dtype", None), "tz", None
+    )  # of pandas; narwhals knows no zone with a sign in its name
+    if tz is not None:
+        sink.add_times(native.dt.tz_convert(None).to_numpy().astype("datetime64[us]").astype("int64"), zone=str(tz))
+    elif dtype == narwhals.Datetime:
+        zone = dtype.time_zone
+        plain = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone is not None else series
+        sink.add_times(_times(plain.dt.timestamp("us")), zone=zone)
     elif dtype == narwhals.Date:
-        sink.add_times(_times(series.cast(narwhals.Datetime("us")).dt.timestamp("us")), zoned=False)
+        sink.add_times(_times(series.cast(narwhals.Datetime("us")).dt.timestamp("us")), zone=None)
     elif dtype.is_integer() and not series.is_null().any():
         sink.add_values(numpy.asarray(series.to_numpy()).astype("int64"))
     elif dtype.is_numeric():

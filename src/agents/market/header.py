@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from src.agents.market.names import PRICES, columns_of, price_sets, roles
@@ -37,6 +37,8 @@ def find_header(rows: list[tuple[int, list[str]]]) -> Header | None:
         if levels is not None:
             return levels
         if _is_data(cells):
+            if candidate is None and place and _are_names(rows[place - 1][1], len(cells)):
+                return _header(rows[place - 1][1], rows[place:], line)  # whose names are not known: that is said later
             return candidate or Header(names=None, rows=rows[place:], first_line=line)
         known = _known(tuple(cells))
         if known == len(PRICES) + 1:
@@ -44,6 +46,22 @@ def find_header(rows: list[tuple[int, list[str]]]) -> Header | None:
         if known >= 3 and candidate is None:
             candidate = _header(cells, below, line)
     return candidate
+
+
+def header_in_remark(remark: str, header: Header, delimiter: str) -> Header:
+    """Return a header whose names stand in a remark above the rows, as numpy writes them; else the same one."""
+    cells = [cell.strip() for cell in remark.lstrip("# ").split(delimiter)]
+    width = len(header.rows[0][1]) if header.rows else 0
+    if header.names is not None or len(cells) != width or _known(tuple(cells)) <= len(PRICES):
+        return header
+    return replace(header, names=tuple(cells))
+
+
+def _are_names(cells: list[str], width: int) -> bool:
+    """Tell whether a row above the first one of prices names its columns, in whatever words."""
+    texts = [cell.strip() for cell in cells if cell.strip()]
+    is_named = len(cells) == width and len(texts) >= max(len(PRICES) + 1, width - 1)
+    return is_named and not any(_NUMBER.fullmatch(text) or looks_like_time(text) for text in texts)
 
 
 def _header(cells: list[str], below: list[tuple[int, list[str]]], line: int) -> Header:

@@ -17,25 +17,27 @@ _OPEN_TIMES = ("opentime", "timeopen", "candlebegin", "starttime", "timestart", 
 _EPOCHS = ("unix", "unixtime", "unixtimestamp", "epoch", "timestampms", "unixms", "unixtimems", "timems")
 _STAMPS = ("datetime", "timestamp", "gmttime", "localtime", "utc", "utctime", "timestamputc", "datetimeutc", "dateutc",
            "timeutc", "dateandtime", "datetimeet", "ts", "t", "dt", "candletime", "bartime")  # fmt: skip
-_DATES = ("date", "day", "tradedate", "tradingdate", "tradingday", "sessiondate", "session", "data", "datum", "fecha",
-          "дата")  # fmt: skip
-_CLOCKS = ("time", "hour", "hhmm", "hhmmss", "clock", "timeofday", "uhrzeit", "zeit", "hora", "czas", "время")
+_DATES = ("date", "dtyyyymmdd", "day", "tradedate", "tradingdate", "tradingday", "sessiondate", "session", "data",
+          "datum", "fecha", "дата", "日期")  # fmt: skip
+_CLOCKS = ("time", "hour", "hhmm", "hhmmss", "clock", "timeofday", "uhrzeit", "zeit", "hora", "czas", "время", "时间")
 _UNNAMED = ("", "unnamed0", "index", "level0", "indexlevel0")
 _CLOSE_TIMES = ("closetime", "timeclose", "endtime", "timeend", "end", "timeperiodend", "closetimestamp", "closedate",
                 "endtimestamp", "periodend")  # fmt: skip
 _TIME_TIERS = (_OPEN_TIMES, _EPOCHS, _STAMPS, _DATES, ("time",), _UNNAMED, _CLOSE_TIMES)
 _SPELLINGS: Final = {
     "open": (("open", "o"), ("openprice", "priceopen", "firstprice", "openingprice", "first"),
-             ("eroffn", "apertura", "ouv", "abertura", "otwarcie", "откр")),
+             ("eroffn", "eroffnung", "erster", "apertura", "ouv", "ouverture", "abertura", "otwarcie", "откр",
+              "开盘", "开盘价")),
     "high": (("high", "h"), ("highprice", "pricehigh", "max", "highest"),
-             ("hoch", "maximo", "plushaut", "massimo", "maxima", "najwyzszy", "макс")),
+             ("hoch", "maximo", "plushaut", "haut", "massimo", "maxima", "najwyzszy", "макс", "最高", "最高价")),
     "low": (("low", "l"), ("lowprice", "pricelow", "min", "lowest"),
-            ("tief", "minimo", "plusbas", "minima", "najnizszy", "мин")),
+            ("tief", "minimo", "plusbas", "bas", "minima", "najnizszy", "мин", "最低", "最低价")),
     "close": (("close", "c", "closelast"), ("closeprice", "priceclose", "closingprice", "lastprice", "last"),
-              ("price", "zuletzt", "ultimo", "dernier", "zamkniecie", "цена")),
+              ("schluss", "schlusskurs", "cierre", "cloture", "chiusura", "zamkniecie", "收盘", "收盘价"),
+              ("price", "zuletzt", "ultimo", "dernier", "цена")),
 }  # fmt: skip
 _VOLUMES = ("volume", "vol", "v", "basevolume", "volumebase", "volumefrom", "volumeusd", "qty", "quantity", "wolumen",
-            "объем", "tickvolume", "tickvol", "ticks")  # fmt: skip
+            "объем", "成交量", "volumen", "tickvolume", "tickvol", "ticks")  # fmt: skip
 _NO_VOLUMES = re.compile(r"vol(ume)?(quote|to|ccy|ma|ume?sma|weighted|change|adj).*|vwap|volatility.*|volsma.*")
 _SYMBOLS = ("symbol", "ticker", "instrument", "instrumentname", "instrumentid", "instid", "pair", "code", "tic",
             "currencypair", "productid", "product", "security", "asset", "coin", "isin", "name", "stock", "token",
@@ -43,6 +45,8 @@ _SYMBOLS = ("symbol", "ticker", "instrument", "instrumentname", "instrumentid", 
 _PERIODS = ("per", "period", "interval", "timeframe", "granularity", "resolution", "frequency")
 _GROUPS = ("exchange", "venue", "side", "pricetype", "broker", "session", "expiry", "source")
 _CONFIRMED = ("confirm", "confirmed", "isclosed", "closed", "isfinal", "final", "complete", "iscomplete", "windowclose")
+_LETTERED = re.compile(r"(\w*[A-Za-z])[._ ]([OHLCohlc])")
+_LETTERS: Final = {"o": "open", "h": "high", "l": "low", "c": "close"}
 _ZONE_WORDS = re.compile(r"^(utc|gmt)(?=time|date|datetime|timestamp|$)|(utc|gmt)$")
 
 
@@ -158,10 +162,14 @@ def _volumes(columns: list[Column]) -> list[Column]:
 def price_sets(columns: list[Column]) -> dict[str, dict[str, Column]]:
     """Return complete sets of four prices by what their names have in common beside the field's word.
 
-    `bid_open, bid_high, bid_low, bid_close` are the set «bid»; `Open (AAPL)` and its like the set «aapl».
+    `bid_open, bid_high, bid_low, bid_close` are the set «bid», `bid.o, bid.h, ...` too; `Open (AAPL)` and its like the
+    set «aapl».
     """
     sets: dict[str, dict[str, Column]] = {}
     for column in columns:
+        letter = _LETTERED.fullmatch(column.name)
+        if letter:
+            sets.setdefault(_key(letter[1])[0], {}).setdefault(_LETTERS[letter[2].lower()], column)
         bracket = re.sub(r"[\W_]+", "", column.bracket)
         for field in (*PRICES, "volume"):
             if column.key.startswith(field):

@@ -145,7 +145,7 @@ class NumberColumn:
         """Take numbers as a numpy array."""
         self.pieces.append(values.astype("float64"))
 
-    def add_times(self, time_us: Any, *, zoned: bool) -> None:  # noqa: ARG002 - as every sink takes them
+    def add_times(self, time_us: Any, *, zone: str | None) -> None:  # noqa: ARG002 - as every sink takes them
         """Refuse times where a number is needed."""
         raise MarketDataError(f"{self.name} holds times where numbers are needed: give the columns other names.")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Columns
 from src.agents.market.candles import Candle, Candles, Issues, MarketDataError, Reading
-from src.agents.market.closing import are_month_ends, opens_of_closes, report_weekly_labels
+from src.agents.market.closing import are_month_ends, opens_of_closes, opens_of_month_ends, report_weekly_labels
 from src.agents.market.excel_days import excel_remark
 from src.agents.market.layout import Layout, layout_of
 from src.agents.market.numbers import MISSING, Notation, NumberColumn, Unreadable, decimal_sign
@@ -161,10 +161,11 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
         total = total if selection.rows is None else int(selection.rows.sum())
     else:
         texts, volume_texts = unreadable.texts, table.bad_volumes.texts
-    is_close = layout.close_stamps or are_month_ends(columns, stamps)
-    if options.stamps:
-        is_close = options.stamps == "close"
-    if is_close:
+    are_labels = are_month_ends(columns) and not layout.close_stamps
+    is_close = layout.close_stamps or are_labels if options.stamps is None else options.stamps == "close"
+    if is_close and are_labels:
+        columns = opens_of_month_ends(columns, zone_of(stamps.zone), issues)
+    elif is_close:
         columns = opens_of_closes(columns, sheet, issues)
     elif not options.stamps:
         report_weekly_labels(columns, issues)
@@ -291,7 +292,8 @@ class _Table:
             platform=dialect.name,
         )
         order = DateOrder(asked=options.dates, documented=dialect.date_order)
-        return resolved(times, rule, order, self.sheet.source, issues)
+        stamps = resolved(times, rule, order, self.sheet.source, issues)
+        return replace(stamps, zone=self.time.zone) if self.time.zone is not None else stamps
 
     def time_problem(self, row: int, stamps: Stamps) -> tuple[str, str]:
         """Return why a row has no time."""

@@ -24,9 +24,9 @@ class TextColumn:
         """Take numbers, as text."""
         self.pieces.append(text_array(values.tolist()))
 
-    def add_times(self, time_us: Any, *, zoned: bool) -> None:
+    def add_times(self, time_us: Any, *, zone: str | None) -> None:
         """Take times, as text."""
-        self.pieces.append(text_array([f"{value} {zoned}" for value in time_us.tolist()]))
+        self.pieces.append(text_array([f"{value} {zone or ''}" for value in time_us.tolist()]))
 
     def cells(self) -> Any:
         """Return all cells as one pyarrow array."""

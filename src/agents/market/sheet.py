@@ -21,8 +21,8 @@ class CellSink(Protocol):
     def add_values(self, values: Any) -> None:
         """Take numbers as a numpy array of float64 or int64; NaN is a missing one."""
 
-    def add_times(self, time_us: Any, *, zoned: bool) -> None:
-        """Take times as microseconds since 1970; without `zoned` they are those of a clock on a wall."""
+    def add_times(self, time_us: Any, *, zone: str | None) -> None:
+        """Take times as microseconds since 1970, in UTC; where `zone` is None they are those of a clock on a wall."""
 
 
 @dataclass(frozen=True, slots=True)

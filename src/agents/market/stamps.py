@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.agents.market.candles import MarketDataError
 from src.agents.market.cells import holds, joined, repeated, text_array, trimmed, whole_numbers
 from src.agents.market.times import BAD, INSTANT, LOCAL, UNORDERED, US, Times, day_us, times_of, whole_years
-from src.agents.market.zones import to_utc, zone_of
+from src.agents.market.zones import is_zone, to_utc, zone_of
 
 if TYPE_CHECKING:
     from src.agents.market.candles import Issues
@@ -66,6 +66,7 @@ class TimeColumn:
         self.text: list[Any] = []
         self.instants: list[Any] = []
         self.is_zoned = False
+        self.zone: str | None = None
 
     def add_text(self, cells: Any) -> None:
         """Take cells as a pyarrow array of strings."""
@@ -75,10 +76,11 @@ class TimeColumn:
         """Take numbers: Unix times, or dates such as 20240102."""
         self.text.append(_number_text(values))
 
-    def add_times(self, time_us: Any, *, zoned: bool) -> None:
-        """Take times that are such already."""
+    def add_times(self, time_us: Any, *, zone: str | None) -> None:
+        """Take times that are such already; a zone that is not known by its name is UTC's."""
         self.instants.append(time_us)
-        self.is_zoned = zoned
+        self.is_zoned = zone is not None
+        self.zone = zone if zone is not None and is_zone(zone) else None
 
     def cells(self) -> Any:
         """Return the cells as text."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
 from src.agents.market.bars import Bars, columns_of, microseconds, moment
 from src.agents.market.candles import MarketDataError, RowIssue
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 DAY_S: Final = 86_400
 _US: Final = 1_000_000
+# No zone is further ahead of UTC; clocks change by no more.
+FURTHEST_EAST_S: Final = 14 * 3600
+_CLOCK_CHANGE_US: Final = 3600 * _US
 _UNITS: Final = ((7 * DAY_S, "w"), (DAY_S, "d"), (3600, "h"), (60, "m"), (1, "s"))
 # Calendar frames by their shortest and longest length in days, with their months.
 _CALENDAR: Final = ((28, 31, 1), (89, 92, 3), (181, 184, 6), (365, 366, 12))
@@ -76,13 +78,57 @@ def timeframe_of(time_us: Any) -> Timeframe | None:
 
 
 def zone_of_candles(candles: Candles) -> tzinfo:
-    """Return the zone in whose days and months the bars of candles are counted."""
+    """Return the zone in whose days and months the bars of candles are counted.
+
+    Of stamps that state offsets alone, or none, as Unix times, the zone is not known by name. That of months is then
+    the one in which they begin on their first day: those that open on a month's last evening in UTC are of a zone east
+    of it.
+    """
     name = candles.reading.zone if candles.reading is not None else "UTC"
     try:
         zone = zone_of(name)
     except MarketDataError:
+        zone = UTC
+    return zone if zone is not UTC else _zone_of_months(candles)
+
+
+def _zone_of_months(candles: Candles) -> tzinfo:
+    """Return the zone of calendar bars that open on the last day of a month in UTC; UTC for all others."""
+    import numpy
+
+    frame = frame_of(candles)
+    if frame is None or not frame.months:
         return UTC
-    return zone if isinstance(zone, ZoneInfo) else UTC
+    opened = columns_of(candles.bars).time_us
+    until_midnight_us = -opened % (DAY_S * _US)
+    is_evening = (until_midnight_us > 0) & (until_midnight_us <= FURTHEST_EAST_S * _US)
+    days = (opened + until_midnight_us).astype("datetime64[us]").astype("datetime64[D]")
+    if not (is_evening & (days == days.astype("datetime64[M]"))).all():
+        return UTC
+    return timezone(timedelta(microseconds=int(numpy.max(until_midnight_us))))
+
+
+def close_times_us(candles: Candles, timeframe: Timeframe) -> Any:
+    """Return when each bar ends, in microseconds since 1970, as a numpy array.
+
+    A bar of a day or more ends as the next one opens, where that is within an hour of its length: days have 23 to 25
+    hours as clocks change. Of any other two bars the next one's opening ends the first.
+    """
+    import numpy
+
+    opened = columns_of(candles.bars).time_us
+    ends = opened + timeframe.seconds * _US
+    if timeframe.months:
+        zone = zone_of_candles(candles)
+        ends = numpy.array(
+            [microseconds(timeframe.end_of(moment(time_us), zone)) for time_us in opened.tolist()], dtype="int64"
+        )
+    elif timeframe.seconds % DAY_S == 0 and len(opened):
+        ends[-1] = microseconds(timeframe.end_of(moment(int(opened[-1])), zone_of_candles(candles)))
+    following = opened[1:]
+    slack = _CLOCK_CHANGE_US if timeframe.months or timeframe.seconds % DAY_S == 0 else 0
+    ends[:-1] = numpy.where(following <= ends[:-1] + slack, following, ends[:-1])
+    return ends
 
 
 def closed_bars(candles: Candles, now: datetime) -> Candles:
@@ -142,6 +188,8 @@ def _without_last(candles: Candles, dropped: int, reason: str) -> Candles:
 def frame_of(candles: Candles) -> Timeframe | None:
     """Return the timeframe of candles, by what they say, else by their distances."""
     from_times = timeframe_of(columns_of(candles.bars).time_us)
+    if from_times is not None and from_times.months and from_times.name == candles.timeframe:
+        return from_times
     if candles.interval_s and (from_times is None or from_times.seconds != candles.interval_s):
         return Timeframe(seconds=candles.interval_s)
     return from_times

@@ -54,6 +54,15 @@ def zone_of(name: str) -> tzinfo:
         ) from error
 
 
+def is_zone(name: str) -> bool:
+    """Tell whether there is a zone of this name."""
+    try:
+        zone_of(name)
+    except MarketDataError:
+        return False
+    return True
+
+
 def to_utc(local_us: Any, zone: tzinfo, *, dates_only: bool) -> Local:
     """Return local times as UTC.
 

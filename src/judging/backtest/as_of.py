@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import Bars, Columns, columns_of, moment
-from src.agents.market.timeframes import frame_of
+from src.agents.market.timeframes import close_times_us, frame_of
 
 if TYPE_CHECKING:
     from src.agents.market import Candle, Candles
@@ -92,6 +92,9 @@ class Replay:
         symbol: The market's symbol.
         window: How many bars a view has at most.
 
+    Attributes:
+        closed_us: When each bar closes, in microseconds since 1970.
+
     Raises:
         ValueError: the bars do not tell how long one is.
     """
@@ -104,18 +107,23 @@ class Replay:
         self.candles = candles
         self.bar_s = frame.seconds
         self._columns = columns_of(candles.bars)
-        self._closed_us = self._columns.time_us + frame.seconds * _US
+        self.closed_us = close_times_us(candles, frame)
         self._window = window
+
+    @property
+    def has_even_bars(self) -> bool:
+        """Tell whether all bars are equally long; months are not, nor are days as clocks change."""
+        return bool((self.closed_us - self._columns.time_us == self.bar_s * _US).all())
 
     def closed_at(self, time_us: int) -> int:
         """Return how many bars were closed at a time, in microseconds since 1970."""
         import numpy
 
-        return int(numpy.searchsorted(self._closed_us, time_us, side="right"))
+        return int(numpy.searchsorted(self.closed_us, time_us, side="right"))
 
     def last_close_us(self, time_us: int) -> int:
         """Return when the newest bar that was closed at a time ended; there must be one."""
-        return int(self._closed_us[self.closed_at(time_us) - 1])
+        return int(self.closed_us[self.closed_at(time_us) - 1])
 
     def view(self, time_us: int) -> AsOfView:
         """Return the market at a time."""
@@ -130,12 +138,12 @@ class Replay:
     @property
     def first_us(self) -> int:
         """Return when the first bar closed."""
-        return int(self._closed_us[0])
+        return int(self.closed_us[0])
 
     @property
     def end_us(self) -> int:
         """Return when the last bar closed."""
-        return int(self._closed_us[-1])
+        return int(self.closed_us[-1])
 
 
 def as_us(time: datetime) -> int:

@@ -139,6 +139,8 @@ def _run_id(replay: Replay, deciders: Sequence[Decider], rest: list[Any]) -> str
     columns = columns_of(replay.candles.bars)
     for name in ("time_us", "open", "high", "low", "close"):
         digest.update(getattr(columns, name).tobytes())
+    if not replay.has_even_bars:
+        digest.update(replay.closed_us.tobytes())
     names = [decider.name for decider in deciders]
     prompt = next((item.prompt for item in deciders if item.prompt is not None), None) or built_in(NAME)
     instructions = prompt.digest if prompt.kind == "chat" or prompt.config else prompt.text

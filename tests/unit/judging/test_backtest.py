@@ -130,6 +130,48 @@ def test_other_prices_or_times_are_another_run() -> None:
     assert len(ids) == 3
 
 
+def calendar(opens: Sequence[str], seconds: int, timeframe: str) -> Candles:
+    """Return bars that open then; the price rises by one a bar."""
+    bars = [
+        Candle(time=datetime.fromisoformat(time).replace(tzinfo=UTC), open=n, high=n + 1, low=n, close=n + 1)
+        for n, time in enumerate(opens, start=100)
+    ]
+    return Candles(bars=bars, symbol="BTC-USD", source="calendar", interval_s=seconds, timeframe=timeframe)
+
+
+YEAR = [f"2023-{month:02d}-01" for month in range(1, 13)]
+# Days in New York, of which that of 3 November has 25 hours.
+AUTUMN = [f"2024-10-{day}T04:00" for day in range(25, 32)] + [
+    f"2024-11-{day:02d}T0{4 if day < 4 else 5}:00" for day in range(1, 9)
+]
+
+
+@pytest.mark.parametrize(
+    ("opens", "seconds", "timeframe", "every", "horizon"),
+    [(YEAR, 31 * 86_400, "1M", "31d", "28d"), (AUTUMN, 86_400, "1d", "1d", "23h")],
+)
+def test_who_decides_as_a_bar_of_the_calendar_ends_enters_at_the_next_one(
+    spool: Spool, opens: Sequence[str], seconds: int, timeframe: str, every: str, horizon: str
+) -> None:
+    candles = calendar(opens, seconds, timeframe)
+    replay = Replay(candles, "BTC-USD", window=WINDOW)
+    hold = [Rule("rule:hold", 1, lambda _view: "BUY")]
+    plan = make_plan(replay, hold, every=parse_horizon(every), horizons=parse_horizons(horizon))
+    judge_run(
+        plan,
+        series_of(candles),
+        spool,
+        rules=Rules(symbol="BTC-USD"),
+        progress=Runner(plan, replay, hold, spool).run(),
+    )
+    entries = [item for item in LedgerReader(StoreReader(spool.path)).entries(run_id=plan.run_id) if item.outcomes]
+    assert len(entries) > 6
+    for entry in entries:
+        outcome = entry.outcomes[horizon]
+        assert (outcome.entry_ns, outcome.entry) == (entry.decision.as_of_ns, entry.decision.price)
+        assert outcome.exit == outcome.entry + 1
+
+
 def test_times_without_a_new_bar_are_left_out() -> None:
     candles = walk(100)
     gap = replace(candles, bars=[*candles.bars[:40], *candles.bars[60:]])
