@@ -234,6 +234,8 @@ def _translate_google(site: Site, arguments: Arguments, call: TranslatedCall, va
     if positional(site.call):
         arguments = {"contents": positional(site.call)[0], **arguments}
     contents = arguments.pop("contents", None)
+    if isinstance(contents, cst.List) and len(contents.elements) == 1 and is_text(contents.elements[0].value, values):
+        contents = contents.elements[0].value  # which the SDK sends as it does the list
     if len(positional(site.call)) > 1 or contents is None or _may_be_list(contents, values):
         raise Unprovable("the contents can be a list of parts", "use chat(messages), or parts of a user content")
     call.model = arguments.pop("model", None)

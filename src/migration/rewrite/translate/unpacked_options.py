@@ -57,6 +57,11 @@ def keys_of(node: cst.BaseExpression, values: Evaluator) -> set[str] | None:
     return keys | added if bindings and added is not None else None
 
 
+def is_never_changed(node: cst.Name, values: Evaluator) -> bool:
+    """Tell whether a dictionary is as it was made wherever its name is read."""
+    return _keys_added_later(node, values) == set()
+
+
 def _keys_from_callers(function: cst.CSTNode | None, values: Evaluator) -> set[str] | None:
     """Return the keys that callers in this module pass for a function's `**` parameter, None where they are unknown."""
     if not isinstance(function, cst.FunctionDef):
@@ -87,10 +92,15 @@ def _keys_added_later(node: cst.Name, values: Evaluator) -> set[str] | None:
 
 
 def _may_change_dictionary(parent: cst.CSTNode | None, tree: Tree) -> bool:
-    """Tell whether a method of a dictionary, or a call that it is passed to, may change it; `parent` reads it."""
-    if isinstance(parent, cst.Attribute):
-        return parent.attr.value not in _READING_METHODS
-    if not isinstance(parent, cst.Arg) or parent.star:
-        return False
-    call = tree.parent(parent)
-    return not isinstance(call, cst.Call) or code(call.func) not in _READING_FUNCTIONS
+    """Tell whether a use of a dictionary may change it, or keep it where it can be changed; `parent` reads it."""
+    match parent:
+        case cst.Attribute(attr=cst.Name(value=name)):
+            return name not in _READING_METHODS
+        case cst.Arg(star=""):
+            call = tree.parent(parent)
+            return not isinstance(call, cst.Call) or code(call.func) not in _READING_FUNCTIONS
+        case cst.Arg() | cst.StarredDictElement() | cst.Subscript() | cst.FormattedStringExpression():
+            return False
+        case cst.Comparison() | cst.ComparisonTarget() | cst.For() | cst.CompFor() | cst.If() | cst.UnaryOperation():
+            return False
+    return not isinstance(parent, cst.Expr)
