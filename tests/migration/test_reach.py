@@ -152,3 +152,28 @@ def test_a_client_made_with_a_dictionary_moves_where_it_is_never_changed(
 def test_another_file_may_change_a_dictionary_of_options(tmp_path: Path) -> None:
     outcome = migrated(tmp_path, f"{_OPTIONS}{_UNPACKED}", other="import main\nmain.OPTIONS['organization'] = 'o'\n")
     assert not moves(outcome)
+
+
+@pytest.mark.parametrize(
+    ("items", "change", "is_known"),
+    [
+        ("'system': 'terse', 'messages': M", "", True),
+        ("'system': f'as of {q}', 'messages': M, 'stream': False", "", True),
+        ("'system': [{'type': 'text', 'text': 'terse'}], 'messages': M", "", False),
+        ("'system': system(), 'messages': M", "", False),
+        ("'messages': M, 'stream': fast", "", False),
+        ("'system': 'terse', 'messages': M", "params['metadata'] = {}", False),
+        ("'system': 'terse', 'messages': M", "log(params)", False),
+        ("'system': 'terse', 'messages': M, **more", "", False),
+        ("'system': 'terse', 'messages': M, 'model': 'n'", "", False),
+    ],
+)
+def test_a_call_with_a_dictionary_moves_where_all_that_it_holds_is_known(
+    items: str, change: str, *, is_known: bool, tmp_path: Path
+) -> None:
+    call = "client.messages.create(model='m', **params).content[0].text"
+    text = (
+        f"import anthropic\nclient = anthropic.Anthropic()\ndef ask(q, M):\n    params = {{'max_tokens': 9, {items}}}\n"
+    )
+    outcome = migrated(tmp_path, f"{text}    {change or 'pass'}\n    return {call}\n")
+    assert moves(outcome) is is_known

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.rewrite.analysis.syntax import code, entries
 from src.migration.rewrite.records import Unprovable
-from src.migration.rewrite.translate.unpacked_options import is_never_changed
+from src.migration.rewrite.translate.unpacked_options import items_of, read_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,36 +45,14 @@ def arguments_of(call: cst.Call, values: Evaluator) -> Construction:
     construction = Construction()
     for arg in call.args:
         if arg.star:
-            items = _items(arg.value, values) if arg.star == "**" else None
+            items = items_of(arg.value, values) if arg.star == "**" else None
             if items is None:
                 raise Unprovable(
                     "what the client is made with is not known", "make the model with ModelFactory.get_model"
                 )
             construction.arguments |= items
             if isinstance(arg.value, cst.Name):
-                construction.reads |= {value: _item_of(arg.value, name) for name, value in items.items()}
+                construction.reads |= {value: read_of(arg.value, name) for name, value in items.items()}
         elif arg.keyword is not None:
             construction.arguments[arg.keyword.value] = arg.value
     return construction
-
-
-def _items(node: cst.BaseExpression, values: Evaluator) -> Arguments | None:
-    """Return the items of a dictionary: a literal, or a name that holds one literal and is never changed."""
-    if isinstance(node, cst.Dict):
-        return entries(node)
-    if isinstance(node, cst.Call) and code(node.func) == "dict":
-        named = {arg.keyword.value: arg.value for arg in node.args if arg.keyword is not None}
-        return named if len(named) == len(node.args) else None
-    if not isinstance(node, cst.Name):
-        return None
-    bindings = values.tree.bindings(node)
-    if len(bindings) != 1 or bindings[0].kind != "assign" or not is_never_changed(node, values):
-        return None
-    value = bindings[0].value
-    return _items(value, values) if isinstance(value, cst.Dict | cst.Call) else None
-
-
-def _item_of(dictionary: cst.Name, key: str) -> cst.BaseExpression:
-    """Return the expression that reads an item; the dictionary's name is the node of the old text, with its scope."""
-    index = cst.Index(cst.SimpleString(f'"{key}"'))
-    return cst.Subscript(dictionary, [cst.SubscriptElement(index)])

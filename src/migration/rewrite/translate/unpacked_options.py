@@ -1,4 +1,4 @@
-"""The keys that a dictionary passed with `**` can hold."""
+"""The keys that a dictionary passed with `**` can hold, and its items where it is a literal that nothing changes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.rewrite.analysis.syntax import code, entries, text_of
+from src.migration.rewrite.analysis.syntax import code, entries, is_constant, text_of
 from src.migration.rewrite.records import Unprovable
+from src.migration.rewrite.translate.texts import is_text
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.tree import Tree
@@ -29,6 +30,23 @@ def refuse_unknown_keys(options: cst.BaseExpression, values: Evaluator) -> None:
     harmful = keys & _HARMFUL
     if harmful:
         raise Unprovable(f"**{code(options)} holds {', '.join(sorted(harmful))}", "pass the options by name")
+
+
+def expanded(options: cst.BaseExpression, values: Evaluator) -> dict[str, cst.BaseExpression] | None:
+    """Return the arguments that `**options` stands for, where one of them changes how the call is translated.
+
+    Constants are themselves, and everything else is read from the dictionary, which was made before the call. None
+    where no argument changes it, or where the dictionary is not known or not only read.
+    """
+    items = items_of(options, values) if isinstance(options, cst.Name) else None
+    if items is None or not _HARMFUL & set(items) or not isinstance(options, cst.Name):
+        return None
+    if "system" in items and not is_text(items["system"], values):
+        return None
+    return {
+        name: value.deep_clone() if is_constant(value) else read_of(options.deep_clone(), name)
+        for name, value in items.items()
+    }
 
 
 def keys_of(node: cst.BaseExpression, values: Evaluator) -> set[str] | None:
@@ -55,11 +73,6 @@ def keys_of(node: cst.BaseExpression, values: Evaluator) -> set[str] | None:
         keys |= known
     added = _keys_added_later(node, values)
     return keys | added if bindings and added is not None else None
-
-
-def is_never_changed(node: cst.Name, values: Evaluator) -> bool:
-    """Tell whether a dictionary is as it was made wherever its name is read."""
-    return _keys_added_later(node, values) == set()
 
 
 def _keys_from_callers(function: cst.CSTNode | None, values: Evaluator) -> set[str] | None:
@@ -104,3 +117,25 @@ def _may_change_dictionary(parent: cst.CSTNode | None, tree: Tree) -> bool:
         case cst.Comparison() | cst.ComparisonTarget() | cst.For() | cst.CompFor() | cst.If() | cst.UnaryOperation():
             return False
     return not isinstance(parent, cst.Expr)
+
+
+def items_of(node: cst.BaseExpression, values: Evaluator) -> dict[str, cst.BaseExpression] | None:
+    """Return the items of a dictionary: a literal, or a name that holds one literal and is never changed."""
+    if isinstance(node, cst.Dict):
+        return entries(node)
+    if isinstance(node, cst.Call) and code(node.func) == "dict":
+        named = {arg.keyword.value: arg.value for arg in node.args if arg.keyword is not None}
+        return named if len(named) == len(node.args) else None
+    if not isinstance(node, cst.Name):
+        return None
+    bindings = values.tree.bindings(node)
+    if len(bindings) != 1 or bindings[0].kind != "assign" or _keys_added_later(node, values) != set():
+        return None
+    value = bindings[0].value
+    return items_of(value, values) if isinstance(value, cst.Dict | cst.Call) else None
+
+
+def read_of(dictionary: cst.Name, key: str) -> cst.BaseExpression:
+    """Return the expression that reads an item; the dictionary's name is the node of the old text, with its scope."""
+    index = cst.Index(cst.SimpleString(f'"{key}"'))
+    return cst.Subscript(dictionary, [cst.SubscriptElement(index)])
