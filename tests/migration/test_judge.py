@@ -117,9 +117,9 @@ def test_the_judge_alone_takes_back_what_a_careless_analysis_lets_through(kind: 
 @pytest.mark.usefixtures("careless_analysis")
 def test_a_careless_analysis_does_let_clients_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "objections_to", lambda *_, **__: [])
-    changed = []
-    for kind, text in HIDDEN.items():
+    changed, some = [], list(HIDDEN.items())[::3]
+    for kind, text in some:
         folder = tmp_path / kind.replace(" ", "-").replace("'", "")
         folder.mkdir()
         changed += [kind] * (migrated(folder, main=text).after is not None)
-    assert len(changed) > len(HIDDEN) // 2, sorted(set(HIDDEN) - set(changed))
+    assert len(changed) > len(some) // 2, sorted({kind for kind, _ in some} - set(changed))

@@ -93,7 +93,7 @@ def _unread(path: Path, name: str, status: str, reason: str, line: int = 1) -> O
 def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, project: ProjectContext) -> Outcome:
     """Plan, rewrite and check a module; what fails the check stays as it was."""
     tree = index(module)
-    values = Evaluator(tree)
+    values = Evaluator(tree, lambda name: second_opinion.is_used_elsewhere(name, path))
     planner = Planner(values, project)
     posts = [
         own_server.without_own(post, values, project.served_paths)

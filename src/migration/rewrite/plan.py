@@ -17,6 +17,7 @@ from src.migration.rewrite.records import Site, Unprovable
 from src.migration.rewrite.translate import handlers, keys, models
 from src.migration.rewrite.translate.arguments import translate_call
 from src.migration.rewrite.translate.broad_handlers import check_broad_handlers
+from src.migration.rewrite.translate.constructions import arguments_of
 from src.migration.rewrite.translate.replies import UnprovableReply, follow_reply, settle_modes
 from src.migration.rewrite.translate.reply_reads import family
 
@@ -120,7 +121,8 @@ class Planner:
         for client, sdk_name in group.clients.items():
             try:
                 assert isinstance(client, cst.Call)  # noqa: S101 - a client is known by the call that constructs it
-                refuse_own_client(client, self.values, self.project.served_paths)
+                address = arguments_of(client, self.values).arguments.get("base_url")
+                refuse_own_client(address, self.values, self.project.served_paths)
                 self.specs[client] = models.of_client(client, sdk_name, self.values, self.project.settings)
             except Unprovable as error:
                 group.blockers.append(f"line {self.tree.line(client)}: {error.reason}")

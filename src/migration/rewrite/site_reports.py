@@ -11,6 +11,7 @@ from src.migration.rewrite import sdk_vocabulary as sdk
 from src.migration.rewrite.analysis.syntax import code
 from src.migration.rewrite.edit import allow_marks
 from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRACED, UNKNOWN_CLIENT, ReportedSite, Site
+from src.migration.rewrite.translate.reply_reads import reads_any_delta
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
@@ -160,6 +161,8 @@ def _moved(move: Move, values: Evaluator, undefined: dict[str, list[cst.Name]], 
     site = move.site
     reasons = [*site.notes, *filter(None, [_raw_form_note(move)])]
     warnings = _warnings(site, values, undefined)
+    if move.reply is not None and reads_any_delta(move.reply, values.tree):
+        warnings.append("a delta without text, such as a thought or a tool's input, raised here and is passed over now")
     if not warnings:
         return ReportedSite(file=name, line=site.line, style=site.style, status=MIGRATED, reason="; ".join(reasons))
     return ReportedSite(

@@ -3,8 +3,9 @@
 A file of `programs/` is one program. Lines that begin with `#:` are about it and not part of it:
 
     #: note = "what the style is"
-    #: expect = "migrated" (the default), "traced" (calls stay whose clients are traced), "left" (untouched,
-       with a reason), "either" of migrated and left, or "kept" (it is no chat call)
+    #: expect = "migrated" (the default), "review" (migrated, and the report says to read it again), "traced" (calls
+       stay whose clients are traced), "left" (untouched, with a reason), "either" of migrated and left, or "kept"
+       (it is no chat call)
     #: sites = 2             how many calls generate text; 1 where not said
     #: reply = "..."         what the model says
     #: scenarios = ["reset"] besides those that every program meets, or exactly these where "reply" is among them
@@ -46,7 +47,7 @@ _NAMED = {
     "429": re.compile(r"RateLimitError|\b429\b"),
     "503": re.compile(r"InternalServerError|ServiceUnavailable|OverloadedError|\b5(?:03|29)\b"),
 }
-EXPECTED = frozenset({"migrated", "traced", "left", "either", "kept"})
+EXPECTED = frozenset({"migrated", "review", "traced", "left", "either", "kept"})
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Runner:
         self._zygote.stdin.write(json.dumps(order) + "\n")
         self._zygote.stdin.flush()
         code = json.loads(self._line())["code"]
-        return Outcome(
+        outcome = Outcome(
             [normalize(request) for request in self._loopback.received[before:]],
             (place / "out").read_text(encoding="utf-8"),
             code,
@@ -114,12 +114,18 @@ class Runner:
             _generations(place / "traces.db"),
             scenario,
         )
+        shutil.rmtree(place)  # its store alone is larger than what a program can print
+        return outcome
 
     def close(self) -> None:
-        """End the process that forks."""
+        """End the process that forks, with a program that still runs in it."""
         assert self._zygote.stdin is not None
         self._zygote.stdin.close()
-        self._zygote.wait(20)
+        try:
+            self._zygote.wait(20)
+        except subprocess.TimeoutExpired:
+            self._zygote.kill()
+            self._zygote.wait()
         self._log.close()
 
 

@@ -117,6 +117,7 @@ def test_what_is_expected_of_the_migration_holds(case: Case, migrated: Migrated)
         assert len(done) == case.sites, [(site["line"], site["status"], site["reason"]) for site in sites]
         assert left == []
         assert changed
+        assert case.expect != "review" or with_status(sites, "review")
 
 
 def test_a_migrated_program_does_the_same(case: Case, migrated: Migrated, before: Before, run: Run) -> None:

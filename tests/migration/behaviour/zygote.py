@@ -240,6 +240,7 @@ def _become(order: dict[str, Any]) -> None:
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    importlib.import_module("google.generativeai").configure()  # which it does where a program imports it
     sys.path[:0] = [order["folder"]]
     sys.argv[:] = [order["program"]]
     for number, name in ((1, "out"), (2, "err")):

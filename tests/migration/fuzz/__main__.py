@@ -1,10 +1,17 @@
-"""Run the fuzzer: `python -m tests.migration.fuzz --seed 1 --programs 20000 --jobs 2`."""
+"""Run the fuzzer: `python -m tests.migration.fuzz --seed 1 --programs 20000 --jobs 2 --out FOLDER`.
+
+Each program's record is appended to the folder as it is judged: started again with the same folder, the fuzzer goes on
+with the programs that have none.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import multiprocessing
+import os
+import queue
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,39 +24,35 @@ from tests.migration.behaviour.loopback import Loopback
 from tests.migration.behaviour.running import Runner
 from tests.migration.fuzz.diagnose import CAUSES, calmed, cause
 from tests.migration.fuzz.grow import grow
-from tests.migration.fuzz.judge import BROKEN, OTHER, VOID, Judge
+from tests.migration.fuzz.judge import BROKEN, OTHER, Judge
 from tests.migration.fuzz.minimize import minimized
+from tests.migration.fuzz.records import UNJUDGED, Records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from multiprocessing.queues import Queue
 
     from tests.migration.fuzz.draft import Program
 
 _MINIMIZED_OF_A_KIND = 2
+_SUMMARY_EVERY_S = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fuzz; return 0 where no program is broken or silently other, 1 where some are, 2 where not all were judged."""
     options = _parser().parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
     seeds = options.seeds or range(options.seed, options.seed + options.programs)
-    results: Queue[dict[str, Any] | None] = multiprocessing.Queue()
-    workers = [
-        multiprocessing.Process(target=_work, args=(list(seeds)[at :: options.jobs], results, options))
-        for at in range(options.jobs)
-    ]
-    for worker in workers:
-        worker.start()
-    totals = _collect(results, len(workers), len(seeds), options.out)
-    for worker in workers:
-        worker.join()
-    (options.out / "results.json").write_text(json.dumps(totals, indent=1) + "\n", "utf-8")
-    sys.stdout.write(json.dumps({name: value for name, value in totals.items() if name != "tags"}, indent=1) + "\n")
-    if totals["programs"] != len(seeds):
-        sys.stderr.write(f"{len(seeds) - totals['programs']} programs were not judged: a process ended\n")
+    with Records(options.out) as records:
+        remaining = [seed for seed in seeds if not records.is_judged(seed)]
+        if remaining:
+            _judge_all(remaining, records, options)
+        summary = records.summary()
+        missing = sum(not records.is_judged(seed) for seed in seeds)
+    sys.stdout.write(json.dumps({name: value for name, value in summary.items() if name != "tags"}, indent=1) + "\n")
+    if missing:
+        sys.stderr.write(f"{missing} programs were not judged: see the records of the kind {UNJUDGED}\n")
         return 2
-    return 1 if totals["faults"] else 0
+    return 1 if summary["faults"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,29 +63,73 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--whole", action="store_true", help="do not make programs with faults smaller")
     parser.add_argument("--calm", nargs="*", default=[], choices=sorted(CAUSES), help="leave these causes out")
-    parser.add_argument("--out", type=Path, default=Path("fuzz-results"), help="the folder for results and faults")
+    parser.add_argument("--out", type=Path, default=Path("fuzz-results"), help="the folder for records and faults")
     return parser
 
 
-def _work(seeds: Sequence[int], results: Queue[dict[str, Any] | None], options: argparse.Namespace) -> None:
+def _judge_all(seeds: Sequence[int], records: Records, options: argparse.Namespace) -> None:
+    """Have processes judge programs, and keep each record as it comes."""
+    results: Queue[dict[str, Any]] = multiprocessing.Queue()
+    workers = [
+        multiprocessing.Process(target=_work, args=(seeds[at :: options.jobs], results, options), daemon=True)
+        for at in range(options.jobs)
+    ]
+    for worker in workers:
+        worker.start()
+    version, kinds = _version(), Counter[str]()
+    start = written = time.monotonic()
+    while True:
+        try:
+            record = results.get(timeout=1)
+        except queue.Empty:
+            if not any(worker.is_alive() for worker in workers):  # a process that ends has sent its records
+                return
+            continue
+        records.add({**record, "version": version})
+        kinds[record["kind"]] += 1
+        if time.monotonic() - written > _SUMMARY_EVERY_S:
+            written = time.monotonic()
+            records.write_summary()
+            rate = kinds.total() / (written - start)
+            sys.stderr.write(f"{kinds.total():,} of {len(seeds):,}, {rate:.1f}/s: {dict(kinds)}\n")
+            sys.stderr.flush()
+
+
+def _version() -> str:
+    """Return the commit that is judged, with a mark where the tree differs from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _work(seeds: Iterable[int], results: Queue[dict[str, Any]], options: argparse.Namespace) -> None:
     """Judge the programs of some numbers, and send one record for each."""
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a temporary folder is made in it
     counts: Counter[str] = Counter()
-    try:
-        with tempfile.TemporaryDirectory(dir=folder) as name, Loopback(Path(name)) as loopback:
-            work = Path(name)
-            runner = Runner(loopback, work)
-            judge = Judge(runner, work)
-            for seed in seeds:
+    parent = os.getppid()
+    with tempfile.TemporaryDirectory(dir=folder) as name, Loopback(Path(name)) as loopback:
+        runner, judge = _judge_in(Path(name), loopback)
+        for seed in seeds:
+            if os.getppid() != parent:
+                break  # nobody keeps the records any more
+            start = time.monotonic()
+            try:
                 program = calmed(grow(seed), options.calm)
-                results.put(_record(program, judge, counts, makes_smaller=not options.whole))
-                del loopback.received[:]
-            runner.close()
-    except BaseException:
-        traceback.print_exc()
-        raise
-    finally:
-        results.put(None)
+                record = _record(program, judge, counts, makes_smaller=not options.whole)
+            except Exception:  # noqa: BLE001 - it is recorded, and the next program judged
+                record = {"seed": seed, "kind": UNJUDGED, "lines": [traceback.format_exc()]}
+                runner.close()
+                runner, judge = _judge_in(Path(name), loopback)  # the last one's answer may still come
+            results.put({**record, "seconds": round(time.monotonic() - start, 3)})
+            del loopback.received[:]
+        runner.close()
+
+
+def _judge_in(folder: Path, loopback: Loopback) -> tuple[Runner, Judge]:
+    """Return a judge that works in a new folder below, and what runs its programs."""
+    work = Path(tempfile.mkdtemp(dir=folder))
+    runner = Runner(loopback, work)
+    return runner, Judge(runner, work)
 
 
 def _record(program: Program, judge: Judge, counts: Counter[str], *, makes_smaller: bool) -> dict[str, Any]:
@@ -113,55 +160,6 @@ def _fault_of(program: Program, judge: Judge) -> str | None:
         return judge.judge(program).fault
     except (LookupError, TypeError, AttributeError):  # the normal form reads messages that are not there
         return None
-
-
-def _collect(results: Queue[dict[str, Any] | None], workers: int, programs: int, out: Path) -> dict[str, Any]:
-    """Collect the records, show the progress, and write each fault as it comes."""
-    kinds: Counter[str] = Counter()
-    sums: Counter[str] = Counter()
-    categories: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    tags: dict[str, Counter[str]] = {}
-    faults: list[int] = []
-    start = shown = time.monotonic()
-    while workers:
-        record = results.get()
-        if record is None:
-            workers -= 1
-            continue
-        kinds[record["kind"]] += 1
-        if record["kind"] != VOID:
-            sums.update({name: record[name] for name in ("calls", "moved", "review")})
-            sums["attempts_differ"] += record["attempts_differ"]
-            sums["unmoved"] += record["calls"] - record["moved"]
-        if record["moved"] < record["calls"]:
-            reasons[record["reasons"][0][:110] if record["reasons"] else "?"] += 1
-        for tag in record["tags"]:
-            tags.setdefault(tag, Counter()).update({record["kind"]: 1, "moved": record["moved"], "calls": 1})
-        if record["kind"] in (OTHER, BROKEN):
-            faults.append(record["seed"])
-            categories[record["category"]] += 1
-            _write_fault(record, out)
-        if time.monotonic() - shown > 10:
-            shown = time.monotonic()
-            rate = sum(kinds.values()) / (shown - start)
-            sys.stderr.write(f"{sum(kinds.values()):,} of {programs:,}, {rate:.1f}/s: {dict(kinds)}\n")
-            sys.stderr.flush()
-    return {
-        "programs": sum(kinds.values()), "kinds": dict(kinds), **sums,
-        "moved_share": round(sums["moved"] / max(sums["calls"], 1), 4), "seconds": round(time.monotonic() - start),
-        "faults": sorted(faults), "categories": dict(categories.most_common()),
-        "why_left": dict(reasons.most_common(40)), "tags": {name: dict(tags[name]) for name in sorted(tags)},
-    }  # fmt: skip
-
-
-def _write_fault(record: dict[str, Any], out: Path) -> None:
-    """Write a program with its fault as a text to read."""
-    head = {name: record[name] for name in ("seed", "category", "tags", "scripts", "environment", "sites")}
-    parts = [json.dumps(head, indent=1), *record["lines"]]
-    for name, text in record["files"].items():
-        parts += [f"===== before: {name}", text, f"===== after: {name}", record["after"].get(name, "")]
-    (out / f"fault-{record['seed']}.txt").write_text("\n".join(parts), "utf-8")
 
 
 if __name__ == "__main__":

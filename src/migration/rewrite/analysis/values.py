@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis import data_classes
 from src.migration.rewrite.analysis.syntax import dotted, is_property, keyword, positional, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from src.migration.rewrite.analysis.tree import AttributeWrite, Binding, Tree
 
@@ -41,10 +42,16 @@ Values = frozenset[Value]
 
 
 class Evaluator:
-    """Evaluates the expressions of one module, without regard to the order of its statements."""
+    """Evaluates the expressions of one module, without regard to the order of its statements.
 
-    def __init__(self, tree: Tree) -> None:
+    Args:
+        tree: The module.
+        is_used_elsewhere: Tells whether another file may use something of the module by its name.
+    """
+
+    def __init__(self, tree: Tree, is_used_elsewhere: Callable[[str], bool] = lambda _: False) -> None:
         self.tree = tree
+        self.is_used_elsewhere = is_used_elsewhere
         self._known: dict[cst.CSTNode, Values] = {}
         self._in_progress: set[cst.CSTNode] = set()
         self._tentative: dict[cst.CSTNode, Values] = {}
@@ -180,7 +187,7 @@ class Evaluator:
         calls = self.calls_of(function)
         values: set[Value] = set() if calls and not self.is_passed_around(function) else {UNKNOWN}
         for call in calls:
-            argument = self._argument_for(call, function, binding.name)
+            argument = self.argument_for(call, function, binding.name)
             if argument is None:
                 return frozenset({UNKNOWN})
             values |= self.of(argument)
@@ -210,7 +217,7 @@ class Evaluator:
             name = owner.name.value if owner is not None else name
         return self._calls.get(name, [])
 
-    def _argument_for(self, call: cst.Call, function: cst.FunctionDef, name: str) -> cst.BaseExpression | None:
+    def argument_for(self, call: cst.Call, function: cst.FunctionDef, name: str) -> cst.BaseExpression | None:
         """Return the argument that a call passes for a parameter, or the parameter's default; None if unclear."""
         if any(arg.star for arg in call.args):
             return None
@@ -260,36 +267,27 @@ class Evaluator:
             for write in self._writes_by_attribute.get(node.attr.value, ())
             if family is None or write.enclosing_class is None or write.enclosing_class in family
         ]
+        name = node.attr.value
         for scope in self._classes:
-            names = self.tree.bound.get(scope, {})
-            if node.attr.value in names and (family is None or scope in family):
-                bindings = [binding for binding in names[node.attr.value] if binding.kind == "assign"]
-                assigned += [self._default(binding, scope) for binding in bindings]
+            if family is not None and scope not in family:
+                continue
+            constructions = self._calls.get(scope.name.value, [])
+            fields = data_classes.field_names(scope, self.tree, self.module)
+            assigned += data_classes.passed_values(name, fields, constructions)
+            for binding in self.tree.bound.get(scope, {}).get(name, ()):
+                value = binding.value
+                if isinstance(value, cst.Call) and self.module(value.func) in data_classes.FIELD_FUNCTIONS:
+                    value = data_classes.made_by_factory(value, name, fields, constructions)
+                assigned += [value] if binding.kind == "assign" else []
         return assigned
 
     def _family_of_self(self, node: cst.Attribute) -> set[cst.ClassDef] | None:
         """Return the classes that `self` can be of in `self.name`; None for an attribute of another object."""
         is_own = isinstance(node.value, cst.Name) and node.value.value in ("self", "cls")
         owner = self.tree.enclosing_class(node) if is_own else None
-        return self._family(owner) if owner is not None else None
+        return self.family(owner) if owner is not None else None
 
-    def _default(self, binding: Binding, owner: cst.ClassDef) -> cst.BaseExpression | None:
-        """Return a class attribute's initial value: that of a field only where no construction passes another."""
-        call = binding.value
-        if not isinstance(call, cst.Call) or self.module(call.func) not in ("dataclasses.field", "pydantic.Field"):
-            return call
-        factory = keyword(call, "default_factory")
-        calls = self._calls.get(owner.name.value, [])
-        is_never_passed = all(
-            arg.keyword is not None and arg.keyword.value != binding.name
-            for construction in calls
-            for arg in construction.args
-        )
-        if isinstance(factory, cst.Lambda) and not factory.params.params and is_never_passed:
-            return factory.body
-        return None
-
-    def _family(self, owner: cst.ClassDef) -> set[cst.ClassDef]:
+    def family(self, owner: cst.ClassDef) -> set[cst.ClassDef]:
         """Return a class with its bases and subclasses in this module."""
         if owner in self._families:
             return self._families[owner]

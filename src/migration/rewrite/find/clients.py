@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from src.migration.rewrite import sdk_vocabulary as sdk
+from src.migration.rewrite.analysis import data_classes
 from src.migration.rewrite.analysis.syntax import code, is_none, is_property, text_of
 from src.migration.rewrite.find import traceable
 
@@ -266,7 +267,14 @@ def _is_passed(arg: cst.Arg, values: Evaluator) -> bool:
     for cls in classes:
         names = values.tree.bound.get(cls, {}) if cls is not None else {}
         functions += [init.node for init in names.get("__init__", ()) if isinstance(init.node, cst.FunctionDef)]
-    return bool(functions) and all(_has_parameter_for(function, arg, call) for function in functions)
+    is_record = len(classes) == 1 and not functions and _is_field_of(classes[0], arg, call, values)
+    return is_record or (bool(functions) and all(_has_parameter_for(function, arg, call) for function in functions))
+
+
+def _is_field_of(cls: cst.CSTNode | None, arg: cst.Arg, call: cst.Call, values: Evaluator) -> bool:
+    """Tell whether an argument of a data class's constructor is the value of a field."""
+    names = data_classes.field_names(cls, values.tree, values.module) if isinstance(cls, cst.ClassDef) else []
+    return arg.keyword.value in names if arg.keyword is not None else list(call.args).index(arg) < len(names)
 
 
 def _has_parameter_for(function: cst.FunctionDef, arg: cst.Arg, call: cst.Call) -> bool:

@@ -85,6 +85,7 @@ def objections_to(
         *_wrong_receivers(texts, old_state),
         *_unclear_results(texts.asked, new_state),
         *_uses_outside(texts.models, new_state, mentions, inherited),
+        *_options_outside(texts, mentions),
         *_lost_names(texts.old, texts.new, module, mentions),
     ]
 
@@ -217,6 +218,17 @@ def _uses_outside(models: Mapping[Claim, ast.Call], state: State, users: Mention
             reason = f"another file may use {name}"
             objections += [Objection(claim=claim_of[node], reason=reason) for node in origins if node in claim_of]
     return objections
+
+
+def _options_outside(texts: _Texts, users: Mentions) -> list[Objection]:
+    """Return objections to calls with a dictionary of options that other files may change by its name."""
+    return [
+        Objection(claim=claim, reason=f"another file may change {ast.unparse(keyword.value)}")
+        for claim, node in texts.claimed.items()
+        for keyword in node.keywords
+        if keyword.arg is None and isinstance(keyword.value, ast.Name)
+        if keyword.value.id in texts.old.module.names and users.uses(keyword.value.id)
+    ]
 
 
 def _lost_names(old: Program, new: Program, module: str, users: Mentions) -> list[Objection]:

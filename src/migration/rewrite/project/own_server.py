@@ -45,9 +45,8 @@ def without_own(post: Post, values: Evaluator, served: frozenset[str]) -> Post:
     return replace(post, blocked=Unprovable(_REASON, _REMEDY))
 
 
-def refuse_own_client(client: cst.Call, values: Evaluator, served: frozenset[str]) -> None:
-    """Raise Unprovable where a client asks a server of the checkout itself."""
-    address = keyword(client, "base_url")
+def refuse_own_client(address: cst.BaseExpression | None, values: Evaluator, served: frozenset[str]) -> None:
+    """Raise Unprovable where a client's address is one of a server of the checkout itself."""
     if not served or address is None:
         return
     for text in fold(address, values):

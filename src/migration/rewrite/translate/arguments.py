@@ -13,7 +13,7 @@ from src.migration.rewrite.translate.google_config import google_options, litera
 from src.migration.rewrite.translate.messages import Prompt, read_messages, refuse_untranslatable, with_system
 from src.migration.rewrite.translate.texts import is_text
 from src.migration.rewrite.translate.translated_call import TranslatedCall
-from src.migration.rewrite.translate.unpacked_options import refuse_unknown_keys
+from src.migration.rewrite.translate.unpacked_options import expanded, refuse_unknown_keys
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.values import Evaluator
@@ -32,7 +32,13 @@ def translate_call(site: Site, values: Evaluator) -> TranslatedCall:
         raise Unprovable("arguments are passed on with *", "name the arguments")
     arguments = {arg.keyword.value: arg.value for arg in site.call.args if arg.keyword is not None}
     arguments = {name: value for name, value in arguments.items() if not _is_omitted(value, values)}
-    call = TranslatedCall(unpacked=[arg.value for arg in site.call.args if arg.star == "**"])
+    call = TranslatedCall()
+    for options in (arg.value for arg in site.call.args if arg.star == "**"):
+        more = expanded(options, values) if (site.sdk, site.kind) in _EXPANDED else None
+        if more is None or more.keys() & arguments.keys():
+            call.unpacked.append(options)
+        else:
+            arguments |= more
     call.stream = _pop_stream(arguments, call, values)
     translate = _TRANSLATORS[site.sdk if site.kind not in ("responses", "legacy") else site.kind]
     _refuse_missing(site, arguments, call)
@@ -234,6 +240,8 @@ def _translate_google(site: Site, arguments: Arguments, call: TranslatedCall, va
     if positional(site.call):
         arguments = {"contents": positional(site.call)[0], **arguments}
     contents = arguments.pop("contents", None)
+    if isinstance(contents, cst.List) and len(contents.elements) == 1 and is_text(contents.elements[0].value, values):
+        contents = contents.elements[0].value  # which the SDK sends as it does the list
     if len(positional(site.call)) > 1 or contents is None or _may_be_list(contents, values):
         raise Unprovable("the contents can be a list of parts", "use chat(messages), or parts of a user content")
     call.model = arguments.pop("model", None)
@@ -252,6 +260,7 @@ def _translate_google(site: Site, arguments: Arguments, call: TranslatedCall, va
         )
 
 
+_EXPANDED = (("openai", "chat"), ("groq", "chat"), ("openai", "legacy"), ("anthropic", "messages"))
 _REQUIRED = {
     "openai": ("model",), "groq": ("model",), "anthropic": ("model", "max_tokens"), "responses": ("model",),
     "genai": ("model",), "ollama": ("model",),

@@ -13,6 +13,7 @@ from src.migration.rewrite.analysis.folding import MARK, environment_variables, 
 from src.migration.rewrite.analysis.syntax import code, is_none, keyword, positional, walk
 from src.migration.rewrite.records import Unprovable
 from src.migration.rewrite.translate import keys
+from src.migration.rewrite.translate.constructions import Construction, arguments_of
 from src.migration.rewrite.translate.google_config import google_options, literal_settings
 from src.migration.rewrite.translate.model_spec import ModelSpec
 
@@ -41,11 +42,10 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
     Raises:
         Unprovable: the client is constructed with an argument that the factory does not take.
     """
-    if any(arg.star for arg in call.args):
-        raise Unprovable("what the client is made with is not known", "make the model with ModelFactory.get_model")
-    arguments = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+    construction = arguments_of(call, values)
+    arguments = construction.arguments
     if sdk_name == "generativeai":
-        return _generative_model(call, arguments, values, settings)
+        return _generative_model(call, construction, values, settings)
     if positional(call):
         if sdk_name != "ollama" or len(positional(call)) > 1:
             raise Unprovable("the client is made with positional arguments", "name them")
@@ -56,6 +56,7 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
         _set_address(spec, address, values)
     key = arguments.pop("api_key", None)
     is_own = key is not None and spec.provider == sdk.PROVIDERS[sdk_name] and keys.is_own(key, sdk_name, values)
+    is_own = is_own and key not in construction.reads  # the variable may be another by now
     if key is not None and not is_none(key) and not is_own:
         spec.settings.append(("api_key", key))
     spec.settings += [(name, arguments.pop(name)) for name in ("timeout", "max_retries") if name in arguments]
@@ -66,6 +67,8 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
         raise Unprovable(
             f"the client is made with {', '.join(sorted(arguments))}", "make the model with ModelFactory.get_model"
         )
+    spec.settings = construction.as_read(spec.settings)
+    spec.options = construction.as_read(spec.options)
     return spec
 
 
@@ -247,8 +250,11 @@ def _apply_configure_calls(spec: ModelSpec, call: cst.Call, values: Evaluator, s
 
 
 def _generative_model(
-    call: cst.Call, arguments: dict[str, cst.BaseExpression], values: Evaluator, project_settings: frozenset[str]
+    call: cst.Call, construction: Construction, values: Evaluator, project_settings: frozenset[str]
 ) -> ModelSpec:
+    if construction.reads:
+        raise Unprovable("the model is made with a dictionary of options", "name them")
+    arguments = construction.arguments
     spec = ModelSpec(provider="gemini", compat="google.generativeai")
     _apply_configure_calls(spec, call, values, project_settings)
     if positional(call):

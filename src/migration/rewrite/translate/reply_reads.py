@@ -206,6 +206,14 @@ def read_replacement(node: cst.BaseExpression, reply: Reply, tree: Tree) -> Read
     return None
 
 
+def reads_any_delta(reply: Reply, tree: Tree) -> bool:
+    """Tell whether the text of every one of Anthropic's deltas is read, also of one that has none and raises there."""
+    if reply.family != "messages" or not reply.stream:
+        return False
+    paths = {reply.parts.get(node, ()) + tuple(key for _, key in attribute_path(node, tree)) for node in reply.chunks}
+    return ("delta", "text") in paths and ("delta", "type") not in paths
+
+
 def _event_test_replacement(last: cst.BaseExpression, path: Path, tree: Tree) -> ReadReplacement | None:
     """Replace the test `event.type == "content_block_delta"` by a test for text."""
     comparison = tree.parent(last)

@@ -1,4 +1,4 @@
-"""The keys that a dictionary passed with `**` can hold."""
+"""The keys that a dictionary passed with `**` can hold, and its items where it is a literal that nothing changes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from src.migration.rewrite.analysis.syntax import code, entries, text_of
+from src.migration.rewrite.analysis.syntax import code, entries, is_constant, text_of
 from src.migration.rewrite.records import Unprovable
+from src.migration.rewrite.translate.texts import is_text
 
 if TYPE_CHECKING:
     from src.migration.rewrite.analysis.tree import Tree
@@ -29,6 +30,23 @@ def refuse_unknown_keys(options: cst.BaseExpression, values: Evaluator) -> None:
     harmful = keys & _HARMFUL
     if harmful:
         raise Unprovable(f"**{code(options)} holds {', '.join(sorted(harmful))}", "pass the options by name")
+
+
+def expanded(options: cst.BaseExpression, values: Evaluator) -> dict[str, cst.BaseExpression] | None:
+    """Return the arguments that `**options` stands for, where one of them changes how the call is translated.
+
+    Constants are themselves, and everything else is read from the dictionary, which was made before the call. None
+    where no argument changes it, or where the dictionary is not known or not only read.
+    """
+    items = items_of(options, values) if isinstance(options, cst.Name) else None
+    if items is None or not _HARMFUL & set(items) or not isinstance(options, cst.Name):
+        return None
+    if "system" in items and not is_text(items["system"], values):
+        return None
+    return {
+        name: value.deep_clone() if is_constant(value) else read_of(options.deep_clone(), name)
+        for name, value in items.items()
+    }
 
 
 def keys_of(node: cst.BaseExpression, values: Evaluator) -> set[str] | None:
@@ -87,10 +105,37 @@ def _keys_added_later(node: cst.Name, values: Evaluator) -> set[str] | None:
 
 
 def _may_change_dictionary(parent: cst.CSTNode | None, tree: Tree) -> bool:
-    """Tell whether a method of a dictionary, or a call that it is passed to, may change it; `parent` reads it."""
-    if isinstance(parent, cst.Attribute):
-        return parent.attr.value not in _READING_METHODS
-    if not isinstance(parent, cst.Arg) or parent.star:
-        return False
-    call = tree.parent(parent)
-    return not isinstance(call, cst.Call) or code(call.func) not in _READING_FUNCTIONS
+    """Tell whether a use of a dictionary may change it, or keep it where it can be changed; `parent` reads it."""
+    match parent:
+        case cst.Attribute(attr=cst.Name(value=name)):
+            return name not in _READING_METHODS
+        case cst.Arg(star=""):
+            call = tree.parent(parent)
+            return not isinstance(call, cst.Call) or code(call.func) not in _READING_FUNCTIONS
+        case cst.Arg() | cst.StarredDictElement() | cst.Subscript() | cst.FormattedStringExpression():
+            return False
+        case cst.Comparison() | cst.ComparisonTarget() | cst.For() | cst.CompFor() | cst.If() | cst.UnaryOperation():
+            return False
+    return not isinstance(parent, cst.Expr)
+
+
+def items_of(node: cst.BaseExpression, values: Evaluator) -> dict[str, cst.BaseExpression] | None:
+    """Return the items of a dictionary: a literal, or a name that holds one literal and is never changed."""
+    if isinstance(node, cst.Dict):
+        return entries(node)
+    if isinstance(node, cst.Call) and code(node.func) == "dict":
+        named = {arg.keyword.value: arg.value for arg in node.args if arg.keyword is not None}
+        return named if len(named) == len(node.args) else None
+    if not isinstance(node, cst.Name):
+        return None
+    bindings = values.tree.bindings(node)
+    if len(bindings) != 1 or bindings[0].kind != "assign" or _keys_added_later(node, values) != set():
+        return None
+    value = bindings[0].value
+    return items_of(value, values) if isinstance(value, cst.Dict | cst.Call) else None
+
+
+def read_of(dictionary: cst.Name, key: str) -> cst.BaseExpression:
+    """Return the expression that reads an item; the dictionary's name is the node of the old text, with its scope."""
+    index = cst.Index(cst.SimpleString(f'"{key}"'))
+    return cst.Subscript(dictionary, [cst.SubscriptElement(index)])
