@@ -23,7 +23,7 @@ _EQUAL: Final = {
     "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
     "name": "name",
 }  # fmt: skip
-_SEARCHED: Final = ("symbol", "user", "environment", "text")
+_SEARCHED: Final = ("symbol", "user", "environment", "prompt", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _whole_traces(connection: sqlite3.Connection, filters: Filters) -> frozenset
         having.append("max(end_ns) - min(start_ns) >= ?")
         values.append(least_ms * 1_000_000)
     if (least_usd := filters.number("min_usd")) is not None:
-        having.append("sum(cost_usd) >= ?")
+        having.append("coalesce(sum(cost_usd), 0) >= ?")  # what is not known counts as at least 0
         values.append(least_usd)
     if not having:
         return None
@@ -132,6 +132,7 @@ def _searched(
         user_id=filters.user,
         environment=filters.environment,
         category=filters.category,
+        prompt=filters.prompt,
         text=filters.text,
     )
     if filters.text is None:
