@@ -102,6 +102,12 @@ def cost_of(rows: list[Row]) -> float | None:
     return math.fsum(known) if known or not any(row["cost_unknown"] for row in rows) else None
 
 
+def bound(rows: list[Row]) -> tuple[float | None, str]:
+    """Return the known part of what calls cost, None where nothing of it is known; and whether more is unknown."""
+    is_unknown = any(row["cost_unknown"] for row in rows)
+    return total_of(rows, "cost_usd") or (None if is_unknown else 0.0), str(is_unknown).lower()
+
+
 def quantile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     place = share * (len(ordered) - 1)

@@ -310,6 +310,18 @@ def test_live_shows_what_ends(site: Site, paths: dict[str, Path]) -> None:
     assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
 
 
+def test_the_menu_is_one_line_and_paper_shows_all_rows_and_their_filters(site: Site) -> None:
+    site.page.set_viewport_size({"width": 1280, "height": 800})
+    page = site.go("/traces?agent=trading_agent")
+    assert page.evaluate("document.querySelector('.menu').getBoundingClientRect().height") < 40
+    assert not page.locator(".applied").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator(".applied").inner_text() == "Filtered: Agent trading_agent"
+    cut = "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollHeight > box.clientHeight + 1).length"
+    assert page.evaluate(cut) == 0
+    page.emulate_media(media="screen")
+
+
 def test_without_scripts_tables_and_filters_work(site: Site) -> None:
     context: Any = site.browser.new_context(java_script_enabled=False, storage_state=site.page.context.storage_state())
     page = context.new_page()

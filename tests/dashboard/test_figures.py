@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, cost_of, decided, made_cases, near, quantile, total_of
+from tests.dashboard.cases import (
+    FILTERS,
+    SEEDS,
+    Case,
+    Row,
+    bound,
+    cost_of,
+    decided,
+    made_cases,
+    near,
+    quantile,
+    total_of,
+)
 from tests.long import rounds
 from tests.unit.judging.slow_report import make_report
 
@@ -32,7 +44,7 @@ def test_pages_on_calls(cases: list[Case], place: int, filters: dict[str, str]) 
     if rows:
         total = case.figures("cost", filters)
         assert int(total["calls"]) == len(rows)
-        assert near(total["cost_usd"], total_of(rows, "cost_usd"))
+        assert near(total["cost_usd"], bound(rows)[0])
         assert near(total["errors"], sum(row["level"] == "ERROR" for row in rows) / len(rows))
         assert int(total["input_tokens"]) == total_of(rows, "input_tokens")
         assert int(total["output_tokens"]) == total_of(rows, "output_tokens")
@@ -44,7 +56,10 @@ def test_pages_on_calls(cases: list[Case], place: int, filters: dict[str, str]) 
     errors = {row["model"]: row for row in case.csv("/errors/groups.csv", {**filters, "by": "model"})} if rows else {}
     assert costs.keys() == times.keys() == errors.keys() == groups.keys()
     for model, group in groups.items():
-        assert near(costs[model]["cost_usd"], total_of(group, "cost_usd"))
+        usd, is_unknown = bound(group)
+        assert near(costs[model]["cost_usd"], usd)
+        assert costs[model]["cost_usd_at_least"] == is_unknown
+        assert near(costs[model]["per_call"], None if is_unknown == "true" else (usd or 0.0) / len(group))
         assert int(costs[model]["unpriced"]) == sum(bool(row["cost_unknown"]) for row in group)
         took = [(row["end_ns"] - row["start_ns"]) // 1_000 / 1_000 for row in group]
         for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99)):

@@ -29,7 +29,7 @@ _EQUAL: Final = {
     "agent": "agent", "model": "model", "provider": "provider", "session": "session_id", "category": "error_category",
     "name": "name",
 }  # fmt: skip
-_SEARCHED: Final = ("symbol", "user", "environment", "text")
+_SEARCHED: Final = ("symbol", "user", "environment", "prompt", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,9 @@ def _having(filters: Filters) -> list[tuple[str, float]]:
     """Return what a whole trace must be: how long it took, what it cost; as SQL of groups, with its value."""
     least_ms, least_usd = filters.number("min_ms"), filters.number("min_usd")
     having = [] if least_ms is None else [("max(end_ns) - min(start_ns) >= ?", least_ms * 1_000_000)]
-    return having if least_usd is None else [*having, ("sum(cost_usd) >= ?", least_usd)]
+    if least_usd is not None:
+        having.append(("coalesce(sum(cost_usd), 0) >= ?", least_usd))  # what is not known counts as at least 0
+    return having
 
 
 def _whole(
@@ -185,6 +187,7 @@ def _wanted(filters: Filters) -> TraceFilter:
         user_id=filters.user,
         environment=filters.environment,
         category=filters.category,
+        prompt=filters.prompt,
         text=filters.text,
     )
 

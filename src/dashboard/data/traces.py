@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from src.insight.facts.expiry import OBSERVATIONS, extent
-from src.insight.sessions.sums import sums_of, unpriced_sql
+from src.insight.sessions.sums import UNMEASURED, sums_of, unpriced_sql
 from src.observability.store.compression import DamagedSpan, decompress
 from src.observability.store.records import BILLED_TYPES, OBSERVATION_COLUMNS, TraceRow, by_column
 from src.observability.store.schema import readable
@@ -37,6 +37,7 @@ class TraceTotals:
     output_tokens: int | None = None
     cost_usd: float | None = None
     unpriced: int = 0
+    unmeasured: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ class TraceLine:
     observations: int
     calls: int
     errors: int
-    tokens: int
+    tokens: int | None
     cost_usd: float | None
     unpriced: int
+    unmeasured: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ def totals(connection: sqlite3.Connection, chosen: Conditions) -> TraceTotals:
     chosen.define(connection)
     row = connection.execute(
         f"SELECT count(DISTINCT trace_id), count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "  # noqa: S608 - our own names
-        f"sum(input_tokens), sum(output_tokens), sum(cost_usd), sum({unpriced_sql(connection)}) "
-        f"FROM observations {'WHERE ' + chosen.where if chosen.where else ''}",
+        f"sum(input_tokens), sum(output_tokens), sum(cost_usd), sum({unpriced_sql(connection)}), "
+        f"sum({UNMEASURED}) FROM observations {'WHERE ' + chosen.where if chosen.where else ''}",
         chosen.values,
     ).fetchone()
     return TraceTotals(
@@ -83,6 +85,7 @@ def totals(connection: sqlite3.Connection, chosen: Conditions) -> TraceTotals:
         output_tokens=row[5],
         cost_usd=row[6],
         unpriced=row[7] or 0,
+        unmeasured=row[8] or 0,
     )
 
 
@@ -102,6 +105,7 @@ def all_totals(by_session: Sequence[SessionSums], traces_n: int) -> TraceTotals:
         output_tokens=total("output_tokens"),
         cost_usd=total("cost_usd"),
         unpriced=total("unpriced") or 0,
+        unmeasured=total("unmeasured") or 0,
     )
 
 
@@ -156,8 +160,8 @@ def lines(connection: sqlite3.Connection, ids: list[str]) -> list[TraceLine]:
     unpriced = unpriced_sql(connection)
     columns = (
         f"trace_id, min(start_ns), max(end_ns), count(*), sum(type IN ({_BILLED})), sum(level = 'ERROR'), "
-        f"coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0), sum(cost_usd), sum({unpriced}), "
-        "max(agent), max(session_id)"
+        f"sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), sum(cost_usd), sum({unpriced}), "
+        f"sum({UNMEASURED}), max(agent), max(session_id)"
     )
     result: dict[str, TraceLine] = {}
     for start in range(0, len(ids), _CHUNK):
@@ -180,7 +184,7 @@ def lines(connection: sqlite3.Connection, ids: list[str]) -> list[TraceLine]:
 
 
 def _line(row: tuple[Any, ...], name: str) -> TraceLine:
-    trace_id, start_ns, end_ns, observations, calls, errors, tokens, cost, unpriced, agent, session_id = row
+    trace_id, start_ns, end_ns, observations, calls, errors, tokens, cost, unpriced, unmeasured, agent, session_id = row
     return TraceLine(
         trace_id=trace_id,
         name=name,
@@ -194,6 +198,7 @@ def _line(row: tuple[Any, ...], name: str) -> TraceLine:
         tokens=tokens,
         cost_usd=cost if cost is not None or unpriced else 0.0,
         unpriced=unpriced or 0,
+        unmeasured=unmeasured or 0,
     )
 
 
@@ -242,7 +247,7 @@ def scores(connection: sqlite3.Connection, trace_id: str) -> list[tuple[Any, ...
     """Return the scores of a trace: name, value, observation, time, comment; newest first."""
     return connection.execute(
         "SELECT name, value, observation_id, timestamp_ns, comment FROM scores WHERE trace_id = ? "
-        "ORDER BY timestamp_ns DESC, seq DESC LIMIT 500",
+        "ORDER BY timestamp_ns DESC, seq DESC",
         (trace_id,),
     ).fetchall()
 

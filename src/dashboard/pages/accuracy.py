@@ -31,8 +31,8 @@ COLUMNS: Final = (
     Column("net_return", "mean net (95%)", "points_interval"),
     Column("net_total", "sum of net", "points"),
     Column("max_drawdown", "deepest fall", "share"),
-    Column("cost_usd", "cost", "money"),
-    Column("cost_per_hit", "cost per hit", "money"),
+    Column("cost_usd", "cost", "money", is_bound=True),
+    Column("cost_per_hit", "cost per hit", "money", is_bound=True),
     Column("verdict", "verdict"),
 )
 

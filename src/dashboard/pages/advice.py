@@ -165,6 +165,7 @@ def _withheld(advice: Advice) -> Panel:
 KIND: Final = PageKind(
     slug="advice",
     title="What to change",
+    menu_title="Advice",
     build=_build,
     filters=_FILTERS,
     intro="What money, time or accuracy is lost to, as far as the recorded past bears it out, and how to change that. "

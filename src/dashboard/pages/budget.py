@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from src.dashboard.pages.kinds import PageKind
+from src.dashboard.view.formats import shown
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.models.limits import budgets
 from src.models.limits.standings import standing_data
@@ -59,7 +60,7 @@ def _build(context: Context) -> Page:
             kind="money",
             n=None,
             of="",
-            note=f"of ${row['limit_usd']:g} ({row['kind']})",
+            note=f"of {shown(row['limit_usd'], 'money')} ({row['kind']})",
         )
         for number, row in enumerate(rows, start=1)
     ]

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from src.dashboard.data import facts
-from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Panel, Table
+from src.dashboard.view.panels import AtLeast, Chart, Column, Figure, Link, Panel, Table, plain
+from src.insight.facts.filters import EVALUATION
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
@@ -63,14 +64,32 @@ def notes(reader: FactsReader, filter_: Filter, context: Context) -> tuple[str, 
         lines.append(
             "Of days whose observations retention has deleted only whole days are known: these are counted whole."
         )
+    if context.filters.environment is None and context.filters.agent is None and filter_.without_environment is None:
+        trials = reader.totals(replace(filter_, environment=EVALUATION)).n
+        if trials:
+            lines.append(
+                f"{trials:,} of these calls are of judges and of trials of prompts (environment {EVALUATION}), which "
+                "`moondev report` and `moondev quality` leave out."
+            )
     if problem := context.problems.get(context.store.name):
         lines.append(problem)
     return tuple(lines)
 
 
 def money(totals: Totals) -> Any:
-    """Return the cost of totals, which says whether a part of it is unknown."""
-    return AtLeast(totals.cost_usd) if totals.unpriced else totals.cost_usd
+    """Return the cost of totals, which says whether a part of it is unknown, or all of it."""
+    return at_least(totals.cost_usd, totals.unpriced)
+
+
+def tokens(totals: Totals, name: str) -> Any:
+    """Return tokens of totals by the name of the sum, which says whether those of some calls are unknown."""
+    known = getattr(totals, name)
+    return AtLeast(known if totals.unmeasured < totals.n else None) if totals.unmeasured else known
+
+
+def at_least(known: float, unknown: int) -> Any:
+    """Return a sum, to which so many things add what is not known; nothing of it is known where it is 0 then."""
+    return AtLeast(known or None) if unknown else known
 
 
 def total_figures(totals: Totals) -> tuple[Figure, ...]:
@@ -82,8 +101,10 @@ def total_figures(totals: Totals) -> tuple[Figure, ...]:
                f"{totals.unpriced:,} without a full price" if totals.unpriced else ""),
         Figure("errors", "Ended in an error", wilson(totals.errors, n), "interval", n, "calls",
                f"{totals.errors:,} errors"),
-        Figure("input_tokens", "Tokens in", totals.input_tokens, "count", n - totals.unmeasured, "calls that told"),
-        Figure("output_tokens", "Tokens out", totals.output_tokens, "count", n - totals.unmeasured, "calls that told"),
+        Figure("input_tokens", "Tokens in", tokens(totals, "input_tokens"), "count", n - totals.unmeasured,
+               "calls that told"),
+        Figure("output_tokens", "Tokens out", tokens(totals, "output_tokens"), "count", n - totals.unmeasured,
+               "calls that told"),
         Figure("cached_share", "Read from caches",
                totals.cached_tokens / totals.input_tokens if totals.input_tokens else None, "share",
                n - totals.unmeasured, "calls that told"),
@@ -114,15 +135,18 @@ def label(key: Sequence[str | None]) -> str:
 
 
 def by_day(
-    points: Sequence[Point], *, title: str, slug: str, kind: str, figure: Callable[[Totals], float], unit: str
+    points: Sequence[Point], *, title: str, slug: str, kind: str, figure: Callable[[Totals], Any], unit: str
 ) -> Panel:
-    """Return a panel of one figure by day and group; the chart stacks the largest groups, and the rest together."""
+    """Return a panel of one figure by day and group; the chart stacks the largest groups, and the rest together.
+
+    Where the figure is known in part, the table says so, and the chart has the known part.
+    """
     sums: defaultdict[str, float] = defaultdict(float)
     cells: dict[tuple[str, int], float] = {}
     for point in points:
-        name = label(point.key)
-        cells[name, point.start_ns] = figure(point.totals)
-        sums[name] += figure(point.totals)
+        name, amount = label(point.key), plain(figure(point.totals)) or 0
+        cells[name, point.start_ns] = cells.get((name, point.start_ns), 0) + amount
+        sums[name] += amount
     names = sorted(sums, key=lambda name: -sums[name])
     names = sorted(names[:_MOST_SERIES]) + names[_MOST_SERIES:]  # so that a group has one colour in all charts
     days = _days(points)
@@ -144,12 +168,18 @@ def by_day(
     )
     columns = [Column("day", "day (UTC)", "day"), Column("key", "group"), Column("calls", "calls", "count")]
     if unit != "calls":
-        columns.append(Column(unit, title.partition(" by ")[0].lower(), "money" if kind == "money" else "count"))
+        is_money = kind == "money"
+        columns.append(
+            Column(unit, title.partition(" by ")[0].lower(), "money" if is_money else "count", is_bound=is_money)
+        )
     rows = [
         (point.start_ns, label(point.key), point.totals.n, figure(point.totals))[: len(columns)]
         for point in reversed(points)
     ]
-    return Panel(slug=slug, title=title, table=Table(tuple(columns), rows), chart=chart if rows else None)
+    unpriced = sum(point.totals.unpriced for point in points) if kind == "money" else 0
+    remarks = (f"The price of {unpriced:,} of these calls is not known in whole: the chart has the known part.",)
+    return Panel(slug=slug, title=title, table=Table(tuple(columns), rows), chart=chart if rows else None,
+                 notes=remarks if unpriced else ())  # fmt: skip
 
 
 def _days(points: Sequence[Point]) -> list[int]:

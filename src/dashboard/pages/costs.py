@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from src.insight.facts.records import Row
 
 _BY: Final = ("model", "agent", "agent and model", "provider", "symbol", "prompt", "environment")
+_TOKENS: Final = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 _COLUMNS: Final = (
     Column("calls", "calls", "count"),
-    Column("cost_usd", "cost", "money"),
-    Column("share", "share of cost", "share"),
+    Column("cost_usd", "cost", "money", is_bound=True),
+    Column("share", "share of known cost", "share"),
     Column("per_call", "cost per call", "money"),
     Column("unpriced", "without full price", "count"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("output_tokens", "tokens out", "count"),
-    Column("reasoning_tokens", "of these reasoning", "count"),
-    Column("cached_tokens", "read from caches", "count"),
+    Column("input_tokens", "tokens in", "count", is_bound=True),
+    Column("output_tokens", "tokens out", "count", is_bound=True),
+    Column("reasoning_tokens", "of these reasoning", "count", is_bound=True),
+    Column("cached_tokens", "read from caches", "count", is_bound=True),
     Column("cached_share", "cache share", "share"),
 )
 
@@ -51,7 +52,7 @@ def _page(context: Context, reader: FactsReader) -> Page:
     )
     points = reader.series(filter_, "day", dimensions)  # type: ignore[arg-type] # dimensions
     days = calls.by_day(
-        points, title=f"Cost by day and {by}", slug="days", kind="money", figure=lambda item: item.cost_usd,
+        points, title=f"Cost by day and {by}", slug="days", kind="money", figure=calls.money,
         unit="cost_usd",
     )  # fmt: skip
     return Page(figures=calls.total_figures(totals), panels=(days, groups), notes=calls.notes(reader, filter_, context))
@@ -59,11 +60,11 @@ def _page(context: Context, reader: FactsReader) -> Page:
 
 def _cells(row: Row, all_usd: float) -> tuple[Any, ...]:
     totals = row.totals
-    priced = totals.n - totals.unpriced
+    is_known = totals.cost_nano or not totals.unpriced
     return (
-        totals.n, calls.money(totals), totals.cost_usd / all_usd if all_usd else None,
-        totals.cost_usd / priced if priced and not totals.unpriced else None, totals.unpriced, totals.input_tokens,
-        totals.output_tokens, totals.reasoning_tokens, totals.cached_tokens,
+        totals.n, calls.money(totals), totals.cost_usd / all_usd if all_usd and is_known else None,
+        totals.cost_usd / totals.n if totals.n and not totals.unpriced else None, totals.unpriced,
+        *(calls.tokens(totals, name) for name in _TOKENS),
         totals.cached_tokens / totals.input_tokens if totals.input_tokens else None,
     )  # fmt: skip
 

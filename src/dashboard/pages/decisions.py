@@ -47,7 +47,7 @@ _COLUMNS: Final = (
     Column("gross", "gross", "points"),
     Column("net", "net", "points"),
     Column("outcome", "outcome"),
-    Column("cost_usd", "cost", "money"),
+    Column("cost_usd", "cost", "money", is_bound=True),
     Column("id", "decision", "id"),
 )
 

@@ -106,9 +106,7 @@ def _days(reader: FactsReader, filter_: Filter) -> Panel:
 def _categories(context: Context, categories: dict[str | None, int], calls_n: int) -> Panel:
     rows = []
     for name, n in sorted(categories.items(), key=lambda item: -item[1]):
-        query = context.filters.query(
-            set(calls.FILTERS) - {"prompt"}, category=name, status=None, store=context.options.get("store")
-        )
+        query = context.filters.query(calls.FILTERS, category=name, status=None, store=context.options.get("store"))
         cell: Any = calls.NONE if name is None else Link(name, f"/traces{query}")
         rows.append((cell, n, wilson(n, calls_n)))
     columns = (Column("category", "category"), Column("errors", "errors", "count"),
@@ -137,6 +135,7 @@ def _retries(reader: FactsReader, filter_: Filter, by: str) -> Panel:
 KIND: Final = PageKind(
     slug="errors",
     title="Errors and rate limits",
+    menu_title="Errors",
     build=_build,
     filters=("by", *calls.FILTERS),
     by=_BY,

@@ -73,7 +73,8 @@ class PageKind:
 
     Attributes:
         slug: Its address.
-        title: Its name in the menu.
+        title: Its name.
+        menu_title: Its name in the menu, where that is a shorter one.
         build: Makes it.
         filters: The filters that it has, in their order.
         by: What its rows can be grouped by; the first is usual.
@@ -94,6 +95,7 @@ class PageKind:
     version: Callable[[Context], Version] | None = None
     options: tuple[str, ...] = ()
     template: str = "page.html"
+    menu_title: str = ""
 
     @property
     def address(self) -> str:

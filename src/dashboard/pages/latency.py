@@ -103,6 +103,7 @@ def _chart(by: str, groups: list[tuple[str, Percentiles]]) -> Chart:
 KIND: Final = PageKind(
     slug="latency",
     title="Response times",
+    menu_title="Times",
     build=_build,
     filters=("by", *calls.FILTERS),
     by=_BY,

@@ -52,7 +52,8 @@ def _table(context: Context, answers: Answers) -> Panel:
         times[model] = float(numpy.median(known)) if len(known) else None
     rows = with_discoveries(rows)
     table_rows = [(row.key, *accuracy_row(row), times[row.key]) for row in rows]
-    shown = [row for row in rows if row.hit_rate.value is not None and row.cost_per_decision is not None]
+    judged_rows = [row for row in rows if row.hit_rate.value is not None]
+    shown = [row for row in judged_rows if row.cost_per_decision is not None and not row.cost_unknown]
     chart = Chart(
         kind="bubbles",
         label="Hit rate by cost of a decision, for each model",
@@ -64,7 +65,16 @@ def _table(context: Context, answers: Answers) -> Panel:
         title="By model",
         table=Table((Column("model", "model"), *COLUMNS, Column("latency_ms", "median time", "ms")), table_rows),
         chart=chart if shown else None,
-        notes=("A member's vote counts as a decision of its model, judged by the prices of the swarm's decision.",),
+        notes=("A member's vote counts as a decision of its model, judged by the prices of the swarm's decision.",
+               *_undrawn(len(judged_rows) - len(shown))),
+    )  # fmt: skip
+
+
+def _undrawn(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (
+        f"{count:,} model{'' if count == 1 else 's'}, of whose calls not all costs are known, cannot be drawn by cost.",
     )
 
 

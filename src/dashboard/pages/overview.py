@@ -25,7 +25,7 @@ _COLUMNS: Final = (
     Column("agent", "agent"),
     Column("calls", "calls", "count"),
     Column("error_rate", "error rate (95%)", "interval"),
-    Column("cost_usd", "cost", "money"),
+    Column("cost_usd", "cost", "money", is_bound=True),
     Column("p50_ms", "p50", "ms"),
     Column("p95_ms", "p95", "ms"),
 )
@@ -71,7 +71,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     )
     points = reader.series(filter_, "day", ("agent",))
     cost = calls.by_day(points, title="Cost by day and agent", slug="cost", kind="money",
-                        figure=lambda item: item.cost_usd, unit="cost_usd")  # fmt: skip
+                        figure=calls.money, unit="cost_usd")  # fmt: skip
     counts = calls.by_day(points, title="Calls by day and agent", slug="calls", kind="count",
                           figure=lambda item: item.n, unit="calls")  # fmt: skip
     agents = Panel(slug="agents", title="By agent", table=Table(_COLUMNS, table))

@@ -61,8 +61,14 @@ def price_chart(context: Context, decisions: Chosen, symbol_number: int, *, othe
     if len(shown) < len(places):
         notes.append(f"The newest {len(shown):,} of {len(places):,} decisions are drawn; the CSV has all.")
     store = context.options.get("store")
+    marks = _marks(context, decisions, shown)
+    if len(marks) < len(shown):
+        notes.append(f"Not drawn, for want of a price: {len(shown) - len(marks):,}; the table has them.")
+    inside = [mark for mark in marks if _is_on(bars, mark[0], series, steps)]
+    if len(inside) < len(marks):
+        notes.append(f"Not drawn, as the prices of the file do not reach them: {len(marks) - len(inside):,}.")
     data: dict[str, Any] = {
-        "marks": _marks(context, decisions, shown),
+        "marks": inside,
         "query": f"?{urlencode({'store': store})}" if store else "",
     }
     if bars:
@@ -77,6 +83,18 @@ def price_chart(context: Context, decisions: Chosen, symbol_number: int, *, othe
         chart=Chart(kind="decisions", data=data, label=f"Price of {symbol} with decisions") if has_points else None,
         notes=tuple(notes),
     )
+
+
+def _is_on(bars: list[list[float]], moment_ms: int, series: PriceSeries | None, steps: int) -> bool:
+    """Tell whether a moment is on the bars that are drawn, or at most one bar's time after them; without bars it is."""
+    if not bars or series is None:
+        return True
+    return bars[0][0] <= moment_ms <= bars[-1][0] + steps * _bar_ns(series) // 1_000_000
+
+
+def _bar_ns(series: PriceSeries) -> int:
+    """Return the usual time between two bars; a day where there is one bar."""
+    return int(numpy.median(numpy.diff(series.open_ns))) if len(series.open_ns) > 1 else _SMALLEST_MARGIN_NS
 
 
 def _row(context: Context, entry: Entry, _: int) -> tuple[Any, ...]:
@@ -139,7 +157,7 @@ def _line(decisions: Chosen, places: Any) -> list[list[float]]:
 
 def _bars(series: PriceSeries, as_of_ns: Any) -> tuple[list[list[float]], int]:
     """Return bars around the decisions as [time in ms, open, close, low, high], and how many make one of them."""
-    first, last = int(as_of_ns[0]), int(as_of_ns.max())
+    first, last = int(as_of_ns.min()), int(as_of_ns.max())  # they were written in any order
     margin = max(int((last - first) * _MARGIN), _SMALLEST_MARGIN_NS)
     start = series.first_at_or_after(first - margin)
     end = series.first_at_or_after(last + margin)

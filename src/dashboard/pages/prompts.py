@@ -33,7 +33,7 @@ _COLUMNS: Final = (
     Column("mean_ms", "mean time", "ms"),
     Column("tokens_in", "tokens in per call", "number"),
     Column("cached_share", "cache share", "share"),
-    Column("cost_usd", "cost", "money"),
+    Column("cost_usd", "cost", "money", is_bound=True),
     Column("unpriced", "without full price", "count"),
 )
 

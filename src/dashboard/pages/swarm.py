@@ -28,7 +28,7 @@ _MEMBERS: Final = (
     Column("changed", "decisions it changed", "count"),
     Column("judged", "of these judged", "count"),
     Column("value", "net returns it added", "points"),
-    Column("cost_usd", "cost", "money"),
+    Column("cost_usd", "cost", "money", is_bound=True),
     Column("cost_per_vote", "cost per vote", "money"),
     Column("latency_ms", "median time", "ms"),
 )

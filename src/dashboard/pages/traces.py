@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from src.dashboard.data import traces
 from src.dashboard.data.conditions import Conditions, conditions
 from src.dashboard.data.memo import Version
+from src.dashboard.pages.calls import at_least
 from src.dashboard.pages.kinds import PageKind
 from src.dashboard.pages.ledger_filters import trace_link
 from src.dashboard.view.filters import FilterError
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from src.insight.sessions.sums import SessionSums
 
 FILTERS: Final = (
-    "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "status", "category",
-    "name", "text", "min_ms", "min_usd",
+    "since", "until", "agent", "model", "provider", "symbol", "session", "user", "environment", "prompt", "status",
+    "category", "name", "text", "min_ms", "min_usd",
 )  # fmt: skip
 _SEARCH_S: Final = 2.5  # for which texts and traces are searched for a page
 _NEWEST_LIVE: Final = 50  # observations that the live view begins with
@@ -44,8 +45,8 @@ COLUMNS: Final = (
     Column("observations", "observations", "count"),
     Column("calls", "calls", "count"),
     Column("errors", "errors", "count"),
-    Column("tokens", "tokens", "count"),
-    Column("cost_usd", "cost", "money"),
+    Column("tokens", "tokens", "count", is_bound=True),
+    Column("cost_usd", "cost", "money", is_bound=True),
 )
 
 
@@ -61,7 +62,7 @@ def _build(context: Context) -> Page:
         slug="traces",
         title="Traces, newest first" if before is None else "Older traces",
         table=Table(COLUMNS, [trace_row(context, line) for line in page.lines]),
-        notes=("A trace is listed whole where the filters leave any observation of it.",),
+        notes=("A trace is listed whole where the filters leave any observation of it.", *_part_note(page, before)),
     )
     links = {}
     if page.before is not None:
@@ -69,6 +70,14 @@ def _build(context: Context) -> Page:
     if before is not None:
         links["newest"] = context.filters.query(store=context.options.get("store"))
     return Page(figures=_figures(total), panels=(panel,), notes=search_notes(context, chosen), extra={"links": links})
+
+
+def _part_note(page: traces.TracePage, before: int | None) -> tuple[str, ...]:
+    if page.before is None and before is None:
+        return ()
+    return (
+        f"Table and CSV have {traces.PAGE} traces at a time: «Older» goes on, `moondev traces save FILE` writes all.",
+    )
 
 
 def chosen_observations(context: Context, filters: Filters | None = None, seconds: float | None = None) -> Conditions:
@@ -128,7 +137,8 @@ def trace_row(context: Context, line: traces.TraceLine) -> tuple[Any, ...]:
         )
     return (
         trace_link(line.trace_id, context, line.trace_id), line.start_ns, line.name, line.agent, session, line.took_ms,
-        line.observations, line.calls, line.errors, line.tokens, cost(line.cost_usd, line.unpriced),
+        line.observations, line.calls, line.errors, at_least(line.tokens or 0, line.unmeasured),
+        cost(line.cost_usd, line.unpriced),
     )  # fmt: skip
 
 
@@ -143,8 +153,10 @@ def _figures(total: traces.TraceTotals) -> tuple[Figure, ...]:
         Figure("traces", "Traces", total.traces, "count", total.observations, "observations"),
         Figure("calls", "Model calls", total.calls, "count", total.observations, "observations"),
         Figure("errors", "Errors", total.errors, "count", total.observations, "observations"),
-        Figure("input_tokens", "Tokens in", total.input_tokens, "count", total.calls, "calls"),
-        Figure("output_tokens", "Tokens out", total.output_tokens, "count", total.calls, "calls"),
+        Figure("input_tokens", "Tokens in", at_least(total.input_tokens or 0, total.unmeasured), "count",
+               total.calls - total.unmeasured, "calls that told"),
+        Figure("output_tokens", "Tokens out", at_least(total.output_tokens or 0, total.unmeasured), "count",
+               total.calls - total.unmeasured, "calls that told"),
         Figure("cost_usd", "Cost", cost(known, total.unpriced), "money", total.calls, "calls",
                f"{total.unpriced:,} without a full price" if total.unpriced else ""),
     )  # fmt: skip
@@ -176,8 +188,8 @@ _SESSION_COLUMNS: Final = (
     Column("runs", "runs", "count"),
     Column("calls", "calls", "count"),
     Column("errors", "errors", "count"),
-    Column("tokens", "tokens", "count"),
-    Column("cost_usd", "cost", "money"),
+    Column("tokens", "tokens", "count", is_bound=True),
+    Column("cost_usd", "cost", "money", is_bound=True),
 )
 _SESSION_FILTERS: Final = ("since", "until", "agent", "model", "provider", "symbol", "user", "environment", "session")
 
@@ -216,7 +228,7 @@ def _session_row(context: Context, item: SessionSums) -> tuple[Any, ...]:
     filters = replace(context.filters, session=None)
     link = Link(item.session, f"/traces{filters.query(session=item.session, store=context.options.get('store'))}")
     dollars = item.cost_usd if item.cost_usd is not None or item.unpriced else 0.0
-    tokens = (item.input_tokens or 0) + (item.output_tokens or 0)
+    tokens = at_least((item.input_tokens or 0) + (item.output_tokens or 0), item.unmeasured)
     return (link, item.first_ns, item.last_ns, item.runs, item.calls, item.errors, tokens, cost(dollars, item.unpriced))
 
 

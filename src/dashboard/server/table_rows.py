@@ -32,7 +32,8 @@ def rows_html(table: Table, most: int) -> Markup:
 
 
 def _cell(value: Any, kind: Any) -> str:
-    text = escape(visible(shown(value, kind))[:_LONGEST])
+    whole = visible(shown(value, kind))
+    text = escape(whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…")
     inner = f"<bdi>{text}</bdi>" if kind in {"text", "action", "id"} else str(text)
     if isinstance(value, Link):
         inner = f'<a href="{escape(value.href)}">{inner}</a>'

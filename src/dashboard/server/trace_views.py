@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from src.dashboard.data import traces
 from src.dashboard.data.langfuse_link import langfuse_url
 from src.dashboard.data.tree import in_tree_order
+from src.dashboard.pages.calls import at_least
 from src.dashboard.pages.registry import KINDS
 from src.dashboard.pages.traces import cost
 from src.dashboard.server.rendering import json_text, render
 from src.dashboard.view.csv_text import csv_text
 from src.dashboard.view.filters import FilterError
 from src.dashboard.view.formats import shown
+from src.dashboard.view.lazy_rows import FIRST
 from src.dashboard.view.panels import Column, Table
 from src.observability import attributes as names
 from src.observability.commands.terminal import visible
 from src.observability.store.compression import DamagedSpan
+from src.observability.store.records import BILLED_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +79,8 @@ def trace_page(views: Views, request: Request, limits: Limits) -> Response:
         "trace.html",
         line=line,
         cost=cost(line.cost_usd, line.unpriced),
+        tokens=at_least(line.tokens or 0, line.unmeasured),
+        most_rows=FIRST,
         scores=scores,
         span=options.get("span", ""),
         langfuse=langfuse_url(store, trace_id, limits),
@@ -98,7 +103,7 @@ _ROW_COLUMNS: Final = (
     Column("provider", "provider"),
     Column("model", "model"), Column("level", "level"), Column("error_category", "category"),
     Column("input_tokens", "tokens in", "count"), Column("output_tokens", "tokens out", "count"),
-    Column("cost_usd", "cost", "money"),
+    Column("cost_usd", "cost", "money", is_bound=True),
 )  # fmt: skip
 _SCORE_COLUMNS: Final = (
     Column("name", "score"), Column("value", "value"), Column("observation_id", "observation"),
@@ -210,12 +215,17 @@ def _span(views: Views, request: Request, limits: Limits) -> tuple[Store, dict[s
         ("tokens out", None if row.output_tokens is None else shown(row.output_tokens, "count")),
         ("cost", shown(cost(row.cost_usd, is_unpriced), "money") if row.cost_usd is not None or is_unpriced else None),
     ]
-    more = [(name.removeprefix("langfuse.observation."), _readable(value)[:_LONGEST_SHOWN])
+    more = [(name.removeprefix("langfuse.observation."), _shortened(_readable(value), _LONGEST_SHOWN))
             for name, value in attributes.items() if name not in _NEAR_TEXT]  # fmt: skip
     return store, {
         "row": row, "facts": [(label, value) for label, value in facts if value], "texts": texts, "more": more,
-        "trouble": trouble, "query": f"?store={options['store']}" if options.get("store") else "",
+        "trouble": trouble, "query": f"?{urlencode({'store': options['store']})}" if options.get("store") else "",
     }  # fmt: skip
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return the beginning of a text, and how much there is of it, where it is longer."""
+    return text if len(text) <= most else f"{text[:most]}… (the first {most:,} of {len(text):,} characters)"
 
 
 def _decoded(row: TraceRow) -> Mapping[str, Any]:
@@ -263,13 +273,21 @@ def live_rows(views: Views, request: Request, limits: Limits) -> Response:
             "time": shown(row["end_ns"], "time"), "trace": row["trace_id"], "span": row["span_id"],
             "name": row["name"], "type": row["type"], "model": row["model"] or "", "agent": row["agent"] or "",
             "took": shown(max(row["end_ns"] - row["start_ns"], 0) / 1e6, "ms"),
-            "cost": "" if row["cost_usd"] is None else shown(row["cost_usd"], "money"),
-            "level": row["level"],
-            "error": " ".join(filter(None, (row["error_category"], row["status_message"])))[:300],
+            "cost": _live_cost(row), "level": row["level"],
+            "error": _shortened(" ".join(filter(None, (row["error_category"], row["status_message"]))), 300),
+            "is_call": row["type"] in BILLED_TYPES,
         }
         for row in items
     ]  # fmt: skip
     return _json({"rows": rows, "left_out": left_out, "after": max(newest, 0)})
+
+
+def _live_cost(row: Mapping[str, Any]) -> str:
+    """Return what an observation cost; empty for one that costs nothing by itself, such as a span."""
+    is_known, is_unpriced = row["cost_usd"] is not None, row["cost_unknown"]
+    if is_unpriced is None:  # of an older program
+        is_unpriced = not is_known and row["type"] in BILLED_TYPES
+    return shown(cost(row["cost_usd"], int(is_unpriced)), "money") if is_known or is_unpriced else ""
 
 
 def _json(data: Any) -> Response:

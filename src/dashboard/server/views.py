@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from src.dashboard.data.ledger import Ledger
 from src.dashboard.data.memo import Memo
@@ -130,7 +131,7 @@ class Views:
 
         def address(other: PageKind) -> str:
             if filters is None:
-                return other.address + (f"?store={name}" if name else "")
+                return other.address + (f"?{urlencode({'store': name})}" if name else "")
             # What rows are grouped by has other choices on other pages.
             allowed = set(other.filters) - {"by", "other", "prompt"}
             return other.address + filters.query(allowed, store=name)

@@ -4,16 +4,23 @@ const table = document.getElementById("live"), body = table.tBodies[0];
 const pause = document.getElementById("pause"), callsOnly = document.getElementById("calls-only");
 const state = document.getElementById("live-state");
 const MOST = 500;
-let after = Number(table.dataset.after), total = 0, missed = 0;
+let after = Number(table.dataset.after), total = 0, calls = 0, missed = 0;
 
 pause.addEventListener("click", () => {
   const isPaused = pause.getAttribute("aria-pressed") !== "true";
   pause.setAttribute("aria-pressed", isPaused);
   pause.textContent = isPaused ? "Go on" : "Pause";
 });
-callsOnly.addEventListener("change", () => { for (const row of body.rows) hide(row); });
+callsOnly.addEventListener("change", () => { for (const row of body.rows) hide(row); tell(); });
 
-function hide(row) { row.hidden = callsOnly.checked && row.dataset.type !== "generation"; }
+function hide(row) { row.hidden = callsOnly.checked && row.dataset.call === undefined; }
+
+function tell() {
+  if (!total) { state.textContent = "Waiting for the next observation."; return; }
+  const some = callsOnly.checked ? `${calls.toLocaleString("en")} model calls of ${total.toLocaleString("en")} observations` : total.toLocaleString("en");
+  const rest = [missed ? `${missed.toLocaleString("en")} more came too fast to show` : "", total > MOST ? `the newest ${MOST} are listed` : ""];
+  state.textContent = ["n = " + some + ": the newest when this page was opened, and those that ended since", ...rest.filter(Boolean)].join("; ");
+}
 
 function cell(row, text, name = "") {
   const item = row.insertCell();
@@ -26,7 +33,7 @@ function cell(row, text, name = "") {
 
 function add(item) {
   const row = body.insertRow(0);
-  row.dataset.type = item.type;
+  if (item.is_call) row.dataset.call = "";
   cell(row, item.time);
   const link = document.createElement("a");
   const store = table.dataset.store ? `&store=${encodeURIComponent(table.dataset.store)}` : "";
@@ -41,21 +48,24 @@ function add(item) {
   hide(row);
 }
 
+class Refused extends Error {}
+
 async function look() {
   if (pause.getAttribute("aria-pressed") !== "true" && !document.hidden) {
     const store = table.dataset.store ? `&store=${encodeURIComponent(table.dataset.store)}` : "";
     try {
       const answer = await fetch(`/live/rows.json?after=${after}${store}`, { credentials: "same-origin" });
-      if (!answer.ok) throw new Error(String(answer.status));
+      if (!answer.ok) throw new Refused(`The dashboard cannot read the store just now (${answer.status}); it is tried again.`);
       const news = await answer.json();
       after = news.after;
       total += news.rows.length;
+      calls += news.rows.filter((item) => item.is_call).length;
       missed += news.left_out;
       news.rows.forEach(add);
       while (body.rows.length > MOST) body.deleteRow(-1);
-      state.textContent = total ? `n = ${total.toLocaleString("en")}: the newest when this page was opened, and those that ended since${missed ? `; ${missed.toLocaleString("en")} more came too fast to show` : ""}` : "Waiting for the next observation.";
-    } catch {
-      state.textContent = "The dashboard does not answer: is it still running?";
+      tell();
+    } catch (error) {
+      state.textContent = error instanceof Refused ? error.message : "The dashboard does not answer: is it still running?";
     }
   }
   setTimeout(look, 1000);

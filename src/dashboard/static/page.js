@@ -41,7 +41,8 @@ function valueOf(cell) {
 
 function compare(a, b, sign) {
   if (a === null || b === null) return (a === null) - (b === null);  // what is unknown comes last, either way
-  return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
+  if (typeof a !== typeof b) return sign * (typeof a === "number" ? -1 : 1);
+  return sign * (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
 }
 
 if (document.querySelector(".chart")) {

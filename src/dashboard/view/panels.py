@@ -49,11 +49,19 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name in CSV, its heading, and how its values read."""
+    """One column.
+
+    Attributes:
+        key: Its name in CSV.
+        label: Its heading.
+        kind: How its values read.
+        is_bound: Whether its values can be `AtLeast`: CSV has a column beside it that says of which that holds.
+    """
 
     key: str
     label: str
     kind: Kind = "text"
+    is_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +130,27 @@ class Page:
 
 def figures_table(figures: Sequence[Figure]) -> Table:
     """Return headline figures as a table, for CSV."""
-    columns = (Column("figure", "figure"), Column("value", "value"), Column("n", "n", "count"))
-    return Table(columns, [(item.key, plain(item.value), item.n) for item in figures])
+    columns = (
+        Column("figure", "figure"), Column("value", "value", is_bound=True), Column("n", "n", "count"),
+        Column("low", "low", "number"), Column("high", "high", "number"),
+    )  # fmt: skip
+    return Table(columns, [(item.key, _bare(item.value), item.n, *bounds(item.value)) for item in figures])
+
+
+def bounds(value: Any) -> tuple[float | None, float | None]:
+    """Return the ends of an interval; None for values that have none."""
+    return getattr(value, "low", None), getattr(value, "high", None)
+
+
+def is_at_least(value: Any) -> bool:
+    """Tell whether a further part of a cell's amount is unknown."""
+    while isinstance(value, Link):
+        value = value.value
+    return isinstance(value, AtLeast)
+
+
+def _bare(value: Any) -> Any:
+    return value if is_at_least(value) else plain(value)
 
 
 def plain(value: Any) -> Any:

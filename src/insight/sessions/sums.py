@@ -37,6 +37,7 @@ _MOST_REST: Final = 200_000  # rows beyond the sums, up to which they are summed
 _BILLED: Final = ", ".join(f"'{name}'" for name in BILLED_TYPES)
 _MEASURES: Final = (
     "n", "first_ns", "last_ns", "runs", "calls", "errors", "input_tokens", "output_tokens", "cost_usd", "unpriced",
+    "unmeasured",
 )  # fmt: skip
 _CREATE: Final = (
     "CREATE TABLE IF NOT EXISTS session_sums (block INTEGER NOT NULL, has_session INTEGER NOT NULL, "
@@ -60,6 +61,7 @@ class SessionSums:
         output_tokens: Tokens out; None where none is known.
         cost_usd: The known costs; None where none is known.
         unpriced: How many have a cost that is not known in whole.
+        unmeasured: How many are billed and have no known tokens.
     """
 
     session: str | None
@@ -73,6 +75,10 @@ class SessionSums:
     output_tokens: int | None
     cost_usd: float | None
     unpriced: int
+    unmeasured: int
+
+
+UNMEASURED: Final = f"(type IN ({_BILLED}) AND input_tokens IS NULL AND output_tokens IS NULL)"
 
 
 def unpriced_sql(connection: sqlite3.Connection) -> str:
@@ -88,7 +94,7 @@ def sums_of(connection: sqlite3.Connection, where: str = "1", values: Sequence[A
     rows = connection.execute(
         "SELECT session_id, count(*), min(start_ns), max(end_ns), sum(parent_span_id IS NULL), "
         f"sum(type IN ({_BILLED})), sum(level = 'ERROR'), sum(input_tokens), sum(output_tokens), sum(cost_usd), "
-        f"sum({unpriced_sql(connection)}) FROM observations WHERE {where} GROUP BY session_id",
+        f"sum({unpriced_sql(connection)}), sum({UNMEASURED}) FROM observations WHERE {where} GROUP BY session_id",
         values,
     )
     return [SessionSums(*row) for row in rows]
@@ -207,11 +213,11 @@ def bring_up(store: Path, ask: Ask) -> bool:
 
 def _bring_up(connection: sqlite3.Connection, ask: Ask, reach: Extent, state: str) -> bool:
     with writing(connection):
-        connection.execute(_CREATE)
         values = meta(connection)
         before, upto = str(values.get("sessions_state", "")), values.get("sessions_upto", 0)
         if before.split("/")[:2] != state.split("/")[:2] or upto > reach.last:
-            connection.execute("DELETE FROM session_sums")
+            connection.execute("DROP TABLE IF EXISTS session_sums")
+            connection.execute(_CREATE)
             upto = 0
             set_meta(connection, traces_n=0)
         elif before != state:

@@ -60,6 +60,7 @@ class TraceFilter(NamedTuple):
         user_id: The user, exactly as it is written.
         environment: The environment.
         category: The category of an error.
+        prompt: The name of the prompt.
         tag: A tag of the trace.
         text: A text that stands in an input, an output or an error, in any case.
         status: `error` where an observation of the trace failed, else `ok`.
@@ -78,6 +79,7 @@ class TraceFilter(NamedTuple):
     user_id: str | None = None
     environment: str | None = None
     category: str | None = None
+    prompt: str | None = None
     tag: str | None = None
     text: str | None = None
     status: Status | None = None

@@ -29,7 +29,9 @@ _SPAN: Final = "(SELECT span FROM payloads p WHERE p.seq = o.seq)"
 _COLUMNS: Final = {
     "agent": "agent", "provider": "provider", "category": "error_category", "session_id": "session_id",
 }  # fmt: skip
-_FACTS: Final = {"symbol": "symbol", "user_id": "user_id", "environment": "environment", "tag": "tags"}
+_FACTS: Final = {
+    "symbol": "symbol", "user_id": "user_id", "environment": "environment", "prompt": "prompt_name", "tag": "tags",
+}  # fmt: skip
 _EXACT: Final = frozenset({"session_id", "user_id"})
 
 
