@@ -65,19 +65,6 @@ def fast_engine() -> Engine | None:
         databases = compiled.database(gates()[:_FIRST_ESCAPE]), compiled.database(gates()[PHRASE:])
         local = threading.local()
 
-        def phrases(data: bytes, scratch: Any) -> Iterator[Hit]:
-            ends: list[int] = []
-            try:
-                databases[1].scan(data, _note_first_ends, context=ends, scratch=scratch)
-            except hyperscan.ScanTerminated:
-                if b"?" in data:  # the letters beyond ASCII decide
-                    return iter([(ends[0], EVERYWHERE)])
-                if not phrase_ends.may_hold(data):
-                    return iter(())
-                ends.clear()
-                databases[1].scan(data, _note_end, context=ends.append, scratch=scratch)
-            return ((end, PHRASE) for end in phrase_ends.after_listed_words(data, sorted(ends)))
-
         def scan(data: bytes) -> list[Hit]:
             # A scan releases the GIL, so every thread needs its own scratch space.
             scratches = getattr(local, "scratches", None)
@@ -88,8 +75,7 @@ def fast_engine() -> Engine | None:
             hits += _first_escapes(data)
             numbers = {number for _, number in hits}
             if EVERYWHERE not in numbers:
-                searched = phrase_ends.without_html(data) if HTML_BLANK in numbers else data
-                hits += phrases(searched, scratches[1])
+                hits += _phrases(databases[1], scratches[1], data, has_html=HTML_BLANK in numbers)
             hits.sort()
             return hits
 
@@ -97,6 +83,27 @@ def fast_engine() -> Engine | None:
     except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
         return None
     return scan
+
+
+def _phrases(database: Any, scratch: Any, data: bytes, *, has_html: bool) -> Iterator[Hit]:
+    """Return the hits of the phrase gate, or of the gate of short phrases where the letters beyond ASCII decide."""
+    import hyperscan
+
+    if has_html:
+        if b"?" in data:  # the gate of short phrases does not see the blanks of HTML
+            return iter([(0, EVERYWHERE)])
+        data = phrase_ends.without_html(data)
+    ends: list[int] = []
+    try:
+        database.scan(data, _note_first_ends, context=ends, scratch=scratch)
+    except hyperscan.ScanTerminated:
+        if b"?" in data:
+            return iter([(0, EVERYWHERE)])
+        if not phrase_ends.may_hold(data):
+            return iter(())
+        ends.clear()
+        database.scan(data, _note_end, context=ends.append, scratch=scratch)
+    return ((end, PHRASE) for end in phrase_ends.after_listed_words(data, sorted(ends)))
 
 
 @functools.cache

@@ -229,7 +229,8 @@ def _parts(chain: list[Word]) -> list[list[Word]]:
 
 
 def _is_gap(gap: str) -> bool:
-    return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(_blank_out(gap)).decode().lower()))
+    gap = gap.replace(HTML_BLANK.decode(), " ")
+    return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
 
 
 def _find_checksummed(scan: Scan, chain: list[Word]) -> None:
