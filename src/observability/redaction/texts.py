@@ -39,6 +39,7 @@ from src.observability.redaction.rules.gates import RUN_LENGTH, Gate, Inspection
 EngineName = Literal["auto", "fast", "plain"]
 
 _MANY_ASSIGNMENTS = 16  # from so many on, equal lines are looked at once
+_MANY_PHRASES = 200  # from so many on, all words of a text are looked up first
 _CANDIDATES = 20_000  # inspections per text
 _MARGIN = 1_024  # characters replaced before the last candidate inspected: a secret can begin before its gate ends
 _PASSES = 6
@@ -196,6 +197,8 @@ def _with_plausible_phrases(text: str, data: bytes, hits: list[engines.Hit], num
     if text.isascii():
         return hits
     ends = [end for end, number in hits if number == engines.PHRASE]
+    if len(ends) > _MANY_PHRASES and not seed_phrases.may_hold(text):
+        return others
     phrases = [(end, engines.PHRASE) for end in seed_phrases.ends_after_listed_words(text, ends)]
     return sorted([*others, *phrases])
 

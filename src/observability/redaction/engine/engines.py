@@ -7,7 +7,7 @@ import functools
 import itertools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ Engine = Callable[[bytes], list[Hit]]
 
 RUN = 0
 PHRASE = len(gates()) - 1
-EVERYWHERE = 1  # the gate of short phrases, or the phrase gate where it matches all over a text
+EVERYWHERE = 1  # the gate of short phrases: where it matches, phrases may end everywhere
 PHRASES = frozenset({PHRASE, EVERYWHERE})
 ESCAPES = frozenset(number for number, gate in enumerate(gates()) if gate.inspection is Inspection.ESCAPE)
 BROKEN, SPELLED, WORD_LIST = (
@@ -50,7 +50,7 @@ _WIDE_RUN = b"a" * WIDE_LENGTH
 _LONGEST_PREFIX = 32
 _SHORT_WORK = 40_000  # characters times forms; below it, searching for each form is faster than the engine
 _LONG = b"a" * RUN_LENGTH
-_MANY_ENDS = 600  # of what may be phrases
+_MANY_ENDS = 1_500  # of what may be phrases
 _RARE = 100  # occurrences that are looked at one by one
 
 
@@ -73,14 +73,9 @@ def fast_engine() -> Engine | None:
             hits: list[Hit] = []
             databases[0].scan(data, _note, context=hits.append, scratch=scratches[0])
             hits += _first_escapes(data)
-            if any(number == HTML_BLANK for _, number in hits):
-                data = phrase_ends.without_html(data)
-            ends: list[int] = []
-            try:
-                databases[1].scan(data, _note_end, context=ends, scratch=scratches[1])
-                hits += [(end, PHRASE) for end in phrase_ends.after_listed_words(data, sorted(ends))] if ends else ()
-            except hyperscan.ScanTerminated:
-                hits.append((ends[0], EVERYWHERE))
+            numbers = {number for _, number in hits}
+            if EVERYWHERE not in numbers:
+                hits += _phrases(databases[1], scratches[1], data, has_html=HTML_BLANK in numbers)
             hits.sort()
             return hits
 
@@ -88,6 +83,27 @@ def fast_engine() -> Engine | None:
     except Exception:  # noqa: BLE001 - not installed, or an unsupported processor: the plain engine works
         return None
     return scan
+
+
+def _phrases(database: Any, scratch: Any, data: bytes, *, has_html: bool) -> Iterator[Hit]:
+    """Return the hits of the phrase gate, or of the gate of short phrases where the letters beyond ASCII decide."""
+    import hyperscan
+
+    if has_html:
+        if b"?" in data:  # the gate of short phrases does not see the blanks of HTML
+            return iter([(0, EVERYWHERE)])
+        data = phrase_ends.without_html(data)
+    ends: list[int] = []
+    try:
+        database.scan(data, _note_first_ends, context=ends, scratch=scratch)
+    except hyperscan.ScanTerminated:
+        if b"?" in data:
+            return iter([(0, EVERYWHERE)])
+        if not phrase_ends.may_hold(data):
+            return iter(())
+        ends.clear()
+        database.scan(data, _note_end, context=ends.append, scratch=scratch)
+    return ((end, PHRASE) for end in phrase_ends.after_listed_words(data, sorted(ends)))
 
 
 @functools.cache
@@ -122,8 +138,12 @@ def _note(number: int, _start: int, end: int, _flags: int, note: Any) -> None:
     note((end, number))
 
 
-def _note_end(_number: int, _start: int, end: int, _flags: int, ends: list[int]) -> bool:
-    """Note the end of what may be a phrase; return whether there are so many that looking at each would take longer."""
+def _note_end(_number: int, _start: int, end: int, _flags: int, note: Any) -> None:
+    note(end)
+
+
+def _note_first_ends(_number: int, _start: int, end: int, _flags: int, ends: list[int]) -> bool:
+    """Note an end; return whether there are so many that all words of the text are looked up first."""
     ends.append(end)
     return len(ends) >= _MANY_ENDS
 

@@ -5,7 +5,6 @@ Code, settings and logs can be full of names such as `key` and `token`, and repe
 
 from __future__ import annotations
 
-import bisect
 from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging.scan import Scan
@@ -39,7 +38,9 @@ def remaining_ends(text: str, ends: list[int]) -> Iterator[int]:
             place += 1
             continue
         line = text[start:line_end]
-        behind = bisect.bisect_right(ends, line_end, place)
+        behind = place + 1
+        while behind < count and ends[behind] <= line_end:
+            behind += 1
         is_harmless = harmless.get(line)
         if is_harmless is None:
             if len(harmless) > _SAMPLE + repeated:
