@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from src.insight.facts.filters import Dimension
     from src.insight.facts.headroom import HeadroomFigures
-    from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
+    from src.insight.facts.records import CallFact, Fact, ScoreFact, ScoreTotals, TraceFacts
 
 Step = Literal["day", "hour"]
 _STEP_NS: Final = {"day": DAY_NS, "hour": 3_600 * NANO}
@@ -182,6 +182,10 @@ class FactsReader:
     ) -> list[Fact]:
         """Return single observations: the newest, dearest or longest first, or the other way round."""
         return self._rows.rows(filter_, order, limit, ascending=ascending)
+
+    def calls(self, filter_: Filter) -> list[CallFact]:
+        """Return what advice needs of all observations of a filter, in the order of their starts."""
+        return self._rows.calls(filter_)
 
     def traces(self, filter_: Filter, limit: int = 20) -> list[TraceFacts]:
         """Return whole traces that have an observation of the filter, the newest first."""
