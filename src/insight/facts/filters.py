@@ -113,7 +113,6 @@ _WITH_TAG: Final = (
     "SELECT id FROM names WHERE text LIKE '[%' AND json_valid(text) "
     "AND EXISTS (SELECT 1 FROM json_each(text) t WHERE t.value = :tag)"
 )
-_NONE: Final = -(2**63)  # what stands for none in an array of a column
 
 
 def column_of(dimension: str) -> str:
@@ -193,7 +192,7 @@ def choices(connection: sqlite3.Connection, filter_: Filter) -> list[tuple[str, 
         tests.append(("tags", is_in([row[0] for row in rows])))
     if filter_.min_cost_usd is not None:
         least_nano = round(filter_.min_cost_usd * NANO)
-        tests.append(("cost_nano", lambda column: (column >= least_nano) & (column != _NONE)))
+        tests.append(("cost_nano", lambda column: column >= least_nano))  # what stands for none is less than any cost
     if filter_.min_latency_ms is not None:
         least_us = round(filter_.min_latency_ms * 1_000)
         tests.append(("duration_us", lambda column: column >= least_us))
