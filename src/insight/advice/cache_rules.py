@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 
@@ -36,6 +37,7 @@ _CLAUDE_LEAST: Final = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1_000)
 def rule_of(provider: str | None, model: str | None) -> CacheRule | None:
     """Return a model's rule; None where none is known here."""
     name = (model or "").lower()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from src.insight.advice.today import Today
 from src.insight.facts.filters import BILLED, EVALUATION, Filter
 from src.insight.facts.schema import DAY_NS
 
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Results
     from src.insight.facts.reader import FactsReader
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
     from src.observability.ledger import Entry, MemberVote
     from src.observability.store.reader import StoreReader
 
 BACKTEST: Final = "backtest"
-_ALL: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,11 @@ class Past:
         """Return the part that they are checked on."""
         return Period(self.middle_ns, self.period.until_ns)
 
+    @cached_property
+    def today(self) -> Today:
+        """Return the prices of the present."""
+        return Today(self.now_ns)
+
     def is_counted(self, environment: str | None) -> bool:
         """Tell whether calls of an environment count: those of back-tests, which no month repeats, where asked for."""
         if self.filter.environment is not None:
@@ -108,10 +113,10 @@ class Search:
     def beside(self, entry: Entry) -> None:
         """Take note of a decision of a back-test, which says what models would answer, but not what a month costs."""
 
-    def run(self, run: Fact) -> None:
+    def run(self, run: CallFact) -> None:
         """Take note of an agent's run."""
 
-    def call(self, call: Fact) -> None:
+    def call(self, call: CallFact) -> None:
         """Take note of a call of a model."""
 
     def results(self) -> Results:
@@ -180,13 +185,13 @@ def _show_decisions(past: Past, searches: Sequence[Search], entries: Iterable[En
                     search.decision(entry)
 
 
-def _facts(past: Past, filter_: Filter) -> Iterator[Fact]:
+def _facts(past: Past, filter_: Filter) -> Iterator[CallFact]:
     """Yield facts in the order of time, a day at a time, so that few are in memory."""
     for day in past.period.days:
         since = max(day * DAY_NS, past.period.since_ns)
         until = min((day + 1) * DAY_NS, past.period.until_ns)
         within = replace(filter_, since_ns=since, until_ns=until)
-        yield from past.reader.rows(within, "start", _ALL, ascending=True)
+        yield from past.reader.calls(within)
 
 
 def _is_of(entry: Entry, past: Past, *, is_beside: bool) -> bool:

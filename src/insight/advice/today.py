@@ -8,7 +8,7 @@ from src.models.pricing.prices import price
 from src.models.usage import Usage
 
 if TYPE_CHECKING:
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
     from src.models.usage import Cost
 
 _S: Final = 1_000_000_000
@@ -23,6 +23,8 @@ class Today:
 
     def __init__(self, now_ns: int) -> None:
         self._at = now_ns / _S
+        self._last: CallFact | None = None
+        self._last_usd: float | None = None
         self._rates: dict[tuple[str, str, int], dict[str, float] | None] = {}
 
     def usd(self, provider: str | None, model: str | None, usage: Usage) -> float | None:
@@ -31,8 +33,13 @@ class Today:
             return None
         return price(provider, (model,), usage, at=self._at).total
 
-    def cost(self, call: Fact) -> float | None:
+    def cost(self, call: CallFact) -> float | None:
         """Return what a call costs today: its tokens at today's rates; 0 for one that was free, None where unknown."""
+        if call is not self._last:  # several kinds ask in turn for what the same call costs
+            self._last, self._last_usd = call, self._cost(call)
+        return self._last_usd
+
+    def _cost(self, call: CallFact) -> float | None:
         if call.cost_nano == 0 and not call.unpriced:
             return 0.0
         rates = self.rates(call.provider, call.model, call.input_tokens or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from src.insight.facts.day_columns import forget_days
 from src.insight.facts.schema import DAILY_KEYS, DAY_NS, NAMED, RETRY_KEYS
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ def delete(facts_file: sqlite3.Connection, kind: Kind, numbers: list[int]) -> in
         f"INSERT INTO {kind.expired} SELECT {kind.day}, count(*) FROM {kind.table} WHERE seq IN ({places}) GROUP BY 1 "
         "ON CONFLICT (day) DO UPDATE SET n = n + excluded.n"
     )
+    if kind is OBSERVATIONS:
+        days = facts_file.execute(f"SELECT DISTINCT {kind.day} FROM facts WHERE seq IN ({places})").fetchall()
+        forget_days(facts_file, [row[0] for row in days])
     return facts_file.execute(f"DELETE FROM {kind.table} WHERE seq IN ({places})").rowcount
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from src.insight.facts.schema import DAILY_KEYS, LATENCY_KEYS, NANO
 from src.observability.store.records import BILLED_TYPES
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 Choice: TypeAlias = str | tuple[str, ...] | None
 Status = Literal["ok", "error"]
@@ -108,6 +108,13 @@ _NAMED: Final = (
 )  # fmt: skip
 
 
+# The texts of tags that have one of them.
+_WITH_TAG: Final = (
+    "SELECT id FROM names WHERE text LIKE '[%' AND json_valid(text) "
+    "AND EXISTS (SELECT 1 FROM json_each(text) t WHERE t.value = :tag)"
+)
+
+
 def column_of(dimension: str) -> str:
     """Return the column that holds a dimension.
 
@@ -152,10 +159,7 @@ def conditions(connection: sqlite3.Connection, filter_: Filter) -> tuple[str, di
         ids = ids_of(connection, (filter_.without_environment,))
         parts.append(f"environment NOT IN ({', '.join(map(str, ids)) or '-1'})")
     if filter_.tag is not None:
-        parts.append(
-            "tags IN (SELECT id FROM names WHERE text LIKE '[%' AND json_valid(text) "
-            "AND EXISTS (SELECT 1 FROM json_each(text) t WHERE t.value = :tag))"
-        )
+        parts.append(f"tags IN ({_WITH_TAG})")
         values["tag"] = filter_.tag
     if filter_.min_cost_usd is not None:
         parts.append("cost_nano >= :min_cost")
@@ -164,6 +168,35 @@ def conditions(connection: sqlite3.Connection, filter_: Filter) -> tuple[str, di
         parts.append("duration_us >= :min_latency")
         values["min_latency"] = round(filter_.min_latency_ms * 1_000)
     return "".join(f" AND {part}" for part in parts), values
+
+
+def choices(connection: sqlite3.Connection, filter_: Filter) -> list[tuple[str, Callable[[Any], Any]]]:
+    """Return a filter as tests of columns, times apart: each takes an array of a column, and returns which rows fit."""
+    import numpy
+
+    tests: list[tuple[str, Callable[[Any], Any]]] = []
+
+    def is_in(ids: Sequence[int], *, invert: bool = False) -> Callable[[Any], Any]:
+        return lambda column: numpy.isin(column, ids, invert=invert)
+
+    for name in _NAMED:
+        choice = getattr(filter_, name)
+        if choice is not None:
+            tests.append((name, is_in(ids_of(connection, (choice,) if isinstance(choice, str) else choice))))
+    if filter_.status is not None:
+        tests.append(("error", is_in([int(filter_.status == "error")])))
+    if filter_.without_environment is not None:
+        tests.append(("environment", is_in(ids_of(connection, (filter_.without_environment,)), invert=True)))
+    if filter_.tag is not None:
+        rows = connection.execute(_WITH_TAG, {"tag": filter_.tag})
+        tests.append(("tags", is_in([row[0] for row in rows])))
+    if filter_.min_cost_usd is not None:
+        least_nano = round(filter_.min_cost_usd * NANO)
+        tests.append(("cost_nano", lambda column: column >= least_nano))  # what stands for none is less than any cost
+    if filter_.min_latency_ms is not None:
+        least_us = round(filter_.min_latency_ms * 1_000)
+        tests.append(("duration_us", lambda column: column >= least_us))
+    return tests
 
 
 def ids_of(connection: sqlite3.Connection, texts: Sequence[str]) -> list[int]:

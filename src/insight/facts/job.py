@@ -12,7 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from src.insight.facts import expiry, observations, scores, writing
+from src.insight.facts import day_columns, expiry, observations, scores, writing
 from src.insight.facts.expiry import OBSERVATIONS, SCORES, Kind
 from src.insight.facts.numbering import Names
 from src.insight.facts.opening import Identity, store_identity
@@ -133,6 +133,7 @@ class _Pass:
         if self._is_over():
             return
         self._finish(deleted)
+        self._keep_columns()
 
     # Numbers.
 
@@ -274,6 +275,17 @@ class _Pass:
                 self._names.forget()
                 set_meta(self._file, names_ns=now, has_unused_names=0, build=writing.new_build())
             set_meta(self._file, refreshed_ns=now)
+
+    def _keep_columns(self) -> None:
+        """Write the columns of days that have none, where there are so many facts that they are worth it."""
+        if meta(self._file).get("facts", 0) < day_columns.LEAST_FACTS:
+            return
+        for day in day_columns.days_without(self._file):
+            with writing.writing(self._file):
+                if day in day_columns.days_without(self._file):  # no other process has written them meanwhile
+                    day_columns.keep_day(self._file, day)
+            if self._is_over():
+                return
 
     # Time.
 

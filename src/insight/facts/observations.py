@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from src.insight.facts.conversion import COLUMNS, INSERT, NAMES, PLACES, Batch, fact_rows
+from src.insight.facts.day_columns import forget_days
 from src.insight.facts.decoding import ChildEvents, EventRow, child_events, decoded_facts
 from src.insight.facts.schema import day_of
 from src.insight.facts.tally import add_sums
@@ -101,6 +102,7 @@ def add(
         batch, doubtful = _new_ones(facts_file, batch, taken, is_rescan=is_rescan)
     if batch.rows:
         facts_file.executemany(INSERT, batch.rows)
+        forget_days(facts_file, {day_of(row.start_ns) for row in batch.rows})
         add_sums(facts_file, batch, names)
     numbers = observations[-1][_SEQ] - after
     return Added(new=len(batch.rows), missing=numbers - len(observations), doubtful=doubtful)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Literal
 
+from src.insight.facts import day_columns
 from src.insight.facts.filters import column_of, conditions, is_latency
 from src.insight.facts.ranges import split, within
 from src.insight.facts.records import Percentiles
@@ -41,10 +41,11 @@ def percentiles(
     if any(not 0 <= share <= 1 for share in shares):
         raise ValueError(f"The shares are {tuple(shares)}: use numbers from 0 to 1, such as 0.95.")
     columns = [column_of(name) for name in by]
-    histograms, is_whole = _histograms(connection, filter_, columns, measure)
-    total = sum(sum(buckets.values()) for buckets in histograms.values())
-    is_exact = is_whole and 0 < total <= MOST_EXACT and _is_soon_read(connection, filter_)
-    exact = _durations(connection, filter_, columns, measure) if is_exact else {}
+    with day_columns.one_moment(connection):
+        histograms, is_whole = _histograms(connection, filter_, columns, measure)
+        total = sum(sum(buckets.values()) for buckets in histograms.values())
+        is_exact = is_whole and 0 < total <= MOST_EXACT and _is_soon_read(connection, filter_)
+        exact = _durations(connection, filter_, columns, measure) if is_exact else {}
     return {
         key: _exact(exact[key], shares) if key in exact else _approximate(buckets, shares)
         for key, buckets in histograms.items()
@@ -61,6 +62,7 @@ def _histograms(
     bucket = "bucket" if measure == "duration" else _BUCKET_OF_FIRST
     facts = f"SELECT {keys} {bucket} AS bucket, 1 AS n FROM facts WHERE {column} IS NOT NULL {where}"
     is_whole = True
+    histograms: dict[tuple[int, ...], dict[int, int]] = {}
     if is_latency(filter_, columns):
         parts = split(connection, filter_)
         daily = f"SELECT {keys} bucket, n FROM latency WHERE measure = {number} {where} {parts.days}"
@@ -68,11 +70,13 @@ def _histograms(
         expired = f"SELECT 1 FROM expired WHERE 1 {parts.days} LIMIT 1"
         is_whole = connection.execute(expired).fetchone() is None
     else:
-        source = facts + within(filter_.since_ns, filter_.until_ns)
-    rows = connection.execute(f"SELECT {keys} bucket, sum(n) FROM ({source}) GROUP BY {keys} bucket", values)
-    histograms: defaultdict[tuple[int, ...], dict[int, int]] = defaultdict(dict)
-    for *key, bucket_number, n in rows:
-        histograms[tuple(key)][bucket_number] = n
+        days, rest = day_columns.cover(connection, filter_)
+        histograms = day_columns.histograms(connection, days, filter_, columns, column)
+        source = " UNION ALL ".join(facts + within(since, until) for since, until in rest)
+    statement = f"SELECT {keys} bucket, sum(n) FROM ({source}) GROUP BY {keys} bucket"
+    for *key, bucket_number, n in connection.execute(statement, values) if source else ():
+        buckets = histograms.setdefault(tuple(key), {})
+        buckets[bucket_number] = buckets.get(bucket_number, 0) + n
     return histograms, is_whole
 
 
@@ -100,12 +104,13 @@ def _durations(
     """Return the durations of each group in microseconds."""
     column = _MEASURES[measure][1]
     where, values = conditions(connection, filter_)
-    where += within(filter_.since_ns, filter_.until_ns)
+    days, rest = day_columns.cover(connection, filter_)
+    durations = day_columns.times_of(connection, days, filter_, columns, column)
     keys = "".join(f"{name}, " for name in columns)
-    rows = connection.execute(f"SELECT {keys} {column} FROM facts WHERE {column} IS NOT NULL {where}", values)
-    durations: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for *key, duration in rows:
-        durations[tuple(key)].append(duration)
+    for since, until in rest:
+        statement = f"SELECT {keys} {column} FROM facts WHERE {column} IS NOT NULL {where} {within(since, until)}"
+        for *key, duration in connection.execute(statement, values):
+            durations.setdefault(tuple(key), []).append(duration)
     return durations
 
 

@@ -11,9 +11,10 @@ store has deleted (`expired_in` says how many).
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from src.insight.facts import filters, headroom, quantiles, retries
+from src.insight.facts import day_columns, filters, headroom, quantiles, retries
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from src.insight.facts.filters import Dimension
     from src.insight.facts.headroom import HeadroomFigures
-    from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
+    from src.insight.facts.records import CallFact, Fact, ScoreFact, ScoreTotals, TraceFacts
 
 Step = Literal["day", "hour"]
 _STEP_NS: Final = {"day": DAY_NS, "hour": 3_600 * NANO}
@@ -183,6 +184,10 @@ class FactsReader:
         """Return single observations: the newest, dearest or longest first, or the other way round."""
         return self._rows.rows(filter_, order, limit, ascending=ascending)
 
+    def calls(self, filter_: Filter) -> list[CallFact]:
+        """Return what advice needs of all observations of a filter, in the order of their starts."""
+        return self._rows.calls(filter_)
+
     def traces(self, filter_: Filter, limit: int = 20) -> list[TraceFacts]:
         """Return whole traces that have an observation of the filter, the newest first."""
         return self._rows.traces(filter_, limit)
@@ -206,24 +211,41 @@ class FactsReader:
 
     def _points(self, filter_: Filter, by: Sequence[Dimension], step: Step | None) -> list[Point]:
         columns = [column_of(name) for name in by]
-        where, values = conditions(self._connection, filter_)
-        source = self._source(filter_, columns, where, step)
-        keys = ", ".join(["moment", *columns])
-        statement = f"SELECT {keys}, sum(n * error), {_SUMS} FROM ({source}) GROUP BY {keys}"
-        rows = self._connection.execute(statement, values).fetchall()
-        first = len(columns) + 1
+        with day_columns.one_moment(self._connection):
+            cells = self._cells(filter_, columns, step)
         return [
-            Point(row[0], self._key(by, row[1:first]), Totals(errors=row[first], **_by_measure(row[first + 1 :])))
-            for row in rows
+            Point(moment, self._key(by, ids), Totals(errors=cell[0], **_by_measure(cell[1:])))
+            for (moment, *ids), cell in cells.items()
         ]
 
-    def _source(self, filter_: Filter, columns: Sequence[str], where: str, step: Step | None) -> str:
-        """Return the SELECT of what is summed up: daily totals and single facts in one form."""
+    def _cells(self, filter_: Filter, columns: Sequence[str], step: Step | None) -> dict[tuple[int, ...], list[int]]:
+        """Return errors and measures of each moment and group; of single facts by the columns of their days."""
+        cells: dict[tuple[int, ...], list[int]] = {}
+        where, values = conditions(self._connection, filter_)
+        if step == "hour" or not is_daily(filter_, columns):
+            days, rest = day_columns.cover(self._connection, filter_)
+            cells = day_columns.sums(self._connection, days, filter_, columns, step)
+            facts = self._facts_source(columns, where, step)
+            source = " UNION ALL ".join(facts + within(since, until) for since, until in rest)
+        else:
+            source = self._source(filter_, columns, where, step)
+        keys = ", ".join(["moment", *columns])
+        statement = f"SELECT {keys}, sum(n * error), {_SUMS} FROM ({source}) GROUP BY {keys}"
+        for row in self._connection.execute(statement, values) if source else ():
+            key, cell = row[: len(columns) + 1], row[len(columns) + 1 :]
+            cells[key] = list(map(add, cells[key], cell)) if key in cells else list(cell)
+        return cells
+
+    def _facts_source(self, columns: Sequence[str], where: str, step: Step | None) -> str:
+        """Return the SELECT of single facts in the form of daily totals."""
         keys = "".join(f"{name}, " for name in dict.fromkeys(["error", *columns]))
         moment = "0" if step is None else f"start_ns - start_ns % {_STEP_NS[step]}"
-        facts = f"SELECT {moment} AS moment, {keys} {self._sums_of_facts} FROM facts WHERE 1 {where}"
-        if step == "hour" or not is_daily(filter_, columns):
-            return facts + within(filter_.since_ns, filter_.until_ns)
+        return f"SELECT {moment} AS moment, {keys} {self._sums_of_facts} FROM facts WHERE 1 {where}"
+
+    def _source(self, filter_: Filter, columns: Sequence[str], where: str, step: Step | None) -> str:
+        """Return the SELECT of what is summed up: daily totals, and single facts of parts of days in one form."""
+        keys = "".join(f"{name}, " for name in dict.fromkeys(["error", *columns]))
+        facts = self._facts_source(columns, where, step)
         parts = split(self._connection, filter_)
         day = "0" if step is None else f"day * {DAY_NS}"
         daily = f"SELECT {day} AS moment, {keys} {', '.join(MEASURES)} FROM daily WHERE 1 {where} {parts.days}"

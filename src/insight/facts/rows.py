@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from src.insight.facts.filters import conditions
 from src.insight.facts.ranges import within
-from src.insight.facts.records import Fact, ScoreFact, ScoreTotals, TraceFacts
+from src.insight.facts.records import CallFact, Fact, ScoreFact, ScoreTotals, TraceFacts
 from src.insight.facts.schema import NAMED, first_key
 
 if TYPE_CHECKING:
@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from src.insight.facts.filters import Filter
     from src.insight.facts.names import NamesById
 
-_IDS: Final = {"trace": "trace_id", "span": "span_id", "parent": "parent_span_id"}
-_PLAIN: Final = (
-    "seq", "start_ns", "duration_us", "input_tokens", "output_tokens", "cached_tokens", "written_tokens",
-    "reasoning_tokens", "cost_nano", "first_token_us", "attempts", "headroom", "confidence",
-)  # fmt: skip
-_FLAGS: Final = ("error", "unpriced", "repaired")
-_COLUMNS: Final = (*_PLAIN, *_FLAGS, *_IDS, *NAMED)
-_SELECT: Final = f"SELECT {', '.join(_COLUMNS)}, key FROM facts WHERE 1"
+_Kind = TypeVar("_Kind", Fact, CallFact)
+# Fields of facts that stand in other columns, or in another form: ids as bytes, flags as 0 and 1, texts as numbers.
+_IDS: Final = {"trace_id": "trace", "span_id": "span", "parent_span_id": "parent"}
+_FLAGS: Final = frozenset(("error", "unpriced", "repaired"))
+_TEXTS: Final = frozenset(NAMED)
+
+
+def _select(kind: type[Fact | CallFact]) -> str:
+    """Return the SELECT of facts of a kind, whose last column is the key."""
+    return f"SELECT {', '.join(_IDS.get(name, name) for name in kind._fields)}, key FROM facts WHERE 1"
+
+
+_SELECT: Final = _select(Fact)
+_SELECT_CALLS: Final = _select(CallFact)
 _ORDERS: Final = {"start": "key", "cost": "cost_nano", "duration": "duration_us"}
 _NEVER_NONE: Final = ("name", "type")
 _MOST_AT_ONCE: Final = 10_000  # rows that are asked for at once
@@ -53,11 +59,18 @@ class Rows:
         if order == "start":
             # Keys are in the order of whole seconds: the last one is read to its end, and all are sorted.
             rows = self._whole_seconds(f"{_SELECT} {where} ORDER BY key {direction}", values, limit)
-            facts = self._facts(rows)
+            facts = self._facts(Fact, rows)
             facts.sort(key=attrgetter("start_ns"), reverse=not ascending)
             return facts[:limit]
         statement = f"{_SELECT} {where} ORDER BY {_ORDERS[order]} {direction} LIMIT {int(limit)}"
-        return self._facts(self._connection.execute(statement, values).fetchall())
+        return self._facts(Fact, self._connection.execute(statement, values).fetchall())
+
+    def calls(self, filter_: Filter) -> list[CallFact]:
+        """Return what advice needs of all facts of a filter, in the order of their starts."""
+        where, values = conditions(self._connection, filter_)
+        where += within(filter_.since_ns, filter_.until_ns)
+        rows = self._connection.execute(f"{_SELECT_CALLS} {where} ORDER BY key", values).fetchall()
+        return sorted(self._facts(CallFact, rows), key=attrgetter("start_ns"))
 
     def traces(self, filter_: Filter, limit: int) -> list[TraceFacts]:
         """Return whole traces that have an observation of the filter, the newest first."""
@@ -87,7 +100,7 @@ class Rows:
         last = first_key(start_ns) + (_LONGEST_TRACE_S << 32)
         indexed = "" if self._has_index() else f" AND key BETWEEN {first} AND {last}"
         rows = self._connection.execute(f"{_SELECT} AND trace = ? {indexed}", (trace,)).fetchall()
-        facts = sorted(self._facts(rows), key=attrgetter("start_ns", "seq"))
+        facts = sorted(self._facts(Fact, rows), key=attrgetter("start_ns", "seq"))
         return TraceFacts(trace_id=text_id(trace) or "", facts=tuple(facts))
 
     def _has_index(self) -> bool:
@@ -105,20 +118,24 @@ class Rows:
         cursor.close()
         return rows
 
-    def _facts(self, rows: Sequence[Sequence[Any]]) -> list[Fact]:
-        """Return rows of `_SELECT` as facts: made column by column, since there may be a hundred thousand."""
+    def _facts(self, kind: type[_Kind], rows: Sequence[Sequence[Any]]) -> list[_Kind]:
+        """Return rows of a kind's SELECT as facts: made column by column, since there may be a hundred thousand."""
         if not rows:
             return []
-        column = dict(zip((*_COLUMNS, "key"), zip(*rows, strict=True), strict=True))
-        values: dict[str, Iterable[Any]] = {name: column[name] for name in _PLAIN}
-        values |= {name: map(text_id, column[source]) for source, name in _IDS.items()}
-        values |= {name: map(bool, column[name]) for name in _FLAGS}
-        for name in NAMED:
-            texts: dict[int, Any] = {number: self._names.text(number) for number in set(column[name])}
+        columns = zip(*rows, strict=True)  # the last one is the key
+        values = [self._values(name, column) for name, column in zip(kind._fields, columns, strict=False)]
+        return list(map(kind._make, zip(*values, strict=True)))
+
+    def _values(self, name: str, column: Sequence[Any]) -> Iterable[Any]:
+        """Return the values of a field from those of its column."""
+        if name in _TEXTS:
+            texts: dict[int, str | None] = {number: self._names.text(number) for number in set(column)}
             if name in _NEVER_NONE:
                 texts = {number: text or "" for number, text in texts.items()}
-            values[name] = map(texts.__getitem__, column[name])
-        return list(map(Fact._make, zip(*(values[name] for name in Fact._fields), strict=True)))
+            return map(texts.__getitem__, column)
+        if name in _FLAGS:
+            return map(bool, column)
+        return map(text_id, column) if name in _IDS else column
 
     def scores(
         self, *, name: str | None, trace_id: str | None, since_ns: int | None, until_ns: int | None, limit: int

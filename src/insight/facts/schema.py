@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x4D4F4E46  # "MONF"
 # Of the tables and of what their figures mean: a file of another number is built anew.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 NANO: Final = 1_000_000_000  # billionths in a dollar
 DAY_NS: Final = 86_400 * NANO
@@ -119,6 +119,7 @@ CREATE TABLE score_daily (
     total REAL NOT NULL,
     PRIMARY KEY (day, name, type, environment, text)
 ) WITHOUT ROWID;
+CREATE TABLE day_columns (day INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (day, name));
 CREATE TABLE expired (day INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE expired_scores (day INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE gaps (

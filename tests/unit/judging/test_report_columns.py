@@ -67,7 +67,7 @@ def _vote(rng: random.Random, member: str) -> MemberVote:
         weight=rng.choice((0.3, 1.0, 1.0, 2.5)),
         latency_ms=rng.choice((None, 812.4)),
         cost_usd=rng.choice((None, 0.1, 0.0007)),
-        error="timeout" if action is None and rng.random() < 0.5 else None,
+        error="timeout" if rng.random() < 0.3 else None,
         model=rng.choice((None, "gpt-4o", "gpt-4o-2024-08-06", "claude-sonnet-4-5")),
     )
 

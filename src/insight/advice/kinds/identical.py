@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
     from src.insight.advice.texts import Texts
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
 
 NAME: Final = "identical"
 WINDOW_NS: Final = 3_600 * 1_000_000_000
@@ -75,7 +75,7 @@ class Identical(Search):
         self._groups: defaultdict[_Group, _Repeats] = defaultdict(_Repeats)
 
     @override
-    def call(self, call: Fact) -> None:
+    def call(self, call: CallFact) -> None:
         if call.error or not call.cost_nano or call.input_tokens is None:
             return
         key = _Key(call.agent, call.provider, call.model, call.input_tokens)

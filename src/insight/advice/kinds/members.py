@@ -11,7 +11,7 @@ from typing_extensions import override
 from src.insight.advice.amounts import Daily, saving
 from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
-from src.judging.grouping import recounted
+from src.judging.grouping import counted
 
 if TYPE_CHECKING:
     from collections import deque
@@ -53,7 +53,8 @@ class Members(Search):
         if len(votes) < _LEAST_MEMBERS:
             return
         self._swarms += 1
-        together = recounted(entry)
+        cast = [(vote.member, (float(vote.weight), vote.action)) for vote in votes]
+        together = counted(tuple(own for _, own in cast))
         decision = entry.decision
         if together != (decision.action if decision.status == "decided" else None):
             self._others += 1
@@ -64,7 +65,7 @@ class Members(Search):
                 continue
             seat = self._seats[decision.agent, vote.member]
             seat.n[part] += 1
-            seat.changed[part] += recounted(entry, without=vote.member) != together
+            seat.changed[part] += counted(tuple(own for name, own in cast if name != vote.member)) != together
             seat.unpriced += vote.cost_usd is None
             seat.usd += vote.cost_usd or 0.0
             seat.daily.add(decision.time_ns, vote.cost_usd or 0.0)

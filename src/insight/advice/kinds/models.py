@@ -17,7 +17,6 @@ from src.insight.advice.amounts import Daily, Saving, money, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair, Pairs, question_key, voter
 from src.insight.advice.past import Search
-from src.insight.advice.today import Today
 from src.judging.grouping import outcome_of
 from src.observability.ledger import parse_horizon
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
     from src.observability.ledger import Entry, MemberVote
 
 NAME: Final = "models"
@@ -61,7 +60,7 @@ class Models(Search):
         super().__init__(past)
         self._questions: dict[str, _Question] = {}
         self._traces: dict[str | None, deque[str]] = {}
-        self._today = Today(past.now_ns)
+        self._today = past.today
         self._prices: dict[int, float | None] = {}  # by the ids of generations that voted
 
     @override
@@ -99,7 +98,7 @@ class Models(Search):
         return question, casts
 
     @override
-    def call(self, call: Fact) -> None:
+    def call(self, call: CallFact) -> None:
         span = _number(call.span_id)
         if span in self._prices:
             self._prices[span] = self._today.cost(call)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Evidence, Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
 
 NAME: Final = "paid-failures"
 Trouble = Literal["failed", "cut", "repaired", "retried"]
@@ -80,7 +80,7 @@ class PaidFailures(Search):
         self._troubled: defaultdict[tuple[_Key, Trouble], _Troubled] = defaultdict(_Troubled)
 
     @override
-    def call(self, call: Fact) -> None:
+    def call(self, call: CallFact) -> None:
         key, trouble = (call.agent, call.provider, call.model), trouble_of(call)
         usd = call.cost_usd
         if trouble is None:
@@ -149,7 +149,7 @@ class PaidFailures(Search):
         return evidence(filters, group.traces)
 
 
-def trouble_of(call: Fact) -> Trouble | None:
+def trouble_of(call: CallFact) -> Trouble | None:
     """Return the trouble of a call; the gravest where it had several."""
     if call.error:
         return "failed"
@@ -160,7 +160,7 @@ def trouble_of(call: Fact) -> Trouble | None:
     return "retried" if (call.attempts or 1) > 1 else None
 
 
-def _reason(call: Fact) -> str:
+def _reason(call: CallFact) -> str:
     if call.error:
         return call.category or "error"
     return (call.retried or "").partition(",")[0] or call.finish_reason or "unknown"

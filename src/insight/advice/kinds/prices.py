@@ -13,7 +13,6 @@ from src.insight.advice.amounts import FEWEST, Daily, Saving, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.pairs import question_key, voter
 from src.insight.advice.past import Search
-from src.insight.advice.today import Today
 from src.insight.facts.schema import DAY_NS
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
     from src.observability.ledger import Entry
 
 NAME: Final = "prices"
@@ -51,7 +50,7 @@ class Prices(Search):
 
     def __init__(self, past: Past) -> None:
         super().__init__(past)
-        self._today = Today(past.now_ns)
+        self._today = past.today
         self._calls: defaultdict[tuple[str | None, _Model], _Calls] = defaultdict(_Calls)
         self._answered: defaultdict[_Model, int] = defaultdict(int)
         self._agents: defaultdict[str, set[str | None]] = defaultdict(set)  # by the questions that they decided
@@ -69,7 +68,7 @@ class Prices(Search):
         self._voters[question_key(entry)].update(map(voter, entry.votes))
 
     @override
-    def call(self, call: Fact) -> None:
+    def call(self, call: CallFact) -> None:
         if call.error or call.provider is None or call.model is None or call.provider in _FREE:
             return
         model = (call.provider, call.model)

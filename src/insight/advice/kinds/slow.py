@@ -16,7 +16,7 @@ from src.observability.ledger import HorizonError, parse_horizon
 if TYPE_CHECKING:
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
     from src.judging.statistics import Interval
     from src.observability.ledger import Entry
 
@@ -69,7 +69,7 @@ class Slow(Search):
             pace.times.append((decision.time_ns, slowest_s, decision.trace_id))
 
     @override
-    def run(self, run: Fact) -> None:
+    def run(self, run: CallFact) -> None:
         known = self._open.pop(run.span_id, None)
         if known is not None:
             key, time_ns, trace_id, _ = known

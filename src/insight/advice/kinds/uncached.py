@@ -13,7 +13,6 @@ from src.insight.advice.cache_rules import CacheRule, rule_of
 from src.insight.advice.finding import Finding, Withheld, evidence, newest_traces, results_of
 from src.insight.advice.past import Search
 from src.insight.advice.texts import Place, texts_at
-from src.insight.advice.today import Today
 from src.judging.statistics import wilson
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
-    from src.insight.facts.records import Fact
+    from src.insight.facts.records import CallFact
     from src.judging.statistics import Interval
 
 NAME: Final = "uncached"
@@ -83,7 +82,7 @@ class Uncached(Search):
         self._textless = 0
 
     @override
-    def call(self, call: Fact) -> None:
+    def call(self, call: CallFact) -> None:
         rule = rule_of(call.provider, call.model)
         if call.error or call.input_tokens is None:
             return
@@ -132,7 +131,7 @@ class Uncached(Search):
         scope = {name: value for name, value in group._asdict().items() if value}
         title = f"{group.agent or 'no agent'}, {group.model}: cache the beginning that its prompts share"
         share = sum(call.cached_tokens for call in calls) / (beginning.tokens * len(calls))
-        rates = Today(self.past.now_ns).rates(group.provider, group.model, calls[0].input_tokens) or {}
+        rates = self.past.today.rates(group.provider, group.model, calls[0].input_tokens) or {}
         reason: str | None = None
         result = None
         if not rule.is_marked:

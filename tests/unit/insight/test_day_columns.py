@@ -1,0 +1,131 @@
+"""What columns of whole days answer is what single facts answer, whatever is asked, and however days change."""
+
+from __future__ import annotations
+
+import functools
+import random
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy
+import pytest
+
+from src.insight.facts import day_columns, job
+from src.insight.facts.filters import Dimension, Filter
+from src.insight.facts.reader import FactsReader
+from src.insight.facts.schema import facts_path
+from src.observability.store.retention import Retention
+from src.observability.store.spool import Spool
+from tests.long import rounds
+from tests.unit.insight.stores import BEGAN_NS, DAY_NS, DAYS, random_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "model": ("a", "", ("a", "b"), "nobody"),
+    "symbol": ("BTC-USD",),
+    "session": ("", "nobody"),
+    "user": ("",),
+    "status": ("ok", "error"),
+    "without_environment": ("paper", "nowhere"),
+    "tag": ("x", "a, b", "nothing"),
+    "min_cost_usd": (-1.0, 0.0, 0.001),
+    "min_latency_ms": (1.0, 900.0),
+    "type": (None, "agent"),
+    "finish_reason": ("length", ""),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(day_columns, "LEAST_FACTS", 1)
+    return tmp_path / "t.db"
+
+
+def fill(path: Path, rng: random.Random, first: int, count: int) -> None:
+    spool = Spool(path)
+    for number in range(first, first + count):
+        spool.append(random_record(number, rng))
+    spool.close()
+
+
+def random_filter(rng: random.Random) -> Filter:
+    values = {name: rng.choice(choices) for name, choices in _CHOICES.items() if rng.random() < 0.2}
+    times = sorted(BEGAN_NS + rng.randrange(-DAY_NS, (DAYS + 1) * DAY_NS) for _ in range(2))
+    if rng.random() < 0.5:
+        values["since_ns"] = rng.choice((times[0], times[0] // DAY_NS * DAY_NS))
+    if rng.random() < 0.5:
+        values["until_ns"] = rng.choice((times[1], times[1] // DAY_NS * DAY_NS))
+    return Filter(**values)
+
+
+def answers(path: Path, questions: list[tuple[Filter, tuple[Dimension, ...]]]) -> list[Any]:
+    """Return the answers to questions; a group's order among equals says nothing."""
+    result: list[Any] = []
+    with FactsReader(path) as facts:
+        for filter_, by in questions:
+            result.append({row.key: row.totals for row in facts.grouped(filter_, by)})
+            days = facts.series(filter_, "day", by)
+            result.append({(point.start_ns, point.key): point.totals for point in days})
+            if not facts.expired_in(filter_):
+                hours = facts.series(filter_, "hour", by)
+                result.append({(point.start_ns, point.key): point.totals for point in hours})
+            result.append(facts.percentiles(filter_, by))
+            result.append(facts.percentiles(filter_, by, measure="first_token"))
+    return result
+
+
+def kept_days(path: Path) -> set[int]:
+    with closing(sqlite3.connect(facts_path(path))) as connection:
+        return {row[0] for row in connection.execute("SELECT DISTINCT day FROM day_columns")}
+
+
+def without_columns(path: Path) -> None:
+    with closing(sqlite3.connect(facts_path(path))) as connection, connection:
+        connection.execute("DELETE FROM day_columns")
+
+
+@pytest.mark.parametrize("seed", range(rounds(4, 300)))
+def test_columns_answer_as_single_facts_do(store: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    rng = random.Random(seed)
+    monkeypatch.setattr("src.insight.facts.quantiles.MOST_EXACT", rng.choice((0, 40, 50_000)))
+    fill(store, rng, 0, 150)
+    job.refresh(store)
+    if rng.random() < 0.5:
+        clock = functools.partial(float, (BEGAN_NS + DAYS * DAY_NS // 2) / 1e9 + 86_400)
+        Retention(store, 1, unsent_too=True, clock=clock, pause=lambda _: False).run_once(force=True)
+        job.refresh(store)
+    assert kept_days(store)
+    dimensions = get_args(Dimension)
+    questions = [(random_filter(rng), tuple(rng.sample(dimensions, rng.choice((0, 1, 2, 3))))) for _ in range(12)]
+    by_columns = answers(store, questions)
+    without_columns(store)
+    assert by_columns == answers(store, questions)
+
+
+def test_a_day_whose_facts_change_loses_its_columns_until_the_next_refresh(store: Path) -> None:
+    rng = random.Random(1)
+    fill(store, rng, 0, 120)
+    job.refresh(store)
+    before = kept_days(store)
+    assert len(before) > 2
+    question: list[tuple[Filter, tuple[Dimension, ...]]] = [(Filter(type=None), ("member", "vote"))]
+    fill(store, rng, 120, 5)  # on days that are kept already
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(day_columns, "LEAST_FACTS", 10**9)
+        job.refresh(store)
+    assert kept_days(store) < before
+    between = answers(store, question)
+    job.refresh(store)
+    assert kept_days(store) >= before
+    assert answers(store, question) == between
+    assert sum(totals.n for totals in between[0].values()) == 125
+
+
+def test_amounts_beyond_the_exact_floats_are_summed_exactly() -> None:
+    values = day_columns._unpacked(day_columns._packed([2**62 - 1, None, -5, 3]))
+    assert values.tolist() == [2**62 - 1, day_columns.NONE, -5, 3]
+    assert day_columns._added(values[[0, 3]], numpy.array([0, 0]), 1) == [2**62 + 2]
+    assert day_columns._unpacked(day_columns._packed([-128, None, 127])).tolist() == [-128, day_columns.NONE, 127]
