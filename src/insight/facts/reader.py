@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from src.insight.facts import filters, headroom, quantiles, retries
+from src.insight.facts.cubes import Cubes
 from src.insight.facts.filters import Filter, column_of, conditions, is_daily
 from src.insight.facts.names import NamesById
 from src.insight.facts.opening import open_facts
@@ -53,6 +54,7 @@ class FactsReader:
         self._names = NamesById(self._connection)
         self._sums_of_facts = self._facts_as_sums()
         self._rows = Rows(self._connection, self._names)
+        self._cubes: Cubes | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +76,10 @@ class FactsReader:
             steps: How many steps of SQLite's machine lie between two looks.
         """
         self._connection.set_progress_handler(is_over, steps)
+
+    def sum_up_once(self) -> None:
+        """Have facts that daily totals do not tell apart summed up once for all questions about the same ones."""
+        self._cubes = Cubes(self._connection, self._sums_of_facts)
 
     # How far.
 
@@ -139,8 +145,18 @@ class FactsReader:
             shares: The quantiles, as shares from 0 to 1.
             measure: `duration` or `first_token`.
         """
-        groups = quantiles.percentiles(self._connection, filter_, by, shares, measure)
-        return {self._key(by, ids): group for ids, group in groups.items()}
+        return self.percentiles_and_all(filter_, by, shares, measure)[0]
+
+    def percentiles_and_all(
+        self,
+        filter_: Filter,
+        by: Sequence[Dimension],
+        shares: Sequence[float] = (0.5, 0.95, 0.99),
+        measure: quantiles.Measure = "duration",
+    ) -> tuple[dict[tuple[str | None, ...], Percentiles], Percentiles | None]:
+        """Return quantiles for each group, as `percentiles`, and those of all groups together; None for nothing."""
+        groups, all_ = quantiles.percentiles(self._connection, filter_, by, shares, measure)
+        return {self._key(by, ids): group for ids, group in groups.items()}, all_
 
     def retries(self, filter_: Filter, by: Sequence[Dimension] = ()) -> dict[tuple[str | None, ...], int]:
         """Return how many attempts failed and were tried again, for each group; `category` is the attempt's.
@@ -223,7 +239,9 @@ class FactsReader:
         moment = "0" if step is None else f"start_ns - start_ns % {_STEP_NS[step]}"
         facts = f"SELECT {moment} AS moment, {keys} {self._sums_of_facts} FROM facts WHERE 1 {where}"
         if step == "hour" or not is_daily(filter_, columns):
-            return facts + within(filter_.since_ns, filter_.until_ns)
+            moment = "0" if step is None else "day"
+            cube = self._cubes.source(filter_, columns, keys, moment) if self._cubes and step != "hour" else None
+            return cube or facts + within(filter_.since_ns, filter_.until_ns)
         parts = split(self._connection, filter_)
         day = "0" if step is None else f"day * {DAY_NS}"
         daily = f"SELECT {day} AS moment, {keys} {', '.join(MEASURES)} FROM daily WHERE 1 {where} {parts.days}"

@@ -8,13 +8,15 @@ import random
 import sqlite3
 import threading
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from src.insight.facts import job, quantiles
-from src.insight.facts.filters import Filter
+from src.insight.facts.filters import Filter, conditions
+from src.insight.facts.opening import open_facts
 from src.insight.facts.reader import FactsReader
 from src.insight.report.content import make_report
 from src.insight.report.plain import report_data
@@ -82,6 +84,7 @@ def test_figures_equal_a_slow_recount(tmp_path: Path, monkeypatch: pytest.Monkey
     assert job.refresh(path).is_current
     with FactsReader(path) as reader:
         _check_totals(reader, recount, rng)
+        _check_sums_at_once(path, reader, rng)
         _check_latency(reader, recount)
         _check_retries(reader, recount, rng)
         _check_single_facts(reader, recount)
@@ -144,6 +147,37 @@ def _check_totals(reader: FactsReader, recount: Recount, rng: random.Random) -> 
         assert until >= last
         matching = [item for item in seen if since <= item.start_ns < until and _matches(item, chosen)]
         assert _by_key(reader.grouped(chosen, ("agent",))) == sums(matching, ("agent",))
+
+
+def _check_sums_at_once(path: Path, reader: FactsReader, rng: random.Random) -> None:
+    """Facts that are summed up once for several questions answer each as if it were the only one."""
+    users = [fact.user for fact in reader.rows(Filter(type=None), limit=50) if fact.user]
+    filters = [
+        Filter(user=rng.choice([*users, "nobody"]), type=None),
+        Filter(min_latency_ms=rng.random() * 1_000, since_ns=BEGAN_NS + rng.randrange(DAY_NS)),
+        Filter(min_cost_usd=0.0, model="a", tag=rng.choice([None, "x"])),
+    ]
+    with FactsReader(path) as at_once:
+        at_once.sum_up_once()
+        for chosen in (replace(item, status=status) for item in filters for status in (None, "ok", "error")):
+            for by in ((), ("model",), ("status", "category"), ("agent", "environment"), ("user", "model")):
+                assert at_once.grouped(chosen, by) == reader.grouped(chosen, by)
+            assert at_once.series(chosen, "day", ("model",)) == reader.series(chosen, "day", ("model",))
+            assert at_once.totals(chosen) == reader.totals(chosen)
+
+
+def test_a_session_is_read_by_its_index(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    spool, rng = Spool(path), random.Random(4)
+    for number in range(9):
+        spool.append(random_record(number, rng))
+    spool.close()
+    job.refresh(path)
+    with contextlib.closing(open_facts(path)) as facts:
+        where, values = conditions(facts, Filter(session="s1"))
+        statement = f"EXPLAIN QUERY PLAN SELECT sum(n) FROM (SELECT 1 AS n FROM facts WHERE 1 {where})"  # noqa: S608
+        plan = facts.execute(statement, values)
+        assert "facts_session" in str(plan.fetchall())
 
 
 def _check_retries(reader: FactsReader, recount: Recount, rng: random.Random) -> None:
