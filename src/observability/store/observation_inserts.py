@@ -34,7 +34,8 @@ _statements: Final[dict[tuple[bool, ...], str]] = {}
 
 def observation_insert(record: SpanRecord, envelope_id: int) -> tuple[str, tuple[object, ...]]:
     """Return the statement that inserts an observation, and its values."""
-    facts, repaired = record.facts[:-1], record.facts[-1]
+    facts: tuple[object, ...] = record.facts[:-1]
+    repaired = record.facts.repaired
     there = tuple(map(is_not, facts, _NONES))
     statement = _statements.get(there)
     if statement is not None:
