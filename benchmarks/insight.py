@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.insight_commit import measure_commit
 from benchmarks.insight_duckdb import measure_duckdb
 from benchmarks.insight_pages import measure_filters, measure_pages
 from benchmarks.insight_store import BEGAN_NS, DAYS, build, run
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from src.insight.facts.records import Freshness
 
-_PARTS: Final = ("refresh", "questions", "duckdb", "texts", "pages", "filters", "commands", "writer")
+_PARTS: Final = ("refresh", "questions", "duckdb", "texts", "pages", "filters", "commands", "commit", "writer")
 _NOWHERE: Final = "a text that stands nowhere"
 _COMMANDS: Final = (
     "traces list",
@@ -96,6 +97,7 @@ def main() -> None:
         "pages": lambda: measure_pages(path),
         "filters": lambda: measure_filters(path),
         "commands": lambda: measure_commands(path),
+        "commit": measure_commit,
         "writer": lambda: measure_writer(path, options.writer_s),
     }
     try:

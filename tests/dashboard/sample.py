@@ -15,6 +15,7 @@ from src.observability.spans import otlp
 from src.observability.spans.rows import span_record
 from src.observability.store.connections import connect, transaction
 from src.observability.store.ledger_records import DecisionRecord, OutcomeRecord, insert_record
+from src.observability.store.observation_inserts import observation_insert
 from src.observability.store.records import ScoreRecord
 from src.observability.store.spool import Spool
 
@@ -206,16 +207,13 @@ def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | N
     spool = Spool(path, max_bytes=2**40)
     spool.close()
     maker = Maker(seed)
-    from src.observability.store import writer
-
-    statement = writer._INSERT_OBSERVATION
     with connect(path) as connection, transaction(connection):
         connection.execute("INSERT OR IGNORE INTO envelopes (body) VALUES (?)", (_ENVELOPE,))
         envelope = connection.execute("SELECT id FROM envelopes WHERE body = ?", (_ENVELOPE,)).fetchone()[0]
         for number in range(first, first + runs):
             records, decision, outcomes = maker.run(number, reply)
             for record in records:
-                seq = connection.execute(statement, (*_columns(record), *record.facts, envelope)).lastrowid
+                seq = connection.execute(*observation_insert(record, envelope)).lastrowid
                 connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (seq, record.span))
             if number % every:
                 continue
@@ -225,18 +223,10 @@ def fill(path: Path, runs: int, *, seed: int = 1, first: int = 0, reply: str | N
     return path
 
 
-def _columns(record: SpanRecord) -> tuple[Any, ...]:
-    from src.observability.store.records import OBSERVATION_COLUMNS
-
-    return tuple(getattr(record, name) for name in OBSERVATION_COLUMNS)
-
-
 def large_trace(path: Path, count: int) -> str:
     """Put one trace of so many observations into a store; return its id."""
     spool = Spool(path, max_bytes=2**40)
     spool.close()
-    from src.observability.store import writer
-
     trace_id, maker = 0xABCDEF << 100, Maker(3)
     ids = [maker.new_id() for _ in range(count)]
     with connect(path) as connection, transaction(connection):
@@ -247,7 +237,7 @@ def large_trace(path: Path, count: int) -> str:
             span = Span(trace_id, span_id, parent, f"step {place}", start, start + 30_000_000, {names.TYPE: "span"},
                         is_error=place % 997 == 5)  # fmt: skip
             record = span.record()
-            seq = connection.execute(writer._INSERT_OBSERVATION, (*_columns(record), *record.facts, 1)).lastrowid
+            seq = connection.execute(*observation_insert(record, 1)).lastrowid
             connection.execute("INSERT INTO payloads (seq, span) VALUES (?, ?)", (seq, record.span))
     return f"{trace_id:032x}"
 

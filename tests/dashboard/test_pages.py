@@ -134,7 +134,9 @@ def test_a_text_is_searched_as_far_as_time_allows_and_the_page_says_how_far(
     assert "The texts of the newest" not in client.get("/traces?text=the+trend+says&session=loop-1").text
 
 
-@pytest.mark.parametrize("query", ["symbol=BTC-USD", "min_usd=0.003", "symbol=ETH-USD&min_ms=900&agent=whale_agent"])
+@pytest.mark.parametrize(
+    "query", ["symbol=BTC-USD", "min_usd=0.003", "status=ok&symbol=ETH-USD&min_ms=900&agent=whale_agent"]
+)
 def test_traces_are_searched_as_far_as_time_allows_and_the_page_says_how_far(
     store_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:

@@ -117,12 +117,17 @@ def _traces(
 
 
 def _having(filters: Filters) -> list[tuple[str, float]]:
-    """Return what a whole trace must be: how long it took, what it cost; as SQL of groups, with its value."""
+    """Return what a whole trace must be: how long it took, what it cost, whether anything in it failed.
+
+    As SQL of groups, each with its value.
+    """
     least_ms, least_usd = filters.number("min_ms"), filters.number("min_usd")
-    having = [] if least_ms is None else [("max(end_ns) - min(start_ns) >= ?", least_ms * 1_000_000)]
-    if least_usd is not None:
-        having.append(("coalesce(sum(cost_usd), 0) >= ?", least_usd))  # what is not known counts as at least 0
-    return having
+    bounds: dict[str, float | None] = {
+        "max(end_ns) - min(start_ns) >= ?": None if least_ms is None else least_ms * 1_000_000,
+        "coalesce(sum(cost_usd), 0) >= ?": least_usd,  # what is not known counts as at least 0
+        "max(level = 'ERROR') = ?": None if filters.status is None else float(filters.status == "error"),
+    }
+    return [(term, value) for term, value in bounds.items() if value is not None]
 
 
 def _whole(
@@ -170,9 +175,6 @@ def _terms(filters: Filters, now_ns: int) -> tuple[list[str], list[Any]]:
         if value is not None:
             terms.append(f"{column} = ?")
             values.append(value)
-    if filters.status is not None:
-        verb = "IN" if filters.status == "error" else "NOT IN"
-        terms.append(f"trace_id {verb} (SELECT trace_id FROM observations WHERE level = 'ERROR')")  # noqa: S608 - our own
     return terms, values
 
 

@@ -37,13 +37,11 @@ def _build(context: Context) -> Page:
 def _page(context: Context, reader: FactsReader) -> Page:
     by = by_of(context, _BY)
     dimensions, filter_ = calls.BY[by], calls.chosen(context)
-    total = reader.percentiles(filter_, (), _SHARES).get(())
+    took, total = reader.percentiles_and_all(filter_, dimensions, _SHARES)  # type: ignore[arg-type] # dimensions
     if (total is None or not total.n) and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))
-    took = reader.percentiles(filter_, dimensions, _SHARES)  # type: ignore[arg-type] # dimensions
-    first = reader.percentiles(filter_, dimensions, _SHARES, "first_token")  # type: ignore[arg-type] # as above
+    first, first_total = reader.percentiles_and_all(filter_, dimensions, _SHARES, "first_token")  # type: ignore[arg-type] # as above
     means = {row.key: row.totals.mean_ms for row in reader.grouped(filter_, dimensions)}  # type: ignore[arg-type] # as above
-    first_total = reader.percentiles(filter_, (), _SHARES, "first_token").get(())
     keys = sorted((key for key in took if took[key].n), key=lambda key: -took[key].n)
     rows = [
         (*calls.key_cells(context, dimensions, key, "traces"), *_cells(took[key], means.get(key), first.get(key)))

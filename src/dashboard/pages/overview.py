@@ -56,8 +56,7 @@ def _calls(context: Context, reader: FactsReader) -> Page:
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=lines)
     rows = reader.grouped(filter_, ("agent",))
-    took = reader.percentiles(filter_, ("agent",), (0.5, 0.95))
-    all_took = reader.percentiles(filter_, (), (0.5, 0.95)).get(())
+    took, all_took = reader.percentiles_and_all(filter_, ("agent",), (0.5, 0.95))
     table: list[tuple[Any, ...]] = []
     for row in rows:
         group = took.get(row.key)

@@ -110,8 +110,10 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def cover(connection: sqlite3.Connection, filter_: Filter) -> Cover:
-    """Return which days of a filter's range have columns."""
+    """Return which days of a filter's range have columns; none for a session, which an index has."""
     since, until = filter_.since_ns, filter_.until_ns
+    if filter_.session is not None:
+        return Cover((), ((since, until),))
     parts = "" if since is None else f" AND day >= {-(-since // DAY_NS)}"
     parts += "" if until is None else f" AND day < {until // DAY_NS}"
     rows = connection.execute(f"SELECT DISTINCT day FROM day_columns WHERE 1 {parts} ORDER BY day")

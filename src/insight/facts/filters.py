@@ -153,6 +153,8 @@ def conditions(connection: sqlite3.Connection, filter_: Filter) -> tuple[str, di
         if choice is not None:
             ids = ids_of(connection, (choice,) if isinstance(choice, str) else choice)
             parts.append(f"{name} IN ({', '.join(map(str, ids)) or '-1'})")
+            if name == "session" and 0 not in ids:
+                parts.append("session <> 0")  # without it SQLite does not see that the index has all of these
     if filter_.status is not None:
         parts.append(f"error = {int(filter_.status == 'error')}")
     if filter_.without_environment is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from src.insight.facts.filters import conditions
 from src.insight.facts.ranges import within
@@ -12,6 +13,7 @@ from src.insight.facts.schema import DAY_NS, NANO
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from src.insight.facts.filters import Filter
     from src.insight.facts.names import NamesById
@@ -78,12 +80,29 @@ def figures(connection: sqlite3.Connection, names: NamesById, filter_: Filter) -
     if filter_.since_ns is None and end_ns:
         filter_ = replace(filter_, since_ns=max((end_ns - 1) // DAY_NS - RECENT_DAYS + 1, 0) * DAY_NS)
     step = "hour" if end_ns - _first_ns(connection, filter_, end_ns) <= _HOURLY_NS else "day"
+    groups = _groups(connection, filter_, _HOUR_NS if step == "hour" else DAY_NS)
     return HeadroomFigures(
-        points=tuple(_points(connection, names, filter_, _HOUR_NS if step == "hour" else DAY_NS)),
+        points=tuple(
+            Headroom(group.start_ns, names.text(group.provider), names.text(group.model), group.n, group.least,
+                     group.mean)
+            for group in groups
+        ),
         step=step,
         since_ns=filter_.since_ns,
-        newest=tuple(_newest(connection, names, filter_)),
-    )
+        newest=tuple(_newest(connection, names, filter_, groups)),
+    )  # fmt: skip
+
+
+class _Group(NamedTuple):
+    """The calls of one provider and model in one day or hour, by the numbers of their names."""
+
+    start_ns: int
+    provider: int
+    model: int
+    n: int
+    least: float
+    mean: float
+    last_ns: int
 
 
 def _first_ns(connection: sqlite3.Connection, filter_: Filter, end_ns: int) -> int:
@@ -92,31 +111,35 @@ def _first_ns(connection: sqlite3.Connection, filter_: Filter, end_ns: int) -> i
     return int(row[0]) if row is not None else end_ns
 
 
-def _points(connection: sqlite3.Connection, names: NamesById, filter_: Filter, step_ns: int) -> list[Headroom]:
+def _groups(connection: sqlite3.Connection, filter_: Filter, step_ns: int) -> list[_Group]:
     where, values = _where(connection, filter_)
     rows = connection.execute(
-        f"SELECT start_ns - start_ns % {step_ns} AS moment, provider, model, count(*), min(headroom), avg(headroom) "
-        f"FROM facts WHERE {where} GROUP BY moment, provider, model ORDER BY moment",
+        f"SELECT start_ns - start_ns % {step_ns} AS moment, provider, model, count(*), min(headroom), avg(headroom), "
+        f"max(start_ns) FROM facts WHERE {where} GROUP BY moment, provider, model ORDER BY moment",
         values,
     )
-    return [
-        Headroom(moment, names.text(provider), names.text(model), n, least, mean)
-        for moment, provider, model, n, least, mean in rows
-    ]
+    return [_Group(*row) for row in rows]
 
 
-def _newest(connection: sqlite3.Connection, names: NamesById, filter_: Filter) -> list[NewestLimits]:
-    where, values = _where(connection, filter_)
-    # SQLite takes columns outside of a single max() from the row that has it.
-    rows = connection.execute(
-        f"SELECT provider, model, count(*), max(start_ns), trace, span FROM facts WHERE {where} "
-        "GROUP BY provider, model",
-        values,
-    )
-    items = [
-        NewestLimits(names.text(provider), names.text(model), n, text_id(trace) or "", text_id(span) or "", start_ns)
-        for provider, model, n, start_ns, trace, span in rows
-    ]
+def _newest(
+    connection: sqlite3.Connection, names: NamesById, filter_: Filter, groups: Sequence[_Group]
+) -> list[NewestLimits]:
+    counts: Counter[tuple[int, int]] = Counter()
+    last_ns: dict[tuple[int, int], int] = {}
+    for group in groups:  # in the order of time
+        counts[group.provider, group.model] += group.n
+        last_ns[group.provider, group.model] = group.last_ns
+    items = []
+    for (provider, model), start_ns in last_ns.items():
+        where, values = _where(connection, replace(filter_, since_ns=start_ns, until_ns=start_ns + 1))
+        statement = f"SELECT trace, span FROM facts WHERE {where} AND provider = {provider} AND model = {model} LIMIT 1"
+        for trace, span in connection.execute(statement, values):  # none where it was deleted meanwhile
+            items.append(
+                NewestLimits(
+                    names.text(provider), names.text(model), counts[provider, model], text_id(trace) or "",
+                    text_id(span) or "", start_ns,
+                )
+            )  # fmt: skip
     return sorted(items, key=lambda item: (item.provider or "", item.model or ""))
 
 

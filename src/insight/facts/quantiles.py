@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from src.insight.facts import day_columns
 from src.insight.facts.filters import column_of, conditions, is_latency
@@ -26,14 +27,24 @@ _MEASURES: Final = {"duration": (DURATION, "duration_us"), "first_token": (FIRST
 _BUCKET_OF_FIRST: Final = f"CAST(ceil(ln(max(first_token_us, 1) / 1000.0) / ln({BASE}) - 1e-9) AS INTEGER)"
 
 
+_ANY_FIRST: Final = f"SELECT 1 FROM latency WHERE measure = {FIRST_TOKEN} LIMIT 1"
+
+
+class Groups(NamedTuple):
+    """The quantiles of each group, by the numbers of its names, and those of all groups together: None for nothing."""
+
+    groups: dict[tuple[int, ...], Percentiles]
+    all: Percentiles | None
+
+
 def percentiles(
     connection: sqlite3.Connection,
     filter_: Filter,
     by: Sequence[str],
     shares: Sequence[float],
     measure: Measure,
-) -> dict[tuple[int, ...], Percentiles]:
-    """Return the quantiles of each group, by the numbers of its names.
+) -> Groups:
+    """Return the quantiles of each group, and of all.
 
     Raises:
         ValueError: a share is not from 0 to 1.
@@ -46,10 +57,17 @@ def percentiles(
         total = sum(sum(buckets.values()) for buckets in histograms.values())
         is_exact = is_whole and 0 < total <= MOST_EXACT and _is_soon_read(connection, filter_)
         exact = _durations(connection, filter_, columns, measure) if is_exact else {}
-    return {
-        key: _exact(exact[key], shares) if key in exact else _approximate(buckets, shares)
-        for key, buckets in histograms.items()
-    }
+    if len(exact) == len(histograms) and exact:
+        everything = _exact([duration for durations in exact.values() for duration in durations], shares)
+    else:
+        everything = _approximate(sum(map(Counter, histograms.values()), Counter()), shares)
+    return Groups(
+        groups={
+            key: _exact(exact[key], shares) if key in exact else _approximate(buckets, shares)
+            for key, buckets in histograms.items()
+        },
+        all=everything if total else None,
+    )
 
 
 def _histograms(
@@ -70,6 +88,8 @@ def _histograms(
         expired = f"SELECT 1 FROM expired WHERE 1 {parts.days} LIMIT 1"
         is_whole = connection.execute(expired).fetchone() is None
     else:
+        if number == FIRST_TOKEN and not connection.execute(_ANY_FIRST).fetchone():
+            return {}, True  # nothing was streamed: single facts need not be looked at
         days, rest = day_columns.cover(connection, filter_)
         histograms = day_columns.histograms(connection, days, filter_, columns, column)
         source = " UNION ALL ".join(facts + within(since, until) for since, until in rest)

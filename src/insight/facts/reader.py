@@ -140,8 +140,18 @@ class FactsReader:
             shares: The quantiles, as shares from 0 to 1.
             measure: `duration` or `first_token`.
         """
-        groups = quantiles.percentiles(self._connection, filter_, by, shares, measure)
-        return {self._key(by, ids): group for ids, group in groups.items()}
+        return self.percentiles_and_all(filter_, by, shares, measure)[0]
+
+    def percentiles_and_all(
+        self,
+        filter_: Filter,
+        by: Sequence[Dimension],
+        shares: Sequence[float] = (0.5, 0.95, 0.99),
+        measure: quantiles.Measure = "duration",
+    ) -> tuple[dict[tuple[str | None, ...], Percentiles], Percentiles | None]:
+        """Return quantiles for each group, as `percentiles`, and those of all groups together; None for nothing."""
+        groups, all_ = quantiles.percentiles(self._connection, filter_, by, shares, measure)
+        return {self._key(by, ids): group for ids, group in groups.items()}, all_
 
     def retries(self, filter_: Filter, by: Sequence[Dimension] = ()) -> dict[tuple[str | None, ...], int]:
         """Return how many attempts failed and were tried again, for each group; `category` is the attempt's.

@@ -6,7 +6,8 @@ a text or a number: it asks first whether the object adapts itself.
 
 from __future__ import annotations
 
-from itertools import compress
+from itertools import compress, repeat
+from operator import is_not
 from typing import TYPE_CHECKING, Final
 
 from src.observability.store.records import FACT_COLUMNS, OBSERVATION_COLUMNS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from src.observability.store.records import SpanRecord
 
 _MOST: Final = 24  # statements, as a connection keeps 64 of all kinds compiled
+_NONES: Final = repeat(None)
 _INTEGERS: Final[dict[object, object]] = {False: 0, True: 1}
 *_OPTIONAL, _REPAIRED = FACT_COLUMNS  # the last one is only missing in rows of older programs
 
@@ -32,11 +34,12 @@ _statements: Final[dict[tuple[bool, ...], str]] = {}
 
 def observation_insert(record: SpanRecord, envelope_id: int) -> tuple[str, tuple[object, ...]]:
     """Return the statement that inserts an observation, and its values."""
-    facts, repaired = record.facts[:-1], record.facts[-1]
-    there = tuple([fact is not None for fact in facts])
+    facts: tuple[object, ...] = record.facts[:-1]
+    repaired = record.facts.repaired
+    there = tuple(map(is_not, facts, _NONES))
     statement = _statements.get(there)
     if statement is not None:
-        facts = tuple([fact for fact in facts if fact is not None])
+        facts = tuple(compress(facts, there))
     elif len(_statements) < _MOST:
         statement = _statements[there] = _statement(list(compress(_OPTIONAL, there)))
         facts = tuple(compress(facts, there))

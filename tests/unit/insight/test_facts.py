@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from src.insight.facts import job, quantiles
-from src.insight.facts.filters import Filter
+from src.insight.facts.filters import Filter, conditions
+from src.insight.facts.opening import open_facts
 from src.insight.facts.reader import FactsReader
 from src.insight.report.content import make_report
 from src.insight.report.plain import report_data
@@ -144,6 +145,20 @@ def _check_totals(reader: FactsReader, recount: Recount, rng: random.Random) -> 
         assert until >= last
         matching = [item for item in seen if since <= item.start_ns < until and _matches(item, chosen)]
         assert _by_key(reader.grouped(chosen, ("agent",))) == sums(matching, ("agent",))
+
+
+def test_a_session_is_read_by_its_index(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    spool, rng = Spool(path), random.Random(4)
+    for number in range(9):
+        spool.append(random_record(number, rng))
+    spool.close()
+    job.refresh(path)
+    with contextlib.closing(open_facts(path)) as facts:
+        where, values = conditions(facts, Filter(session="s1"))
+        statement = f"EXPLAIN QUERY PLAN SELECT sum(n) FROM (SELECT 1 AS n FROM facts WHERE 1 {where})"  # noqa: S608
+        plan = facts.execute(statement, values)
+        assert "facts_session" in str(plan.fetchall())
 
 
 def _check_retries(reader: FactsReader, recount: Recount, rng: random.Random) -> None:

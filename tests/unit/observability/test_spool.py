@@ -45,8 +45,9 @@ def test_each_fact_is_stored_in_its_column_whichever_others_lack(tmp_path: Path)
     path, rng = tmp_path / "t.db", random.Random(3)
     spool, stored = Spool(path), []
     for number in range(60):  # more shapes than statements are kept for
-        facts = SpanFacts(*[name if rng.random() < 0.5 else None for name in FACT_COLUMNS[:-1]], number % 2 == 0)  # type: ignore[arg-type] # SQLite's columns take any type
-        stored.append((*facts[:-1], int(number % 2 == 0), number % 3 == 0, f"n{number}"))
+        names = [name if rng.random() < 0.5 else None for name in FACT_COLUMNS[:-1]]  # columns take any type
+        facts = SpanFacts._make([*names, number % 2 == 0])
+        stored.append((*names, number % 2 == 0, number % 3 == 0, f"n{number}"))
         spool.append(replace(record(number), facts=facts, cost_unknown=number % 3 == 0))
     spool.append(record(60))
     spool.close()
