@@ -16,6 +16,28 @@ def _programs(text: str) -> dict[str, str]:
 
 
 HIDDEN = _programs("""
+## a record that is made with a star
+from dataclasses import dataclass
+@dataclass
+class Desk:
+    name: str
+    client: object
+    def ask(self):
+        return self.client.ASK
+def build(kind, *values):
+    return kind(*values)
+print(Desk('a', OpenAI()).ask(), build(Desk, 'b', other).ask())
+
+## a record that unknown code makes
+from dataclasses import dataclass
+@dataclass
+class Desk:
+    name: str
+    client: object
+    def ask(self):
+        return self.client.ASK
+print(Desk('a', OpenAI()).ask(), list(map(Desk, ['b'], [other]))[0].ask())
+
 ## a pair that is returned
 def make():
     return OpenAI(), 'm'

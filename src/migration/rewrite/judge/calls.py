@@ -176,6 +176,8 @@ class Calls(Expressions):
         constructors = self.program.methods(family, "__init__")
         for constructor in constructors:
             self._pass(constructor, node, arguments)
+        if arguments.has_star:
+            self.state.open_class(owner)
         if not constructors:
             fields = fields_of(owner)
             is_record = decorator_names(owner) == {"dataclass"} and not owner.bases
