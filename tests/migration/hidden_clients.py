@@ -16,6 +16,29 @@ def _programs(text: str) -> dict[str, str]:
 
 
 HIDDEN = _programs("""
+## an object that its own class makes
+class Desk:
+    def __init__(self, client):
+        self.client = client
+    def ask(self):
+        return self.client.ASK
+    def with_another(self):
+        return self.__class__(os.other)
+desk = Desk(OpenAI())
+print(desk.ask(), desk.with_another().ask())
+
+## an object that its type makes
+class Desk:
+    def __init__(self, client):
+        self.client = client
+    def ask(self):
+        return self.client.ASK
+    def with_another(self):
+        kind = type(self)
+        return kind(os.other)
+desk = Desk(OpenAI())
+print(desk.ask(), desk.with_another().ask())
+
 ## a record that is made with a star
 from dataclasses import dataclass
 @dataclass
@@ -362,6 +385,14 @@ match {'c': client}:
 
 # Programs that look alike, and in which every use is followed.
 FOLLOWED = _programs("""
+## an attribute of the class, read of the type
+class Desk:
+    client = OpenAI()
+    def ask(self):
+        print(type(self).__name__, self.__class__.__name__)
+        return type(self).client.ASK.message.content
+print(Desk().ask())
+
 ## a dictionary under two names
 clients = {'a': OpenAI()}
 alias = clients
