@@ -16,6 +16,51 @@ def _programs(text: str) -> dict[str, str]:
 
 
 HIDDEN = _programs("""
+## an object that its own class makes
+class Desk:
+    def __init__(self, client):
+        self.client = client
+    def ask(self):
+        return self.client.ASK
+    def with_another(self):
+        return self.__class__(os.other)
+desk = Desk(OpenAI())
+print(desk.ask(), desk.with_another().ask())
+
+## an object that its type makes
+class Desk:
+    def __init__(self, client):
+        self.client = client
+    def ask(self):
+        return self.client.ASK
+    def with_another(self):
+        kind = type(self)
+        return kind(os.other)
+desk = Desk(OpenAI())
+print(desk.ask(), desk.with_another().ask())
+
+## a record that is made with a star
+from dataclasses import dataclass
+@dataclass
+class Desk:
+    name: str
+    client: object
+    def ask(self):
+        return self.client.ASK
+def build(kind, *values):
+    return kind(*values)
+print(Desk('a', OpenAI()).ask(), build(Desk, 'b', other).ask())
+
+## a record that unknown code makes
+from dataclasses import dataclass
+@dataclass
+class Desk:
+    name: str
+    client: object
+    def ask(self):
+        return self.client.ASK
+print(Desk('a', OpenAI()).ask(), list(map(Desk, ['b'], [other]))[0].ask())
+
 ## a pair that is returned
 def make():
     return OpenAI(), 'm'
@@ -340,6 +385,14 @@ match {'c': client}:
 
 # Programs that look alike, and in which every use is followed.
 FOLLOWED = _programs("""
+## an attribute of the class, read of the type
+class Desk:
+    client = OpenAI()
+    def ask(self):
+        print(type(self).__name__, self.__class__.__name__)
+        return type(self).client.ASK.message.content
+print(Desk().ask())
+
 ## a dictionary under two names
 clients = {'a': OpenAI()}
 alias = clients

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+WHY = ["what it sends is traced where it is made", "its client is traced, and stays: line 4: why"]
+
+
 def record(seed: int, kind: str = SAME, *, moved: int = 1) -> dict[str, Any]:
     return {
         "seed": seed, "kind": kind, "calls": 1, "moved": moved, "attempts_differ": False, "left": 1 - moved,
-        "review": 0, "tags": ["sdk:openai"], "lines": [], "reasons": [] if moved else ["why"], "version": "abc",
+        "review": 0, "tags": ["sdk:openai"], "lines": [], "reasons": [] if moved else WHY, "version": "abc",
     }  # fmt: skip
 
 
@@ -37,7 +40,7 @@ def test_a_killed_run_keeps_what_it_judged_and_judges_the_rest(tmp_path: Path) -
         resumed.add(record(3, moved=0))
     summary = json.loads((tmp_path / SUMMARY).read_text("utf-8"))
     assert (summary["programs"], summary["calls"], summary["moved"], summary["faults"]) == (3, 3, 2, [2])
-    assert summary["why_left"] == {"why": 1}
+    assert summary["why_left"] == {"line N: why": 1}
     assert summary["versions"] == {"abc": 3}
     assert summary == Records(tmp_path).summary()
 

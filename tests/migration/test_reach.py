@@ -106,6 +106,13 @@ def test_a_list_of_one_text_is_the_text(contents: str, *, is_known: bool, tmp_pa
         ("", "print(Desk('a', make()).ask('q'))", False),
         ("", "print(Desk('a', OpenAI()).ask('q'), Desk(**settings).ask('q'))", False),
         (_MADE, "print(Desk('a', *rest).ask('q'))", False),
+        (
+            "",
+            "def build(kind, *a):\n    return kind(*a)\nprint(Desk('a', OpenAI()).ask('q'), build(Desk, 'b', x))",
+            False,
+        ),
+        ("", "print(Desk('a', OpenAI()).ask('q'), list(map(Desk, ['b'], [x])))", False),
+        ("", "def use(desk: Desk):\n    return desk.ask('q')\nprint(use(Desk('a', OpenAI())))", True),
         ("", "@dataclass\nclass Other(Desk):\n    mode: int = 0\nprint(Other('a', OpenAI(), 3).ask('q'))", False),
         ("", "print(Desk('a', OpenAI()).ask('q'))\nprint(Desk('a', OpenAI()).client.api_key)", False),
     ],
@@ -147,6 +154,11 @@ def test_a_client_made_with_a_dictionary_moves_where_it_is_never_changed(
             'get_model("openai", \'m\', api_key=OPTIONS["api_key"], timeout=OPTIONS["timeout"], compat="openai")'
             in after
         )
+
+
+def test_headers_in_a_dictionary_may_change_between_the_calls(tmp_path: Path) -> None:
+    options = _OPTIONS.replace('"timeout": 20', '"default_headers": {"X-Desk": "1"}')
+    assert not moves(migrated(tmp_path, f"{options}{_UNPACKED}OPTIONS['default_headers']['X-Desk'] = '2'\n"))
 
 
 def test_another_file_may_change_a_dictionary_of_options(tmp_path: Path) -> None:

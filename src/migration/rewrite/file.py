@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,8 @@ def _unread(path: Path, name: str, status: str, reason: str, line: int = 1) -> O
 def _migrate_module(path: Path, name: str, source: bytes, module: cst.Module, project: ProjectContext) -> Outcome:
     """Plan, rewrite and check a module; what fails the check stays as it was."""
     tree = index(module)
-    values = Evaluator(tree, lambda name: second_opinion.is_used_elsewhere(name, path))
+    elsewhere = functools.cache(lambda: second_opinion.mentions_elsewhere(path))
+    values = Evaluator(tree, lambda name: elsewhere().uses(name))
     planner = Planner(values, project)
     posts = [
         own_server.without_own(post, values, project.served_paths)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _KINDS: dict[str, Literal["place", "inline", "factory"]] = {"place": "place", "inline": "inline", "model": "factory"}
 
 
-def is_used_elsewhere(name: str, path: Path) -> bool:
-    """Tell whether a file that can reach the objects of another may use something of it by this name."""
-    return judge.mentions_in(neighbours.users_of(path)).uses(name)
+def mentions_elsewhere(path: Path) -> judge.Mentions:
+    """Return what the files that can reach a file's objects mention, as the judge reads them."""
+    return judge.mentions_in(neighbours.users_of(path))
 
 
 def take_back(planner: Planner, plan: Plan, after: str, tree: Tree, path: Path) -> bool:

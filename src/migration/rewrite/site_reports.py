@@ -14,7 +14,7 @@ from src.migration.rewrite.records import LEFT, MIGRATED, NON_CHAT, REVIEW, TRAC
 from src.migration.rewrite.translate.reply_reads import reads_any_delta
 
 if TYPE_CHECKING:
-    from src.migration.rewrite.analysis.values import Evaluator
+    from src.migration.rewrite.analysis.values import Evaluator, Value
     from src.migration.rewrite.find.raw_posts import Post
     from src.migration.rewrite.find.traceable import TraceableClient
     from src.migration.rewrite.plan import Move, Plan
@@ -74,7 +74,7 @@ def _is_traced(site: Site, clients: list[TraceableClient], traced_sdks: frozense
 
 def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evaluator, name: str) -> list[ReportedSite]:
     """Return the clients that are traced and whose calls stand elsewhere, or are a framework's."""
-    origins = {value.node for site in plan.sites for value in site.values}
+    origins = {value.node for site in plan.sites for value in site.values if _may_ask(value, site)}
     return [
         ReportedSite(
             file=name,
@@ -86,6 +86,12 @@ def of_traced_clients(plan: Plan, clients: list[TraceableClient], values: Evalua
         for client in clients
         if client.call not in origins
     ]
+
+
+def _may_ask(value: Value, site: Site) -> bool:
+    """Tell whether a call may be on a client: its SDK has the method."""
+    asked = (value.name, site.names)
+    return value.kind != "client" or asked in sdk.CALLS or asked in sdk.LEFT
 
 
 def of_handlers(plan: Plan, values: Evaluator, name: str, fault: str) -> list[ReportedSite]:

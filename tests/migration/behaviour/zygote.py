@@ -43,6 +43,9 @@ SDKS = (
     "requests",
     "httpx",
     "src.models",
+    "src.models.raw_http.posted_model",
+    "src.models.raw_http.sdk_clients",
+    "src.models.raw_http.traced_http",
 )
 _CHAT = "chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'x'}])"
 _CLAUDE = "messages.create(model='m', max_tokens=1, messages=[{'role': 'user', 'content': 'x'}])"

@@ -24,7 +24,7 @@ from tests.migration.behaviour.loopback import Loopback
 from tests.migration.behaviour.running import Runner
 from tests.migration.fuzz.diagnose import CAUSES, calmed, cause
 from tests.migration.fuzz.grow import grow
-from tests.migration.fuzz.judge import BROKEN, OTHER, Judge
+from tests.migration.fuzz.judge import BROKEN, OTHER, UNREPORTED, Judge
 from tests.migration.fuzz.minimize import minimized
 from tests.migration.fuzz.records import UNJUDGED, Records
 
@@ -144,6 +144,7 @@ def _record(program: Program, judge: Judge, counts: Counter[str], *, makes_small
     if verdict.kind in (OTHER, BROKEN):
         record["category"] = f"{verdict.kind}: {cause(program, judge)}"
         counts[record["category"]] += 1
+        makes_smaller &= verdict.lines[0] != UNREPORTED  # how many calls a smaller program has is not known
         if makes_smaller and counts[record["category"]] <= _MINIMIZED_OF_A_KIND:
             program = minimized(program, lambda smaller: _fault_of(smaller, judge))
             verdict = judge.judge(program)

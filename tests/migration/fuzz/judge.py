@@ -31,6 +31,7 @@ _FAULTY = re.compile(
     r"^(NameError|SyntaxError|IndentationError|ImportError|ModuleNotFoundError|UnboundLocalError)\b", re.MULTILINE
 )
 _PATIENCE_S = 40
+UNREPORTED = "a call is neither moved nor reported"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Judge:
         if migration.fault:
             return replace(verdict, kind=BROKEN, lines=(migration.fault,))
         if verdict.moved + verdict.left < program.calls:
-            return replace(verdict, kind=OTHER, lines=("a call is neither moved nor reported",))
+            return replace(verdict, kind=OTHER, lines=(UNREPORTED,))
         before = self._run(program, program.files, folder / "before")
         if _FAULTY.search(before.err):
             return replace(verdict, kind=VOID, lines=(before.err[-300:],))

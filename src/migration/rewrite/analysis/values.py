@@ -195,13 +195,13 @@ class Evaluator:
             values |= self.of(binding.value)
         return frozenset(values) or frozenset({UNKNOWN})
 
-    def is_passed_around(self, function: cst.FunctionDef) -> bool:
-        """Tell whether a function is used as a value, so that its callers are not all known."""
+    def is_passed_around(self, function: cst.FunctionDef | cst.ClassDef) -> bool:
+        """Tell whether a function or class is used as a value, so that its callers are not all known."""
         if self._mentions is None:
             self._mentions = set()
             for node in self.tree.nodes:
                 parent = self.tree.parent(node)
-                if isinstance(parent, cst.Call) and parent.func is node:
+                if isinstance(parent, cst.Annotation) or (isinstance(parent, cst.Call) and parent.func is node):
                     continue
                 if isinstance(node, cst.Attribute):
                     self._mentions.add(node.attr.value)
@@ -274,6 +274,7 @@ class Evaluator:
             constructions = self._calls.get(scope.name.value, [])
             fields = data_classes.field_names(scope, self.tree, self.module)
             assigned += data_classes.passed_values(name, fields, constructions)
+            assigned += [None] if name in fields and self.is_passed_around(scope) else []
             for binding in self.tree.bound.get(scope, {}).get(name, ()):
                 value = binding.value
                 if isinstance(value, cst.Call) and self.module(value.func) in data_classes.FIELD_FUNCTIONS:

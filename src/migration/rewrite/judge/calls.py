@@ -176,6 +176,8 @@ class Calls(Expressions):
         constructors = self.program.methods(family, "__init__")
         for constructor in constructors:
             self._pass(constructor, node, arguments)
+        if arguments.has_star:
+            self.state.open_class(owner)
         if not constructors:
             fields = fields_of(owner)
             is_record = decorator_names(owner) == {"dataclass"} and not owner.bases
@@ -305,6 +307,8 @@ class Calls(Expressions):
             unknown = {atom for atom in value if atom.kind != "reply" or literal != "content"}
             self.state.escape(frozenset(unknown), node, "an attribute is asked for by hasattr")
             return UNKNOWN
+        if name == "type" and len(node.args) == 1:
+            return self.attribute(self.evaluate(node.args[0]), "__class__", node)
         is_str_map = name == "map" and len(node.args) == 2 and ast.unparse(node.args[0]) == "str"
         if is_str_map and all(atom.kind == "stream" for atom in self.evaluate(node.args[1])):
             return UNKNOWN

@@ -160,6 +160,8 @@ class Expressions(ABC):
         if atom.kind in ("instance", "class"):
             if name == "__dict__":
                 self.expose_attributes(node, "__dict__")
+            if name == "__class__" and atom.kind == "instance":
+                return frozenset({Atom(kind="class", node=atom.node)})
             known = self._member(self.program.families.get(atom.node) if atom.node is not None else None, name)
             return known or UNKNOWN
         if atom.kind == "other":

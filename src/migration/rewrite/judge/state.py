@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from src.migration.rewrite.judge.atoms import GUARDED, NOTHING, UNKNOWN, Atom, Value, join
-from src.migration.rewrite.judge.program import FUNCTIONS, all_parameters
+from src.migration.rewrite.judge.program import FUNCTIONS, all_parameters, fields_of
 
 if TYPE_CHECKING:
     from src.migration.rewrite.judge.program import Function, Program
@@ -110,8 +110,16 @@ class State:
             self.open_function(target)
             self.escape(self.get("result", target), node, reason)
         elif isinstance(target, ast.ClassDef):
-            for method in self.program.methods(self.program.families[target], "__init__"):
-                self.open_function(method)
+            self.open_class(target)
+
+    def open_class(self, owner: ast.ClassDef) -> None:
+        """Record that unknown callers may make objects of a class with anything."""
+        family = self.program.families[owner]
+        constructors = self.program.methods(family, "__init__")
+        for constructor in constructors:
+            self.open_function(constructor)
+        for name in () if constructors else fields_of(owner):
+            self.set_attribute(family, name, UNKNOWN)
 
     def open_function(self, function: Function) -> None:
         """Record that unknown callers may pass anything for a function's parameters."""

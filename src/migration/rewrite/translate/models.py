@@ -61,6 +61,8 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
         spec.settings.append(("api_key", key))
     spec.settings += [(name, arguments.pop(name)) for name in ("timeout", "max_retries") if name in arguments]
     headers = arguments.pop("default_headers", None)
+    if headers in construction.reads:
+        raise Unprovable("the client's headers are in a dictionary, which may change", "name them")
     if headers is not None:
         spec.options.append(("extra_headers", headers))
     if arguments:
@@ -68,7 +70,6 @@ def of_client(call: cst.Call, sdk_name: str, values: Evaluator, settings: frozen
             f"the client is made with {', '.join(sorted(arguments))}", "make the model with ModelFactory.get_model"
         )
     spec.settings = construction.as_read(spec.settings)
-    spec.options = construction.as_read(spec.options)
     return spec
 
 
