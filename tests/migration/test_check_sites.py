@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import gc
 import textwrap
 
 import pytest
 
+from src.migration.check.evaluate.module import Scope
 from src.migration.check.sites import facts_of
 from src.migration.check.vocabulary.words import Vocabulary
 from tests.long import rounds
@@ -364,6 +367,19 @@ def test_reports_what_it_cannot_read(source: bytes) -> None:
 def test_survives_deep_nesting() -> None:
     for source in ("x = " + "a." * 3000 + "b", "x = " + "-" * 3000 + "1", "x = " + "+".join("a" * 3000)):
         facts_of(source.encode(), Vocabulary())
+
+
+def test_what_a_file_holds_is_freed_without_the_garbage_collector() -> None:
+    source = b"import requests\nurls = {}\nurls['chat'] = 'https://x'\nrequests.post(urls['chat'])"
+    gc.collect()
+    gc.freeze()  # what is there already is no longer counted
+    gc.disable()
+    try:
+        facts_of(source, Vocabulary())
+        assert [item for item in gc.get_objects() if isinstance(item, (Scope, ast.Module))] == []
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_ends_soon_on_names_that_chase_each_other() -> None:

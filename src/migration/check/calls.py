@@ -116,9 +116,23 @@ class Calls:
         """Yield what makes a call a direct one."""
         yield from self._judge(place, node)
         for inner in _indirect_calls(node):
+            if not self._may_be_judged(inner, place.scope):
+                continue
             inner_names = self.evaluator.dotted(inner.func, place.scope)
             if any(name.startswith(PASSED_FUNCTIONS) for name in inner_names):
                 yield from self._judge(place, inner)
+
+    def _may_be_judged(self, node: ast.Call, scope: Scope) -> bool:
+        """Tell whether a call that is made for a caller may be a direct one, before anything is evaluated."""
+        name = own_name(node.func, scope)
+        if name is None or may_be_judged(name) or self.command_lines.uses_shell_library:
+            return True
+        return any(keyword.arg is None or keyword.arg in ADDRESS_KEYWORDS for keyword in node.keywords)
+
+    @staticmethod
+    def may_set_address(node: ast.Assign) -> bool:
+        """Tell whether an assignment may set a client's address."""
+        return any(isinstance(target, ast.Attribute) and target.attr in _ADDRESS_ATTRIBUTES for target in node.targets)
 
     def assigned(self, place: Place, node: ast.Assign) -> Iterator[Hit]:
         """Yield a hit where an assignment sets a client's address: `client.base_url = ...`."""

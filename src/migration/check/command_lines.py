@@ -65,7 +65,7 @@ class CommandLines:
         self.words = vocabulary
         scopes = (evaluator.module.top, *evaluator.module.scopes.values())
         self.uses_shell_library = any(
-            isinstance(value, str) and value.startswith(("sh", "plumbum"))
+            isinstance(value, str) and (value == "sh" or value.startswith(("sh.", "plumbum")))
             for scope in scopes
             for values in scope.names.values()
             for value in values

@@ -29,7 +29,7 @@ SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__
                      ".mypy_cache",
                      ".ruff_cache", ".pytest_cache", "site-packages", ".eggs", ".moondev-backup"})  # fmt: skip
 _BATCH = 64
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+_OBJECTS_BETWEEN_COLLECTIONS = 1_000_000  # a syntax tree is freed as soon as it is read: see `Module.release`
 _WORTH_A_POOL = 256  # files; fewer are done before a second process has started
 
 
@@ -88,7 +88,7 @@ class _Reader:
     def batch(self, files: list[tuple[str, str]]) -> list[Scanned]:
         """Return the outcome of each file."""
         before = gc.get_threshold()
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])  # syntax trees are many objects and few cycles
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])  # syntax trees are many objects
         try:
             return [self._scan(name, file) for name, file in files]
         finally:

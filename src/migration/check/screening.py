@@ -9,12 +9,20 @@ from src.migration.check.calls import ADDRESS_KEYWORDS, PASSED_FUNCTIONS, may_be
 from src.migration.check.vocabulary.words import may_end_chain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from src.migration.check.evaluate.module import Module, Scope
     from src.migration.check.vocabulary.words import Vocabulary
 
 _SHELL_LIBRARIES = frozenset({"sh", "plumbum"})
 _PASSED_ROOTS = frozenset(name.strip("?.") for name in PASSED_FUNCTIONS)
 _KEYWORDS = ADDRESS_KEYWORDS | {"target", None}
+
+
+def judged_attributes(vocabulary: Vocabulary) -> Callable[[str], bool]:
+    """Return what tells whether an attribute with a name may be judged, in whatever file it stands."""
+    module_tails = vocabulary.module_tails
+    return lambda attribute: attribute in module_tails or may_end_chain(attribute, of_sdk=True)
 
 
 class Screening:
@@ -48,7 +56,7 @@ class Screening:
     def _may_be_passed_function(self, value: ast.expr, scope: Scope) -> bool:
         if isinstance(value, ast.Name):
             return value.id == "__import__" or (self._passes_functions and own_name(value, scope) is None)
-        return self._passes_functions and isinstance(value, ast.Attribute)
+        return self._passes_functions and isinstance(value, ast.Attribute) and may_be_judged(value.attr)
 
     def lets_chain_through(self, attribute: str) -> bool:
         """Tell whether a chain that ends in an attribute may be one of a client."""

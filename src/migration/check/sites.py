@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from src.migration.check import notebook
@@ -17,7 +18,7 @@ from src.migration.check.evaluate.module import Module, Place, first_line, heade
 from src.migration.check.evaluate.texts import END, START
 from src.migration.check.presence import without_stale
 from src.migration.check.records import Facts, Hit, Pending, Site
-from src.migration.check.screening import Screening
+from src.migration.check.screening import Screening, judged_attributes
 from src.migration.check.traced import untraced
 from src.migration.check.vocabulary.quick_look import Interest
 from src.migration.check.vocabulary.words import (
@@ -62,7 +63,11 @@ def _facts(source: bytes, vocabulary: Vocabulary) -> Facts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-        return _Analysis(tree, source, vocabulary).facts()
+        analysis = _Analysis(tree, source, vocabulary)
+        try:
+            return analysis.facts()
+        finally:
+            analysis.module.release()
     except SyntaxError as error:
         why = error.msg or "it is no Python"
         return unparseable(error.lineno or 1, error.offset or 1, f"{why} (read as Python {_VERSION})")
@@ -105,20 +110,24 @@ class _Analysis:
         self.tree = tree
         self.words = vocabulary
         self.source = source
-        self.lines = re.split(rb"\r\n|\r|\n", source)
-        self.module = Module(tree)
+        self.module = Module(tree, judged_attributes(vocabulary))
         self.evaluator = Evaluator(self.module)
         self.calls = Calls(self.evaluator, vocabulary)
         self.screening = Screening(self.module, vocabulary, uses_import_function=b"__import__" in source)
+        # `sys.modules` is spelled out, or put together for `getattr`.
+        self._may_read_modules = b"modules" in source or b"getattr" in source or not source.isascii()
         self.pending: list[Pending] = []
 
     def facts(self) -> Facts:
         """Judge every place, then read the comments and the constants that other files may use."""
         sites: dict[tuple[object, ...], Site] = {}
         for place in self.module.places:
+            hits = self._judge(place)
+            if hits is None:
+                continue
             self.evaluator.start_place()
             self.calls.foreign_constants.clear()
-            for hit in self._judge(place):
+            for hit in hits:
                 site = self._site(place, hit)
                 sites.setdefault((site.rule, site.provider, site.line, site.column), site)
             for constant in self.calls.foreign_constants:
@@ -132,7 +141,7 @@ class _Analysis:
                         site=self._site(place, Hit(rule=rule, provider="", what="")),
                     )
                 )
-        may_trace = b".traced(" in self.source or b"http_client(" in self.source
+        may_trace = bool(sites) and (b".traced(" in self.source or b"http_client(" in self.source)
         remaining = tuple(untraced(sites.values(), self.tree, self.words) if may_trace else sites.values())
         return Facts(
             sites=tuple(sorted(remaining, key=lambda site: (site.line, site.column, site.rule))),
@@ -141,20 +150,23 @@ class _Analysis:
             pending=tuple(self.pending),
         )
 
-    def _judge(self, place: Place) -> Iterator[Hit]:
-        match place.node:
-            case ast.Import(names=names):
-                yield from self._imported(alias.name for alias in names)
-            case ast.ImportFrom(level=0, module=str(module), names=names):
-                yield from self._imported(f"{module}.{alias.name}" for alias in names)
-            case ast.Call() as node:
-                yield from self._call(place, node)
-            case ast.Attribute() as node if not isinstance(node.ctx, ast.Store):
-                yield from self._attribute(place, node)
-            case ast.Assign() as node:
-                yield from self.calls.assigned(place, node)
-            case ast.Subscript() as node if not isinstance(node.ctx, (ast.Store, ast.Del)):
-                yield from self._loaded(place, node)
+    def _judge(self, place: Place) -> Iterator[Hit] | None:
+        """Return what judges a place when it is asked for its hits; None where the place cannot be a direct call."""
+        node = place.node
+        if isinstance(node, ast.Call):
+            return self._call(place, node) if self.screening.lets_call_through(node, place.scope) else None
+        if isinstance(node, ast.Attribute):
+            return None if isinstance(node.ctx, ast.Store) else self._attribute(place, node)
+        if isinstance(node, ast.Assign):
+            return self.calls.assigned(place, node) if self.calls.may_set_address(node) else None
+        if isinstance(node, ast.Subscript):
+            is_read = self._may_read_modules and not isinstance(node.ctx, (ast.Store, ast.Del))
+            return self._loaded(place, node) if is_read else None
+        if isinstance(node, ast.Import):
+            return self._imported(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            return self._imported(f"{node.module}.{alias.name}" for alias in node.names)
+        return None
 
     def _imported(self, names: Iterable[str]) -> Iterator[Hit]:
         for name in names:
@@ -163,8 +175,6 @@ class _Analysis:
                 yield Hit(rule="sdk-import", provider=provider, what=f"{name} is imported")
 
     def _call(self, place: Place, node: ast.Call) -> Iterator[Hit]:
-        if not self.screening.lets_call_through(node, place.scope):
-            return
         yield from self.calls.judge(place, node)
         if isinstance(node.func, ast.Attribute) and node.func.attr != "attrgetter":
             return
@@ -239,6 +249,8 @@ class _Analysis:
         """Yield the module's constants that may decide a call elsewhere: `URL`, `Settings.URL`, `URLS.key`."""
         top = self.module.top
         for name, values in list(top.names.items()):
+            if all(isinstance(value, str) for value in values):  # imports have their texts elsewhere
+                continue
             self.evaluator.start_place()
             yield from self._export(name, values, top)
             owner = self.evaluator.objects.class_scope(ast.Name(id=name), top) if values else None
@@ -266,9 +278,13 @@ class _Analysis:
         provider = words.provider_of_url(text) or words.provider_of_module(text) or words.provider_of_host(text)
         return bool(provider) or is_model_server_path(text)
 
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        return re.split(rb"\r\n|\r|\n", self.source)
+
     def _site(self, place: Place, hit: Hit) -> Site:
         line: int = getattr(place.node, "lineno", place.statement.lineno)
-        raw = self.lines[line - 1] if line <= len(self.lines) else b""
+        raw = self._lines[line - 1] if line <= len(self._lines) else b""
         column = len(raw[: getattr(place.node, "col_offset", 0)].decode("utf-8", "replace")) + 1
         return Site(
             rule=hit.rule,

@@ -54,8 +54,8 @@ _warned_of: set[tuple[_Place, str]] = set()
 _lock = threading.Lock()
 _exempt: ContextVar[bool] = ContextVar("moondev_guard_exempt", default=False)
 _passing: ContextVar[bool] = ContextVar("moondev_guard_passing", default=False)
-# `now` is set while a request is judged, since judging may open connections itself.
-_judging = threading.local()
+# Set while a request is judged, since judging may open connections itself; greenlets of one thread have one each.
+_judging: ContextVar[bool] = ContextVar("moondev_guard_judging", default=False)
 
 
 def mode() -> Mode | None:
@@ -114,17 +114,17 @@ def judge(host: str | None, port: int | None, route: str) -> bool:
     Raises:
         DirectCallBlocked: the mode is block.
     """
-    if _mode is None or host is None or getattr(_judging, "now", False) or not is_provider(host, port):
+    if _mode is None or host is None or _judging.get() or not is_provider(host, port):
         return False
     if _is_traced() or _exempt.get():
         return True
-    _judging.now = True
+    token = _judging.set(True)
     try:
         place = _caller()
         if not _is_allowed(place):
             _report(place, host, route)
     finally:
-        _judging.now = False
+        _judging.reset(token)
     return True
 
 

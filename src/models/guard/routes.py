@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _Target = Callable[[Any, tuple[Any, ...], dict[str, Any]], tuple[Any, Any]]
 # Where a pool's thread runs a lookup for an event loop, without the caller's context: the loop's method is guarded.
 _POOLS = (f"concurrent{os.sep}futures{os.sep}thread.py", f"_backends{os.sep}_asyncio.py")
+_GEVENT_POOL = f"{os.sep}gevent{os.sep}threadpool.py"  # its lookups are judged where a greenlet asks for them
+_BETWEEN = (f"{os.sep}gevent{os.sep}", f"{os.sep}eventlet{os.sep}", f"{os.sep}models{os.sep}guard{os.sep}")
 
 
 def cover() -> None:
@@ -37,6 +39,11 @@ def cover() -> None:
 
 def _cover_asyncio(_: Any) -> None:
     _wrap("asyncio", asyncio.base_events.BaseEventLoop, "getaddrinfo", _lookup_target)
+
+
+def _cover_resolver(module: Any) -> None:
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        _wrap("socket", getattr(module, "Resolver", None), name, _resolver_target)
 
 
 def _cover_http_client(module: Any) -> None:
@@ -63,7 +70,8 @@ def _cover_sockets(_: Any) -> None:
 
 # What guards a module, by the module in which its classes are defined or handed on.
 _ACTIONS: Final[dict[str, Callable[[Any], None]]] = {
-    "socket": _cover_sockets, "ssl": _cover_sockets, "asyncio": _cover_asyncio, "http.client": _cover_http_client,
+    "socket": _cover_sockets, **dict.fromkeys(wire.TLS_MODULES, _cover_sockets), "gevent._socket3": _cover_sockets,
+    "gevent.resolver.thread": _cover_resolver, "asyncio": _cover_asyncio, "http.client": _cover_http_client,
     "httpx": _cover_httpx, "httpx._client": _cover_httpx, "httpx2": _cover_httpx, "httpx2._client": _cover_httpx,
     "httpcore": _cover_httpcore, "httpcore2": _cover_httpcore, "aiohttp": _cover_aiohttp,
     "aiohttp.client": _cover_aiohttp, "grpc": grpc.cover, "pycurl": curl.cover,
@@ -139,6 +147,12 @@ def _lookup_target(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
     return _as_text(host if args else kwargs.get("host")), _as_port(port if len(args) > 1 else kwargs.get("port"))
 
 
+def _resolver_target(resolver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    if _is_pool_lookup(sys._getframe(1)):
+        return None, None
+    return _lookup_target(resolver, args, kwargs)
+
+
 def _with_port(parts: SplitResult) -> tuple[Any, Any]:
     return parts.hostname, parts.port or (443 if parts.scheme in ("https", "wss") else 80)
 
@@ -150,7 +164,11 @@ def watch() -> None:
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
-    if judging.mode() is None or judging.is_passing():
+    if judging.mode() is None:
+        return
+    if event == "socket.connect":  # of a class that was made after all others were covered, perhaps
+        wire.cover_kind(type(args[0]))
+    if judging.is_passing():
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         if not _is_pool_lookup(sys._getframe(1)):
@@ -166,8 +184,17 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
 
 def _is_pool_lookup(frame: FrameType | None) -> bool:
     """Tell whether a lookup is the whole task of a pool's thread."""
-    outer = frame.f_back if frame is not None and frame.f_code.co_name == "getaddrinfo" else None
-    return outer is not None and outer.f_code.co_filename.endswith(_POOLS)
+    if frame is None or frame.f_code.co_filename.endswith(_GEVENT_POOL):
+        return frame is not None
+    lookups = 0
+    while frame is not None and (frame.f_code.co_name == "getaddrinfo" or _passes_lookups_on(frame)):
+        frame, lookups = frame.f_back, lookups + 1
+    return lookups > 0 and frame is not None and frame.f_code.co_filename.endswith(_POOLS)
+
+
+def _passes_lookups_on(frame: FrameType) -> bool:
+    """Tell whether code belongs to gevent, eventlet or the guard, which stand between a lookup and its caller."""
+    return any(part in frame.f_code.co_filename for part in _BETWEEN)
 
 
 def _as_text(value: Any) -> str | None:

@@ -6,20 +6,21 @@ header of a plain request, and the name for which a TLS connection is made. Othe
 
 from __future__ import annotations
 
+import _socket
+import _ssl
 import asyncio.proactor_events
 import asyncio.selector_events
 import asyncio.sslproto
 import functools
 import re
-import socket
-import ssl
+import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from src.models.guard import judging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _Target = tuple[str | None, int | None]
 _TRANSPORTS: Final = (
@@ -27,6 +28,7 @@ _TRANSPORTS: Final = (
     (asyncio.proactor_events, "_ProactorBaseWritePipeTransport"),
     (asyncio.sslproto, "_SSLProtocolTransport"),
 )
+TLS_MODULES: Final = ("ssl", "gevent.ssl", "eventlet.green.ssl")
 _STARTS: Final = frozenset(b"GPHDOC")  # of the methods of HTTP
 _LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|HEAD|DELETE|OPTIONS|CONNECT) (\S{1,2000}) HTTP/1\.[01]\r\n")
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\s]{1,300})[ \t]*\r\n", re.IGNORECASE)
@@ -35,20 +37,44 @@ _HTTPS: Final = 443
 
 
 def cover() -> None:
-    """Put the guard before what Python's own sockets write, and before the TLS connections that they make."""
-    for name in ("send", "sendall"):
-        _wrap(socket.socket, name, _judge_bytes)
-    if hasattr(socket.socket, "sendmsg"):
-        _wrap(socket.socket, "sendmsg", _judge_parts)
-    for name in ("send", "sendall", "write"):
-        _wrap(ssl.SSLSocket, name, _judge_encrypted)
+    """Put the guard before what sockets write, and before the TLS connections that are made, whoever made their class.
+
+    gevent and eventlet replace `socket.socket`, `ssl.SSLSocket` and `ssl.SSLContext`, before the guard is switched on
+    or after it; an eventlet program holds copies of both modules, too. All of their sockets write through a class whose
+    base is the interpreter's own socket, and all of their contexts are of a class whose base is the interpreter's own.
+    """
+    for kind in _socket.socket.__subclasses__():
+        cover_kind(kind)
+    for owner in _tls_sockets():
+        for name in ("send", "sendall", "write"):
+            _wrap(owner, name, _judge_encrypted)
     for module, name in _TRANSPORTS:  # asyncio takes an error of the socket itself for a lost connection
         transport = getattr(module, name, None)
         if transport is not None:
             _wrap(transport, "write", _judge_bytes)
             _wrap(transport, "writelines", _judge_parts)
-    _wrap(ssl.SSLContext, "wrap_socket", _judge_tls(position=5))
-    _wrap(ssl.SSLContext, "wrap_bio", _judge_tls(position=4))
+    for context in _ssl._SSLContext.__subclasses__():  # the public methods are replaced, and their globals are
+        _wrap(context, "_wrap_socket", _judge_tls(position=3))
+        _wrap(context, "_wrap_bio", _judge_tls(position=4))
+
+
+def cover_kind(kind: type) -> None:
+    """Put the guard before what sockets of a class write, or of the class that it is made of."""
+    for owner in kind.__mro__:
+        if _socket.socket in owner.__bases__:
+            for name in ("send", "sendall"):
+                _wrap(owner, name, _judge_bytes)
+            if hasattr(owner, "sendmsg"):
+                _wrap(owner, "sendmsg", _judge_parts)
+
+
+def _tls_sockets() -> Iterator[type]:
+    """Yield the classes of TLS sockets that are imported, and those that they are made of."""
+    for name in TLS_MODULES:
+        socket_class = getattr(sys.modules.get(name), "SSLSocket", None)
+        for owner in getattr(socket_class, "__mro__", ()):
+            if "do_handshake" in vars(owner):
+                yield owner
 
 
 def _wrap(owner: Any, name: str, judge: Callable[[tuple[Any, ...], dict[str, Any]], None]) -> None:

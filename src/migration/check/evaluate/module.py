@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Binding = ast.AST | str  # a value, or the qualified name of what an import binds
@@ -20,8 +20,10 @@ _GROW = frozenset({"append", "extend"})
 # Fields that never hold a node which binds a name, is judged or has children.
 _WITHOUT_NODES = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "kind", "level", "module", "type_comment",
                             "conversion", "simple", "is_async"})  # fmt: skip
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}  # the other fields of each kind of node
-_LEAVES = frozenset({ast.Name, ast.Constant})  # most nodes; nothing below them, and nothing in them to judge or bind
+# The other fields of each kind of node, each with whether it belongs to the node's own scope.
+_FIELDS: dict[type[ast.AST], tuple[tuple[str, bool], ...]] = {}
+# Most of what fields hold; nothing below it, and nothing in it to judge or bind.
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.alias, type(None), str})
 _BINDING = frozenset({
     ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global,
     ast.Nonlocal, ast.Call, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor,
@@ -88,9 +90,8 @@ class Scope:
         return self if self.is_class or self.parent is None else self.parent.owner()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A node worth judging, with what surrounds it.
+class Place(NamedTuple):
+    """A node worth judging, with what surrounds it; a tuple, since a large module has ten thousands.
 
     Attributes:
         node: The node.
@@ -118,8 +119,15 @@ class Module:
         scopes: The scope of each class and function, by the id of its node.
     """
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, is_of_interest: Callable[[str], bool]) -> None:
+        """Index a tree.
+
+        Args:
+            tree: A module that nothing changed since it was parsed.
+            is_of_interest: Tells whether an attribute with this name is a place worth judging.
+        """
         self.top = Scope()
+        self._is_of_interest = is_of_interest
         self.places: list[Place] = []
         self.attributes: dict[tuple[int, str], list[Binding]] = defaultdict(list)
         self.attributes_by_name: dict[str, list[Binding]] = defaultdict(list)
@@ -131,26 +139,29 @@ class Module:
             if isinstance(place.node, ast.Call):
                 self._bind_arguments(place.node, place.scope)
 
+    def release(self) -> None:
+        """Forget all names, so that what stands here is freed at once: scopes and their values name one another."""
+        for scope in (self.top, *self.scopes.values()):
+            scope.names.clear()
+
     def _index(self, tree: ast.Module) -> None:
         """Walk the tree once, in the order of the text."""
         pending: list[tuple[ast.AST, Scope, ast.stmt, ast.AST, bool]] = [
             (statement, self.top, statement, tree, False) for statement in reversed(tree.body)
         ]
-        push = pending.append
+        push, note, is_of_interest = pending.append, self.places.append, self._is_of_interest
         while pending:
             node, scope, statement, parent, decorates = pending.pop()
             kind = type(node)
-            if kind in _JUDGED_KINDS:
-                self.places.append(
-                    Place(node=node, scope=scope, statement=statement, parent=parent, decorates=decorates)
-                )
+            if kind in _JUDGED_KINDS and (kind is not ast.Attribute or is_of_interest(node.attr)):  # type: ignore[attr-defined]
+                note(Place(node=node, scope=scope, statement=statement, parent=parent, decorates=decorates))
             inner = self._bind(node, scope) if kind in _BINDING else scope
             skipped = self._type_checking_block(node) if isinstance(node, ast.If) else None
-            for name in _fields_of(kind):  # the last one first, so that the first is taken up next
+            for name, is_inner in _fields_of(kind):  # the last one first, so that the first is taken up next
                 value = getattr(node, name, None)
-                if value is None or name == skipped:
+                if type(value) in _LEAVES or name == skipped:
                     continue
-                below = inner if name in _OWN_SCOPE else scope
+                below = inner if is_inner else scope
                 for child in reversed(value) if type(value) is list else (value,):
                     if type(child) not in _LEAVES and isinstance(child, ast.AST):
                         push((child, below, child if isinstance(child, ast.stmt) else statement, node,
@@ -173,14 +184,16 @@ class Module:
 
     def _bind(self, node: ast.AST, scope: Scope) -> Scope:
         """Record what a node binds; return the scope of its body."""
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in _GROW:
+                _bind_grown_list(node, scope)
+            return scope
         if isinstance(node, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
             return self._define(node, scope)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             _bind_imports(node, scope)
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             scope.shared.update(node.names)
-        elif isinstance(node, ast.Call):
-            _bind_grown_list(node, scope)
         else:
             for target, value in _assignments(node):
                 self._assign(target, value, scope)
@@ -279,11 +292,12 @@ def _bind_grown_list(node: ast.Call, scope: Scope) -> None:
                 scope.add(name, ast.List(elts=[*before.elts, more]))
 
 
-def _fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
-    """Return the fields of a kind of node that may hold nodes, the last one first."""
+def _fields_of(kind: type[ast.AST]) -> tuple[tuple[str, bool], ...]:
+    """Return the fields of a kind of node that may hold nodes, the last one first, and whether its scope holds them."""
     fields = _FIELDS.get(kind)
     if fields is None:
-        fields = _FIELDS[kind] = tuple(name for name in reversed(kind._fields) if name not in _WITHOUT_NODES)
+        names = [name for name in reversed(kind._fields) if name not in _WITHOUT_NODES]
+        fields = _FIELDS[kind] = tuple((name, name in _OWN_SCOPE) for name in names)
     return fields
 
 

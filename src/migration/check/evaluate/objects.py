@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MOST_RETURNS = 16
 _PROPERTIES = frozenset({"property", "cached_property", "computed_field"})
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+_WITHOUT_BLOCKS = (ast.Assign, ast.Expr, ast.AugAssign, ast.AnnAssign, ast.Raise, ast.Assert, ast.Pass)
 
 
 class Objects:
@@ -101,8 +102,12 @@ def _return_values(function: ast.AST) -> list[ast.expr]:
     pending = deque([function])
     while pending and len(values) < _MOST_RETURNS:
         node = pending.popleft()
-        if isinstance(node, ast.Return) and node.value is not None:
-            values.append(node.value)
+        if isinstance(node, ast.Return):
+            if node.value is not None:
+                values.append(node.value)
+            continue
+        if isinstance(node, _WITHOUT_BLOCKS):
+            continue
         for block in _BLOCKS:
             pending.extend(getattr(node, block, ()))
     return values

@@ -83,9 +83,9 @@ _KEYWORDS = ((re.compile(rb"model(?:Id)?\s*="),), (re.compile(rb"messages?\s*=")
 _OLD_CLASSES = tuple(re.compile(name) for name in (rb"Embedding\b", rb"Image\b", rb"Audio\b", rb"Moderation\b"))
 # A variable that holds a provider's address: `OPENAI_BASE_URL`, `self.ollama_host`.
 _ADDRESS_NAMES = (
-    re.compile(rb"ollama"),
+    (b"ollama", re.compile(rb"ollama")),
     *(
-        re.compile(owner + rb"_?(?:api_?)?(?:base|url|host|endpoint|server|uri)")
+        (owner, re.compile(owner + rb"_?(?:api_?)?(?:base|url|host|endpoint|server|uri)"))
         for owner in (b"openai", b"anthropic", b"claude", b"deepseek", b"groq", b"openrouter", b"xai", b"gemini",
                       b"mistral", b"llm")
     ),
@@ -107,8 +107,11 @@ _CALLS: dict[bytes, _Pattern | None] = {
     b"urlopen": None, b"httpsconnection": None, b"httpconnection": None, b"base_url": None, b"api_base": None,
     b"import_module": re.compile(rb"import_module\b(?<!import import_module)" + _NOT_PLAIN + rb"|import_module\s+as\b"),
     b"__import__": re.compile(rb"__import__\b" + _NOT_PLAIN),
-    b"exec": re.compile(rb"exec\b(?<!def exec)(?=\s*\()" + _NOT_PLAIN),
-    b"eval": re.compile(rb"eval\b(?<!def eval)(?=\s*\()" + _NOT_PLAIN),
+    # `df.eval(text)` and `cursor.exec(text)` run no Python; `builtins.exec(text)` does.
+    b"exec": re.compile(rb"exec\b(?<!def exec)(?<![.\w]exec)(?=\s*\()" + _NOT_PLAIN),
+    b"eval": re.compile(rb"eval\b(?<!def eval)(?<![.\w]eval)(?=\s*\()" + _NOT_PLAIN),
+    b"builtins": re.compile(rb"builtins\b[\s\\]*\.[\s\\]*(?:exec|eval)\b"),
+    b"__builtins__": re.compile(rb"__builtins__\b[\s\\]*\.[\s\\]*(?:exec|eval)\b"),
     b"post": re.compile(rb"\.post(?=\()" + _NOT_PLAIN),
 }  # fmt: skip
 
@@ -150,7 +153,7 @@ class QuickLook:
             if any(rule.matches(tight) for rule in rules):
                 return Interest.NAMES
         joined = b" ".join(all_words)
-        if any(pattern.search(joined) for pattern in _ADDRESS_NAMES):
+        if any(owner in joined and pattern.search(joined) for owner, pattern in _ADDRESS_NAMES):
             return Interest.NAMES
         patterns = [_CALLS[word] for word in words if word in _CALLS]
         if any(pattern is None or pattern.search(text) for pattern in patterns):
