@@ -9,6 +9,7 @@ threads of the program go on (github.com/python/cpython/issues/99704).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from src.models.transport.threads import in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_log = logging.getLogger("moondev.agents")
 _MOST_LOOPS: Final = 64
 
 
@@ -75,6 +77,11 @@ def _stop_when_idle(loop: Loop) -> None:
 
 
 def _run(loop: Loop) -> None:
-    loop.run_forever()
+    while True:
+        try:
+            loop.run_forever()
+            break
+        except BaseException:  # noqa: BLE001 - SystemExit of a callback would leave a loop behind that answers nobody
+            _log.exception("A callback on the event loop of a swarm's member failed; the loop goes on.")
     loop.run_until_complete(loop.shutdown_asyncgens())  # which closes the connections
     loop.close()

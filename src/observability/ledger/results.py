@@ -88,6 +88,12 @@ def _store(record: ResultRecord) -> bool:
         return False
     if decision is not None and record.pnl_usd is not None and (before is None or before.pnl_usd != record.pnl_usd):
         _score(decision, record)
+    if decision is not None and record.pnl_usd is None and before is not None and before.pnl_usd is not None:
+        _log.warning(
+            "The outcome of decision %.40s has no pnl_usd any more; its score %s stays at %g, since no server takes a "
+            "score back: give pnl_usd to correct it.",
+            record.decision_id, PNL_SCORE, before.pnl_usd,
+        )  # fmt: skip
     return True
 
 

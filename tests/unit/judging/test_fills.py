@@ -124,6 +124,25 @@ def test_a_short_position_earns_where_the_price_falls_and_funding_is_named(tmp_p
     assert item.details["excludes"] == ["funding"]
 
 
+def test_positions_of_both_sides_stand_beside_each_other_where_the_exchange_realized_nothing(tmp_path: Path) -> None:
+    path = futures(
+        tmp_path,
+        (1, "BUY", 100, 1, "0USDT", 0),
+        (20, "SELL", 110, 1, "0USDT", 0),  # a short beside the long
+        (40, "SELL", 130, 1, "0USDT", 30),  # closes the long
+        (60, "BUY", 105, 1, "0USDT", 5),  # closes the short
+    )
+    earned = matched(path, decided("long", 0.5), decided("short", 19.5, "SELL")).earned
+    assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
+
+
+def test_a_close_at_the_mean_price_realizes_nothing_and_closes(tmp_path: Path) -> None:
+    path = futures(
+        tmp_path, (1, "BUY", 100, 1, "0USDT", 0), (2, "BUY", 110, 1, "0USDT", 0), (30, "SELL", 105, 2, "0USDT", 0)
+    )
+    assert [item.pnl_usd for item in matched(path, decided("long", 0.5)).earned] == [0]
+
+
 def test_what_closes_belongs_to_the_decision_that_opened(tmp_path: Path) -> None:
     path = binance(tmp_path, (1, "BUY", 100, 1, "0USDT"), (61, "SELL", 110, 1, "0USDT"))
     result = matched(path, decided("buy", 0), decided("sell", 60, "SELL"))
