@@ -164,7 +164,8 @@ FORMATS: Final = (
         columns={"time": "timestamp", "market": "symbol", "side": "side", "price": "price", "amount": "amount",
                  "id": "id"},
         optional={"order": "order", "cost": "cost", "fee": "fee.cost|fee_cost", "fees": "fee",
-                  "fee_currency": "fee.currency|fee_currency"},
+                  "fee_currency": "fee.currency|fee_currency", "info": "info",
+                  "position": "info.positionside|info.posside"},
     ),
 )  # fmt: skip
 

@@ -136,6 +136,22 @@ def test_positions_of_both_sides_stand_beside_each_other_where_the_exchange_real
     assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
 
 
+@pytest.mark.parametrize("name", ["positionSide", "posSide"])
+def test_ccxt_s_position_tells_which_side_a_fill_belongs_to(name: str, tmp_path: Path) -> None:
+    trades = [
+        (1, "buy", 100, "long"), (20, "sell", 110, "short"), (40, "sell", 130, "LONG"), (60, "buy", 105, "SHORT")
+    ]  # fmt: skip
+    path = tmp_path / "trades.json"
+    path.write_text(json.dumps([
+        {"id": str(minute), "timestamp": int((START.timestamp() + minute * 60) * 1000), "symbol": "BTC/USDT:USDT",
+         "side": side, "price": price, "amount": 1, "cost": price, "fee": {"cost": 0, "currency": "USDT"},
+         "info": {name: position}}
+        for minute, side, price, position in trades
+    ]))  # fmt: skip
+    earned = matched(path, decided("long", 0.5), decided("short", 19.5, "SELL")).earned
+    assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
+
+
 def test_a_close_at_the_mean_price_realizes_nothing_and_closes(tmp_path: Path) -> None:
     path = futures(
         tmp_path, (1, "BUY", 100, 1, "0USDT", 0), (2, "BUY", 110, 1, "0USDT", 0), (30, "SELL", 105, 2, "0USDT", 0)
