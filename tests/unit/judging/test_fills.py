@@ -152,6 +152,23 @@ def test_ccxt_s_position_tells_which_side_a_fill_belongs_to(name: str, tmp_path:
     assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
 
 
+@pytest.mark.parametrize(
+    ("header", "opened", "ended"),
+    [
+        (["time", "coin", "dir", "px", "sz", "ntl", "fee", "closedPnl"],
+         ["BTC", "Open Long", 100, 1, 100, 0, 0], ["BTC", "Liquidated Cross Long", 50, 1, 50, 0, -50]),
+        (["Transaction Time(UTC)", "Market", "Direction", "Filled Price", "Filled Quantity", "Trading Fee",
+          "Filled Type"],
+         ["BTCUSDT", "Buy", 100, 1, 0, "Trade"], ["BTCUSDT", "Sell", 50, 1, 0, "BustTrade"]),
+    ],
+    ids=["hyperliquid", "bybit"],
+)  # fmt: skip
+def test_a_liquidation_closes(header: list[str], opened: list[Any], ended: list[Any], tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", header, [[stamp(1), *opened], [stamp(30), *ended]])
+    fills = read_fills([path], zone="UTC").fills
+    assert [item.pnl_usd for item in match(fills, [decided("d", 0.5)], window_s=900).earned] == [-50]
+
+
 def test_a_close_at_the_mean_price_realizes_nothing_and_closes(tmp_path: Path) -> None:
     path = futures(
         tmp_path, (1, "BUY", 100, 1, "0USDT", 0), (2, "BUY", 110, 1, "0USDT", 0), (30, "SELL", 105, 2, "0USDT", 0)
