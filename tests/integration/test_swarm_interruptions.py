@@ -79,6 +79,21 @@ def test_what_ends_a_loop_is_one_failed_vote_each_time(
         assert sorted(row.error_category or "" for row in rows) == ["", "", "cancelled"]
 
 
+def test_a_member_that_stops_its_loop_costs_no_later_decision(
+    agent: TradingAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(*_: object) -> object:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        raise OSError("stopped")
+
+    monkeypatch.setattr(Raising, "_asend", stop)
+    for _ in range(2):
+        votes = agent.decide("X", CANDLES).votes
+        assert votes[0].error_category not in (None, "timeout")
+        assert [vote.error_category for vote in votes[1:]] == [None, None]
+
+
 def test_a_callback_that_ends_a_loop_costs_no_later_decision(agent: TradingAgent) -> None:
     agent.decide("X", CANDLES)
 

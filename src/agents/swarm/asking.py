@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,7 +75,8 @@ class Asking:
 
     def cancel(self, reason: str | None) -> None:
         """Cancel the call; "timeout" has its generation end as one that came too late, None as cancelled."""
-        self._loop.call_soon_threadsafe(self._cancel, reason)
+        with contextlib.suppress(RuntimeError):  # the loop was given up and has closed: nothing runs there any more
+            self._loop.call_soon_threadsafe(self._cancel, reason)
 
     def give_up(self) -> None:
         """Leave a call alone that was cancelled and does not end; where it blocks its loop, give that up too."""

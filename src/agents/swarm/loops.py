@@ -26,7 +26,13 @@ _MOST_LOOPS: Final = 64
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose blocking work, such as name look-ups, runs in daemon threads that nothing waits for."""
+    """An event loop whose blocking work, such as name look-ups, runs in daemon threads that nothing waits for.
+
+    Attributes:
+        is_abandoned: Whether it ends; it goes on where a member's own code stops it.
+    """
+
+    is_abandoned = False
 
     @override
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override] # a task is a future of the same result
@@ -73,14 +79,14 @@ def _stop_when_idle(loop: Loop) -> None:
     if asyncio.all_tasks(loop):
         loop.call_later(1.0, _stop_when_idle, loop)
     else:
+        loop.is_abandoned = True
         loop.stop()
 
 
 def _run(loop: Loop) -> None:
-    while True:
+    while not loop.is_abandoned:
         try:
             loop.run_forever()
-            break
         except BaseException:  # noqa: BLE001 - SystemExit of a callback would leave a loop behind that answers nobody
             _log.exception("A callback on the event loop of a swarm's member failed; the loop goes on.")
     loop.run_until_complete(loop.shutdown_asyncgens())  # which closes the connections
