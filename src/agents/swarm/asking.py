@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,14 +12,13 @@ from src.agents.decisions import Decision
 from src.agents.swarm import loops
 from src.agents.swarm.voting import Vote
 from src.models.call.membership import as_member
-from src.models.errors import ModelError
+from src.models.errors import CallCancelled, ModelError
 from src.models.failures.classify import from_exception
 from src.models.types import Timeouts
 from src.models.usage import Cost
 from src.observability.redaction import redact_text
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from src.agents.swarm.members import Member
@@ -74,7 +75,8 @@ class Asking:
 
     def cancel(self, reason: str | None) -> None:
         """Cancel the call; "timeout" has its generation end as one that came too late, None as cancelled."""
-        self._loop.call_soon_threadsafe(self._cancel, reason)
+        with contextlib.suppress(RuntimeError):  # the loop was given up and has closed: nothing runs there any more
+            self._loop.call_soon_threadsafe(self._cancel, reason)
 
     def give_up(self) -> None:
         """Leave a call alone that was cancelled and does not end; where it blocks its loop, give that up too."""
@@ -113,7 +115,9 @@ async def ask(seat: Seat, question: Question, label: str) -> Vote:
                 timeout=Timeouts(connect=min(10.0, limit), read=limit, total=limit),
                 **options,
             )
-    except Exception as raised:  # noqa: BLE001 - one member's failure, of whatever kind, must not cost the others' votes
+    except BaseException as raised:
+        if _is_cancelled():
+            raise
         return _failed(member, raised, (time.monotonic() - started) * 1000)
     decision = reply.parsed
     if not isinstance(decision, Decision):  # the model replied with a tool call instead
@@ -132,9 +136,18 @@ async def ask(seat: Seat, question: Question, label: str) -> Vote:
     )
 
 
-def _failed(member: Member, raised: Exception, latency_ms: float) -> Vote:
+def _is_cancelled() -> bool:
+    """Tell whether the swarm has cancelled this member; its own code may raise CancelledError too."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _failed(member: Member, raised: BaseException, latency_ms: float) -> Vote:
     """Return the vote of a member whose call failed."""
-    error = raised if isinstance(raised, ModelError) else from_exception(raised)
+    if not isinstance(raised, Exception):  # SystemExit, KeyboardInterrupt: it would end the loop, and with it the model
+        error: ModelError = CallCancelled(f"the member's own code raised {type(raised).__name__}: {raised}")
+    else:
+        error = raised if isinstance(raised, ModelError) else from_exception(raised)
     return Vote(
         member=member.label,
         weight=member.weight,

@@ -9,6 +9,7 @@ threads of the program go on (github.com/python/cpython/issues/99704).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -20,11 +21,18 @@ from src.models.transport.threads import in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_log = logging.getLogger("moondev.agents")
 _MOST_LOOPS: Final = 64
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose blocking work, such as name look-ups, runs in daemon threads that nothing waits for."""
+    """An event loop whose blocking work, such as name look-ups, runs in daemon threads that nothing waits for.
+
+    Attributes:
+        is_abandoned: Whether it ends; it goes on where a member's own code stops it.
+    """
+
+    is_abandoned = False
 
     @override
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override] # a task is a future of the same result
@@ -71,10 +79,15 @@ def _stop_when_idle(loop: Loop) -> None:
     if asyncio.all_tasks(loop):
         loop.call_later(1.0, _stop_when_idle, loop)
     else:
+        loop.is_abandoned = True
         loop.stop()
 
 
 def _run(loop: Loop) -> None:
-    loop.run_forever()
+    while not loop.is_abandoned:
+        try:
+            loop.run_forever()
+        except BaseException:  # noqa: BLE001 - SystemExit of a callback would leave a loop behind that answers nobody
+            _log.exception("A callback on the event loop of a swarm's member failed; the loop goes on.")
     loop.run_until_complete(loop.shutdown_asyncgens())  # which closes the connections
     loop.close()

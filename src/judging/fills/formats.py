@@ -25,6 +25,9 @@ _POSITIONS: Final[SideRule] = {
     "close short": (1, "close"),
     "long > short": SELL,
     "short > long": BUY,
+    # A liquidation is Hyperliquid's close of a position, by its margin.
+    **{f"liquidated {margin} long": (-1, "close") for margin in ("isolated", "cross")},
+    **{f"liquidated {margin} short": (1, "close") for margin in ("isolated", "cross")},
 }
 _COINBASE: Final[SideRule] = {
     f"{prefix}{word}": side
@@ -121,7 +124,8 @@ FORMATS: Final = (
                  "price": "filled price", "fee": "trading fee|fee paid", "side": "direction",
                  "time": "transaction time"},
         optional={"id": "trasaction id|transaction id", "order": "order no.", "fee_currency": "feecoin"},
-        only=("kind", ("trade", "liquidation", "adl")),
+        # Its API's words too: bybit-exchange.github.io/docs/v5/enum#exectype
+        only=("kind", ("trade", "liquidation", "adl", "adltrade", "busttrade", "blocktrade")),
     ),
     Format(
         name="okx trading history", venue="okx", is_spot=None, sides=_POSITIONS, fee_sign=-1, excludes=_FUNDING,
@@ -164,7 +168,8 @@ FORMATS: Final = (
         columns={"time": "timestamp", "market": "symbol", "side": "side", "price": "price", "amount": "amount",
                  "id": "id"},
         optional={"order": "order", "cost": "cost", "fee": "fee.cost|fee_cost", "fees": "fee",
-                  "fee_currency": "fee.currency|fee_currency"},
+                  "fee_currency": "fee.currency|fee_currency", "info": "info",
+                  "position": "info.positionside|info.posside"},
     ),
 )  # fmt: skip
 

@@ -22,6 +22,8 @@ Key: TypeAlias = tuple[str, str, "Market"]
 _ZERO: Final = Decimal(0)
 # Less than this share of a fill is what rounding leaves, and no position.
 _DUST: Final = Decimal("1e-9")
+# What an exchange that realized less writes as 0.
+_ROUNDING: Final = Decimal("1e-6")
 
 
 @dataclass(slots=True)
@@ -124,7 +126,8 @@ def _take(
     result: Followed,
 ) -> None:
     fee, unknown = _cost_of(fill, prices)
-    rest = fill.amount if fill.effect == "open" else _close(fill, opposite, fee, unknown, result)
+    opens = fill.effect == "open" or _opens_beside(fill, opposite)
+    rest = fill.amount if opens else _close(fill, opposite, fee, unknown, result)
     if rest <= fill.amount * _DUST:
         result.closing += 1
         return
@@ -148,6 +151,18 @@ def _take(
     part.fills += 1
     part.unknown_fees |= unknown
     part.excludes.update(fill.excludes)
+
+
+def _opens_beside(fill: Fill, opposite: deque[_Lot]) -> bool:
+    """Tell whether a fill opens a position beside one of the other side, as accounts in hedge mode do.
+
+    The exchange says that it realized nothing; against what is open it would have, unless its price is the mean one.
+    """
+    if fill.is_spot or fill.effect is not None or fill.realized != 0 or not opposite:
+        return False
+    amount = sum((lot.amount for lot in opposite), _ZERO)
+    mean = sum((lot.price * lot.amount for lot in opposite), _ZERO) / amount
+    return abs(fill.price - mean) * min(fill.amount, amount) > _ROUNDING
 
 
 def _was_open_before(fill: Fill, rest: Decimal) -> bool:

@@ -22,7 +22,10 @@ CONTRACTS: Final = "its amount is in contracts of a size that the file does not 
 INVERSE: Final = "it is settled in the coin itself"
 NO_MARKET: Final = "its market is only a number"
 SWAP_OF_OTHERS: Final = "neither token of the swap is USDC, USDT or SOL"
-_LONGEST_FEE: Final = 2_000
+_LONGEST_NESTED: Final = 5_000  # characters of an object in a cell
+# The position that a fill belongs to in an account with positions of both sides: Binance's name and OKX's.
+_POSITION: Final = ("positionSide", "posSide")
+_SIDES: Final = {"long": 1, "short": -1}
 _INVERSE_VENUES: Final = ("binance", "bybit", "okx")
 
 
@@ -87,7 +90,7 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
         amount=amount,
         time_ns=time_us * 1_000,
         fees=_fees(row, header, market, side[0], is_spot=is_spot),
-        effect=_effect(row, side[1]),
+        effect=_effect(row, *side),
         is_spot=is_spot,
         trade_id=row["id"] or None,
         order_id=row["order"] or row["hash"] or None,
@@ -97,9 +100,15 @@ def as_fill(cells: list[str], header: Header, time_us: int | None, place: str) -
     )
 
 
-def _effect(row: _Row, effect: str | None) -> str | None:
+def _effect(row: _Row, side: int, effect: str | None) -> str | None:
+    """Return whether a fill opens or closes, where the exchange says so, or names the position that it belongs to."""
     words = row["effect"].lower()
-    return "open" if words.startswith("open ") else "close" if words.startswith("close ") else effect
+    if words.startswith(("open ", "close ")):
+        return words.partition(" ")[0]
+    info = _nested(row["info"]) or {}
+    position = row["position"] or next((info[name] for name in _POSITION if info.get(name)), "")
+    direction = _SIDES.get(str(position).lower())
+    return effect if direction is None else "open" if direction == side else "close"
 
 
 def _market(row: _Row, header: Header) -> tuple[Market, bool]:
@@ -168,18 +177,25 @@ def _fees(row: _Row, header: Header, market: Market, side: int, *, is_spot: bool
     return (Fee(amount=amount * header.format.fee_sign + 0, currency=unit),)
 
 
-def _nested_fees(text: str) -> tuple[Fee, ...] | None:
-    """Return the fees of ccxt's `fee`: an object as JSON, or as Python writes it into a CSV cell."""
-    if not text or len(text) > _LONGEST_FEE:
+def _nested(text: str) -> dict[str, Any] | None:
+    """Return an object of ccxt's in a cell: as JSON, or as Python writes it into a CSV."""
+    if not text or len(text) > _LONGEST_NESTED:
         return None
-    value: Any = None
     for read in (json.loads, ast.literal_eval):
         try:
             value = read(text)
             break
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-    if not isinstance(value, dict) or value.get("cost") in (None, ""):
+    else:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _nested_fees(text: str) -> tuple[Fee, ...] | None:
+    """Return the fees of ccxt's `fee`."""
+    value = _nested(text)
+    if value is None or value.get("cost") in (None, ""):
         return None
     cost, currency = number(str(value["cost"])), value.get("currency")
     return None if cost is None else (Fee(amount=cost, currency=str(currency).upper() if currency else None),)

@@ -235,7 +235,7 @@ def _refuse_uncounted(chosen: Sequence[Budget], keeper: Keeper, error: Exception
             "backup under way (`fuser` or `lsof` names it)"
         )
     elif not isinstance(error, SpoolError):
-        reason = f"{name} cannot be read ({reason}): if it is damaged, move it away; budgets then begin at 0"
+        reason = f"{name} cannot be read ({reason}): a damaged one is replaced by the next call, else move it away"
     if any(item.is_hard for item in chosen):
         raise BudgetExceeded(f"no budget can be held, since {reason}. Nothing was sent.") from error
     _log.warning("A call is counted in no soft budget, since %s.", reason)

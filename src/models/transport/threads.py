@@ -37,8 +37,8 @@ async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
         failure: BaseException | None = None
         try:
             result = context.run(work, *arguments)
-        except StopIteration as error:  # a future cannot hold it
-            failure = RuntimeError(f"the work stopped: {error}")
+        except (StopIteration, GeneratorExit) as error:  # which would end the caller's own generators
+            failure = RuntimeError(f"the work raised {type(error).__name__}: {error}")
         except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
             failure = error
         try:

@@ -4,12 +4,13 @@ from src.observability.ledger.horizons import Horizon, HorizonError, parse_horiz
 from src.observability.ledger.moments import aware
 from src.observability.ledger.reader import Entry, LedgerReader, read_numbered
 from src.observability.ledger.recorded_calls import RecordedCall, RecordedCalls
-from src.observability.ledger.results import outcome, score_id
+from src.observability.ledger.results import outcome
 from src.observability.ledger.votes import MemberVote, read_vote_columns, read_votes, write_votes
 from src.observability.ledger.writing import (
     are_in_order,
     book_of,
     decision,
+    score_id,
     without_secrets,
     write_decision,
     write_decisions,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-import uuid
 from typing import TYPE_CHECKING, Final
 
 from src.observability.current import get_pipeline
-from src.observability.ledger.writing import bounded, nanoseconds
+from src.observability.ledger.writing import bounded, nanoseconds, score_id
 from src.observability.redaction import redact_text
 from src.observability.spans import encoding
 from src.observability.store import ledger_queries
@@ -23,14 +22,8 @@ if TYPE_CHECKING:
     from src.observability.store.ledger_records import DecisionRecord
 
 PNL_SCORE: Final = "outcome.pnl_usd"
-_NAMESPACE: Final = uuid.UUID("6f7b51a4-55a2-4e0d-9d0b-1f6f2f0c6a11")
 _PROGRAM: Final = "program"
 _log = logging.getLogger("moondev.observability")
-
-
-def score_id(decision_id: str, name: str) -> str:
-    """Return the id of a decision's score, the same each time."""
-    return uuid.uuid5(_NAMESPACE, f"{decision_id}/{name}").hex
 
 
 def outcome(
@@ -88,6 +81,12 @@ def _store(record: ResultRecord) -> bool:
         return False
     if decision is not None and record.pnl_usd is not None and (before is None or before.pnl_usd != record.pnl_usd):
         _score(decision, record)
+    if decision is not None and record.pnl_usd is None and before is not None and before.pnl_usd is not None:
+        _log.warning(
+            "The outcome of decision %.40s has no pnl_usd any more; its score %s stays at %g, since no server takes a "
+            "score back: give pnl_usd to correct it.",
+            record.decision_id, PNL_SCORE, before.pnl_usd,
+        )  # fmt: skip
     return True
 
 

@@ -10,7 +10,7 @@ import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
@@ -29,7 +29,8 @@ from src.observability.store.reader import StoreReader
 from src.observability.tracing.scores import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 ACTIONS: Final = ("BUY", "SELL", "NOTHING")
+_NAMESPACE: Final = uuid.UUID("6f7b51a4-55a2-4e0d-9d0b-1f6f2f0c6a11")  # of the ids of decisions' scores
+_T = TypeVar("_T")
 _log = logging.getLogger("moondev.observability")
 
 
@@ -106,29 +109,58 @@ def decision(
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
         _log.error("A decision is not in the ledger: %s", redact_text(str(error)))
         return None
-    if fields.get("decision_id") and _is_recorded(record.id):
-        return record.id
-    if not write_decision(record):
+    before = _recorded(record.id) if fields.get("decision_id") else None
+    if before is None and not write_decision(record):
         return None
-    if record.trace_id is not None:
-        for score_name, value in (("decision", record.action), ("confidence", record.confidence)):
-            if value is not None:
-                score(score_name, value, trace_id=record.trace_id, observation_id=record.observation_id)
+    _write_scores(before or record, is_repeated=before is not None)
     return record.id
 
 
-def _is_recorded(decision_id: str) -> bool:
-    """Tell whether the ledger has a decision of this id, whose scores its trace then has too."""
+def score_id(decision_id: str, name: str) -> str:
+    """Return the id of a decision's score, the same each time."""
+    return uuid.uuid5(_NAMESPACE, f"{decision_id}/{name}").hex
+
+
+def _write_scores(record: DecisionRecord, *, is_repeated: bool) -> None:
+    """Write a decision's scores; of one that is repeated, those that its process could not write before it ended."""
+    if record.trace_id is None or (is_repeated and _is_scored(record)):
+        return
+    for score_name, value in (("decision", record.action), ("confidence", record.confidence)):
+        if value is not None:
+            score(
+                score_name,
+                value,
+                trace_id=record.trace_id,
+                observation_id=record.observation_id,
+                score_id=score_id(record.id, score_name),
+                timestamp_ns=record.time_ns,
+                environment=record.environment,
+            )
+
+
+def _recorded(decision_id: str) -> DecisionRecord | None:
+    """Return the decision of an id that the ledger has already."""
+    nothing: list[DecisionRecord] = []
+    records = _asked(lambda connection: ledger_queries.decisions_with_ids(connection, [decision_id]), nothing)
+    return next(iter(records), None)
+
+
+def _is_scored(record: DecisionRecord) -> bool:
+    last = score_id(record.id, "decision" if record.confidence is None else "confidence")
+    query = "SELECT EXISTS (SELECT 1 FROM scores WHERE id = ?)"
+    return _asked(lambda connection: bool(connection.execute(query, (last,)).fetchone()[0]), False)
+
+
+def _asked(question: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
+    """Return the store's answer; `nothing` where it has none to give."""
     spool = get_pipeline().spool
     if spool is None:
-        return False
+        return nothing
     try:
-        return StoreReader(spool.path).ask(
-            lambda connection: bool(ledger_queries.decisions_with_ids(connection, [decision_id])), False
-        )
+        return StoreReader(spool.path).ask(question, nothing)
     except Exception as error:  # noqa: BLE001 - the ledger never breaks the program that decides
-        _log.error("Whether decision %.40s is recorded already is not known: %s", decision_id, redact_text(str(error)))
-        return False
+        _log.error("Whether a decision is recorded already is not known: %s", redact_text(str(error)))
+        return nothing
 
 
 def _record(

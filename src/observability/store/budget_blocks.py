@@ -7,13 +7,18 @@ of a US dollar.
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping
+from src.observability.store.connections import connect, roll_back
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_log = logging.getLogger("moondev.spool")
 NANO: Final = 1_000_000_000
 _CALLS_AHEAD: Final = 16  # that a block has room for beside those under way, in a burst of calls
 _SHARE: Final = 16  # of what is left of a limit: at most one part of so many is reserved ahead
@@ -219,6 +224,31 @@ def spend(connection: sqlite3.Connection, key: str, start_s: int, amount: int, n
         "ON CONFLICT (key, start_s) DO UPDATE SET amount = amount + excluded.amount, changed_s = excluded.changed_s",
         (key, start_s, amount, now_s),
     )
+
+
+def carry_spent(connection: sqlite3.Connection, damaged: Path, now_s: int) -> None:
+    """Count in a new file what a damaged one says is spent and reserved, so that limits go on from there."""
+    try:
+        with connect(damaged) as source:
+            if not source.execute("SELECT 1 FROM sqlite_master WHERE name = 'budget_spent'").fetchone():
+                return  # of a program that knew no budgets
+            rows = source.execute(
+                "SELECT key, start_s, sum(amount) FROM (SELECT key, start_s, amount FROM budget_spent "
+                "UNION ALL SELECT key, start_s, amount FROM budget_reserved) GROUP BY key, start_s"
+            ).fetchall()
+    except (sqlite3.Error, OSError) as error:
+        _log.error(
+            "What was spent of budgets cannot be read from %s (%s): all budgets begin at 0 again.", damaged.name, error
+        )
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for key, start_s, amount in rows:
+            spend(connection, key, start_s, amount, now_s)
+        connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise
 
 
 def nano(usd: float) -> int:

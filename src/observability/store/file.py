@@ -10,6 +10,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from src.observability.store.budget_blocks import carry_spent
 from src.observability.store.connections import BUSY_S, INDEX, LOG, read_only
 from src.observability.store.identity import is_damaged_store
 from src.observability.store.schema import SMALLEST_FILE, SpoolError, examine, migrate, not_a_store, prepare
@@ -34,6 +35,7 @@ class StoreFile:
         self._clock = clock
         self._identity: tuple[int, int] | None = None  # of the file that was opened last
         self._stores: set[tuple[int, int]] = set()  # the identities of files that were opened as stores
+        self._spent_in: Path | None = None  # a file that was set aside, whose budgets the next one goes on with
 
     def open(self, patience_s: float = BUSY_S) -> sqlite3.Connection:
         """Open the file for writing, in the present format; create folder (0700) and file (0600) if missing.
@@ -95,6 +97,9 @@ class StoreFile:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             migrate(connection, self.path)
+            if self._spent_in is not None:
+                carry_spent(connection, self._spent_in, int(self._clock()))
+                self._spent_in = None
         except BaseException:
             connection.close()
             raise
@@ -134,6 +139,7 @@ class StoreFile:
             for suffix in _COMPANIONS:
                 with contextlib.suppress(FileNotFoundError):
                     self.path.with_name(self.path.name + suffix).replace(copy.with_name(copy.name + suffix))
+        self._spent_in = copy
         _log.error(
             "The trace store %s is damaged (%s). It is kept as %s; a new one begins.", self.path, reason, copy.name
         )

@@ -124,6 +124,58 @@ def test_a_short_position_earns_where_the_price_falls_and_funding_is_named(tmp_p
     assert item.details["excludes"] == ["funding"]
 
 
+def test_positions_of_both_sides_stand_beside_each_other_where_the_exchange_realized_nothing(tmp_path: Path) -> None:
+    path = futures(
+        tmp_path,
+        (1, "BUY", 100, 1, "0USDT", 0),
+        (20, "SELL", 110, 1, "0USDT", 0),  # a short beside the long
+        (40, "SELL", 130, 1, "0USDT", 30),  # closes the long
+        (60, "BUY", 105, 1, "0USDT", 5),  # closes the short
+    )
+    earned = matched(path, decided("long", 0.5), decided("short", 19.5, "SELL")).earned
+    assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
+
+
+@pytest.mark.parametrize("name", ["positionSide", "posSide"])
+def test_ccxt_s_position_tells_which_side_a_fill_belongs_to(name: str, tmp_path: Path) -> None:
+    trades = [
+        (1, "buy", 100, "long"), (20, "sell", 110, "short"), (40, "sell", 130, "LONG"), (60, "buy", 105, "SHORT")
+    ]  # fmt: skip
+    path = tmp_path / "trades.json"
+    path.write_text(json.dumps([
+        {"id": str(minute), "timestamp": int((START.timestamp() + minute * 60) * 1000), "symbol": "BTC/USDT:USDT",
+         "side": side, "price": price, "amount": 1, "cost": price, "fee": {"cost": 0, "currency": "USDT"},
+         "info": {name: position}}
+        for minute, side, price, position in trades
+    ]))  # fmt: skip
+    earned = matched(path, decided("long", 0.5), decided("short", 19.5, "SELL")).earned
+    assert {item.decision.id: item.pnl_usd for item in earned} == {"long": 30, "short": 5}
+
+
+@pytest.mark.parametrize(
+    ("header", "opened", "ended"),
+    [
+        (["time", "coin", "dir", "px", "sz", "ntl", "fee", "closedPnl"],
+         ["BTC", "Open Long", 100, 1, 100, 0, 0], ["BTC", "Liquidated Cross Long", 50, 1, 50, 0, -50]),
+        (["Transaction Time(UTC)", "Market", "Direction", "Filled Price", "Filled Quantity", "Trading Fee",
+          "Filled Type"],
+         ["BTCUSDT", "Buy", 100, 1, 0, "Trade"], ["BTCUSDT", "Sell", 50, 1, 0, "BustTrade"]),
+    ],
+    ids=["hyperliquid", "bybit"],
+)  # fmt: skip
+def test_a_liquidation_closes(header: list[str], opened: list[Any], ended: list[Any], tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", header, [[stamp(1), *opened], [stamp(30), *ended]])
+    fills = read_fills([path], zone="UTC").fills
+    assert [item.pnl_usd for item in match(fills, [decided("d", 0.5)], window_s=900).earned] == [-50]
+
+
+def test_a_close_at_the_mean_price_realizes_nothing_and_closes(tmp_path: Path) -> None:
+    path = futures(
+        tmp_path, (1, "BUY", 100, 1, "0USDT", 0), (2, "BUY", 110, 1, "0USDT", 0), (30, "SELL", 105, 2, "0USDT", 0)
+    )
+    assert [item.pnl_usd for item in matched(path, decided("long", 0.5)).earned] == [0]
+
+
 def test_what_closes_belongs_to_the_decision_that_opened(tmp_path: Path) -> None:
     path = binance(tmp_path, (1, "BUY", 100, 1, "0USDT"), (61, "SELL", 110, 1, "0USDT"))
     result = matched(path, decided("buy", 0), decided("sell", 60, "SELL"))

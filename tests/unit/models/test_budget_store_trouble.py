@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,10 @@ from src.models.call import budget_gate
 from src.models.errors import BudgetExceeded
 from src.models.model_factory import ModelFactory
 from src.observability.store import background
+from src.observability.store.budgets import BudgetStore, Reservation, Window
 from tests.servers import Server
 from tests.unit.models.test_budgets import COST, answer, shown
+from tests.unit.observability.records import span_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +91,33 @@ def test_a_file_that_is_no_store_is_named_with_the_remedy(
         model().generate_response(None, "go?")
     assert server.received == []
     assert (tmp_path / "traces.db").read_text() == text
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_what_is_spent_moves_from_a_damaged_file_or_its_loss_is_said(
+    is_readable: bool, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    window, store = Window(key="day|hard", start_s=0, limit_usd=1.0), BudgetStore(spool.path)
+    for usd, is_settled in ((0.25, True), (0.5, False)):
+        reservation = store.reserve([window], usd, time.time() + 60)
+        assert isinstance(reservation, Reservation)
+        if is_settled:
+            store.settle(reservation, usd)
+        store.flush()
+    spool.close()
+    if not is_readable:
+        with contextlib.closing(sqlite3.connect(spool.path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with spool.path.open("r+b") as file:
+            file.seek(100)
+            file.write(b"\xff" * 4_000)
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    assert spool.recover(error)
+    spool.append(span_record(1))
+    (standing,) = BudgetStore(spool.path).standings([window])
+    assert standing.spent_usd == (0.75 if is_readable else 0.0)  # what was reserved may have been spent
+    assert ("all budgets begin at 0" in caplog.text) == (not is_readable)
 
 
 def test_a_call_as_an_sdk_makes_it_is_settled_at_once(

@@ -94,6 +94,29 @@ def test_a_second_decision_of_one_id_changes_nothing(spool: Spool) -> None:
     assert [entry.decision.action for entry in entries(spool.path)] == ["BUY"]
 
 
+def test_a_repeated_decision_gets_the_scores_that_its_process_was_killed_before(spool: Spool) -> None:
+    with observe_agent("whale"):
+        decision("BTC-USD", "BUY", confidence=60, decision_id="again")
+    first = [record for _, record in spool.read_scores("nobody")]
+    with sqlite3.connect(spool.path) as connection:
+        connection.execute("DELETE FROM scores WHERE name = 'confidence'")
+    with observe_agent("whale"):
+        decision("BTC-USD", "SELL", confidence=10, decision_id="again")
+    scores = {(record.id, record.name): record for _, record in spool.read_scores("nobody")}
+    assert list(scores.values()) == first  # of the same ids, dates, values and observation
+
+
+def test_a_result_that_loses_its_money_says_that_the_score_stays(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with observe_agent("whale"):
+        name = decision("BTC-USD", "BUY")
+    outcome(name, pnl_usd=12.5)
+    assert "stays at" not in caplog.text
+    outcome(name, net_return=0.1)
+    assert "its score outcome.pnl_usd stays at 12.5" in caplog.text
+
+
 def test_real_results_are_kept_by_source_and_replaced(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     name = decision("BTC-USD", "BUY")
     assert name is not None
