@@ -91,7 +91,7 @@ def decision(
     Args:
         symbol: The market, such as BTC-USD.
         action: BUY, SELL or NOTHING, in any case.
-        confidence: 0 to 100: how sure it is that the action is right.
+        confidence: 0 to 100: how sure it is that the action is right. What lies between 0 and 1 is refused as a share.
         price: The price that it was made at.
         as_of: The close of the newest data that it saw, as a time with its zone or seconds since 1970; now where not
             given.
@@ -138,7 +138,7 @@ def _record(
         as_of_ns=as_of_ns,
         symbol=_symbol(symbol),
         action=direction,
-        confidence=bounded("confidence", confidence, 0, 100),
+        confidence=percent("confidence", confidence),
         horizons=",".join(item.name for item in horizons),
         agent=fields.get("agent") or scope.agent,
         prompt_name=prompt_name,
@@ -284,6 +284,18 @@ def bounded(name: str, value: Any, least: float, most: float) -> float | None:
     if not (math.isfinite(number) and least <= number <= most):
         bounds = f" from {least:g} to {most:g}" if math.isfinite(most - least) else ""
         raise ValueError(f"its {name} is {value!r:.40}: give a number{bounds}.")
+    return number
+
+
+def percent(name: str, value: Any) -> float | None:
+    """Return a number from 0 to 100, None for None.
+
+    Raises:
+        ValueError: it is none, or between 0 and 1, where a share is meant: 0.85 is 85%, and would count as 0.85%.
+    """
+    number = bounded(name, value, 0, 100)
+    if number is not None and 0 < number < 1:
+        raise ValueError(f"its {name} is {value!r:.40}, a share: give a number from 0 to 100; 85 is 85%.")
     return number
 
 

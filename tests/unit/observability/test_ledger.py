@@ -61,6 +61,7 @@ def test_a_decision_about_the_past_is_not_live(spool: Spool) -> None:
         ({"action": "HOLD"}, "its action is 'HOLD': give BUY, SELL or NOTHING"),
         ({"action": "don't BUY"}, "give BUY, SELL or NOTHING"),
         ({"confidence": 101}, "its confidence is 101: give a number from 0 to 100"),
+        ({"confidence": 0.85}, "its confidence is 0.85, a share: give a number from 0 to 100; 85 is 85%"),
         ({"confidence": True}, "its confidence is True"),
         ({"confidence": "high"}, "its confidence is 'high'"),
         ({"price": 0}, "its price is 0: give a price above 0"),
