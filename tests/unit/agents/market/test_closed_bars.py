@@ -163,3 +163,36 @@ def test_candles_of_another_symbol_are_refused() -> None:
     assert market_view("eth-usd", other).candles.symbol == "ETH/USD"
     with pytest.raises(MarketDataError, match="of ETH/USD, not of BTC-USD"):
         market_view("BTC-USD", other)
+
+
+@pytest.mark.parametrize(
+    ("closes", "volume", "remarks"),
+    [
+        ([100.0] * 60, 5.0, ["RSI 14: the last closes", "Bollinger position (0 lower band, 1 upper): the last closes"]),
+        ([100.0, 101.0] * 30, 0.0, ["Volume to its mean: the volume of a bar is not known, or all are 0"]),
+        ([100.0, 101.0] * 30, None, ["Volume to its mean: the volume of a bar is not known, or all are 0"]),
+        ([100.0, 101.0] * 30, 5.0, []),
+    ],
+)
+def test_what_enough_bars_cannot_tell_is_said_too(
+    closes: list[float], volume: float | None, remarks: list[str]
+) -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    bars = [
+        Candle(time=start + timedelta(hours=hour), open=close, high=close, low=close, close=close, volume=volume)
+        for hour, close in enumerate(closes)
+    ]
+    view = market_view("BTC-USD", load_candles(bars), now=start + timedelta(days=9))
+    assert len(view.remarks) == len(remarks)
+    assert all(remark.startswith(begin) for remark, begin in zip(view.remarks, remarks, strict=True))
+    assert all(remark in view.snapshot.to_prompt() for remark in view.remarks)
+
+
+def test_the_smallest_prices_are_shown_with_their_digits() -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    bars = [
+        Candle(time=start + timedelta(hours=hour), open=1.2345e-13, high=2e-13, low=1e-13, close=1.2345e-13)
+        for hour in range(12)
+    ]
+    prompt = market_view("MEME", load_candles(bars), now=start + timedelta(days=9)).snapshot.to_prompt()
+    assert "Price: 0.00000000000012345\n" in prompt
