@@ -196,3 +196,18 @@ def test_the_smallest_prices_are_shown_with_their_digits() -> None:
     ]
     prompt = market_view("MEME", load_candles(bars), now=start + timedelta(days=9)).snapshot.to_prompt()
     assert "Price: 0.00000000000012345\n" in prompt
+
+
+@pytest.mark.parametrize(("factor", "is_said"), [(0.1, True), (2.0, True), (1000.0, True), (1.9, False), (0.55, False)])
+def test_a_split_that_is_not_adjusted_is_said(factor: float, is_said: bool, tmp_path: Path) -> None:
+    rows = [(day, 100.0 if day < 7 else 100.0 * factor) for day in range(1, 13)]
+    path = tmp_path / "prices.csv"
+    path.write_text(
+        "time,open,high,low,close,volume\n" + "".join(f"2024-01-{d:02d},{p},{p},{p},{p},5\n" for d, p in rows)
+    )
+    view = market_view("TSLA", path, now=datetime(2024, 2, 1, tzinfo=UTC))
+    told = [remark for remark in view.remarks if "jump" in remark]
+    assert len(view.candles) == 12
+    assert bool(told) == is_said
+    if is_said:
+        assert f"{100 * factor:g} follows 100 at 2024-01-07 00:00: a split that is not adjusted" in told[0]
