@@ -297,8 +297,8 @@ def _report_jumps(columns: Columns, issues: Issues) -> None:
         at = moment(int(columns.time_us[first + 1]))
         more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
         detail = (
-            f"{columns.open[first + 1]:g} follows {columns.close[first]:g} at {at:%Y-%m-%d %H:%M}{more}: a split that is "
-            "not adjusted, or another unit?"
+            f"{columns.open[first + 1]:g} follows {columns.close[first]:g} at {at:%Y-%m-%d %H:%M}{more}: a split that "
+            "is not adjusted, or another unit?"
         )
         issues.add("jump", detail, "kept", int(columns.lines[first + 1]) or None, times=len(jumps))
 
