@@ -11,6 +11,7 @@ import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import err, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 from src.observability.commands.tables import print_table
@@ -175,7 +176,6 @@ def report(
 
     Under 50 resolved decisions there is no verdict.
     """
-    from src.judging.prices import series_of
     from src.judging.regimes import Regimes
     from src.judging.report import as_data, make_report
     from src.observability.ledger import parse_horizon
@@ -185,9 +185,7 @@ def report(
     entries = _Chosen(environment=environment, book=book, since=since)
     regimes = None
     if csv is not None:
-        from src.agents.market import load_candles
-
-        regimes = Regimes(series_of(load_candles(csv)))
+        regimes = Regimes(_prices(csv, None, {}))
     with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
         result = make_report(entries, by, horizon=horizon, regimes=regimes)
     _write_documents(result, md, html)
@@ -240,7 +238,9 @@ def _prices(csv: Path, symbol: str | None, reading: dict[str, str | None]) -> Pr
     from src.agents.market import load_candles
     from src.judging.prices import series_of
 
-    return series_of(load_candles(csv, symbol=symbol, **reading))
+    candles = load_candles(csv, symbol=symbol, **reading)
+    tell_remarks(candles)
+    return series_of(candles)
 
 
 def _live_prices(exchange: str, symbol: str | None, timeframe: str) -> list[PriceSeries]:

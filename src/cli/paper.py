@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
@@ -202,6 +203,8 @@ def _settled(
         load_candles(path, symbol=name or (symbol if len(csv) == 1 else None), **reading)
         for name, path in map(_named, csv)
     ] or _live(live or "", needed, timeframe)
+    for candles in loaded:
+        tell_remarks(candles)
     now = datetime.now(UTC)
     markets = [market_of(candles, now, funding=rates) for candles in loaded]
     names = [name or (symbol if len(csv) == 1 else None) for name, _ in map(_named, csv)] or [None] * len(markets)

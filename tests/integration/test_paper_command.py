@@ -147,7 +147,9 @@ def test_funding_is_paid_by_the_position(tmp_path: Path, model: list[str]) -> No
     trade(prices(tmp_path, 48), "--paper")
     rates = tmp_path / "funding.csv"
     rates.write_text("timestamp,funding_rate\n2024-05-03T00:00:00Z,0.5e-4\n2024-05-03T08:00:00Z,0.0001\n")
-    book = json.loads(run("paper", "--csv", prices(tmp_path, 60), "--funding", rates, "--json").out)
+    screen = run("paper", "--csv", prices(tmp_path, 60), "--funding", rates, "--json")
+    book = json.loads(screen.out)
+    assert "times without a zone are read as UTC" in screen.err
     (position,) = book["positions"]
     assert book["funding_usd"] == pytest.approx(position["quantity"] * 156 * 0.0001)  # not that of its entry
     for text, reason in (
