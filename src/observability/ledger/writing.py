@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import math
+import numbers
 import time
 import uuid
 from dataclasses import replace
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from src.observability.store.spool import Spool
 
 ACTIONS: Final = ("BUY", "SELL", "NOTHING")
+_LATEST_S: Final = 1e10  # the year 2286
 _log = logging.getLogger("moondev.observability")
 
 
@@ -323,7 +325,11 @@ def nanoseconds(moment: Any) -> int:
     """
     if isinstance(moment, datetime):
         return int((aware(moment, "the time") - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000) * 1_000
-    seconds = bounded("time", moment, 0, 1e11)
-    if seconds is None or seconds > 1e11 / 10:
-        raise ValueError(f"a time is {moment!r:.40}: give a datetime, or seconds since 1970.")
-    return int(seconds * 1_000_000) * 1_000
+    is_number = isinstance(moment, numbers.Real) and not isinstance(moment, bool)
+    if not is_number or not 0 <= moment <= _LATEST_S:  # NaN is not either
+        is_finer = is_number and moment > _LATEST_S
+        raise ValueError(
+            f"its time is {moment!r:.40}: give a datetime with its zone, or seconds since 1970"
+            f"{', not milliseconds or finer' if is_finer else ''}."
+        )
+    return int(float(moment) * 1_000_000) * 1_000

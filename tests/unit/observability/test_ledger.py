@@ -68,7 +68,10 @@ def test_a_decision_about_the_past_is_not_live(spool: Spool) -> None:
         ({"price": float("nan")}, "its price is nan"),
         ({"symbol": "  "}, "its symbol is '  '"),
         ({"horizon": "tomorrow"}, "'tomorrow' is no horizon"),
+        ({"horizon": 24}, "'24' is no horizon: give a whole number with s, m, h, d or w"),
         ({"as_of": -5}, "its time is -5"),
+        ({"as_of": 1_733_000_000_000}, "seconds since 1970, not milliseconds or finer"),
+        ({"as_of": "2026-11-30T00:00:00Z"}, "give a datetime with its zone, or seconds since 1970."),
         ({"colour": "red"}, "it has no field 'colour'"),
     ],
 )
