@@ -41,7 +41,8 @@ def require_min_bars(count: int) -> int:
     Raises:
         ValueError: it is no whole number above 0.
     """
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+    value: object = count
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"min_bars is {count!r}: give a whole number of bars above 0; {MIN_BARS} is usual.")
     return count
 
