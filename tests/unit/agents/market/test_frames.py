@@ -158,6 +158,8 @@ def test_a_frame_has_the_same_checks_as_a_file() -> None:
         (PANDAS.drop(columns="time"), "lacks time"),
         (PANDAS.iloc[:0], "is empty"),
         (polars.DataFrame(), "is empty"),
+        (PANDAS["close"], "is a single column: give a frame"),
+        (polars.DataFrame(COLUMNS)["close"], "no data frame"),
         ([], "no bars"),
         ({}, "no bars"),
         ([1, 2, 3], "no bars"),
