@@ -89,21 +89,20 @@ def zone_of_candles(candles: Candles) -> tzinfo:
         zone = zone_of(name)
     except MarketDataError:
         zone = UTC
-    return zone if zone is not UTC else _zone_of_months(candles)
+    frame = frame_of(candles)
+    if zone is not UTC or frame is None or not frame.months:
+        return zone
+    return zone_of_months(columns_of(candles.bars).time_us)
 
 
-def _zone_of_months(candles: Candles) -> tzinfo:
-    """Return the zone of calendar bars that open on the last day of a month in UTC; UTC for all others."""
+def zone_of_months(opened: Any) -> tzinfo:
+    """Return the zone of months that open on a month's last day in UTC, by their times in microseconds; else UTC."""
     import numpy
 
-    frame = frame_of(candles)
-    if frame is None or not frame.months:
-        return UTC
-    opened = columns_of(candles.bars).time_us
     until_midnight_us = -opened % (DAY_S * _US)
     is_evening = (until_midnight_us > 0) & (until_midnight_us <= FURTHEST_EAST_S * _US)
     days = (opened + until_midnight_us).astype("datetime64[us]").astype("datetime64[D]")
-    if not (is_evening & (days == days.astype("datetime64[M]"))).all():
+    if not len(opened) or not (is_evening & (days == days.astype("datetime64[M]"))).all():
         return UTC
     return timezone(timedelta(microseconds=int(numpy.max(until_midnight_us))))
 

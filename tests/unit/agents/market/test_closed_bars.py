@@ -206,8 +206,8 @@ def test_a_split_that_is_not_adjusted_is_said(factor: float, is_said: bool, tmp_
         "time,open,high,low,close,volume\n" + "".join(f"2024-01-{d:02d},{p},{p},{p},{p},5\n" for d, p in rows)
     )
     view = market_view("TSLA", path, now=datetime(2024, 2, 1, tzinfo=UTC))
-    told = [remark for remark in view.remarks if "jump" in remark]
+    jumps = [remark for remark in view.remarks if "jump" in remark]
     assert len(view.candles) == 12
-    assert bool(told) == is_said
+    assert bool(jumps) == is_said
     if is_said:
-        assert f"{100 * factor:g} follows 100 at 2024-01-07 00:00: a split that is not adjusted" in told[0]
+        assert f"{100 * factor:g} follows 100 at 2024-01-07 00:00: a split that is not adjusted" in jumps[0]
