@@ -112,6 +112,11 @@ def _show(contents: Contents | None, settlement: Settlement | None, symbol: str 
         print_json(paper_views.data(summary, settlement, symbol))
     else:
         paper_views.show(summary, settlement, symbol)
+    for market, currency in paper_views.not_in_dollars(summary).items():
+        note(
+            f"{market} is priced in {currency}, and the book counts those prices as dollars: its returns are those in "
+            f"{currency}, its amounts no dollars."
+        )
 
 
 def _list_books(*, as_json: bool) -> None:
