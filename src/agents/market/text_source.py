@@ -126,6 +126,8 @@ def _check(path: Path) -> None:
             raise _too_large(path)
         with path.open("rb"):
             pass
+    except MarketDataError:
+        raise
     except FileNotFoundError as error:
         raise MarketDataError(f"{path} does not exist: check the path.") from error
     except (OSError, ValueError) as error:
