@@ -57,6 +57,7 @@ def market_view(
         ValueError: `now` states no zone, and this machine's is not UTC.
     """
     from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
+    from src.agents.market.candles import first_of_each_kind
     from src.agents.market.symbols import same_symbol
     from src.agents.market.timeframes import last_close
 
@@ -72,6 +73,7 @@ def market_view(
             f"{min_bars}: {min_bars - len(closed)} are missing. Give a longer history, or a smaller --min-bars."
         )
     market = snapshot(closed)
+    shown = first_of_each_kind(prices.issues, _SHOWN_ISSUES)
     remarks = [f"left out: {detail}" for detail in left_out]
-    remarks += [f"prices: {issue.kind}: {issue.detail} ({issue.action})" for issue in prices.issues[:_SHOWN_ISSUES]]
+    remarks += [f"prices: {issue.kind}: {issue.detail} ({issue.action})" for issue in shown]
     return MarketView(candles=closed, snapshot=market, remarks=(*remarks, *market.missing), as_of=last_close(closed))

@@ -14,8 +14,10 @@ _SHOWN: Final = 5
 
 def tell_remarks(candles: Candles) -> None:
     """Print the first remarks on prices, such as which zone their times are taken for."""
-    for issue in candles.issues[:_SHOWN]:
+    from src.agents.market.candles import first_of_each_kind
+
+    for issue in first_of_each_kind(candles.issues, _SHOWN):
         line = f" line {issue.line}" if issue.line is not None else ""
         note(f"prices:{line} {issue.kind}: {issue.detail} ({issue.action})")
     if len(candles.issues) > _SHOWN:
-        note(f"prices: {len(candles.issues) - _SHOWN} more remarks of this kind")
+        note(f"prices: {len(candles.issues) - _SHOWN} more remarks: `moondev candles FILE` shows them")

@@ -211,3 +211,14 @@ def test_a_split_that_is_not_adjusted_is_said(factor: float, is_said: bool, tmp_
     assert bool(jumps) == is_said
     if is_said:
         assert f"{100 * factor:g} follows 100 at 2024-01-07 00:00: a split that is not adjusted" in jumps[0]
+
+
+def test_of_many_remarks_each_kind_is_said(tmp_path: Path) -> None:
+    stamps = quarters("2024-01-02 19:30")
+    text = file_of(tmp_path, stamps).read_text().splitlines(keepends=True)
+    doubled = [text[0], *text[1:7], *text[1:15], *(line.replace("1,2,0.5,1.5", "10,20,5,15") for line in text[15:])]
+    (tmp_path / "prices.csv").write_text("".join(doubled))
+    remarks = market_view("BTC-USD", tmp_path / "prices.csv", now=datetime(2024, 2, 1, tzinfo=UTC)).remarks
+    kinds = [remark.split(":")[1].strip() for remark in remarks if remark.startswith("prices:")]
+    assert len(kinds) == 5
+    assert {"zone", "unsorted", "duplicate_time", "jump"} == set(kinds)
