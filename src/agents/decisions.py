@@ -22,7 +22,12 @@ class Action(StrEnum):
 
 
 def whole_number(value: object) -> int:
-    """Return a confidence as an int: 80 and 80.0 are whole numbers; true, "80%", 0.8 and infinity are none."""
+    """Return a confidence as an int: 80 and 80.0 are whole numbers; true, "80%", 0.8 and infinity are none.
+
+    1.0 is refused too: of a model that thinks in shares it is 100%, of one that thinks in percent 1%.
+    """
+    if isinstance(value, float) and value == 1:
+        raise ValueError("1.0 may be 1% or 100%: a whole number from 0 to 100 is needed, such as 1 or 100")
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value == int(value):
         return int(value)
     raise ValueError("a whole number from 0 to 100 is needed")

@@ -41,7 +41,8 @@ def require_min_bars(count: int) -> int:
     Raises:
         ValueError: it is no whole number above 0.
     """
-    if count < 1:
+    value: object = count
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"min_bars is {count!r}: give a whole number of bars above 0; {MIN_BARS} is usual.")
     return count
 
@@ -56,6 +57,7 @@ def market_view(
         ValueError: `now` states no zone, and this machine's is not UTC.
     """
     from src.agents.market import Candles, MarketDataError, closed_bars, load_candles, snapshot
+    from src.agents.market.candles import first_of_each_kind
     from src.agents.market.symbols import same_symbol
     from src.agents.market.timeframes import last_close
 
@@ -71,6 +73,7 @@ def market_view(
             f"{min_bars}: {min_bars - len(closed)} are missing. Give a longer history, or a smaller --min-bars."
         )
     market = snapshot(closed)
+    shown = first_of_each_kind(prices.issues, _SHOWN_ISSUES)
     remarks = [f"left out: {detail}" for detail in left_out]
-    remarks += [f"prices: {issue.kind}: {issue.detail} ({issue.action})" for issue in prices.issues[:_SHOWN_ISSUES]]
+    remarks += [f"prices: {issue.kind}: {issue.detail} ({issue.action})" for issue in shown]
     return MarketView(candles=closed, snapshot=market, remarks=(*remarks, *market.missing), as_of=last_close(closed))

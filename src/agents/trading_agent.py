@@ -77,9 +77,9 @@ class TradingAgent(BaseAgent):
         if member_timeout_s is None:
             member_timeout_s = _default_timeout_s(self.members)
         for option, seconds in (("member_timeout_s", member_timeout_s), ("total_timeout_s", total_timeout_s)):
-            if seconds is not None and not seconds > 0:  # NaN is not either
+            if seconds is not None and not (_is_number(seconds) and seconds > 0):  # NaN is not either
                 raise ValueError(f"{option} is {seconds!r}: give seconds above 0.")
-        if not 0 <= quorum < 1:
+        if not (_is_number(quorum) and 0 <= quorum < 1):
             raise ValueError(f"quorum is {quorum!r}: give a share from 0 to below 1; 0.5 means more than half.")
         self.member_timeout_s = member_timeout_s
         self.total_timeout_s = total_timeout_s if total_timeout_s is not None else member_timeout_s + 1.0
@@ -230,6 +230,10 @@ class _Run:
         result = replace(result, decision_id=decision_id)
         _record(observation, result)
         return result
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _default_timeout_s(members: Iterable[Member]) -> float:

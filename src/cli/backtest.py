@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - typer reads the annotation when it runs
+from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it runs
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,7 +139,7 @@ def _market(
     placebo: str | None,
     reading: dict[str, str | None],
 ) -> _Market:
-    from src.agents.market import load_candles
+    from src.agents.market import closed_bars, load_candles
     from src.judging.backtest.as_of import Replay
     from src.judging.backtest.deciders import WINDOW
     from src.judging.backtest.placebos import RELABELLED
@@ -147,7 +147,7 @@ def _market(
     from src.judging.backtest.plan import make_plan
     from src.observability.ledger import parse_horizon, parse_horizons
 
-    candles = load_candles(file, symbol=symbol, **reading)
+    candles = closed_bars(load_candles(file, symbol=symbol, **reading), datetime.now(UTC))
     if placebo is not None:
         candles = placebo_of(candles, placebo)
     replay = Replay(candles, RELABELLED if placebo == "relabelled" else symbol, window=WINDOW)

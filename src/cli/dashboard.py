@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, problem
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _prices(files: Sequence[Path], symbol: str | None, reading: Mapping[str, str
     prices: dict[str, PriceSeries] = {}
     for file in files:
         candles = load_candles(file, symbol=symbol if len(files) == 1 else None, **reading)
+        tell_remarks(candles)
         name = candles.symbol or symbol
         if name is None:
             raise ValueError(f"{file} names no symbol: give it with --symbol, so that its decisions are drawn on it.")

@@ -11,6 +11,7 @@ import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.decision_views import COLUMNS, decision_cells, decision_data, show_decision, show_report
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import err, note, out, print_json, problem
 from src.observability.commands.fast_start import FastCommand, FastGroup, FastTyper
 from src.observability.commands.tables import print_table
@@ -179,18 +180,13 @@ def report(
     """
     from src.insight.ledger.report import make_report
     from src.judging.grouping import check_grouping
+    from src.judging.regimes import Regimes
     from src.judging.report import as_data
     from src.observability.ledger import parse_horizon
 
     if horizon is not None:
         parse_horizon(horizon)
-    regimes = None
-    if csv is not None:
-        from src.agents.market import load_candles
-        from src.judging.prices import series_of
-        from src.judging.regimes import Regimes
-
-        regimes = Regimes(series_of(load_candles(csv)))
+    regimes = None if csv is None else Regimes(_prices(csv, None, {}))
     check_grouping(by, regimes)
     with err().status("Reading the ledger") if err().is_terminal and not as_json else nullcontext():
         decisions = _chosen(horizon=horizon, environment=environment, book=book, since=since)
@@ -251,7 +247,9 @@ def _prices(csv: Path, symbol: str | None, reading: dict[str, str | None]) -> Pr
     from src.agents.market import load_candles
     from src.judging.prices import series_of
 
-    return series_of(load_candles(csv, symbol=symbol, **reading))
+    candles = load_candles(csv, symbol=symbol, **reading)
+    tell_remarks(candles)
+    return series_of(candles)
 
 
 def _live_prices(exchange: str, symbol: str | None, timeframe: str) -> list[PriceSeries]:

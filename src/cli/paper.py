@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
@@ -111,6 +112,11 @@ def _show(contents: Contents | None, settlement: Settlement | None, symbol: str 
         print_json(paper_views.data(summary, settlement, symbol))
     else:
         paper_views.show(summary, settlement, symbol)
+    for market, currency in paper_views.not_in_dollars(summary).items():
+        note(
+            f"{market} is priced in {currency}, and the book counts those prices as dollars: its returns are those in "
+            f"{currency}, its amounts no dollars."
+        )
 
 
 def _list_books(*, as_json: bool) -> None:
@@ -202,6 +208,8 @@ def _settled(
         load_candles(path, symbol=name or (symbol if len(csv) == 1 else None), **reading)
         for name, path in map(_named, csv)
     ] or _live(live or "", needed, timeframe)
+    for candles in loaded:
+        tell_remarks(candles)
     now = datetime.now(UTC)
     markets = [market_of(candles, now, funding=rates) for candles in loaded]
     names = [name or (symbol if len(csv) == 1 else None) for name, _ in map(_named, csv)] or [None] * len(markets)

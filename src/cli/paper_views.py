@@ -111,7 +111,16 @@ def data(summary: Summary, settlement: Settlement | None, symbol: str | None) ->
             "breaches": [breach.detail for breach in summary.judgement.breaches],
         },
         "in_hindsight": summary.in_hindsight,
+        "not_in_dollars": not_in_dollars(summary),
     }  # fmt: skip
+
+
+def not_in_dollars(summary: Summary) -> dict[str, str]:
+    """Return the markets whose prices are in another currency than dollars, with that currency."""
+    from src.judging.fills.markets import other_currency
+
+    symbols = dict.fromkeys(decision.symbol for decision in summary.contents.decisions)
+    return {symbol: currency for symbol in symbols if (currency := other_currency(symbol)) is not None}
 
 
 def _limits(summary: Summary) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import note, print_json, problem
 
 if TYPE_CHECKING:
@@ -304,7 +305,10 @@ def _is_of(entry: Entry, prompt: Prompt) -> bool:
 def _candles(files: Sequence[Path]) -> list[Any]:
     from src.agents.market import load_candles
 
-    return [load_candles(file) for file in files]
+    loaded = [load_candles(file) for file in files]
+    for candles in loaded:
+        tell_remarks(candles)
+    return loaded
 
 
 def _progress(plan: Plan, *, hidden: bool) -> Any:

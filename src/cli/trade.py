@@ -13,6 +13,7 @@ import typer
 from src.cli.actions import styled_action
 from src.cli.candles import DATES_HELP, DECIMAL_HELP, ZONE_HELP
 from src.cli.delivery import finish
+from src.cli.price_remarks import tell_remarks
 from src.observability.commands.console import (
     duration,
     err,
@@ -193,11 +194,7 @@ def _members(models: str | None, *, swarm: bool) -> list[str | Member] | None:
 
 def _describe(candles: Candles, *, as_json: bool) -> None:
     """Print what the prices are, with the first issues in them."""
-    for issue in candles.issues[:5]:
-        line = f" line {issue.line}" if issue.line is not None else ""
-        note(f"prices:{line} {issue.kind}: {issue.detail} ({issue.action})")
-    if len(candles.issues) > 5:
-        note(f"prices: {len(candles.issues) - 5} more remarks of this kind")
+    tell_remarks(candles)
     if not as_json:
         first, last = candles.bars[0].time, candles.bars[-1].time
         out().print(

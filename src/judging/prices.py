@@ -43,10 +43,14 @@ class PriceSeries:
 
 @dataclass(frozen=True, slots=True)
 class FundingSeries:
-    """Funding rates of a perpetual contract: at each time, longs pay the rate to shorts, as a fraction."""
+    """Funding rates of a perpetual contract: at each time, longs pay the rate to shorts, as a fraction.
+
+    `symbol` is None where their source names none.
+    """
 
     time_ns: Any
     rate: Any
+    symbol: str | None = None
     _sums: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -243,6 +243,15 @@ def test_what_would_fail_after_it_was_paid_for_is_refused_before(
         assert not server.received
 
 
+def test_a_bar_that_was_open_when_the_file_was_written_is_left_out(prices: Path) -> None:
+    written_at = (START + timedelta(hours=239, minutes=20)).timestamp()
+    os.utime(prices, (written_at, written_at))
+    screen = run("BTC-USD", "--csv", str(prices), "--models", "rule:hold", "--every", "1h", "--dry-run")
+    assert screen.code == 0
+    assert f"to {START + timedelta(hours=239):%Y-%m-%d %H:%M} UTC" in screen.out + screen.err  # not 240
+    assert "1 open_candle" in screen.err
+
+
 def test_outcomes_that_stay_open_are_counted_with_their_reason(prices: Path) -> None:
     words = ["BTC-USD", "--csv", str(prices), "--models", "rule:hold", "--every", "24h", "--horizon", "30d"]
     result = json.loads(run(*words, "--json").out)

@@ -51,6 +51,7 @@ def test_from_decisions_to_a_report(prices: Path, tmp_path: Path) -> None:
     decide()
     resolved = run("resolve", "--csv", prices, "--json")
     assert json.loads(resolved.out) == {"resolved": 59, "changed": 59, "open": 0, "reasons": {}}
+    assert "times without a zone are read as UTC (assumed: the file states none)" in resolved.err
     listed = json.loads(run("list", "--json", "-n", 2).out)
     outcome = listed[0]["outcomes"]["24h"]
     assert (outcome["entry"], outcome["exit"], outcome["correct"]) == (159.0, 183.0, True)

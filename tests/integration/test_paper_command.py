@@ -143,11 +143,22 @@ def test_what_there_is_not_is_named(tmp_path: Path) -> None:
     assert "--book names a paper book: say --paper too" in trade(prices(tmp_path, 48), "--book", "x").err
 
 
+def test_prices_in_another_currency_are_no_dollars_which_is_said(tmp_path: Path, model: list[str]) -> None:
+    file = prices(tmp_path, 48)
+    trade(file, "--paper")
+    assert "priced in" not in run("paper").err
+    run("trade", "BTC-EUR", "--csv", file, "--models", "openai:gpt-4o-mini", "--paper")
+    assert "BTC-EUR is priced in EUR, and the book counts those prices as dollars" in run("paper").err
+    assert json.loads(run("paper", "--json").out)["not_in_dollars"] == {"BTC-EUR": "EUR"}
+
+
 def test_funding_is_paid_by_the_position(tmp_path: Path, model: list[str]) -> None:
     trade(prices(tmp_path, 48), "--paper")
     rates = tmp_path / "funding.csv"
     rates.write_text("timestamp,funding_rate\n2024-05-03T00:00:00Z,0.5e-4\n2024-05-03T08:00:00Z,0.0001\n")
-    book = json.loads(run("paper", "--csv", prices(tmp_path, 60), "--funding", rates, "--json").out)
+    screen = run("paper", "--csv", prices(tmp_path, 60), "--funding", rates, "--json")
+    book = json.loads(screen.out)
+    assert "times without a zone are read as UTC" in screen.err
     (position,) = book["positions"]
     assert book["funding_usd"] == pytest.approx(position["quantity"] * 156 * 0.0001)  # not that of its entry
     for text, reason in (

@@ -39,6 +39,14 @@ class RowIssue:
     action: str
 
 
+def first_of_each_kind(issues: Sequence[RowIssue], most: int) -> list[RowIssue]:
+    """Return some of many issues in their order: the first of each kind, and others as far as there is room."""
+    firsts = {issue.kind: place for place, issue in reversed(list(enumerate(issues)))}
+    chosen = sorted(firsts.values())[:most]
+    others = [place for place in range(len(issues)) if place not in set(chosen)]
+    return [issues[place] for place in sorted([*chosen, *others[: most - len(chosen)]])]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a source was understood.

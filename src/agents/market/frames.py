@@ -59,6 +59,8 @@ def sheet_of_frame(frame: Any, source: str) -> Sheet:
     """
     import narwhals
 
+    if hasattr(frame, "reset_index") and not hasattr(frame, "columns"):
+        raise MarketDataError(f"{source} is a single column: give a frame with time, open, high, low and close.")
     flat, names, hints = _flat(frame)
     try:
         table = narwhals.from_native(flat)

@@ -49,11 +49,13 @@ class MarketSnapshot:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Return what cannot be told from so few bars, each with the number that it needs."""
+        """Return what cannot be told: from so few bars, with the number that it needs, or from bars like these."""
         return tuple(
             f"{label}: needs {needed} bars, {self.bars} given"
+            if self.bars < needed
+            else f"{label}: {_UNKNOWN.get(label, 'cannot be computed')}"
             for (label, text), needed in zip(_lines(self), _NEEDED_BARS, strict=True)
-            if text is None and self.bars < needed
+            if text is None
         )
 
     def to_prompt(self) -> str:
@@ -197,12 +199,15 @@ def _volume_ratio(bars: Sequence[Candle]) -> float | None:
     return last / mean if last is not None and mean > 0 and math.isfinite(mean) else None
 
 
+_MOST_DECIMALS = 40
+
+
 def number(value: float) -> str:
     """Return a price with six significant digits, and no exponent: 16531.8, 1.05236, 0.00000123."""
     if value == 0 or not math.isfinite(value):
         return str(value)
     digits = max(5 - math.floor(math.log10(abs(value))), 0)
-    text = f"{value:.{min(digits, 12)}f}"
+    text = f"{value:.{min(digits, _MOST_DECIMALS)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -240,6 +245,12 @@ def _lines(market: MarketSnapshot) -> list[tuple[str, str | None]]:
 
 # How many bars each line of the prompt needs, in the order of `_lines`.
 _NEEDED_BARS = (2, 25, 2, 1, 1, 20, 50, 12, 26, 15, 15, 34, 20, 3, 20)
+# Why a line cannot be told though there are enough bars.
+_UNKNOWN = {
+    "RSI 14": "the last closes are all the same",
+    "Bollinger position (0 lower band, 1 upper)": "the last closes are all the same",
+    "Volume to its mean": "the volume of a bar is not known, or all are 0",
+}
 _CALENDAR = {"M": "month", "y": "year"}
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from src.agents.market.bars import moment
 from src.agents.market.candles import Candle, Issues, MarketDataError
 from src.agents.market.rows import in_order
-from src.agents.market.timeframes import Timeframe
+from src.agents.market.timeframes import Timeframe, zone_of_months
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from src.agents.market.candles import Candles
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -132,7 +135,8 @@ def _candles(
 ) -> Candles:
     rows = sorted(rows, key=lambda row: row[0])
     closed = len(rows)
-    while closed and frame.end_of(moment(int(rows[closed - 1][0]) * 1000)) > moment(now_us):
+    zone = _zone(rows) if frame.months else UTC
+    while closed and frame.end_of(moment(int(rows[closed - 1][0]) * 1000), zone) > moment(now_us):
         closed -= 1
     if closed < len(rows):
         count = len(rows) - closed
@@ -143,6 +147,13 @@ def _candles(
         issues.add("fewer_candles", f"{len(rows)} closed candles came where {limit} were asked for", "kept")
     candles = in_order([(None, _candle(row)) for row in rows], issues, symbol=symbol, source=source)
     return replace(candles, timeframe=frame.name, interval_s=candles.interval_s or frame.seconds)
+
+
+def _zone(rows: list[list[Any]]) -> tzinfo:
+    """Return the zone by whose months an exchange counts: HTX's begin at midnight in Singapore."""
+    import numpy
+
+    return zone_of_months(numpy.array([int(row[0]) * 1000 for row in rows], dtype="int64"))
 
 
 def _candle(row: list[Any]) -> Candle:

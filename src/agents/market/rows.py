@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _TOLERANCE: Final = 1e-6
 # A distance above this many intervals is a gap.
 _GAP: Final = 1.5
+# An open this many times the close before it, or as small a part of it, is told.
+_JUMP: Final = 2.0
 # More of the times than this share that come again with other prices are no accident.
 _MOST_CONFLICTS: Final = 0.1
 # As many distances of one other length in a row, and this share of all, are another timeframe.
@@ -124,6 +126,7 @@ def ordered(rows: Rows, issues: Issues, *, symbol: str | None, source: str, tota
     if frame is not None:
         _refuse_mixed_frames(columns, frame, source)
         _report_gaps(columns, frame, issues)
+    _report_jumps(columns, issues)
     return Candles(
         bars=Bars(columns),
         symbol=symbol,
@@ -281,6 +284,23 @@ def _long_run(steps: Any, frame: Timeframe) -> Any:
 
 def _span(seconds: int) -> str:
     return Timeframe(seconds=seconds).name
+
+
+def _report_jumps(columns: Columns, issues: Issues) -> None:
+    """Say where a bar opens at twice the close before it or more, or at half of it or less."""
+    import numpy
+
+    ratios = columns.open[1:] / columns.close[:-1]
+    jumps = numpy.flatnonzero((ratios >= _JUMP) | (ratios <= 1 / _JUMP))
+    if len(jumps):
+        first = int(jumps[0])
+        at = moment(int(columns.time_us[first + 1]))
+        more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
+        detail = (
+            f"{columns.open[first + 1]:g} follows {columns.close[first]:g} at {at:%Y-%m-%d %H:%M}{more}: a split that "
+            "is not adjusted, or another unit?"
+        )
+        issues.add("jump", detail, "kept", int(columns.lines[first + 1]) or None, times=len(jumps))
 
 
 def _report_gaps(columns: Columns, frame: Timeframe, issues: Issues) -> None:

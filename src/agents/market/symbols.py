@@ -19,12 +19,12 @@ def plain_symbol(symbol: str) -> str:
 
 
 def same_symbol(first: str, second: str) -> bool:
-    """Tell whether two spellings name one market; a country behind a share's dot may be missing."""
-    if plain_symbol(first) == plain_symbol(second):
-        return True
-    shares = [re.fullmatch(r"([A-Z0-9-]+)\.([A-Z]{2,3})", name.strip().upper()) for name in (first, second)]
-    with_country = [match for match in shares if match is not None]
-    if len(with_country) != 1:
-        return False
-    other = second if shares[0] is not None else first
-    return plain_symbol(with_country[0][1]) == plain_symbol(other)
+    """Tell whether two spellings name one market; of a share on US exchanges the country may be missing.
+
+    That of another country names another market, with prices in another currency: SAP.DE is not SAP in New York.
+    """
+    return plain_symbol(_without_us(first)) == plain_symbol(_without_us(second))
+
+
+def _without_us(symbol: str) -> str:
+    return re.sub(r"(?<=[A-Z0-9])\.US$", "", symbol.strip(), flags=re.IGNORECASE)

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import os
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,17 +120,18 @@ def head_bytes(path: Path) -> bytes:
 
 
 def _check(path: Path) -> None:
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the folder above may not be read
+        raise MarketDataError(f"{path} is a folder: name a file of prices in it.")
     try:
-        if path.is_dir():
-            raise MarketDataError(f"{path} is a folder: name a file of prices in it.")
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise _too_large(path)
+        size = path.stat().st_size
         with path.open("rb"):
             pass
     except FileNotFoundError as error:
         raise MarketDataError(f"{path} does not exist: check the path.") from error
     except (OSError, ValueError) as error:
         raise MarketDataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if size > _LARGEST_BYTES:
+        raise _too_large(path)
 
 
 def _too_large(path: Path) -> MarketDataError:

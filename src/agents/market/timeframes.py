@@ -19,6 +19,8 @@ DAY_S: Final = 86_400
 _US: Final = 1_000_000
 # No zone is further ahead of UTC; clocks change by no more.
 FURTHEST_EAST_S: Final = 14 * 3600
+# A month may open so many days after its first one.
+_WEEKEND_DAYS: Final = 4
 _CLOCK_CHANGE_US: Final = 3600 * _US
 _UNITS: Final = ((7 * DAY_S, "w"), (DAY_S, "d"), (3600, "h"), (60, "m"), (1, "s"))
 # Calendar frames by their shortest and longest length in days, with their months.
@@ -89,21 +91,24 @@ def zone_of_candles(candles: Candles) -> tzinfo:
         zone = zone_of(name)
     except MarketDataError:
         zone = UTC
-    return zone if zone is not UTC else _zone_of_months(candles)
+    frame = frame_of(candles)
+    if zone is not UTC or frame is None or not frame.months:
+        return zone
+    return zone_of_months(columns_of(candles.bars).time_us)
 
 
-def _zone_of_months(candles: Candles) -> tzinfo:
-    """Return the zone of calendar bars that open on the last day of a month in UTC; UTC for all others."""
+def zone_of_months(opened: Any) -> tzinfo:
+    """Return the zone of months that open in the evening before a first day in UTC, by their times in microseconds.
+
+    Where a month begins at a weekend, it opens a few days later, as currencies do on Sunday evening. All others: UTC.
+    """
     import numpy
 
-    frame = frame_of(candles)
-    if frame is None or not frame.months:
-        return UTC
-    opened = columns_of(candles.bars).time_us
     until_midnight_us = -opened % (DAY_S * _US)
     is_evening = (until_midnight_us > 0) & (until_midnight_us <= FURTHEST_EAST_S * _US)
     days = (opened + until_midnight_us).astype("datetime64[us]").astype("datetime64[D]")
-    if not (is_evening & (days == days.astype("datetime64[M]"))).all():
+    first = days.astype("datetime64[M]").astype("datetime64[D]")
+    if not len(opened) or not (is_evening & ((days - first).astype("int64") <= _WEEKEND_DAYS)).all():
         return UTC
     return timezone(timedelta(microseconds=int(numpy.max(until_midnight_us))))
 

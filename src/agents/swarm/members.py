@@ -6,6 +6,7 @@ import math
 import numbers
 from collections import Counter
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,12 @@ class Member:
     def __post_init__(self) -> None:
         """Refuse a weight with which no vote can be counted, before anything is asked and paid for."""
         weight: object = self.weight
-        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
-        if not is_number or not math.isfinite(self.weight) or self.weight <= 0:
+        is_number = isinstance(weight, numbers.Real | Decimal) and not isinstance(weight, bool)
+        if not is_number or not math.isfinite(self.weight) or not 0 < float(self.weight) < math.inf:
             name = self.label or self.model
             raise ValueError(f"The weight of {name} is {weight!r}: give a finite number above 0, such as 1 or 2.5.")
+        if not isinstance(weight, int | float):  # a fraction, a decimal, a number of numpy's: results are JSON
+            object.__setattr__(self, "weight", float(self.weight))
 
 
 _BRIEFS = (

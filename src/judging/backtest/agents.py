@@ -241,8 +241,11 @@ def _read(answer: Any, name: str) -> _Answer:
     if confidence is None:
         return _Answer(text)
     is_number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
-    if not is_number or not (math.isfinite(confidence) and 0 <= confidence <= 100):
-        raise AgentError(f"{name} returned the confidence {confidence!r:.60}: return a number from 0 to 100.")
+    if not is_number or not (math.isfinite(confidence) and (confidence == 0 or 1 <= confidence <= 100)):
+        raise AgentError(
+            f"{name} returned the confidence {confidence!r:.60}: return a number from 0 to 100; 85 is 85%, and 0.85 is "
+            "refused as a share."
+        )
     return _Answer(text, float(confidence))
 
 

@@ -12,6 +12,11 @@ _QUOTES: Final = (
     "USDT", "USDC", "FDUSD", "BUSD", "USD", "EUR", "GBP", "TRY", "BRL", "JPY", "AUD", "CAD", "CHF", "BTC",
     "XBT", "ETH", "BNB", "SOL",
 )  # fmt: skip
+_COINS: Final = frozenset({"BTC", "ETH", "BNB", "SOL"})
+_FIAT: Final = (frozenset(_QUOTES) - DOLLARS - _COINS - {"XBT"}) | {
+    "CNH", "CNY", "CZK", "DKK", "HKD", "HUF", "IDR", "ILS", "INR", "KRW", "MXN", "NOK", "NZD", "PLN", "RUB", "SEK",
+    "SGD", "THB", "TWD", "UAH", "VND", "ZAR",
+}  # fmt: skip
 _ALIASES: Final = {"XBT": "BTC", "XXBT": "BTC", "XDG": "DOGE", "XETH": "ETH"}
 _LEGACY_KRAKEN: Final = re.compile(r"X([A-Z]{3})Z([A-Z]{3})")
 _ADDRESS: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}|0x[0-9a-fA-F]{40}")
@@ -59,6 +64,14 @@ def market_of(symbol: str) -> Market:
         if text.endswith(quote) and len(text) > len(quote) + 1:
             return Market(base=_plain(text.removesuffix(quote)), quote=_plain(quote))
     return Market(base=_plain(text), quote=None)
+
+
+def other_currency(symbol: str) -> str | None:
+    """Return the currency in which a market is priced, where it is known and no dollar; None otherwise."""
+    market = market_of(symbol)
+    if market.base in _FIAT and market.quote not in _FIAT | DOLLARS | {None}:
+        return market.base  # Upbit's KRW-BTC
+    return market.quote if market.quote in _FIAT | _COINS else None
 
 
 def _plain(currency: str) -> str:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 _TIMES: Final = ("timestamp", "time", "datetime", "date", "fundingtime", "funding_time", "calctime", "calc_time")
 _RATES: Final = ("funding_rate", "fundingrate", "rate", "last_funding_rate")
-_MARKETS: Final = ("symbol", "coin", "venue", "exchange")
+_SYMBOLS: Final = ("symbol", "coin")
+_MARKETS: Final = (*_SYMBOLS, "venue", "exchange")
+_MINUTE_NS: Final = 60_000_000_000
+# Binance's stamps are up to tens of milliseconds behind the hour: 1600156800010.
+_LATEST_NS: Final = 1_000_000_000
 
 
 class FundingError(ValueError):
@@ -41,19 +45,25 @@ def read_funding(path: Path) -> FundingSeries:
             raise FundingError(
                 f"{path} needs a header with timestamp and funding_rate; it has {', '.join(names) or 'none'}."
             )
+        stated = [item for item in _MARKETS if item in names]
         markets: set[tuple[str | None, ...]] = set()
         for line, row in enumerate(reader, start=2):
-            markets.add(tuple(row.get(names[item]) for item in _MARKETS if item in names))
+            markets.add(tuple(row.get(names[item]) for item in stated))
             if len(markets) > 1:
                 raise FundingError(f"{path}, line {line}: the rates are of several markets: give a file with one.")
-            time_ns = _nanoseconds(row.get(time_name) or "", f"{path}, line {line}")
+            time_ns = _settled(_nanoseconds(row.get(time_name) or "", f"{path}, line {line}"))
             if time_ns in rates:
                 raise FundingError(f"{path}, line {line}: its time stands in the file twice.")
             rates[time_ns] = _rate(row.get(rate_name) or "", f"{path}, line {line}")
     if not rates:
         raise FundingError(f"{path} has no rates.")
     times = sorted(rates)
-    return FundingSeries(numpy.array(times, dtype="int64"), numpy.array([rates[time_ns] for time_ns in times]))
+    symbol = next((value for item, value in zip(stated, markets.pop(), strict=True) if item in _SYMBOLS), None)
+    return FundingSeries(
+        time_ns=numpy.array(times, dtype="int64"),
+        rate=numpy.array([rates[time_ns] for time_ns in times]),
+        symbol=(symbol or "").strip() or None,
+    )
 
 
 def _rate(text: str, where: str) -> float:
@@ -64,6 +74,12 @@ def _rate(text: str, where: str) -> float:
     if not (math.isfinite(rate) and abs(rate) < 0.5):
         raise FundingError(f"{where}: the rate {text!r:.40} is none: give a fraction such as 0.0001, which is 0.01%.")
     return rate
+
+
+def _settled(time_ns: int) -> int:
+    """Return the minute at which funding was settled; exchanges state when they computed it, milliseconds later."""
+    after_ns = time_ns % _MINUTE_NS
+    return time_ns - after_ns if after_ns < _LATEST_NS else time_ns
 
 
 def _nanoseconds(text: str, where: str) -> int:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from src.agents.market.symbols import same_symbol
+from src.agents.risk.symbols import exposure_of
 from src.judging.paper.account import market_key
 from src.judging.prices import series_of
 
@@ -94,7 +95,7 @@ def markets_by_symbol(
         names: Which symbol each market is of; where None, the one that its source names, or the only one of `symbols`.
 
     Raises:
-        ValueError: it cannot be told which symbol a market is of, or two are of the same.
+        ValueError: it cannot be told which symbol a market is of, two are of the same, or funding rates are of another.
     """
     by_symbol: dict[str, Market] = {}
     for market, explicit in zip(markets, names, strict=True):
@@ -104,6 +105,9 @@ def markets_by_symbol(
                 source, example = market.prices.source, symbols[0] if symbols else "BTC-USD"
                 raise ValueError(f"{source} does not say which symbol it has: name it, as in --csv {example}={source}")
             name = symbols[0]
+        rates_of = market.funding.symbol if market.funding is not None else None
+        if rates_of is not None and exposure_of(rates_of) != exposure_of(name):
+            raise ValueError(f"The funding rates are of {rates_of}, not of {name}: give those of {name}.")
         key = market_key(next((item for item in symbols if same_symbol(item, name)), name))
         if key in by_symbol:
             raise ValueError(f"{by_symbol[key].prices.source} and {market.prices.source} are both of {name}: give one.")

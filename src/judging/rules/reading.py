@@ -210,7 +210,8 @@ def _confidence(rule: Rule, values: _Values) -> float | None:
     if not text:
         return None
     value = _number(text)
-    if value is None or value > rule.confidence_of:
+    is_share = value is not None and 0 < value < 1 < rule.confidence_of  # 0.85 means 85%, not 0.85%
+    if value is None or is_share or value > rule.confidence_of:
         raise _NoDecision(BAD_NUMBER)
     return round(100 * value / rule.confidence_of, 6)
 

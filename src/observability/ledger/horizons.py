@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Final
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _FORM: Final = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
@@ -48,6 +46,8 @@ def parse_horizons(texts: str | Iterable[str]) -> tuple[Horizon, ...]:
     Raises:
         HorizonError: one of them is none, or there is none.
     """
+    if not isinstance(texts, str | Iterable):
+        parse_horizon(str(texts))  # a number alone has no unit
     names = texts.split(",") if isinstance(texts, str) else [name for text in texts for name in str(text).split(",")]
     horizons: dict[int, Horizon] = {}
     for horizon in map(parse_horizon, names):

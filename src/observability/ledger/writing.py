@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import math
+import numbers
 import time
 import uuid
 from dataclasses import replace
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 ACTIONS: Final = ("BUY", "SELL", "NOTHING")
 _NAMESPACE: Final = uuid.UUID("6f7b51a4-55a2-4e0d-9d0b-1f6f2f0c6a11")  # of the ids of decisions' scores
 _T = TypeVar("_T")
+_LATEST_S: Final = 1e10  # the year 2286
 _log = logging.getLogger("moondev.observability")
 
 
@@ -97,7 +99,7 @@ def decision(
     Args:
         symbol: The market, such as BTC-USD.
         action: BUY, SELL or NOTHING, in any case.
-        confidence: 0 to 100: how sure it is that the action is right.
+        confidence: 0 to 100: how sure it is that the action is right. What lies between 0 and 1 is refused as a share.
         price: The price that it was made at.
         as_of: The close of the newest data that it saw, as a time with its zone or seconds since 1970; now where not
             given.
@@ -189,7 +191,7 @@ def _record(
         as_of_ns=as_of_ns,
         symbol=_symbol(symbol),
         action=direction,
-        confidence=bounded("confidence", confidence, 0, 100),
+        confidence=percent("confidence", confidence),
         horizons=",".join(item.name for item in horizons),
         agent=fields.get("agent") or scope.agent,
         prompt_name=prompt_name,
@@ -338,6 +340,18 @@ def bounded(name: str, value: Any, least: float, most: float) -> float | None:
     return number
 
 
+def percent(name: str, value: Any) -> float | None:
+    """Return a number from 0 to 100, None for None.
+
+    Raises:
+        ValueError: it is none, or between 0 and 1, where a share is meant: 0.85 is 85%, and would count as 0.85%.
+    """
+    number = bounded(name, value, 0, 100)
+    if number is not None and 0 < number < 1:
+        raise ValueError(f"its {name} is {value!r:.40}, a share: give a number from 0 to 100; 85 is 85%.")
+    return number
+
+
 def _price(name: str, value: Any) -> float | None:
     price = bounded(name, value, -math.inf, math.inf)
     if price is not None and price <= 0:
@@ -362,7 +376,11 @@ def nanoseconds(moment: Any) -> int:
     """
     if isinstance(moment, datetime):
         return int((aware(moment, "the time") - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000) * 1_000
-    seconds = bounded("time", moment, 0, 1e11)
-    if seconds is None or seconds > 1e11 / 10:
-        raise ValueError(f"a time is {moment!r:.40}: give a datetime, or seconds since 1970.")
-    return int(seconds * 1_000_000) * 1_000
+    is_number = isinstance(moment, numbers.Real) and not isinstance(moment, bool)
+    if not is_number or not 0 <= moment <= _LATEST_S:  # NaN is not either
+        is_finer = is_number and moment > _LATEST_S
+        raise ValueError(
+            f"its time is {moment!r:.40}: give a datetime with its zone, or seconds since 1970"
+            f"{', not milliseconds or finer' if is_finer else ''}."
+        )
+    return int(float(moment) * 1_000_000) * 1_000

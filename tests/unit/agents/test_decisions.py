@@ -42,6 +42,7 @@ def test_a_decision_is_read(text: str) -> None:
         '{"action": "BUY OR SELL", "confidence": 80}',
         '{"action": "BUY"}',
         '{"action": "BUY", "confidence": 0.8}',
+        '{"action": "BUY", "confidence": 1.0}',
         '{"action": "BUY", "confidence": 101}',
         '{"action": "BUY", "confidence": true}',
         '{"action": "BUY", "confidence": "80%"}',

@@ -132,6 +132,7 @@ def test_a_read_past_the_view_raises_and_hiding_that_does_not_help(
         ("def A(view): return 'HOLD'", "returned 'HOLD': return BUY, SELL or NOTHING"),
         ('def A(view): return "don\'t BUY"', "return BUY, SELL or NOTHING"),
         ("def A(view): return 'BUY', 101", "returned the confidence 101: return a number from 0 to 100"),
+        ("def A(view): return 'BUY', 0.85", "0.85 is refused as a share"),
         ("def A(view): return 'BUY', True", "the confidence True"),
         ("def A(view): return 1 / 0", r"failed at .*: ZeroDivisionError: division by zero \(my_agents.py, line 1\)"),
         ("def A(): return 'BUY'", "is called as decide"),

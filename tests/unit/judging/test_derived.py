@@ -125,6 +125,18 @@ def test_the_market_may_be_recorded_with_the_call_and_must_not_contradict_the_pr
     assert dict(result.reasons["funding_agent"]) == {"it names several markets": 1}
 
 
+@pytest.mark.parametrize(("confidence_of", "expected"), [(100, [85.0]), (1, [85.0])])
+def test_a_share_is_no_percentage(
+    asking: Desk, spool: Spool, tmp_path: Path, confidence_of: int, expected: list[float]
+) -> None:
+    asking.ask("whale_agent", "Trend?", "BUY 0.85" if confidence_of == 1 else "BUY 85")
+    asking.ask("whale_agent", "Trend?", "SELL 85" if confidence_of == 1 else "SELL 0.85")
+    pattern = r"(?P<action>BUY|SELL) (?P<confidence>[\d.]+)"
+    result = run(spool, read_rules(written(tmp_path, reply=pattern, confidence_of=confidence_of)))
+    assert [item.confidence for item in derived(spool)] == expected
+    assert dict(result.reasons["whale_agent"]) == {"a number in it cannot be": 1}
+
+
 def test_a_changed_rule_says_what_it_would_change_and_changes_nothing(
     asking: Desk, spool: Spool, tmp_path: Path
 ) -> None:

@@ -195,3 +195,62 @@ def test_candles_of_another_symbol_are_refused() -> None:
     assert market_view("eth-usd", other).candles.symbol == "ETH/USD"
     with pytest.raises(MarketDataError, match="of ETH/USD, not of BTC-USD"):
         market_view("BTC-USD", other)
+
+
+@pytest.mark.parametrize(
+    ("closes", "volume", "remarks"),
+    [
+        ([100.0] * 60, 5.0, ["RSI 14: the last closes", "Bollinger position (0 lower band, 1 upper): the last closes"]),
+        ([100.0, 101.0] * 30, 0.0, ["Volume to its mean: the volume of a bar is not known, or all are 0"]),
+        ([100.0, 101.0] * 30, None, ["Volume to its mean: the volume of a bar is not known, or all are 0"]),
+        ([100.0, 101.0] * 30, 5.0, []),
+    ],
+)
+def test_what_enough_bars_cannot_tell_is_said_too(
+    closes: list[float], volume: float | None, remarks: list[str]
+) -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    bars = [
+        Candle(time=start + timedelta(hours=hour), open=close, high=close, low=close, close=close, volume=volume)
+        for hour, close in enumerate(closes)
+    ]
+    view = market_view("BTC-USD", load_candles(bars), now=start + timedelta(days=9))
+    assert len(view.remarks) == len(remarks)
+    assert all(remark.startswith(begin) for remark, begin in zip(view.remarks, remarks, strict=True))
+    assert all(remark in view.snapshot.to_prompt() for remark in view.remarks)
+
+
+def test_the_smallest_prices_are_shown_with_their_digits() -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    bars = [
+        Candle(time=start + timedelta(hours=hour), open=1.2345e-13, high=2e-13, low=1e-13, close=1.2345e-13)
+        for hour in range(12)
+    ]
+    prompt = market_view("MEME", load_candles(bars), now=start + timedelta(days=9)).snapshot.to_prompt()
+    assert "Price: 0.00000000000012345\n" in prompt
+
+
+@pytest.mark.parametrize(("factor", "is_said"), [(0.1, True), (2.0, True), (1000.0, True), (1.9, False), (0.55, False)])
+def test_a_split_that_is_not_adjusted_is_said(factor: float, is_said: bool, tmp_path: Path) -> None:
+    rows = [(day, 100.0 if day < 7 else 100.0 * factor) for day in range(1, 13)]
+    path = tmp_path / "prices.csv"
+    path.write_text(
+        "time,open,high,low,close,volume\n" + "".join(f"2024-01-{d:02d},{p},{p},{p},{p},5\n" for d, p in rows)
+    )
+    view = market_view("TSLA", path, now=datetime(2024, 2, 1, tzinfo=UTC))
+    jumps = [remark for remark in view.remarks if "jump" in remark]
+    assert len(view.candles) == 12
+    assert bool(jumps) == is_said
+    if is_said:
+        assert f"{100 * factor:g} follows 100 at 2024-01-07 00:00: a split that is not adjusted" in jumps[0]
+
+
+def test_of_many_remarks_each_kind_is_said(tmp_path: Path) -> None:
+    stamps = quarters("2024-01-02 19:30")
+    text = file_of(tmp_path, stamps).read_text().splitlines(keepends=True)
+    doubled = [text[0], *text[1:7], *text[1:15], *(line.replace("1,2,0.5,1.5", "10,20,5,15") for line in text[15:])]
+    (tmp_path / "prices.csv").write_text("".join(doubled))
+    remarks = market_view("BTC-USD", tmp_path / "prices.csv", now=datetime(2024, 2, 1, tzinfo=UTC)).remarks
+    kinds = [remark.split(":")[1].strip() for remark in remarks if remark.startswith("prices:")]
+    assert len(kinds) == 5
+    assert {"zone", "unsorted", "duplicate_time", "jump"} == set(kinds)

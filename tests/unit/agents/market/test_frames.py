@@ -119,6 +119,27 @@ def test_a_long_frame_gives_the_asked_symbols_rows() -> None:
             load_candles(frame)
 
 
+@pytest.mark.parametrize(
+    ("named", "asked", "is_same"),
+    [
+        ("AAPL.US", "AAPL", True),
+        ("AAPL", "aapl.us", True),
+        ("BRK-B.US", "BRK.B", True),
+        ("SAP.DE", "SAP", False),  # in euros, where SAP in New York is in dollars
+        ("SHOP.TO", "SHOP", False),
+        ("ETH.BTC", "ETH", False),
+    ],
+)
+def test_a_share_of_another_country_is_another_market(named: str, asked: str, is_same: bool) -> None:
+    frame = pandas.DataFrame({"symbol": named, "time": pandas.date_range("2024-01-01", periods=3), "open": 1.0})
+    frame = frame.assign(high=1.0, low=1.0, close=1.0)
+    if is_same:
+        assert load_candles(frame, symbol=asked).symbol == asked
+    else:
+        with pytest.raises(MarketDataError, match=f"holds {named}, not {asked}: ask for one of them"):
+            load_candles(frame, symbol=asked)
+
+
 def test_a_frame_has_the_same_checks_as_a_file() -> None:
     bad = PANDAS.assign(close=[11.5, float("nan"), -1.0, 14.5])
     candles = load_candles(bad)
@@ -137,6 +158,8 @@ def test_a_frame_has_the_same_checks_as_a_file() -> None:
         (PANDAS.drop(columns="time"), "lacks time"),
         (PANDAS.iloc[:0], "is empty"),
         (polars.DataFrame(), "is empty"),
+        (PANDAS["close"], "is a single column: give a frame"),
+        (polars.DataFrame(COLUMNS)["close"], "no data frame"),
         ([], "no bars"),
         ({}, "no bars"),
         ([1, 2, 3], "no bars"),

@@ -227,6 +227,23 @@ def test_a_month_is_open_until_its_last_day(timeframe: str, opened: str, is_open
     assert candles.timeframe == timeframe
 
 
+@pytest.mark.parametrize(("now", "closed"), [("2023-12-30T17:00", 1), ("2023-12-31T15:59", 1), ("2023-12-31T16:00", 2)])
+def test_months_that_begin_at_midnight_in_singapore_end_there(now: str, closed: int) -> None:
+    times = [datetime(2023, month, day, 16, tzinfo=UTC) for month, day in ((10, 31), (11, 30))]
+
+    def answer(request: Received) -> Reply:
+        if "candles" not in request.path:
+            return okx(request)
+        rows = [[str(int(time.timestamp() * 1000)), "4", "5", "3", "4.5", "1", "1", "1", "1"] for time in times]
+        return reply({"code": "0", "msg": "", "data": rows})
+
+    with Server(answer) as server:
+        client = client_of("okx", server)
+        client.milliseconds = lambda: int(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp() * 1000)
+        candles = live_candles("BTC-USD", "okx", timeframe="1M", client=client)
+    assert [bar.time for bar in candles] == times[:closed]
+
+
 RECORDED_MARKETS = {
     ("bybit", "BTC/USD:BTC"): "BTCUSD", ("bybit", "BTC/USDT:USDT"): "BTCUSDT", ("okx", "BTC/USDT"): "BTC-USDT",
     ("deribit", "BTC/USD:BTC"): "BTC-PERPETUAL", ("hyperliquid", "HYPE/USDC"): "@107",

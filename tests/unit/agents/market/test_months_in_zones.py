@@ -70,6 +70,16 @@ def test_months_of_dates_in_a_stated_zone(zone: str, tmp_path: Path) -> None:
     ]
 
 
+def test_months_of_currencies_open_on_an_evening_in_new_york(tmp_path: Path) -> None:
+    # TradingView's EURUSD by months: 17:00 in New York on the last day before, or on the first Sunday.
+    stamps = ("2024-01-01T22", "2024-01-31T22", "2024-02-29T22", "2024-03-31T21", "2024-04-30T21")
+    path = tmp_path / "prices.csv"
+    path.write_text("time,open,high,low,close\n" + "".join(f"{stamp}:00:00Z,1,2,1,1.5\n" for stamp in stamps))
+    candles = load_candles(path)
+    for now, closed in (("2024-05-30T21:00", 4), ("2024-05-31T20:59", 4), ("2024-05-31T21:00", 5)):
+        assert len(closed_bars(candles, at(now))) == closed
+
+
 def test_days_in_a_frames_zone_have_as_many_hours_as_the_clock() -> None:
     index = pandas.date_range("2024-10-20", periods=15, freq="D", tz="America/New_York", name="Date")
     frame = pandas.DataFrame({"Open": 1.0, "High": 2.0, "Low": 0.5, "Close": 1.5}, index=index)

@@ -1,0 +1,47 @@
+"""Funding rates are those of the market, at the time when they were settled."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from src.agents.market import Candle, Candles
+from src.judging.paper.funding import FundingError, read_funding
+from src.judging.paper.markets import market_of, markets_by_symbol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def ns(hour: int) -> int:
+    return int(datetime(2020, 9, 15, hour, tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def file_of(folder: Path, text: str) -> Path:
+    path = folder / "funding.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_settlement_is_at_its_hour_though_the_exchange_states_milliseconds_after_it(tmp_path: Path) -> None:
+    # As Binance gave them: 2020-09-15 08:00:00.010, 16:00:00.003, and on the dot.
+    text = "fundingTime,fundingRate\n1600156800010,0.0001\n1600185600003,0.0002\n1600128000000,0.0004\n"
+    rates = read_funding(file_of(tmp_path, text))
+    assert rates.paid_by_long(ns(0), ns(8)) == pytest.approx(0.0001)  # who holds at 08:00 pays that of 08:00
+    assert rates.paid_by_long(ns(8), ns(16)) == pytest.approx(0.0002)  # who buys at 08:00 does not
+    with pytest.raises(FundingError, match="its time stands in the file twice"):
+        read_funding(file_of(tmp_path, "time,rate\n1600156800010,0.0001\n1600156800000,0.0001\n"))
+
+
+def test_rates_of_another_market_are_refused(tmp_path: Path) -> None:
+    rates = read_funding(file_of(tmp_path, "timestamp,coin,funding_rate\n2020-09-15T08:00:00Z,ETH,0.0001\n"))
+    now = datetime(2020, 9, 16, tzinfo=UTC)
+    bars = [Candle(time=now.replace(day=15, hour=hour), open=1, high=1, low=1, close=1) for hour in range(9)]
+    for symbol in ("ETH-USD", "ETHUSDT", "ETH/USDC:USDC"):
+        market = market_of(Candles(bars=bars, symbol=symbol), now, funding=rates)
+        assert markets_by_symbol([market], [symbol], [None])
+    market = market_of(Candles(bars=bars), now, funding=rates)
+    with pytest.raises(ValueError, match="The funding rates are of ETH, not of BTC-USD"):
+        markets_by_symbol([market], ["BTC-USD"], [None])
