@@ -89,11 +89,12 @@ def _write(advice: Advice, path: Path, *, shows_withheld: bool) -> None:
     """Write the advice as Markdown into a file."""
     from src.insight.advice import wording
     from src.insight.report.documents import markdown_page
+    from src.observability.commands.whole_files import write_whole
 
     remarks = wording.notes(advice, shows_withheld=shows_withheld)
     lines = remarks if advice.findings else [wording.nothing(advice), *remarks]
     items = wording.tables(advice, shows_withheld=shows_withheld)
-    path.write_text(markdown_page("What to change", wording.period(advice), items, lines), encoding="utf-8")
+    write_whole(path, markdown_page("What to change", wording.period(advice), items, lines))
     note(f"{path} written.")
 
 
