@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
@@ -36,19 +36,13 @@ def advise(
     since: options.Since = "30d",
     until: options.Until = None,
     kind: _Kind = None,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    provider: options.Provider = None,
-    symbol: options.Symbol = None,
-    session: options.Session = None,
-    user: options.User = None,
-    environment: options.Environment = None,
     every: Annotated[bool, typer.Option("--all", help="Show also what is not advised, and why not.")] = False,
     texts: Annotated[
         int, typer.Option(min=0, max=1_000_000, help="Of so many calls each kind may read the texts.")
     ] = 5_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
     md: Annotated[Path | None, typer.Option("--md", help="Write Markdown into this file.", show_default=False)] = None,
+    **names: Unpack[options.CallOptions],
 ) -> None:
     """Say what to change, with what it is worth: each finding was checked on the recorded past.
 
@@ -61,8 +55,6 @@ def advise(
     from src.insight.advice import wording
     from src.insight.advice.content import check_kinds
 
-    names = {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
-             "environment": environment}  # fmt: skip
     chosen, kinds = report_filter(since, until, names), check_kinds(kind or ())
     advice = _advice(chosen, kinds, texts, quiet=as_json)
     if md is not None:
@@ -97,11 +89,12 @@ def _write(advice: Advice, path: Path, *, shows_withheld: bool) -> None:
     """Write the advice as Markdown into a file."""
     from src.insight.advice import wording
     from src.insight.report.documents import markdown_page
+    from src.observability.commands.whole_files import write_whole
 
     remarks = wording.notes(advice, shows_withheld=shows_withheld)
     lines = remarks if advice.findings else [wording.nothing(advice), *remarks]
     items = wording.tables(advice, shows_withheld=shows_withheld)
-    path.write_text(markdown_page("What to change", wording.period(advice), items, lines), encoding="utf-8")
+    write_whole(path, markdown_page("What to change", wording.period(advice), items, lines))
     note(f"{path} written.")
 
 

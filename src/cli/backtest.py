@@ -320,11 +320,12 @@ def _report(results: Sequence[Result], progress: Progress, html: Path | None, *,
 def _write_pages(results: Sequence[Result], path: Path) -> list[Path]:
     """Write a page for each market, with its symbol in the name where there are several; return their paths."""
     from src.judging.backtest.page import page
+    from src.observability.commands.whole_files import write_whole
 
     pages = []
     for result in results:
         symbol = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in result.symbol)
         own = path if len(results) == 1 else path.with_name(f"{path.stem}-{symbol}{path.suffix}")
-        own.write_text(page(result), encoding="utf-8")
+        write_whole(own, page(result))
         pages.append(own)
     return pages

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from src.observability.commands import trace_options as options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from src.insight.facts.filters import Filter
 
 
-def report_filter(since: str | None, until: str | None, names: Mapping[str, str | None]) -> Filter:
+def report_filter(since: str | None, until: str | None, names: options.CallOptions) -> Filter:
     """Return which calls the options choose; the provider before a model's name is taken as such.
 
     Calls of judges and of trials of prompts are left out, unless their environment or an agent is named.
@@ -24,7 +22,7 @@ def report_filter(since: str | None, until: str | None, names: Mapping[str, str 
     from src.insight.facts.filters import EVALUATION, Filter
 
     for name, value in {"since": since, "until": until, **names}.items():
-        if value is not None and not value.strip():
+        if isinstance(value, str) and not value.strip():
             raise ValueError(f"--{name} is empty: give a value, or leave the option out.")
     now_ns = time.time_ns()
     since_ns = None if since is None else options.moment_ns("--since", since, now_ns)

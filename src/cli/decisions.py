@@ -223,10 +223,11 @@ def _chosen(*, horizon: str | None, environment: str | None, book: str | None, s
 
 def _write_documents(result: Report, md: Path | None, html: Path | None) -> None:
     from src.judging import documents
+    from src.observability.commands.whole_files import write_whole
 
     for path, write in ((md, documents.markdown), (html, documents.page)):
         if path is not None:
-            path.write_text(write(result, "Decisions"), encoding="utf-8")
+            write_whole(path, write(result, "Decisions"))
             note(f"{path} written.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Unpack
 
 import typer
 
@@ -33,12 +33,10 @@ def evaluate(
     ] = None,
     since: options.Since = None,
     until: options.Until = None,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    symbol: options.Symbol = None,
     budget: Annotated[float | None, typer.Option(help="The most US dollars to spend.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask a paid judge without a budget.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    **names: Unpack[options.CallOptions],
 ) -> None:
     """Have a model judge recorded replies by a rubric: marks from 1 to 5, or pairs with their places swapped.
 
@@ -60,7 +58,7 @@ def evaluate(
     asked = ModelFactory.get_model(provider, name or None)
     if budget is None and not yes and provider not in ("local", "ollama"):
         raise ValueError(f"{judge} may cost money: set a bound with --budget, or say --yes.")
-    chosen = report_filter(since, until, {"agent": agent, "model": model, "symbol": symbol})
+    chosen = report_filter(since, until, names)
     judging = Judge(model=asked, rubric=text, budget_usd=budget)
     store, items = _items(chosen, quiet=as_json)
     data = _pairs(judging, items, models, sample) if models else _marks(judging, items, sample, store)

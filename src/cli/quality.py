@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
@@ -28,13 +28,6 @@ def quality(
         str | None,
         typer.Option(help="agent, model, prompt, symbol, ...; prompt and model without it.", show_default=False),
     ] = None,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    provider: options.Provider = None,
-    symbol: options.Symbol = None,
-    session: options.Session = None,
-    user: options.User = None,
-    environment: options.Environment = None,
     sample: Annotated[int, typer.Option(min=0, max=1_000_000, help="Of so many calls the texts are read.")] = SAMPLE,
     scores: Annotated[bool, typer.Option("--scores", help="Store what is judged of each as scores, once.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows that the terminal shows.")] = 30,
@@ -43,6 +36,7 @@ def quality(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page into this file.", show_default=False)
     ] = None,
+    **names: Unpack[options.CallOptions],
 ) -> None:
     """Report on replies: valid at once, repaired, refused, cut; numbers without a ground; agreement; drift.
 
@@ -50,12 +44,7 @@ def quality(
     """
     from src.cli.call_filter import report_filter
 
-    chosen = report_filter(
-        since,
-        until,
-        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
-         "environment": environment},
-    )  # fmt: skip
+    chosen = report_filter(since, until, names)
     report_quality(chosen, by, as_json=as_json, limit=limit, md=md, html=html, sample=sample, scores=scores)
 
 

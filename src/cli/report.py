@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Unpack
 
 import typer
 
@@ -28,13 +28,6 @@ def report(
     since: options.Since = None,
     until: options.Until = None,
     by: _By = None,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    provider: options.Provider = None,
-    symbol: options.Symbol = None,
-    session: options.Session = None,
-    user: options.User = None,
-    environment: options.Environment = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Report on the replies: valid, repaired, cut, ...")
     ] = False,
@@ -42,6 +35,7 @@ def report(
     as_json: _Json = False,
     md: _Markdown = None,
     html: _Html = None,
+    **names: Unpack[options.CallOptions],
 ) -> None:
     """Report on model calls: cost, tokens, latency, errors, and what changed against the period before.
 
@@ -52,8 +46,6 @@ def report(
     from src.insight.report.content import make_report
     from src.insight.report.plain import report_data
 
-    names = {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
-             "environment": environment}  # fmt: skip
     chosen = report_filter(since, until, names)
     if by in ("environment", "agent"):  # where calls of judges and trials stand in rows of their own
         chosen = replace(chosen, without_environment=None)

@@ -106,7 +106,9 @@ def write_documents(report: Report, md: Path | None, html: Path | None) -> None:
 
 def write_files(files: tuple[Path | None, _Write, Path | None, _Write], content: Any) -> None:
     """Write what each function makes of a report into the file before it, where one is named."""
+    from src.observability.commands.whole_files import write_whole
+
     for path, write in (files[:2], files[2:]):
         if path is not None:
-            path.write_text(write(content), encoding="utf-8")
+            write_whole(path, write(content))
             note(f"{path} written.")

@@ -39,9 +39,13 @@ class ImagePart:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A text in a message that also has images."""
+    """A text in a message that also has images, or one that `cache_control` marks for Claude's cache.
+
+    The mark is sent to Claude as it is written; for other providers, which have no such marks, it is dropped.
+    """
 
     text: str
+    cache_control: Mapping[str, object] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,3 +303,21 @@ def test_options_go_where_the_api_takes_them(model: BaseModel, wire: Wire, call:
     assert (_sent(wire)["top_k"], _sent(wire)["metadata"], _sent(wire)["max_tokens"]) == (5, {"user_id": "u"}, 30_000)
     assert wire.received[-1].headers["anthropic-beta"] == "a-1,b-2"
     assert not {"betas", "extra_body", "extra_headers"} & _sent(wire).keys()
+
+
+MARK = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+
+def test_marks_for_the_cache_are_sent_as_they_are_written(model: BaseModel, wire: Wire, call: Caller) -> None:
+    wire.say(HELLO, HELLO)
+    rules = {"type": "text", "text": "rules", **MARK}
+    call.ask(
+        model, [rules, {"type": "text", "text": "of today"}], [{"type": "text", "text": "bars", **MARK}, "What now?"]
+    )
+    sent = _sent(wire)
+    assert sent["system"] == [rules, {"type": "text", "text": "of today"}]
+    assert sent["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "bars", **MARK}, {"type": "text", "text": "What now?"}]}
+    ]
+    model.chat([{"role": "system", "content": [rules]}, {"role": "user", "content": "What now?"}])
+    assert _sent(wire)["system"] == [rules]

@@ -23,6 +23,7 @@ from src.dashboard.view.panels import is_at_least
 from src.insight.facts.filters import EVALUATION
 from src.insight.facts.job import refresh
 from src.observability import attributes as names
+from src.observability.ledger import MemberVote, write_votes
 from src.observability.store.spool import Spool
 from tests.dashboard.conftest import opened
 from tests.dashboard.sample import BEGAN_NS, NS, Maker, Span, fill, prices, score
@@ -209,6 +210,17 @@ def test_a_model_whose_costs_are_not_all_known_is_not_drawn_by_its_cost(tmp_path
     drawn = {point[5] for point in json.loads(block[1])["points"]} if block else set()
     assert drawn.isdisjoint(unknown)
     assert f"{len(unknown)} model{'s' if len(unknown) > 1 else ''}, of whose calls not all costs are known" in text
+
+
+def test_what_a_member_adds_to_open_decisions_is_not_zero(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    spool, (_, decision, _) = Spool(path), Maker(1).run(1)
+    cast = [MemberVote(member=f"m{place}", action=action) for place, action in enumerate(("BUY", "BUY", "SELL"))]
+    spool.append_ledger(replace(decision, action="BUY", status="decided", votes=write_votes(cast)))
+    spool.close()
+    with opened(Content(stores=open_stores([path]))) as client:
+        rows = {row["member"]: row for row in table(client, "/swarm/members.csv")}
+    assert [(rows[name]["changed"], rows[name]["value"]) for name in ("m0", "m2")] == [("1", ""), ("0", "0.0")]
 
 
 def test_a_store_with_an_odd_name_is_reached_by_every_link(tmp_path: Path) -> None:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import statistics
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from src.dashboard import Content, open_stores
+from src.dashboard.data.answers import answers_of
+from src.dashboard.data.decided import Chosen
+from src.dashboard.data.ledger import Ledger
+from src.dashboard.data.limits import Limits
 from src.insight.facts import headroom
+from src.observability.ledger import MemberVote, write_votes
+from src.observability.store.spool import Spool
 from tests.dashboard.cases import FILTERS, SEEDS, Case, Row, bound, decided, made_cases, near, quantile, total_of
-from tests.dashboard.sample import BEGAN_NS, MEMBERS, NS
+from tests.dashboard.conftest import opened
+from tests.dashboard.sample import BEGAN_NS, MEMBERS, NS, Maker
 from tests.long import rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DAY_NS = 86_400 * NS
 PLACES = st.integers(0, len(SEEDS) - 1)
@@ -318,6 +330,30 @@ def test_models_beside_one_another(cases: list[Case], place: int, filters: dict[
         assert len(rows) == len(both)
         same = sum(_answer_of(entry, "gpt-4o") == _answer_of(entry, "llama3.2") for entry in both)
         assert sum(row["same"] == "yes" for row in rows) == same
+        text = case.client.get("/models", params=pair).text
+        counts = re.search(r"([0-9,]+) questions of the same symbol, time and prompt; ([0-9,]+) answered", text)
+        assert counts is not None
+        assert counts.groups() == (str(len(both)), str(len(both) - same))
+
+
+def test_the_two_models_that_answered_most_questions_both_stand_beside_one_another(tmp_path: Path) -> None:
+    votes = ("ab", "abc", "bc", "bc", "bc", "aab", "c", "")  # a and b share 3 questions, b and c 4, a and c 1
+    path = tmp_path / "t.db"
+    spool, (_, decision, _) = Spool(path), Maker(1).run(1)
+    for number, names in enumerate(votes):
+        cast = write_votes([MemberVote(member=f"{name}{place}", action="BUY", model=f"model {name}")
+                            for place, name in enumerate(names)])  # fmt: skip
+        spool.append_ledger(replace(decision, id=f"{number:032x}", as_of_ns=BEGAN_NS + number * DAY_NS, votes=cast))
+    spool.close()
+    (store,) = open_stores([path])
+    columns = Ledger().of(store, Limits(300), is_whole=True)
+    counts = answers_of(Chosen(columns, numpy.arange(len(columns)))).common()
+    assert counts == {("model a", "model b"): 3, ("model a", "model c"): 1, ("model b", "model c"): 4}
+    with opened(Content(stores=(store,))) as client:
+        assert "The same questions: model b and model c<" in client.get("/models").text
+        text = client.get("/models?model=model+a").text
+        assert "The same questions: model a and model b<" in text
+        assert "3 questions of the same symbol, time and prompt; 0 answered differently" in text
 
 
 def _answer_of(entry: Any, model: str) -> str:

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet
@@ -29,7 +30,6 @@ from tests.unit.observability.records import ENVELOPE, score_record, span_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from src.observability.store.records import SpanRecord
     from tests.commands import Screen
@@ -254,9 +254,9 @@ def test_tail_prints_a_document_in_each_line() -> None:
 
 
 def test_tail_prints_what_fits_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.commands import trace_lists
+    from src.observability.commands import following
 
-    monkeypatch.setattr(trace_lists, "_LOOKED_AT", 3)  # most looks find nothing
+    monkeypatch.setattr(following, "_LOOKED_AT", 3)  # most looks find nothing
     options = ("--status", "error", "--symbol", "btc-usd", "--category", "timeout", "--search", "price 64")
     screen = moondev("traces", "tail", "--from-start", "--json", "--count", "3", *options)
     rows = [json.loads(line) for line in screen.out.splitlines()]
@@ -265,6 +265,62 @@ def test_tail_prints_what_fits_by_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     wrong = moondev("traces", "tail", "--status", "bad")
     assert (wrong.code, wrong.out) == (2, "")
     assert "--status is 'bad'" in wrong.err
+
+
+def test_tail_prints_what_has_a_score_also_one_that_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--from-start", "--json", "--count", "4", "--score", "pnl>1.75")
+    rows = [json.loads(line) for line in moondev("traces", "tail", *options).out.splitlines()]
+    assert [int(row["trace_id"], 16) - 1 for row in rows] == [28, 28, 29, 29]
+    spool = Spool(tmp_path / "t.db")
+    for trace in range(3):
+        spool.append(generation(trace, failed=False))
+        spool.append(record(trace, 0, None, "momentum.run", {}))
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(spool.path))
+
+    looks: list[float] = []
+
+    def comes(seconds: float) -> None:
+        """Write scores while the command waits: of one observation, of a trace, and one that replaces another."""
+        looks.append(seconds)
+        assert len(looks) < 5
+        for number, (trace, span, value) in enumerate(((0, 2, -1.0), (1, None, 2.0), (1, None, -3.0), (2, None, 4.0))):
+            spool.append_score(
+                score_record(id=f"s{trace}", name="pnl", value=value, trace_id=f"{trace + 1:032x}",
+                             observation_id=None if span is None else f"{span:016x}", timestamp_ns=number)
+            )  # fmt: skip
+
+    monkeypatch.setattr(time, "sleep", comes)
+    screen = moondev("traces", "tail", "--json", "--count", "3", "--score", "pnl<0")
+    spool.close()
+    rows = [json.loads(line) for line in screen.out.splitlines()]
+    assert [(int(row["trace_id"], 16) - 1, row["name"]) for row in rows] == [
+        (0, "openai:gpt-4o"), (1, "openai:gpt-4o"), (1, "momentum.run"),
+    ]  # fmt: skip
+
+
+def test_traces_are_chosen_by_their_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path / "t.db")
+    for trace, prompt in enumerate(("a & b", "other")):
+        spool.append(record(trace, 0, None, "run", {"langfuse.observation.prompt.name": prompt}))
+    spool.close()
+    with sqlite3.connect(spool.path) as connection:  # a row of a program before the column
+        connection.execute("UPDATE observations SET prompt_name = NULL, repaired = NULL WHERE seq = 1")
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(spool.path))
+    for prompt, trace in (("A & B", 0), ("other", 1)):
+        (row,) = json.loads(moondev("traces", "list", "--json", "--prompt", prompt).out)
+        assert int(row["trace_id"], 16) - 1 == trace
+
+
+def test_tokens_that_nobody_knows_are_not_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path / "t.db")
+    spool.append(generation(0, failed=True))
+    spool.close()
+    monkeypatch.setenv("MOONDEV_TRACE_DB", str(spool.path))
+    head, row = moondev("traces", width=200).out.splitlines()
+    assert "started (UTC)" in head
+    assert re.split(r"  +", row)[-2] == "-"
 
 
 def test_a_circle_of_parents_is_drawn_once_and_a_long_chain_whole(
@@ -291,9 +347,9 @@ def test_a_circle_of_parents_is_drawn_once_and_a_long_chain_whole(
 
 
 def test_tail_never_sleeps_while_rows_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.observability.commands import trace_lists
+    from src.observability.commands import following
 
-    monkeypatch.setattr(trace_lists, "_PAGE", 7)
+    monkeypatch.setattr(following, "_PAGE", 7)
     slept: list[float] = []
     tail, sleep = threading.current_thread(), time.sleep
 
@@ -350,3 +406,31 @@ def test_quality_scores_are_stored_once_and_shown(store: Path, tmp_path: Path, m
     assert json.loads(moondev("quality", "--scores", "--json").out)["scores_stored"] == 0
     assert len(listed("--score", "reply_form=valid", "--limit", "100")) == TRACES - TRACES // 5
     assert facts_path(own).exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [("report", "--md"), ("quality", "--html"), ("traces", "save")])
+def test_a_full_disk_leaves_the_file_that_was_there_and_is_said_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("before")
+    path.chmod(0o640)
+    usual = Path.open
+
+    def full(self: Path, mode: str = "r", **options: Any) -> Any:
+        """Open what is made anew as a file on a full disk."""
+        return usual(Path("/dev/full"), mode.replace("x", "w")) if "x" in mode else usual(self, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        patch.setattr(Path, "chmod", lambda *_: None)
+        screen = moondev(*words, path)
+    assert screen.code == 2
+    assert f"{path}: No space left on device: free some space, or name a file on another disk." in screen.err
+    assert path.read_text() == "before"
+    assert moondev(*words, path).code == 0
+    assert path.read_text() != "before"
+    assert os.listdir(tmp_path) == ["a.jsonl"]  # noqa: PTH208 - hidden files too
+    if words[0] != "traces":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640

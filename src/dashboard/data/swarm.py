@@ -47,7 +47,8 @@ class MemberFigures:
         unpriced: How many votes have an unknown cost.
         latency_ms: The middle of its times.
         changed: How many decisions would be others without it; None where there are too few members to leave one out.
-        value: The sum of net returns with it, less that without it, over judged decisions; None as above.
+        value: The sum of net returns with it, less that without it, over judged decisions; None as above, and where
+            none of the changed decisions is judged.
         judged: How many of the changed decisions are judged.
     """
 
@@ -145,7 +146,8 @@ class Swarm(Ballots):
         changed = can_lose & (others != self.consensus)
         gain = (self.nets(self.consensus) - self.nets(others))[changed]
         known = gain[~numpy.isnan(gain)]
-        return int(changed.sum()), float(known.sum()), len(known)
+        is_unknown = changed.any() and not len(known)
+        return int(changed.sum()), None if is_unknown else float(known.sum()), len(known)
 
     def pairs(self) -> list[PairFigures]:
         """Return every two members beside one another."""

@@ -16,6 +16,7 @@ from src.dashboard.view.lazy_rows import LazyRows
 from src.dashboard.view.panels import Chart, Column, Figure, Page, Panel, Table
 from src.judging.accuracy import accuracy_of, with_discoveries
 from src.judging.grouping import Hindsight, judged
+from src.judging.judged_columns import DECIDED
 
 if TYPE_CHECKING:
     from src.dashboard.data.answers import Answers
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from src.dashboard.pages.kinds import Context
     from src.insight.ledger.chosen import Chosen
     from src.observability.ledger import Entry
+
+
+_NO_ACTION: Final = 10  # above the directions: what a status that is no decision begins with
 
 
 def _build(context: Context) -> Page:
@@ -107,7 +111,9 @@ def _same_questions(context: Context, decisions: Chosen, answers: Answers, first
         Column("second_net", "net", "points"), Column("second_cost", "cost", "money"),
         Column("same", "same"),
     )  # fmt: skip
-    differed = int((answers.judged.direction[pairs[:, 0]] != answers.judged.direction[pairs[:, 1]]).sum())
+    # A failure or an abstention is no NOTHING, though neither has a direction.
+    answer = numpy.where(answers.judged.status == DECIDED, answers.judged.direction, _NO_ACTION + answers.judged.status)
+    differed = int((answer[pairs[:, 0]] != answer[pairs[:, 1]]).sum())
     rows = LazyRows(pairs, partial(_pair_rows, context, decisions, answers), context.limits)
     return Panel(
         slug="pairs",

@@ -19,7 +19,7 @@ from src.insight.facts.opening import Identity, store_identity
 from src.insight.facts.reader import FactsReader
 from src.insight.facts.rows import binary_id
 from src.insight.facts.schema import INDEXES, facts_path
-from src.insight.facts.writing import FactsError, meta, set_meta
+from src.insight.facts.writing import FactsError, meta, remedy_of, set_meta
 from src.observability.store.file import StoreFile, is_busy, is_corrupt
 from src.observability.store.reader import StoreReader
 from src.observability.store.retention import RUNNING_UNTIL
@@ -69,7 +69,9 @@ def refresh(store: Path, *, budget_s: float | None = None, progress: Progress | 
                 writing.delete(facts_path(store))
                 _bring_up(store, identity, deadline, progress)
             elif not is_busy(error):
-                raise FactsError(f"the facts file {facts_path(store)} cannot be written ({error}).") from error
+                raise FactsError(
+                    f"the facts file {facts_path(store)} cannot be written ({error}): {remedy_of(error)}."
+                ) from error
     with FactsReader(store) as reader:
         return reader.freshness()
 

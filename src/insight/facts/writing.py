@@ -49,9 +49,15 @@ def open_for_writing(store: Path, identity: Identity) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FactsError(
-            f"the facts file {path} cannot be written ({reason}): "
-            "make its folder writable. Deleting the file costs a rebuild."
+            f"the facts file {path} cannot be written ({reason}): {remedy_of(reason)}. Deleting the file costs a "
+            "rebuild."
         ) from error
+
+
+def remedy_of(reason: object) -> str:
+    """Return what helps where a file beside the store cannot be written, by what SQLite or the system says."""
+    text = str(reason).lower()
+    return "free some space on its disk" if "full" in text or "no space" in text else "make its folder writable"
 
 
 def delete(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from src.insight.facts import expiry
 from src.insight.facts.expiry import OBSERVATIONS
 from src.insight.facts.opening import Identity, store_identity
-from src.insight.facts.writing import FactsError, Meta, delete, meta, set_meta, writing
+from src.insight.facts.writing import FactsError, Meta, delete, meta, remedy_of, set_meta, writing
 from src.insight.texts import stored
 from src.insight.texts.schema import APPLICATION_ID, BLOCK_BYTES, FORMAT, SCRIPT, TextSettings, bits_id, texts_path
 from src.insight.texts.signatures import GROUP, PLACES, ROWS, Block, folded
@@ -82,7 +82,7 @@ def refresh_texts(
             delete(path)
             _bring_up(store, identity, settings, deadline, progress)
         elif not is_busy(error):
-            raise FactsError(f"the text index {path} cannot be written ({error}).") from error
+            raise FactsError(f"the text index {path} cannot be written ({error}): {remedy_of(error)}.") from error
     return text_state(store)
 
 
@@ -141,7 +141,9 @@ def _open(path: Path, identity: Identity) -> sqlite3.Connection:
             with writing(connection):
                 _create(connection, identity)
     except OSError as error:
-        raise FactsError(f"the text index {path} cannot be written ({error.strerror}).") from error
+        raise FactsError(
+            f"the text index {path} cannot be written ({error.strerror}): {remedy_of(error.strerror)}."
+        ) from error
     return connection
 
 

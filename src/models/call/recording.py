@@ -244,7 +244,8 @@ def _message(message: Message) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, Any]:
     """Describe a part; an image by its hash and size, unless its data is to be recorded."""
     if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text}
+        mark = {} if part.cache_control is None else {"cache_control": dict(part.cache_control)}
+        return {"type": "text", "text": part.text, **mark}
     if isinstance(part, RawPart):
         return dict(part.content)
     if part.data is not None:

@@ -47,12 +47,27 @@ def read(content: object, parameter: str) -> str | tuple[Part, ...]:
         return (_part(content, parameter),)
     if isinstance(content, Sequence):
         parts = tuple(_part(item, parameter) for item in content)
-        if all(isinstance(part, TextPart) for part in parts):
-            return "\n".join(part.text for part in parts if isinstance(part, TextPart))
-        return parts
+        return parts if any(map(_is_marked, parts)) else joined(parts)
     raise InvalidRequest(
         f"{parameter} is {type(content).__name__}: give a text, or a list of texts and images.", parameter=parameter
     )
+
+
+def joined(parts: tuple[Part, ...]) -> str | tuple[Part, ...]:
+    """Return parts as one text where all of them are texts, else as they are."""
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    return "\n".join(texts) if len(texts) == len(parts) else parts
+
+
+def unmarked(content: str | tuple[Part, ...]) -> str | tuple[Part, ...]:
+    """Return content without marks for a cache; the same object where it has none."""
+    if isinstance(content, str) or not any(map(_is_marked, content)):
+        return content
+    return joined(tuple(TextPart(part.text) if isinstance(part, TextPart) else part for part in content))
+
+
+def _is_marked(part: Part) -> bool:
+    return isinstance(part, TextPart) and part.cache_control is not None
 
 
 def as_mapping(item: object) -> object:
@@ -89,7 +104,8 @@ def _mapping_part(part: Mapping[str, Any]) -> Part | None:
     """Return a part in OpenAI's, Anthropic's or Gemini's form; None for any other."""
     kind, source = part.get("type"), part.get("source")
     if kind in ("text", "input_text", "output_text") or set(part) == {"text"}:
-        return TextPart(str(part.get("text", "")))
+        mark = part.get("cache_control")
+        return TextPart(str(part.get("text", "")), mark if isinstance(mark, Mapping) else None)
     if kind in ("image_url", "input_image"):
         url = part.get("image_url")
         address = url.get("url") if isinstance(url, Mapping) else url

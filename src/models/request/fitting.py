@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.models import capabilities
 from src.models.errors import Unsupported
-from src.models.request import schemas, tools
+from src.models.request import content_parts, schemas, tools
 from src.models.types import ImagePart, Message, RawPart
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
         Unsupported: the request needs something that the model cannot do and that cannot be dropped; nothing is sent.
     """
     _refuse_unsupported(request, can)
+    request = _without_marks(request, can)
     changes: dict[str, Any] = {}
     notes: dict[str, str] = {}
     for name in _DISPENSABLE:
@@ -47,6 +48,15 @@ def fit(request: ModelRequest, can: Capabilities) -> ModelRequest:
     if can.structured == "json_object" and structured.name == "json_object":
         return request
     return _with_instruction(request, structured)
+
+
+def _without_marks(request: ModelRequest, can: Capabilities) -> ModelRequest:
+    """Return a request without marks for a cache, where the model takes no texts in a form that may have one."""
+    pairs = [(message, content_parts.unmarked(message.content)) for message in request.messages]
+    if "text" in can.parts or all(content is message.content for message, content in pairs):
+        return request
+    messages = tuple(replace(message, content=content) for message, content in pairs)
+    return replace(request, messages=messages, adjusted={**request.adjusted, "cache_control": DROPPED})
 
 
 def _bounded(request: ModelRequest, can: Capabilities) -> list[tuple[str, float, float]]:
@@ -119,6 +129,9 @@ def _has_image(message: Message) -> bool:
 def _with_instruction(request: ModelRequest, structured: ResponseFormat) -> ModelRequest:
     """Add the schema to the system prompt, for a model that takes no schema."""
     text = schemas.instruction(structured)
-    system = f"{request.system}\n\n{text}" if request.system else text
+    before = [message for message in request.messages if message.role == "system"]
     rest = tuple(message for message in request.messages if message.role != "system")
+    if any(not isinstance(message.content, str) for message in before):  # marks for a cache stay where they are
+        return replace(request, messages=(*before, Message(role="system", content=text), *rest))
+    system = f"{request.system}\n\n{text}" if request.system else text
     return replace(request, messages=(Message(role="system", content=system), *rest))

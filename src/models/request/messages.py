@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from src.models.errors import InvalidRequest
 from src.models.request import content_parts, finite
-from src.models.types import Message, ModelResponse, Role, ToolCall
+from src.models.types import Message, ModelResponse, Role, TextPart, ToolCall
 
 ROLES = ("system", "user", "assistant", "tool")
 _ROLE_ALIASES = {
@@ -30,6 +30,8 @@ def prompt_messages(system_prompt: object, user_content: object) -> tuple[Messag
     """
     if isinstance(system_prompt, list):  # of texts, which Anthropic's SDK accepts too
         system_prompt = content_parts.read(system_prompt, "system_prompt")
+        if not isinstance(system_prompt, str) and all(isinstance(part, TextPart) for part in system_prompt):
+            return (Message(role="system", content=system_prompt), *prompt_messages(None, user_content))
     if system_prompt is not None and not isinstance(system_prompt, str):
         raise InvalidRequest(f"system_prompt is {type(system_prompt).__name__}, not a text.", parameter="system_prompt")
     user = Message(role="user", content=content_parts.read(user_content, "user_content"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+from typing import Final
 
 from src.observability.commands.console import problem
 from src.observability.store.schema import SpoolError
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def report(error: Exception) -> int:
@@ -30,4 +34,5 @@ def _of_system(error: OSError) -> str:
     """Return the operating system's error without its number, and with the file that it is about."""
     if error.strerror is None:
         return str(error)
-    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    remedy = ": free some space, or name a file on another disk" if error.errno in _FULL else ""
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}{remedy}."

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
 
 from typer import BadParameter, Exit, Typer
 from typer.core import TyperCommand, TyperGroup
@@ -105,10 +106,25 @@ def _whole_command(
     from typer.models import CommandInfo
 
     return get_command_from_info(
-        CommandInfo(name=deferred.name, cls=cls, callback=callback, **options),
+        CommandInfo(name=deferred.name, cls=cls, callback=_with_options(callback), **options),
         pretty_exceptions_short=True,
         rich_markup_mode=deferred.rich_markup_mode,
     )
+
+
+def _with_options(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function with each option of its `**options: Unpack[...]` as a parameter, which Typer reads."""
+    signature = inspect.signature(callback, eval_str=True)
+    parameters = list(signature.parameters.values())
+    if not parameters or parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+        return callback
+    (options,) = get_args(parameters.pop().annotation)
+    for name, annotation in get_type_hints(options, include_extras=True).items():
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, keyword, default=None, annotation=annotation))
+    whole = functools.wraps(callback)(functools.partial(callback))
+    whole.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # what `inspect` reads
+    return whole
 
 
 def _invoke(invoke: Callable[[Any], Any], ctx: Any) -> Any:

@@ -64,8 +64,7 @@ def save(path: Path, items: Iterable[StoredObservation], *, total: int | None) -
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        if error.filename is not None:
-            error.filename = str(path)
+        error.filename = str(path)
         raise
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -6,13 +6,11 @@ import math
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from src.observability.search.conditions import Comparison, ScoreCondition, TraceFilter
 
 
@@ -21,22 +19,36 @@ def _option(help_text: str, metavar: str | None = None) -> typer.models.OptionIn
     return option
 
 
-Agent = Annotated[str | None, _option("Of this agent.", "NAME")]
-Model = Annotated[str | None, _option("That this model answered, or was to: gpt-4o, openai:gpt-4o.", "NAME")]
-Provider = Annotated[str | None, _option("Of this provider.", "NAME")]
-Symbol = Annotated[str | None, _option("About this market.", "NAME")]
-Session = Annotated[str | None, _option("Of this session.", "ID")]
-User = Annotated[str | None, _option("Of this user.", "ID")]
-Environment = Annotated[str | None, _option("Of this environment: paper, live, ...", "NAME")]
-StatusOption = Annotated[str | None, _option("error: something in it failed; ok: nothing did.", "ok|error")]
-Category = Annotated[str | None, _option("With an error of this category, such as rate_limit.", "NAME")]
-Tag = Annotated[str | None, _option("With this tag.", "NAME")]
 Since = Annotated[str | None, _option("Began then or later: 7d, 24h, 2026-11-01, 2026-11-01T12:00.", "TIME")]
 Until = Annotated[str | None, _option("Began before then.", "TIME")]
-MinCost = Annotated[str | None, _option("Cost at least so many US dollars, as far as that is known.", "USD")]
-MinLatency = Annotated[str | None, _option("Took at least so long: 2.5 (seconds), 800ms, 2m.", "TIME")]
-Score = Annotated[str | None, _option("Has a score: 'pnl', 'pnl>=0.5', 'decision=BUY'.", "NAME[<=>VALUE]")]
-Search = Annotated[str | None, _option("Text in an input, an output or an error.", "TEXT")]
+
+
+class CallOptions(TypedDict, total=False):
+    """The options that name calls, as a command takes them by `**options: Unpack[CallOptions]`."""
+
+    agent: Annotated[str | None, _option("Of this agent.", "NAME")]
+    model: Annotated[str | None, _option("That this model answered, or was to: gpt-4o, openai:gpt-4o.", "NAME")]
+    provider: Annotated[str | None, _option("Of this provider.", "NAME")]
+    symbol: Annotated[str | None, _option("About this market.", "NAME")]
+    session: Annotated[str | None, _option("Of this session.", "ID")]
+    user: Annotated[str | None, _option("Of this user.", "ID")]
+    environment: Annotated[str | None, _option("Of this environment: paper, live, ...", "NAME")]
+
+
+class TraceOptions(CallOptions, total=False):
+    """The options that choose traces, or single observations."""
+
+    prompt: Annotated[str | None, _option("With the prompt of this name.", "NAME")]
+    status: Annotated[str | None, _option("error: something in it failed; ok: nothing did.", "ok|error")]
+    category: Annotated[str | None, _option("With an error of this category, such as rate_limit.", "NAME")]
+    tag: Annotated[str | None, _option("With this tag.", "NAME")]
+    since: Since
+    until: Until
+    min_cost: Annotated[str | None, _option("Cost at least so many US dollars, as far as that is known.", "USD")]
+    min_latency: Annotated[str | None, _option("Took at least so long: 2.5 (seconds), 800ms, 2m.", "TIME")]
+    score: Annotated[str | None, _option("Has a score: 'pnl', 'pnl>=0.5', 'decision=BUY'.", "NAME[<=>VALUE]")]
+    search: Annotated[str | None, _option("Text in an input, an output or an error.", "TEXT")]
+
 
 _SCORE: Final = re.compile(r"(?P<name>.+?)\s*(?:(?P<comparison><=|>=|!=|==|=|<|>)\s*(?P<value>.*))?", re.DOTALL)
 _PERIOD: Final = re.compile(r"([0-9]{1,6})([smhdw])")
@@ -46,8 +58,8 @@ _MS: Final = {"ms": 1.0, "s": 1000.0, None: 1000.0, "m": 60_000.0, "h": 3_600_00
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
 
 
-def trace_filter(options: Mapping[str, str | None]) -> TraceFilter:
-    """Return the filter of some options, by their names.
+def trace_filter(options: TraceOptions) -> TraceFilter:
+    """Return the filter of some options.
 
     Raises:
         ValueError: one of them makes no sense; the message says which, and what would.
@@ -55,29 +67,34 @@ def trace_filter(options: Mapping[str, str | None]) -> TraceFilter:
     from src.observability.search.conditions import TraceFilter
 
     for name, value in options.items():
-        if value is not None and not value.strip():
+        if isinstance(value, str) and not value.strip():
             raise ValueError(f"--{name.replace('_', '-')} is empty: give a value, or leave the option out.")
-    get = options.get
     now_ns = time.time_ns()
-    since, until, status, score = get("since"), get("until"), get("status"), get("score")
+    since, until, status, score = (
+        options.get("since"),
+        options.get("until"),
+        options.get("status"),
+        options.get("score"),
+    )
     if status not in (None, "ok", "error"):
         raise ValueError(f"--status is {status!r:.40}: give ok or error.")
     chosen = TraceFilter(
-        agent=get("agent"),
-        model=get("model"),
-        provider=get("provider"),
-        symbol=get("symbol"),
-        session_id=get("session"),
-        user_id=get("user"),
-        environment=get("environment"),
-        category=get("category"),
-        tag=get("tag"),
-        text=get("search"),
+        agent=options.get("agent"),
+        model=options.get("model"),
+        provider=options.get("provider"),
+        symbol=options.get("symbol"),
+        session_id=options.get("session"),
+        user_id=options.get("user"),
+        environment=options.get("environment"),
+        category=options.get("category"),
+        prompt=options.get("prompt"),
+        tag=options.get("tag"),
+        text=options.get("search"),
         status="error" if status == "error" else "ok" if status else None,
         since_ns=None if since is None else moment_ns("--since", since, now_ns),
         until_ns=None if until is None else moment_ns("--until", until, now_ns),
-        min_cost_usd=_amount(get("min_cost")),
-        min_latency_ms=_latency_ms(get("min_latency")),
+        min_cost_usd=_amount(options.get("min_cost")),
+        min_latency_ms=_latency_ms(options.get("min_latency")),
         score=None if score is None else score_condition(score),
     )
     check_period(chosen.since_ns, chosen.until_ns)

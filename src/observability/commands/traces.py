@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
@@ -41,31 +41,12 @@ def traces(context: typer.Context, limit: _Limit = 20, as_json: _Json = False) -
 def list_traces(
     limit: _Limit = 20,
     as_json: _Json = False,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    provider: options.Provider = None,
-    symbol: options.Symbol = None,
-    session: options.Session = None,
-    user: options.User = None,
-    environment: options.Environment = None,
-    status: options.StatusOption = None,
-    category: options.Category = None,
-    tag: options.Tag = None,
-    since: options.Since = None,
-    until: options.Until = None,
-    min_cost: options.MinCost = None,
-    min_latency: options.MinLatency = None,
-    score: options.Score = None,
-    search: options.Search = None,
+    **chosen: Unpack[options.TraceOptions],
 ) -> None:
     """List the newest traces, or the newest of those that the options leave: all of them must hold."""
     from src.observability.commands.trace_lists import newest_traces, print_listing
 
-    wanted = options.trace_filter(
-        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
-         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
-         "until": until, "min_cost": min_cost, "min_latency": min_latency, "score": score, "search": search}
-    )  # fmt: skip
+    wanted = options.trace_filter(chosen)
     reader = _reader()
     newest = newest_traces(reader, wanted, limit)
     if newest or as_json:
@@ -110,22 +91,7 @@ def save(
         int | None,
         typer.Option("--limit", "-n", min=1, help="The newest so many traces; all without it.", show_default=False),
     ] = None,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    provider: options.Provider = None,
-    symbol: options.Symbol = None,
-    session: options.Session = None,
-    user: options.User = None,
-    environment: options.Environment = None,
-    status: options.StatusOption = None,
-    category: options.Category = None,
-    tag: options.Tag = None,
-    since: options.Since = None,
-    until: options.Until = None,
-    min_cost: options.MinCost = None,
-    min_latency: options.MinLatency = None,
-    score: options.Score = None,
-    search: options.Search = None,
+    **chosen: Unpack[options.TraceOptions],
 ) -> None:
     """Save the observations of all traces, or of those that the options leave, each with its texts.
 
@@ -133,11 +99,7 @@ def save(
     """
     from src.observability.commands import saving
 
-    wanted = options.trace_filter(
-        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
-         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
-         "until": until, "min_cost": min_cost, "min_latency": min_latency, "score": score, "search": search}
-    )  # fmt: skip
+    wanted = options.trace_filter(chosen)
     reader = _reader()
     if not reader.exists:
         raise ValueError(_missing(reader))
@@ -155,33 +117,16 @@ def tail(
         bool, typer.Option("--from-start", help="Begin with the oldest, not with what comes.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document in each line.")] = False,
-    agent: options.Agent = None,
-    model: options.Model = None,
-    provider: options.Provider = None,
-    symbol: options.Symbol = None,
-    session: options.Session = None,
-    user: options.User = None,
-    environment: options.Environment = None,
-    status: options.StatusOption = None,
-    category: options.Category = None,
-    tag: options.Tag = None,
-    since: options.Since = None,
-    until: options.Until = None,
-    min_cost: options.MinCost = None,
-    min_latency: options.MinLatency = None,
-    search: options.Search = None,
+    **chosen: Unpack[options.TraceOptions],
 ) -> None:
     """Print observations of every process as they end, or those that the options leave. Stop with Ctrl-C.
 
-    All options must hold of one observation by itself: its own cost, its own time, its own error.
+    All options must hold of one observation by itself: its own cost, its own time, its own error. With --score it is
+    printed once that score comes, of it or of its trace.
     """
-    from src.observability.commands.trace_lists import follow
+    from src.observability.commands.following import follow
 
-    wanted = options.trace_filter(
-        {"agent": agent, "model": model, "provider": provider, "symbol": symbol, "session": session, "user": user,
-         "environment": environment, "status": status, "category": category, "tag": tag, "since": since,
-         "until": until, "min_cost": min_cost, "min_latency": min_latency, "search": search}
-    )  # fmt: skip
+    wanted = options.trace_filter(chosen)
     reader = _reader()
     if not reader.exists:
         note(f"{_missing(reader)} Waiting for it.")

@@ -32,6 +32,13 @@ _COLUMNS: Final = {
 _FACTS: Final = {
     "symbol": "symbol", "user_id": "user_id", "environment": "environment", "prompt": "prompt_name", "tag": "tags",
 }  # fmt: skip
+# Of scores with the same id and name the last one counts: it has replaced the others.
+_HAS_SCORE: Final = (
+    "EXISTS (SELECT 1 FROM scores s WHERE s.trace_id = o.trace_id "
+    "AND coalesce(s.observation_id, o.span_id) = o.span_id AND s.name = :score COLLATE NOCASE "
+    "AND score_holds(s.value) AND NOT EXISTS (SELECT 1 FROM scores later WHERE later.trace_id = s.trace_id "
+    "AND later.id = s.id AND later.name = s.name AND later.seq > s.seq))"
+)
 _EXACT: Final = frozenset({"session_id", "user_id"})
 
 
@@ -64,8 +71,8 @@ def matching(
 def single_conditions(connection: sqlite3.Connection, wanted: TraceFilter) -> tuple[list[str], dict[str, object]]:
     """Return SQL for a filter on one observation `o` by itself, and its parameters; its functions are defined.
 
-    What a filter says of a whole trace (times, cost, latency, status) is then of the observation. Scores, which come
-    later, are no part of it.
+    What a filter says of a whole trace (times, cost, latency, status) is then of the observation; a score, which may
+    come later, is of the observation or of its trace.
     """
     conditions, values = _conditions(connection, wanted)
     bounds: dict[str, tuple[str, object]] = {
@@ -78,6 +85,10 @@ def single_conditions(connection: sqlite3.Connection, wanted: TraceFilter) -> tu
     conditions += [sql for sql, _ in used.values()]
     if wanted.text is not None:
         conditions.append(_has_text(connection, wanted.text))
+    if wanted.score is not None:
+        connection.create_function("score_holds", 1, wanted.score.holds, deterministic=True)
+        conditions.append(_HAS_SCORE)
+        values["score"] = wanted.score.name
     return conditions, values | {name: value for name, (_, value) in used.items()}
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from src.models import capabilities
 from src.models.capabilities import ROWS, Capabilities
 from src.models.errors import InvalidRequest, Unsupported
 from src.models.providers import PROVIDERS
-from src.models.request import fitting
+from src.models.request import fitting, messages
 from src.models.request.schemas import response_format
 from src.models.types import ImagePart, Message, ModelRequest, RawPart, TextPart
 
@@ -69,6 +71,21 @@ def test_a_text_that_is_marked_for_the_cache_is_claudes_alone() -> None:
     assert fitting.fit(request, capabilities.of("claude", "claude-haiku-4-5")).messages == request.messages
     with pytest.raises(Unsupported, match="no part of the type 'text'"):
         fitting.fit(request, capabilities.of("openai", "gpt-4o"))
+
+
+def test_marks_for_the_cache_of_a_plain_mapping_go_to_claude_and_are_dropped_for_others() -> None:
+    marked = {"type": "text", "text": "rules", "cache_control": {"type": "ephemeral"}}
+    turns = [{"role": "system", "content": [marked]}, {"role": "user", "content": [marked, "now"]}]
+    for written in (messages.prompt_messages([marked], [marked, "now"]), messages.chat_messages(turns)):
+        request = ModelRequest(model="m", messages=written)
+        assert fitting.fit(request, capabilities.of("claude", "claude-haiku-4-5")) == request
+        for provider, name in (("openai", "gpt-4o"), ("gemini", "gemini-3-flash"), ("ollama", "llama3.2")):
+            fitted = fitting.fit(request, capabilities.of(provider, name))
+            assert [message.content for message in fitted.messages] == ["rules", "rules\nnow"]
+            assert fitted.adjusted == {"cache_control": "dropped"}
+        older = fitting.fit(replace(request, response_format=SCHEMA), capabilities.of("claude", "claude-3-haiku"))
+        assert older.messages[0] == written[0]
+        assert '"n"' in (older.system or "")
 
 
 @pytest.mark.parametrize(

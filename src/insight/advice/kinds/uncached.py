@@ -245,8 +245,8 @@ def played(calls: Sequence[_Call], rule: CacheRule, beginning: Beginning, rates:
 def _how(beginning: Beginning) -> tuple[str, ...]:
     return (
         "Mark where the equal beginning ends: make its last part the first of the user's content, "
-        '`[RawPart({"type": "text", "text": EQUAL, "cache_control": {"type": "ephemeral"}}), the rest]`, with RawPart '
-        "of src.models.types. What stands before the mark, the system prompt included, is cached with it.",
+        '`[{"type": "text", "text": EQUAL, "cache_control": {"type": "ephemeral"}}, the rest]`. What stands before the '
+        "mark, the system prompt included, is cached with it.",
         "A client that stays an SDK's, under `ModelFactory.traced`, takes `cache_control` on the same block.",
         f"Keep what changes (times, prices) behind it. As recorded, the equal beginning has {len(beginning.text):,} "
         "characters.",

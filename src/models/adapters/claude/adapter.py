@@ -162,7 +162,7 @@ class ClaudeModel(BaseModel):
             "model": request.model,
             "messages": conversation.messages(request),
             "max_tokens": request.max_tokens or thinking.default_max_tokens(can, thinks),
-            "system": request.system,
+            "system": conversation.system(request),
             "temperature": request.temperature,
             "top_p": request.top_p,
             "thinking": thinks,

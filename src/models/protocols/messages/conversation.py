@@ -34,6 +34,18 @@ def messages(request: ModelRequest) -> list[dict[str, Any]]:
     return turns
 
 
+def system(request: ModelRequest) -> str | list[dict[str, Any]] | None:
+    """Return the system prompt: a text, or blocks where a part of it is marked for the cache."""
+    contents = [message.content for message in request.messages if message.role == "system"]
+    if all(isinstance(content, str) for content in contents):
+        return request.system
+    return [
+        block
+        for content in contents
+        for block in _blocks(content if isinstance(content, str) else [_part(part) for part in content])
+    ]
+
+
 def replay_text(thoughts: Sequence[Mapping[str, str]], model: str) -> str:
     """Return what a tool call carries into the next turn: the thoughts before it, which must be sent back.
 
@@ -100,7 +112,8 @@ def _tool_use(call: ToolCall) -> dict[str, Any]:
 
 def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text}
+        mark = {} if part.cache_control is None else {"cache_control": dict(part.cache_control)}
+        return {"type": "text", "text": part.text, **mark}
     if isinstance(part, RawPart):
         return dict(part.content)
     if part.data is None:
