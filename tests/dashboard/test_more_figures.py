@@ -14,10 +14,10 @@ import numpy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from src.dashboard.data.decided import Chosen
 
 from src.dashboard import Content, open_stores
 from src.dashboard.data.answers import answers_of
-from src.dashboard.data.decided import Chosen
 from src.dashboard.data.ledger import Ledger
 from src.dashboard.data.limits import Limits
 from src.insight.facts import headroom

@@ -161,14 +161,7 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
         total = total if selection.rows is None else int(selection.rows.sum())
     else:
         texts, volume_texts = unreadable.texts, table.bad_volumes.texts
-    are_labels = are_month_ends(columns) and not layout.close_stamps
-    is_close = layout.close_stamps or are_labels if options.stamps is None else options.stamps == "close"
-    if is_close and are_labels:
-        columns = opens_of_month_ends(columns, zone_of(stamps.zone), issues)
-    elif is_close:
-        columns = opens_of_closes(columns, sheet, issues)
-    elif not options.stamps:
-        report_weekly_labels(columns, issues)
+    columns, is_close = _by_opens(columns, sheet, layout, options, stamps, issues)
     candles = ordered(
         Rows(columns=columns, unreadable=texts, bad_volumes=volume_texts),
         issues,
@@ -189,6 +182,21 @@ def read_sheet(sheet: Sheet, options: Options) -> Candles:
         delimiter=sheet.delimiter,
     )
     return replace(candles, reading=reading, written_at=sheet.written_at)
+
+
+def _by_opens(
+    columns: Columns, sheet: Sheet, layout: Layout, options: Options, stamps: Stamps, issues: Issues
+) -> tuple[Columns, bool]:
+    """Return rows with the times at which bars open, and whether their stamps are at the bars' close."""
+    are_labels = are_month_ends(columns) and not layout.close_stamps
+    is_close = layout.close_stamps or are_labels if options.stamps is None else options.stamps == "close"
+    if is_close and are_labels:
+        return opens_of_month_ends(columns, zone_of(stamps.zone), issues), True
+    if is_close:
+        return opens_of_closes(columns, sheet, issues), True
+    if not options.stamps:
+        report_weekly_labels(columns, issues)
+    return columns, False
 
 
 def _wanted(columns: Columns, table: _Table, stamps: Stamps, selection: Chosen, issues: Issues) -> Any:
