@@ -9,6 +9,7 @@ Run: python -m benchmarks.redaction
 from __future__ import annotations
 
 import functools
+import html
 import json
 import random
 import string
@@ -139,6 +140,27 @@ def prose(size: int, rng: random.Random) -> str:
     return (PAGES[start:] + PAGES * (1 + size // len(PAGES)))[:size]
 
 
+WORDS = {
+    "German": "Der Preis steigt, für größer über weil und die Märkte fallen. nicht mit dem Umsatz",
+    "Russian": "цена растёт объём падает покупать осторожно, рынок спокоен. что не выше",
+    "Chinese": "价格上涨 成交量、 下跌、 谨慎买入。 市场平静、 的趋势 在这里 是最重要的。",
+}
+
+
+def in_language(size: int, rng: random.Random, *, language: str) -> str:
+    """Return words of a language in any order; Chinese has no blanks between them."""
+    blank = "" if language == "Chinese" else " "
+    words = WORDS[language].split()
+    return filled(size, lambda: rng.choice(words) + blank)
+
+
+def pages(size: int, rng: random.Random) -> str:
+    """Return prose as paragraphs of HTML, with blanks at which no line breaks."""
+    text = prose(size, rng)
+    starts = iter(range(0, size, 300))
+    return filled(size, lambda: f"<p>{html.escape(text[(at := next(starts)) : at + 300])}&nbsp;USD</p>\n")
+
+
 def microseconds(redactor: Callable[[], Redactor], texts: list[str]) -> float:
     """Return the time for one text: the best of five runs, each by a redactor that has not seen the texts."""
     runs = []
@@ -161,11 +183,13 @@ def main() -> None:
         if "redaction_failed" in redactor().text("is it there"):
             print(f"{engine:8} not installed")
             continue
-        for label, make in (
+        kinds: tuple[tuple[str, Callable[[int, random.Random], str]], ...] = (
             ("prompts", ordinary), ("prose", prose), ("hashes", hashes), ("escapes", escapes),
             ("unicode escapes", unicode_escapes), ("percent", percent_escapes), ("URLs", urls),
             ("keys in code", keys_in_code), ("signatures", signatures), ("with secrets", with_secrets),
-        ):  # fmt: skip
+            *((language, functools.partial(in_language, language=language)) for language in WORDS), ("HTML", pages),
+        )  # fmt: skip
+        for label, make in kinds:
             row = [microseconds(redactor, [make(size, rng) for _ in range(max(3, 300_000 // size))]) for size in SIZES]
             print(f"{engine:8} {label:15} " + " ".join(f"{value:>13.1f}" for value in row))
     short = min(timeit.repeat(lambda: redact_text("buy"), number=10_000, repeat=5)) / 10_000 * 1e6

@@ -192,7 +192,9 @@ def _with_plausible_phrases(text: str, data: bytes, hits: list[engines.Hit], num
     """Return the fast engine's hits without the phrases that hold a word which is on no list."""
     others = [hit for hit in hits if hit[1] not in engines.PHRASES]
     if engines.EVERYWHERE in numbers:
-        may_hold = phrase_ends.may_hold(data) if text.isascii() else seed_phrases.may_hold(text)
+        may_hold = (
+            phrase_ends.may_hold(phrase_ends.without_html(data)) if text.isascii() else seed_phrases.may_hold(text)
+        )
         return [(0, engines.EVERYWHERE), *others] if may_hold else others
     if text.isascii():
         return hits
@@ -234,7 +236,8 @@ def _inspect(scan: Scan, hits: list[engines.Hit], numbers: set[int]) -> None:
 
 def _inspect_phrases(scan: Scan, hits: list[engines.Hit]) -> None:
     if any(number == engines.EVERYWHERE for _, number in hits):
-        seed_phrases.find(scan, 0, len(scan.text))
+        for start, end in seed_phrases.stretches(scan.text):
+            seed_phrases.find(scan, start, end)
         return
     ends = [end for end, number in hits if number == engines.PHRASE]
     for start, end in seed_phrases.regions(ends, len(scan.text)):

@@ -270,3 +270,39 @@ def test_of_more_words_in_a_row_than_are_looked_at_the_rest_is_replaced(engine: 
     clean = Redactor(engine=engine).text(text)
     assert clean.endswith("[REDACTED:too_many_candidates]")
     assert len(clean) < 100
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("last", [", and ", " and ", ",\n and\n", " AND "])
+def test_a_phrase_whose_last_word_follows_an_and_is_found(last: str, size: int, engine: EngineName) -> None:
+    *words, end = mnemonic("english").to_mnemonic(random.Random(size).randbytes(size)).split()
+    text = f"These are {', '.join(words)}{last}{end}. Keep them."
+    assert Redactor(engine=engine).text(text) == f"These are {MARKER}. Keep them."
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("language", ["english", "italian"])
+def test_a_phrase_written_as_one_word_is_found(language: str, engine: EngineName) -> None:
+    words = mnemonic(language).to_mnemonic(random.Random(4).randbytes(16)).split()
+    joined = "".join(word.title() for word in words)
+    assert Redactor(engine=engine).text(f"x = {joined}, y") == f"x = {MARKER}, y"
+    other = "".join(word.title() for word in [*words[:-1], words[0]])  # of another checksum
+    assert Redactor(engine=engine).text(f"x = {other}, y") == f"x = {other}, y"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lists_of_listed_words_that_are_no_phrase_are_left(engine: EngineName) -> None:
+    words = mnemonic("english").to_mnemonic(random.Random(4).randbytes(16)).split()
+    for end in (words[0], "Sunday"):
+        text = f"These are {', '.join(words[:-1])}, and {end}."
+        assert Redactor(engine=engine).text(text) == text
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_phrase_is_found_among_words_that_may_end_phrases_everywhere(engine: EngineName) -> None:
+    phrase = mnemonic("english").to_mnemonic(random.Random(8).randbytes(16))
+    for word in ("Preis", "größer", "рынок", "价格"):
+        prose = f"{word} " * 1_600
+        clean = Redactor(engine=engine).text(f"{prose}. {phrase}. {prose}")
+        assert clean == f"{prose}. {MARKER}. {prose}"

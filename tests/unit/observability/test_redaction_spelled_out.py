@@ -58,6 +58,33 @@ def test_phrases_with_html_s_blanks_are_found(language: str) -> None:
     assert redact(f"<p>{'&nbsp;'.join(words)}</p>") == "<p>[REDACTED:seed_phrase]</p>"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("page", "secret"),
+    [
+        ("<p>password:&nbsp;kQzwRf!mTb2x</p>", "kQzwRf!mTb2x"),
+        ("<p>kQzwRfmTb2xW9s&nbsp;is&nbsp;my&nbsp;password.</p>", "kQzwRfmTb2xW9s"),
+        ("<code>docker login -u me&nbsp;-p&nbsp;kQzwRf!mTb2x</code>", "kQzwRf!mTb2x"),
+        ("<code>curl -u&nbsp;bot:kQzwRf!mTb2x</code>", "kQzwRf!mTb2x"),
+        ("".join(f"&lt;li&gt;{word}&lt;/li&gt;" for word in PHRASE.split()), PHRASE.split()[4]),
+    ],
+)
+def test_secrets_behind_html_s_blanks_are_found(engine: EngineName, page: str, secret: str) -> None:
+    clean = Redactor(engine=engine).text(page)
+    assert "[REDACTED:" in clean
+    assert secret not in clean
+
+
+@pytest.mark.parametrize("separator", ["&nbsp;", ",&nbsp;", "&nbsp;|\n|&nbsp;"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_html_s_blanks_separate_the_words_of_a_phrase(engine: EngineName, separator: str) -> None:
+    for language in ("english", "french", "russian", "chinese_simplified"):
+        words = mnemonic(language).to_mnemonic(random.Random(6).randbytes(16)).split()
+        for lead in ("", "Why? ", "größer? "):
+            clean = Redactor(engine=engine).text(f"{lead}<p>{separator.join(words)}</p>")
+            assert clean == f"{lead}<p>[REDACTED:seed_phrase]</p>"
+
+
 ROWS: dict[str, Callable[[int, str], object]] = {
     "index and word": lambda place, word: {"index": place, "word": word},
     "word and number": lambda place, word: {"word": word, "n": place},

@@ -62,7 +62,9 @@ def fast_engine() -> Engine | None:
 
         # In one database with the other gates, the phrase gate takes twice as long, and the gates of escapes cost time
         # at each escape even after the first.
-        databases = compiled.database(gates()[:_FIRST_ESCAPE]), compiled.database(gates()[PHRASE:])
+        # The gate of short phrases has a database of its own too, for texts with blanks of HTML.
+        parts = gates()[:_FIRST_ESCAPE], gates()[PHRASE:], gates()[EVERYWHERE : EVERYWHERE + 1]
+        databases = [compiled.database(part) for part in parts]
         local = threading.local()
 
         def scan(data: bytes) -> list[Hit]:
@@ -75,7 +77,12 @@ def fast_engine() -> Engine | None:
             hits += _first_escapes(data)
             numbers = {number for _, number in hits}
             if EVERYWHERE not in numbers:
-                hits += _phrases(databases[1], scratches[1], data, has_html=HTML_BLANK in numbers)
+                if HTML_BLANK in numbers:
+                    data = phrase_ends.without_html(data)
+                    short: list[Hit] = []
+                    databases[2].scan(data, _note, context=short.append, scratch=scratches[2])
+                    hits += [(end, EVERYWHERE) for end, _ in short]
+                hits += _phrases(databases[1], scratches[1], data)
             hits.sort()
             return hits
 
@@ -85,14 +92,10 @@ def fast_engine() -> Engine | None:
     return scan
 
 
-def _phrases(database: Any, scratch: Any, data: bytes, *, has_html: bool) -> Iterator[Hit]:
+def _phrases(database: Any, scratch: Any, data: bytes) -> Iterator[Hit]:
     """Return the hits of the phrase gate, or of the gate of short phrases where the letters beyond ASCII decide."""
     import hyperscan
 
-    if has_html:
-        if b"?" in data:  # the gate of short phrases does not see the blanks of HTML
-            return iter([(0, EVERYWHERE)])
-        data = phrase_ends.without_html(data)
     ends: list[int] = []
     try:
         database.scan(data, _note_first_ends, context=ends, scratch=scratch)

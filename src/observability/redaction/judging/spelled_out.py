@@ -76,4 +76,6 @@ def _spelled(text: str) -> Iterator[Replacement]:
 
 @functools.lru_cache(maxsize=256)
 def _meaning(reference: str) -> str:
-    return html.unescape(reference)
+    return (
+        " " if reference == "&nbsp;" else html.unescape(reference)
+    )  # a blank is one, whether lines break at it or not

@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from src.observability.redaction.judging.scan import TAG
 from src.observability.redaction.judging.unescaped import LINE_BREAK, PIECE
 from src.observability.redaction.rules.nearby_names import FILLERS
 from src.observability.redaction.rules.prefixes import TOKENS, Token
@@ -137,6 +138,7 @@ _FIXED: tuple[Gate, ...] = (
 _BLANKS = r"\s\x1c-\x1f,;:|\"'`/\[\]_*+#<>~&\-"  # in bytes \s lacks \x1c-\x1f
 _BLANK = rf"(?:[{_BLANKS}]|\\+[nrt]?)"
 _NUMBER = r"\(?\d{1,2}[.):\]=\"'\-]"
+AND = "and"  # may stand before the last word of a phrase, as before the last item of a list
 HTML_BLANK = b"&nbsp;"  # between the words of a phrase it counts as blanks
 PHRASE_GAP = rf"(?:\.|(?:\d{{0,2}}{_BLANK}|\d{{1,2}}=){_BLANK}{{0,23}}(?:{_NUMBER}{{0,3}}{_BLANK}{{0,8}})?)"
 
@@ -164,7 +166,8 @@ BROKEN = Gate(
 )  # fmt: skip
 
 # Characters that are spelled out, at least three in a row, since single ones are in every page; a blank of HTML near a
-# name or within a command; a key as lists of words in JSON have it. The text is scanned in another reading too.
+# name or within a command; a tag in HTML within HTML; a key as lists of words in JSON have it. The text is scanned in
+# another reading too.
 _SPELLED: tuple[Gate, ...] = (
     Gate(
         inspection=Inspection.SPELLED,
@@ -192,6 +195,12 @@ _SPELLED: tuple[Gate, ...] = (
         caseless=True,
         once=True,
     ),
+    Gate(
+        inspection=Inspection.SPELLED,
+        pattern=TAG.replace("<", "&lt;").replace(">", "&gt;"),
+        literals=("&lt;",),
+        once=True,
+    ),
     Gate(inspection=Inspection.SPELLED, pattern=" -(?:[up]|-user)&nbsp;", literals=(" -",), once=True),
     Gate(inspection=Inspection.HTML_BLANK, pattern="&nbsp;", literals=("&nbsp;",), length=6, once=True),
     Gate(inspection=Inspection.WORD_LIST, pattern='"word', literals=('"word',), length=5, once=True),
@@ -212,7 +221,7 @@ _SIGNS = rf"[{_BLANKS}\\]*(?:[nrt][{_BLANKS}\\]+)*"
 _ANY_GAP = rf"(?:\.|(?:\d{{0,2}}[{_BLANKS}\\]|\d{{1,2}}=){_SIGNS}(?:[nrt]?{_NUMBER}*{_SIGNS})?)"
 PHRASE = Gate(
     inspection=Inspection.PHRASE,
-    pattern=rf"(?:{_PHRASE_WORD}{_PHRASE_GAP}){{11}}{_LETTER}{{3}}",
+    pattern=rf"(?:{_PHRASE_WORD}{_PHRASE_GAP}){{11}}(?:{AND}{_PHRASE_GAP})?{_LETTER}{{3}}",
     literals=(),
     caseless=True,
 )

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 from src.observability.redaction.judging import checks, context
 from src.observability.redaction.judging.scan import TAG, Scan, TooManyError, in_ascii
-from src.observability.redaction.rules.gates import HTML_BLANK, PHRASE_GAP
+from src.observability.redaction.rules.gates import AND, HTML_BLANK, PHRASE_GAP
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
 _REACH = 1320  # the most characters of twelve words and their separators
+_STRETCH = 8_192  # characters that are looked at together where phrases may end everywhere
 # A Latin word ends where another script begins, since an English phrase can stand in Chinese text without blanks.
 _LATIN = "A-Za-z\\u00c0-\\u024f"
 _LETTERS = (
@@ -42,6 +43,10 @@ _ASCII_WORD = re.compile(r"[a-z]+")
 _LABEL = re.compile(r"[ _#-]?\d")  # the number of a label such as `word1` or `word 2`
 _GAP = re.compile(rf"(?:{PHRASE_GAP.replace('+[', '++[')})\Z")  # possessive, since there is one way to match it
 _GAP_LONGEST = 96
+_AND_IN_GAP = re.compile(rf"(?<=[\W_]){AND}(?=[\W_])", re.IGNORECASE)
+_JOINED = re.compile(r"(?:[A-Z][a-z]{2,8}){12,24}\Z")
+_JOINED_WORD = re.compile(r"[A-Z][a-z]+")
+SHORTEST_JOINED = 36  # characters of twelve words without a blank
 _NAME = re.compile(r"seed|mnemonic|recovery|phrase|backup|wallet|bip-?39|secret|words", re.IGNORECASE)
 _FEWEST = checks.BIP39_SIZES[0]
 _TWELVE = b"\1" * _FEWEST
@@ -61,14 +66,31 @@ Word = tuple[str, int, int]
 
 def regions(ends: list[int], length: int) -> list[tuple[int, int]]:
     """Return the parts of a text, as start and end, that hold the phrases which end around these positions."""
-    stretches: list[tuple[int, int]] = []
+    parts: list[tuple[int, int]] = []
     for end in sorted(ends):
         start, stop = max(0, end - _REACH), min(length, end + 16)
-        if stretches and start <= stretches[-1][1]:
-            stretches[-1] = (stretches[-1][0], stop)
+        if parts and start <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], stop)
         else:
-            stretches.append((start, stop))
-    return stretches
+            parts.append((start, stop))
+    return parts
+
+
+def stretches(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a text, as start and end, in which twelve listed words follow one another."""
+    begin = end = 0
+    for first in range(0, len(text), _STRETCH):
+        start, stop = max(0, first - _REACH), min(len(text), first + _STRETCH + _REACH)
+        if not may_hold(text[start:stop]):
+            continue
+        if end and start > end:
+            yield begin, end
+            begin = start
+        elif not end:
+            begin = start
+        end = stop
+    if end:
+        yield begin, end
 
 
 def ends_after_listed_words(text: str, ends: Iterable[int]) -> list[int]:
@@ -138,11 +160,23 @@ def find(scan: Scan, start: int, end: int) -> None:
     if matches and matches[-1][2] == len(text) and end < len(scan.text):  # and `end` the last
         matches = matches[:-1]
     words = [(word, start + left, start + right) for word, left, right in matches]
-    for listed in _runs(words, checks.bip39_words()):
+    for listed in itertools.chain(_runs(words, checks.bip39_words()), _lists(words)):
         for chain in _chains(scan.text, listed):
             _find_checksummed(scan, chain)
             for part in (chain, *_parts(chain)):
                 _find_named(scan, part)
+
+
+def is_joined(run: str) -> bool:
+    """Return whether letters are the words of one phrase, `WrittenLikeThis`, with a right checksum."""
+    if len(run) < SHORTEST_JOINED or not run.isalpha() or not _JOINED.match(run):
+        return False
+    words = [word.lower() for word in _JOINED_WORD.findall(run)]
+    return any(
+        (0, len(words)) in checks.bip39_phrases(words, language)
+        for language in checks.LANGUAGES
+        if checks.bip39_index(language).keys() >= set(words)
+    )
 
 
 def find_in_items(items: Sequence[object], hint: str = "") -> set[int]:
@@ -182,7 +216,8 @@ def may_hold(text: str) -> bool:
     """Return whether twelve listed words follow one another, whatever separates them: a cheap first check."""
     text = _blank_out(text)
     if text.isascii():
-        return _TWELVE in bytes(map(checks.bip39_words().__contains__, _ASCII_WORD.findall(text.lower())))
+        listed = checks.bip39_words()
+        return _TWELVE in bytes([word in listed for word in _ASCII_WORD.findall(text.lower()) if word != AND])
     return _TWELVE in b"".join(map(_Flags().__getitem__, text.split()))
 
 
@@ -190,7 +225,7 @@ class _Flags(dict[str, bytes]):
     """For each part of a text between blanks, whether each word in it is listed, as a byte each."""
 
     def __missing__(self, token: str) -> bytes:
-        self[token] = flags = bytes(map(_is_listed, _WORD.findall(token)))
+        self[token] = flags = bytes(map(_is_listed, _WORD.findall(token))) if token != AND else b""
         return flags
 
 
@@ -202,6 +237,19 @@ def _runs(words: list[Word], index: Container[str]) -> Iterator[list[Word]]:
             if place - first >= _FEWEST:
                 yield words[first:place]
             first = place + 1
+
+
+def _lists(words: list[Word]) -> Iterator[list[Word]]:
+    """Yield the listed words up to an `and`, at most as many as a phrase has, with the listed word after it."""
+    index = checks.bip39_words()
+    for place in range(_FEWEST - 1, len(words) - 1):
+        if words[place][0] != AND or words[place + 1][0] not in index:
+            continue
+        first = place
+        while first > 0 and place - first < checks.BIP39_SIZES[-1] - 1 and words[first - 1][0] in index:
+            first -= 1
+        if place - first >= _FEWEST - 1:
+            yield [*words[first:place], words[place + 1]]
 
 
 def _chains(text: str, run: list[Word]) -> Iterator[list[Word]]:
@@ -229,7 +277,7 @@ def _parts(chain: list[Word]) -> list[list[Word]]:
 
 
 def _is_gap(gap: str) -> bool:
-    gap = gap.replace(HTML_BLANK.decode(), " ")
+    gap = _AND_IN_GAP.sub("", gap.replace(HTML_BLANK.decode(), " "), count=1)
     return 0 < len(gap) <= _GAP_LONGEST and bool(_GAP.match(in_ascii(gap).decode().lower()))
 
 
