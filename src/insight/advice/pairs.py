@@ -24,38 +24,44 @@ NO_ANSWER: Final = 9
 _CODES: Final[dict[str | None, int]] = {"BUY": 1, "SELL": -1, "NOTHING": 0, None: NO_ANSWER}
 
 
-class Answer(NamedTuple):
-    """What a decider said to a question: the action, None for none, and what it cost in dollars."""
+class Usual(NamedTuple):
+    """Questions and the answers that were acted on: the arrays of `Pairs` but for the others'."""
 
-    action: str | None
-    usd: float | None
+    time_ns: Any
+    as_of_ns: Any
+    move: Any
+    horizon_s: Any
+    usual: Any
+    usual_usd: Any
 
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, int, float | None, int, str | None, float | None]]) -> Usual:
+        """Return rows in the order of the fields, at least one, as arrays."""
+        import numpy
 
-class Pair(NamedTuple):
-    """The answers of two deciders to one question.
-
-    Attributes:
-        time_ns: When it was decided.
-        as_of_ns: The close of the newest bar that they saw.
-        move: By how much the price moved until the horizon, as a fraction; None where that is not judged.
-        horizon_s: The horizon.
-        usual: The answer that was acted on.
-        other: The answer that is compared with it.
-    """
-
-    time_ns: int
-    as_of_ns: int
-    move: float | None
-    horizon_s: int
-    usual: Answer
-    other: Answer
+        times, as_of, moves, horizons, actions, costs = zip(*rows, strict=True)
+        return cls(
+            *(numpy.array(times, dtype="int64"), numpy.array(as_of, dtype="int64"), numpy.array(moves, dtype=float)),
+            *(numpy.array(horizons, dtype="int64"), numpy.array([_CODES[action] for action in actions], dtype="int64")),
+            numpy.array(costs, dtype=float),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The answers of two deciders to many questions: arrays of one length, in the meaning of `Pair`.
+    """The answers of two deciders to many questions: arrays of one length, in the order of time.
 
     Actions are 1 for BUY, -1 for SELL, 0 for NOTHING, or NO_ANSWER; unknown moves and costs are not a number.
+
+    Attributes:
+        time_ns: When it was decided.
+        as_of_ns: The close of the newest bar that they saw.
+        move: By how much the price moved until the horizon, as a fraction; not a number where that is not judged.
+        horizon_s: The horizon.
+        usual: The action of the answer that was acted on.
+        usual_usd: What it cost in dollars.
+        other: The action of the answer that is compared with it.
+        other_usd: What that cost.
     """
 
     time_ns: Any
@@ -68,19 +74,18 @@ class Pairs:
     other_usd: Any
 
     @classmethod
-    def of(cls, items: Sequence[Pair]) -> Pairs:
-        """Return pairs as columns, in the order of time."""
+    def of(cls, usual: Usual, others: Sequence[tuple[int, str | None, float | None]]) -> Pairs:
+        """Return a model's answers beside the usual ones: each the place of its question, an action and a cost."""
         import numpy
 
-        times, as_of, moves, horizons, usual, other = zip(*items, strict=True)
-        columns = [numpy.array(values, dtype="int64") for values in (times, as_of, horizons)]
-        actions = [numpy.array([_CODES[item.action] for item in side], dtype="int64") for side in (usual, other)]
-        costs = [numpy.array([item.usd for item in side], dtype=float) for side in (usual, other)]
+        places, actions, costs = zip(*others, strict=True)
+        taken = numpy.array(places, dtype="int64")
         pairs = cls(
-            time_ns=columns[0], as_of_ns=columns[1], move=numpy.array(moves, dtype=float), horizon_s=columns[2],
-            usual=actions[0], usual_usd=costs[0], other=actions[1], other_usd=costs[1],
-        )  # fmt: skip
-        return pairs.take(numpy.argsort(columns[0], kind="stable"))
+            **{name: getattr(usual, name)[taken] for name in Usual._fields},
+            other=numpy.array([_CODES[action] for action in actions], dtype="int64"),
+            other_usd=numpy.array(costs, dtype=float),
+        )
+        return pairs.take(numpy.argsort(pairs.time_ns, kind="stable"))
 
     def __len__(self) -> int:
         """Return how many questions there are."""
@@ -182,9 +187,10 @@ def question_key(entry: Entry) -> str:
 
 def voter(vote: MemberVote) -> tuple[str, str]:
     """Return the provider and the model of a vote."""
-    return _voter(vote.member, vote.model)
+    return voter_of(vote.member, vote.model)
 
 
 @lru_cache(maxsize=10_000)  # few members, of many votes
-def _voter(member: str, model: str | None) -> tuple[str, str]:
+def voter_of(member: str, model: str | None) -> tuple[str, str]:
+    """Return the provider and the model of a vote by its member and the model that answered."""
     return member.partition("#")[0].partition(":")[0], answering_model(model, member)

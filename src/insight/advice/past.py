@@ -164,13 +164,13 @@ def show_all(past: Past, searches: Sequence[Search], entries: Iterable[Entry], e
         for run in each(_facts(past, replace(past.filter, type="agent", model=None, provider=None))):
             for search in shows_runs:
                 search.run(run)
-    shows_calls = [search for search in searches if type(search).call is not Search.call]
+    shows = [search.call for search in searches if type(search).call is not Search.call]
     count = 0
     for call in each(_facts(past, past.filter)):
         if past.is_counted(call.environment):
             count += 1
-            for search in shows_calls:
-                search.call(call)
+            for show in shows:
+                show(call)
     return count
 
 

@@ -135,7 +135,9 @@ class Rows:
             return map(texts.__getitem__, column)
         if name in _FLAGS:
             return map(bool, column)
-        return map(text_id, column) if name in _IDS else column
+        if name in _IDS:
+            return [value.hex() if isinstance(value, bytes) else value for value in column]  # as `text_id`
+        return column
 
     def scores(
         self, *, name: str | None, trace_id: str | None, since_ns: int | None, until_ns: int | None, limit: int

@@ -70,7 +70,7 @@ class Identical(Search):
         super().__init__(past)
         self._textless = 0
         self._hour = -1
-        self._of_hour: defaultdict[_Key, list[_Call]] = defaultdict(list)
+        self._of_hour: defaultdict[tuple[str | None, str | None, str | None, int], list[CallFact]] = defaultdict(list)
         self._units: list[tuple[_Key, list[_Call]]] = []  # calls of one hour that may be repeats
         self._groups: defaultdict[_Group, _Repeats] = defaultdict(_Repeats)
 
@@ -78,17 +78,15 @@ class Identical(Search):
     def call(self, call: CallFact) -> None:
         if call.error or not call.cost_nano or call.input_tokens is None:
             return
-        key = _Key(call.agent, call.provider, call.model, call.input_tokens)
+        key = (call.agent, call.provider, call.model, call.input_tokens)
         if call.start_ns // WINDOW_NS != self._hour:
             self._end_hour()
             self._hour = call.start_ns // WINDOW_NS
-        self._of_hour[key].append(
-            _Call(call.start_ns, Place(call.seq, call.span_id), call.trace_id, call.cost_nano / 1e9, call.vote)
-        )
+        self._of_hour[key].append(call)
 
     def _end_hour(self) -> None:
         """Keep those calls of the hour that have the model and the number of tokens of another one."""
-        self._units += [(key, calls) for key, calls in self._of_hour.items() if len(calls) > 1]
+        self._units += [(_Key(*key), list(map(_call, calls))) for key, calls in self._of_hour.items() if len(calls) > 1]
         self._of_hour.clear()
 
     @override
@@ -163,6 +161,10 @@ class Identical(Search):
                 "got its answer again.",
             ),
         )
+
+
+def _call(call: CallFact) -> _Call:
+    return _Call(call.start_ns, Place(call.seq, call.span_id), call.trace_id, (call.cost_nano or 0) / 1e9, call.vote)
 
 
 def _order(key: _Key, call: _Call) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
@@ -53,19 +54,18 @@ class Members(Search):
         if len(votes) < _LEAST_MEMBERS:
             return
         self._swarms += 1
-        cast = [(vote.member, (float(vote.weight), vote.action)) for vote in votes]
-        together = counted(tuple(own for _, own in cast))
+        together, others = _recounted(tuple((vote.member, float(vote.weight), vote.action) for vote in votes))
         decision = entry.decision
         if together != (decision.action if decision.status == "decided" else None):
             self._others += 1
             return
         part = int(decision.time_ns >= self.past.middle_ns)
-        for vote in votes:
+        for vote, without in zip(votes, others, strict=True):
             if not self.past.wants(vote):
                 continue
             seat = self._seats[decision.agent, vote.member]
             seat.n[part] += 1
-            seat.changed[part] += counted(tuple(own for name, own in cast if name != vote.member)) != together
+            seat.changed[part] += without != together
             seat.unpriced += vote.cost_usd is None
             seat.usd += vote.cost_usd or 0.0
             seat.daily.add(decision.time_ns, vote.cost_usd or 0.0)
@@ -122,6 +122,17 @@ class Members(Search):
             check=saved.check,
             details=_details(seat),
         )
+
+
+@lru_cache(maxsize=50_000)  # few members cast few different sets of votes
+def _recounted(cast: tuple[tuple[str, float, str | None], ...]) -> tuple[str | None, tuple[str | None, ...]]:
+    """Return what votes, each a member, a weight and an action, come to: all of them, and without each one's member."""
+    whole = counted(tuple((weight, action) for _, weight, action in cast))
+    others = tuple(
+        counted(tuple((weight, action) for member, weight, action in cast if member != left_out))
+        for left_out, _, _ in cast
+    )
+    return whole, others
 
 
 def at_most(n: int) -> float:

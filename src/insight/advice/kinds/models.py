@@ -15,14 +15,14 @@ from typing_extensions import override
 from src.insight.advice import pairs
 from src.insight.advice.amounts import Daily, Saving, money, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
-from src.insight.advice.pairs import FEWEST, MARGIN, Answer, Comparison, Pair, Pairs, question_key, voter
+from src.insight.advice.pairs import FEWEST, MARGIN, Comparison, Pairs, Usual, question_key, voter_of
 from src.insight.advice.past import Search
 from src.judging.grouping import outcome_of
 from src.observability.ledger import parse_horizon
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from src.insight.advice.finding import Results
     from src.insight.advice.past import Past
@@ -94,7 +94,7 @@ class Models(Search):
             if cast.span is not None:
                 self._prices[cast.span] = None
             if self.past.wants(vote):
-                question.votes.setdefault(voter(vote), cast)
+                question.votes.setdefault(voter_of(vote.member, vote.model), cast)
         return question, casts
 
     @override
@@ -111,8 +111,8 @@ class Models(Search):
             for agent in question.decided:
                 by_agent[agent].append(question)
         for agent in sorted(self._traces, key=str):
-            for model, answers in sorted(self._pairs(agent, by_agent[agent]).items()):
-                item = self._judged(agent, model, Pairs.of(answers))
+            for model, answers in self._pairs(agent, by_agent[agent]):
+                item = self._judged(agent, model, answers)
                 if item is not None:
                     items.append(item)
         items = _best(items)
@@ -124,18 +124,19 @@ class Models(Search):
             )
         return results_of(items, missing=missing)
 
-    def _pairs(self, agent: str | None, questions: Sequence[_Question]) -> dict[_Model, list[Pair]]:
-        """Return what an agent decided and what each model answered, for each question that both answered."""
-        result: defaultdict[_Model, list[Pair]] = defaultdict(list)
-        for question in questions:
+    def _pairs(self, agent: str | None, questions: Sequence[_Question]) -> Iterator[tuple[_Model, Pairs]]:
+        """Yield what each model answered beside what an agent decided, for the questions that both answered."""
+        usual = []
+        others: defaultdict[_Model, list[tuple[int, str | None, float | None]]] = defaultdict(list)
+        for place, question in enumerate(questions):
             action, casts = question.decided[agent]
-            usual = Answer(action, self._cost(casts, lowest=True))
+            usd = self._cost(casts, lowest=True)
+            usual.append((question.time_ns, question.as_of_ns, question.move, question.horizon_s, action, usd))
             for model, cast in question.votes.items():
-                other = Answer(cast.action, self._cost((cast,), lowest=False))
-                result[model].append(
-                    Pair(question.time_ns, question.as_of_ns, question.move, question.horizon_s, usual, other)
-                )
-        return result
+                others[model].append((place, cast.action, self._cost((cast,), lowest=False)))
+        columns = Usual.of(usual)
+        for model in sorted(others):
+            yield model, Pairs.of(columns, others[model])
 
     def _cost(self, casts: Sequence[_Cast], *, lowest: bool) -> float | None:
         """Return what votes cost: today or then, whichever makes a saving smaller; None where one is not known."""

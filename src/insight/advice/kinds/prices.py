@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import add
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ from typing_extensions import override
 
 from src.insight.advice.amounts import FEWEST, Daily, Saving, saving
 from src.insight.advice.finding import BackCheck, Finding, Withheld, evidence, newest_traces, results_of
-from src.insight.advice.pairs import question_key, voter
+from src.insight.advice.pairs import question_key, voter_of
 from src.insight.advice.past import Search
 from src.insight.facts.schema import DAY_NS
 
@@ -54,7 +55,7 @@ class Prices(Search):
         self._calls: defaultdict[tuple[str | None, _Model], _Calls] = defaultdict(_Calls)
         self._answered: defaultdict[_Model, int] = defaultdict(int)
         self._agents: defaultdict[str, set[str | None]] = defaultdict(set)  # by the questions that they decided
-        self._voters: defaultdict[str, set[_Model]] = defaultdict(set)
+        self._voters: dict[str, frozenset[_Model]] = {}
         self._beside: defaultdict[str | None, set[_Model]] = defaultdict(set)
 
     @override
@@ -65,7 +66,9 @@ class Prices(Search):
 
     @override
     def beside(self, entry: Entry) -> None:
-        self._voters[question_key(entry)].update(map(voter, entry.votes))
+        key, models = question_key(entry), _models_of(tuple((vote.member, vote.model) for vote in entry.votes))
+        known = self._voters.get(key)
+        self._voters[key] = models if known is None else known | models
 
     @override
     def call(self, call: CallFact) -> None:
@@ -158,3 +161,9 @@ class Prices(Search):
             )
             daily.add(day * DAY_NS, usd - price, int(n))
         return daily
+
+
+@lru_cache(maxsize=10_000)  # few sets of members decide many questions
+def _models_of(votes: tuple[tuple[str, str | None], ...]) -> frozenset[_Model]:
+    """Return the models of votes, each a member and the model that answered."""
+    return frozenset(voter_of(member, model) for member, model in votes)
