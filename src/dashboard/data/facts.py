@@ -106,7 +106,6 @@ def ask(store: Store, question: Callable[[FactsReader], _T], limits: Limits) -> 
     limits.check()
     with FactsReader(store.path) as reader:
         reader.stop_when(limits.is_over, _STEPS)
-        reader.sum_up_once()
         try:
             return question(reader)
         except sqlite3.Error as error:

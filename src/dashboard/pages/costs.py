@@ -36,6 +36,7 @@ def _build(context: Context) -> Page:
 def _page(context: Context, reader: FactsReader) -> Page:
     by = by_of(context, _BY)
     dimensions, filter_ = calls.BY[by], calls.chosen(context)
+    reader.sum_up_once(dimensions)  # type: ignore[arg-type] # dimensions
     totals = reader.totals(filter_)
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))

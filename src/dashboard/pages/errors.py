@@ -35,6 +35,7 @@ def _build(context: Context) -> Page:
 
 def _page(context: Context, reader: FactsReader) -> Page:
     by, filter_ = by_of(context, _BY), calls.chosen(context)
+    reader.sum_up_once((*calls.BY[by], "category"))  # type: ignore[arg-type] # dimensions
     totals = reader.totals(filter_)
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=calls.notes(reader, filter_, context))

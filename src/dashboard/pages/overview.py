@@ -52,6 +52,7 @@ def _decided(context: Context) -> tuple[Figure, ...]:
 def _calls(context: Context, reader: FactsReader) -> Page:
     filter_ = calls.chosen(context)
     lines = calls.notes(reader, filter_, context)
+    reader.sum_up_once(("agent",))
     totals = reader.totals(filter_)
     if not totals.n and not context.filters.set_values():
         return Page(empty=calls.NO_CALLS, notes=lines)

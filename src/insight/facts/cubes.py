@@ -1,4 +1,4 @@
-"""Sum single facts up once by all that daily totals are kept by, where several questions are about the same ones.
+"""Sum single facts up once by all that several questions about them group by.
 
 A filter that daily totals do not know, such as a user or a least duration, has each question read all facts of its
 period: of ten million that takes seconds each time.
@@ -7,19 +7,17 @@ period: of ten million that takes seconds each time.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from src.insight.facts.filters import conditions, fits
 from src.insight.facts.ranges import within
-from src.insight.facts.schema import DAILY_KEYS, DAY_NS, MEASURES
+from src.insight.facts.schema import DAY_NS, MEASURES
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from src.insight.facts.filters import Filter
-
-_KEYS: Final = ", ".join(DAILY_KEYS)
 
 
 class Cubes:
@@ -28,11 +26,13 @@ class Cubes:
     Args:
         connection: To the facts file; the tables are its own and go with it.
         measures: SQL that makes the measures of one fact.
+        columns: What is grouped by, besides days and whether an observation failed.
     """
 
-    def __init__(self, connection: sqlite3.Connection, measures: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, measures: str, columns: Sequence[str]) -> None:
         self._connection = connection
         self._measures = measures
+        self._columns = tuple(dict.fromkeys(["error", *columns]))
         self._tables: dict[Filter, str] = {}
 
     def source(self, filter_: Filter, columns: Sequence[str], keys: str, moment: str) -> str | None:
@@ -44,8 +44,9 @@ class Cubes:
             keys: The same as SQL.
             moment: SQL of the time that is grouped by, of the beginning of a day.
         """
-        if not fits(columns, DAILY_KEYS):
+        if not fits(columns, self._columns):
             return None
+        names = ", ".join(self._columns)
         everything = replace(filter_, status=None)
         table = self._tables.get(everything)
         if table is None:
@@ -54,9 +55,9 @@ class Cubes:
             where += within(filter_.since_ns, filter_.until_ns)
             sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
             self._connection.execute(
-                f"CREATE TEMP TABLE {table} AS SELECT day, {_KEYS}, {sums} FROM (SELECT "
-                f"start_ns - start_ns % {DAY_NS} AS day, {_KEYS}, {self._measures} FROM facts WHERE 1 {where}) "
-                f"GROUP BY day, {_KEYS}",
+                f"CREATE TEMP TABLE {table} AS SELECT day, {names}, {sums} FROM (SELECT "
+                f"start_ns - start_ns % {DAY_NS} AS day, {names}, {self._measures} FROM facts WHERE 1 {where}) "
+                f"GROUP BY day, {names}",
                 values,
             )
             self._tables[everything] = table

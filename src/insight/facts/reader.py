@@ -77,9 +77,13 @@ class FactsReader:
         """
         self._connection.set_progress_handler(is_over, steps)
 
-    def sum_up_once(self) -> None:
-        """Have facts that daily totals do not tell apart summed up once for all questions about the same ones."""
-        self._cubes = Cubes(self._connection, self._sums_of_facts)
+    def sum_up_once(self, by: Sequence[Dimension]) -> None:
+        """Have facts that daily totals do not tell apart read once for all questions about the same ones.
+
+        Args:
+            by: All that these questions group by, besides days and the status.
+        """
+        self._cubes = Cubes(self._connection, self._sums_of_facts, [column_of(name) for name in by])
 
     # How far.
 

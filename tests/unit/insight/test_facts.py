@@ -158,7 +158,7 @@ def _check_sums_at_once(path: Path, reader: FactsReader, rng: random.Random) -> 
         Filter(min_cost_usd=0.0, model="a", tag=rng.choice([None, "x"])),
     ]
     with FactsReader(path) as at_once:
-        at_once.sum_up_once()
+        at_once.sum_up_once(("model", "category", "agent", "environment"))
         for chosen in (replace(item, status=status) for item in filters for status in (None, "ok", "error")):
             for by in ((), ("model",), ("status", "category"), ("agent", "environment"), ("user", "model")):
                 assert at_once.grouped(chosen, by) == reader.grouped(chosen, by)
